@@ -1,0 +1,45 @@
+"""Images and time series too big to loop over: numpy on a laptop, the same lines on Spark.
+
+>>> import thunderlike as tl
+>>> movie = tl.images.fromrandom((20, 8, 8))
+>>> movie.toseries().zscore().correlate(range(20)).toarray().shape
+(8, 8)
+"""
+
+from __future__ import annotations
+
+from thunderlike import errors
+from thunderlike._lazy import attributes as _attributes
+from thunderlike._version import __version__
+from thunderlike.config import config
+from thunderlike.errors import ThunderlikeError
+from thunderlike.progress import progress
+
+__all__ = [
+    "Images",
+    "Series",
+    "ThunderlikeError",
+    "__version__",
+    "config",
+    "errors",
+    "images",
+    "progress",
+    "series",
+    "spark",
+]
+
+# Everything that needs more than the standard library is imported when it is first named.
+__getattr__ = _attributes(
+    __name__,
+    {
+        "images": "thunderlike.images",
+        "series": "thunderlike.series",
+        "Images": "thunderlike.data.images:Images",
+        "Series": "thunderlike.data.series:Series",
+        "spark": "thunderlike.engines.spark",
+    },
+)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,161 @@
+"""Settings: defaults < file < environment < ``with tl.config(...)``.
+
+The file is ``$THUNDERLIKE_CONFIG``, else ``~/.config/thunderlike/thunderlike.toml``: one
+``name = value`` line for each setting. In the environment a setting is ``THUNDERLIKE_`` and its
+name in capitals.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from thunderlike.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["Settings", "config", "current"]
+
+KIB, MIB = 2**10, 2**20
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Every setting with its default; each is a positive whole number.
+
+    Parameters
+    ----------
+    workers : int
+        Threads of the local engine and of the readers; 0 means one for each core we may use.
+    tile_bytes : int
+        Bytes of records given to a built-in kernel at once on the local engine. 1 MiB stays within
+        the second-level cache of one core together with the kernel's result.
+    partition_bytes : int
+        Bytes of records in one Spark partition. An empty Python task costs about 30 ms, which at
+        64 MiB is a tenth of the work done in it.
+    small_bytes : int
+        Below this a Spark collection has one partition a slot, no more.
+    chunk_bytes : int
+        Bytes of records stacked in one array inside a Spark partition.
+    piece_bytes : int
+        Bytes that one chunk sends to another when images become series; smaller pieces drown the
+        shuffle in bookkeeping, larger ones swell its buffers.
+    """
+
+    workers: int = 0
+    tile_bytes: int = 1 * MIB
+    partition_bytes: int = 64 * MIB
+    small_bytes: int = 256 * MIB
+    chunk_bytes: int = 4 * MIB
+    piece_bytes: int = 64 * KIB
+
+    def nworkers(self) -> int:
+        """Threads to use: `workers`, or one for each core this process may run on."""
+        return self.workers or _cores()
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+_override: ContextVar[Settings | None] = ContextVar("thunderlike_settings", default=None)
+
+
+def current() -> Settings:
+    """Return the settings in force here.
+
+    Examples
+    --------
+    >>> with config(workers=3):
+    ...     current().workers
+    3
+    """
+    return _override.get() or _outside()
+
+
+@contextmanager
+def config(**settings: int) -> Iterator[Settings]:
+    """Change settings inside a ``with`` block.
+
+    Parameters
+    ----------
+    **settings
+        Fields of :class:`Settings`.
+
+    Raises
+    ------
+    ConfigError
+        For a name that is no setting, or a value that is no whole number of at least 0.
+
+    Examples
+    --------
+    >>> with config(tile_bytes=2**16) as settings:
+    ...     settings.tile_bytes
+    65536
+    """
+    changed = dataclasses.replace(current(), **_checked(settings, "tl.config"))
+    token = _override.set(changed)
+    try:
+        yield changed
+    finally:
+        _override.reset(token)
+
+
+def _outside() -> Settings:
+    """Settings of this process: the file, then the environment."""
+    found = _from_file(_path()) | _from_environment(os.environ)
+    return dataclasses.replace(Settings(), **found)
+
+
+def _path() -> Path:
+    default = Path.home() / ".config" / "thunderlike" / "thunderlike.toml"
+    return Path(os.environ.get("THUNDERLIKE_CONFIG", default))
+
+
+def _from_file(path: Path) -> dict[str, int]:
+    if not path.is_file():
+        return {}
+    import tomllib
+
+    try:
+        return _checked(tomllib.loads(path.read_text("utf-8")), str(path))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from error
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, int]:
+    prefix = "THUNDERLIKE_"
+    names = {field.name for field in dataclasses.fields(Settings)}
+    # Other THUNDERLIKE_ variables belong to other rooms; only settings are read here.
+    given = {
+        name: environment[prefix + name.upper()]
+        for name in sorted(names)
+        if prefix + name.upper() in environment
+    }
+    return _checked(given, "the environment")
+
+
+def _checked(settings: Mapping[str, Any], source: str) -> dict[str, int]:
+    known = get_type_hints(Settings)
+    for name in settings:
+        if name not in known:
+            raise ConfigError(f"{source}: no setting {name!r}; there are {', '.join(known)}")
+    return {name: _whole(name, value, source) for name, value in settings.items()}
+
+
+def _whole(name: str, value: Any, source: str) -> int:
+    least = 0 if name == "workers" else 1
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = -1
+    if number < least:
+        raise ConfigError(f"{source}: {name} must be a whole number >= {least}, not {value!r}")
+    return number

@@ -1,0 +1,1 @@
+"""Who runs it: one small contract, and the engines that fulfil it."""

@@ -1,0 +1,116 @@
+"""Every error of the package, in one tree.
+
+::
+
+    ThunderlikeError
+    ├ SpecError (ValueError)              a shape, dtype, key or argument does not fit
+    ├ KeyMissing (KeyError)               no record or name of that key
+    ├ OutOfRange (IndexError)             a position outside the records
+    ├ StorageError (OSError)              bytes could not be listed, read or written
+    │ ├ NotFound (FileNotFoundError)
+    │ ├ Exists (FileExistsError, ValueError)
+    │ └ Denied (PermissionError)
+    ├ FormatError (ValueError)            bytes are not what their name says
+    ├ EngineError (RuntimeError)          the engine could not run it
+    │ ├ NotOnEngine (NotImplementedError) another engine can
+    │ └ WorkerFailed                      a user's function raised
+    ├ MissingExtra (ImportError)          an optional library is not installed
+    └ ConfigError (ValueError)            a setting is unknown or makes no sense
+
+Each is also the builtin that a caller would try to catch. A message is one sentence that says
+what was asked, what was found and what to do. All survive pickling: they cross processes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "ConfigError",
+    "Denied",
+    "EngineError",
+    "Exists",
+    "FormatError",
+    "KeyMissing",
+    "MissingExtra",
+    "NotFound",
+    "NotOnEngine",
+    "OutOfRange",
+    "SpecError",
+    "StorageError",
+    "ThunderlikeError",
+    "WorkerFailed",
+]
+
+
+class ThunderlikeError(Exception):
+    """The root: ``except tl.ThunderlikeError`` catches every failure of the package."""
+
+    def __str__(self) -> str:
+        # KeyError and OSError print something else than their message; we always print it.
+        return str(self.args[0]) if self.args else ""
+
+
+class SpecError(ThunderlikeError, ValueError):
+    """A shape, dtype, key or argument does not fit the records."""
+
+
+class KeyMissing(ThunderlikeError, KeyError):
+    """There is no record or name of that key."""
+
+
+class OutOfRange(ThunderlikeError, IndexError):
+    """A position lies outside the records."""
+
+
+class StorageError(ThunderlikeError, OSError):
+    """Bytes could not be listed, read or written."""
+
+
+class NotFound(StorageError, FileNotFoundError):
+    """Nothing is at that path, or nothing there matches."""
+
+
+class Exists(StorageError, FileExistsError, ValueError):
+    """Something is at that path already and was not to be overwritten."""
+
+
+class Denied(StorageError, PermissionError):
+    """The path may not be read or written by this user."""
+
+
+class FormatError(ThunderlikeError, ValueError):
+    """Bytes are not what their name or their header says."""
+
+
+class EngineError(ThunderlikeError, RuntimeError):
+    """The engine could not run what was asked."""
+
+
+class NotOnEngine(EngineError, NotImplementedError):
+    """Another engine is needed; the message names the call that can."""
+
+
+class WorkerFailed(EngineError):
+    """A function given by the user raised while it ran over the records.
+
+    Attributes
+    ----------
+    key : tuple of int or None
+        Key of the record it was given.
+    traceback : str
+        Where it raised, as text, from the process in which it ran.
+    """
+
+    def __init__(self, message: str, key: Any = None, traceback: str = "") -> None:
+        super().__init__(message)
+        self.key = key
+        self.traceback = traceback
+
+
+class MissingExtra(ThunderlikeError, ImportError):
+    """An optional library is not installed; the message says which extra brings it."""
+
+
+class ConfigError(ThunderlikeError, ValueError):
+    """A setting is unknown or its value makes no sense."""

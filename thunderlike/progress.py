@@ -1,0 +1,197 @@
+"""Progress as a stream of events: whoever works emits, whoever looks subscribes.
+
+Loading, maps, writers and Spark stages all emit the same :class:`Event`. With no subscriber an
+event costs one look at an empty list. ``with tl.progress():`` shows a bar on a terminal, and one
+line every ten seconds where there is none (a log, a cluster).
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Event", "Tracker", "progress", "subscribe", "track"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Where one piece of work stands.
+
+    Parameters
+    ----------
+    work : int
+        Identifies the piece of work within this process.
+    label : str
+        What is being done, in a few words.
+    done, total : int
+        How far it is, in `unit`; `total` is 0 while it is unknown.
+    finished : bool
+        True in the last event of the work, also when it failed.
+    """
+
+    work: int
+    label: str
+    done: int
+    total: int
+    unit: str
+    finished: bool = False
+
+
+_listeners: list[Callable[[Event], None]] = []
+_numbers = itertools.count()
+
+
+@contextmanager
+def subscribe(listener: Callable[[Event], None]) -> Iterator[None]:
+    """Hear every event emitted inside a ``with`` block, from any thread.
+
+    Examples
+    --------
+    >>> seen = []
+    >>> with subscribe(seen.append), track("counting", 2) as work:
+    ...     work.advance(2)
+    >>> [(event.label, event.done, event.finished) for event in seen]
+    [('counting', 0, False), ('counting', 2, False), ('counting', 2, True)]
+    """
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+class Tracker:
+    """Counts one piece of work and emits an event at each step; safe to share between threads."""
+
+    def __init__(self, label: str, total: int, unit: str) -> None:
+        self._work, self._label, self._unit = next(_numbers), label, unit
+        self._done, self._total = 0, total
+        self._lock = threading.Lock()
+
+    def advance(self, steps: int = 1) -> None:
+        """Say that `steps` more are done."""
+        with self._lock:
+            self._done += steps
+            self._emit()
+
+    def reach(self, done: int, total: int | None = None) -> None:
+        """Say how many are done, for work that is watched from outside."""
+        with self._lock:
+            self._done, self._total = done, self._total if total is None else total
+            self._emit()
+
+    def _emit(self, *, finished: bool = False) -> None:
+        if not _listeners:
+            return
+        event = Event(self._work, self._label, self._done, self._total, self._unit, finished)
+        for listener in tuple(_listeners):
+            listener(event)
+
+
+@contextmanager
+def track(label: str, total: int = 0, unit: str = "records") -> Iterator[Tracker]:
+    """Emit events for a piece of work: one at its start, one at its end, one at each advance."""
+    tracker = Tracker(label, total, unit)
+    tracker._emit()
+    try:
+        yield tracker
+    finally:
+        tracker._emit(finished=True)
+
+
+@contextmanager
+def progress(stream: IO[str] | None = None) -> Iterator[None]:
+    """Show the progress of everything that runs inside a ``with`` block.
+
+    Parameters
+    ----------
+    stream : file, optional
+        Where to; standard error by default. A terminal or a notebook gets bars, anything else
+        one line every ten seconds for work that takes that long.
+
+    Examples
+    --------
+    >>> import io
+    >>> with progress(io.StringIO()), track("quick work", 3) as work:
+    ...     work.advance(3)
+    """
+    stream = stream or sys.stderr
+    renderer: _Renderer = _Bars(stream) if stream.isatty() or _notebook() else _Lines(stream)
+    with subscribe(renderer.show):
+        try:
+            yield
+        finally:
+            renderer.close()
+
+
+class _Renderer(Protocol):
+    def show(self, event: Event) -> None: ...
+    def close(self) -> None: ...
+
+
+class _Bars:
+    """One tqdm bar for each piece of work under way."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._bars: dict[int, Any] = {}
+        self._lock = threading.Lock()
+
+    def show(self, event: Event) -> None:
+        with self._lock:
+            bar = self._bars.get(event.work) or self._open(event)
+            bar.total = event.total or None
+            bar.update(event.done - bar.n)
+            if event.finished:
+                self._bars.pop(event.work).close()
+
+    def _open(self, event: Event) -> Any:
+        from tqdm.auto import tqdm
+
+        # `leave` keeps long work on the screen; `delay` never shows what is over in a blink.
+        bar = tqdm(desc=event.label, unit=f" {event.unit}", file=self._stream, delay=0.5)
+        self._bars[event.work] = bar
+        return bar
+
+    def close(self) -> None:
+        for bar in self._bars.values():
+            bar.close()
+
+
+class _Lines:
+    """A plain line for each piece of work, at most one every `every` seconds."""
+
+    every = 10.0
+
+    def __init__(self, stream: IO[str], clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._clock = stream, clock
+        self._last: dict[int, float] = {}
+        self._lock = threading.Lock()
+
+    def show(self, event: Event) -> None:
+        with self._lock:
+            now = self._clock()
+            last = self._last.setdefault(event.work, now)
+            if event.finished:
+                del self._last[event.work]
+            elif now - last >= self.every:
+                self._last[event.work] = now
+                of = f" of {event.total}" if event.total else ""
+                self._stream.write(f"{event.label}: {event.done}{of} {event.unit}\n")
+                self._stream.flush()
+
+    def close(self) -> None:
+        self._last.clear()
+
+
+def _notebook() -> bool:
+    shell = sys.modules.get("IPython")
+    return shell is not None and type(shell.get_ipython()).__name__ == "ZMQInteractiveShell"
