@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Event", "Tracker", "progress", "subscribe", "track"]
+__all__ = ["Event", "Tracker", "progress", "subscribe", "track", "watched"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,11 @@ def subscribe(listener: Callable[[Event], None]) -> Iterator[None]:
         yield
     finally:
         _listeners.remove(listener)
+
+
+def watched() -> bool:
+    """Is anybody listening? Work that must be polled for its progress asks first."""
+    return bool(_listeners)
 
 
 class Tracker:

@@ -1,1 +1,49 @@
-"""Who runs it: one small contract, and the engines that fulfil it."""
+"""Who runs it: one small contract, and the engines that fulfil it.
+
+Only this room may ask which engine it is. It knows records and blocks; it does not know what an
+image or a pixel is, nor where bytes come from.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from thunderlike.engines.base import ArraySource, Engine, Records, Source, Spec
+from thunderlike.engines.local import LocalEngine
+
+__all__ = ["ArraySource", "Engine", "Records", "Source", "Spec", "engine_for", "local"]
+
+
+@cache
+def local() -> LocalEngine:
+    """The local engine; there is one."""
+    return LocalEngine()
+
+
+def engine_for(engine: Any = None) -> Engine:
+    """The engine meant by ``engine=``.
+
+    Parameters
+    ----------
+    engine : None, str, SparkContext, SparkSession or Engine
+        None or ``'local'``; ``'spark'`` for the active Spark context, or a new local one.
+
+    Raises
+    ------
+    EngineError
+        For anything else; for Spark without Java; for a Spark Connect session.
+
+    Examples
+    --------
+    >>> engine_for()
+    LocalEngine()
+    """
+    if isinstance(engine, Engine):
+        return engine
+    if engine is None or engine == "local":
+        return local()
+    from thunderlike.engines.session import context_of
+    from thunderlike.engines.spark import SparkEngine
+
+    return SparkEngine(context_of(engine))

@@ -1,3 +1,316 @@
-"""The engine contract: what a third engine would have to write."""
+"""The engine contract: what a stranger would write to add a third engine.
+
+An engine keeps **records**: `count` arrays of one shape and dtype, numbered ``0 .. count-1``. It
+keeps many of them stacked in one array, a **block** of shape ``(k, *shape)``, so that a built-in
+operation is one vectorised call a block, never one Python call a record. What the numbers mean
+(frames, pixels, grid cells) is not the engine's business; the classes in ``thunderlike.data`` know.
+
+Two classes make an engine: an :class:`Engine`, which brings records in, and a :class:`Records`,
+which holds them and answers the verbs below. There are thirteen, and they may rely on each other:
+
+==============  ==================================================================================
+``load``        bring in the records of a source
+``adopt``       bring in the engine's own form of ``(key, array)`` records
+``map``         a kernel over each block, one record out for each record in
+``combine``     a kernel over two collections, block by block, paired by record number
+``take``        some records, in any order, repeated if asked
+``regroup``     make new records out of pieces of the old ones (images to series and back)
+``aggregate``   one value out of all blocks: a partial for each, merged in order
+``collect``     a range of records as one array, here
+``stream``      all records, a block at a time, in order, here
+``cache``       keep what has been computed
+``uncache``     stop keeping it
+``repartition`` spread the records over another number of parts
+``native``      the engine's own form of ``(key, array)`` records
+==============  ==================================================================================
+
+An engine may be lazy: only ``aggregate``, ``collect`` and ``stream`` must compute. Whatever it
+does, the results are those of the local engine: values, shape, dtype, order, class of error.
+"""
 
 from __future__ import annotations
+
+import abc
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thunderlike.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = [
+    "Array",
+    "ArraySource",
+    "Chunk",
+    "Engine",
+    "Exchange",
+    "Kernel",
+    "Pairing",
+    "Records",
+    "Source",
+    "Spec",
+]
+
+Array: TypeAlias = NDArray[Any]
+Chunk: TypeAlias = tuple[int, Array]  # number of the first record, the block
+Partial = TypeVar("Partial")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What the records are: how many, and the shape and dtype of each.
+
+    Parameters
+    ----------
+    count : int
+        Number of records.
+    shape : tuple of int
+        Shape of one record.
+    dtype : numpy.dtype
+        Of every record; ``object`` for records that are no arrays of one shape.
+
+    Examples
+    --------
+    >>> Spec(10, (4, 6), np.dtype("int16")).nbytes
+    480
+    """
+
+    count: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float64))
+
+    @property
+    def record_bytes(self) -> int:
+        """Bytes of one record, at least 1."""
+        return max(1, math.prod(self.shape) * self.dtype.itemsize)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all records."""
+        return self.count * math.prod(self.shape) * self.dtype.itemsize
+
+    def empty(self, count: int | None = None) -> Array:
+        """An uninitialised block of `count` records, or of all."""
+        return np.empty((self.count if count is None else count, *self.shape), self.dtype)
+
+
+class Source(Protocol):
+    """Records that are somewhere else: a function from a range of records to a block.
+
+    A source is pickled when an engine has workers elsewhere; `part` keeps what is sent small.
+    """
+
+    @property
+    def spec(self) -> Spec:
+        """Count, shape and dtype of the records."""
+
+    def read(self, start: int, stop: int, out: Array) -> None:
+        """Write records ``start .. stop-1`` into `out`, of shape ``(stop - start, *shape)``."""
+
+    def part(self, start: int, stop: int) -> Source:
+        """A source that needs to answer for these records only, under the same numbers."""
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """Records that are an array in this process, of shape ``(count, *shape)``.
+
+    Parameters
+    ----------
+    array : ndarray
+        The records, stacked.
+    offset : int
+        Number of its first record.
+    """
+
+    array: Array
+    offset: int = 0
+
+    @property
+    def spec(self) -> Spec:
+        """Count, shape and dtype of the array."""
+        return Spec(len(self.array), self.array.shape[1:], self.array.dtype)
+
+    def read(self, start: int, stop: int, out: Array) -> None:
+        """Copy records into `out`."""
+        out[...] = self.array[start - self.offset : stop - self.offset]
+
+    def part(self, start: int, stop: int) -> ArraySource:
+        """The part of the array that holds these records."""
+        return ArraySource(self.array[start - self.offset : stop - self.offset], start)
+
+
+class Kernel(Protocol):
+    """A function over a block; `vectorised` says that it may run on several threads at once.
+
+    A kernel that calls a user's Python function for each record is not vectorised: threads would
+    only make it wait for the interpreter lock.
+    """
+
+    vectorised: bool
+
+    def __call__(self, start: int, block: Array, /) -> Array:
+        """From the block whose first record is number `start`, of shape ``(k, *shape)``."""
+
+
+class Pairing(Protocol):
+    """A vectorised function of two blocks that hold the same record numbers."""
+
+    def __call__(self, left: Array, right: Array, /) -> Array:
+        """From two blocks of ``k`` records to one."""
+
+
+class Exchange(Protocol):
+    """How new records are made out of pieces of old ones.
+
+    The engine asks every old block for its piece of every range of new records, brings the pieces
+    of a range together, and has them placed in one array; the order of arrival does not matter.
+    """
+
+    @property
+    def spec(self) -> Spec:
+        """Count, shape and dtype of the new records."""
+
+    def cut(self, start: int, block: Array, first: int, last: int) -> Any:
+        """Return the piece of `block` that new records ``first .. last-1`` need, None for none.
+
+        Arrays in it may be views of the block.
+        """
+
+    def place(self, out: Array, first: int, piece: Any) -> None:
+        """Write a piece into `out`, which holds new records from number `first` on."""
+
+
+class Engine(abc.ABC):
+    """Brings records in; :class:`Records` are what it makes."""
+
+    name: str
+
+    @abc.abstractmethod
+    def load(self, source: Source, npartitions: int | None = None) -> Records:
+        """Records of a source, read when they are needed or at once.
+
+        Parameters
+        ----------
+        source : Source
+            Where they are; read in ranges, on several workers at once.
+        npartitions : int, optional
+            Parts to spread them over; by default chosen from their size.
+        """
+
+    @abc.abstractmethod
+    def adopt(
+        self, native: Any, key_shape: tuple[int, ...] | None, spec: Spec | None, *, ordered: bool
+    ) -> Records:
+        """Records from the engine's own form of ``(key, array)`` pairs.
+
+        Parameters
+        ----------
+        native : object
+            An RDD on Spark; any iterable of pairs locally.
+        key_shape : tuple of int, optional
+            Keys are positions in an array of this shape; without it they are ranked in order.
+        spec : Spec, optional
+            Shape and dtype of the records, where the caller knows them.
+        ordered : bool
+            The pairs come in key order.
+        """
+
+
+class Records(abc.ABC):
+    """Records held by an engine; never changed, every verb makes new ones.
+
+    Attributes
+    ----------
+    engine : Engine
+        The engine that holds them.
+    spec : Spec
+        Count, shape and dtype, known without computing anything.
+    npartitions : int
+        Parts that they are spread over.
+    iscached : bool
+        Whether what was computed is kept.
+    """
+
+    engine: Engine
+    spec: Spec
+    npartitions: int
+    iscached: bool
+
+    @abc.abstractmethod
+    def map(self, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Records:
+        """Apply a kernel to each block; its records have this shape and dtype."""
+
+    @abc.abstractmethod
+    def combine(
+        self, other: Records, pairing: Pairing, shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> Records:
+        """Apply a pairing to these and as many other records of the same engine."""
+
+    @abc.abstractmethod
+    def take(self, rows: NDArray[np.int64]) -> Records:
+        """The records of these numbers, in this order; a number may come again."""
+
+    @abc.abstractmethod
+    def regroup(self, exchange: Exchange) -> Records:
+        """Make new records out of pieces of these. On Spark this is the one verb that shuffles."""
+
+    @abc.abstractmethod
+    def aggregate(
+        self,
+        partial: Callable[[int, Array], Partial],
+        merge: Callable[[Partial, Partial], Partial],
+    ) -> Partial:
+        """Compute a partial of each block and merge them, in the order of the records.
+
+        At least one partial is computed: of an empty block when there is no record.
+        """
+
+    @abc.abstractmethod
+    def collect(self, start: int = 0, stop: int | None = None) -> Array:
+        """Records ``start .. stop-1`` as one array of shape ``(stop - start, *shape)``.
+
+        Only what these records need is computed. The array may be the engine's own: never write
+        into it.
+        """
+
+    @abc.abstractmethod
+    def stream(self) -> Iterator[Chunk]:
+        """All blocks in order, a few of them in memory at a time."""
+
+    @abc.abstractmethod
+    def cache(self) -> None:
+        """Keep what is computed, for the next verb that needs it."""
+
+    @abc.abstractmethod
+    def uncache(self) -> None:
+        """Stop keeping it."""
+
+    @abc.abstractmethod
+    def repartition(self, npartitions: int) -> Records:
+        """Spread the same records, in the same order, over `npartitions` parts."""
+
+    @abc.abstractmethod
+    def native(self, key_shape: tuple[int, ...]) -> Any:
+        """The engine's own form of ``(key, array)`` pairs, in key order, keys tuples of int."""
+
+
+def check_range(spec: Spec, start: int, stop: int | None) -> tuple[int, int]:
+    """A range of records cut to those that there are."""
+    last = spec.count if stop is None else min(stop, spec.count)
+    return min(max(start, 0), last), last
+
+
+def check_block(block: Array, count: int, spec: Spec, start: int) -> Array:
+    """What a kernel returned, if it is what was declared."""
+    if block.shape != (count, *spec.shape):
+        raise SpecError(
+            f"records {start} to {start + count - 1} came out with shape {block.shape[1:]}, "
+            f"declared was {spec.shape}: give value_shape the shape that the function returns"
+        )
+    return block.astype(spec.dtype, copy=False)

@@ -1,0 +1,47 @@
+"""Keys at the edge of an engine: tuples of int, each record's its own."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from thunderlike.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from thunderlike.engines.base import Array, Spec
+
+__all__ = ["Key", "as_key", "check_distinct", "fitting"]
+
+Key: TypeAlias = tuple[int, ...]
+
+
+def as_key(key: Any) -> Key:
+    """A key as a tuple of int; a bare int is the only element of one.
+
+    Examples
+    --------
+    >>> as_key(3), as_key([1, 2])
+    ((3,), (1, 2))
+    """
+    return tuple(int(k) for k in key) if isinstance(key, tuple | list) else (int(key),)
+
+
+def check_distinct(keys: Sequence[Key]) -> None:
+    """Refuse sorted keys of which two are equal."""
+    for one, other in itertools.pairwise(keys):
+        if one == other:
+            raise SpecError(f"two records have the key {one}: give each record a key of its own")
+
+
+def fitting(key: Any, value: Any, spec: Spec) -> Array:
+    """The record of a key as an array, if it has the shape of the others."""
+    array = np.asarray(value)
+    if array.shape != spec.shape:
+        raise SpecError(
+            f"the record of key {as_key(key)} has shape {array.shape}, the others {spec.shape}"
+        )
+    return array

@@ -1,0 +1,119 @@
+"""How records are cut into chunks and spread over partitions: arithmetic on the driver."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from thunderlike.config import MIB, current
+from thunderlike.errors import SpecError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from thunderlike.engines.base import Spec
+
+__all__ = ["Layout", "Planner", "by_size", "exchange_bytes"]
+
+Range: TypeAlias = tuple[int, int]
+
+# A chunk travels as one pickle, framed by a signed 32-bit length and held in one JVM byte array.
+LARGEST_RECORD = 1024 * MIB
+
+
+@dataclass(frozen=True)
+class Layout:
+    """For each partition the ranges of records that its chunks hold.
+
+    Chunks cover the records exactly once and in order: within a partition, and from one
+    partition to the next. A partition may be empty.
+
+    Examples
+    --------
+    >>> layout = Layout((((0, 2), (2, 3)), (), ((3, 5),)))
+    >>> layout.overlapping(2, 4)
+    [0, 2]
+    """
+
+    partitions: tuple[tuple[Range, ...], ...]
+
+    def overlapping(self, start: int, stop: int) -> list[int]:
+        """Numbers of the partitions that hold any of the records ``start .. stop-1``."""
+        return [
+            number
+            for number, chunks in enumerate(self.partitions)
+            if chunks and chunks[0][0] < stop and chunks[-1][1] > start
+        ]
+
+    def chunks(self) -> list[tuple[int, Range]]:
+        """All chunks in order, each with the number of its partition."""
+        return [(p, chunk) for p, chunks in enumerate(self.partitions) for chunk in chunks]
+
+    def picked(self, rows: NDArray[np.int64]) -> Layout:
+        """The layout after keeping only `rows`, which increase, and numbering them anew."""
+
+        def kept(chunks: tuple[Range, ...]) -> tuple[Range, ...]:
+            ranges = [tuple(np.searchsorted(rows, chunk).tolist()) for chunk in chunks]
+            return tuple((a, b) for a, b in ranges if b > a)
+
+        return Layout(tuple(kept(chunks) for chunks in self.partitions))
+
+
+Planner: TypeAlias = Callable[["Spec", int, int | None, int], Layout]
+
+
+def by_size(spec: Spec, slots: int, npartitions: int | None, chunk_bytes: int) -> Layout:
+    """Few, large partitions: each costs some 30 ms however little it holds.
+
+    Parameters
+    ----------
+    spec : Spec
+        The records.
+    slots : int
+        Tasks that run at once.
+    npartitions : int, optional
+        What the caller asked for; by default one partition a slot for small data, else as many as
+        keep each at about ``partition_bytes``.
+    chunk_bytes : int
+        Bytes of one chunk.
+
+    Raises
+    ------
+    SpecError
+        When one record is too large to travel in one piece.
+    """
+    if spec.record_bytes > LARGEST_RECORD:
+        raise SpecError(
+            f"one record of shape {spec.shape} and dtype {spec.dtype} has {spec.record_bytes} "
+            f"bytes, a Spark worker takes at most {LARGEST_RECORD}: cut the images smaller"
+        )
+    parts = min(npartitions or _default_partitions(spec, slots), max(1, spec.count))
+    rows = max(1, chunk_bytes // spec.record_bytes)
+    edges = [p * spec.count // parts for p in range(parts + 1)]
+    return Layout(tuple(_cut(a, b, rows) for a, b in itertools.pairwise(edges)))
+
+
+def exchange_bytes(spec: Spec, slots: int) -> int:
+    """Bytes of the blocks that are cut up, and put together, when records are regrouped.
+
+    Blocks of `m` bytes on both sides of `total` bytes make ``(total / m)**2`` pieces of
+    ``m**2 / total`` bytes: this `m` gives pieces of ``piece_bytes``, as far as memory allows, and
+    every slot a block.
+    """
+    best = math.isqrt(spec.nbytes * current().piece_bytes)
+    return min(max(best, MIB), 512 * MIB, max(1, -(-spec.nbytes // slots)))
+
+
+def _default_partitions(spec: Spec, slots: int) -> int:
+    if spec.nbytes <= current().small_bytes:
+        return slots
+    return max(slots, -(-spec.nbytes // current().partition_bytes))
+
+
+def _cut(start: int, stop: int, rows: int) -> tuple[Range, ...]:
+    return tuple((a, min(a + rows, stop)) for a in range(start, stop, rows))

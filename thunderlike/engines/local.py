@@ -1,0 +1,229 @@
+"""The local engine: one numpy array, kernels on tiles of it from a thread pool.
+
+It is eager and it is the readable definition of what every engine must do.
+"""
+
+from __future__ import annotations
+
+from functools import cache, reduce
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import numpy as np
+
+from thunderlike.config import current
+from thunderlike.engines.base import (
+    Array,
+    ArraySource,
+    Chunk,
+    Engine,
+    Exchange,
+    Kernel,
+    Pairing,
+    Records,
+    Source,
+    Spec,
+    check_block,
+    check_range,
+)
+from thunderlike.engines.keys import Key, as_key, check_distinct, fitting
+from thunderlike.errors import NotOnEngine, SpecError
+from thunderlike.parallel.pool import tmap
+from thunderlike.progress import track
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
+    from threadpoolctl import ThreadpoolController
+
+__all__ = ["LocalEngine", "LocalRecords"]
+
+Partial = TypeVar("Partial")
+
+
+class LocalEngine(Engine):
+    """Keeps records in this process's memory."""
+
+    name = "local"
+
+    def load(self, source: Source, npartitions: int | None = None) -> LocalRecords:  # noqa: ARG002
+        """Read everything now, ranges of records on threads, into one array."""
+        if isinstance(source, ArraySource):
+            return LocalRecords(self, source.array)  # it is here already; no copy
+        out = source.spec.empty()
+
+        def read(start: int, stop: int) -> None:
+            source.read(start, stop, out[start:stop])
+
+        _each_tile(read, source.spec, "reading")
+        return LocalRecords(self, out)
+
+    def adopt(
+        self,
+        native: Iterable[tuple[Any, Any]],
+        key_shape: tuple[int, ...] | None,
+        spec: Spec | None,
+        *,
+        ordered: bool,
+    ) -> LocalRecords:
+        """Stack the arrays of ``(key, array)`` pairs in the order of their keys."""
+        pairs = [(as_key(key), np.asarray(value)) for key, value in native]
+        if not ordered:
+            pairs.sort(key=lambda pair: pair[0])
+            _check_positions([key for key, _ in pairs], key_shape)
+        if spec is None and not pairs:
+            raise SpecError("there are no records: give dims and dtype to say what they would be")
+        spec = spec or Spec(len(pairs), pairs[0][1].shape, pairs[0][1].dtype)
+        out = spec.empty(len(pairs))
+        for row, (key, value) in enumerate(pairs):
+            out[row] = fitting(key, value, spec)
+        return LocalRecords(self, out)
+
+    def __repr__(self) -> str:
+        return "LocalEngine()"
+
+
+class LocalRecords(Records):
+    """Records stacked in one array of shape ``(count, *shape)``."""
+
+    npartitions = 1
+    iscached = True
+
+    def __init__(self, engine: LocalEngine, values: Array) -> None:
+        self.engine: LocalEngine = engine
+        self.values = values
+        self.spec = Spec(len(values), values.shape[1:], values.dtype)
+
+    def map(self, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any]) -> LocalRecords:
+        """Apply the kernel to tiles, on threads if it is vectorised."""
+        spec = Spec(self.spec.count, shape, dtype)
+        out = spec.empty()
+
+        def run(start: int, stop: int) -> None:
+            block = kernel(start, self.values[start:stop])
+            out[start:stop] = check_block(block, stop - start, spec, start)
+
+        workers = None if kernel.vectorised else 1
+        _each_tile(run, _larger(self.spec, spec), "computing", workers)
+        return LocalRecords(self.engine, out)
+
+    def combine(
+        self, other: Records, pairing: Pairing, shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> LocalRecords:
+        """Apply the pairing to the same tile of both."""
+        spec = Spec(self.spec.count, shape, dtype)
+        right, out = other.collect(), spec.empty()
+
+        def run(start: int, stop: int) -> None:
+            block = pairing(self.values[start:stop], right[start:stop])
+            out[start:stop] = check_block(block, stop - start, spec, start)
+
+        _each_tile(run, _larger(self.spec, spec), "combining")
+        return LocalRecords(self.engine, out)
+
+    def take(self, rows: NDArray[np.int64]) -> LocalRecords:
+        """Pick the rows; a run of consecutive ones is a view."""
+        run = len(rows) and rows[0] + np.arange(len(rows))
+        if len(rows) and np.array_equal(rows, run):
+            return LocalRecords(self.engine, self.values[rows[0] : rows[-1] + 1])
+        return LocalRecords(self.engine, self.values[rows])
+
+    def regroup(self, exchange: Exchange) -> LocalRecords:
+        """Have each tile of the new records placed from the one old block."""
+        out = exchange.spec.empty()
+
+        def place(start: int, stop: int) -> None:
+            piece = exchange.cut(0, self.values, start, stop)
+            if piece is not None:
+                exchange.place(out[start:stop], start, piece)
+
+        _each_tile(place, exchange.spec, "regrouping")
+        return LocalRecords(self.engine, out)
+
+    def aggregate(
+        self,
+        partial: Callable[[int, Array], Partial],
+        merge: Callable[[Partial, Partial], Partial],
+    ) -> Partial:
+        """Compute partials of tiles on threads, merge them as they come."""
+        with track("reducing", self.spec.count) as work, _one_blas_thread():
+
+            def run(tile: tuple[int, int]) -> Partial:
+                result = partial(tile[0], self.values[tile[0] : tile[1]])
+                work.advance(tile[1] - tile[0])
+                return result
+
+            return reduce(merge, tmap(run, _tiles(self.spec, current().chunk_bytes)))
+
+    def collect(self, start: int = 0, stop: int | None = None) -> Array:
+        """A view of the array."""
+        first, last = check_range(self.spec, start, stop)
+        return self.values[first:last]
+
+    def stream(self) -> Iterator[Chunk]:
+        """Tiles of the array."""
+        tiles = _tiles(self.spec, current().chunk_bytes)
+        return ((start, self.values[start:stop]) for start, stop in tiles)
+
+    def cache(self) -> None:
+        """Nothing to do: the records are in memory."""
+
+    def uncache(self) -> None:
+        """Nothing to do: the array is the only form that the records have."""
+
+    def repartition(self, npartitions: int) -> LocalRecords:  # noqa: ARG002
+        """One array is one part, whatever is asked."""
+        return self
+
+    def native(self, key_shape: tuple[int, ...]) -> NoReturn:
+        """Not here: there is no RDD without Spark."""
+        raise NotOnEngine(
+            f"the local engine keeps {key_shape} records in one numpy array, not in an RDD: "
+            "call .tospark(sc) first, or take the array with .toarray()"
+        )
+
+
+def _tiles(spec: Spec, nbytes: int) -> list[tuple[int, int]]:
+    """Ranges of records of about `nbytes`; one empty range if there is no record."""
+    rows = max(1, nbytes // spec.record_bytes)
+    return [(a, min(a + rows, spec.count)) for a in range(0, spec.count, rows)] or [(0, 0)]
+
+
+def _each_tile(
+    run: Callable[[int, int], None], spec: Spec, label: str, workers: int | None = None
+) -> None:
+    """Run over all tiles on threads; where there are many, in about a hundred steps of progress."""
+    with track(label, spec.count) as work, _one_blas_thread():
+
+        def step(tile: tuple[int, int]) -> None:
+            run(*tile)
+            work.advance(tile[1] - tile[0])
+
+        for _ in tmap(step, _tiles(spec, current().tile_bytes), workers=workers):
+            pass
+
+
+def _larger(one: Spec, other: Spec) -> Spec:
+    """The spec whose records set the size of a tile: input and result share the cache."""
+    return max(one, other, key=lambda spec: spec.record_bytes)
+
+
+def _one_blas_thread() -> Any:
+    """Our threads are the parallelism; BLAS must not start its own in each of them."""
+    return _blas().limit(limits=1)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def _check_positions(keys: list[Key], key_shape: Key | None) -> None:
+    """With a shape, keys must be its positions, each once."""
+    check_distinct(keys)
+    if key_shape is not None and keys != list(np.ndindex(*key_shape)):
+        raise SpecError(
+            f"{len(keys)} keys are not all the positions of an array of shape {key_shape}, each once"
+        )

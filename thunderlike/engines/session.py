@@ -1,0 +1,151 @@
+"""Finding a Java machine and a Spark context, or making them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from thunderlike.errors import EngineError
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+
+__all__ = ["LEAST_JAVA", "context", "context_of", "find_java", "java_version", "quiet"]
+
+LEAST_JAVA = 17  # of Spark 4
+
+# Right for a local master only; what is right for all stands in conf/spark-defaults.conf.
+_LOCAL = {
+    "spark.driver.host": "127.0.0.1",  # works without a network, and without asking for a name
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.maxResultSize": "0",  # driver and workers share one memory
+    "spark.locality.wait": "0s",  # every slot is as near as any other
+    "spark.ui.showConsoleProgress": "false",  # thunderlike shows its own
+    "spark.python.unix.domain.socket.enabled": "true",  # half the waiting of an empty task
+}
+
+
+def find_java() -> Path | None:
+    """Where Spark would find Java: ``JAVA_HOME``, else the path."""
+    home = os.environ.get("JAVA_HOME")
+    java = shutil.which("java", path=str(Path(home) / "bin") if home else None)
+    return Path(java) if java else None
+
+
+def java_version(java: Path) -> int:
+    """The major version that ``java -version`` prints, 0 if it prints none."""
+    done = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
+    found = re.search(r'version "(?:1\.)?(\d+)', done.stderr)
+    return int(found.group(1)) if found else 0
+
+
+def context(master: str | None = None, **conf: str) -> SparkContext:
+    """The active Spark context, or a new one with thunderlike's settings.
+
+    Parameters
+    ----------
+    master : str, optional
+        For a new context: what ``spark-submit`` says, else ``local[*]``.
+    **conf
+        Further settings of a new context, dots written as double underscores:
+        ``spark__driver__memory="8g"``.
+
+    Returns
+    -------
+    pyspark.SparkContext
+
+    Raises
+    ------
+    EngineError
+        Without Java, and when settings are given although a context is active already.
+    """
+    from pyspark import SparkContext
+
+    active = SparkContext._active_spark_context
+    if active is None:
+        return _start(master, {k.replace("__", "."): v for k, v in conf.items()})
+    if master or conf:
+        raise EngineError(f"a Spark context on {active.master} is active: stop it, or use it as is")
+    return active
+
+
+def context_of(engine: Any) -> SparkContext:
+    """The context meant by what a user gave as ``engine=``."""
+    from pyspark import SparkContext
+
+    if engine == "spark":
+        return context()
+    if isinstance(engine, SparkContext):
+        return engine
+    if type(engine).__module__.startswith("pyspark.sql.connect"):
+        raise EngineError(
+            "a Spark Connect session has no RDDs: pass a classic session or a SparkContext, "
+            "made on the cluster itself (SparkSession.builder.master(...), not .remote(...))"
+        )
+    found = getattr(engine, "sparkContext", None)
+    if not isinstance(found, SparkContext):
+        raise EngineError(
+            f"engine={engine!r} is none: give 'local', 'spark', a SparkContext or a SparkSession"
+        )
+    return found
+
+
+def use_our_python(context: SparkContext) -> None:
+    """Have local workers run the Python we run in, unless somebody chose another.
+
+    Spark would start whatever ``python3`` is first on the path: outside an activated environment
+    that is one without numpy.
+    """
+    chosen = "PYSPARK_PYTHON" in os.environ or context.getConf().get("spark.pyspark.python")
+    if (context.master or "").startswith("local") and not chosen:
+        context.pythonExec = sys.executable
+
+
+def quiet(context: SparkContext) -> None:
+    """Silence Spark's own report of a failed task: the error is raised here, with its traceback."""
+    jvm: Any = context._jvm
+    log4j = jvm.org.apache.logging.log4j
+    names = ("executor.Executor", "scheduler.TaskSetManager", "scheduler.TaskResultGetter")
+    for name in names:
+        log4j.core.config.Configurator.setLevel(f"org.apache.spark.{name}", log4j.Level.OFF)
+
+
+def _start(master: str | None, settings: dict[str, str]) -> SparkContext:
+    from pyspark import SparkConf, SparkContext
+
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # by spark-submit, whose settings come first
+    if submitted:
+        SparkContext._ensure_initialized()
+    else:
+        _prepare()
+    conf = SparkConf()
+    if master:
+        conf.setMaster(master)
+    conf.setIfMissing("spark.master", "local[*]").setIfMissing("spark.app.name", "thunderlike")
+    local = str(conf.get("spark.master")).startswith("local")
+    for name, value in settings.items():
+        conf.set(name, value)
+    for name, value in (_LOCAL if local else {}).items():
+        conf.setIfMissing(name, value)
+    return SparkContext(conf=conf)
+
+
+def _prepare() -> None:
+    """Before Java starts: check that there is one, and let Spark find our settings."""
+    java = find_java()
+    version = java_version(java) if java else 0
+    if version < LEAST_JAVA:
+        found = f"{java} is version {version}" if java else "no java on the path or in JAVA_HOME"
+        raise EngineError(
+            f"Spark needs Java {LEAST_JAVA} or newer, found {found}: install one (Debian: "
+            f"apt-get install openjdk-{LEAST_JAVA}-jre-headless) or use engine='local'"
+        )
+    home = os.environ.get("SPARK_HOME")
+    if not home or not (Path(home) / "conf").is_dir():
+        ours = Path(__file__).parent.parent / "conf"
+        os.environ.setdefault("SPARK_CONF_DIR", str(ours))

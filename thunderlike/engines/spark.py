@@ -1,0 +1,323 @@
+"""The Spark engine: an RDD of chunks, many records stacked in one array; records at the edge.
+
+A chunk is ``(start, block)``: the number of its first record, and the records. A
+:class:`~thunderlike.engines.layout.Layout` on the driver knows which chunk is in which partition,
+so that nothing needs to be counted, and a range of records is computed from the partitions that
+hold it. This is the one module that imports pyspark.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from pyspark import RDD, SparkContext, StorageLevel
+from pyspark.serializers import BatchedSerializer, CPickleSerializer
+
+from thunderlike.config import current
+from thunderlike.engines import adoption
+from thunderlike.engines.base import (
+    Array,
+    Chunk,
+    Engine,
+    Exchange,
+    Kernel,
+    Pairing,
+    Records,
+    Source,
+    Spec,
+    check_block,
+    check_range,
+)
+from thunderlike.engines.exchange import Pick
+from thunderlike.engines.layout import Layout, Planner, by_size, exchange_bytes
+from thunderlike.engines.session import context, quiet, use_our_python
+from thunderlike.engines.tasks import carrying, job
+from thunderlike.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+__all__ = ["SparkEngine", "SparkRecords", "context", "quiet"]
+
+Partial = TypeVar("Partial")
+
+
+class SparkEngine(Engine):
+    """Keeps records in the partitions of an RDD.
+
+    Parameters
+    ----------
+    context : SparkContext
+        Where to run.
+    planner : callable
+        Cuts records into chunks and partitions.
+    """
+
+    name = "spark"
+
+    def __init__(self, context: SparkContext, planner: Planner = by_size) -> None:
+        self.context = context
+        self._planner = planner
+        use_our_python(context)
+
+    def layout(
+        self, spec: Spec, npartitions: int | None = None, nbytes: int | None = None
+    ) -> Layout:
+        """Plan the chunks and partitions of such records."""
+        chunk_bytes = nbytes or current().chunk_bytes
+        return self._planner(spec, self.context.defaultParallelism, npartitions, chunk_bytes)
+
+    def load(self, source: Source, npartitions: int | None = None) -> SparkRecords:
+        """Send each task the part of the source that it reads when it runs."""
+        layout = self.layout(source.spec, npartitions)
+        parts = [_part_of(source, chunks) for chunks in layout.partitions]
+        rdd = self.context.parallelize(parts, len(parts))
+        return SparkRecords(self, _stage(rdd, _read), source.spec, layout)
+
+    def adopt(
+        self, native: Any, key_shape: tuple[int, ...] | None, spec: Spec | None, *, ordered: bool
+    ) -> SparkRecords:
+        """Stack the pairs of an RDD into chunks; a shuffle unless they are ordered.
+
+        Keys are collected once unless `key_shape` says which there are.
+        """
+        with job(self.context, "looking at the keys"):
+            return SparkRecords(
+                self, *adoption.adopt(native, key_shape, spec, ordered, self.layout)
+            )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SparkEngine) and other.context is self.context
+
+    def __hash__(self) -> int:
+        return id(self.context)
+
+    def __repr__(self) -> str:
+        return f"SparkEngine({self.context.master})"
+
+
+class SparkRecords(Records):
+    """Records in an RDD of chunks, lazily computed."""
+
+    def __init__(self, engine: SparkEngine, rdd: RDD[Any], spec: Spec, layout: Layout) -> None:
+        self.engine: SparkEngine = engine
+        self.rdd, self.spec, self.layout = rdd, spec, layout
+
+    @property
+    def npartitions(self) -> int:  # type: ignore[override]  # computed, where the base has a field
+        """Partitions of the RDD."""
+        return len(self.layout.partitions)
+
+    @property
+    def iscached(self) -> bool:  # type: ignore[override]
+        """Whether Spark was told to keep the chunks."""
+        return bool(self.rdd.is_cached)
+
+    def map(self, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any]) -> SparkRecords:
+        """One more stage over the chunks, fused with those before."""
+        spec = Spec(self.spec.count, shape, dtype)
+
+        def run(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+            for start, block in chunks:
+                yield start, check_block(kernel(start, block), len(block), spec, start)
+
+        return SparkRecords(self.engine, _stage(self.rdd, run), spec, self.layout)
+
+    def combine(
+        self, other: Records, pairing: Pairing, shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> SparkRecords:
+        """Zip chunk with chunk; the other's records are first laid out as these, if need be."""
+        right = self._aligned(other)
+        spec = Spec(self.spec.count, shape, dtype)
+
+        def run(pairs: Iterable[tuple[Chunk, Chunk]]) -> Iterator[Chunk]:
+            for (start, left), (_, other_block) in pairs:
+                yield start, check_block(pairing(left, other_block), len(left), spec, start)
+
+        zipped = _unbatched(self.rdd).zip(_unbatched(right.rdd))
+        return SparkRecords(self.engine, _stage(zipped, run), spec, self.layout)
+
+    def take(self, rows: NDArray[np.int64]) -> SparkRecords:
+        """Without a shuffle if the rows increase."""
+        spec = Spec(len(rows), self.spec.shape, self.spec.dtype)
+        if len(rows) > 1 and not (np.diff(rows) > 0).all():
+            return self.regroup(Pick(spec, rows))
+
+        def run(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+            for start, block in chunks:
+                first, last = np.searchsorted(rows, (start, start + len(block)))
+                if last > first:
+                    yield int(first), block[rows[first:last] - start]
+
+        return SparkRecords(self.engine, _stage(self.rdd, run), spec, self.layout.picked(rows))
+
+    def regroup(self, exchange: Exchange) -> SparkRecords:
+        """One shuffle of pieces, sized so that neither their number nor their bytes explode."""
+        nbytes = exchange_bytes(exchange.spec, self.engine.context.defaultParallelism)
+        return self._exchanged(exchange, self.engine.layout(exchange.spec, nbytes=nbytes), nbytes)
+
+    def aggregate(
+        self,
+        partial: Callable[[int, Array], Partial],
+        merge: Callable[[Partial, Partial], Partial],
+    ) -> Partial:
+        """One job: a partial for each partition, merged here."""
+
+        def fold(chunks: Iterable[Chunk]) -> Iterator[Partial]:
+            yield reduce(merge, (partial(start, block) for start, block in chunks))
+
+        filled = self.layout.overlapping(0, self.spec.count)
+        if not filled:
+            return partial(0, self.spec.empty(0))
+        partials: list[Partial] = self._run(fold, filled, "reducing")
+        return reduce(merge, partials)
+
+    def collect(self, start: int = 0, stop: int | None = None) -> Array:
+        """One job over the partitions that hold the range, into one preallocated array."""
+        first, last = check_range(self.spec, start, stop)
+        out = self.spec.empty(last - first)
+        self._check_result_size(out.nbytes)
+
+        def within(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+            for begin, block in chunks:
+                if begin >= last:
+                    return  # what comes after is never computed
+                skip = max(first - begin, 0)
+                yield begin + skip, np.ascontiguousarray(block[skip : last - begin])
+
+        for begin, block in self._run(within, self.layout.overlapping(first, last), "collecting"):
+            out[begin - first : begin - first + len(block)] = block
+        return out
+
+    def stream(self) -> Iterator[Chunk]:
+        """A partition at a time, the next one computed meanwhile."""
+        with job(self.engine.context, "streaming"):
+            yield from self.rdd.toLocalIterator(prefetchPartitions=True)
+
+    def cache(self) -> None:
+        """Keep the chunks in memory, and on disk where that is full; recomputing costs more."""
+        self.rdd.persist(StorageLevel.MEMORY_AND_DISK)
+
+    def uncache(self) -> None:
+        """Let Spark drop the chunks."""
+        self.rdd.unpersist()
+
+    def repartition(self, npartitions: int) -> SparkRecords:
+        """A shuffle: Spark's own repartition and coalesce do not keep the order."""
+        layout = self.engine.layout(self.spec, npartitions)
+        return self._exchanged(self._in_order(), layout, current().chunk_bytes)
+
+    def native(self, key_shape: tuple[int, ...]) -> RDD[Any]:
+        """An RDD of ``(key, array)`` pairs."""
+
+        def unstack(chunks: Iterable[Chunk]) -> Iterator[tuple[tuple[int, ...], Array]]:
+            for start, block in chunks:
+                keys = np.unravel_index(np.arange(start, start + len(block)), key_shape)
+                yield from zip(zip(*(k.tolist() for k in keys), strict=True), block, strict=True)
+
+        return _stage(self.rdd, unstack)
+
+    def _run(self, task: Callable[[Any], Any], partitions: list[int], label: str) -> list[Any]:
+        """Run a task over some partitions: one job, results in the order of the partitions."""
+        with job(self.engine.context, label):
+            return self.engine.context.runJob(self.rdd, carrying(task), partitions)
+
+    def _in_order(self) -> Pick:
+        return Pick(self.spec, np.arange(self.spec.count))
+
+    def _aligned(self, other: Records) -> SparkRecords:
+        """The other's records in chunks and partitions like ours."""
+        if not isinstance(other, SparkRecords) or other.engine != self.engine:
+            raise EngineError(f"records of {other.engine} cannot be paired with {self.engine}")
+        if other.layout == self.layout:
+            return other
+        return other._exchanged(other._in_order(), self.layout, current().chunk_bytes)
+
+    def _exchanged(self, exchange: Exchange, layout: Layout, slab_bytes: int) -> SparkRecords:
+        """Cut slabs into pieces, send each to the partition that needs it, place it there."""
+        targets = layout.chunks()
+
+        def cut(chunks: Iterable[Chunk]) -> Iterator[tuple[int, Any]]:
+            for start, slab in _slabs(chunks, slab_bytes):
+                for number, (partition, (first, last)) in enumerate(targets):
+                    piece = exchange.cut(start, slab, first, last)
+                    if piece is not None:
+                        yield partition, (number, piece)
+
+        def place(partition: int, pairs: Iterable[tuple[int, Any]]) -> Iterator[Chunk]:
+            mine = [n for n, (owner, _) in enumerate(targets) if owner == partition]
+            blocks = {n: exchange.spec.empty(targets[n][1][1] - targets[n][1][0]) for n in mine}
+            for _, (number, piece) in pairs:
+                exchange.place(blocks[number], targets[number][1][0], piece)
+            for number in mine:
+                yield targets[number][1][0], blocks.pop(number)
+
+        pieces = _stage(self.rdd, cut).partitionBy(len(layout.partitions), int)
+        rdd = pieces.mapPartitionsWithIndex(carrying(place))
+        return SparkRecords(self.engine, rdd, exchange.spec, layout)
+
+    def _check_result_size(self, nbytes: int) -> None:
+        setting = "spark.driver.maxResultSize"
+        limit = _as_bytes(self.engine.context.getConf().get(setting, "1g") or "1g")
+        if limit and nbytes > limit:
+            raise EngineError(
+                f"{nbytes} bytes do not fit in {setting} of {limit}: set it to {nbytes * 2} or "
+                "to 0, or write the records from the workers with .tobinary() or .totif()"
+            )
+
+
+def _stage(rdd: RDD[Any], function: Callable[[Any], Iterator[Any]]) -> RDD[Any]:
+    """A narrow step whose errors reach the driver as themselves."""
+    return rdd.mapPartitions(carrying(function))
+
+
+def _part_of(source: Source, chunks: tuple[tuple[int, int], ...]) -> Any:
+    """What the task of one partition needs: its ranges, and the source of just these."""
+    return (chunks, source.part(chunks[0][0], chunks[-1][1])) if chunks else ((), None)
+
+
+def _read(parts: Iterable[tuple[tuple[tuple[int, int], ...], Source]]) -> Iterator[Chunk]:
+    for chunks, source in parts:
+        for start, stop in chunks:
+            block = source.spec.empty(stop - start)
+            source.read(start, stop, block)
+            yield start, block
+
+
+def _slabs(chunks: Iterable[Chunk], nbytes: int) -> Iterator[Chunk]:
+    """Join consecutive chunks until they have `nbytes`: larger slabs make fewer, larger pieces."""
+    held: list[Chunk] = []
+    for start, block in chunks:
+        if held and (start != _end(held[-1]) or sum(b.nbytes for _, b in held) >= nbytes):
+            yield _joined(held)
+            held = []
+        held.append((start, block))
+    if held:
+        yield _joined(held)
+
+
+def _end(chunk: Chunk) -> int:
+    return chunk[0] + len(chunk[1])
+
+
+def _joined(chunks: list[Chunk]) -> Chunk:
+    if len(chunks) == 1:
+        return chunks[0]
+    return chunks[0][0], np.concatenate([block for _, block in chunks])
+
+
+def _unbatched(rdd: RDD[Any]) -> RDD[Any]:
+    """One chunk a pickle: `zip` would otherwise batch a hundred of them into one."""
+    one = BatchedSerializer(CPickleSerializer(), 1)  # type: ignore[no-untyped-call]
+    return rdd._reserialize(one)
+
+
+def _as_bytes(text: str) -> int:
+    """Read a size as Spark writes it: ``1g``, ``512m``, ``0``."""
+    text = text.strip().lower().removesuffix("b")
+    units = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+    return int(float(text[:-1]) * units[text[-1]]) if text[-1] in units else int(text)

@@ -1,0 +1,116 @@
+"""What surrounds work on Spark: errors that keep their class, and progress of the stages."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import threading
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from thunderlike import errors
+from thunderlike.errors import EngineError, ThunderlikeError
+from thunderlike.progress import Tracker, track, watched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pyspark import SparkContext
+
+__all__ = ["carrying", "job"]
+
+
+class _Carried(Exception):  # never seen by a caller
+    """One of our errors as text: Spark hands the driver no exception, only its traceback."""
+
+    def __init__(self, error: ThunderlikeError) -> None:
+        super().__init__(json.dumps([type(error).__name__, str(error), vars(error)], default=list))
+
+
+def carrying(function: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    """Wrap a task so that the driver can raise again what it raised."""
+
+    @functools.wraps(function)
+    def run(*args: Any) -> Iterator[Any]:
+        try:
+            yield from function(*args)
+        except ThunderlikeError as error:
+            raise _Carried(error) from error
+
+    return run
+
+
+def _landed(text: str) -> ThunderlikeError | None:
+    """The error in the text of a worker's traceback, if it is one of ours."""
+    found = re.search(rf"{_Carried.__name__}: (\[.*\])\s*$", text, re.MULTILINE)
+    if found is None:
+        return None
+    name, message, attributes = json.loads(found.group(1))
+    error: ThunderlikeError = getattr(errors, name)(message)
+    vars(error).update(attributes)
+    if isinstance(error, errors.WorkerFailed) and isinstance(error.key, list):
+        error.key = tuple(error.key)
+    return error
+
+
+@contextmanager
+def job(context: SparkContext, label: str) -> Iterator[None]:
+    """Name the Spark jobs started inside, show their progress, raise their errors as ours.
+
+    Raises
+    ------
+    ThunderlikeError
+        The one that a task raised; :class:`EngineError` for anything else that failed there.
+    """
+    from py4j.protocol import Py4JJavaError
+    from pyspark.errors import PySparkException
+
+    group = f"thunderlike-{uuid.uuid4().hex}"
+    before = [context.getLocalProperty(name) for name in _PROPERTIES]
+    context.setJobGroup(group, f"thunderlike: {label}")
+    try:
+        with _watching(context, group, label):
+            yield
+    except (Py4JJavaError, PySparkException) as error:
+        raise (_landed(str(error)) or EngineError(_last_line(str(error)))) from error
+    finally:
+        for name, value in zip(_PROPERTIES, before, strict=True):
+            context.setLocalProperty(name, value)  # type: ignore[arg-type]  # None clears it
+
+
+_PROPERTIES = ("spark.jobGroup.id", "spark.job.description", "spark.job.interruptOnCancel")
+
+
+def _last_line(text: str) -> str:
+    """The line of a Java report that says what a Python worker raised, else its first line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    raised = [line for line in lines if re.match(r"[\w.]*(Error|Exception|Warning)\b.*", line)]
+    return f"a Spark job failed: {(raised or lines or ['no message'])[0]}"
+
+
+@contextmanager
+def _watching(context: SparkContext, group: str, label: str) -> Iterator[None]:
+    """Emit events for the tasks of a job group, polled from Spark while somebody listens."""
+    if not watched():
+        yield
+        return
+    over = threading.Event()
+    with track(label, unit="tasks") as work:
+        thread = threading.Thread(target=_poll, args=(context, group, work, over), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
+def _poll(context: SparkContext, group: str, work: Tracker, over: threading.Event) -> None:
+    tracker = context.statusTracker()
+    while not over.wait(0.2):
+        jobs = [tracker.getJobInfo(number) for number in tracker.getJobIdsForGroup(group)]
+        stages = [tracker.getStageInfo(s) for info in jobs if info for s in info.stageIds]
+        done = sum(stage.numCompletedTasks for stage in stages if stage)
+        work.reach(done, sum(stage.numTasks for stage in stages if stage))
