@@ -1,0 +1,137 @@
+"""The shape that every format's module has, and what they share."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from thunderlike.errors import FormatError, SpecError, ThunderlikeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import DTypeLike, NDArray
+
+__all__ = ["Format", "Header", "checked", "damage", "native", "numbers", "sniff"]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says it holds: `pages` arrays, each of `shape`.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of one page.
+    dtype : numpy.dtype
+        In native byte order, as `decode` returns it.
+    pages : int
+        How many; 1 in formats that know no pages.
+
+    Examples
+    --------
+    >>> Header((64, 64), np.dtype("int16"), pages=20).whole
+    (20, 64, 64)
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    pages: int = 1
+
+    @property
+    def whole(self) -> tuple[int, ...]:
+        """Shape of what `decode` returns: a single page has no page axis."""
+        return self.shape if self.pages == 1 else (self.pages, *self.shape)
+
+
+class Format(Protocol):
+    """What the module of a self-describing format offers (``tiff``, ``png``, ``npy``).
+
+    A new format is a module with these three functions, a line in ``base._MAGIC``, and a line in
+    ``tests/contract/test_format.py``. Messages never name a file: the caller knows its name, the
+    bytes do not. (``raw`` describes nothing in its bytes, so its `decode` is told the shape.)
+    """
+
+    def header(self, data: bytes) -> Header:
+        """Say what is in `data`, without decoding; FormatError when that is no such file."""
+
+    def decode(self, data: bytes) -> NDArray[Any]:
+        """Return the array: native byte order, C-contiguous, perhaps a read-only view of `data`.
+
+        FormatError for bytes that are empty, cut short, damaged or of another format.
+        """
+
+    def encode(self, array: NDArray[Any]) -> bytes:
+        """Return the same bytes for the same array, always; SpecError for one that does not fit."""
+
+
+_MAGIC = {
+    b"II*\0": "tiff",
+    b"MM\0*": "tiff",
+    b"II+\0": "tiff",
+    b"MM\0+": "tiff",
+    b"\x89PNG\r\n\x1a\n": "png",
+    b"\x93NUMPY": "npy",
+}
+
+
+def sniff(data: bytes) -> str | None:
+    r"""Name the format by the first bytes, or None when they are of none that we know.
+
+    Examples
+    --------
+    >>> sniff(b"II*\x00 and more"), sniff(b"plain text")
+    ('tiff', None)
+    """
+    return next((name for magic, name in _MAGIC.items() if data.startswith(magic)), None)
+
+
+def checked(data: bytes, name: str) -> bytes:
+    """Return `data` if its first bytes are those of the format `name`, else raise FormatError."""
+    found = sniff(data)
+    if found == name:
+        return data
+    if not data:
+        raise FormatError(f"not a {name.upper()} file: it is empty")
+    what = f"it is a {found.upper()} file" if found else f"it begins with {data[:8]!r}"
+    raise FormatError(f"not a {name.upper()} file: {what}")
+
+
+@contextmanager
+def damage(name: str) -> Iterator[None]:
+    """Raise FormatError for whatever a foreign parser raises over bytes that it cannot read.
+
+    Parsers answer damaged bytes with almost any exception: index, key, overflow, memory, zlib.
+    """
+    try:
+        yield
+    except ThunderlikeError:
+        raise
+    except Exception as error:
+        found = str(error) or type(error).__name__
+        raise FormatError(f"damaged or cut short {name.upper()} file: {found}") from error
+
+
+def native(array: NDArray[Any]) -> NDArray[Any]:
+    """Return `array` C-contiguous and in native byte order; itself when it is so already."""
+    return np.asarray(array, array.dtype.newbyteorder("="), order="C")
+
+
+def numbers(dtype: DTypeLike) -> np.dtype[Any]:
+    """Return a dtype whose values can stand in a file: no objects, text or named fields.
+
+    Raises
+    ------
+    SpecError
+        For any other.
+    """
+    try:
+        kind = np.dtype(dtype)
+    except (TypeError, ValueError):
+        raise SpecError(f"no dtype {dtype!r:.40}; give one such as 'int16'") from None
+    if kind.kind not in "buifc":
+        raise SpecError(f"files of arrays hold numbers, not {kind}")
+    return kind

@@ -1,0 +1,151 @@
+"""PNG: grey or colour, as stored; written for grey of 1, 8 and 16 bits and colour of 8."""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike._lazy import optional
+from thunderlike.errors import FormatError, SpecError
+from thunderlike.formats.base import Header, checked, damage, native
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+__all__ = ["decode", "encode", "header"]
+
+_PALETTE = 3
+_SAMPLES = {0: 1, 2: 3, _PALETTE: 3, 4: 2, 6: 4}  # by the colour type of the PNG header
+
+
+def header(data: bytes) -> Header:
+    """Say what a file holds, from its first 26 bytes.
+
+    Raises
+    ------
+    FormatError
+        For what is no PNG file.
+
+    Examples
+    --------
+    >>> header(encode(np.zeros((2, 3), "uint16")))
+    Header(shape=(2, 3), dtype=dtype('uint16'), pages=1)
+    """
+    width, height, depth, colour = _fields(data)
+    samples = _SAMPLES[colour]
+    shape = (height, width) if samples == 1 else (height, width, samples)
+    return Header(shape, np.dtype(_dtype(depth, colour)))
+
+
+def decode(data: bytes) -> NDArray[Any]:
+    """Read an image.
+
+    Returns
+    -------
+    ndarray
+        ``(height, width)`` for grey; a last axis of 2 for grey with alpha, 3 for RGB, 4 for RGBA.
+        16-bit files give uint16, 1-bit grey gives bool, all others uint8: 2- and 4-bit grey is
+        spread over 0 to 255, a palette becomes the RGB it stands for (without transparency).
+
+    Raises
+    ------
+    FormatError
+        For bytes that are no PNG file, are cut short or damaged, or claim more pixels than
+        ``PIL.Image.MAX_IMAGE_PIXELS``.
+    MissingExtra
+        For colour of 16 bits, which Pillow would cut to 8, if imagecodecs is not installed.
+
+    Examples
+    --------
+    >>> decode(encode(np.array([[0, 65535]], "uint16")))
+    array([[    0, 65535]], dtype=uint16)
+    """
+    width, height, depth, colour = _fields(data)
+    _check_size(width, height)
+    with damage("png"):
+        if depth == 16 and colour:
+            return native(optional("imagecodecs", extra="codecs").png_decode(data))
+        return _pixels(data)
+
+
+def encode(array: NDArray[Any]) -> bytes:
+    """Write an image without loss.
+
+    Parameters
+    ----------
+    array : ndarray
+        bool, uint8 or uint16 ``(height, width)``, or uint8 ``(height, width, 3 or 4)``.
+
+    Raises
+    ------
+    SpecError
+        For any other, since PNG holds no negative, large or fractional values.
+
+    Examples
+    --------
+    >>> encode(np.zeros((2, 3), "uint8"))[1:4]
+    b'PNG'
+    """
+    from PIL import Image
+
+    _check_writable(array)
+    stream = io.BytesIO()
+    Image.fromarray(native(array)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _check_writable(array: NDArray[Any]) -> None:
+    shape, dtype = array.shape, array.dtype.newbyteorder("=")
+    if 0 in shape or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))):
+        raise SpecError(
+            f"a PNG file holds one image (height, width) or (height, width, 3 or 4), "
+            f"not shape {shape}"
+        )
+    depths = ("bool", "uint8", "uint16") if len(shape) == 2 else ("uint8",)
+    if dtype not in depths:
+        raise SpecError(
+            f"a PNG file of shape {shape} holds {' or '.join(depths)}, not {dtype}; "
+            "rescale the values and convert with astype"
+        )
+
+
+def _fields(data: bytes) -> tuple[int, int, int, int]:
+    """Return width, height, bits a sample and colour type."""
+    with damage("png"):
+        kind, width, height, depth, colour = struct.unpack_from(">4sIIBB", checked(data, "png"), 12)
+    if kind != b"IHDR" or not width or not height or colour not in _SAMPLES:
+        raise FormatError("damaged PNG file: its header makes no sense")
+    return width, height, depth, colour
+
+
+def _dtype(depth: int, colour: int) -> str:
+    if depth == 16:
+        return "uint16"
+    return "bool" if (depth, colour) == (1, 0) else "uint8"
+
+
+def _check_size(width: int, height: int) -> None:
+    """Refuse a few bytes that claim a huge image, before memory is taken for it."""
+    from PIL.Image import MAX_IMAGE_PIXELS as LIMIT
+
+    if LIMIT is not None and width * height > LIMIT:
+        raise FormatError(
+            f"the PNG file claims {width} x {height} pixels, more than {LIMIT}; if you trust it, "
+            "raise PIL.Image.MAX_IMAGE_PIXELS"
+        )
+
+
+def _pixels(data: bytes) -> NDArray[Any]:
+    from PIL.Image import open as open_image
+
+    with open_image(io.BytesIO(data), formats=["PNG"]) as image:
+        return native(np.asarray(image)) if image.mode != "P" else _colours(image)
+
+
+def _colours(palette: Image) -> NDArray[Any]:
+    # By way of RGBA: straight to RGB, Pillow warns of a transparent palette.
+    return np.ascontiguousarray(np.asarray(palette.convert("RGBA"))[..., :3])

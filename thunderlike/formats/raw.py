@@ -1,0 +1,148 @@
+"""Flat binary: the numbers one after the other and nothing else, described by a ``conf.json``."""
+
+from __future__ import annotations
+
+import json
+import math
+import operator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from thunderlike.errors import FormatError, SpecError
+from thunderlike.formats.base import native, numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import DTypeLike, NDArray
+
+__all__ = ["Conf", "decode", "describe", "encode", "parse_conf"]
+
+
+def decode(
+    data: bytes | memoryview, shape: Sequence[int], dtype: DTypeLike, order: Literal["C", "F"] = "C"
+) -> NDArray[Any]:
+    """Read an array of known shape.
+
+    Parameters
+    ----------
+    data : bytes
+        Exactly the numbers of one array.
+    shape : sequence of int
+    dtype : dtype
+        As stored, with its byte order; native when it names none.
+    order : 'C' or 'F'
+        Whether the last or the first index runs fastest in the file.
+
+    Returns
+    -------
+    ndarray
+        C-contiguous, in native byte order. A view of `data`, which may not be written to, when
+        the file is so already; else one copy.
+
+    Raises
+    ------
+    FormatError
+        When `data` is longer or shorter.
+    SpecError
+        For a shape, dtype or order that no file can have.
+
+    Examples
+    --------
+    >>> decode(bytes([1, 2, 3, 4, 5, 6]), (2, 3), "uint8", order="F")
+    array([[1, 3, 5],
+           [2, 4, 6]], dtype=uint8)
+    """
+    sizes, kind = _sizes(shape), numbers(dtype)
+    if order not in ("C", "F"):
+        raise SpecError(f"order must be 'C' or 'F', not {order!r}")
+    expected, found = math.prod(sizes) * kind.itemsize, len(data)
+    if found != expected:
+        raise FormatError(f"expected {expected} bytes for shape {sizes} of {kind}, found {found}")
+    return native(np.ndarray(sizes, kind, data, order=order))
+
+
+def encode(array: NDArray[Any]) -> bytes:
+    r"""Write the numbers of an array in C order and native byte order; one copy.
+
+    Examples
+    --------
+    >>> encode(np.array([[1, 2], [3, 4]], "uint8"))
+    b'\x01\x02\x03\x04'
+    """
+    numbers(array.dtype)
+    return native(array).tobytes()
+
+
+@dataclass(frozen=True)
+class Conf:
+    """What a ``conf.json`` says about the files beside it; None where it says nothing.
+
+    Parameters
+    ----------
+    shape : tuple of int or None
+        Of one image, or of a whole set of series.
+    dtype : numpy.dtype or None
+    """
+
+    shape: tuple[int, ...] | None = None
+    dtype: np.dtype[Any] | None = None
+
+
+def describe(shape: Sequence[int], dtype: DTypeLike) -> bytes:
+    r"""Write the ``conf.json`` of files that `encode` wrote.
+
+    Examples
+    --------
+    >>> describe((64, 64), "int16")
+    b'{"shape": [64, 64], "dtype": "int16"}\n'
+    """
+    text = json.dumps({"shape": list(_sizes(shape)), "dtype": numbers(dtype).name})
+    return text.encode() + b"\n"
+
+
+def parse_conf(data: bytes) -> Conf:
+    """Read a ``conf.json``: ``shape``, or ``dims`` where it has none, and ``dtype``.
+
+    Other keys are left alone.
+
+    Raises
+    ------
+    FormatError
+        For what is no JSON object, and for a shape or dtype that makes no sense.
+
+    Examples
+    --------
+    >>> parse_conf(b'{"dims": [64, 64], "dtype": "int16", "input": "elsewhere"}')
+    Conf(shape=(64, 64), dtype=dtype('int16'))
+    """
+    entries = _object(data)
+    shape, dtype = entries.get("shape", entries.get("dims")), entries.get("dtype")
+    try:
+        return Conf(
+            None if shape is None else _sizes(shape), None if dtype is None else numbers(dtype)
+        )
+    except SpecError as error:
+        raise FormatError(f"conf.json: {error}") from error
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"conf.json is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise FormatError(f"conf.json must be an object of names and values, not {found!r:.40}")
+    return found
+
+
+def _sizes(shape: Sequence[int]) -> tuple[int, ...]:
+    try:
+        sizes = tuple(operator.index(size) for size in shape)
+    except TypeError:
+        sizes = (-1,)
+    if min(sizes, default=0) < 0:
+        raise SpecError(f"a shape is a list of whole numbers such as [64, 64], not {shape!r:.40}")
+    return sizes

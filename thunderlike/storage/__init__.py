@@ -1,0 +1,44 @@
+"""Where bytes are: files on this machine, in memory, in a bucket.
+
+Every other room hands a path to the calls below and never asks what kind of path it is. This room
+knows nothing of arrays or formats. A new kind of place is a class that fulfils ``base.Store``.
+"""
+
+from __future__ import annotations
+
+from thunderlike.storage.base import Entry, Store
+from thunderlike.storage.folders import SUCCESS, output
+from thunderlike.storage.listing import AnyPaths, find
+from thunderlike.storage.paths import (
+    AnyPath,
+    delete,
+    exists,
+    join,
+    parent,
+    read,
+    read_range,
+    resolve,
+    stat,
+    store_for,
+    write,
+)
+
+__all__ = [
+    "SUCCESS",
+    "AnyPath",
+    "AnyPaths",
+    "Entry",
+    "Store",
+    "delete",
+    "exists",
+    "find",
+    "join",
+    "output",
+    "parent",
+    "read",
+    "read_range",
+    "resolve",
+    "stat",
+    "store_for",
+    "write",
+]

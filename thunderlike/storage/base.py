@@ -1,0 +1,97 @@
+"""The store contract: what a place that holds files has to be able to do."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Entry", "Store"]
+
+
+@dataclass(frozen=True, order=True)
+class Entry:
+    """One file of a store.
+
+    Parameters
+    ----------
+    path : str
+        The file's full address, as every call of the store, on any machine, takes it back.
+    size : int
+        Bytes in it.
+    """
+
+    path: str
+    size: int
+
+
+class Store(ABC):
+    """A place that holds files under addresses, such as a disk or a bucket.
+
+    To add one, write these verbs, name the class in ``thunderlike.storage.paths.HOMES`` and add it
+    to the parameters of ``tests/contract/test_store.py``.
+
+    An *address* is text whose parts are divided by ``/``. A *folder* is what addresses have in
+    common up to a ``/``; it exists while a file is below it, and longer only where the place has
+    empty folders. Callers hand over addresses which :meth:`address` gave them, or text which it
+    understands. Ranges are never negative.
+
+    A store is shared by threads and pickled into Spark tasks: it holds settings, never open files,
+    locks or secrets in the clear. Failures are `NotFound` (no such file), `Exists`, `Denied`, else
+    `StorageError`; each message begins with the address and says what the place answered.
+    """
+
+    @abstractmethod
+    def address(self, path: str) -> str:
+        """Spell `path` in full: no ``~``, no ``..``, nothing relative, no ``/`` at the end."""
+
+    @abstractmethod
+    def list(self, path: str, *, recursive: bool) -> Sequence[Entry]:
+        """Name the files of a folder, hidden ones too, in any order.
+
+        With `recursive` also those of the folders in it; a link to a folder is not followed.
+        NotFound when there is no such folder.
+        """
+
+    @abstractmethod
+    def stat(self, path: str) -> Entry:
+        """Describe one file; NotFound when there is none, or a folder instead."""
+
+    @abstractmethod
+    def exists(self, path: str) -> bool:
+        """Tell whether a file or a folder is there; Denied when the place does not let us know."""
+
+    @abstractmethod
+    def read(self, path: str) -> bytes:
+        """Read a whole file; NotFound when there is none, or a folder instead."""
+
+    @abstractmethod
+    def read_range(self, path: str, start: int, length: int) -> bytes:
+        """Read `length` bytes from byte `start`, fewer where the file ends, none past its end."""
+
+    @abstractmethod
+    def write(self, path: str, data: bytes) -> None:
+        """Make `data` the content of a file, and the folders above it if they are missing.
+
+        All or nothing: whoever reads sees the old content or the new, also when the writer is
+        killed or the disk is full, and writing the same file twice at once leaves one of the two.
+        """
+
+    @abstractmethod
+    def delete(self, path: str) -> None:
+        """Remove a file, or a folder with all in it; content that is not there is no failure."""
+
+    @abstractmethod
+    def move(self, path: str, target: str) -> None:
+        """Give a folder another address, at which nothing or an empty folder may be.
+
+        Exists when files are there; NotFound when the folder itself is not. One step where the
+        place can do it in one.
+        """
+
+    @abstractmethod
+    def protected(self, path: str) -> str:
+        """Say why the folder `path` must never be removed (``"it is ..."``), or ``""``."""

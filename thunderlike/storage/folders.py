@@ -1,0 +1,150 @@
+"""A folder of results that appears whole or not at all."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from thunderlike.errors import Exists, NotFound, StorageError
+from thunderlike.storage.listing import regex
+from thunderlike.storage.paths import AnyPath, join, parent, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from thunderlike.storage.base import Store
+
+__all__ = ["SUCCESS", "output"]
+
+SUCCESS = "SUCCESS"
+
+
+@contextmanager
+def output(path: AnyPath, ours: Sequence[str], *, overwrite: bool = False) -> Iterator[str]:
+    """Write a folder of results: checked first, seen last.
+
+    Enter before computing: what stands at `path` is looked at then, and a place which may not be
+    written fails then. The ``with`` block writes into the folder that it is given, a hidden one
+    beside `path`, from any process or machine that sees the store. When the block ends, an empty
+    file ``SUCCESS`` is added and the folder takes the name `path`. When the block raises, the
+    folder is removed, and what stood at `path` before still does.
+
+    Parameters
+    ----------
+    path : path
+        Of the finished folder; the folders above it are made.
+    ours : sequence of str
+        The names which the block gives to its files, patterns as in `find`.
+    overwrite : bool
+        Replace a folder that such a block has written: one that holds ``SUCCESS`` and nothing but
+        names of `ours`. Nothing else is ever removed.
+
+    Yields
+    ------
+    str
+        The address of the folder to write in.
+
+    Raises
+    ------
+    Exists
+        If files are at `path` and `overwrite` is false.
+    StorageError
+        If what is to be overwritten does not look like ours, or `path` is the root, a home, the
+        current folder, a mounted disk or a link to a folder.
+
+    Notes
+    -----
+    A process that is killed leaves `path` as it was and a folder ``.<letters>.partial`` beside it,
+    which may be deleted. A kill in the moment between the two renames of an overwrite leaves
+    nothing at `path` and the old results in such a folder.
+
+    Examples
+    --------
+    >>> from thunderlike.storage import delete, exists, read, write
+    >>> with output("memory://results", ours=["image-*.bin"]) as folder:
+    ...     write(join(folder, "image-00000.bin"), b"pixels")
+    ...     exists("memory://results")
+    False
+    >>> read("memory://results/image-00000.bin"), exists("memory://results/SUCCESS")
+    (b'pixels', True)
+    >>> delete("memory://results")
+    """
+    store, target = resolve(path)
+    _check(store, target, ours, overwrite=overwrite)
+    folder = _beside(target)
+    try:
+        _try_out(store, folder)
+        yield folder
+        store.write(join(folder, SUCCESS), b"")
+        _publish(store, folder, target, ours, overwrite=overwrite)
+    except BaseException:
+        store.delete(folder)
+        raise
+
+
+def _check(store: Store, target: str, ours: Sequence[str], *, overwrite: bool) -> None:
+    """Refuse a target that holds anything which we may not remove."""
+    if reason := store.protected(target):
+        raise StorageError(f"{target}: cannot become an output folder: {reason}")
+    there = _names(store, target)
+    if there and not overwrite:
+        raise Exists(
+            f"{target}: is not empty (it holds {there[0]!r}); "
+            "give another folder, or overwrite=True to replace it"
+        )
+    strange = _strange(there, ours)
+    if strange or (there and SUCCESS not in there):
+        found = f"it holds {strange[0]!r}" if strange else f"it holds no file {SUCCESS!r}"
+        raise StorageError(
+            f"{target}: was not written by us, since {found}; "
+            "remove it yourself or give another folder"
+        )
+
+
+def _names(store: Store, target: str) -> list[str]:
+    """Name all files below `target`, relative to it, in order."""
+    try:
+        entries = store.list(target, recursive=True)
+    except NotFound:
+        if store.exists(target):
+            raise Exists(f"{target}: is a file, and a folder is to be written there") from None
+        return []
+    return sorted(entry.path[len(target) + 1 :] for entry in entries)
+
+
+def _strange(names: Sequence[str], ours: Sequence[str]) -> list[str]:
+    """Pick the names that our writer did not give."""
+    # What a killed writer left under its temporary name is ours as well.
+    known = [regex(one) for one in (*ours, SUCCESS, ".*.partial")]
+    return [name for name in names if not any(one.fullmatch(name) for one in known)]
+
+
+def _beside(target: str) -> str:
+    """Name a hidden folder in the same folder: a rename then stays within one disk."""
+    return join(parent(target), f".{uuid.uuid4().hex}.partial")
+
+
+def _try_out(store: Store, folder: str) -> None:
+    """Find out now, and not after hours of work, whether we may write here."""
+    probe = join(folder, SUCCESS)
+    store.write(probe, b"")
+    store.delete(probe)
+
+
+def _publish(
+    store: Store, folder: str, target: str, ours: Sequence[str], *, overwrite: bool
+) -> None:
+    """Give the finished folder its name; the old one goes only when the new one stands."""
+    _check(store, target, ours, overwrite=overwrite)  # somebody may have written there meanwhile
+    if not store.exists(target):
+        store.move(folder, target)
+        return
+    old = _beside(target)
+    store.move(target, old)
+    try:
+        store.move(folder, target)
+    except BaseException:
+        store.move(old, target)
+        raise
+    store.delete(old)

@@ -1,0 +1,206 @@
+"""Finding files: a path, a folder, a pattern or a list of those becomes an ordered list."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, TypeAlias
+
+from thunderlike.errors import NotFound, SpecError
+from thunderlike.storage.paths import AnyPath, parent, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from thunderlike.storage.base import Entry, Store
+
+__all__ = ["AnyPaths", "find", "regex"]
+
+AnyPaths: TypeAlias = "AnyPath | Iterable[AnyPath]"
+
+# Two spellings of one extension, the long one first.
+_TWINS = ((".tiff", ".tif"), (".jpeg", ".jpg"))
+
+
+def find(
+    path: AnyPaths,
+    ext: str | None = None,
+    *,
+    recursive: bool = False,
+    start: int | None = None,
+    stop: int | None = None,
+) -> list[Entry]:
+    """List the files that `path` means.
+
+    Parameters
+    ----------
+    path : path or iterable of paths
+        A file; a folder, for the files in it; a pattern, in which ``*`` and ``?`` stand for
+        characters within one name and ``**`` for any number of folders; or several of those.
+    ext : str, optional
+        Extension of the wanted files, such as ``'tif'``, which also finds ``.tiff`` and ``.TIF``.
+        It chooses among the files of a folder and among those of a pattern that names no extension
+        itself; a file that is named in full is taken as it is.
+    recursive : bool
+        Also look into the folders of a folder, and into those that a pattern matches.
+    start, stop : int, optional
+        Which of the files, as in ``files[start:stop]``.
+
+    Returns
+    -------
+    list of Entry
+        In the order of their addresses as text; for several paths, one path after the other.
+        Names that begin with a dot are skipped unless `path` spells them out.
+
+    Raises
+    ------
+    NotFound
+        When a path finds no file; the message says what is there instead.
+    SpecError
+        When `start` and `stop` leave none of the files.
+
+    Notes
+    -----
+    A link to a folder is followed only where `path` ends in it.
+    One look at a single file, one listing of a folder. A pattern lists the folder above its first
+    ``*`` or ``?``, with all that is below if the pattern goes on after that.
+
+    Examples
+    --------
+    >>> from thunderlike.storage import delete, write
+    >>> for name in ("b.tif", "a.TIFF", "notes.txt"):
+    ...     write(f"memory://raw/{name}", b"")
+    >>> [entry.path for entry in find("memory://raw", ext="tif")]
+    ['memory://raw/a.TIFF', 'memory://raw/b.tif']
+    >>> [entry.path for entry in find("memory://*/b.*")]
+    ['memory://raw/b.tif']
+    >>> delete("memory://raw")
+    """
+    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
+    if not paths:
+        raise NotFound("the list of paths is empty; give at least one file, folder or pattern")
+    found = [entry for one in paths for entry in _one(one, ext, recursive=recursive)]
+    if chosen := found[start:stop]:
+        return chosen
+    raise SpecError(
+        f"{paths[0]}: start={start}, stop={stop} leave none of the {len(found)} files found"
+    )
+
+
+def _one(path: AnyPath, ext: str | None, *, recursive: bool) -> list[Entry]:
+    store, address = resolve(path)
+    # First as it is spelled: a file's name may hold a question mark.
+    if file := _file(store, address):
+        return [file]
+    if _is_pattern(address) and not store.exists(address):
+        return _matching(store, address, ext, recursive=recursive)
+    return _within(store, address, ext, recursive=recursive)
+
+
+def _file(store: Store, address: str) -> Entry | None:
+    try:
+        return store.stat(address)
+    except NotFound:
+        return None
+
+
+def _within(store: Store, folder: str, ext: str | None, *, recursive: bool) -> list[Entry]:
+    """Files of a folder."""
+    if not store.exists(folder):
+        raise NotFound(f"{folder}: no such file or folder{_nearest(store, folder)}")
+    there = _visible(store.list(folder, recursive=recursive), folder)
+    found = [entry for entry in there if _has(entry, ext)]
+    if not found:
+        raise NotFound(f"{folder}: {_wanted(ext)}; {_instead(there, recursive=recursive)}")
+    return sorted(found)
+
+
+def _matching(store: Store, pattern: str, ext: str | None, *, recursive: bool) -> list[Entry]:
+    """Files whose address fits a pattern."""
+    folder, rest = _split(store, pattern)
+    if not store.exists(folder):
+        raise NotFound(f"{pattern}: no file fits it{_nearest(store, folder)}")
+    there = _visible(store.list(folder, recursive=recursive or "/" in rest), folder)
+    fits = regex(rest + "/**") if recursive else regex(rest)
+    wanted = None if "." in rest.rpartition("/")[2] else ext
+    found = [
+        entry
+        for entry in there
+        if _has(entry, wanted) and fits.fullmatch(_relative(entry.path, folder))
+    ]
+    if not found:
+        raise NotFound(f"{pattern}: {_wanted(wanted)} fits it; {_instead(there, recursive=True)}")
+    return sorted(found)
+
+
+def _is_pattern(address: str) -> bool:
+    return "*" in address or "?" in address
+
+
+def _split(store: Store, pattern: str) -> tuple[str, str]:
+    """Divide a pattern into the folder above its first wildcard, and the rest."""
+    head = re.split(r"[*?]", pattern, maxsplit=1)[0]
+    folder, _, _ = head.rpartition("/")
+    return store.address(folder + "/"), pattern[len(folder) + 1 :]
+
+
+_WILDCARDS = {"**/": "(?:[^/]+/)*", "/**": "(?:/.*)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+
+def regex(pattern: str) -> re.Pattern[str]:
+    """Translate a pattern of `find` for ``fullmatch``.
+
+    Examples
+    --------
+    >>> bool(regex("day ?/**").fullmatch("day 1/raw/a.tif"))
+    True
+    """
+    parts = re.split(r"(\*\*/|/\*\*|\*\*|\*|\?)", pattern)
+    return re.compile("".join(_WILDCARDS.get(part, re.escape(part)) for part in parts), re.DOTALL)
+
+
+def _relative(path: str, folder: str) -> str:
+    return path[len(folder) :].lstrip("/")
+
+
+def _visible(entries: Sequence[Entry], folder: str) -> list[Entry]:
+    return [item for item in entries if "/." not in "/" + _relative(item.path, folder)]
+
+
+def _extension(path: str) -> str:
+    return PurePosixPath(path).suffix.lower()
+
+
+def _has(entry: Entry, ext: str | None) -> bool:
+    # By the end of the name and not by its suffix: an extension may be 'ome.tif'.
+    return ext is None or _short(entry.path).endswith(_short("." + ext.lstrip(".")))
+
+
+def _short(name: str) -> str:
+    lowered = name.lower()
+    for long, short in _TWINS:
+        lowered = lowered.removesuffix(long) + short if lowered.endswith(long) else lowered
+    return lowered
+
+
+def _wanted(ext: str | None) -> str:
+    return "no file" if ext is None else f"no .{ext.lstrip('.')} file"
+
+
+def _instead(there: Sequence[Entry], *, recursive: bool) -> str:
+    """Say in a few words what a folder holds."""
+    kinds = Counter(_extension(entry.path) or "without extension" for entry in there)
+    if kinds:
+        named = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4))
+        return f"there are {named}"
+    return "it is empty" if recursive else "only recursive=True looks into its folders"
+
+
+def _nearest(store: Store, address: str) -> str:
+    """Say how far a path that leads nowhere does lead."""
+    above = parent(address)
+    while above != address and not store.exists(above):
+        address, above = above, parent(above)
+    return f"; {above} is there, {_relative(address, above)!r} in it is not"

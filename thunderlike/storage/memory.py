@@ -1,0 +1,106 @@
+"""Files that live in this process and are gone with it: for tests, notebooks and pipelines."""
+
+from __future__ import annotations
+
+import posixpath
+import threading
+from typing import TYPE_CHECKING
+
+from thunderlike.errors import Exists, NotFound
+from thunderlike.storage.base import Entry, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["MemoryStore"]
+
+_SCHEME = "memory://"
+_files: dict[str, bytes] = {}
+_lock = threading.Lock()
+
+
+class MemoryStore(Store):
+    """``memory://`` addresses: one set of files for the whole process, shared by every instance.
+
+    Another process, such as a Spark worker, has a set of its own.
+
+    Examples
+    --------
+    >>> store = MemoryStore()
+    >>> store.write("memory://notes/today", b"rain")
+    >>> store.read("memory://notes/today")
+    b'rain'
+    >>> store.delete("memory://notes")
+    """
+
+    def address(self, path: str) -> str:
+        """Spell `path` in full."""
+        parts = posixpath.normpath("/" + path.removeprefix(_SCHEME))
+        return _SCHEME + parts.strip("/")
+
+    def list(self, path: str, *, recursive: bool) -> Sequence[Entry]:
+        """Name the files of a folder; a pass over the names of all files."""
+        folder = _below(self.address(path))
+        with _lock:
+            found = [Entry(name, len(data)) for name, data in _files.items() if _in(name, folder)]
+        if not found and folder != _SCHEME:
+            raise NotFound(f"{path}: no such folder in this process's memory")
+        return [item for item in found if recursive or "/" not in item.path[len(folder) :]]
+
+    def stat(self, path: str) -> Entry:
+        """Describe one file."""
+        return Entry(self.address(path), len(self.read(path)))
+
+    def exists(self, path: str) -> bool:
+        """Tell whether a file or a folder is there."""
+        place = self.address(path)
+        with _lock:
+            return place in _files or any(_in(name, _below(place)) for name in _files)
+
+    def read(self, path: str) -> bytes:
+        """Return the very bytes that were written."""
+        try:
+            return _files[self.address(path)]
+        except KeyError:
+            raise NotFound(f"{path}: no such file in this process's memory") from None
+
+    def read_range(self, path: str, start: int, length: int) -> bytes:
+        """Read a part of a file."""
+        return self.read(path)[start : start + length]
+
+    def write(self, path: str, data: bytes) -> None:
+        """Keep `data`, as bytes of its own."""
+        with _lock:
+            _files[self.address(path)] = bytes(data)
+
+    def delete(self, path: str) -> None:
+        """Forget a file, or all below a folder."""
+        place = self.address(path)
+        with _lock:
+            for name in [name for name in _files if name == place or _in(name, _below(place))]:
+                del _files[name]
+
+    def move(self, path: str, target: str) -> None:
+        """Rename every file of a folder, in one step."""
+        folder, aim = _below(self.address(path)), _below(self.address(target))
+        with _lock:
+            if aim.rstrip("/") in _files or any(_in(name, aim) for name in _files):
+                raise Exists(f"{target}: files are there already")
+            moved = [name for name in _files if _in(name, folder)]
+            if not moved:
+                raise NotFound(f"{path}: no such folder in this process's memory")
+            for name in moved:
+                _files[aim + name[len(folder) :]] = _files.pop(name)
+
+    def protected(self, path: str) -> str:
+        """Guard the root, under which everybody's files are."""
+        return "it is the root of the memory store" if self.address(path) == _SCHEME else ""
+
+
+def _below(address: str) -> str:
+    """Return the beginning that all addresses in the folder `address` have."""
+    return address if address == _SCHEME else address + "/"
+
+
+def _in(name: str, folder: str) -> bool:
+    return name.startswith(folder)

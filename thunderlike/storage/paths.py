@@ -1,0 +1,208 @@
+"""One path, whatever its scheme: the calls by which every other room reads and writes bytes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+from functools import cache
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from thunderlike.errors import SpecError, StorageError
+
+if TYPE_CHECKING:
+    from thunderlike.storage.base import Entry, Store
+
+__all__ = [
+    "HOMES",
+    "AnyPath",
+    "delete",
+    "exists",
+    "join",
+    "parent",
+    "read",
+    "read_range",
+    "resolve",
+    "stat",
+    "store_for",
+    "write",
+]
+
+AnyPath: TypeAlias = "str | os.PathLike[str]"
+
+# A scheme and the class that stores its files, imported when a path first asks for it.
+HOMES = {
+    "": "thunderlike.storage.local:LocalStore",
+    "file": "thunderlike.storage.local:LocalStore",
+    "memory": "thunderlike.storage.memory:MemoryStore",
+}
+
+
+def store_for(path: AnyPath) -> Store:
+    """Return the store that holds `path`.
+
+    Raises
+    ------
+    StorageError
+        For a scheme that no store serves.
+    SpecError
+        For what is no path.
+
+    Examples
+    --------
+    >>> type(store_for("file:///data/day 1")).__name__
+    'LocalStore'
+    >>> store_for("hdfs://cluster/data")
+    Traceback (most recent call last):
+    ...
+    thunderlike.errors.StorageError: hdfs://cluster/data: nothing here reads hdfs:// addresses; ...
+    """
+    text = _text(path)
+    scheme = _scheme(text)
+    if scheme not in HOMES:
+        known = ", ".join(["plain paths", *(f"{name}://" for name in HOMES if name)])
+        raise StorageError(f"{text}: nothing here reads {scheme}:// addresses; there are {known}")
+    return _store(scheme)
+
+
+def resolve(path: AnyPath) -> tuple[Store, str]:
+    """Return the store that holds `path` and the full address of `path` in it.
+
+    Examples
+    --------
+    >>> resolve("memory://day 1//raw/")[1]
+    'memory://day 1/raw'
+    """
+    store = store_for(path)
+    return store, store.address(_text(path))
+
+
+def join(folder: AnyPath, name: str) -> str:
+    """Return the address of `name` in `folder`.
+
+    Examples
+    --------
+    >>> join("file:///data/", "conf.json")
+    '/data/conf.json'
+    """
+    store, address = resolve(folder)
+    divided = address if address.endswith("/") else address + "/"
+    return store.address(divided + name)
+
+
+def parent(path: AnyPath) -> str:
+    """Return the address of the folder that holds `path`.
+
+    Examples
+    --------
+    >>> parent("/data/raw/image.tif"), parent("memory://image.tif")
+    ('/data/raw', 'memory://')
+    """
+    store, address = resolve(path)
+    return store.address(address.rpartition("/")[0] + "/")
+
+
+def stat(path: AnyPath) -> Entry:
+    """Describe one file: its address and its size in bytes; NotFound when there is none."""
+    store, address = resolve(path)
+    return store.stat(address)
+
+
+def exists(path: AnyPath) -> bool:
+    """Tell whether a file or a folder is there."""
+    store, address = resolve(path)
+    return store.exists(address)
+
+
+def read(path: AnyPath) -> bytes:
+    """Read a whole file; NotFound when there is none."""
+    store, address = resolve(path)
+    return store.read(address)
+
+
+def read_range(path: AnyPath, start: int, length: int) -> bytes:
+    """Read `length` bytes from byte `start`: fewer where the file ends, none past its end.
+
+    Raises
+    ------
+    SpecError
+        For a negative start or length.
+    NotFound
+        When there is no such file.
+
+    Examples
+    --------
+    >>> write("memory://digits", b"0123456789")
+    >>> read_range("memory://digits", 7, 100)
+    b'789'
+    >>> delete("memory://digits")
+    """
+    if start < 0 or length < 0:
+        raise SpecError(
+            f"{_text(path)}: bytes {start} to {start} + {length} asked for; "
+            "start and length must not be negative"
+        )
+    store, address = resolve(path)
+    return store.read_range(address, start, length)
+
+
+def write(path: AnyPath, data: bytes) -> None:
+    """Make `data` the content of a file, and the folders above it; all of it or nothing.
+
+    Whoever reads sees the old content or the new, also when this process is killed or the disk
+    fills up.
+
+    Raises
+    ------
+    Denied, StorageError
+        When the place refuses; the old content is still there.
+
+    Examples
+    --------
+    >>> write("memory://new/folder/note", b"rain")
+    >>> exists("memory://new/folder")
+    True
+    >>> delete("memory://new")
+    """
+    store, address = resolve(path)
+    store.write(address, data)
+
+
+def delete(path: AnyPath) -> None:
+    """Remove a file, or a folder with all in it; nothing there is no failure.
+
+    Raises
+    ------
+    StorageError
+        For the root, a home, the current folder, a mounted disk or a link to a folder.
+
+    Examples
+    --------
+    >>> delete("/")
+    Traceback (most recent call last):
+    ...
+    thunderlike.errors.StorageError: /: will not be removed: it is, or holds, a home folder
+    """
+    store, address = resolve(path)
+    if reason := store.protected(address):
+        raise StorageError(f"{address}: will not be removed: {reason}")
+    store.delete(address)
+
+
+def _text(path: AnyPath) -> str:
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise SpecError(f"a path is text, or an object such as pathlib.Path, not {path!r}")
+    return text
+
+
+def _scheme(path: str) -> str:
+    # Spark and Hadoop write file:/data with one slash.
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", path) or re.match(r"(file):/", path)
+    return match[1] if match else ""
+
+
+@cache
+def _store(scheme: str) -> Store:
+    module, _, name = HOMES[scheme].partition(":")
+    return cast("Store", getattr(importlib.import_module(module), name)())
