@@ -113,7 +113,7 @@ def _within(store: Store, folder: str, ext: str | None, *, recursive: bool) -> l
     there = _visible(store.list(folder, recursive=recursive), folder)
     found = [entry for entry in there if _has(entry, ext)]
     if not found:
-        raise NotFound(f"{folder}: {_wanted(ext)}; {_instead(there, recursive=recursive)}")
+        raise NotFound(f"{folder}: {_wanted(ext)}; {_instead('it', there, recursive=recursive)}")
     return sorted(found)
 
 
@@ -122,7 +122,8 @@ def _matching(store: Store, pattern: str, ext: str | None, *, recursive: bool) -
     folder, rest = _split(store, pattern)
     if not store.exists(folder):
         raise NotFound(f"{pattern}: no file fits it{_nearest(store, folder)}")
-    there = _visible(store.list(folder, recursive=recursive or "/" in rest), folder)
+    deep = recursive or "/" in rest or "**" in rest
+    there = _visible(store.list(folder, recursive=deep), folder)
     fits = regex(rest + "/**") if recursive else regex(rest)
     wanted = None if "." in rest.rpartition("/")[2] else ext
     found = [
@@ -131,7 +132,8 @@ def _matching(store: Store, pattern: str, ext: str | None, *, recursive: bool) -
         if _has(entry, wanted) and fits.fullmatch(_relative(entry.path, folder))
     ]
     if not found:
-        raise NotFound(f"{pattern}: {_wanted(wanted)} fits it; {_instead(there, recursive=True)}")
+        instead = _instead(folder, there, recursive=deep)
+        raise NotFound(f"{pattern}: {_wanted(wanted)} fits it; {instead}")
     return sorted(found)
 
 
@@ -189,13 +191,14 @@ def _wanted(ext: str | None) -> str:
     return "no file" if ext is None else f"no .{ext.lstrip('.')} file"
 
 
-def _instead(there: Sequence[Entry], *, recursive: bool) -> str:
+def _instead(folder: str, there: Sequence[Entry], *, recursive: bool) -> str:
     """Say in a few words what a folder holds."""
     kinds = Counter(_extension(entry.path) or "without extension" for entry in there)
     if kinds:
         named = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4))
-        return f"there are {named}"
-    return "it is empty" if recursive else "only recursive=True looks into its folders"
+        return f"{folder} holds {named}"
+    looked = "at any depth" if recursive else "outside of its own folders (see recursive=True)"
+    return f"{folder} holds no file {looked}"
 
 
 def _nearest(store: Store, address: str) -> str:

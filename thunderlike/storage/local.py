@@ -112,7 +112,7 @@ class LocalStore(Store):
         if given.is_symlink() and given.is_dir():
             return f"it is a link to {given.resolve()}"
         folder, home = given.resolve(), Path(self.address("~")).resolve()
-        if folder.parent in _HOMES or home.is_relative_to(folder):
+        if _HOMES & {given.parent, folder.parent} or home.is_relative_to(folder):
             return "it is, or holds, a home folder"
         if Path.cwd().is_relative_to(folder):
             return "it is, or holds, the current folder"
@@ -170,8 +170,6 @@ def _failures(path: str, verb: str) -> Iterator[None]:
     """Raise the operating system's failures as ours, naming the address."""
     try:
         yield
-    except StorageError:
-        raise
     except OSError as error:
         kind, found = _ANSWERS.get(error.errno or 0, (StorageError, f"cannot {verb} it: {error}"))
         raise kind(f"{path}: {found}") from error

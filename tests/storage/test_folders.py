@@ -1,0 +1,262 @@
+"""A folder of results that appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from thunderlike.errors import Denied, Exists, StorageError
+from thunderlike.storage import delete, exists, find, join, output, read, store_for, write
+
+OURS = ["image-*.bin", "conf.json"]
+
+
+@pytest.fixture(params=["local", "memory"])
+def target(request, tmp_path):
+    """A path at which nothing is, in a folder of its own, in each store."""
+    above = str(tmp_path) if request.param == "local" else f"memory://{tmp_path.name}"
+    yield f"{above}/out"
+    delete(f"{above}/out")
+
+
+def fill(folder, text=b"new", count=2):
+    for number in range(count):
+        write(join(folder, f"image-{number:05d}.bin"), text)
+    write(join(folder, "conf.json"), text)
+
+
+def attempt(target, error, text=b"new", **options):
+    """Write results, and raise before they are finished."""
+    with output(target, OURS, **options) as folder:
+        fill(folder, text)
+        raise error
+
+
+def content(target):
+    """Every file at and beside the target, hidden ones too."""
+    store, above = store_for(target), target.rpartition("/")[0]
+    entries = store.list(above, recursive=True) if store.exists(above) else []
+    return {entry.path.removeprefix(above + "/"): store.read(entry.path) for entry in entries}
+
+
+NEW = {
+    "out/SUCCESS": b"",
+    "out/conf.json": b"new",
+    "out/image-00000.bin": b"new",
+    "out/image-00001.bin": b"new",
+}
+
+
+def test_appears_when_the_block_ends(target):
+    with output(target, OURS) as folder:
+        fill(folder)
+        assert not exists(target)
+    assert content(target) == NEW
+
+
+def test_the_marker_is_written_last(target, monkeypatch):
+    written = []
+    store = type(store_for(target))
+    write_one = store.write
+
+    def spy(self, path, data):
+        written.append(path.rpartition("/")[2])
+        write_one(self, path, data)
+
+    with output(target, OURS) as folder:
+        fill(folder)
+        monkeypatch.setattr(store, "write", spy)
+    assert written == ["SUCCESS"]
+
+
+def test_a_finished_folder_is_found_like_any_other(target):
+    with output(target, OURS) as folder:
+        fill(folder)
+    assert [entry.path for entry in find(target, "bin")] == [
+        f"{target}/image-00000.bin",
+        f"{target}/image-00001.bin",
+    ]
+
+
+@pytest.mark.parametrize("error", [ValueError("user"), KeyboardInterrupt()], ids=["raise", "^C"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_failing_block_leaves_nothing(target, error, overwrite):
+    with pytest.raises(type(error)):
+        attempt(target, error, overwrite=overwrite)
+    assert content(target) == {}
+
+
+def test_a_failing_overwrite_leaves_the_old_results(target):
+    with output(target, OURS) as folder:
+        fill(folder)
+    with pytest.raises(ValueError, match="user"):
+        attempt(target, ValueError("user"), b"newer", overwrite=True)
+    assert content(target) == NEW
+
+
+def test_overwrite_leaves_nothing_of_the_old_results(target):
+    with output(target, OURS) as folder:
+        fill(folder, b"old", count=5)
+    with output(target, OURS, overwrite=True) as folder:
+        fill(folder)
+    assert content(target) == NEW
+
+
+def test_overwrite_of_nothing_is_fine(target):
+    with output(target, OURS, overwrite=True) as folder:
+        fill(folder)
+    assert content(target) == NEW
+
+
+def test_files_at_the_target_are_refused_before_the_block_runs(target):
+    write(f"{target}/mine.txt", b"x")
+    with pytest.raises(Exists, match=r"out: is not empty .*mine\.txt.*overwrite=True"):
+        output(target, OURS).__enter__()
+    assert content(target) == {"out/mine.txt": b"x"}
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["SUCCESS", "image-00000.bin", "thesis.tex"], "thesis.tex"),
+        (["image-00000.bin", "image-00001.bin", "conf.json"], "no file 'SUCCESS'"),
+        (["SUCCESS", "image-0/deep.bin"], "image-0/deep.bin"),
+        (["SUCCESS", ".git/HEAD"], ".git/HEAD"),
+        (["SUCCESS", "xconf.json"], "xconf.json"),
+    ],
+)
+def test_overwrite_refuses_what_we_did_not_write(target, names, found):
+    for name in names:
+        write(f"{target}/{name}", b"precious")
+    with pytest.raises(StorageError, match=f"not written by us.*{found}"):
+        output(target, OURS, overwrite=True).__enter__()
+    assert content(target) == {f"out/{name}": b"precious" for name in names}
+
+
+def test_what_a_killed_writer_left_is_ours(target):
+    with output(target, OURS) as folder:
+        fill(folder)
+        write(join(folder, ".0123.partial"), b"half")
+    with output(target, OURS, overwrite=True) as folder:
+        fill(folder)
+    assert content(target) == NEW
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_at_the_target_is_refused(target, overwrite):
+    write(target, b"x")
+    with pytest.raises(Exists, match="out: is a file"):
+        output(target, OURS, overwrite=overwrite).__enter__()
+    assert read(target) == b"x"
+
+
+def test_who_writes_there_meanwhile_is_not_overwritten(target):
+    results = output(target, OURS)
+    fill(results.__enter__())
+    write(f"{target}/theirs", b"x")
+    with pytest.raises(Exists, match="not empty"):
+        results.__exit__(None, None, None)
+    assert content(target) == {"out/theirs": b"x"}
+
+
+def test_a_rename_that_fails_puts_the_old_results_back(target, monkeypatch):
+    with output(target, OURS) as folder:
+        fill(folder)
+    store = type(store_for(target))
+    move, calls = store.move, []
+
+    def second_fails(self, path, aim):
+        calls.append(path)
+        if len(calls) == 2:
+            raise StorageError("broken")
+        move(self, path, aim)
+
+    monkeypatch.setattr(store, "move", second_fails)
+    with (
+        pytest.raises(StorageError, match="broken"),
+        output(target, OURS, overwrite=True) as folder,
+    ):
+        fill(folder, b"newer")
+    assert content(target) == NEW
+
+
+def test_an_empty_folder_and_empty_folders_in_it_are_no_results(tmp_path):
+    (tmp_path / "out/empty").mkdir(parents=True)
+    with output(tmp_path / "out", OURS) as folder:
+        fill(folder)
+    assert content(f"{tmp_path}/out") == NEW
+
+
+def test_folders_above_are_made(tmp_path):
+    with output(tmp_path / "a/b/out", OURS) as folder:
+        fill(folder)
+    assert len(find(tmp_path / "a/b/out")) == 4
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    ("place", "why"), [("/", "home"), ("~", "home"), (".", "current"), ("/dev", "mounted")]
+)
+def test_places_that_are_never_replaced(tmp_path, monkeypatch, place, why, overwrite):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StorageError, match=f"cannot become an output folder: .*{why}"):
+        output(place, ["*"], overwrite=overwrite).__enter__()
+
+
+def test_the_memory_root_is_never_replaced():
+    with pytest.raises(StorageError, match="root"):
+        output("memory://", ["*"], overwrite=True).__enter__()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_place_without_permission_is_refused_before_the_block_runs(tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(Denied, match="closed"):
+        output(tmp_path / "closed/out", OURS).__enter__()
+
+
+KILLED = """
+import os, signal, sys
+from thunderlike.storage import join, output, write
+from thunderlike.storage.local import LocalStore
+
+step, at, calls = getattr(LocalStore, sys.argv[2]), int(sys.argv[3]), []
+
+def dying(self, *args):
+    calls.append(args)
+    if len(calls) == at:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, *args)
+
+setattr(LocalStore, sys.argv[2], dying)
+with output(sys.argv[1], ["image-*.bin"], overwrite=True) as folder:
+    for number in range(3):
+        write(join(folder, f"image-{number:05d}.bin"), b"new")
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "at", "after"),
+    [
+        ("write", 1, "old"),
+        ("write", 3, "old"),
+        ("write", 5, "old"),
+        ("move", 1, "old"),
+        ("move", 2, "absent"),
+        ("delete", 2, "new"),
+    ],
+)
+def test_a_kill_at_any_step_never_leaves_a_mix(tmp_path, step, at, after):
+    target = str(tmp_path / "out")
+    with output(target, ["image-*.bin"]) as folder:
+        write(join(folder, "image-00000.bin"), b"old")
+    command = [sys.executable, "-c", KILLED, target, step, str(at)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    found = {path.read_bytes() for path in Path(target).glob("image-*")}
+    assert found == {"old": {b"old"}, "new": {b"new"}, "absent": set()}[after]
+    assert exists(target) is (after != "absent")
