@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import logging as _logging
+
 from thunderlike import errors
 from thunderlike._lazy import attributes as _attributes
 from thunderlike._version import __version__
@@ -27,6 +29,8 @@ __all__ = [
     "series",
     "spark",
 ]
+
+_logging.getLogger(__name__).addHandler(_logging.NullHandler())
 
 # Everything that needs more than the standard library is imported when it is first named.
 __getattr__ = _attributes(

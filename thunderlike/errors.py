@@ -5,7 +5,7 @@
     ThunderlikeError
     ├ SpecError (ValueError)              a shape, dtype, key or argument does not fit
     ├ KeyMissing (KeyError)               no record or name of that key
-    ├ OutOfRange (IndexError)             a position outside the records
+    ├ BadIndex (IndexError)             a position outside the records
     ├ StorageError (OSError)              bytes could not be listed, read or written
     │ ├ NotFound (FileNotFoundError)
     │ ├ Exists (FileExistsError, ValueError)
@@ -35,7 +35,7 @@ __all__ = [
     "MissingExtra",
     "NotFound",
     "NotOnEngine",
-    "OutOfRange",
+    "BadIndex",
     "SpecError",
     "StorageError",
     "ThunderlikeError",
@@ -59,8 +59,8 @@ class KeyMissing(ThunderlikeError, KeyError):
     """There is no record or name of that key."""
 
 
-class OutOfRange(ThunderlikeError, IndexError):
-    """A position lies outside the records."""
+class BadIndex(ThunderlikeError, IndexError):
+    """A position lies outside the records, or the index says no position."""
 
 
 class StorageError(ThunderlikeError, OSError):

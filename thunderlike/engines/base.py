@@ -152,7 +152,9 @@ class Kernel(Protocol):
     only make it wait for the interpreter lock.
     """
 
-    vectorised: bool
+    @property
+    def vectorised(self) -> bool:
+        """Whether threads pay."""
 
     def __call__(self, start: int, block: Array, /) -> Array:
         """From the block whose first record is number `start`, of shape ``(k, *shape)``."""
@@ -257,8 +259,16 @@ class Records(abc.ABC):
         """The records of these numbers, in this order; a number may come again."""
 
     @abc.abstractmethod
-    def regroup(self, exchange: Exchange) -> Records:
-        """Make new records out of pieces of these. On Spark this is the one verb that shuffles."""
+    def regroup(self, exchange: Exchange, nbytes: int | None = None) -> Records:
+        """Make new records out of pieces of these; on Spark, a shuffle.
+
+        Parameters
+        ----------
+        exchange : Exchange
+            Says which piece goes where.
+        nbytes : int, optional
+            Bytes of the blocks put together; by default chosen from the size of all.
+        """
 
     @abc.abstractmethod
     def aggregate(

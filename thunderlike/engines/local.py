@@ -128,7 +128,7 @@ class LocalRecords(Records):
             return LocalRecords(self.engine, self.values[rows[0] : rows[-1] + 1])
         return LocalRecords(self.engine, self.values[rows])
 
-    def regroup(self, exchange: Exchange) -> LocalRecords:
+    def regroup(self, exchange: Exchange, nbytes: int | None = None) -> LocalRecords:  # noqa: ARG002
         """Have each tile of the new records placed from the one old block."""
         out = exchange.spec.empty()
 
@@ -225,5 +225,5 @@ def _check_positions(keys: list[Key], key_shape: Key | None) -> None:
     check_distinct(keys)
     if key_shape is not None and keys != list(np.ndindex(*key_shape)):
         raise SpecError(
-            f"{len(keys)} keys are not all the positions of an array of shape {key_shape}, each once"
+            f"{len(keys)} keys are not the positions of an array of shape {key_shape}, each once"
         )

@@ -155,9 +155,9 @@ class SparkRecords(Records):
 
         return SparkRecords(self.engine, _stage(self.rdd, run), spec, self.layout.picked(rows))
 
-    def regroup(self, exchange: Exchange) -> SparkRecords:
+    def regroup(self, exchange: Exchange, nbytes: int | None = None) -> SparkRecords:
         """One shuffle of pieces, sized so that neither their number nor their bytes explode."""
-        nbytes = exchange_bytes(exchange.spec, self.engine.context.defaultParallelism)
+        nbytes = nbytes or exchange_bytes(exchange.spec, self.engine.context.defaultParallelism)
         return self._exchanged(exchange, self.engine.layout(exchange.spec, nbytes=nbytes), nbytes)
 
     def aggregate(

@@ -1,0 +1,448 @@
+"""What images and series have in common: records with keys, on an engine."""
+
+from __future__ import annotations
+
+import abc
+import functools
+import itertools
+import logging
+import math
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from thunderlike.data import arithmetic, indexing
+from thunderlike.data.functions import PerRecord, Stacked, Trial, infer
+from thunderlike.engines import ArraySource, Records, engine_for, local
+from thunderlike.errors import SpecError
+from thunderlike.kernels.moments import Largest, Moments, Smallest, Total
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from thunderlike.engines.base import Array, Engine
+
+__all__ = ["Collection", "checked_labels", "records_of"]
+
+Shape = tuple[int, ...]
+log = logging.getLogger(__name__)
+
+
+class Collection(NDArrayOperatorsMixin, abc.ABC):
+    """Records ``(key, array)`` in key order, with one shape and dtype, on one engine.
+
+    Never changed: every method gives a new collection. No method asks which engine it is on.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        `baseshape`, the shape in which keys are positions, then `value_shape`, that of a record.
+    """
+
+    kinds: ClassVar[dict[str, Any]] = {}  # by name, so that each can make the others
+
+    def __init_subclass__(cls) -> None:
+        Collection.kinds[cls.__name__] = cls
+
+    def __init__(self, records: Records, baseshape: Shape, labels: Any = None) -> None:
+        self._records = records
+        self._baseshape = baseshape
+        self._labels = checked_labels(labels, baseshape)
+
+    @abc.abstractmethod
+    def _changed(self, records: Records, **changes: Any) -> Self:
+        """Other records under the same keys, with the same labels and index where they fit.
+
+        `changes` may give another ``baseshape``, ``labels`` or ``index``.
+        """
+
+    # what it is
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of all records: `baseshape`, then `value_shape`."""
+        return self._baseshape + self.value_shape
+
+    @property
+    def baseshape(self) -> Shape:
+        """Shape of the keys."""
+        return self._baseshape
+
+    @property
+    def value_shape(self) -> Shape:
+        """Shape of one record."""
+        return self._records.spec.shape
+
+    @property
+    def baseaxes(self) -> Shape:
+        """Axes of `shape` that are keys."""
+        return tuple(range(len(self._baseshape)))
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of every element."""
+        return self._records.spec.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self._records.spec.nbytes
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that holds the records."""
+        return self._records.engine
+
+    @property
+    def mode(self) -> str:
+        """Name of the engine: ``'local'`` or ``'spark'``."""
+        return self.engine.name
+
+    @property
+    def labels(self) -> Array | None:
+        """What each record is called, an array of shape `baseshape`, or None."""
+        return self._labels
+
+    @labels.setter
+    def labels(self, labels: Any) -> None:
+        self._labels = checked_labels(labels, self._baseshape)
+
+    def count(self) -> int:
+        """Number of records."""
+        return self._records.spec.count
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        lines = [f"{name}: {getattr(self, name)}" for name in ("mode", "dtype", "shape")]
+        return "\n".join([type(self).__name__, *lines])
+
+    # the values
+
+    def first(self) -> Array:
+        """Return the first record, of shape `value_shape`."""
+        if not self.count():
+            raise SpecError(f"there is no first of no records, shape {self.shape}")
+        return self._records.collect(0, 1)[0].copy()
+
+    def toarray(self, *, squeeze: bool = True) -> Array:
+        """Return all records as one numpy array, here.
+
+        Parameters
+        ----------
+        squeeze : bool
+            Drop every axis of length 1, as Thunder does; False keeps `shape`.
+
+        Notes
+        -----
+        Locally a view: do not write into it. On Spark, one job; all values come to the driver.
+        """
+        values = self._records.collect().reshape(self.shape)
+        return values.squeeze() if squeeze else values
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.toarray(), dtype=dtype, copy=copy)
+
+    def __iter__(self) -> Iterator[Array]:
+        """Arrays of shape ``shape[1:]``, along the first axis, a few in memory at a time."""
+        each = math.prod(self._baseshape[1:])
+        records = (record for _, block in self._records.stream() for record in block)
+        for _ in range(len(self)):
+            yield np.stack(list(itertools.islice(records, each))).reshape(self.shape[1:])
+
+    def __getitem__(self, item: Any) -> Self:
+        """Select by int, slice, list, bool list or Ellipsis on each axis; no axis is dropped.
+
+        Cost: nothing is computed until needed; on Spark a shuffle if keys change their order.
+        """
+        chosen = indexing.selectors(item, self.shape)
+        keys, values = chosen[: len(self._baseshape)], chosen[len(self._baseshape) :]
+        return self._picked(keys)._cut(values)
+
+    def _picked(self, keys: list[Any]) -> Self:
+        """The records at the chosen keys."""
+        rows = indexing.rows_of(keys, self._baseshape)
+        if rows is None:
+            return self
+        grid = np.ix_(
+            *(indexing.positions(s, n) for s, n in zip(keys, self.baseshape, strict=True))
+        )
+        baseshape = np.broadcast_shapes(*(axis.shape for axis in grid))
+        labels = None if self._labels is None else self._labels[grid]
+        return self._changed(self._records.take(rows), baseshape=baseshape, labels=labels)
+
+    def _cut(self, values: list[Any]) -> Self:
+        """The chosen part of each record."""
+        if all(isinstance(s, slice) and s == slice(None) for s in values):
+            return self
+        return self._stacked(_part, selectors=(slice(None), *values))
+
+    # records to records
+
+    def map(
+        self,
+        func: Callable[[Any], Any],
+        value_shape: Shape | None = None,
+        dtype: Any = None,
+        *,
+        with_keys: bool = False,
+    ) -> Self:
+        """Apply a function to each record.
+
+        Parameters
+        ----------
+        func : callable
+            From an array to an array or scalar; all results of one shape. A scalar gets length 1,
+            and any other object becomes an element of dtype object.
+        value_shape : tuple of int, optional
+            Shape of the results.
+        dtype : dtype, optional
+            What the results are cast to.
+        with_keys : bool
+            Call ``func((key, array))`` instead, the key a tuple of int.
+
+        Raises
+        ------
+        WorkerFailed
+            When the function raises: with the key of the record, and where it raised.
+        SpecError
+            When a result has another shape; names the key and both shapes.
+
+        Notes
+        -----
+        Unless both `value_shape` and `dtype` are given the function is first tried on the first
+        record: on Spark, a job over one chunk.
+        """
+        return self._changed(self._mapped(func, value_shape, dtype, with_keys=with_keys))
+
+    def _mapped(
+        self, func: Callable[[Any], Any], value_shape: Any, dtype: Any, *, with_keys: bool
+    ) -> Records:
+        trial = Trial(func, self._baseshape, with_keys)
+        shape = None if value_shape is None else tuple(np.atleast_1d(value_shape).tolist())
+        shape, dtype = infer(self._records, trial, shape, dtype)
+        return self._records.map(PerRecord(trial, shape, dtype), shape, dtype)
+
+    def _stacked(self, function: Callable[..., Array], **arguments: Any) -> Self:
+        """Apply a built-in function of whole blocks.
+
+        What it makes of a block of no records tells the shape and dtype of its results, and
+        whether it takes these arguments: now, and not on a worker.
+        """
+        nothing = function(self._records.spec.empty(0), **arguments)
+        kernel = Stacked(function, arguments)
+        return self._changed(self._records.map(kernel, nothing.shape[1:], nothing.dtype))
+
+    def filter(self, func: Callable[[Any], Any]) -> Self:
+        """Keep the records for which a function of the array is true.
+
+        Keys are numbered anew, ``0 .. k-1``, in key order, and labels go along; the function is
+        called once for each record, now: one job on Spark.
+        """
+        trial = Trial(func, self._baseshape)
+        kernel = PerRecord(trial, (), np.dtype(bool))
+        rows = np.flatnonzero(self._records.map(kernel, (), np.dtype(bool)).collect())
+        labels = None if self._labels is None else self._labels.ravel()[rows]
+        return self._changed(self._records.take(rows), baseshape=(len(rows),), labels=labels)
+
+    def reduce(self, func: Callable[[Any, Any], Any]) -> Self:
+        """Combine all records into one, with a binary function or ufunc.
+
+        Parameters
+        ----------
+        func : callable
+            Associative and commutative; two arrays of `value_shape` to one of the same.
+
+        Returns
+        -------
+        Images or Series
+            Local, of one record.
+
+        Raises
+        ------
+        SpecError
+            When the result has another shape.
+        """
+        self._check_any("reduce")
+        value = self._records.aggregate(
+            lambda _, block: np.asarray(functools.reduce(func, block)),
+            lambda one, other: np.asarray(func(one, other)),
+        )
+        if value.shape != self.value_shape:
+            raise SpecError(
+                f"reduce did not yield an array with valid dimensions: {value.shape}, not "
+                f"{self.value_shape}"
+            )
+        return self._single(value)
+
+    def astype(self, dtype: Any, casting: Any = "unsafe") -> Self:
+        """Cast every element."""
+        if not np.can_cast(self.dtype, dtype, casting):
+            raise SpecError(f"{casting!r} casting does not allow {self.dtype} to {np.dtype(dtype)}")
+        return self._stacked(_cast, dtype=np.dtype(dtype))
+
+    def clip(self, min: Any = None, max: Any = None) -> Self:  # numpy's names
+        """Limit every element to ``min .. max``, either of which may be left out."""
+        return self._stacked(np.clip, a_min=min, a_max=max)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
+        """Arithmetic: element-wise ufuncs of one or two inputs stay on the engine."""
+        if method != "__call__" or ufunc.nout != 1 or len(inputs) > 2 or "out" in keywords:
+            return NotImplemented
+        collections = [x for x in inputs if isinstance(x, Collection)]
+        whole = max(collections, key=lambda x: x.count())
+        return whole._changed(arithmetic.apply(ufunc, inputs, whole, keywords))
+
+    # statistics over the records
+
+    def mean(self) -> Self:
+        """Mean over the records, float64, of one local record. One pass."""
+        return self._single(self._folded("mean", Total).mean)
+
+    def var(self) -> Self:
+        """Population variance over the records, float64, of one local record. One pass."""
+        return self._single(self._folded("var", Moments).var)
+
+    def std(self) -> Self:
+        """Population standard deviation, float64, of one local record. One pass."""
+        return self._single(self._folded("std", Moments).std)
+
+    def sum(self) -> Self:
+        """Sum over the records, in numpy's accumulator dtype, of one local record. One pass."""
+        return self._single(self._folded("sum", Total).sum)
+
+    def max(self) -> Self:
+        """Maximum over the records, of one local record. One pass."""
+        return self._single(self._folded("max", Largest).value)
+
+    def min(self) -> Self:
+        """Minimum over the records, of one local record. One pass."""
+        return self._single(self._folded("min", Smallest).value)
+
+    def _folded(self, what: str, partial: Any) -> Any:
+        """Merge the partials of all blocks."""
+        self._check_any(what)
+        return self._records.aggregate(lambda _, block: partial.of(block), partial.merge)
+
+    def _check_any(self, what: str) -> None:
+        if not self.count():
+            raise SpecError(f"{what} of no records: shape {self.shape}")
+
+    def _single(self, value: Array) -> Self:
+        """One local record under a key of zeros."""
+        records = local().load(ArraySource(np.asarray(value)[np.newaxis]))
+        return self._changed(records, baseshape=(1,) * len(self._baseshape), labels=None)
+
+    # engines
+
+    def tolocal(self) -> Self:
+        """Bring all records into this process; a new object if they are here already."""
+        return self._moved(local())
+
+    def tospark(self, engine: Any = None) -> Self:
+        """Send all records to Spark.
+
+        Parameters
+        ----------
+        engine : 'spark', SparkContext or SparkSession
+            Where to.
+
+        Raises
+        ------
+        SpecError
+            Without an engine.
+        """
+        if engine is None:
+            raise SpecError("tospark needs to know where: give a SparkContext or engine='spark'")
+        return self._moved(engine_for(engine))
+
+    def _moved(self, engine: Engine) -> Self:
+        if engine.name == self.mode:
+            log.warning("the records are on the %s engine already", engine.name)
+            return self._changed(self._records)
+        return self._changed(engine.load(ArraySource(self._records.collect())))
+
+    def tordd(self) -> Any:
+        """Return an RDD of ``(key, array)`` in key order; Spark only."""
+        return self._records.native(self._baseshape)
+
+    def cache(self) -> Self:
+        """Keep what is computed: on Spark in memory, and on disk where that is full."""
+        self._records.cache()
+        return self
+
+    def uncache(self) -> Self:
+        """Stop keeping it."""
+        self._records.uncache()
+        return self
+
+    def iscached(self) -> bool:
+        """Say whether what is computed is kept."""
+        return self._records.iscached
+
+    def compute(self) -> Self:
+        """Compute now and keep the result."""
+        self._records.cache()
+        self._records.aggregate(lambda _start, _block: None, lambda _one, _other: None)
+        return self
+
+    def npartitions(self) -> int:
+        """Parts that the records are spread over; 1 locally."""
+        return self._records.npartitions
+
+    def repartition(self, npartitions: int) -> Self:
+        """Spread the records over another number of parts, in the same order; a shuffle."""
+        if npartitions < 1:
+            raise SpecError(f"npartitions must be at least 1, not {npartitions}")
+        return self._changed(self._records.repartition(npartitions))
+
+
+def records_of(values: Any, ndim: int) -> Records:
+    """Records of what a constructor was given: those of an engine, or an array's first axes.
+
+    Parameters
+    ----------
+    values : Records or array_like
+        An array has one axis of keys or more, then `ndim` axes of a record at most.
+    """
+    if isinstance(values, Records):
+        return values
+    array = np.asarray(values)
+    return local().load(ArraySource(array.reshape(-1, *array.shape[-ndim:])))
+
+
+def checked_labels(labels: Any, baseshape: Shape) -> Array | None:
+    """Labels as an array of the shape of the keys.
+
+    Raises
+    ------
+    SpecError
+        When they have another shape.
+    """
+    if labels is None:
+        return None
+    array = np.asarray(labels)
+    if array.shape != baseshape:
+        raise SpecError(f"labels have shape {array.shape}, the keys {baseshape}: give one for each")
+    return array
+
+
+def _part(block: Array, selectors: tuple[Any, ...]) -> Array:
+    return np.ascontiguousarray(block[selectors])
+
+
+def _cast(block: Array, dtype: np.dtype[Any]) -> Array:
+    with np.errstate(invalid="ignore"):  # nan becomes some integer, as in numpy, without a warning
+        return block.astype(dtype)

@@ -1,0 +1,254 @@
+"""Images: records keyed by their number, each a picture or a volume."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from thunderlike.data import writing
+from thunderlike.data.base import Collection, records_of
+from thunderlike.data.chunks import block_bytes
+from thunderlike.engines.exchange import Transpose
+from thunderlike.kernels import filters
+from thunderlike.kernels.localcorr import LocalCorrelation
+from thunderlike.kernels.windows import window_sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from thunderlike.data.series import Series
+    from thunderlike.engines.base import Array, Records
+
+__all__ = ["Images"]
+
+
+class Images(Collection):
+    """Images of one shape and dtype, in the order of their numbers.
+
+    Parameters
+    ----------
+    values : array_like or Records
+        An array of shape ``(n, height, width)`` or ``(n, depth, height, width)``. Most people call
+        a reader instead: ``tl.images.fromtif(path)``, ``tl.images.fromarray(array)``.
+    labels : sequence, optional
+        What each image is called, of length n.
+
+    Examples
+    --------
+    >>> Images(np.zeros((10, 4, 6)))
+    Images
+    mode: local
+    dtype: float64
+    shape: (10, 4, 6)
+    """
+
+    def __init__(self, values: Any, labels: Any = None) -> None:
+        records = records_of(values, max(1, np.ndim(values) - 1))
+        super().__init__(records, (records.spec.count,), labels)
+
+    def _changed(self, records: Records, **changes: Any) -> Self:
+        return type(self)(records, labels=changes.get("labels", self._labels))
+
+    # each image by itself
+
+    def gaussian_filter(self, sigma: float | Sequence[float] = 2, order: int = 0) -> Self:
+        """Smooth each image with a Gaussian, borders reflected.
+
+        Parameters
+        ----------
+        sigma : float or sequence of float
+            Standard deviation in pixels, for all axes or for each; 0 leaves an axis alone.
+        order : int
+            0 for the Gaussian, 1 for its first derivative, and so on.
+
+        Notes
+        -----
+        As :func:`scipy.ndimage.gaussian_filter`, bit for bit. The dtype is kept, so that images of
+        integers are truncated: call ``astype('float32')`` before to keep fractions.
+
+        Examples
+        --------
+        >>> Images(np.eye(5)[np.newaxis]).gaussian_filter(1).toarray()[2, 2].round(3)
+        np.float64(0.285)
+        """
+        return self._stacked(filters.gaussian, sigma=sigma, order=order)
+
+    def uniform_filter(self, size: int | Sequence[int] = 2) -> Self:
+        """Replace each pixel by the mean of a window around it, borders reflected.
+
+        Parameters
+        ----------
+        size : int or sequence of int
+            Window in pixels, for all axes or for each; 0 or 1 leaves an axis alone.
+
+        Notes
+        -----
+        As :func:`scipy.ndimage.uniform_filter`; the dtype is kept, so that integers are truncated.
+        """
+        return self._stacked(filters.uniform, size=size)
+
+    def median_filter(self, size: int | Sequence[int] = 2) -> Self:
+        """Replace each pixel by the median of a window around it, borders reflected.
+
+        Parameters
+        ----------
+        size : int or sequence of int
+            Window in pixels, for all axes or for each; 0 or 1 leaves an axis alone.
+
+        Notes
+        -----
+        As :func:`scipy.ndimage.median_filter`, bit for bit.
+        """
+        return self._stacked(filters.median, size=size)
+
+    def subsample(self, factor: int | Sequence[int]) -> Self:
+        """Keep every `factor`-th pixel, the first included.
+
+        Parameters
+        ----------
+        factor : int or sequence of int
+            For all axes, or for each.
+
+        Examples
+        --------
+        >>> Images(np.zeros((2, 5, 6))).subsample((2, 3)).shape
+        (2, 3, 2)
+        """
+        return self._stacked(filters.subsample, factor=factor)
+
+    def max_projection(self, axis: int = -1) -> Self:
+        """Largest pixel along an axis of each image; the last one by default."""
+        return self._stacked(filters.max_projection, axis=axis)
+
+    def max_min_projection(self, axis: int = -1) -> Self:
+        """Sum of largest and smallest pixel along an axis, in a dtype with room for it."""
+        return self._stacked(filters.max_min_projection, axis=axis)
+
+    # all images together
+
+    def localcorr(self, size: int | Sequence[int] = 2) -> Array:
+        """Correlate each pixel with the mean of its neighbourhood, over time.
+
+        Parameters
+        ----------
+        size : int or sequence of int
+            Window of the mean, in pixels.
+
+        Returns
+        -------
+        ndarray of float64, shape value_shape
+            NaN where a pixel is constant.
+
+        Notes
+        -----
+        One pass; nothing is shuffled.
+        """
+        window_sizes(size, len(self.value_shape))
+        self._check_any("localcorr")
+        correlation = self._records.aggregate(
+            lambda _, block: LocalCorrelation.of(block, size), LocalCorrelation.merge
+        )
+        return correlation.result()
+
+    def toseries(self, chunk_size: Any = "auto") -> Series:
+        """Turn a movie into the time series of its pixels.
+
+        Parameters
+        ----------
+        chunk_size : 'auto', int, tuple of int or str
+            How large a part of the image is put together at once: pixels, or kilobytes as text.
+
+        Returns
+        -------
+        Series
+            Of shape ``(*value_shape, n)``; its index is the labels, else ``0 .. n-1``.
+
+        Notes
+        -----
+        On Spark one shuffle of all values; `chunk_size` changes its cost, never its result.
+
+        Examples
+        --------
+        >>> Images(np.zeros((10, 4, 6))).toseries().shape
+        (4, 6, 10)
+        """
+        nbytes = block_bytes(chunk_size, self._records.spec)
+        exchange = Transpose(self._records.spec, (self.count(),))
+        records = self._records.regroup(exchange, nbytes)
+        return self.kinds["Series"](records, index=self._labels, baseshape=self.value_shape)
+
+    def map_as_series(
+        self,
+        func: Callable[[Array], Any],
+        value_size: int | None = None,
+        dtype: Any = None,
+        chunk_size: Any = "auto",
+    ) -> Images:
+        """Apply a function to the time series of each pixel, and make images of the results.
+
+        Parameters
+        ----------
+        func : callable
+            From an array of length n to one whose length is the same for all pixels.
+        value_size : int, optional
+            That length.
+        dtype, chunk_size
+            As in `map` and `toseries`.
+
+        Notes
+        -----
+        On Spark two shuffles of all values.
+        """
+        series = self.toseries(chunk_size)
+        images = series.map(func, value_shape=value_size, dtype=dtype).toimages(chunk_size)
+        same = images.count() == self.count()
+        return Images(images._records, labels=self._labels if same else None)
+
+    # out
+
+    def tobinary(self, path: Any, prefix: str = "image", *, overwrite: bool = False) -> None:
+        """Write one flat binary file an image, in C order, and a ``conf.json`` that describes them.
+
+        Parameters
+        ----------
+        path : path
+            A folder, made if need be; it must be empty or absent.
+        prefix : str
+            Files are called ``prefix-00000.bin`` and so on.
+        overwrite : bool
+            Replace what an earlier call wrote there.
+
+        Raises
+        ------
+        Exists
+            When the folder holds anything, or with `overwrite` anything that is not such output.
+
+        Notes
+        -----
+        Each file is written whole or not at all; an empty file ``SUCCESS`` comes last.
+        """
+        writing.images_to_binary(self, path, prefix, overwrite=overwrite)
+
+    def totif(self, path: Any, prefix: str = "image", *, overwrite: bool = False) -> None:
+        """Write one TIFF an image, a page for each plane of a volume; else as `tobinary`."""
+        writing.images_to_tif(self, path, prefix, overwrite=overwrite)
+
+    def topng(
+        self,
+        path: Any,
+        prefix: str = "image",
+        *,
+        overwrite: bool = False,
+        vmin: float | None = None,
+        vmax: float | None = None,
+    ) -> None:
+        """Write one PNG an image; else as `tobinary`.
+
+        Parameters
+        ----------
+        vmin, vmax : float, optional
+            Values to show as black and white. Only images of uint8 and uint16 can be written as
+            they are, without.
+        """
+        writing.images_to_png(self, path, prefix, overwrite=overwrite, vmin=vmin, vmax=vmax)

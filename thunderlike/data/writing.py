@@ -1,0 +1,98 @@
+"""Writing images: a file each, from wherever the records are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike import storage
+from thunderlike.errors import SpecError
+from thunderlike.formats import png, raw, tiff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from thunderlike.data.images import Images
+    from thunderlike.engines.base import Array
+
+__all__ = ["images_to_binary", "images_to_png", "images_to_tif"]
+
+
+def images_to_binary(images: Images, path: Any, prefix: str, *, overwrite: bool) -> None:
+    """Write ``prefix-00000.bin`` and so on, and the ``conf.json`` that describes them."""
+    conf = {"conf.json": raw.describe(images.value_shape, images.dtype)}
+    _write(images, path, _Names(prefix, "bin"), raw.encode, overwrite=overwrite, beside=conf)
+
+
+def images_to_tif(images: Images, path: Any, prefix: str, *, overwrite: bool) -> None:
+    """Write ``prefix-00000.tif`` and so on."""
+    _write(images, path, _Names(prefix, "tif"), tiff.encode, overwrite=overwrite)
+
+
+def images_to_png(
+    images: Images,
+    path: Any,
+    prefix: str,
+    *,
+    overwrite: bool,
+    vmin: float | None,
+    vmax: float | None,
+) -> None:
+    """Write ``prefix-00000.png`` and so on, `vmin` as black and `vmax` as white."""
+    if (vmin is None) != (vmax is None):
+        raise SpecError("give both vmin and vmax, the values to show as black and white, or none")
+    encode = png.encode if vmin is None or vmax is None else _Scaled(vmin, vmax)
+    _write(images, path, _Names(prefix, "png"), encode, overwrite=overwrite)
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Names that sort as their numbers do."""
+
+    prefix: str
+    ext: str
+
+    def pattern(self) -> str:
+        return f"{self.prefix}-*.{self.ext}"
+
+    def of(self, number: int, count: int) -> str:
+        digits = max(5, len(str(count - 1)))
+        return f"{self.prefix}-{number:0{digits}d}.{self.ext}"
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """Encode a PNG of 8 bits, black and white at two values."""
+
+    vmin: float
+    vmax: float
+
+    def __call__(self, image: Array) -> bytes:
+        span = (self.vmax - self.vmin) or 1.0
+        grey = np.clip((np.asarray(image, np.float64) - self.vmin) / span, 0, 1)
+        return png.encode(np.nan_to_num(np.rint(grey * 255)).astype(np.uint8))
+
+
+def _write(
+    images: Images,
+    path: Any,
+    names: _Names,
+    encode: Callable[[Array], bytes],
+    *,
+    overwrite: bool,
+    beside: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write all images from where they are, then what goes beside them."""
+    encode(np.zeros(images.value_shape, images.dtype))  # what cannot be written is said first
+    count, extra = images.count(), beside or {}
+    with storage.output(path, [names.pattern(), *extra], overwrite=overwrite) as folder:
+
+        def write(start: int, block: Array) -> None:
+            for number, image in enumerate(block, start):
+                storage.write(storage.join(folder, names.of(number, count)), encode(image))
+
+        images._records.aggregate(write, lambda _one, _other: None)
+        for name, data in extra.items():
+            storage.write(storage.join(folder, name), data)

@@ -1,0 +1,23 @@
+"""Making :class:`~thunderlike.data.images.Images` from arrays, lists, RDDs and files.
+
+Readers list files once, here, and read them where the engine runs, many at a time.
+"""
+
+from __future__ import annotations
+
+from thunderlike.data.images import Images
+from thunderlike.images.construct import fromarray, fromlist, fromrandom, fromrdd
+from thunderlike.images.examples import fromexample
+from thunderlike.images.readers import frombinary, frompng, fromtif
+
+__all__ = [
+    "Images",
+    "fromarray",
+    "frombinary",
+    "fromexample",
+    "fromlist",
+    "frompng",
+    "fromrandom",
+    "fromrdd",
+    "fromtif",
+]
