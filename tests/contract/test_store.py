@@ -138,6 +138,9 @@ def test_delete_takes_a_file_or_a_folder_or_nothing(store, root):
     store.delete(f"{root}/a")
     assert not store.exists(f"{root}/a")
     store.delete(f"{root}/a")
+    store.write(f"{root}/file", b"")
+    store.delete(f"{root}/file/below")
+    assert store.exists(f"{root}/file")
 
 
 def test_move_renames_a_whole_folder(store, root):

@@ -208,6 +208,12 @@ def test_places_that_are_never_replaced(tmp_path, monkeypatch, place, why, overw
         output(place, ["*"], overwrite=overwrite).__enter__()
 
 
+def test_a_place_that_cannot_be_written_is_named_before_the_block_runs(tmp_path):
+    write(tmp_path / "file", b"x")
+    with pytest.raises(StorageError, match=r"file/out: nothing can be written beside it: .*file"):
+        output(tmp_path / "file/out", OURS).__enter__()
+
+
 def test_the_memory_root_is_never_replaced():
     with pytest.raises(StorageError, match="root"):
         output("memory://", ["*"], overwrite=True).__enter__()

@@ -74,7 +74,7 @@ def output(path: AnyPath, ours: Sequence[str], *, overwrite: bool = False) -> It
     _check(store, target, ours, overwrite=overwrite)
     folder = _beside(target)
     try:
-        _try_out(store, folder)
+        _try_out(store, folder, target)
         yield folder
         store.write(join(folder, SUCCESS), b"")
         _publish(store, folder, target, ours, overwrite=overwrite)
@@ -125,11 +125,14 @@ def _beside(target: str) -> str:
     return join(parent(target), f".{uuid.uuid4().hex}.partial")
 
 
-def _try_out(store: Store, folder: str) -> None:
+def _try_out(store: Store, folder: str, target: str) -> None:
     """Find out now, and not after hours of work, whether we may write here."""
     probe = join(folder, SUCCESS)
-    store.write(probe, b"")
-    store.delete(probe)
+    try:
+        store.write(probe, b"")
+        store.delete(probe)
+    except StorageError as error:
+        raise type(error)(f"{target}: nothing can be written beside it: {error}") from error
 
 
 def _publish(

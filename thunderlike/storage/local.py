@@ -36,9 +36,7 @@ class LocalStore(Store):
 
     def list(self, path: str, *, recursive: bool) -> Sequence[Entry]:
         """Name the files of a folder; one look at each file for its size."""
-        folder = self.address(path)
-        with _failures(folder, "list"):
-            return list(_files(folder, recursive=recursive))
+        return list(_files(self.address(path), recursive=recursive))
 
     def stat(self, path: str) -> Entry:
         """Describe one file."""
@@ -92,7 +90,7 @@ class LocalStore(Store):
         with _failures(str(place), "remove"):
             if place.is_dir() and not place.is_symlink():
                 shutil.rmtree(place)
-            else:
+            elif place.is_symlink() or place.exists():
                 place.unlink(missing_ok=True)
 
     def move(self, path: str, target: str) -> None:
@@ -142,7 +140,8 @@ def _files(folder: str, *, recursive: bool) -> Iterator[Entry]:
     """Walk with an explicit stack, so that a folder we may not enter is an error, not a gap."""
     folders = [folder]
     while folders:
-        with os.scandir(folders.pop()) as found:
+        folder = folders.pop()
+        with _failures(folder, "list"), os.scandir(folder) as found:
             for item in found:
                 if item.is_dir(follow_symlinks=False):
                     folders += [item.path] if recursive else []
