@@ -70,7 +70,7 @@ class Images(Collection):
         Examples
         --------
         >>> Images(np.eye(5)[np.newaxis]).gaussian_filter(1).toarray()[2, 2].round(3)
-        np.float64(0.285)
+        np.float64(0.283)
         """
         return self._stacked(filters.gaussian, sigma=sigma, order=order)
 

@@ -1,0 +1,364 @@
+"""What images and series share, on every engine."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import thunderlike as tl
+from thunderlike.errors import BadIndex, EngineError, NotOnEngine, SpecError, WorkerFailed
+
+
+@pytest.fixture
+def array():
+    return np.random.default_rng(3).integers(-99, 99, (9, 4, 5)).astype(np.int16)
+
+
+@pytest.fixture
+def images(array, engine):
+    return tl.images.fromarray(array, labels=list("abcdefghi"), engine=engine)
+
+
+@pytest.fixture
+def series(array, engine):
+    return tl.series.fromarray(array, index=[10, 11, 12, 13, 14], engine=engine)
+
+
+def equal(found, expected):
+    np.testing.assert_array_equal(found.toarray(squeeze=False), expected, strict=True)
+
+
+def test_attributes(images, series, engine):
+    assert (images.shape, images.baseshape, images.value_shape) == ((9, 4, 5), (9,), (4, 5))
+    assert (series.shape, series.baseshape, series.value_shape) == ((9, 4, 5), (9, 4), (5,))
+    assert (images.dtype, images.mode, images.ndim, len(images)) == ("int16", engine.name, 3, 9)
+    assert (images.count(), series.count()) == (9, 36)
+    assert type(series.count()) is int
+    assert (images.baseaxes, series.baseaxes) == ((0,), (0, 1))
+
+
+def test_repr_is_short_and_says_what_it_is(images, engine):
+    assert repr(images).splitlines() == [
+        "Images",
+        f"mode: {engine.name}",
+        "dtype: int16",
+        "shape: (9, 4, 5)",
+    ]
+
+
+def test_first_is_one_record(images, series, array):
+    np.testing.assert_array_equal(images.first(), array[0], strict=True)
+    np.testing.assert_array_equal(series.first(), array[0, 0], strict=True)
+
+
+def test_toarray_squeezes_unless_told_not_to(engine):
+    one = tl.images.fromarray(np.arange(4.0).reshape(1, 1, 4), engine=engine)
+    assert one.toarray().shape == (4,)
+    assert one.toarray(squeeze=False).shape == (1, 1, 4)
+
+
+def test_numpy_takes_it_as_an_array(images, array):
+    np.testing.assert_array_equal(np.asarray(images), array, strict=True)
+    assert np.asarray(images, dtype="float32").dtype == np.float32
+
+
+def test_iteration_is_finite_and_in_order(images, series, array):
+    assert all(np.array_equal(a, b) for a, b in zip(images, array, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(series, array, strict=True))
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        3,
+        -1,
+        np.int64(2),
+        slice(2, 5),
+        slice(None, None, -2),
+        slice(5, 2),
+        [2, 0, 7],
+        [],
+        np.arange(9) % 2 == 0,
+        (slice(None), 1),
+        (slice(1, 4), slice(None), slice(None, None, 2)),
+        (slice(None), slice(None), [4, 0]),
+        (..., 2),
+        (0, 0, 0),
+    ],
+)
+def test_index_as_numpy_but_no_axis_is_dropped(images, series, array, item):
+    items = item if isinstance(item, tuple) else (item,)
+    kept = tuple(slice(i, i + 1 or None) if isinstance(i, int | np.integer) else i for i in items)
+    equal(images[item], array[kept])
+    equal(series[item], array[kept])
+
+
+def test_labels_and_index_follow_the_selection(images, series):
+    assert images[[7, 1]].labels.tolist() == ["h", "b"]
+    assert images[3].labels.tolist() == ["d"]
+    assert series[..., 1:3].index.tolist() == [11, 12]
+    assert series[0].index.tolist() == [10, 11, 12, 13, 14]
+
+
+@pytest.mark.parametrize("item", [9, -10, (0, 4), [0, 9], (0, 0, 0, 0), "a", 1.5, ([0], [1])])
+def test_index_that_selects_nothing_there_is_an_index_error(images, item):
+    with pytest.raises(IndexError) as caught:
+        images[item]
+    assert isinstance(caught.value, BadIndex)
+
+
+def test_map_keeps_labels_and_takes_keys(images, array):
+    doubled = images.map(lambda x: x * 2.5)
+    equal(doubled, array * 2.5)
+    assert doubled.labels.tolist() == list("abcdefghi")
+    numbers = np.arange(9, dtype=np.int16)[:, None, None]
+    equal(images.map(lambda kv: kv[1] + kv[0][0], with_keys=True), array + numbers)
+
+
+def test_map_of_series_gives_keys_of_every_axis(series, array):
+    keys = series.map(lambda kv: kv[0], with_keys=True)
+    expected = np.stack(np.meshgrid(range(9), range(4), indexing="ij"), axis=-1)
+    equal(keys, expected)
+
+
+def test_map_makes_a_scalar_a_record_of_length_one(images, array):
+    equal(images.map(np.mean), array.mean(axis=(1, 2))[:, None])
+
+
+def test_map_casts_to_the_given_dtype(images, array):
+    equal(images.map(lambda x: x / 2, dtype="float32"), (array / 2).astype("float32"))
+
+
+def test_map_results_may_be_any_object(images):
+    found = images.map(lambda x: {"top": int(x.max())})
+    assert (found.shape, found.dtype) == ((9, 1), np.dtype(object))
+    assert found.toarray()[2] == {"top": int(images[2].toarray().max())}
+    pairs = images.map(lambda x: [1.5, {"model": True}])
+    assert pairs.shape == (9, 2)
+
+
+def test_map_results_must_be_of_one_shape(images):
+    def ragged(kv):
+        return np.zeros(3 + (kv[0] == (5,)))
+
+    _, message = _raised(SpecError, lambda: images.map(ragged, with_keys=True).toarray())
+    assert "(4,) for the record of key (5,) and (3,) before" in message
+
+
+def _raised(kind, call):
+    with pytest.raises(kind) as caught:
+        call()
+    return caught.value, str(caught.value)
+
+
+def test_a_user_function_that_raises_names_the_key(images):
+    def picky(kv):
+        if kv[0] == (4,):
+            raise ZeroDivisionError("no such frame")
+        return kv[1]
+
+    error, message = _raised(WorkerFailed, lambda: images.map(picky, with_keys=True).toarray())
+    assert error.key == (4,)
+    assert "ZeroDivisionError: no such frame" in message
+    assert "picky" in error.traceback
+
+
+def test_a_user_function_may_scribble_on_its_record(images, array):
+    def scribble(x):
+        x[:] = 0
+        return x
+
+    equal(images.map(scribble), np.zeros_like(array))
+    equal(images, array)
+
+
+def test_map_runs_nothing_on_made_up_data(images):
+    """The only records a function sees are real ones."""
+    real = {record.tobytes() for record in images}
+
+    def check(x):
+        assert x.tobytes() in real
+        return x
+
+    images.map(check).toarray()
+
+
+def test_filter_renumbers_and_takes_labels_along(images, array):
+    kept = images.filter(lambda x: x[0, 0] > 0)
+    mask = array[:, 0, 0] > 0
+    equal(kept, array[mask])
+    assert kept.labels.tolist() == np.array(list("abcdefghi"))[mask].tolist()
+
+
+def test_filter_of_series_makes_the_keys_flat(series, array):
+    kept = series.filter(lambda x: x.sum() > 0)
+    equal(kept, array.reshape(36, 5)[array.reshape(36, 5).sum(axis=1) > 0])
+    assert kept.index.tolist() == [10, 11, 12, 13, 14]
+
+
+def test_filter_may_leave_nothing(images):
+    none = images.filter(lambda x: False)
+    assert (none.shape, none.dtype, len(none.labels)) == ((0, 4, 5), "int16", 0)
+    assert list(none) == []
+    assert none.toarray(squeeze=False).shape == (0, 4, 5)
+    with pytest.raises(SpecError, match="no records"):
+        none.mean()
+    with pytest.raises(SpecError):
+        none.first()
+
+
+def test_reduce_by_function_and_by_ufunc(images, array):
+    equal(images.reduce(np.maximum), array.max(axis=0)[None])
+    equal(images.astype("int64").reduce(lambda a, b: a + b), array.sum(axis=0)[None])
+    assert images.reduce(np.maximum).mode == "local"
+
+
+def test_reduce_must_keep_the_shape(images):
+    with pytest.raises(ValueError, match="valid dimensions"):
+        images.reduce(lambda a, b: np.zeros(3))
+
+
+@pytest.mark.parametrize("name", ["mean", "var", "std", "sum", "max", "min"])
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64"])
+def test_statistics_are_those_of_numpy(array, engine, name, dtype):
+    values = array.astype(dtype)
+    found = getattr(tl.images.fromarray(values, engine=engine), name)()
+    expected = getattr(values.astype("float64") if name in ("mean", "var", "std") else values, name)
+    expected = expected(axis=0)[None]
+    assert (found.dtype, found.shape, found.mode) == (expected.dtype, (1, 4, 5), "local")
+    np.testing.assert_allclose(found.toarray(squeeze=False), expected, rtol=1e-6)
+
+
+def test_sum_does_not_overflow_the_record_dtype(engine):
+    """Thunder on Spark gave 96 for this."""
+    images = tl.images.fromarray(np.full((300, 2, 2), 200, "uint8"), engine=engine)
+    assert images.sum().toarray().tolist() == [[60000, 60000], [60000, 60000]]
+
+
+def test_nan_propagates(engine):
+    values = np.ones((5, 2, 2))
+    values[3, 0, 0] = np.nan
+    images = tl.images.fromarray(values, engine=engine)
+    for name in ("mean", "std", "sum", "max", "min"):
+        assert np.isnan(getattr(images, name)().toarray()[0, 0])
+
+
+def test_statistics_of_series_keep_the_index(series, array):
+    found = series.mean()
+    assert (found.shape, found.index.tolist()) == ((1, 1, 5), [10, 11, 12, 13, 14])
+    np.testing.assert_allclose(found.toarray(), array.reshape(36, 5).mean(axis=0))
+
+
+def test_arithmetic_with_numbers_keeps_numpys_dtypes(images, array):
+    equal(images + 1, array + 1)
+    equal(2.5 * images, 2.5 * array)
+    equal(images / 2, array / 2)
+    equal(-images, -array)
+    equal(images > 0, array > 0)
+    equal(1000 - images, 1000 - array)
+    assert (images + 1).labels.tolist() == list("abcdefghi")
+
+
+def test_arithmetic_with_each_other_is_by_key(images, array, engine):
+    other = tl.images.fromarray(array * 0.5, npartitions=2, engine=engine)
+    equal(images + other, array + array * 0.5)
+    equal(other - images, array * 0.5 - array)
+    equal(images * images, array * array)
+
+
+def test_arithmetic_with_arrays(images, array):
+    equal(images - array, array - array)
+    equal(images - array[0], array - array[0])
+    equal(array[0] - images, array[0] - array)
+
+
+def test_a_single_record_meets_every_record(images, array):
+    equal(images - images.mean(), array - array.mean(axis=0))
+    equal(images.mean() - images, array.mean(axis=0) - array)
+
+
+def test_division_by_zero_does_not_warn(images):
+    assert not np.isfinite((images / 0).toarray()).any()
+
+
+def test_numpy_functions_stay_on_the_engine(images, array, engine):
+    found = np.sqrt(np.abs(images))
+    assert found.mode == engine.name
+    np.testing.assert_allclose(found.toarray(), np.sqrt(np.abs(array)), rtol=1e-6)
+
+
+def test_shapes_that_do_not_fit_say_so(images, engine):
+    with pytest.raises(SpecError, match=r"\(9, 4, 5\).*\(3, 3\)"):
+        images + np.zeros((3, 3))
+    with pytest.raises(SpecError, match="Series"):
+        images + tl.series.fromarray(np.zeros((9, 4, 5)), engine=engine)
+
+
+def test_labels_must_fit(images):
+    with pytest.raises(SpecError, match=r"\(2,\).*\(9,\)"):
+        images.labels = ["a", "b"]
+
+
+def test_astype_and_clip(images, array):
+    equal(images.astype("float32"), array.astype("float32"))
+    equal(images.clip(-5, 5), array.clip(-5, 5))
+    with pytest.raises(SpecError):
+        images.astype("uint8", casting="safe")
+
+
+def test_moving_between_engines_keeps_everything(images, series, array, engine, request):
+    there = images.tolocal()
+    equal(there, array)
+    assert there.labels.tolist() == list("abcdefghi")
+    assert there.mode == "local"
+    one = tl.series.fromarray(np.ones((3, 1)), engine=engine).tolocal()
+    assert one.shape == (3, 1)
+
+
+def test_tospark_needs_to_know_where(images):
+    with pytest.raises(ValueError, match="engine"):
+        images.tospark()
+
+
+@pytest.mark.spark
+def test_to_spark_and_back(array, spark_context):
+    images = tl.images.fromarray(array, labels=list("abcdefghi"))
+    there = images.tospark(spark_context)
+    assert there.mode == "spark"
+    assert there.tolocal().labels.tolist() == list("abcdefghi")
+    equal(there.tolocal(), array)
+    with pytest.raises(NotImplementedError, match=r"tolocal\(\)"):
+        images + there
+
+
+def test_an_rdd_only_where_there_is_one(images, array):
+    if images.mode == "local":
+        with pytest.raises(NotOnEngine):
+            images.tordd()
+    else:
+        pairs = images.tordd().collect()
+        assert [key for key, _ in pairs] == [(i,) for i in range(9)]
+        again = tl.images.fromrdd(images.tordd())
+        equal(again, array)
+
+
+def test_repartition_keeps_order_also_in_the_rdd(images, array):
+    spread = images.repartition(2)
+    equal(spread, array)
+    np.testing.assert_array_equal(spread.first(), array[0])
+    assert spread.labels.tolist() == list("abcdefghi")
+    if spread.mode == "spark":
+        assert spread.npartitions() == 2
+        assert [key for key, _ in spread.tordd().collect()] == [(i,) for i in range(9)]
+
+
+def test_cache_compute_uncache(images, array):
+    assert images.cache() is images
+    assert images.iscached()
+    equal(images.compute(), array)
+    images.uncache()
+
+
+def test_engine_must_be_one():
+    with pytest.raises(EngineError, match="engine=42"):
+        tl.images.fromrandom(engine=42)

@@ -1,0 +1,60 @@
+"""What only plans: on an engine that raises when something is computed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import thunderlike as tl
+from thunderlike.testing import Computed, LazyEngine
+
+PLANS = {
+    "gaussian_filter": lambda x: x.gaussian_filter(2),
+    "uniform_filter": lambda x: x.uniform_filter(3),
+    "median_filter": lambda x: x.median_filter(3),
+    "subsample": lambda x: x.subsample(2),
+    "max_projection": lambda x: x.max_projection(),
+    "astype": lambda x: x.astype("float32"),
+    "clip": lambda x: x.clip(0, 1),
+    "operators": lambda x: (x + 1) * x - np.ones((8, 6)),
+    "slices": lambda x: x[2:5, ::2, [0, 3]],
+    "map": lambda x: x.map(np.exp, value_shape=(8, 6), dtype="float64"),
+    "toseries": lambda x: x.toseries(),
+    "toimages": lambda x: x.toseries().toimages(),
+    "map_as_series": lambda x: x.map_as_series(np.exp, value_size=10, dtype="float64"),
+    "series": lambda x: x.toseries().detrend().zscore().correlate(np.arange(10)),
+    "select": lambda x: x.toseries().select([1, 3]).between(2, 4),
+    "normalize": lambda x: x.toseries().center().standardize().normalize().squelch(1),
+    "repr": repr,
+    "cache": lambda x: x.cache().uncache(),
+    "repartition": lambda x: x.repartition(3),
+}
+
+ACTIONS = {
+    "mean": lambda x: x.mean(),
+    "filter": lambda x: x.filter(bool),
+    "reduce": lambda x: x.reduce(np.add),
+    "first": lambda x: x.first(),
+    "toarray": lambda x: x.toarray(),
+    "localcorr": lambda x: x.localcorr(),
+    "iteration": lambda x: next(iter(x)),
+    "map of unknown shape": lambda x: x.map(np.exp),
+    "zscore across": lambda x: x.toseries().zscore(axis=0),
+    "tolocal": lambda x: x.tolocal(),
+}
+
+
+@pytest.fixture
+def movie():
+    return tl.images.fromrandom((10, 8, 6), engine=LazyEngine())
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_only_plans(movie, name):
+    PLANS[name](movie)
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_computes(movie, name):
+    with pytest.raises(Computed):
+        ACTIONS[name](movie)
