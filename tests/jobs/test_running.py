@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from thunderlike.errors import NotFound, WorkerFailed
+from thunderlike.jobs.running import FAILED, INTERRUPTED, reported
+
+
+def raising(error):
+    def run():
+        raise error
+
+    return run
+
+
+def test_the_exit_code_of_the_command_is_kept(capsys):
+    assert reported(lambda: 1, debug=False) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_an_error_is_one_line_and_exit_code_2(capsys):
+    error = WorkerFailed("a: f raised\n  ValueError: bad", key=(1,), traceback="many\nlines")
+    assert reported(raising(error), debug=False) == FAILED
+    assert capsys.readouterr().err == "error: a: f raised ValueError: bad\n"
+
+
+def test_debug_lets_an_error_through():
+    with pytest.raises(NotFound, match="movie: no such folder"):
+        reported(raising(NotFound("movie: no such folder")), debug=True)
+
+
+def test_an_interrupted_command_says_so(capsys):
+    assert reported(raising(KeyboardInterrupt()), debug=False) == INTERRUPTED
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_bug_is_not_hidden():
+    with pytest.raises(ZeroDivisionError):
+        reported(raising(ZeroDivisionError()), debug=False)
