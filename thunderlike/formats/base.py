@@ -117,7 +117,8 @@ def damage(name: str) -> Iterator[None]:
 
 def native(array: NDArray[Any]) -> NDArray[Any]:
     """Return `array` C-contiguous and in native byte order; itself when it is so already."""
-    return np.asarray(array, array.dtype.newbyteorder("="), order="C")
+    dtype = array.dtype if array.dtype.isnative else array.dtype.newbyteorder("=")
+    return np.asarray(array, dtype, order="C")
 
 
 def numbers(dtype: DTypeLike) -> np.dtype[Any]:

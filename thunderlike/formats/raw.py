@@ -125,16 +125,16 @@ def parse_conf(data: bytes) -> Conf:
             None if shape is None else _sizes(shape), None if dtype is None else numbers(dtype)
         )
     except SpecError as error:
-        raise FormatError(f"conf.json: {error}") from error
+        raise FormatError(str(error)) from error
 
 
 def _object(data: bytes) -> dict[str, Any]:
     try:
         found = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"conf.json is not JSON: {error}") from error
+        raise FormatError(f"not JSON: {error}") from error
     if not isinstance(found, dict):
-        raise FormatError(f"conf.json must be an object of names and values, not {found!r:.40}")
+        raise FormatError(f"not a JSON object with shape and dtype, but {found!r:.40}")
     return found
 
 

@@ -210,15 +210,21 @@ def _pixels(page: TiffPage, size: int) -> NDArray[Any]:
     return np.moveaxis(pixels, 0, -1) if page.axes.startswith("S") else pixels
 
 
+_PLAIN_BITS = (1, 8, 16, 32, 64)
+
+
 def _check_codecs(page: TiffPage) -> None:
-    """Say what to install when tifffile alone cannot undo a page's compression."""
+    """Say what to install when tifffile alone cannot decode a page."""
     from tifffile import TIFF
 
-    if page.compression in TIFF.DECOMPRESSORS and page.predictor in TIFF.UNPREDICTORS:
+    known = page.compression in TIFF.DECOMPRESSORS and page.predictor in TIFF.UNPREDICTORS
+    if known and page.bitspersample in _PLAIN_BITS:
         return
     name = getattr(page.compression, "name", str(page.compression))
+    what = f"TIFF pages of {page.bitspersample} bits a pixel and compression {name}"
     try:
         optional("imagecodecs", extra="codecs")
     except MissingExtra as error:
-        raise MissingExtra(f"TIFF pages compressed with {name}: {error}") from None
-    raise FormatError(f"no decoder for TIFF pages compressed with {name}")
+        raise MissingExtra(f"{what}: {error}") from None
+    if not known:
+        raise FormatError(f"no decoder for {what}")
