@@ -144,7 +144,7 @@ class Series(Collection):
         if self._index.ndim > 1:
             raise SpecError("the index has several levels: use select_by_index")
         if callable(crit):
-            keep = np.array([bool(crit(value)) for value in self._index], dtype=bool)
+            keep = np.array([bool(crit(value)) for value in self._index.tolist()], dtype=bool)
         else:
             keep = np.isin(self._index, np.atleast_1d(np.asarray(crit)))
         if not keep.any():

@@ -1,0 +1,200 @@
+"""Images out to files and in again, on every engine."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+import thunderlike as tl
+from thunderlike.errors import Exists, FormatError, NotFound, SpecError
+
+
+@pytest.fixture
+def array():
+    return np.random.default_rng(1).integers(0, 255, (12, 6, 5)).astype(np.uint8)
+
+
+@pytest.fixture
+def images(array, engine):
+    return tl.images.fromarray(array, engine=engine)
+
+
+READ = {
+    "tobinary": tl.images.frombinary,
+    "totif": tl.images.fromtif,
+    "topng": tl.images.frompng,
+}
+
+
+@pytest.mark.parametrize("write", READ)
+def test_out_and_in_again(images, array, engine, write, tmp_path):
+    folder = tmp_path / "a folder with späces"
+    getattr(images, write)(folder)
+    found = READ[write](folder, engine=engine)
+    np.testing.assert_array_equal(found.toarray(), array, strict=True)
+    names = sorted(path.name for path in folder.iterdir())
+    assert "SUCCESS" in names
+    assert any(name.startswith("image-00011.") for name in names)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "float32", "float64", "bool"])
+@pytest.mark.parametrize("shape", [(4, 6, 5), (4, 3, 6, 5)])
+def test_binary_and_tiff_of_every_dtype(engine, tmp_path, dtype, shape):
+    values = (np.random.default_rng(1).random(shape) * 2).astype(dtype)
+    images = tl.images.fromarray(values, engine=engine)
+    images.tobinary(tmp_path / "bin")
+    images.totif(tmp_path / "tif")
+    for found in (tl.images.frombinary(tmp_path / "bin"), tl.images.fromtif(tmp_path / "tif")):
+        np.testing.assert_array_equal(found.toarray(), values, strict=True)
+    assert json.loads((tmp_path / "bin/conf.json").read_text()) == {
+        "shape": list(shape[1:]),
+        "dtype": dtype,
+    }
+    page = tifffile.imread(tmp_path / "tif" / "image-00002.tif")
+    np.testing.assert_array_equal(page, values[2])
+
+
+def test_png_needs_the_limits_of_other_dtypes(engine, tmp_path):
+    images = tl.images.fromarray(np.array([[[0.0, 0.5], [1.0, np.nan]]]), engine=engine)
+    with pytest.raises(SpecError):
+        images.topng(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    images.topng(tmp_path / "out", vmin=0, vmax=1)
+    assert np.asarray(Image.open(tmp_path / "out/image-00000.png")).tolist() == [[0, 128], [255, 0]]
+
+
+def test_a_target_that_holds_something_is_left_alone(images, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match="thesis") as caught:
+        images.totif(tmp_path)
+    assert isinstance(caught.value, Exists)
+    with pytest.raises(tl.ThunderlikeError, match="thesis"):
+        images.totif(tmp_path, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_overwrite_replaces_all_that_was_ours(images, tmp_path):
+    folder = tmp_path / "out"
+    images.totif(folder)
+    images[:3].totif(folder, overwrite=True)
+    assert tl.images.fromtif(folder).count() == 3
+
+
+def test_what_fails_in_the_middle_leaves_nothing(images, tmp_path):
+    def fail(kv):
+        if kv[0] == (7,):
+            raise ValueError("bad frame")
+        return kv[1]
+
+    with pytest.raises(tl.ThunderlikeError, match="bad frame"):
+        images.map(fail, with_keys=True).totif(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_start_and_stop_are_a_slice(images, array, engine, tmp_path):
+    images.tobinary(tmp_path / "out")
+    for start, stop in ((2, 5), (None, -1), (-3, None)):
+        found = tl.images.frombinary(tmp_path / "out", start=start, stop=stop, engine=engine)
+        np.testing.assert_array_equal(found.toarray(), array[start:stop])
+    with pytest.raises(SpecError, match="none of the 12 files"):
+        tl.images.frombinary(tmp_path / "out", stop=0, engine=engine)
+
+
+def test_fortran_order(engine, tmp_path):
+    values = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    for i, image in enumerate(values):
+        (tmp_path / f"{i}.bin").write_bytes(image.tobytes(order="F"))
+    found = tl.images.frombinary(tmp_path, shape=(3, 4), order="F", engine=engine)
+    np.testing.assert_array_equal(found.toarray(), values, strict=True)
+
+
+def test_planes_of_binary_files_are_cut_from_the_last_axis(engine, tmp_path):
+    values = np.arange(48, dtype=np.int16).reshape(2, 2, 3, 4)
+    for i, image in enumerate(values):
+        (tmp_path / f"{i}.bin").write_bytes(image.tobytes())
+    found = tl.images.frombinary(tmp_path, shape=(2, 3, 4), nplanes=2, engine=engine)
+    expected = np.stack([v[..., p : p + 2] for v in values for p in (0, 2)])
+    np.testing.assert_array_equal(found.toarray(), expected)
+    single = tl.images.frombinary(tmp_path, shape=(2, 3, 4), nplanes=1, engine=engine)
+    assert single.shape == (8, 2, 3)
+    with pytest.raises(SpecError, match="3"):
+        tl.images.frombinary(tmp_path, shape=(2, 3, 4), nplanes=3, engine=engine)
+
+
+def test_what_the_caller_says_goes_before_conf(images, engine, tmp_path):
+    images.tobinary(tmp_path / "out")
+    with pytest.warns(UserWarning, match="shape"):
+        found = tl.images.frombinary(tmp_path / "out", shape=(5, 6), engine=engine)
+    assert found.shape == (12, 5, 6)
+
+
+def test_pages_become_a_movie(engine, tmp_path):
+    pages = [np.arange(n * 12, dtype=np.uint16).reshape(n, 3, 4) for n in (4, 1, 6)]
+    for i, stack in enumerate(pages):
+        tifffile.imwrite(tmp_path / f"{i}.tif", stack, photometric="minisblack")
+    movie = tl.images.fromtif(tmp_path, nplanes=1, engine=engine)
+    np.testing.assert_array_equal(movie.toarray(), np.concatenate(pages), strict=True)
+    with pytest.raises(ValueError, match=r"1\.tif: 1 pages"):
+        tl.images.fromtif(tmp_path, nplanes=2, engine=engine)
+    with pytest.warns(UserWarning, match=r"1\.tif: left out"):
+        pairs = tl.images.fromtif(tmp_path, nplanes=2, discard_extra=True, engine=engine)
+    assert pairs.shape == (5, 2, 3, 4)
+
+
+def test_a_single_page_is_not_cut_into_rows(engine, tmp_path):
+    """Thunder made three images of one row each."""
+    tifffile.imwrite(tmp_path / "0.tif", np.zeros((3, 4), np.uint8))
+    assert tl.images.fromtif(tmp_path, nplanes=1, engine=engine).shape == (1, 3, 4)
+
+
+def test_paths_of_every_kind(images, engine, tmp_path):
+    images.totif(tmp_path / "out")
+    assert tl.images.fromtif(tmp_path / "out" / "image-00003.tif", engine=engine).count() == 1
+    assert tl.images.fromtif(str(tmp_path / "out/image-0000?.tif"), engine=engine).count() == 10
+    two = [tmp_path / "out" / f"image-0000{i}.tif" for i in (5, 2)]
+    assert tl.images.fromtif(two, engine=engine).count() == 2
+    assert tl.images.fromtif(tmp_path, recursive=True, engine=engine).count() == 12
+
+
+def test_nothing_there(engine, tmp_path):
+    with pytest.raises(FileNotFoundError, match="absent") as caught:
+        tl.images.frombinary(tmp_path / "absent", engine=engine)
+    assert isinstance(caught.value, NotFound)
+
+
+def test_no_shape_told(engine, tmp_path):
+    (tmp_path / "0.bin").write_bytes(b"12345678")
+    with pytest.raises(SpecError, match="shape="):
+        tl.images.frombinary(tmp_path, engine=engine)
+
+
+def test_a_truncated_binary_is_named_before_anything_is_read(images, engine, tmp_path):
+    images.tobinary(tmp_path / "out")
+    (tmp_path / "out/image-00007.bin").write_bytes(b"short")
+    with pytest.raises(FormatError, match=r"image-00007\.bin: expected 30 bytes.*found 5"):
+        tl.images.frombinary(tmp_path / "out", engine=engine)
+
+
+def test_a_tiff_of_another_size_is_named(images, engine, tmp_path):
+    images.totif(tmp_path / "out")
+    tifffile.imwrite(tmp_path / "out/image-00007.tif", np.zeros((3, 3), np.uint8))
+    with pytest.raises(FormatError, match=r"image-00007\.tif.*\(3, 3\).*\(6, 5\)"):
+        tl.images.fromtif(tmp_path / "out", engine=engine).toarray()
+
+
+@pytest.mark.parametrize("data", [b"", b"II*\0", b"not a tiff at all"])
+def test_a_broken_tiff_is_named(images, engine, tmp_path, data):
+    images.totif(tmp_path / "out")
+    (tmp_path / "out/image-00007.tif").write_bytes(data)
+    with pytest.raises(FormatError, match=r"image-00007\.tif"):
+        tl.images.fromtif(tmp_path / "out", engine=engine).toarray()
+
+
+def test_a_png_named_tif_is_told(images, engine, tmp_path):
+    images.topng(tmp_path / "out")
+    with pytest.raises(FormatError, match="PNG"):
+        tl.images.fromtif(tmp_path / "out", ext="png", engine=engine)
