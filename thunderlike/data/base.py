@@ -1,35 +1,33 @@
-"""What images and series have in common: records with keys, on an engine."""
+"""What images and series have in common: records of one shape, with keys."""
 
 from __future__ import annotations
 
-import abc
 import functools
 import itertools
-import logging
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from thunderlike.data import arithmetic, indexing
 from thunderlike.data.functions import PerRecord, Stacked, Trial, infer
-from thunderlike.engines import ArraySource, Records, engine_for, local
+from thunderlike.data.onengine import OnEngine
+from thunderlike.engines import ArraySource, Records, local
 from thunderlike.errors import SpecError
 from thunderlike.kernels.moments import Largest, Moments, Smallest, Total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from thunderlike.engines.base import Array, Engine
+    from thunderlike.engines.base import Array
 
 __all__ = ["Collection", "checked_labels", "records_of"]
 
 Shape = tuple[int, ...]
-log = logging.getLogger(__name__)
 
 
-class Collection(NDArrayOperatorsMixin, abc.ABC):
+class Collection(OnEngine, NDArrayOperatorsMixin):
     """Records ``(key, array)`` in key order, with one shape and dtype, on one engine.
 
     Never changed: every method gives a new collection. No method asks which engine it is on.
@@ -40,22 +38,9 @@ class Collection(NDArrayOperatorsMixin, abc.ABC):
         `baseshape`, the shape in which keys are positions, then `value_shape`, that of a record.
     """
 
-    kinds: ClassVar[dict[str, Any]] = {}  # by name, so that each can make the others
-
-    def __init_subclass__(cls) -> None:
-        Collection.kinds[cls.__name__] = cls
-
     def __init__(self, records: Records, baseshape: Shape, labels: Any = None) -> None:
-        self._records = records
-        self._baseshape = baseshape
+        super().__init__(records, baseshape)
         self._labels = checked_labels(labels, baseshape)
-
-    @abc.abstractmethod
-    def _changed(self, records: Records, **changes: Any) -> Self:
-        """Other records under the same keys, with the same labels and index where they fit.
-
-        `changes` may give another ``baseshape``, ``labels`` or ``index``.
-        """
 
     # what it is
 
@@ -63,11 +48,6 @@ class Collection(NDArrayOperatorsMixin, abc.ABC):
     def shape(self) -> Shape:
         """Shape of all records: `baseshape`, then `value_shape`."""
         return self._baseshape + self.value_shape
-
-    @property
-    def baseshape(self) -> Shape:
-        """Shape of the keys."""
-        return self._baseshape
 
     @property
     def value_shape(self) -> Shape:
@@ -90,24 +70,9 @@ class Collection(NDArrayOperatorsMixin, abc.ABC):
         return math.prod(self.shape)
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of every element."""
-        return self._records.spec.dtype
-
-    @property
     def nbytes(self) -> int:
         """Bytes of all elements."""
         return self._records.spec.nbytes
-
-    @property
-    def engine(self) -> Engine:
-        """The engine that holds the records."""
-        return self._records.engine
-
-    @property
-    def mode(self) -> str:
-        """Name of the engine: ``'local'`` or ``'spark'``."""
-        return self.engine.name
 
     @property
     def labels(self) -> Array | None:
@@ -117,17 +82,6 @@ class Collection(NDArrayOperatorsMixin, abc.ABC):
     @labels.setter
     def labels(self, labels: Any) -> None:
         self._labels = checked_labels(labels, self._baseshape)
-
-    def count(self) -> int:
-        """Number of records."""
-        return self._records.spec.count
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __repr__(self) -> str:
-        lines = [f"{name}: {getattr(self, name)}" for name in ("mode", "dtype", "shape")]
-        return "\n".join([type(self).__name__, *lines])
 
     # the values
 
@@ -344,69 +298,6 @@ class Collection(NDArrayOperatorsMixin, abc.ABC):
         """One local record under a key of zeros."""
         records = local().load(ArraySource(np.asarray(value)[np.newaxis]))
         return self._changed(records, baseshape=(1,) * len(self._baseshape), labels=None)
-
-    # engines
-
-    def tolocal(self) -> Self:
-        """Bring all records into this process; a new object if they are here already."""
-        return self._moved(local())
-
-    def tospark(self, engine: Any = None) -> Self:
-        """Send all records to Spark.
-
-        Parameters
-        ----------
-        engine : 'spark', SparkContext or SparkSession
-            Where to.
-
-        Raises
-        ------
-        SpecError
-            Without an engine.
-        """
-        if engine is None:
-            raise SpecError("tospark needs to know where: give a SparkContext or engine='spark'")
-        return self._moved(engine_for(engine))
-
-    def _moved(self, engine: Engine) -> Self:
-        if engine.name == self.mode:
-            log.warning("the records are on the %s engine already", engine.name)
-            return self._changed(self._records)
-        return self._changed(engine.load(ArraySource(self._records.collect())))
-
-    def tordd(self) -> Any:
-        """Return an RDD of ``(key, array)`` in key order; Spark only."""
-        return self._records.native(self._baseshape)
-
-    def cache(self) -> Self:
-        """Keep what is computed: on Spark in memory, and on disk where that is full."""
-        self._records.cache()
-        return self
-
-    def uncache(self) -> Self:
-        """Stop keeping it."""
-        self._records.uncache()
-        return self
-
-    def iscached(self) -> bool:
-        """Say whether what is computed is kept."""
-        return self._records.iscached
-
-    def compute(self) -> Self:
-        """Compute now and keep the result."""
-        self._records.cache()
-        self._records.aggregate(lambda _start, _block: None, lambda _one, _other: None)
-        return self
-
-    def npartitions(self) -> int:
-        """Parts that the records are spread over; 1 locally."""
-        return self._records.npartitions
-
-    def repartition(self, npartitions: int) -> Self:
-        """Spread the records over another number of parts, in the same order; a shuffle."""
-        if npartitions < 1:
-            raise SpecError(f"npartitions must be at least 1, not {npartitions}")
-        return self._changed(self._records.repartition(npartitions))
 
 
 def records_of(values: Any, ndim: int) -> Records:

@@ -12,7 +12,7 @@ import numpy as np
 
 from thunderlike.data.functions import Trial
 from thunderlike.engines.base import Spec
-from thunderlike.errors import FormatError, SpecError
+from thunderlike.errors import FormatError, MissingExtra, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -158,7 +158,7 @@ def naming(path: str) -> Iterator[None]:
     """Put the name of the file before what is wrong with its bytes."""
     try:
         yield
-    except (FormatError, SpecError) as error:
+    except (FormatError, MissingExtra, SpecError) as error:
         raise type(error)(f"{path}: {error}") from error
 
 

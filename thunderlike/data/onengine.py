@@ -1,0 +1,138 @@
+"""What images, series and blocks have in common: their records are on an engine."""
+
+from __future__ import annotations
+
+import abc
+import logging
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from thunderlike.engines import ArraySource, Records, engine_for, local
+from thunderlike.errors import SpecError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from thunderlike.engines.base import Engine
+
+__all__ = ["OnEngine"]
+
+Shape = tuple[int, ...]
+log = logging.getLogger(__name__)
+
+
+class OnEngine(abc.ABC):
+    """Records with keys on an engine, never changed; no method asks which engine it is."""
+
+    kinds: ClassVar[dict[str, Any]] = {}  # by name, so that each can make the others
+    described: ClassVar[tuple[str, ...]] = ("mode", "dtype", "shape")
+
+    def __init_subclass__(cls) -> None:
+        OnEngine.kinds.setdefault(cls.__name__, cls)
+
+    def __init__(self, records: Records, baseshape: Shape) -> None:
+        self._records = records
+        self._baseshape = baseshape
+
+    @abc.abstractmethod
+    def _changed(self, records: Records, **changes: Any) -> Self:
+        """Other records under the same keys, with what goes along with them where it fits.
+
+        `changes` may give another ``baseshape``, ``labels`` or ``index``.
+        """
+
+    @property
+    @abc.abstractmethod
+    def shape(self) -> Shape:
+        """Shape of all records."""
+
+    @property
+    def baseshape(self) -> Shape:
+        """Shape of the keys."""
+        return self._baseshape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of every element."""
+        return self._records.spec.dtype
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that holds the records."""
+        return self._records.engine
+
+    @property
+    def mode(self) -> str:
+        """Name of the engine: ``'local'`` or ``'spark'``."""
+        return self.engine.name
+
+    def count(self) -> int:
+        """Number of records."""
+        return self._records.spec.count
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        lines = [f"{name}: {getattr(self, name)}" for name in self.described]
+        return "\n".join([type(self).__name__, *lines])
+
+    def tolocal(self) -> Self:
+        """Bring all records into this process; a new object if they are here already."""
+        return self._moved(local())
+
+    def tospark(self, engine: Any = None) -> Self:
+        """Send all records to Spark.
+
+        Parameters
+        ----------
+        engine : 'spark', SparkContext or SparkSession
+            Where to.
+
+        Raises
+        ------
+        SpecError
+            Without an engine.
+        """
+        if engine is None:
+            raise SpecError("tospark needs to know where: give a SparkContext or engine='spark'")
+        return self._moved(engine_for(engine))
+
+    def _moved(self, engine: Engine) -> Self:
+        if engine.name == self.mode:
+            log.warning("the records are on the %s engine already", engine.name)
+            return self._changed(self._records)
+        return self._changed(engine.load(ArraySource(self._records.collect())))
+
+    def tordd(self) -> Any:
+        """Return an RDD of ``(key, array)`` in key order; Spark only."""
+        return self._records.native(self._baseshape)
+
+    def cache(self) -> Self:
+        """Keep what is computed: on Spark in memory, and on disk where that is full."""
+        self._records.cache()
+        return self
+
+    def uncache(self) -> Self:
+        """Stop keeping it."""
+        self._records.uncache()
+        return self
+
+    def iscached(self) -> bool:
+        """Say whether what is computed is kept."""
+        return self._records.iscached
+
+    def compute(self) -> Self:
+        """Compute now and keep the result."""
+        self._records.cache()
+        self._records.aggregate(lambda _start, _block: None, lambda _one, _other: None)
+        return self
+
+    def npartitions(self) -> int:
+        """Parts that the records are spread over; 1 locally."""
+        return self._records.npartitions
+
+    def repartition(self, npartitions: int) -> Self:
+        """Spread the records over another number of parts, in the same order; a shuffle."""
+        if npartitions < 1:
+            raise SpecError(f"npartitions must be at least 1, not {npartitions}")
+        return self._changed(self._records.repartition(npartitions))
