@@ -5,7 +5,8 @@ This room knows engines only by their contract, and never asks which one it is t
 
 from __future__ import annotations
 
+from thunderlike.data.blocks import Blocks
 from thunderlike.data.images import Images
 from thunderlike.data.series import Series
 
-__all__ = ["Images", "Series"]
+__all__ = ["Blocks", "Images", "Series"]

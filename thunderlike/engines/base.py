@@ -73,6 +73,8 @@ class Spec:
         Shape of one record.
     dtype : numpy.dtype
         Of every record; ``object`` for records that are no arrays of one shape.
+    weight : int
+        Bytes of one record of objects, about, where the dtype does not tell.
 
     Examples
     --------
@@ -83,16 +85,17 @@ class Spec:
     count: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float64))
+    weight: int = field(default=0, compare=False)
 
     @property
     def record_bytes(self) -> int:
         """Bytes of one record, at least 1."""
-        return max(1, math.prod(self.shape) * self.dtype.itemsize)
+        return max(1, self.weight or math.prod(self.shape) * self.dtype.itemsize)
 
     @property
     def nbytes(self) -> int:
         """Bytes of all records."""
-        return self.count * math.prod(self.shape) * self.dtype.itemsize
+        return self.count * (self.weight or math.prod(self.shape) * self.dtype.itemsize)
 
     def empty(self, count: int | None = None) -> Array:
         """An uninitialised block of `count` records, or of all."""

@@ -1,0 +1,246 @@
+"""Blocks: records keyed by where they lie, each all frames of one region of the images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from thunderlike.data.blocking import FromBlocks, FromBlocksToSeries
+from thunderlike.data.functions import PerRecord, Trial
+from thunderlike.data.onengine import OnEngine
+from thunderlike.engines.base import Array, Records, Spec
+from thunderlike.errors import NotOnEngine, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from thunderlike.data.grid import Grid
+    from thunderlike.data.images import Images
+    from thunderlike.data.series import Series
+
+__all__ = ["Blocks"]
+
+Shape = tuple[int, ...]
+OBJECT = np.dtype(object)
+
+
+class Blocks(OnEngine):
+    """Images cut in space, never in time; made by :meth:`Images.toblocks`.
+
+    Parameters
+    ----------
+    records : Records
+        One array of shape ``(n, *region)`` for each cell of the grid.
+    grid : Grid
+        How the images are cut.
+    length : int
+        Number of frames.
+    dtype : dtype
+        Of the elements.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> tl.images.fromarray(np.zeros((10, 5, 6))).toblocks((2, 3), padding=1)
+    Blocks
+    mode: local
+    dtype: float64
+    shape: (10, 5, 6)
+    blockshape: (10, 2, 3)
+    padding: (0, 1, 1)
+    """
+
+    described: ClassVar[tuple[str, ...]] = ("mode", "dtype", "shape", "blockshape", "padding")
+
+    def __init__(self, records: Records, grid: Grid, length: int, dtype: Any) -> None:
+        super().__init__(records, grid.shape)
+        self._grid, self._length, self._dtype = grid, length, np.dtype(dtype)
+
+    def _changed(self, records: Records, **changes: Any) -> Self:
+        return type(self)(
+            records,
+            changes.get("grid", self._grid),
+            changes.get("length", self._length),
+            changes.get("dtype", self._dtype),
+        )
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of all images: ``(n, *value_shape)``."""
+        return (self._length, *self._grid.image)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of every element."""
+        return self._dtype
+
+    @property
+    def blockshape(self) -> Shape:
+        """Shape of a block: all frames, and pixels along each axis; less at its end."""
+        return (self._length, *self._grid.chunk)
+
+    @property
+    def padding(self) -> Shape:
+        """How far a block reaches into its neighbours: 0 in time, and along each axis."""
+        return (0, *self._grid.padding)
+
+    @property
+    def value_shape(self) -> Shape:
+        """Shape of one image."""
+        return self._grid.image
+
+    def first(self) -> Array:
+        """Return the first block, with its padding."""
+        block: Array = self._records.collect(0, 1)[0].copy()
+        return block
+
+    def collect_blocks(self) -> list[Array]:
+        """Return all blocks, with their padding, in the order of the grid."""
+        return list(self._records.collect())
+
+    def map(
+        self,
+        func: Callable[[Array], Any],
+        value_shape: Shape | None = None,
+        dtype: Any = None,
+    ) -> Self:
+        """Apply a function to each block.
+
+        Parameters
+        ----------
+        func : callable
+            From an array of shape ``(n, *region)``, padding included, to one with as many axes.
+            An axis may change its length if it is not cut: time, or one with a single block.
+        value_shape : tuple of int, optional
+            Shape of what it gives for the first block.
+        dtype : dtype, optional
+            What the results are cast to.
+
+        Raises
+        ------
+        SpecError
+            When a result has another length along an axis that is cut.
+        NotOnEngine
+            When it has another number of axes.
+
+        Notes
+        -----
+        Unless both `value_shape` and `dtype` are given the function is first tried on the first
+        block.
+        """
+        trial = Trial(func, self._baseshape)
+        shape, dtype = value_shape, None if dtype is None else np.dtype(dtype)
+        if shape is None or dtype is None:
+            result = np.asarray(trial(0, self.first()))
+            shape, dtype = result.shape if shape is None else shape, dtype or result.dtype
+        region = _Region(self._grid, self._length, tuple(shape), dtype)
+        grid = region.grid  # refuses now what cannot be put together again
+        kernel = _MapBlocks(trial, region)
+        weight = Spec(grid.count, (), OBJECT, self._records.spec.weight)
+        records = self._records.map(kernel, weight.shape, OBJECT)
+        return self._changed(records, grid=grid, length=shape[0], dtype=dtype)
+
+    def map_generic(self, func: Callable[[Array], Any]) -> Array:
+        """Apply a function to each block and return what it gives, whatever it is.
+
+        Returns
+        -------
+        ndarray of object
+            In the shape of the grid.
+
+        Notes
+        -----
+        Computes now: one job on Spark.
+        """
+        kernel = PerRecord(Trial(func, self._baseshape), (), OBJECT)
+        return self._records.map(kernel, (), OBJECT).collect().reshape(self._baseshape)
+
+    def toimages(self) -> Images:
+        """Put the blocks together, without their padding; on Spark, a shuffle."""
+        spec = Spec(self._length, self._grid.image, self._dtype)
+        records = self._records.regroup(FromBlocks(spec, self._grid))
+        images: Images = self.kinds["Images"](records)
+        return images
+
+    def toseries(self) -> Series:
+        """Take the series of every pixel, without padding; on Spark, a shuffle."""
+        pixels = int(np.prod(self._grid.image))
+        spec = Spec(pixels, (self._length,), self._dtype)
+        records = self._records.regroup(FromBlocksToSeries(spec, self._grid))
+        series: Series = self.kinds["Series"](records, baseshape=self._grid.image)
+        return series
+
+    def toarray(self, *, squeeze: bool = True) -> Array:
+        """Return all images as one numpy array, here; axes of length 1 dropped if `squeeze`."""
+        return self.toimages().toarray(squeeze=squeeze)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.toarray(), dtype=dtype, copy=copy)
+
+
+@dataclass(frozen=True)
+class _Region:
+    """What a function makes of a block: how shape changes where it may, and nowhere else."""
+
+    before: Grid
+    length: int
+    first: Shape
+    dtype: np.dtype[Any]
+
+    @property
+    def grid(self) -> Grid:
+        """How the images are cut afterwards.
+
+        An axis that is not cut takes the length that the function gave it.
+        """
+        image, chunk = list(self.before.image), list(self.before.chunk)
+        if len(self.first) != 1 + len(image):
+            raise NotOnEngine(
+                f"a function of blocks gave {len(self.first)} axes for {1 + len(image)}: keep all "
+                "axes, or use map_generic"
+            )
+        for axis, size in enumerate(self.first[1:]):
+            if not self.before.is_cut(axis):
+                image[axis] = chunk[axis] = size
+            elif size != self._expected(0)[axis]:
+                raise SpecError(self._refusal(0, self.first))
+        return type(self.before)(tuple(image), tuple(chunk), self.before.padding)
+
+    def check(self, number: int, result: Array) -> Array:
+        """Return the result for a block, if it fits beside the others."""
+        expected = [
+            size if self.before.is_cut(axis) else self.first[axis + 1]
+            for axis, size in enumerate(self._expected(number))
+        ]
+        if result.shape != (self.first[0], *expected):
+            raise SpecError(self._refusal(number, result.shape))
+        return result.astype(self.dtype, copy=False)
+
+    def _expected(self, number: int) -> list[int]:
+        return [s.stop - s.start for s in self.before.outer(number)]
+
+    def _refusal(self, number: int, shape: Shape) -> str:
+        at = tuple(int(i) for i in np.unravel_index(number, self.before.shape))
+        return (
+            f"the function gave shape {shape} for block {at} of shape "
+            f"{(self.length, *self._expected(number))}: along axes that are cut the length must "
+            "stay, along others be the same for all blocks"
+        )
+
+
+@dataclass(frozen=True)
+class _MapBlocks:
+    """Call a function on each block, and check that what it gives fits beside the others."""
+
+    trial: Trial
+    region: _Region
+    vectorised: ClassVar[bool] = False
+
+    def __call__(self, start: int, block: Array) -> Array:
+        out = np.empty(len(block), object)
+        for row, values in enumerate(block):
+            result = np.asarray(self.trial(start + row, values))
+            out[row] = self.region.check(start + row, result)
+        return out
