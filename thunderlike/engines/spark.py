@@ -184,10 +184,12 @@ class SparkRecords(Records):
 
         def within(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
             for begin, block in chunks:
-                if begin >= last:
+                end = begin + len(block)
+                if end > first:
+                    skip = max(first - begin, 0)
+                    yield begin + skip, np.ascontiguousarray(block[skip : last - begin])
+                if end >= last:
                     return  # what comes after is never computed
-                skip = max(first - begin, 0)
-                yield begin + skip, np.ascontiguousarray(block[skip : last - begin])
 
         for begin, block in self._run(within, self.layout.overlapping(first, last), "collecting"):
             out[begin - first : begin - first + len(block)] = block

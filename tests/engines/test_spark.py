@@ -1,0 +1,160 @@
+"""What only Spark can get wrong."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+
+import numpy as np
+import pytest
+
+import thunderlike as tl
+from thunderlike.engines import ArraySource
+from thunderlike.engines.spark import SparkEngine, _as_bytes, _slabs
+from thunderlike.errors import EngineError, FormatError, SpecError
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture
+def spark(spark_context):
+    return SparkEngine(spark_context)
+
+
+@pytest.fixture
+def count_jobs(spark_context, monkeypatch):
+    """How often Spark was asked to compute."""
+    calls = []
+    run = spark_context.runJob
+
+    def counted(*args, **kwargs):
+        calls.append(args)
+        return run(*args, **kwargs)
+
+    monkeypatch.setattr(spark_context, "runJob", counted)
+    return calls
+
+
+def test_one_action_is_one_job(spark, count_jobs):
+    movie = tl.images.fromrandom((10, 8, 8), engine=spark)
+    movie.gaussian_filter(1).toseries().detrend().zscore().correlate(range(10)).toarray()
+    assert len(count_jobs) == 1
+    movie.astype("float32").std()
+    assert len(count_jobs) == 2
+
+
+def test_first_computes_only_the_first_chunk(spark, spark_context):
+    seen = spark_context.accumulator(0)
+
+    def look(x):
+        seen.add(1)
+        return x
+
+    with tl.config(chunk_bytes=2 * 8 * 16):
+        movie = tl.images.fromrandom((40, 4, 4), engine=spark, npartitions=2)
+        movie.map(look, value_shape=(4, 4), dtype="float64").first()
+    assert seen.value == 2
+
+
+def test_a_range_runs_only_its_partitions(spark, count_jobs):
+    movie = tl.images.fromrandom((40, 4, 4), engine=spark, npartitions=8)
+    movie._records.collect(5, 7)
+    (_, _, partitions) = count_jobs[0]
+    assert partitions == [1]
+
+
+def test_filter_calls_the_function_once_for_each_record(spark, spark_context):
+    seen = spark_context.accumulator(0)
+
+    def look(x):
+        seen.add(1)
+        return x.sum() > 0
+
+    movie = tl.images.fromrandom((12, 4, 4), engine=spark)
+    movie.filter(look).toarray()
+    assert seen.value == 12
+
+
+def test_an_error_of_python_itself_is_an_engine_error(spark):
+    def broken(_start, block):
+        return block.no_such_method()
+
+    records = spark.load(ArraySource(np.zeros((3, 2))))
+    with pytest.raises(EngineError, match="no_such_method"):
+        records.aggregate(broken, lambda one, other: one)
+
+
+def test_errors_come_through_streams_too(spark, tmp_path):
+    tl.images.fromrandom((4, 3, 3)).tobinary(tmp_path / "out")
+    movie = tl.images.frombinary(tmp_path / "out", engine=spark)
+    file = tmp_path / "out/image-00002.bin"
+    file.write_bytes(b"")
+    with pytest.raises(FormatError, match=r"image-00002\.bin"):
+        list(movie)
+
+
+def test_the_job_group_of_the_user_is_left_as_it_was(spark, spark_context):
+    spark_context.setJobGroup("mine", "my work")
+    try:
+        tl.images.fromrandom((4, 3, 3), engine=spark).mean()
+        assert spark_context.getLocalProperty("spark.jobGroup.id") == "mine"
+    finally:
+        spark_context.setLocalProperty("spark.jobGroup.id", None)
+        spark_context.setLocalProperty("spark.job.description", None)
+
+
+def test_a_result_larger_than_spark_lets_through_is_told_before(spark, monkeypatch):
+    movie = tl.images.fromrandom((10, 64, 64), engine=spark)
+    conf = spark.context.getConf()
+    monkeypatch.setattr(spark.context, "getConf", lambda: conf)
+    monkeypatch.setattr(conf, "get", lambda name, default=None: "100k")
+    with pytest.raises(EngineError, match=r"spark\.driver\.maxResultSize of 102400"):
+        movie.toarray()
+
+
+def test_sizes_as_spark_writes_them():
+    sizes = {"1g": 2**30, "512m": 2**29, "0": 0, "100": 100, "2kb": 2048, "1.5G": 3 * 2**29}
+    assert {text: _as_bytes(text) for text in sizes} == sizes
+
+
+def test_slabs_join_consecutive_chunks_only():
+    blocks = [(0, np.zeros((2, 8))), (2, np.zeros((2, 8))), (7, np.zeros((1, 8)))]
+    assert [(s, len(b)) for s, b in _slabs(blocks, 10**6)] == [(0, 4), (7, 1)]
+    assert [(s, len(b)) for s, b in _slabs(blocks, 1)] == [(0, 2), (2, 2), (7, 1)]
+
+
+def test_progress_of_the_stages_is_shown(spark):
+    seen = []
+    with tl.config(partition_bytes=1), tl.progress(io.StringIO()):
+        from thunderlike.progress import subscribe
+
+        with subscribe(seen.append):
+            slow = tl.images.fromrandom((6, 2, 2), engine=spark, npartitions=6)
+            slow.map(lambda x: time.sleep(0.2) or x, value_shape=(2, 2), dtype="float64").toarray()
+    tasks = [event for event in seen if event.unit == "tasks"]
+    assert tasks[-1].finished
+    assert any(0 < event.done < event.total == 6 for event in tasks)
+
+
+def test_a_record_too_large_for_a_worker_is_refused_before_it_is_made(spark):
+    with pytest.raises(SpecError, match="cut the images smaller"):
+        tl.images.fromrandom((2, 40000, 40000), engine=spark)
+
+
+def test_workers_run_the_same_python_and_numpy(spark_context):
+    def versions(_):
+        import sys
+
+        return [(sys.version_info[:3], np.__version__, os.path.realpath(sys.executable))]
+
+    import sys
+
+    found = set(spark_context.parallelize(range(2), 2).mapPartitions(versions).collect())
+    assert found == {(sys.version_info[:3], np.__version__, os.path.realpath(sys.executable))}
+
+
+def test_series_conversion_of_a_movie_smaller_than_a_chunk_uses_every_slot(spark):
+    """Thunder put it all in one partition."""
+    series = tl.images.fromrandom((5, 8, 8), engine=spark).toseries()
+    assert series.npartitions() == 2

@@ -1,0 +1,58 @@
+"""Settings and where they come from."""
+
+from __future__ import annotations
+
+import pytest
+
+import thunderlike as tl
+from thunderlike.config import Settings, current
+from thunderlike.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("THUNDERLIKE_CONFIG", str(tmp_path / "thunderlike.toml"))
+    return tmp_path / "thunderlike.toml"
+
+
+def test_defaults():
+    assert current() == Settings()
+    assert current().nworkers() >= 1
+
+
+def test_with_goes_before_environment_goes_before_file(nowhere, monkeypatch):
+    nowhere.write_text("workers = 2\ntile_bytes = 5\n")
+    assert current().workers == 2
+    monkeypatch.setenv("THUNDERLIKE_WORKERS", "3")
+    assert (current().workers, current().tile_bytes) == (3, 5)
+    with tl.config(workers=4):
+        assert (current().workers, current().nworkers(), current().tile_bytes) == (4, 4, 5)
+        with tl.config(tile_bytes=6):
+            assert (current().workers, current().tile_bytes) == (4, 6)
+    assert current().workers == 3
+
+
+@pytest.mark.parametrize("value", [-1, "many", 1.5, None])
+def test_values_that_make_no_sense(value):
+    with pytest.raises(ConfigError, match="workers"), tl.config(workers=value):
+        pass
+
+
+def test_a_name_that_is_none_lists_those_that_are(nowhere, monkeypatch):
+    with pytest.raises(ConfigError, match=r"wokers.*workers"), tl.config(wokers=2):
+        pass
+    nowhere.write_text("wokers = 2")
+    with pytest.raises(ConfigError, match=r"thunderlike\.toml.*wokers"):
+        current()
+
+
+def test_a_file_that_is_no_toml_is_named(nowhere):
+    nowhere.write_text("workers = = 2")
+    with pytest.raises(ConfigError, match=r"thunderlike\.toml: not a TOML file"):
+        current()
+
+
+def test_the_environment_says_where_a_bad_value_is(monkeypatch):
+    monkeypatch.setenv("THUNDERLIKE_TILE_BYTES", "0")
+    with pytest.raises(ConfigError, match=r"environment.*tile_bytes"):
+        current()

@@ -1,0 +1,71 @@
+"""Progress as events, bars and lines."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+import thunderlike as tl
+from thunderlike.progress import Event, _Bars, _Lines, subscribe, track, watched
+
+
+def test_events_of_one_piece_of_work():
+    seen = []
+    with subscribe(seen.append), track("reading", 4, "files") as work:
+        assert watched()
+        work.advance()
+        work.advance(3)
+    assert not watched()
+    assert [(e.done, e.total, e.unit, e.finished) for e in seen] == [
+        (0, 4, "files", False),
+        (1, 4, "files", False),
+        (4, 4, "files", False),
+        (4, 4, "files", True),
+    ]
+    assert len({e.work for e in seen}) == 1
+
+
+def test_the_last_event_comes_also_when_the_work_fails():
+    seen = []
+    with pytest.raises(ZeroDivisionError), subscribe(seen.append), track("reading"):
+        _ = 1 // 0
+    assert seen[-1].finished
+
+
+def test_a_line_every_ten_seconds_and_none_for_what_is_quick():
+    stream, now = io.StringIO(), [0.0]
+    lines = _Lines(stream, clock=lambda: now[0])
+    for second in range(35):
+        now[0] = float(second)
+        lines.show(Event(1, "reading", second, 100, "files"))
+    lines.show(Event(1, "reading", 100, 100, "files", finished=True))
+    assert stream.getvalue().splitlines() == [
+        f"reading: {second} of 100 files" for second in (10, 20, 30)
+    ]
+
+
+def test_a_bar_on_a_terminal():
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    stream = Terminal()
+    bars = _Bars(stream)
+    bars.show(Event(1, "reading", 0, 10, "files"))
+    bars._bars[1].delay = 0
+    bars.show(Event(1, "reading", 10, 10, "files", finished=True))
+    assert bars._bars == {}
+
+
+def test_reading_and_computing_emit_events():
+    labels = set()
+    with subscribe(lambda event: labels.add(event.label)):
+        tl.images.fromrandom((5, 4, 4)).toseries().zscore().mean()
+    assert labels == {"reading", "regrouping", "computing", "reducing"}
+
+
+def test_nothing_is_shown_unless_asked_for(capsys):
+    tl.images.fromrandom((5, 4, 4)).mean()
+    captured = capsys.readouterr()
+    assert captured.out + captured.err == ""
