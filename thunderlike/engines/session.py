@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,9 +132,16 @@ def _start(master: str | None, settings: dict[str, str]) -> SparkContext:
     local = str(conf.get("spark.master")).startswith("local")
     for name, value in settings.items():
         conf.set(name, value)
-    for name, value in (_LOCAL if local else {}).items():
+    for name, value in (_local() if local else {}).items():
         conf.setIfMissing(name, value)
     return SparkContext(conf=conf)
+
+
+def _local() -> dict[str, str]:
+    """Settings of a local master, and a folder for its sockets that goes when we go."""
+    folder = tempfile.mkdtemp(prefix="thunderlike-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return {**_LOCAL, "spark.python.unix.domain.socket.dir": folder}
 
 
 def _prepare() -> None:
