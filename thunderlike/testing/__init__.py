@@ -1,7 +1,7 @@
-"""For tests, ours and our users': an engine that refuses to compute."""
+"""For tests, ours and our users': engines that refuse to compute, or count what they do."""
 
 from __future__ import annotations
 
-from thunderlike.testing.engines import Computed, LazyEngine
+from thunderlike.testing.engines import Computed, CountingEngine, LazyEngine
 
-__all__ = ["Computed", "LazyEngine"]
+__all__ = ["Computed", "CountingEngine", "LazyEngine"]

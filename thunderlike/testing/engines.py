@@ -1,10 +1,12 @@
-"""An engine that plans everything and computes nothing: whatever is not lazy raises."""
+"""Engines for tests: one computes nothing and raises when asked to, one counts what it is asked."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from thunderlike.engines.base import Engine, Records, Spec
+from thunderlike.engines.local import LocalEngine, LocalRecords
 from thunderlike.errors import EngineError, NotOnEngine
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     from thunderlike.engines.base import Exchange, Kernel, Pairing, Source
 
-__all__ = ["Computed", "LazyEngine"]
+__all__ = ["Computed", "CountingEngine", "LazyEngine"]
 
 
 class Computed(EngineError):
@@ -106,3 +108,64 @@ class LazyRecords(Records):
     def native(self, key_shape: tuple[int, ...]) -> NoReturn:  # noqa: ARG002
         """Refuse."""
         raise Computed("native was called on records that should wait")
+
+
+class CountingEngine(LocalEngine):
+    """The local engine, counting what it is asked: each verb that computes or moves records.
+
+    Attributes
+    ----------
+    asked : Counter
+        How often each of ``aggregate collect stream regroup`` was called.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> engine = CountingEngine()
+    >>> _ = tl.images.fromrandom((10, 4, 6), engine=engine).toseries().zscore(axis=0)
+    >>> dict(engine.asked)
+    {'regroup': 1, 'aggregate': 1}
+    """
+
+    name = "counting"
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+
+    def load(self, source: Source, npartitions: int | None = None) -> LocalRecords:
+        """Hold records that count."""
+        return _CountingRecords(self, super().load(source, npartitions).values)
+
+
+class _CountingRecords(LocalRecords):
+    """Local records that count; what comes of them counts too."""
+
+    engine: CountingEngine
+
+    def _of(self, records: LocalRecords) -> _CountingRecords:
+        return _CountingRecords(self.engine, records.values)
+
+    def map(self, *args: Any) -> _CountingRecords:
+        return self._of(super().map(*args))
+
+    def combine(self, *args: Any) -> _CountingRecords:
+        return self._of(super().combine(*args))
+
+    def take(self, *args: Any) -> _CountingRecords:
+        return self._of(super().take(*args))
+
+    def regroup(self, *args: Any) -> _CountingRecords:
+        self.engine.asked["regroup"] += 1
+        return self._of(super().regroup(*args))
+
+    def aggregate(self, *args: Any) -> Any:
+        self.engine.asked["aggregate"] += 1
+        return super().aggregate(*args)
+
+    def collect(self, *args: Any) -> Any:
+        self.engine.asked["collect"] += 1
+        return super().collect(*args)
+
+    def stream(self) -> Any:
+        self.engine.asked["stream"] += 1
+        return super().stream()
