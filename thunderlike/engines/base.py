@@ -126,13 +126,18 @@ class ArraySource:
     Parameters
     ----------
     array : ndarray
-        The records, stacked.
+        The records, stacked; kept in native byte order.
     offset : int
         Number of its first record.
     """
 
     array: Array
     offset: int = 0
+
+    def __post_init__(self) -> None:
+        # Kernels and compiled libraries want numbers in the byte order of the machine.
+        native = self.array.astype(self.array.dtype.newbyteorder("="), copy=False)
+        object.__setattr__(self, "array", native)
 
     @property
     def spec(self) -> Spec:
