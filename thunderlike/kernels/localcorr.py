@@ -1,0 +1,142 @@
+"""How far each pixel goes along with its neighbourhood, in one pass over the frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+import numpy as np
+
+from thunderlike.errors import SpecError
+from thunderlike.kernels.moments import Moments, finite_origin
+from thunderlike.kernels.windows import Windows, shifts, window_sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[Any]
+
+__all__ = ["LocalCorrelation"]
+
+_PIXELS, _ELEMENTS = 2**13, 2**16  # a stretch of pixels; of all frames taken at once, for L2
+
+
+@dataclass(frozen=True, eq=False)
+class LocalCorrelation:
+    """Partial of the correlation of each pixel's series with that of the sum of its window.
+
+    Parameters
+    ----------
+    pixel, window : Moments
+        Of the pixels, and of the sums of the windows around them.
+    comoment : ndarray of float64, shape value_shape
+        Sum over the frames of the products of the deviations of both from their means.
+
+    Notes
+    -----
+    The window is that of ``scipy.ndimage.uniform_filter`` in its mode ``reflect``, in float64; its
+    sum does as well as its mean in a correlation. Each window is added up for itself, where scipy
+    keeps a running sum: a NaN is felt by the windows that hold it, not by the rest of the row. The
+    partials are joined as those of :class:`Moments`.
+
+    Examples
+    --------
+    >>> frames = np.array([[1, 7, 0, 5], [2, 7, 3, 0], [4, 7, 0, 3]])
+    >>> LocalCorrelation.of(frames, size=2).result().round(3)
+    array([ 1.   ,    nan,  1.   , -0.419])
+    """
+
+    pixel: Moments
+    window: Moments
+    comoment: Array
+
+    @classmethod
+    @np.errstate(all="ignore")
+    def of(cls, block: Array, size: int | Sequence[int] = 2) -> Self:
+        """Partial of the frames of a block, of shape ``(k, *value_shape)``.
+
+        Parameters
+        ----------
+        block : ndarray of real numbers
+        size : int or sequence of int
+            Window in pixels, for all axes or for each; 0 or 1 keeps to the pixel along an axis.
+
+        Raises
+        ------
+        SpecError
+            For a size that is no window, or frames that are no real numbers.
+
+        Notes
+        -----
+        One pass over the block after a copy of it with mirrored borders; an addition for each
+        pixel of the window along each axis.
+        """
+        if block.dtype.kind not in "biuf":
+            raise SpecError(f"frames of {block.dtype} have no correlation: make them real numbers")
+        count, shape = len(block), block.shape[1:]
+        windows = Windows(shape, window_sizes(size, len(shape)))
+        origin, sums = _shifted_sums(windows.lay_out(block), windows)
+        here, around, x, y, xx, yy, xy = windows.cut(np.concatenate([origin, sums]))
+        pixel = Moments.shifted(count, here, x, xx)
+        window = Moments.shifted(count, around, y, yy)
+        return cls(pixel, window, xy - x * (y / count))
+
+    @np.errstate(all="ignore")
+    def merge(self, other: Self) -> Self:
+        """Partial of the frames of both."""
+        if not (self.pixel.count and other.pixel.count):
+            return self if self.pixel.count else other
+        pixel, window = self.pixel.merge(other.pixel), self.window.merge(other.window)
+        weight = self.pixel.count * (other.pixel.count / pixel.count)
+        apart = (other.pixel.mean - self.pixel.mean) * (other.window.mean - self.window.mean)
+        return type(self)(pixel, window, self.comoment + other.comoment + apart * weight)
+
+    @np.errstate(all="ignore")
+    def result(self) -> Array:
+        """The correlations, float64 within -1 and 1, of shape value_shape.
+
+        NaN where the pixel or its window is the same in every frame, or is somewhere NaN or inf.
+        """
+        scale = np.sqrt(self.pixel.m2) * np.sqrt(self.window.m2)
+        return np.clip(self.comoment / np.where(scale > 0, scale, np.nan), -1, 1)
+
+
+def _shifted_sums(frames: Array, windows: Windows) -> tuple[Array, Array]:
+    """The origins of pixel x and window y, and the sums of x, y, x², y² and xy less these.
+
+    The origin is the first frame, so that what does not change is exactly 0.
+    """
+    origin, sums = np.zeros((2, frames.shape[1])), np.zeros((5, frames.shape[1]))
+    first = finite_origin(frames[:1].sum(axis=0))
+    own = windows.centre
+    for start, stop in windows.stretches(frames.shape[1], _PIXELS):
+        seen = slice(start, stop + windows.halo)
+        here = slice(own, own + stop - start)
+        total = np.zeros(seen.stop - start)
+        for deviations in _deviations(frames[:, seen], first[seen]):
+            total += deviations.sum(axis=0)
+            x, y = deviations[:, here], _window_sums(deviations, windows)
+            for product, (a, b) in zip(sums[2:], ((x, x), (y, y), (x, y)), strict=True):
+                product[start:stop] += np.einsum("ij,ij->j", a, b)
+        for row, values in ((origin, first[seen]), (sums, total)):
+            row[:2, start:stop] = values[here], _window_sums(values, windows)
+    return origin, sums
+
+
+def _deviations(frames: Array, origin: Array) -> Iterator[Array]:
+    """A few frames at a time, less the origin, in one reused scratch."""
+    step = max(1, _ELEMENTS // len(origin))
+    scratch = np.empty((min(step, len(frames)), len(origin)))
+    for top in range(0, len(frames), step):
+        few = frames[top : top + step]
+        yield np.subtract(few, origin, out=scratch[: len(few)])
+
+
+def _window_sums(pixels: Array, windows: Windows) -> Array:
+    """Sum of each window, one axis after the other."""
+    for step, size in windows.reach:
+        pixels = reduce(np.add, shifts(pixels, step, size))
+    return pixels

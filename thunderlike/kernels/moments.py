@@ -1,0 +1,262 @@
+"""Reductions over records in one pass: partials of blocks, merged in any grouping.
+
+A partial is made by ``of(block)``, joined by ``merge``, and read by its properties. The partial of
+an empty block changes nothing it is merged with. The property names are numpy's.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+
+import numpy as np
+
+from thunderlike.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[Any]
+
+__all__ = ["Largest", "Moments", "Smallest", "Total", "finite_origin", "sum_dtype"]
+
+_COLUMNS, _ROWS = 2048, 16  # a tile of 256 KiB in float64: it stays in L2 while it is used twice
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Mean and sum of squared deviations of records, element by element.
+
+    Parameters
+    ----------
+    count : int
+        Number of records.
+    mean : ndarray of float64, shape value_shape
+        NaN without records.
+    m2 : ndarray of float64, shape value_shape
+        Sum of the squared deviations from the mean.
+
+    Notes
+    -----
+    Partials are joined by the pairwise update of Chan, Golub and LeVeque, "Updating formulae and a
+    pairwise algorithm for computing sample variances", COMPSTAT 1982. Within a block, deviations
+    are taken from its first record: of constant records they are exactly zero, and a large offset
+    costs no digits.
+
+    Examples
+    --------
+    >>> first, second = np.array([[1], [2]]), np.array([[6]])
+    >>> both = Moments.of(first).merge(Moments.of(second))
+    >>> both.count, both.mean, both.var.round(3)
+    (3, array([3.]), array([4.667]))
+    """
+
+    count: int
+    mean: Array
+    m2: Array
+
+    @classmethod
+    @np.errstate(all="ignore")
+    def of(cls, block: Array) -> Self:
+        """Moments of the records of a block, of shape ``(k, *value_shape)``.
+
+        One pass over the block; beside the result a scratch of 256 KiB.
+
+        Raises
+        ------
+        SpecError
+            For records that are no real numbers.
+        """
+        if block.dtype.kind not in "biuf":
+            raise SpecError(
+                f"records of {block.dtype} have no variance: convert them to real numbers first"
+            )
+        count, shape = len(block), block.shape[1:]
+        flat = block.reshape(count, math.prod(shape))
+        origin, total, squares = np.zeros((3, flat.shape[1]))
+        origin[:] = finite_origin(flat[:1].sum(axis=0))
+        for columns, deviations in _tiles(flat, origin):
+            total[columns] += deviations.sum(axis=0)
+            squares[columns] += np.einsum("ij,ij->j", deviations, deviations)
+        moments = cls.shifted(count, origin, total, squares)
+        return cls(count, moments.mean.reshape(shape), moments.m2.reshape(shape))
+
+    @classmethod
+    @np.errstate(all="ignore")
+    def shifted(cls, count: int, origin: Array, total: Array, squares: Array) -> Self:
+        """Moments from the sum of the deviations from `origin` and of their squares."""
+        mean = total / count
+        return cls(count, origin + mean, np.maximum(squares - total * mean, 0))
+
+    @np.errstate(all="ignore")
+    def merge(self, other: Self) -> Self:
+        """Moments of the records of both."""
+        if not (self.count and other.count):
+            return self if self.count else other
+        count = self.count + other.count
+        delta, share = other.mean - self.mean, other.count / count
+        # The plain sum is inf or NaN as it should be where the difference no longer is.
+        mean = np.where(np.isfinite(delta), self.mean + delta * share, self.mean + other.mean)
+        m2 = self.m2 + other.m2 + delta**2 * (self.count * share)
+        return type(self)(count, mean, m2)
+
+    @property
+    @np.errstate(all="ignore")
+    def var(self) -> Array:
+        """Population variance (``ddof`` 0), float64."""
+        return self.m2 / self.count
+
+    @property
+    def std(self) -> Array:
+        """Population standard deviation (``ddof`` 0), float64."""
+        return np.sqrt(self.var)
+
+
+def _tiles(flat: Array, origin: Array) -> Iterator[tuple[slice, Array]]:
+    """Which columns, and some rows of them less the origin in float64, in one reused scratch."""
+    scratch = np.empty(_COLUMNS * _ROWS)
+    count, width = flat.shape
+    for left in range(0, width, _COLUMNS):
+        columns = slice(left, min(left + _COLUMNS, width))
+        wide = columns.stop - left
+        tall = max(1, scratch.size // wide)
+        for top in range(0, count, tall):
+            rows = flat[top : top + tall, columns]
+            tile = scratch[: rows.size].reshape(rows.shape)
+            yield columns, np.subtract(rows, origin[columns], out=tile)
+
+
+def finite_origin(record: Array) -> Array:
+    """The record as float64, 0 where it is inf or NaN: what deviations are taken from.
+
+    Examples
+    --------
+    >>> finite_origin(np.array([1, np.nan, np.inf]))
+    array([1., 0., 0.])
+    """
+    origin = np.asarray(record, np.float64)
+    return np.where(np.isfinite(origin), origin, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Total:
+    """Sum of records, element by element.
+
+    Parameters
+    ----------
+    count : int
+        Number of records.
+    total : ndarray, shape value_shape
+        Their sum in the longest dtype of their kind: 64 bits for integers and for real numbers.
+    dtype : numpy.dtype
+        Of the sum that numpy gives for such records.
+
+    Examples
+    --------
+    >>> total = Total.of(np.full((300, 1), 200, "uint8"))
+    >>> total.sum, total.mean
+    (array([60000], dtype=uint64), array([200.]))
+    """
+
+    count: int
+    total: Array
+    dtype: np.dtype[Any]
+
+    @classmethod
+    @np.errstate(all="ignore")
+    def of(cls, block: Array) -> Self:
+        """Sum of the records of a block, of shape ``(k, *value_shape)``; one pass, no copy."""
+        dtype = sum_dtype(block.dtype)
+        long = np.result_type(dtype, np.float64) if dtype.kind in "fc" else dtype
+        return cls(len(block), np.add.reduce(block, axis=0, dtype=long), dtype)
+
+    @np.errstate(all="ignore")
+    def merge(self, other: Self) -> Self:
+        """Sum of the records of both."""
+        return type(self)(self.count + other.count, self.total + other.total, self.dtype)
+
+    @property
+    @np.errstate(all="ignore")
+    def sum(self) -> Array:
+        """The sum, in the dtype that numpy gives it; integers wrap around as there."""
+        return self.total.astype(self.dtype)
+
+    @property
+    @np.errstate(all="ignore")
+    def mean(self) -> Array:
+        """The mean, float64 for real numbers; NaN without records."""
+        return self.total / self.count
+
+
+def sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype in which numpy adds up numbers of a dtype.
+
+    Examples
+    --------
+    >>> sum_dtype(np.dtype("int16")), sum_dtype(np.dtype("float32"))
+    (dtype('int64'), dtype('float32'))
+    """
+    return np.empty((0, 1), dtype).sum(axis=0).dtype
+
+
+@dataclass(frozen=True, eq=False)
+class _Extreme:
+    """What :class:`Largest` and :class:`Smallest` share."""
+
+    count: int
+    found: Array
+    ufunc: ClassVar[np.ufunc]
+
+    @classmethod
+    @np.errstate(all="ignore")
+    def of(cls, block: Array) -> Self:
+        """Extreme of the records of a block, of shape ``(k, *value_shape)``; one pass, no copy."""
+        found = cls.ufunc.reduce(block, axis=0) if len(block) else block.sum(axis=0)
+        return cls(len(block), found)
+
+    @np.errstate(all="ignore")
+    def merge(self, other: Self) -> Self:
+        """Extreme of the records of both."""
+        if not (self.count and other.count):
+            return self if self.count else other
+        return type(self)(self.count + other.count, self.ufunc(self.found, other.found))
+
+    @property
+    def value(self) -> Array:
+        """The extreme, in the dtype of the records; NaN where a record has one.
+
+        Raises
+        ------
+        SpecError
+            If there is no record.
+        """
+        if not self.count:
+            raise SpecError(f"there is no {self.ufunc.__name__} of no records")
+        return self.found
+
+
+class Largest(_Extreme):
+    """Largest value of records, element by element; read it by ``value``.
+
+    Examples
+    --------
+    >>> Largest.of(np.array([[1, 5], [3, 2]])).value
+    array([3, 5])
+    """
+
+    ufunc = np.maximum
+
+
+class Smallest(_Extreme):
+    """Smallest value of records, element by element; read it by ``value``.
+
+    Examples
+    --------
+    >>> Smallest.of(np.array([[1, 5], [3, 2]])).value
+    array([1, 2])
+    """
+
+    ufunc = np.minimum

@@ -1,0 +1,411 @@
+"""Arithmetic within each record of a block of series, of shape ``(k, L)``.
+
+Everything is computed in float64, a tile of records at a time that stays in the cache, and given
+back as float64, or as float32 where the block is float32 (:func:`result_dtype`). A record with a
+NaN or an inf comes out as NaN where its own arithmetic says so, and never touches another.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from thunderlike.errors import SpecError
+from thunderlike.kernels.moments import finite_origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import ArrayLike, NDArray
+
+    Array: TypeAlias = NDArray[Any]
+
+__all__ = [
+    "center",
+    "correlate",
+    "detrend",
+    "normalize",
+    "result_dtype",
+    "squelch",
+    "standardize",
+    "zscore",
+]
+
+_TILE = 2**16  # elements: 512 KiB of float64
+
+
+def result_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype that series of this dtype have after any function of this module but `squelch`.
+
+    Raises
+    ------
+    SpecError
+        If they are no real numbers.
+
+    Examples
+    --------
+    >>> result_dtype(np.dtype("int16")), result_dtype(np.dtype("float32"))
+    (dtype('float64'), dtype('float32'))
+    """
+    if dtype.kind not in "biuf":
+        raise SpecError(f"series of {dtype} cannot be computed with: make them real numbers first")
+    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+
+
+@np.errstate(all="ignore")
+def center(block: Array) -> Array:
+    """Subtract from each record its mean; a constant record becomes exactly 0.
+
+    Parameters
+    ----------
+    block : ndarray, shape (k, L)
+
+    Returns
+    -------
+    ndarray, shape (k, L)
+
+    Raises
+    ------
+    SpecError
+        If the records are no real numbers.
+
+    Examples
+    --------
+    >>> center(np.array([[1, 2, 6], [4, 4, 4]]))
+    array([[-2., -1.,  3.],
+           [ 0.,  0.,  0.]])
+    """
+    return _by_tiles(_centered, block)
+
+
+@np.errstate(all="ignore")
+def standardize(block: Array) -> Array:
+    """Divide each record by its population standard deviation; a constant record becomes NaN.
+
+    Parameters
+    ----------
+    block : ndarray, shape (k, L)
+
+    Returns
+    -------
+    ndarray, shape (k, L)
+
+    Raises
+    ------
+    SpecError
+        If the records are no real numbers.
+
+    Examples
+    --------
+    >>> standardize(np.array([[2, 4, 2, 4], [3, 3, 3, 3]]))
+    array([[ 2.,  4.,  2.,  4.],
+           [nan, nan, nan, nan]])
+    """
+    return _by_tiles(lambda tile: tile / _std(_centered(tile.copy())), block)
+
+
+@np.errstate(all="ignore")
+def zscore(block: Array) -> Array:
+    """Subtract from each record its mean and divide by its population standard deviation.
+
+    Parameters
+    ----------
+    block : ndarray, shape (k, L)
+
+    Returns
+    -------
+    ndarray, shape (k, L)
+        NaN for a constant record.
+
+    Raises
+    ------
+    SpecError
+        If the records are no real numbers.
+
+    Examples
+    --------
+    >>> zscore(np.array([[2, 4, 2, 4], [3, 3, 3, 3]]))
+    array([[-1.,  1., -1.,  1.],
+           [nan, nan, nan, nan]])
+    """
+    return _by_tiles(_zscored, block)
+
+
+@np.errstate(all="ignore")
+def detrend(block: Array, method: str = "linear", order: int = 5) -> Array:
+    """Subtract from each record the polynomial that fits it best, but for its value at 0.
+
+    Parameters
+    ----------
+    block : ndarray, shape (k, L)
+        Samples at 0, 1, ... L-1.
+    method : {'linear', 'nonlinear'}
+        Fit a straight line, or a polynomial of degree `order`.
+    order : int, >= 0
+        Used by 'nonlinear'.
+
+    Returns
+    -------
+    ndarray, shape (k, L)
+        A constant record comes out as it went in, to the bit.
+
+    Raises
+    ------
+    SpecError
+        For another method or order, or if the records are no real numbers.
+
+    Notes
+    -----
+    With P the fitted polynomial, ``y - (P - P(0))``: Thunder's ``p = polyfit(x, y, order);
+    p[-1] = 0; y - polyval(p, x)``. It is computed as a projection on orthonormal polynomials, two
+    matrix products for each tile, and so is well conditioned for long records and high orders.
+    A degree of L or more fits as L - 1 does.
+
+    Examples
+    --------
+    >>> detrend(np.array([[5, 7, 6, 11, 13]])).round(1)
+    array([[5., 5., 2., 5., 5.]])
+    """
+    if method not in ("linear", "nonlinear") or order < 0 or order != int(order):
+        raise SpecError(
+            f"detrend cannot do method {method!r} with order {order!r}: "
+            "the methods are 'linear' and 'nonlinear', an order is a whole number >= 0"
+        )
+    basis, drift = _polynomials(block.shape[1], 1 if method == "linear" else int(order))
+    # Less the first sample, which no basis polynomial feels, a constant record projects on 0.
+    return _by_tiles(lambda tile: tile - ((tile - tile[:, :1]) @ basis) @ drift, block)
+
+
+@np.errstate(all="ignore")
+def normalize(
+    block: Array,
+    method: str = "percentile",
+    window: int | None = None,
+    perc: float = 20,
+    offset: float = 0.1,
+) -> Array:
+    """Change of each record relative to its baseline: ``(y - b) / (b + offset)``.
+
+    Parameters
+    ----------
+    block : ndarray, shape (k, L)
+    method : {'percentile', 'mean', 'window', 'window-exact'}
+        The baseline b: a percentile of the record, its mean, the percentile of a sliding window by
+        rank (``scipy.ndimage.percentile_filter``, ends repeated), or the interpolated percentile
+        of the samples from ``window // 2`` before to ``window // 2`` (one more for an odd window)
+        after each, fewer at the ends.
+    window : int, >= 1
+        In samples; needed by the window methods, unused by the others.
+    perc : float
+        From 0 to 100, unused by 'mean'.
+    offset : float
+        Keeps a small baseline from blowing up the quotient.
+
+    Returns
+    -------
+    ndarray, shape (k, L)
+        A record with a NaN becomes NaN: throughout, or with 'window-exact' where a window holds it.
+
+    Raises
+    ------
+    SpecError
+        For another method, a window method without a window, a percentile out of range, or records
+        that are no real numbers.
+
+    Notes
+    -----
+    'window-exact' makes L calls for each tile of records, and is some hundred times slower than
+    'window'.
+
+    Examples
+    --------
+    >>> normalize(np.array([[1, 2, 3]]), method="mean", offset=0)
+    array([[-0.5,  0. ,  0.5]])
+    """
+    if not 0 <= perc <= 100:
+        raise SpecError(f"perc {perc!r} is no percentile: give a number from 0 to 100")
+    baseline = _baseline(method, window, perc)
+
+    def change(tile: Array) -> Array:
+        level = baseline(tile)
+        return (tile - level) / (level + offset)
+
+    return _by_tiles(change, block)
+
+
+@np.errstate(all="ignore")
+def correlate(block: Array, signals: ArrayLike) -> Array:
+    """Pearson correlation of each record with each signal.
+
+    Parameters
+    ----------
+    block : ndarray, shape (k, L)
+    signals : array_like, shape (L,) or (m, L)
+
+    Returns
+    -------
+    ndarray, shape (k, m)
+        Within -1 and 1; NaN for a constant record or signal, or one with a NaN or an inf.
+
+    Raises
+    ------
+    SpecError
+        If the signals have another length or more axes, or anything is no real number.
+
+    Notes
+    -----
+    One matrix product for each tile of records, by BLAS: keep it to one thread where several
+    threads call this.
+
+    Examples
+    --------
+    >>> correlate(np.array([[1, 2, 3], [3, 2, 1], [5, 5, 5]]), [0, 1, 2])
+    array([[ 1.],
+           [-1.],
+           [nan]])
+    """
+    against = _unit_signals(signals, block.shape[1])
+    out = np.empty((len(block), len(against)), result_dtype(block.dtype))
+    for rows, tile in _tiles(block):
+        centered = _centered(tile)
+        out[rows] = np.clip(centered @ against.T / _norm(centered), -1, 1)
+    return out
+
+
+def squelch(block: Array, threshold: float) -> Array:
+    """Set to 0 each record whose samples are all below a threshold.
+
+    Parameters
+    ----------
+    block : ndarray, shape (k, L)
+    threshold : float
+        A record that reaches it anywhere, or has a NaN, is kept.
+
+    Returns
+    -------
+    ndarray, shape (k, L)
+        A copy, of the same dtype.
+
+    Examples
+    --------
+    >>> squelch(np.array([[1, 2], [1, 3]]), 3)
+    array([[0, 0],
+           [1, 3]])
+    """
+    out = block.copy()
+    out[(block < threshold).all(axis=1)] = 0
+    return out
+
+
+def _by_tiles(function: Callable[[Array], Array], block: Array) -> Array:
+    """Apply a function to float64 tiles, which it may overwrite."""
+    out = np.empty(block.shape, result_dtype(block.dtype))
+    for rows, tile in _tiles(block):
+        out[rows] = function(tile)
+    return out
+
+
+def _tiles(block: Array) -> Iterator[tuple[slice, Array]]:
+    """Some records at a time, as float64, in one reused scratch."""
+    count, length = block.shape
+    step = max(1, _TILE // max(1, length))
+    scratch = np.empty((min(step, count), length))
+    for start in range(0, count, step):
+        rows = slice(start, min(start + step, count))
+        tile = scratch[: rows.stop - start]
+        tile[...] = block[rows]
+        yield rows, tile
+
+
+def _centered(tile: Array) -> Array:
+    """The tile itself, less the mean of each record."""
+    # Less its first sample, a constant record is exactly 0 and a large offset costs no digits.
+    tile -= finite_origin(tile[:, :1])
+    tile -= tile.sum(axis=1, keepdims=True) / tile.shape[1]
+    return tile
+
+
+def _norm(centered: Array) -> Array:
+    """Root of the sum of squares of each record, as a column; NaN instead of 0."""
+    squares = np.einsum("ij,ij->i", centered, centered)[:, None]
+    return np.sqrt(np.where(squares == 0, np.nan, squares))
+
+
+def _std(centered: Array) -> Array:
+    return _norm(centered) / np.sqrt(centered.shape[1])
+
+
+def _zscored(tile: Array) -> Array:
+    centered = _centered(tile)
+    centered /= _std(centered)
+    return centered
+
+
+def _unit_signals(signals: ArrayLike, length: int) -> Array:
+    """Signals as rows, with mean 0 and norm 1."""
+    given = np.asarray(signals)
+    if not 1 <= given.ndim <= 2 or given.shape[-1] != length:
+        raise SpecError(
+            f"cannot correlate series of length {length} with signals of shape {given.shape}: "
+            f"give one signal of shape ({length},), or several of shape (m, {length})"
+        )
+    result_dtype(given.dtype)
+    centered = _centered(np.array(np.atleast_2d(given), np.float64))
+    return centered / _norm(centered)
+
+
+@lru_cache(maxsize=8)
+def _polynomials(length: int, degree: int) -> tuple[Array, Array]:
+    """Orthonormal polynomials on ``range(length)`` of degree 1 to `degree`, without and with shift.
+
+    The first has a polynomial in each column; the second has one in each row, less its value at 0.
+    """
+    from numpy.polynomial.legendre import legvander
+
+    points = np.linspace(-1, 1, length)
+    basis = np.linalg.qr(legvander(points, min(degree, max(0, length - 1))))[0][:, 1:]
+    drift = (basis - basis[:1]).T
+    for cached in (basis, drift):
+        cached.flags.writeable = False
+    return basis, drift
+
+
+def _baseline(method: str, window: int | None, perc: float) -> Callable[[Array], Array]:
+    """The function from a tile to its baseline, of shape (k, 1) or (k, L)."""
+    if method == "mean":
+        return lambda tile: tile.sum(axis=1, keepdims=True) / tile.shape[1]
+    if method == "percentile":
+        return lambda tile: np.percentile(tile, perc, axis=1, keepdims=True)
+    sliding = {"window": _ranked_window, "window-exact": _exact_window}.get(method)
+    if sliding is None:
+        raise SpecError(
+            f"there is no baseline {method!r}: "
+            "choose 'percentile', 'mean', 'window' or 'window-exact'"
+        )
+    if window is None or window < 1 or window != int(window):
+        raise SpecError(
+            f"method {method!r} needs a window, a whole number of samples >= 1, not {window!r}"
+        )
+    samples = int(window)
+    return lambda tile: sliding(tile, samples, perc)
+
+
+def _ranked_window(tile: Array, window: int, perc: float) -> Array:
+    from scipy import ndimage
+
+    blind = np.isnan(tile).any(axis=1, keepdims=True)  # scipy would sort a NaN in somewhere
+    level = ndimage.percentile_filter(
+        np.where(blind, 0, tile), perc, size=(1, window), mode="nearest"
+    )
+    return np.where(blind, np.nan, level)
+
+
+def _exact_window(tile: Array, window: int, perc: float) -> Array:
+    left, right = window // 2, window // 2 + window % 2
+    level = np.empty_like(tile)
+    for i in range(tile.shape[1]):
+        seen = tile[:, max(i - left, 0) : i + right + 1]
+        level[:, i] = np.percentile(seen, perc, axis=1)
+    return level
