@@ -1,5 +1,5 @@
 """Whole jobs: files in, files out, the same lines on every engine.
 
-A job is a function that the command line, ``spark-submit/`` and other people's programs can call. It
-knows nothing of terminals: it takes paths and arguments, and raises errors of ``thunderlike.errors``.
+A job is a function that a script of ``spark-submit/``, the command line or another program calls:
+it takes paths and arguments, prints nothing, and raises the errors of ``thunderlike.errors``.
 """

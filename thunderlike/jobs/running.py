@@ -1,16 +1,20 @@
-"""What every command does with the end of its work: an exit code, and a failure in one line."""
+"""What every command does at the start and the end of its work."""
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
+from thunderlike._lazy import optional
 from thunderlike.errors import ThunderlikeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FAILED", "INTERRUPTED", "reported"]
+    from thunderlike.engines import Engine
+
+__all__ = ["FAILED", "INTERRUPTED", "default_engine", "reported", "started"]
 
 FAILED = 2
 INTERRUPTED = 130  # what a shell reports after Ctrl-C: 128 and the number of the signal
@@ -52,3 +56,33 @@ def reported(run: Callable[[], int], *, debug: bool) -> int:
 def _say(text: str) -> None:
     """Write one line, whatever line breaks the text has."""
     sys.stderr.write(" ".join(text.split()) + "\n")
+
+
+def default_engine() -> str:
+    """Spark where ``spark-submit`` started us, else local."""
+    return "spark" if "PYSPARK_GATEWAY_PORT" in os.environ else "local"
+
+
+def started(engine: str) -> Engine:
+    """The engine of this name, Spark's own reports of failed tasks silenced.
+
+    Raises
+    ------
+    MissingExtra, EngineError
+        For Spark without pyspark or Java; says how to get it.
+
+    Examples
+    --------
+    >>> started("local")
+    LocalEngine()
+    """
+    from thunderlike.engines import engine_for
+
+    if engine == "local":
+        return engine_for(engine)
+    optional("pyspark", extra="spark")
+    from thunderlike.engines.session import context, quiet
+
+    spark = context()
+    quiet(spark)  # what failed is raised here, and then told in one line
+    return engine_for(spark)

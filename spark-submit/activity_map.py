@@ -1,0 +1,191 @@
+"""Map which pixels of a movie follow a signal; the same lines run with and without Spark.
+
+    python spark-submit/activity_map.py --images MOVIE --signal speed.csv --output OUT
+    spark-submit spark-submit/activity_map.py --images MOVIE --signal speed.csv --output OUT
+
+What it computes stands in thunderlike/jobs/activity_map.py; this file only reads the command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+import thunderlike as tl
+from thunderlike import storage
+from thunderlike.config import current
+from thunderlike.jobs import activity_map
+from thunderlike.jobs.running import default_engine, reported, started
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DESCRIPTION = """\
+Map which pixels of a movie follow a signal.
+
+Each pixel's series is freed of its linear trend, standardized, and correlated with the signal.
+OUTPUT then holds
+
+  correlation.npy, correlation.tif   Pearson's r of each pixel; NaN where it is constant
+  mean.tif                           the mean image
+  summary.png                        both, and the best pixel's trace over the signal
+  summary.json                       what was read, what was found, where and how fast
+"""
+
+EXAMPLES = """\
+examples:
+  a folder of TIFF files, and a column of a table:
+    python spark-submit/activity_map.py --images movie --signal behaviour.csv:speed --output map
+
+  one TIFF file with a page for each image, smoothed with a Gaussian of 1.5 pixels:
+    python spark-submit/activity_map.py --images movie.tif --nplanes 1 --sigma 1.5 \\
+        --signal speed.txt --output map
+
+  flat binary files in Fortran order, with the conf.json beside them that tells their shape:
+    python spark-submit/activity_map.py --images raw --order F --signal log.json:speed --output map
+
+  see what would be done, without doing it:
+    python spark-submit/activity_map.py --images movie --signal speed.txt --output map --dry-run
+
+  on Spark, all cores of this machine:
+    spark-submit --master 'local[*]' spark-submit/activity_map.py --images movie \\
+        --signal speed.txt --output map
+
+exit codes: 0 done; 2 it cannot be done, with one line that says why; 130 interrupted
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """All options, each with what it means."""
+    options = argparse.ArgumentParser(
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = options.add_argument
+    add(
+        "--images",
+        required=True,
+        metavar="PATH",
+        help="the movie: a folder, a quoted pattern such as 'run1/*.tif', or a file; TIFF, PNG, or "
+        "flat binary (.bin) with a conf.json beside, whichever is there",
+    )
+    add(
+        "--signal",
+        required=True,
+        metavar="FILE[:NAME]",
+        help="one value for each image: a column of a text file (commas or spaces, with or without "
+        "a first line of names), or JSON: a list of numbers, or of {name, value}; NAME chooses "
+        "one of several, columns without a name are called 0, 1, 2 ...",
+    )
+    add("--output", required=True, metavar="DIR", help="the folder to write; empty, or not there")
+    add("--overwrite", action="store_true", help="replace what this job wrote there before")
+    add(
+        "--engine",
+        choices=("local", "spark"),
+        default=default_engine(),
+        help="numpy on threads in this process, or Spark; by default spark if spark-submit started "
+        "this, else local",
+    )
+    add(
+        "--sigma",
+        type=float,
+        default=0,
+        help="smooth each image, or volume, with a Gaussian of this deviation in pixels first; "
+        "0, the default, takes the pixels as they were recorded",
+    )
+    add(
+        "--order",
+        choices=("C", "F"),
+        default="C",
+        help="of flat binary files: whether the last (C, the default) or the first index of a "
+        "pixel runs fastest",
+    )
+    add(
+        "--nplanes",
+        type=int,
+        metavar="N",
+        help="make an image of every N pages of a TIFF file (1: a movie in one file); by default "
+        "all pages of a file are one volume",
+    )
+    add(
+        "--start",
+        type=int,
+        metavar="N",
+        help="first file to take, from 0; a signal for all files is cut alike",
+    )
+    add("--stop", type=int, metavar="N", help="file to stop before; negative counts from the end")
+    add("--npartitions", type=int, metavar="N", help="parts to spread the images over, on Spark")
+    add("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    add("--debug", action="store_true", help="show where an error was raised")
+    return options
+
+
+def run(options: argparse.Namespace) -> int:
+    """Plan the job, and do it unless this is a dry run."""
+    plan = activity_map.plan(
+        options.images,
+        options.signal,
+        options.output,
+        sigma=options.sigma,
+        order=options.order,
+        start=options.start,
+        stop=options.stop,
+        nplanes=options.nplanes,
+        npartitions=options.npartitions,
+    )
+    if options.dry_run:
+        print("\n".join(described(plan, options.engine)))
+        return 0
+    with tl.progress():
+        found, summary = activity_map.run(
+            plan, started(options.engine), overwrite=options.overwrite, command=command()
+        )
+    best = (
+        "no pixel varies"
+        if found.best is None
+        else (f"best pixel {found.best}, r = {found.best_correlation:.3f}")
+    )
+    print(f"{plan.output}: {best}; {summary['seconds']['total']:.1f} s on {summary['engine']}")
+    return 0
+
+
+def described(plan: activity_map.Plan, engine: str) -> list[str]:
+    """What would be done, a line for each thing."""
+    movie, signal, spec = plan.movie, plan.signal, plan.movie.spec
+    size = f"{' x '.join(map(str, spec.shape))} {spec.dtype}, {spec.nbytes / 1e6:.1f} MB"
+    values = f"{len(signal.values)} values, {signal.values.min():g} to {signal.values.max():g}"
+    there = " (there already)" if storage.exists(plan.output) else ""
+    return [
+        f"images   {movie.path}: {movie.format}, {spec.count} of {size}",
+        f"signal   {signal.path}: {signal.name}, {values}",
+        f"engine   {engine}: {parts(plan, engine)}",
+        f"smooth   {f'sigma {plan.sigma:g} pixels' if plan.sigma else 'no'}",
+        f"output   {plan.output}{there}: {', '.join(activity_map.OUTPUTS)}",
+    ]
+
+
+def parts(plan: activity_map.Plan, engine: str) -> str:
+    """Over what the work is spread; nothing is read, but Spark is started."""
+    if engine == "local":
+        return f"{current().nworkers()} threads of this process"
+    images = plan.movie.images(started(engine), plan.npartitions)
+    return f"{images.npartitions()} partitions"
+
+
+def command() -> str:
+    """How this was called."""
+    return shlex.join(sys.argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the command line, do the job, return the exit code."""
+    options = parser().parse_args(argv)
+    return reported(lambda: run(options), debug=options.debug)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""``thunderlike demo``: see the whole thing work, on a movie made up here."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from thunderlike.jobs.demo import Outcome
+
+__all__ = ["add", "run"]
+
+DESCRIPTION = """\
+Make a synthetic two-photon movie of neurons, map which pixels follow the animal's running speed,
+first with numpy, then with Spark, and check that both find the same, and the right, cells.
+"""
+
+EXAMPLES = """\
+examples:
+  thunderlike demo                        both engines; about half a minute
+  thunderlike demo --engine local         without Spark and Java
+  thunderlike demo --frames 3000 --seed 7 --output /tmp/demo
+
+exit codes: 0 done; 1 the engines differ; 2 it cannot be done, with one line that says why
+"""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to those of ``thunderlike``."""
+    parser = commands.add_parser(
+        "demo",
+        help="map which neurons of a made-up movie follow a behaviour, on both engines",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--output",
+        default="demo-output",
+        metavar="DIR",
+        help="where to write; what an earlier demo wrote there is replaced (%(default)s)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("both", "local", "spark"),
+        default="both",
+        help="both, of which Spark is left out where there is no Java; or one (%(default)s)",
+    )
+    parser.add_argument(
+        "--frames",
+        type=int,
+        default=600,
+        metavar="N",
+        help="images of 128 x 128 pixels, 30 a second (%(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="another one, another movie (%(default)s)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demonstration and print what came out."""
+    from thunderlike.jobs.demo import TOLERANCE, demo, largest_difference
+    from thunderlike.progress import progress
+
+    engines = ("local", "spark") if args.engine == "both" else (args.engine,)
+    with progress():
+        outcomes, picture = demo(args.output, engines, frames=args.frames, seed=args.seed, say=_say)
+    apart = [largest_difference(outcomes[0].map, outcome.map) for outcome in outcomes]
+    _say("\n" + "\n".join(_table(outcomes, apart)) + f"\n\nThe picture: {picture}")
+    if max(apart) <= TOLERANCE:
+        return 0
+    _say(f"The engines differ by more than {TOLERANCE:g}: that is a bug, please report it.")
+    return 1
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+_COLUMNS = "{:<8} {:>8} {:>14} {:>6} {:>6} {:>8} {:>14} {:>16}"
+
+
+def _table(outcomes: Sequence[Outcome], apart: Sequence[float]) -> list[str]:
+    header = (
+        "engine",
+        "seconds",
+        "best pixel",
+        "r",
+        "hits",
+        "misses",
+        "false alarms",
+        "difference",
+    )
+    return [_COLUMNS.format(*header)] + [
+        _COLUMNS.format(
+            outcome.engine,
+            f"{outcome.seconds:.1f}",
+            str(outcome.map.best),
+            f"{outcome.map.best_correlation:.3f}",
+            outcome.cells.hits,
+            outcome.cells.misses,
+            outcome.cells.false_alarms,
+            "-" if outcome is outcomes[0] else f"{difference:.1e}",
+        )
+        for outcome, difference in zip(outcomes, apart, strict=True)
+    ]

@@ -1,0 +1,302 @@
+"""Which pixels of a movie follow a signal: the correlation of each with it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from thunderlike import storage
+from thunderlike.errors import SpecError
+from thunderlike.formats import npy, tiff
+from thunderlike.jobs.movies import Movie, find_movie
+from thunderlike.jobs.pictures import check_drawing, map_figure, png_of
+from thunderlike.jobs.signals import Signal, read_signal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from thunderlike.data.images import Images
+    from thunderlike.data.series import Series
+    from thunderlike.engines import Engine
+    from thunderlike.storage import AnyPath
+
+    Array: TypeAlias = NDArray[Any]
+
+__all__ = ["OUTPUTS", "ActivityMap", "Plan", "activity_map", "cleaned", "plan", "run"]
+
+OUTPUTS = ("correlation.npy", "correlation.tif", "mean.tif", "summary.png", "summary.json")
+
+
+def activity_map(images: Images, signal: ArrayLike, sigma: float = 0) -> Series:
+    """Correlate each pixel with a signal.
+
+    Parameters
+    ----------
+    images : Images
+        `n` images or volumes, of real numbers.
+    signal : array_like, shape (n,)
+    sigma : float
+        As in :func:`cleaned`.
+
+    Returns
+    -------
+    Series of float64, shape ``(*value_shape, 1)``
+        Pearson's correlation; NaN where a pixel is constant.
+
+    Notes
+    -----
+    On Spark nothing is computed until needed; then one pass over the images and one shuffle.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> movie = tl.images.fromarray(np.arange(24).reshape(6, 2, 2))
+    >>> activity_map(movie, [0, 1, 0, 2, 1, 3]).toarray().shape
+    (2, 2)
+    """
+    return cleaned(images, sigma).correlate(signal)
+
+
+def cleaned(images: Images, sigma: float = 0) -> Series:
+    """Make comparable series of the pixels: smoothed in space, without trend, standardized.
+
+    Parameters
+    ----------
+    images : Images
+    sigma : float
+        Standard deviation of a Gaussian, in pixels along every axis; 0 leaves the pixels as they
+        were recorded.
+
+    Returns
+    -------
+    Series of float64, shape ``(*value_shape, n)``
+        Of mean 0 and deviation 1; NaN where a pixel is constant.
+    """
+    # In float32 a bright pixel that varies little would lose the digits that matter.
+    smooth = images.astype("float64").gaussian_filter(sigma) if sigma else images
+    return smooth.toseries().astype("float64").detrend().zscore()
+
+
+@dataclass(frozen=True, eq=False)
+class ActivityMap:
+    """What was found out about a movie and a signal.
+
+    Parameters
+    ----------
+    signal : Signal
+        Of `n` values.
+    mean : ndarray of float64, shape value_shape
+        The mean image.
+    correlation : ndarray of float64, shape value_shape
+        Of each pixel with the signal; NaN where it is constant.
+    best : tuple of int or None
+        The pixel of the highest correlation; None where all are constant.
+    trace : ndarray of float64, shape (n,)
+        The best pixel's cleaned series; empty without one.
+    """
+
+    signal: Signal
+    mean: Array
+    correlation: Array
+    best: tuple[int, ...] | None
+    trace: Array
+
+    @property
+    def best_correlation(self) -> float | None:
+        """The highest correlation."""
+        return None if self.best is None else float(self.correlation[self.best])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A job that can be done: its movie and signal were found, and they fit.
+
+    Parameters
+    ----------
+    movie, signal
+        What is read.
+    output : str
+        The folder to write.
+    sigma : float
+        Of the smoothing, in pixels; 0 for none.
+    npartitions : int, optional
+        Parts to spread the images over, on Spark.
+    """
+
+    movie: Movie
+    signal: Signal
+    output: str
+    sigma: float = 0
+    npartitions: int | None = None
+
+
+def plan(
+    images: AnyPath,
+    signal: str,
+    output: AnyPath,
+    *,
+    sigma: float = 0,
+    order: Literal["C", "F"] = "C",
+    start: int | None = None,
+    stop: int | None = None,
+    nplanes: int | None = None,
+    npartitions: int | None = None,
+) -> Plan:
+    """Find the movie and the signal, and check that they fit; no image is read.
+
+    Parameters
+    ----------
+    images : path
+        A folder, a pattern or a file: :func:`thunderlike.jobs.movies.find_movie`.
+    signal : str
+        ``FILE`` or ``FILE:NAME``: :func:`thunderlike.jobs.signals.read_signal`. It has a value for
+        each image, or for each file where `start` and `stop` choose some.
+    output : path
+        The folder to write.
+    sigma, npartitions
+        As in :class:`Plan`.
+    order, start, stop, nplanes
+        As in ``find_movie``.
+
+    Raises
+    ------
+    ThunderlikeError
+        When either is not there, cannot be read, or does not fit the other; names the file.
+    """
+    if not 0 <= sigma < np.inf:
+        raise SpecError(f"sigma must be a number of pixels, 0 or more, not {sigma}")
+    if npartitions is not None and npartitions < 1:
+        raise SpecError(f"npartitions must be 1 or more, not {npartitions}")
+    values = read_signal(signal)
+    movie = find_movie(images, order=order, start=start, stop=stop, nplanes=nplanes)
+    fitting = values.matching(movie.spec.count, slice(start, stop), movie.files)
+    return Plan(movie, fitting, str(output), sigma, npartitions)
+
+
+def run(
+    plan: Plan, engine: Engine, *, overwrite: bool = False, command: str = ""
+) -> tuple[ActivityMap, dict[str, Any]]:
+    """Do the job and write the folder, whole or not at all.
+
+    Parameters
+    ----------
+    plan : Plan
+    engine : Engine
+        Where to compute.
+    overwrite : bool
+        Replace what an earlier run wrote there.
+    command : str
+        How it was called, for the record.
+
+    Returns
+    -------
+    ActivityMap, dict
+        What was found, and what ``summary.json`` says.
+
+    Raises
+    ------
+    Exists, StorageError
+        When the folder may not be written; before anything is computed.
+    FormatError
+        For a file that cannot be read, or is of another size than the first; names it.
+    MissingExtra
+        Without matplotlib.
+
+    Notes
+    -----
+    The images are read once locally; on Spark twice, for the mean and for the map, and shuffled
+    once: the best pixel's trace is made of what the shuffle left. Nothing is cached: reading
+    compressed files a second time took no longer than keeping their images.
+    """
+    check_drawing()
+    seconds: dict[str, float] = {}
+    with storage.output(plan.output, OUTPUTS, overwrite=overwrite) as folder:
+        found = _compute(plan, engine, seconds)
+        with _timed(seconds, "write"):
+            _write(found, folder)
+        summary = _summary(plan, engine, found, seconds, command)
+        _put(folder, "summary.json", json.dumps(summary, indent=2).encode() + b"\n")
+    return found, summary
+
+
+def _compute(plan: Plan, engine: Engine, seconds: dict[str, float]) -> ActivityMap:
+    with _timed(seconds, "load"):
+        images = plan.movie.images(engine, plan.npartitions)
+    with _timed(seconds, "mean"):
+        mean = images.mean().toarray(squeeze=False)[0]
+    with _timed(seconds, "correlate"):
+        series = cleaned(images, plan.sigma)
+        correlation = series.correlate(plan.signal.values).toarray(squeeze=False)[..., 0]
+    with _timed(seconds, "trace"):
+        best = _highest(correlation)
+        trace = np.empty(0) if best is None else series[best].toarray(squeeze=False).ravel()
+    return ActivityMap(plan.signal, mean, correlation, best, trace)
+
+
+def _highest(values: Array) -> tuple[int, ...] | None:
+    if np.isnan(values).all():
+        return None
+    return tuple(int(i) for i in np.unravel_index(np.nanargmax(values), values.shape))
+
+
+def _write(found: ActivityMap, folder: str) -> None:
+    _put(folder, "correlation.npy", npy.encode(found.correlation))
+    _put(folder, "correlation.tif", tiff.encode(found.correlation.astype(np.float32)))
+    _put(folder, "mean.tif", tiff.encode(found.mean.astype(np.float32)))
+    _put(folder, "summary.png", png_of(map_figure(found)))
+
+
+def _put(folder: str, name: str, data: bytes) -> None:
+    storage.write(storage.join(folder, name), data)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    begin = time.perf_counter()
+    yield
+    seconds[step] = round(time.perf_counter() - begin, 3)
+
+
+def _summary(
+    plan: Plan, engine: Engine, found: ActivityMap, seconds: dict[str, float], command: str
+) -> dict[str, Any]:
+    spec = plan.movie.spec
+    return {
+        "images": storage.resolve(plan.movie.path)[1],
+        "format": plan.movie.format,
+        "records": spec.count,
+        "shape": list(spec.shape),
+        "dtype": spec.dtype.name,
+        "bytes": spec.nbytes,
+        "signal": {"file": found.signal.path, "name": found.signal.name},
+        "sigma": plan.sigma,
+        "engine": engine.name,
+        "seconds": seconds | {"total": round(sum(seconds.values()), 3)},
+        "best": None if found.best is None else list(found.best),
+        "best_correlation": found.best_correlation,
+        "constant_pixels": int(np.isnan(found.correlation).sum()),
+        "output": storage.resolve(plan.output)[1],
+        "command": command,
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str | None]:
+    libraries = ("thunderlike", "numpy", "scipy", "pyspark")
+    return {"python": platform.python_version()} | {name: _version(name) for name in libraries}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

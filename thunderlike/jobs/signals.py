@@ -1,0 +1,229 @@
+"""Reading the signal that a movie is compared with: a column of text, or JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from thunderlike import storage
+from thunderlike.errors import FormatError, KeyMissing, NotFound, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["Signal", "read_signal"]
+
+# Values as they stand in the file, in lists under their names; a lone column may have none: "".
+Columns: TypeAlias = "Mapping[str, Sequence[Any]]"
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """One value for each image.
+
+    Parameters
+    ----------
+    path : str
+        The file it came from.
+    name : str
+        What it is called there; the name of the file if it has none.
+    values : ndarray of float64, shape (n,)
+
+    Raises
+    ------
+    SpecError
+        For a value that is not finite, and for values that are all equal.
+    """
+
+    path: str
+    name: str
+    values: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        strange = np.flatnonzero(~np.isfinite(self.values))
+        if len(strange):
+            raise SpecError(
+                f"{self.path}: value {strange[0]} of {self.name!r} is {self.values[strange[0]]}: "
+                "fill the gap, or leave out the images that have no value"
+            )
+        if not (self.values != self.values[:1]).any():
+            raise SpecError(
+                f"{self.path}: the values of {self.name!r} are all equal: nothing can follow them"
+            )
+
+    def matching(self, images: int, span: slice, files: int) -> Signal:
+        """The signal with a value for each of the images that were chosen.
+
+        Parameters
+        ----------
+        images : int
+            How many were chosen.
+        span : slice
+            Which of all they are.
+        files : int
+            How many there are in all; a signal of that length is cut as they were.
+
+        Raises
+        ------
+        SpecError
+            When it has another length; names the file and both lengths.
+        """
+        if len(self.values) == images:
+            return self
+        if len(self.values) == files:
+            return Signal(self.path, self.name, self.values[span])
+        raise SpecError(
+            f"{self.path}: {self.name!r} has {len(self.values)} values and the movie {images} "
+            "images: give a signal with one value for each image, or choose the images that it "
+            "belongs to with start and stop"
+        )
+
+
+def read_signal(text: str) -> Signal:
+    r"""Read ``FILE`` or ``FILE:NAME``.
+
+    Parameters
+    ----------
+    text : str
+        A file with one signal, or with several and the name of one; the file's own name may have
+        colons in it. The file is JSON, a list of numbers or of ``{"name": ..., "value": [...]}``;
+        or text in columns divided by commas or white space, with a first line of names or
+        without: columns without names are called 0, 1, 2 and so on. Empty lines, and what follows
+        a ``#``, are left out.
+
+    Raises
+    ------
+    NotFound
+        When the file is not there.
+    KeyMissing
+        When it has no signal of that name, or several and none is named; lists the names.
+    FormatError
+        For a file of another form; names the line or the value.
+    SpecError
+        For a signal with a value that is not finite, or whose values are all equal.
+
+    Examples
+    --------
+    >>> storage.write("memory://speed.csv", b"time,speed\n0,1.5\n1,2.5\n")
+    >>> read_signal("memory://speed.csv:speed").values
+    array([1.5, 2.5])
+    >>> storage.delete("memory://speed.csv")
+    """
+    path, name = _located(text)
+    columns = _columns(path)
+    name = _chosen(path, columns, name)
+    label = name or PurePosixPath(path).stem
+    return Signal(path, label, _numbers(path, label, columns[name]))
+
+
+def _located(text: str) -> tuple[str, str]:
+    """Divide at the last colon that leaves a file before it."""
+    head, name = text, ""
+    while not _is_file(head):
+        head, colon, last = head.rpartition(":")
+        if not colon or not head:
+            raise NotFound(f"{_file_meant(text)}: no such file: give FILE or FILE:NAME as signal")
+        name = f"{last}:{name}" if name else last
+    return head, name
+
+
+def _is_file(path: str) -> bool:
+    try:
+        storage.stat(path)
+    except NotFound:
+        return False
+    return True
+
+
+def _file_meant(text: str) -> str:
+    """What most probably is the file in a text that names none."""
+    head, _, name = text.rpartition(":")
+    return head if head and not name.startswith("//") else text
+
+
+def _columns(path: str) -> Columns:
+    try:
+        text = storage.read(path).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise FormatError(f"{path}: neither JSON nor text: give a signal as one of them") from None
+    if text.lstrip().startswith(("[", "{")):
+        return _from_json(path, text)
+    return _from_text(path, text)
+
+
+def _from_json(path: str, text: str) -> Columns:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path}: not JSON: {error}") from error
+    if isinstance(found, list) and all(_is_named(entry) for entry in found) and found:
+        return {str(entry["name"]): entry["value"] for entry in found}
+    if isinstance(found, list) and not any(isinstance(entry, dict | list) for entry in found):
+        return {"": found}
+    raise FormatError(
+        f'{path}: JSON of another form: write a list of numbers, or [{{"name": "speed", '
+        '"value": [0.5, 1.5]}]'
+    )
+
+
+def _is_named(entry: Any) -> bool:
+    return isinstance(entry, dict) and "name" in entry and isinstance(entry.get("value"), list)
+
+
+def _from_text(path: str, text: str) -> Columns:
+    lines = enumerate(text.splitlines(), start=1)
+    rows = [(number, fields) for number, line in lines if (fields := _fields(line))]
+    if not rows:
+        raise FormatError(f"{path}: is empty: write one value a line")
+    names = None if all(_is_number(field) for field in rows[0][1]) else rows.pop(0)[1]
+    width = len(names or rows[0][1])
+    for number, fields in rows:
+        if len(fields) != width:
+            raise FormatError(
+                f"{path}: line {number} has {len(fields)} columns, the first line {width}"
+            )
+    if names is None:
+        names = [""] if width == 1 else [str(column) for column in range(width)]
+    return {name: [fields[i] for _, fields in rows] for i, name in enumerate(names)}
+
+
+def _fields(line: str) -> list[str]:
+    """What stands in the columns of a line; nothing in one that is empty or a comment."""
+    content = line.partition("#")[0].strip()
+    if "," not in content:
+        return content.split()
+    return [field.strip() for field in next(csv.reader([content], skipinitialspace=True))]
+
+
+def _is_number(field: Any) -> bool:
+    try:
+        float(field)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _chosen(path: str, columns: Columns, name: str) -> str:
+    """The name under which the wanted values stand."""
+    if name in columns:
+        return name
+    if not name and len(columns) == 1:
+        return next(iter(columns))
+    there = ", ".join(columns) if "" not in columns else "one without a name"
+    if name:
+        raise KeyMissing(f"{path}: no signal is called {name!r}; there is {there}")
+    raise KeyMissing(f"{path}: name one of its signals, as in FILE:NAME; there is {there}")
+
+
+def _numbers(path: str, name: str, values: Sequence[Any]) -> NDArray[np.float64]:
+    for number, value in enumerate(values):
+        if isinstance(value, bool) or not _is_number(value):
+            raise FormatError(f"{path}: value {number} of {name!r} is {value!r}, not a number")
+    return np.array([float(value) for value in values], dtype=np.float64)
