@@ -46,7 +46,7 @@ class LocalCorrelation:
     --------
     >>> frames = np.array([[1, 7, 0, 5], [2, 7, 3, 0], [4, 7, 0, 3]])
     >>> LocalCorrelation.of(frames, size=2).result().round(3)
-    array([ 1.   ,    nan,  1.   , -0.419])
+    array([1.   ,   nan, 1.   , 0.803])
     """
 
     pixel: Moments
