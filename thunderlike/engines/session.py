@@ -134,7 +134,9 @@ def _start(master: str | None, settings: dict[str, str]) -> SparkContext:
         conf.set(name, value)
     for name, value in (_local() if local else {}).items():
         conf.setIfMissing(name, value)
-    return SparkContext(conf=conf)
+    started = SparkContext(conf=conf)
+    atexit.register(started.stop)  # else Python workers complain that Java went before them
+    return started
 
 
 def _local() -> dict[str, str]:
