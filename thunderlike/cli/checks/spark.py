@@ -15,7 +15,7 @@ from typing import Any
 from thunderlike.cli.checks.finding import SEE_ALL, Finding, Level
 from thunderlike.cli.checks.libraries import library, requirements
 
-__all__ = ["java", "spark", "spark_home"]
+__all__ = ["java", "judged", "spark", "spark_home"]
 
 _JAVA_PACKAGES = {
     "apt-get": "apt-get install default-jre-headless",

@@ -1,0 +1,94 @@
+"""README.md: what it shows runs, what it names exists. Its local lines run as a doctest besides."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import thunderlike as tl
+from thunderlike.cli import COMMANDS
+
+ROOT = Path(__file__).parent.parent.parent
+TEXT = (ROOT / "README.md").read_text("utf-8")
+TABLE = [line for line in TEXT.splitlines() if line.startswith("| `")]
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def commands():
+    """Every command line that is shown."""
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+@pytest.mark.spark
+def test_the_same_lines_on_spark(spark_context):
+    (local,) = (block for block in blocks("python") if block.startswith(">>>"))
+    (spark,) = (block for block in blocks("python") if not block.startswith(">>>"))
+    namespace = {}
+    for example in doctest.DocTestParser().get_examples(local):
+        exec(example.source, namespace)
+    assert namespace["movie"].engine.name == "local"
+    exec(spark, namespace)
+    assert namespace["movie"].engine.context is spark_context
+
+
+def test_the_spark_lines_are_the_local_ones():
+    local, spark = blocks("python")
+    assert "pixels = movie.gaussian_filter" in local
+    shared = [line for line in spark.splitlines() if line.startswith("pixels = ")]
+    assert all(f">>> {line}\n" in local for line in shared)
+
+
+@pytest.mark.parametrize("words", commands(), ids=shlex.join)
+def test_every_command_is_one(words):
+    if words[0] == "./dev":
+        told = subprocess.run(
+            [sys.executable, ROOT / "dev", "--help"], capture_output=True, text=True, check=True
+        ).stdout
+        assert f"./dev {words[1]} " in told
+    else:
+        assert words[0] == ".venv/bin/python"
+        assert (ROOT / words[1]).is_file()
+        known = (ROOT / words[1]).read_text("utf-8")
+        assert all(f'"{word}"' in known for word in words if word.startswith("--"))
+
+
+def test_every_thunderlike_command_that_it_names_is_one():
+    named = set(re.findall(r"thunderlike (\w+)`", TEXT))
+    assert "doctor" in named
+    assert named <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)]+)\)", TEXT))
+def test_every_link_leads_somewhere(target):
+    assert (ROOT / target).exists()
+
+
+def test_every_method_of_the_table_exists():
+    homes = (tl.Images, tl.Series, tl.images, tl.series)
+    named = {
+        name for row in TABLE for name in re.findall(r"`([a-z_.]+)(?:\(.*?\))?`", row.split("|")[1])
+    }
+    assert {"toseries", "tordd", "zscore", "numpy.asarray"} <= named
+    for name in named:
+        module, _, attribute = name.rpartition(".")
+        places = (importlib.import_module(module),) if module else homes
+        assert any(hasattr(place, attribute) for place in places), name
+
+
+@pytest.mark.parametrize("kind", [tl.Images, tl.Series])
+def test_every_method_that_costs_anything_is_in_the_table(kind):
+    free = {"count", "iscached", "npartitions"}  # known without reading a value
+    shown = set(re.findall(r"[a-z_]+", " ".join(row.split("|")[1] for row in TABLE)))
+    methods = {name for name in dir(kind) if callable(getattr(kind, name)) and name[0] != "_"}
+    assert methods - free - shown == set()
