@@ -13,7 +13,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from thunderlike.data import arithmetic, indexing
 from thunderlike.data.functions import PerRecord, Stacked, Trial, infer
 from thunderlike.data.onengine import OnEngine
-from thunderlike.engines import ArraySource, Records, local
+from thunderlike.engines import ArraySource, DistributedArray, Records, local
 from thunderlike.errors import SpecError
 from thunderlike.kernels.moments import Largest, Moments, Smallest, Total
 
@@ -105,6 +105,15 @@ class Collection(OnEngine, NDArrayOperatorsMixin):
         """
         values = self._records.collect().reshape(self.shape)
         return values.squeeze() if squeeze else values
+
+    @property
+    def values(self) -> Array | DistributedArray:
+        """All values in full `shape`, nothing computed: do not write into it.
+
+        A numpy array where the records are in this process; on Spark an array-like view, which
+        computes when indexed, when given to numpy, or by its ``toarray()``.
+        """
+        return self._records.array(self._baseshape)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self.toarray(), dtype=dtype, copy=copy)
@@ -305,11 +314,13 @@ def records_of(values: Any, ndim: int) -> Records:
 
     Parameters
     ----------
-    values : Records or array_like
+    values : Records, array_like or DistributedArray
         An array has one axis of keys or more, then `ndim` axes of a record at most.
     """
     if isinstance(values, Records):
         return values
+    if isinstance(values, DistributedArray):
+        return values.keyed(values.ndim - ndim).records
     array = np.asarray(values)
     return local().load(ArraySource(array.reshape(-1, *array.shape[-ndim:])))
 

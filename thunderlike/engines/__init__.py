@@ -10,9 +10,19 @@ from functools import cache
 from typing import Any
 
 from thunderlike.engines.base import ArraySource, Engine, Records, Source, Spec
+from thunderlike.engines.distributed import DistributedArray
 from thunderlike.engines.local import LocalEngine
 
-__all__ = ["ArraySource", "Engine", "Records", "Source", "Spec", "engine_for", "local"]
+__all__ = [
+    "ArraySource",
+    "DistributedArray",
+    "Engine",
+    "Records",
+    "Source",
+    "Spec",
+    "engine_for",
+    "local",
+]
 
 
 @cache

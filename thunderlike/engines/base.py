@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from thunderlike.engines.distributed import DistributedArray
 from thunderlike.errors import SpecError
 
 if TYPE_CHECKING:
@@ -316,6 +317,13 @@ class Records(abc.ABC):
     @abc.abstractmethod
     def native(self, key_shape: tuple[int, ...]) -> Any:
         """The engine's own form of ``(key, array)`` pairs, in key order, keys tuples of int."""
+
+    def array(self, key_shape: tuple[int, ...]) -> Array | DistributedArray:
+        """All records as one array of shape ``(*key_shape, *spec.shape)``; nothing is computed.
+
+        An engine whose records are a numpy array in this process gives that instead.
+        """
+        return DistributedArray(self, key_shape)
 
 
 def check_range(spec: Spec, start: int, stop: int | None) -> tuple[int, int]:

@@ -182,6 +182,10 @@ class LocalRecords(Records):
             "call .tospark(sc) first, or take the array with .toarray()"
         )
 
+    def array(self, key_shape: Key) -> Array:
+        """The array itself."""
+        return self.values.reshape(*key_shape, *self.spec.shape)
+
 
 def _tiles(spec: Spec, nbytes: int) -> list[tuple[int, int]]:
     """Ranges of records of about `nbytes`; one empty range if there is no record."""

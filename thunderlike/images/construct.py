@@ -8,7 +8,7 @@ import numpy as np
 
 from thunderlike.data.images import Images
 from thunderlike.data.sources import RandomSource, list_source, stacked
-from thunderlike.engines import ArraySource, Records, Spec, engine_for
+from thunderlike.engines import ArraySource, DistributedArray, Records, Spec, engine_for
 from thunderlike.errors import SpecError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def fromarray(
     >>> tl.images.fromarray(np.zeros((10, 4, 6))).shape
     (10, 4, 6)
     """
-    if isinstance(values, Images | Records):
+    if isinstance(values, Images | Records | DistributedArray):
         return Images(getattr(values, "_records", values), labels=labels)
     array = stacked(values, "image")
     if array.ndim < 2:

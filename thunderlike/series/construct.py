@@ -9,7 +9,7 @@ import numpy as np
 
 from thunderlike.data.series import Series
 from thunderlike.data.sources import RandomSource, list_source, stacked
-from thunderlike.engines import ArraySource, Records, Spec, engine_for
+from thunderlike.engines import ArraySource, DistributedArray, Records, Spec, engine_for
 from thunderlike.errors import SpecError
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def fromarray(
     >>> tl.series.fromarray(np.zeros((4, 6, 10))).length
     10
     """
+    if isinstance(values, DistributedArray):
+        return Series(values, index=index, labels=labels)
     if isinstance(values, Series | Records):
         records, baseshape = getattr(values, "_records", values), getattr(values, "baseshape", None)
         index = getattr(values, "index", None) if index is None else index

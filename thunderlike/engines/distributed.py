@@ -1,0 +1,139 @@
+"""Records that are not here, seen as one array."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from thunderlike.errors import BadIndex, SpecError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from thunderlike.engines.base import Array, Records
+
+__all__ = ["DistributedArray"]
+
+Shape = tuple[int, ...]
+
+
+class DistributedArray:
+    """An array on the workers of an engine: read-only, its values computed when asked for.
+
+    It is what ``x.values`` is on Spark, where locally it is a numpy array. What it does it does as
+    numpy would, and no more: compute with the collection instead, ``x.map(...)``, ``x.mean()``.
+
+    Parameters
+    ----------
+    records : Records
+        The values.
+    key_shape : tuple of int
+        The first axes, in whose shape the records stand; the others are those of a record.
+    """
+
+    def __init__(self, records: Records, key_shape: Shape) -> None:
+        self.records, self.key_shape = records, key_shape
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of all values."""
+        return self.key_shape + self.records.spec.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of every value."""
+        return self.records.spec.dtype
+
+    def toarray(self) -> Array:
+        """Return all values as one numpy array, here: one job."""
+        return self.records.collect().reshape(self.shape)
+
+    def tordd(self) -> Any:
+        """Return the engine's own form of ``(key, array)`` pairs, in key order: an RDD on Spark."""
+        return self.records.native(self.key_shape)
+
+    def reshape(self, *shape: Any) -> DistributedArray:
+        """Return the same values in another shape; nothing is computed or shuffled.
+
+        Parameters
+        ----------
+        shape : int, or one tuple of int
+            A record stays in one piece: the first axes must hold as many as there are records.
+
+        Raises
+        ------
+        SpecError
+            When the shape has another size, or would divide or join records.
+        """
+        new = shape if len(shape) != 1 or isinstance(shape[0], int) else tuple(shape[0])
+        count = self.records.spec.count
+        fitting = (n for n in range(1, len(new)) if math.prod(new[:n]) == count)
+        return self._of(new, next(fitting, len(new)))
+
+    def keyed(self, naxes: int) -> DistributedArray:
+        """Return the same values with so many of the first axes as keys; as :meth:`reshape`."""
+        return self._of(self.shape, naxes)
+
+    def _of(self, new: Shape, naxes: int) -> DistributedArray:
+        spec, keys, each = self.records.spec, new[:naxes], new[naxes:]
+        if math.prod(keys) != spec.count or math.prod(each) != math.prod(spec.shape):
+            raise SpecError(
+                f"{spec.count} records of shape {spec.shape} cannot be seen as {keys} of {each}: "
+                "a record stays in one piece, use toarray() to reshape it as numpy does"
+            )
+        same = each == spec.shape
+        records = self.records if same else self.records.map(_Reshape(each), each, spec.dtype)
+        return DistributedArray(records, keys)
+
+    def __getitem__(self, item: Any) -> Array:
+        """What numpy gives for `item`, here; only the records that it names are computed."""
+        items = self._whole(item if isinstance(item, tuple) else (item,))
+        rows = self._rows(items[: len(self.key_shape)])
+        picked = self.records.take(rows.ravel()).collect()
+        values = picked.reshape(rows.shape + self.records.spec.shape)
+        part: Array = values[(slice(None),) * rows.ndim + items[len(self.key_shape) :]]
+        return part
+
+    def _whole(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The items with full slices in place of an Ellipsis."""
+        at = next((i for i, item in enumerate(items) if item is Ellipsis), None)
+        if at is None:
+            return items
+        missing = (slice(None),) * (self.ndim - len(items) + 1)
+        return items[:at] + missing + items[at + 1 :]
+
+    def _rows(self, keys: tuple[Any, ...]) -> NDArray[np.int64]:
+        """Numbers of the records at these keys, in the shape that numpy gives."""
+        numbers = np.arange(self.records.spec.count).reshape(self.key_shape)
+        try:
+            return np.asarray(numbers[keys])
+        except IndexError as error:
+            raise BadIndex(f"{keys} in the keys of shape {self.key_shape}: {error}") from None
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.toarray(), dtype=dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        return f"DistributedArray(shape={self.shape}, dtype={self.dtype})"
+
+
+@dataclass(frozen=True)
+class _Reshape:
+    """Give every record of a block another shape."""
+
+    shape: Shape
+    vectorised: ClassVar[bool] = True
+
+    def __call__(self, start: int, block: Array) -> Array:  # noqa: ARG002
+        return block.reshape(len(block), *self.shape)
