@@ -17,7 +17,8 @@ def is_between(value: Any, low: float, high: float) -> bool:
     >>> is_between(100.0, 0, 100), is_between(float("nan"), 0, 100), is_between([1], 0, 100)
     (True, False, False)
     """
-    return isinstance(value, Real) and low <= value <= high
+    real = isinstance(value, Real)
+    return real and bool(low <= value <= high)
 
 
 def is_whole(value: Any, low: int, high: float = math.inf) -> bool:
@@ -28,4 +29,5 @@ def is_whole(value: Any, low: int, high: float = math.inf) -> bool:
     >>> is_whole(2.0, 1), is_whole(2.5, 1), is_whole(2, 0, 2), is_whole(None, 0)
     (True, False, False, False)
     """
-    return isinstance(value, Real) and low <= value < high and value % 1 == 0
+    real = isinstance(value, Real)
+    return real and bool(low <= value < high and value % 1 == 0)

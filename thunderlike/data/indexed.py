@@ -1,0 +1,176 @@
+"""Series and what their positions are called: selecting, mapping, and keeping the index along."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from thunderlike.data import multiindex
+from thunderlike.data.base import Collection, records_of
+from thunderlike.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from thunderlike.engines.base import Array, Records
+
+__all__ = ["Indexed"]
+
+Shape = tuple[int, ...]
+
+
+class Indexed(Collection):
+    """Records of one axis, whose positions have an index; what :class:`Series` are built on."""
+
+    def __init__(
+        self, values: Any, index: Any = None, labels: Any = None, baseshape: Shape | None = None
+    ) -> None:
+        records = records_of(values, 1)
+        if baseshape is None:
+            baseshape = np.shape(values)[:-1] or (records.spec.count,)
+        super().__init__(records, baseshape, labels)
+        self.index = index
+
+    def _changed(self, records: Records, **changes: Any) -> Self:
+        kept = self._index if records.spec.shape == self.value_shape else None
+        return type(self)(
+            records,
+            index=changes.get("index", kept),
+            labels=changes.get("labels", self._labels),
+            baseshape=changes.get("baseshape", self._baseshape),
+        )
+
+    @property
+    def length(self) -> int:
+        """Number of values in each series."""
+        return self.value_shape[0]
+
+    @property
+    def index(self) -> Array:
+        """What each position in a series is called.
+
+        An array of shape ``(length,)``, or ``(length, levels)``.
+        """
+        return self._index
+
+    @index.setter
+    def index(self, index: Any) -> None:
+        self._index = multiindex.as_index(index, self.length)
+
+    def _indexed(self, index: Any) -> Self:
+        return self._changed(self._records, index=index)
+
+    def _cut(self, values: list[Any]) -> Self:
+        """The chosen positions of each series, and of the index."""
+        part = super()._cut(values)
+        return part if part is self else part._indexed(self._index[values[0]])
+
+    def map(  # type: ignore[override]  # Thunder has the index second
+        self,
+        func: Callable[[Any], Any],
+        index: Any = None,
+        value_shape: Shape | int | None = None,
+        dtype: Any = None,
+        *,
+        with_keys: bool = False,
+    ) -> Self:
+        """Apply a function to each series; as :meth:`Collection.map`.
+
+        Parameters
+        ----------
+        func : callable
+            From an array of length `length` to an array, all of one length, or a scalar.
+        index : sequence, optional
+            Index of the results, whose length it tells; by default kept where the length is.
+        value_shape, dtype, with_keys
+            As in :meth:`Collection.map`.
+        """
+        if index is not None and value_shape is None:
+            value_shape = len(index)
+        records = self._mapped(func, value_shape, dtype, with_keys=with_keys)
+        return self._changed(records, **({} if index is None else {"index": index}))
+
+    def select(self, crit: Any) -> Self:
+        """Keep the positions whose index is as asked, in the order of the index.
+
+        Parameters
+        ----------
+        crit : callable, value or list of values
+            A function of an index value that says whether to keep it, or what to keep.
+
+        Raises
+        ------
+        SpecError
+            When nothing is left, or the index has several levels.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[5, 6, 7]], index=["a", "b", "c"])
+        >>> series.select(["c", "a"]).toarray()
+        array([5, 7])
+        """
+        if self._index.ndim > 1:
+            raise SpecError("the index has several levels: use select_by_index")
+        if callable(crit):
+            keep = np.array([bool(crit(value)) for value in self._index.tolist()], dtype=bool)
+        else:
+            keep = np.isin(self._index, np.atleast_1d(np.asarray(crit)))
+        if not keep.any():
+            there = multiindex.shown(self._index)
+            raise SpecError(f"no index value is {crit!r}: there are {there}")
+        return self[..., np.flatnonzero(keep)]
+
+    def between(self, left: Any, right: Any) -> Self:
+        """Keep the positions whose index is at least `left` and less than `right`."""
+        return self.select(lambda value: left <= value < right)
+
+    def select_by_index(
+        self,
+        val: Any,
+        level: Any = 0,
+        squeeze: bool = False,
+        filter: bool = False,
+        return_mask: bool = False,
+    ) -> Any:
+        """Keep the positions with the values asked for at one level of the index or several.
+
+        Parameters
+        ----------
+        val : value or list
+            A value or a list of values at one level; a value or a list for each of several levels,
+            and then positions are kept which have one of the values at every level.
+        level : int or list of int
+            Which levels, from 0.
+        squeeze : bool
+            Drop the levels for which a single value was asked; when none is left, the index is
+            ``0, 1, ...``. Not with `filter`.
+        filter : bool
+            Keep all other positions instead.
+        return_mask : bool
+            Return ``(series, mask)``, the mask of bool saying which positions were kept.
+
+        Raises
+        ------
+        SpecError
+            For a value that does not occur at its level, a level that there is not, and when no
+            position is left.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> index = [("go", 1), ("go", 2), ("stop", 1), ("stop", 2)]
+        >>> series = tl.series.fromarray([[5, 6, 7, 8]], index=index)
+        >>> series.select_by_index("stop", squeeze=True).index
+        array([1, 2], dtype=object)
+        >>> series.select_by_index(["go", [1, 2]], level=[0, 1]).toarray()
+        array([5, 6])
+        """
+        mask, fixed = multiindex.selected(self._index, val, level)
+        mask = ~mask if filter else mask
+        if not mask.any():
+            raise SpecError(f"no position is left when selecting {val!r} at level {level!r}")
+        kept = multiindex.without(self._index[mask], fixed if squeeze and not filter else [])
+        found = self[..., np.flatnonzero(mask)]._indexed(kept)
+        return (found, mask) if return_mask else found
