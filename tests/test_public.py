@@ -27,12 +27,6 @@ MODULES = sorted(
     if not module.name.endswith("__main__")
 )
 # Shared by the modules of one room and meant for no other: underscores would only be in the way.
-WITHIN_A_ROOM = {
-    "thunderlike.data.functions": {"as_record"},
-    "thunderlike.engines.base": {"check_block", "check_range"},
-    "thunderlike.engines.session": {"use_our_python"},
-    "thunderlike.testing.engines": {"LazyRecords"},
-}
 
 
 def imported_by(code):
@@ -84,7 +78,7 @@ def test_the_names_of_a_module_are_those_it_lists(name):
         and value.__module__ == name
         and not key.startswith("_")
     }
-    assert defined - set(listed) <= WITHIN_A_ROOM.get(name, set())
+    assert defined <= set(listed)
 
 
 def test_the_package_shows_what_it_lists():

@@ -52,7 +52,7 @@ class Blocks(OnEngine):
     padding: (0, 1, 1)
     """
 
-    described: ClassVar[tuple[str, ...]] = ("mode", "dtype", "shape", "blockshape", "padding")
+    _described: ClassVar[tuple[str, ...]] = ("mode", "dtype", "shape", "blockshape", "padding")
 
     def __init__(self, records: Records, grid: Grid, length: int, dtype: Any) -> None:
         super().__init__(records, grid.shape)
@@ -161,7 +161,7 @@ class Blocks(OnEngine):
         """Put the blocks together, without their padding; on Spark, a shuffle."""
         spec = Spec(self._length, self._grid.image, self._dtype)
         records = self._records.regroup(FromBlocks(spec, self._grid))
-        images: Images = self.kinds["Images"](records)
+        images: Images = self._kinds["Images"](records)
         return images
 
     def toseries(self) -> Series:
@@ -169,7 +169,7 @@ class Blocks(OnEngine):
         pixels = int(np.prod(self._grid.image))
         spec = Spec(pixels, (self._length,), self._dtype)
         records = self._records.regroup(FromBlocksToSeries(spec, self._grid))
-        series: Series = self.kinds["Series"](records, baseshape=self._grid.image)
+        series: Series = self._kinds["Series"](records, baseshape=self._grid.image)
         return series
 
     def toarray(self, *, squeeze: bool = True) -> Array:

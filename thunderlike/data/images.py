@@ -178,7 +178,7 @@ class Images(Collection):
         nbytes = block_bytes(chunk_size, self._records.spec)
         exchange = Transpose(self._records.spec, (self.count(),))
         records = self._records.regroup(exchange, nbytes)
-        return self.kinds["Series"](records, index=self._labels, baseshape=self.value_shape)
+        return self._kinds["Series"](records, index=self._labels, baseshape=self.value_shape)
 
     def toblocks(self, chunk_size: Any = "auto", padding: Any = None) -> Blocks:
         """Cut the images in space, into blocks of all frames of one region.

@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 class OnEngine(abc.ABC):
     """Records with keys on an engine, never changed; no method asks which engine it is."""
 
-    kinds: ClassVar[dict[str, Any]] = {}  # by name, so that each can make the others
-    described: ClassVar[tuple[str, ...]] = ("mode", "dtype", "shape")
+    _kinds: ClassVar[dict[str, Any]] = {}  # by name, so that each can make the others
+    _described: ClassVar[tuple[str, ...]] = ("mode", "dtype", "shape")
 
     def __init_subclass__(cls) -> None:
-        OnEngine.kinds.setdefault(cls.__name__, cls)
+        OnEngine._kinds.setdefault(cls.__name__, cls)
 
     def __init__(self, records: Records, baseshape: Shape) -> None:
         self._records = records
@@ -73,7 +73,7 @@ class OnEngine(abc.ABC):
         return self.shape[0]
 
     def __repr__(self) -> str:
-        lines = [f"{name}: {getattr(self, name)}" for name in self.described]
+        lines = [f"{name}: {getattr(self, name)}" for name in self._described]
         return "\n".join([type(self).__name__, *lines])
 
     def tolocal(self) -> Self:

@@ -17,7 +17,15 @@ from thunderlike.errors import EngineError
 if TYPE_CHECKING:
     from pyspark import SparkContext
 
-__all__ = ["LEAST_JAVA", "context", "context_of", "find_java", "java_version", "quiet"]
+__all__ = [
+    "LEAST_JAVA",
+    "context",
+    "context_of",
+    "find_java",
+    "java_version",
+    "quiet",
+    "use_our_python",
+]
 
 LEAST_JAVA = 17  # of Spark 4
 
@@ -157,6 +165,8 @@ def _prepare() -> None:
             f"apt-get install openjdk-{LEAST_JAVA}-jre-headless) or use engine='local'"
         )
     home = os.environ.get("SPARK_HOME")
+    if home and not (Path(home) / "bin" / "spark-submit").is_file():
+        raise EngineError(f"SPARK_HOME={home} holds no Spark: unset it to use that of pyspark")
     if not home or not (Path(home) / "conf").is_dir():
         ours = Path(__file__).parent.parent / "conf"
         os.environ.setdefault("SPARK_CONF_DIR", str(ours))
