@@ -26,7 +26,6 @@ MODULES = sorted(
     for module in pkgutil.walk_packages(tl.__path__, "thunderlike.")
     if not module.name.endswith("__main__")
 )
-# Shared by the modules of one room and meant for no other: underscores would only be in the way.
 
 
 def imported_by(code):

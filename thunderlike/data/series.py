@@ -203,7 +203,7 @@ class Series(Signals, Reductions):
         exchange = Transpose(self._records.spec, self.baseshape)
         records = self._records.regroup(exchange, block_bytes(chunk_size, frames))
         counts = multiindex.counts_only(self._index)
-        return self.kinds["Images"](records, labels=None if counts else self._index)
+        return self._kinds["Images"](records, labels=None if counts else self._index)
 
     def topandas(self) -> Any:
         """Return a DataFrame with a row for each series; pandas must be installed.
