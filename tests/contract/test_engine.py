@@ -104,6 +104,21 @@ def test_combine_pairs_by_number(engine, records, array):
     np.testing.assert_array_equal(total.collect(), array * 11, strict=True)
 
 
+def test_concat_numbers_the_records_of_all(engine, records, array):
+    more = engine.load(ArraySource(array[:3] * 10), npartitions=1)
+    none = engine.load(ArraySource(array[:0]))
+    joined = records.concat([none, more, records])
+    expected = np.concatenate([array, array[:3] * 10, array])
+    assert joined.spec == Spec(25, (3, 4), np.dtype("int16"))
+    np.testing.assert_array_equal(joined.collect(), expected, strict=True)
+    np.testing.assert_array_equal(joined.collect(9, 16), expected[9:16])
+    np.testing.assert_array_equal(
+        joined.take(np.array([24, 0, 12])).collect(), expected[[24, 0, 12]]
+    )
+    number = joined.map(Block(lambda start, b: start + np.arange(len(b))), (), np.dtype("int64"))
+    assert number.collect().tolist() == list(range(25))
+
+
 def test_regroup_there_and_back(records, array):
     there = records.regroup(Transpose(records.spec, (11,)))
     np.testing.assert_array_equal(there.collect(), array.reshape(11, 12).T, strict=True)

@@ -6,7 +6,7 @@ operation is one vectorised call a block, never one Python call a record. What t
 (frames, pixels, grid cells) is not the engine's business; the classes in ``thunderlike.data`` know.
 
 Two classes make an engine: an :class:`Engine`, which brings records in, and a :class:`Records`,
-which holds them and answers the verbs below. There are thirteen, and they may rely on each other:
+which holds them and answers the verbs below. There are fourteen, and they may rely on each other:
 
 ==============  ==================================================================================
 ``load``        bring in the records of a source
@@ -14,6 +14,7 @@ which holds them and answers the verbs below. There are thirteen, and they may r
 ``map``         a kernel over each block, one record out for each record in
 ``combine``     a kernel over two collections, block by block, paired by record number
 ``take``        some records, in any order, repeated if asked
+``concat``      these records, then those of others
 ``regroup``     make new records out of pieces of the old ones (images to series and back)
 ``aggregate``   one value out of all blocks: a partial for each, merged in order
 ``collect``     a range of records as one array, here
@@ -42,7 +43,7 @@ from thunderlike.engines.distributed import DistributedArray
 from thunderlike.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = [
     "Array",
@@ -55,6 +56,8 @@ __all__ = [
     "Records",
     "Source",
     "Spec",
+    "check_block",
+    "check_range",
 ]
 
 Array: TypeAlias = NDArray[Any]
@@ -86,7 +89,7 @@ class Spec:
     count: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float64))
-    weight: int = field(default=0, compare=False)
+    weight: int = field(default=0, compare=False, repr=False)
 
     @property
     def record_bytes(self) -> int:
@@ -266,6 +269,10 @@ class Records(abc.ABC):
     @abc.abstractmethod
     def take(self, rows: NDArray[np.int64]) -> Records:
         """The records of these numbers, in this order; a number may come again."""
+
+    @abc.abstractmethod
+    def concat(self, others: Sequence[Records]) -> Records:
+        """These records, then those of each of the others: all of one shape, dtype and engine."""
 
     @abc.abstractmethod
     def regroup(self, exchange: Exchange, nbytes: int | None = None) -> Records:

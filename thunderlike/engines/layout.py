@@ -63,6 +63,16 @@ class Layout:
 
         return Layout(tuple(kept(chunks) for chunks in self.partitions))
 
+    def moved(self, by: int) -> Layout:
+        """The same chunks, under later numbers.
+
+        Examples
+        --------
+        >>> Layout((((0, 2), (2, 3)), ())).moved(10)
+        Layout(partitions=(((10, 12), (12, 13)), ()))
+        """
+        return Layout(tuple(tuple((a + by, b + by) for a, b in part) for part in self.partitions))
+
 
 Planner: TypeAlias = Callable[["Spec", int, int | None, int], Layout]
 

@@ -31,7 +31,7 @@ from thunderlike.parallel.pool import tmap
 from thunderlike.progress import track
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from threadpoolctl import ThreadpoolController
@@ -127,6 +127,11 @@ class LocalRecords(Records):
         if len(rows) and np.array_equal(rows, run):
             return LocalRecords(self.engine, self.values[rows[0] : rows[-1] + 1])
         return LocalRecords(self.engine, self.values[rows])
+
+    def concat(self, others: Sequence[Records]) -> LocalRecords:
+        """One array; a copy."""
+        arrays = [self.values, *(other.collect() for other in others)]
+        return LocalRecords(self.engine, np.concatenate(arrays))
 
     def regroup(self, exchange: Exchange, nbytes: int | None = None) -> LocalRecords:  # noqa: ARG002
         """Have each tile of the new records placed from the one old block."""

@@ -37,7 +37,7 @@ from thunderlike.engines.tasks import carrying, job
 from thunderlike.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -155,6 +155,18 @@ class SparkRecords(Records):
 
         return SparkRecords(self.engine, _stage(self.rdd, run), spec, self.layout.picked(rows))
 
+    def concat(self, others: Sequence[Records]) -> SparkRecords:
+        """The partitions of all, one after the other; nothing is moved."""
+        parts = [self, *(self._ours(other) for other in others)]
+        starts = np.cumsum([0, *(part.spec.count for part in parts)]).tolist()
+        moved = [
+            _stage(part.rdd, _Moved(start)) for part, start in zip(parts, starts, strict=False)
+        ]
+        layouts = [part.layout.moved(start) for part, start in zip(parts, starts, strict=False)]
+        layout = Layout(tuple(chunks for one in layouts for chunks in one.partitions))
+        spec = Spec(starts[-1], self.spec.shape, self.spec.dtype)
+        return SparkRecords(self.engine, self.engine.context.union(moved), spec, layout)
+
     def regroup(self, exchange: Exchange, nbytes: int | None = None) -> SparkRecords:
         """One shuffle of pieces, sized so that neither their number nor their bytes explode."""
         nbytes = nbytes or exchange_bytes(exchange.spec, self.engine.context.defaultParallelism)
@@ -231,13 +243,18 @@ class SparkRecords(Records):
     def _in_order(self) -> Pick:
         return Pick(self.spec, np.arange(self.spec.count))
 
+    def _ours(self, other: Records) -> SparkRecords:
+        """The other, if it is on this engine."""
+        if not isinstance(other, SparkRecords) or other.engine != self.engine:
+            raise EngineError(f"records of {other.engine} cannot be joined with {self.engine}")
+        return other
+
     def _aligned(self, other: Records) -> SparkRecords:
         """The other's records in chunks and partitions like ours."""
-        if not isinstance(other, SparkRecords) or other.engine != self.engine:
-            raise EngineError(f"records of {other.engine} cannot be paired with {self.engine}")
-        if other.layout == self.layout:
-            return other
-        return other._exchanged(other._in_order(), self.layout, current().chunk_bytes)
+        ours = self._ours(other)
+        if ours.layout == self.layout:
+            return ours
+        return ours._exchanged(ours._in_order(), self.layout, current().chunk_bytes)
 
     def _exchanged(self, exchange: Exchange, layout: Layout, slab_bytes: int) -> SparkRecords:
         """Cut slabs into pieces, send each to the partition that needs it, place it there."""
@@ -288,6 +305,16 @@ def _read(parts: Iterable[tuple[tuple[tuple[int, int], ...], Source]]) -> Iterat
             block = source.spec.empty(stop - start)
             source.read(start, stop, block)
             yield start, block
+
+
+class _Moved:
+    """The same chunks, under later numbers."""
+
+    def __init__(self, by: int) -> None:
+        self._by = by
+
+    def __call__(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        return ((start + self._by, block) for start, block in chunks)
 
 
 def _slabs(chunks: Iterable[Chunk], nbytes: int) -> Iterator[Chunk]:

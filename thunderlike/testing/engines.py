@@ -10,12 +10,14 @@ from thunderlike.engines.local import LocalEngine, LocalRecords
 from thunderlike.errors import EngineError, NotOnEngine
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
     from thunderlike.engines.base import Exchange, Kernel, Pairing, Source
 
-__all__ = ["Computed", "CountingEngine", "LazyEngine"]
+__all__ = ["Computed", "CountingEngine", "LazyEngine", "LazyRecords"]
 
 
 class Computed(EngineError):
@@ -78,6 +80,11 @@ class LazyRecords(Records):
     def take(self, rows: NDArray[np.int64]) -> LazyRecords:
         """Plan."""
         return self._of(len(rows), self.spec.shape, self.spec.dtype)
+
+    def concat(self, others: Sequence[Records]) -> LazyRecords:
+        """Plan."""
+        count = self.spec.count + sum(other.spec.count for other in others)
+        return self._of(count, self.spec.shape, self.spec.dtype)
 
     def regroup(self, exchange: Exchange, nbytes: int | None = None) -> LazyRecords:  # noqa: ARG002
         """Plan."""
@@ -153,6 +160,9 @@ class _CountingRecords(LocalRecords):
 
     def take(self, *args: Any) -> _CountingRecords:
         return self._of(super().take(*args))
+
+    def concat(self, *args: Any) -> _CountingRecords:
+        return self._of(super().concat(*args))
 
     def regroup(self, *args: Any) -> _CountingRecords:
         self.engine.asked["regroup"] += 1
