@@ -3,32 +3,117 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from thunderlike.data.base import Collection
 from thunderlike.data.functions import Stacked
 from thunderlike.engines import ArraySource
 from thunderlike.errors import NotOnEngine, SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from thunderlike.data.base import Collection
     from thunderlike.engines.base import Array, Records
 
-__all__ = ["apply"]
+__all__ = ["Elementwise"]
 
 
-def apply(
-    ufunc: np.ufunc, inputs: Sequence[Any], whole: Collection, keywords: Mapping[str, Any]
-) -> Records:
-    """Records of a ufunc over `inputs`, of which `whole` is the collection with most records.
+class Elementwise(Collection, NDArrayOperatorsMixin):
+    """Collections to compute with, by operators, by numpy's functions, by name."""
+
+    def astype(self, dtype: Any, casting: Any = "unsafe") -> Self:
+        """Cast every element."""
+        if not np.can_cast(self.dtype, dtype, casting):
+            raise SpecError(f"{casting!r} casting does not allow {self.dtype} to {np.dtype(dtype)}")
+        return self._stacked(_cast, dtype=np.dtype(dtype))
+
+    def clip(self, min: Any = None, max: Any = None) -> Self:  # numpy's names
+        """Limit every element to ``min .. max``, either of which may be left out."""
+        return self._stacked(np.clip, a_min=min, a_max=max)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
+        """Arithmetic: element-wise ufuncs of one or two inputs stay on the engine."""
+        if method != "__call__" or ufunc.nout != 1 or len(inputs) > 2 or "out" in keywords:
+            return NotImplemented
+        return _applied(ufunc, inputs, keywords)
+
+    def element_wise(self, other: Any, op: Callable[[Any, Any], Any]) -> Self:
+        """Combine with something of the same shape, element by element.
+
+        Parameters
+        ----------
+        other : number, array_like, Images or Series
+            What has the shape of a record, or is a single one, meets every record; anything else
+            must have the same shape, and is paired key by key.
+        op : callable
+            From two arrays of one shape, or an array and a number, to another of that shape:
+            ``numpy.maximum``, ``operator.add``.
+
+        Raises
+        ------
+        SpecError
+            When the shapes, or the classes, differ.
+        NotOnEngine
+            When `other` is on another engine.
+
+        Notes
+        -----
+        Also written as operators, ``x + other``, with numpy's functions, ``numpy.hypot(x, other)``,
+        and as :meth:`plus`, :meth:`minus`, :meth:`dottimes`, :meth:`dotdivide`. The dtype is that
+        of `op`. Nothing is computed until needed.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 5, 3]]).element_wise([2, 2, 9], np.maximum).toarray()
+        array([2, 5, 9])
+        """
+        return _applied(op, (self, other), {})
+
+    def plus(self, other: Any) -> Self:
+        """``self + other``, as :meth:`element_wise`."""
+        return self.element_wise(other, np.add)
+
+    def minus(self, other: Any) -> Self:
+        """``self - other``, as :meth:`element_wise`."""
+        return self.element_wise(other, np.subtract)
+
+    def dottimes(self, other: Any) -> Self:
+        """``self * other``, as :meth:`element_wise`."""
+        return self.element_wise(other, np.multiply)
+
+    def dotdivide(self, other: Any) -> Self:
+        """``self / other``, as :meth:`element_wise`."""
+        return self.element_wise(other, np.true_divide)
+
+    def subtract(self, val: Any) -> Self:
+        """Subtract a number, or an array of the shape of a record, from every record.
+
+        Raises
+        ------
+        SpecError
+            For an array of another shape.
+        """
+        if np.shape(val) not in ((), self.value_shape):
+            raise SpecError(
+                f"cannot subtract shape {np.shape(val)} from each record: give a number, or an "
+                f"array of shape {self.value_shape}"
+            )
+        return self.minus(val)
+
+
+def _applied(op: Callable[..., Any], inputs: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+    """What `op` makes of the inputs, one or two; a collection like the one with most records.
 
     A number, an array of the shape of a record and a collection of one record meet every record
-    of `whole`; any other input must have its shape, and is paired with it key by key. The dtype is
-    what numpy gives.
+    of it; any other input must have its shape, and is paired with it key by key. The dtype is what
+    `op` gives.
     """
+    inputs = [x if np.isscalar(x) or _is_collection(x) else np.asarray(x) for x in inputs]
+    whole = max((x for x in inputs if _is_collection(x)), key=lambda x: x.count())
     operands, paired = [], None
     for value in inputs:
         if value is whole:
@@ -38,8 +123,13 @@ def apply(
         else:
             operands.append(_Block(1))
             paired = _paired(value, whole)
-    call = _Applied(ufunc, tuple(operands), keywords)
-    dtype = _dtype(call, inputs)
+    call = _Applied(op, tuple(operands), keywords)
+    return whole._changed(_records(call, whole, paired, _dtype(call, inputs)))
+
+
+def _records(
+    call: _Applied, whole: Collection, paired: Records | None, dtype: np.dtype[Any]
+) -> Records:
     if paired is None:
         return whole._records.map(Stacked(call), whole.value_shape, dtype)
     return whole._records.combine(paired, call, whole.value_shape, dtype)
@@ -54,16 +144,16 @@ class _Block:
 
 @dataclass(frozen=True)
 class _Applied:
-    """A ufunc over blocks and constants, in the order in which they were written."""
+    """A function of blocks and constants, in the order in which they were written."""
 
-    ufunc: np.ufunc
+    op: Callable[..., Any]
     operands: tuple[Any, ...]
     keywords: Mapping[str, Any]
 
     def __call__(self, *blocks: Array) -> Array:
         filled = [blocks[o.number] if isinstance(o, _Block) else o for o in self.operands]
         with np.errstate(all="ignore"):  # nan and inf are results, and no engine warns of them
-            result: Array = self.ufunc(*filled, **self.keywords)
+            result: Array = self.op(*filled, **self.keywords)
         return result
 
 
@@ -77,9 +167,7 @@ def _is_constant(value: Any, whole: Collection) -> bool:
 
 def _constant(value: Any) -> Any:
     """The value as ufuncs take it; a Python number stays one, so that it widens no dtype."""
-    if _is_collection(value):
-        return value.first()
-    return value if np.isscalar(value) else np.asarray(value)
+    return value.first() if _is_collection(value) else value
 
 
 def _paired(value: Any, whole: Collection) -> Records:
@@ -104,11 +192,11 @@ def _dtype(call: _Applied, inputs: Sequence[Any]) -> np.dtype[Any]:
     """The dtype of the result, by numpy's own rules: tried on arrays of one element."""
     ones = [x if np.isscalar(x) else np.ones(1, getattr(x, "dtype", np.float64)) for x in inputs]
     with np.errstate(all="ignore"):
-        return np.asarray(call.ufunc(*ones, **call.keywords)).dtype
+        return np.asarray(call.op(*ones, **call.keywords)).dtype
 
 
 def _is_collection(value: Any) -> bool:
-    return hasattr(value, "_records")
+    return isinstance(value, Collection)
 
 
 def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
@@ -116,3 +204,8 @@ def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
         return np.broadcast_shapes(shape, target) == target
     except ValueError:
         return False
+
+
+def _cast(block: Array, dtype: np.dtype[Any]) -> Array:
+    with np.errstate(invalid="ignore"):  # nan becomes some integer, as in numpy, without a warning
+        return block.astype(dtype)

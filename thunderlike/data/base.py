@@ -5,16 +5,17 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from thunderlike.data import arithmetic, indexing
+from thunderlike.data import indexing
 from thunderlike.data.functions import PerRecord, Stacked, Trial, infer
 from thunderlike.data.onengine import OnEngine
 from thunderlike.engines import ArraySource, DistributedArray, Records, local
 from thunderlike.errors import SpecError
+from thunderlike.kernels.checks import is_whole
 from thunderlike.kernels.moments import Largest, Moments, Smallest, Total
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ __all__ = ["Collection", "checked_labels", "records_of"]
 Shape = tuple[int, ...]
 
 
-class Collection(OnEngine, NDArrayOperatorsMixin):
+class Collection(OnEngine):
     """Records ``(key, array)`` in key order, with one shape and dtype, on one engine.
 
     Never changed: every method gives a new collection. No method asks which engine it is on.
@@ -250,49 +251,116 @@ class Collection(OnEngine, NDArrayOperatorsMixin):
             )
         return self._single(value)
 
-    def astype(self, dtype: Any, casting: Any = "unsafe") -> Self:
-        """Cast every element."""
-        if not np.can_cast(self.dtype, dtype, casting):
-            raise SpecError(f"{casting!r} casting does not allow {self.dtype} to {np.dtype(dtype)}")
-        return self._stacked(_cast, dtype=np.dtype(dtype))
+    def foreach(self, func: Callable[[Any], Any]) -> None:
+        """Call ``func((key, array))`` for each record, for what it does; results are dropped.
 
-    def clip(self, min: Any = None, max: Any = None) -> Self:  # numpy's names
-        """Limit every element to ``min .. max``, either of which may be left out."""
-        return self._stacked(np.clip, a_min=min, a_max=max)
+        Parameters
+        ----------
+        func : callable
+            Takes the key, a tuple of int, and the array. Locally it is called in key order; on
+            Spark on the workers, so that only what it does there, to files say, is seen elsewhere.
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
-        """Arithmetic: element-wise ufuncs of one or two inputs stay on the engine."""
-        if method != "__call__" or ufunc.nout != 1 or len(inputs) > 2 or "out" in keywords:
-            return NotImplemented
-        collections = [x for x in inputs if isinstance(x, Collection)]
-        whole = max(collections, key=lambda x: x.count())
-        return whole._changed(arithmetic.apply(ufunc, inputs, whole, keywords))
+        Raises
+        ------
+        WorkerFailed
+            When it raises: with the key of the record.
+        """
+        kernel = _Calling(Trial(func, self._baseshape, with_keys=True))
+        done = self._records.map(kernel, (0,), np.dtype(bool))
+        done.aggregate(lambda _start, _block: None, lambda _one, _other: None)
+
+    def sample(self, nsamples: int = 100, seed: int | None = None) -> Self:
+        """Draw some records at random, in random order, none of them twice.
+
+        Parameters
+        ----------
+        nsamples : int
+            How many; all, if there are not as many.
+        seed : int, optional
+            The same seed draws the same records, on every engine.
+
+        Returns
+        -------
+        Images or Series
+            Local, with their labels; series in one row.
+
+        Raises
+        ------
+        SpecError
+            For less than one.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromrandom((4, 6, 10)).sample(5, seed=1).shape
+        (5, 10)
+        """
+        if not is_whole(nsamples, 1):
+            raise SpecError(f"cannot draw {nsamples!r} records: give a whole number from 1")
+        size = min(int(nsamples), self.count())
+        drawn = np.random.default_rng(seed).choice(self.count(), size, replace=False)
+        order = np.argsort(drawn)
+        values = self._records.spec.empty(size)
+        values[order] = self._records.take(drawn[order]).collect()  # in key order: no shuffle
+        labels = None if self._labels is None else self._labels.ravel()[drawn]
+        records = local().load(ArraySource(values))
+        return self._changed(records, baseshape=(size,), labels=labels)
 
     # statistics over the records
 
-    def mean(self) -> Self:
-        """Mean over the records, float64, of one local record. One pass."""
-        return self._single(self._folded("mean", Total).mean)
+    def mean(self, *, squeeze: bool = False) -> Any:
+        """Mean over the records, float64.
 
-    def var(self) -> Self:
-        """Population variance over the records, float64, of one local record. One pass."""
-        return self._single(self._folded("var", Moments).var)
+        Parameters
+        ----------
+        squeeze : bool
+            Return a plain array of `value_shape`, as numpy does, instead of a collection.
 
-    def std(self) -> Self:
-        """Population standard deviation, float64, of one local record. One pass."""
-        return self._single(self._folded("std", Moments).std)
+        Returns
+        -------
+        Images or Series
+            Local, of one record.
 
-    def sum(self) -> Self:
-        """Sum over the records, in numpy's accumulator dtype, of one local record. One pass."""
-        return self._single(self._folded("sum", Total).sum)
+        Raises
+        ------
+        SpecError
+            When there is no record.
 
-    def max(self) -> Self:
-        """Maximum over the records, of one local record. One pass."""
-        return self._single(self._folded("max", Largest).value)
+        Notes
+        -----
+        One pass, as all of these; on Spark, one job.
 
-    def min(self) -> Self:
-        """Minimum over the records, of one local record. One pass."""
-        return self._single(self._folded("min", Smallest).value)
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromarray(np.ones((10, 4, 6)))
+        >>> movie.mean().shape, movie.mean(squeeze=True).shape
+        ((1, 4, 6), (4, 6))
+        """
+        return self._statistic(self._folded("mean", Total).mean, squeeze=squeeze)
+
+    def var(self, *, squeeze: bool = False) -> Any:
+        """Variance over the records (of the population), float64; as :meth:`mean`."""
+        return self._statistic(self._folded("var", Moments).var, squeeze=squeeze)
+
+    def std(self, *, squeeze: bool = False) -> Any:
+        """Standard deviation (of the population), float64; as :meth:`mean`."""
+        return self._statistic(self._folded("std", Moments).std, squeeze=squeeze)
+
+    def sum(self, *, squeeze: bool = False) -> Any:
+        """Sum over the records, in the dtype in which numpy adds up; as :meth:`mean`."""
+        return self._statistic(self._folded("sum", Total).sum, squeeze=squeeze)
+
+    def max(self, *, squeeze: bool = False) -> Any:
+        """Maximum over the records; as :meth:`mean`."""
+        return self._statistic(self._folded("max", Largest).value, squeeze=squeeze)
+
+    def min(self, *, squeeze: bool = False) -> Any:
+        """Minimum over the records; as :meth:`mean`."""
+        return self._statistic(self._folded("min", Smallest).value, squeeze=squeeze)
+
+    def _statistic(self, value: Array, *, squeeze: bool) -> Any:
+        return np.asarray(value) if squeeze else self._single(value)
 
     def _folded(self, what: str, partial: Any) -> Any:
         """Merge the partials of all blocks."""
@@ -345,6 +413,14 @@ def _part(block: Array, selectors: tuple[Any, ...]) -> Array:
     return np.ascontiguousarray(block[selectors])
 
 
-def _cast(block: Array, dtype: np.dtype[Any]) -> Array:
-    with np.errstate(invalid="ignore"):  # nan becomes some integer, as in numpy, without a warning
-        return block.astype(dtype)
+@dataclass(frozen=True)
+class _Calling:
+    """A user's function, called for what it does: its results have no length."""
+
+    trial: Trial
+    vectorised: ClassVar[bool] = False
+
+    def __call__(self, start: int, block: Array) -> Array:
+        for row, record in enumerate(block):
+            self.trial(start + row, record)
+        return np.empty((len(block), 0), bool)

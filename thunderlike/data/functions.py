@@ -72,7 +72,7 @@ class Trial:
             raise
         except Exception as error:
             raise WorkerFailed(
-                f"{_name(self.function)} raised {type(error).__name__}: {error}, "
+                f"{name_of(self.function)} raised {type(error).__name__}: {error}, "
                 f"on the record of key {key}",
                 key=key,
                 traceback=traceback.format_exc(),
@@ -114,7 +114,7 @@ class PerRecord:
         array = as_record(result)
         if array.shape != self.shape:
             raise SpecError(
-                f"{_name(self.trial.function)} gave shape {array.shape} for the record of key "
+                f"{name_of(self.trial.function)} gave shape {array.shape} for the record of key "
                 f"{self.trial.key(number)} and {self.shape} before: results must be of one shape"
             )
         return array
@@ -146,5 +146,6 @@ def infer(
     return shape or result.shape, np.dtype(dtype) if dtype is not None else result.dtype
 
 
-def _name(function: Any) -> str:
+def name_of(function: Any) -> str:
+    """What a user's function is called, for messages."""
     return getattr(function, "__name__", None) or type(function).__name__

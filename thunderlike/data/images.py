@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from thunderlike.data import writing
-from thunderlike.data.base import Collection, records_of
+from thunderlike.data.arithmetic import Elementwise
+from thunderlike.data.base import records_of
 from thunderlike.data.blocking import ToBlocks
 from thunderlike.data.blocks import Blocks
 from thunderlike.data.chunks import block_bytes, grid_of
+from thunderlike.data.functions import name_of
+from thunderlike.data.shapes import reshaped
 from thunderlike.engines.exchange import Transpose
+from thunderlike.errors import SpecError
 from thunderlike.kernels import filters
 from thunderlike.kernels.localcorr import LocalCorrelation
 from thunderlike.kernels.windows import window_sizes
@@ -25,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Images"]
 
 
-class Images(Collection):
+class Images(Elementwise):
     """Images of one shape and dtype, in the order of their numbers.
 
     Parameters
@@ -126,6 +131,39 @@ class Images(Collection):
     def max_min_projection(self, axis: int = -1) -> Self:
         """Sum of largest and smallest pixel along an axis, in a dtype with room for it."""
         return self._stacked(filters.max_min_projection, axis=axis)
+
+    # other shapes
+
+    def squeeze(self) -> Self:
+        """Drop the axes of an image that have length 1; a single pixel keeps one."""
+        kept = tuple(n for n in self.value_shape if n != 1)
+        return self._stacked(_reshaped, shape=kept or (1,))
+
+    def reshape(self, *shape: Any) -> Self:
+        """Give every image another shape, of 2 or 3 axes.
+
+        Parameters
+        ----------
+        *shape : int
+            The first is the number of images; one of the others may be -1. A tuple will do as well.
+
+        Raises
+        ------
+        SpecError
+            For a shape of another size, another number of images, or other axes.
+
+        Examples
+        --------
+        >>> Images(np.zeros((10, 4, 6))).reshape(10, 2, -1).shape
+        (10, 2, 12)
+        """
+        found = reshaped(self.shape, shape)
+        if found[:1] != self.baseshape or len(found) not in (3, 4):
+            raise SpecError(
+                f"cannot reshape {self.shape} to {found}: the first axis must stay {self.count()}, "
+                "and 2 or 3 more follow"
+            )
+        return self._stacked(_reshaped, shape=found[1:])
 
     # all images together
 
@@ -233,6 +271,20 @@ class Images(Collection):
         same = images.count() == self.count()
         return Images(images._records, labels=self._labels if same else None)
 
+    def foreach(self, func: Callable[[tuple[int, Array]], Any]) -> None:
+        """Call ``func((number, image))`` for each image, for what it does; results are dropped.
+
+        As :meth:`Collection.foreach`, but the key is the number alone.
+
+        Examples
+        --------
+        >>> tops = {}
+        >>> Images(np.eye(2)[:, np.newaxis]).foreach(lambda kv: tops.update({kv[0]: kv[1].max()}))
+        >>> tops
+        {0: np.float64(1.0), 1: np.float64(1.0)}
+        """
+        super().foreach(_Numbered(func))
+
     # out
 
     def tobinary(self, path: Any, prefix: str = "image", *, overwrite: bool = False) -> None:
@@ -280,3 +332,22 @@ class Images(Collection):
             they are, without.
         """
         writing.images_to_png(self, path, prefix, overwrite=overwrite, vmin=vmin, vmax=vmax)
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """A function of ``(number, image)`` where one of ``(key, image)`` is called."""
+
+    function: Callable[[Any], Any]
+
+    @property
+    def __name__(self) -> str:
+        return name_of(self.function)
+
+    def __call__(self, record: tuple[tuple[int], Array]) -> None:
+        (number,), image = record
+        self.function((number, image))
+
+
+def _reshaped(block: Array, shape: tuple[int, ...]) -> Array:
+    return block.reshape(len(block), *shape)

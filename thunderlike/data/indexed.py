@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from thunderlike.data import multiindex
-from thunderlike.data.base import Collection, records_of
+from thunderlike.data.arithmetic import Elementwise
+from thunderlike.data.base import records_of
 from thunderlike.errors import SpecError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ __all__ = ["Indexed"]
 Shape = tuple[int, ...]
 
 
-class Indexed(Collection):
+class Indexed(Elementwise):
     """Records of one axis, whose positions have an index; what :class:`Series` are built on."""
 
     def __init__(

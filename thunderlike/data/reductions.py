@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from thunderlike.data import multiindex
+from thunderlike.data.functions import name_of
 from thunderlike.data.indexed import Indexed
 from thunderlike.errors import SpecError
 from thunderlike.kernels import groups as kernels
@@ -333,7 +334,7 @@ class _EachGroup:
 
     @property
     def __name__(self) -> str:
-        return getattr(self.function, "__name__", type(self.function).__name__)
+        return name_of(self.function)
 
     def __call__(self, series: Array) -> Array:
         runs = np.split(series[self.groups.order], self.groups.starts[1:])

@@ -164,13 +164,15 @@ def crosscorr(block: Array, signal: ArrayLike, lag: int = 0) -> Array:
 def _window(length: int, taps: int, mode: str) -> slice:
     """Which part of the full convolution numpy gives in a mode."""
     longer, shorter = max(length, taps), min(length, taps)
-    if mode == "full":
-        return slice(0, length + taps - 1)
-    if mode == "same":
-        return slice((shorter - 1) // 2, (shorter - 1) // 2 + longer)
-    if mode == "valid":
-        return slice(shorter - 1, longer)
-    raise SpecError(f"there is no mode {mode!r}: choose 'full', 'same' or 'valid'")
+    windows = {
+        "full": slice(0, length + taps - 1),
+        "same": slice((shorter - 1) // 2, (shorter - 1) // 2 + longer),
+        "valid": slice(shorter - 1, longer),
+    }
+    window = windows.get(mode)
+    if window is None:
+        raise SpecError(f"there is no mode {mode!r}: choose 'full', 'same' or 'valid'")
+    return window
 
 
 def _shifted(tile: Array, taps: Array) -> Array:
