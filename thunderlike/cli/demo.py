@@ -99,8 +99,7 @@ def _table(outcomes: Sequence[Outcome], apart: Sequence[float]) -> list[str]:
         _COLUMNS.format(
             outcome.engine,
             f"{outcome.seconds:.1f}",
-            str(outcome.map.best),
-            f"{outcome.map.best_correlation:.3f}",
+            *_best(outcome),
             outcome.cells.hits,
             outcome.cells.misses,
             outcome.cells.false_alarms,
@@ -108,3 +107,9 @@ def _table(outcomes: Sequence[Outcome], apart: Sequence[float]) -> list[str]:
         )
         for outcome, difference in zip(outcomes, apart, strict=True)
     ]
+
+
+def _best(outcome: Outcome) -> tuple[str, str]:
+    """The best pixel and its correlation; a movie of two images has none, its trend is all."""
+    r = outcome.map.best_correlation
+    return ("-", "-") if r is None else (str(outcome.map.best), f"{r:.3f}")
