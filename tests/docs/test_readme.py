@@ -84,11 +84,3 @@ def test_every_method_of_the_table_exists():
         module, _, attribute = name.rpartition(".")
         places = (importlib.import_module(module),) if module else homes
         assert any(hasattr(place, attribute) for place in places), name
-
-
-@pytest.mark.parametrize("kind", [tl.Images, tl.Series])
-def test_every_method_that_costs_anything_is_in_the_table(kind):
-    free = {"count", "iscached", "npartitions"}  # known without reading a value
-    shown = set(re.findall(r"[a-z_]+", " ".join(row.split("|")[1] for row in TABLE)))
-    methods = {name for name in dir(kind) if callable(getattr(kind, name)) and name[0] != "_"}
-    assert methods - free - shown == set()

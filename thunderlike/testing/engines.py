@@ -123,7 +123,7 @@ class CountingEngine(LocalEngine):
     Attributes
     ----------
     asked : Counter
-        How often each of ``aggregate collect stream regroup`` was called.
+        How often each of ``aggregate collect stream regroup repartition`` was called.
 
     Examples
     --------
@@ -167,6 +167,10 @@ class _CountingRecords(LocalRecords):
     def regroup(self, *args: Any) -> _CountingRecords:
         self.engine.asked["regroup"] += 1
         return self._of(super().regroup(*args))
+
+    def repartition(self, npartitions: int) -> _CountingRecords:
+        self.engine.asked["repartition"] += 1
+        return self._of(super().repartition(npartitions))
 
     def aggregate(self, *args: Any) -> Any:
         self.engine.asked["aggregate"] += 1

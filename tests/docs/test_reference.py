@@ -1,0 +1,17 @@
+"""The table of methods is what the code does."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_page_is_what_the_code_makes():
+    spec = importlib.util.spec_from_file_location("make_reference", DOCS / "make_reference.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (DOCS / "reference.md").read_text("utf-8") == module.page(), (
+        "docs/reference.md is out of date: run python docs/make_reference.py"
+    )
