@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import threading
@@ -16,10 +15,11 @@ from thunderlike.progress import Tracker, track, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
     from pyspark import SparkContext
 
-__all__ = ["carrying", "job"]
+__all__ = ["carrying", "import_first", "job"]
 
 
 class _Carried(Exception):  # never seen by a caller
@@ -31,15 +31,33 @@ class _Carried(Exception):  # never seen by a caller
 
 def carrying(function: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
     """Wrap a task so that the driver can raise again what it raised."""
+    return _Task(function)
 
-    @functools.wraps(function)
-    def run(*args: Any) -> Iterator[Any]:
+
+def import_first(module: ModuleType) -> None:
+    """Have workers import a module before they read a task.
+
+    For modules whose import makes others importable that a user's functions are defined in.
+    """
+    if module not in _first:
+        _first.append(module)
+
+
+_first: list[ModuleType] = []
+
+
+class _Task:
+    """A function for workers; pickled with what they import first."""
+
+    def __init__(self, function: Callable[..., Iterator[Any]]) -> None:
+        self.first = tuple(_first)  # in this order: they are there when the function is read
+        self.function = function
+
+    def __call__(self, *args: Any) -> Iterator[Any]:
         try:
-            yield from function(*args)
+            yield from self.function(*args)
         except ThunderlikeError as error:
             raise _Carried(error) from error
-
-    return run
 
 
 def _landed(text: str) -> ThunderlikeError | None:

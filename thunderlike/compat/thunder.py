@@ -1,0 +1,71 @@
+"""``import thunderlike.compat.thunder``, and from then on ``import thunder`` means thunderlike.
+
+It is for scripts and packages that were written for Thunder 1.x, and must come before they are
+imported. Workers of Spark do the same before they read a function. With Thunder, or the real bolt,
+imported in the same process it refuses; where it is only installed, this goes before it.
+
+>>> import thunderlike.compat.thunder
+>>> from thunder.images import fromarray, Images
+>>> images = fromarray([[[1, 2], [3, 4]], [[5, 6], [7, 8]]])
+>>> isinstance(images, Images), images.mean().toarray().tolist()
+(True, [[3.0, 4.0], [5.0, 6.0]])
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from thunderlike import images, series
+from thunderlike.compat import readers, writers
+from thunderlike.compat.aliases import install
+from thunderlike.data.base import Collection
+from thunderlike.data.blocks import Blocks
+from thunderlike.data.images import Images
+from thunderlike.data.onengine import OnEngine
+from thunderlike.data.series import Series
+from thunderlike.engines import DistributedArray
+from thunderlike.engines.tasks import import_first
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = ["MODULES", "__version__", "images", "series"]
+
+__version__ = "1.4.2"  # the release of Thunder whose names these are
+
+
+def _public(module: ModuleType) -> dict[str, Any]:
+    return {name: getattr(module, name) for name in module.__all__}
+
+
+MODULES: dict[str, dict[str, Any]] = {
+    "thunder": {"__version__": __version__},
+    "thunder.base": {"Base": OnEngine, "Data": Collection},
+    "thunder.readers": _public(readers),
+    "thunder.images": _public(images),
+    "thunder.images.images": {"Images": Images},
+    "thunder.images.readers": _public(images),
+    "thunder.images.writers": {
+        "topng": writers.topng,
+        "totif": writers.totif,
+        "tobinary": writers.images_tobinary,
+        "config": writers.write_config,
+    },
+    "thunder.series": _public(series),
+    "thunder.series.series": {"Series": Series},
+    "thunder.series.readers": _public(series),
+    "thunder.series.writers": {
+        "tobinary": writers.series_tobinary,
+        "write_config": writers.write_config,
+        "getlabel": writers.getlabel,
+    },
+    "thunder.blocks": {},
+    "thunder.blocks.blocks": {"Blocks": Blocks},
+    "bolt": {},
+    "bolt.spark": {},
+    "bolt.spark.array": {"BoltArraySpark": DistributedArray},
+}
+
+install(MODULES)
+import_first(sys.modules[__name__])
