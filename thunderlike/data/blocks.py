@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from thunderlike.data.aliases import with_draft_spellings
 from thunderlike.data.blocking import FromBlocks, FromBlocksToSeries
 from thunderlike.data.functions import PerRecord, Trial
 from thunderlike.data.onengine import OnEngine
@@ -26,6 +27,7 @@ Shape = tuple[int, ...]
 OBJECT = np.dtype(object)
 
 
+@with_draft_spellings
 class Blocks(OnEngine):
     """Images cut in space, never in time; made by :meth:`Images.toblocks`.
 

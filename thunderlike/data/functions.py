@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from thunderlike.engines.base import Array, Records
 
-__all__ = ["PerRecord", "Stacked", "Trial", "as_record", "infer"]
+__all__ = ["PerRecord", "Stacked", "Trial", "as_record", "infer", "name_of"]
 
 Shape = tuple[int, ...]
 

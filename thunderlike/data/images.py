@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from thunderlike.data import writing
+from thunderlike.data.aliases import with_draft_spellings
 from thunderlike.data.arithmetic import Elementwise
 from thunderlike.data.base import records_of
 from thunderlike.data.blocking import ToBlocks
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Images"]
 
 
+@with_draft_spellings
 class Images(Elementwise):
     """Images of one shape and dtype, in the order of their numbers.
 

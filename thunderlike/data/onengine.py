@@ -136,3 +136,19 @@ class OnEngine(abc.ABC):
         if npartitions < 1:
             raise SpecError(f"npartitions must be at least 1, not {npartitions}")
         return self._changed(self._records.repartition(npartitions))
+
+    def coalesce(self, npartitions: int) -> Self:
+        """Spread the records over fewer parts, in the same order, as :meth:`repartition`.
+
+        Raises
+        ------
+        SpecError
+            When they would be more.
+        """
+        fewer = self.repartition(npartitions)
+        if fewer.npartitions() > self.npartitions():
+            raise SpecError(
+                f"coalesce makes fewer parts than there are, {self.npartitions()}, not "
+                f"{npartitions}: call .repartition({npartitions})"
+            )
+        return fewer

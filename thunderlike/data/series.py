@@ -8,6 +8,7 @@ import numpy as np
 
 from thunderlike._lazy import optional
 from thunderlike.data import multiindex
+from thunderlike.data.aliases import with_draft_spellings
 from thunderlike.data.chunks import block_bytes
 from thunderlike.data.reductions import Reductions
 from thunderlike.data.shapes import reshaped
@@ -20,12 +21,15 @@ from thunderlike.kernels import products
 from thunderlike.kernels.products import Comoments
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from thunderlike.data.images import Images
     from thunderlike.engines.base import Array
 
 __all__ = ["Series"]
 
 
+@with_draft_spellings
 class Series(Signals, Reductions):
     """Sequences of one length and dtype; the last axis is the record, all others are keys.
 
@@ -211,9 +215,8 @@ class Series(Signals, Reductions):
         Returns
         -------
         pandas.DataFrame
-            The columns are the index, a MultiIndex where that has levels. The rows are the keys, a
-            level ``key0``, ``key1``, ... for each axis, and a level ``label`` where there are
-            labels.
+            The columns are the index, the rows are the keys: ``key0``, ``key1``, ... for each axis
+            and, where there are labels, ``label``. Several levels make a MultiIndex.
 
         Raises
         ------
@@ -222,16 +225,16 @@ class Series(Signals, Reductions):
 
         Notes
         -----
-        On Spark, one job; all values come to the driver.
+        On Spark, one job; all values come to the driver. The values are copied.
         """
-        pandas = optional("pandas", "pandas")
-        keys = dict(zip(_names(self._baseshape), np.indices(self._baseshape), strict=True))
+        axes = np.indices(self._baseshape)
+        keys = {f"key{axis}": positions.ravel() for axis, positions in enumerate(axes)}
         if self._labels is not None:
-            keys["label"] = self._labels
-        rows = pandas.MultiIndex.from_arrays([np.ravel(k) for k in keys.values()], names=list(keys))
-        levels = self._index.ndim > 1
-        columns = pandas.MultiIndex.from_arrays(list(self._index.T)) if levels else self._index
-        return pandas.DataFrame(self._records.collect(), index=rows, columns=columns)
+            keys["label"] = self._labels.ravel()
+        rows = _pandas_index(keys.values(), list(keys))
+        columns = _pandas_index(np.atleast_2d(self._index.T))
+        values = self._records.collect()
+        return optional("pandas", "pandas").DataFrame(values, rows, columns, copy=True)
 
 
 def _gramian(_: int, block: Array) -> Array:
@@ -251,5 +254,10 @@ def _matrix(other: Any) -> Array:
     return array[:, np.newaxis] if array.ndim == 1 else array
 
 
-def _names(baseshape: tuple[int, ...]) -> list[str]:
-    return [f"key{axis}" for axis in range(len(baseshape))]
+def _pandas_index(levels: Iterable[Array], names: Sequence[str] | None = None) -> Any:
+    """An Index, or of several levels a MultiIndex."""
+    pandas = optional("pandas", "pandas")
+    arrays = list(levels)
+    if len(arrays) > 1:
+        return pandas.MultiIndex.from_arrays(arrays, names=names)
+    return pandas.Index(arrays[0], name=names[0] if names else None)

@@ -6,12 +6,14 @@ Readers list files once, here, and read them where the engine runs, many at a ti
 from __future__ import annotations
 
 from thunderlike.data.images import Images
+from thunderlike.data.joining import concatenate
 from thunderlike.images.construct import fromarray, fromlist, fromrandom, fromrdd
 from thunderlike.images.examples import fromexample
 from thunderlike.images.readers import frombinary, frompng, fromtif
 
 __all__ = [
     "Images",
+    "concatenate",
     "fromarray",
     "frombinary",
     "fromexample",
