@@ -143,7 +143,8 @@ class Reductions(Indexed):
         if not is_whole(k, 1):
             raise SpecError(f"cannot average every {k!r} positions: give a whole number from 1")
         whole = self.length // int(k) * int(k)
-        return self._reduced(Groups.equal(np.arange(whole).reshape(-1, int(k))), "mean")
+        groups = Groups.equal(np.arange(whole).reshape(-1, int(k)))
+        return self._reduced(groups, "mean")._indexed(None)
 
     def mean_by_panel(self, length: int) -> Self:
         """Mean over panels: the series is cut into parts of one length, which are averaged.
