@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+from thunderlike.compat.aliases import AlreadyImported, install
+from thunderlike.errors import ThunderlikeError
+
+MODULES = {"madeup": {"one": 1}, "madeup.inner": {"two": 2}, "madeup.inner.most": {"three": 3}}
+
+
+@pytest.fixture(autouse=True)
+def cleared(monkeypatch):
+    """No made-up module from here on, nor afterwards."""
+    monkeypatch.setattr("thunderlike.compat.aliases._installed", {})
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "madeup"]:
+        del sys.modules[name]
+
+
+def test_every_way_to_import():
+    install(MODULES)
+    import madeup.inner.most as most
+    from madeup.inner import two
+
+    madeup = importlib.import_module("madeup")
+    assert (madeup.one, two, most.three, madeup.inner.most.three) == (1, 2, 3, 3)
+    assert importlib.util.find_spec("madeup.inner").name == "madeup.inner"
+
+
+def test_what_is_not_there_is_not_there():
+    install(MODULES)
+    with pytest.raises(ModuleNotFoundError, match=r"madeup\.other"):
+        importlib.import_module("madeup.other")
+    with pytest.raises(ImportError, match="four"):
+        from madeup import four  # noqa: F401
+
+
+def test_twice_is_once():
+    install(MODULES)
+    before = sys.modules["madeup"]
+    install(MODULES)
+    assert sys.modules["madeup"] is before
+
+
+def test_the_real_one_is_left_alone(monkeypatch):
+    real = ModuleType("madeup.inner")
+    real.__file__ = "/lib/madeup/inner.py"
+    monkeypatch.setitem(sys.modules, "madeup.inner", real)
+    with pytest.raises(AlreadyImported, match=r"from /lib/madeup/inner\.py") as caught:
+        install(MODULES)
+    assert isinstance(caught.value, ImportError)
+    assert isinstance(caught.value, ThunderlikeError)
+    assert "madeup" not in sys.modules
+    assert sys.modules["madeup.inner"] is real
+
+
+def run(code, *, path):
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, cwd=path, check=False)
+
+
+def test_thunderlike_alone_takes_no_name(tmp_path):
+    ran = run("import thunderlike, thunderlike.images; import thunder", path=tmp_path)
+    assert "No module named 'thunder'" in ran.stderr
+
+
+def test_a_real_thunder_in_use_is_refused(tmp_path):
+    (tmp_path / "thunder.py").write_text("")
+    ran = run("import thunder; import thunderlike.compat.thunder", path=tmp_path)
+    assert f"thunder is imported already, from {tmp_path}" in ran.stderr
+
+
+def test_a_real_thunder_not_in_use_is_not(tmp_path):
+    (tmp_path / "thunder.py").write_text("")
+    ran = run("import thunderlike.compat.thunder; from thunder import images", path=tmp_path)
+    assert (ran.returncode, ran.stderr) == (0, "")
