@@ -26,6 +26,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "BadIndex",
     "ConfigError",
     "Denied",
     "EngineError",
@@ -35,7 +36,6 @@ __all__ = [
     "MissingExtra",
     "NotFound",
     "NotOnEngine",
-    "BadIndex",
     "SpecError",
     "StorageError",
     "ThunderlikeError",

@@ -152,7 +152,8 @@ class _Bars:
 
     def show(self, event: Event) -> None:
         with self._lock:
-            bar = self._bars.get(event.work) or self._open(event)
+            # Not `or`: a bar without a total has no truth value.
+            bar = self._bars[event.work] if event.work in self._bars else self._open(event)
             bar.total = event.total or None
             bar.update(event.done - bar.n)
             if event.finished:

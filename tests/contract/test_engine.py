@@ -166,6 +166,7 @@ class Broken:
     """A source that cannot be read."""
 
     spec = Spec(11, (3, 4), np.dtype("int16"))
+    cuts = None
 
     def read(self, start, stop, out):
         raise FormatError("image-00003.bin: expected 24 bytes, found 5")

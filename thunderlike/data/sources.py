@@ -6,7 +6,7 @@ import itertools
 from bisect import bisect_right
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -36,12 +36,20 @@ class FileSource:
         Number of the first record of each file, and at last the number after all.
     load : callable
         ``load(path, first, last)`` reads records ``first .. last-1`` of a file as one array.
+    whole : bool
+        A part of a file costs as much as all of it.
     """
 
     spec: Spec
     paths: tuple[str, ...]
     edges: tuple[int, ...]
     load: Callable[[str, int, int], Any]
+    whole: bool = False
+
+    @property
+    def cuts(self) -> tuple[int, ...] | None:
+        """The edges of the files, where each is read as a whole."""
+        return self.edges if self.whole else None
 
     @classmethod
     def of(
@@ -51,10 +59,12 @@ class FileSource:
         shape: tuple[int, ...],
         dtype: Any,
         load: Callable[[str, int, int], Any],
+        *,
+        whole: bool = False,
     ) -> FileSource:
         """Make a source of files that hold so many records each."""
         edges = (0, *itertools.accumulate(counts))
-        return cls(Spec(edges[-1], shape, np.dtype(dtype)), tuple(paths), edges, load)
+        return cls(Spec(edges[-1], shape, np.dtype(dtype)), tuple(paths), edges, load, whole)
 
     def read(self, start: int, stop: int, out: Array) -> None:
         """Read file by file."""
@@ -104,6 +114,7 @@ class ListSource:
     items: Sequence[Any]
     accessor: Callable[[Any], Any]
     offset: int = 0
+    cuts: ClassVar[None] = None
 
     def read(self, start: int, stop: int, out: Array) -> None:
         """Call the function for each item."""
@@ -142,6 +153,7 @@ class RandomSource:
 
     spec: Spec
     seed: int
+    cuts: ClassVar[None] = None
 
     def read(self, start: int, stop: int, out: Array) -> None:
         """Draw each record with a generator of its own."""

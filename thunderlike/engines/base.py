@@ -32,9 +32,11 @@ does, the results are those of the local engine: values, shape, dtype, order, cl
 from __future__ import annotations
 
 import abc
+import itertools
 import math
+from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +60,7 @@ __all__ = [
     "Spec",
     "check_block",
     "check_range",
+    "snapped",
 ]
 
 Array: TypeAlias = NDArray[Any]
@@ -116,6 +119,13 @@ class Source(Protocol):
     def spec(self) -> Spec:
         """Count, shape and dtype of the records."""
 
+    @property
+    def cuts(self) -> Sequence[int] | None:
+        """Numbers of records before which a range may begin or end, 0 and `count` among them.
+
+        None where it may anywhere; a file that can only be read as a whole allows no cut within.
+        """
+
     def read(self, start: int, stop: int, out: Array) -> None:
         """Write records ``start .. stop-1`` into `out`, of shape ``(stop - start, *shape)``."""
 
@@ -137,6 +147,8 @@ class ArraySource:
 
     array: Array
     offset: int = 0
+
+    cuts: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         # Kernels and compiled libraries want numbers in the byte order of the machine.
@@ -331,6 +343,20 @@ class Records(abc.ABC):
         An engine whose records are a numpy array in this process gives that instead.
         """
         return DistributedArray(self, key_shape)
+
+
+def snapped(ranges: Sequence[tuple[int, int]], cuts: Sequence[int] | None) -> list[tuple[int, int]]:
+    """Move the ends of consecutive ranges back to where they may be cut; some may then be gone.
+
+    Examples
+    --------
+    >>> snapped([(0, 2), (2, 4), (4, 6)], cuts=[0, 3, 6])
+    [(0, 3), (3, 6)]
+    """
+    if cuts is None:
+        return list(ranges)
+    ends = [0, *(cuts[bisect_right(cuts, stop) - 1] for _, stop in ranges)]
+    return [(a, b) for a, b in itertools.pairwise(ends) if b > a]
 
 
 def check_range(spec: Spec, start: int, stop: int | None) -> tuple[int, int]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from thunderlike.config import MIB, current
+from thunderlike.engines.base import snapped
 from thunderlike.errors import SpecError
 
 if TYPE_CHECKING:
@@ -62,6 +63,18 @@ class Layout:
             return tuple((a, b) for a, b in ranges if b > a)
 
         return Layout(tuple(kept(chunks) for chunks in self.partitions))
+
+    def snapped(self, cuts: Sequence[int] | None) -> Layout:
+        """The same partitions, with chunks that begin and end at cuts."""
+        whole = iter(snapped([chunk for _, chunk in self.chunks()], cuts))
+        held, parts = next(whole, None), []
+        for chunks in self.partitions:
+            mine = []
+            while held and chunks and held[0] < chunks[-1][1]:
+                mine.append(held)
+                held = next(whole, None)
+            parts.append(tuple(mine))
+        return Layout(tuple(parts))
 
     def moved(self, by: int) -> Layout:
         """The same chunks, under later numbers.

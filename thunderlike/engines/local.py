@@ -24,6 +24,7 @@ from thunderlike.engines.base import (
     Spec,
     check_block,
     check_range,
+    snapped,
 )
 from thunderlike.engines.keys import Key, as_key, check_distinct, fitting
 from thunderlike.errors import NotOnEngine, SpecError
@@ -55,7 +56,8 @@ class LocalEngine(Engine):
         def read(start: int, stop: int) -> None:
             source.read(start, stop, out[start:stop])
 
-        _each_tile(read, source.spec, "reading")
+        tiles = snapped(_tiles(source.spec, current().tile_bytes), source.cuts)
+        _each_tile(read, source.spec, "reading", tiles=tiles)
         return LocalRecords(self, out)
 
     def adopt(
@@ -199,7 +201,11 @@ def _tiles(spec: Spec, nbytes: int) -> list[tuple[int, int]]:
 
 
 def _each_tile(
-    run: Callable[[int, int], None], spec: Spec, label: str, workers: int | None = None
+    run: Callable[[int, int], None],
+    spec: Spec,
+    label: str,
+    workers: int | None = None,
+    tiles: list[tuple[int, int]] | None = None,
 ) -> None:
     """Run over all tiles on threads; where there are many, in about a hundred steps of progress."""
     with track(label, spec.count) as work, _one_blas_thread():
@@ -208,7 +214,7 @@ def _each_tile(
             run(*tile)
             work.advance(tile[1] - tile[0])
 
-        for _ in tmap(step, _tiles(spec, current().tile_bytes), workers=workers):
+        for _ in tmap(step, tiles or _tiles(spec, current().tile_bytes), workers=workers):
             pass
 
 

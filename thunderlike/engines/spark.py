@@ -73,7 +73,7 @@ class SparkEngine(Engine):
 
     def load(self, source: Source, npartitions: int | None = None) -> SparkRecords:
         """Send each task the part of the source that it reads when it runs."""
-        layout = self.layout(source.spec, npartitions)
+        layout = self.layout(source.spec, npartitions).snapped(source.cuts)
         parts = [_part_of(source, chunks) for chunks in layout.partitions]
         rdd = self.context.parallelize(parts, len(parts))
         return SparkRecords(self, _stage(rdd, _read), source.spec, layout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import numpy as np
 
@@ -170,6 +170,7 @@ class CalciumSource:
 
     count: int
     seed: int
+    cuts: ClassVar[None] = None
 
     @property
     def spec(self) -> Spec:
@@ -222,7 +223,10 @@ def calcium(frames: int = FRAMES, seed: int = 1) -> Calcium:
     (14, (42, 128, 128))
     """
     if frames < 2 or seed < 0:
-        raise SpecError(f"a recording has 2 images or more and a seed >= 0, not {frames}, {seed}")
+        raise SpecError(
+            "a recording has 2 images or more and a seed of 0 or more, not "
+            f"{frames} images and seed {seed}"
+        )
     rng = np.random.default_rng(seed)
     cells = _cells(rng)
     behaviour = _running(rng, frames)

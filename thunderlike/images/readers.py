@@ -262,7 +262,8 @@ def _images(
     labels: Any,
     engine: Any,
 ) -> Images:
-    source = FileSource.of([file.path for file in files], counts, shape, dtype, load)
+    paths = [file.path for file in files]
+    source = FileSource.of(paths, counts, shape, dtype, load, whole=True)
     return Images(engine_for(engine).load(source, npartitions), labels=labels)
 
 
