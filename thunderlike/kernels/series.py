@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from thunderlike.errors import SpecError
-from thunderlike.kernels.moments import finite_origin
+from thunderlike.kernels.tiles import centered, norm, tiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -32,8 +32,6 @@ __all__ = [
     "standardize",
     "zscore",
 ]
-
-_TILE = 2**16  # elements: 512 KiB of float64
 
 
 def result_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -77,7 +75,7 @@ def center(block: Array) -> Array:
     array([[-2., -1.,  3.],
            [ 0.,  0.,  0.]])
     """
-    return _by_tiles(_centered, block)
+    return _by_tiles(centered, block)
 
 
 @np.errstate(all="ignore")
@@ -103,7 +101,7 @@ def standardize(block: Array) -> Array:
     array([[ 2.,  4.,  2.,  4.],
            [nan, nan, nan, nan]])
     """
-    return _by_tiles(lambda tile: tile / _std(_centered(tile.copy())), block)
+    return _by_tiles(lambda tile: tile / _std(centered(tile.copy())), block)
 
 
 @np.errstate(all="ignore")
@@ -268,9 +266,9 @@ def correlate(block: Array, signals: ArrayLike) -> Array:
     """
     against = _unit_signals(signals, block.shape[1])
     out = np.empty((len(block), len(against)), result_dtype(block.dtype))
-    for rows, tile in _tiles(block):
-        centered = _centered(tile)
-        out[rows] = np.clip(centered @ against.T / _norm(centered), -1, 1)
+    for rows, tile in tiles(block):
+        deviations = centered(tile)
+        out[rows] = np.clip(deviations @ against.T / _size(deviations), -1, 1)
     return out
 
 
@@ -302,45 +300,25 @@ def squelch(block: Array, threshold: float) -> Array:
 def _by_tiles(function: Callable[[Array], Array], block: Array) -> Array:
     """Apply a function to float64 tiles, which it may overwrite."""
     out = np.empty(block.shape, result_dtype(block.dtype))
-    for rows, tile in _tiles(block):
+    for rows, tile in tiles(block):
         out[rows] = function(tile)
     return out
 
 
-def _tiles(block: Array) -> Iterator[tuple[slice, Array]]:
-    """Some records at a time, as float64, in one reused scratch."""
-    count, length = block.shape
-    step = max(1, _TILE // max(1, length))
-    scratch = np.empty((min(step, count), length))
-    for start in range(0, count, step):
-        rows = slice(start, min(start + step, count))
-        tile = scratch[: rows.stop - start]
-        tile[...] = block[rows]
-        yield rows, tile
-
-
-def _centered(tile: Array) -> Array:
-    """The tile itself, less the mean of each record."""
-    # Less its first sample, a constant record is exactly 0 and a large offset costs no digits.
-    tile -= finite_origin(tile[:, :1])
-    tile -= tile.sum(axis=1, keepdims=True) / tile.shape[1]
-    return tile
-
-
-def _norm(centered: Array) -> Array:
+def _size(deviations: Array) -> Array:
     """Root of the sum of squares of each record, as a column; NaN instead of 0."""
-    squares = np.einsum("ij,ij->i", centered, centered)[:, None]
-    return np.sqrt(np.where(squares == 0, np.nan, squares))
+    length = norm(deviations)
+    return np.where(length == 0, np.nan, length)
 
 
-def _std(centered: Array) -> Array:
-    return _norm(centered) / np.sqrt(centered.shape[1])
+def _std(deviations: Array) -> Array:
+    return _size(deviations) / np.sqrt(deviations.shape[1])
 
 
 def _zscored(tile: Array) -> Array:
-    centered = _centered(tile)
-    centered /= _std(centered)
-    return centered
+    deviations = centered(tile)
+    deviations /= _std(deviations)
+    return deviations
 
 
 def _unit_signals(signals: ArrayLike, length: int) -> Array:
@@ -352,8 +330,8 @@ def _unit_signals(signals: ArrayLike, length: int) -> Array:
             f"give one signal of shape ({length},), or several of shape (m, {length})"
         )
     result_dtype(given.dtype)
-    centered = _centered(np.array(np.atleast_2d(given), np.float64))
-    return centered / _norm(centered)
+    deviations = centered(np.array(np.atleast_2d(given), np.float64))
+    return deviations / _size(deviations)
 
 
 @lru_cache(maxsize=8)
