@@ -102,7 +102,14 @@ def test_conf_round_trip():
         ('{"dims": [64, 64], "dtype": "int16"}', Conf((64, 64), np.dtype("int16"))),
         ('{"dims": [1, 2], "shape": [3, 4]}', Conf((3, 4), None)),
         ('{"dtype": ">f4"}', Conf(None, np.dtype(">f4"))),
-        ('{"nkeys": 3, "valuetype": "int16", "input": "/somewhere"}', Conf()),
+        (
+            '{"nkeys": 3, "valuetype": "int16", "nvalues": 9, "input": "/somewhere"}',
+            Conf(None, np.dtype("int16"), nkeys=3, nvalues=9),
+        ),
+        (
+            '{"format": "float", "keyformat": "int16"}',
+            Conf(None, np.dtype("f8"), keytype=np.dtype("i2")),
+        ),
         ('\n {"shape" : [2,\n 3]}\n', Conf((2, 3), None)),
         ("{}", Conf()),
     ],

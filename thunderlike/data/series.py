@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from thunderlike._lazy import optional
-from thunderlike.data import multiindex
+from thunderlike.data import multiindex, writing
 from thunderlike.data.aliases import with_draft_spellings
 from thunderlike.data.chunks import block_bytes
 from thunderlike.data.reductions import Reductions
@@ -208,6 +208,29 @@ class Series(Signals, Reductions):
         records = self._records.regroup(exchange, block_bytes(chunk_size, frames))
         counts = multiindex.counts_only(self._index)
         return self._kinds["Images"](records, labels=None if counts else self._index)
+
+    def tobinary(self, path: Any, prefix: str = "series", *, overwrite: bool = False) -> None:
+        """Write flat binary files, and a ``conf.json`` that describes them.
+
+        Parameters
+        ----------
+        path : path
+            A folder, made if need be; it must be empty or absent.
+        prefix : str
+            Files are called ``prefix-00000-00000.bin`` by the key of their first series.
+        overwrite : bool
+            Replace what an earlier call wrote there.
+
+        Raises
+        ------
+        Exists
+            When the folder holds anything, or with `overwrite` anything that is not such output.
+
+        Notes
+        -----
+        One pass; each file is written whole or not at all, an empty file ``SUCCESS`` comes last.
+        """
+        writing.series_to_binary(self, path, prefix, overwrite=overwrite)
 
     def topandas(self) -> Any:
         """Return a DataFrame with a row for each series; pandas must be installed.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from bisect import bisect_right
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,16 +11,27 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from thunderlike import storage
 from thunderlike.data.functions import Trial
 from thunderlike.engines.base import Spec
-from thunderlike.errors import FormatError, MissingExtra, SpecError
+from thunderlike.errors import FormatError, MissingExtra, NotFound, SpecError
+from thunderlike.formats import raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from thunderlike.engines.base import Array
 
-__all__ = ["FileSource", "ListSource", "RandomSource", "list_source", "naming", "stacked"]
+__all__ = [
+    "FileSource",
+    "ListSource",
+    "RandomSource",
+    "list_source",
+    "naming",
+    "read_conf",
+    "stacked",
+    "told",
+]
 
 
 @dataclass(frozen=True)
@@ -197,3 +209,26 @@ def list_source(items: list[Any], accessor: Any, dims: Any, dtype: Any) -> ListS
         dims = first.shape if dims is None else dims
         dtype = first.dtype if dtype is None else dtype
     return ListSource(Spec(len(items), tuple(dims), np.dtype(dtype)), items, accessor)
+
+
+def read_conf(path: str, name: str) -> raw.Conf:
+    """Read what the description beside a file says; nothing if there is none."""
+    beside = storage.join(storage.parent(path), name)
+    try:
+        data = storage.read(beside)
+    except NotFound:
+        return raw.Conf()
+    with naming(beside):
+        return raw.parse_conf(data)
+
+
+def told(what: str, given: Any, described: Any) -> Any:
+    """Choose what the caller said before what a file says; a difference is worth a word."""
+    if given is None or described is None:
+        return described if given is None else given
+    same = tuple(given) == tuple(described) if what == "shape" else np.dtype(given) == described
+    if not same:
+        warnings.warn(
+            f"the given {what} {given} goes before the {described} of conf.json", stacklevel=4
+        )
+    return given

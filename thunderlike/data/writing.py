@@ -1,4 +1,4 @@
-"""Writing images: a file each, from wherever the records are."""
+"""Writing images and series to files, from wherever the records are."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from thunderlike.data.images import Images
+    from thunderlike.data.series import Series
     from thunderlike.engines.base import Array
 
-__all__ = ["images_to_binary", "images_to_png", "images_to_tif"]
+__all__ = ["images_to_binary", "images_to_png", "images_to_tif", "series_to_binary"]
 
 
 def images_to_binary(images: Images, path: Any, prefix: str, *, overwrite: bool) -> None:
@@ -45,6 +46,23 @@ def images_to_png(
         raise SpecError("give both vmin and vmax, the values to show as black and white, or none")
     encode = png.encode if vmin is None or vmax is None else _Scaled(vmin, vmax)
     _write(images, path, _Names(prefix, "png"), encode, overwrite=overwrite)
+
+
+def series_to_binary(series: Series, path: Any, prefix: str, *, overwrite: bool) -> None:
+    """Write ``prefix-00000-00000.bin``, by the key of its first series, for each block."""
+    conf = raw.describe(series.shape, series.dtype)
+    digits = [max(5, len(str(n - 1))) for n in series.baseshape]
+    ours = [f"{prefix}-*.bin", "conf.json"]
+    with storage.output(path, ours, overwrite=overwrite) as folder:
+
+        def write(start: int, block: Array) -> None:
+            if len(block):
+                at = np.unravel_index(start, series.baseshape)
+                key = "-".join(f"{int(i):0{d}d}" for i, d in zip(at, digits, strict=True))
+                storage.write(storage.join(folder, f"{prefix}-{key}.bin"), raw.encode(block))
+
+        series._records.aggregate(write, lambda _one, _other: None)
+        storage.write(storage.join(folder, "conf.json"), conf)
 
 
 @dataclass(frozen=True)

@@ -85,10 +85,20 @@ class Conf:
     shape : tuple of int or None
         Of one image, or of a whole set of series.
     dtype : numpy.dtype or None
+        Of the values; older files call it ``valuetype`` or ``format``.
+    nkeys : int
+        Numbers of a key that stand before the values of each record, in older files.
+    nvalues : int or None
+        Values of a record, in older files.
+    keytype : numpy.dtype or None
+        Of the numbers of a key.
     """
 
     shape: tuple[int, ...] | None = None
     dtype: np.dtype[Any] | None = None
+    nkeys: int = 0
+    nvalues: int | None = None
+    keytype: np.dtype[Any] | None = None
 
 
 def describe(shape: Sequence[int], dtype: DTypeLike) -> bytes:
@@ -104,9 +114,7 @@ def describe(shape: Sequence[int], dtype: DTypeLike) -> bytes:
 
 
 def parse_conf(data: bytes) -> Conf:
-    """Read a ``conf.json``: ``shape``, or ``dims`` where it has none, and ``dtype``.
-
-    Other keys are left alone.
+    """Read a ``conf.json``, by the names of every generation; others are left alone.
 
     Raises
     ------
@@ -116,16 +124,28 @@ def parse_conf(data: bytes) -> Conf:
     Examples
     --------
     >>> parse_conf(b'{"dims": [64, 64], "dtype": "int16", "input": "elsewhere"}')
-    Conf(shape=(64, 64), dtype=dtype('int16'))
+    Conf(shape=(64, 64), dtype=dtype('int16'), nkeys=0, nvalues=None, keytype=None)
     """
     entries = _object(data)
-    shape, dtype = entries.get("shape", entries.get("dims")), entries.get("dtype")
+    shape = _first(entries, "shape", "dims")
+    dtype = _first(entries, "dtype", "valuetype", "format")
+    keytype = _first(entries, "keytype", "keyformat")
+    nvalues = entries.get("nvalues")
     try:
         return Conf(
-            None if shape is None else _sizes(shape), None if dtype is None else numbers(dtype)
+            shape=None if shape is None else _sizes(shape),
+            dtype=None if dtype is None else numbers(dtype),
+            nkeys=_sizes([entries.get("nkeys", 0)])[0],
+            nvalues=None if nvalues is None else _sizes([nvalues])[0],
+            keytype=None if keytype is None else numbers(keytype),
         )
     except SpecError as error:
-        raise FormatError(str(error)) from error
+        raise FormatError(f"conf.json: {error}") from error
+
+
+def _first(entries: dict[str, Any], *names: str) -> Any:
+    """Return the entry of the first of these names that there is."""
+    return next((entries[name] for name in names if name in entries), None)
 
 
 def _object(data: bytes) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike.data.images import Images
-from thunderlike.data.sources import FileSource, naming
+from thunderlike.data.sources import FileSource, naming, read_conf, told
 from thunderlike.engines import engine_for
-from thunderlike.errors import FormatError, NotFound, SpecError
+from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats import Header, png, raw, tiff
 from thunderlike.parallel.pool import tmap
 
@@ -82,8 +82,8 @@ def frombinary(
     workers, when they are needed.
     """
     files = storage.find(path, ext, recursive=recursive, start=start, stop=stop)
-    described = _conf(files[0].path, conf)
-    shape, dtype = _told("shape", shape, described.shape), _told("dtype", dtype, described.dtype)
+    described = read_conf(files[0].path, conf)
+    shape, dtype = told("shape", shape, described.shape), told("dtype", dtype, described.dtype)
     if shape is None:
         folder = storage.parent(files[0].path)
         raise SpecError(f"{folder}: there is no {conf} here: give the shape of one image, shape=")
@@ -271,29 +271,6 @@ def _header(format: Any, path: str) -> Header:
     with naming(path):
         header: Header = format.header(storage.read(path))
         return header
-
-
-def _conf(path: str, name: str) -> raw.Conf:
-    """What the description beside a file says; nothing if there is none."""
-    beside = storage.join(storage.parent(path), name)
-    try:
-        data = storage.read(beside)
-    except NotFound:
-        return raw.Conf()
-    with naming(beside):
-        return raw.parse_conf(data)
-
-
-def _told(what: str, given: Any, described: Any) -> Any:
-    """What the caller said goes before what a file says, and a difference is worth a word."""
-    if given is None or described is None:
-        return described if given is None else given
-    same = tuple(given) == tuple(described) if what == "shape" else np.dtype(given) == described
-    if not same:
-        warnings.warn(
-            f"the given {what} {given} goes before the {described} of conf.json", stacklevel=3
-        )
-    return given
 
 
 def _check_sizes(files: Sequence[Entry], nbytes: int) -> None:

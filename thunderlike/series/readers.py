@@ -1,0 +1,250 @@
+"""Series from files: flat binary and text."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike import storage
+from thunderlike.data.series import Series
+from thunderlike.data.sources import FileSource, naming, read_conf, told
+from thunderlike.engines import engine_for
+from thunderlike.errors import FormatError, SpecError
+from thunderlike.formats import raw, text
+from thunderlike.parallel.pool import tmap
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from thunderlike.engines import Engine, Records
+    from thunderlike.engines.base import Array
+    from thunderlike.storage import AnyPaths, Entry
+
+__all__ = ["frombinary", "fromtext"]
+
+Shape = tuple[int, ...]
+
+
+def fromtext(
+    path: AnyPaths,
+    ext: str = "txt",
+    dtype: Any = "float64",
+    skip: int = 0,
+    shape: Sequence[int] | None = None,
+    index: Any = None,
+    labels: Any = None,
+    npartitions: int | None = None,
+    engine: Any = None,
+) -> Series:
+    """Read text files: a series on each line, numbers apart by spaces, tabs or commas.
+
+    Parameters
+    ----------
+    path : path, or list of paths
+        A file, a folder, or a pattern.
+    ext : str
+        Extension of the files in a folder.
+    dtype : dtype
+        Of the values.
+    skip : int
+        Columns to leave out at the beginning: keys, for example.
+    shape : sequence of int, optional
+        ``(*baseshape, length)``; by default one axis of keys.
+    index, labels, npartitions, engine
+        As in :func:`fromarray`.
+
+    Raises
+    ------
+    NotFound
+        When no file is there.
+    FormatError
+        When a line has another number of columns, or something that is no number; names file and
+        line.
+    SpecError
+        When the lines do not make up `shape`.
+
+    Notes
+    -----
+    The files are read once here, to count their lines, and once where the engine runs.
+    """
+    files = storage.find(path, ext)
+    load = _TextRows(np.dtype(dtype), skip)
+    shapes = list(tmap(lambda file: load.shape(file.path), files))
+    width = next((w for n, w in shapes if n), 0)
+    for file, (count, columns) in zip(files, shapes, strict=True):
+        if count and columns != width:
+            raise FormatError(f"{file.path}: has {columns} columns, the first file {width}")
+    counts = [count for count, _ in shapes]
+    source = FileSource.of(_paths(files), counts, (width,), load.dtype, load, whole=True)
+    baseshape = _baseshape(shape, sum(counts), width, files[0].path)
+    records = engine_for(engine).load(source, npartitions)
+    return Series(records, index=index, labels=labels, baseshape=baseshape)
+
+
+def frombinary(
+    path: AnyPaths,
+    ext: str = "bin",
+    conf: str = "conf.json",
+    dtype: Any = None,
+    shape: Sequence[int] | None = None,
+    skip: int = 0,
+    index: Any = None,
+    labels: Any = None,
+    engine: Any = None,
+    npartitions: int | None = None,
+) -> Series:
+    """Read flat binary files: series one after the other, of one length.
+
+    Parameters
+    ----------
+    path, ext
+        As in :func:`fromtext`.
+    conf : str
+        Name of the file that describes the others, in their folder: JSON with ``shape`` and
+        ``dtype``, or the older ``nkeys nvalues keytype valuetype``.
+    dtype : dtype, optional
+        Of the values.
+    shape : sequence of int, optional
+        ``(*baseshape, length)``.
+    skip : int
+        Values to leave out at the beginning of each record, not counted in `shape`.
+    index, labels, engine, npartitions
+        As in :func:`fromarray`.
+
+    Raises
+    ------
+    NotFound
+        When no file is there.
+    SpecError
+        When shape and dtype are not told, or the records do not make up the shape.
+    FormatError
+        When a file does not hold whole records; names it.
+
+    Notes
+    -----
+    Files are listed once, here, and read in ranges of whole records. Records of the older kind
+    carry their keys: these are read first, and each record is put where its key says.
+    """
+    files = storage.find(path, ext)
+    told_by = read_conf(files[0].path, conf)
+    dtype = told("dtype", dtype, told_by.dtype)
+    if dtype is None:
+        raise SpecError(f"{files[0].path}: there is no {conf} with a dtype: give dtype=")
+    if told_by.nkeys and told_by.nvalues is not None and not skip:
+        records, baseshape = _by_key(
+            files, told_by, np.dtype(dtype), engine_for(engine), npartitions
+        )
+        return Series(records, index=index, labels=labels, baseshape=baseshape)
+    shape = told("shape", shape, told_by.shape)
+    if shape is None:
+        raise SpecError(f"{files[0].path}: there is no {conf} with a shape: give shape=")
+    layout = _Record(np.dtype(dtype), skip * np.dtype(dtype).itemsize, int(shape[-1]), 0)
+    source = _record_source(files, layout)
+    baseshape = _baseshape(shape, source.spec.count, int(shape[-1]), files[0].path)
+    records = engine_for(engine).load(source, npartitions)
+    return Series(records, index=index, labels=labels, baseshape=baseshape)
+
+
+@dataclass(frozen=True)
+class _TextRows:
+    """Lines of a file."""
+
+    dtype: np.dtype[Any]
+    skip: int
+
+    def shape(self, path: str) -> tuple[int, int]:
+        with naming(path):
+            rows, columns = text.decode(storage.read(path), self.dtype, self.skip).shape
+            return rows, columns
+
+    def __call__(self, path: str, first: int, last: int) -> Array:
+        return text.decode(storage.read(path), self.dtype, self.skip)[first:last]
+
+
+@dataclass(frozen=True)
+class _Record:
+    """Where the wanted numbers stand in a record: after some bytes, before some others."""
+
+    stored: np.dtype[Any]
+    before: int
+    count: int
+    after: int
+
+    @property
+    def nbytes(self) -> int:
+        return self.before + self.count * self.stored.itemsize + self.after
+
+    def __call__(self, path: str, first: int, last: int) -> Array:
+        data = storage.read_range(path, first * self.nbytes, (last - first) * self.nbytes)
+        if len(data) != (last - first) * self.nbytes:
+            raise FormatError(f"ends within record {first + len(data) // self.nbytes}")
+        table = np.frombuffer(data, np.uint8).reshape(last - first, self.nbytes)
+        wanted = table[:, self.before : self.nbytes - self.after]
+        numbers = np.ascontiguousarray(wanted).view(self.stored)
+        return numbers.astype(self.stored.newbyteorder("="), copy=False)
+
+
+def _record_source(files: Sequence[Entry], layout: _Record) -> FileSource:
+    """A source of records, of which each file must hold a whole number."""
+    for file in files:
+        if file.size % layout.nbytes:
+            raise FormatError(
+                f"{file.path}: {file.size} bytes are no whole number of records of "
+                f"{layout.nbytes} bytes: give another shape, dtype or skip"
+            )
+    counts = [file.size // layout.nbytes for file in files]
+    dtype = layout.stored.newbyteorder("=")
+    return FileSource.of(_paths(files), counts, (layout.count,), dtype, layout)
+
+
+def _by_key(
+    files: Sequence[Entry],
+    conf: raw.Conf,
+    dtype: np.dtype[Any],
+    engine: Engine,
+    npartitions: int | None,
+) -> tuple[Records, Shape]:
+    """Put records where their keys say: those are read first, all of them."""
+    length, keytype = conf.nvalues or 0, conf.keytype or np.dtype(np.int16)
+    key_bytes, value_bytes = conf.nkeys * keytype.itemsize, length * dtype.itemsize
+    keys = engine.load(_record_source(files, _Record(keytype, 0, conf.nkeys, value_bytes)))
+    positions = keys.collect().astype(np.int64)
+    baseshape, rows = _places(positions, conf.shape, files[0].path)
+    values = _record_source(files, _Record(dtype, key_bytes, length, 0))
+    return engine.load(values, npartitions).take(rows), baseshape
+
+
+def _places(keys: Array, shape: Shape | None, path: str) -> tuple[Shape, Array]:
+    """The shape that the keys fill, and the record that stands at each of its positions."""
+    if not len(keys):
+        raise SpecError(f"{path}: there are no records")
+    keys = keys - (keys.min(axis=0) == 1)  # older files count from 1
+    baseshape = shape or tuple(int(n) for n in keys.max(axis=0) + 1)
+    inside = len(baseshape) == keys.shape[1] and (keys >= 0).all() and (keys < baseshape).all()
+    numbers = np.ravel_multi_index(tuple(keys.T), baseshape) if inside else np.zeros(len(keys))
+    if len(keys) != math.prod(baseshape) or len(np.unique(numbers)) != len(keys):
+        raise SpecError(
+            f"{path}: the keys of {len(keys)} records are not all positions of shape {baseshape}, "
+            "each once"
+        )
+    return baseshape, np.argsort(numbers)
+
+
+def _baseshape(shape: Sequence[int] | None, count: int, length: int, path: str) -> Shape:
+    """Shape of the keys, if so many series of this length make up the whole shape."""
+    if shape is None:
+        return (count,)
+    whole = tuple(int(n) for n in shape)
+    if whole[-1:] != (length,) or math.prod(whole[:-1]) != count:
+        raise SpecError(
+            f"{path}: there are {count} series of length {length}, which do not make up shape "
+            f"{whole}: give another shape"
+        )
+    return whole[:-1]
+
+
+def _paths(files: Sequence[Entry]) -> list[str]:
+    return [file.path for file in files]
