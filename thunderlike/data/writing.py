@@ -50,14 +50,14 @@ def images_to_png(
 
 def series_to_binary(series: Series, path: Any, prefix: str, *, overwrite: bool) -> None:
     """Write ``prefix-00000-00000.bin``, by the key of its first series, for each block."""
-    conf = raw.describe(series.shape, series.dtype)
-    digits = [max(5, len(str(n - 1))) for n in series.baseshape]
+    conf, baseshape = raw.describe(series.shape, series.dtype), series.baseshape
+    digits = [max(5, len(str(n - 1))) for n in baseshape]
     ours = [f"{prefix}-*.bin", "conf.json"]
     with storage.output(path, ours, overwrite=overwrite) as folder:
 
         def write(start: int, block: Array) -> None:
             if len(block):
-                at = np.unravel_index(start, series.baseshape)
+                at = np.unravel_index(start, baseshape)
                 key = "-".join(f"{int(i):0{d}d}" for i, d in zip(at, digits, strict=True))
                 storage.write(storage.join(folder, f"{prefix}-{key}.bin"), raw.encode(block))
 
