@@ -153,6 +153,17 @@ def test_what_is_written_is_read_again(engine, movie, tmp_path):
     np.testing.assert_array_equal(td.images.fromtif(path + "-tif").toarray(), movie)
 
 
+def test_a_table_of_text(engine, rng, tmp_path):
+    """Two columns of keys, then the values, as Thunder's first example had them."""
+    values = rng.random((4, 6)).round(3)
+    rows = [[i // 2, i % 2, *row] for i, row in enumerate(values)]
+    np.savetxt(tmp_path / "pixels.txt", rows, fmt="%g")
+    series = td.series.fromtext(str(tmp_path / "pixels.txt"), skip=2, engine=engine)
+    np.testing.assert_allclose(series.toarray(), values)
+    images = series.reshape(2, 2, 6).toimages()
+    np.testing.assert_allclose(images.toarray(), values.T.reshape(6, 2, 2))
+
+
 @pytest.mark.spark
 def test_a_session_on_spark(spark_context, movie):
     data = td.images.fromarray(movie, npartitions=5, engine=spark_context)

@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+import thunder as td
 from thunder.images import fromarray, frombinary, frompng, fromtif, writers
 from thunder.series.writers import getlabel, write_config
+from thunder.series.writers import tobinary as series_tobinary
 
 from thunderlike.errors import Exists
 
@@ -33,6 +35,15 @@ def test_what_they_write_can_be_read(engine, array, tmp_path, write, read):
         write(images, tmp_path / "out", "frame")
     write(images + 1, tmp_path / "out", "frame", True)  # Thunder's order of arguments
     np.testing.assert_array_equal(read(tmp_path / "out").toarray(), array + 1)
+
+
+def test_series_too(engine, array, tmp_path):
+    series = td.series.fromarray(array, engine=engine)
+    series_tobinary(series, tmp_path / "out")
+    series_tobinary(series * 2, tmp_path / "out", "series", True)
+    found = td.series.frombinary(tmp_path / "out", engine=engine)
+    assert found.shape == (3, 4, 5)
+    np.testing.assert_array_equal(found.toarray(), array * 2)
 
 
 def test_options_go_to_the_method(array, tmp_path):

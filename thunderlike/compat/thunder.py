@@ -49,13 +49,14 @@ MODULES: dict[str, dict[str, Any]] = {
     "thunder.images.writers": {
         "topng": writers.topng,
         "totif": writers.totif,
-        "tobinary": writers.tobinary,
+        "tobinary": writers.images_tobinary,
         "config": writers.write_config,
     },
     "thunder.series": _public(series),
     "thunder.series.series": {"Series": Series},
     "thunder.series.readers": _public(series),
     "thunder.series.writers": {
+        "tobinary": writers.series_tobinary,
         "write_config": writers.write_config,
         "getlabel": writers.getlabel,
     },

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from thunderlike.data.images import Images
+    from thunderlike.data.series import Series
     from thunderlike.storage import AnyPath
 
-__all__ = ["getlabel", "tobinary", "topng", "totif", "write_config"]
+__all__ = ["getlabel", "images_tobinary", "series_tobinary", "topng", "totif", "write_config"]
 
 
 def topng(
@@ -31,11 +32,18 @@ def totif(
     images.totif(path, prefix, overwrite=overwrite, **options)
 
 
-def tobinary(
+def images_tobinary(
     images: Images, path: AnyPath, prefix: str = "image", overwrite: bool = False, **options: Any
 ) -> None:
     """Write one flat binary file an image; see ``Images.tobinary``."""
     images.tobinary(path, prefix, overwrite=overwrite, **options)
+
+
+def series_tobinary(
+    series: Series, path: AnyPath, prefix: str = "series", overwrite: bool = False, **options: Any
+) -> None:
+    """Write flat binary files of many series each; see ``Series.tobinary``."""
+    series.tobinary(path, prefix, overwrite=overwrite, **options)
 
 
 def write_config(
