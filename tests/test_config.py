@@ -39,10 +39,10 @@ def test_values_that_make_no_sense(value):
 
 
 def test_a_name_that_is_none_lists_those_that_are(nowhere, monkeypatch):
-    with pytest.raises(ConfigError, match=r"wokers.*workers"), tl.config(wokers=2):
+    with pytest.raises(ConfigError, match=r"no_such.*workers"), tl.config(no_such=2):
         pass
-    nowhere.write_text("wokers = 2")
-    with pytest.raises(ConfigError, match=r"thunderlike\.toml.*wokers"):
+    nowhere.write_text("no_such = 2")
+    with pytest.raises(ConfigError, match=r"thunderlike\.toml.*no_such"):
         current()
 
 
