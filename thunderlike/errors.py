@@ -15,6 +15,7 @@
     │ ├ NotOnEngine (NotImplementedError) another engine can
     │ └ WorkerFailed                      a user's function raised
     ├ MissingExtra (ImportError)          an optional library is not installed
+    ├ AlreadyImported (ImportError)       another library has the name that an alias needs
     └ ConfigError (ValueError)            a setting is unknown or makes no sense
 
 Each is also the builtin that a caller would try to catch. A message is one sentence that says
@@ -26,6 +27,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "AlreadyImported",
     "BadIndex",
     "ConfigError",
     "Denied",
@@ -110,6 +112,10 @@ class WorkerFailed(EngineError):
 
 class MissingExtra(ThunderlikeError, ImportError):
     """An optional library is not installed; the message says which extra brings it."""
+
+
+class AlreadyImported(ThunderlikeError, ImportError):
+    """A module of the name that an alias needs is in use, and is not ours."""
 
 
 class ConfigError(ThunderlikeError, ValueError):

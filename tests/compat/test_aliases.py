@@ -7,8 +7,8 @@ from types import ModuleType
 
 import pytest
 
-from thunderlike.compat.aliases import AlreadyImported, install
-from thunderlike.errors import ThunderlikeError
+from thunderlike.compat.aliases import install
+from thunderlike.errors import AlreadyImported, ThunderlikeError
 
 MODULES = {"madeup": {"one": 1}, "madeup.inner": {"two": 2}, "madeup.inner.most": {"three": 3}}
 

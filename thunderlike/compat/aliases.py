@@ -7,19 +7,15 @@ from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from typing import TYPE_CHECKING, Any
 
-from thunderlike.errors import ThunderlikeError
+from thunderlike.errors import AlreadyImported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
 
-__all__ = ["AlreadyImported", "install"]
+__all__ = ["install"]
 
 _installed: dict[str, ModuleType] = {}
-
-
-class AlreadyImported(ThunderlikeError, ImportError):
-    """A module of that name is in use, and is not ours."""
 
 
 def install(modules: Mapping[str, Mapping[str, Any]]) -> None:

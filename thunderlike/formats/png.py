@@ -145,7 +145,8 @@ def _pixels(data: bytes) -> NDArray[Any]:
     from PIL.Image import open as open_image
 
     with open_image(io.BytesIO(data), formats=["PNG"]) as image:
-        return native(np.asarray(image)) if image.mode != "P" else _colours(image)
+        has_palette = image.getbands() == ("P",)
+        return _colours(image) if has_palette else native(np.asarray(image))
 
 
 def _colours(palette: Image) -> NDArray[Any]:
