@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
 import subprocess
@@ -67,6 +68,19 @@ def test_both_engines_write_the_same_map(engine, work):
     assert script.main(arguments("local", output="other", sigma=1)) == 0
     one, other = (np.load(work / name / "correlation.npy") for name in ("one", "other"))
     np.testing.assert_allclose(one, other, rtol=0, atol=1e-12)
+
+
+class Terminal(io.StringIO):
+    """Standard error of somebody who watches."""
+
+    def isatty(self):
+        return True
+
+
+def test_progress_on_a_terminal_does_not_disturb_the_run(engine, work, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert script.main(arguments(engine.name)) == 0
+    assert "Traceback" not in sys.stderr.getvalue()
 
 
 def shorten(path):
