@@ -109,6 +109,33 @@ def through_blocks(draw, plain):
     return lambda x: x.toblocks(size, padding).toimages(), replace(plain, labels=None)
 
 
+def joined(draw, plain):
+    values = np.concatenate([plain.values, plain.values[:2]])
+    labels = None if plain.labels is None else np.concatenate([plain.labels, plain.labels[:2]])
+    return lambda x: tl.images.concatenate([x, x[:2]]), replace(plain, values=values, labels=labels)
+
+
+def flattened(draw, plain):
+    values = plain.values.reshape(-1, plain.values.shape[-1])
+    labels = None if plain.labels is None else plain.labels.ravel()
+    return lambda x: x.flatten(), replace(plain, values=values, labels=labels)
+
+
+def grouped(draw, plain):
+    days = np.array(draw(st.lists(st.integers(0, 2), min_size=9, max_size=9)))
+    days = np.resize(days, plain.values.shape[-1])
+    groups = np.unique(days)
+    sums = [plain.values[..., days == day].sum(axis=-1, dtype=np.float64) for day in groups]
+    dtype = plain.values[..., :1].sum(axis=-1).dtype
+
+    def call(x):
+        x = x[...]
+        x.index = days
+        return x.sum_by_index()
+
+    return call, replace(plain, values=np.stack(sums, axis=-1).astype(dtype), index=groups)
+
+
 def toimages(draw, plain):
     counts = np.array_equal(plain.index, np.arange(plain.values.shape[-1]))
     labels = None if counts else plain.index
@@ -129,8 +156,8 @@ def centered(draw, plain):
 
 
 BOTH = [double, minus_itself_reversed, astype, mapped, repartition, sliced, picked, filtered]
-IMAGES = [blurred, subsampled, toseries, through_blocks]
-SERIES = [toimages, between, centered]
+IMAGES = [blurred, subsampled, toseries, through_blocks, joined]
+SERIES = [toimages, between, centered, grouped, flattened]
 
 
 def allowed(plain):
@@ -138,7 +165,7 @@ def allowed(plain):
     if 0 in plain.values.shape:
         return [repartition, astype]
     if plain.kind == "series":
-        return BOTH + (SERIES if plain.values.ndim == 3 else [centered, between])
+        return BOTH + (SERIES if plain.values.ndim == 3 else [centered, between, grouped])
     return BOTH + IMAGES
 
 

@@ -133,7 +133,9 @@ class Collection(OnEngine):
         """
         chosen = indexing.selectors(item, self.shape)
         keys, values = chosen[: len(self._baseshape)], chosen[len(self._baseshape) :]
-        return self._picked(keys)._cut(values)
+        found = self._picked(keys)._cut(values)
+        # Never itself: new labels for x[:] are not to become those of x.
+        return self._changed(self._records) if found is self else found
 
     def _picked(self, keys: list[Any]) -> Self:
         """The records at the chosen keys."""
