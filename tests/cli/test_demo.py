@@ -5,6 +5,7 @@ import argparse
 import pytest
 
 from thunderlike.cli import demo
+from thunderlike.formats import png
 from thunderlike.jobs import demo as demonstration
 
 
@@ -30,7 +31,7 @@ def test_it_ends_with_a_table_and_the_picture(command, tmp_path, capsys):
     assert header.split()[:3] == ["engine", "seconds", "best"]
     assert row.startswith("local ")
     assert last == f"The picture: {tmp_path}/demo-output/result/map.png"
-    assert (tmp_path / "demo-output" / "result" / "map.png").exists()
+    assert png.decode((tmp_path / "demo-output" / "result" / "map.png").read_bytes()).ndim == 3
 
 
 def test_the_folder_can_be_chosen(command, tmp_path):
@@ -55,9 +56,8 @@ def test_engines_that_differ_are_a_failure(command, monkeypatch, capsys):
     assert "differ by more than 1e-06" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("frames", [2, 3])
-def test_the_shortest_movies_have_a_table_too(command, capsys, frames):
-    assert command("--engine", "local", "--frames", str(frames)) == 0
+def test_the_shortest_movie_has_a_table_too(command, capsys):
+    assert command("--engine", "local", "--frames", "2") == 0
     assert "The picture: " in capsys.readouterr().out
 
 

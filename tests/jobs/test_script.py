@@ -15,6 +15,7 @@ import pytest
 
 import thunderlike as tl
 from thunderlike.errors import NotFound
+from thunderlike.formats import png
 
 SCRIPT = Path(__file__).parents[2] / "spark-submit" / "activity_map.py"
 N = 12
@@ -61,8 +62,10 @@ def test_a_good_run_writes_the_map_and_says_one_line(engine, work, capfd, images
     assert out.endswith(f" s on {engine.name}\n")
     summary = json.loads((work / "map" / "summary.json").read_text())
     assert (summary["engine"], summary["records"]) == (engine.name, N)
+    assert png.decode((work / "map" / "summary.png").read_bytes()).ndim == 3
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_both_engines_write_the_same_map(engine, work):
     assert script.main(arguments(engine.name, output="one", sigma=1)) == 0
     assert script.main(arguments("local", output="other", sigma=1)) == 0
@@ -77,6 +80,7 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_progress_on_a_terminal_does_not_disturb_the_run(engine, work, monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     assert script.main(arguments(engine.name)) == 0
@@ -147,6 +151,7 @@ def test_debug_shows_where(work):
         script.main([*arguments(images="tof"), "--debug"])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_overwrite_replaces_our_own_output_and_nothing_else(work, capfd):
     assert script.main(arguments()) == 0
     assert script.main(arguments()) == 2
