@@ -132,13 +132,13 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_a_failure_is_one_line_exit_code_2_and_nothing_half_written(engine, work, capfd, failure):
+def test_a_failure_is_one_line_exit_code_2_and_nothing_half_written(engine, work, capsys, failure):
     changes, spoil, says = FAILURES[failure]
     if spoil:
         spoil(work)
     before = sorted(work.rglob("*"))
     assert script.main(arguments(engine.name, **changes)) == 2
-    out, err = capfd.readouterr()
+    out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("error: ")
     assert err.count("\n") == 1
