@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from thunderlike.errors import SpecError
+from thunderlike.kernels.checks import is_whole
 from thunderlike.kernels.windows import Windows, per_axis, shifts, window_sizes
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ def gaussian(block: Array, sigma: float | Sequence[float] = 2, order: int = 0) -
     Raises
     ------
     SpecError
-        If `sigma` is negative or has another length than an image has axes, or for a dtype that
-        scipy cannot filter.
+        If `sigma` or `order` is negative or has another length than an image has axes, or for a
+        dtype that scipy cannot filter.
 
     Notes
     -----
@@ -76,9 +77,13 @@ def gaussian(block: Array, sigma: float | Sequence[float] = 2, order: int = 0) -
     _check(block, "gaussian", _LINEAR)
     sigmas = per_axis(sigma, block.ndim - 1, "sigma")
     orders = per_axis(order, block.ndim - 1, "order")
-    if min(sigmas) < 0:
+    if not all(0 <= s < math.inf for s in sigmas):
         raise SpecError(f"sigma {sigma!r} must be 0 or more pixels")
-    return ndimage.gaussian_filter(block, (0, *sigmas), order=(0, *orders), mode="reflect")
+    if not all(is_whole(n, 0) for n in orders):
+        raise SpecError(f"order {order!r} must be whole numbers, 0 or more")
+    return ndimage.gaussian_filter(
+        block, (0, *sigmas), order=(0, *map(int, orders)), mode="reflect"
+    )
 
 
 def uniform(block: Array, size: int | Sequence[int] = 2) -> Array:
@@ -380,7 +385,7 @@ def _check(block: Array, name: str, dtypes: frozenset[str]) -> None:
 
 def _strides(factor: int | Sequence[int], ndim: int) -> tuple[int, ...]:
     steps = per_axis(factor, ndim, "factor")
-    if any(step < 1 or step != int(step) for step in steps):
+    if not all(is_whole(step, 1) for step in steps):
         raise SpecError(f"factor {factor!r} must be whole numbers of pixels, 1 or more")
     return tuple(int(step) for step in steps)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from thunderlike.errors import SpecError
+from thunderlike.kernels.checks import is_between, is_whole
 from thunderlike.kernels.tiles import centered, norm, tiles
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def detrend(block: Array, method: str = "linear", order: int = 5) -> Array:
     >>> detrend(np.array([[5, 7, 6, 11, 13]])).round(1)
     array([[5., 5., 2., 5., 5.]])
     """
-    if method not in ("linear", "nonlinear") or order < 0 or order != int(order):
+    if method not in ("linear", "nonlinear") or not is_whole(order, 0):
         raise SpecError(
             f"detrend cannot do method {method!r} with order {order!r}: "
             "the methods are 'linear' and 'nonlinear', an order is a whole number >= 0"
@@ -222,7 +223,7 @@ def normalize(
     >>> normalize(np.array([[1, 2, 3]]), method="mean", offset=0)
     array([[-0.5,  0. ,  0.5]])
     """
-    if not 0 <= perc <= 100:
+    if not is_between(perc, 0, 100):
         raise SpecError(f"perc {perc!r} is no percentile: give a number from 0 to 100")
     baseline = _baseline(method, window, perc)
 
@@ -300,7 +301,7 @@ def squelch(block: Array, threshold: float) -> Array:
 def _by_tiles(function: Callable[[Array], Array], block: Array) -> Array:
     """Apply a function to float64 tiles, which it may overwrite."""
     out = np.empty(block.shape, result_dtype(block.dtype))
-    for rows, tile in tiles(block):
+    for rows, tile in tiles(block) if out.size else ():  # no sample has no percentile
         out[rows] = function(tile)
     return out
 
@@ -362,7 +363,7 @@ def _baseline(method: str, window: int | None, perc: float) -> Callable[[Array],
             f"there is no baseline {method!r}: "
             "choose 'percentile', 'mean', 'window' or 'window-exact'"
         )
-    if window is None or window < 1 or window != int(window):
+    if window is None or not is_whole(window, 1):
         raise SpecError(
             f"method {method!r} needs a window, a whole number of samples >= 1, not {window!r}"
         )
@@ -373,11 +374,17 @@ def _baseline(method: str, window: int | None, perc: float) -> Callable[[Array],
 def _ranked_window(tile: Array, window: int, perc: float) -> Array:
     from scipy import ndimage
 
-    blind = np.isnan(tile).any(axis=1, keepdims=True)  # scipy would sort a NaN in somewhere
-    level = ndimage.percentile_filter(
-        np.where(blind, 0, tile), perc, size=(1, window), mode="nearest"
-    )
-    return np.where(blind, np.nan, level)
+    # Records end to end, each with its ends repeated as far as a window reaches: scipy has a fast
+    # filter for one line, 6 times faster at 20 samples. A NaN would spread along it.
+    before, after = window // 2, window - 1 - window // 2
+    level = np.empty_like(tile)
+    for rows, records in tiles(tile, width=tile.shape[1] + window):
+        blind = np.isnan(records).any(axis=1, keepdims=True)
+        line = np.pad(np.where(blind, 0, records), [(0, 0), (before, after)], mode="edge")
+        ranked = ndimage.percentile_filter(line.ravel(), perc, window, mode="nearest")
+        inner = ranked.reshape(line.shape)[:, before : before + tile.shape[1]]
+        level[rows] = np.where(blind, np.nan, inner)
+    return level
 
 
 def _exact_window(tile: Array, window: int, perc: float) -> Array:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from thunderlike.errors import SpecError
+from thunderlike.kernels.checks import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +72,7 @@ def window_sizes(size: int | Sequence[int], ndim: int) -> tuple[int, ...]:
     (3, 3, 1)
     """
     sizes = per_axis(size, ndim, "size")
-    if any(n < 0 or n != int(n) for n in sizes):
+    if not all(is_whole(n, 0) for n in sizes):
         raise SpecError(f"size {size!r} must be whole numbers of pixels, 0 or more")
     return tuple(max(1, int(n)) for n in sizes)
 
