@@ -1,0 +1,195 @@
+"""Filters and projections of blocks, against scipy and numpy image by image."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import ndimage
+
+from thunderlike.errors import SpecError
+from thunderlike.kernels import filters
+
+DTYPES = ["bool", "uint8", "int16", "uint16", "int64", "float32", "float64"]
+
+
+def images(shape, dtype):
+    return (np.random.default_rng(0).random(shape) * 3000).astype(dtype)
+
+
+def each(function, block):
+    return np.stack([function(image) for image in block])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("shape", "sigma"),
+    [
+        ((3, 17, 12), 2),
+        ((3, 17, 12), (0, 1.5)),
+        ((2, 9, 8, 5), (2, 2, 0)),
+        ((2, 9, 8, 5), 1),
+        ((4, 6), 0),
+    ],
+)
+def test_gaussian_is_scipys_to_the_bit(shape, sigma, dtype):
+    block = images(shape, dtype)
+    expected = each(lambda image: ndimage.gaussian_filter(image, sigma), block)
+    np.testing.assert_array_equal(filters.gaussian(block, sigma), expected, strict=True)
+
+
+@pytest.mark.parametrize("order", [1, (0, 2)])
+def test_gaussian_derivatives_are_scipys(order):
+    block = images((3, 17, 12), "float32")
+    expected = each(lambda image: ndimage.gaussian_filter(image, 2, order=order), block)
+    np.testing.assert_array_equal(filters.gaussian(block, 2, order), expected, strict=True)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("shape", "size"), [((3, 17, 12), 3), ((3, 17, 12), (0, 4)), ((2, 9, 8, 5), (2, 2, 0))]
+)
+def test_uniform_is_scipys_to_the_bit(shape, size, dtype):
+    block = images(shape, dtype)
+    expected = each(lambda image: ndimage.uniform_filter(image, size), block)
+    np.testing.assert_array_equal(filters.uniform(block, size), expected, strict=True)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [(3, 3, 0), (2, 3, 1), (0, 3, 5), (1, 1, 4), 3, 0])
+def test_median_of_volumes_is_scipys_to_the_bit(size, dtype):
+    block = images((2, 9, 8, 5), dtype)
+    sizes = np.maximum(size, 1)
+    expected = each(lambda image: ndimage.median_filter(image, sizes), block)
+    np.testing.assert_array_equal(filters.median(block, size), expected, strict=True)
+
+
+@given(
+    block=arrays(np.int8, (2, 6, 7)),
+    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+)
+def test_median_of_windows_of_any_size(block, size):
+    expected = each(lambda image: ndimage.median_filter(image, size), block)
+    np.testing.assert_array_equal(filters.median(block, size), expected)
+
+
+def test_median_goes_through_images_larger_than_a_stretch():
+    block = images((1, 300, 301), "float64")
+    expected = each(lambda image: ndimage.median_filter(image, 5), block)
+    np.testing.assert_array_equal(filters.median(block, 5), expected)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_median_of_what_is_not_finite_is_scipys(value):
+    block = images((3, 17, 12), "float64")
+    block[1, 4, 4:7] = value
+    expected = each(lambda image: ndimage.median_filter(image, 3), block)
+    np.testing.assert_array_equal(filters.median(block, 3), expected)
+
+
+def test_filters_may_share_a_block_between_threads():
+    block = images((4, 40, 40), "int16")
+    alone = filters.median(block, 3)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: filters.median(block, 3), range(16)):
+            np.testing.assert_array_equal(found, alone)
+
+
+def test_a_window_of_one_pixel_gives_a_copy():
+    block = images((2, 4, 4), "int16")
+    found = filters.median(block, 1)
+    np.testing.assert_array_equal(found, block)
+    assert not np.shares_memory(found, block)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "uniform", "median"])
+@pytest.mark.parametrize("dtype", ["float16", "object", "datetime64[s]"])
+def test_a_filter_says_which_dtype_it_cannot_work_on(name, dtype):
+    with pytest.raises(SpecError, match=rf"{name} filter .*{dtype.replace('[', '.')[:8]}"):
+        getattr(filters, name)(np.zeros((1, 3, 3), dtype))
+
+
+def test_linear_filters_work_on_complex_images_and_the_median_does_not():
+    block = images((1, 5, 5), "complex64")
+    assert filters.gaussian(block).dtype == filters.uniform(block).dtype == block.dtype
+    with pytest.raises(SpecError, match="median"):
+        filters.median(block)
+
+
+@pytest.mark.parametrize("sigma", [-1, (1, 2, 3), (1, -2), np.nan, np.inf])
+def test_gaussian_refuses_a_sigma_that_is_none(sigma):
+    with pytest.raises(SpecError, match="sigma"):
+        filters.gaussian(np.zeros((1, 3, 3)), sigma)
+
+
+@pytest.mark.parametrize("order", [-1, 1.5, (0, 1, 0)])
+def test_gaussian_refuses_an_order_that_is_none(order):
+    with pytest.raises(SpecError, match="order"):
+        filters.gaussian(np.zeros((1, 3, 3)), 1, order)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, (2, 1), (5, 100)])
+def test_subsampling_keeps_the_first_pixel_of_each_stride(factor):
+    block = images((3, 7, 8), "int16")
+    a, b = np.broadcast_to(factor, 2)
+    found = filters.subsample(block, factor)
+    np.testing.assert_array_equal(found, block[:, ::a, ::b], strict=True)
+    assert found.shape[1:] == filters.subsampled_shape((7, 8), factor)
+    assert found.flags.c_contiguous
+    assert not np.shares_memory(found, block)
+
+
+@pytest.mark.parametrize("factor", [0, -1, 1.5, (2, 0), (2, 2, 2), (2,)])
+def test_subsampling_refuses_a_factor_that_is_none(factor):
+    for given_up in (
+        lambda: filters.subsample(np.zeros((1, 4, 4)), factor),
+        lambda: filters.subsampled_shape((4, 4), factor),
+    ):
+        with pytest.raises(SpecError, match="factor"):
+            given_up()
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1, -3])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_projections_along_every_axis(axis, dtype):
+    block = images((3, 4, 5, 6), dtype)
+    along = axis + 1 if axis >= 0 else axis
+    shape = (3, *filters.projected_shape((4, 5, 6), axis))
+    highest = filters.max_projection(block, axis)
+    np.testing.assert_array_equal(highest, block.max(axis=along), strict=True)
+    both = filters.max_min_projection(block, axis)
+    expected = block.max(axis=along).astype("float64") + block.min(axis=along)
+    np.testing.assert_allclose(both, expected)
+    assert highest.shape == both.shape == shape
+    assert both.dtype == filters.wider(block.dtype)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "longer"),
+    [
+        ("bool", "uint8"),
+        ("int8", "int16"),
+        ("uint16", "uint32"),
+        ("int32", "int64"),
+        ("int64", "int64"),
+        ("float32", "float32"),
+    ],
+)
+def test_the_sum_of_two_has_room(dtype, longer):
+    assert filters.wider(np.dtype(dtype)) == np.dtype(longer)
+
+
+def test_a_projection_feels_a_nan():
+    block = np.array([[[1.0, np.nan], [2.0, 3.0]]])
+    np.testing.assert_array_equal(filters.max_projection(block), [[np.nan, 3]])
+    np.testing.assert_array_equal(filters.max_min_projection(block), [[np.nan, 5]])
+
+
+@pytest.mark.parametrize("axis", [2, -3])
+def test_there_is_no_projection_along_an_axis_that_is_not_there(axis):
+    with pytest.raises(SpecError, match="axes 0 to 1"):
+        filters.max_projection(np.zeros((1, 4, 5)), axis)
