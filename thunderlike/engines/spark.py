@@ -194,13 +194,16 @@ class SparkRecords(Records):
         out = self.spec.empty(last - first)
         self._check_result_size(out.nbytes)
 
+        # A worker that leaves its input unread is killed; that pays only where chunks remain.
+        ends = {chunks[-1][1] for chunks in self.layout.partitions if chunks}
+
         def within(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
             for begin, block in chunks:
                 end = begin + len(block)
                 if end > first:
                     skip = max(first - begin, 0)
                     yield begin + skip, np.ascontiguousarray(block[skip : last - begin])
-                if end >= last:
+                if end >= last and end not in ends:
                     return  # what comes after is never computed
 
         for begin, block in self._run(within, self.layout.overlapping(first, last), "collecting"):
