@@ -21,7 +21,7 @@ EVERY = {
 }
 
 
-def records(dtype="float64", shape=(300, 90), offset=1000.0):
+def records(dtype="float64", shape=(60, 90), offset=1000.0):
     return (np.random.default_rng(0).normal(offset, 50, shape)).astype(dtype)
 
 
@@ -65,7 +65,7 @@ def test_float32_comes_out_as_exact_as_float32_can_be(name):
 
 @pytest.mark.parametrize("name", EVERY)
 def test_records_longer_than_a_tile(name):
-    block = records("float32", shape=(2, 70_000))
+    block = records("float32", shape=(2, 140_000))
     expected = np.stack([formula(name, y) for y in block])
     np.testing.assert_allclose(EVERY[name](block), expected, rtol=1e-6, atol=1e-5)
 
@@ -137,7 +137,7 @@ def test_nothing_finite_is_made_out_of_what_is_not(name, value, position):
 
 def test_correlation_with_several_signals():
     block, signals = records(), np.random.default_rng(1).normal(1e6, 1, (7, 90))
-    expected = np.corrcoef(block, signals)[:300, 300:]
+    expected = np.corrcoef(block, signals)[: len(block), len(block) :]
     found = series.correlate(block, signals)
     np.testing.assert_allclose(found, expected, atol=1e-9)
     np.testing.assert_allclose(series.correlate(block, signals[2]), found[:, 2:3], atol=1e-12)

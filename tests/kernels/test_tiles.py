@@ -8,7 +8,7 @@ import pytest
 from thunderlike.kernels.tiles import centered, norm, tiles
 
 
-@pytest.mark.parametrize(("count", "length"), [(0, 3), (1, 5), (3, 100_000), (300, 700), (4, 0)])
+@pytest.mark.parametrize(("count", "length"), [(0, 3), (1, 5), (3, 100_000), (1000, 700), (4, 0)])
 def test_tiles_cover_the_block_once_and_in_order(count, length):
     block = np.arange(count * length).reshape(count, length)
     seen = [(rows, tile.copy()) for rows, tile in tiles(block)]
@@ -19,8 +19,8 @@ def test_tiles_cover_the_block_once_and_in_order(count, length):
 
 def test_tiles_are_small_unless_more_records_are_wanted():
     block = np.zeros((1000, 1000), "int16")
-    assert {tile.shape[0] for _, tile in tiles(block)} == {65, 25}
-    assert {tile.shape[0] for _, tile in tiles(block, width=30_000)} == {2}
+    assert {tile.shape[0] for _, tile in tiles(block)} == {262, 214}
+    assert {tile.shape[0] for _, tile in tiles(block, width=30_000)} == {8}
     assert [tile.shape[0] for _, tile in tiles(block, least=900)] == [900, 100]
 
 
