@@ -93,6 +93,10 @@ class Tracker:
             self._done, self._total = done, self._total if total is None else total
             self._emit()
 
+    def complete(self) -> None:
+        """Say that all are done, for work that was watched from outside until it was over."""
+        self.reach(self._total)
+
     def _emit(self, *, finished: bool = False) -> None:
         if not _listeners:
             return

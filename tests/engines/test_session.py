@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from thunderlike.engines import engine_for, session
-from thunderlike.errors import EngineError
+from thunderlike.errors import EngineError, MissingExtra
 
 
 def fake_java(folder, text):
@@ -29,6 +29,12 @@ def fake_java(folder, text):
 )
 def test_java_says_its_version(tmp_path, text, version):
     assert session.java_version(fake_java(tmp_path, text)) == version
+
+
+def test_without_pyspark_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    with pytest.raises(MissingExtra, match=r"thunderlike\[spark\]"):
+        engine_for("spark")
 
 
 def test_java_home_goes_before_the_path(tmp_path, monkeypatch):

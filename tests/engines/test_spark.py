@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import signal
+import threading
 import time
 
 import numpy as np
@@ -94,6 +96,28 @@ def test_errors_come_through_streams_too(spark, tmp_path):
         list(movie)
 
 
+def test_ctrl_c_cancels_the_job_without_a_traceback(spark, tmp_path, capfd):
+    begun, handler = tmp_path / "begun", signal.getsignal(signal.SIGINT)
+
+    def wait(x):
+        begun.touch()
+        time.sleep(300)
+        return x
+
+    def press():
+        while not begun.exists():
+            time.sleep(0.05)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    movie = tl.images.fromrandom((4, 2, 2), engine=spark)
+    threading.Thread(target=press, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        movie.map(wait, value_shape=(2, 2), dtype="float64").toarray()
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert "Traceback" not in capfd.readouterr().err
+    assert tl.images.fromrandom((4, 2, 2), engine=spark).toarray().shape == (4, 2, 2)
+
+
 def test_the_job_group_of_the_user_is_left_as_it_was(spark, spark_context):
     spark_context.setJobGroup("mine", "my work")
     try:
@@ -134,6 +158,7 @@ def test_progress_of_the_stages_is_shown(spark):
             slow.map(lambda x: time.sleep(0.2) or x, value_shape=(2, 2), dtype="float64").toarray()
     tasks = [event for event in seen if event.unit == "tasks"]
     assert tasks[-1].finished
+    assert tasks[-1].done == 6
     assert any(0 < event.done < event.total == 6 for event in tasks)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from thunderlike._lazy import optional
 from thunderlike.engines.base import ArraySource, Engine, Records, Source, Spec
 from thunderlike.engines.distributed import DistributedArray
 from thunderlike.engines.local import LocalEngine
@@ -43,6 +44,8 @@ def engine_for(engine: Any = None) -> Engine:
     ------
     EngineError
         For anything else; for Spark without Java; for a Spark Connect session.
+    MissingExtra
+        For Spark where pyspark is not installed.
 
     Examples
     --------
@@ -53,6 +56,7 @@ def engine_for(engine: Any = None) -> Engine:
         return engine
     if engine is None or engine == "local":
         return local()
+    optional("pyspark", extra="spark")
     from thunderlike.engines.session import context_of
     from thunderlike.engines.spark import SparkEngine
 

@@ -33,7 +33,7 @@ from thunderlike.engines.base import (
 from thunderlike.engines.exchange import Pick
 from thunderlike.engines.layout import Layout, Planner, by_size, exchange_bytes
 from thunderlike.engines.session import context, quiet, use_our_python
-from thunderlike.engines.tasks import carrying, job
+from thunderlike.engines.tasks import carrying, interruptible, job
 from thunderlike.errors import EngineError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class SparkEngine(Engine):
 
         Keys are collected once unless `key_shape` says which there are.
         """
-        with job(self.context, "looking at the keys"):
+        with job(self.context, "looking at the keys"), interruptible(self.context):
             return SparkRecords(
                 self, *adoption.adopt(native, key_shape, spec, ordered, self.layout)
             )
@@ -240,8 +240,9 @@ class SparkRecords(Records):
 
     def _run(self, task: Callable[[Any], Any], partitions: list[int], label: str) -> list[Any]:
         """Run a task over some partitions: one job, results in the order of the partitions."""
-        with job(self.engine.context, label):
-            return self.engine.context.runJob(self.rdd, carrying(task), partitions)
+        context = self.engine.context
+        with job(context, label), interruptible(context):
+            return context.runJob(self.rdd, carrying(task), partitions)
 
     def _in_order(self) -> Pick:
         return Pick(self.spec, np.arange(self.spec.count))

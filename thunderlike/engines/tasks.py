@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import threading
 import uuid
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from pyspark import SparkContext
 
-__all__ = ["carrying", "import_first", "job"]
+__all__ = ["carrying", "import_first", "interruptible", "job"]
 
 
 class _Carried(Exception):  # never seen by a caller
@@ -98,6 +99,41 @@ def job(context: SparkContext, label: str) -> Iterator[None]:
             context.setLocalProperty(name, value)  # type: ignore[arg-type]  # None clears it
 
 
+@contextmanager
+def interruptible(context: SparkContext) -> Iterator[None]:
+    """Let Ctrl-C cancel the job that is waited for inside, and raise once it has ended.
+
+    PySpark's own handler asks Java to cancel over the very connection that waits for the answer,
+    which fails with two tracebacks. A second Ctrl-C is handled as it would be outside.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is None or threading.current_thread() is not threading.main_thread():
+        yield  # the signal is not Python's, or not ours, to handle
+        return
+    group, pressed = context.getLocalProperty("spark.jobGroup.id"), threading.Event()
+
+    def cancel(*_: Any) -> None:
+        pressed.set()
+        signal.signal(signal.SIGINT, before)
+        threading.Thread(target=context.cancelJobGroup, args=(group,), daemon=True).start()
+
+    signal.signal(signal.SIGINT, cancel)
+    try:
+        yield
+    except Exception:
+        if not pressed.is_set():
+            raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed.is_set():
+        raise KeyboardInterrupt
+
+
 _PROPERTIES = ("spark.jobGroup.id", "spark.job.description", "spark.job.interruptOnCancel")
 
 
@@ -123,6 +159,7 @@ def _watching(context: SparkContext, group: str, label: str) -> Iterator[None]:
         finally:
             over.set()
             thread.join()
+        work.complete()  # its last tasks ended between two looks
 
 
 def _poll(context: SparkContext, group: str, work: Tracker, over: threading.Event) -> None:
