@@ -39,6 +39,7 @@ def test_blocks_and_back(images, array, chunk_size, padding):
     np.testing.assert_array_equal(blocks.toimages().toarray(), array, strict=True)
     np.testing.assert_array_equal(blocks.toseries().toarray(), np.moveaxis(array, 0, -1))
     np.testing.assert_array_equal(blocks.toarray(), array, strict=True)
+    np.testing.assert_array_equal(blocks.values, array, strict=True)
     mapped = blocks.map(lambda block: block * 2)
     np.testing.assert_array_equal(mapped.toimages().toarray(), array * 2, strict=True)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import NotOnEngine, SpecError
+from thunderlike.errors import NotOnEngine, SpecError, WorkerFailed
 
 
 @pytest.fixture
@@ -64,6 +64,17 @@ def test_bug_arrays_were_refused_on_spark(images, array):
 @pytest.mark.parametrize("op", [np.maximum, np.hypot, lambda a, b: np.where(a > b, a, -b)])
 def test_any_function_of_two_arrays(images, array, op):
     equal(images.element_wise(images[::-1], op), op(array, array[::-1]))
+
+
+def test_a_function_that_raises_on_some_records_is_named(images):
+    def picky(a, b):
+        if a.size > 1:
+            raise ValueError("too many")
+        return a + b
+
+    with pytest.raises(WorkerFailed, match="picky raised ValueError: too many") as caught:
+        images.element_wise(images, picky).toarray()
+    assert "in picky" in caught.value.traceback
 
 
 def test_a_single_record_meets_every_record(images, array):

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from thunderlike.data.base import Collection
-from thunderlike.data.functions import Stacked
+from thunderlike.data.functions import Stacked, raised_by
 from thunderlike.engines import ArraySource
-from thunderlike.errors import NotOnEngine, SpecError
+from thunderlike.errors import NotOnEngine, SpecError, ThunderlikeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -58,6 +58,9 @@ class Elementwise(Collection, NDArrayOperatorsMixin):
             When the shapes, or the classes, differ.
         NotOnEngine
             When `other` is on another engine.
+        WorkerFailed
+            When `op` raises, once it is computed; it is first tried on arrays of one element, and
+            what it raises then is raised at once.
 
         Notes
         -----
@@ -153,7 +156,12 @@ class _Applied:
     def __call__(self, *blocks: Array) -> Array:
         filled = [blocks[o.number] if isinstance(o, _Block) else o for o in self.operands]
         with np.errstate(all="ignore"):  # nan and inf are results, and no engine warns of them
-            result: Array = self.op(*filled, **self.keywords)
+            try:
+                result: Array = self.op(*filled, **self.keywords)
+            except ThunderlikeError:
+                raise
+            except Exception as error:
+                raise raised_by(self.op, error) from error
         return result
 
 
@@ -191,7 +199,7 @@ def _paired(value: Any, whole: Collection) -> Records:
 def _dtype(call: _Applied, inputs: Sequence[Any]) -> np.dtype[Any]:
     """The dtype of the result, by numpy's own rules: tried on arrays of one element."""
     ones = [x if np.isscalar(x) else np.ones(1, getattr(x, "dtype", np.float64)) for x in inputs]
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # what `op` raises here is raised as it is, as numpy would
         return np.asarray(call.op(*ones, **call.keywords)).dtype
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from thunderlike.data.grid import Grid
     from thunderlike.data.images import Images
     from thunderlike.data.series import Series
+    from thunderlike.engines import DistributedArray
 
 __all__ = ["Blocks"]
 
@@ -92,6 +93,11 @@ class Blocks(OnEngine):
     def value_shape(self) -> Shape:
         """Shape of one image."""
         return self._grid.image
+
+    @property
+    def values(self) -> Array | DistributedArray:
+        """All images in full `shape`, as ``toimages().values``."""
+        return self.toimages().values
 
     def first(self) -> Array:
         """Return the first block, with its padding."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from thunderlike.engines.base import Array, Records
 
-__all__ = ["PerRecord", "Stacked", "Trial", "as_record", "infer", "name_of"]
+__all__ = ["PerRecord", "Stacked", "Trial", "as_record", "infer", "name_of", "raised_by"]
 
 Shape = tuple[int, ...]
 
@@ -71,12 +71,7 @@ class Trial:
         except ThunderlikeError:
             raise
         except Exception as error:
-            raise WorkerFailed(
-                f"{name_of(self.function)} raised {type(error).__name__}: {error}, "
-                f"on the record of key {key}",
-                key=key,
-                traceback=traceback.format_exc(),
-            ) from error
+            raise raised_by(self.function, error, key) from error
 
     def key(self, number: int) -> Shape:
         """Return the key of record `number`."""
@@ -144,6 +139,16 @@ def infer(
         return shape or records.spec.shape, np.dtype(dtype or records.spec.dtype)
     result = as_record(trial(0, records.collect(0, 1)[0]))
     return shape or result.shape, np.dtype(dtype) if dtype is not None else result.dtype
+
+
+def raised_by(function: Any, error: Exception, key: Shape | None = None) -> WorkerFailed:
+    """What to raise for what a user's function raised: one class, whichever engine called it."""
+    where = "" if key is None else f", on the record of key {key}"
+    return WorkerFailed(
+        f"{name_of(function)} raised {type(error).__name__}: {error}{where}",
+        key=key,
+        traceback="".join(traceback.format_exception(error)),
+    )
 
 
 def name_of(function: Any) -> str:
