@@ -21,12 +21,14 @@ from thunderlike.errors import SpecError
 from thunderlike.kernels import filters
 from thunderlike.kernels.localcorr import LocalCorrelation
 from thunderlike.kernels.windows import window_sizes
+from thunderlike.storage import at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from thunderlike.data.series import Series
     from thunderlike.engines.base import Array, Records
+    from thunderlike.storage import AnyCredentials
 
 __all__ = ["Images"]
 
@@ -289,7 +291,14 @@ class Images(Elementwise):
 
     # out
 
-    def tobinary(self, path: Any, prefix: str = "image", *, overwrite: bool = False) -> None:
+    def tobinary(
+        self,
+        path: Any,
+        prefix: str = "image",
+        *,
+        overwrite: bool = False,
+        credentials: AnyCredentials = None,
+    ) -> None:
         """Write one flat binary file an image, in C order, and a ``conf.json`` that describes them.
 
         Parameters
@@ -300,21 +309,33 @@ class Images(Elementwise):
             Files are called ``prefix-00000.bin`` and so on.
         overwrite : bool
             Replace what an earlier call wrote there.
+        credentials : dict, optional
+            What opens a bucket: ``{'access': ..., 'secret': ...}``, and whatever else
+            :class:`~thunderlike.storage.s3.S3Store` takes. By default what boto3 finds.
 
         Raises
         ------
         Exists
-            When the folder holds anything, or with `overwrite` anything that is not such output.
+            When the folder holds anything.
+        StorageError
+            With `overwrite`, when it holds anything that is not such output.
 
         Notes
         -----
         Each file is written whole or not at all; an empty file ``SUCCESS`` comes last.
         """
-        writing.images_to_binary(self, path, prefix, overwrite=overwrite)
+        writing.images_to_binary(self, at(path, credentials), prefix, overwrite=overwrite)
 
-    def totif(self, path: Any, prefix: str = "image", *, overwrite: bool = False) -> None:
+    def totif(
+        self,
+        path: Any,
+        prefix: str = "image",
+        *,
+        overwrite: bool = False,
+        credentials: AnyCredentials = None,
+    ) -> None:
         """Write one TIFF an image, a page for each plane of a volume; else as `tobinary`."""
-        writing.images_to_tif(self, path, prefix, overwrite=overwrite)
+        writing.images_to_tif(self, at(path, credentials), prefix, overwrite=overwrite)
 
     def topng(
         self,
@@ -322,6 +343,7 @@ class Images(Elementwise):
         prefix: str = "image",
         *,
         overwrite: bool = False,
+        credentials: AnyCredentials = None,
         vmin: float | None = None,
         vmax: float | None = None,
     ) -> None:
@@ -333,7 +355,8 @@ class Images(Elementwise):
             Values to show as black and white. Only images of uint8 and uint16 can be written as
             they are, without.
         """
-        writing.images_to_png(self, path, prefix, overwrite=overwrite, vmin=vmin, vmax=vmax)
+        place = at(path, credentials)
+        writing.images_to_png(self, place, prefix, overwrite=overwrite, vmin=vmin, vmax=vmax)
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,14 @@ from thunderlike.engines.exchange import Transpose
 from thunderlike.errors import NotOnEngine, SpecError
 from thunderlike.kernels import products
 from thunderlike.kernels.products import Comoments
+from thunderlike.storage import at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from thunderlike.data.images import Images
     from thunderlike.engines.base import Array
+    from thunderlike.storage import AnyCredentials
 
 __all__ = ["Series"]
 
@@ -209,7 +211,14 @@ class Series(Signals, Reductions):
         counts = multiindex.counts_only(self._index)
         return self._kinds["Images"](records, labels=None if counts else self._index)
 
-    def tobinary(self, path: Any, prefix: str = "series", *, overwrite: bool = False) -> None:
+    def tobinary(
+        self,
+        path: Any,
+        prefix: str = "series",
+        *,
+        overwrite: bool = False,
+        credentials: AnyCredentials = None,
+    ) -> None:
         """Write flat binary files, and a ``conf.json`` that describes them.
 
         Parameters
@@ -220,17 +229,22 @@ class Series(Signals, Reductions):
             Files are called ``prefix-00000-00000.bin`` by the key of their first series.
         overwrite : bool
             Replace what an earlier call wrote there.
+        credentials : dict, optional
+            What opens a bucket: ``{'access': ..., 'secret': ...}``, and whatever else
+            :class:`~thunderlike.storage.s3.S3Store` takes. By default what boto3 finds.
 
         Raises
         ------
         Exists
-            When the folder holds anything, or with `overwrite` anything that is not such output.
+            When the folder holds anything.
+        StorageError
+            With `overwrite`, when it holds anything that is not such output.
 
         Notes
         -----
         One pass; each file is written whole or not at all, an empty file ``SUCCESS`` comes last.
         """
-        writing.series_to_binary(self, path, prefix, overwrite=overwrite)
+        writing.series_to_binary(self, at(path, credentials), prefix, overwrite=overwrite)
 
     def topandas(self) -> Any:
         """Return a DataFrame with a row for each series; pandas must be installed.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from thunderlike.engines.base import Array
-    from thunderlike.storage import AnyPaths, Entry
+    from thunderlike.storage import AnyCredentials, AnyPaths, Entry
 
 __all__ = ["frombinary", "frompng", "fromtif"]
 
@@ -39,6 +39,7 @@ def frombinary(
     conf: str = "conf.json",
     order: Literal["C", "F"] = "C",
     engine: Any = None,
+    credentials: AnyCredentials = None,
 ) -> Images:
     """Read flat binary files, one image each.
 
@@ -66,6 +67,9 @@ def frombinary(
         Whether the last or the first index runs fastest in the files.
     engine : None, 'local', 'spark', SparkContext or SparkSession
         Where to keep the images.
+    credentials : dict, optional
+        What opens a bucket: ``{'access': ..., 'secret': ...}``, and whatever else
+        :class:`~thunderlike.storage.s3.S3Store` takes. By default what boto3 finds.
 
     Raises
     ------
@@ -81,7 +85,9 @@ def frombinary(
     The files are listed once, here. Locally they are read now, on threads; with Spark on the
     workers, when they are needed.
     """
-    files = storage.find(path, ext, recursive=recursive, start=start, stop=stop)
+    files = storage.find(
+        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+    )
     described = read_conf(files[0].path, conf)
     shape, dtype = told("shape", shape, described.shape), told("dtype", dtype, described.dtype)
     if shape is None:
@@ -103,14 +109,14 @@ def fromtif(
     npartitions: int | None = None,
     labels: Any = None,
     engine: Any = None,
-    *,
-    discard_extra: bool = False,
+    credentials: AnyCredentials = None,
+    discard_extra: bool = False,  # Thunder's order
 ) -> Images:
     """Read TIFF files: one image each, or one for every `nplanes` pages.
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, npartitions, labels, engine
+    path, ext, start, stop, recursive, npartitions, labels, engine, credentials
         As in :func:`frombinary`; ``'tif'`` finds ``.tiff`` too.
     nplanes : int, optional
         Make an image of every so many pages; 1 makes a movie of pictures of files with many pages.
@@ -133,7 +139,9 @@ def fromtif(
     Without `nplanes` only the header of the first file is read here; with it those of all, to
     count their pages.
     """
-    files = storage.find(path, ext, recursive=recursive, start=start, stop=stop)
+    files = storage.find(
+        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+    )
     first = _header(tiff, files[0].path)
     if nplanes is None:
         whole = _Whole("tiff")
@@ -161,12 +169,13 @@ def frompng(
     npartitions: int | None = None,
     labels: Any = None,
     engine: Any = None,
+    credentials: AnyCredentials = None,
 ) -> Images:
     """Read PNG files, one image each: grey, or colours in a last axis, as stored.
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, npartitions, labels, engine
+    path, ext, start, stop, recursive, npartitions, labels, engine, credentials
         As in :func:`frombinary`.
 
     Raises
@@ -176,7 +185,9 @@ def frompng(
     FormatError
         When a file is not a PNG, is cut short, or differs from the first in shape or dtype.
     """
-    files = storage.find(path, ext, recursive=recursive, start=start, stop=stop)
+    files = storage.find(
+        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+    )
     first = _header(png, files[0].path)
     whole = _Whole("png")
     ones = [1] * len(files)

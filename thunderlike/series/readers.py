@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from thunderlike.engines import Engine, Records
     from thunderlike.engines.base import Array
-    from thunderlike.storage import AnyPaths, Entry
+    from thunderlike.storage import AnyCredentials, AnyPaths, Entry
 
 __all__ = ["frombinary", "fromtext"]
 
@@ -38,6 +38,7 @@ def fromtext(
     labels: Any = None,
     npartitions: int | None = None,
     engine: Any = None,
+    credentials: AnyCredentials = None,
 ) -> Series:
     """Read text files: a series on each line, numbers apart by spaces, tabs or commas.
 
@@ -55,6 +56,9 @@ def fromtext(
         ``(*baseshape, length)``; by default one axis of keys.
     index, labels, npartitions, engine
         As in :func:`fromarray`.
+    credentials : dict, optional
+        What opens a bucket: ``{'access': ..., 'secret': ...}``, and whatever else
+        :class:`~thunderlike.storage.s3.S3Store` takes. By default what boto3 finds.
 
     Raises
     ------
@@ -70,7 +74,7 @@ def fromtext(
     -----
     The files are read once here, to count their lines, and once where the engine runs.
     """
-    files = storage.find(path, ext)
+    files = storage.find(path, ext, credentials=credentials)
     load = _TextRows(np.dtype(dtype), skip)
     shapes = list(tmap(lambda file: load.shape(file.path), files))
     width = next((w for n, w in shapes if n), 0)
@@ -94,13 +98,14 @@ def frombinary(
     index: Any = None,
     labels: Any = None,
     engine: Any = None,
+    credentials: AnyCredentials = None,  # Thunder's order
     npartitions: int | None = None,
 ) -> Series:
     """Read flat binary files: series one after the other, of one length.
 
     Parameters
     ----------
-    path, ext
+    path, ext, credentials
         As in :func:`fromtext`.
     conf : str
         Name of the file that describes the others, in their folder: JSON with ``shape`` and
@@ -128,7 +133,7 @@ def frombinary(
     Files are listed once, here, and read in ranges of whole records. Records of the older kind
     carry their keys: these are read first, and each record is put where its key says.
     """
-    files = storage.find(path, ext)
+    files = storage.find(path, ext, credentials=credentials)
     told_by = read_conf(files[0].path, conf)
     dtype = told("dtype", dtype, told_by.dtype)
     if dtype is None:

@@ -7,10 +7,12 @@ knows nothing of arrays or formats. A new kind of place is a class that fulfils 
 from __future__ import annotations
 
 from thunderlike.storage.base import Entry, Store
+from thunderlike.storage.credentials import AnyCredentials, Credentials
 from thunderlike.storage.folders import SUCCESS, output
 from thunderlike.storage.listing import AnyPaths, find
 from thunderlike.storage.paths import (
     AnyPath,
+    at,
     delete,
     exists,
     join,
@@ -25,10 +27,13 @@ from thunderlike.storage.paths import (
 
 __all__ = [
     "SUCCESS",
+    "AnyCredentials",
     "AnyPath",
     "AnyPaths",
+    "Credentials",
     "Entry",
     "Store",
+    "at",
     "delete",
     "exists",
     "find",

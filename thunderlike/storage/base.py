@@ -4,12 +4,34 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Entry", "Store"]
+    from thunderlike.storage.credentials import Credentials
+
+__all__ = ["Address", "Entry", "Store"]
+
+
+class Address(str):
+    """An address that brings the store which holds it: no other call needs its credentials.
+
+    Text made of it, as by ``+`` or an f-string, is plain; ``storage.join`` and ``storage.parent``
+    keep the store.
+    """
+
+    __slots__ = ("store",)
+
+    def __new__(cls, text: str, store: Store) -> Address:  # noqa: D102  # as __init__
+        made = super().__new__(cls, text)
+        made.store = store
+        return made
+
+    store: Store
+
+    def __reduce__(self) -> tuple[type[Address], tuple[str, Store]]:
+        return Address, (str(self), self.store)
 
 
 @dataclass(frozen=True, order=True)
@@ -31,8 +53,8 @@ class Entry:
 class Store(ABC):
     """A place that holds files under addresses, such as a disk or a bucket.
 
-    To add one, write these verbs, name the class in ``thunderlike.storage.paths.HOMES`` and add it
-    to the parameters of ``tests/contract/test_store.py``.
+    To add one, write these verbs, name the class in ``thunderlike.storage.paths.HOMES`` and test
+    it with ``thunderlike.testing.StoreSuite``.
 
     An *address* is text whose parts are divided by ``/``. A *folder* is what addresses have in
     common up to a ``/``; it exists while a file is below it, and longer only where the place has
@@ -42,7 +64,22 @@ class Store(ABC):
     A store is shared by threads and pickled into Spark tasks: it holds settings, never open files,
     locks or secrets in the clear. Failures are `NotFound` (no such file), `Exists`, `Denied`, else
     `StorageError`; each message begins with the address and says what the place answered.
+
+    Attributes
+    ----------
+    threads : int or None
+        How many files to ask for at once: more than there are cores where each answer is a journey.
     """
+
+    threads: ClassVar[int | None] = None
+
+    @classmethod
+    def opened(cls, scheme: str, credentials: Credentials) -> Store:  # noqa: ARG003
+        """Make the store for addresses of a scheme; one that is open to all takes no credentials.
+
+        A store that takes some returns an :class:`Address` from `address` and in each `Entry`.
+        """
+        return cls()
 
     @abstractmethod
     def address(self, path: str) -> str:

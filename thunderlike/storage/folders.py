@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from thunderlike.storage.base import Store
+    from thunderlike.storage.credentials import AnyCredentials
 
 __all__ = ["SUCCESS", "output"]
 
@@ -21,7 +22,13 @@ SUCCESS = "SUCCESS"
 
 
 @contextmanager
-def output(path: AnyPath, ours: Sequence[str], *, overwrite: bool = False) -> Iterator[str]:
+def output(
+    path: AnyPath,
+    ours: Sequence[str],
+    *,
+    overwrite: bool = False,
+    credentials: AnyCredentials = None,
+) -> Iterator[str]:
     """Write a folder of results: checked first, seen last.
 
     Enter before computing: what stands at `path` is looked at then, and a place which may not be
@@ -39,6 +46,8 @@ def output(path: AnyPath, ours: Sequence[str], *, overwrite: bool = False) -> It
     overwrite : bool
         Replace a folder that such a block has written: one that holds ``SUCCESS`` and nothing but
         names of `ours`. Nothing else is ever removed.
+    credentials : mapping, optional
+        As in :func:`at`; the address that is yielded needs none again.
 
     Yields
     ------
@@ -70,7 +79,7 @@ def output(path: AnyPath, ours: Sequence[str], *, overwrite: bool = False) -> It
     (b'pixels', True)
     >>> delete("memory://results")
     """
-    store, target = resolve(path)
+    store, target = resolve(path, credentials)
     _check(store, target, ours, overwrite=overwrite)
     folder = _beside(target)
     try:

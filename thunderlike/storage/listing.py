@@ -9,12 +9,13 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 
 from thunderlike.errors import NotFound, SpecError
-from thunderlike.storage.paths import AnyPath, parent, resolve
+from thunderlike.storage.paths import AnyPath, at, parent, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from thunderlike.storage.base import Entry, Store
+    from thunderlike.storage.credentials import AnyCredentials
 
 __all__ = ["AnyPaths", "find", "regex"]
 
@@ -31,6 +32,7 @@ def find(
     recursive: bool = False,
     start: int | None = None,
     stop: int | None = None,
+    credentials: AnyCredentials = None,
 ) -> list[Entry]:
     """List the files that `path` means.
 
@@ -47,6 +49,8 @@ def find(
         Also look into the folders of a folder, and into those that a pattern matches.
     start, stop : int, optional
         Which of the files, as in ``files[start:stop]``.
+    credentials : mapping, optional
+        As in :func:`at`; the paths that are returned need none again.
 
     Returns
     -------
@@ -81,7 +85,9 @@ def find(
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     if not paths:
         raise NotFound("the list of paths is empty; give at least one file, folder or pattern")
-    found = [entry for one in paths for entry in _one(one, ext, recursive=recursive)]
+    found = [
+        entry for one in paths for entry in _one(at(one, credentials), ext, recursive=recursive)
+    ]
     if chosen := found[start:stop]:
         return chosen
     raise SpecError(

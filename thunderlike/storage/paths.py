@@ -9,6 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from thunderlike.errors import SpecError, StorageError
+from thunderlike.storage.base import Address
+from thunderlike.storage.credentials import AnyCredentials, Credentials
 
 if TYPE_CHECKING:
     from thunderlike.storage.base import Entry, Store
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HOMES",
     "AnyPath",
+    "at",
     "delete",
     "exists",
     "join",
@@ -38,8 +41,15 @@ HOMES = {
 }
 
 
-def store_for(path: AnyPath) -> Store:
+def store_for(path: AnyPath, credentials: AnyCredentials = None) -> Store:
     """Return the store that holds `path`.
+
+    Parameters
+    ----------
+    path : path
+        A path that was found with credentials needs none again.
+    credentials : mapping, optional
+        As in :func:`at`.
 
     Raises
     ------
@@ -58,14 +68,16 @@ def store_for(path: AnyPath) -> Store:
     thunderlike.errors.StorageError: hdfs://cluster/data: nothing here reads hdfs:// addresses; ...
     """
     text = _text(path)
+    if isinstance(text, Address) and not credentials:
+        return text.store
     scheme = _scheme(text)
     if scheme not in HOMES:
         known = ", ".join(["plain paths", *(f"{name}://" for name in HOMES if name)])
         raise StorageError(f"{text}: nothing here reads {scheme}:// addresses; there are {known}")
-    return _store(scheme)
+    return _home(scheme).opened(scheme, Credentials(credentials))
 
 
-def resolve(path: AnyPath) -> tuple[Store, str]:
+def resolve(path: AnyPath, credentials: AnyCredentials = None) -> tuple[Store, str]:
     """Return the store that holds `path` and the full address of `path` in it.
 
     Examples
@@ -73,8 +85,27 @@ def resolve(path: AnyPath) -> tuple[Store, str]:
     >>> resolve("memory://day 1//raw/")[1]
     'memory://day 1/raw'
     """
-    store = store_for(path)
+    store = store_for(path, credentials)
     return store, store.address(_text(path))
+
+
+def at(path: AnyPath, credentials: AnyCredentials = None) -> str:
+    """Return the full address of `path`, which every other call opens with these credentials.
+
+    Parameters
+    ----------
+    path : path
+        Of a file, a folder or a pattern.
+    credentials : mapping, optional
+        For a bucket ``{'access': ..., 'secret': ...}`` and what else
+        :class:`~thunderlike.storage.s3.S3Store` takes; disks and memory are open without any.
+
+    Examples
+    --------
+    >>> at("file:///data/raw/", {"access": "AK", "secret": "xyzzy"})
+    '/data/raw'
+    """
+    return resolve(path, credentials)[1]
 
 
 def join(folder: AnyPath, name: str) -> str:
@@ -203,6 +234,6 @@ def _scheme(path: str) -> str:
 
 
 @cache
-def _store(scheme: str) -> Store:
+def _home(scheme: str) -> type[Store]:
     module, _, name = HOMES[scheme].partition(":")
-    return cast("Store", getattr(importlib.import_module(module), name)())
+    return cast("type[Store]", getattr(importlib.import_module(module), name))
