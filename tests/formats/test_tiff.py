@@ -79,9 +79,10 @@ def test_only_the_pages_asked_for_are_decoded(monkeypatch):
         return asarray(self, **options)
 
     monkeypatch.setattr(tifffile.TiffPage, "asarray", spy)
-    decode_pages(encode(MOVIE), 1, 3)
+    data = written(MOVIE, compression="deflate", metadata=None)
+    decode_pages(data, 1, 3)
     assert numbers == [1, 2]
-    header(encode(MOVIE))
+    header(data)
     assert numbers == [1, 2]
 
 
@@ -261,4 +262,4 @@ def test_what_tifffile_logs_is_heard_by_who_listens(caplog):
     data = bytearray(encode(MOVIE[0]))
     struct.pack_into("<H", data, tag(data, 282) + 2, 99)  # a resolution of no known type
     decode(bytes(data))
-    assert [record.name for record in caplog.records] == ["tifffile"]
+    assert {record.name for record in caplog.records} == {"tifffile"}

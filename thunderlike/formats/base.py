@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import numpy as np
 
@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["Format", "Header", "checked", "damage", "native", "numbers", "sniff"]
+__all__ = [
+    "Format",
+    "Header",
+    "checked",
+    "damage",
+    "native",
+    "numbers",
+    "read_into",
+    "sniff",
+]
 
 
 @dataclass(frozen=True)
@@ -136,3 +145,41 @@ def numbers(dtype: DTypeLike) -> np.dtype[Any]:
     if kind.kind not in "buifc":
         raise SpecError(f"files of arrays hold numbers, not {kind}")
     return kind
+
+
+def read_into(
+    stream: BinaryIO, start: int, out: NDArray[Any], stored: np.dtype[Any] | None = None
+) -> None:
+    """Fill an array with the numbers that stand in a file from byte `start` on; no copy between.
+
+    Parameters
+    ----------
+    out : ndarray
+        C-contiguous, in native byte order.
+    stored : numpy.dtype, optional
+        In the byte order of the file; that of `out` by default.
+
+    Raises
+    ------
+    FormatError
+        When the file ends before.
+
+    Examples
+    --------
+    >>> import io
+    >>> out = np.empty(2, "uint16")
+    >>> read_into(io.BytesIO(bytes([9, 0, 1, 0, 2])), 1, out, np.dtype(">u2"))
+    >>> out
+    array([1, 2], dtype=uint16)
+    """
+    wanted: memoryview = out.reshape(-1).view(np.uint8).data
+    stream.seek(start)
+    filled = 0
+    while filled < len(wanted):
+        count = stream.readinto(wanted[filled:])  # type: ignore[attr-defined]
+        if not count:
+            end = start + len(wanted)
+            raise FormatError(f"cut short: numbers end at byte {end}, the file at {start + filled}")
+        filled += count
+    if stored is not None and not stored.isnative:
+        out.byteswap(inplace=True)

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import io
-import logging
-import struct
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from thunderlike._lazy import optional
-from thunderlike.errors import FormatError, MissingExtra, SpecError
-from thunderlike.formats.base import Header, checked, damage, native, numbers
+from thunderlike.errors import SpecError
+from thunderlike.formats import tiffmeta, tiffpages
+from thunderlike.formats.base import Header, native, numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
-    from tifffile import TiffFile, TiffPage
 
 __all__ = ["decode", "decode_pages", "encode", "header"]
-
-# tifffile reports what it tolerates to its logger. Whoever listens still hears it; with nobody
-# listening, Python would print it on standard error.
-logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def header(data: bytes) -> Header:
@@ -40,9 +30,8 @@ def header(data: bytes) -> Header:
     >>> header(encode(np.zeros((5, 2, 3), "int16")))
     Header(shape=(2, 3), dtype=dtype('int16'), pages=5)
     """
-    with _opened(data) as tiff:
-        first = tiff.pages.first
-        return Header(_shape(first), _dtype(first), len(tiff.pages))
+    found = tiffpages.index(io.BytesIO(data))
+    return Header(found.shape, found.dtype, found.pages)
 
 
 def decode(data: bytes) -> NDArray[Any]:
@@ -88,19 +77,23 @@ def decode_pages(data: bytes, start: int | None = None, stop: int | None = None)
     >>> decode_pages(encode(np.zeros((4, 2, 3), "uint8")), stop=-3).shape
     (1, 2, 3)
     """
-    with _opened(data) as tiff:
-        count = len(tiff.pages)
-        return _stack(tiff, range(count)[start:stop], len(data))
+    stream = io.BytesIO(data)
+    where = tiffpages.index(stream)
+    chosen = range(where.pages)[start:stop]
+    return tiffpages.read(stream, where, chosen.start, max(chosen.stop, chosen.start))
 
 
-def encode(array: NDArray[Any]) -> bytes:
-    r"""Write an array: uncompressed, native byte order, no date and no name of a program.
+def encode(array: NDArray[Any], attrs: Mapping[str, Any] | None = None) -> bytes:
+    r"""Write an array: uncompressed, no date and no name of a program.
 
     Parameters
     ----------
     array : ndarray
         ``(height, width)`` becomes one page, ``(pages, height, width)`` as many as it has, each of
         grey values where the smallest is black. bool is written as one bit a pixel.
+    attrs : mapping, optional
+        Pixel size and times, as :mod:`thunderlike.formats.tiffmeta` names them: written as ImageJ
+        does, for the dtypes that it has, else as the resolution of the pages.
 
     Raises
     ------
@@ -114,15 +107,9 @@ def encode(array: NDArray[Any]) -> bytes:
     """
     import tifffile
 
-    stream = io.BytesIO()
-    tifffile.imwrite(
-        stream,
-        native(_writable(array)),
-        byteorder="<",
-        photometric="minisblack",
-        metadata=None,
-        software=False,
-    )
+    stream, values = io.BytesIO(), native(_writable(array))
+    options = tiffmeta.options(attrs, values.dtype, values.ndim)
+    tifffile.imwrite(stream, values, photometric="minisblack", software=False, **options)
     return stream.getvalue()
 
 
@@ -134,97 +121,3 @@ def _writable(array: NDArray[Any]) -> NDArray[Any]:
     if numbers(array.dtype).char in "gG":
         raise SpecError(f"TIFF has no code for {array.dtype}; convert it with astype")
     return array
-
-
-@contextmanager
-def _opened(data: bytes) -> Iterator[TiffFile]:
-    import tifffile
-
-    _check_chain(checked(data, "tiff"))
-    with damage("tiff"), tifffile.TiffFile(io.BytesIO(data)) as tiff:
-        yield tiff
-
-
-def _check_chain(data: bytes) -> None:
-    """Follow the pages' headers to the last: tifffile stops in silence where the chain breaks."""
-    order = "<" if data[:2] == b"II" else ">"
-    big = data[2:4] in (b"+\0", b"\0+")
-    count, tag, link = ("Q", 20, "Q") if big else ("H", 12, "I")
-    at, seen = 8 if big else 4, set[int]()
-    try:
-        while offset := struct.unpack_from(order + link, data, at)[0]:
-            if offset in seen:
-                raise FormatError(f"damaged TIFF file: page {len(seen)} leads back to another")
-            seen.add(offset)
-            tags = struct.unpack_from(order + count, data, offset)[0]
-            at = offset + struct.calcsize(order + count) + tags * tag
-    except (struct.error, OverflowError):
-        raise FormatError(
-            f"TIFF file cut short: the header of page {max(len(seen) - 1, 0)} lies behind its end "
-            f"at byte {len(data)}"
-        ) from None
-    if not seen:
-        raise FormatError("the TIFF file has no pages")
-
-
-def _shape(page: TiffPage) -> tuple[int, ...]:
-    """Shape as `_pixels` returns it."""
-    shape = page.shape
-    return (*shape[1:], shape[0]) if page.axes.startswith("S") else shape
-
-
-def _dtype(page: TiffPage) -> np.dtype[Any]:
-    if page.dtype is None or 0 in page.shape:
-        raise FormatError(
-            f"TIFF page of shape {page.shape} with {page.bitspersample} bits a pixel "
-            "has no numpy dtype"
-        )
-    return np.dtype(page.dtype.str)
-
-
-def _stack(tiff: TiffFile, chosen: range, size: int) -> NDArray[Any]:
-    first = tiff.pages.first
-    shape, dtype = _shape(first), _dtype(first)
-    pages = np.empty((len(chosen), *shape), dtype)
-    for place, number in enumerate(chosen):
-        page = tiff.pages[number].aspage()
-        if (_shape(page), page.dtype) != (shape, dtype):
-            raise FormatError(
-                f"page {number} of the TIFF file is {_shape(page)} {page.dtype}, "
-                f"page 0 is {shape} {dtype}; all must be alike"
-            )
-        pages[place] = _pixels(page, size)
-    return pages
-
-
-def _pixels(page: TiffPage, size: int) -> NDArray[Any]:
-    """Decode one page, colours last."""
-    _check_codecs(page)
-    # Segments that end behind the file may decode to something: it would be wrong.
-    ends = (
-        start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True)
-    )
-    if not page.is_contiguous and (end := max(ends)) > size:
-        raise FormatError(f"TIFF file cut short: pixels end at byte {end}, the file at {size}")
-    pixels = page.asarray(maxworkers=1)
-    return np.moveaxis(pixels, 0, -1) if page.axes.startswith("S") else pixels
-
-
-_PLAIN_BITS = (1, 8, 16, 32, 64)
-
-
-def _check_codecs(page: TiffPage) -> None:
-    """Say what to install when tifffile alone cannot decode a page."""
-    from tifffile import TIFF
-
-    known = page.compression in TIFF.DECOMPRESSORS and page.predictor in TIFF.UNPREDICTORS
-    if known and page.bitspersample in _PLAIN_BITS:
-        return
-    name = getattr(page.compression, "name", str(page.compression))
-    what = f"TIFF pages of {page.bitspersample} bits a pixel and compression {name}"
-    try:
-        optional("imagecodecs", extra="codecs")
-    except MissingExtra as error:
-        raise MissingExtra(f"{what}: {error}") from None
-    if not known:
-        raise FormatError(f"no decoder for {what}")

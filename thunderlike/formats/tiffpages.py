@@ -1,0 +1,269 @@
+"""Pages of a TIFF file: where they are, and reading some of them without the rest of the file."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import logging
+import struct
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from thunderlike._lazy import optional
+from thunderlike.errors import FormatError, MissingExtra, ThunderlikeError
+from thunderlike.formats.base import checked, damage, read_into
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from tifffile import TiffFile, TiffPage
+
+__all__ = ["Index", "index", "opened", "read"]
+
+# tifffile reports what it tolerates to its logger. Whoever listens still hears it; with nobody
+# listening, Python would print it on standard error.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """Where the pages of a file are.
+
+    Parameters
+    ----------
+    shape, dtype
+        Of a page; in native byte order, colours last.
+    pages : int
+        How many the file has.
+    headers : ndarray of int64
+        Byte at which the header of each page stands, from page `first` on.
+    run : int or None
+        In files where one header stands for many pages (large ones of ImageJ): the byte at which
+        the pixels of all begin, one page after the other.
+    stored : numpy.dtype
+        As in the file.
+    first : int
+        Number of the page that the first header belongs to.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    pages: int
+    headers: NDArray[np.int64]
+    run: int | None
+    stored: np.dtype[Any]
+    first: int = 0
+
+    def part(self, start: int, stop: int) -> Index:
+        """What is needed to read pages ``start .. stop-1``: little to send to a worker."""
+        if self.run is not None:
+            return self
+        headers = self.headers[start - self.first : stop - self.first].copy()
+        return replace(self, headers=headers, first=start)
+
+
+@contextmanager
+def opened(stream: BinaryIO) -> Iterator[TiffFile]:
+    """Open a file for tifffile, whose failures become FormatError."""
+    import tifffile
+
+    stream.seek(0)
+    checked(stream.read(16), "tiff")
+    stream.seek(0)
+    with damage("tiff"), tifffile.TiffFile(stream) as tiff:
+        yield tiff
+
+
+def index(stream: BinaryIO) -> Index:
+    """Find all pages, by following their headers: a few bytes of each are read.
+
+    Raises
+    ------
+    FormatError
+        For what is no TIFF file, or one whose chain of pages is broken.
+    """
+    stream.seek(0)
+    headers = np.array(_chain(stream, checked(stream.read(16), "tiff")), np.int64)
+    with opened(stream) as tiff:
+        first = tiff.pages.first
+        shape, dtype, size = _shape(first), _dtype(first), _size(stream)
+        pages, run = _run(tiff, len(headers), size)
+        if first.is_contiguous:
+            _check_end(first.dataoffsets[0] + first.nbytes, size)
+        stored = dtype.newbyteorder(tiff.byteorder)
+    return Index(shape, dtype, pages, headers, run, stored)
+
+
+def read(
+    stream: BinaryIO, where: Index, start: int, stop: int, out: NDArray[Any] | None = None
+) -> NDArray[Any]:
+    """Read pages ``start .. stop-1`` into `out`; nothing else of the file but their headers.
+
+    Parameters
+    ----------
+    where : Index
+        Of the file, or the part that has these pages.
+    out : ndarray, optional
+        C-contiguous, of shape ``(stop - start, *shape)``. Plain pixels are read straight into it,
+        compressed ones are decoded page by page.
+    """
+    with damage("tiff"):  # of its size, too, a damaged header may claim anything
+        pages = np.empty((stop - start, *where.shape), where.dtype) if out is None else out
+    if where.run is not None:
+        first = where.run + start * _page_bytes(where)
+        read_into(stream, first, pages, where.stored)
+        return pages
+    with opened(stream) as tiff:
+        _read_pages(tiff, stream, where, start, pages)
+    return pages
+
+
+def _read_pages(
+    tiff: TiffFile, stream: BinaryIO, where: Index, start: int, out: NDArray[Any]
+) -> None:
+    """Decode each page, but where plain pages follow one another in the file read them in one."""
+    size, plain = _size(stream), list[tuple[int, int]]()
+    for row in range(len(out)):
+        page = _page(tiff, where, start + row)
+        if page.is_contiguous and not page.axes.startswith("S"):
+            plain.append((row, page.dataoffsets[0]))
+        else:
+            out[row] = _pixels(page, size)
+    for rows, at in _runs(plain, _page_bytes(where)):
+        read_into(stream, at, out[rows], where.stored)
+
+
+def _runs(plain: Sequence[tuple[int, int]], nbytes: int) -> Iterator[tuple[slice, int]]:
+    """Join rows whose pixels follow one another in the file."""
+    # In a run, row and offset grow together: their difference is that of its first row.
+    for _, run in itertools.groupby(plain, lambda item: item[1] - item[0] * nbytes):
+        items = list(run)
+        first, last = items[0][0], items[-1][0]
+        if last - first + 1 == len(items):
+            yield slice(first, last + 1), items[0][1]
+        else:
+            yield from ((slice(row, row + 1), at) for row, at in items)
+
+
+def _page(tiff: TiffFile, where: Index, number: int) -> TiffPage:
+    """Parse the header of one page, which must be like the others."""
+    from tifffile import TiffPage
+
+    tiff.filehandle.seek(int(where.headers[number - where.first]))
+    page = TiffPage(tiff, number)
+    if (_shape(page), page.dtype) != (where.shape, where.dtype):
+        raise FormatError(
+            f"page {number} of the TIFF file is {_shape(page)} {page.dtype}, "
+            f"page 0 is {where.shape} {where.dtype}; all must be alike"
+        )
+    _check_codecs(page)
+    return page
+
+
+_LINK = {False: ("H", 12, "I"), True: ("Q", 20, "Q")}
+
+
+def _chain(stream: BinaryIO, magic: bytes) -> list[int]:
+    """Follow the pages' headers to the last: tifffile stops in silence where the chain breaks."""
+    order = "<" if magic[:2] == b"II" else ">"
+    big = magic[2:4] in (b"+\0", b"\0+")
+    count, tag, link = _LINK[big]
+    at, found, seen = 8 if big else 4, list[int](), set[int]()
+    try:
+        while offset := _number(stream, at, order + link):
+            if offset in seen:
+                raise FormatError(f"damaged TIFF file: page {len(seen)} leads back to another")
+            seen.add(offset)
+            found.append(offset)
+            tags = _number(stream, offset, order + count)
+            at = offset + struct.calcsize(order + count) + tags * tag
+    except ThunderlikeError:
+        raise
+    except (struct.error, OverflowError, OSError):
+        raise FormatError(
+            f"TIFF file cut short: the header of page {max(len(found) - 1, 0)} lies behind its "
+            f"end at byte {_size(stream)}"
+        ) from None
+    if not found:
+        raise FormatError("the TIFF file has no pages")
+    return found
+
+
+def _number(stream: BinaryIO, at: int, code: str) -> int:
+    stream.seek(at)
+    value: int = struct.unpack(code, stream.read(struct.calcsize(code)))[0]
+    return value
+
+
+def _run(tiff: TiffFile, headers: int, size: int) -> tuple[int, int | None]:
+    """How many pages there are, and where their pixels begin if one header stands for many."""
+    first = tiff.pages.first
+    if headers == 1 and first.is_contiguous and (tiff.is_imagej or tiff.is_shaped):
+        series = tiff.series[0]
+        pages, start = series.size // max(first.size, 1), series.dataoffset
+        if pages > 1 and start is not None and start + pages * first.nbytes <= size:
+            return pages, start
+    return headers, None
+
+
+def _page_bytes(where: Index) -> int:
+    return int(np.prod(where.shape, dtype=np.int64)) * where.dtype.itemsize
+
+
+def _size(stream: BinaryIO) -> int:
+    return stream.seek(0, io.SEEK_END)
+
+
+def _shape(page: TiffPage) -> tuple[int, ...]:
+    """Shape as `_pixels` returns it."""
+    shape = page.shape
+    return (*shape[1:], shape[0]) if page.axes.startswith("S") else shape
+
+
+def _dtype(page: TiffPage) -> np.dtype[Any]:
+    if page.dtype is None or 0 in page.shape:
+        raise FormatError(
+            f"TIFF page of shape {page.shape} with {page.bitspersample} bits a pixel "
+            "has no numpy dtype"
+        )
+    return np.dtype(page.dtype.str).newbyteorder("=")
+
+
+def _pixels(page: TiffPage, size: int) -> NDArray[Any]:
+    """Decode one page, colours last."""
+    # Segments that end behind the file may decode to something: it would be wrong.
+    ends = (
+        start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True)
+    )
+    _check_end(max(ends, default=0), size)
+    pixels = page.asarray(maxworkers=1)
+    return np.moveaxis(pixels, 0, -1) if page.axes.startswith("S") else pixels
+
+
+def _check_end(end: int, size: int) -> None:
+    if end > size:
+        raise FormatError(f"TIFF file cut short: pixels end at byte {end}, the file at {size}")
+
+
+_PLAIN_BITS = (1, 8, 16, 32, 64)
+
+
+def _check_codecs(page: TiffPage) -> None:
+    """Say what to install when tifffile alone cannot decode a page."""
+    from tifffile import TIFF
+
+    known = page.compression in TIFF.DECOMPRESSORS and page.predictor in TIFF.UNPREDICTORS
+    if known and page.bitspersample in _PLAIN_BITS:
+        return
+    name = getattr(page.compression, "name", str(page.compression))
+    what = f"TIFF pages of {page.bitspersample} bits a pixel and compression {name}"
+    try:
+        optional("imagecodecs", extra="codecs")
+    except MissingExtra as error:
+        raise MissingExtra(f"{what}: {error}") from None
+    if not known:
+        raise FormatError(f"no decoder for {what}")
