@@ -4,13 +4,20 @@
 
     ThunderlikeError
     ├ SpecError (ValueError)              a shape, dtype, key or argument does not fit
+    │ └ WrongType (TypeError)             a value is of a type that has no place there
     ├ KeyMissing (KeyError)               no record or name of that key
     ├ BadIndex (IndexError)             a position outside the records
     ├ StorageError (OSError)              bytes could not be listed, read or written
     │ ├ NotFound (FileNotFoundError)
     │ ├ Exists (FileExistsError, ValueError)
-    │ └ Denied (PermissionError)
+    │ ├ Denied (PermissionError)
+    │ └ DownloadError                     a file could not be fetched
     ├ FormatError (ValueError)            bytes are not what their name says
+    │ └ VerifyError                       a file does not have the hash it should have
+    ├ DatasetError (ValueError)           a dataset's files
+    │ └ CorruptDatasetError               do not fit together
+    │   └ CorruptSampleError              hold a sample that cannot be read
+    ├ NonInteractiveError (RuntimeError)  nobody is there to answer a question
     ├ EngineError (RuntimeError)          the engine could not run it
     │ ├ NotOnEngine (NotImplementedError) another engine can
     │ └ WorkerFailed                      a user's function raised
@@ -30,18 +37,25 @@ __all__ = [
     "AlreadyImported",
     "BadIndex",
     "ConfigError",
+    "CorruptDatasetError",
+    "CorruptSampleError",
+    "DatasetError",
     "Denied",
+    "DownloadError",
     "EngineError",
     "Exists",
     "FormatError",
     "KeyMissing",
     "MissingExtra",
+    "NonInteractiveError",
     "NotFound",
     "NotOnEngine",
     "SpecError",
     "StorageError",
     "ThunderlikeError",
+    "VerifyError",
     "WorkerFailed",
+    "WrongType",
 ]
 
 
@@ -55,6 +69,10 @@ class ThunderlikeError(Exception):
 
 class SpecError(ThunderlikeError, ValueError):
     """A shape, dtype, key or argument does not fit the records."""
+
+
+class WrongType(SpecError, TypeError):
+    """A value is of a type that cannot be stored or used there."""
 
 
 class KeyMissing(ThunderlikeError, KeyError):
@@ -81,8 +99,60 @@ class Denied(StorageError, PermissionError):
     """The path may not be read or written by this user."""
 
 
+class DownloadError(StorageError):
+    """A file could not be fetched."""
+
+
 class FormatError(ThunderlikeError, ValueError):
     """Bytes are not what their name or their header says."""
+
+
+class VerifyError(FormatError):
+    """A file does not have the hash that it should have."""
+
+
+class DatasetError(ThunderlikeError, ValueError):
+    """Something about the files of a dataset."""
+
+
+class CorruptDatasetError(DatasetError):
+    """The files of a dataset are damaged, or do not belong together."""
+
+
+class CorruptSampleError(CorruptDatasetError):
+    """One sample of a dataset cannot be read.
+
+    Attributes
+    ----------
+    path : str
+        The file that holds it.
+    index : int or None
+        Its number in the dataset.
+    key : str or None
+        Its key, if that is known without reading it.
+    offset, length : int or None
+        Where its bytes are in the file.
+    cause : str
+        What was wrong with them.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        path: str = "",
+        index: int | None = None,
+        key: str | None = None,
+        offset: int | None = None,
+        length: int | None = None,
+        cause: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.path, self.index, self.key = path, index, key
+        self.offset, self.length, self.cause = offset, length, cause
+
+
+class NonInteractiveError(ThunderlikeError, RuntimeError):
+    """A question would have to be asked, and nobody is there to answer it."""
 
 
 class EngineError(ThunderlikeError, RuntimeError):

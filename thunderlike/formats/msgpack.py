@@ -1,0 +1,263 @@
+"""Messages: one Python value to MessagePack bytes and back, arrays as msgpack-numpy writes them.
+
+An array becomes a map whose keys are bytes: ``nd``, ``type``, ``kind``, ``shape``, ``data``. Object
+arrays are pickles in that format; they are neither written nor read, so no byte of a file is ever
+run. How many messages make a dataset stands in ``formats.samples``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from thunderlike.errors import FormatError, SpecError, WrongType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["check", "packb", "revived", "unpackb"]
+
+_PLAIN = (str, bytes, int, float, bool, type(None), np.ndarray, bytearray, memoryview)
+_SUBCLASSED: tuple[Any, ...] = (str, bytes, int, float)
+_LEAVES = frozenset(_PLAIN)
+_STORED = (*_PLAIN, complex, np.generic)  # the last is looked at again when it is written
+_CONTAINERS = frozenset({dict, list})
+# What numpy itself writes into files; anything else in a hostile file never reaches numpy.dtype.
+_DTYPE = re.compile(r"[<>|=]?[?biufcmMSUV]\d*(\[\d*[A-Za-z]+\])?")
+
+
+def packb(value: Any) -> bytes:
+    r"""Write one value as a message.
+
+    Parameters
+    ----------
+    value : None, bool, int, float, complex, str, bytes, list, tuple, dict, ndarray, numpy scalar
+        Or any nesting of them. A tuple comes back as a list, an array in C order and read-only.
+
+    Returns
+    -------
+    bytes
+        The same bytes for the same value, always, and those of msgpack with msgpack-numpy.
+
+    Raises
+    ------
+    WrongType
+        For values of other types, such as sets, dates and object arrays; names the type.
+    SpecError
+        For whole numbers beyond 64 bits.
+
+    Examples
+    --------
+    >>> packb({"key": "a", "label": 1})
+    b'\x82\xa3key\xa1a\xa5label\x01'
+    """
+    check(value)
+    try:
+        return _encoder.encode(value)
+    except OverflowError as error:
+        raise SpecError(f"a message holds whole numbers of 64 bits: {error}") from error
+
+
+def unpackb(data: bytes | bytearray | memoryview) -> Any:
+    r"""Read one value from a message.
+
+    Raises
+    ------
+    FormatError
+        For bytes that are no message, or too few or too many; for arrays that do not fit their
+        data; for object arrays, which would have to be unpickled.
+
+    Notes
+    -----
+    Arrays share memory with the bytes decoded for them, once copied from `data`, and are read-only.
+
+    Examples
+    --------
+    >>> unpackb(packb({"key": "a", "image": np.eye(2, dtype="u1")}))
+    {'key': 'a', 'image': array([[1, 0],
+           [0, 1]], dtype=uint8)}
+    >>> unpackb(b"\x82\xa3key")
+    Traceback (most recent call last):
+    ...
+    thunderlike.errors.FormatError: not a message: Input data was truncated
+    """
+    try:
+        return revived(_decode(data))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise FormatError(f"not a message: {error}") from error
+
+
+def revived(value: Any) -> Any:
+    """Turn the maps that stand for arrays and numbers into those, at any depth, in place."""
+    if type(value) is dict:
+        if b"nd" in value or b"complex" in value:
+            return _number(value)
+        for key, item in value.items():
+            if type(item) in _CONTAINERS:
+                value[key] = revived(item)
+    elif type(value) is list and not _CONTAINERS.isdisjoint(map(type, value)):
+        value[:] = map(revived, value)
+    return value
+
+
+def check(value: Any) -> None:
+    """Refuse, by name, what msgpack-numpy would not write or would not give back.
+
+    msgspec would quietly make a list of a set and text of a date.
+    """
+    if isinstance(value, dict):
+        _check_all(value)
+        _check_all(value.values())
+    elif isinstance(value, list | tuple):
+        _check_all(value)
+    elif not isinstance(value, _STORED):
+        raise _unknown(type(value))
+
+
+def _check_all(values: Iterable[Any]) -> None:
+    """Look at types first, many times faster than at values: mostly all are leaves."""
+    if not _LEAVES.issuperset(map(type, values)):
+        for value in values:
+            check(value)
+
+
+def _hook(value: Any) -> Any:
+    """Say in plain values what msgspec does not know itself."""
+    if isinstance(value, np.ndarray):
+        return _described(value)
+    # numpy.float64 and numpy.str_ are Python numbers and text, and come back as those.
+    for plain in _SUBCLASSED:
+        if isinstance(value, plain):
+            return plain(value)
+    if isinstance(value, np.bool_ | np.number | np.datetime64):
+        return {b"nd": False, b"type": value.dtype.str, b"data": np.asarray(value).tobytes()}
+    if isinstance(value, complex):
+        return {b"complex": True, b"data": repr(value)}
+    raise _unknown(type(value))
+
+
+def _unknown(kind: type) -> WrongType:
+    return WrongType(f"a message cannot hold {kind.__module__}.{kind.__qualname__}")
+
+
+def _described(array: Any) -> dict[bytes, Any]:
+    dtype = array.dtype
+    if dtype.hasobject:
+        raise WrongType("a message cannot hold an array of objects, which would be a pickle")
+    structured = dtype.kind == "V"
+    return {
+        b"nd": True,
+        b"type": dtype.descr if structured else dtype.str,
+        b"kind": b"V" if structured else b"",
+        b"shape": array.shape,
+        b"data": array.data if _lendable(array) else array.tobytes(),
+    }
+
+
+def _lendable(array: Any) -> bool:
+    """Can its memory be written as it lies? Dates and text have no buffer that says so."""
+    return bool(array.flags.c_contiguous) and array.dtype.kind in "biufc"
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_hook)
+_decode = msgspec.msgpack.Decoder().decode
+
+
+def _number(found: dict[Any, Any]) -> Any:
+    """Make what a map describes; a map that only looks like one stays a map."""
+    if b"type" in found and b"data" in found:
+        if found.get(b"nd") is not True:
+            return _scalar(found)
+        if b"shape" in found:
+            return _array(found)
+    elif b"complex" in found and b"data" in found:
+        return _complex(found[b"data"])
+    for key, item in found.items():
+        found[key] = revived(item)
+    return found
+
+
+def _array(found: dict[Any, Any]) -> Any:
+    if found.get(b"kind") == b"O":
+        raise FormatError(_NO_OBJECTS)
+    told, shape, data = found[b"type"], found[b"shape"], found[b"data"]
+    dtype = _dtype(told)
+    try:
+        if len(data) != dtype.itemsize * math.prod(shape):
+            raise SpecError(f"it has {len(data)} bytes of data")
+        return np.ndarray(shape, dtype, data)
+    except (TypeError, ValueError) as error:  # numpy looks at the shape itself
+        raise FormatError(f"no array of {dtype} and shape {shape!r:.60}: {error}") from error
+
+
+def _scalar(found: dict[Any, Any]) -> Any:
+    dtype, data = _dtype(found[b"type"]), found[b"data"]
+    if not isinstance(data, bytes) or len(data) != dtype.itemsize or not data:
+        raise FormatError(f"a number of {dtype} whose data is {data!r:.60}")
+    return np.frombuffer(data, dtype)[0]
+
+
+def _complex(data: Any) -> complex:
+    try:
+        return complex(data)
+    except (TypeError, ValueError) as error:
+        raise FormatError(f"no complex number: {data!r:.60}") from error
+
+
+def _dtype(told: Any) -> np.dtype[Any]:
+    return _plain_dtype(told) if type(told) is str else _structured_dtype(told)
+
+
+_NO_OBJECTS = "object arrays are not read: they are pickles, which can run any code"
+
+
+@lru_cache(maxsize=256)
+def _plain_dtype(told: str) -> np.dtype[Any]:
+    """Read a dtype's string; making a dtype takes longer than making a small array."""
+    if told.strip("<>|=")[:1] == "O":
+        raise FormatError(_NO_OBJECTS)
+    try:
+        if not _DTYPE.fullmatch(told):
+            raise SpecError("it is none that numpy writes")
+        return np.dtype(told)
+    except (TypeError, ValueError) as error:
+        raise FormatError(f"no dtype {told!r:.60}: {error}") from error
+
+
+def _structured_dtype(told: Any) -> np.dtype[Any]:
+    try:
+        _check_fields(told)
+        return np.lib.format.descr_to_dtype(_as_descr(told))
+    except FormatError:
+        raise
+    except Exception as error:  # numpy answers a hostile description with almost anything
+        raise FormatError(f"no dtype {told!r:.60}: {error}") from error
+
+
+def _check_fields(told: Any) -> None:
+    for field in told:
+        if isinstance(field[1], str):
+            _plain_dtype(field[1])
+        else:
+            _check_fields(field[1])
+
+
+def _as_descr(told: Any) -> list[tuple[Any, ...]]:
+    """Give lists back the tuples that they were before they went into a message."""
+    return [
+        (
+            tuple(name) if isinstance(name, list) else _text(name),
+            _as_descr(kind) if isinstance(kind, list) else kind,
+            *map(tuple, shape),
+        )
+        for name, kind, *shape in told
+    ]
+
+
+def _text(name: Any) -> Any:
+    return name.decode() if isinstance(name, bytes) else name
