@@ -1,13 +1,18 @@
-"""Which engines the tests run on, and the Spark context they share.
+"""Which engines the tests run on, the Spark context they share, and a server of buckets.
 
-A test that asks for `engine` runs once on each; ``--engine local`` is the quick loop.
+A test that asks for `engine` runs once on each; ``--engine local`` is the quick loop. A test that
+asks for `bucket` has one of its own, on a server in another process.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
+import re
+import subprocess
 import sys
+import threading
+import uuid
 from pathlib import Path
 
 import pytest
@@ -15,6 +20,8 @@ import pytest
 from thunderlike.engines import engine_for
 from thunderlike.engines.layout import Layout
 from thunderlike.engines.session import LEAST_JAVA, find_java, java_version
+
+pytest.register_assert_rewrite("thunderlike.testing.stores")
 
 ENGINES = ("local", "spark")
 NO_JAVA = f"no Java {LEAST_JAVA} or newer in JAVA_HOME or on the path: ALL SPARK TESTS ARE LEFT OUT"
@@ -24,7 +31,21 @@ def pytest_addoption(parser):
     parser.addoption("--engine", choices=("all", *ENGINES), default="all", help="run on this one")
 
 
+# What a worker finds for itself; before Spark starts, and instead of anybody's own.
+AWS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
+
+
 def pytest_configure(config):
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(AWS)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     conf = Path(__file__).parent.parent / "thunderlike" / "conf"
     os.environ.setdefault("SPARK_CONF_DIR", str(conf))
@@ -77,3 +98,37 @@ def engine(request):
     from thunderlike.engines.spark import SparkEngine
 
     return SparkEngine(request.getfixturevalue("spark_context"), planner=uneven)
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """The address of a server that speaks S3, in a process of its own."""
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as server:
+        for line in server.stderr:
+            if found := re.search(rb"http://\S+", line):
+                break
+        else:
+            pytest.fail("the S3 server did not start")
+        drain = threading.Thread(target=server.stderr.read, daemon=True)
+        drain.start()
+        yield found[0].decode()
+        server.terminate()
+        drain.join()
+
+
+@pytest.fixture(scope="session")
+def s3_client(s3_server):
+    """A client of that server with nothing of ours in it."""
+    import boto3
+
+    return boto3.client("s3", endpoint_url=s3_server)
+
+
+@pytest.fixture
+def bucket(s3_server, s3_client, monkeypatch):
+    """The address of a new bucket; ``s3://`` leads to its server, on every worker too."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_server)
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    s3_client.create_bucket(Bucket=name)
+    return f"s3://{name}"

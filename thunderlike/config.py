@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -26,7 +27,7 @@ KIB, MIB = 2**10, 2**20
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Every setting with its default; each is a positive whole number.
+    """Every setting with its default; each but the last is a positive whole number.
 
     Parameters
     ----------
@@ -45,6 +46,9 @@ class Settings:
     piece_bytes : int
         Bytes that one chunk sends to another when images become series; smaller pieces drown the
         shuffle in bookkeeping, larger ones swell its buffers.
+    endpoint_url : str
+        The server that ``s3://`` addresses are asked of; empty for what ``AWS_ENDPOINT_URL_S3``
+        says, else for Amazon's own.
     """
 
     workers: int = 0
@@ -53,6 +57,7 @@ class Settings:
     small_bytes: int = 256 * MIB
     chunk_bytes: int = 4 * MIB
     piece_bytes: int = 64 * KIB
+    endpoint_url: str = ""
 
     def nworkers(self) -> int:
         """Threads to use: `workers`, or one for each core this process may run on."""
@@ -81,7 +86,7 @@ def current() -> Settings:
 
 
 @contextmanager
-def config(**settings: int) -> Iterator[Settings]:
+def config(**settings: int | str) -> Iterator[Settings]:
     """Change settings inside a ``with`` block.
 
     Parameters
@@ -92,7 +97,7 @@ def config(**settings: int) -> Iterator[Settings]:
     Raises
     ------
     ConfigError
-        For a name that is no setting, or a value that is no whole number of at least 0.
+        For a name that is no setting, or a value that makes no sense.
 
     Examples
     --------
@@ -119,7 +124,7 @@ def _path() -> Path:
     return Path(os.environ.get("THUNDERLIKE_CONFIG", default))
 
 
-def _from_file(path: Path) -> dict[str, int]:
+def _from_file(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     import tomllib
@@ -130,7 +135,7 @@ def _from_file(path: Path) -> dict[str, int]:
         raise ConfigError(f"{path}: not a TOML file: {error}") from error
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, int]:
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     prefix = "THUNDERLIKE_"
     names = {field.name for field in dataclasses.fields(Settings)}
     # Other THUNDERLIKE_ variables belong to other rooms; only settings are read here.
@@ -142,12 +147,13 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, int]:
     return _checked(given, "the environment")
 
 
-def _checked(settings: Mapping[str, Any], source: str) -> dict[str, int]:
+def _checked(settings: Mapping[str, Any], source: str) -> dict[str, Any]:
     known = get_type_hints(Settings)
     for name in settings:
         if name not in known:
             raise ConfigError(f"{source}: no setting {name!r}; there are {', '.join(known)}")
-    return {name: _whole(name, value, source) for name, value in settings.items()}
+    checks = {int: _whole, str: _url}
+    return {name: checks[known[name]](name, value, source) for name, value in settings.items()}
 
 
 def _whole(name: str, value: Any, source: str) -> int:
@@ -159,3 +165,9 @@ def _whole(name: str, value: Any, source: str) -> int:
     if number < least:
         raise ConfigError(f"{source}: {name} must be a whole number >= {least}, not {value!r}")
     return number
+
+
+def _url(name: str, value: Any, source: str) -> str:
+    if not isinstance(value, str) or not re.match(r"https?://.|$", value):
+        raise ConfigError(f"{source}: {name} must be like 'https://host:port', not {value!r}")
+    return value

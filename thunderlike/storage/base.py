@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
     from thunderlike.storage.credentials import Credentials
 
-__all__ = ["Address", "Entry", "Store"]
+__all__ = ["SUCCESS", "UNSETTLED", "Address", "Entry", "Store"]
+
+SUCCESS = "SUCCESS"  # the empty file that says: this folder of results is whole
+UNSETTLED = ".unsettled"  # how a hidden file ends that says: this folder is not whole
 
 
 class Address(str):
@@ -69,9 +72,12 @@ class Store(ABC):
     ----------
     threads : int or None
         How many files to ask for at once: more than there are cores where each answer is a journey.
+    shared : bool
+        Whether other processes see the same files.
     """
 
     threads: ClassVar[int | None] = None
+    shared: ClassVar[bool] = True
 
     @classmethod
     def opened(cls, scheme: str, credentials: Credentials) -> Store:  # noqa: ARG003

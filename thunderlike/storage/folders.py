@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from thunderlike.errors import Exists, NotFound, StorageError
+from thunderlike.storage.base import SUCCESS, UNSETTLED
 from thunderlike.storage.listing import regex
 from thunderlike.storage.paths import AnyPath, join, parent, resolve
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from thunderlike.storage.credentials import AnyCredentials
 
 __all__ = ["SUCCESS", "output"]
-
-SUCCESS = "SUCCESS"
 
 
 @contextmanager
@@ -68,6 +67,9 @@ def output(
     which may be deleted. A kill in the moment between the two renames of an overwrite leaves
     nothing at `path` and the old results in such a folder.
 
+    A bucket knows no renames: there the finished files are copied by the server, sixteen at once,
+    and a kill while that goes on leaves a folder which `find` refuses and `overwrite` replaces.
+
     Examples
     --------
     >>> from thunderlike.storage import delete, exists, read, write
@@ -103,7 +105,8 @@ def _check(store: Store, target: str, ours: Sequence[str], *, overwrite: bool) -
             "give another folder, or overwrite=True to replace it"
         )
     strange = _strange(there, ours)
-    if strange or (there and SUCCESS not in there):
+    signed = SUCCESS in there or any(name.endswith(UNSETTLED) for name in there)
+    if strange or (there and not signed):
         found = f"it holds {strange[0]!r}" if strange else f"it holds no file {SUCCESS!r}"
         raise StorageError(
             f"{target}: was not written by us, since {found}; "
@@ -125,7 +128,7 @@ def _names(store: Store, target: str) -> list[str]:
 def _strange(names: Sequence[str], ours: Sequence[str]) -> list[str]:
     """Pick the names that our writer did not give."""
     # What a killed writer left under its temporary name is ours as well.
-    known = [regex(one) for one in (*ours, SUCCESS, ".*.partial")]
+    known = [regex(one) for one in (*ours, SUCCESS, ".*.partial", f".*{UNSETTLED}")]
     return [name for name in names if not any(one.fullmatch(name) for one in known)]
 
 

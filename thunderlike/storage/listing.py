@@ -8,7 +8,8 @@ from collections import Counter
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 
-from thunderlike.errors import NotFound, SpecError
+from thunderlike.errors import NotFound, SpecError, StorageError
+from thunderlike.storage.base import UNSETTLED
 from thunderlike.storage.paths import AnyPath, at, parent, resolve
 
 if TYPE_CHECKING:
@@ -114,13 +115,15 @@ def _file(store: Store, address: str) -> Entry | None:
 
 def _within(store: Store, folder: str, ext: str | None, *, recursive: bool) -> list[Entry]:
     """Files of a folder."""
-    if not store.exists(folder):
-        raise NotFound(f"{folder}: no such file or folder{_nearest(store, folder)}")
-    there = _visible(store.list(folder, recursive=recursive), folder)
+    try:
+        listed = store.list(folder, recursive=recursive)
+    except NotFound as error:
+        raise NotFound(f"{error}{_nearest(store, folder)}") from error
+    there = _visible(listed, folder)
     found = [entry for entry in there if _has(entry, ext)]
     if not found:
         raise NotFound(f"{folder}: {_wanted(ext)}; {_instead('it', there, recursive=recursive)}")
-    return sorted(found)
+    return _whole(sorted(found), listed)
 
 
 def _matching(store: Store, pattern: str, ext: str | None, *, recursive: bool) -> list[Entry]:
@@ -129,7 +132,8 @@ def _matching(store: Store, pattern: str, ext: str | None, *, recursive: bool) -
     if not store.exists(folder):
         raise NotFound(f"{pattern}: no file fits it{_nearest(store, folder)}")
     deep = recursive or "/" in rest or "**" in rest
-    there = _visible(store.list(folder, recursive=deep), folder)
+    listed = store.list(folder, recursive=deep)
+    there = _visible(listed, folder)
     fits = regex(rest + "/**") if recursive else regex(rest)
     wanted = None if "." in rest.rpartition("/")[2] else ext
     found = [
@@ -140,7 +144,19 @@ def _matching(store: Store, pattern: str, ext: str | None, *, recursive: bool) -
     if not found:
         instead = _instead(folder, there, recursive=deep)
         raise NotFound(f"{pattern}: {_wanted(wanted)} fits it; {instead}")
-    return sorted(found)
+    return _whole(sorted(found), listed)
+
+
+def _whole(found: list[Entry], listed: Sequence[Entry]) -> list[Entry]:
+    """The files, unless one of their folders says that it is not whole."""
+    marks = [entry.path for entry in listed if entry.path.endswith(UNSETTLED)]
+    for folder in (mark.rpartition("/")[0] for mark in marks):
+        if any(entry.path.startswith(folder + "/") for entry in found):
+            raise StorageError(
+                f"{folder}: is not whole: it is being replaced, or who did so was stopped; "
+                "write it again with overwrite=True, or delete it"
+            )
+    return found
 
 
 def _is_pattern(address: str) -> bool:
@@ -212,4 +228,6 @@ def _nearest(store: Store, address: str) -> str:
     above = parent(address)
     while above != address and not store.exists(above):
         address, above = above, parent(above)
+    if above.endswith("://"):
+        return ""  # a store is always there
     return f"; {above} is there, {_relative(address, above)!r} in it is not"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from thunderlike.errors import Exists, NotFound
 from thunderlike.storage.base import Entry, Store
@@ -33,6 +33,8 @@ class MemoryStore(Store):
     >>> store.delete("memory://notes")
     """
 
+    shared: ClassVar[bool] = False
+
     def address(self, path: str) -> str:
         """Spell `path` in full."""
         parts = posixpath.normpath("/" + path.removeprefix(_SCHEME))
@@ -44,7 +46,7 @@ class MemoryStore(Store):
         with _lock:
             found = [Entry(name, len(data)) for name, data in _files.items() if _in(name, folder)]
         if not found and folder != _SCHEME:
-            raise NotFound(f"{path}: no such folder in this process's memory")
+            raise NotFound(f"{path}: no such file or folder")
         return [item for item in found if recursive or "/" not in item.path[len(folder) :]]
 
     def stat(self, path: str) -> Entry:
@@ -88,7 +90,7 @@ class MemoryStore(Store):
                 raise Exists(f"{target}: files are there already")
             moved = [name for name in _files if _in(name, folder)]
             if not moved:
-                raise NotFound(f"{path}: no such folder in this process's memory")
+                raise NotFound(f"{path}: no such file or folder")
             for name in moved:
                 _files[aim + name[len(folder) :]] = _files.pop(name)
 

@@ -38,6 +38,9 @@ HOMES = {
     "": "thunderlike.storage.local:LocalStore",
     "file": "thunderlike.storage.local:LocalStore",
     "memory": "thunderlike.storage.memory:MemoryStore",
+    "s3": "thunderlike.storage.s3:S3Store",
+    "s3a": "thunderlike.storage.s3:S3Store",
+    "s3n": "thunderlike.storage.s3:S3Store",
 }
 
 

@@ -1,0 +1,315 @@
+"""Buckets: Amazon's S3, and every server that speaks like it. The one module that uses boto3."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from thunderlike._lazy import optional
+from thunderlike.config import MIB, current
+from thunderlike.errors import Denied, NotFound, SpecError, StorageError
+from thunderlike.parallel.pool import tmap
+from thunderlike.storage.answers import BROKEN_OFF, answers, code_of, kinds_of
+from thunderlike.storage.base import Address, Entry
+from thunderlike.storage.credentials import Credentials
+from thunderlike.storage.objects import THREADS, ObjectStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from thunderlike.storage.base import Store
+
+__all__ = ["S3Store"]
+
+PART: Final = 16 * MIB  # larger objects go in parts of this size, several at once
+LARGEST_COPY: Final = 5 * 2**30  # that the server makes at once
+READS: Final = 4  # of an object whose connection breaks off
+ATTEMPTS: Final = 6  # the waits between them grow to some 15 s together
+BATCH: Final = 1000  # as many names as one request may ask to remove
+_NAMES = ("access", "secret", "token", "endpoint_url", "anon", "region", "profile")
+
+
+@dataclass(frozen=True)
+class S3Store(ObjectStore):
+    """``s3://bucket/key`` addresses, which may also begin with ``s3a://`` or ``s3n://``.
+
+    Without credentials boto3 looks for them where every tool of Amazon's does: environment,
+    profiles, roles; also on each worker. `credentials=` of the readers and writers takes
+
+    - ``access`` and ``secret``, and ``token`` for keys that expire,
+    - or ``profile``, a name in ``~/.aws``,
+    - or ``anon=True`` for buckets that are open to all;
+    - ``endpoint_url``, the server to ask, such as ``http://localhost:9000``; else the setting of
+      that name, else ``AWS_ENDPOINT_URL_S3``, else Amazon's own;
+    - ``region``.
+
+    Parameters
+    ----------
+    credentials : Credentials
+        Those, without the endpoint.
+    endpoint_url : str, optional
+        The server to ask.
+
+    Notes
+    -----
+    One client for each process and credentials, sixteen connections, retries that slow down when
+    the server asks for it. Whole objects of up to 16 MiB are one request, larger ones go in parts.
+    """
+
+    credentials: Credentials = field(default_factory=Credentials)
+    endpoint_url: str | None = field(default=None, repr=False)
+
+    scheme: ClassVar[str] = "s3"
+
+    @classmethod
+    def opened(cls, scheme: str, credentials: Credentials) -> Store:  # noqa: ARG003
+        """Check the names of what was given, and settle on the server here, not on each worker."""
+        _check(credentials)
+        keys = {name: value for name, value in credentials.items() if name != "endpoint_url"}
+        return cls(Credentials(keys), credentials.get("endpoint_url") or _endpoint())
+
+    def list(self, path: str, *, recursive: bool) -> Sequence[Entry]:
+        """Name the objects of a folder: one request for each thousand."""
+        address = self.address(path)
+        bucket, _ = _parts(address)
+        pages = list(self._pages(address, recursive=recursive))
+        if not any(page["KeyCount"] for page in pages) and not _is_bucket(address):
+            raise NotFound(f"{path}: no such file or folder")
+        listed = [one for page in pages for one in page.get("Contents", ())]
+        # Some tools make an object of no bytes for each folder.
+        return [self._entry(bucket, one) for one in listed if not one["Key"].endswith("/")]
+
+    def stat(self, path: str) -> Entry:
+        """Describe one object."""
+        address = self.address(path)
+        bucket, key = _parts(address)
+        if not key:
+            raise NotFound(f"{path}: is a bucket, not a file")
+        with self._asking(address, "look at"):
+            answer = self._client.head_object(Bucket=bucket, Key=key)
+        return Entry(address, answer["ContentLength"])
+
+    def read(self, path: str) -> bytes:
+        """Read an object: one request, or one for each part of a large one."""
+        address = self.address(path)
+        with self._asking(address, "read"):
+            return self._body(address)
+
+    def read_range(self, path: str, start: int, length: int) -> bytes:
+        """Read a part of an object, and nothing else of it."""
+        address = self.address(path)
+        if length == 0:
+            self.stat(address)
+            return b""
+        with self._asking(address, "read"):
+            return self._range(address, start, length)
+
+    def write(self, path: str, data: bytes) -> None:
+        """Put an object, a large one in parts: it is seen when its last part is there."""
+        address = self.address(path)
+        bucket, key = _parts(address)
+        with self._asking(address, "write"):
+            if len(data) <= PART:
+                self._client.put_object(Bucket=bucket, Key=key, Body=bytes(data))
+            else:
+                self._client.upload_fileobj(io.BytesIO(data), bucket, key, Config=_transfer())
+
+    @property
+    def _client(self) -> Any:
+        return _client(self)
+
+    def _asking(self, address: str, verb: str) -> AbstractContextManager[None]:
+        return answers(address, verb, self.endpoint_url)
+
+    def _body(self, address: str, **wanted: str) -> bytes:
+        """Ask for an object, and again when the connection breaks off halfway."""
+        bucket, key = _parts(address)
+        for left in reversed(range(READS)):
+            answer = self._client.get_object(Bucket=bucket, Key=key, **wanted)
+            try:
+                if answer["ContentLength"] > 2 * PART and not wanted:
+                    answer["Body"].close()
+                    return self._large(address, answer["ContentLength"], answer["ETag"])
+                return bytes(answer["Body"].read())
+            except Exception as error:
+                if not left or not kinds_of(error) & BROKEN_OFF:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _large(self, address: str, size: int, etag: str) -> bytes:
+        """Read several parts at once, into one piece of memory."""
+        whole = io.BytesIO(bytes(size))
+
+        def fill(start: int) -> None:
+            stop = min(start + PART, size)
+            whole_view[start:stop] = self._body(
+                address, Range=f"bytes={start}-{stop - 1}", IfMatch=etag
+            )
+
+        with whole.getbuffer() as whole_view:
+            for _ in tmap(fill, range(0, size, PART), workers=self.threads):
+                pass
+        return whole.getvalue()
+
+    def _range(self, address: str, start: int, length: int) -> bytes:
+        try:
+            return self._body(address, Range=f"bytes={start}-{start + length - 1}")
+        except Exception as error:
+            if code_of(error) in ("InvalidRange", "416"):
+                return b""  # it ends before
+            raise
+
+    def _pages(self, address: str, *, recursive: bool, **limits: int) -> Iterator[dict[str, Any]]:
+        """Ask for the names in a folder, a page at a time."""
+        if self._is_root(address):
+            raise StorageError("s3://: holds buckets, not files; name one: s3://bucket")
+        bucket, key = _parts(address)
+        with self._asking(address, "list"):
+            yield from self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=bucket,
+                Prefix=f"{key}/" if key else "",
+                Delimiter="" if recursive else "/",
+                PaginationConfig=limits,
+            )
+
+    def _entry(self, bucket: str, listed: dict[str, Any]) -> Entry:
+        return Entry(Address(f"s3://{bucket}/{listed['Key']}", self), listed["Size"])
+
+    def _has(self, address: str) -> bool:
+        try:
+            self.stat(address)
+        except NotFound:
+            return False
+        return True
+
+    def _has_below(self, address: str) -> bool:
+        pages = self._pages(address, recursive=True, MaxItems=1, PageSize=1)
+        return any(page.get("Contents") or _is_bucket(address) for page in pages)
+
+    def _copy(self, entry: Entry, target: str) -> None:
+        source_bucket, source = _parts(entry.path)
+        bucket, key = _parts(target)
+        origin = {"Bucket": source_bucket, "Key": source}
+        with self._asking(target, "write"):
+            if entry.size <= LARGEST_COPY:
+                self._client.copy_object(CopySource=origin, Bucket=bucket, Key=key)
+            else:
+                self._client.copy(origin, bucket, key, Config=_transfer())
+
+    def _remove(self, addresses: Iterable[str]) -> None:
+        """Remove objects of one bucket, a thousand with each request."""
+        left = list(addresses)
+        while left:
+            batch, left = left[:BATCH], left[BATCH:]
+            keys = [{"Key": _parts(address)[1]} for address in batch]
+            wanted = {"Objects": keys, "Quiet": True}
+            with self._asking(batch[0], "remove"):
+                answer = self._client.delete_objects(Bucket=_parts(batch[0])[0], Delete=wanted)
+            for failed in answer.get("Errors", []):
+                kind = Denied if failed["Code"] == "AccessDenied" else StorageError
+                name = f"{self.scheme}://{_parts(batch[0])[0]}/{failed['Key']}"
+                raise kind(f"{name}: cannot remove it ({failed['Code']})")
+
+
+def _parts(address: str) -> tuple[str, str]:
+    """Divide an address into bucket and key."""
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def _is_bucket(address: str) -> bool:
+    return not _parts(address)[1]
+
+
+def _check(credentials: Credentials) -> None:
+    """Refuse names that mean nothing here, and half a pair of keys."""
+    for name in credentials:
+        if name not in _NAMES:
+            raise SpecError(f"credentials: no {name!r} here; there are {', '.join(_NAMES)}")
+    if ("access" in credentials) != ("secret" in credentials):
+        raise SpecError("credentials: give both 'access' and 'secret', or neither")
+
+
+def _endpoint() -> str | None:
+    """The server that this process would ask: workers are to ask the same one."""
+    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    given = (current().endpoint_url, *(os.environ.get(name) for name in names))
+    return next(filter(None, given), None)
+
+
+_clients: dict[Any, Any] = {}
+_lock = threading.Lock()
+
+# What boto3's search for credentials depends on: who changes it in a notebook gets a new client.
+_ENVIRONMENT = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CONFIG_FILE",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_MAX_ATTEMPTS",
+)
+
+
+def _client(store: S3Store) -> Any:
+    """The one client of this process for this store; threads may share it."""
+    key = (store, *(os.environ.get(name) for name in _ENVIRONMENT))
+    if key not in _clients:
+        with _lock:  # making one is not safe in threads, using it is
+            if key not in _clients:
+                _clients[key] = _made(store)
+    return _clients[key]
+
+
+def _made(store: S3Store) -> Any:
+    keys = store.credentials
+    session = optional("boto3", extra="s3").session.Session(
+        aws_access_key_id=keys.get("access"),
+        aws_secret_access_key=keys.get("secret"),
+        aws_session_token=keys.get("token"),
+        profile_name=keys.get("profile"),
+        region_name=keys.get("region"),
+    )
+    settings = {"signature_version": _module("botocore").UNSIGNED} if keys.get("anon") else {}
+    config = _module("botocore.config").Config(
+        max_pool_connections=THREADS,
+        retries={"mode": "adaptive", "total_max_attempts": _attempts()},
+        connect_timeout=10,
+        tcp_keepalive=True,
+        # Servers that speak like S3 often do not know the newer checksums.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        **settings,
+    )
+    return session.client("s3", endpoint_url=store.endpoint_url, config=config)
+
+
+def _attempts() -> int:
+    return int(os.environ.get("AWS_MAX_ATTEMPTS", ATTEMPTS))
+
+
+def _transfer() -> Any:
+    """How boto3 is to send a large object."""
+    settings = _module("boto3.s3.transfer").TransferConfig
+    return settings(multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=THREADS)
+
+
+def _module(name: str) -> Any:
+    return optional(name, extra="s3")
+
+
+def _forget() -> None:
+    """Make a forked child open connections of its own."""
+    global _lock  # noqa: PLW0603  # the parent's may be held by a thread that the child has not
+    _clients.clear()
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget)
