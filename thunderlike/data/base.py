@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from thunderlike.data import indexing
+from thunderlike.data.attributes import surviving
 from thunderlike.data.functions import PerRecord, Stacked, Trial, infer
 from thunderlike.data.onengine import OnEngine
 from thunderlike.engines import ArraySource, DistributedArray, Records, local
@@ -19,7 +20,7 @@ from thunderlike.kernels.checks import is_whole
 from thunderlike.kernels.moments import Largest, Moments, Smallest, Total
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from thunderlike.engines.base import Array
 
@@ -42,6 +43,7 @@ class Collection(OnEngine):
     def __init__(self, records: Records, baseshape: Shape, labels: Any = None) -> None:
         super().__init__(records, baseshape)
         self._labels = checked_labels(labels, baseshape)
+        self._attrs: dict[str, Any] = {}
 
     # what it is
 
@@ -83,6 +85,26 @@ class Collection(OnEngine):
     @labels.setter
     def labels(self, labels: Any) -> None:
         self._labels = checked_labels(labels, self._baseshape)
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """What is known of the records besides, by name: pixel size, axes, times, or your own.
+
+        Readers fill it with what a file tells and writers write what the format allows. It goes
+        along with every method, but for what is not true of its result any more.
+        """
+        return self._attrs
+
+    @attrs.setter
+    def attrs(self, attrs: Mapping[str, Any] | None) -> None:
+        self._attrs = dict(attrs or {})
+
+    def _like(self, made: Any) -> Any:
+        """Give what was made of these records what is still true of it."""
+        same_count = made.count() == self.count()
+        same_shape = made.value_shape == self.value_shape
+        made._attrs = surviving(self._attrs, same_count=same_count, same_shape=same_shape)
+        return made
 
     # the values
 

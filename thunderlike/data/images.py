@@ -44,6 +44,8 @@ class Images(Elementwise):
         a reader instead: ``tl.images.fromtif(path)``, ``tl.images.fromarray(array)``.
     labels : sequence, optional
         What each image is called, of length n.
+    attrs : mapping, optional
+        What is known of them besides: pixel size, for example.
 
     Examples
     --------
@@ -54,12 +56,14 @@ class Images(Elementwise):
     shape: (10, 4, 6)
     """
 
-    def __init__(self, values: Any, labels: Any = None) -> None:
+    def __init__(self, values: Any, labels: Any = None, attrs: Any = None) -> None:
         records = records_of(values, max(1, np.ndim(values) - 1))
         super().__init__(records, (records.spec.count,), labels)
+        self.attrs = attrs
 
     def _changed(self, records: Records, **changes: Any) -> Self:
-        return type(self)(records, labels=changes.get("labels", self._labels))
+        made: Self = self._like(type(self)(records, labels=changes.get("labels", self._labels)))
+        return made
 
     # each image by itself
 
@@ -220,7 +224,9 @@ class Images(Elementwise):
         nbytes = block_bytes(chunk_size, self._records.spec)
         exchange = Transpose(self._records.spec, (self.count(),))
         records = self._records.regroup(exchange, nbytes)
-        return self._kinds["Series"](records, index=self._labels, baseshape=self.value_shape)
+        series = self._kinds["Series"](records, index=self._labels, baseshape=self.value_shape)
+        series.attrs = self.attrs
+        return series
 
     def toblocks(self, chunk_size: Any = "auto", padding: Any = None) -> Blocks:
         """Cut the images in space, into blocks of all frames of one region.

@@ -35,12 +35,15 @@ class Indexed(Elementwise):
 
     def _changed(self, records: Records, **changes: Any) -> Self:
         kept = self._index if records.spec.shape == self.value_shape else None
-        return type(self)(
-            records,
-            index=changes.get("index", kept),
-            labels=changes.get("labels", self._labels),
-            baseshape=changes.get("baseshape", self._baseshape),
+        made: Self = self._like(
+            type(self)(
+                records,
+                index=changes.get("index", kept),
+                labels=changes.get("labels", self._labels),
+                baseshape=changes.get("baseshape", self._baseshape),
+            )
         )
+        return made
 
     @property
     def length(self) -> int:

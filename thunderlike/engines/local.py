@@ -13,7 +13,6 @@ import numpy as np
 from thunderlike.config import current
 from thunderlike.engines.base import (
     Array,
-    ArraySource,
     Chunk,
     Engine,
     Exchange,
@@ -49,15 +48,17 @@ class LocalEngine(Engine):
 
     def load(self, source: Source, npartitions: int | None = None) -> LocalRecords:  # noqa: ARG002
         """Read everything now, ranges of records on threads, into one array."""
-        if isinstance(source, ArraySource):
-            return LocalRecords(self, source.array)  # it is here already; no copy
+        here = getattr(source, "array", None)  # in memory, or mapped from a disk: no copy
+        if here is not None:
+            return LocalRecords(self, here)
         out = source.spec.empty()
 
         def read(start: int, stop: int) -> None:
             source.read(start, stop, out[start:stop])
 
         tiles = snapped(_tiles(source.spec, current().tile_bytes), source.cuts)
-        _each_tile(read, source.spec, "reading", tiles=tiles)
+        threads = getattr(source, "threads", None)
+        _each_tile(read, source.spec, "reading", threads, tiles)
         return LocalRecords(self, out)
 
     def adopt(

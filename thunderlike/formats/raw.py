@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats.base import native, numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import DTypeLike, NDArray
 
@@ -92,6 +92,8 @@ class Conf:
         Values of a record, in older files.
     keytype : numpy.dtype or None
         Of the numbers of a key.
+    attrs : dict
+        What else was known of the data when they were written.
     """
 
     shape: tuple[int, ...] | None = None
@@ -99,9 +101,12 @@ class Conf:
     nkeys: int = 0
     nvalues: int | None = None
     keytype: np.dtype[Any] | None = None
+    attrs: Mapping[str, Any] = field(default_factory=dict)
 
 
-def describe(shape: Sequence[int], dtype: DTypeLike) -> bytes:
+def describe(
+    shape: Sequence[int], dtype: DTypeLike, attrs: Mapping[str, Any] | None = None
+) -> bytes:
     r"""Write the ``conf.json`` of files that `encode` wrote.
 
     Examples
@@ -109,7 +114,8 @@ def describe(shape: Sequence[int], dtype: DTypeLike) -> bytes:
     >>> describe((64, 64), "int16")
     b'{"shape": [64, 64], "dtype": "int16"}\n'
     """
-    text = json.dumps({"shape": list(_sizes(shape)), "dtype": numbers(dtype).name})
+    told = {"shape": list(_sizes(shape)), "dtype": numbers(dtype).name}
+    text = json.dumps({**told, "attrs": dict(attrs)} if attrs else told)
     return text.encode() + b"\n"
 
 
@@ -124,13 +130,13 @@ def parse_conf(data: bytes) -> Conf:
     Examples
     --------
     >>> parse_conf(b'{"dims": [64, 64], "dtype": "int16", "input": "elsewhere"}')
-    Conf(shape=(64, 64), dtype=dtype('int16'), nkeys=0, nvalues=None, keytype=None)
+    Conf(shape=(64, 64), dtype=dtype('int16'), nkeys=0, nvalues=None, keytype=None, attrs={})
     """
     entries = _object(data)
     shape = _first(entries, "shape", "dims")
     dtype = _first(entries, "dtype", "valuetype", "format")
     keytype = _first(entries, "keytype", "keyformat")
-    nvalues = entries.get("nvalues")
+    nvalues, attrs = entries.get("nvalues"), entries.get("attrs")
     try:
         return Conf(
             shape=None if shape is None else _sizes(shape),
@@ -138,6 +144,7 @@ def parse_conf(data: bytes) -> Conf:
             nkeys=_sizes([entries.get("nkeys", 0)])[0],
             nvalues=None if nvalues is None else _sizes([nvalues])[0],
             keytype=None if keytype is None else numbers(keytype),
+            attrs=attrs if isinstance(attrs, dict) else {},
         )
     except SpecError as error:
         raise FormatError(f"conf.json: {error}") from error

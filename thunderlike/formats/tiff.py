@@ -27,6 +27,7 @@ def header(data: bytes) -> Header:
 
     Examples
     --------
+    >>> import numpy as np
     >>> header(encode(np.zeros((5, 2, 3), "int16")))
     Header(shape=(2, 3), dtype=dtype('int16'), pages=5)
     """
@@ -59,6 +60,7 @@ def decode(data: bytes) -> NDArray[Any]:
 
     Examples
     --------
+    >>> import numpy as np
     >>> decode(encode(np.array([[0, 1], [2, 3]], "uint8")))
     array([[0, 1],
            [2, 3]], dtype=uint8)
@@ -74,6 +76,7 @@ def decode_pages(data: bytes, start: int | None = None, stop: int | None = None)
 
     Examples
     --------
+    >>> import numpy as np
     >>> decode_pages(encode(np.zeros((4, 2, 3), "uint8")), stop=-3).shape
     (1, 2, 3)
     """
@@ -102,6 +105,7 @@ def encode(array: NDArray[Any], attrs: Mapping[str, Any] | None = None) -> bytes
 
     Examples
     --------
+    >>> import numpy as np
     >>> encode(np.zeros((2, 3), "uint8"))[:4]
     b'II*\x00'
     """

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from thunderlike import storage
+from thunderlike.data.files import FileSource, Packed, described, naming, told, untold
 from thunderlike.data.images import Images
-from thunderlike.data.sources import FileSource, naming, read_conf, told
 from thunderlike.engines import engine_for
 from thunderlike.errors import FormatError, SpecError
-from thunderlike.formats import Header, png, raw, tiff
+from thunderlike.formats import png, tiffmeta, tiffpages
+from thunderlike.images.loaders import PngImages, RawPlanes, TiffPlanes, TiffVolumes
 from thunderlike.parallel.pool import tmap
+from thunderlike.storage.opening import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from thunderlike.engines.base import Array
+    from thunderlike.data.files import Loader
     from thunderlike.storage import AnyCredentials, AnyPaths, Entry
 
 __all__ = ["frombinary", "frompng", "fromtif"]
@@ -56,7 +58,9 @@ def frombinary(
     recursive : bool
         Look into the folders of the folder too.
     nplanes : int, optional
-        Cut the last axis of every file into images of so many planes.
+        Where `shape` has three axes, cut the last axis of every file into images of so many planes.
+        Where it has two, the files are movies: frames of that shape one after the other, of which
+        so many make an image.
     npartitions : int, optional
         Parts to spread the images over, on Spark.
     labels : sequence, optional
@@ -82,21 +86,45 @@ def frombinary(
 
     Notes
     -----
-    The files are listed once, here. Locally they are read now, on threads; with Spark on the
-    workers, when they are needed.
+    The files are listed once, here. Locally they are read now, on threads, into one array; a single
+    file in C order and in the byte order of this machine is mapped instead: nothing is read until
+    it is needed, so leave the file as it is while the images are in use. With Spark they are read
+    on the workers, when they are needed.
     """
     files = storage.find(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
     )
-    described = read_conf(files[0].path, conf)
-    shape, dtype = told("shape", shape, described.shape), told("dtype", dtype, described.dtype)
+    first = files[0].path
+    beside = described(first, conf)
+    shape = told("shape", shape, beside, first, conf)
+    stored = np.dtype(told("dtype", dtype, beside, first, conf) or np.int16)
     if shape is None:
-        folder = storage.parent(files[0].path)
-        raise SpecError(f"{folder}: there is no {conf} here: give the shape of one image, shape=")
-    load = _RawPlanes(tuple(shape), np.dtype(dtype or np.int16), order, nplanes)
-    _check_sizes(files, load.nbytes)
-    pieces = [load.pieces] * len(files)
-    return _images(files, pieces, load.piece_shape, load.dtype, load, npartitions, labels, engine)
+        raise untold("shape", beside, first, conf)
+    attrs = None if beside is None else beside.attrs
+    load, counts, image = _raw(files, tuple(shape), stored, order, nplanes)
+    dtype, whole = stored.newbyteorder("="), not isinstance(load, Packed)
+    return _images(
+        files, counts, image, dtype, load, npartitions, labels, engine, attrs, whole=whole
+    )
+
+
+def _raw(
+    files: Sequence[Entry],
+    shape: tuple[int, ...],
+    stored: np.dtype[Any],
+    order: Literal["C", "F"],
+    nplanes: int | None,
+) -> tuple[Loader, list[int], tuple[int, ...]]:
+    """How flat binary files are read, how many images are in each, and their shape."""
+    nbytes = math.prod(shape) * stored.itemsize
+    if nplanes is not None and len(shape) == 2 and order == "C":
+        image = shape if nplanes == 1 else (nplanes, *shape)
+        return Packed(image, stored), _frames(files, nbytes, nplanes), image
+    _check_sizes(files, nbytes)
+    if nplanes is None and order == "C":
+        return Packed(shape, stored), [1] * len(files), shape
+    load = RawPlanes(shape, stored, order, nplanes)
+    return load, [load.pieces] * len(files), load.piece_shape
 
 
 def fromtif(
@@ -136,28 +164,37 @@ def fromtif(
 
     Notes
     -----
-    Without `nplanes` only the header of the first file is read here; with it those of all, to
-    count their pages.
+    Without `nplanes` only the header of the first file is read here; with it those of all pages of
+    all files, some bytes each, to know where they are. A file is then read in ranges of pages, on
+    several workers at once, never as a whole. Plain pixels go straight into place; compressed ones
+    need imagecodecs for most codecs.
+
+    What the first file tells of its pixel size, axes and times, as OME or ImageJ write it, is in
+    `attrs` of the images.
     """
     files = storage.find(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
     )
-    first = _header(tiff, files[0].path)
+    attrs, first = _attrs(files[0].path), _index(files[0].path)
     if nplanes is None:
-        whole = _Whole("tiff")
-        return _images(
-            files, [1] * len(files), first.whole, first.dtype, whole, npartitions, labels, engine
-        )
+        shape = first.shape if first.pages == 1 else (first.pages, *first.shape)
+        ones, volumes = [1] * len(files), TiffVolumes()
+        return _images(files, ones, shape, first.dtype, volumes, npartitions, labels, engine, attrs)
     if nplanes < 1:
         raise SpecError(f"nplanes must be at least 1, not {nplanes}")
-    pages = tmap(lambda file: _header(tiff, file.path).pages, files)
+    threads = storage.store_for(files[0].path).threads
+    indexes = list(tmap(lambda file: _index(file.path), files, workers=threads))
     counts = [
-        _pieces(file.path, n, nplanes, discard_extra=discard_extra)
-        for file, n in zip(files, pages, strict=True)
+        _pieces(file.path, where.pages, nplanes, discard_extra=discard_extra)
+        for file, where in zip(files, indexes, strict=True)
     ]
     shape = first.shape if nplanes == 1 else (nplanes, *first.shape)
-    load = _TiffPlanes(nplanes)
-    return _images(files, counts, shape, first.dtype, load, npartitions, labels, engine)
+    load = TiffPlanes(
+        nplanes, {file.path: where for file, where in zip(files, indexes, strict=True)}
+    )
+    return _images(
+        files, counts, shape, first.dtype, load, npartitions, labels, engine, attrs, whole=False
+    )
 
 
 def frompng(
@@ -188,79 +225,10 @@ def frompng(
     files = storage.find(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
     )
-    first = _header(png, files[0].path)
-    whole = _Whole("png")
+    with naming(files[0].path):
+        first = png.header(storage.read_range(files[0].path, 0, 64))
     ones = [1] * len(files)
-    return _images(files, ones, first.whole, first.dtype, whole, npartitions, labels, engine)
-
-
-_DECODE = {"tiff": tiff.decode, "png": png.decode}
-
-
-@dataclass(frozen=True)
-class _Whole:
-    """One image a file, in a format that describes itself."""
-
-    format: str
-
-    def __call__(self, path: str, first: int, last: int) -> Array:  # noqa: ARG002
-        return _DECODE[self.format](storage.read(path))[np.newaxis]
-
-
-@dataclass(frozen=True)
-class _TiffPlanes:
-    """Images of so many pages of a file each."""
-
-    nplanes: int
-
-    def __call__(self, path: str, first: int, last: int) -> Array:
-        n = self.nplanes
-        pages = tiff.decode_pages(storage.read(path), first * n, last * n)
-        return pages if n == 1 else pages.reshape(last - first, n, *pages.shape[1:])
-
-
-@dataclass(frozen=True)
-class _RawPlanes:
-    """Images that are runs of planes along the last axis of a flat binary file, or all of it."""
-
-    shape: tuple[int, ...]
-    stored: np.dtype[Any]
-    order: Literal["C", "F"]
-    nplanes: int | None
-
-    def __post_init__(self) -> None:
-        n = self.nplanes
-        if n is not None and (n < 1 or self.shape[-1] % n):
-            raise SpecError(
-                f"nplanes={n} does not divide the last axis of shape {self.shape}: "
-                "give a divisor of it"
-            )
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.stored.newbyteorder("=")
-
-    @property
-    def nbytes(self) -> int:
-        return int(np.prod(self.shape)) * self.stored.itemsize
-
-    @property
-    def pieces(self) -> int:
-        return 1 if self.nplanes is None else self.shape[-1] // self.nplanes
-
-    @property
-    def piece_shape(self) -> tuple[int, ...]:
-        if self.nplanes is None:
-            return self.shape
-        return self.shape[:-1] if self.nplanes == 1 else (*self.shape[:-1], self.nplanes)
-
-    def __call__(self, path: str, first: int, last: int) -> Array:
-        image = raw.decode(storage.read(path), self.shape, self.stored, self.order)
-        if self.nplanes is None:
-            return image[np.newaxis]
-        cut = image.reshape(*self.shape[:-1], self.pieces, self.nplanes)
-        planes = np.moveaxis(cut, -2, 0)[first:last]
-        return planes[..., 0] if self.nplanes == 1 else planes
+    return _images(files, ones, first.whole, first.dtype, PngImages(), npartitions, labels, engine)
 
 
 def _images(
@@ -268,20 +236,17 @@ def _images(
     counts: Sequence[int],
     shape: tuple[int, ...],
     dtype: Any,
-    load: Any,
+    load: Loader,
     npartitions: int | None,
     labels: Any,
     engine: Any,
+    attrs: Any = None,
+    *,
+    whole: bool = True,
 ) -> Images:
     paths = [file.path for file in files]
-    source = FileSource.of(paths, counts, shape, dtype, load, whole=True)
-    return Images(engine_for(engine).load(source, npartitions), labels=labels)
-
-
-def _header(format: Any, path: str) -> Header:
-    with naming(path):
-        header: Header = format.header(storage.read(path))
-        return header
+    source = FileSource.of(paths, counts, shape, dtype, load, whole=whole)
+    return Images(engine_for(engine).load(source, npartitions), labels=labels, attrs=attrs)
 
 
 def _check_sizes(files: Sequence[Entry], nbytes: int) -> None:
@@ -291,6 +256,28 @@ def _check_sizes(files: Sequence[Entry], nbytes: int) -> None:
                 f"{file.path}: expected {nbytes} bytes for one image, found {file.size}: "
                 "remove the file, or give another shape or dtype"
             )
+
+
+def _frames(files: Sequence[Entry], nbytes: int, nplanes: int) -> list[int]:
+    """Images in each file of frames, one after the other."""
+    for file in files:
+        if not nbytes or file.size % (nbytes * nplanes):
+            raise FormatError(
+                f"{file.path}: {file.size} bytes are no whole number of images of "
+                f"{nbytes * nplanes} bytes: give another shape, dtype or nplanes"
+            )
+    return [file.size // (nbytes * nplanes) for file in files]
+
+
+def _index(path: str) -> tiffpages.Index:
+    """Where the pages of a file are: its headers are read, nothing else."""
+    with naming(path), open_file(path) as stream:
+        return tiffpages.index(stream)
+
+
+def _attrs(path: str) -> dict[str, Any]:
+    with naming(path), open_file(path) as stream:
+        return tiffmeta.attrs(stream)
 
 
 def _pieces(path: str, pages: int, nplanes: int, *, discard_extra: bool) -> int:

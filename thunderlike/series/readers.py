@@ -9,18 +9,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike import storage
+from thunderlike.data.files import (
+    FileSource,
+    Loader,
+    Packed,
+    alike,
+    described,
+    naming,
+    told,
+    untold,
+)
 from thunderlike.data.series import Series
-from thunderlike.data.sources import FileSource, naming, read_conf, told
 from thunderlike.engines import engine_for
 from thunderlike.errors import FormatError, SpecError
-from thunderlike.formats import raw, text
+from thunderlike.formats import text
+from thunderlike.formats.base import read_into
 from thunderlike.parallel.pool import tmap
+from thunderlike.storage.opening import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from thunderlike.engines import Engine, Records
     from thunderlike.engines.base import Array
+    from thunderlike.formats import raw
     from thunderlike.storage import AnyCredentials, AnyPaths, Entry
 
 __all__ = ["frombinary", "fromtext"]
@@ -39,6 +51,10 @@ def fromtext(
     npartitions: int | None = None,
     engine: Any = None,
     credentials: AnyCredentials = None,
+    *,
+    start: int | None = None,
+    stop: int | None = None,
+    recursive: bool = False,
 ) -> Series:
     """Read text files: a series on each line, numbers apart by spaces, tabs or commas.
 
@@ -53,12 +69,17 @@ def fromtext(
     skip : int
         Columns to leave out at the beginning: keys, for example.
     shape : sequence of int, optional
-        ``(*baseshape, length)``; by default one axis of keys.
+        ``(*baseshape, length)``; by default what a ``conf.json`` beside the files says, else one
+        axis of keys.
     index, labels, npartitions, engine
         As in :func:`fromarray`.
     credentials : dict, optional
         What opens a bucket: ``{'access': ..., 'secret': ...}``, and whatever else
         :class:`~thunderlike.storage.s3.S3Store` takes. By default what boto3 finds.
+    start, stop : int, optional
+        Which of the files, as in ``files[start:stop]``, in the order of their names.
+    recursive : bool
+        Look into the folders of the folder too.
 
     Raises
     ------
@@ -74,15 +95,20 @@ def fromtext(
     -----
     The files are read once here, to count their lines, and once where the engine runs.
     """
-    files = storage.find(path, ext, credentials=credentials)
+    files = storage.find(
+        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+    )
     load = _TextRows(np.dtype(dtype), skip)
-    shapes = list(tmap(lambda file: load.shape(file.path), files))
+    threads = storage.store_for(files[0].path).threads
+    shapes = list(tmap(lambda file: load.shape(file.path), files, workers=threads))
     width = next((w for n, w in shapes if n), 0)
     for file, (count, columns) in zip(files, shapes, strict=True):
         if count and columns != width:
             raise FormatError(f"{file.path}: has {columns} columns, the first file {width}")
     counts = [count for count, _ in shapes]
     source = FileSource.of(_paths(files), counts, (width,), load.dtype, load, whole=True)
+    beside = described(files[0].path, "conf.json")
+    shape = shape if shape is not None or beside is None else beside.shape
     baseshape = _baseshape(shape, sum(counts), width, files[0].path)
     records = engine_for(engine).load(source, npartitions)
     return Series(records, index=index, labels=labels, baseshape=baseshape)
@@ -100,12 +126,16 @@ def frombinary(
     engine: Any = None,
     credentials: AnyCredentials = None,  # Thunder's order
     npartitions: int | None = None,
+    *,
+    start: int | None = None,
+    stop: int | None = None,
+    recursive: bool = False,
 ) -> Series:
     """Read flat binary files: series one after the other, of one length.
 
     Parameters
     ----------
-    path, ext, credentials
+    path, ext, start, stop, recursive, credentials
         As in :func:`fromtext`.
     conf : str
         Name of the file that describes the others, in their folder: JSON with ``shape`` and
@@ -133,28 +163,32 @@ def frombinary(
     Files are listed once, here, and read in ranges of whole records. Records of the older kind
     carry their keys: these are read first, and each record is put where its key says.
     """
-    files = storage.find(path, ext, credentials=credentials)
-    told_by = read_conf(files[0].path, conf)
-    dtype = told("dtype", dtype, told_by.dtype)
+    files = storage.find(
+        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+    )
+    first, target = files[0].path, engine_for(engine)
+    beside = described(first, conf)
+    dtype = told("dtype", dtype, beside, first, conf)
     if dtype is None:
-        raise SpecError(f"{files[0].path}: there is no {conf} with a dtype: give dtype=")
-    if told_by.nkeys and told_by.nvalues is not None and not skip:
-        records, baseshape = _by_key(
-            files, told_by, np.dtype(dtype), engine_for(engine), npartitions
-        )
+        raise untold("dtype", beside, first, conf)
+    stored = np.dtype(dtype)
+    if beside is not None and beside.nkeys and beside.nvalues is not None and not skip:
+        records, baseshape = _by_key(files, beside, stored, target, npartitions)
         return Series(records, index=index, labels=labels, baseshape=baseshape)
-    shape = told("shape", shape, told_by.shape)
+    shape = told("shape", shape, beside, first, conf)
     if shape is None:
-        raise SpecError(f"{files[0].path}: there is no {conf} with a shape: give shape=")
-    layout = _Record(np.dtype(dtype), skip * np.dtype(dtype).itemsize, int(shape[-1]), 0)
+        raise untold("shape", beside, first, conf)
+    layout = _Record(stored, skip * stored.itemsize, int(shape[-1]), 0)
     source = _record_source(files, layout)
-    baseshape = _baseshape(shape, source.spec.count, int(shape[-1]), files[0].path)
-    records = engine_for(engine).load(source, npartitions)
-    return Series(records, index=index, labels=labels, baseshape=baseshape)
+    baseshape = _baseshape(shape, source.spec.count, int(shape[-1]), first)
+    records = target.load(source, npartitions)
+    series = Series(records, index=index, labels=labels, baseshape=baseshape)
+    series.attrs = beside.attrs if beside is not None else {}
+    return series
 
 
 @dataclass(frozen=True)
-class _TextRows:
+class _TextRows(Loader):
     """Lines of a file."""
 
     dtype: np.dtype[Any]
@@ -165,12 +199,15 @@ class _TextRows:
             rows, columns = text.decode(storage.read(path), self.dtype, self.skip).shape
             return rows, columns
 
-    def __call__(self, path: str, first: int, last: int) -> Array:
-        return text.decode(storage.read(path), self.dtype, self.skip)[first:last]
+    def read(self, path: str, first: int, last: int, out: Array) -> None:
+        """Read the whole file: where a line begins stands nowhere."""
+        rows = text.decode(storage.read(path), self.dtype, self.skip)
+        alike(rows.shape[1:], rows.dtype, out)
+        out[...] = rows[first:last]
 
 
 @dataclass(frozen=True)
-class _Record:
+class _Record(Loader):
     """Where the wanted numbers stand in a record: after some bytes, before some others."""
 
     stored: np.dtype[Any]
@@ -182,14 +219,13 @@ class _Record:
     def nbytes(self) -> int:
         return self.before + self.count * self.stored.itemsize + self.after
 
-    def __call__(self, path: str, first: int, last: int) -> Array:
-        data = storage.read_range(path, first * self.nbytes, (last - first) * self.nbytes)
-        if len(data) != (last - first) * self.nbytes:
-            raise FormatError(f"ends within record {first + len(data) // self.nbytes}")
-        table = np.frombuffer(data, np.uint8).reshape(last - first, self.nbytes)
+    def read(self, path: str, first: int, last: int, out: Array) -> None:
+        """Read these records with what stands between them, then leave that out."""
+        table = np.empty((last - first, self.nbytes), np.uint8)
+        with open_file(path) as stream:
+            read_into(stream, first * self.nbytes, table)
         wanted = table[:, self.before : self.nbytes - self.after]
-        numbers = np.ascontiguousarray(wanted).view(self.stored)
-        return numbers.astype(self.stored.newbyteorder("="), copy=False)
+        out[...] = np.ascontiguousarray(wanted).view(self.stored)
 
 
 def _record_source(files: Sequence[Entry], layout: _Record) -> FileSource:
@@ -201,8 +237,10 @@ def _record_source(files: Sequence[Entry], layout: _Record) -> FileSource:
                 f"{layout.nbytes} bytes: give another shape, dtype or skip"
             )
     counts = [file.size // layout.nbytes for file in files]
+    bare = not (layout.before or layout.after)
+    load = Packed((layout.count,), layout.stored) if bare else layout
     dtype = layout.stored.newbyteorder("=")
-    return FileSource.of(_paths(files), counts, (layout.count,), dtype, layout)
+    return FileSource.of(_paths(files), counts, (layout.count,), dtype, load)
 
 
 def _by_key(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -26,7 +27,7 @@ def open_file(path: AnyPath) -> BinaryIO:
     Raises
     ------
     NotFound
-        When there is none.
+        When there is none: now, or elsewhere than on a disk at the first read.
 
     Examples
     --------
@@ -40,8 +41,7 @@ def open_file(path: AnyPath) -> BinaryIO:
     store, address = resolve(path)
     if isinstance(store, LocalStore):
         return store.open(address)
-    size = store.stat(address).size
-    return cast("BinaryIO", io.BufferedReader(_Ranges(store, address, size), _BLOCK))
+    return cast("BinaryIO", io.BufferedReader(_Ranges(store, address), _BLOCK))
 
 
 def local_file(path: AnyPath) -> Path | None:
@@ -59,9 +59,13 @@ def local_file(path: AnyPath) -> Path | None:
 class _Ranges(io.RawIOBase):
     """A file as the ranges that are read of it."""
 
-    def __init__(self, store: Store, address: str, size: int) -> None:
-        self._store, self._address, self._size = store, address, size
+    def __init__(self, store: Store, address: str) -> None:
+        self._store, self._address = store, address
         self._at = 0
+
+    @cached_property
+    def _size(self) -> int:
+        return self._store.stat(self._address).size  # a question of its own, rarely asked
 
     def readable(self) -> bool:
         return True
@@ -70,7 +74,7 @@ class _Ranges(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        origin = self._size if whence == io.SEEK_END else self._at if whence == io.SEEK_CUR else 0
         if origin + offset < 0:
             raise ValueError(f"{self._address}: no byte stands before the first")
         self._at = origin + offset

@@ -1,0 +1,237 @@
+"""Records that are in files, and what stands beside them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike import storage
+from thunderlike.engines.base import Spec
+from thunderlike.errors import FormatError, MissingExtra, NotFound, SpecError
+from thunderlike.formats import raw
+from thunderlike.formats.base import read_into
+from thunderlike.storage.opening import local_file, open_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from thunderlike.engines.base import Array
+
+__all__ = ["FileSource", "Loader", "Packed", "alike", "described", "naming", "told", "untold"]
+
+
+class Loader(ABC):
+    """Reads records of a file: what a format means by them. Pickled into every task."""
+
+    @abstractmethod
+    def read(self, path: str, first: int, last: int, out: Array) -> None:
+        """Write records ``first .. last-1`` of a file into `out`, straight if it can be.
+
+        FormatError, without the name of the file, for what is not like the first file.
+        """
+
+    def part(self, wanted: Mapping[str, tuple[int, int]]) -> Loader:  # noqa: ARG002
+        """What is needed to read these records of these files only."""
+        return self
+
+    def mapped(self, path: str) -> Array | None:  # noqa: ARG002
+        """All records of a file as an array mapped from a disk of this machine, if they can be."""
+        return None
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """Records in files, one or several each.
+
+    Parameters
+    ----------
+    spec : Spec
+        All records.
+    paths : tuple of str
+        The files, in order.
+    edges : tuple of int
+        Number of the first record of each file, and at last the number after all.
+    load : Loader
+        How records of a file are read.
+    whole : bool
+        A part of a file costs as much as all of it.
+    """
+
+    spec: Spec
+    paths: tuple[str, ...]
+    edges: tuple[int, ...]
+    load: Loader
+    whole: bool = False
+    # What only this process sees goes to the workers along with the task.
+    carried: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    @property
+    def cuts(self) -> tuple[int, ...] | None:
+        """The edges of the files, where each is read as a whole."""
+        return self.edges if self.whole else None
+
+    @property
+    def array(self) -> Array | None:
+        """The records of a single file, mapped from the disk, where its numbers stand as ours do.
+
+        The map is private: what is written into it does not reach the file.
+        """
+        return self.load.mapped(self.paths[0]) if len(self.paths) == 1 else None
+
+    @property
+    def threads(self) -> int | None:
+        """How many files to ask for at once, where that is not the number of cores."""
+        return storage.store_for(self.paths[0]).threads if self.paths else None
+
+    @classmethod
+    def of(
+        cls,
+        paths: Sequence[str],
+        counts: Sequence[int],
+        shape: tuple[int, ...],
+        dtype: Any,
+        load: Loader,
+        *,
+        whole: bool = False,
+    ) -> FileSource:
+        """Make a source of files that hold so many records each."""
+        edges = (0, *itertools.accumulate(counts))
+        return cls(Spec(edges[-1], shape, np.dtype(dtype)), tuple(paths), edges, load, whole)
+
+    def read(self, start: int, stop: int, out: Array) -> None:
+        """Read file by file."""
+        for path, data in self.carried.items():
+            storage.write(path, data)
+        number = bisect_right(self.edges, start) - 1
+        at = start
+        while at < stop:
+            origin, end = self.edges[number], min(stop, self.edges[number + 1])
+            if end > at:
+                with naming(self.paths[number]):
+                    piece = out[at - start : end - start]
+                    self.load.read(self.paths[number], at - origin, end - origin, piece)
+            at, number = end, number + 1
+
+    def part(self, start: int, stop: int) -> FileSource:
+        """The files that hold these records, and no others."""
+        first = bisect_right(self.edges, start) - 1
+        last = bisect_right(self.edges, stop - 1)
+        paths, edges = self.paths[first:last], self.edges[first : last + 1]
+        wanted = {
+            path: (max(start, a) - a, min(stop, b) - a)
+            for path, (a, b) in zip(paths, itertools.pairwise(edges), strict=True)
+        }
+        load = self.load.part(wanted) if len(wanted) == len(paths) else self.load
+        return replace(self, paths=paths, edges=edges, load=load, carried=_carried(paths))
+
+
+@dataclass(frozen=True)
+class Packed(Loader):
+    """Records that stand in a file one after the other, in C order, and nothing between them.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of a record.
+    stored : numpy.dtype
+        In the byte order of the file.
+    begins : mapping, optional
+        Byte at which the first record of each file stands; 0 by default.
+    """
+
+    shape: tuple[int, ...]
+    stored: np.dtype[Any]
+    begins: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of a record."""
+        return math.prod(self.shape) * self.stored.itemsize
+
+    def read(self, path: str, first: int, last: int, out: Array) -> None:  # noqa: ARG002
+        """Read just these records, straight into place."""
+        with open_file(path) as stream:
+            read_into(stream, self.begins.get(path, 0) + first * self.nbytes, out, self.stored)
+
+    def part(self, wanted: Mapping[str, tuple[int, int]]) -> Packed:
+        """Only where these files begin."""
+        begins = {path: self.begins[path] for path in wanted if path in self.begins}
+        return replace(self, begins=begins)
+
+    def mapped(self, path: str) -> Array | None:
+        """Map the file, if it is on a disk here and its numbers are in our byte order."""
+        file = local_file(path)
+        if file is None or not self.stored.isnative:
+            return None
+        begin = self.begins.get(path, 0)
+        count = (file.stat().st_size - begin) // max(self.nbytes, 1)
+        if not count or not self.nbytes:
+            return None
+        # Written to in memory alone: mode "c" is copy on write.
+        return np.memmap(file, self.stored, "c", begin, (count, *self.shape)).view(np.ndarray)
+
+
+def alike(shape: tuple[int, ...], dtype: np.dtype[Any], out: Array) -> None:
+    """Raise FormatError unless a file's records are as those of the first."""
+    if shape != out.shape[1:] or dtype != out.dtype:
+        raise FormatError(
+            f"holds {dtype} of shape {shape}, the first file {out.dtype} of shape {out.shape[1:]}: "
+            "all must be equal"
+        )
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Put the name of the file before what is wrong with its bytes."""
+    try:
+        yield
+    except (FormatError, MissingExtra, SpecError) as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def described(path: str, name: str) -> raw.Conf | None:
+    """Read what the description beside a file says; None if there is no such file."""
+    beside = storage.join(storage.parent(path), name)
+    try:
+        data = storage.read(beside)
+    except NotFound:
+        return None
+    with naming(beside):
+        return raw.parse_conf(data)
+
+
+def told(what: str, given: Any, conf: raw.Conf | None, path: str, name: str) -> Any:
+    """Choose what the caller said before what the description `name` beside `path` says.
+
+    A difference is worth a word. None where neither says it.
+    """
+    found = getattr(conf, what, None)
+    if given is None or found is None:
+        return found if given is None else given
+    same = tuple(given) == tuple(found) if what == "shape" else np.dtype(given) == found
+    if not same:
+        beside = storage.join(storage.parent(path), name)
+        warnings.warn(
+            f"{beside}: says the {what} is {found}; the given {given} goes before", stacklevel=4
+        )
+    return given
+
+
+def untold(what: str, conf: raw.Conf | None, path: str, name: str) -> SpecError:
+    """The error for what neither the caller nor a description says."""
+    folder = storage.parent(path)
+    found = f"{name} says no {what}" if conf is not None else f"there is no {name} here"
+    return SpecError(f"{folder}: {found}: give {what}=")
+
+
+def _carried(paths: Sequence[str]) -> dict[str, bytes]:
+    """The bytes of those files that no other process sees."""
+    return {path: storage.read(path) for path in paths if not storage.store_for(path).shared}
