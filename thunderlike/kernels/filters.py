@@ -38,7 +38,7 @@ __all__ = [
 _ORDERED = frozenset("?bhilqBHILQfd")  # dtypes that scipy.ndimage can rank
 _LINEAR = _ORDERED | frozenset("FD")
 _NETWORK_PIXELS = 49  # beyond, in float64, scipy catches up
-_STRETCH_BYTES = 2**16  # up to forty arrays of a stretch are alive at once; most find room in L2
+_STRETCH_BYTES = 2**18  # some forty arrays of a stretch are alive at once; threads queue on less
 
 
 def gaussian(block: Array, sigma: float | Sequence[float] = 2, order: int = 0) -> Array:

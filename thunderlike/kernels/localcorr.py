@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalCorrelation"]
 
-_PIXELS, _ELEMENTS = 2**13, 2**16  # a stretch of pixels; of all frames taken at once, for L2
+_PIXELS, _ELEMENTS = 2**14, 2**18  # a stretch of pixels; of all frames taken at once, 2 MiB
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Largest", "Moments", "Smallest", "Total", "finite_origin", "sum_dtype"]
 
-_COLUMNS, _ROWS = 2048, 16  # a tile of 256 KiB in float64: it stays in L2 while it is used twice
+_COLUMNS, _ROWS = 8192, 32  # 2 MiB in float64; threads queue between calls on smaller tiles
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class Moments:
     def of(cls, block: Array) -> Self:
         """Moments of the records of a block, of shape ``(k, *value_shape)``.
 
-        One pass over the block; beside the result a scratch of 256 KiB.
+        One pass over the block; beside the result a scratch of 2 MiB.
 
         Raises
         ------
