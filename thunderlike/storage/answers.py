@@ -116,5 +116,4 @@ def _keyless(error: Exception, kinds: set[str]) -> str:
 
 
 def _host(endpoint: str | None) -> str:
-    """The host of an endpoint, without the password that may stand before it."""
-    return urlsplit(endpoint).netloc.rpartition("@")[2] if endpoint else "Amazon S3"
+    return urlsplit(endpoint).netloc if endpoint else "Amazon S3"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from thunderlike.storage.credentials import Credentials
 
@@ -122,6 +123,10 @@ class Store(ABC):
         All or nothing: whoever reads sees the old content or the new, also when the writer is
         killed or the disk is full, and writing the same file twice at once leaves one of the two.
         """
+
+    def send(self, path: str, file: Path) -> None:
+        """Make a file of this machine the content of another, as `write` does; however large."""
+        self.write(path, file.read_bytes())
 
     @abstractmethod
     def delete(self, path: str) -> None:

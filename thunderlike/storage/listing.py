@@ -9,8 +9,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 
 from thunderlike.errors import NotFound, SpecError, StorageError
+from thunderlike.parallel.pool import tmap
 from thunderlike.storage.base import UNSETTLED
-from thunderlike.storage.paths import AnyPath, at, parent, resolve
+from thunderlike.storage.paths import AnyPath, at, parent, resolve, store_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -86,9 +87,10 @@ def find(
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     if not paths:
         raise NotFound("the list of paths is empty; give at least one file, folder or pattern")
-    found = [
-        entry for one in paths for entry in _one(at(one, credentials), ext, recursive=recursive)
-    ]
+    places = [at(one, credentials) for one in paths]
+    threads = store_for(places[0]).threads or 1
+    each = tmap(lambda place: _one(place, ext, recursive=recursive), places, workers=threads)
+    found = [entry for entries in each for entry in entries]
     if chosen := found[start:stop]:
         return chosen
     raise SpecError(
@@ -229,5 +231,5 @@ def _nearest(store: Store, address: str) -> str:
     while above != address and not store.exists(above):
         address, above = above, parent(above)
     if above.endswith("://"):
-        return ""  # a store is always there
+        return f"; there is no {address}"
     return f"; {above} is there, {_relative(address, above)!r} in it is not"

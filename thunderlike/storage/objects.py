@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import uuid
 from abc import abstractmethod
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from thunderlike.errors import Exists, NotFound
@@ -73,11 +74,10 @@ class ObjectStore(Store):
     def delete(self, path: str) -> None:
         """Remove an object and all below it."""
         address = self.address(path)
-        try:
-            below = [entry.path for entry in self.list(address, recursive=True)]
-        except NotFound:
-            below = []
-        self._remove([*below, address])
+        with suppress(NotFound):
+            self._remove(entry.path for entry in self.list(address, recursive=True))
+        with suppress(NotFound):  # not even a bucket
+            self._remove([address])
 
     def move(self, path: str, target: str) -> None:
         """Copy every object, ``SUCCESS`` last, then remove the first ones."""

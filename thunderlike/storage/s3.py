@@ -20,6 +20,7 @@ from thunderlike.storage.objects import THREADS, ObjectStore
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from thunderlike.storage.base import Store
 
@@ -29,7 +30,7 @@ PART: Final = 16 * MIB  # larger objects go in parts of this size, several at on
 LARGEST_COPY: Final = 5 * 2**30  # that the server makes at once
 READS: Final = 4  # of an object whose connection breaks off
 ATTEMPTS: Final = 6  # the waits between them grow to some 15 s together
-BATCH: Final = 1000  # as many names as one request may ask to remove
+BATCH: Final = 1000  # as many names as one request may list, or ask to remove
 _NAMES = ("access", "secret", "token", "endpoint_url", "anon", "region", "profile")
 
 
@@ -61,7 +62,7 @@ class S3Store(ObjectStore):
     """
 
     credentials: Credentials = field(default_factory=Credentials)
-    endpoint_url: str | None = field(default=None, repr=False)
+    endpoint_url: str | None = None
 
     scheme: ClassVar[str] = "s3"
 
@@ -70,7 +71,7 @@ class S3Store(ObjectStore):
         """Check the names of what was given, and settle on the server here, not on each worker."""
         _check(credentials)
         keys = {name: value for name, value in credentials.items() if name != "endpoint_url"}
-        return cls(Credentials(keys), credentials.get("endpoint_url") or _endpoint())
+        return cls(Credentials(keys), _open(credentials.get("endpoint_url") or _endpoint()))
 
     def list(self, path: str, *, recursive: bool) -> Sequence[Entry]:
         """Name the objects of a folder: one request for each thousand."""
@@ -90,8 +91,7 @@ class S3Store(ObjectStore):
         if not key:
             raise NotFound(f"{path}: is a bucket, not a file")
         with self._asking(address, "look at"):
-            answer = self._client.head_object(Bucket=bucket, Key=key)
-        return Entry(address, answer["ContentLength"])
+            return Entry(address, self._head(bucket, key)["ContentLength"])
 
     def read(self, path: str) -> bytes:
         """Read an object: one request, or one for each part of a large one."""
@@ -118,6 +118,13 @@ class S3Store(ObjectStore):
             else:
                 self._client.upload_fileobj(io.BytesIO(data), bucket, key, Config=_transfer())
 
+    def send(self, path: str, file: Path) -> None:
+        """Put a file of this machine, in parts if it is large; it is never in memory as a whole."""
+        address = self.address(path)
+        bucket, key = _parts(address)
+        with self._asking(address, "write"):
+            self._client.upload_file(str(file), bucket, key, Config=_transfer())
+
     @property
     def _client(self) -> Any:
         return _client(self)
@@ -125,20 +132,33 @@ class S3Store(ObjectStore):
     def _asking(self, address: str, verb: str) -> AbstractContextManager[None]:
         return answers(address, verb, self.endpoint_url)
 
+    def _head(self, bucket: str, key: str) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = self._client.head_object(Bucket=bucket, Key=key)
+        except Exception as error:
+            if code_of(error) != "404":  # the answer to HEAD has no room for a reason, this one has
+                self._client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
+            raise
+        return answer
+
     def _body(self, address: str, **wanted: str) -> bytes:
         """Ask for an object, and again when the connection breaks off halfway."""
         bucket, key = _parts(address)
         for left in reversed(range(READS)):
             answer = self._client.get_object(Bucket=bucket, Key=key, **wanted)
+            size = answer.get("ContentLength", -1)  # none when it broke off before that line
+            if size > 2 * PART and not wanted:
+                answer["Body"].close()
+                return self._large(address, size, answer["ETag"])
             try:
-                if answer["ContentLength"] > 2 * PART and not wanted:
-                    answer["Body"].close()
-                    return self._large(address, answer["ContentLength"], answer["ETag"])
-                return bytes(answer["Body"].read())
+                data: bytes = answer["Body"].read()
             except Exception as error:
                 if not left or not kinds_of(error) & BROKEN_OFF:
                     raise
-        raise AssertionError("unreachable")
+            else:
+                if len(data) == size:
+                    return data
+        raise StorageError(f"{address}: its end never came, asked {READS} times")
 
     def _large(self, address: str, size: int, etag: str) -> bytes:
         """Read several parts at once, into one piece of memory."""
@@ -173,7 +193,7 @@ class S3Store(ObjectStore):
                 Bucket=bucket,
                 Prefix=f"{key}/" if key else "",
                 Delimiter="" if recursive else "/",
-                PaginationConfig=limits,
+                PaginationConfig={"PageSize": BATCH, **limits},
             )
 
     def _entry(self, bucket: str, listed: dict[str, Any]) -> Entry:
@@ -239,6 +259,13 @@ def _endpoint() -> str | None:
     names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
     given = (current().endpoint_url, *(os.environ.get(name) for name in names))
     return next(filter(None, given), None)
+
+
+def _open(endpoint: str | None) -> str | None:
+    """Refuse a password in an address that errors and logs will show."""
+    if endpoint and "@" in endpoint:
+        raise SpecError("endpoint_url: holds a name or password before an '@'; give access, secret")
+    return endpoint
 
 
 _clients: dict[Any, Any] = {}
