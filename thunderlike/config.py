@@ -27,7 +27,7 @@ KIB, MIB = 2**10, 2**20
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Every setting with its default; each but the last is a positive whole number.
+    """Every setting with its default; each but the last two is a positive whole number.
 
     Parameters
     ----------
@@ -46,9 +46,14 @@ class Settings:
     piece_bytes : int
         Bytes that one chunk sends to another when images become series; smaller pieces drown the
         shuffle in bookkeeping, larger ones swell its buffers.
+    hdf5_depth : int
+        Containers within one another that HDF5 files may have, saved or loaded.
     endpoint_url : str
         The server that ``s3://`` addresses are asked of; empty for what ``AWS_ENDPOINT_URL_S3``
         says, else for Amazon's own.
+    hdf5_compression : str
+        How `tl.save` compresses arrays, as ``zlib:1`` or ``blosc2:lz4:5``; empty for what
+        ``~/.deepdish.conf`` says, else ``zlib:1``, which every HDF5 tool reads.
     """
 
     workers: int = 0
@@ -57,7 +62,9 @@ class Settings:
     small_bytes: int = 256 * MIB
     chunk_bytes: int = 4 * MIB
     piece_bytes: int = 64 * KIB
+    hdf5_depth: int = 10_000
     endpoint_url: str = ""
+    hdf5_compression: str = ""
 
     def nworkers(self) -> int:
         """Threads to use: `workers`, or one for each core this process may run on."""
@@ -152,8 +159,8 @@ def _checked(settings: Mapping[str, Any], source: str) -> dict[str, Any]:
     for name in settings:
         if name not in known:
             raise ConfigError(f"{source}: no setting {name!r}; there are {', '.join(known)}")
-    checks = {int: _whole, str: _url}
-    return {name: checks[known[name]](name, value, source) for name, value in settings.items()}
+    checks = {"endpoint_url": _url, "hdf5_compression": _text}
+    return {name: checks.get(name, _whole)(name, value, source) for name, value in settings.items()}
 
 
 def _whole(name: str, value: Any, source: str) -> int:
@@ -170,4 +177,10 @@ def _whole(name: str, value: Any, source: str) -> int:
 def _url(name: str, value: Any, source: str) -> str:
     if not isinstance(value, str) or not re.match(r"https?://.|$", value):
         raise ConfigError(f"{source}: {name} must be like 'https://host:port', not {value!r}")
+    return value
+
+
+def _text(name: str, value: Any, source: str) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(f"{source}: {name} must be text, not {value!r}")
     return value

@@ -6,6 +6,7 @@
     ├ SpecError (ValueError)              a shape, dtype, key or argument does not fit
     │ └ WrongType (TypeError)             a value is of a type that has no place there
     ├ KeyMissing (KeyError)               no record or name of that key
+    │ └ GroupMissing (ValueError)         no group or array of that name in an HDF5 file
     ├ BadIndex (IndexError)             a position outside the records
     ├ StorageError (OSError)              bytes could not be listed, read or written
     │ ├ NotFound (FileNotFoundError)
@@ -13,7 +14,9 @@
     │ ├ Denied (PermissionError)
     │ └ DownloadError                     a file could not be fetched
     ├ FormatError (ValueError)            bytes are not what their name says
-    │ └ VerifyError                       a file does not have the hash it should have
+    │ ├ VerifyError                       a file does not have the hash it should have
+    │ └ Hdf5Error (OSError)               an HDF5 file that is damaged, or none
+    │   └ Refused (PermissionError)       asks for what only the caller may allow
     ├ DatasetError (ValueError)           a dataset's files
     │ └ CorruptDatasetError               do not fit together
     │   └ CorruptSampleError              hold a sample that cannot be read
@@ -45,11 +48,14 @@ __all__ = [
     "EngineError",
     "Exists",
     "FormatError",
+    "GroupMissing",
+    "Hdf5Error",
     "KeyMissing",
     "MissingExtra",
     "NonInteractiveError",
     "NotFound",
     "NotOnEngine",
+    "Refused",
     "SpecError",
     "StorageError",
     "ThunderlikeError",
@@ -77,6 +83,10 @@ class WrongType(SpecError, TypeError):
 
 class KeyMissing(ThunderlikeError, KeyError):
     """There is no record or name of that key."""
+
+
+class GroupMissing(KeyMissing, ValueError):
+    """There is no group or array of that name in the HDF5 file."""
 
 
 class BadIndex(ThunderlikeError, IndexError):
@@ -153,6 +163,14 @@ class CorruptSampleError(CorruptDatasetError):
 
 class NonInteractiveError(ThunderlikeError, RuntimeError):
     """A question would have to be asked, and nobody is there to answer it."""
+
+
+class Hdf5Error(FormatError, OSError):
+    """An HDF5 file is damaged, holds what cannot be read, or is none."""
+
+
+class Refused(Hdf5Error, PermissionError):
+    """A file asks to run code or to read other files, which only the caller may allow."""
 
 
 class EngineError(ThunderlikeError, RuntimeError):
