@@ -6,20 +6,26 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from thunderlike.errors import Denied, Exists, StorageError
+from thunderlike.errors import Denied, Exists, NotFound, StorageError
 from thunderlike.storage import delete, exists, find, join, output, read, store_for, write
 
 OURS = ["image-*.bin", "conf.json"]
 
 
-@pytest.fixture(params=["local", "memory"])
-def target(request, tmp_path):
+ABOVE = {
+    "local": lambda request: request.getfixturevalue("tmp_path"),
+    "memory": lambda request: f"memory://{request.getfixturevalue('tmp_path').name}",
+    "s3": lambda request: f"{request.getfixturevalue('bucket')}/above",
+}
+
+
+@pytest.fixture(params=ABOVE)
+def target(request):
     """A path at which nothing is, in a folder of its own, in each store."""
-    above = str(tmp_path) if request.param == "local" else f"memory://{tmp_path.name}"
+    above = ABOVE[request.param](request)
     yield f"{above}/out"
     delete(f"{above}/out")
 
@@ -35,6 +41,10 @@ def attempt(target, error, text=b"new", **options):
     with output(target, OURS, **options) as folder:
         fill(folder, text)
         raise error
+
+
+def find_names(folder):
+    return [entry.path.rpartition("/")[2] for entry in find(folder)]
 
 
 def content(target):
@@ -60,18 +70,19 @@ def test_appears_when_the_block_ends(target):
 
 
 def test_the_marker_is_written_last(target, monkeypatch):
-    written = []
+    seen = []
     store = type(store_for(target))
-    write_one = store.write
+    move = store.move
 
-    def spy(self, path, data):
-        written.append(path.rpartition("/")[2])
-        write_one(self, path, data)
+    def spy(self, path, aim):
+        seen.append(sorted(find_names(path)))
+        move(self, path, aim)
 
+    monkeypatch.setattr(store, "move", spy)
     with output(target, OURS) as folder:
         fill(folder)
-        monkeypatch.setattr(store, "write", spy)
-    assert written == ["SUCCESS"]
+        assert "SUCCESS" not in find_names(folder)
+    assert seen == [sorted(name.removeprefix("out/") for name in NEW)]
 
 
 def test_a_finished_folder_is_found_like_any_other(target):
@@ -228,10 +239,11 @@ def test_a_place_without_permission_is_refused_before_the_block_runs(tmp_path):
 
 KILLED = """
 import os, signal, sys
-from thunderlike.storage import join, output, write
-from thunderlike.storage.local import LocalStore
+from thunderlike.storage import join, output, store_for, write
 
-step, at, calls = getattr(LocalStore, sys.argv[2]), int(sys.argv[3]), []
+target, verb, at, calls = sys.argv[1], sys.argv[2], int(sys.argv[3]), []
+store = type(store_for(target))
+step = getattr(store, verb)
 
 def dying(self, *args):
     calls.append(args)
@@ -239,30 +251,58 @@ def dying(self, *args):
         os.kill(os.getpid(), signal.SIGKILL)
     return step(self, *args)
 
-setattr(LocalStore, sys.argv[2], dying)
-with output(sys.argv[1], ["image-*.bin"], overwrite=True) as folder:
+setattr(store, verb, dying)
+with output(target, ["image-*.bin"], overwrite=True) as folder:
     for number in range(3):
         write(join(folder, f"image-{number:05d}.bin"), b"new")
 """
 
 
+def killed(target, verb, at):
+    """What can be read after a writer of b"new" over b"old" was killed at its n-th `verb`."""
+    with output(target, ["image-*.bin"]) as folder:
+        for number in range(2):
+            write(join(folder, f"image-{number:05d}.bin"), b"old")
+    command = [sys.executable, "-c", KILLED, target, verb, str(at)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    try:
+        return {(read(entry.path), len(find(target, "bin"))) for entry in find(target, "bin")}
+    except StorageError as error:
+        if not isinstance(error, NotFound) and "is not whole" not in str(error):
+            raise
+        return "absent"
+
+
+OLD_ONE, NEW_ONE = {(b"old", 2)}, {(b"new", 3)}
+
+
 @pytest.mark.parametrize(
-    ("step", "at", "after"),
+    ("verb", "at", "after"),
     [
-        ("write", 1, "old"),
-        ("write", 3, "old"),
-        ("write", 5, "old"),
-        ("move", 1, "old"),
+        ("write", 1, OLD_ONE),
+        ("write", 3, OLD_ONE),
+        ("write", 5, OLD_ONE),
+        ("move", 1, OLD_ONE),
         ("move", 2, "absent"),
-        ("delete", 2, "new"),
+        ("delete", 2, NEW_ONE),
     ],
 )
-def test_a_kill_at_any_step_never_leaves_a_mix(tmp_path, step, at, after):
-    target = str(tmp_path / "out")
-    with output(target, ["image-*.bin"]) as folder:
-        write(join(folder, "image-00000.bin"), b"old")
-    command = [sys.executable, "-c", KILLED, target, step, str(at)]
-    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
-    found = {path.read_bytes() for path in Path(target).glob("image-*")}
-    assert found == {"old": {b"old"}, "new": {b"new"}, "absent": set()}[after]
-    assert exists(target) is (after != "absent")
+def test_a_kill_at_any_step_never_leaves_a_mix(tmp_path, verb, at, after):
+    assert killed(str(tmp_path / "out"), verb, at) == after
+
+
+@pytest.mark.parametrize(
+    ("verb", "at", "after"),
+    [
+        ("_copy", 1, OLD_ONE),  # of the old ones, away
+        ("_remove", 3, "absent"),  # of the old ones
+        ("_copy", 7, "absent"),  # of SUCCESS
+        ("_remove", 6, NEW_ONE),  # of what is beside it
+    ],
+)
+def test_a_kill_at_any_step_in_a_bucket_never_leaves_a_mix(bucket, verb, at, after):
+    target = f"{bucket}/out"
+    assert killed(target, verb, at) == after
+    with output(target, ["image-*.bin"], overwrite=True) as folder:
+        write(join(folder, "image-00000.bin"), b"newer")
+    assert {read(entry.path) for entry in find(target, "bin")} == {b"newer"}
