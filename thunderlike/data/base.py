@@ -414,7 +414,9 @@ def records_of(values: Any, ndim: int) -> Records:
     if isinstance(values, DistributedArray):
         return values.keyed(values.ndim - ndim).records
     array = np.asarray(values)
-    return local().load(ArraySource(array.reshape(-1, *array.shape[-ndim:])))
+    return local().load(
+        ArraySource(array.reshape(math.prod(array.shape[:-ndim]), *array.shape[-ndim:]))
+    )
 
 
 def checked_labels(labels: Any, baseshape: Shape) -> Array | None:

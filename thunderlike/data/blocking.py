@@ -98,7 +98,7 @@ class FromBlocksToSeries:
     def _pixels(self, number: int, values: Array, first: int, last: int) -> tuple[Any, Array]:
         pixels = self.grid.pixels(number)
         wanted = (pixels >= first) & (pixels < last)
-        own = values[(slice(None), *self.grid.inner(number))].reshape(len(values), -1)
+        own = values[(slice(None), *self.grid.inner(number))].reshape(len(values), len(pixels))
         return pixels[wanted] - first, own[:, wanted].T
 
     def place(self, out: Array, first: int, piece: list[tuple[Any, Array]]) -> None:  # noqa: ARG002

@@ -44,13 +44,17 @@ class Transpose:
 
     def cut(self, start: int, block: Array, first: int, last: int) -> tuple[int, Array]:
         """Columns `first` to `last` of the block, seen as a matrix."""
-        return start, block.reshape(len(block), -1)[:, first:last]
+        return start, _flat(block)[:, first:last]
 
     def place(self, out: Array, first: int, piece: tuple[int, Array]) -> None:  # noqa: ARG002
         """Write the columns as rows."""
         start, columns = piece
-        flat = out.reshape(len(out), -1)
-        transpose_into(flat[:, start : start + len(columns)], columns)
+        transpose_into(_flat(out)[:, start : start + len(columns)], columns)
+
+
+def _flat(records: Array) -> Array:
+    """Records as the rows of a matrix, also where there are none."""
+    return records.reshape(len(records), math.prod(records.shape[1:]))
 
 
 @dataclass(frozen=True)
