@@ -63,6 +63,8 @@ class FileSource:
         How records of a file are read.
     whole : bool
         A part of a file costs as much as all of it.
+    step : int
+        Records that stand together in a file, so that a part of them costs as much as all.
     """
 
     spec: Spec
@@ -70,13 +72,19 @@ class FileSource:
     edges: tuple[int, ...]
     load: Loader
     whole: bool = False
+    step: int = 1
     # What only this process sees goes to the workers along with the task.
     carried: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def cuts(self) -> tuple[int, ...] | None:
-        """The edges of the files, where each is read as a whole."""
-        return self.edges if self.whole else None
+        """Where a range may end without reading anything twice."""
+        if self.whole:
+            return self.edges
+        if self.step == 1:
+            return None
+        steps = (range(a, b, self.step) for a, b in itertools.pairwise(self.edges))
+        return (*itertools.chain.from_iterable(steps), self.edges[-1])
 
     @property
     def array(self) -> Array | None:
@@ -101,10 +109,12 @@ class FileSource:
         load: Loader,
         *,
         whole: bool = False,
+        step: int = 1,
     ) -> FileSource:
         """Make a source of files that hold so many records each."""
         edges = (0, *itertools.accumulate(counts))
-        return cls(Spec(edges[-1], shape, np.dtype(dtype)), tuple(paths), edges, load, whole)
+        spec = Spec(edges[-1], shape, np.dtype(dtype))
+        return cls(spec, tuple(paths), edges, load, whole, step)
 
     def read(self, start: int, stop: int, out: Array) -> None:
         """Read file by file."""
@@ -233,5 +243,7 @@ def untold(what: str, conf: raw.Conf | None, path: str, name: str) -> SpecError:
 
 
 def _carried(paths: Sequence[str]) -> dict[str, bytes]:
-    """The bytes of those files that no other process sees."""
-    return {path: storage.read(path) for path in paths if not storage.store_for(path).shared}
+    """The bytes of those files and folders that no other process sees."""
+    hidden = [path for path in paths if not storage.store_for(path).shared]
+    files = itertools.chain.from_iterable(storage.find(path, recursive=True) for path in hidden)
+    return {file.path: storage.read(file.path) for file in files}

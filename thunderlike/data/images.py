@@ -16,6 +16,7 @@ from thunderlike.data.blocks import Blocks
 from thunderlike.data.chunks import block_bytes, grid_of
 from thunderlike.data.functions import name_of
 from thunderlike.data.shapes import reshaped
+from thunderlike.data.writers import ArrayWriters
 from thunderlike.engines.exchange import Transpose
 from thunderlike.errors import SpecError
 from thunderlike.kernels import filters
@@ -34,7 +35,7 @@ __all__ = ["Images"]
 
 
 @with_draft_spellings
-class Images(Elementwise):
+class Images(Elementwise, ArrayWriters):
     """Images of one shape and dtype, in the order of their numbers.
 
     Parameters
@@ -55,6 +56,8 @@ class Images(Elementwise):
     dtype: float64
     shape: (10, 4, 6)
     """
+
+    _time = 0
 
     def __init__(self, values: Any, labels: Any = None, attrs: Any = None) -> None:
         records = records_of(values, max(1, np.ndim(values) - 1))

@@ -13,6 +13,7 @@ from thunderlike.data.chunks import block_bytes
 from thunderlike.data.reductions import Reductions
 from thunderlike.data.shapes import reshaped
 from thunderlike.data.signals import Signals
+from thunderlike.data.writers import ArrayWriters
 from thunderlike.engines import local
 from thunderlike.engines.base import ArraySource, Spec
 from thunderlike.engines.exchange import Transpose
@@ -32,7 +33,7 @@ __all__ = ["Series"]
 
 
 @with_draft_spellings
-class Series(Signals, Reductions):
+class Series(Signals, Reductions, ArrayWriters):
     """Sequences of one length and dtype; the last axis is the record, all others are keys.
 
     Parameters
@@ -56,6 +57,8 @@ class Series(Signals, Reductions):
     dtype: float64
     shape: (4, 6, 10)
     """
+
+    _time = -1
 
     # other keys
 
@@ -246,6 +249,20 @@ class Series(Signals, Reductions):
         One pass; each file is written whole or not at all, an empty file ``SUCCESS`` comes last.
         """
         writing.series_to_binary(self, at(path, credentials), prefix, overwrite=overwrite)
+
+    def totext(
+        self,
+        path: Any,
+        prefix: str = "series",
+        *,
+        overwrite: bool = False,
+        credentials: AnyCredentials = None,
+    ) -> None:
+        """Write text files, a series on each line; else as `tobinary`.
+
+        Each number is written in the shortest form that reads back as the same.
+        """
+        writing.series_to_text(self, at(path, credentials), prefix, overwrite=overwrite)
 
     def topandas(self) -> Any:
         """Return a DataFrame with a row for each series; pandas must be installed.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thunderlike import storage
+from thunderlike.data.assembling import each_block
 from thunderlike.errors import SpecError
-from thunderlike.formats import png, raw, tiff
+from thunderlike.formats import png, raw, text, tiff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,18 +20,25 @@ if TYPE_CHECKING:
     from thunderlike.data.series import Series
     from thunderlike.engines.base import Array
 
-__all__ = ["images_to_binary", "images_to_png", "images_to_tif", "series_to_binary"]
+__all__ = [
+    "images_to_binary",
+    "images_to_png",
+    "images_to_tif",
+    "series_to_binary",
+    "series_to_text",
+]
 
 
 def images_to_binary(images: Images, path: Any, prefix: str, *, overwrite: bool) -> None:
     """Write ``prefix-00000.bin`` and so on, and the ``conf.json`` that describes them."""
-    conf = {"conf.json": raw.describe(images.value_shape, images.dtype)}
+    conf = {"conf.json": raw.describe(images.value_shape, images.dtype, images.attrs)}
     _write(images, path, _Names(prefix, "bin"), raw.encode, overwrite=overwrite, beside=conf)
 
 
 def images_to_tif(images: Images, path: Any, prefix: str, *, overwrite: bool) -> None:
     """Write ``prefix-00000.tif`` and so on."""
-    _write(images, path, _Names(prefix, "tif"), tiff.encode, overwrite=overwrite)
+    encode = partial(tiff.encode, attrs=images.attrs) if images.attrs else tiff.encode
+    _write(images, path, _Names(prefix, "tif"), encode, overwrite=overwrite)
 
 
 def images_to_png(
@@ -50,18 +59,39 @@ def images_to_png(
 
 def series_to_binary(series: Series, path: Any, prefix: str, *, overwrite: bool) -> None:
     """Write ``prefix-00000-00000.bin``, by the key of its first series, for each block."""
-    conf, baseshape = raw.describe(series.shape, series.dtype), series.baseshape
+    _write_blocks(series, path, prefix, "bin", raw.encode, overwrite=overwrite)
+
+
+def series_to_text(series: Series, path: Any, prefix: str, *, overwrite: bool) -> None:
+    """Write ``prefix-00000-00000.txt``, by the key of its first series, for each block."""
+    if series.dtype.kind not in "biuf":
+        raise SpecError(f"text holds real numbers, not {series.dtype}")
+    _write_blocks(series, path, prefix, "txt", text.encode, overwrite=overwrite)
+
+
+def _write_blocks(
+    series: Series,
+    path: Any,
+    prefix: str,
+    ext: str,
+    encode: Callable[[Array], bytes],
+    *,
+    overwrite: bool,
+) -> None:
+    """Write the series of each block to a file, then what describes them all."""
+    conf, baseshape = raw.describe(series.shape, series.dtype, series.attrs), series.baseshape
     digits = [max(5, len(str(n - 1))) for n in baseshape]
-    ours = [f"{prefix}-*.bin", "conf.json"]
+    ours = [f"{prefix}-*.{ext}", "conf.json"]
     with storage.output(path, ours, overwrite=overwrite) as folder:
 
-        def write(start: int, block: Array) -> None:
+        def write(start: int, block: Array) -> list[None]:
             if len(block):
                 at = np.unravel_index(start, baseshape)
                 key = "-".join(f"{int(i):0{d}d}" for i, d in zip(at, digits, strict=True))
-                storage.write(storage.join(folder, f"{prefix}-{key}.bin"), raw.encode(block))
+                storage.write(storage.join(folder, f"{prefix}-{key}.{ext}"), encode(block))
+            return []
 
-        series._records.aggregate(write, lambda _one, _other: None)
+        each_block(series._records, folder, write)
         storage.write(storage.join(folder, "conf.json"), conf)
 
 
@@ -107,10 +137,11 @@ def _write(
     count, extra = images.count(), beside or {}
     with storage.output(path, [names.pattern(), *extra], overwrite=overwrite) as folder:
 
-        def write(start: int, block: Array) -> None:
+        def write(start: int, block: Array) -> list[None]:
             for number, image in enumerate(block, start):
                 storage.write(storage.join(folder, names.of(number, count)), encode(image))
+            return []
 
-        images._records.aggregate(write, lambda _one, _other: None)
+        each_block(images._records, folder, write)
         for name, data in extra.items():
             storage.write(storage.join(folder, name), data)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from numpy.lib import format as npy_format
 
@@ -12,12 +14,14 @@ from thunderlike.formats import raw
 from thunderlike.formats.base import Header, checked, damage, native, numbers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
     from typing import Literal
 
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["decode", "encode", "header"]
+__all__ = ["Layout", "Writer", "decode", "encode", "header", "layout"]
 
 _HEADERS = {
     (1, 0): npy_format.read_array_header_1_0,
@@ -81,9 +85,87 @@ def encode(array: NDArray[Any]) -> bytes:
     return stream.getvalue()
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Where the numbers of a file stand, and how.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the whole array.
+    stored : numpy.dtype
+        In the byte order of the file.
+    order : 'C' or 'F'
+        Whether the last or the first index runs fastest.
+    begin : int
+        Byte at which the numbers begin.
+    """
+
+    shape: tuple[int, ...]
+    stored: np.dtype[Any]
+    order: Literal["C", "F"]
+    begin: int
+
+
+def layout(stream: BinaryIO) -> Layout:
+    """Find where the numbers of a file stand; reads its header alone.
+
+    Raises
+    ------
+    FormatError
+        For what is no .npy file of numbers.
+    """
+    stream.seek(0)
+    checked(stream.read(16), "npy")
+    stream.seek(0)
+    return Layout(*_parsed(stream))
+
+
+class Writer:
+    """Writes an array from its first row to its last, a slab of rows at a time.
+
+    Parameters
+    ----------
+    file : Path
+        Made, or replaced.
+    shape, dtype
+        Of the whole array.
+
+    Attributes
+    ----------
+    rows : int
+        How many rows a slab has: 16 MiB of them.
+    """
+
+    def __init__(self, file: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        numbers(dtype)
+        self.rows = max(1, 2**24 // max(1, math.prod(shape[1:]) * dtype.itemsize))
+        self._stream = file.open("wb")
+        described = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+        npy_format.write_array_header_1_0(self._stream, described)
+
+    def put(self, start: int, slab: NDArray[Any]) -> None:  # noqa: ARG002
+        """Write the next rows."""
+        self._stream.write(native(slab).data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stream.close()
+
+
 def _parse(data: bytes) -> tuple[tuple[int, ...], np.dtype[Any], Literal["C", "F"], int]:
     """Return shape, dtype and order as stored, and the byte at which the numbers begin."""
-    stream = io.BytesIO(checked(data, "npy"))
+    return _parsed(io.BytesIO(checked(data, "npy")))
+
+
+def _parsed(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any], Literal["C", "F"], int]:
     with damage("npy"):
         version = npy_format.read_magic(stream)
         if version not in _HEADERS:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from thunderlike.data.images import Images
 from thunderlike.data.joining import concatenate
+from thunderlike.images.arrays import fromhdf5, fromnpy, frompath, fromzarr
 from thunderlike.images.construct import fromarray, fromlist, fromrandom, fromrdd
 from thunderlike.images.examples import fromexample
 from thunderlike.images.readers import frombinary, frompng, fromtif
@@ -17,9 +18,13 @@ __all__ = [
     "fromarray",
     "frombinary",
     "fromexample",
+    "fromhdf5",
     "fromlist",
+    "fromnpy",
+    "frompath",
     "frompng",
     "fromrandom",
     "fromrdd",
     "fromtif",
+    "fromzarr",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from thunderlike.data.joining import concatenate
 from thunderlike.data.series import Series
+from thunderlike.series.arrays import fromhdf5, fromnpy, fromzarr
 from thunderlike.series.construct import fromarray, fromlist, fromrandom, fromrdd
 from thunderlike.series.readers import frombinary, fromtext
 
@@ -12,8 +13,11 @@ __all__ = [
     "concatenate",
     "fromarray",
     "frombinary",
+    "fromhdf5",
     "fromlist",
+    "fromnpy",
     "fromrandom",
     "fromrdd",
     "fromtext",
+    "fromzarr",
 ]

@@ -1,0 +1,110 @@
+"""One file out of many records: workers write parts, one ordered pass puts them together.
+
+Records that are an array in this process are written straight from it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from operator import add
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from thunderlike import storage
+from thunderlike.data.files import FileSource, Packed
+from thunderlike.formats import raw
+from thunderlike.progress import track
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from thunderlike.engines.base import Array, Records
+
+__all__ = ["Sink", "assemble", "each_block"]
+
+Shape = tuple[int, ...]
+Slab = tuple[int, "Array"]
+
+
+class Sink(Protocol):
+    """A file that is written from its first row to its last, `rows` of them at a time."""
+
+    rows: int
+
+    def put(self, start: int, slab: Array) -> None:
+        """Write the rows from `start` on."""
+
+
+def each_block(records: Records, path: str, write: Callable[[int, Array], list[Any]]) -> list[Any]:
+    """Have every block written where it is, or here, where only this process sees `path`.
+
+    Parameters
+    ----------
+    write : callable
+        From the number of the first record and a block to what is known of the files written. Once
+        more for the same block it must do the same: a task may be run again.
+
+    Returns
+    -------
+    list
+        What `write` returned, joined, in the order of the records.
+    """
+    if storage.store_for(path).shared:
+        return records.aggregate(write, add)
+    return [item for start, block in records.stream() for item in write(start, block)]
+
+
+def assemble(records: Records, key_shape: Shape, sink: Sink, folder: str) -> None:
+    """Write all records to a sink, a slab in memory at a time.
+
+    Parameters
+    ----------
+    records : Records
+        Those of ``key_shape`` positions.
+    sink : Sink
+        Its rows are those of the array of shape ``(*key_shape, *record)``.
+    folder : str
+        Address for the parts; removed by who gave it.
+    """
+    values = records.array(key_shape)
+    if isinstance(values, np.ndarray):
+        slabs = _cut(values, sink.rows)
+    else:
+        slabs = _joined(records, key_shape, sink.rows, folder)
+    with track("writing", values.shape[0], "rows") as work:
+        for start, slab in slabs:
+            sink.put(start, slab)
+            work.advance(len(slab))
+
+
+def _cut(values: Array, rows: int) -> Iterator[Slab]:
+    return ((start, values[start : start + rows]) for start in range(0, len(values), rows))
+
+
+def _joined(records: Records, key_shape: Shape, rows: int, folder: str) -> Iterator[Slab]:
+    """Have the workers write their blocks, then read these in order."""
+    spec, each = records.spec, math.prod(key_shape[1:])
+    found = each_block(records, folder, _Part(folder))
+    paths, counts = [path for path, _ in found], [count for _, count in found]
+    parts = FileSource.of(paths, counts, spec.shape, spec.dtype, Packed(spec.shape, spec.dtype))
+    for start in range(0, key_shape[0], rows):
+        stop = min(start + rows, key_shape[0])
+        slab = spec.empty((stop - start) * each)
+        parts.read(start * each, stop * each, slab)
+        yield start, slab.reshape(stop - start, *key_shape[1:], *spec.shape)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Writes a block under the number of its first record: the same file if it comes again."""
+
+    folder: str
+
+    def __call__(self, start: int, block: Array) -> list[tuple[str, int]]:
+        if not len(block):
+            return []
+        path = storage.join(self.folder, f"part-{start:012d}")
+        storage.write(path, raw.encode(block))
+        return [(path, len(block))]

@@ -1,0 +1,163 @@
+"""Writers that images and series share: the whole collection as one array."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from thunderlike import storage
+from thunderlike.data.arrayfiles import Folder
+from thunderlike.data.assembling import assemble
+from thunderlike.data.base import Collection
+from thunderlike.formats import hdf5, npy, zarr
+from thunderlike.formats.base import sniff
+from thunderlike.storage.drafts import draft
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from thunderlike.data.assembling import Sink
+    from thunderlike.storage import AnyCredentials
+
+__all__ = ["ArrayWriters"]
+
+
+class ArrayWriters(Collection):
+    """Methods that write all records as one array of full `shape`."""
+
+    _time: ClassVar[int]  # the axis along which the series of a pixel runs
+
+    def tonpy(
+        self, path: Any, *, overwrite: bool = False, credentials: AnyCredentials = None
+    ) -> None:
+        """Write one ``.npy`` file, which ``numpy.load`` reads and maps.
+
+        Parameters
+        ----------
+        path : path
+            The file; folders above it are made.
+        overwrite : bool
+            Replace a ``.npy`` file that is there.
+        credentials : dict, optional
+            What opens a bucket: ``{'access': ..., 'secret': ...}``, and whatever else
+            :class:`~thunderlike.storage.s3.S3Store` takes. By default what boto3 finds.
+
+        Raises
+        ------
+        Exists
+            When something is there.
+        StorageError
+            With `overwrite`, when that is no such file.
+
+        Notes
+        -----
+        The file appears whole or not at all. On Spark the workers write parts beside it, which are
+        then put together here, 16 MiB in memory at a time; into a bucket by way of the local disk.
+        The array's values are all that the file holds.
+        """
+
+        def opened(file: Path) -> npy.Writer:
+            return npy.Writer(file, self.shape, self.dtype)
+
+        with (
+            draft(path, _is_npy, overwrite=overwrite, credentials=credentials) as made,
+            opened(made.file) as sink,
+        ):
+            self._assemble(sink, made.folder)
+
+    def tohdf5(
+        self,
+        path: Any,
+        dataset: str = "data",
+        *,
+        compression: str | None = "zlib",
+        overwrite: bool = False,
+        credentials: AnyCredentials = None,
+    ) -> None:
+        """Write one HDF5 file, from which an image and a pixel's series read equally well.
+
+        Parameters
+        ----------
+        path, credentials
+            As in `tonpy`.
+        dataset : str
+            Name of the array in the file.
+        compression : 'zlib' or None
+            zlib at level 1 after a shuffle of bytes, which every HDF5 tool reads.
+        overwrite : bool
+            Replace an HDF5 file that is there.
+
+        Raises
+        ------
+        Exists
+            When something is there.
+        StorageError
+            With `overwrite`, when that is no HDF5 file.
+        MissingExtra
+            When h5py is not installed.
+
+        Notes
+        -----
+        The array has the full `shape`. It is cut in chunks of about 1 MiB: with N of them, in √N
+        pieces along time and √N across an image, so that a whole image and the whole series of a
+        pixel take about √N chunks each. `attrs` are kept, as JSON in the attribute
+        ``thunderlike``.
+
+        The file appears whole or not at all. On Spark the workers write parts beside it, which are
+        then put together here in one ordered pass: a row of chunks is in memory at a time, and
+        threads compress them. Into a bucket it goes by way of the local disk.
+        """
+        options: dict[str, Any] = {"name": dataset, "attrs": self.attrs, "compression": compression}
+
+        def opened(file: Path) -> hdf5.Writer:
+            time = range(self.ndim)[self._time]
+            return hdf5.Writer(file, self.shape, self.dtype, time=time, **options)
+
+        with (
+            draft(path, hdf5.looks_like, overwrite=overwrite, credentials=credentials) as made,
+            opened(made.file) as sink,
+        ):
+            self._assemble(sink, made.folder)
+
+    def tozarr(
+        self, path: Any, *, overwrite: bool = False, credentials: AnyCredentials = None
+    ) -> None:
+        """Write a folder that is one Zarr array, of its version 3.
+
+        Parameters
+        ----------
+        path : path
+            The folder, made if need be; it must be empty or absent.
+        overwrite : bool
+            Replace what an earlier call wrote there.
+        credentials : dict, optional
+            As in `tonpy`.
+
+        Raises
+        ------
+        Exists
+            When the folder holds anything.
+        StorageError
+            With `overwrite`, when it holds anything that is not such output.
+        MissingExtra
+            When zarr is not installed.
+
+        Notes
+        -----
+        The array has the full `shape`, in chunks as of `tohdf5`, compressed by zstd; `attrs` are
+        its attributes. The folder appears whole or not at all, with an empty file ``SUCCESS``. On
+        Spark the workers write parts, which are put together here, a row of chunks at a time.
+        """
+        time = range(self.ndim)[self._time]
+        ours = ["zarr.json", "c/**", "parts/**"]
+        with storage.output(path, ours, overwrite=overwrite, credentials=credentials) as folder:
+            parts = storage.join(folder, "parts")
+            sink = zarr.Writer(Folder(folder), self.shape, self.dtype, time=time, attrs=self.attrs)
+            self._assemble(sink, parts)
+            storage.delete(parts)
+
+    def _assemble(self, sink: Sink, folder: str) -> None:
+        assemble(self._records, self.baseshape, sink, folder)
+
+
+def _is_npy(start: bytes) -> bool:
+    return sniff(start) == "npy"

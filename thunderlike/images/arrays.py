@@ -1,0 +1,254 @@
+"""Images from files that hold whole arrays, and from files of any kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike import storage
+from thunderlike.data.arrayfiles import ArrayFormat, Hdf5, Npy, Zarr, folders, image_source
+from thunderlike.data.files import FileSource, Loader, alike, naming
+from thunderlike.data.images import Images
+from thunderlike.engines import engine_for
+from thunderlike.errors import FormatError, SpecError
+from thunderlike.formats import npy, png, sniff, tiff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from thunderlike.engines.base import Array
+    from thunderlike.storage import AnyCredentials, AnyPaths
+
+__all__ = ["decoded", "fromhdf5", "fromnpy", "frompath", "fromzarr"]
+
+
+def fromnpy(
+    path: AnyPaths,
+    ext: str = "npy",
+    start: int | None = None,
+    stop: int | None = None,
+    recursive: bool = False,
+    npartitions: int | None = None,
+    labels: Any = None,
+    engine: Any = None,
+    credentials: AnyCredentials = None,
+    *,
+    axis: int | None = 0,
+) -> Images:
+    """Read the images in ``.npy`` files, one file after the other.
+
+    Parameters
+    ----------
+    path, ext, start, stop, recursive, npartitions, labels, engine, credentials
+        As in :func:`frombinary`.
+    axis : int or None
+        The axis that counts the images. An array of two axes is one image; with None, so is each
+        array.
+
+    Raises
+    ------
+    NotFound
+        When no file is there.
+    FormatError
+        When a file is no such file, is cut short, or differs from the first; names it.
+
+    Notes
+    -----
+    The headers of all files are read here. A single file in C order, counted by its first axis, is
+    mapped locally and not read.
+    """
+    files = storage.find(
+        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+    )
+    paths = [file.path for file in files]
+    return _images(paths, Npy(), axis, npartitions, labels, engine)
+
+
+def fromhdf5(
+    path: AnyPaths,
+    dataset: str | None = None,
+    ext: str = "h5",
+    start: int | None = None,
+    stop: int | None = None,
+    recursive: bool = False,
+    npartitions: int | None = None,
+    labels: Any = None,
+    engine: Any = None,
+    credentials: AnyCredentials = None,
+    *,
+    axis: int | None = 0,
+) -> Images:
+    """Read the images in an array of HDF5 files, one file after the other.
+
+    Parameters
+    ----------
+    path, ext, start, stop, recursive, npartitions, labels, engine, credentials
+        As in :func:`frombinary`.
+    dataset : str, optional
+        Path of the array in the file, such as ``'/acquisition/movie'``. By default ``'/data'``, or
+        the only array of numbers that there is.
+    axis : int or None
+        As in :func:`fromnpy`.
+
+    Raises
+    ------
+    NotFound
+        When no file is there.
+    FormatError
+        When a file is no such file or is damaged, has no such array (names those that it has), or
+        is compressed by a filter that is not installed.
+    MissingExtra
+        When h5py is not installed.
+
+    Notes
+    -----
+    The headers of all files are read here; then each worker reads its images alone, in whole rows
+    of chunks, from any place. `attrs` are those that `Images.tohdf5` wrote.
+    """
+    files = storage.find(
+        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+    )
+    paths = [file.path for file in files]
+    return _images(paths, Hdf5(dataset), axis, npartitions, labels, engine)
+
+
+def fromzarr(
+    path: AnyPaths,
+    dataset: str | None = None,
+    npartitions: int | None = None,
+    labels: Any = None,
+    engine: Any = None,
+    credentials: AnyCredentials = None,
+    *,
+    axis: int | None = 0,
+) -> Images:
+    """Read the images in a Zarr array, of version 2 or 3.
+
+    Parameters
+    ----------
+    path : path, or list of paths
+        The folder; of several, one after the other.
+    dataset : str, optional
+        Path of the array in the folder, such as ``'0'`` for the largest of an OME-Zarr. By default
+        the folder is the array.
+    axis, npartitions, labels, engine, credentials
+        As in :func:`fromnpy`.
+
+    Raises
+    ------
+    FormatError
+        When there is no such array (names those that there are), or a chunk is damaged.
+    MissingExtra
+        When zarr is not installed.
+
+    Notes
+    -----
+    The metadata are read here; then each worker reads its images alone, in whole rows of chunks.
+    """
+    return _images(folders(path, credentials), Zarr(dataset), axis, npartitions, labels, engine)
+
+
+def frompath(
+    path: AnyPaths,
+    accessor: Callable[[bytes], Any] | None = None,
+    ext: str | None = None,
+    start: int | None = None,
+    stop: int | None = None,
+    recursive: bool = False,
+    npartitions: int | None = None,
+    dims: Sequence[int] | None = None,
+    dtype: Any = None,
+    labels: Any = None,
+    recount: bool = False,  # noqa: ARG001  # Thunder's; here nothing is left to count
+    engine: Any = None,
+    credentials: AnyCredentials = None,
+) -> Images:
+    """Read files of any kind, one image each, by a function of their bytes.
+
+    Parameters
+    ----------
+    path, ext, start, stop, recursive, npartitions, labels, engine, credentials
+        As in :func:`frombinary`.
+    accessor : callable, optional
+        From the bytes of a file to an array; called where the engine runs. By default the first
+        bytes tell whether a file is TIFF, PNG or npy.
+    dims, dtype : optional
+        Shape and dtype of an image; unless both are given, `accessor` is called on the first file.
+    recount : bool
+        Ignored; Thunder had to count.
+
+    Raises
+    ------
+    NotFound
+        When no file is there.
+    FormatError
+        When a file is of no kind that is known here, or differs from the first; names it.
+
+    Examples
+    --------
+    >>> from thunderlike import storage
+    >>> storage.write("memory://odd/a.dat", bytes(range(6)))
+    >>> frompath("memory://odd", lambda data: np.frombuffer(data, "u1").reshape(2, 3)).shape
+    (1, 2, 3)
+    >>> storage.delete("memory://odd")
+    """
+    files = storage.find(
+        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+    )
+    paths, read = [file.path for file in files], accessor or decoded
+    if dims is None or dtype is None:
+        with naming(paths[0]):
+            first = np.asarray(read(storage.read(paths[0])))
+        dims, dtype = dims or first.shape, dtype or first.dtype
+    if len(dims) < 2:
+        raise SpecError(f"{paths[0]}: an image has at least 2 axes, this has shape {tuple(dims)}")
+    ones, load = [1] * len(paths), _Accessed(read)
+    source = FileSource.of(paths, ones, tuple(dims), dtype, load, whole=True)
+    return Images(engine_for(engine).load(source, npartitions), labels=labels)
+
+
+def decoded(data: bytes) -> Array:
+    """Return the array in a file whose first bytes tell its format.
+
+    Raises
+    ------
+    FormatError
+        For bytes of no format that is known here.
+    """
+    name = sniff(data)
+    if name not in _DECODE:
+        known = ", ".join(_DECODE)
+        raise FormatError(
+            f"begins with {data[:8]!r}, which is none of {known}: say how to read it with accessor="
+        )
+    return _DECODE[name](data)
+
+
+_DECODE = {"tiff": tiff.decode, "png": png.decode, "npy": npy.decode}
+
+
+@dataclass(frozen=True)
+class _Accessed(Loader):
+    """One image a file, as a function of its bytes."""
+
+    accessor: Callable[[bytes], Any]
+
+    def read(self, path: str, first: int, last: int, out: Array) -> None:  # noqa: ARG002
+        """Call it."""
+        image = np.asarray(self.accessor(storage.read(path)))
+        alike(image.shape, image.dtype, out)
+        out[0] = image
+
+
+def _images(
+    paths: Sequence[str],
+    format: ArrayFormat,
+    axis: int | None,
+    npartitions: int | None,
+    labels: Any,
+    engine: Any,
+) -> Images:
+    source, attrs = image_source(paths, format, axis)
+    return Images(engine_for(engine).load(source, npartitions), labels=labels, attrs=attrs)

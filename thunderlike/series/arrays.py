@@ -1,0 +1,165 @@
+"""Series from files that hold whole arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from thunderlike import storage
+from thunderlike.data.arrayfiles import ArrayFormat, Hdf5, Npy, Zarr, folders, series_source
+from thunderlike.data.series import Series
+from thunderlike.engines import engine_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from thunderlike.storage import AnyCredentials, AnyPaths
+
+__all__ = ["fromhdf5", "fromnpy", "fromzarr"]
+
+
+def fromnpy(
+    path: AnyPaths,
+    ext: str = "npy",
+    index: Any = None,
+    labels: Any = None,
+    npartitions: int | None = None,
+    engine: Any = None,
+    credentials: AnyCredentials = None,
+    *,
+    start: int | None = None,
+    stop: int | None = None,
+    recursive: bool = False,
+    axis: int = -1,
+) -> Series:
+    """Read the series in ``.npy`` files; of several, the first axis goes on from file to file.
+
+    Parameters
+    ----------
+    path, ext, start, stop, recursive, index, labels, npartitions, engine, credentials
+        As in :func:`fromtext`.
+    axis : int
+        The axis along which the series run; all others are keys. 0 for a movie ``(time, y, x)``.
+
+    Raises
+    ------
+    NotFound
+        When no file is there.
+    FormatError
+        When a file is no such file, is cut short, or differs from the first; names it.
+    SpecError
+        For an array of one axis.
+
+    Notes
+    -----
+    The headers of all files are read here. A single file in C order whose last axis is that of the
+    series is mapped locally and not read.
+    """
+    paths = _paths(path, ext, start, stop, credentials, recursive=recursive)
+    return _series(paths, Npy(), axis, index, labels, npartitions, engine)
+
+
+def fromhdf5(
+    path: AnyPaths,
+    dataset: str | None = None,
+    ext: str = "h5",
+    index: Any = None,
+    labels: Any = None,
+    npartitions: int | None = None,
+    engine: Any = None,
+    credentials: AnyCredentials = None,
+    *,
+    start: int | None = None,
+    stop: int | None = None,
+    recursive: bool = False,
+    axis: int = -1,
+) -> Series:
+    """Read the series in an array of HDF5 files; as :func:`fromnpy`.
+
+    Parameters
+    ----------
+    path, ext, start, stop, recursive, index, labels, npartitions, engine, credentials
+        As in :func:`fromtext`.
+    dataset : str, optional
+        Path of the array in the file. By default ``'/data'``, or the only array of numbers.
+    axis : int
+        As in :func:`fromnpy`.
+
+    Raises
+    ------
+    NotFound
+        When no file is there.
+    FormatError
+        When a file is no such file or is damaged, or has no such array (names those that it has).
+    MissingExtra
+        When h5py is not installed.
+
+    Notes
+    -----
+    Each worker reads its series alone, in whole rows of chunks, from any place.
+    """
+    paths = _paths(path, ext, start, stop, credentials, recursive=recursive)
+    return _series(paths, Hdf5(dataset), axis, index, labels, npartitions, engine)
+
+
+def fromzarr(
+    path: AnyPaths,
+    dataset: str | None = None,
+    index: Any = None,
+    labels: Any = None,
+    npartitions: int | None = None,
+    engine: Any = None,
+    credentials: AnyCredentials = None,
+    *,
+    axis: int = -1,
+) -> Series:
+    """Read the series in a Zarr array, of version 2 or 3; as :func:`fromnpy`.
+
+    Parameters
+    ----------
+    path : path, or list of paths
+        The folder; of several, one after the other.
+    dataset : str, optional
+        Path of the array in the folder. By default the folder is the array.
+    axis, index, labels, npartitions, engine, credentials
+        As in :func:`fromnpy`.
+
+    Raises
+    ------
+    FormatError
+        When there is no such array (names those that there are), or a chunk is damaged.
+    MissingExtra
+        When zarr is not installed.
+    """
+    paths = folders(path, credentials)
+    return _series(paths, Zarr(dataset), axis, index, labels, npartitions, engine)
+
+
+def _paths(
+    path: AnyPaths,
+    ext: str,
+    start: int | None,
+    stop: int | None,
+    credentials: AnyCredentials,
+    *,
+    recursive: bool,
+) -> list[str]:
+    files = storage.find(
+        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+    )
+    return [file.path for file in files]
+
+
+def _series(
+    paths: Sequence[str],
+    format: ArrayFormat,
+    axis: int,
+    index: Any,
+    labels: Any,
+    npartitions: int | None,
+    engine: Any,
+) -> Series:
+    source, baseshape, attrs = series_source(paths, format, axis)
+    records = engine_for(engine).load(source, npartitions)
+    series = Series(records, index=index, labels=labels, baseshape=baseshape)
+    series.attrs = attrs
+    return series
