@@ -129,6 +129,33 @@ def test_map_casts_to_the_given_dtype(images, array):
     equal(images.map(lambda x: x / 2, dtype="float32"), (array / 2).astype("float32"))
 
 
+def test_map_over_stacks_is_map_over_records(images, series, array):
+    expected = array - array.mean(axis=(1, 2), keepdims=True)
+    found = images.map(lambda stack: stack - stack.mean(axis=(1, 2), keepdims=True), block=True)
+    np.testing.assert_allclose(found.toarray(), expected)
+    np.testing.assert_array_equal(found.labels, images.labels)
+    largest = series.map(lambda stack: stack.max(axis=1), block=True, dtype="float32")
+    equal(largest, array.max(axis=2, keepdims=True).astype("float32"))
+
+
+def test_map_over_stacks_may_write_into_them(images, array):
+    def double(stack):
+        stack *= 2
+        return stack
+
+    np.testing.assert_array_equal(images.map(double, block=True).toarray(), array * 2)
+    np.testing.assert_array_equal(images.toarray(), array)
+
+
+def test_map_over_stacks_must_give_a_result_for_each_record(images):
+    with pytest.raises(SpecError, match=r"gave shape \(\) for a stack of 1 records"):
+        images.map(lambda stack: stack.mean(), block=True)
+    with pytest.raises(SpecError, match="leave out one"):
+        images.map(np.mean, block=True, with_keys=True)
+    with pytest.raises(WorkerFailed, match="key"):
+        images.map(lambda stack: 1 / 0, block=True)
+
+
 def test_map_results_may_be_any_object(images):
     found = images.map(lambda x: {"top": int(x.max())})
     assert (found.shape, found.dtype) == ((9, 1), np.dtype(object))

@@ -12,7 +12,7 @@ import numpy as np
 
 from thunderlike.data import indexing
 from thunderlike.data.attributes import surviving
-from thunderlike.data.functions import PerRecord, Stacked, Trial, infer
+from thunderlike.data.functions import PerRecord, PerStack, Stacked, StackTrial, Trial, infer
 from thunderlike.data.onengine import OnEngine
 from thunderlike.engines import ArraySource, DistributedArray, Records, local
 from thunderlike.errors import SpecError
@@ -186,6 +186,7 @@ class Collection(OnEngine):
         dtype: Any = None,
         *,
         with_keys: bool = False,
+        block: bool = False,
     ) -> Self:
         """Apply a function to each record.
 
@@ -200,6 +201,10 @@ class Collection(OnEngine):
             What the results are cast to.
         with_keys : bool
             Call ``func((key, array))`` instead, the key a tuple of int.
+        block : bool
+            Call the function with several records at once, stacked along a new first axis; it
+            gives one result for each. Where numpy does the work this is several times faster, and
+            it uses every core; how many records are in a stack is not the function's to know.
 
         Raises
         ------
@@ -212,14 +217,36 @@ class Collection(OnEngine):
         -----
         Unless both `value_shape` and `dtype` are given the function is first tried on the first
         record: on Spark, a job over one chunk.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromarray(np.arange(24.0).reshape(4, 2, 3))
+        >>> movie.map(np.mean).toarray()
+        array([ 2.5,  8.5, 14.5, 20.5])
+        >>> movie.map(lambda stack: stack.mean(axis=(1, 2)), block=True).toarray()
+        array([ 2.5,  8.5, 14.5, 20.5])
         """
-        return self._changed(self._mapped(func, value_shape, dtype, with_keys=with_keys))
+        calling = {"with_keys": with_keys, "block": block}
+        return self._changed(self._mapped(func, value_shape, dtype, **calling))
 
     def _mapped(
-        self, func: Callable[[Any], Any], value_shape: Any, dtype: Any, *, with_keys: bool
+        self,
+        func: Callable[[Any], Any],
+        value_shape: Any,
+        dtype: Any,
+        *,
+        with_keys: bool,
+        block: bool,
     ) -> Records:
-        trial = Trial(func, self._baseshape, with_keys)
+        if with_keys and block:
+            raise SpecError("a function of stacked records is given no keys: leave out one of both")
         shape = None if value_shape is None else tuple(np.atleast_1d(value_shape).tolist())
+        if block:
+            stacks = StackTrial(func, self._baseshape)
+            shape, dtype = infer(self._records, stacks, shape, dtype)
+            return self._records.map(PerStack(stacks, shape, dtype), shape, dtype)
+        trial = Trial(func, self._baseshape, with_keys)
         shape, dtype = infer(self._records, trial, shape, dtype)
         return self._records.map(PerRecord(trial, shape, dtype), shape, dtype)
 

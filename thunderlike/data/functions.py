@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
     from thunderlike.engines.base import Array, Records
 
-__all__ = ["PerRecord", "Stacked", "Trial", "as_record", "infer", "name_of", "raised_by"]
+__all__ = [
+    "PerRecord",
+    "PerStack",
+    "StackTrial",
+    "Stacked",
+    "Trial",
+    "as_record",
+    "infer",
+    "name_of",
+    "raised_by",
+]
 
 Shape = tuple[int, ...]
 
@@ -115,6 +125,69 @@ class PerRecord:
         return array
 
 
+@dataclass(frozen=True)
+class StackTrial:
+    """A user's function of records stacked in one array.
+
+    Parameters
+    ----------
+    function : callable
+        From an array of shape ``(k, *shape)`` to one of k results.
+    baseshape : tuple of int
+        Keys are positions in an array of this shape.
+    """
+
+    function: Callable[[Array], Any]
+    baseshape: Shape
+
+    def __call__(self, number: int, record: Array) -> Any:
+        """Return what the function gives for one record, in a stack of its own."""
+        return self.stacked(number, record[np.newaxis])[0]
+
+    def stacked(self, start: int, block: Array) -> Array:
+        """Return its results for the records from number `start` on, given a copy of them."""
+        key = tuple(int(k) for k in np.unravel_index(start, self.baseshape))
+        try:
+            results = np.asarray(self.function(np.array(block)))
+        except ThunderlikeError:
+            raise
+        except Exception as error:
+            raise raised_by(self.function, error, key) from error
+        if results.shape[:1] != (len(block),):
+            raise SpecError(
+                f"{name_of(self.function)} gave shape {results.shape} for a stack of {len(block)} "
+                f"records from key {key} on: it must give one result for each"
+            )
+        return results
+
+
+@dataclass(frozen=True)
+class PerStack:
+    """A user's function of stacked records: called for each block, on any thread.
+
+    Parameters
+    ----------
+    trial : StackTrial
+        The function.
+    shape : tuple of int
+        Shape that each result must have.
+    dtype : numpy.dtype
+        What they are cast to.
+    """
+
+    trial: StackTrial
+    shape: Shape
+    dtype: np.dtype[Any]
+    vectorised: ClassVar[bool] = True
+
+    def __call__(self, start: int, block: Array) -> Array:
+        """Call the function on the block; a result without axes gets length 1."""
+        if not len(block):
+            return np.empty((0, *self.shape), self.dtype)
+        results = self.trial.stacked(start, block)
+        return results.reshape(len(block), 1) if results.ndim == 1 else results
+
+
 def as_record(value: Any) -> Array:
     """Make what a function returned a record: a scalar gets length 1, an object stays itself."""
     if isinstance(value, str | bytes):
@@ -126,7 +199,7 @@ def as_record(value: Any) -> Array:
 
 
 def infer(
-    records: Records, trial: Trial, shape: Shape | None, dtype: Any
+    records: Records, trial: Trial | StackTrial, shape: Shape | None, dtype: Any
 ) -> tuple[Shape, np.dtype[Any]]:
     """Shape and dtype of the results: as given, else from the first real record.
 

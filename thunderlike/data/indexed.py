@@ -78,6 +78,7 @@ class Indexed(Elementwise):
         dtype: Any = None,
         *,
         with_keys: bool = False,
+        block: bool = False,
     ) -> Self:
         """Apply a function to each series; as :meth:`Collection.map`.
 
@@ -87,12 +88,13 @@ class Indexed(Elementwise):
             From an array of length `length` to an array, all of one length, or a scalar.
         index : sequence, optional
             Index of the results, whose length it tells; by default kept where the length is.
-        value_shape, dtype, with_keys
+        value_shape, dtype, with_keys, block
             As in :meth:`Collection.map`.
         """
         if index is not None and value_shape is None:
             value_shape = len(index)
-        records = self._mapped(func, value_shape, dtype, with_keys=with_keys)
+        calling = {"with_keys": with_keys, "block": block}
+        records = self._mapped(func, value_shape, dtype, **calling)
         return self._changed(records, **({} if index is None else {"index": index}))
 
     def select(self, crit: Any) -> Self:
