@@ -18,6 +18,7 @@ from thunderlike.engines.base import Spec
 from thunderlike.errors import FormatError, MissingExtra, NotFound, SpecError
 from thunderlike.formats import raw
 from thunderlike.formats.base import read_into
+from thunderlike.parallel.pool import tmap
 from thunderlike.storage.opening import local_file, open_file
 
 if TYPE_CHECKING:
@@ -117,18 +118,28 @@ class FileSource:
         return cls(spec, tuple(paths), edges, load, whole, step)
 
     def read(self, start: int, stop: int, out: Array) -> None:
-        """Read file by file."""
+        """Read file by file; from where answers take a journey, several files at once."""
         for path, data in self.carried.items():
             storage.write(path, data)
+
+        def fill(piece: tuple[int, int, int]) -> None:
+            number, first, last = piece
+            path, origin = self.paths[number], self.edges[number]
+            with naming(path):
+                part = out[first - start : last - start]
+                self.load.read(path, first - origin, last - origin, part)
+
+        for _ in tmap(fill, self._pieces(start, stop), workers=self.threads or 1):
+            pass
+
+    def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """The files that hold these records: the number of each, and which of its are wanted."""
         number = bisect_right(self.edges, start) - 1
-        at = start
-        while at < stop:
-            origin, end = self.edges[number], min(stop, self.edges[number + 1])
-            if end > at:
-                with naming(self.paths[number]):
-                    piece = out[at - start : end - start]
-                    self.load.read(self.paths[number], at - origin, end - origin, piece)
-            at, number = end, number + 1
+        while start < stop:
+            end = min(stop, self.edges[number + 1])
+            if end > start:
+                yield number, start, end
+            start, number = end, number + 1
 
     def part(self, start: int, stop: int) -> FileSource:
         """The files that hold these records, and no others."""
