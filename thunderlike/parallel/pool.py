@@ -1,4 +1,4 @@
-"""One bounded, ordered map over a thread pool."""
+"""Threads: the bounded, ordered map of the house, and a crew for maps in any order."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from thunderlike.config import current
+from thunderlike.parallel.stream import Outcome, SerialCrew, attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
+    from concurrent.futures import Future
 
-__all__ = ["tmap"]
+    from thunderlike.parallel.maps import Plan
+
+__all__ = ["ThreadCrew", "threads", "tmap"]
 
 _PREFIX = "thunderlike"
 Item = TypeVar("Item")
@@ -70,6 +75,55 @@ def _stream(
 def _inside() -> bool:
     """Are we in one of our own threads? Waiting there for another could wait for ever."""
     return threading.current_thread().name.startswith(_PREFIX)
+
+
+class ThreadCrew:
+    """Threads of the pool with one function, for a map in any order.
+
+    Parameters
+    ----------
+    function : callable
+        Takes one item.
+    workers : int
+        How many.
+    """
+
+    def __init__(self, function: Callable[[Any], Any], workers: int) -> None:
+        self.capacity = 2 * workers
+        self._function, self._pool = function, _pool(workers)
+        self._done: SimpleQueue[Outcome] = SimpleQueue()
+        self._pending: dict[int, Future[None]] = {}
+
+    def submit(self, position: int, item: Any) -> None:
+        """Queue one item."""
+        run = copy_context().run
+        self._pending[position] = self._pool.submit(run, self._run, position, item)
+
+    def _run(self, position: int, item: Any) -> None:
+        try:
+            outcome = attempt(self._function, position, item)
+        except BaseException as error:  # an exit or a Ctrl-C of the function is for the caller
+            outcome = Outcome(position, error=error)
+        self._done.put(outcome)
+
+    def receive(self) -> Outcome:
+        """Wait for the next that is done."""
+        outcome = self._done.get()
+        del self._pending[outcome.position]
+        return outcome
+
+    def close(self) -> None:
+        """Start nothing more."""
+        for future in self._pending.values():
+            future.cancel()
+
+
+def threads(plan: Plan) -> Generator[Outcome, None, None]:
+    """Outcomes of threads; of this one alone where one is asked for, or it is one of ours."""
+    alone = plan.workers == 1 or _inside()
+    return plan.over(
+        SerialCrew(plan.function) if alone else ThreadCrew(plan.function, plan.workers)
+    )
 
 
 @cache

@@ -1,0 +1,145 @@
+"""What travels between processes: values with their large buffers apart, functions, errors."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import traceback
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from thunderlike.errors import SpecError, WorkerFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Parcel", "Raised", "RemoteTraceback", "pack", "pack_by_value", "pack_code", "unpack"]
+
+APART = 32 * 2**10  # bytes from which a buffer is sent by itself: never copied into the pickle
+
+
+class Parcel(NamedTuple):
+    """A pickle, and the large buffers that it refers to."""
+
+    body: Any
+    buffers: list[Any]
+
+
+def pack(value: Any) -> Parcel:
+    """Pickle anything; by reference where it can be, else by value.
+
+    Raises
+    ------
+    SpecError
+        When it cannot be pickled, with what would help.
+    """
+    try:
+        return _packed(pickle.dumps, value)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        return pack_by_value(value, error)
+
+
+def pack_by_value(value: Any, reason: Exception | None = None) -> Parcel:
+    """Pickle functions and classes with their code, for workers that cannot import them.
+
+    Raises
+    ------
+    SpecError
+        When cloudpickle is not installed, or cannot either.
+    """
+    told = f"{_name(value)} cannot be sent to another process"
+    try:
+        import cloudpickle
+    except ImportError:
+        raise SpecError(
+            f"{told}{f' ({reason})' if reason else ''}: define it at the top level of a module, "
+            "or pip install 'thunderlike[parallel]', which sends lambdas and inner functions too"
+        ) from reason
+    try:
+        return _packed(cloudpickle.dumps, value)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise SpecError(f"{told}: {error}") from error
+
+
+def pack_code(value: Any) -> Parcel:
+    """Pickle what holds functions: by value where that needs to be and cloudpickle is installed.
+
+    Functions of the running script go by value, those of modules by reference.
+
+    Raises
+    ------
+    SpecError
+        When it cannot be pickled, with what would help.
+    """
+    return pack_by_value(value) if find_spec("cloudpickle") else pack(value)
+
+
+def _packed(dumps: Callable[..., bytes], value: Any) -> Parcel:
+    buffers: list[Any] = []
+    body = dumps(value, protocol=5, buffer_callback=partial(_stays, buffers))
+    return Parcel(body, buffers)
+
+
+def _stays(buffers: list[Any], buffer: pickle.PickleBuffer) -> bool:
+    """Keep small buffers in the pickle; collect the large ones."""
+    view = buffer.raw()
+    if view.nbytes < APART:
+        return True
+    buffers.append(view)
+    return False
+
+
+def unpack(parcel: Parcel) -> Any:
+    """Return what was packed; arrays lie in the buffers of the parcel, without a copy."""
+    return pickle.loads(parcel.body, buffers=parcel.buffers)  # noqa: S301  # from our own workers
+
+
+def _name(value: Any) -> str:
+    if isinstance(value, tuple):  # a function and what goes with it
+        value = value[0]
+    return getattr(value, "__qualname__", None) or f"an object of type {type(value).__name__}"
+
+
+class RemoteTraceback(Exception):  # the cause of an error, never raised itself
+    """Where in a worker an error was raised: the `__cause__` of the error here."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+class Raised(NamedTuple):
+    """An exception on its way: itself where it can be pickled, and what it said in any case."""
+
+    body: bytes | None
+    summary: str
+    traceback: str
+
+    @classmethod
+    def current(cls) -> Raised:
+        """Of the exception being handled."""
+        error = sys.exception() if sys.version_info >= (3, 12) else sys.exc_info()[1]
+        assert error is not None
+        try:
+            body = pickle.dumps(error)
+            pickle.loads(body)  # noqa: S301  # many errors pickle well and cannot be read back
+        except Exception:  # any of them: the text goes instead
+            body = None
+        return cls(body, f"{type(error).__name__}: {error}", traceback.format_exc())
+
+    def restored(self) -> BaseException:
+        """The exception itself, or :class:`WorkerFailed` for one that could not travel."""
+        error = self._original() or WorkerFailed(
+            f"the function raised {self.summary}", traceback=self.traceback
+        )
+        error.__cause__ = RemoteTraceback(self.traceback)
+        return error
+
+    def _original(self) -> BaseException | None:
+        if self.body is None:
+            return None
+        try:
+            error: BaseException = pickle.loads(self.body)  # noqa: S301  # from our own workers
+        except Exception:  # of a class that only the worker knows
+            return None
+        return error

@@ -1,0 +1,243 @@
+"""Worker processes on this machine, kept from one map to the next."""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import os
+import reprlib
+import select
+import selectors
+import signal
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from thunderlike.errors import WorkerFailed
+from thunderlike.parallel.parcels import Parcel, pack
+from thunderlike.parallel.remote import RemoteCrew
+from thunderlike.parallel.segments import Exchange, folder_for_segments, remove
+from thunderlike.parallel.stream import Outcome
+from thunderlike.parallel.work import EMPTY, Kind, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
+    from pathlib import Path
+
+    from thunderlike.parallel.maps import Plan
+
+__all__ = ["ProcessCrew", "lent", "processes", "shutdown"]
+
+GRACE = 1.0  # seconds in which a worker that was told to stop may do so
+
+
+class ProcessCrew(RemoteCrew):
+    """Processes that are started with an interpreter of their own: no thread or lock is copied.
+
+    Parameters
+    ----------
+    workers : int
+        How many.
+    """
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(range(workers))
+        self._owner = os.getpid()
+        self._folder = folder_for_segments()
+        self._selector = selectors.DefaultSelector()
+        self._ready: list[int] = []
+        self._seats = {worker: self._hired(worker) for worker in self._given}
+
+    def _hired(self, worker: int) -> _Seat:
+        seat = _Seat(self._folder)
+        self._selector.register(seat.connection, selectors.EVENT_READ, worker)
+        return seat
+
+    def begin(self, function: Callable[[Any], Any]) -> None:
+        """Start a turn; whoever died since the last one is replaced first."""
+        for worker, seat in list(self._seats.items()):
+            if not seat.process.is_alive():
+                self._replace(worker)
+        super().begin(function)
+
+    def _send(self, worker: int, kind: int, parcel: Parcel) -> None:
+        with suppress(BrokenPipeError, ConnectionResetError):  # noticed when we listen to it
+            self._seats[worker].exchange.send(kind, parcel)
+
+    def _receive(self) -> tuple[int, int, Parcel] | None:
+        if not self._ready:
+            self._ready = [key.data for key, _ in self._selector.select()]
+        worker = self._ready.pop()
+        try:
+            return worker, *self._seats[worker].exchange.receive()
+        except (EOFError, ConnectionResetError):
+            self._replace(worker)
+            return None
+
+    def _replace(self, worker: int) -> None:
+        """Hire somebody for a worker that died, who runs what that one had not begun."""
+        seat = self._seats[worker]
+        self._selector.unregister(seat.connection)
+        how = seat.buried()
+        self._seats[worker] = self._hired(worker)
+        self._told.discard(worker)
+        given = self._given[worker]
+        lost = given.popleft() if given else None
+        left = [one for one in given if one.turn == self._turn]
+        self._free.extend([worker] * (len(given) - len(left) + (lost is not None)))
+        given.clear()
+        for one in left:
+            self._give(worker, one, pack(one.item))
+        if lost is not None and lost.turn == self._turn:
+            self._arrived.append(
+                Outcome(lost.position, error=_death(lost.position, lost.item, how))
+            )
+
+    def dismiss(self) -> None:
+        """Stop all processes, at once if they do not by themselves, and give back their memory."""
+        if os.getpid() != self._owner:
+            return  # a fork of the owner has none of them
+        for worker in self._seats:
+            with suppress(OSError):  # a line that is broken needs no last word
+                self._send(worker, Kind.STOP, EMPTY)
+        for seat in self._seats.values():
+            seat.buried()
+        self._selector.close()
+        remove(self._folder)
+
+    def kill(self) -> None:
+        """Stop all processes without a word: what they run is of no use any more."""
+        for seat in self._seats.values():
+            seat.process.kill()
+        self.dismiss()
+
+
+class _Seat:
+    """One process, and our end of the line to it."""
+
+    def __init__(self, folder: Path) -> None:
+        context: Any = multiprocessing.get_context(_start_method())
+        self.connection, theirs = context.Pipe()
+        self.process: BaseProcess = context.Process(
+            target=_work, args=(theirs, folder), name="thunderlike-worker", daemon=True
+        )
+        self.process.start()
+        theirs.close()
+        self._folder = folder
+        self.exchange = Exchange(self.connection, folder, f"to-{self.process.pid}-")
+
+    def buried(self) -> str:
+        """Wait for the end of the process, help it along, tidy up; say how it ended."""
+        self.process.join(GRACE)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        code, pid = self.process.exitcode, self.process.pid
+        for left in [*self._folder.glob(f"to-{pid}-*"), *self._folder.glob(f"from-{pid}-*")]:
+            left.unlink(missing_ok=True)
+        self.connection.close()
+        self.process.close()
+        return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+
+def _start_method() -> str:
+    """Fork from a clean server where there is one: numba, Java and locks do not survive a fork."""
+    known = multiprocessing.get_all_start_methods()
+    return "forkserver" if "forkserver" in known else "spawn"
+
+
+def _death(position: int, item: Any, how: str) -> WorkerFailed:
+    return WorkerFailed(
+        f"a worker process ended by {how} while it ran item {position}, {reprlib.repr(item)}: "
+        "look for a crash in compiled code or too little memory; the other items are not affected",
+        key=position,
+    )
+
+
+# ---- in the worker
+
+
+class _Line(Exchange):
+    """A worker's end: as an exchange, and knows whether a message waits."""
+
+    def __init__(self, connection: Connection, folder: Path) -> None:
+        super().__init__(connection, folder, f"from-{os.getpid()}-")
+        self._poll = select.poll()
+        self._poll.register(connection, select.POLLIN)
+
+    def ready(self) -> bool:
+        """Look whether there is a message already."""
+        return bool(self._poll.poll(0))
+
+
+def _work(connection: Connection, folder: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for whoever gave us the work
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        serve(_Line(connection, folder))
+        return
+    remove(folder)  # its owner is gone without a word
+
+
+# ---- crews are kept: starting a process takes as long as thousands of small items
+
+_idle: list[ProcessCrew] = []
+_lock = threading.Lock()
+
+
+@contextmanager
+def lent(workers: int, function: Callable[[Any], Any]) -> Iterator[ProcessCrew]:
+    """A crew with a function, for one map: the one that was kept, if it is of that size.
+
+    It is killed when the map ends by an exit or a Ctrl-C, so that nothing goes on running.
+    """
+    crew = _kept(workers) or ProcessCrew(workers)
+    try:
+        crew.begin(function)
+        yield crew
+    except (KeyboardInterrupt, SystemExit):
+        crew.kill()
+        raise
+    except BaseException:
+        _keep(crew)
+        raise
+    else:
+        _keep(crew)
+
+
+def processes(plan: Plan) -> Generator[Outcome, None, None]:
+    """Outcomes of worker processes."""
+    with lent(plan.workers, plan.function) as crew:
+        yield from plan.over(crew)
+
+
+def _kept(workers: int) -> ProcessCrew | None:
+    with _lock:
+        crew = _idle.pop() if _idle else None
+    if crew is None or len(crew._given) == workers:
+        return crew
+    crew.dismiss()
+    return None
+
+
+def _keep(crew: ProcessCrew) -> None:
+    with _lock:
+        _idle.append(crew)
+        surplus = _idle[:-1]
+        del _idle[:-1]
+    for one in surplus:
+        one.dismiss()
+
+
+def shutdown() -> None:
+    """Stop the processes that are kept for the next map; it starts new ones."""
+    with _lock:
+        crews = _idle.copy()
+        _idle.clear()
+    for crew in crews:
+        crew.dismiss()
+
+
+atexit.register(shutdown)
+os.register_at_fork(after_in_child=_idle.clear)

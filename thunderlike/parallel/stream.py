@@ -1,0 +1,190 @@
+"""The window: items go in as results come out, whoever runs them."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from thunderlike.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+
+__all__ = ["Crew", "Failure", "Outcome", "SerialCrew", "attempt", "checked", "settled", "stream"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What takes the place of a result with ``on_error='collect'``.
+
+    Parameters
+    ----------
+    position : int
+        Of the item among the items, from 0.
+    error : Exception
+        What the function raised.
+    """
+
+    position: int
+    error: BaseException
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one item: a value, or else an error."""
+
+    position: int
+    value: Any = None
+    error: BaseException | None = None
+
+    def get(self) -> Any:
+        """The value; raises the error instead, which says of which item it is."""
+        if self.error is None:
+            return self.value
+        self.error.add_note(f"raised for item {self.position} of a map, counted from 0")
+        raise self.error
+
+
+class Crew(Protocol):
+    """Workers with one function: threads, processes, ranks, or nobody else.
+
+    One map at a time has the crew; `submit` is never called with `capacity` items outstanding.
+    """
+
+    @property
+    def capacity(self) -> int:
+        """Items that may be outstanding."""
+
+    def submit(self, position: int, item: Any) -> None:
+        """Hand out one item, without waiting for it."""
+
+    def receive(self) -> Outcome:
+        """Wait for the next item that is done, in any order."""
+
+    def close(self) -> None:
+        """Start nothing more of what was handed out; nobody will ask for it."""
+
+
+class SerialCrew:
+    """Runs each item at once, here."""
+
+    capacity = 1
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self._function = function
+        self._done: list[Outcome] = []
+
+    def submit(self, position: int, item: Any) -> None:
+        """Run it."""
+        self._done.append(attempt(self._function, position, item))
+
+    def receive(self) -> Outcome:
+        """Give what was just run."""
+        return self._done.pop()
+
+    def close(self) -> None:
+        """Nothing is outstanding."""
+
+
+def attempt(function: Callable[[Any], Any], position: int, item: Any) -> Outcome:
+    """Call a function; what it raises becomes the outcome, but for a Ctrl-C or an exit."""
+    try:
+        return Outcome(position, function(item))
+    except Exception as error:  # whatever a user's function raises, in its place
+        return Outcome(position, error=error)
+
+
+def stream(
+    crew: Crew, items: Iterable[Any], *, window: int, ordered: bool
+) -> Generator[Outcome, None, None]:
+    """Outcomes of a crew over items, with at most `window` items taken in and not yet given out.
+
+    An error of the input is raised at its place too: after the outcomes of what came before it.
+    """
+    source = _Source(items)
+    waiting: dict[int, Outcome] = {}
+    given, flying, capacity = 0, 0, crew.capacity
+    try:
+        while True:
+            while flying < capacity and source.taken - given < window and source.advance():
+                crew.submit(source.taken - 1, source.item)
+                flying += 1
+            if not flying and not waiting:
+                break
+            if not (ordered and given in waiting):
+                outcome = crew.receive()
+                flying -= 1
+                waiting[outcome.position if ordered else given] = outcome
+            if given in waiting:
+                given += 1
+                yield waiting.pop(given - 1)
+        source.reraise()
+    finally:
+        crew.close()
+
+
+class _Source:
+    """Items one by one, counted; remembers how they ended."""
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self._items: Iterator[Any] | None = iter(items)
+        self._error: Exception | None = None
+        self.taken, self.item = 0, None
+
+    def advance(self) -> bool:
+        """Take the next item into `item`; False when there is none."""
+        if self._items is None:
+            return False
+        try:
+            self.item = next(self._items)
+        except StopIteration:
+            self._items = None
+        except Exception as error:  # of the input: raised when its turn has come
+            self._items, self._error = None, error
+        else:
+            self.taken += 1
+        return self._items is not None
+
+    def reraise(self) -> None:
+        """Raise what the input raised, if it did."""
+        if self._error is not None:
+            raise self._error
+
+
+def _collected(outcome: Outcome) -> Any:
+    error = outcome.error
+    return Failure(outcome.position, error) if isinstance(error, Exception) else outcome.get()
+
+
+_POLICIES: dict[str, Callable[[Outcome], Any]] = {
+    "raise": Outcome.get,
+    "collect": _collected,
+    "skip": _collected,
+}
+
+
+def settled(
+    outcomes: Generator[Outcome, None, None], on_error: str = "raise"
+) -> Generator[Any, None, None]:
+    """Values of outcomes: errors raised, collected as :class:`Failure`, or left out."""
+    settle = _POLICIES[on_error]
+    with closing(outcomes):
+        for outcome in outcomes:
+            value = settle(outcome)
+            if on_error != "skip" or outcome.error is None:
+                yield value
+
+
+def checked(what: str, value: str, known: Iterable[str]) -> str:
+    """Return `value` if it is one of the known ones.
+
+    Raises
+    ------
+    SpecError
+        If it is not.
+    """
+    names = list(known)
+    if value in names:
+        return value
+    raise SpecError(f"{what} is one of {', '.join(map(repr, names))}, not {value!r}")
