@@ -64,13 +64,22 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("engine", _engines(metafunc.config), indirect=True)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Tests marked `spark` are for Spark alone; without it they are left out, and counted."""
+    """Give all Spark to one worker, so that there is one context; without it, leave it out."""
     if "spark" in _engines(config):
+        for item in filter(_on_spark, items):
+            item.add_marker(pytest.mark.xdist_group("spark"))
         return
     left_out = [item for item in items if item.get_closest_marker("spark")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+def _on_spark(item):
+    parameters = getattr(item, "callspec", None)
+    chosen = parameters.params.get("engine") if parameters else None
+    return chosen == "spark" or item.get_closest_marker("spark") is not None
 
 
 def pytest_terminal_summary(terminalreporter, config):

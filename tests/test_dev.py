@@ -340,13 +340,13 @@ def steps(dev, monkeypatch):
 
 def test_the_quick_loop_is_pytest_alone(dev, steps):
     assert dev.main(["test", "--engine", "local", "-x"]) == 0
-    assert steps == [["pytest", "--engine", "local", "-x"]]
+    assert steps == [["pytest", *dev.WORKERS, "--engine", "local", "-x"]]
 
 
 def test_the_checks_run_also_where_java_is_missing(dev, steps, bare):
     assert dev.main(["test"]) == 0
     assert steps[:-1] == [line.split() for line in dev.CHECKS]
-    assert steps[-1] == ["pytest", "--engine", "local"]
+    assert steps[-1] == ["pytest", *dev.WORKERS, "--engine", "local"]
 
 
 # ---- Running things
