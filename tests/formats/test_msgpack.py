@@ -14,7 +14,22 @@ from hypothesis.extra import numpy as npst
 from thunderlike.errors import FormatError, SpecError, WrongType
 from thunderlike.formats.msgpack import packb, unpackb
 
-KINDS = "? i1 >i2 <u4 i8 f2 >f4 f8 c8 c16 U3 S4 M8[ns] m8[s]".split()
+KINDS = [
+    "?",
+    "i1",
+    ">i2",
+    "<u4",
+    "i8",
+    "f2",
+    ">f4",
+    "f8",
+    "c8",
+    "c16",
+    "U3",
+    "S4",
+    "M8[ns]",
+    "m8[s]",
+]
 
 
 @pytest.mark.parametrize("dtype", KINDS)

@@ -20,13 +20,13 @@ from thunderlike.errors import FormatError, SpecError, WrongType
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["check", "packb", "revived", "unpackb"]
+__all__ = ["CONTAINERS", "check", "decode", "packb", "revived", "unpackb"]
 
 _PLAIN = (str, bytes, int, float, bool, type(None), np.ndarray, bytearray, memoryview)
 _SUBCLASSED: tuple[Any, ...] = (str, bytes, int, float)
 _LEAVES = frozenset(_PLAIN)
 _STORED = (*_PLAIN, complex, np.generic)  # the last is looked at again when it is written
-_CONTAINERS = frozenset({dict, list})
+CONTAINERS = frozenset({dict, list})
 # What numpy itself writes into files; anything else in a hostile file never reaches numpy.dtype.
 _DTYPE = re.compile(r"[<>|=]?[?biufcmMSUV]\d*(\[\d*[A-Za-z]+\])?")
 
@@ -87,7 +87,7 @@ def unpackb(data: bytes | bytearray | memoryview) -> Any:
     thunderlike.errors.FormatError: not a message: Input data was truncated
     """
     try:
-        return revived(_decode(data))
+        return revived(decode(data))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FormatError(f"not a message: {error}") from error
 
@@ -98,9 +98,9 @@ def revived(value: Any) -> Any:
         if b"nd" in value or b"complex" in value:
             return _number(value)
         for key, item in value.items():
-            if type(item) in _CONTAINERS:
+            if type(item) in CONTAINERS:
                 value[key] = revived(item)
-    elif type(value) is list and not _CONTAINERS.isdisjoint(map(type, value)):
+    elif type(value) is list and not CONTAINERS.isdisjoint(map(type, value)):
         value[:] = map(revived, value)
     return value
 
@@ -165,7 +165,7 @@ def _lendable(array: Any) -> bool:
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_hook)
-_decode = msgspec.msgpack.Decoder().decode
+decode = msgspec.msgpack.Decoder().decode  # alone, it leaves the maps of arrays as they are
 
 
 def _number(found: dict[Any, Any]) -> Any:

@@ -1,0 +1,353 @@
+"""What every reader can do: samples by number, by key, in slices, in loops that go on."""
+
+from __future__ import annotations
+
+import operator
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from thunderlike.errors import BadIndex, KeyMissing, SpecError
+from thunderlike.formats.shards import message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Self
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from thunderlike.datasets.views import Select
+
+__all__ = ["Numbers", "Reader", "windows_of"]
+
+Numbers: TypeAlias = "NDArray[np.int64]"
+Sample: TypeAlias = Any  # a dict whose "key" is text
+
+_WINDOW = 4096  # samples whose places are looked up at once
+
+
+class Reader(ABC):
+    """An ordered collection of samples, each a dict with a unique ``"key"``.
+
+    A reader has a cursor, which ``for`` moves: a loop that was left goes on where it stopped, and
+    one that came to the end begins anew. Readers can be copied and pickled, cursor included; open
+    files are opened again on the other side. ``get``, ``slice`` and ``get_many`` leave the cursor
+    alone and may be called from several threads at once.
+
+    To write one, define ``__len__``, ``find_key``, ``find_index`` and ``_one``.
+
+    Notes
+    -----
+    ``raw=True`` gives the message, the bytes of the file, in place of the sample. With it
+    ``copy=False`` gives a memoryview where that saves a copy; it keeps more of the file in memory
+    than itself. `chunk_size` is accepted for programs written for datadings: how much is read at
+    once is decided here, and it never changed results.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> reader = tl.datasets.ListReader([{"key": k} for k in "abcde"])
+    >>> reader.get(-1), reader.find_index("c")
+    ({'key': 'e'}, 2)
+    >>> for sample in reader:
+    ...     if sample["key"] == "b":
+    ...         break
+    >>> [sample["key"] for sample in reader]  # goes on
+    ['c', 'd', 'e']
+    """
+
+    _i: int = 0
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many samples there are."""
+
+    @abstractmethod
+    def find_key(self, index: int) -> str:
+        """Return the key of a sample; BadIndex outside."""
+
+    @abstractmethod
+    def find_index(self, key: str) -> int:
+        """Return the number of the sample with this key; KeyMissing if there is none."""
+
+    @abstractmethod
+    def _one(self, index: int, raw: bool) -> Any:
+        """Return the sample of a number in range, or its message."""
+
+    def _read(self, windows: Iterable[Numbers], raw: bool, copy: bool) -> Iterator[Any]:  # noqa: ARG002
+        """Return the samples of many numbers, which come in windows; overridden for speed."""
+        return (self._one(index, raw) for window in windows for index in window.tolist())
+
+    def __contains__(self, key: object) -> bool:
+        try:
+            self.find_index(key)  # type: ignore[arg-type]
+        except KeyMissing:
+            return False
+        return True
+
+    # One sample
+
+    def get(
+        self,
+        index: int,
+        yield_key: bool = False,
+        raw: bool = False,
+        copy: bool = True,  # noqa: ARG002
+    ) -> Any:
+        """Return a sample.
+
+        Parameters
+        ----------
+        index : int
+            Its number; negative ones count from the end.
+        yield_key : bool
+            Return ``(key, sample)``.
+        raw, copy : bool
+            As told in the class; a single message is always bytes.
+
+        Raises
+        ------
+        BadIndex
+            Outside the samples.
+        CorruptSampleError
+            For a sample that cannot be read.
+        """
+        index = self._position(index)
+        found = self._one(index, raw)
+        return (self.find_key(index), found) if yield_key else found
+
+    def __getitem__(self, index: Any) -> Any:
+        """A sample, or an iterator over the samples of a slice with any step."""
+        if isinstance(index, slice):
+            return self._walk(range(*index.indices(len(self))))
+        return self.get(index)
+
+    # Many samples
+
+    def slice(
+        self,
+        start: int,
+        stop: int | None = None,
+        yield_key: bool = False,
+        raw: bool = False,
+        copy: bool = True,
+    ) -> Iterator[Any]:
+        """Iterate over samples ``start .. stop-1``, without moving the cursor.
+
+        Negative numbers count from the end, and what is outside is left out, as in Python.
+        """
+        first, last, _ = slice(start, stop).indices(len(self))
+        return self._walk(range(first, last), yield_key, raw, copy)
+
+    def get_many(
+        self, indices: ArrayLike, yield_key: bool = False, raw: bool = False, copy: bool = True
+    ) -> list[Any]:
+        """Return the samples of these numbers, in this order.
+
+        Where files are read in ranges, neighbours are read together and several at a time.
+
+        Raises
+        ------
+        BadIndex
+            When one is outside the samples.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> reader = tl.datasets.ListReader([{"key": k} for k in "abc"])
+        >>> reader.get_many([2, 0])
+        [{'key': 'c'}, {'key': 'a'}]
+        """
+        return list(self._walk(self._positions(indices), yield_key, raw, copy))
+
+    def keys(self) -> Iterator[str]:
+        """Iterate over all keys, in order."""
+        return map(self.find_key, range(len(self)))
+
+    def items(self) -> Iterator[tuple[str, Sample]]:
+        """Iterate over all ``(key, sample)``, without moving the cursor."""
+        return self.slice(0, yield_key=True)
+
+    def select(self, indices: ArrayLike) -> Select:
+        """Return a reader of only these samples, in this order."""
+        from thunderlike.datasets.views import Select
+
+        return Select(self, indices)
+
+    # The cursor
+
+    def iter(
+        self,
+        start: int | None = None,
+        stop: int | None = None,
+        yield_key: bool = False,
+        raw: bool = False,
+        copy: bool = True,
+        chunk_size: int = 16,
+    ) -> Iterator[Any]:
+        """Iterate over samples, moving the cursor to the one after each.
+
+        Parameters
+        ----------
+        start : int, optional
+            Where to begin; by default at the cursor, or at 0 when that is at the end. ``len`` is
+            allowed, and gives nothing.
+        stop : int, optional
+            Where to stop; negative ones count from the end.
+
+        Raises
+        ------
+        BadIndex
+            For a start outside, at once.
+        SpecError
+            For a `chunk_size` below 1.
+        """
+        if chunk_size < 1:
+            raise SpecError(f"chunk_size is {chunk_size}; give at least 1")
+        first = self._start(start)
+        _, last, _ = slice(first, stop).indices(self._reach())
+        return self._advancing(first, self._walk(range(first, last), yield_key, raw, copy))
+
+    def _start(self, start: int | None) -> int:
+        if start is None:
+            if self._i >= self._reach():
+                self._ended()
+            return self._i
+        if not -len(self) <= start <= self._reach():
+            raise self._outside(start)
+        return start + len(self) if start < 0 else start
+
+    def _advancing(self, first: int, samples: Iterator[Any]) -> Iterator[Any]:
+        for self._i, sample in enumerate(samples, first + 1):
+            yield sample
+
+    def _reach(self) -> int:
+        """The number after the last sample that a loop comes to."""
+        return len(self)
+
+    def _ended(self) -> None:
+        """Begin anew after the end."""
+        self._i = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.iter()
+
+    def rawiter(self, yield_key: bool = False) -> Iterator[Any]:
+        """Iterate over messages from the cursor on."""
+        return self.iter(yield_key=yield_key, raw=True)
+
+    def next(self) -> Sample:
+        """Return the sample at the cursor and move on; StopIteration at the end, always."""
+        return self._next(raw=False)
+
+    __next__ = next
+
+    def rawnext(self) -> bytes:
+        """Return the message at the cursor and move on."""
+        return self._next(raw=True)
+
+    def _next(self, raw: bool) -> Any:
+        if self._i >= self._reach():
+            raise StopIteration
+        found = self._one(self._i, raw)
+        self._i += 1
+        return found
+
+    def seek(self, index: int) -> None:
+        """Move the cursor to a sample; negative numbers count from the end; BadIndex outside."""
+        self._i = self._position(index)
+
+    def seek_index(self, index: int) -> None:
+        """Move the cursor, as :meth:`seek`."""
+        self.seek(index)
+
+    def seek_key(self, key: str) -> None:
+        """Move the cursor to the sample with this key; KeyMissing if there is none."""
+        self._i = self.find_index(key)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the reader stands, as plain values that any format can store."""
+        return {"position": self._i}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from where a reader of the same samples stood."""
+        self._i = int(state["position"])
+
+    # Opening and closing
+
+    def close(self) -> None:  # noqa: B027  # most have nothing to let go of
+        """Let go of open files; the next use opens them again."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but what was opened or computed on first use."""
+        kind = type(self)
+        return {
+            name: value
+            for name, value in self.__dict__.items()
+            if not isinstance(getattr(kind, name, None), cached_property)
+        }
+
+    # Numbers of samples
+
+    def _walk(
+        self,
+        numbers: range | Numbers,
+        yield_key: bool = False,
+        raw: bool = False,
+        copy: bool = True,
+    ) -> Iterator[Any]:
+        """Iterate over the samples of numbers in range."""
+        found = self._read(windows_of(numbers), raw, copy)
+        if not yield_key:
+            return found
+        names = (key for window in windows_of(numbers) for key in self._keys_at(window))
+        return zip(names, found, strict=True)
+
+    def _keys_at(self, window: Numbers) -> Sequence[str]:
+        """Return the keys of numbers in range."""
+        return [self.find_key(index) for index in window.tolist()]
+
+    def _position(self, index: int) -> int:
+        count, given = len(self), operator.index(index)
+        if not -count <= given < count:
+            raise self._outside(given)
+        return given + count if given < 0 else given
+
+    def _positions(self, indices: ArrayLike) -> Numbers:
+        given = np.asarray(indices)
+        if given.size and given.dtype.kind not in "iu":
+            raise SpecError(f"samples are chosen by whole numbers, not by {given.dtype}")
+        numbers = given.astype(np.int64).ravel()
+        outside = (numbers < -len(self)) | (numbers >= len(self))
+        if outside.any():
+            raise self._outside(int(numbers[outside][0]))
+        return np.where(numbers < 0, numbers + len(self), numbers)
+
+    def _outside(self, index: int) -> BadIndex:
+        return BadIndex(f"index {index} is out of range for {len(self)} samples in {self._name()}")
+
+    def _missing(self, key: object) -> KeyMissing:
+        return KeyMissing(f"no sample with the key {key!r} in {self._name()}")
+
+    def _name(self) -> str:
+        """What messages call this reader."""
+        return type(self).__name__
+
+    def _packed(self, index: int, sample: Sample) -> bytes:
+        """The message of a sample that no file holds."""
+        return message(self.find_key(index), sample)
+
+
+def windows_of(numbers: range | Numbers) -> Iterator[Numbers]:
+    """Cut numbers into arrays of a few thousand."""
+    for at in range(0, len(numbers), _WINDOW):
+        part = numbers[at : at + _WINDOW]
+        yield part if isinstance(part, np.ndarray) else np.arange(part.start, part.stop, part.step)

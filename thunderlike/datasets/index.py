@@ -1,0 +1,188 @@
+"""The small files beside a dataset: read and written by the path of the dataset, or their own.
+
+Each function takes the path of the data file, or of the index file itself; the suffix is added
+where it is missing. What stands in the files is told by :mod:`thunderlike.formats.samples`. Files
+are written whole or not at all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from thunderlike import storage
+from thunderlike.errors import CorruptDatasetError, NotFound
+from thunderlike.formats import samples
+from thunderlike.formats.samples import hash_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from thunderlike.storage import AnyPath
+
+__all__ = [
+    "DIGESTS",
+    "SUFFIXES",
+    "SUFFIX_APPENDING",
+    "SUFFIX_FILTER",
+    "SUFFIX_KEYS",
+    "SUFFIX_KEY_HASHES",
+    "SUFFIX_LEGACY_INDEX",
+    "SUFFIX_MD5",
+    "SUFFIX_OFFSETS",
+    "SUFFIX_SUMS",
+    "beside",
+    "data_path",
+    "hash_keys",
+    "keys_len",
+    "legacy_index_len",
+    "legacy_load_index",
+    "load_filter",
+    "load_key_hashes",
+    "load_keys",
+    "load_offsets",
+    "load_sums",
+    "unfinished_append",
+    "write_filter",
+    "write_key_hashes",
+    "write_keys",
+    "write_offsets",
+]
+
+SUFFIX_OFFSETS = samples.OFFSETS
+SUFFIX_KEYS = samples.KEYS
+SUFFIX_KEY_HASHES = samples.KEY_HASHES
+SUFFIX_FILTER = samples.FILTER
+SUFFIX_SUMS = samples.SUMS
+SUFFIX_MD5 = samples.MD5
+SUFFIX_LEGACY_INDEX = samples.LEGACY
+SUFFIX_APPENDING = ".appending"  # while samples are added: how many bytes there were before
+
+DIGESTS = ("md5", "sha256", "blake2b")
+
+# In the order in which they are written; the last one says that the others are there.
+SUFFIXES = (
+    SUFFIX_OFFSETS,
+    SUFFIX_KEYS,
+    SUFFIX_KEY_HASHES,
+    SUFFIX_FILTER,
+    SUFFIX_SUMS,
+    *(f".{digest}" for digest in DIGESTS),
+)
+
+
+def beside(path: AnyPath, suffix: str) -> str:
+    """Return the address of an index file.
+
+    Examples
+    --------
+    >>> beside("/data/a.msgpack", ".keys"), beside("/data/a.msgpack.keys", ".keys")
+    ('/data/a.msgpack.keys', '/data/a.msgpack.keys')
+    """
+    address = storage.at(path)
+    store, _ = storage.resolve(address)
+    return address if address.endswith(suffix) else store.address(address + suffix)
+
+
+def data_path(path: AnyPath, suffix: str) -> str:
+    """Return the address of the data file that an index file belongs to.
+
+    Examples
+    --------
+    >>> data_path("/data/a.msgpack.index", ".index")
+    '/data/a.msgpack'
+    """
+    address = storage.at(path)
+    store, _ = storage.resolve(address)
+    return store.address(address.removesuffix(suffix))
+
+
+def keys_len(path: AnyPath) -> int:
+    """Read how many keys there are, from the first bytes of the ``.keys`` file."""
+    place = beside(path, SUFFIX_KEYS)
+    return _named(place, samples.keys_count, storage.read_range(place, 0, 5))
+
+
+def load_keys(path: AnyPath) -> list[str]:
+    """Load all keys; nothing in the file is ever run."""
+    return _loaded(path, SUFFIX_KEYS, samples.decode_keys)
+
+
+def load_offsets(path: AnyPath) -> NDArray[np.uint64]:
+    """Load where each message begins, and at last where the last one ends: ``n + 1`` numbers."""
+    return _loaded(path, SUFFIX_OFFSETS, samples.decode_offsets)
+
+
+def load_key_hashes(path: AnyPath) -> tuple[bytes, NDArray[np.uint64]]:
+    """Load the salt, and the hash of each key."""
+    return _loaded(path, SUFFIX_KEY_HASHES, samples.decode_key_hashes)
+
+
+def load_filter(path: AnyPath) -> Any:
+    """Load the Bloom filter of the keys, to be asked ``key in filter``."""
+    return _loaded(path, SUFFIX_FILTER, samples.decode_filter)
+
+
+def load_sums(path: AnyPath) -> bytes:
+    """Load the hashes of the messages, 8 bytes each."""
+    return storage.read(beside(path, SUFFIX_SUMS))
+
+
+def unfinished_append(path: AnyPath) -> int | None:
+    """Return how many bytes there were before an append that was never finished; None without."""
+    try:
+        return int.from_bytes(storage.read(beside(path, SUFFIX_APPENDING)), "big")
+    except NotFound:
+        return None
+
+
+def legacy_index_len(path: AnyPath) -> int:
+    """Read how many samples an old ``.index`` file tells of."""
+    return len(legacy_load_index(path)[0])
+
+
+def legacy_load_index(path: AnyPath) -> tuple[list[str], NDArray[np.uint64]]:
+    """Load keys and offsets, the end of the data included, from an old ``.index`` file."""
+    place = beside(path, SUFFIX_LEGACY_INDEX)
+    size = storage.stat(data_path(path, SUFFIX_LEGACY_INDEX)).size
+    return _named(place, lambda data: samples.decode_legacy(data, size), storage.read(place))
+
+
+def write_offsets(offsets: Any, path: AnyPath) -> str:
+    """Write where each message begins and the last one ends; return the path."""
+    return _written(path, SUFFIX_OFFSETS, samples.encode_offsets(offsets))
+
+
+def write_keys(keys: Sequence[str], path: AnyPath) -> str:
+    """Write the keys; return the path."""
+    return _written(path, SUFFIX_KEYS, samples.encode_keys(keys))
+
+
+def write_key_hashes(keys: Sequence[str], path: AnyPath) -> str:
+    """Hash the keys and write that; return the path."""
+    return _written(path, SUFFIX_KEY_HASHES, samples.encode_key_hashes(keys))
+
+
+def write_filter(keys: Sequence[str], path: AnyPath) -> str:
+    """Write a Bloom filter of the keys; return the path."""
+    return _written(path, SUFFIX_FILTER, samples.encode_filter(keys))
+
+
+def _written(path: AnyPath, suffix: str, data: bytes) -> str:
+    place = beside(path, suffix)
+    storage.write(place, data)
+    return place
+
+
+def _loaded(path: AnyPath, suffix: str, decode: Callable[[bytes], Any]) -> Any:
+    place = beside(path, suffix)
+    return _named(place, decode, storage.read(place))
+
+
+def _named(place: str, decode: Callable[[bytes], Any], data: bytes) -> Any:
+    try:
+        return decode(data)
+    except CorruptDatasetError as error:
+        raise CorruptDatasetError(f"{place}: {error}") from error

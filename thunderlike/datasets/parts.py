@@ -1,0 +1,186 @@
+"""The data file while it is written: under another name, hashed in a thread of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import queue
+import tempfile
+import threading
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from thunderlike import storage
+from thunderlike.datasets import index as indices
+from thunderlike.errors import SpecError, StorageError
+from thunderlike.formats.samples import sums_of
+from thunderlike.storage.opening import local_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Part", "hasher", "part_for", "publish", "publish_appended"]
+
+
+def hasher(digest: str | None) -> Any:
+    """Return a new hash object, or None; SpecError for an algorithm that is not offered."""
+    if digest is None:
+        return None
+    if digest not in indices.DIGESTS:
+        raise SpecError(f"no digest {digest!r}; there are {', '.join(indices.DIGESTS)} and None")
+    return hashlib.new(digest, usedforsecurity=False)
+
+
+class Part:
+    """A file that grows by batches of messages.
+
+    Hashing and writing release the interpreter, so where there is a second core they go on beside
+    the packing of the next batch; two batches may wait.
+
+    Parameters
+    ----------
+    path : Path
+        Written from byte `start` on; what is there after that is cut off.
+    start : int
+        0 for a new file.
+    digest : str or None
+        Of the whole file.
+    sums : bool
+        Also hash each message.
+    """
+
+    def __init__(self, path: Path, start: int, digest: str | None, sums: bool) -> None:
+        self.path = path
+        self.digest, self.summing = hasher(digest), sums
+        self.sums: list[bytes] = []
+        self._file = path.open("r+b" if start else "w+b", buffering=0)
+        self._file.truncate(start)
+        self._file.seek(start)
+        self._failure: BaseException | None = None
+        self._queue: queue.Queue[list[bytes] | None] = queue.Queue(maxsize=2)
+        self._thread: threading.Thread | None = None
+
+    def put(self, messages: list[bytes]) -> None:
+        """Add messages; an earlier failure to write is raised here."""
+        self._raise()
+        if (os.cpu_count() or 1) == 1:
+            self._take(messages)
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, daemon=True)
+            self._thread.start()
+        self._queue.put(messages)
+
+    def finish(self) -> None:
+        """Wait until all is on the disk."""
+        self._end()
+        self._raise()
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise _failed(self.path, error) from error
+        finally:
+            self._file.close()
+
+    def abort(self, keep: int | None) -> None:
+        """Stop, and remove the file, or cut it back to what it was."""
+        self._end()
+        if keep is None:
+            self.path.unlink(missing_ok=True)
+        else:
+            self._file.truncate(keep)
+        self._file.close()
+
+    def _work(self) -> None:
+        while (messages := self._queue.get()) is not None:
+            if self._failure is None:
+                try:
+                    self._take(messages)
+                except BaseException as error:
+                    self._failure = error  # raised where the next batch comes from
+
+    def _take(self, messages: list[bytes]) -> None:
+        data = b"".join(messages)
+        if self.digest is not None:
+            self.digest.update(data)
+        if self.summing:
+            self.sums.append(sums_of(messages))
+        left = memoryview(data)
+        while left:  # one call writes at most 2 GiB
+            left = left[self._file.write(left) :]
+
+    def _end(self) -> None:
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _raise(self) -> None:
+        if self._failure is not None:
+            raise _failed(self.path, self._failure) from self._failure
+
+
+def _failed(path: Path, error: BaseException) -> StorageError:
+    return StorageError(f"{path}: cannot write it: {error}")
+
+
+def part_for(path: str) -> Path:
+    """Where to write the data of a new dataset: beside it, or on this disk for other stores."""
+    file = local_file(path)
+    name = f"part-{os.getpid()}-{uuid.uuid4().hex}"
+    if file is None:
+        return Path(tempfile.gettempdir()) / f"thunderlike-{name}"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file.with_name(f"{file.name}.{name}")
+
+
+def publish(path: str, part: Path, contents: Mapping[str, bytes]) -> None:
+    """Give a finished data file its name, and write the files beside it, by suffix, in order.
+
+    The old index goes first: a reader never sees new data with an old index. ``.md5`` comes last
+    and says that the others are there.
+    """
+    for suffix in (*reversed(indices.SUFFIXES), *_OLD):
+        storage.delete(indices.beside(path, suffix))
+    file = local_file(path)
+    if file is None:
+        storage.write(path, part.read_bytes())
+        part.unlink()
+    else:
+        part.replace(file)
+    _write(path, contents)
+
+
+_OLD = (indices.SUFFIX_LEGACY_INDEX, indices.SUFFIX_APPENDING)
+
+
+def publish_appended(path: str, contents: Mapping[str, bytes]) -> None:
+    """Let samples that were added to a data file be seen, all of them in one step.
+
+    That step is the rename of ``.offsets``: before it the old samples are all there are, after it
+    the new ones are there too. The other files go first, since all of them can be made anew.
+    """
+    for suffix in reversed(indices.SUFFIXES):
+        if suffix != indices.SUFFIX_OFFSETS:
+            storage.delete(indices.beside(path, suffix))
+    _write(path, contents)
+    storage.delete(indices.beside(path, indices.SUFFIX_APPENDING))
+
+
+def _write(path: str, contents: Mapping[str, bytes]) -> None:
+    for suffix, data in contents.items():
+        storage.write(indices.beside(path, suffix), data)
+    if (file := local_file(path)) is not None:
+        _sync_folder(file.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the renames survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network disks cannot
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
