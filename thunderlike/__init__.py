@@ -23,6 +23,7 @@ __all__ = [
     "ThunderlikeError",
     "__version__",
     "config",
+    "datasets",
     "errors",
     "images",
     "progress",
@@ -38,6 +39,7 @@ __getattr__ = _attributes(
     {
         "images": "thunderlike.images",
         "series": "thunderlike.series",
+        "datasets": "thunderlike.datasets",
         "Images": "thunderlike.data.images:Images",
         "Series": "thunderlike.data.series:Series",
         "spark": "thunderlike.engines.spark",
