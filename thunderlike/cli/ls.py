@@ -1,0 +1,141 @@
+"""``thunderlike ls``: what is in HDF5 files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from thunderlike.errors import GroupMissing, SpecError, ThunderlikeError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from thunderlike.hdf5.tree import Entry, Tree
+
+__all__ = ["add", "run"]
+
+_EPILOG = """\
+Nothing in a file is run, and no array is read but with --summarize.
+
+  thunderlike ls day1.h5
+  thunderlike ls day1.h5 --depth 2 --compression
+  thunderlike ls day1.h5 --inspect /motion/x
+  thunderlike ls day1.h5 --json | jq .
+  thunderlike ls run1.h5 run2.h5 --filter weights
+
+exit codes: 0 done, 1 a file is missing or broken, or has no such entry
+"""
+
+
+def add(commands: Any) -> None:
+    """Describe the command to argparse."""
+    parser = commands.add_parser(
+        "ls",
+        help="list what is in HDF5 files",
+        description="List what is in HDF5 files: of ours, of deepdish and of anybody else.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE")
+    parser.add_argument("-d", "--depth", type=int, default=4, help="levels to show (default 4)")
+    parser.add_argument("-i", "--inspect", metavar="PATH", help="print the value of one entry")
+    parser.add_argument("-f", "--filter", metavar="REGEX", default="", help="paths to show")
+    parser.add_argument("-l", "--leaves-only", action="store_true", help="hide what holds others")
+    parser.add_argument("-a", "--all", action="store_true", help="show all of very many entries")
+    parser.add_argument("-s", "--summarize", action="store_true", help="mean and std of arrays")
+    parser.add_argument("-c", "--compression", action="store_true", help="how arrays are packed")
+    parser.add_argument("-nc", "--no-color", action="store_true", help="no colours on a terminal")
+    parser.add_argument("--raw", action="store_true", help="frames and matrices as their parts")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+    parser.add_argument("--column-width", type=int, metavar="N", help="width of the left column")
+    parser.add_argument("--ipython", action="store_true", help="load, as `data`, into IPython")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print each file; return 1 when one of them could not be."""
+    if args.inspect and len(args.files) > 1:
+        raise SpecError("--inspect takes one file")
+    codes = []
+    for number, file in enumerate(args.files):
+        if len(args.files) > 1 and not args.json:
+            print("\n" * (number > 0) + file)
+        codes.append(_guarded(args, file))
+    return max(codes)
+
+
+def _guarded(args: argparse.Namespace, file: str) -> int:
+    """One broken file does not keep the others from being shown."""
+    try:
+        _one(args, file)
+    except GroupMissing as error:
+        what = args.inspect if args.inspect else error
+        sys.stderr.write(f"Error: Could not find group: {what}\n")
+    except ThunderlikeError as error:
+        if args.debug:
+            raise
+        sys.stderr.write(f"error: {error}\n")
+    else:
+        return 0
+    return 1
+
+
+def _one(args: argparse.Namespace, file: str) -> None:
+    from thunderlike import hdf5
+
+    if args.inspect:
+        print(hdf5.load(file, args.inspect))
+    elif args.ipython:
+        _ipython(file)
+    else:
+        tree = hdf5.ls(file, raw=args.raw)
+        if args.summarize:
+            _summarize(file, tree)
+        print(_json(file, tree) if args.json else _drawn(args, tree))
+
+
+def _drawn(args: argparse.Namespace, tree: Tree) -> str:
+    text = tree.text(
+        depth=args.depth,
+        everything=args.all,
+        leaves=args.leaves_only,
+        compression=args.compression,
+        pattern=args.filter,
+        width=args.column_width,
+    )
+    return text if args.no_color or not sys.stdout.isatty() else _coloured(text)
+
+
+def _coloured(text: str) -> str:
+    """Paths in blue, as deepdish has them."""
+    lines = (line.partition(" ") for line in text.splitlines())
+    return "\n".join(f"\033[34m{path}\033[0m{gap}{rest}" for path, gap, rest in lines)
+
+
+def _json(file: str, tree: Tree) -> str:
+    def told(entry: Entry) -> dict[str, Any]:
+        found = {key: value for key, value in dataclasses.asdict(entry).items() if key != "entries"}
+        return {key: value for key, value in found.items() if value not in (None, "")}
+
+    return json.dumps({"file": file, "entries": [told(entry) for entry in tree]}, indent=2)
+
+
+def _summarize(file: str, tree: Tree) -> None:
+    """Put mean and standard deviation where the dtype was: arrays of numbers are read."""
+    import numpy as np
+
+    from thunderlike import hdf5
+
+    for entry in tree:
+        if entry.kind == "array" and entry.dtype and np.prod(entry.shape or 0) > 0:
+            values = np.asarray(hdf5.load(file, entry.path))
+            if values.dtype.kind in "biuf":
+                entry.text = f"array {entry.shape} {values.mean():.4g} +- {values.std():.4g}"
+
+
+def _ipython(file: str) -> None:
+    from thunderlike import hdf5
+    from thunderlike._lazy import optional
+
+    ipython = optional("IPython", "ipython")
+    ipython.start_ipython(argv=[], user_ns={"data": hdf5.load(file), "file": file})

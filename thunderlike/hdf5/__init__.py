@@ -1,0 +1,12 @@
+"""Any Python structure in one HDF5 file that others can open, and back; deepdish's format.
+
+``tl.save`` and ``tl.load`` are the two that most people need. The file is read and written with
+h5py, which never unpickles; `decode` decides what a node becomes, `encode` what a value becomes.
+"""
+
+from __future__ import annotations
+
+from thunderlike.hdf5.api import append, aslice, load, ls, save
+from thunderlike.hdf5.wrappers import Compression, ForcePickle
+
+__all__ = ["Compression", "ForcePickle", "append", "aslice", "load", "ls", "save"]

@@ -1,0 +1,140 @@
+"""One attribute of a group or array, written as PyTables writes it, read without PyTables.
+
+h5py's low level is used throughout this room: its high level costs several times as much for a
+scalar, and knows no bit fields. Nothing in it ever unpickles.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from h5py import h5a, h5s, h5t
+
+from thunderlike.errors import Hdf5Error
+
+if TYPE_CHECKING:
+    from h5py.h5g import GroupID
+    from numpy.typing import NDArray
+
+__all__ = [
+    "MOST_TEXT",
+    "delete",
+    "file_type",
+    "is_utf8",
+    "names_of",
+    "plain_type",
+    "read",
+    "write",
+]
+
+Object: TypeAlias = "GroupID"  # or a dataset's: both have attributes
+
+MOST_TEXT = 60_000  # bytes: an attribute and what describes it must be below 64 KiB
+_SCALAR, _NULL = h5s.create(h5s.SCALAR), h5s.create(h5s.NULL)
+_BIT = h5t.STD_B8LE
+
+
+def write(thing: Object, name: str, value: Any) -> None:
+    """Write a bool, number, str, bytes or numpy scalar; what has that name must be gone."""
+    spelled = name.encode()
+    if isinstance(value, str | bytes):
+        _write_text(thing, spelled, value)
+        return
+    array = np.asarray(value)
+    kind = file_type(array.dtype)
+    bits = array.view(np.uint8) if array.dtype.kind == "b" else array
+    h5a.create(thing, spelled, kind, _SCALAR).write(bits, kind)
+
+
+def _write_text(thing: Object, name: bytes, text: str | bytes) -> None:
+    data = text.encode() if isinstance(text, str) else text
+    kind = h5t.C_S1.copy()
+    kind.set_size(max(1, len(data)))
+    kind.set_cset(h5t.CSET_UTF8 if isinstance(text, str) else h5t.CSET_ASCII)
+    kind.set_strpad(h5t.STR_NULLTERM)
+    # PyTables: '' is no value at all, b'' one byte of zero.
+    space = _NULL if text == "" else _SCALAR
+    attribute = h5a.create(thing, name, kind, space)
+    if space is _SCALAR:
+        attribute.write(np.array(data or b"\0", f"S{max(1, len(data))}"), kind)
+
+
+@cache
+def file_type(dtype: np.dtype[Any]) -> Any:
+    """Return the HDF5 type of a numpy dtype: bool is a bit field, complex a pair (r, i)."""
+    return _BIT if dtype.kind == "b" else h5t.py_create(dtype)
+
+
+def delete(thing: Object, name: str) -> None:
+    """Remove an attribute if it is there."""
+    if h5a.exists(thing, name.encode()):
+        h5a.delete(thing, name.encode())
+
+
+def names_of(thing: Object) -> list[str]:
+    """Name all attributes, in the order of the file."""
+    found: list[str] = []
+    h5a.iterate(thing, lambda name, *_: found.append(name.decode("utf-8", "surrogateescape")))
+    return found
+
+
+def read(thing: Object, name: str) -> Any:
+    """Read one attribute, as deepdish gives it: numpy scalar, ``np.str_``, ``np.bytes_``, array.
+
+    Raises
+    ------
+    Hdf5Error
+        For types that are no number, truth or text.
+    """
+    attribute = h5a.open(thing, name.encode("utf-8", "surrogateescape"))
+    kind = attribute.get_type()
+    if attribute.get_space().get_simple_extent_type() == h5s.NULL:
+        return np.str_() if is_utf8(kind) else np.bytes_()
+    if isinstance(kind, h5t.TypeStringID):
+        return _read_text(attribute, kind)
+    values = np.empty(attribute.shape, plain_type(kind))
+    attribute.read(values, kind if isinstance(kind, h5t.TypeBitfieldID) else None)
+    return (values.view(bool) if isinstance(kind, h5t.TypeBitfieldID) else values)[()]
+
+
+def plain_type(kind: Any) -> np.dtype[Any]:
+    """Return the numpy dtype, in native byte order, that holds values of an HDF5 type.
+
+    Raises
+    ------
+    Hdf5Error
+        For references, opaque and other types that are no values.
+    """
+    if isinstance(kind, h5t.TypeBitfieldID):
+        return np.dtype(f"u{kind.get_size()}")
+    if isinstance(kind, h5t.TypeReferenceID | h5t.TypeOpaqueID | h5t.TypeVlenID):
+        raise Hdf5Error(f"holds {_called(kind)}, which is not read")
+    return kind.dtype.newbyteorder("=")
+
+
+def _called(kind: Any) -> str:
+    return type(kind).__name__.removeprefix("Type").removesuffix("ID").lower() + " values"
+
+
+def is_utf8(kind: Any) -> bool:
+    """Tell text from bytes."""
+    return isinstance(kind, h5t.TypeStringID) and kind.get_cset() == h5t.CSET_UTF8
+
+
+def _read_text(attribute: Any, kind: Any) -> Any:
+    values: NDArray[Any] = np.empty(attribute.shape, attribute.dtype)
+    attribute.read(values, None if kind.is_variable_str() else kind)
+    if is_utf8(kind) or kind.is_variable_str():
+        decoded = np.array([_text(item) for item in values.ravel()], object)
+        return _shaped(decoded, values.shape, np.str_)
+    return values[()] if values.ndim else np.bytes_(values[()])
+
+
+def _shaped(items: NDArray[Any], shape: tuple[int, ...], scalar: Any) -> Any:
+    return items.astype(scalar).reshape(shape) if shape else scalar(items[0])
+
+
+def _text(item: Any) -> str:
+    return item if isinstance(item, str) else bytes(item).decode("utf-8", "surrogateescape")

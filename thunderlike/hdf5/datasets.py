@@ -1,0 +1,167 @@
+"""Arrays as HDF5 has them: created, written, read whole or in part; numpy's lore is elsewhere."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from h5py import h5d, h5s, h5t
+
+from thunderlike.errors import Hdf5Error
+from thunderlike.hdf5 import attributes, filters, guard
+
+if TYPE_CHECKING:
+    from h5py.h5d import DatasetID
+    from numpy.typing import NDArray
+
+    from thunderlike.hdf5.filters import Filters
+    from thunderlike.hdf5.selection import Plan
+
+__all__ = ["append", "create", "plain_type_of", "read", "read_pickle", "write_part", "write_pickle"]
+
+
+def create(
+    parent: Any,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    chosen: Filters,
+    *,
+    grows: bool = False,
+) -> DatasetID:
+    """Make an array without values yet; one that grows does so along its first axis."""
+    most = (h5s.UNLIMITED, *shape[1:]) if grows else None
+    space = h5s.create_simple(shape, most) if shape else h5s.create(h5s.SCALAR)
+    plist = chosen.plist(shape, dtype, grows=grows) if shape else None
+    return h5d.create(parent, name.encode(), attributes.file_type(dtype), space, plist)
+
+
+def write_part(dataset: DatasetID, values: NDArray[Any], start: int | None = None) -> None:
+    """Write all of an array, or its records from `start` on."""
+    kind = attributes.file_type(values.dtype)
+    data = np.ascontiguousarray(values)
+    bits = data.view(np.uint8) if data.dtype.kind == "b" else data
+    if start is None:
+        dataset.write(h5s.ALL, h5s.ALL, bits, kind)
+    elif data.size:
+        space = dataset.get_space()
+        space.select_hyperslab((start, *(0 for _ in data.shape[1:])), data.shape)
+        dataset.write(h5s.create_simple(data.shape), space, bits, kind)
+
+
+def append(dataset: DatasetID, values: NDArray[Any]) -> None:
+    """Make an array that grows longer."""
+    length = dataset.shape[0]
+    dataset.set_extent((length + len(values), *dataset.shape[1:]))
+    write_part(dataset, values, length)
+
+
+def read(
+    dataset: DatasetID, budget: guard.Budget, planned: Plan | None = None, unit: int = 1
+) -> NDArray[Any]:
+    """Read an array, or what a plan says: bool for bit fields, else native byte order.
+
+    Raises
+    ------
+    Refused
+        When the values are in other files, or more than fit.
+    Hdf5Error
+        For types that are no numbers, truths or text.
+    """
+    plist = guard.check_inside(dataset)
+    kind = dataset.get_type()
+    if isinstance(kind, h5t.TypeStringID) and kind.is_variable_str():
+        return _read_texts(dataset, budget, kind)
+    dtype = attributes.plain_type(kind)
+    shape = dataset.shape if planned is None else _scaled(planned.shape, unit)
+    budget.spend(math.prod(shape) * dtype.itemsize + _chunk_bytes(plist, dtype))
+    values = np.empty(shape, dtype)
+    if values.size:
+        _fill(dataset, values, kind, planned, unit)
+    return values.view(bool) if _is_bits(kind) else values
+
+
+def _fill(
+    dataset: DatasetID, values: NDArray[Any], kind: Any, planned: Plan | None, unit: int
+) -> None:
+    _check_filters(dataset)
+    memory = kind if _is_bits(kind) or isinstance(kind, h5t.TypeStringID) else None
+    if planned is None or not values.ndim:
+        dataset.read(h5s.ALL, h5s.ALL, values, memory)
+        return
+    space = dataset.get_space()
+    planned.select(space, unit)
+    dataset.read(h5s.create_simple(values.shape), space, values, memory)
+
+
+def _is_bits(kind: Any) -> bool:
+    return isinstance(kind, h5t.TypeBitfieldID) and kind.get_size() == 1
+
+
+def _scaled(shape: tuple[int, ...], unit: int) -> tuple[int, ...]:
+    return (*shape[:-1], shape[-1] * unit) if shape else ()
+
+
+def _chunk_bytes(plist: Any, dtype: np.dtype[Any]) -> int:
+    """HDF5 unpacks whole chunks, whatever the array's size."""
+    chunked = plist.get_layout() == h5d.CHUNKED
+    return math.prod(plist.get_chunk()) * dtype.itemsize if chunked else 0
+
+
+def _check_filters(dataset: DatasetID) -> None:
+    """Say which plug-in is missing, before HDF5 says so in a page."""
+    plist = dataset.get_create_plist()
+    codes = {plist.get_filter(number)[0] for number in range(plist.get_nfilters())}
+    if codes - _BUILT_IN:
+        filters.plugins()
+
+
+_BUILT_IN = {1, 2, 3, 5, 6}  # deflate, shuffle, fletcher32, nbit, scaleoffset
+
+
+def _read_texts(dataset: DatasetID, budget: guard.Budget, kind: Any) -> NDArray[Any]:
+    """Texts of any length, from h5py or MATLAB; counted in pieces, as each may be long."""
+    count = math.prod(dataset.shape)
+    budget.spend(count * 16)
+    found: list[Any] = []
+    flat = np.empty(dataset.shape, object)
+    dataset.read(h5s.ALL, h5s.ALL, flat, kind)
+    for item in flat.ravel():
+        budget.spend(len(item))
+        found.append(item.decode("utf-8", "surrogateescape"))
+    return np.array(found, np.str_).reshape(dataset.shape)
+
+
+def write_pickle(parent: Any, name: str, data: bytes) -> None:
+    """Write a pickle as PyTables does: one row of bytes, marked as an object."""
+    space = h5s.create_simple((1,), (h5s.UNLIMITED,))
+    plist = filters.NONE.plist((1,), np.dtype(np.uint8), grows=True)
+    kind = h5t.vlen_create(h5t.NATIVE_UINT8)
+    dataset = h5d.create(parent, name.encode(), kind, space, plist)
+    row = np.empty(1, _ROWS)
+    row[0] = np.frombuffer(data, np.uint8)
+    dataset.write(h5s.ALL, h5s.ALL, row)
+    for key, value in _PICKLED.items():
+        attributes.write(dataset, key, value)
+
+
+_ROWS = h5t.vlen_dtype(np.uint8)
+_PICKLED = {"CLASS": "VLARRAY", "PSEUDOATOM": "object", "TITLE": "", "VERSION": "1.4"}
+
+
+def read_pickle(dataset: DatasetID, budget: guard.Budget) -> bytes:
+    """Read the bytes of a pickle, and do not unpickle them."""
+    guard.check_inside(dataset)
+    if dataset.shape != (1,) or not isinstance(dataset.get_type(), h5t.TypeVlenID):
+        raise Hdf5Error("is marked as a pickle, and is none")
+    row = np.empty(1, _ROWS)
+    dataset.read(h5s.ALL, h5s.ALL, row)
+    budget.spend(len(row[0]))
+    return row[0].tobytes()
+
+
+def plain_type_of(dataset: DatasetID) -> np.dtype[Any]:
+    """Return the dtype that :func:`read` would give."""
+    kind = dataset.get_type()
+    return np.dtype(bool) if _is_bits(kind) else attributes.plain_type(kind)

@@ -1,0 +1,70 @@
+"""What a file may not do: read other files, or announce more than there is room for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from h5py import h5d, h5l
+
+from thunderlike.errors import Refused
+from thunderlike.util.arrays import humanize_bytesize
+
+if TYPE_CHECKING:
+    from h5py.h5d import DatasetID
+
+__all__ = ["Budget", "available", "check_inside", "check_link"]
+
+
+class Budget:
+    """Bytes that one `load` may still read, and counts them down.
+
+    Parameters
+    ----------
+    limit : int, optional
+        By default what is free of this machine's memory.
+
+    Examples
+    --------
+    >>> Budget(1000).spend(8000)
+    Traceback (most recent call last):
+    ...
+    thunderlike.errors.Refused: announces 7.812 KB where 1000 B are left; max_bytes= allows for more
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self._left = available() if limit is None else limit
+
+    def spend(self, nbytes: int) -> None:
+        """Take from what is left; Refused when that is less."""
+        if nbytes > self._left:
+            asked, left = humanize_bytesize(nbytes), humanize_bytesize(self._left)
+            raise Refused(f"announces {asked} where {left} are left; max_bytes= allows for more")
+        self._left -= nbytes
+
+
+def available() -> int:
+    """Bytes of memory that are free, or can be freed."""
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        found = dict(line.split(":") for line in lines)
+        return int(found["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):  # not Linux
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def check_inside(dataset: DatasetID) -> Any:
+    """Return how an array is laid out; Refused when its values are in other files."""
+    plist = dataset.get_create_plist()
+    if plist.get_layout() == h5d.VIRTUAL:
+        raise Refused("is a virtual dataset, which reads other files")
+    if plist.get_external_count():
+        raise Refused("has its values in another file, which could be any file of this machine")
+    return plist
+
+
+def check_link(kind: int, target: str = "") -> None:
+    """Refuse links that leave the file."""
+    if kind not in (h5l.TYPE_HARD, h5l.TYPE_SOFT):
+        raise Refused(f"is a link to another file{target}")

@@ -1,0 +1,84 @@
+"""From a name to a node, within the file and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from h5py import h5l, h5o
+
+from thunderlike.errors import GroupMissing, Hdf5Error
+from thunderlike.hdf5 import guard
+
+__all__ = ["follow", "join", "names_of", "target_of"]
+
+_MOST_HOPS = 64
+
+
+def join(path: str, name: str) -> str:
+    """Write the path of an entry.
+
+    Examples
+    --------
+    >>> join("/", "a"), join("/a", "b")
+    ('/a', '/a/b')
+    """
+    return f"{path.rstrip('/')}/{name}"
+
+
+def names_of(group: Any) -> list[str]:
+    """Name all nodes of a group."""
+    return [name.decode("utf-8", "surrogateescape") for name in group]
+
+
+def target_of(group: Any, name: str) -> str | None:
+    """Say where a soft link leads; None for what is no link. Refused for links out of the file."""
+    spelled = name.encode("utf-8", "surrogateescape")
+    kind = group.links.get_info(spelled).type
+    if kind == h5l.TYPE_EXTERNAL:
+        file, inner = group.links.get_val(spelled)
+        guard.check_link(kind, f", {(file + b':' + inner).decode('utf-8', 'replace')}")
+    guard.check_link(kind)
+    if kind == h5l.TYPE_HARD:
+        return None
+    return group.links.get_val(spelled).decode("utf-8", "surrogateescape")
+
+
+def follow(root: Any, group: Any, path: str, name: str) -> tuple[Any, str]:
+    """Open an entry of a group; soft links are followed by us, a step at a time.
+
+    HDF5 would follow a soft link through an external one without a word.
+
+    Raises
+    ------
+    Refused
+        When a step leaves the file.
+    GroupMissing
+        When there is nothing at the end.
+    """
+    ahead, hops = [name], 0
+    while ahead:
+        step = ahead.pop(0)
+        if step in ("", "."):
+            continue
+        target = _target(group, path, step)
+        if target is None:
+            group, path = _open(group, step), join(path, step)
+            continue
+        hops += 1
+        if hops > _MOST_HOPS:
+            raise Hdf5Error("is a link that leads through itself")
+        if target.startswith("/"):
+            group, path = root, "/"
+        ahead = [*target.split("/"), *ahead]
+    return group, path
+
+
+def _target(group: Any, path: str, step: str) -> str | None:
+    try:
+        return target_of(group, step)
+    except (KeyError, AttributeError):  # AttributeError: a part of the path is an array
+        raise GroupMissing(f"leads to {join(path, step)}, which is not there") from None
+
+
+def _open(group: Any, step: str) -> Any:
+    return h5o.open(group, step.encode("utf-8", "surrogateescape"))

@@ -1,0 +1,235 @@
+"""Single values, which are attributes of the group that holds them.
+
+Each has a code in the group's metadata, for HDF5 has no int, only an integer of 64 bits. The code
+never changes a value: one that does not fit what is in the file is left out.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import uuid
+import zoneinfo
+from decimal import Decimal
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike.hdf5 import attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["decode", "encode"]
+
+_INT64, _UINT64 = -(2**63), 2**64
+
+
+def encode(value: Any) -> tuple[Any, str] | None:
+    """Return what to store and its code; None for a value that is no scalar.
+
+    Examples
+    --------
+    >>> encode(5), encode(2**100)
+    ((np.int64(5), 'int'), ('0x10000000000000000000000000', 'big'))
+    """
+    kind = type(value)
+    if kind in _PLAIN:
+        return _PLAIN[kind](value)
+    if isinstance(value, enum.Enum):
+        return _enum(value)
+    if isinstance(value, np.generic):
+        return _numpy(value)
+    if isinstance(value, np.ndarray):
+        return _zero_d(value) if kind is np.ndarray and not value.ndim else None
+    if isinstance(value, PurePath):
+        return _if_fits(str(value), "path")
+    bases: tuple[Any, ...] = (bool, int, float, complex, str, bytes)
+    base = next((base for base in bases if isinstance(value, base)), None)
+    # Of a subclass Python does not say how to make it anew.
+    return None if base is None else _PLAIN[base](base(value))
+
+
+def decode(stored: Any, code: str, classes: Mapping[str, Any]) -> Any:
+    """Make of what was read what was saved, if it fits.
+
+    Parameters
+    ----------
+    stored
+        As :func:`attributes.read` gives it.
+    code : str
+        From the metadata, which may be damaged.
+    classes : mapping
+        Classes of enumerations, by name, that the caller allows.
+
+    Examples
+    --------
+    >>> decode(np.int64(5), "int", {}), decode(np.float64(2.5), "int", {})
+    (5, np.float64(2.5))
+    """
+    name, _, rest = code.partition(":")
+    try:
+        return _READ[name](stored, rest, classes)
+    except (KeyError, ValueError, TypeError, ArithmeticError):
+        return stored
+
+
+# Python to file
+
+
+def _int(value: int) -> tuple[Any, str]:
+    if value < _INT64 or value >= _UINT64:
+        return hex(value), "big"
+    return (np.int64(value) if value < -_INT64 else np.uint64(value)), "int"
+
+
+def _text(value: str) -> tuple[Any, str] | None:
+    return _if_fits(value, "str")
+
+
+def _if_fits(value: str, code: str) -> tuple[Any, str] | None:
+    """Short text without zeros and halves of pairs; other text becomes an array."""
+    try:
+        fits = len(value.encode()) <= attributes.MOST_TEXT and "\0" not in value
+    except UnicodeEncodeError:
+        return None
+    return (value, code) if fits else None
+
+
+def _bytes(value: bytes) -> tuple[Any, str] | None:
+    # PyTables would unpickle what ends in a dot.
+    fits = len(value) <= attributes.MOST_TEXT and b"\0" not in value and not value.endswith(b".")
+    return (value, "bytes") if fits else None
+
+
+def _datetime(value: dt.datetime) -> tuple[Any, str] | None:
+    zone = value.tzinfo
+    if isinstance(zone, zoneinfo.ZoneInfo) and zone.key:
+        return value.isoformat(), f"datetime:{zone.key}"
+    if zone is None or type(zone) is dt.timezone:
+        return value.isoformat(), "datetime"
+    return None
+
+
+def _enum(value: enum.Enum) -> tuple[Any, str] | None:
+    inner = encode(value.value)
+    return None if inner is None else (inner[0], f"enum:{type(value).__qualname__}:{inner[1]}")
+
+
+def _numpy(value: Any) -> tuple[Any, str] | None:
+    kind = value.dtype.kind
+    if kind in "biufc":
+        return value, "numpy"
+    if kind in "mM":
+        return value.view(np.int64), f"view:{value.dtype.str}"
+    if kind == "U":
+        return _if_fits(str(value), "numpy")
+    if kind == "S":
+        found = _bytes(bytes(value))
+        return None if found is None else (found[0], "numpy")
+    return None
+
+
+def _zero_d(value: np.ndarray[Any, Any]) -> tuple[Any, str] | None:
+    if value.dtype.kind not in "biufcmM" + "US":
+        return None
+    found = _numpy(value[()])
+    return None if found is None else (found[0], f"array:{value.dtype.str}")
+
+
+def _delta(value: dt.timedelta) -> tuple[Any, str]:
+    return f"{value.days} {value.seconds} {value.microseconds}", "timedelta"
+
+
+_PLAIN: dict[type, Callable[[Any], tuple[Any, str] | None]] = {
+    bool: lambda value: (np.bool_(value), "bool"),
+    int: _int,
+    float: lambda value: (np.float64(value), "float"),
+    complex: lambda value: (np.complex128(value), "complex"),
+    str: _text,
+    bytes: _bytes,
+    dt.datetime: _datetime,
+    dt.date: lambda value: (value.isoformat(), "date"),
+    dt.time: lambda value: None if value.tzinfo else (value.isoformat(), "time"),
+    dt.timedelta: _delta,
+    Decimal: lambda value: (str(value), "decimal"),
+    uuid.UUID: lambda value: (str(value), "uuid"),
+    range: lambda value: (f"{value.start} {value.stop} {value.step}", "range"),
+    type(Ellipsis): lambda _: ("...", "ellipsis"),
+}
+
+
+# file to Python
+
+
+def _read_datetime(stored: Any, zone: str, _: Any) -> dt.datetime:
+    found = dt.datetime.fromisoformat(str(stored))
+    if not zone:
+        return found
+    there = found.replace(tzinfo=zoneinfo.ZoneInfo(zone))
+    # Of an hour that clocks show twice, the offset tells which.
+    return there if there.utcoffset() == found.utcoffset() else there.replace(fold=1)
+
+
+def _read_view(stored: Any, dtype: str, _: Any) -> Any:
+    if stored.dtype != np.int64:
+        raise ValueError(dtype)
+    return stored.view(_simple(dtype))
+
+
+def _read_array(stored: Any, dtype: str, _: Any) -> Any:
+    wanted = _simple(dtype)
+    if wanted.kind in "mM":
+        return np.array(stored, np.int64).view(wanted.newbyteorder("=")).astype(wanted)
+    return np.array(stored, wanted)
+
+
+def _simple(dtype: str) -> np.dtype[Any]:
+    found = np.dtype(dtype)
+    if found.hasobject:
+        raise ValueError(dtype)
+    return found
+
+
+def _read_enum(stored: Any, rest: str, classes: Mapping[str, Any]) -> Any:
+    name, _, code = rest.partition(":")
+    value = decode(stored, code, classes)
+    return classes[name](value) if name in classes else value
+
+
+def _exactly(kind: Any, numpy_kind: str) -> Callable[[Any, str, Any], Any]:
+    def read(stored: Any, _rest: str, _classes: Any) -> Any:
+        if stored.dtype.kind not in numpy_kind or stored.ndim:
+            raise ValueError(numpy_kind)
+        return kind(stored)
+
+    return read
+
+
+def _from_text(read: Callable[[str], Any]) -> Callable[[Any, str, Any], Any]:
+    return _exactly(lambda stored: read(str(stored)), "U")
+
+
+_READ: dict[str, Callable[[Any, str, Any], Any]] = {
+    "numpy": lambda stored, _rest, _classes: stored,
+    "array": _read_array,
+    "view": _read_view,
+    "enum": _read_enum,
+    "datetime": _read_datetime,
+    "int": _exactly(int, "iu"),
+    "float": _exactly(float, "f"),
+    "bool": _exactly(bool, "b"),
+    "complex": _exactly(complex, "c"),
+    "str": _exactly(str, "U"),
+    "bytes": _exactly(bytes, "S"),
+    "big": _from_text(lambda text: int(text, 16)),
+    "path": _from_text(Path),
+    "date": _from_text(dt.date.fromisoformat),
+    "time": _from_text(dt.time.fromisoformat),
+    "timedelta": _from_text(lambda text: dt.timedelta(*map(int, text.split()))),
+    "decimal": _from_text(Decimal),
+    "uuid": _from_text(uuid.UUID),
+    "range": _from_text(lambda text: range(*map(int, text.split()))),
+    "ellipsis": _from_text(lambda _: ...),
+}

@@ -1,0 +1,180 @@
+"""numpy's indexing of an array in a file: read little, finish in memory.
+
+HDF5 reads boxes with steps, and unions of slabs along one axis. Each part of an index is turned
+into what of its axis to read; a second index then makes of the block what numpy would have made
+of the whole.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from h5py import h5s
+
+from thunderlike.errors import BadIndex
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Axis", "Plan", "plan"]
+
+_MOST_SLABS = 1000  # more of them cost HDF5 longer than reading what is between
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What of one axis to read: `count` positions from `start`, or the slabs in `runs`."""
+
+    start: int
+    step: int
+    count: int
+    runs: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to read, and the index that finishes it in memory."""
+
+    axes: tuple[Axis, ...]
+    after: tuple[Any, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the block that is read."""
+        return tuple(axis.count for axis in self.axes)
+
+    def select(self, space: Any, unit: int = 1) -> None:
+        """Tell HDF5; an element of the last axis is `unit` of those in the file."""
+        scale = (*(1 for _ in self.axes[1:]), unit)
+        slabs = next((number for number, axis in enumerate(self.axes) if axis.runs), None)
+        runs = ((0, 0),) if slabs is None else self.axes[slabs].runs
+        for position, (start, count) in enumerate(runs):
+            boxes = [
+                Axis(start, 1, count) if number == slabs else axis
+                for number, axis in enumerate(self.axes)
+            ]
+            space.select_hyperslab(
+                tuple(b.start * u for b, u in zip(boxes, scale, strict=True)),
+                tuple(b.count for b in boxes),
+                tuple(max(1, b.step) * u for b, u in zip(boxes, scale, strict=True)),
+                scale,
+                h5s.SELECT_OR if position else h5s.SELECT_SET,
+            )
+
+
+def plan(index: Any, shape: tuple[int, ...]) -> Plan:
+    """Turn an index, as numpy takes it, into what to read and what to do then.
+
+    Raises
+    ------
+    BadIndex
+        For an index that numpy would refuse.
+
+    Examples
+    --------
+    >>> planned = plan(np.s_[::-2, [3, 1, 3]], (9, 5))
+    >>> planned.shape, planned.axes[1]
+    ((5, 2), Axis(start=0, step=1, count=2, runs=((1, 1), (3, 1))))
+    """
+    parts = _full(index, len(shape))
+    axes: list[Axis] = []
+    after: list[Any] = []
+    for part in parts:
+        if part is None:
+            after.append(None)
+            continue
+        axis, then = _one(part, shape[len(axes)], slabs=not any(a.runs for a in axes))
+        axes.append(axis)
+        after.append(then)
+    return Plan(tuple(axes), tuple(after))
+
+
+def _full(index: Any, ndim: int) -> list[Any]:
+    """One part for each axis, and a None for each new one."""
+    parts: list[Any] = []
+    for part in index if isinstance(index, tuple) else (index,):
+        mask = np.asarray(part) if isinstance(part, list | np.ndarray) else None
+        if mask is not None and mask.dtype == bool:
+            parts += _positions(mask)
+        else:
+            parts.append(part)
+    named = sum(part is not None and part is not Ellipsis for part in parts)
+    dots = [place for place, part in enumerate(parts) if part is Ellipsis] or [len(parts)]
+    if named > ndim or len(dots) > 1:
+        raise BadIndex(f"index {index!r:.60} has too many parts for {ndim} axes")
+    parts[dots[0] : dots[0] + 1] = [slice(None)] * (ndim - named)
+    return parts
+
+
+def _positions(mask: NDArray[Any]) -> list[Any]:
+    if not mask.ndim:
+        raise BadIndex("a single truth is no index")
+    pairs = zip(mask.nonzero(), mask.shape, strict=True)
+    return [_Where(places, length) for places, length in pairs]
+
+
+@dataclass(frozen=True)
+class _Where:
+    """Positions from a mask, which must be as long as the axis."""
+
+    places: NDArray[Any]
+    length: int
+
+
+def _one(part: Any, length: int, *, slabs: bool) -> tuple[Axis, Any]:
+    if isinstance(part, slice):
+        return _slice(part, length)
+    if isinstance(part, _Where):
+        if part.length != length:
+            raise BadIndex(f"a mask of {part.length} does not fit an axis of {length}")
+        return _listed(part.places, length, slabs=slabs)
+    if isinstance(part, list | np.ndarray):
+        return _listed(_whole(part), length, slabs=slabs)
+    try:
+        position = operator.index(part)
+    except TypeError:
+        raise BadIndex(
+            f"{part!r:.60} is no index: give int, slice, list, mask, ... or None"
+        ) from None
+    return Axis(_inside(np.asarray(position), length).item(), 1, 1), 0
+
+
+def _slice(part: slice, length: int) -> tuple[Axis, slice]:
+    chosen = range(length)[part]
+    if chosen.step > 0 or not chosen:
+        return Axis(chosen.start if chosen else 0, chosen.step, len(chosen)), slice(None)
+    return Axis(chosen[-1], -chosen.step, len(chosen)), slice(None, None, -1)
+
+
+def _whole(part: Any) -> NDArray[Any]:
+    places = np.asarray(part)
+    if not places.size:
+        return places.astype(np.intp)
+    if places.dtype.kind not in "iu":
+        raise BadIndex(f"positions are whole numbers, not {places.dtype}")
+    return places
+
+
+def _inside(places: NDArray[Any], length: int) -> NDArray[Any]:
+    outside = places[(places < -length) | (places >= length)]
+    if outside.size:
+        raise BadIndex(f"position {outside.flat[0]} is outside an axis of {length}")
+    return np.where(places < 0, places + length, places)
+
+
+def _listed(places: NDArray[Any], length: int, *, slabs: bool) -> tuple[Axis, NDArray[Any]]:
+    """Each position once, in order; as slabs where they are few, else all from first to last."""
+    each, then = np.unique(_inside(places, length), return_inverse=True)
+    then = then.reshape(places.shape)
+    if not each.size:
+        return Axis(0, 1, 0), then
+    edges = np.flatnonzero(np.diff(each) > 1) + 1
+    starts = each[np.r_[0, edges]]
+    counts = np.diff(np.r_[0, edges, each.size])
+    if len(starts) == 1 or not slabs or len(starts) > _MOST_SLABS:
+        first = int(each[0])
+        return Axis(first, 1, int(each[-1]) - first + 1), each[then] - first
+    return Axis(0, 1, each.size, tuple(zip(starts.tolist(), counts.tolist(), strict=True))), then

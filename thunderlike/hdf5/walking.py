@@ -1,0 +1,54 @@
+"""Recursion without Python's stack: a task is a generator that yields the tasks it needs done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from thunderlike.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__all__ = ["Task", "run"]
+
+Task: TypeAlias = "Generator[Task, Any, Any]"
+
+
+def run(task: Task, depth: int) -> Any:
+    """Run a task and all that it asks for, and return what it returns.
+
+    Parameters
+    ----------
+    task : generator
+        ``found = yield other`` runs another task and gets its result, as a call would.
+    depth : int
+        Tasks that may wait for one another.
+
+    Raises
+    ------
+    SpecError
+        When more do.
+
+    Examples
+    --------
+    >>> def total(tree):
+    ...     found = 0
+    ...     for item in tree:
+    ...         found += (yield total(item)) if isinstance(item, list) else item
+    ...     return found
+    >>> run(total([1, [2, [3, 4]]]), depth=3)
+    10
+    """
+    waiting, result = [task], None
+    while waiting:
+        try:
+            waiting.append(waiting[-1].send(result))
+            result = None
+        except StopIteration as done:
+            waiting.pop()
+            result = done.value
+        if len(waiting) > depth:
+            raise SpecError(
+                f"nested more than {depth} deep; tl.config(hdf5_depth=...) allows for more"
+            )
+    return result

@@ -1,0 +1,59 @@
+"""Small helpers for arrays and images, timing and registries of classes; deepdish's.
+
+A leaf: it knows errors and nothing else of ours. `Saveable` and `SaveableRegistry` need files, and
+so live in ``thunderlike.hdf5.saveable``; they have their names here too.
+"""
+
+from __future__ import annotations
+
+from thunderlike._lazy import attributes as _attributes
+
+__all__ = [
+    "NamedRegistry",
+    "Saveable",
+    "SaveableRegistry",
+    "apply_once",
+    "aslice",
+    "bytesize",
+    "humanize_bytesize",
+    "images",
+    "memsize",
+    "multi_range",
+    "pad",
+    "pad_repeat_border",
+    "pad_repeat_border_corner",
+    "pad_to_size",
+    "span",
+    "timed",
+    "tupled_argmax",
+]
+
+_HOMES = {
+    "arrays": (
+        "apply_once",
+        "aslice",
+        "bytesize",
+        "humanize_bytesize",
+        "memsize",
+        "multi_range",
+        "span",
+        "tupled_argmax",
+    ),
+    "padding": ("pad", "pad_repeat_border", "pad_repeat_border_corner", "pad_to_size"),
+    "timing": ("timed",),
+    "registries": ("NamedRegistry",),
+}
+
+__getattr__ = _attributes(
+    __name__,
+    {
+        "images": "thunderlike.util.images",
+        "Saveable": "thunderlike.hdf5.saveable:Saveable",
+        "SaveableRegistry": "thunderlike.hdf5.saveable:SaveableRegistry",
+        **{
+            name: f"thunderlike.util.{home}:{name}"
+            for home, names in _HOMES.items()
+            for name in names
+        },
+    },
+)

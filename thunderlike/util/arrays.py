@@ -1,0 +1,155 @@
+"""Sizes, extremes and slices of arrays."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from thunderlike.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "apply_once",
+    "aslice",
+    "bytesize",
+    "humanize_bytesize",
+    "memsize",
+    "multi_range",
+    "span",
+    "tupled_argmax",
+]
+
+aslice = np.s_  # `aslice[::2, 0]` is the index that is written in it
+
+
+def bytesize(array: Any) -> int:
+    """Bytes of all elements, of anything with a shape and a dtype; nothing is computed.
+
+    Examples
+    --------
+    >>> bytesize(np.zeros((3, 4), "int16"))
+    24
+    """
+    return math.prod(array.shape) * np.dtype(array.dtype).itemsize
+
+
+def humanize_bytesize(n: float) -> str:
+    """Spell a number of bytes in units of 1024, with four digits.
+
+    Examples
+    --------
+    >>> humanize_bytesize(1536), humanize_bytesize(10**6), humanize_bytesize(0)
+    ('1.5 KB', '976.6 KB', '0 B')
+    """
+    power = min(max(0, int(math.log(abs(n), 1024))), 6) if n else 0
+    return f"{n / 1024**power:.4g} {('B', 'KB', 'MB', 'GB', 'TB', 'PB', 'EB')[power]}"
+
+
+def memsize(array: Any) -> str:
+    """Spell the bytes of all elements.
+
+    Examples
+    --------
+    >>> memsize(np.zeros((1024, 1024)))
+    '8 MB'
+    """
+    return humanize_bytesize(bytesize(array))
+
+
+def span(array: ArrayLike) -> tuple[Any, Any]:
+    """Return minimum and maximum; NaN where there is any. Two passes.
+
+    Raises
+    ------
+    ValueError
+        For no elements.
+
+    Examples
+    --------
+    >>> span([3, -1, 2])
+    (np.int64(-1), np.int64(3))
+    """
+    values = np.asarray(array)
+    if not values.size:
+        raise SpecError(f"there is no smallest of no elements, shape {values.shape}")
+    return values.min(), values.max()
+
+
+def apply_once(
+    func: Callable[[NDArray[Any]], Any],
+    array: ArrayLike,
+    axes: int | Sequence[int],
+    keepdims: bool = True,
+) -> NDArray[Any]:
+    """Apply a function of a line to several axes at once, flattened in ascending order.
+
+    Parameters
+    ----------
+    func : callable
+        From an array of one axis to a number.
+    array : array_like
+    axes : int or sequence of int
+        At least one, none twice.
+    keepdims : bool
+        Keep them with length 1.
+
+    Raises
+    ------
+    SpecError
+        For no axis, or one that there is not.
+
+    Examples
+    --------
+    >>> x = np.arange(24.0).reshape(2, 3, 4)
+    >>> bool(np.allclose(apply_once(np.std, x, (0, 2), keepdims=False), x.std(axis=(0, 2))))
+    True
+    """
+    values = np.asarray(array)
+    try:
+        chosen = sorted(normalize_axis_tuple(axes, values.ndim))
+    except ValueError as error:
+        raise SpecError(f"axes {axes!r} of an array of {values.ndim}: {error}") from error
+    if not chosen:
+        raise SpecError("axes names none: name one at least")
+    moved = np.moveaxis(values, chosen, range(-len(chosen), 0))
+    lines = moved.reshape(*moved.shape[: -len(chosen)], -1)
+    found = np.apply_along_axis(func, -1, lines)
+    return np.expand_dims(found, tuple(chosen)) if keepdims else found
+
+
+def tupled_argmax(array: ArrayLike) -> tuple[int, ...]:
+    """Return where the first maximum is, one position for each axis.
+
+    Raises
+    ------
+    ValueError
+        For no elements.
+
+    Examples
+    --------
+    >>> tupled_argmax([[1, 5], [9, 2]])
+    (1, 0)
+    """
+    values = np.asarray(array)
+    if not values.size:
+        raise SpecError(f"there is no largest of no elements, shape {values.shape}")
+    return tuple(int(i) for i in np.unravel_index(np.argmax(values), values.shape))
+
+
+def multi_range(*lengths: int) -> Iterator[tuple[int, ...]]:
+    """Loop over several ranges, one within the other.
+
+    Examples
+    --------
+    >>> list(multi_range(2, 2))
+    [(0, 0), (0, 1), (1, 0), (1, 1)]
+    """
+    return itertools.product(*(range(length) for length in lengths))
