@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from thunderlike._version import __version__
-from thunderlike.cli import demo, doctor
+from thunderlike.cli import demo, doctor, ls
 from thunderlike.jobs.running import FAILED, reported
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "main"]
 
-COMMANDS = {"demo": demo, "doctor": doctor}
+COMMANDS = {"demo": demo, "doctor": doctor, "ls": ls}
 
 _TEACH = """\
 start here:
