@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from h5py import h5d, h5g, h5o
 
-from thunderlike.errors import Hdf5Error, SpecError
+from thunderlike.errors import Hdf5Error, Refused, SpecError
 from thunderlike.hdf5 import arrays, attributes, datasets, links, metadata, names, pickles, scalars
 from thunderlike.hdf5.guard import Budget
 from thunderlike.hdf5.later import Later, forced
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["Group", "Reader", "kind_of", "ordered", "true_keys", "whole"]
 
 SYSTEM = names.SYSTEM
+_MARKS = SYSTEM | {"strtype", "itemsize", "zeroarray_dtype", "PSEUDOATOM", "format", "pandas_type"}
+_MARKS |= {"pandas_version", "encoding", "errors", "kind", "name", "value_type", "transposed", "tz"}
+_MARKS |= {f"{names.HIDDEN}{rest}" for rest in ("_VERSION", "_TL", "_ROOT_IS_SNS")}
+_MARKS |= {"DEEPDISH_IO_DEEPDISH_IO_UNPACK", "nblocks", "ndim", "axis0_variety", "axis1_variety"}
 
 
 @dataclass
@@ -85,7 +89,22 @@ class Reader:
     def group(self, node: Any, path: str) -> Group:
         """Look at a group's attributes."""
         found = attributes.names_of(node)
+        self.check_marks(node, found)
         return Group(node, path, found, metadata.read(node, found))
+
+    def check_marks(self, node: Any, found: list[str]) -> None:
+        """Refuse pickles in what describes a node: PyTables runs them as soon as it sees it."""
+        if self.pickle != "allow":
+            for name in _MARKS.intersection(found):
+                stored = attributes.read(node, name)
+                if isinstance(stored, bytes) and stored.endswith(b"."):
+                    self._refuse(name, stored)
+
+    def _refuse(self, name: str, stored: bytes) -> None:
+        try:
+            pickles.from_attribute(bytes(stored), self.pickle)
+        except Refused as error:
+            raise Refused(f"its attribute {name} {error}") from None
 
     def node(self, node: Any, path: str, sel: Any = None) -> Task:
         """Read a group or an array."""
@@ -119,6 +138,7 @@ class Reader:
 
     def _dataset(self, node: Any, sel: Any) -> Any:
         found = attributes.names_of(node)
+        self.check_marks(node, found)
         if "PSEUDOATOM" in found or _class(node, found) == "VLARRAY":
             if sel is not None:
                 raise SpecError("is pickled: sel cannot take a part of it")

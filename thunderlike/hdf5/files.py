@@ -198,10 +198,14 @@ def located(where: Any) -> Iterator[None]:
     try:
         yield
     except ThunderlikeError as error:
-        error.args = (f"{where()}: {error}",)
+        error.args = (f"{_short(where())}: {error}",)
         raise
     except MemoryError as error:
-        raise Hdf5Error(f"{where()}: does not fit in memory") from error
+        raise Hdf5Error(f"{_short(where())}: does not fit in memory") from error
     except Exception as error:
         found = str(error).partition("\n")[0] or type(error).__name__
-        raise Hdf5Error(f"{where()}: damaged, cut short or not readable: {found}") from error
+        raise Hdf5Error(f"{_short(where())}: HDF5 cannot: {found}") from error
+
+
+def _short(where: str, most: int = 400) -> str:
+    return where if len(where) <= most else f"{where[: most // 2]} ... {where[-most // 2 :]}"

@@ -221,6 +221,7 @@ def _multi(reader: Reader, group: Group, name: str, rows: Any) -> Any:
 def _told(reader: Reader, group: Group, name: str) -> tuple[Any, dict[str, Any]]:
     """Open an array and read what its attributes say."""
     node, _ = reader.open(group.id, group.path, name)
+    reader.check_marks(node, attributes.names_of(node))
     return node, {key: attributes.read(node, key) for key in attributes.names_of(node)}
 
 

@@ -31,7 +31,6 @@ def save(path: AnyPath, data: Any, chosen: Filters, writer: Writer, *, atomic: b
         place = Place(None, "", None, chosen)
         _mark(root, {"TITLE": "", "PYTABLES_FORMAT_VERSION": "2.1"})
         _mark(root, {"CLASS": "GROUP", "VERSION": "1.0", "DEEPDISH_IO_VERSION": np.int64(VERSION)})
-        writer.root(place, data)
         run(_top(writer, place, root, data), current().hdf5_depth)
 
 
@@ -46,6 +45,8 @@ def _mark(root: Any, marks: dict[str, Any]) -> None:
 
 def _top(writer: Writer, place: Place, root: Any, data: Any) -> Any:
     """A dictionary or a namespace is the file; anything else is an entry of it."""
+    if type(data) in (dict, SimpleNamespace):
+        writer.root(place, data)
     if type(data) is dict:
         yield writer.dictionary(place, root, data)
     elif type(data) is SimpleNamespace:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Task", "run"]
 
+_TASKS = 4
+
 Task: TypeAlias = "Generator[Task, Any, Any]"
 
 
@@ -22,12 +24,12 @@ def run(task: Task, depth: int) -> Any:
     task : generator
         ``found = yield other`` runs another task and gets its result, as a call would.
     depth : int
-        Tasks that may wait for one another.
+        Containers that may be within one another; each takes up to four tasks.
 
     Raises
     ------
     SpecError
-        When more do.
+        When more are.
 
     Examples
     --------
@@ -47,7 +49,7 @@ def run(task: Task, depth: int) -> Any:
         except StopIteration as done:
             waiting.pop()
             result = done.value
-        if len(waiting) > depth:
+        if len(waiting) > _TASKS * depth:
             raise SpecError(
                 f"nested more than {depth} deep; tl.config(hdf5_depth=...) allows for more"
             )
