@@ -43,8 +43,10 @@ def server() -> Iterator[str]:
         lines = iter(process.stderr or ())
         found = next(filter(None, (re.search(rb"http://\S+", line) for line in lines)))
         threading.Thread(target=lambda: [None for _ in lines], daemon=True).start()
-        yield found[0].decode()
-        process.terminate()
+        try:
+            yield found[0].decode()
+        finally:
+            process.terminate()
 
 
 @contextmanager
@@ -77,8 +79,10 @@ def far(url: str, delay: float = 0.02) -> Iterator[str]:
     local = threading.local()
     with ThreadingHTTPServer(("127.0.0.1", 0), Late) as proxy:
         threading.Thread(target=proxy.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{proxy.server_port}"
-        proxy.shutdown()
+        try:
+            yield f"http://127.0.0.1:{proxy.server_port}"
+        finally:
+            proxy.shutdown()
 
 
 def client(url: str) -> Any:

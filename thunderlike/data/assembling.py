@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from thunderlike import storage
+from thunderlike.config import config, current
 from thunderlike.data.files import FileSource, Packed
 from thunderlike.formats import raw
 from thunderlike.progress import track
@@ -51,8 +52,11 @@ def each_block(records: Records, path: str, write: Callable[[int, Array], list[A
     list
         What `write` returned, joined, in the order of the records.
     """
-    if storage.store_for(path).shared:
-        return records.aggregate(write, add)
+    store = storage.store_for(path)
+    if store.shared:
+        # Threads that wait for answers from afar may be more than there are cores.
+        with config(workers=store.threads or current().workers):
+            return records.aggregate(write, add)
     return [item for start, block in records.stream() for item in write(start, block)]
 
 

@@ -12,6 +12,7 @@ from thunderlike import storage
 from thunderlike.data.assembling import each_block
 from thunderlike.errors import SpecError
 from thunderlike.formats import png, raw, text, tiff
+from thunderlike.parallel.pool import tmap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -136,11 +137,15 @@ def _write(
     encode(np.zeros(images.value_shape, images.dtype))  # what cannot be written is said first
     count, extra = images.count(), beside or {}
     with storage.output(path, [names.pattern(), *extra], overwrite=overwrite) as folder:
+        threads = storage.store_for(folder).threads or 1
 
         def write(start: int, block: Array) -> list[None]:
-            for number, image in enumerate(block, start):
-                storage.write(storage.join(folder, names.of(number, count)), encode(image))
-            return []
+            def put(number: int) -> None:
+                name = names.of(number, count)
+                storage.write(storage.join(folder, name), encode(block[number - start]))
+
+            numbers = range(start, start + len(block))
+            return list(tmap(put, numbers, workers=threads))
 
         each_block(images._records, folder, write)
         for name, data in extra.items():
