@@ -18,8 +18,6 @@ __all__ = ["Exchange", "folder_for_segments", "remove"]
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-__all__ = ["Exchange", "folder_for_segments"]
-
 MEMORY = Path("/dev/shm")  # noqa: S108  # a disk of memory, where there is one
 INLINE, APART_FLAG = 0, 1
 

@@ -11,7 +11,17 @@ from thunderlike.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
-__all__ = ["Crew", "Failure", "Outcome", "SerialCrew", "attempt", "checked", "settled", "stream"]
+__all__ = [
+    "Crew",
+    "Failure",
+    "Outcome",
+    "SerialCrew",
+    "Source",
+    "attempt",
+    "checked",
+    "settled",
+    "stream",
+]
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,7 @@ def stream(
 
     An error of the input is raised at its place too: after the outcomes of what came before it.
     """
-    source = _Source(items)
+    source = Source(items)
     waiting: dict[int, Outcome] = {}
     given, flying, capacity = 0, 0, crew.capacity
     try:
@@ -124,7 +134,7 @@ def stream(
         crew.close()
 
 
-class _Source:
+class Source:
     """Items one by one, counted; remembers how they ended."""
 
     def __init__(self, items: Iterable[Any]) -> None:
@@ -145,6 +155,13 @@ class _Source:
         else:
             self.taken += 1
         return self._items is not None
+
+    def several(self, count: int) -> list[tuple[int, Any]]:
+        """Take up to `count` items, each with its position; none when there are none left."""
+        held: list[tuple[int, Any]] = []
+        while len(held) < count and self.advance():
+            held.append((self.taken - 1, self.item))
+        return held
 
     def reraise(self) -> None:
         """Raise what the input raised, if it did."""
