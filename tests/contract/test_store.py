@@ -7,6 +7,7 @@ import uuid
 import pytest
 
 from thunderlike.storage import delete
+from thunderlike.storage.paths import HOMES
 from thunderlike.testing import StoreSuite
 
 
@@ -28,3 +29,16 @@ class TestS3(StoreSuite):
     @pytest.fixture
     def root(self, bucket):
         return f"{bucket}/store"
+
+
+class TestCloud(StoreSuite):
+    """fsspec's memory stands for the clouds that it leads to."""
+
+    @pytest.fixture
+    def root(self, monkeypatch):
+        fsspec = pytest.importorskip("fsspec")
+        fsspec.register_implementation(
+            "cloud", "fsspec.implementations.memory.MemoryFileSystem", clobber=True
+        )
+        monkeypatch.setitem(HOMES, "cloud", HOMES["gs"])
+        return f"cloud://bucket/{uuid.uuid4().hex}"

@@ -28,7 +28,7 @@ def test_relative_paths_become_full_ones(tmp_path, monkeypatch):
     assert storage.join("folder", "file") == str(tmp_path / "folder/file")
 
 
-@pytest.mark.parametrize("path", ["hdfs://host/a", "http://host/a", "s9://bucket/a"])
+@pytest.mark.parametrize("path", ["hdfs://host/a", "ftp://host/a", "s9://bucket/a"])
 def test_an_unknown_scheme_lists_the_known(path):
     with pytest.raises(StorageError, match=r"plain paths, file://, memory://") as caught:
         storage.read(path)

@@ -41,6 +41,10 @@ HOMES = {
     "s3": "thunderlike.storage.s3:S3Store",
     "s3a": "thunderlike.storage.s3:S3Store",
     "s3n": "thunderlike.storage.s3:S3Store",
+    "gs": "thunderlike.storage.cloud:CloudStore",
+    "az": "thunderlike.storage.cloud:CloudStore",
+    "http": "thunderlike.storage.cloud:CloudStore",
+    "https": "thunderlike.storage.cloud:CloudStore",
 }
 
 

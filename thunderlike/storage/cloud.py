@@ -1,0 +1,157 @@
+"""Other clouds and the web, by way of fsspec: the bridge, not the road."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from thunderlike._lazy import optional
+from thunderlike.errors import Denied, MissingExtra, NotFound, StorageError, ThunderlikeError
+from thunderlike.storage.base import Address, Entry
+from thunderlike.storage.credentials import Credentials
+from thunderlike.storage.objects import ObjectStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from thunderlike.storage.base import Store
+
+__all__ = ["CloudStore"]
+
+
+@dataclass(frozen=True)
+class CloudStore(ObjectStore):
+    """Addresses that a filesystem of fsspec serves, such as ``gs://``, ``az://``, ``https://``.
+
+    Parameters
+    ----------
+    scheme : str
+        What fsspec calls the filesystem.
+    credentials : Credentials
+        Its own options, whatever they are called there: ``{'token': 'anon'}`` for ``gs://``.
+
+    Notes
+    -----
+    Without credentials each filesystem looks for them where its tools do, also on each worker.
+    ``https://`` addresses are read file by file; there is no folder to list, and nothing to write.
+    """
+
+    scheme: str = "memory"  # type: ignore[misc]  # each instance has its own
+    credentials: Credentials = field(default_factory=Credentials)
+
+    @classmethod
+    def opened(cls, scheme: str, credentials: Credentials) -> Store:
+        """Remember which filesystem; it is made where it is used."""
+        return cls(scheme, credentials)
+
+    def list(self, path: str, *, recursive: bool) -> Sequence[Entry]:
+        """Name the files of a folder; as many requests as the filesystem makes of it."""
+        address = self.address(path)
+        with self._asking(address, "list"):
+            # A listing that is kept would not know what another process has written.
+            self._system.invalidate_cache()
+            depth = None if recursive else 1
+            found = self._system.find(_bare(address), maxdepth=depth, detail=True)
+        entries = [self._entry(one) for one in found.values() if one["type"] == "file"]
+        entries = [entry for entry in entries if entry.path != address]  # a file is in no folder
+        if not entries and not self._system.isdir(_bare(address)):
+            raise NotFound(f"{path}: no such file or folder")
+        return entries
+
+    def stat(self, path: str) -> Entry:
+        """Describe one file."""
+        address = self.address(path)
+        with self._asking(address, "look at"):
+            self._system.invalidate_cache()
+            told = self._system.info(_bare(address))
+        if told["type"] != "file":
+            raise NotFound(f"{path}: is a folder, not a file")
+        return Entry(address, int(told["size"] or 0))
+
+    def read(self, path: str) -> bytes:
+        """Read a whole file."""
+        address = self.address(path)
+        with self._asking(address, "read"):
+            return bytes(self._system.cat_file(_bare(address)))
+
+    def read_range(self, path: str, start: int, length: int) -> bytes:
+        """Read a part of a file."""
+        address = self.address(path)
+        size = self.stat(address).size
+        if start >= size or not length:
+            return b""
+        with self._asking(address, "read"):
+            stop = min(start + length, size)
+            return bytes(self._system.cat_file(_bare(address), start=start, end=stop))
+
+    def write(self, path: str, data: bytes) -> None:
+        """Put a file, which is seen when all of it is there."""
+        address = self.address(path)
+        with self._asking(address, "write"):
+            self._system.pipe_file(_bare(address), bytes(data))
+
+    @property
+    def _system(self) -> Any:
+        return _system(self.scheme, self.credentials)
+
+    @contextmanager
+    def _asking(self, address: str, verb: str) -> Iterator[None]:
+        """Raise what a filesystem raises as ours; each library has errors of its own."""
+        try:
+            yield
+        except ThunderlikeError:
+            raise
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise NotFound(f"{address}: no such file or folder") from error
+        except PermissionError as error:
+            raise Denied(f"{address}: these credentials do not allow to {verb} it") from error
+        except NotImplementedError as error:
+            raise StorageError(f"{address}: {self.scheme}:// cannot {verb} files") from error
+        except Exception as error:
+            raise StorageError(f"{address}: cannot {verb} it: {type(error).__name__}") from error
+
+    def _entry(self, told: dict[str, Any]) -> Entry:
+        name = told["name"]
+        full = name if "://" in name else f"{self.scheme}://{name.lstrip('/')}"
+        return Entry(Address(full, self), int(told["size"] or 0))
+
+    def _has(self, address: str) -> bool:
+        try:
+            self.stat(address)
+        except NotFound:
+            return False
+        return True
+
+    def _has_below(self, address: str) -> bool:
+        try:
+            return bool(self.list(address, recursive=True))
+        except NotFound:
+            return False
+
+    def _copy(self, entry: Entry, target: str) -> None:
+        with self._asking(target, "write"):
+            self._system.cp_file(_bare(entry.path), _bare(target))
+
+    def _remove(self, addresses: Iterable[str]) -> None:
+        for address in addresses:
+            with self._asking(address, "remove"):
+                if self._has(address):
+                    self._system.rm_file(_bare(address))
+
+
+def _bare(address: str) -> str:
+    """The address as fsspec's filesystems take it: web addresses whole, others without scheme."""
+    return address if address.startswith("http") else address.partition("://")[2]
+
+
+@cache
+def _system(scheme: str, credentials: Credentials) -> Any:
+    fsspec = optional("fsspec", extra="cloud")
+    try:
+        return fsspec.filesystem(scheme, **credentials)
+    except ImportError as error:
+        raise MissingExtra(
+            f"{scheme}:// needs a library that is not installed: pip install 'thunderlike[cloud]'"
+        ) from error
