@@ -8,14 +8,18 @@ index functions are in ``thunderlike.datasets.index``, what PyTorch needs in
 from __future__ import annotations
 
 from thunderlike.datasets.base import Reader
+from thunderlike.datasets.checks import Report, check, reindex
+from thunderlike.datasets.found import DirectoryReader, TarReader, ZipFileReader
 from thunderlike.datasets.listed import ListReader
 from thunderlike.datasets.reader import MsgpackReader
+from thunderlike.datasets.sharded import ShardedReader, ShardWriter
 from thunderlike.datasets.shuffles import QuasiShuffler, Shuffler
 from thunderlike.datasets.views import Cycler, Range, Repeater, Select, View
 from thunderlike.datasets.writers import FileWriter, RawWriter, Writer
 
 __all__ = [
     "Cycler",
+    "DirectoryReader",
     "FileWriter",
     "ListReader",
     "MsgpackReader",
@@ -24,8 +28,15 @@ __all__ = [
     "RawWriter",
     "Reader",
     "Repeater",
+    "Report",
     "Select",
+    "ShardWriter",
+    "ShardedReader",
     "Shuffler",
+    "TarReader",
     "View",
     "Writer",
+    "ZipFileReader",
+    "check",
+    "reindex",
 ]

@@ -126,8 +126,12 @@ class ListReader(Reader):
         if self._numeric and "label" in sample:
             sample["_label"] = sample["label"]
             sample["label"] = _number(self._labels, sample["label"])
+        self._complete(index, sample)
         self._convert(sample)
         return self._packed(index, sample) if raw else sample
+
+    def _complete(self, index: int, sample: Sample) -> None:
+        """Add to a copy of a sample what is only read when it is asked for."""
 
 
 def _number(numbers: dict[Any, int], label: Any) -> int | None:

@@ -101,6 +101,9 @@ class MsgpackReader(Reader):
     def __repr__(self) -> str:
         return f"MsgpackReader({self._path!r})"
 
+    def _name(self) -> str:
+        return str(self._path)
+
     # Samples
 
     def get(

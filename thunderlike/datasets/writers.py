@@ -134,6 +134,11 @@ class Writer:
         """Samples so far, those that were there before included."""
         return len(self._keys)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of their messages."""
+        return self._bytes + self._batch_bytes
+
     def _begun(self, overwrite: bool, append: bool, sums: bool) -> Part:
         there = storage.exists(self._path)
         if append and there:

@@ -20,7 +20,7 @@ from thunderlike.errors import FormatError, SpecError, WrongType
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["CONTAINERS", "check", "decode", "packb", "revived", "unpackb"]
+__all__ = ["CONTAINERS", "check", "decode", "message_end", "packb", "revived", "unpackb"]
 
 _PLAIN = (str, bytes, int, float, bool, type(None), np.ndarray, bytearray, memoryview)
 _SUBCLASSED: tuple[Any, ...] = (str, bytes, int, float)
@@ -261,3 +261,64 @@ def _as_descr(told: Any) -> list[tuple[Any, ...]]:
 
 def _text(name: Any) -> Any:
     return name.decode() if isinstance(name, bytes) else name
+
+
+def message_end(data: memoryview, start: int) -> int:
+    r"""Find where the message that begins at byte `start` ends, without unpacking it.
+
+    Raises
+    ------
+    FormatError
+        When the bytes end before it does, or are no message.
+
+    Notes
+    -----
+    One step for each value in the message, about half a microsecond.
+
+    Examples
+    --------
+    >>> message_end(memoryview(b"\x93\x01\xa2ab\xc0\x05"), 0)
+    6
+    """
+    at, left = start, 1
+    try:
+        while left:
+            header, payload, inside = _extent(data, at)
+            at += header + payload
+            left += inside - 1
+    except IndexError:
+        at = len(data) + 1
+    if at > len(data):
+        raise FormatError(f"the message at byte {start} is cut short")
+    return at
+
+
+def _extent(data: memoryview, at: int) -> tuple[int, int, int]:
+    """Size of the header at a byte, bytes after it, and how many values follow inside."""
+    first = data[at]
+    if first <= 0x7F or first >= 0xE0 or first in (0xC0, 0xC2, 0xC3):
+        return 1, 0, 0
+    if first <= 0x9F:
+        return 1, 0, (first & 15) * (2 if first <= 0x8F else 1)
+    if first <= 0xBF:
+        return 1, first & 31, 0
+    if first in _FIXED:
+        return 1, _FIXED[first], 0
+    if first not in _COUNTED:
+        raise FormatError(f"byte {at} is {first:#x}, with which no value begins")
+    width, payload, inside = _COUNTED[first]
+    if at + width >= len(data):
+        raise IndexError
+    count = int.from_bytes(data[at + 1 : at + 1 + width], "big")
+    # An extension has one more byte, its kind.
+    return 1 + width, payload * count + (0xC7 <= first <= 0xC9), inside * count
+
+
+# Numbers and small extensions: bytes after the first one.
+_FIXED = {0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}
+_FIXED |= {0xD4: 2, 0xD5: 3, 0xD6: 5, 0xD7: 9, 0xD8: 17}
+# Bytes of the count; and whether it counts bytes, values or pairs of values.
+_COUNTED = {0xC4 + i: (1 << i, 1, 0) for i in range(3)}
+_COUNTED |= {0xC7 + i: (1 << i, 1, 0) for i in range(3)}
+_COUNTED |= {0xD9 + i: (1 << i, 1, 0) for i in range(3)}
+_COUNTED |= {0xDC: (2, 0, 1), 0xDD: (4, 0, 1), 0xDE: (2, 0, 2), 0xDF: (4, 0, 2)}

@@ -1,0 +1,158 @@
+"""Views: parts, choices, repetitions and the shuffles of datadings; nested, pickled, resumed."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from thunderlike.datasets import (
+    Cycler,
+    ListReader,
+    MsgpackReader,
+    QuasiShuffler,
+    Range,
+    Repeater,
+    Select,
+    Shuffler,
+)
+from thunderlike.errors import BadIndex, KeyMissing, SpecError
+
+
+def numbers(count):
+    return ListReader([{"key": str(i)} for i in range(count)])
+
+
+def order(reader, count=None):
+    return [int(sample["key"]) for sample in reader.slice(0, count)]
+
+
+def looped(reader):
+    return [int(sample["key"]) for sample in reader]
+
+
+VIEWS = {
+    "range": lambda r: Range(r, 10, -5),
+    "select": lambda r: Select(r, [5, -1, 5, 0]),
+    "repeater": lambda r: Repeater(r, 3),
+    "shuffler": Shuffler,
+    "fast": lambda r: Shuffler(r, seed=4, order="fast"),
+    "quasi": lambda r: QuasiShuffler(r, 0.3, 4),
+    "quasi fast": lambda r: QuasiShuffler(r, 20, 4, order="fast"),
+    "nested": lambda r: Shuffler(Range(Repeater(r, 2), 5, 150)),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=list(VIEWS))
+def test_a_view_is_a_reader(path, view):
+    reader = view(MsgpackReader(path))
+    listed = list(reader)
+    assert len(listed) == len(reader)
+    reader.seek(0)
+    names = [sample["key"] for sample in listed]
+    assert list(reader.keys()) == names
+    assert [reader.get(i)["key"] for i in range(-3, 3)] == names[-3:] + names[:3]
+    assert [key for key, _ in reader.items()] == names
+    assert [sample["key"] for sample in reader[7:2:-2]] == names[7:2:-2]
+    first = names[min(7, len(names) - 1)]
+    assert reader.find_index(first) == names.index(first)
+    assert first in reader
+    with pytest.raises(BadIndex):
+        reader.get(len(reader))
+    with pytest.raises(KeyMissing):
+        reader.find_index("no such key")
+    next(reader)
+    twin = pickle.loads(pickle.dumps(reader))
+    assert [sample["key"] for sample in twin] == names[1:]
+    fresh = view(MsgpackReader(path))
+    fresh.load_state_dict(reader.state_dict())
+    assert [sample["key"] for sample in fresh] == names[1:]
+    with reader:
+        assert type(reader.get(0, raw=True)) is bytes
+
+
+def test_a_range_is_as_long_as_it_is():
+    part = Range(numbers(10), 3, 6)
+    assert (len(part), looped(part)) == (3, [3, 4, 5])
+    part.seek(2)
+    assert looped(part) == [5]
+    assert len(Range(numbers(10), 6, 3)) == 0
+    for start in (10, -11):
+        with pytest.raises(BadIndex):
+            Range(numbers(10), start)
+    with pytest.raises(KeyMissing):
+        part.find_index("9")
+
+
+def test_a_repeater_is_as_long_as_it_is():
+    assert looped(Repeater(numbers(2), 2)) == [0, 1, 0, 1]
+    assert len(Repeater(numbers(2), 0)) == 0
+    with pytest.raises(SpecError):
+        Repeater(numbers(2), -1)
+
+
+def test_a_cycle_never_ends():
+    cycle = Cycler(numbers(3))
+    taken = [int(sample["key"]) for _, sample in zip(range(5000), cycle, strict=False)]
+    assert taken == [i % 3 for i in range(5000)]
+    assert next(cycle)["key"] == str(5000 % 3)
+    assert (len(cycle), cycle.find_index("2"), cycle.get(-1)) == (3, 2, {"key": "2"})
+    assert list(Cycler(numbers(0))) == []
+
+
+def test_the_shuffle_of_datadings():
+    """The orders that datadings 3.4.7 gives for 100 samples, and in its second epoch."""
+    reader = Shuffler(numbers(100))
+    assert looped(reader)[:8] == [57, 76, 27, 11, 17, 34, 83, 89]
+    assert looped(reader)[:5] == [64, 84, 95, 39, 45]
+    assert reader.epoch == 1
+    reader.set_epoch(0)
+    assert order(reader, 3) == [57, 76, 27]
+    reader.seek(102)
+    assert looped(reader)[:3] == [95, 39, 45]
+    reader.seek(-1)
+    assert reader.epoch == 0
+    assert len(looped(reader)) == 1
+
+
+def test_the_nearby_shuffle_of_datadings():
+    reader = QuasiShuffler(numbers(100))
+    wanted = [52, 32, 57, 50, 62, 60, 56, 59, 37, 38]
+    first = looped(reader)
+    assert first[:10] == wanted
+    assert sorted(first) == list(range(100))
+    reader.seek(50)
+    assert looped(reader) == first[50:]
+    assert [int(s["key"]) for s in reader.iter(0, chunk_size=4)] == first  # only another read
+    assert looped(reader) != first  # the next epoch
+    assert sorted(looped(QuasiShuffler(numbers(0)))) == []
+
+
+def test_the_given_fraction_is_honoured():
+    assert QuasiShuffler(numbers(100), 0.5).buf_size == 64
+    assert QuasiShuffler(numbers(100)).buf_size == 16
+    assert QuasiShuffler(numbers(100), 20, 8).buf_size == 24
+    for sizes in ((0, 4), (4, 0)):
+        with pytest.raises(SpecError):
+            QuasiShuffler(numbers(9), *sizes)
+
+
+@pytest.mark.parametrize("kind", [Shuffler, QuasiShuffler])
+def test_our_own_order_depends_on_seed_and_epoch_alone(kind):
+    reader = kind(numbers(500), seed=7, order="fast")
+    first, second = looped(reader), looped(reader)
+    assert sorted(first) == sorted(second) == list(range(500))
+    assert first != second
+    again = kind(numbers(500), seed=7, order="fast")
+    again.set_epoch(1)
+    assert order(again) == second
+    assert order(kind(numbers(500), seed=8, order="fast")) != first
+    with pytest.raises(SpecError, match="no order"):
+        kind(numbers(5), order="quick")
+
+
+def test_our_own_shuffle_is_numpys():
+    seeds = np.random.SeedSequence([3, 0])
+    wanted = np.random.Generator(np.random.PCG64(seeds)).permutation(50)
+    assert order(Shuffler(numbers(50), seed=3, order="fast")) == wanted.tolist()

@@ -1,0 +1,316 @@
+"""Datasets in several files, read and written as one."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import posixpath
+import re
+from bisect import bisect_right
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike import storage
+from thunderlike.datasets.base import Numbers, Reader
+from thunderlike.datasets.listed import natural
+from thunderlike.datasets.reader import MsgpackReader
+from thunderlike.datasets.writers import FileWriter
+from thunderlike.errors import CorruptDatasetError, Exists, KeyMissing, NotFound, SpecError
+from thunderlike.formats.shards import MANIFEST, manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Self
+
+    from thunderlike.formats.shards import Summary
+    from thunderlike.storage import AnyCredentials, AnyPath
+
+__all__ = ["ShardWriter", "ShardedReader"]
+
+_KEPT = 64  # shards whose files stay open
+
+
+class ShardedReader(Reader):
+    """Several datasets, one after the other, as one.
+
+    Parameters
+    ----------
+    shards : path, or iterable of paths and readers
+        A folder, read as its ``manifest.json`` says where there is one; a pattern such as
+        ``train-*.msgpack``, whose files come in natural order (9 before 10); a range such as
+        ``train-{00000..00099}.msgpack``, whose files must all be there; or several of those and of
+        readers, in their order.
+    duplicate_keys : {'error', 'first'}
+        What to do with a key that is in several shards, when one is first looked up.
+    credentials : mapping, optional
+        For a store that needs some.
+
+    Raises
+    ------
+    NotFound
+        When nothing matches.
+
+    Notes
+    -----
+    Opening looks at each shard's size. The files of 64 shards stay open at a time.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> with tl.datasets.ShardWriter("memory://many/part-{}.msgpack", max_samples=2) as writer:
+    ...     writer.write_many({"key": k} for k in "abcde")
+    >>> reader = tl.datasets.ShardedReader("memory://many")
+    >>> len(reader), reader.find_index("e"), list(reader[1:4:2])
+    (5, 4, [{'key': 'b'}, {'key': 'd'}])
+    """
+
+    def __init__(
+        self,
+        shards: AnyPath | Iterable[AnyPath | Reader],
+        *,
+        duplicate_keys: str = "error",
+        credentials: AnyCredentials = None,
+    ) -> None:
+        if duplicate_keys not in ("error", "first"):
+            raise SpecError(f"duplicate_keys is 'error' or 'first', not {duplicate_keys!r}")
+        self._duplicates = duplicate_keys
+        given = [shards] if _is_path(shards) else list(shards)  # type: ignore[arg-type]
+        self._shards = [one for item in given for one in _opened(item, credentials)]
+        if not self._shards:
+            raise NotFound("the list of shards is empty; give at least one")
+        self._edges = [0, *itertools.accumulate(map(len, self._shards))]
+        self._used: OrderedDict[int, None] = OrderedDict()
+
+    @property
+    def shards(self) -> Sequence[Reader]:
+        """The readers of the shards, in order."""
+        return tuple(self._shards)
+
+    def __len__(self) -> int:
+        return self._edges[-1]
+
+    def _within(self, index: int) -> tuple[Reader, int]:
+        """The shard of a number in range, and its number there."""
+        number = bisect_right(self._edges, index) - 1
+        return self._shard(number), index - self._edges[number]
+
+    def _shard(self, number: int) -> Reader:
+        """A shard, for use; the one used longest ago is closed when too many are open."""
+        used = self._used
+        used[number] = used.pop(number, None)
+        if len(used) > _KEPT:
+            self._shards[used.popitem(last=False)[0]].close()
+        return self._shards[number]
+
+    def _one(self, index: int, raw: bool) -> Any:
+        shard, number = self._within(index)
+        return shard._one(number, raw)
+
+    def _read(self, windows: Iterable[Numbers], raw: bool, copy: bool) -> Iterator[Any]:
+        for number, parts in itertools.groupby(self._runs(windows), key=lambda run: run[0]):
+            shard = self._shard(number)
+            yield from shard._read((part for _, part in parts), raw, copy)
+
+    def _runs(self, windows: Iterable[Numbers]) -> Iterator[tuple[int, Numbers]]:
+        """Cut windows where the next number is in another shard."""
+        edges = np.array(self._edges)
+        for window in windows:
+            which = np.searchsorted(edges, window, side="right") - 1
+            cuts = [0, *(np.flatnonzero(np.diff(which)) + 1).tolist(), len(window)]
+            for first, last in itertools.pairwise(cuts):
+                if last > first:
+                    yield int(which[first]), window[first:last] - edges[which[first]]
+
+    def find_key(self, index: int) -> str:
+        """Return the key of a sample."""
+        shard, number = self._within(self._position(index))
+        return shard.find_key(number)
+
+    def find_index(self, key: str) -> int:
+        """Return the number of a key: that in the first shard which has it.
+
+        Raises
+        ------
+        KeyMissing
+            When none has.
+        CorruptDatasetError
+            When several have, unless ``duplicate_keys='first'``.
+        """
+        places = self._places(key)
+        first = next(places, None)
+        if first is None:
+            raise self._missing(key)
+        if self._duplicates == "error" and (second := next(places, None)) is not None:
+            raise CorruptDatasetError(
+                f"samples {first} and {second} of {self._name()} have the same key {key!r}"
+            )
+        return first
+
+    def _places(self, key: str) -> Iterator[int]:
+        for number in range(len(self._shards)):
+            shard = self._shard(number)
+            if key in shard:
+                try:
+                    yield shard.find_index(key) + self._edges[number]
+                except KeyMissing:
+                    continue
+
+    def close(self) -> None:
+        """Close all shards."""
+        self._used.clear()
+        for shard in self._shards:
+            shard.close()
+
+
+def _is_path(item: Any) -> bool:
+    return isinstance(item, str) or hasattr(item, "__fspath__")
+
+
+def _opened(item: Any, credentials: AnyCredentials) -> list[Reader]:
+    if isinstance(item, Reader):
+        return [item]
+    address = storage.at(item, credentials)
+    return [MsgpackReader(path) for path in _named(address)]
+
+
+def _named(address: str) -> list[str]:
+    """The data files that a path means."""
+    told = _told(address)
+    if told is not None:
+        return told
+    if found := re.search(r"\{(\d+)\.\.(\d+)\}", address):
+        numbers = range(int(found[1]), int(found[2]) + 1)
+        return [_filled(address, found, number) for number in numbers]
+    paths = [entry.path for entry in storage.find(address, ext="msgpack")]
+    return sorted(paths, key=natural)
+
+
+def _filled(address: str, found: re.Match[str], number: int) -> str:
+    store, _ = storage.resolve(address)
+    name = f"{number:0{len(found[1])}d}"
+    return store.address(address[: found.start()] + name + address[found.end() :])
+
+
+def _told(address: str) -> list[str] | None:
+    """The shards that a folder's manifest names; None where there is none."""
+    if "*" in address or "{" in address or address.endswith(".msgpack"):
+        return None
+    place = storage.join(address, MANIFEST)
+    try:
+        found = json.loads(storage.read(place))
+        return [storage.join(address, shard["name"]) for shard in found["shards"]]
+    except NotFound:
+        return None
+    except (ValueError, TypeError, KeyError) as error:
+        raise CorruptDatasetError(f"{place}: is no list of shards: {error}") from error
+
+
+class ShardWriter:
+    """Write samples to one file after the other, and what they are to ``manifest.json``, last.
+
+    Parameters
+    ----------
+    pattern : path
+        Of the files, with ``{}`` for their number, such as ``train-{}.msgpack``; of five digits,
+        or as in ``{:03d}``.
+    max_samples : int, optional
+        Samples in one file at most.
+    max_bytes : int, optional
+        Bytes after which the next file is begun.
+    overwrite : bool
+        Replace files that are there.
+    **options
+        As in :class:`~thunderlike.datasets.writers.FileWriter`, for each file.
+
+    Raises
+    ------
+    SpecError
+        Without ``{}``, and without either limit; when a key comes again in another shard.
+    Exists
+        When there is a manifest already and `overwrite` is false.
+
+    Notes
+    -----
+    A shard is seen when it is full; the manifest says that all are there. When a ``with`` block
+    raises, full shards stay, without a manifest.
+    """
+
+    def __init__(
+        self,
+        pattern: AnyPath,
+        max_samples: int | None = None,
+        max_bytes: int | None = None,
+        *,
+        overwrite: bool = False,
+        credentials: AnyCredentials = None,
+        **options: Any,
+    ) -> None:
+        self._pattern = storage.at(pattern, credentials)
+        if "{" not in posixpath.basename(self._pattern):
+            raise SpecError(f"{self._pattern}: no {{}} in it for the number of the shard")
+        if (max_samples or 0) < 1 and (max_bytes or 0) < 1:
+            raise SpecError("give max_samples or max_bytes, or one shard would hold everything")
+        self._manifest = storage.join(storage.parent(self._pattern), MANIFEST)
+        if storage.exists(self._manifest):
+            if not overwrite:
+                raise Exists(f"{self._manifest}: is there already; give overwrite=True")
+            storage.delete(self._manifest)
+        self._most, self._largest = max_samples or 2**62, max_bytes or 2**62
+        self._options = {**options, "overwrite": overwrite}
+        self._summaries: list[Summary] = []
+        self._writer: FileWriter | None = None
+
+    @property
+    def written(self) -> int:
+        """Samples so far."""
+        return sum(one.samples for one in self._summaries) + (
+            self._writer.written if self._writer else 0
+        )
+
+    def write(self, sample: dict[str, Any]) -> None:
+        """Add a sample, to the next file when this one is full."""
+        if self._writer is not None and self._is_full(self._writer):
+            self._finish()
+        if self._writer is None:
+            self._writer = FileWriter(self._path(), **self._options)
+        self._writer.write(sample)
+
+    def write_many(self, samples: Iterable[dict[str, Any]]) -> None:
+        """Add samples, one after the other."""
+        for sample in samples:
+            self.write(sample)
+
+    def _is_full(self, writer: FileWriter) -> bool:
+        return writer.written >= self._most or writer.nbytes >= self._largest
+
+    def _path(self) -> str:
+        store, address = storage.resolve(self._pattern)
+        number = len(self._summaries)
+        return store.address(address.replace("{}", "{:05d}").format(number))
+
+    def _finish(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._summaries.append(self._writer.summary())
+            self._writer = None
+
+    def close(self) -> None:
+        """Finish the last shard, and write the manifest."""
+        self._finish()
+        storage.write(self._manifest, manifest(self._summaries))
+
+    def abort(self) -> None:
+        """Give up the shard that was begun."""
+        if self._writer is not None:
+            self._writer.abort()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
