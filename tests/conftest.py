@@ -29,6 +29,7 @@ NO_JAVA = f"no Java {LEAST_JAVA} or newer in JAVA_HOME or on the path: ALL SPARK
 
 def pytest_addoption(parser):
     parser.addoption("--engine", choices=("all", *ENGINES), default="all", help="run on this one")
+    parser.addoption("--cluster", action="store_true", help="also run the long tests of faults")
 
 
 # What a worker finds for itself; before Spark starts, and instead of anybody's own.
@@ -67,11 +68,17 @@ def pytest_generate_tests(metafunc):
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """Give all Spark to one worker, so that there is one context; without it, leave it out."""
+    if not config.getoption("--cluster"):
+        _leave_out(config, items, "cluster")
     if "spark" in _engines(config):
         for item in filter(_on_spark, items):
             item.add_marker(pytest.mark.xdist_group("spark"))
         return
-    left_out = [item for item in items if item.get_closest_marker("spark")]
+    _leave_out(config, items, "spark")
+
+
+def _leave_out(config, items, marker):
+    left_out = [item for item in items if item.get_closest_marker(marker)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
 
