@@ -75,8 +75,13 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "subtract": (2,),
     "times": (2,),
     "tobinary": (f"{HERE}/bin",),
+    "tohdf5": (f"{HERE}/all.h5",),
+    "tomsgpack": (f"{HERE}/samples",),
+    "tonpy": (f"{HERE}/all.npy",),
     "topng": (f"{HERE}/png",),
+    "totext": (f"{HERE}/text",),
     "totif": (f"{HERE}/tif",),
+    "tozarr": (f"{HERE}/zarr",),
 }
 RESHAPES = {"Images": (12, 2, 12), "Series": (24, 12)}
 SPARK_ONLY = {"tordd"}

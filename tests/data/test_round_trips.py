@@ -15,8 +15,8 @@ from PIL import Image
 import thunderlike as tl
 from thunderlike import storage
 
-DTYPES = ["uint8", "int16", "float32"]
 SHAPES = [(7, 12, 9), (5, 3, 6, 4)]  # of pictures and of volumes
+CASES = [(SHAPES[0], "uint8"), (SHAPES[1], "float32")]
 
 IMAGES = {
     "tobinary": tl.images.frombinary,
@@ -25,6 +25,7 @@ IMAGES = {
     "tonpy": tl.images.fromnpy,
     "tohdf5": tl.images.fromhdf5,
     "tozarr": tl.images.fromzarr,
+    "tomsgpack": tl.images.frommsgpack,
 }
 SERIES = {
     "tobinary": tl.series.frombinary,
@@ -32,8 +33,9 @@ SERIES = {
     "tonpy": tl.series.fromnpy,
     "tohdf5": tl.series.fromhdf5,
     "tozarr": tl.series.fromzarr,
+    "tomsgpack": tl.series.frommsgpack,
 }
-HOLDS = {"topng": ({"bool", "uint8", "uint16"}, {3})}  # all others hold all
+HOLDS = {"topng": {"bool", "uint8", "uint16"}}  # all others hold all
 WHOLE = {"tonpy": "all.npy", "tohdf5": "all.h5", "tozarr": "all.zarr"}
 
 
@@ -55,8 +57,7 @@ def values(shape, dtype):
 
 
 def cases(write):
-    dtypes, axes = HOLDS.get(write, (set(DTYPES), {3, 4}))
-    return [(s, d) for s in SHAPES for d in DTYPES if d in dtypes and len(s) in axes]
+    return [case for case in CASES if write not in HOLDS or case[1] in HOLDS[write]]
 
 
 def target(place, write, number):
@@ -162,6 +163,24 @@ def test_attrs_come_back(engine, tmp_path, write):
     path = tmp_path / WHOLE.get(write, "folder")
     getattr(images, write)(path)
     assert IMAGES[write](path, engine=engine).attrs == images.attrs
+
+
+def test_samples_are_read_by_the_room_of_datasets(engine, tmp_path):
+    from thunderlike.datasets import ShardedReader
+
+    array = values(SHAPES[0], "uint8")
+    images = tl.images.fromarray(array, labels=list("abcdefg"), engine=engine)
+    images.tomsgpack(tmp_path / "set")
+    reader = ShardedReader(tmp_path / "set")
+    assert len(reader) == 7
+    samples = list(reader)
+    assert [(sample["key"], sample["label"]) for sample in samples][:2] == [
+        ("00000", "a"),
+        ("00001", "b"),
+    ]
+    np.testing.assert_array_equal([sample["data"] for sample in samples], array)
+    with pytest.raises(tl.errors.FormatError, match=r"part-0+.msgpack: .* no 'picture'"):
+        tl.images.frommsgpack(tmp_path / "set", field="picture")
 
 
 def test_several_files_go_on_one_from_the_other(engine, tmp_path):

@@ -72,12 +72,11 @@ def assemble(records: Records, key_shape: Shape, sink: Sink, folder: str) -> Non
     folder : str
         Address for the parts; removed by who gave it.
     """
-    values = records.array(key_shape)
-    if isinstance(values, np.ndarray):
-        slabs = _cut(values, sink.rows)
+    if isinstance(records.array(key_shape), np.ndarray):
+        slabs = _cut(records.collect().reshape(*key_shape, *records.spec.shape), sink.rows)
     else:
         slabs = _joined(records, key_shape, sink.rows, folder)
-    with track("writing", values.shape[0], "rows") as work:
+    with track("writing", key_shape[0], "rows") as work:
         for start, slab in slabs:
             sink.put(start, slab)
             work.advance(len(slab))

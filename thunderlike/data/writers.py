@@ -8,6 +8,7 @@ from thunderlike import storage
 from thunderlike.data.arrayfiles import Folder
 from thunderlike.data.assembling import assemble
 from thunderlike.data.base import Collection
+from thunderlike.data.messages import write_messages
 from thunderlike.formats import hdf5, npy, zarr
 from thunderlike.formats.base import sniff
 from thunderlike.storage.drafts import draft
@@ -154,6 +155,42 @@ class ArrayWriters(Collection):
             sink = zarr.Writer(Folder(folder), self.shape, self.dtype, time=time, attrs=self.attrs)
             self._assemble(sink, parts)
             storage.delete(parts)
+
+    def tomsgpack(
+        self,
+        path: Any,
+        field: str = "data",
+        *,
+        overwrite: bool = False,
+        credentials: AnyCredentials = None,
+    ) -> None:
+        """Write the records as samples of a dataset, in shards that ``tl.datasets`` reads.
+
+        Parameters
+        ----------
+        path : path
+            The folder, made if need be; it must be empty or absent.
+        field : str
+            What a sample calls its array.
+        overwrite : bool
+            Replace what an earlier call wrote there.
+        credentials : dict, optional
+            As in `tonpy`.
+
+        Raises
+        ------
+        Exists
+            When the folder holds anything.
+        StorageError
+            With `overwrite`, when it holds anything that is not such output.
+
+        Notes
+        -----
+        A sample's key is its position, such as ``'00003-00017'``; labels go along as ``label``.
+        Each block of about ``chunk_bytes`` becomes a shard, written where it is; the manifest comes
+        when all are there.
+        """
+        write_messages(self, storage.at(path, credentials), field, overwrite=overwrite)
 
     def _assemble(self, sink: Sink, folder: str) -> None:
         assemble(self._records, self.baseshape, sink, folder)

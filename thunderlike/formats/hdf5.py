@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 
-from thunderlike._lazy import optional
 from thunderlike.errors import FormatError, SpecError, ThunderlikeError
 from thunderlike.formats.base import numbers
 from thunderlike.formats.chunks import chunk_shape
@@ -241,4 +240,6 @@ def _decoding() -> Iterator[None]:
 
 
 def _h5py() -> Any:
-    return optional("h5py", extra="hdf5")
+    import h5py
+
+    return h5py

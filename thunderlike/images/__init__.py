@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from thunderlike.data.images import Images
 from thunderlike.data.joining import concatenate
-from thunderlike.images.arrays import fromhdf5, fromnpy, frompath, fromzarr
+from thunderlike.images.arrays import fromhdf5, frommsgpack, fromnpy, frompath, fromzarr
 from thunderlike.images.construct import fromarray, fromlist, fromrandom, fromrdd
 from thunderlike.images.examples import fromexample
 from thunderlike.images.readers import frombinary, frompng, fromtif
@@ -20,6 +20,7 @@ __all__ = [
     "fromexample",
     "fromhdf5",
     "fromlist",
+    "frommsgpack",
     "fromnpy",
     "frompath",
     "frompng",

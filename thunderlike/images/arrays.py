@@ -11,6 +11,7 @@ from thunderlike import storage
 from thunderlike.data.arrayfiles import ArrayFormat, Hdf5, Npy, Zarr, folders, image_source
 from thunderlike.data.files import FileSource, Loader, alike, naming
 from thunderlike.data.images import Images
+from thunderlike.data.messages import message_source
 from thunderlike.engines import engine_for
 from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats import npy, png, sniff, tiff
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from thunderlike.engines.base import Array
     from thunderlike.storage import AnyCredentials, AnyPaths
 
-__all__ = ["decoded", "fromhdf5", "fromnpy", "frompath", "fromzarr"]
+__all__ = ["decoded", "fromhdf5", "frommsgpack", "fromnpy", "frompath", "fromzarr"]
 
 
 def fromnpy(
@@ -148,6 +149,46 @@ def fromzarr(
     The metadata are read here; then each worker reads its images alone, in whole rows of chunks.
     """
     return _images(folders(path, credentials), Zarr(dataset), axis, npartitions, labels, engine)
+
+
+def frommsgpack(
+    path: AnyPaths,
+    field: str = "data",
+    ext: str = "msgpack",
+    start: int | None = None,
+    stop: int | None = None,
+    recursive: bool = False,
+    npartitions: int | None = None,
+    labels: Any = None,
+    engine: Any = None,
+    credentials: AnyCredentials = None,
+) -> Images:
+    """Read the arrays in the samples of a dataset, in the order of its shards.
+
+    Parameters
+    ----------
+    path, ext, start, stop, recursive, npartitions, labels, engine, credentials
+        As in :func:`frombinary`.
+    field : str
+        What the samples call the array.
+
+    Raises
+    ------
+    NotFound
+        When no file is there.
+    FormatError
+        When a sample has no such field, or an array unlike that of the first; names file and
+        number.
+
+    Notes
+    -----
+    The offsets of all shards are read here; then each worker reads its samples alone.
+    """
+    files = storage.find(
+        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+    )
+    source, _ = message_source([file.path for file in files], field)
+    return Images(engine_for(engine).load(source, npartitions), labels=labels)
 
 
 def frompath(

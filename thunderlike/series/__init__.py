@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thunderlike.data.joining import concatenate
 from thunderlike.data.series import Series
-from thunderlike.series.arrays import fromhdf5, fromnpy, fromzarr
+from thunderlike.series.arrays import fromhdf5, frommsgpack, fromnpy, fromzarr
 from thunderlike.series.construct import fromarray, fromlist, fromrandom, fromrdd
 from thunderlike.series.readers import frombinary, fromtext
 
@@ -15,6 +15,7 @@ __all__ = [
     "frombinary",
     "fromhdf5",
     "fromlist",
+    "frommsgpack",
     "fromnpy",
     "fromrandom",
     "fromrdd",

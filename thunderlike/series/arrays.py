@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
 from thunderlike.data.arrayfiles import ArrayFormat, Hdf5, Npy, Zarr, folders, series_source
+from thunderlike.data.messages import message_source, positions
 from thunderlike.data.series import Series
 from thunderlike.engines import engine_for
+from thunderlike.errors import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from thunderlike.storage import AnyCredentials, AnyPaths
 
-__all__ = ["fromhdf5", "fromnpy", "fromzarr"]
+__all__ = ["fromhdf5", "frommsgpack", "fromnpy", "fromzarr"]
 
 
 def fromnpy(
@@ -132,6 +134,49 @@ def fromzarr(
     """
     paths = folders(path, credentials)
     return _series(paths, Zarr(dataset), axis, index, labels, npartitions, engine)
+
+
+def frommsgpack(
+    path: AnyPaths,
+    field: str = "data",
+    ext: str = "msgpack",
+    index: Any = None,
+    labels: Any = None,
+    npartitions: int | None = None,
+    engine: Any = None,
+    credentials: AnyCredentials = None,
+    *,
+    start: int | None = None,
+    stop: int | None = None,
+    recursive: bool = False,
+) -> Series:
+    """Read the series in the samples of a dataset, in the order of its shards.
+
+    Parameters
+    ----------
+    path, ext, start, stop, recursive, index, labels, npartitions, engine, credentials
+        As in :func:`fromtext`.
+    field : str
+        What the samples call the array, of one axis.
+
+    Raises
+    ------
+    NotFound
+        When no file is there.
+    FormatError
+        When a sample has no such field, or an array unlike that of the first.
+
+    Notes
+    -----
+    Keys such as ``'00003-00017'``, which `Series.tomsgpack` gives, tell the shape of the keys.
+    """
+    paths = _paths(path, ext, start, stop, credentials, recursive=recursive)
+    source, keys = message_source(paths, field)
+    if len(source.spec.shape) != 1:
+        raise SpecError(f"{paths[0]}: a series has one axis, the sample {source.spec.shape}")
+    records = engine_for(engine).load(source, npartitions)
+    baseshape = positions(keys, source.spec.count)
+    return Series(records, index=index, labels=labels, baseshape=baseshape)
 
 
 def _paths(

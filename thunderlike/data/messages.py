@@ -1,0 +1,177 @@
+"""Records as samples of a dataset: shards that ``tl.datasets`` reads, written where records are."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike import storage
+from thunderlike.data.assembling import each_block
+from thunderlike.data.files import FileSource, Loader, alike, naming
+from thunderlike.errors import FormatError, NotFound, SpecError
+from thunderlike.formats.msgpack import unpackb
+from thunderlike.formats.samples import KEYS, OFFSETS, decode_keys, decode_offsets
+from thunderlike.formats.shards import MANIFEST, Summary, manifest, shard
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from thunderlike.data.base import Collection
+    from thunderlike.engines.base import Array
+
+__all__ = ["Samples", "message_source", "positions", "write_messages"]
+
+Shape = tuple[int, ...]
+
+_OURS = ["part-*.msgpack", "part-*.msgpack.*", MANIFEST]
+
+
+def write_messages(collection: Collection, path: Any, field: str, *, overwrite: bool) -> None:
+    """Write a shard for each block, and the manifest when all are there."""
+    if field == "key":
+        raise SpecError("the field 'key' is that of a sample's name: give another field=")
+    with storage.output(path, _OURS, overwrite=overwrite) as folder:
+        labels = None if collection.labels is None else collection.labels.ravel()
+        write = _Shards(folder, field, collection.baseshape, labels)
+        summaries = each_block(collection._records, folder, write)
+        storage.write(storage.join(folder, MANIFEST), manifest(summaries))
+
+
+@dataclass(frozen=True)
+class _Shards:
+    """Writes a block as one shard, named by its first record: the same if it comes again."""
+
+    folder: str
+    field: str
+    baseshape: Shape
+    labels: Any
+
+    def __call__(self, start: int, block: Array) -> list[Summary]:
+        if not len(block):
+            return []
+        digits = max(5, len(str(int(np.prod(self.baseshape)) - 1)))
+        name = f"part-{start:0{digits}d}.msgpack"
+        summary, files = shard(name, self._samples(start, block))
+        for file, data in files.items():
+            storage.write(storage.join(self.folder, file), data)
+        return [summary]
+
+    def _samples(self, start: int, block: Array) -> Any:
+        axes = np.unravel_index(np.arange(start, start + len(block)), self.baseshape)
+        digits = [max(5, len(str(n - 1))) for n in self.baseshape]
+        for row, position in enumerate(zip(*axes, strict=True)):
+            key = "-".join(f"{int(i):0{d}d}" for i, d in zip(position, digits, strict=True))
+            sample = {"key": key, self.field: block[row]}
+            if self.labels is not None:
+                sample["label"] = self.labels[start + row].item()
+            yield key, sample
+
+
+def message_source(paths: Sequence[str], field: str) -> tuple[FileSource, list[str]]:
+    """Find the arrays in the samples of shards, and the key of the last sample of each.
+
+    The offsets and keys of all shards are read, and the first sample.
+    """
+    offsets = {path: _offsets(path) for path in paths}
+    counts = [len(offsets[path]) - 1 for path in paths]
+    first = next((path for path, count in zip(paths, counts, strict=True) if count), None)
+    if first is None:
+        raise SpecError(f"{paths[0]}: there are no samples")
+    load = Samples(field, offsets)
+    with naming(first):
+        example = load.array(first, 0)
+    source = FileSource.of(paths, counts, example.shape, example.dtype, load)
+    keys = [_last_key(path) for path, count in zip(paths, counts, strict=True) if count]
+    return source, keys
+
+
+def positions(keys: Sequence[str], count: int) -> Shape:
+    """Shape of the keys, if they are positions such as ``'00003-00017'``, else all in a row.
+
+    Examples
+    --------
+    >>> positions(["00001-00002"], 6), positions(["cat"], 6)
+    ((2, 3), (6,))
+    """
+    last = keys[-1].split("-")
+    if not all(part.isdecimal() for part in last):
+        return (count,)
+    shape = tuple(int(part) + 1 for part in last)
+    return shape if int(np.prod(shape)) == count else (count,)
+
+
+@dataclass(frozen=True)
+class Samples(Loader):
+    """The arrays in one field of the samples of each shard.
+
+    Parameters
+    ----------
+    field : str
+        Its name.
+    offsets : mapping
+        Where the samples of each shard begin, and where the last ends.
+    origins : mapping
+        Number of the sample at the first of these offsets; 0 by default.
+    """
+
+    field: str
+    offsets: Mapping[str, NDArray[np.uint64]]
+    origins: Mapping[str, int] | None = None
+
+    def read(self, path: str, first: int, last: int, out: Array) -> None:
+        """Read the messages of these samples in one range."""
+        for row, array in enumerate(self._arrays(path, first, last)):
+            alike(array.shape, array.dtype, out)
+            out[row] = array
+
+    def part(self, wanted: Mapping[str, tuple[int, int]]) -> Samples:
+        """Where these samples are."""
+        offsets = {path: self.offsets[path][a : b + 1] for path, (a, b) in wanted.items()}
+        return replace(self, offsets=offsets, origins={path: a for path, (a, _) in wanted.items()})
+
+    def array(self, path: str, number: int) -> Array:
+        """Return the array of one sample."""
+        return self._arrays(path, number, number + 1)[0]
+
+    def _arrays(self, path: str, first: int, last: int) -> list[Array]:
+        origin = (self.origins or {}).get(path, 0)
+        edges = [int(edge) for edge in self.offsets[path][first - origin : last - origin + 1]]
+        data = storage.read_range(path, edges[0], edges[-1] - edges[0])
+        if len(data) < edges[-1] - edges[0]:
+            raise FormatError(f"cut short: samples end at byte {edges[-1]}")
+        return [
+            self._field(data[a - edges[0] : b - edges[0]], number)
+            for number, (a, b) in enumerate(itertools.pairwise(edges), first)
+        ]
+
+    def _field(self, message: bytes, number: int) -> Array:
+        sample = unpackb(message)
+        if not isinstance(sample, dict) or self.field not in sample:
+            there = ", ".join(map(str, sample)) if isinstance(sample, dict) else "no fields"
+            raise FormatError(f"sample {number} has {there}, no {self.field!r}: name a field=")
+        array = np.asarray(sample[self.field])
+        if array.dtype.kind not in "buifc":
+            raise FormatError(f"sample {number}: {self.field!r} is {array.dtype}, not numbers")
+        return array
+
+
+def _offsets(path: str) -> NDArray[np.uint64]:
+    try:
+        data = storage.read(_beside(path, OFFSETS))
+    except NotFound as error:
+        raise FormatError(f"{path}: has no file {OFFSETS} beside it: {error}") from error
+    with naming(path):
+        return decode_offsets(data)
+
+
+def _last_key(path: str) -> str:
+    return decode_keys(storage.read(_beside(path, KEYS)))[-1]
+
+
+def _beside(path: str, suffix: str) -> str:
+    return storage.join(storage.parent(path), path.rpartition("/")[2] + suffix)
