@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from thunderlike.data.base import Collection
+from thunderlike.data.folding import Folding
 from thunderlike.data.functions import Stacked, raised_by
 from thunderlike.engines import ArraySource
 from thunderlike.errors import NotOnEngine, SpecError, ThunderlikeError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Elementwise"]
 
 
-class Elementwise(Collection, NDArrayOperatorsMixin):
+class Elementwise(Folding, NDArrayOperatorsMixin):
     """Collections to compute with, by operators, by numpy's functions, by name."""
 
     def astype(self, dtype: Any, casting: Any = "unsafe") -> Self:

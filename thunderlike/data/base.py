@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from thunderlike.data.onengine import OnEngine
 from thunderlike.engines import ArraySource, DistributedArray, Records, local
 from thunderlike.errors import SpecError
 from thunderlike.kernels.checks import is_whole
-from thunderlike.kernels.moments import Largest, Moments, Smallest, Total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -272,36 +270,6 @@ class Collection(OnEngine):
         labels = None if self._labels is None else self._labels.ravel()[rows]
         return self._changed(self._records.take(rows), baseshape=(len(rows),), labels=labels)
 
-    def reduce(self, func: Callable[[Any, Any], Any]) -> Self:
-        """Combine all records into one, with a binary function or ufunc.
-
-        Parameters
-        ----------
-        func : callable
-            Associative and commutative; two arrays of `value_shape` to one of the same.
-
-        Returns
-        -------
-        Images or Series
-            Local, of one record.
-
-        Raises
-        ------
-        SpecError
-            When the result has another shape.
-        """
-        self._check_any("reduce")
-        value = self._records.aggregate(
-            lambda _, block: np.asarray(functools.reduce(func, block)),
-            lambda one, other: np.asarray(func(one, other)),
-        )
-        if value.shape != self.value_shape:
-            raise SpecError(
-                f"reduce did not yield an array with valid dimensions: {value.shape}, not "
-                f"{self.value_shape}"
-            )
-        return self._single(value)
-
     def foreach(self, func: Callable[[Any], Any]) -> None:
         """Call ``func((key, array))`` for each record, for what it does; results are dropped.
 
@@ -356,76 +324,6 @@ class Collection(OnEngine):
         labels = None if self._labels is None else self._labels.ravel()[drawn]
         records = local().load(ArraySource(values))
         return self._changed(records, baseshape=(size,), labels=labels)
-
-    # statistics over the records
-
-    def mean(self, *, squeeze: bool = False) -> Any:
-        """Mean over the records, float64.
-
-        Parameters
-        ----------
-        squeeze : bool
-            Return a plain array of `value_shape`, as numpy does, instead of a collection.
-
-        Returns
-        -------
-        Images or Series
-            Local, of one record.
-
-        Raises
-        ------
-        SpecError
-            When there is no record.
-
-        Notes
-        -----
-        One pass, as all of these; on Spark, one job.
-
-        Examples
-        --------
-        >>> import thunderlike as tl
-        >>> movie = tl.images.fromarray(np.ones((10, 4, 6)))
-        >>> movie.mean().shape, movie.mean(squeeze=True).shape
-        ((1, 4, 6), (4, 6))
-        """
-        return self._statistic(self._folded("mean", Total).mean, squeeze=squeeze)
-
-    def var(self, *, squeeze: bool = False) -> Any:
-        """Variance over the records (of the population), float64; as :meth:`mean`."""
-        return self._statistic(self._folded("var", Moments).var, squeeze=squeeze)
-
-    def std(self, *, squeeze: bool = False) -> Any:
-        """Standard deviation (of the population), float64; as :meth:`mean`."""
-        return self._statistic(self._folded("std", Moments).std, squeeze=squeeze)
-
-    def sum(self, *, squeeze: bool = False) -> Any:
-        """Sum over the records, in the dtype in which numpy adds up; as :meth:`mean`."""
-        return self._statistic(self._folded("sum", Total).sum, squeeze=squeeze)
-
-    def max(self, *, squeeze: bool = False) -> Any:
-        """Maximum over the records; as :meth:`mean`."""
-        return self._statistic(self._folded("max", Largest).value, squeeze=squeeze)
-
-    def min(self, *, squeeze: bool = False) -> Any:
-        """Minimum over the records; as :meth:`mean`."""
-        return self._statistic(self._folded("min", Smallest).value, squeeze=squeeze)
-
-    def _statistic(self, value: Array, *, squeeze: bool) -> Any:
-        return np.asarray(value) if squeeze else self._single(value)
-
-    def _folded(self, what: str, partial: Any) -> Any:
-        """Merge the partials of all blocks."""
-        self._check_any(what)
-        return self._records.aggregate(lambda _, block: partial.of(block), partial.merge)
-
-    def _check_any(self, what: str) -> None:
-        if not self.count():
-            raise SpecError(f"{what} of no records: shape {self.shape}")
-
-    def _single(self, value: Array) -> Self:
-        """One local record under a key of zeros."""
-        records = local().load(ArraySource(np.asarray(value)[np.newaxis]))
-        return self._changed(records, baseshape=(1,) * len(self._baseshape), labels=None)
 
 
 def records_of(values: Any, ndim: int) -> Records:
