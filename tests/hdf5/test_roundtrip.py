@@ -73,7 +73,8 @@ ARRAYS = [
     np.array([b"a", b"bc\0d"]), np.array([], "S3"), np.arange(10)[::3], np.array(["a"], "U0"),
     np.array(["2020-01-01", "NaT"], "M8[ns]"), np.array([1, 2], ">m8[s]"), np.array(3, "M8[D]"),
     np.array([1 + 2j], "c8"), np.array([1.5], "f2"), np.array([1], np.longdouble),
-    np.array([(1, 2.5)], [("a", "i4"), ("b", ">f8")]), np.array([(1, "x")], [("a", "i1"), ("b", "U3")]),
+    np.array([(1, 2.5)], [("a", "i4"), ("b", ">f8")]),
+    np.array([(1, "x")], [("a", "i1"), ("b", "U3")]),
     np.array([(1, (2, 3))], [("a", "i4"), ("b", "i4", (2,))]), np.array([], [("a", "i4")]),
     np.array((1, 2.5), [("a", "i4"), ("b", "f8")]), np.array([b"ab", b"cd"], "V2"),
     np.array([("2020", True)], [("when", "M8[s]"), ("ok", "?")]),
@@ -110,7 +111,7 @@ CONTAINERS = [
     {}, [], (), set(), frozenset(), {"a": {}}, [[]], ((),), {1, "a", None}, frozenset({(1, 2)}),
     collections.OrderedDict(b=1, a=2), collections.Counter("hello"), collections.deque([1, [2]]),
     collections.defaultdict(list, a=[1]), SimpleNamespace(a=1, b=[SimpleNamespace()]),
-    {1: "a", 2.5: "b", None: "c", True: 0, b"k": 1, (1, ("a", 2.5)): 3, 2**80: 4},
+    {5: "a", 2.5: "b", None: "c", True: 0, b"k": 1, (1, ("a", 2.5)): 3, 2**80: 4},
     {"TITLE": 1, "CLASS": [1], "a/b": 2, ".": 3, "": 4, "_v_x": 5, "DEEPDISH_IO_VERSION": 6},
     {"PYTABLES_FORMAT_VERSION": 1, "FILTERS": 2, "__pair1": np.arange(3), "%": 1, "%x": [2]},
     {"x\0y": 1, "\ud800": 2, "é ☃": 3, "1": 4, "pandas_type": 5, "key with spaces": [6]},
@@ -214,7 +215,7 @@ def test_what_has_no_place_is_an_error_that_says_where(tmp_path):
 def test_pickle_allow_pickles_what_has_no_place(back):
     assert back({"f": len}, pickle="allow")["f"] is len
     tl.save("memory://refused.h5", {"f": len}, pickle="allow")
-    with pytest.raises(tl.errors.Refused, match="builtins.len"):
+    with pytest.raises(tl.errors.Refused, match=r"builtins\.len"):
         tl.load("memory://refused.h5")
 
 

@@ -6,6 +6,7 @@ into the metadata. deepdish then still reads the values.
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -59,9 +60,9 @@ def native(dtype: np.dtype[Any]) -> bool:
         return dtype.kind in "biufcSUVmMT"
     try:
         h5t.py_create(dtype)
-    except TypeError:
+    except (TypeError, ValueError):  # no such type in HDF5, or no such name
         return False
-    return not dtype.hasobject
+    return not dtype.hasobject and "\\u0000" not in json.dumps(dtype_to_json(dtype))
 
 
 def encode(array: NDArray[Any]) -> Encoded:

@@ -76,7 +76,11 @@ def follow(root: Any, group: Any, path: str, name: str) -> tuple[Any, str]:
 def _target(group: Any, path: str, step: str) -> str | None:
     try:
         return target_of(group, step)
-    except (KeyError, AttributeError):  # AttributeError: a part of the path is an array
+    except (
+        KeyError,
+        RuntimeError,
+        AttributeError,
+    ):  # AttributeError: a part of the path is an array
         raise GroupMissing(f"leads to {join(path, step)}, which is not there") from None
 
 

@@ -17,7 +17,7 @@ from thunderlike.errors import Hdf5Error, Refused, SpecError
 from thunderlike.hdf5.wrappers import ForcePickle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Policy", "checked_policy", "dumps", "from_attribute", "loads"]
 
@@ -141,9 +141,15 @@ _FINDERS = {"refuse": _nothing, "restricted": _arrays, "allow": _anything}
 
 def _check_memory(data: bytes) -> None:
     """Refuse a memo of billions of places in a pickle of a few bytes: it is made at once."""
+    asked = max(_memo_places(data), default=0)
+    if asked > len(data):
+        raise Refused(f"is a pickle that asks for {asked} places in memory, and has {len(data)}")
+
+
+def _memo_places(data: bytes) -> Iterator[int]:
     try:
         for code, argument, _ in pickletools.genops(data):
-            if code.name in ("LONG_BINPUT", "PUT") and int(argument or 0) > len(data):
-                raise Refused(f"is a pickle that asks for {argument} places, and has {len(data)}")
+            if code.name in ("LONG_BINPUT", "PUT"):
+                yield int(argument or 0)
     except (ValueError, IndexError, UnicodeDecodeError):
         return  # no pickle: the reader says so

@@ -62,6 +62,7 @@ def get(reader: Reader, group: Group, sel: Any) -> Task:
     if kept not in _PARTS:
         raise Hdf5Error(f"is a sparse matrix of an unknown format {kept!r:.20}")
     parts = yield reader.entries(group)
+    reader.here = group.path
     kind = "array" if group.known.get("array") else "matrix"
     shape = tuple(int(n) for n in parts["shape"])
     made = getattr(scipy.sparse, f"{kept}_{kind}")

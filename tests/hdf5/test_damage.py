@@ -1,0 +1,74 @@
+"""A damaged file is an error or the same data, never a crash. FLIPS=2000 is the long version."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import thunderlike as tl
+
+SCRIPT = Path(__file__).parent / "damage.py"
+FLIPS = int(os.environ.get("FLIPS", "120"))
+
+
+def sample(path, **options):
+    """All kinds of nodes, and arrays that fill most of the file."""
+    rng = np.random.default_rng(0)
+    tl.save(
+        path,
+        {
+            "numbers": rng.normal(size=(60, 60)),
+            "packed": np.arange(40_000),
+            "texts": np.array(["a", "bcd"] * 200),
+            "truths": rng.random(500) > 0.5,
+            "empty": np.zeros((0, 3)),
+            "inner": {"list": [1, "two", None, {"x": 1.5}], "tuple": (b"b", 2**70)},
+            "record": np.array([(1, 2.5)] * 50, [("a", int), ("b", float)]),
+        },
+        **options,
+    )
+    return path
+
+
+def damaged(path, how, count):
+    ran = subprocess.run(
+        [sys.executable, "-X", "faulthandler", SCRIPT, path, how, str(count), "0"],
+        capture_output=True,
+        text=True,
+        timeout=100 + count,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    return dict(pair.split("=") for pair in ran.stdout.split())
+
+
+def test_a_file_cut_short_is_an_error(tmp_path):
+    path = sample(tmp_path / "x.h5", compression=None)
+    seen = damaged(path, "truncate", 1000 if FLIPS > 1000 else 25)
+    assert set(seen) == {"error"}
+
+
+@pytest.mark.parametrize("checksum", [False, True])
+def test_a_turned_byte_is_an_error_or_changes_a_value(tmp_path, checksum):
+    path = sample(tmp_path / "x.h5", checksum=checksum)
+    seen = damaged(path, "flip", FLIPS)
+    assert set(seen) <= {"error", "equal", "different"}
+    assert int(seen["error"]) > 0
+
+
+def test_a_checksum_finds_every_turned_byte_of_an_array(tmp_path):
+    values = np.random.default_rng(0).random(5000)
+    tl.save(tmp_path / "x.h5", {"x": values}, None, checksum=True)
+    data = (tmp_path / "x.h5").read_bytes()
+    start = data.index(values.tobytes()[:64])
+    for place in range(start, start + values.nbytes, 1999):
+        turned = bytearray(data)
+        turned[place] ^= 4
+        (tmp_path / "y.h5").write_bytes(turned)
+        with pytest.raises(tl.errors.Hdf5Error, match=r"y\.h5: /x: "):
+            tl.load(tmp_path / "y.h5")
