@@ -112,6 +112,12 @@ def test_pyspark_is_imported_in_engines_alone():
     assert users.isdisjoint({Path("engines/base.py"), Path("engines/local.py")})
 
 
+def test_boto3_is_imported_in_one_module_alone():
+    wanted = re.compile(r"\b(import|from) boto|(optional|_module)\(\"boto")
+    users = {path for path in TREES if wanted.search((HOME / path).read_text("utf-8"))}
+    assert users == {Path("storage/s3.py")}
+
+
 def _is_pyspark(module):
     return module is not None and module.partition(".")[0] in ("pyspark", "py4j")
 
