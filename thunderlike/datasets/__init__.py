@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from thunderlike.datasets.base import Reader
 from thunderlike.datasets.checks import Report, check, reindex
+from thunderlike.datasets.distributed import tordd, write
 from thunderlike.datasets.found import DirectoryReader, TarReader, ZipFileReader
 from thunderlike.datasets.listed import ListReader
 from thunderlike.datasets.reader import MsgpackReader
@@ -39,4 +40,6 @@ __all__ = [
     "ZipFileReader",
     "check",
     "reindex",
+    "tordd",
+    "write",
 ]

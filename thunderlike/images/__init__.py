@@ -11,12 +11,14 @@ from thunderlike.images.arrays import fromhdf5, frommsgpack, fromnpy, frompath, 
 from thunderlike.images.construct import fromarray, fromlist, fromrandom, fromrdd
 from thunderlike.images.examples import fromexample
 from thunderlike.images.readers import frombinary, frompng, fromtif
+from thunderlike.images.samples import fromdataset
 
 __all__ = [
     "Images",
     "concatenate",
     "fromarray",
     "frombinary",
+    "fromdataset",
     "fromexample",
     "fromhdf5",
     "fromlist",

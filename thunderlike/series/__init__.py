@@ -7,12 +7,14 @@ from thunderlike.data.series import Series
 from thunderlike.series.arrays import fromhdf5, frommsgpack, fromnpy, fromzarr
 from thunderlike.series.construct import fromarray, fromlist, fromrandom, fromrdd
 from thunderlike.series.readers import frombinary, fromtext
+from thunderlike.series.samples import fromdataset
 
 __all__ = [
     "Series",
     "concatenate",
     "fromarray",
     "frombinary",
+    "fromdataset",
     "fromhdf5",
     "fromlist",
     "frommsgpack",

@@ -1,0 +1,175 @@
+"""Datasets to and from collections and RDDs: each part is read and written where it is."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from thunderlike import storage
+from thunderlike.datasets.base import Reader
+from thunderlike.datasets.reader import MsgpackReader
+from thunderlike.datasets.writers import FileWriter
+from thunderlike.engines import engine_for
+from thunderlike.engines.parts import each_part, is_rdd, pairs, spread, usual_parts
+from thunderlike.errors import SpecError
+from thunderlike.formats.shards import MANIFEST, manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from thunderlike.formats.shards import Summary
+    from thunderlike.storage import AnyCredentials, AnyPath
+
+__all__ = ["tordd", "write"]
+
+
+def write(
+    source: Any,
+    path: AnyPath,
+    *,
+    field: str = "data",
+    overwrite: bool = False,
+    credentials: AnyCredentials = None,
+    **options: Any,
+) -> None:
+    """Write samples to a folder of shards, one for each part, where the part is.
+
+    Parameters
+    ----------
+    source : Images, Series, RDD of samples, or iterable of samples
+        An image becomes ``{"key": "00012", field: array}``, a series ``{"key": "00003-00004",
+        field: array}``. Samples of an RDD or iterable have their own ``"key"``.
+    path : path
+        Of the folder; read it with ``tl.datasets.ShardedReader(path)``.
+    field : str
+        What the array is called in a sample.
+    overwrite : bool
+        Replace a folder that was written so.
+    credentials : mapping, optional
+        For a store that needs some.
+    **options
+        ``digest`` and ``sums``, as in :class:`~thunderlike.datasets.writers.FileWriter`.
+
+    Raises
+    ------
+    Exists
+        When something is there and `overwrite` is false.
+    SpecError
+        For a key that is in two shards, by hashes of 64 bits.
+
+    Notes
+    -----
+    One pass over the records, on Spark one job; nothing is collected but 8 bytes a sample, by which
+    the driver looks whether keys are unique. The folder appears when all is written, with
+    ``manifest.json`` written last. On Spark a shard's name ends in a word for the attempt that
+    wrote it (``part-00017-3f2a91c4.msgpack``): attempts at one part never touch each other's files,
+    and those that did not count are removed. The local engine writes one shard.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> movie = tl.images.fromrandom((3, 4, 5))
+    >>> tl.datasets.write(movie, "memory://movie")
+    >>> reader = tl.datasets.ShardedReader("memory://movie")
+    >>> list(reader.keys()), reader.get(0)["data"].shape
+    (['00000', '00001', '00002'], (4, 5))
+    >>> tl.images.fromdataset(reader, field="data").shape
+    (3, 4, 5)
+    >>> tl.datasets.write(movie, "memory://movie", overwrite=True)
+    """
+    items, name = _named(source, field)
+    target = storage.at(path, credentials)
+    if is_rdd(items) and not storage.store_for(target).shared:
+        raise SpecError(f"{target}: only this process sees it; workers need a disk or a bucket")
+    with storage.output(target, ["part-*", MANIFEST], overwrite=overwrite) as folder:
+        summaries = each_part(items, _Shard(folder, name, options))
+        _tidy(folder, summaries)
+        storage.write(storage.join(folder, MANIFEST), manifest(summaries))
+
+
+def _named(source: Any, field: str) -> tuple[Any, _Named | None]:
+    """The items of a source, and what makes samples of them where they are none."""
+    records = getattr(source, "_records", None)
+    if records is None:
+        return source, None
+    shape = source._baseshape
+    digits = tuple(max(5, len(str(n - 1))) for n in shape)
+    return pairs(records, shape), _Named(field, digits)
+
+
+@dataclass(frozen=True)
+class _Named:
+    """From a ``(key, array)`` to a sample."""
+
+    field: str
+    digits: tuple[int, ...]
+
+    def __call__(self, item: tuple[tuple[int, ...], Any]) -> dict[str, Any]:
+        numbers, array = item
+        key = "-".join(f"{n:0{d}d}" for n, d in zip(numbers, self.digits, strict=True))
+        return {"key": key, self.field: array}
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """Writes the items of one part."""
+
+    folder: str
+    name: _Named | None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, number: int, attempt: str, items: Iterable[Any]) -> Summary:
+        name = "-".join(filter(None, [f"part-{number:05d}", attempt])) + ".msgpack"
+        with FileWriter(storage.join(self.folder, name), **self.options) as writer:
+            writer.write_many(items if self.name is None else map(self.name, items))
+        return writer.summary()
+
+
+def _tidy(folder: str, summaries: list[Summary]) -> None:
+    """Remove what attempts left that did not count."""
+    names = tuple(storage.join(folder, one.name) for one in summaries)
+    for entry in storage.store_for(folder).list(folder, recursive=True):
+        if not entry.path.startswith(names):
+            storage.delete(entry.path)
+
+
+def tordd(reader: Reader | AnyPath, npartitions: int | None = None, engine: Any = "spark") -> Any:
+    """Return an RDD of the samples of a dataset.
+
+    Parameters
+    ----------
+    reader : Reader or path
+        Any reader or view: workers get it as it is here, in its order, and open it themselves.
+    npartitions : int, optional
+        Two for each core of the cluster by default.
+    engine : 'spark', SparkContext or SparkSession
+        Where to run; ``'local'`` gives an iterator.
+
+    Notes
+    -----
+    Nothing is read here. Each task reads the offsets, and the bytes of its own samples; keys are
+    not read.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> letters = tl.datasets.ListReader([{"key": k} for k in "abc"])
+    >>> [sample["key"] for sample in tl.datasets.tordd(letters, 2, engine="local")]
+    ['a', 'b', 'c']
+    """
+    source = reader if isinstance(reader, Reader) else MsgpackReader(reader)
+    where = engine_for(engine)
+    count = npartitions or usual_parts(where)
+    edges = [len(source) * part // count for part in range(count + 1)]
+    return spread(where, list(itertools.pairwise(edges)), _Samples(source))
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """From a range of numbers to samples."""
+
+    reader: Reader
+
+    def __call__(self, ends: tuple[int, int]) -> Iterator[Any]:
+        return self.reader.slice(*ends)
