@@ -23,7 +23,8 @@
     ├ NonInteractiveError (RuntimeError)  nobody is there to answer a question
     ├ EngineError (RuntimeError)          the engine could not run it
     │ ├ NotOnEngine (NotImplementedError) another engine can
-    │ └ WorkerFailed                      a user's function raised
+    │ ├ WorkerFailed                      a user's function raised
+    │ └ BatchError                        a function raised on items of a batch
     ├ MissingExtra (ImportError)          an optional library is not installed
     ├ AlreadyImported (ImportError)       another library has the name that an alias needs
     └ ConfigError (ValueError)            a setting is unknown or makes no sense
@@ -39,6 +40,7 @@ from typing import Any
 __all__ = [
     "AlreadyImported",
     "BadIndex",
+    "BatchError",
     "ConfigError",
     "CorruptDatasetError",
     "CorruptSampleError",
@@ -196,6 +198,20 @@ class WorkerFailed(EngineError):
         super().__init__(message)
         self.key = key
         self.traceback = traceback
+
+
+class BatchError(EngineError):
+    """A function raised on some items of a batch.
+
+    Attributes
+    ----------
+    errors : list of (label, Exception)
+        Of the items that failed, in their order.
+    """
+
+    def __init__(self, message: str, errors: list[tuple[Any, Exception]] | None = None) -> None:
+        super().__init__(message)
+        self.errors = errors or []
 
 
 class MissingExtra(ThunderlikeError, ImportError):
