@@ -81,6 +81,7 @@ class Writer:
     links: bool = True
     meta: bool = True
     here: Place | None = None  # what is being written, for messages
+    check: Callable[[], None] = lambda: None  # raises when the disk cannot be written
     _seen: dict[int, tuple[Any, Place]] = field(default_factory=dict)
     _open: set[int] = field(default_factory=set)
 
@@ -92,6 +93,7 @@ class Writer:
     def put(self, place: Place, value: Any) -> Task:
         """Write a value that is no scalar."""
         self.here = place
+        self.check()
         if isinstance(value, Compression):
             chosen = filters.Filters.of(value.compression, checksum=place.filters.checksum)
             place, value = dataclasses.replace(place, filters=chosen), value.obj

@@ -14,14 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from h5py import h5f, h5p
+from h5py import h5f, h5fd, h5p
 
 from thunderlike import storage
 from thunderlike.errors import Hdf5Error, NotFound, StorageError, ThunderlikeError
+from thunderlike.hdf5.disk import Disk
 from thunderlike.storage.local import LocalStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from thunderlike.storage import AnyPath
 
@@ -62,7 +63,9 @@ def _here(path: AnyPath) -> Iterator[Path]:
 
 
 @contextmanager
-def writing(path: AnyPath, *, change: bool = False, atomic: bool = True) -> Iterator[Any]:
+def writing(
+    path: AnyPath, *, change: bool = False, atomic: bool = True
+) -> Iterator[tuple[Any, Callable[[], None]]]:
     """Open a file to write, new or as a copy of what is there; it appears when all went well.
 
     Parameters
@@ -72,6 +75,11 @@ def writing(path: AnyPath, *, change: bool = False, atomic: bool = True) -> Iter
     atomic : bool
         Write beside, flush to the disk and rename, so that whatever happens the old file or the new
         is there; without, into the file itself.
+
+    Yields
+    ------
+    h5py.h5f.FileID, callable
+        The file, and what to call now and then: it raises when the disk could not be written.
     """
     store, address = storage.resolve(path)
     if not isinstance(store, LocalStore):
@@ -110,7 +118,6 @@ def _beside(target: Path, *, change: bool) -> Iterator[Path]:
         if change and target.exists():
             shutil.copyfile(target, partial)
         yield partial
-        _flush(partial)
         partial.replace(target)
     except OSError as error:
         partial.unlink(missing_ok=True)
@@ -122,30 +129,39 @@ def _beside(target: Path, *, change: bool) -> Iterator[Path]:
         raise
 
 
-def _flush(file: Path) -> None:
-    """A rename may survive a crash that the bytes do not."""
-    handle = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 @contextmanager
-def _made(file: Path, name: str) -> Iterator[Any]:
+def _made(file: Path, name: str) -> Iterator[tuple[Any, Callable[[], None]]]:
     """Open a file to change, or make it."""
-    if file.exists():
-        with _opened(file, name, h5f.ACC_RDWR) as found:
-            yield found
-        return
-    with _closed(h5f.create(os.fsencode(file), h5f.ACC_EXCL, fapl=_access())) as found:
-        yield found
+    there = file.exists()
+    disk = Disk(file, "r+b" if there else "x+b")
+    access = _access()
+    access.set_fileobj_driver(h5fd.fileobj_driver, disk)
+    try:
+        with disk:
+            with _closed(_found(access, file, name) if there else _new(access)) as found:
+                yield found, disk.check
+            disk.sync()
+    except Exception as error:
+        if disk.failure is not None:
+            raise disk.failure from error
+        raise
+
+
+def _new(access: Any) -> Any:
+    return h5f.create(b"new", h5f.ACC_TRUNC, fapl=access)
+
+
+def _found(access: Any, file: Path, name: str) -> Any:
+    try:
+        return h5f.open(b"changed", h5f.ACC_RDWR, fapl=access)
+    except (OSError, RuntimeError) as error:
+        raise Hdf5Error(f"{name}: {_why(file, error)}") from error
 
 
 @contextmanager
 def changing(path: AnyPath) -> Iterator[Any]:
     """Open a file to change in place."""
-    with writing(path, change=True, atomic=False) as file:
+    with writing(path, change=True, atomic=False) as (file, _):
         yield file
 
 

@@ -26,7 +26,8 @@ _UNPACK, _NAMESPACE = "DEEPDISH_IO_DEEPDISH_IO_UNPACK", "DEEPDISH_IO_ROOT_IS_SNS
 
 def save(path: AnyPath, data: Any, chosen: Filters, writer: Writer, *, atomic: bool) -> None:
     """Write one value as a file."""
-    with files.writing(path, atomic=atomic) as file, _located(path, writer):
+    with files.writing(path, atomic=atomic) as (file, check), _located(path, writer):
+        writer.check = check
         root = h5g.open(file, b"/")
         place = Place(None, "", None, chosen)
         _mark(root, {"TITLE": "", "PYTABLES_FORMAT_VERSION": "2.1"})
@@ -65,7 +66,8 @@ def update(path: AnyPath, data: Any, chosen: Filters, writer: Writer, *, atomic:
     if not _exists(path):
         save(path, data, chosen, writer, atomic=atomic)
         return
-    with files.writing(path, change=True, atomic=atomic) as file, _located(path, writer):
+    with files.writing(path, change=True, atomic=atomic) as (file, check), _located(path, writer):
+        writer.check = check
         root = h5g.open(file, b"/")
         _replace(writer, Place(None, "", None, chosen), root, data)
 
