@@ -287,11 +287,15 @@ def _dressed(array: NDArray[Any], known: dict[str, Any]) -> NDArray[Any]:
 def check_same(dataset: DatasetID, array: NDArray[Any]) -> NDArray[Any]:
     """Return the values to append to an array that is there; SpecError when they do not fit."""
     names = attributes.names_of(dataset)
+    stored = _Stored.of(dataset, names).dtype
+    if stored is not None and array.dtype.kind == "U" and array.dtype <= stored:
+        array = array.astype(stored)
     known, found = metadata.read(dataset, names), encode(array)
     there = datasets.plain_type_of(dataset)
     fits = (
         found.values.dtype == there
         and found.values.shape[1:] == dataset.shape[1:]
+        and (stored is None or stored == array.dtype)
         and found.known.get("dtype") == known.get("dtype")
     )
     if not fits:

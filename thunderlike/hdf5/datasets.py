@@ -48,6 +48,9 @@ def write_part(dataset: DatasetID, values: NDArray[Any], start: int | None = Non
         space = dataset.get_space()
         space.select_hyperslab((start, *(0 for _ in data.shape[1:])), data.shape)
         dataset.write(h5s.create_simple(data.shape), space, bits, kind)
+    if dataset.get_create_plist().get_nfilters():
+        # A filter that fails when the array is closed would fail without a word.
+        dataset.flush()
 
 
 def append(dataset: DatasetID, values: NDArray[Any]) -> None:

@@ -149,7 +149,8 @@ class Reader:
         array = arrays.decode(node, self.budget, sel, found)
         if "items" in known and self.python:
             return _unpacked(array, known)
-        return array[()] if not array.ndim and "dtype" not in known else array
+        single = isinstance(array, np.ndarray) and not array.ndim and "dtype" not in known
+        return array[()] if single else array
 
     def _long_text(self, node: Any, kind: str, sel: Any) -> Any:
         if sel is not None:

@@ -80,7 +80,7 @@ class Filters:
         if not grows and (small or not (self.name or self.checksum)):
             return plist
         plist.set_chunk(chunk_shape(shape, dtype.itemsize))
-        if self.name and not small:
+        if self.name and self.level and not small:
             self._compress(plist)
         if self.checksum:
             plist.set_fletcher32()
