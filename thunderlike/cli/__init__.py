@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from thunderlike._version import __version__
-from thunderlike.cli import demo, doctor, ls
+from thunderlike.cli import convert, datasets, demo, doctor, info, ls
 from thunderlike.jobs.running import FAILED, reported
 
 if TYPE_CHECKING:
@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "main"]
 
-COMMANDS = {"demo": demo, "doctor": doctor, "ls": ls}
+COMMANDS = {
+    "demo": demo,
+    "doctor": doctor,
+    "ls": ls,
+    "info": info,
+    "convert": convert,
+    "datasets": datasets,
+}
 
 _TEACH = """\
 start here:

@@ -19,11 +19,11 @@ from thunderlike.formats import raw
 from thunderlike.progress import track
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from thunderlike.engines.base import Array, Records
+    from thunderlike.engines.base import Array, Records, Spec
 
-__all__ = ["Sink", "assemble", "each_block"]
+__all__ = ["Parts", "Sink", "assemble", "each_block", "filled", "joined"]
 
 Shape = tuple[int, ...]
 Slab = tuple[int, "Array"]
@@ -76,7 +76,12 @@ def assemble(records: Records, key_shape: Shape, sink: Sink, folder: str) -> Non
         slabs = _cut(records.collect().reshape(*key_shape, *records.spec.shape), sink.rows)
     else:
         slabs = _joined(records, key_shape, sink.rows, folder)
-    with track("writing", key_shape[0], "rows") as work:
+    filled(sink, slabs, key_shape[0])
+
+
+def filled(sink: Sink, slabs: Iterator[Slab], rows: int) -> None:
+    """Write slabs to a sink, one after the other, and tell how far it is."""
+    with track("writing", rows, "rows") as work:
         for start, slab in slabs:
             sink.put(start, slab)
             work.advance(len(slab))
@@ -88,8 +93,21 @@ def _cut(values: Array, rows: int) -> Iterator[Slab]:
 
 def _joined(records: Records, key_shape: Shape, rows: int, folder: str) -> Iterator[Slab]:
     """Have the workers write their blocks, then read these in order."""
-    spec, each = records.spec, math.prod(key_shape[1:])
-    found = each_block(records, folder, _Part(folder))
+    found = each_block(records, folder, Parts(folder))
+    return joined(found, records.spec, key_shape, rows)
+
+
+def joined(
+    found: Sequence[tuple[str, int]], spec: Spec, key_shape: Shape, rows: int
+) -> Iterator[Slab]:
+    """Read the parts that :class:`Parts` wrote, in order, as slabs of rows.
+
+    Parameters
+    ----------
+    found : sequence of (path, records)
+        What it returned, in the order of the records.
+    """
+    each = math.prod(key_shape[1:])
     paths, counts = [path for path, _ in found], [count for _, count in found]
     parts = FileSource.of(paths, counts, spec.shape, spec.dtype, Packed(spec.shape, spec.dtype))
     for start in range(0, key_shape[0], rows):
@@ -100,12 +118,19 @@ def _joined(records: Records, key_shape: Shape, rows: int, folder: str) -> Itera
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Writes a block under the number of its first record: the same file if it comes again."""
+class Parts:
+    """Writes each block under the number of its first record.
+
+    Parameters
+    ----------
+    folder : str
+        Where to.
+    """
 
     folder: str
 
     def __call__(self, start: int, block: Array) -> list[tuple[str, int]]:
+        """Write a block; the same file if it comes again. Returns path and number of records."""
         if not len(block):
             return []
         path = storage.join(self.folder, f"part-{start:012d}")

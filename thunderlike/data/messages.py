@@ -24,27 +24,39 @@ if TYPE_CHECKING:
     from thunderlike.data.base import Collection
     from thunderlike.engines.base import Array
 
-__all__ = ["Samples", "message_source", "positions", "write_messages"]
+__all__ = ["OURS", "Samples", "Shards", "message_source", "positions", "write_messages"]
 
 Shape = tuple[int, ...]
 
-_OURS = ["part-*.msgpack", "part-*.msgpack.*", MANIFEST]
+OURS = ["part-*.msgpack", "part-*.msgpack.*", MANIFEST]
 
 
 def write_messages(collection: Collection, path: Any, field: str, *, overwrite: bool) -> None:
     """Write a shard for each block, and the manifest when all are there."""
     if field == "key":
         raise SpecError("the field 'key' is that of a sample's name: give another field=")
-    with storage.output(path, _OURS, overwrite=overwrite) as folder:
+    with storage.output(path, OURS, overwrite=overwrite) as folder:
         labels = None if collection.labels is None else collection.labels.ravel()
-        write = _Shards(folder, field, collection.baseshape, labels)
+        write = Shards(folder, field, collection.baseshape, labels)
         summaries = each_block(collection._records, folder, write)
         storage.write(storage.join(folder, MANIFEST), manifest(summaries))
 
 
 @dataclass(frozen=True)
-class _Shards:
-    """Writes a block as one shard, named by its first record: the same if it comes again."""
+class Shards:
+    """Writes each block as one shard, named by its first record.
+
+    Parameters
+    ----------
+    folder : str
+        Where to.
+    field : str
+        What a sample calls its array.
+    baseshape : tuple of int
+        Shape of all keys.
+    labels : ndarray or None
+        Of all records, in a row.
+    """
 
     folder: str
     field: str
@@ -52,6 +64,7 @@ class _Shards:
     labels: Any
 
     def __call__(self, start: int, block: Array) -> list[Summary]:
+        """Write a shard; the same one if the block comes again."""
         if not len(block):
             return []
         digits = max(5, len(str(int(np.prod(self.baseshape)) - 1)))

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from thunderlike.engines.base import Array
 
 __all__ = [
+    "ImageFiles",
+    "Names",
+    "SeriesFiles",
     "images_to_binary",
     "images_to_png",
     "images_to_tif",
@@ -33,13 +36,13 @@ __all__ = [
 def images_to_binary(images: Images, path: Any, prefix: str, *, overwrite: bool) -> None:
     """Write ``prefix-00000.bin`` and so on, and the ``conf.json`` that describes them."""
     conf = {"conf.json": raw.describe(images.value_shape, images.dtype, images.attrs)}
-    _write(images, path, _Names(prefix, "bin"), raw.encode, overwrite=overwrite, beside=conf)
+    _write(images, path, Names(prefix, "bin"), raw.encode, overwrite=overwrite, beside=conf)
 
 
 def images_to_tif(images: Images, path: Any, prefix: str, *, overwrite: bool) -> None:
     """Write ``prefix-00000.tif`` and so on."""
     encode = partial(tiff.encode, attrs=images.attrs) if images.attrs else tiff.encode
-    _write(images, path, _Names(prefix, "tif"), encode, overwrite=overwrite)
+    _write(images, path, Names(prefix, "tif"), encode, overwrite=overwrite)
 
 
 def images_to_png(
@@ -55,7 +58,7 @@ def images_to_png(
     if (vmin is None) != (vmax is None):
         raise SpecError("give both vmin and vmax, the values to show as black and white, or none")
     encode = png.encode if vmin is None or vmax is None else _Scaled(vmin, vmax)
-    _write(images, path, _Names(prefix, "png"), encode, overwrite=overwrite)
+    _write(images, path, Names(prefix, "png"), encode, overwrite=overwrite)
 
 
 def series_to_binary(series: Series, path: Any, prefix: str, *, overwrite: bool) -> None:
@@ -81,32 +84,98 @@ def _write_blocks(
 ) -> None:
     """Write the series of each block to a file, then what describes them all."""
     conf, baseshape = raw.describe(series.shape, series.dtype, series.attrs), series.baseshape
-    digits = [max(5, len(str(n - 1))) for n in baseshape]
     ours = [f"{prefix}-*.{ext}", "conf.json"]
     with storage.output(path, ours, overwrite=overwrite) as folder:
-
-        def write(start: int, block: Array) -> list[None]:
-            if len(block):
-                at = np.unravel_index(start, baseshape)
-                key = "-".join(f"{int(i):0{d}d}" for i, d in zip(at, digits, strict=True))
-                storage.write(storage.join(folder, f"{prefix}-{key}.{ext}"), encode(block))
-            return []
-
-        each_block(series._records, folder, write)
+        each_block(series._records, folder, SeriesFiles(folder, prefix, ext, encode, baseshape))
         storage.write(storage.join(folder, "conf.json"), conf)
 
 
 @dataclass(frozen=True)
-class _Names:
-    """Names that sort as their numbers do."""
+class SeriesFiles:
+    """Writes each block to a file named by the key of its first series.
+
+    Parameters
+    ----------
+    folder : str
+        Where to.
+    prefix, ext : str
+        How a name begins and ends.
+    encode : callable
+        From a block of series to the content of a file.
+    baseshape : tuple of int
+        Shape of all keys.
+    """
+
+    folder: str
+    prefix: str
+    ext: str
+    encode: Callable[[Array], bytes]
+    baseshape: tuple[int, ...]
+
+    def __call__(self, start: int, block: Array) -> list[Any]:
+        """Write the series from number `start` on; the same file if they come again."""
+        if len(block):
+            at = np.unravel_index(start, self.baseshape)
+            digits = [max(5, len(str(n - 1))) for n in self.baseshape]
+            key = "-".join(f"{int(i):0{d}d}" for i, d in zip(at, digits, strict=True))
+            name = f"{self.prefix}-{key}.{self.ext}"
+            storage.write(storage.join(self.folder, name), self.encode(block))
+        return []
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Writes each image to a file of its own.
+
+    Parameters
+    ----------
+    folder : str
+        Where to.
+    names : Names
+        How the files are called.
+    count : int
+        How many images there are in all.
+    encode : callable
+        From an image to the content of a file.
+    """
+
+    folder: str
+    names: Names
+    count: int
+    encode: Callable[[Array], bytes]
+
+    def __call__(self, start: int, block: Array) -> list[Any]:
+        """Write the images from number `start` on; the same files if they come again."""
+
+        def put(number: int) -> None:
+            path = storage.join(self.folder, self.names.of(number, self.count))
+            storage.write(path, self.encode(block[number - start]))
+
+        threads = storage.store_for(self.folder).threads or 1
+        for _ in tmap(put, range(start, start + len(block)), workers=threads):
+            pass
+        return []
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names that sort as their numbers do.
+
+    Examples
+    --------
+    >>> Names("image", "tif").of(7, count=100)
+    'image-00007.tif'
+    """
 
     prefix: str
     ext: str
 
     def pattern(self) -> str:
+        """All of them, as `storage.find` would."""
         return f"{self.prefix}-*.{self.ext}"
 
     def of(self, number: int, count: int) -> str:
+        """One of so many."""
         digits = max(5, len(str(count - 1)))
         return f"{self.prefix}-{number:0{digits}d}.{self.ext}"
 
@@ -127,7 +196,7 @@ class _Scaled:
 def _write(
     images: Images,
     path: Any,
-    names: _Names,
+    names: Names,
     encode: Callable[[Array], bytes],
     *,
     overwrite: bool,
@@ -137,16 +206,6 @@ def _write(
     encode(np.zeros(images.value_shape, images.dtype))  # what cannot be written is said first
     count, extra = images.count(), beside or {}
     with storage.output(path, [names.pattern(), *extra], overwrite=overwrite) as folder:
-        threads = storage.store_for(folder).threads or 1
-
-        def write(start: int, block: Array) -> list[None]:
-            def put(number: int) -> None:
-                name = names.of(number, count)
-                storage.write(storage.join(folder, name), encode(block[number - start]))
-
-            numbers = range(start, start + len(block))
-            return list(tmap(put, numbers, workers=threads))
-
-        each_block(images._records, folder, write)
+        each_block(images._records, folder, ImageFiles(folder, names, count, encode))
         for name, data in extra.items():
             storage.write(storage.join(folder, name), data)

@@ -1,0 +1,61 @@
+"""``thunderlike info`` and ``thunderlike convert``."""
+
+from __future__ import annotations
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+
+from thunderlike.cli import main
+
+MOVIE = np.arange(12 * 9 * 7, dtype=np.uint16).reshape(12, 9, 7)
+
+
+@pytest.fixture
+def movie(tmp_path):
+    path = tmp_path / "movie.tif"
+    tifffile.imwrite(path, MOVIE, imagej=True, resolution=(2, 2), metadata={"unit": "um"})
+    return str(path)
+
+
+def test_info_in_words(movie, capsys):
+    assert main(["info", movie, "--nplanes", "1"]) == 0
+    shown = capsys.readouterr().out
+    for part in (movie, "tif, read as images", "12 x 9 x 7", "uint16", "1.51 kB", "{'y': 0.5"):
+        assert part in shown
+
+
+def test_info_for_programs(movie, capsys):
+    assert main(["info", movie, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["shape"] == [1, 12, 9, 7]
+    assert told["attrs"]["pixel_size"] == {"y": 0.5, "x": 0.5}
+
+
+def test_info_of_raw_files_is_told_the_shape(tmp_path, capsys):
+    MOVIE.tofile(tmp_path / "a.bin")
+    words = ["--shape", "9,7", "--dtype", "uint16", "--nplanes", "1"]
+    assert main(["info", str(tmp_path / "a.bin"), *words]) == 0
+    assert "12 x 9 x 7" in capsys.readouterr().out
+
+
+def test_what_is_missing_is_one_line(tmp_path, capsys):
+    assert main(["info", str(tmp_path / "no.tif")]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
+
+
+def test_convert(movie, tmp_path, capsys):
+    out = str(tmp_path / "movie.h5")
+    assert main(["convert", movie, out, "--nplanes", "1", "--engine", "local"]) == 0
+    assert capsys.readouterr().out == f"{out}: 12 records as hdf5\n"
+    with h5py.File(out) as file:
+        np.testing.assert_array_equal(file["data"][:], MOVIE)
+    assert main(["convert", movie, out, "--nplanes", "1"]) == 2
+    assert "overwrite=True" in capsys.readouterr().err
+    assert main(["convert", movie, out, "--nplanes", "1", "--overwrite"]) == 0

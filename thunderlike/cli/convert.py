@@ -1,0 +1,66 @@
+"""``thunderlike convert``: from any format to any other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from thunderlike.cli.info import options, reading
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["add", "run"]
+
+DESCRIPTION = """\
+Write what is at IN in another format at OUT, in batches. What a run that was interrupted has done
+is kept beside OUT, and the same command goes on from there.
+"""
+
+EPILOG = """\
+examples:
+  thunderlike convert day1.tif day1.h5 --nplanes 1
+  thunderlike convert s3://bucket/day1 frames --nplanes 1 --to png
+  thunderlike convert day1.h5 day1.zarr --engine spark
+
+exit codes: 0 done; 2 it cannot be done, and one line says why
+"""
+
+
+def add(commands: Any) -> None:
+    """Describe the command to argparse."""
+    parser = commands.add_parser(
+        "convert", help="write it in another format", description=DESCRIPTION, epilog=EPILOG
+    )
+    parser.add_argument("path", metavar="IN", help="a file, a folder or a pattern")
+    parser.add_argument("out", metavar="OUT", help="a file for npy and HDF5, else a folder")
+    parser.add_argument(
+        "--to", metavar="NAME", help="format: tif png bin txt npy hdf5 zarr msgpack; by OUT's name"
+    )
+    parser.add_argument("--engine", choices=("local", "spark"), help="what reads and writes")
+    parser.add_argument("--npartitions", type=int, metavar="N", help="Spark: parts of a batch")
+    parser.add_argument(
+        "--batch", type=int, default=256, metavar="MB", help="in memory at a time (%(default)s)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace what we wrote there")
+    reading(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look, convert and say what was done."""
+    from thunderlike.jobs.contents import look
+    from thunderlike.jobs.convert import convert, target_format
+    from thunderlike.jobs.running import default_engine, started
+    from thunderlike.progress import progress
+
+    to = target_format(args.out, args.to)
+    contents = look(args.path, **options(args))
+    engine = started(args.engine or default_engine())
+    with progress():
+        skipped = convert(
+            contents, args.out, to, engine=engine, npartitions=args.npartitions,
+            batch=args.batch * 10**6, overwrite=args.overwrite,
+        )  # fmt: skip
+    again = f", {skipped} batches of them by an earlier run" if skipped else ""
+    print(f"{args.out}: {contents.collection.count()} records as {to}{again}")
+    return 0

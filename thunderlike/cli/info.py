@@ -1,0 +1,100 @@
+"""``thunderlike info``: what is at a path, without reading it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["add", "options", "reading", "run"]
+
+DESCRIPTION = """\
+Say what is at a path: format, shape, dtype, size, and what the files tell of themselves. Headers
+are read, and nothing else.
+"""
+
+EPILOG = """\
+examples:
+  thunderlike info day1.tif
+  thunderlike info s3://bucket/day1 --nplanes 1
+  thunderlike info day1.h5 --dataset /acquisition/movie --json
+
+exit codes: 0 done; 2 there is nothing that can be read, and one line says why
+"""
+
+
+def add(commands: Any) -> None:
+    """Describe the command to argparse."""
+    parser = commands.add_parser(
+        "info",
+        help="say what is at a path: format, shape, dtype, size",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+    )
+    parser.add_argument("path", metavar="PATH", help="a file, a folder or a pattern")
+    reading(parser)
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+    parser.set_defaults(run=run)
+
+
+def reading(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how files are read."""
+    group = parser.add_argument_group("how the files are read")
+    group.add_argument("--format", metavar="NAME", help="by default their names tell")
+    group.add_argument("--series", action="store_true", help="take arrays for series, not images")
+    group.add_argument("--nplanes", type=int, metavar="N", help="TIFF, raw: an image every N pages")
+    group.add_argument("--dataset", metavar="NAME", help="HDF5, Zarr: path of the array")
+    group.add_argument("--axis", type=int, metavar="N", help="npy, HDF5, Zarr: counts the images")
+    group.add_argument("--shape", type=_shape, metavar="H,W", help="raw: of an image")
+    group.add_argument("--dtype", metavar="NAME", help="raw, text: of the values")
+    group.add_argument("--order", choices=("C", "F"), help="raw: which index runs fastest")
+
+
+def options(args: argparse.Namespace) -> dict[str, Any]:
+    """What was given of them, as `look` takes it."""
+    names = ("format", "nplanes", "dataset", "axis", "shape", "dtype", "order")
+    return {"as_series": args.series, **{name: getattr(args, name) for name in names}}
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look and print."""
+    from thunderlike.jobs.contents import look
+
+    told = look(args.path, **options(args)).told()
+    print(json.dumps(told, indent=2) if args.json else "\n".join(_lines(told)))
+    return 0
+
+
+def _lines(told: dict[str, Any]) -> list[str]:
+    rows = {
+        "path": told["path"],
+        "format": f"{told['format']}, read as {told['kind']}",
+        "shape": " x ".join(map(str, told["shape"])),
+        "dtype": told["dtype"],
+        "values": _size(told["bytes"]),
+        "files": f"{told['files']}, {_size(told['file_bytes'])}",
+        "first": told["first"],
+        **{name: _short(value) for name, value in told["attrs"].items()},
+    }
+    width = max(map(len, rows))
+    return [f"{name:<{width}}  {value}" for name, value in rows.items()]
+
+
+def _size(nbytes: int) -> str:
+    size = float(nbytes)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.4g} TB"
+
+
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.replace("x", ",").split(","))

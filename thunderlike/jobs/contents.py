@@ -1,0 +1,172 @@
+"""What is at a path: which format, how many records of which shape; nothing is read for it."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from thunderlike import images, series, storage
+from thunderlike.engines.planned import PlannedEngine
+from thunderlike.errors import FormatError, SpecError
+from thunderlike.formats import hdf5, sniff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from thunderlike.storage import AnyCredentials, Entry
+
+__all__ = ["FORMATS", "Contents", "Format", "look"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a format is known by the ends of names, and what reads it."""
+
+    extensions: tuple[str, ...]
+    images: Callable[..., Any] | None
+    series: Callable[..., Any] | None
+
+
+FORMATS = {
+    "tif": Format(("tif", "tiff"), images.fromtif, None),
+    "png": Format(("png",), images.frompng, None),
+    "bin": Format(("bin", "raw", "dat"), images.frombinary, series.frombinary),
+    "txt": Format(("txt", "csv", "tsv"), None, series.fromtext),
+    "npy": Format(("npy",), images.fromnpy, series.fromnpy),
+    "hdf5": Format(("h5", "hdf5", "hdf"), images.fromhdf5, series.fromhdf5),
+    "zarr": Format(("zarr",), images.fromzarr, series.fromzarr),
+    "msgpack": Format(("msgpack",), images.frommsgpack, series.frommsgpack),
+}
+_SNIFFED = {"tiff": "tif", "png": "png", "npy": "npy"}
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What is at a path.
+
+    Parameters
+    ----------
+    format : str
+        One of `FORMATS`.
+    files : list of Entry
+        All files of that format.
+    collection : Images or Series
+        Of which nothing is read until a value is asked for.
+    """
+
+    format: str
+    files: Sequence[Entry]
+    collection: Any
+
+    def told(self) -> dict[str, Any]:
+        """Return it all as plain values."""
+        return {
+            "path": self.files[0].path if len(self.files) == 1 else storage.parent(self._first),
+            "format": self.format,
+            "kind": type(self.collection).__name__.lower(),
+            "shape": list(self.collection.shape),
+            "dtype": str(self.collection.dtype),
+            "bytes": self.collection.nbytes,
+            "files": len(self.files),
+            "file_bytes": sum(file.size for file in self.files),
+            "first": self._first,
+            "attrs": self.collection.attrs,
+        }
+
+    @property
+    def _first(self) -> str:
+        return self.files[0].path
+
+
+def look(
+    path: str,
+    *,
+    as_series: bool = False,
+    format: str | None = None,
+    credentials: AnyCredentials = None,
+    **options: Any,
+) -> Contents:
+    """Find out what is at a path.
+
+    Parameters
+    ----------
+    path : path
+        A file, a folder or a pattern.
+    as_series : bool
+        Take arrays for series, whose last axis runs along them, where they could be images.
+    format : str, optional
+        One of `FORMATS`; by default by the extensions of the files, or their first bytes.
+    **options
+        For the reader: ``nplanes``, ``shape``, ``dtype``, ``dataset``, ``axis`` and so on; those
+        that are None count as not given.
+
+    Raises
+    ------
+    NotFound
+        When nothing is there.
+    FormatError
+        When the files are of no known format, or not what they should be.
+    SpecError
+        For an option that means nothing to the reader.
+
+    Notes
+    -----
+    Headers are read, and of text files all lines, to count them.
+    """
+    place = storage.at(path, credentials)
+    if format is None and _is_zarr(place):
+        format = "zarr"
+    name, files = _found(place, format)
+    reader = _reader(name, as_series=as_series)
+    given = {key: value for key, value in options.items() if value is not None}
+    unknown = given.keys() - inspect.signature(reader).parameters.keys()
+    if unknown:
+        raise SpecError(f"{path}: {', '.join(sorted(unknown))} means nothing for {name} files")
+    if name not in ("zarr",) and len(files) > 1:
+        given["ext"] = files[0].path.rpartition(".")[2]
+    return Contents(name, files, reader(place, engine=PlannedEngine(), **given))
+
+
+def _reader(name: str, *, as_series: bool) -> Callable[..., Any]:
+    known = FORMATS[name]
+    found = (known.series if as_series else None) or known.images or known.series
+    assert found is not None
+    return found
+
+
+def _is_zarr(place: str) -> bool:
+    names = ("zarr.json", ".zarray", ".zgroup")
+    return any(storage.exists(storage.join(place, name)) for name in names)
+
+
+def _found(place: str, format: str | None) -> tuple[str, list[Entry]]:
+    """The format at a place, and its files."""
+    if format == "zarr":
+        return format, storage.find(place, recursive=True)
+    if format is not None and format not in FORMATS:
+        raise SpecError(f"no format {format!r}; there are {', '.join(FORMATS)}")
+    files = storage.find(place)
+    kinds = Counter(kind for file in files if (kind := _by_name(file.path)))
+    if format is None and not kinds:
+        format = _by_content(files[0].path)
+    name = format or kinds.most_common(1)[0][0]
+    return name, [file for file in files if _by_name(file.path) == name] or files
+
+
+def _by_name(path: str) -> str | None:
+    extension = path.rpartition("/")[2].rpartition(".")[2].lower()
+    return next((name for name, known in FORMATS.items() if extension in known.extensions), None)
+
+
+def _by_content(path: str) -> str:
+    start = storage.read_range(path, 0, 16)
+    if hdf5.looks_like(start):
+        return "hdf5"
+    if (found := sniff(start)) in _SNIFFED:
+        return _SNIFFED[found]
+    raise FormatError(
+        f"{path}: neither its name nor its first bytes tell a format; give one of "
+        f"{', '.join(FORMATS)}"
+    )

@@ -1,0 +1,211 @@
+"""What a conversion writes: files for each batch, and what makes them one result at the end."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike import storage
+from thunderlike.data.arrayfiles import Folder
+from thunderlike.data.assembling import Parts, filled, joined
+from thunderlike.data.messages import OURS, Shards
+from thunderlike.data.writing import ImageFiles, Names, SeriesFiles
+from thunderlike.errors import SpecError
+from thunderlike.formats import hdf5, npy, png, raw, shards, sniff, text, tiff, zarr
+from thunderlike.jobs.contents import FORMATS
+from thunderlike.storage.drafts import draft
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from thunderlike.engines.base import Array
+
+__all__ = ["Target", "target_for"]
+
+Notes = list[Any]
+
+
+class Target(ABC):
+    """A format to write.
+
+    Parameters
+    ----------
+    collection : Images or Series
+        All that is to be written; it is asked for its shape and the like, never for values.
+    """
+
+    def __init__(self, collection: Any) -> None:
+        self.collection = collection
+
+    @abstractmethod
+    def writer(self, folder: str) -> Callable[[int, Array], Notes]:
+        """Return what writes a block, by the number of its first record, into a folder."""
+
+    @abstractmethod
+    def opened(self, path: str, overwrite: bool) -> AbstractContextManager[Any]:
+        """Look at the target, and give it what `finish` made when the block ends."""
+
+    @abstractmethod
+    def finish(self, place: Any, files: str, notes: Notes) -> None:
+        """Make one result, in `place`, of all files that were written."""
+
+    def note(self, item: Any) -> Any:
+        """What is written down, as JSON, of a result of the writer."""
+        return item
+
+    @property
+    def _is_series(self) -> bool:
+        return len(self.collection.value_shape) == 1
+
+    @property
+    def _time(self) -> int:
+        return self.collection.ndim - 1 if self._is_series else 0
+
+
+class _InFolder(Target):
+    """Files that stay as they are, in a folder."""
+
+    def __init__(self, collection: Any, ext: str, encode: Callable[[Any], bytes]) -> None:
+        super().__init__(collection)
+        self._ext, self._encode = ext, encode
+        self._names = Names("series" if self._is_series else "image", ext)
+        if not self._is_series:
+            encode(np.zeros(collection.value_shape, collection.dtype))  # what cannot be is said now
+
+    def writer(self, folder: str) -> Any:
+        base, names = self.collection.baseshape, self._names
+        if self._is_series:
+            return SeriesFiles(folder, names.prefix, self._ext, self._encode, base)
+        return ImageFiles(folder, names, self.collection.count(), self._encode)
+
+    @contextmanager
+    def opened(self, path: str, overwrite: bool) -> Iterator[Any]:
+        ours = [self._names.pattern(), "conf.json"]
+        with storage.output(path, ours, overwrite=overwrite) as folder:
+            yield folder
+
+    def finish(self, place: Any, files: str, notes: Notes) -> None:  # noqa: ARG002
+        items = self.collection
+        if self._ext in ("bin", "txt"):
+            shape = items.shape if self._is_series else items.value_shape
+            conf = raw.describe(shape, items.dtype, items.attrs)
+            storage.write(storage.join(files, "conf.json"), conf)
+        _moved(files, place)
+
+
+class _Messages(Target):
+    """Shards of a dataset."""
+
+    def writer(self, folder: str) -> Any:
+        return Shards(folder, "data", self.collection.baseshape, None)
+
+    def note(self, item: Any) -> Any:
+        return {**asdict(item), "hashes": None}  # keys are positions: each is there once
+
+    @contextmanager
+    def opened(self, path: str, overwrite: bool) -> Iterator[Any]:
+        with storage.output(path, OURS, overwrite=overwrite) as folder:
+            yield folder
+
+    def finish(self, place: Any, files: str, notes: Notes) -> None:
+        none = np.empty(0, np.uint64)
+        summaries = [replace(shards.Summary(**note), hashes=none) for note in notes]
+        storage.write(storage.join(files, shards.MANIFEST), shards.manifest(summaries))
+        _moved(files, place)
+
+
+class _Assembled(Target):
+    """One array, put together from parts."""
+
+    def writer(self, folder: str) -> Any:
+        return Parts(folder)
+
+    def note(self, item: Any) -> Any:
+        path, count = item
+        return path.rpartition("/")[2], count
+
+    @abstractmethod
+    def sink(self, place: Any) -> Any:
+        """Open the file, or the folder, to write."""
+
+    def finish(self, place: Any, files: str, notes: Notes) -> None:
+        items = self.collection
+        with self.sink(place) as sink:
+            found = [(storage.join(files, name), count) for name, count in notes]
+            slabs = joined(found, items._records.spec, items.baseshape, sink.rows)
+            filled(sink, slabs, items.baseshape[0])
+
+
+class _Hdf5(_Assembled):
+    @contextmanager
+    def opened(self, path: str, overwrite: bool) -> Iterator[Any]:
+        with draft(path, hdf5.looks_like, overwrite=overwrite) as made:
+            yield made.file
+
+    def sink(self, place: Any) -> Any:
+        items = self.collection
+        return hdf5.Writer(place, items.shape, items.dtype, time=self._time, attrs=items.attrs)
+
+
+class _Npy(_Assembled):
+    @contextmanager
+    def opened(self, path: str, overwrite: bool) -> Iterator[Any]:
+        with draft(path, lambda start: sniff(start) == "npy", overwrite=overwrite) as made:
+            yield made.file
+
+    def sink(self, place: Any) -> Any:
+        return npy.Writer(place, self.collection.shape, self.collection.dtype)
+
+
+class _Zarr(_Assembled):
+    @contextmanager
+    def opened(self, path: str, overwrite: bool) -> Iterator[Any]:
+        with storage.output(path, ["zarr.json", "c/**"], overwrite=overwrite) as folder:
+            yield folder
+
+    def sink(self, place: Any) -> Any:
+        items = self.collection
+        return zarr.Writer(
+            Folder(place), items.shape, items.dtype, time=self._time, attrs=items.attrs
+        )
+
+
+def target_for(to: str, collection: Any) -> Target:
+    """Return what writes a collection in a format.
+
+    Raises
+    ------
+    SpecError
+        When the format does not hold such records.
+    """
+    kind = type(collection).__name__.lower()
+    known = FORMATS[to]
+    if (known.series if kind == "series" else known.images) is None:
+        raise SpecError(f"{to} files do not hold {kind}: write those of another format")
+    whole: dict[str, Callable[[Any], Target]] = {
+        "hdf5": _Hdf5,
+        "npy": _Npy,
+        "zarr": _Zarr,
+        "msgpack": _Messages,
+    }
+    if to in whole:
+        return whole[to](collection)
+    encode: dict[str, Callable[[Any], bytes]] = {
+        "tif": partial(tiff.encode, attrs=collection.attrs),
+        "png": png.encode,
+        "bin": raw.encode,
+        "txt": text.encode,
+    }
+    return _InFolder(collection, to, encode[to])
+
+
+def _moved(files: str, folder: str) -> None:
+    """Give the finished files to the folder that is about to appear."""
+    store, address = storage.resolve(folder)
+    store.move(files, address)
