@@ -102,6 +102,30 @@ def test_a_failing_block_leaves_nothing(target, error, overwrite):
     assert content(target) == {}
 
 
+def broken(target, monkeypatch, verb):
+    """Begin results, then have the store fail at a verb."""
+
+    def fail(_, path, *__):
+        raise StorageError(f"{path}: the disk is full")
+
+    with monkeypatch.context() as patched, output(target, OURS) as folder:
+        patched.setattr(type(store_for(target)), verb, fail)
+        write(join(folder, "image-00000.bin"), b"new")
+        raise ValueError("user")
+
+
+def test_a_failure_to_write_names_the_target_and_no_hidden_folder(target, monkeypatch):
+    with pytest.raises(StorageError, match=r"out/image-00000\.bin: the disk is full") as caught:
+        broken(target, monkeypatch, "write")
+    assert str(caught.value).startswith(target)
+    assert content(target) == {}
+
+
+def test_a_failure_to_clean_up_does_not_hide_the_first(target, monkeypatch):
+    with pytest.raises(ValueError, match="user"):
+        broken(target, monkeypatch, "delete")
+
+
 def test_a_failing_overwrite_leaves_the_old_results(target):
     with output(target, OURS) as folder:
         fill(folder)

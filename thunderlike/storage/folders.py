@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from thunderlike.errors import Exists, NotFound, StorageError
@@ -89,9 +89,18 @@ def output(
         yield folder
         store.write(join(folder, SUCCESS), b"")
         _publish(store, folder, target, ours, overwrite=overwrite)
+    except StorageError as error:
+        _drop(store, folder)
+        raise type(error)(str(error).replace(folder, target)) from error
     except BaseException:
-        store.delete(folder)
+        _drop(store, folder)
         raise
+
+
+def _drop(store: Store, folder: str) -> None:
+    """Remove what was written; if that fails too, the first failure is the one to tell of."""
+    with suppress(StorageError):
+        store.delete(folder)
 
 
 def _check(store: Store, target: str, ours: Sequence[str], *, overwrite: bool) -> None:
