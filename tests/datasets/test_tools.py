@@ -1,0 +1,138 @@
+"""The helpers of datadings, without their traps."""
+
+from __future__ import annotations
+
+import http.server
+import io
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tifffile
+from scipy.io import savemat
+
+from thunderlike.datasets import tools
+from thunderlike.errors import DownloadError, NonInteractiveError, NotFound, SpecError, VerifyError
+
+
+def test_hashes_of_files(tmp_path):
+    (tmp_path / "a b").write_bytes(b"abc")
+    assert tools.hash_md5hex(tmp_path / "a b", progress=True) == "900150983cd24fb0d6963f7d28e17f72"
+    (tmp_path / "m").write_text("00  a  b\n11  c\n", "utf-8")
+    assert tools.load_md5file(tmp_path / "m") == {"a  b": "00", "c": "11"}
+
+
+def test_pictures_and_matrices(tmp_path):
+    tifffile.imwrite(tmp_path / "p.tif", np.ones((4, 5, 3), "uint16"), photometric="rgb")
+    assert tools.tiff_to_nd_array(tmp_path / "p.tif").shape == (3, 4, 5)
+    tifffile.imwrite(tmp_path / "g.tif", np.ones((4, 5), "uint8"))
+    assert tools.tiff_to_nd_array(tmp_path / "g.tif", "f4").shape == (1, 4, 5)
+    savemat(tmp_path / "m.mat", {"x": [[1, 2]]})
+    for source in (tmp_path / "m.mat", (tmp_path / "m.mat").read_bytes()):
+        assert tools.loadmat(source)["x"].tolist() == [[1, 2]]
+    fields = np.zeros(2, [("a", "i4"), ("b", "f4")])
+    assert [name for name, _ in tools.iter_fields(fields, ignore=["a"])] == ["b"]
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".xz"])
+def test_compressed_files(tmp_path, suffix):
+    place = tmp_path / f"f.txt{suffix}"
+    with tools.open_comp(place, "wt") as file:
+        file.write("é")
+    with tools.open_comp(place) as file:
+        assert file.read() == "é".encode()
+
+
+def test_a_thread_hands_over_everything_in_order_and_what_was_raised():
+    def breaks():
+        yield 1
+        raise ZeroDivisionError("here")
+
+    items = tools.yield_threaded(breaks())
+    assert next(items) == 1
+    with pytest.raises(ZeroDivisionError, match="here"):
+        next(items)
+    slow = tools.yield_threaded(iter(range(5)))
+    taken = [next(slow)]
+    time.sleep(0.3)  # the reference loses the end then
+    assert taken + list(slow) == list(range(5))
+
+
+def test_a_consumer_that_goes_leaves_no_thread():
+    before = threading.active_count()
+    items = tools.yield_threaded(iter(range(10**9)))
+    next(items)
+    items.close()
+    assert threading.active_count() == before
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_questions_are_asked_until_they_are_answered():
+    told = io.StringIO()
+    asked = Terminal("what\nn\n")
+    assert tools.query_user("Well?", stdin=asked, stderr=told) == "no"
+    assert told.getvalue().count("Well? [yes/no/abort] (yes)") == 2
+    assert tools.query_user("Well?", stdin=Terminal("\n"), stderr=told) == "yes"
+    for nobody in (io.StringIO("yes\n"), Terminal("")):
+        with pytest.raises(NonInteractiveError):
+            tools.query_user("Well?", stdin=nobody, stderr=told)
+
+
+def test_keys_are_documented():
+    def sample(key, image):
+        return {"key": key, "image": image}
+
+    assert tools.document_keys(sample) == "Sample keys:\n\n- ``key``\n- ``image``"
+
+
+class Files(http.server.BaseHTTPRequestHandler):
+    """Serves one file, from the byte that is asked for."""
+
+    data = bytes(range(200))
+
+    def do_GET(self):
+        start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
+        self.send_response(404 if "no" in self.path else 206 if start else 200)
+        self.end_headers()
+        self.wfile.write(self.data[start:])
+
+    def log_message(self, *told):
+        pass
+
+
+@pytest.fixture
+def url():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_files_are_fetched_gone_on_with_and_verified(url, tmp_path):
+    (tmp_path / "a.part").write_bytes(Files.data[:50])
+    files = {"one": {"path": "a", "url": f"{url}/a", "md5": "00"}}
+    args = SimpleNamespace(indir=tmp_path, skip_verification=True)
+    assert tools.prepare_indir(files, args)["one"]["path"] == str(tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == Files.data
+    files["one"]["md5"] = tools.hash_md5hex(tmp_path / "a")
+    tools.verify_files(files, tmp_path)
+    files["one"]["md5"] = "00"
+    with pytest.raises(VerifyError, match="fetch it again"):
+        tools.prepare_indir(files, SimpleNamespace(indir=tmp_path, skip_verification=False))
+    with pytest.raises(DownloadError):
+        tools.download_if_not_found(f"{url}/no", tmp_path / "b")
+    with pytest.raises(DownloadError, match="only http"):
+        tools.download_if_not_found("file:///etc/hosts", tmp_path / "b")
+    with pytest.raises(NotFound):
+        tools.verify_file({"path": "c", "md5": ""}, tmp_path)
+    with pytest.raises(SpecError):
+        tools.prepare_indir({}, SimpleNamespace(indir=tmp_path / "a", skip_verification=True))

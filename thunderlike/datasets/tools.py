@@ -1,0 +1,368 @@
+"""Small helpers for programs that make datasets; the names are those of datadings."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import lzma
+import queue
+import sys
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from thunderlike import storage
+from thunderlike.errors import (
+    DownloadError,
+    NonInteractiveError,
+    NotFound,
+    SpecError,
+    VerifyError,
+)
+from thunderlike.formats.msgpack import packb, unpackb
+from thunderlike.formats.samples import hash_string
+from thunderlike.progress import track
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from thunderlike.storage import AnyPath
+
+__all__ = [
+    "document_keys",
+    "download_files_if_not_found",
+    "download_if_not_found",
+    "hash_md5hex",
+    "hash_string",
+    "hash_string_bytes",
+    "iter_fields",
+    "load_md5file",
+    "loadmat",
+    "locate_files",
+    "open_comp",
+    "packb",
+    "path_append",
+    "path_append_suffix",
+    "prepare_indir",
+    "query_user",
+    "split_array",
+    "tiff_to_nd_array",
+    "unpackb",
+    "verify_file",
+    "verify_files",
+    "yield_threaded",
+]
+
+Item = TypeVar("Item")
+
+
+# Paths and hashes
+
+
+def path_append(path: Path, text: str) -> Path:
+    """Add text to the name of a path.
+
+    Examples
+    --------
+    >>> path_append(Path("a.msgpack"), ".md5").name
+    'a.msgpack.md5'
+    """
+    return path.with_name(path.name + text)
+
+
+def path_append_suffix(path: Path, suffix: str) -> Path:
+    """Add a suffix to a path that does not end in it.
+
+    Examples
+    --------
+    >>> path_append_suffix(Path("a.keys"), ".keys").name
+    'a.keys'
+    """
+    return path if path.suffix == suffix else path_append(path, suffix)
+
+
+def hash_md5hex(path: AnyPath, read_size: int = 2**16, progress: bool = False) -> str:
+    """Hash a file with MD5; `progress` emits events of it."""
+    found, size = hashlib.md5(usedforsecurity=False), Path(path).stat().st_size
+    with Path(path).open("rb") as file, track(f"hashing {path}", size, "bytes") as work:
+        while data := file.read(read_size):
+            found.update(data)
+            if progress:
+                work.advance(len(data))
+    return found.hexdigest()
+
+
+def load_md5file(path: AnyPath) -> dict[str, str]:
+    """Read a file of hashes: name to hash."""
+    lines = storage.read(path).decode().splitlines()
+    return {name: told for told, name in (line.split("  ", 1) for line in lines if line)}
+
+
+def hash_string_bytes(text: str, salt: bytes = b"") -> bytes:
+    """Hash a key, to 8 bytes.
+
+    Examples
+    --------
+    >>> hash_string_bytes("0").hex()
+    '652e530edee5893b'
+    """
+    return hash_string(text, salt).to_bytes(8, "big")
+
+
+# Arrays and files
+
+
+def split_array(
+    img: NDArray[Any], v_pixels: int, h_pixels: int, indices: Sequence[int] = (1, 2)
+) -> Iterator[NDArray[Any]]:
+    """Cut an image ``(bands, rows, cols)`` into tiles, row by row; those at the border are smaller.
+
+    Parameters
+    ----------
+    v_pixels, h_pixels : int
+        Rows and columns of a tile.
+    indices : (int, int)
+        Axes whose lengths are rows and columns; tiles are always cut on axes 1 and 2.
+
+    Examples
+    --------
+    >>> [tile.shape for tile in split_array(np.zeros((1, 3, 4)), 2, 3)]
+    [(1, 2, 3), (1, 2, 1), (1, 1, 3), (1, 1, 1)]
+    """
+    rows, columns = (img.shape[axis] for axis in indices)
+    for top in range(0, rows, v_pixels):
+        for left in range(0, columns, h_pixels):
+            yield img[:, top : top + v_pixels, left : left + h_pixels]
+
+
+def tiff_to_nd_array(path: AnyPath, type: Any = np.uint8) -> NDArray[Any]:
+    """Read a TIFF file as ``(bands, rows, cols)``."""
+    from thunderlike.formats import tiff
+
+    found = tiff.decode(storage.read(path)).astype(type)
+    if found.ndim == 2:
+        return found[np.newaxis]
+    # Bands are few: an image with its bands last has them first here.
+    return np.moveaxis(found, -1, 0) if found.shape[-1] < found.shape[0] else found
+
+
+def open_comp(
+    path: AnyPath, mode: str = "rb", level: int | None = None, encoding: str | None = None
+) -> IO[Any]:
+    """Open a file that may be compressed, as its name says: ``.gz``, ``.xz``, or plain."""
+    place = Path(path)
+    text = None if "b" in mode else encoding or "utf-8"
+    if place.suffix == ".gz":
+        return gzip.open(place, mode, 9 if level is None else level, text)  # type: ignore[return-value]
+    if place.suffix == ".xz":
+        preset = level if "w" in mode else None
+        return lzma.open(place, mode, preset=preset, encoding=text)
+    return place.open(mode, encoding=text)
+
+
+def loadmat(source: AnyPath | bytes | IO[bytes]) -> dict[str, Any]:
+    """Load a MATLAB file, given by path, as a file or as bytes."""
+    from scipy.io import loadmat as load
+
+    found: dict[str, Any] = load(io.BytesIO(source) if isinstance(source, bytes) else source)
+    return found
+
+
+def iter_fields(structured: NDArray[Any], ignore: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
+    """Iterate over the fields of a structured array: name and value."""
+    for name in structured.dtype.names or ():
+        if name not in ignore:
+            yield name, structured[name]
+
+
+def yield_threaded(items: Iterable[Item], ahead: int = 3) -> Iterator[Item]:
+    """Run an iterable in a thread, a few items ahead; what it raises is raised here.
+
+    Examples
+    --------
+    >>> list(yield_threaded(range(5)))
+    [0, 1, 2, 3, 4]
+    """
+    found: queue.Queue[tuple[bool, Any]] = queue.Queue(ahead)
+    stopped = threading.Event()
+    thread = threading.Thread(target=_feed, args=(iter(items), found, stopped), daemon=True)
+    thread.start()
+    try:
+        while True:
+            more, item = found.get()
+            if more:
+                yield item
+            elif item is None:
+                return
+            else:
+                raise item
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def _feed(items: Iterator[Any], found: queue.Queue[Any], stopped: threading.Event) -> None:
+    try:
+        for item in items:
+            _put(found, (True, item), stopped)
+            if stopped.is_set():
+                return
+        _put(found, (False, None), stopped)
+    except BaseException as error:
+        _put(found, (False, error), stopped)
+
+
+def _put(found: queue.Queue[Any], item: Any, stopped: threading.Event) -> None:
+    """Wait for room, but not for a consumer that is gone."""
+    waiting = True
+    while waiting and not stopped.is_set():
+        try:
+            found.put(item, timeout=0.1)
+            waiting = False
+        except queue.Full:
+            continue
+
+
+# People
+
+
+def query_user(
+    question: str,
+    default: str = "yes",
+    answers: Sequence[str] = ("yes", "no", "abort"),
+    *,
+    stdin: IO[str] | None = None,
+    stderr: IO[str] | None = None,
+) -> str:
+    """Ask somebody at a terminal, until the answer begins one of `answers`.
+
+    Raises
+    ------
+    NonInteractiveError
+        When standard input is no terminal, or ends.
+    """
+    asked, told = stdin or sys.stdin, stderr or sys.stderr
+    if not asked.isatty():
+        raise NonInteractiveError(f"{question} Nobody is there to answer")
+    while True:
+        told.write(f"{question} [{'/'.join(answers)}] ({default}) ")
+        told.flush()
+        line = asked.readline()
+        if not line:
+            raise NonInteractiveError(f"{question} Nobody answered")
+        given = line.strip().lower() or default
+        for answer in answers:
+            if answer.startswith(given):
+                return answer
+
+
+def document_keys(
+    typefun: Callable[..., Any],
+    block: str = "Sample keys:",
+    prefix: str = "- ",
+    postfix: str = "",
+) -> str:
+    """List the keys that a function which makes samples takes, as text for a docstring."""
+    import inspect
+
+    names = [f"{prefix}``{name}``" for name in inspect.signature(typefun).parameters]
+    return "\n".join([block, "", *names, postfix]).rstrip()
+
+
+# Files from elsewhere
+
+
+def download_if_not_found(url: str, path: AnyPath) -> None:
+    """Fetch a file unless it is there; one that broke off is gone on with.
+
+    Certificates are always checked.
+
+    Raises
+    ------
+    DownloadError
+        When it cannot be fetched.
+    """
+    place = Path(path)
+    if place.exists():
+        return
+    if not url.startswith(("https://", "http://")):
+        raise DownloadError(f"{url}: only http and https addresses are fetched")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    part = path_append(place, ".part")
+    try:
+        _fetch(url, part)
+    except (OSError, urllib.error.URLError) as error:
+        raise DownloadError(f"{url}: cannot be fetched to {place}: {error}") from error
+    part.replace(place)
+
+
+def _fetch(url: str, part: Path) -> None:
+    there = part.stat().st_size if part.exists() else 0
+    wanted = {"Range": f"bytes={there}-"} if there else {}
+    request = urllib.request.Request(url, headers=wanted)  # noqa: S310  # http and https alone
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        resumed = answer.status == 206
+        with (
+            part.open("ab" if resumed else "wb") as file,
+            track(
+                f"fetching {part.stem}", int(answer.headers.get("Content-Length") or 0), "bytes"
+            ) as work,
+        ):
+            while data := answer.read(2**18):
+                file.write(data)
+                work.advance(len(data))
+
+
+def download_files_if_not_found(files: Mapping[str, Mapping[str, Any]], indir: AnyPath) -> None:
+    """Fetch the files of ``{name: {path, url, md5}}`` that are not there and have a url."""
+    for told in files.values():
+        if told.get("url"):
+            download_if_not_found(told["url"], Path(indir) / told["path"])
+
+
+def verify_file(told: Mapping[str, Any], indir: AnyPath) -> None:
+    """Compare a file with its md5.
+
+    Raises
+    ------
+    VerifyError
+        When it has another.
+    NotFound
+        When it is not there.
+    """
+    place = Path(indir) / told["path"]
+    if not place.is_file():
+        raise NotFound(f"{place}: no such file")
+    found = hash_md5hex(place, 2**20, progress=True)
+    if found != told["md5"]:
+        raise VerifyError(f"{place}: its md5 is {found}, not {told['md5']}; fetch it again")
+
+
+def verify_files(files: Mapping[str, Mapping[str, Any]], indir: AnyPath) -> None:
+    """Compare the files of ``{name: {path, url, md5}}`` with their md5."""
+    for told in files.values():
+        verify_file(told, indir)
+
+
+def locate_files(
+    files: Mapping[str, Mapping[str, Any]], indir: AnyPath
+) -> dict[str, dict[str, Any]]:
+    """Return a copy of ``{name: {path, ...}}`` whose paths are in a folder."""
+    return {name: {**told, "path": str(Path(indir) / told["path"])} for name, told in files.items()}
+
+
+def prepare_indir(files: Mapping[str, Mapping[str, Any]], args: Any) -> dict[str, dict[str, Any]]:
+    """Fetch what is missing, verify it unless ``args.skip_verification``, and say where it is."""
+    if not Path(args.indir).is_dir() and Path(args.indir).exists():
+        raise SpecError(f"{args.indir}: is a file, and a folder is needed")
+    download_files_if_not_found(files, args.indir)
+    if not args.skip_verification:
+        verify_files(files, args.indir)
+    return locate_files(files, args.indir)
