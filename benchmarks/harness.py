@@ -6,9 +6,14 @@ A machine's speed drifts; a ratio of medians taken in turns drifts little. Only 
 from __future__ import annotations
 
 import argparse
+import json
+import platform
 import statistics
+import sys
 import time
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,7 +21,19 @@ if TYPE_CHECKING:
 
     Call = Callable[[], Any]
 
-__all__ = ["Row", "compared", "main"]
+__all__ = ["Row", "Scaled", "compared", "main"]
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A variant too slow to be run whole: timed on a part, the time multiplied."""
+
+    call: Call
+    factor: float
+
+    def __call__(self) -> Any:
+        """Run the part."""
+        return self.call()
 
 
 @dataclass(frozen=True)
@@ -37,21 +54,57 @@ def compared(row: Row, rounds: int) -> dict[str, float]:
             started = time.perf_counter()
             call()
             if turn:
-                seconds[name].append(time.perf_counter() - started)
+                taken = time.perf_counter() - started
+                seconds[name].append(taken * getattr(call, "factor", 1))
     return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+HERE = Path(__file__).parent
+SLACK = 0.7  # of its budget that a ratio may fall to: machines differ, and drift
 
 
 def main(rows: Callable[[], Iterable[Row]], description: str) -> None:
     """Run the rows asked for and print milliseconds, and how many times faster we are."""
-    parser = argparse.ArgumentParser(description=description)
+    summary, _, text = description.partition("\n\n")
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=summary, epilog=text, formatter_class=form)
     parser.add_argument("only", nargs="*", help="names of rows; all by default")
     parser.add_argument("--rounds", type=int, default=5, help="counted runs of each (default 5)")
+    parser.add_argument("--save", metavar="FILE", help="write the table as JSON as well")
+    parser.add_argument("--check", action="store_true", help="fail below the ratios of budget.toml")
     options = parser.parse_args()
     print(f"{'operation':<28}{'ours ms':>9}  times faster than")
-    for row in rows():
-        if options.only and row.name not in options.only:
-            continue
-        medians = compared(row, options.rounds)
-        ours = medians.pop("ours")
-        ratios = "   ".join(f"{name} {rival / ours:.2f}" for name, rival in medians.items())
-        print(f"{row.name:<28}{ours * 1000:>9.1f}  {ratios}", flush=True)
+    table = {row.name: timed(row, options.rounds) for row in rows() if chosen(row, options.only)}
+    if options.save:
+        machine = {"python": platform.python_version(), "machine": platform.platform()}
+        Path(options.save).write_text(json.dumps({**machine, "rows": table}, indent=1), "utf-8")
+    if options.check:
+        sys.exit(over_budget(table, Path(sys.argv[0]).stem))
+
+
+def chosen(row: Row, only: list[str]) -> bool:
+    """Say whether a row was asked for."""
+    return not only or row.name in only
+
+
+def timed(row: Row, rounds: int) -> dict[str, float]:
+    """Time one row and print it: our seconds, and the ratio to each rival."""
+    medians = compared(row, rounds)
+    ours = medians.pop("ours")
+    ratios = {name: rival / ours for name, rival in medians.items()}
+    shown = "   ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
+    print(f"{row.name:<28}{ours * 1000:>9.1f}  {shown}", flush=True)
+    return {"seconds": ours, **ratios}
+
+
+def over_budget(table: dict[str, dict[str, float]], benchmark: str) -> int:
+    """Print the ratios that are below their budget; how many there are."""
+    budget = tomllib.loads((HERE / "budget.toml").read_text("utf-8")).get(benchmark, {})
+    missed = [
+        f"{name}: {table[name][rival]:.2f} times {rival}, the budget is {ratio}"
+        for name, rivals in budget.items()
+        for rival, ratio in rivals.items()
+        if name in table and table[name][rival] < SLACK * ratio
+    ]
+    print("\n".join(missed) or "all ratios are within their budgets")
+    return len(missed)

@@ -349,6 +349,36 @@ def test_the_checks_run_also_where_java_is_missing(dev, steps, bare):
     assert steps[-1] == ["pytest", *dev.WORKERS, "--engine", "local"]
 
 
+# ---- Benchmarks
+
+
+@pytest.fixture
+def called(dev, monkeypatch):
+    seen = []
+    monkeypatch.setattr(dev, "set_up", lambda: False)
+    monkeypatch.setattr(dev, "succeeds", lambda *_: True)
+    monkeypatch.setattr(dev, "call", lambda *command: seen.append(command) or 0)
+    monkeypatch.setattr(dev, "ROOT", DEV.parent)
+    return seen
+
+
+def test_a_benchmark_by_its_name(dev, called):
+    assert dev.main(["bench", "operations", "--check"]) == 0
+    assert called == [("python", "benchmarks/operations.py", "--check")]
+
+
+def test_all_benchmarks_that_compare(dev, called):
+    assert dev.main(["bench"]) == 0
+    assert {"benchmarks/operations.py", "benchmarks/rivals.py"} <= {path for _, path in called}
+    assert "benchmarks/harness.py" not in {path for _, path in called}
+
+
+def test_a_benchmark_that_is_none(dev, called):
+    with pytest.raises(dev.Stop, match=r"no benchmark 'speed'; there are .*operations"):
+        dev.main(["bench", "speed"])
+    assert called == []
+
+
 # ---- Running things
 
 

@@ -1,0 +1,142 @@
+"""Built-in operations against what people would write instead: a loop over records, and dask.
+
+    python benchmarks/rivals.py [NAME ...]
+
+Local engine: 500 images of 256 x 256, int16, 65 MB, and their 65 536 series in float32; dask on
+threads, one for each core. The loop is timed on some of the records, and scaled to all.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dask
+import dask.array as da
+import numpy as np
+import tifffile
+from harness import Row, Scaled, main
+from operations import corr, localcorr, single, zscore
+from scipy import ndimage, signal
+
+import thunderlike as tl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Each = Callable[[np.ndarray], object]
+
+
+def rows() -> Iterator[Row]:
+    """Loading, images, series."""
+    rng = np.random.default_rng(0)
+    movie = rng.integers(0, 4000, (500, 256, 256)).astype(np.int16)
+    with dask.config.set(scheduler="threads"):
+        yield from loading(movie)
+        yield from images(movie)
+        yield from series(movie)
+
+
+def loading(movie: np.ndarray) -> Iterator[Row]:
+    """TIFF files, one an image."""
+    with tempfile.TemporaryDirectory() as folder:
+        tl.images.fromarray(movie).totif(f"{folder}/movie")
+        files = sorted(Path(folder, "movie").glob("*.tif"))
+        lazy = dask.delayed(tifffile.imread)
+
+        def stacked() -> np.ndarray:
+            parts = [da.from_delayed(lazy(f), movie.shape[1:], movie.dtype) for f in files]
+            return da.stack(parts).compute()
+
+        yield Row(
+            "load 500 TIFF",
+            lambda: tl.images.fromtif(f"{folder}/movie"),
+            {"loop": lambda: np.stack([tifffile.imread(f) for f in files]), "dask": stacked},
+        )
+
+
+def images(movie: np.ndarray) -> Iterator[Row]:
+    """Reductions and filters."""
+    m = tl.images.fromarray(movie)
+    d = da.from_array(movie, chunks=(32, 256, 256))
+    for name in ("mean", "std", "max"):
+        yield Row(
+            name,
+            getattr(m, name),
+            {
+                "numpy": lambda name=name: getattr(movie, name)(axis=0),
+                "dask": lambda name=name: getattr(d, name)(axis=0).compute(),
+            },
+        )
+    filters: dict[str, tuple[Callable[[], object], Each, int]] = {
+        "gaussian 2": (lambda: m.gaussian_filter(2), lambda x: ndimage.gaussian_filter(x, 2), 500),
+        "median 3": (lambda: m.median_filter(3), lambda x: ndimage.median_filter(x, 3), 50),
+        "uniform 3": (lambda: m.uniform_filter(3), lambda x: ndimage.uniform_filter(x, 3), 500),
+    }
+    for name, (ours, each, count) in filters.items():
+        yield Row(
+            name,
+            ours,
+            {
+                "loop": Scaled(lambda f=each, n=count: [f(x) for x in movie[:n]], 500 / count),
+                "dask": lambda f=each: d.map_blocks(over(f), dtype=movie.dtype).compute(),
+            },
+        )
+    yield Row("localcorr 3", lambda: m.localcorr(3), {"numpy": lambda: localcorr(movie, 3)})
+    yield Row(
+        "images to series",
+        m.toseries,
+        {
+            "numpy": lambda: np.ascontiguousarray(np.moveaxis(movie, 0, -1)),
+            "dask": lambda: da.moveaxis(d, 0, -1).rechunk((32, 256, -1)).compute(),
+        },
+    )
+
+
+def series(movie: np.ndarray) -> Iterator[Row]:
+    """What is done to each pixel's series."""
+    x = np.ascontiguousarray(movie.reshape(500, -1).T, dtype=np.float32)
+    y, d = tl.series.fromarray(x), da.from_array(x, chunks=(2048, 500))
+    rng = np.random.default_rng(1)
+    one, twenty = rng.normal(size=(1, 500)), rng.normal(size=(20, 500))
+    operations: dict[str, tuple[Callable[[], object], Each, Each]] = {
+        "zscore": (y.zscore, lambda r: (r - r.mean()) / r.std(), zscore),
+        "detrend": (y.detrend, line_removed, signal.detrend),
+        "correlate 1": (lambda: y.correlate(one), correlated(one), lambda b: corr(b, one)),
+        "correlate 20": (
+            lambda: y.correlate(twenty),
+            correlated(twenty),
+            lambda b: corr(b, twenty),
+        ),
+    }
+    for name, (ours, each, block) in operations.items():
+        yield Row(
+            name,
+            ours,
+            {
+                "loop": Scaled(lambda f=each: [f(record) for record in x[:1024]], len(x) / 1024),
+                "numpy": single(lambda f=block: f(x)),
+                "dask": lambda f=block: d.map_blocks(f, dtype=x.dtype).compute(),
+            },
+        )
+
+
+def line_removed(record: np.ndarray) -> np.ndarray:
+    """As Thunder did: a polynomial fitted to each record."""
+    t = np.arange(len(record))
+    return record - np.polyval(np.polyfit(t, record, 1), t)
+
+
+def correlated(signals: np.ndarray) -> Each:
+    """As Thunder did: a matrix of correlations for each record and signal."""
+    return lambda record: [np.corrcoef(record, one)[0, 1] for one in signals]
+
+
+def over(function: Each) -> Each:
+    """A function of images as one of blocks."""
+    return lambda block: np.stack([function(image) for image in block])
+
+
+if __name__ == "__main__":
+    main(rows, __doc__ or "")

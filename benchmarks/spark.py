@@ -1,0 +1,101 @@
+"""The Spark engine against dask.distributed: the same movie, two workers each.
+
+    python benchmarks/spark.py [NAME ...]
+
+Spark on local[2] in this process; dask.distributed with two worker processes of one thread. Both
+read a raw file of 500 images of 256 x 256, int16, 65 MB, on their workers. The result stays there
+but for its sum, or comes here as one array, as the name says.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from typing import TYPE_CHECKING
+
+import dask.array as da
+import numpy as np
+from dask import delayed
+from dask.distributed import Client
+from harness import Row, main
+from operations import corr, zscore
+
+import thunderlike as tl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SHAPE = (int(os.environ.get("IMAGES", "500")), 256, 256)
+
+
+def rows() -> Iterator[Row]:
+    """One movie on both."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/movie.bin"
+        rng = np.random.default_rng(0)
+        np.memmap(path, np.int16, "w+", shape=SHAPE)[:] = rng.integers(0, 4000, SHAPE)
+        context = tl.spark.context("local[2]")
+        with Client(n_workers=2, threads_per_worker=1, dashboard_address=None):
+            yield from compared(path, context)
+        context.stop()
+
+
+def compared(path: str, context: object) -> Iterator[Row]:
+    """Ours and theirs, by what is done."""
+    one = np.random.default_rng(1).normal(size=(1, SHAPE[0]))
+    m = tl.images.frombinary(path, shape=SHAPE[1:], nplanes=1, dtype="int16", engine=context)
+    edges = np.linspace(0, SHAPE[0], 9, dtype=int)
+    parts = [
+        da.from_delayed(delayed(part)(path, a, b), (b - a, *SHAPE[1:]), np.int16)
+        for a, b in itertools.pairwise(edges.tolist())
+    ]
+    d = da.concatenate(parts)
+    cached, kept = m.cache(), d.persist()
+    cached.sum()
+    series = da.moveaxis(d, 0, -1).rechunk((64, 256, -1)).reshape(-1, SHAPE[0])
+    yield Row("sum", m.sum, {"dask": lambda: d.sum(axis=0).compute()})
+    yield Row(
+        "map",
+        lambda: m.map(double, block=True, value_shape=SHAPE[1:], dtype="int16").sum(),
+        {"dask": lambda: (d * 2).sum(axis=0).compute()},
+    )
+    yield Row("std", m.std, {"dask": lambda: d.std(axis=0).compute()})
+    yield Row("std, cached", cached.std, {"dask": lambda: kept.std(axis=0).compute()})
+    yield Row(
+        "series, sum", lambda: m.toseries().sum(), {"dask": lambda: series.sum(axis=0).compute()}
+    )
+    yield Row(
+        "series, zscore, sum",
+        lambda: m.toseries().zscore().sum(),
+        {"dask": lambda: series.map_blocks(zscore, dtype="f8").sum(axis=0).compute()},
+    )
+    yield Row(
+        "series, correlate, array",
+        lambda: m.toseries().correlate(one).toarray(),
+        {
+            "dask": lambda: series.map_blocks(
+                correlated, one, dtype="f8", chunks=(series.chunks[0], (1,))
+            ).compute()
+        },
+    )
+    yield Row("array", m.toarray, {"dask": d.compute})
+
+
+def correlated(block: np.ndarray, signals: np.ndarray) -> np.ndarray:
+    """In float32, as series of integers would lose the signal."""
+    return corr(block.astype(np.float32), signals)
+
+
+def part(path: str, start: int, stop: int) -> np.ndarray:
+    """Some images of the file, read on a worker."""
+    return np.array(np.memmap(path, np.int16, "r", shape=SHAPE)[start:stop])
+
+
+def double(stack: np.ndarray) -> np.ndarray:
+    """What a user might do to a stack of images."""
+    return stack * 2
+
+
+if __name__ == "__main__":
+    main(rows, __doc__ or "")
