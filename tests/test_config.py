@@ -56,3 +56,21 @@ def test_the_environment_says_where_a_bad_value_is(monkeypatch):
     monkeypatch.setenv("THUNDERLIKE_TILE_BYTES", "0")
     with pytest.raises(ConfigError, match=r"environment.*tile_bytes"):
         current()
+
+
+@pytest.mark.parametrize("value", ["minio:9000", 9000, None, "ftp://host"])
+def test_an_endpoint_that_is_no_address(value):
+    with (
+        pytest.raises(ConfigError, match="endpoint_url must be like"),
+        tl.config(endpoint_url=value),
+    ):
+        pass
+
+
+def test_an_endpoint_may_be_an_address_or_nothing(nowhere, monkeypatch):
+    nowhere.write_text('endpoint_url = "http://file:9000"')
+    assert current().endpoint_url == "http://file:9000"
+    monkeypatch.setenv("THUNDERLIKE_ENDPOINT_URL", "https://environment")
+    assert current().endpoint_url == "https://environment"
+    with tl.config(endpoint_url=""):
+        assert current().endpoint_url == ""

@@ -84,3 +84,11 @@ def test_the_endpoint_is_shown_without_its_password(monkeypatch):
     assert shown().details["endpoint"] == "minio.lab:9000"
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://[::1]:9000")
     assert shown().details["endpoint"] == "[::1]:9000"
+
+
+def test_the_endpoint_of_the_setting_goes_first(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://environment")
+    monkeypatch.setenv("THUNDERLIKE_ENDPOINT_URL", "http://setting:9000")
+    assert shown().details["endpoint"] == "setting:9000"
+    monkeypatch.setenv("THUNDERLIKE_WORKERS", "many")  # which makes no sense
+    assert shown().details["endpoint"] == "environment"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from thunderlike.cli.checks.finding import Finding
+from thunderlike.config import current
+from thunderlike.errors import ConfigError
 
 __all__ = ["s3"]
 
@@ -56,9 +59,11 @@ def _profiles(path: Path) -> list[str]:
 
 def _endpoint() -> str:
     """The host asked, without the password that may stand before it."""
-    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-    given = next((os.environ[name] for name in names if name in os.environ), None)
-    return urlsplit(given).netloc.rpartition("@")[2] if given else "Amazon's own"
+    given = [os.environ.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")]
+    with suppress(ConfigError):  # another check says what is wrong with the settings
+        given.insert(0, current().endpoint_url)
+    url = next(filter(None, given), "")
+    return urlsplit(url).netloc.rpartition("@")[2] or "Amazon's own"
 
 
 def _version(library: str) -> str | None:
