@@ -1,0 +1,292 @@
+"""Reading and writing in parallel: byte ranges where the numbers lie in a row, else boxes."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from thunderlike import storage
+from thunderlike.arrays.filling import Work, fill
+from thunderlike.arrays.processing import reported
+from thunderlike.arrays.sinks import allocated, fits, npy_draft
+from thunderlike.arrays.sources import Source, as_source, mapped, split
+from thunderlike.errors import Exists, NotFound, SpecError, StorageError, WrongType
+from thunderlike.storage.opening import local_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from thunderlike.arrays.cutting import Box
+    from thunderlike.arrays.processing import Verbose
+
+    Array: TypeAlias = NDArray[Any]
+
+__all__ = ["read", "write"]
+
+_BYTES = 2**23  # of one call to the system
+
+
+def read(
+    source: Any,
+    sink: Any = None,
+    slicing: Any = None,
+    memory: str | None = None,
+    blocks: int | None = None,
+    processes: int | str | None = None,
+    verbose: Verbose = False,
+) -> Any:
+    """Read an array, or a part of it, in threads.
+
+    Parameters
+    ----------
+    source : path, node or array-like
+        A ``.npy`` file is read in byte ranges where the part lies in a row.
+    sink : ndarray, path or node, optional
+        Where to; another dtype if numpy's ``same_kind`` casting allows it.
+    slicing : int, slice, Ellipsis or tuple of them, optional
+        Which part: any basic indexing of numpy.
+    memory : 'shared' or None
+        Make the array in shared memory.
+    blocks, processes, verbose
+        As in :func:`apply_lut`.
+
+    Returns
+    -------
+    ndarray, memmap or the sink
+        In the order of the file. An index of one element gives an array of no axes.
+
+    Raises
+    ------
+    NotFound
+        When there is no such file.
+    StorageError
+        When it is shorter than it says: with the bytes wanted and those got.
+    WrongType, BadIndex
+        For other indexing, or beyond the array.
+
+    Examples
+    --------
+    >>> read(np.arange(12).reshape(3, 4), slicing=(slice(1, None), slice(None, None, 2)))
+    array([[ 4,  6],
+           [ 8, 10]])
+    """
+    work = Work("read", blocks, processes, verbose)
+    found = _part(as_source(source), slicing)
+    order = found.order
+    if sink is None and found.array is not None and (begin := _file_offset(found)) is not None:
+        made = allocated(found.shape, found.array.dtype, order, memory)
+        with reported("read", verbose):
+            _ranges(os.preadv, str(found.location), os.O_RDONLY, begin, made, work)
+        return made
+    return fill(
+        partial(_copy, found), found.shape, found.dtype, sink, work,
+        order=order, memory=memory, sources=(found.array,),
+    )  # fmt: skip
+
+
+def write(
+    sink: Any,
+    source: Any,
+    slicing: Any = None,
+    overwrite: bool = True,
+    blocks: int | None = None,
+    processes: int | str | None = None,
+    verbose: Verbose = False,
+) -> Any:
+    """Write an array to a file, or to a part of one, in threads; the sink comes first.
+
+    Parameters
+    ----------
+    sink : path, node or ndarray
+        A new file has shape, dtype and order of the source, and takes its name when it is
+        complete: a crash leaves what was there before.
+    source : array-like, path or node
+        What is written.
+    slicing : int, slice, Ellipsis or tuple of them, optional
+        Write a part of a ``.npy`` file that exists, or of an array, in place.
+    overwrite : bool
+        Replace a file that is there.
+    blocks, processes, verbose
+        As in :func:`apply_lut`.
+
+    Returns
+    -------
+    memmap or the sink
+        Of the file, where that is on a disk here; else the path that was given.
+
+    Raises
+    ------
+    Exists
+        If there is a file and `overwrite` is False.
+    SpecError, WrongType
+        When the source does not have the shape of the part, or its numbers do not fit.
+    StorageError
+        When the disk takes fewer bytes than there are.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     values = write(f"{folder}/x.npy", [[1, 2], [3, 4]])
+    ...     values = write(f"{folder}/x.npy", [7, 8], slicing=0)
+    ...     print(values.tolist())
+    [[7, 8], [3, 4]]
+    """
+    work = Work("write", blocks, processes, verbose)
+    found = as_source(source)
+    if slicing is not None:
+        return _write_part(sink, found, slicing, work)
+    if not isinstance(sink, str | os.PathLike):
+        return _copied(found, sink, work)
+    path, _, kind = split(os.fspath(sink))
+    if not overwrite and storage.exists(path):
+        raise Exists(f"{path}: is there already; give overwrite=True to replace it")
+    line = found.array
+    if kind != ".npy" or line is None or not (line.flags.c_contiguous or line.flags.f_contiguous):
+        return _copied(found, sink, work)
+    with (
+        reported("write", verbose),
+        npy_draft(path, found.shape, found.dtype, found.order) as made,
+    ):
+        if isinstance(made, np.memmap):
+            _ranges(os.pwritev, str(made.filename), os.O_WRONLY, made.offset, line, work)
+    return sink if local_file(path) is None else mapped(path, "r+")
+
+
+def _copied(found: Source, sink: Any, work: Work) -> Any:
+    copy = partial(_copy, found)
+    return fill(
+        copy, found.shape, found.dtype, sink, work, order=found.order, sources=(found.array,)
+    )
+
+
+def _copy(source: Source, box: Box, out: Array) -> None:
+    out[...] = source.get(box)
+
+
+def _write_part(sink: Any, found: Source, slicing: Any, work: Work) -> Any:
+    if isinstance(sink, str | os.PathLike):
+        path, _, kind = split(os.fspath(sink))
+        if kind != ".npy" or local_file(path) is None:
+            raise SpecError(f"{path}: a part is written to a .npy file on a disk here")
+        if not storage.exists(path):
+            raise NotFound(f"{path}: no such file to write a part of")
+        whole = mapped(path, "r+")
+    elif isinstance(sink, np.ndarray):
+        whole = sink
+    else:
+        raise WrongType(f"a part is written to an array or a .npy file, not to {type(sink)}")
+    part = _view(whole, slicing)
+    fits(part, found.shape, found.dtype, "same_kind")
+    _copied(found, part, work)
+    if isinstance(whole, np.memmap):
+        whole.flush()
+    return whole if isinstance(sink, str | os.PathLike) else sink
+
+
+def _part(source: Source, slicing: Any) -> Source:
+    """The part of a source that basic indexing gives."""
+    if slicing is None:
+        return source
+    if source.array is not None:
+        view = _view(source.array, slicing)
+        return Source(
+            view.shape, view.dtype, view.__getitem__, view, source.location, source.offset
+        )
+    # A view of nothing has the shape of the part, and tells which rows are needed.
+    ghost = np.broadcast_to(np.empty((), source.dtype), source.shape)
+    shape = _view(ghost, slicing).shape
+    if not isinstance(slicing, tuple):
+        slicing = (slicing,)
+    rows, rest = _rows(slicing, source.shape)
+    slab = source.get((rows, *(slice(0, n) for n in source.shape[1:])))
+    view = _view(slab, (*rest,)).reshape(shape)
+    return Source(shape, view.dtype, view.__getitem__, view)
+
+
+def _rows(slicing: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[slice, tuple[Any, ...]]:
+    """Consecutive rows that hold a part, and the indexing of that part within them."""
+    first, rest = (slicing or (Ellipsis,))[0], slicing[1:]
+    if isinstance(first, slice):
+        wanted = range(shape[0])[first]
+        if len(wanted):
+            low, high = min(wanted[0], wanted[-1]), max(wanted[0], wanted[-1]) + 1
+            step = slice(None, None, wanted.step)
+            return slice(low, high), (step, *rest)
+        return slice(0, 0), (slice(None), *rest)
+    if hasattr(first, "__index__") and not isinstance(first, bool):
+        row = range(shape[0])[first]
+        return slice(row, row + 1), (0, *rest)
+    return slice(0, shape[0]), slicing
+
+
+def _view(array: Array, slicing: Any) -> Array:
+    for one in slicing if isinstance(slicing, tuple) else (slicing,):
+        whole = hasattr(one, "__index__") and not isinstance(one, bool | np.bool_ | np.ndarray)
+        if not (whole or one is None or one is Ellipsis or isinstance(one, slice)):
+            raise WrongType(
+                f"slicing takes whole numbers, slices and Ellipsis, not {type(one).__name__}"
+            )
+    every = slicing if isinstance(slicing, tuple) else (slicing,)
+    try:
+        # With an Ellipsis even one element is a view, of no axes.
+        view: Array = array[every if Ellipsis in every else (*every, Ellipsis)]
+    except IndexError as error:
+        raise _out_of_range(array, slicing) from error
+    return view
+
+
+def _out_of_range(array: Array, slicing: Any) -> Exception:
+    from thunderlike.errors import BadIndex
+
+    return BadIndex(f"there is no {slicing!r} in an array of shape {array.shape}")
+
+
+def _file_offset(source: Source) -> int | None:
+    """Byte of a local file at which a part begins that lies in one row there; else None."""
+    view = source.array
+    if not isinstance(view, np.memmap) or source.location is None or not view.size:
+        return None
+    if not (view.flags.c_contiguous or view.flags.f_contiguous):
+        return None
+    base: Any = view
+    while isinstance(base.base, np.memmap):
+        base = base.base
+    ahead = view.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+    return int(source.offset + ahead) if ahead >= 0 else None
+
+
+def _ranges(
+    call: Callable[..., int], path: str | Path, flags: int, begin: int, array: Array, work: Work
+) -> None:
+    """Move the bytes of an array to or from a file, in threads; all of them, or an error."""
+    data = memoryview(array.reshape(-1, order="A").view(np.uint8))  # type: ignore[arg-type]
+    step = max(1, min(_BYTES, -(-len(data) // work.blocks)))
+    file = os.open(path, flags)
+
+    def move(start: int) -> None:
+        part = data[start : start + step]
+        done = 0
+        while done < len(part):
+            moved = call(file, [part[done:]], begin + start + done)
+            if moved == 0:
+                raise StorageError(
+                    f"{path}: {len(part)} bytes from byte {begin + start} wanted, "
+                    f"{done} moved: it is cut short"
+                )
+            done += moved
+
+    try:
+        work.each(move, range(0, len(data), step))
+    except StorageError:
+        raise
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}") from error
+    finally:
+        os.close(file)

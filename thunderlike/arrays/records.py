@@ -1,0 +1,84 @@
+"""The same functions on Images, Series and Blocks, wherever those are."""
+
+from __future__ import annotations
+
+import operator
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from thunderlike.data.blocks import Blocks
+from thunderlike.data.onengine import OnEngine
+from thunderlike.errors import NotOnEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[Any]
+
+__all__ = ["is_collection", "where_nonzero", "with_kernel", "with_lut"]
+
+
+def is_collection(thing: Any) -> bool:
+    """Say whether something is Images, Series or Blocks."""
+    return isinstance(thing, OnEngine)
+
+
+def with_lut(collection: Any, table: Array, function: Callable[..., Array]) -> Any:
+    """Look up every element of every record, on the workers."""
+    look = partial(function, lut=table, processes="serial")
+    if isinstance(collection, Blocks):
+        return collection.map(look)
+    shape = (*collection.value_shape, *table.shape[1:])
+    return collection.map(look, shape, table.dtype, block=True)
+
+
+def with_kernel(collection: Any, axis: int, function: Callable[..., Array]) -> Any:
+    """Correlate along an axis of the records; of images, along time too.
+
+    Parameters
+    ----------
+    function : callable
+        Takes an array and an axis.
+
+    Raises
+    ------
+    NotOnEngine
+        For an axis along which the records themselves are numbered.
+    """
+    keys = len(collection.baseshape)
+    at = axis % len(collection.shape)
+    if at >= keys and not isinstance(collection, Blocks):
+        return collection.map(partial(_stacked, function, at - keys), block=True)
+    if hasattr(collection, "map_as_series"):
+        return collection.map_as_series(partial(function, axis=0))
+    raise NotOnEngine(
+        f"axis {axis} numbers the records of {type(collection).__name__}, and each is by itself: "
+        "make images of them, or give .toarray()"
+    )
+
+
+def _stacked(function: Callable[..., Array], axis: int, stack: Array) -> Array:
+    return function(stack, axis=axis + 1)
+
+
+def where_nonzero(collection: Any) -> Array:
+    """Coordinates of what is not 0, in the order of `numpy.argwhere`; found by the workers.
+
+    Notes
+    -----
+    One job; the coordinates alone come here.
+    """
+    plain = collection.toimages() if isinstance(collection, Blocks) else collection
+    find = partial(_positions, plain.baseshape)
+    found = np.concatenate(plain._records.aggregate(find, operator.add))
+    return found[:, 0] if found.shape[1] == 1 else found
+
+
+def _positions(base: tuple[int, ...], start: int, block: Array) -> list[Array]:
+    rows = np.argwhere(block)
+    keys = np.stack(np.unravel_index(rows[:, 0] + start, base), axis=1)
+    return [np.concatenate([keys, rows[:, 1:]], axis=1).astype(np.int64, copy=False)]
