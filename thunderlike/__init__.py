@@ -22,6 +22,7 @@ __all__ = [
     "Series",
     "ThunderlikeError",
     "__version__",
+    "arrays",
     "aslice",
     "config",
     "datasets",
@@ -43,6 +44,7 @@ _logging.getLogger(__name__).addHandler(_logging.NullHandler())
 __getattr__ = _attributes(
     __name__,
     {
+        "arrays": "thunderlike.arrays",
         "images": "thunderlike.images",
         "series": "thunderlike.series",
         "datasets": "thunderlike.datasets",
