@@ -12,6 +12,7 @@ from thunder.readers import (
     normalize_scheme,
 )
 
+from thunderlike import storage
 from thunderlike.errors import SpecError, StorageError
 
 
@@ -93,3 +94,15 @@ def test_full_addresses(tmp_path, monkeypatch):
     assert normalize_scheme("raw", "tif") == f"file://{tmp_path}/raw/*.tif"
     assert normalize_scheme("raw/*.tif", "tif") == f"file://{tmp_path}/raw/*.tif"
     assert normalize_scheme("memory://raw", "tif") == "memory://raw/*.tif"
+
+
+@pytest.mark.parametrize("where", [None, pytest.param("spark", marks=pytest.mark.spark)])
+def test_credentials_open_a_bucket(bucket, s3_server, monkeypatch, request, where):
+    storage.write(f"{bucket}/raw/a.bin", b"abc")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name)
+    keys = {"access": "testing", "secret": "testing", "endpoint_url": s3_server}
+    engine = where and request.getfixturevalue("spark_context")
+    found = LocalParallelReader(engine, credentials=keys).read(f"{bucket}/raw", "bin")
+    assert list(getattr(found, "collect", lambda: found)()) == [(0, b"abc", f"{bucket}/raw/a.bin")]
+    assert LocalFileReader(keys).read(f"{bucket}/raw/*.bin", offset=1, size=1) == b"b"

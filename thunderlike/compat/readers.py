@@ -17,7 +17,7 @@ from thunderlike.errors import NotFound, SpecError
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from thunderlike.storage import AnyPath
+    from thunderlike.storage import AnyCredentials, AnyPath
 
 __all__ = [
     "FileNotFoundError",
@@ -38,10 +38,12 @@ class LocalParallelReader:
     ----------
     engine : None, SparkContext or SparkSession
         Where they are read.
+    credentials : dict, optional
+        What opens a bucket, for `read`: ``{'access': ..., 'secret': ...}``.
     """
 
-    def __init__(self, engine: Any = None) -> None:
-        self.engine = engine
+    def __init__(self, engine: Any = None, credentials: AnyCredentials = None) -> None:
+        self.engine, self.credentials = engine, credentials
 
     @staticmethod
     def list(
@@ -65,7 +67,8 @@ class LocalParallelReader:
         npartitions: int | None = None,
     ) -> Any:
         """Return ``(number, bytes, path)`` of each file: a list, or on Spark an RDD."""
-        files = list(enumerate(self.list(path, ext, start, stop, recursive)))
+        place = storage.at(path, self.credentials)
+        files = list(enumerate(self.list(place, ext, start, stop, recursive)))
         if self.engine is None:
             return [_read(file) for file in files]
         parts = min(npartitions or len(files), len(files))
@@ -73,7 +76,16 @@ class LocalParallelReader:
 
 
 class LocalFileReader:
-    """Reads one file."""
+    """Reads one file.
+
+    Parameters
+    ----------
+    credentials : dict, optional
+        What opens a bucket, for `read` and `open`: ``{'access': ..., 'secret': ...}``.
+    """
+
+    def __init__(self, credentials: AnyCredentials = None) -> None:
+        self.credentials = credentials
 
     @staticmethod
     def list(
@@ -111,7 +123,7 @@ class LocalFileReader:
         NotFound, SpecError
             When there is none, or more than one.
         """
-        only = self._only(path, filename)
+        only = self._only(storage.at(path, self.credentials), filename)
         length = storage.stat(only).size if size < 0 else size
         return storage.read_range(only, offset or 0, length)
 
