@@ -1,0 +1,86 @@
+"""Results of items, put together into one array."""
+
+from __future__ import annotations
+
+import numbers
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Collected", "assembled"]
+
+
+class Collected:
+    """Results by position, written straight into one array while they are alike.
+
+    Parameters
+    ----------
+    n : int
+        How many there will be. Threads may put different positions at once.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._array: NDArray[Any] | None = None
+        self._shape: tuple[int, ...] = ()
+        self._dtype: Any = None
+        self._others: dict[int, Any] = {}
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing has come yet."""
+        return self._array is None and not self._others
+
+    def expect(self, value: Any) -> None:
+        """Make room for results like this one."""
+        if type(value) is np.ndarray:
+            self._shape, self._dtype = value.shape, value.dtype
+            self._array = np.empty((self._n, *value.shape), value.dtype)
+
+    def put(self, position: int, value: Any) -> None:
+        """Note one result."""
+        if type(value) is np.ndarray and value.shape == self._shape and value.dtype == self._dtype:
+            self._array[position] = value  # type: ignore[index]  # there is one of that shape
+        else:
+            self._others[position] = value
+
+    def whole(self) -> Any:
+        """All results: stacked where their shapes agree, else an object array."""
+        if self._array is not None and not self._others:
+            return self._array
+        return assembled(
+            [self._others[k] if k in self._others else self._one(k) for k in range(self._n)]
+        )
+
+    def _one(self, position: int) -> Any:
+        assert self._array is not None
+        return self._array[position]
+
+
+def assembled(values: list[Any]) -> NDArray[Any]:
+    """One array of values, by the first axis.
+
+    Arrays of one shape are stacked, numbers become an array of their common dtype, text one of
+    text; everything else is an object array.
+
+    Examples
+    --------
+    >>> assembled([1, 2.5])
+    array([1. , 2.5])
+    >>> assembled([np.zeros(2), np.zeros(3)]).dtype
+    dtype('O')
+    """
+    if values and all(isinstance(value, np.ndarray) for value in values):
+        if len({value.shape for value in values}) == 1:
+            return np.stack(values)
+    elif (values and all(isinstance(v, numbers.Number | np.generic | bool) for v in values)) or (
+        values and all(isinstance(value, str) for value in values)
+    ):
+        return np.array(values)
+    out = np.empty(len(values), dtype=object)
+    for position, value in enumerate(values):
+        out[position] = value
+    return out

@@ -1,0 +1,508 @@
+"""A handful of items with named arrays, one entry for each item."""
+
+from __future__ import annotations
+
+import copy as copying
+import threading
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from thunderlike.batches import files
+from thunderlike.batches.actions import Actions, action
+from thunderlike.batches.cropping import cropped, length_of
+from thunderlike.batches.index import Cut, DatasetIndex
+from thunderlike.errors import KeyMissing, SpecError, WrongType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from thunderlike.batches.index import Array
+
+__all__ = ["Batch", "Components", "Item"]
+
+
+class Components:
+    """What a batch holds, an attribute for each component."""
+
+    def __init__(self, arrays: dict[str, Any]) -> None:
+        vars(self).update(arrays)
+
+    def __repr__(self) -> str:
+        return f"Components({', '.join(vars(self))})"
+
+
+class Batch(Actions):
+    """Items and their components, aligned: entry k of each component belongs to item k.
+
+    Parameters
+    ----------
+    index : int, iterable or DatasetIndex
+        Labels of the items.
+    dataset, pipeline : optional
+        Where they come from.
+    preloaded
+        All data, from which the items of the batch are cut when they are first asked for: a dict of
+        arrays, a tuple or list of them in the order of `components`, a DataFrame, a structured
+        array, or one array for a batch without components. Whole-number labels are positions in it.
+    copy : bool
+        Copy what is cut, so that what is done to the batch never changes `preloaded`.
+    **attrs
+        Attributes of the batch, known to :meth:`get_attrs`.
+
+    Attributes
+    ----------
+    components : tuple of str or None
+        Names of the components; a subclass may say which there are.
+
+    Examples
+    --------
+    >>> batch = Batch.from_data(data={"image": np.zeros((3, 4, 4)), "label": np.arange(3)})
+    >>> batch.apply_parallel(np.max, src="image", dst="peak").peak
+    array([0., 0., 0.])
+    >>> batch[1].label
+    np.int64(1)
+    """
+
+    components: tuple[str, ...] | None = None
+    _own: ClassVar[frozenset[str]] = frozenset({"components", "data", "data_setter", "random_seed"})
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not (cls.components is None or isinstance(cls.components, tuple)):
+            raise WrongType(f"components is a tuple of names or None, not {cls.components!r}")
+
+    def __init__(
+        self,
+        index: Any,
+        dataset: Any = None,
+        pipeline: Any = None,
+        preloaded: Any = None,
+        *,
+        copy: bool = False,
+        cut: Cut | None = None,
+        **attrs: Any,
+    ) -> None:
+        super().__init__()
+        self.index = index if isinstance(index, DatasetIndex) else DatasetIndex(index)
+        self._dataset, self._pipeline = dataset, pipeline
+        self._preloaded, self._copy = preloaded, copy
+        self._cut = cut or Cut(np.arange(len(self)), np.zeros(len(self), np.intp))
+        self._lock = threading.Lock()
+        self._arrays: dict[str, Any] = {}
+        self._raw: Any = None
+        self._attrs: tuple[str, ...] = ()
+        if self.components is None and isinstance(preloaded, dict):
+            self.components = tuple(preloaded)
+        self.create_attrs(**attrs)
+
+    @classmethod
+    def from_data(cls, index: Any = None, data: Any = None, **kwargs: Any) -> Self:
+        """Make a batch of data; without an index its items are numbered from 0."""
+        if index is None:
+            index = length_of(data)
+        return cls(index, preloaded=data, **kwargs)
+
+    # what it is
+
+    @property
+    def indices(self) -> Array:
+        """Labels of the items."""
+        return self.index.indices
+
+    @property
+    def size(self) -> int:
+        """Number of items."""
+        return len(self.index)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def items(self) -> list[list[Any]]:
+        """Each item in a list of its own, as arguments for a worker."""
+        return [[item] for item in self]
+
+    @property
+    def dataset(self) -> Any:
+        """The dataset of its pipeline, else the one it was cut from."""
+        return getattr(self._pipeline, "dataset", None) or self._dataset
+
+    @property
+    def pipeline(self) -> Any:
+        """The pipeline that runs on it, or None."""
+        return self._pipeline
+
+    @property
+    def array_of_nones(self) -> Array:
+        """An object array with None for each item."""
+        return np.full(len(self), None, dtype=object)
+
+    # data
+
+    @property
+    def data(self) -> Any:
+        """The components, an attribute each; the data itself where there are none; or None."""
+        self._load()
+        return self._raw if self.components is None else Components(self._arrays)
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        self._preloaded, self._raw, self._arrays = None, None, {}
+        self._fill(data)
+
+    def _replace_data(self, data: Any) -> None:
+        self.data = data
+
+    data_setter = property(None, _replace_data, doc="Write-only spelling of `data`.")
+
+    def _load(self) -> None:
+        if self._preloaded is None:
+            return
+        with self._lock:
+            if self._preloaded is not None:
+                data = cropped(self._preloaded, self._places())
+                self._fill(copying.deepcopy(data) if self._copy else data)
+                self._preloaded = None
+
+    def _places(self) -> Array:
+        """Where in all data the items are: labels that are numbers, else positions."""
+        return self.indices if self.indices.dtype.kind in "iu" else self._cut.positions
+
+    def _fill(self, data: Any) -> None:
+        """Take data that is cut already."""
+        if data is not None and self.components is None and isinstance(data, dict):
+            self.components = tuple(data)
+        if self.components is None:
+            self._raw = data
+            return
+        for name, values in _named(data, self.components).items():
+            self._set(name, values)
+
+    def _set(self, name: str, values: Any) -> None:
+        if values is not None and len(values) != len(self):
+            raise SpecError(
+                f"component {name!r} got {len(values)} entries for {len(self)} items: "
+                "it needs one for each"
+            )
+        self._arrays[name] = values
+
+    def __getattr__(self, name: str) -> Any:
+        components = self.__dict__.get("components", type(self).components)
+        if not name.startswith("_") and self.__dict__.get("_preloaded") is not None:
+            self._load()
+            components = self.components
+        if components and name in components:
+            return self._arrays.get(name)
+        raise AttributeError(
+            f"{type(self).__name__} has neither an attribute nor a component {name!r}"
+        )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self.components and name in self.components and name not in self._own:
+            self._load()
+            self._set(name, value)
+        else:
+            super().__setattr__(name, value)
+
+    # items
+
+    def __getitem__(self, label: Any) -> Any:
+        """The item of a label; a sub-batch for a list or array of labels, or a slice of positions.
+
+        Raises
+        ------
+        KeyMissing
+            For a label that is not there.
+        """
+        if isinstance(label, slice):
+            return self._part(np.arange(len(self))[label])
+        if isinstance(label, list | np.ndarray):
+            return self._part(self.index.get_pos(label))
+        return self._item(self.index.get_pos(label))
+
+    def _item(self, position: int) -> Any:
+        data = self.data
+        if data is None:
+            return None
+        return Item(self, position) if self.components is not None else _at(data, position)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self._item(position) for position in range(len(self)))
+
+    def get(self, item: Any = None, component: str | None = None) -> Any:
+        """All data, a component, an item, or a component of an item."""
+        if item is None:
+            return self.data if component is None else getattr(self, component)
+        return self[item] if component is None else getattr(self[item], component)
+
+    def _part(self, positions: Array) -> Self:
+        """The items at some positions, as a batch."""
+        self._load()
+        part = self._light(self.index.subset_by_pos(positions))
+        part._cut = Cut(self._cut.positions[positions], self._cut.epochs[positions])
+        part._arrays = {name: cropped(a, positions) for name, a in self._arrays.items()}
+        part._raw = cropped(self._raw, positions)
+        return part
+
+    def _light(self, index: Any = None) -> Self:
+        """The same batch without its data: what a worker elsewhere needs of it."""
+        part = copying.copy(self)
+        part.index = self.index if index is None else index
+        part._arrays, part._raw, part._preloaded = {}, None, None
+        return part
+
+    # components and attributes
+
+    @action
+    def add_components(self, components: str | Sequence[str], init: Any = None) -> Self:
+        """Add components, with their values or None.
+
+        Parameters
+        ----------
+        components : str or sequence of str
+            New names.
+        init
+            Values of the one, or a list of the values of each.
+
+        Raises
+        ------
+        SpecError
+            For a name that is taken; for values that are too few or not one for each item; for a
+            batch that holds data without components.
+        """
+        self._load()
+        names = (components,) if isinstance(components, str) else tuple(components)
+        inits = (
+            [init] if isinstance(components, str) else [None] * len(names) if init is None else init
+        )
+        if len(inits) != len(names):
+            raise SpecError(
+                f"{len(names)} components need as many initial values, not {len(inits)}"
+            )
+        if self.components is None and self._raw is not None:
+            raise SpecError(
+                "a batch that holds data without components can get none: name that first"
+            )
+        for name in names:
+            if name in dir(self) or name in (self.components or ()) or names.count(name) > 1:
+                raise SpecError(f"{name!r} is taken: give the component another name")
+        self.components = (self.components or ()) + names
+        for name, values in zip(names, inits, strict=True):
+            self._set(name, values)
+        return self
+
+    @action
+    def create_attrs(self, **attrs: Any) -> Self:
+        """Set attributes and remember their names."""
+        for name, value in attrs.items():
+            setattr(self, name, value)
+        self._attrs = tuple(dict.fromkeys(self._attrs + tuple(attrs)))
+        return self
+
+    def get_attrs(self) -> dict[str, Any]:
+        """The attributes that were given by name."""
+        return {name: getattr(self, name) for name in self._attrs}
+
+    # copies
+
+    def deepcopy(self) -> Self:
+        """A batch of its own: arrays are copied, dataset and pipeline shared."""
+        self._load()
+        made = copying.copy(self)
+        made._arrays, made._raw = copying.deepcopy((self._arrays, self._raw))
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.deepcopy()
+
+    def __copy__(self) -> Self:
+        made = type(self).__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        made._arrays, made._lock = dict(self._arrays), threading.Lock()
+        return made
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._load()
+        return {
+            k: v for k, v in self.__dict__.items() if k not in ("_lock", "_dataset", "_pipeline")
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock(), _dataset=None, _pipeline=None)
+
+    def as_dataset(self, dataset: Any = None, *, copy: bool = False) -> Any:
+        """Make a dataset of the items, whose class is that of `dataset` or of its own.
+
+        Raises
+        ------
+        SpecError
+            When there is neither.
+        """
+        model = dataset if dataset is not None else self.dataset
+        if model is None:
+            raise SpecError("give the class of the dataset: this batch comes from none")
+        made = model if isinstance(model, type) else type(model)
+        data = self._arrays if self.data is not None and self.components else self._raw
+        positional = DatasetIndex(len(self)) if self.indices.dtype.kind in "iu" else self.index
+        return made(
+            positional, batch_class=type(self), preloaded=data, copy=copy, **self.get_attrs()
+        )
+
+    # many batches
+
+    @classmethod
+    def merge(
+        cls,
+        batches: Iterable[Batch],
+        batch_size: int | None = None,
+        components: Iterable[str] | None = None,
+        batch_class: type[Batch] | None = None,
+        *,
+        keep_index: bool = False,
+    ) -> tuple[Any, Any]:
+        """Join batches into one of `batch_size` items, and one of the rest.
+
+        Parameters
+        ----------
+        batch_size : int, optional
+            Items of the first; all by default.
+        components : iterable of str, optional
+            Which to keep; all of the first batch by default.
+        batch_class : type, optional
+            Of the results.
+        keep_index : bool
+            Keep the labels, instead of numbers from 0.
+
+        Returns
+        -------
+        tuple of Batch
+            The second is None when nothing is left.
+
+        Raises
+        ------
+        SpecError
+            For no batches, or a component that is None in some.
+        """
+        parts = list(batches)
+        if not parts:
+            raise SpecError("there are no batches to merge: give at least one")
+        for part in parts:
+            part._load()
+        made = (batch_class or cls)._joined(parts, components, keep_index=keep_index)
+        if batch_size is None or batch_size >= len(made):
+            return made, None
+        first, rest = made[:batch_size], made[batch_size:]
+        if not keep_index:
+            first.index, rest.index = DatasetIndex(len(first)), DatasetIndex(len(rest))
+        return first, rest
+
+    @classmethod
+    def _joined(
+        cls, parts: list[Batch], components: Iterable[str] | None, *, keep_index: bool
+    ) -> Self:
+        labels = [label for part in parts for label in part.indices]
+        cut = Cut(
+            *(np.concatenate(pair) for pair in zip(*(part._cut for part in parts), strict=True))
+        )
+        made = cls(labels if keep_index else len(labels), cut=cut)
+        names = tuple(components) if components is not None else parts[0].components
+        if names is None:
+            made._raw = cls.merge_component(None, [part._raw for part in parts])
+            return made
+        made.components = names
+        for name in names:
+            made._arrays[name] = cls.merge_component(
+                name, [part._arrays.get(name) for part in parts]
+            )
+        first = parts[0]
+        made._seed, made._dataset, made._pipeline = first._seed, first._dataset, first._pipeline
+        return made
+
+    @classmethod
+    def merge_component(cls, component: str | None, data: list[Any]) -> Any:
+        """Join the values of one component; a subclass may know better.
+
+        Raises
+        ------
+        SpecError
+            When they are None in some batches and not in others.
+        """
+        missing = sum(values is None for values in data)
+        if missing == len(data):
+            return None
+        if missing:
+            raise SpecError(f"component {component!r} is None in {missing} of {len(data)} batches")
+        if isinstance(data[0], list):
+            return [value for values in data for value in values]
+        if hasattr(data[0], "iloc"):
+            import pandas as pd
+
+            return pd.concat(data, ignore_index=True)
+        return np.concatenate(data)
+
+    # load and dump
+
+    @action
+    def load(
+        self, src: Any = None, fmt: str | None = None, dst: Any = None, **options: Any
+    ) -> Batch:
+        """Load components, from memory or files; see :mod:`thunderlike.batches.files`."""
+        return files.load(self, src, fmt, dst, **options)
+
+    @action
+    def dump(
+        self, dst: Any = None, fmt: str | None = None, components: Any = None, **options: Any
+    ) -> Batch:
+        """Write components, to memory or files; see :mod:`thunderlike.batches.files`."""
+        return files.dump(self, dst, fmt, components, **options)
+
+    save = dump
+
+
+class Item:
+    """One item of a batch, an attribute for each component; what is set goes to the batch."""
+
+    __slots__ = ("_batch", "_position")
+
+    def __init__(self, batch: Batch, position: int) -> None:
+        object.__setattr__(self, "_batch", batch)
+        object.__setattr__(self, "_position", position)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in (self._batch.components or ()):
+            raise AttributeError(
+                f"there is no component {name!r}; there are {self._batch.components}"
+            )
+        values = getattr(self._batch, name)
+        return None if values is None else _at(values, self._position)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in (self._batch.components or ()):
+            raise KeyMissing(f"there is no component {name!r}; there are {self._batch.components}")
+        getattr(self._batch, name)[self._position] = value
+
+    def __repr__(self) -> str:
+        return f"Item({self._batch.indices[self._position]!r}: {', '.join(self._batch.components)})"
+
+
+def _at(values: Any, position: int) -> Any:
+    return values.iloc[position] if hasattr(values, "iloc") else values[position]
+
+
+def _named(data: Any, components: tuple[str, ...]) -> dict[str, Any]:
+    """Data as a component each."""
+    if data is None:
+        return {}
+    if isinstance(data, tuple | list):
+        return dict(zip(components, data, strict=False))
+    names = data.dtype.names if isinstance(data, np.ndarray) else None
+    if names or isinstance(data, dict):
+        return {name: data[name] for name in components if name in (names or data)}
+    if hasattr(data, "columns"):
+        return {name: data[name].to_numpy() for name in components if name in data}
+    if len(components) == 1:
+        return {components[0]: data}
+    raise SpecError(
+        f"one {type(data).__name__} cannot be {len(components)} components: give a dict"
+    )
