@@ -441,7 +441,19 @@ class Batch(Actions):
             return pd.concat(data, ignore_index=True)
         return np.concatenate(data)
 
-    # load and dump
+    # out
+
+    def to_images(self, component: str) -> Any:
+        """The items of a component as local Images, their labels as labels; no copy."""
+        from thunderlike.data.images import Images
+
+        return Images(getattr(self, component), labels=self.indices)
+
+    def to_series(self, component: str) -> Any:
+        """The items of a component as local Series; their last axis is time."""
+        from thunderlike.data.series import Series
+
+        return Series(getattr(self, component))
 
     @action
     def load(

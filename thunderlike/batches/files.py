@@ -4,7 +4,7 @@
 ``fmt``     what is written                note
 ==========  =============================  ======================================================
 ``None``    into an array, at the labels   one component; reading cuts by the labels
-``csv``     a table, a row for each item   other than numbers and text is refused; axes of a
+``csv``     a table, a row for each item   numbers and text only, read as 64 bits; axes of a
                                            component are columns ``name_0_1``
 ``feather`` the same, as Arrow             needs pyarrow
 ``hdf5``    a group with an array for      with ``layout='items'`` a group for each item
@@ -189,7 +189,9 @@ def _shaped(parts: dict[tuple[int, ...], Any]) -> Any:
 
 def _read_csv(src: Any, _batch: Batch, **options: Any) -> Table:
     pandas = optional("pandas", "pandas")
-    frame = pandas.read_csv(io.BytesIO(storage.read(src)), index_col=0, **options)
+    frame = pandas.read_csv(
+        io.BytesIO(storage.read(src)), index_col=0, float_precision="round_trip", **options
+    )
     return frame.index.to_numpy(), _unflat(frame)
 
 
@@ -290,17 +292,17 @@ def _write_msgpack(dst: Any, labels: Any, arrays: dict[str, Any], **options: Any
 def _read_zarr(src: Any, _batch: Batch) -> Table:
     zarr = optional("zarr", "zarr")
     group = zarr.open_group(str(src), mode="r")
-    arrays = {name: np.asarray(group[name]) for name in group}
-    return arrays.pop(LABELS), arrays
+    told = dict(group.attrs)
+    return np.array(told[LABELS]), {name: np.asarray(group[name]) for name in told["components"]}
 
 
 def _write_zarr(dst: Any, labels: Any, arrays: dict[str, Any], *, overwrite: bool = False) -> None:
     zarr = optional("zarr", "zarr")
     with storage.output(dst, ["**"], overwrite=overwrite) as folder:
         group = zarr.open_group(folder, mode="w")
-        for name, values in {LABELS: labels, **arrays}.items():
-            array = np.asarray(values)
-            group.create_array(name, data=array)
+        group.attrs.update({LABELS: labels.tolist(), "components": list(arrays)})
+        for name, values in arrays.items():
+            group.create_array(name, data=np.asarray(values))
 
 
 # ---- a file for each item
