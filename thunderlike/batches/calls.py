@@ -18,7 +18,7 @@ from thunderlike.parallel.seeds import generator
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["TARGETS", "Call", "Work", "accepted"]
+__all__ = ["TARGETS", "Call", "Chunk", "Failed", "Work", "accepted", "arguments"]
 
 # What the original calls them, and who runs it in `tl.parallel`.
 TARGETS = {

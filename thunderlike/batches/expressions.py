@@ -8,11 +8,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.errors import KeyMissing, SpecError
+from thunderlike.parallel.stream import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["B", "C", "Expression", "F", "P", "R", "V", "evaluated"]
+__all__ = [
+    "B",
+    "BatchPart",
+    "C",
+    "Expression",
+    "F",
+    "P",
+    "PerItem",
+    "R",
+    "Setting",
+    "V",
+    "Variable",
+    "evaluated",
+]
 
 
 class Expression:
@@ -111,15 +125,15 @@ class Variable(_Named):
 
     def __init__(self, name: Any, mode: str = "w") -> None:
         super().__init__(name)
-        self._mode = mode
+        self._store = {"w": "assign", "a": "append"}[checked("mode", mode, ("w", "a"))]
 
     def get(self, batch: Any) -> Any:
         """Its value now."""
         return batch.pipeline.v(evaluated(self._name, batch))
 
     def set(self, batch: Any, value: Any) -> None:
-        """Replace it, append to it, or add to it."""
-        batch.pipeline.assign(evaluated(self._name, batch), value, self._mode)
+        """Replace it, or append to it."""
+        getattr(batch.pipeline, self._store)(evaluated(self._name, batch), value)
 
 
 class Setting(_Named):

@@ -188,11 +188,22 @@ class Pipeline:
                 self._state.variables[name] = self._first(name)
             return self._state.variables[name]
 
-    def assign(self, name: str, value: Any, mode: str = "w") -> None:
-        """Set a variable; with mode ``'a'`` append to it."""
+    def assign(self, name: str, value: Any) -> None:
+        """Set a variable.
+
+        Raises
+        ------
+        KeyMissing
+            For one that was not initialised.
+        """
         with self._state.lock:
-            held = self.v(name)
-            self._state.variables[name] = [*held, value] if mode == "a" else value
+            self.v(name)
+            self._state.variables[name] = value
+
+    def append(self, name: str, value: Any) -> None:
+        """Append to a variable that is a list; else as :meth:`assign`."""
+        with self._state.lock:
+            self.assign(name, [*self.v(name), value])
 
     def _first(self, name: str) -> Any:
         if name not in self._defaults:
