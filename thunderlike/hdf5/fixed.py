@@ -12,7 +12,7 @@ import numpy as np
 
 from thunderlike._lazy import optional
 from thunderlike.errors import Hdf5Error, SpecError
-from thunderlike.hdf5 import arrays, attributes, datasets, pickles
+from thunderlike.hdf5 import arrays, attributes, datasets, metadata, pickles
 from thunderlike.hdf5.encode import new_group
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["fits_frame", "fits_series", "get", "put_frame", "put_series"]
 
 _MARKS = {"pandas_version": "0.15.2", "encoding": "UTF-8", "errors": "strict"}
+_AXES = (np.dtype(np.int64), np.dtype(np.float64), np.dtype("M8[ns]"))
 _NO_NAME = b"N."  # how pandas writes that an axis has no name: None, pickled
 
 
@@ -56,11 +57,11 @@ def _fits_values(dtype: Any) -> bool:
 
 def _fits_axis(index: Any) -> bool:
     named = index.name is None or (isinstance(index.name, str) and _is_plain(index.name))
-    if not named or getattr(index, "freq", None) is not None or index.nlevels > 1:
+    if not named or index.nlevels > 1:
         return False
     if index.dtype == object:
         return all(type(label) is str and _is_plain(label) for label in index)
-    plain = isinstance(index.dtype, np.dtype) and index.dtype in (np.int64, np.float64)
+    plain = isinstance(index.dtype, np.dtype) and index.dtype in _AXES
     return plain and not (type(index).__name__ == "RangeIndex" and not _is_count(index))
 
 
@@ -118,14 +119,24 @@ def _axes(group: Any, place: Place, axes: dict[str, Any]) -> None:
         datasets.write_part(dataset, values)
         label = _NO_NAME if index.name is None else index.name
         told = {"kind": kind, "name": label, "transposed": np.bool_(True)}
-        ours = {"DEEPDISH_IO_TL": '{"range":true}'} if type(index).__name__ == "RangeIndex" else {}
-        _marks(dataset, {**told, **ours})
+        _marks(dataset, told)
+        metadata.write(dataset, _known(index))
         _marks(group, {f"{name}_variety": "regular"})
+
+
+def _known(index: Any) -> dict[str, Any]:
+    """What the layout has no place for, or pickles."""
+    if type(index).__name__ == "RangeIndex":
+        return {"range": True}
+    freq = getattr(index, "freqstr", None)
+    return {"freq": freq} if freq else {}
 
 
 def _axis(index: Any) -> tuple[str, NDArray[Any]]:
     if index.dtype == object:
         return "string", np.array([label.encode() for label in index], "S")
+    if index.dtype.kind == "M":
+        return "datetime64", index.to_numpy().view(np.int64)
     return ("float" if index.dtype == np.float64 else "integer"), index.to_numpy()
 
 
@@ -201,8 +212,12 @@ def _read_axis(reader: Reader, group: Group, name: str, rows: Any = None) -> Any
     zone = told.get("tz")
     if zone is not None:
         values = pandas.DatetimeIndex(values).tz_localize("UTC").tz_convert(str(zone))
-    if "range" in str(told.get("DEEPDISH_IO_TL", "")) and rows is None:
+    known = metadata.read(node, list(told))
+    if "range" in known and rows is None:
         return pandas.RangeIndex(len(values), name=label)
+    freq = known.get("freq") if rows is None else None
+    if freq is not None:
+        return pandas.DatetimeIndex(values, freq=str(freq), name=label)
     return pandas.Index(values, name=label)
 
 
