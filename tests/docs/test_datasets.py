@@ -1,0 +1,19 @@
+"""docs/datasets.md: what it shows runs."""
+
+from __future__ import annotations
+
+import doctest
+from pathlib import Path
+
+from thunderlike import storage
+
+PAGE = Path(__file__).parents[2] / "docs" / "datasets.md"
+
+
+def test_every_line_of_the_page_runs():
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    result = doctest.testfile(str(PAGE), module_relative=False, optionflags=flags)
+    for name in ("pets.msgpack", "many", "frames"):
+        storage.delete(f"memory://{name}")
+    assert result.attempted > 25
+    assert result.failed == 0
