@@ -2,9 +2,8 @@
 
 python benchmarks/hdf5.py [NAME ...]
 
-deepdish 0.3.7 needs libraries of its time: DEEPDISH_PYTHON=/tmp/deepdish-env/bin/python names a Python
-that has it (tests/interop/deepdish_env.py makes one). It then answers from a process of its own, and
-times its work there.
+deepdish 0.3.7 needs libraries of its time: DEEPDISH_PYTHON names a Python that has it, such as
+tests/interop/deepdish_env.py makes. It then works in a process of its own, on the same machine.
 """
 
 from __future__ import annotations
@@ -56,6 +55,7 @@ class Deepdish:
         )
 
     def ask(self, verb: str, path: Path, compression: str | None = None) -> None:
+        """Have it take data from a file, save them, or load a file; return when it has."""
         assert self._peer.stdin is not None
         assert self._peer.stdout is not None
         self._peer.stdin.write(f"{verb} {path} {compression}\n")
@@ -116,6 +116,7 @@ def pair(
 
 
 def asked(peer: Deepdish, verb: str, path: Path, choice: str | None) -> Callable[[], None]:
+    """What asks it."""
     return lambda: peer.ask(verb, path, str(choice))
 
 
@@ -188,6 +189,7 @@ def nodes(data: dict[str, np.ndarray]) -> dict[str, tuple[Callable[[], Any], Cal
 
 
 def framed(frame: pandas.DataFrame) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
+    """A frame by pandas' own means."""
     path = FOLDER / "frame.h5"
     return {
         "to_hdf": (

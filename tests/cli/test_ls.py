@@ -1,0 +1,148 @@
+"""thunderlike ls: the rows of deepdish's ddls, corrected."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import thunderlike as tl
+from thunderlike.cli import main
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shared = {"x": np.arange(3)}
+    data = {
+        "array": np.zeros((10, 2)), "packed": np.zeros(1000), "texts": np.array(["a", "bc"]),
+        "bytes": np.array([b"a"]), "bools": np.array([True]), "empty": np.zeros((0, 3), "f4"),
+        "int": 10, "float": 3.14, "text": "test", "long": "abcdefghijklmnopqrstuvwxyz0123456789",
+        "raw": b"ab", "none": None, "list": [1, [2, [3, [4]]]], "space": SimpleNamespace(a=1),
+        "pickled": tl.hdf5.ForcePickle(1), "shared": shared, "link": shared,
+        "many": {f"k{i}": i for i in range(60)}, "manylist": [[i] for i in range(60)],
+    }  # fmt: skip
+    tl.save("x.h5", data, "zlib:4")
+    return "x.h5"
+
+
+def told(capsys, *words):
+    """Exit code, and the value of each row by its path."""
+    code = main(["ls", *words])
+    lines = capsys.readouterr().out.splitlines()
+    return code, {line.partition(" ")[0]: line.partition(" ")[2].strip() for line in lines}
+
+
+def test_every_kind_of_row(path, capsys):
+    code, rows = told(capsys, path)
+    assert code == 0
+    assert rows["/array"] == "array (10, 2) [float64]"
+    assert rows["/texts"] == "array (2,) [unicode]"
+    assert rows["/bytes"] == "array (1,) [ascii]"
+    assert rows["/bools"] == "array (1,) [bool]"
+    assert rows["/empty"] == "array (0, 3) [float32]"
+    assert rows["/int"] == "10 [int64]"
+    assert rows["/float"] == "3.14 [float64]"
+    assert rows["/text"] == "'test' (4) [unicode]"
+    assert rows["/long"] == "'abcdefghijklmnopqrstuv...' (36) [unicode]"
+    assert rows["/raw"] == "b'ab' (2) [ascii]"
+    assert rows["/none"] == "None [python]"
+    assert rows["/space"] == "SimpleNamespace"
+    assert rows["/space/a"] == "1 [int64]"
+    assert rows["/pickled"] == "pickled [object]"
+    assert rows["/link"] == "link -> /shared [SoftLink]"
+
+
+def test_depth_shows_how_much_is_below(path, capsys):
+    rows = told(capsys, path, "-d", "2")[1]
+    assert rows["/list/i1"] == "list (2) [...]"
+    assert "/list/i1/i0" not in rows
+    assert rows["/manylist/i0"] == "list (1) [...]"
+    assert told(capsys, path, "--depth", "1")[1]["/space"] == "SimpleNamespace (1) {...}"
+
+
+def test_many_entries_are_left_out_but_of_lists(path, capsys):
+    main(["ls", path])
+    out = capsys.readouterr().out
+    assert "... 50 omitted (60 in total)" in out
+    assert "/many/k30" not in out
+    assert "/manylist/i30" in out
+    assert "/many/k30" in told(capsys, path, "-a")[1]
+
+
+def test_a_filter_and_leaves(path, capsys):
+    main(["ls", path, "-f", "list/i1$", "-nc"])
+    out = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in out[:-1]] == ["/list/i1", "/manylist/i1"]
+    assert out[-1].startswith("Filtered on: list/i1$ (")
+    rows = told(capsys, path, "-l")[1]
+    assert "/space/a" in rows
+    assert "/space" not in rows
+
+
+def test_compression_and_summary(path, capsys):
+    rows = told(capsys, path, "-c")[1]
+    assert rows["/packed"].endswith("zlib lvl4")
+    assert rows["/array"].endswith("none")
+    assert "0 +- 0" in told(capsys, path, "-s")[1]["/array"]
+    assert told(capsys, path, "-s")[1]["/texts"] == "array (2,) [unicode]"
+
+
+def test_inspect_prints_the_value(path, capsys):
+    assert main(["ls", path, "-i", "/int"]) == 0
+    assert capsys.readouterr().out == "10\n"
+    assert main(["ls", path, "-i", "/nothing"]) == 1
+    assert "Error: Could not find group: /nothing" in capsys.readouterr().err
+    assert main(["ls", path, path, "-i", "/int"]) == 2
+
+
+def test_json(path, capsys):
+    assert main(["ls", path, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    (packed,) = [entry for entry in found["entries"] if entry["path"] == "/packed"]
+    assert packed["shape"] == [1000]
+    assert packed["dtype"] == "float64"
+    assert packed["compression"] == "zlib lvl4"
+
+
+def test_several_files_and_a_broken_one(path, capsys, tmp_path):
+    (tmp_path / "broken.h5").write_bytes(b"text" * 1000)
+    assert main(["ls", path, "broken.h5", "none.h5"]) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("x.h5\n/array")
+    assert "\n\nbroken.h5\n" in out
+    assert "is no HDF5 file" in err
+    assert "no such file" in err
+    assert main(["ls", path, path]) == 0
+
+
+def test_a_star_marks_what_is_no_dictionary(tmp_path, capsys):
+    tl.save(tmp_path / "l.h5", [1, 2])
+    main(["ls", str(tmp_path / "l.h5")])
+    assert capsys.readouterr().out.startswith("/data*")
+
+
+def test_frames_and_matrices(tmp_path, capsys):
+    pandas = pytest.importorskip("pandas")
+    sparse = pytest.importorskip("scipy.sparse")
+    frame = pandas.DataFrame({"a": [1, 2], "b": [1.0, 2.0], "c": [True, False]})
+    data = {"f": frame, "s": frame["a"], "m": sparse.eye(4, format="csr")}
+    path = str(tmp_path / "p.h5")
+    tl.save(path, data)
+    rows = told(capsys, path)[1]
+    assert rows["/f"] == "DataFrame (2, 3)"
+    assert rows["/s"] == "Series (2,) [int64]"
+    assert rows["/m"] == "sparse csr (4, 4) [float64]"
+    assert "/m/indptr" in told(capsys, path, "--raw")[1]
+
+
+def test_long_paths_are_cut(tmp_path, capsys):
+    tl.save(tmp_path / "x.h5", {"k" * 150: 1})
+    main(["ls", str(tmp_path / "x.h5")])
+    line = capsys.readouterr().out
+    assert line.index("1 [int64]") == 79
+    assert "..." in line
+    main(["ls", str(tmp_path / "x.h5"), "--column-width", "30"])
+    assert capsys.readouterr().out.index("1 [int64]") == 29
