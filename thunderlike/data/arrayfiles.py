@@ -244,8 +244,11 @@ class SeriesSlabs(Loader):
         shape.insert(where - 1, length)
         rows = np.empty((stop - start, *shape), out.dtype)
         self.format.read(path, along, start, stop, rows)
-        flat = np.moveaxis(rows, where, -1).reshape(-1, length)
-        out[...] = flat[first - start * each : last - start * each]
+        series = np.moveaxis(rows, where, -1)
+        if len(out) == (stop - start) * each:
+            out.reshape(series.shape)[...] = series
+        else:
+            out[...] = series.reshape(-1, length)[first - start * each : last - start * each]
 
 
 def _packed(paths: Sequence[str], format: ArrayFormat, shape: Shape, axis: int) -> Packed | None:

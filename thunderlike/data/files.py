@@ -93,7 +93,13 @@ class FileSource:
 
         The map is private: what is written into it does not reach the file.
         """
-        return self.load.mapped(self.paths[0]) if len(self.paths) == 1 else None
+        found = self.load.mapped(self.paths[0]) if len(self.paths) == 1 else None
+        if found is not None and len(found) < self.spec.count:
+            raise FormatError(
+                f"{self.paths[0]}: cut short: it holds {len(found)} whole records of "
+                f"{self.spec.count}"
+            )
+        return None if found is None else found[: self.spec.count]
 
     @property
     def threads(self) -> int | None:
