@@ -282,6 +282,7 @@ _ENVIRONMENT = (
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
     "AWS_MAX_ATTEMPTS",
+    "AWS_RETRY_MODE",
 )
 
 
@@ -307,7 +308,10 @@ def _made(store: S3Store) -> Any:
     settings = {"signature_version": _module("botocore").UNSIGNED} if keys.get("anon") else {}
     config = _module("botocore.config").Config(
         max_pool_connections=THREADS,
-        retries={"mode": "adaptive", "total_max_attempts": _attempts()},
+        retries={
+            "mode": os.environ.get("AWS_RETRY_MODE", "adaptive"),
+            "total_max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", ATTEMPTS)),
+        },
         connect_timeout=10,
         tcp_keepalive=True,
         # Servers that speak like S3 often do not know the newer checksums.
@@ -316,10 +320,6 @@ def _made(store: S3Store) -> Any:
         **settings,
     )
     return session.client("s3", endpoint_url=store.endpoint_url, config=config)
-
-
-def _attempts() -> int:
-    return int(os.environ.get("AWS_MAX_ATTEMPTS", ATTEMPTS))
 
 
 def _transfer() -> Any:
