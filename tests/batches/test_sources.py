@@ -66,6 +66,10 @@ def test_a_pipeline_runs_over_a_collection_where_it_is(movie, engine):
     assert found.engine == movie.engine
     (batch,) = (Pipeline(Dataset(tl.images.fromarray(MOVIE))) + pipeline).gen_batch(20, seed=4)
     np.testing.assert_array_equal(found.toarray(), batch.image)
+    again = Dataset(movie).map_batches(pipeline)
+    np.testing.assert_array_equal(again.toarray(), batch.image)
+    with pytest.raises(SpecError, match="made of Images"):
+        Dataset(3).map_batches(pipeline)
 
 
 def test_a_pipeline_with_a_memory_cannot(movie):

@@ -9,7 +9,8 @@ import numpy as np
 from thunderlike.batches.batch import Batch
 from thunderlike.batches.index import Array, Cut, DatasetIndex
 from thunderlike.batches.pipeline import Pipeline
-from thunderlike.batches.sources import opened
+from thunderlike.batches.sources import component_of, map_batches, opened
+from thunderlike.data.base import Collection
 from thunderlike.errors import BadIndex, SpecError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Dataset:
         copy: bool = False,
         **attrs: Any,
     ) -> None:
+        self._collection = index
         found, data = opened(index)
         self.index: DatasetIndex = found
         self.batch_class = batch_class
@@ -115,6 +117,21 @@ class Dataset:
 
     def __rshift__(self, pipeline: Pipeline) -> Pipeline:
         return pipeline << self
+
+    def map_batches(self, pipeline: Pipeline) -> Any:
+        """Run a pipeline over the Images or Series that the dataset was made of, where they are.
+
+        See :func:`~thunderlike.batches.map_batches`.
+
+        Raises
+        ------
+        SpecError
+            When it was made of something else, or is a part of a dataset.
+        """
+        if not isinstance(self._collection, Collection):
+            raise SpecError("only a dataset made of Images or Series can be mapped as a whole")
+        component = component_of(self._collection)
+        return map_batches(self._collection, pipeline, component, self.batch_class)
 
     # parts
 
