@@ -79,9 +79,9 @@ def rows() -> Iterator[Row]:
 
 def reading(name: str, path: Path) -> Iterator[Row]:
     """In order, raw, one by one at random, by key, and shuffled."""
-    order = list(range(len(ours.MsgpackReader(path))))
-    random.Random(2).shuffle(order)
-    keys = [ours.MsgpackReader(path).find_key(i) for i in order[:20_000]]
+    reader = ours.MsgpackReader(path)
+    order = random.Random(2).sample(range(len(reader)), len(reader))
+    keys = [reader.find_key(i) for i in order[:20_000]]
 
     ways = {
         "decoded": lambda _, reader: used_up(reader),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from abc import ABC, abstractmethod
 from functools import cached_property
@@ -58,7 +59,17 @@ class Reader(ABC):
     ['c', 'd', 'e']
     """
 
-    _i: int = 0
+    # The cursor is where the last loop is: numbers that run beside its samples, see `iter`.
+    _marks: Iterator[int] = iter(())
+    _last: int = 0
+
+    @property
+    def _i(self) -> int:
+        return self._last - operator.length_hint(self._marks)
+
+    @_i.setter
+    def _i(self, index: int) -> None:
+        self._marks, self._last = iter(()), index
 
     @abstractmethod
     def __len__(self) -> int:
@@ -189,6 +200,8 @@ class Reader(ABC):
     ) -> Iterator[Any]:
         """Iterate over samples, moving the cursor to the one after each.
 
+        Of several loops over one reader, the one begun last moves the cursor.
+
         Parameters
         ----------
         start : int, optional
@@ -208,7 +221,10 @@ class Reader(ABC):
             raise SpecError(f"chunk_size is {chunk_size}; give at least 1")
         first = self._start(start)
         _, last, _ = slice(first, stop).indices(self._reach())
-        return self._advancing(first, self._walk(range(first, last), yield_key, raw, copy))
+        samples = self._walk(range(first, last), yield_key, raw, copy)
+        # Taken in step with the samples, at the speed of C; all are above 0, so none is left out.
+        self._marks, self._last = iter(range(first + 1, last + 1)), max(first, last)
+        return itertools.compress(samples, self._marks)
 
     def _start(self, start: int | None) -> int:
         if start is None:
@@ -218,10 +234,6 @@ class Reader(ABC):
         if not -len(self) <= start <= self._reach():
             raise self._outside(start)
         return start + len(self) if start < 0 else start
-
-    def _advancing(self, first: int, samples: Iterator[Any]) -> Iterator[Any]:
-        for self._i, sample in enumerate(samples, first + 1):
-            yield sample
 
     def _reach(self) -> int:
         """The number after the last sample that a loop comes to."""
@@ -289,11 +301,12 @@ class Reader(ABC):
     def __getstate__(self) -> dict[str, Any]:
         """Everything but what was opened or computed on first use."""
         kind = type(self)
-        return {
+        kept = {
             name: value
             for name, value in self.__dict__.items()
             if not isinstance(getattr(kind, name, None), cached_property)
         }
+        return kept | {"_marks": iter(()), "_last": self._i}
 
     # Numbers of samples
 

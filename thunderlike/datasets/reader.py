@@ -121,9 +121,15 @@ class MsgpackReader(Reader):
 
     def _one(self, index: int, raw: bool) -> Any:
         first, last = self._bounds[index], self._bounds[index + 1]
+        message: Any = self._file.bytes(first, last) if raw else self._file.view(first, last)
+        if self._verify:
+            self._checked(index, message)
         if raw:
-            return self._checked(index, self._file.bytes(first, last))
-        return self._unpacked(index, self._checked(index, self._file.view(first, last)))
+            return message
+        try:
+            return unpackb(message)
+        except FormatError as error:
+            raise self._corrupt(index, error) from error
 
     def _read(self, windows: Iterable[Numbers], raw: bool, copy: bool) -> Iterator[Any]:
         ours, theirs = tee(windows)
@@ -146,21 +152,13 @@ class MsgpackReader(Reader):
                         sample = revived(sample)
                         break
             except Exception:
-                sample = self._unpacked(index, message)  # says what is wrong, and where
+                sample = self._one(index, raw=False)  # says what is wrong, and where
             yield sample
-
-    def _unpacked(self, index: int, message: memoryview) -> Any:
-        try:
-            return unpackb(message)
-        except FormatError as error:
-            raise self._corrupt(index, error) from error
 
     def _checked(self, index: int, message: Any) -> Any:
         """The message, if its hash is the one that was written down."""
-        if self._verify:
-            wanted = self._sums[8 * index : 8 * index + 8]
-            if xxhash.xxh3_64_digest(message) != wanted:
-                raise self._corrupt(index, FormatError("its bytes are not those that were written"))
+        if xxhash.xxh3_64_digest(message) != self._sums[8 * index : 8 * index + 8]:
+            raise self._corrupt(index, FormatError("its bytes are not those that were written"))
         return message
 
     def _corrupt(self, index: int, cause: FormatError) -> CorruptSampleError:

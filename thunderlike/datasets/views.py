@@ -181,7 +181,7 @@ class Cycler(View):
     """
 
     def _reach(self) -> int:
-        return sys.maxsize if len(self._reader) else 0
+        return sys.maxsize - 1 if len(self._reader) else 0
 
     def _position(self, index: int) -> int:
         given = operator.index(index)
