@@ -270,6 +270,26 @@ def test_p_gives_each_item_its_own_and_needs_one_for_each(dataset):
         batch.apply_parallel(np.add, P([1, 2]), src="x")
 
 
+def test_batches_by_number_are_the_batches(dataset):
+    pipeline = dataset.p.apply_parallel(lambda x, rng: x + rng.random(), src="x", requires_rng=True)
+    batches = pipeline.sequence(4, shuffle=3)
+    assert len(batches) == 3
+    found = [batches[k]["x"].tolist() for k in (2, 0, 1)]
+    expected = xs(pipeline.gen_batch(4, shuffle=3))
+    assert found == [expected[2], expected[0], expected[1]]
+    assert [batch["x"].tolist() for batch in batches] == expected
+    with pytest.raises(SpecError, match="rebatch"):
+        pipeline.rebatch(3).sequence(4)
+    with pytest.raises(EngineError, match="no dataset"):
+        Pipeline().sequence(4)
+
+
+def test_a_loader_of_torch_takes_them(dataset):
+    data = pytest.importorskip("torch.utils.data")
+    loader = data.DataLoader(dataset.p.add(1).sequence(4), batch_size=None)
+    assert [batch["x"].tolist() for batch in loader] == xs(dataset.p.add(1).gen_batch(4))
+
+
 def test_a_pipeline_that_wants_the_next_gets_it(dataset):
     pipeline = dataset.p.add(1)
     assert [pipeline.next_batch(6).x[0] for _ in range(3)] == [1, 7, 3]

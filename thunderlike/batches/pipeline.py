@@ -17,7 +17,7 @@ from thunderlike.parallel.maps import pmap
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Pipeline"]
+__all__ = ["Batches", "Pipeline"]
 
 APART = 1000  # random streams of one step are numbered within this
 
@@ -297,6 +297,45 @@ class Pipeline:
             batch._pipeline, batch._dataset = self, self.dataset
             yield batch
 
+    def sequence(
+        self,
+        batch_size: int,
+        *,
+        shuffle: bool | int = False,
+        seed: int | None = None,
+        n_epochs: int = 1,
+        drop_last: bool = False,
+    ) -> Batches:
+        """Batches by number, as dicts of components: for ``torch.utils.data.DataLoader``.
+
+        Give it to a loader with ``batch_size=None``. Whichever worker of it makes a batch, it is
+        the same one.
+
+        Raises
+        ------
+        EngineError
+            Without a dataset.
+        SpecError
+            For a pipeline that cuts batches anew: they have no numbers.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from thunderlike.batches import Dataset
+        >>> batches = Dataset(5, preloaded={"x": np.arange(5)}).p.sequence(2)
+        >>> len(batches), batches[2]
+        (3, {'x': array([4])})
+        """
+        if self.dataset is None:
+            raise EngineError("the pipeline has no dataset: dataset >> pipeline gives it one")
+        if any(isinstance(step, _Rebatch) for step in self._steps):
+            raise SpecError("batches that are cut anew have no numbers: leave out rebatch")
+        found = cuts(
+            len(self.dataset), batch_size, shuffle=shuffle, n_epochs=n_epochs, drop_last=drop_last
+        )
+        seed = seed if seed is not None else _seed_of(shuffle)
+        return Batches(_Made(self, self.dataset, seed, len(self._steps)), list(found))
+
     def next_batch(self, batch_size: int, **how: Any) -> Any:
         """The next of batches that never end."""
         key = (batch_size, tuple(sorted(how.items())))
@@ -328,6 +367,21 @@ class Pipeline:
         for _ in self.gen_batch(batch_size, **how):
             pass
         return self
+
+
+class Batches:
+    """Batches by number, made when they are asked for."""
+
+    def __init__(self, made: _Made, found: list[Cut]) -> None:
+        self._made, self._cuts = made, found
+
+    def __len__(self) -> int:
+        return len(self._cuts)
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        batch = self._made(self._cuts[number])
+        batch._load()
+        return {name: getattr(batch, name) for name in batch.components or ()}
 
 
 class _State:
