@@ -147,10 +147,9 @@ class MsgpackReader(Reader):
         for index, message in zip(numbers, messages, strict=True):
             try:
                 sample = decode(message)
-                for value in sample.values():
+                for name, value in sample.items():
                     if type(value) in CONTAINERS:
-                        sample = revived(sample)
-                        break
+                        sample[name] = revived(value)
             except Exception:
                 sample = self._one(index, raw=False)  # says what is wrong, and where
             yield sample

@@ -169,7 +169,19 @@ decode = msgspec.msgpack.Decoder().decode  # alone, it leaves the maps of arrays
 
 
 def _number(found: dict[Any, Any]) -> Any:
-    """Make what a map describes; a map that only looks like one stays a map."""
+    """Make what a map describes; almost always that is an array, and nothing is wrong with it."""
+    try:
+        if found[b"nd"] is True:
+            dtype, shape, data = _dtype(found[b"type"]), found[b"shape"], found[b"data"]
+            if len(data) == dtype.itemsize * math.prod(shape):
+                return np.ndarray(shape, dtype, data)
+    except (KeyError, TypeError, ValueError):
+        return _other(found)
+    return _other(found)
+
+
+def _other(found: dict[Any, Any]) -> Any:
+    """Make a number, or say why a map is no array; one that only looks like one stays a map."""
     if b"type" in found and b"data" in found:
         if found.get(b"nd") is not True:
             return _scalar(found)
@@ -183,8 +195,7 @@ def _number(found: dict[Any, Any]) -> Any:
 
 
 def _array(found: dict[Any, Any]) -> Any:
-    if found.get(b"kind") == b"O":
-        raise FormatError(_NO_OBJECTS)
+    """Make an array in steps that can be told apart."""
     told, shape, data = found[b"type"], found[b"shape"], found[b"data"]
     dtype = _dtype(told)
     try:
