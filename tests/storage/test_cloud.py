@@ -18,7 +18,6 @@ SECRET = "wJalrXUtnFEMI"
 class Grudging(MemoryFileSystem):
     """Answers with an error that the test chooses."""
 
-    cachable = False
     answer: Exception = PermissionError("no")
 
     def cat_file(self, *_, **__):

@@ -205,7 +205,7 @@ def test_keys_that_were_given_go_with_every_path_that_comes_of_them(bucket, monk
 @pytest.mark.parametrize(
     ("given", "found"),
     [
-        ({"acess": "AK"}, "no 'acess' here; there are access, secret"),
+        ({"user": "AK"}, "no 'user' here; there are access, secret"),
         ({"access": "AK"}, "both 'access' and 'secret'"),
         ({1: 2}, "is a dict such as"),
         ("AK:xyzzy", "not a str"),

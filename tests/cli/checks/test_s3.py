@@ -92,3 +92,10 @@ def test_the_endpoint_of_the_setting_goes_first(monkeypatch):
     assert shown().details["endpoint"] == "setting:9000"
     monkeypatch.setenv("THUNDERLIKE_WORKERS", "many")  # which makes no sense
     assert shown().details["endpoint"] == "environment"
+
+
+def test_a_profile_that_is_nowhere_is_a_problem_with_keys_too(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AK")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    assert (shown().level, shown().fix) == ("warn", "unset AWS_PROFILE")

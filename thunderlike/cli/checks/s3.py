@@ -30,7 +30,7 @@ def s3() -> Finding:
         found = "of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY only one is set"
         fix = "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY"
         return Finding("s3", "warn", found, fix, details)
-    if named and source is None:
+    if named and _file_of(profile) is None:  # boto3 wants it there, whatever else it finds
         found = f"AWS_PROFILE={profile} is in no file of credentials"
         return Finding("s3", "warn", found, "unset AWS_PROFILE", details)
     found = f"credentials: {source or 'none'}; endpoint: {endpoint}; boto3: {boto3 or 'none'}"
@@ -42,11 +42,15 @@ def _source(profile: str) -> str | None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"):
         if name in os.environ:
             return name
-    for variable, default in _FILES.items():
-        path = Path(os.environ.get(variable, default)).expanduser()
-        if profile in _profiles(path):
-            return f"profile {profile} in {path}"
+    if path := _file_of(profile):
+        return f"profile {profile} in {path}"
     return next((n for n in os.environ if n.startswith("AWS_CONTAINER_CREDENTIALS_")), None)
+
+
+def _file_of(profile: str) -> Path | None:
+    """The first file of credentials that has a profile."""
+    paths = (Path(os.environ.get(name, default)) for name, default in _FILES.items())
+    return next((p for p in map(Path.expanduser, paths) if profile in _profiles(p)), None)
 
 
 def _profiles(path: Path) -> list[str]:
