@@ -6,6 +6,7 @@ from thunderlike.data.joining import concatenate
 from thunderlike.data.series import Series
 from thunderlike.series.arrays import fromhdf5, frommsgpack, fromnpy, fromzarr
 from thunderlike.series.construct import fromarray, fromlist, fromrandom, fromrdd
+from thunderlike.series.examples import fromexample
 from thunderlike.series.readers import frombinary, fromtext
 from thunderlike.series.samples import fromdataset
 
@@ -15,6 +16,7 @@ __all__ = [
     "fromarray",
     "frombinary",
     "fromdataset",
+    "fromexample",
     "fromhdf5",
     "fromlist",
     "frommsgpack",
