@@ -1,0 +1,239 @@
+"""Zip, tar, tar.gz and folders with one face: names, and bytes by name."""
+
+from __future__ import annotations
+
+import tarfile
+import threading
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING
+
+from thunderlike.errors import FormatError, NotFound, ThunderlikeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["Archive", "Folder", "Member", "Tar", "Zip", "opened"]
+
+# What the standard library answers damage with.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, tarfile.TarError, EOFError, OSError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in an archive, not read yet."""
+
+    archive: Archive
+    name: str
+
+    def read(self) -> bytes:
+        """Its bytes."""
+        return self.archive.read(self.name)
+
+
+class Archive(ABC):
+    """Files by name. Reading is safe from several threads; nothing is ever unpacked to a disk.
+
+    Names are divided by ``/``. An archive that names something outside itself is refused.
+
+    Parameters
+    ----------
+    path : Path
+        Of the archive.
+
+    Raises
+    ------
+    FormatError
+        When it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @abstractmethod
+    def _listed(self) -> list[str]:
+        """Name the files in it, in their order."""
+
+    @abstractmethod
+    def _read(self, name: str) -> bytes:
+        """Read a file that is there."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of it."""
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Files in it, in their order; a name that is there twice comes twice."""
+        with self._said():
+            found = self._listed()
+        for name in found:
+            if PurePosixPath(name).is_absolute() or ".." in name.split("/"):
+                raise FormatError(f"{self.path}: holds {name!r}, which lies outside of it")
+        return found
+
+    @cached_property
+    def _known(self) -> set[str]:
+        return set(self.names)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._known
+
+    def member(self, name: str) -> Member:
+        """A file to be read later; NotFound at once when there is none of that name."""
+        if name not in self:
+            raise NotFound(f"{self.path}: has no member {name!r}; get the archive anew")
+        return Member(self, name)
+
+    def ending(self, *suffixes: str) -> list[str]:
+        """Names with one of these ends."""
+        return [name for name in self.names if name.endswith(suffixes)]
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file.
+
+        Raises
+        ------
+        NotFound
+            When there is none of that name.
+        FormatError
+            When the archive is damaged there.
+        """
+        self.member(name)
+        with self._said(name):
+            return self._read(name)
+
+    def stream(self) -> Iterator[tuple[str, bytes]]:
+        """All files, one after the other, as they lie."""
+        return ((name, self.read(name)) for name in self.names)
+
+    def nested(self) -> Iterator[tuple[str, Iterator[tuple[str, bytes]]]]:
+        """For an archive of archives: the name of each and what is in it, in one pass."""
+        raise FormatError(f"{self.path}: is no tar archive of tar archives")
+
+    def lines(self, name: str) -> list[str]:
+        """The lines of a text file, without empty ones."""
+        return [line for line in self.read(name).decode("utf-8").splitlines() if line.strip()]
+
+    @contextmanager
+    def _said(self, name: str = "") -> Iterator[None]:
+        try:
+            yield
+        except ThunderlikeError:
+            raise
+        except _DAMAGE as error:
+            at = f" at {name!r}" if name else ""
+            raise FormatError(f"{self.path}: damaged{at}: {error}; get it anew") from error
+
+
+class Zip(Archive):
+    """A zip archive."""
+
+    @cached_property
+    def _zip(self) -> zipfile.ZipFile:
+        return zipfile.ZipFile(self.path)
+
+    def _listed(self) -> list[str]:
+        return [info.filename for info in self._zip.infolist() if not info.is_dir()]
+
+    def _read(self, name: str) -> bytes:
+        return self._zip.read(name)
+
+    def close(self) -> None:
+        """Close the file, if it was opened."""
+        if "_zip" in self.__dict__:
+            self.__dict__.pop("_zip").close()
+
+
+class Tar(Archive):
+    """A tar archive, compressed or not.
+
+    Looking names up goes over the whole archive once; :meth:`stream` and :meth:`nested` do not
+    look anything up.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._lock = threading.RLock()
+
+    @cached_property
+    def _tar(self) -> tarfile.TarFile:
+        return tarfile.open(self.path)  # closed in close()
+
+    def _listed(self) -> list[str]:
+        with self._lock:
+            self._infos = {_plain(info): info for info in self._tar if info.isfile()}
+            return [_plain(info) for info in self._tar.getmembers() if info.isfile()]
+
+    def _read(self, name: str) -> bytes:
+        with self._lock:
+            return _content(self._tar, self._infos[name])
+
+    def stream(self) -> Iterator[tuple[str, bytes]]:
+        """All files in one pass, as they lie."""
+        with self._said(), tarfile.open(self.path, "r|*") as tar:
+            yield from _all(tar)
+
+    def nested(self) -> Iterator[tuple[str, Iterator[tuple[str, bytes]]]]:
+        """For an archive of archives: the name of each and what is in it, in one pass."""
+        with self._said(), tarfile.open(self.path, "r|*") as tar:
+            for info in tar:
+                if info.isfile():
+                    yield _plain(info), self._inner(_plain(info), tar.extractfile(info))
+
+    def _inner(self, name: str, file: IO[bytes] | None) -> Iterator[tuple[str, bytes]]:
+        with self._said(name), tarfile.open(fileobj=file, mode="r|") as inner:
+            yield from _all(inner)
+
+    def close(self) -> None:
+        """Close the file, if it was opened."""
+        if "_tar" in self.__dict__:
+            self.__dict__.pop("_tar").close()
+
+
+class Folder(Archive):
+    """A folder, for sets that come unpacked, or one file, whose name is its last part."""
+
+    def _listed(self) -> list[str]:
+        if self.path.is_file():
+            return [self.path.name]
+        found = (path for path in self.path.rglob("*") if path.is_file())
+        return sorted(path.relative_to(self.path).as_posix() for path in found)
+
+    def _read(self, name: str) -> bytes:
+        place = self.path if self.path.is_file() else self.path / name
+        return place.read_bytes()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def opened(path: Path) -> Archive:
+    """The archive at a path, by its name; nothing is read before something is asked for."""
+    if path.suffix == ".zip":
+        return Zip(path)
+    return Tar(path) if {".tar", ".tgz"} & set(path.suffixes) else Folder(path)
+
+
+def _plain(info: tarfile.TarInfo) -> str:
+    return info.name.removeprefix("./")
+
+
+def _all(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
+    for info in tar:
+        if info.isfile():
+            yield _plain(info), _content(tar, info)
+
+
+def _content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(info)
+    data = file.read() if file else b""
+    if len(data) != info.size:
+        raise tarfile.ReadError(f"{info.name} has {len(data)} bytes of {info.size}")
+    return data

@@ -1,0 +1,143 @@
+"""Images of sets: decoded, encoded, cut into tiles, colours to classes."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike.errors import FormatError
+from thunderlike.formats.base import damage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+    from PIL.Image import Image
+
+__all__ = ["classes_of", "jpeg", "opened", "pixels", "png", "raster", "recompressed", "tiles"]
+
+_SHORT, _LONG = 375, 500  # what --compress scales large photos down to
+_AREA = 3 * _SHORT * _LONG
+
+
+def opened(data: bytes) -> Image:
+    """A decoded image; FormatError for what is none, or is cut short."""
+    from PIL import Image
+
+    with damage("image"):
+        image = Image.open(io.BytesIO(data))
+        image.load()
+        return image
+
+
+def pixels(data: bytes, mode: str | None = None) -> NDArray[Any]:
+    """Decode an image to an array, as stored or converted to a mode of Pillow."""
+    image = opened(data)
+    return np.asarray(image.convert(mode) if mode else image)
+
+
+def png(array: ArrayLike) -> bytes:
+    """Encode without loss: bool, uint8 and uint16 grey, uint8 colour."""
+    return _encoded(array, "PNG", optimize=True)
+
+
+def jpeg(array: ArrayLike, quality: int, subsampling: str = "4:2:0") -> bytes:
+    """Encode with loss: uint8 grey or colour, ``(height, width[, 3])``."""
+    return _encoded(array, "JPEG", quality=quality, subsampling=subsampling)
+
+
+def _encoded(array: ArrayLike, kind: str, **options: Any) -> bytes:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(array)).save(file, kind, **options)
+    return file.getvalue()
+
+
+def recompressed(data: bytes, quality: int | None, subsampling: str) -> bytes:
+    """A photo as a JPEG file that every decoder reads, smaller when a quality is given.
+
+    Ordinary JPEG files are kept as they are, unless a quality is given and they have at least half
+    of 375 x 500 pixels; those of more than one and a half times that are scaled down. Everything
+    else (PNG, CMYK) becomes JPEG in full colour resolution.
+    """
+    from PIL import Image
+
+    image = opened(data)
+    size = 3 * image.width * image.height
+    strange = image.format != "JPEG" or image.mode == "CMYK"
+    large = quality is not None and size > _AREA / 2
+    if not strange and not large:
+        return data
+    if large and size > 1.5 * _AREA:
+        scale = _LONG / max(image.size)
+        width, height = (round(scale * side) for side in image.size)
+        image = image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+    fine = subsampling if large else "444"
+    return jpeg(
+        np.asarray(image.convert("RGB")), 98 if quality is None else quality, ":".join(fine)
+    )
+
+
+def raster(data: bytes, dtype: str) -> NDArray[Any]:
+    """A TIFF file as ``(bands, rows, columns)``."""
+    import tifffile
+
+    with damage("tiff"):
+        found = np.asarray(tifffile.imread(io.BytesIO(data)))
+    if found.ndim not in (2, 3):
+        raise FormatError(f"an image has 2 or 3 axes, not {found.ndim}")
+    bands = found[None] if found.ndim == 2 else np.moveaxis(found, -1, 0)
+    return np.ascontiguousarray(bands, dtype)
+
+
+def tiles(
+    arrays: Sequence[NDArray[Any]], side: int, *, border: bool
+) -> Iterator[tuple[int, tuple[NDArray[Any], ...]]]:
+    """Cut arrays whose last two axes are rows and columns, in the same places.
+
+    Parameters
+    ----------
+    arrays : sequence of ndarray
+        Of the same rows and columns.
+    side : int
+        Of a tile, in pixels.
+    border : bool
+        Keep the smaller tiles at the right and lower border.
+
+    Yields
+    ------
+    int, tuple of ndarray
+        The number of a tile in row-major order, those left out counted too; and the tile of each
+        array, a view.
+
+    Examples
+    --------
+    >>> [(n, tile.shape) for n, (tile,) in tiles([np.zeros((1, 5, 4))], 2, border=False)]
+    [(0, (1, 2, 2)), (1, (1, 2, 2)), (2, (1, 2, 2)), (3, (1, 2, 2))]
+    """
+    rows, columns = arrays[0].shape[-2:]
+    corners = ((top, left) for top in range(0, rows, side) for left in range(0, columns, side))
+    for number, (top, left) in enumerate(corners):
+        if border or (top + side <= rows and left + side <= columns):
+            where = (..., slice(top, top + side), slice(left, left + side))
+            yield number, tuple(array[where] for array in arrays)
+
+
+def classes_of(image: NDArray[np.uint8], colors: ArrayLike) -> NDArray[np.uint8]:
+    """The class of each pixel of an RGB image: the place of its colour; 0 for unknown ones.
+
+    Examples
+    --------
+    >>> classes_of(np.array([[[255, 0, 0], [1, 2, 3]]], "uint8"), [(0, 0, 0), (255, 0, 0)])
+    array([[1, 0]], dtype=uint8)
+    """
+    weights = np.array([65536, 256, 1])
+    known = np.asarray(colors, np.int64) @ weights
+    order = np.argsort(known, kind="stable")
+    values = image.astype(np.int64) @ weights
+    place = np.searchsorted(known[order], values).clip(max=len(known) - 1)
+    found = order[place]
+    return np.where(known[found] == values, found, 0).astype(np.uint8)

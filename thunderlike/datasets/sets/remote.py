@@ -1,0 +1,192 @@
+"""Sets of what is seen from above: InriaBuildings, RIT18, Vaihingen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike.datasets.sets.parsers import mat
+from thunderlike.datasets.sets.pictures import classes_of, jpeg, png, raster, tiles
+from thunderlike.datasets.sets.spec import Item, SetSpec, Source, Split
+from thunderlike.errors import FormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from thunderlike.datasets.sets.spec import Options, Sample, Task
+
+__all__ = ["SETS"]
+
+_SIDE = 384  # of a tile
+
+# Buildings
+
+_TRAIN = ("vienna", "kitsap", "tyrol-w", "chicago", "austin")
+_TEST = ("bellingham", "bloomington", "innsbruck", "sfo", "tyrol-e")
+_INRIA = {
+    "train": ("train", _TRAIN, range(6, 37)),
+    "val": ("train", _TRAIN, range(1, 6)),
+    "test": ("test", _TEST, range(1, 37)),
+}
+
+
+def _inria(task: Task) -> Iterator[Item]:
+    folder, cities, numbers = _INRIA[task.split]
+    images = task["images"]
+    for city in cities:
+        for number in numbers:
+            name = f"{city}{number}.tif"
+            found: dict[str, Any] = {"image": images.member(f"{folder}/images/{name}")}
+            if folder == "train":
+                found["label_image"] = images.member(f"{folder}/gt/{name}")
+            yield Item(name, {**found, "whole": task.split == "train"})
+
+
+def _buildings(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG001
+    arrays = [raster(sample["image"], "uint8")]
+    if "label_image" in sample:
+        arrays.append(raster(sample["label_image"], "uint8"))
+    if sample["whole"]:
+        yield _building(sample["key"], *arrays)
+        return
+    for number, cut in tiles(_alike(arrays), _SIDE, border=False):
+        yield _building(f"{sample['key']}_{number}", *cut)
+
+
+def _building(key: str, image: Any, labels: Any = None) -> Sample:
+    encoded = {"key": key, "image": jpeg(image.transpose(1, 2, 0), 95)}
+    return encoded if labels is None else {**encoded, "label_image": png(labels[0] == 255)}
+
+
+def _alike(arrays: list[Any]) -> list[Any]:
+    if len({array.shape[-2:] for array in arrays}) != 1:
+        raise FormatError("an image and its labels are not of the same size")
+    return arrays
+
+
+INRIA = SetSpec(
+    name="InriaBuildings",
+    about="360 aerial images of 5000 x 5000 pixels with buildings marked.",
+    kind="remote sensing",
+    sample="ImageSegmentationData",
+    sources={"images": Source("AerialImageDataset")},
+    splits=(Split("train", 155), Split("val", 4225), Split("test", 30420, sample="ImageData")),
+    parse=_inria,
+    convert=_buildings,
+    shuffle=False,
+    size="26 GB",
+    registration=True,
+    manual="register at https://project.inria.fr/aerialimagelabeling and unpack the archives",
+    see="https://project.inria.fr/aerialimagelabeling",
+    classes=("background", "building"),
+)
+
+# Vaihingen
+
+_AREAS = {
+    "train": (1, 3, 5, 7, 13, 17, 21, 23, 26, 32, 37),
+    "val": (11, 15, 28, 30, 34),
+}
+_VAIHINGEN_COLORS = (
+    *((255, 255, 255), (0, 0, 255), (0, 255, 255), (0, 255, 0), (255, 255, 0)),
+    *((255, 0, 0), (0, 0, 0)),
+)
+
+
+def _vaihingen(task: Task) -> Iterator[Item]:
+    archive = task["images"]
+    for area in _AREAS[task.split]:
+        name = f"top_mosaic_09cm_area{area}.tif"
+        found = {
+            "image": archive.member(f"top/{name}"),
+            "label_image": archive.member(f"gts_for_participants/{name}"),
+            "mask": archive.member(f"dsm/{name.replace('top_', 'dsm_')}"),
+        }
+        yield Item(name, {**found, "whole": task.split == "train"})
+
+
+def _heights(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG001
+    colors = raster(sample["label_image"], "uint8").transpose(1, 2, 0)
+    labels = classes_of(colors, _VAIHINGEN_COLORS).astype(np.int64)
+    arrays = [raster(sample["image"], "uint8"), labels, raster(sample["mask"], "int32")[0]]
+    yield from _masked(sample["key"], arrays, whole=sample["whole"])
+
+
+def _masked(key: str, arrays: list[Any], *, whole: bool) -> Iterator[Sample]:
+    """The whole image as one sample, or its tiles, those at the border too."""
+    names = ("image", "label_image", "mask")
+    if whole:
+        yield {"key": key, **dict(zip(names, arrays, strict=True))}
+        return
+    for number, cut in tiles(_alike(arrays), _SIDE, border=True):
+        yield {"key": f"{key}_{number}", **dict(zip(names, cut, strict=True))}
+
+
+VAIHINGEN = SetSpec(
+    name="Vaihingen",
+    about="33 aerial images of a town, with heights and 6 classes; samples are arrays.",
+    kind="remote sensing",
+    sample="MaskedImageSegmentationData",
+    sources={"images": Source("ISPRS_semantic_labeling_Vaihingen")},
+    splits=(
+        Split("train", 11, out="Vaihingen_train.msgpack"),
+        Split("val", out="Vaihingen_val.msgpack"),
+    ),
+    parse=_vaihingen,
+    convert=_heights,
+    shuffle=False,
+    size="17 GB",
+    registration=True,
+    manual="ask for it at the site of the ISPRS and unpack it",
+    see="http://www2.isprs.org/commissions/comm3/wg4/2d-sem-label-vaihingen.html",
+    classes=(
+        *("Impervious surfaces", "Buildings", "Low vegetation", "Tree", "Car", "Clutter"),
+        "Unclassified",
+    ),
+    colors=_VAIHINGEN_COLORS,
+)
+
+# RIT-18
+
+_RIT_CLASSES = (
+    "Other Class/Image Border,Road Markings,Tree,Building,Vehicle (Car, Truck, or Bus),Person,"
+    "Lifeguard Chair,Picnic Table,Black Wood Panel,White Wood Panel,Orange Landing Pad,Water Buoy,"
+    "Rocks,Other Vegetation,Grass,Sand,Water (Lake),Water (Pond),Asphalt (Parking Lot/Walkway)"
+)
+
+
+def _rit18(task: Task) -> Iterator[Item]:
+    names = (f"{task.split}_data", f"{task.split}_labels")
+    found = mat(task["all"].read("rit18_data.mat"), *names)
+    bands, labels = (found[name] for name in names)
+    if bands.ndim != 3 or len(bands) != 7:
+        raise FormatError(f"rit18_data.mat: {names[0]} has 7 bands, not the shape {bands.shape}")
+    arrays = [bands[:6].astype(np.uint16), labels.astype(np.int64), bands[6].astype(np.uint8)]
+    for sample in _masked(task.split, arrays, whole=task.split == "train"):
+        yield Item(sample.pop("key"), sample)
+
+
+RIT18 = SetSpec(
+    name="RIT18",
+    about="Images of six bands from a drone, in 18 classes; samples are arrays.",
+    kind="remote sensing",
+    sample="MaskedImageSegmentationData",
+    sources={
+        "all": Source(
+            "rit18_data.mat",
+            "783ffe651310352e9c09b8ac389876c7",
+            "http://www.cis.rit.edu/~rmk6217/rit18_data.mat",
+        )
+    },
+    splits=(Split("train", 1), Split("val")),
+    parse=_rit18,
+    shuffle=False,
+    size="1.6 GB",
+    see="https://github.com/rmkemker/RIT-18",
+    classes=tuple(
+        _RIT_CLASSES.replace(", ", "; ").replace(",", "\n").replace("; ", ", ").split("\n")
+    ),
+)
+
+SETS = (INRIA, RIT18, VAIHINGEN)

@@ -1,0 +1,142 @@
+"""Coutrot1: videos in which people look at what moves; needs OpenCV (extra ``vision``)."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from math import log2
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike._lazy import optional
+from thunderlike.datasets.sets import types
+from thunderlike.datasets.sets.parsers import base, floats, mats, of_key
+from thunderlike.datasets.sets.pictures import jpeg
+from thunderlike.datasets.sets.spec import Item, SetSpec, Source, Split
+from thunderlike.errors import FormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from thunderlike.datasets.sets.spec import Options, Sample, Task
+
+__all__ = ["SETS"]
+
+_WINDOW = 21  # pixels in which a point is looked for
+_ERROR = 1.0  # pixels by which a point may miss itself, there and back
+_AGE = 60  # frames for which a fixation is followed
+_LEAST = 30  # points that make an experiment
+_EVERY = 10  # frames between samples, at least
+
+
+def _coutrot(task: Task) -> Iterator[Item]:
+    clips = mats(_clips, task["data"].read("coutrot_database1.mat"))
+    videos = task["videos"]
+    for name in videos.ending(".avi"):
+        looks = of_key(clips, base(name).removesuffix(".avi"), "fixations")
+        yield Item(name, {"video": videos.member(name), "looks": looks})
+
+
+def _clips(database: Any) -> dict[str, NDArray[np.float32]]:
+    """Where each subject looked in each frame of each clip: ``(subject, frame, xy)``."""
+    groups = (database[name][0, 0][0, 0] for name in database.dtype.names if name != "Header")
+    return {
+        clip: floats(group[clip]["data"][0, 0]).transpose(2, 1, 0)
+        for group in groups
+        for clip in group.dtype.names
+    }
+
+
+def _followed(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG001
+    """Frames with enough points: fixations of this frame and of earlier ones, followed until it."""
+    points: dict[tuple[int, int], NDArray[Any]] = {}
+    before, last = None, 0
+    for number, frame in enumerate(_frames(sample["video"])):
+        for subject, look in enumerate(sample["looks"]):
+            if number < len(look) and not np.isnan(look[number]).any():
+                points[subject, number] = look[number]
+        points = {mark: at for mark, at in points.items() if number - mark[1] <= _AGE}
+        grey = frame.mean(axis=-1).astype(np.uint8)
+        if before is not None and points:
+            points = _tracked(before, grey, points)
+        before = grey
+        experiments = _experiments(points)
+        if number - last >= _EVERY and experiments:
+            key = f"ERB3_Stimuli/{sample['key']}_{number:06d}"
+            yield {"key": key, "image": jpeg(frame, 95), "experiments": experiments}
+            last = number
+
+
+def _frames(data: bytes) -> Iterator[NDArray[np.uint8]]:
+    """The frames of a video, red first."""
+    vision = optional("cv2", extra="vision")
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "video.avi"
+        place.write_bytes(data)
+        video = vision.VideoCapture(str(place))
+        if not video.isOpened():
+            raise FormatError("a video cannot be read; get the archive anew")
+        while (found := video.read())[0]:
+            yield np.ascontiguousarray(found[1][..., ::-1])
+        video.release()
+
+
+def _tracked(
+    before: NDArray[np.uint8], now: NDArray[np.uint8], points: dict[tuple[int, int], Any]
+) -> dict[tuple[int, int], Any]:
+    """Where points went, by Lucas and Kanade, without those that do not find back."""
+    vision = optional("cv2", extra="vision")
+    old = np.array(list(points.values()), np.float32).reshape(-1, 1, 2)
+    follow = {
+        "winSize": (_WINDOW, _WINDOW),
+        "maxLevel": max(int(log2(min(now.shape) / _WINDOW)), 1),
+        "criteria": (vision.TERM_CRITERIA_EPS | vision.TERM_CRITERIA_COUNT, 10, 0.03),
+    }
+    new = vision.calcOpticalFlowPyrLK(before, now, old, None, **follow)[0]
+    back = vision.calcOpticalFlowPyrLK(now, before, new, None, **follow)[0]
+    good = np.abs(old - back).reshape(-1, 2).max(axis=-1) < _ERROR
+    return {
+        mark: at for mark, at, kept in zip(points, new.reshape(-1, 2), good, strict=True) if kept
+    }
+
+
+def _experiments(points: dict[tuple[int, int], Any]) -> list[dict[str, Any]]:
+    subjects: defaultdict[int, list[Any]] = defaultdict(list)
+    for (subject, _), at in points.items():
+        subjects[subject].append(at)
+    return [
+        types.ordered("SaliencyExperiment", {"locations": floats(one, 2), "map": None})
+        for one in subjects.values()
+        if len(one) >= _LEAST
+    ]
+
+
+_COUTROT = "http://antoinecoutrot.magix.net/public/"
+
+COUTROT1 = SetSpec(
+    name="Coutrot1",
+    about="60 videos with the eyes of 72 people, a frame at most every tenth.",
+    kind="saliency",
+    sample="SaliencyData",
+    sources={
+        "data": Source(
+            "coutrot_database1.mat",
+            "e32e408d4970e74607234df4133a4ae2",
+            f"{_COUTROT}assets/coutrot_database1.mat",
+        ),
+        "videos": Source("ERB3_Stimuli.zip", "e0007237c8e4cdae81f31e84ad9fb241"),
+    },
+    splits=(Split("Coutrot1"),),
+    parse=_coutrot,
+    convert=_followed,
+    shuffle=False,
+    size="400 MB",
+    manual=f"follow the link to ERB3_Stimuli.zip on {_COUTROT}databases.html",
+    see=f"{_COUTROT}databases.html",
+)
+
+SETS = (COUTROT1,)

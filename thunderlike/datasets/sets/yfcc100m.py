@@ -1,0 +1,177 @@
+"""YFCC100m: a hundred million photos in zip packs, read where they are; nothing is written."""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from functools import cached_property
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike import storage
+from thunderlike.datasets.base import Reader
+from thunderlike.datasets.sets.archives import Zip
+from thunderlike.datasets.sets.pictures import pixels
+from thunderlike.datasets.sets.spec import SetSpec
+from thunderlike.errors import FormatError, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["SETS", "YFCC100mReader", "rejected", "worth_seeing"]
+
+_PACK = re.compile(r"[0-9a-f]{1,10}\.zip")
+_PHOTO = re.compile(r"(.*/)?[0-9a-f]+$")
+
+
+class YFCC100mReader(Reader):
+    """The photos of a folder of packs, in the order of the packs' names.
+
+    Parameters
+    ----------
+    path : path
+        The folder of ``<hex>.zip`` packs.
+    reject : mapping, optional
+        The numbers of the photos of each pack to leave out, as :func:`rejected` finds them. By
+        default all photos are read, also those that are grey place-holders.
+
+    Raises
+    ------
+    NotFound
+        For a folder without packs.
+
+    Notes
+    -----
+    Opening reads the directory of every pack once; how many photos each has is kept in
+    ``counts.json`` beside them where that can be written, and used while their sizes are the same.
+    A sample is ``key, image``; the key is the name in the pack.
+    """
+
+    def __init__(self, path: str | Path, reject: Mapping[str, Iterable[int]] | None = None) -> None:
+        self._path = Path(path)
+        found = self._path.glob("*.zip") if self._path.is_dir() else []
+        self._packs = sorted(one.name for one in found if _PACK.fullmatch(one.name))
+        if not self._packs:
+            raise NotFound(f"{path}: has no packs such as 00a1b2c3d4.zip")
+        given = reject or {}
+        self._reject = {name: frozenset(given.get(name, ())) for name in self._packs}
+        counts = self._counts()
+        kept = [counts[name] - len(self._reject[name]) for name in self._packs]
+        self._ends = list(accumulate(kept))
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def find_key(self, index: int) -> str:
+        """Return the key of a photo."""
+        return self._place(self._position(index))[1]
+
+    def find_index(self, key: str) -> int:
+        """Return the number of a photo: of the pack that its key names, or of all one by one."""
+        told = f"{key.split('/')[0]}.zip"
+        for name in [told] if told in self._packs else self._packs:
+            photos = self._photos(name)
+            if key in photos:
+                pack = self._packs.index(name)
+                return (self._ends[pack - 1] if pack else 0) + photos.index(key)
+        raise self._missing(key)
+
+    def _one(self, index: int, raw: bool) -> Any:
+        name, key = self._place(index)
+        sample = {"key": key, "image": self._pack(name).read(key)}
+        return self._packed(index, sample) if raw else sample
+
+    def _place(self, index: int) -> tuple[str, str]:
+        """The pack and the member of a photo."""
+        pack = bisect_right(self._ends, index)
+        name = self._packs[pack]
+        return name, self._photos(name)[index - (self._ends[pack - 1] if pack else 0)]
+
+    def _photos(self, name: str) -> list[str]:
+        """The photos of a pack that are not left out; a few packs are remembered."""
+        if name not in self._listed:
+            if len(self._listed) >= 16:
+                self._listed.pop(next(iter(self._listed)))
+            photos = _photos_of(self._pack(name))
+            left_out = self._reject[name]
+            self._listed[name] = [one for n, one in enumerate(photos) if n not in left_out]
+        return self._listed[name]
+
+    @cached_property
+    def _listed(self) -> dict[str, list[str]]:
+        return {}
+
+    def _pack(self, name: str) -> Zip:
+        return Zip(self._path / name)
+
+    def _counts(self) -> dict[str, int]:
+        """How many photos each pack has, remembered with the packs' sizes."""
+        place = self._path / "counts.json"
+        known = json.loads(place.read_bytes()) if place.exists() else {}
+        sizes = {name: (self._path / name).stat().st_size for name in self._packs}
+        new = {
+            name: [size, len(_photos_of(self._pack(name)))]
+            for name, size in sizes.items()
+            if known.get(name, [None])[0] != size
+        }
+        if new:
+            known |= new
+            storage.write(place, json.dumps(known).encode())
+        return {name: known[name][1] for name in self._packs}
+
+    def _name(self) -> str:
+        return str(self._path)
+
+
+def _photos_of(pack: Zip) -> list[str]:
+    return [name for name in pack.names if _PHOTO.match(name)]
+
+
+def worth_seeing(data: bytes) -> bool:
+    """Whether a photo is more than a place-holder: it decodes, and something is on it.
+
+    Left out are files of less than 2600 bytes or exactly 9218, and those below 20 000 bytes of
+    which 95 % of the columns vary by less than 50.
+    """
+    if len(data) < 2600 or len(data) == 9218:
+        return False
+    try:
+        grey = pixels(data, "L")
+    except FormatError:
+        return False
+    return len(data) >= 20000 or bool(np.percentile(grey.var(axis=0), 95) >= 50)
+
+
+def rejected(path: str | Path) -> dict[str, list[int]]:
+    """Look at all photos of a pack: the numbers of those that are not worth seeing.
+
+    Returns
+    -------
+    dict
+        The name of the pack and the numbers, for ``reject=``; those of several packs are joined
+        with ``|``, and kept as JSON.
+    """
+    pack = Zip(Path(path))
+    numbers = enumerate(_photos_of(pack))
+    return {Path(path).name: [n for n, name in numbers if not worth_seeing(pack.read(name))]}
+
+
+YFCC100M = SetSpec(
+    name="YFCC100m",
+    about="94 million photos of Flickr in zip packs, read by YFCC100mReader.",
+    kind="other",
+    sample="ImageData",
+    sources={},
+    splits=(),
+    parse=lambda task: (),  # noqa: ARG005
+    size="11 TB",
+    registration=True,
+    manual="read its packs with tl.datasets.sets.YFCC100mReader(folder)",
+    see="https://multimediacommons.wordpress.com",
+)
+
+SETS = (YFCC100M,)
