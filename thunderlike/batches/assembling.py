@@ -47,6 +47,15 @@ class Collected:
         else:
             self._others[position] = value
 
+    def put_block(self, start: int, values: NDArray[Any]) -> None:
+        """Note results in a row, stacked; one copy for all where they are like the others."""
+        if self.fresh and len(values):
+            self.expect(values[0])
+        if values.shape[1:] == self._shape and values.dtype == self._dtype:
+            self._array[start : start + len(values)] = values  # type: ignore[index]
+        else:
+            self._others.update(zip(range(start, start + len(values)), values, strict=True))
+
     def whole(self) -> Any:
         """All results: stacked where their shapes agree, else an object array."""
         if self._array is not None and not self._others:

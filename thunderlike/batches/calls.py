@@ -287,10 +287,13 @@ def _uniform(values: list[Any]) -> bool:
 def _placed(result: tuple[int, Any, list[Failed]], into: Any) -> list[Failed]:
     """Put the results of a chunk where they belong; its failures."""
     start, packed, failures = result
+    if isinstance(packed, tuple) and isinstance(into, Collected):
+        positions, values = packed
+        if positions == list(range(len(positions))):
+            into.put_block(start, values)
+            return failures
     found = packed.items() if isinstance(packed, dict) else zip(*packed, strict=True)
     for position, value in found:
-        if isinstance(into, Collected) and into.fresh:
-            into.expect(value)
         into.put(start + position, value)
     return failures
 
