@@ -44,7 +44,7 @@ def combinations(dtypes):
 
 def chosen(form, dtypes):
     """Dtypes to go over: numba compiles the loops for each anew, for seconds."""
-    return [d for d in dtypes if d in ("?", "u1", "i2", "f4", "f8")] if form == "numba" else dtypes
+    return [d for d in dtypes if d in ("?", "i2", "f4")] if form == "numba" else dtypes
 
 
 def test_apply_lut(form):
@@ -73,7 +73,9 @@ def test_correlate1d_of_whole_numbers(form):
     kernels = itertools.cycle(KERNELS)
     for ndim, order, dtype, _, processes in combinations(chosen(form, INTEGERS)):
         source, kernel, axis = sample(ndim, order, dtype), next(kernels), ndim // 2
-        found = arrays.correlate1d(source, kernel, axis=axis, processes=processes)
+        # Into int64: each dtype of a result is compiled anew.
+        sink = np.empty(source.shape, "i8") if form == "numba" else None
+        found = arrays.correlate1d(source, kernel, sink, axis=axis, processes=processes)
         expected = ndimage.correlate1d(source.astype("i8"), kernel, axis=axis, mode="constant")
         np.testing.assert_array_equal(found, expected)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from thunderlike.arrays.filling import Work, fill
 from thunderlike.arrays.lines import correlate_block
+from thunderlike.arrays.processing import counts
 from thunderlike.arrays.records import is_collection, with_kernel
 from thunderlike.arrays.sinks import into
 from thunderlike.arrays.sources import Source, as_source, checked, native
@@ -100,7 +101,8 @@ def correlate1d(
         call = partial(_of_stack, weights, options)
         return with_kernel(source, axis, call)
     found = as_source(source)
-    work = Work("correlate1d", None, processes, verbose)
+    # Few blocks: where one is cut from the next, both need the other's ends.
+    work = Work("correlate1d", 2 * counts(processes)[0], processes, verbose)
     at = _axis(axis, found.shape)
     dtype = exact_dtype(found.dtype, weights)
     taps = _Taps(found, weights, at, _beyond(found.shape[at], len(weights), mode, origin), cval)

@@ -24,20 +24,36 @@ def _with_numpy(
         return
     from scipy import ndimage
 
-    # Gathered with its ends the axis is long enough: what scipy puts beyond them is cut off.
+    length, half = out.shape[1], len(weights) // 2
+    line, beyond = _unbroken(source, places)
+    begin = half - beyond
+    if not 0 <= begin <= line.shape[1] - length:
+        line, begin = _gathered(source, places, cval), half
+    options = {"axis": 1, "mode": "constant", "cval": cval}
+    if begin == 0 and line.shape[1] == length:
+        ndimage.correlate1d(line, weights, output=out, **options)
+    else:  # what scipy makes of the ends of a longer line is cut off
+        done = ndimage.correlate1d(line, weights, output=out.dtype, **options)
+        out[...] = done[:, begin : begin + length]
+
+
+def _unbroken(source: Array, places: NDArray[np.int64]) -> tuple[Array, int]:
+    """A view of places that follow one another, and how many `cval`s stand before; else nothing."""
+    there = np.flatnonzero(places >= 0)
+    inner = places[there[0] : there[-1] + 1] if there.size else there
+    if not inner.size or (np.diff(inner) != 1).any():
+        return source[:, :0], 0
+    return source[:, inner[0] : inner[-1] + 1], int(there[0])
+
+
+def _gathered(source: Array, places: NDArray[np.int64], cval: Any) -> Array:
     line = np.take(source, np.maximum(places, 0), axis=1)
-    if (places < 0).any():
-        line[:, places < 0] = cval
-    begin = len(weights) // 2
-    if line.dtype.kind != "f":
-        line = line.astype(np.float64)
-    done = ndimage.correlate1d(line, weights, axis=1, output=out.dtype, mode="constant")
-    out[...] = done[:, begin : begin + out.shape[1]]
+    line[:, places < 0] = cval
+    return line
 
 
 def _exact(source: Array, places: NDArray[np.int64], weights: Array, cval: Any) -> Array:
-    line = np.take(source, np.maximum(places, 0), axis=1).astype(np.int64, copy=False)
-    line[:, places < 0] = cval
+    line = _gathered(source.astype(np.int64), places, cval)
     length = len(places) - len(weights) + 1
     total = np.zeros((line.shape[0], length, line.shape[2]), np.int64)
     for k, weight in enumerate(weights):
@@ -79,6 +95,10 @@ def correlate_block(
     width = min(inner, max(64, 8192 // max(8, 4 * taps)))
     rows = max(1, 8192 // width)
     flat, made = source.reshape(source.shape[0], -1), out.reshape(out.shape[0], -1)
+    runs = np.ones(places.size, np.int64)  # places that follow one another, from each on
+    for r in range(places.size - 2, -1, -1):
+        if places[r] >= 0 and places[r + 1] == places[r] + 1:
+            runs[r] = runs[r + 1] + 1
     buffer = np.empty((rows + taps - 1) * width, weights.dtype)
     sums = np.empty(rows * width, weights.dtype)
     for o in range(out.shape[0]):
@@ -88,14 +108,10 @@ def correlate_block(
                 n = min(rows, length - a)
                 r = 0
                 while r < n + taps - 1:
-                    place, run = places[a + r], 1
-                    if w == inner:  # rows that follow one another are one line of memory
-                        while r + run < n + taps - 1 and places[a + r + run] == place + run:
-                            run += 1
-                    line = buffer[r * w : (r + run) * w]
+                    # Rows that follow one another are one line of memory.
+                    run = min(runs[a + r], n + taps - 1 - r) if w == inner else 1
+                    place, line = places[a + r], buffer[r * w : (r + run) * w]
                     if place < 0:
-                        line = buffer[r * w : (r + 1) * w]
-                        run = 1
                         line[:] = cval
                     else:
                         values = flat[o, place * inner + i : place * inner + i + run * w]

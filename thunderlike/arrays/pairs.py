@@ -202,11 +202,15 @@ def merge(
     Two places go through the indices together, so that the time is linear whatever the offset.
     """
     low = np.searchsorted(values, values[start] + step) if start < stop else 0
-    found, write = 0, out.shape[0] > 0
-    for i in range(start, stop):
-        wanted = values[i] + step
-        while low < values.size and values[low] < wanted:
-            low += 1
+    found, write, i = 0, out.shape[0] > 0, start
+    while i < stop and low < values.size:
+        wanted, value = values[i] + step, values[low]
+        if value != wanted:
+            # No branch: which of the two goes on is as good as random.
+            behind = int(value < wanted)
+            low += behind
+            i += 1 - behind
+            continue
         stays, rest = True, values[i]
         for d in range(shape.size - 1, -1, -1):
             place = rest % shape[d] + steps[d]
@@ -219,4 +223,5 @@ def merge(
                 out[found, 1] = j
             found += 1
             j += 1
+        i += 1
     return found

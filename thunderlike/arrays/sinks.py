@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from thunderlike import storage
+from thunderlike.arrays.cutting import boxes
 from thunderlike.arrays.shared import shared_array
 from thunderlike.arrays.sources import is_node, mapped, split
 from thunderlike.data.arrayfiles import Folder, Hdf5
@@ -130,7 +131,7 @@ def fits(sink: Any, shape: tuple[int, ...], dtype: np.dtype[Any], casting: str) 
     if isinstance(sink, np.ndarray) and not sink.flags.writeable:
         raise SpecError(f"the sink of shape {sink.shape} may not be written: give one that may")
     kind: Any = casting
-    if not np.can_cast(dtype, sink.dtype, kind):
+    if sink.dtype.kind not in "biuf" or not np.can_cast(dtype, sink.dtype, kind):
         raise WrongType(f"the sink is {sink.dtype} and has no room for a result of {dtype}")
 
 
@@ -148,7 +149,8 @@ def into(target: Array, values: Array) -> None:
         target[...] = values
         return
     if values.dtype.kind == "f":
-        target[...] = _whole_numbers(values, np.iinfo(target.dtype))
+        for box in boxes(target.shape, 2**16):  # rounding takes several times its size
+            target[box] = _whole_numbers(values[box], np.iinfo(target.dtype))
         return
     low, high = np.iinfo(target.dtype).min, np.iinfo(target.dtype).max
     ends = np.iinfo(values.dtype) if values.dtype.kind in "iu" else np.iinfo(np.uint8)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -79,8 +78,8 @@ class Compiled:
         *dtypes : dtype
             Of the arrays; the twin takes those that numba does not know.
         """
-        loaded = "numba" in sys.modules
-        if (work < REPAYS and not loaded) or not all(map(compilable, dtypes)) or not installed():
+        # Also where numba is imported already: new dtypes would still be compiled for seconds.
+        if work < REPAYS or not all(map(compilable, dtypes)) or not installed():
             return self.twin
         return _jit(self.loops)
 
