@@ -56,8 +56,8 @@ class LocalEngine(Engine):
         def read(start: int, stop: int) -> None:
             source.read(start, stop, out[start:stop])
 
-        tiles = snapped(_tiles(source.spec, current().tile_bytes), source.cuts)
         threads = getattr(source, "threads", None)
+        tiles = snapped(_tiles(source.spec, _read_bytes(source.spec, threads)), source.cuts)
         _each_tile(read, source.spec, "reading", threads, tiles)
         return LocalRecords(self, out)
 
@@ -193,6 +193,13 @@ class LocalRecords(Records):
     def array(self, key_shape: Key) -> Array:
         """The array itself."""
         return self.values.reshape(*key_shape, *self.spec.shape)
+
+
+def _read_bytes(spec: Spec, threads: int | None) -> int:
+    """Bytes to read at once: opening a file costs, but all threads must have enough to do."""
+    settings = current()
+    share = spec.nbytes // (4 * (threads or settings.nworkers()))
+    return max(settings.tile_bytes, min(settings.chunk_bytes, share))
 
 
 def _tiles(spec: Spec, nbytes: int) -> list[tuple[int, int]]:
