@@ -147,9 +147,10 @@ class MsgpackReader(Reader):
         for index, message in zip(numbers, messages, strict=True):
             try:
                 sample = decode(message)
-                for name, value in sample.items():
+                for value in sample.values():
                     if type(value) in CONTAINERS:
-                        sample[name] = revived(value)
+                        sample = revived(sample)
+                        break
             except Exception:
                 sample = self._one(index, raw=False)  # says what is wrong, and where
             yield sample

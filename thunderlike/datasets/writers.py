@@ -201,11 +201,11 @@ class Writer:
     # Writing
 
     def _add(self, key: str, packed: bytes) -> None:
+        number, size = len(self._keys), len(packed)
         if not isinstance(key, str):
             raise WrongType(f"{self._path}: a key is text, not {key!r:.60}")
         if not self._open:
             raise DatasetError(f"{self._path}: the writer is closed")
-        number = len(self._keys)
         if number == samples.MOST:
             raise DatasetError(f"{self._path}: a file holds {number} samples at most; use shards")
         if self._keys.setdefault(key, number) != number:
@@ -214,8 +214,8 @@ class Writer:
                 f"{self._keys[key]} already; keys must be unique"
             )
         self._batch.append(packed)
-        self._lengths.append(len(packed))
-        self._batch_bytes += len(packed)
+        self._lengths.append(size)
+        self._batch_bytes += size
         if self._batch_bytes >= _BATCH:
             self._flush()
 
