@@ -29,6 +29,7 @@ from thunderlike._lazy import optional
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+SIZE = 5_000_000  # numbers of the large arrays: 40 MB
 FOLDER = Path(tempfile.mkdtemp())
 PEER = """
 import sys, warnings, pickle, numpy as np
@@ -64,21 +65,23 @@ class Deepdish:
 
 
 def rows() -> Iterator[Row]:
-    """Arrays of 200 MB, a sparse matrix, many small nodes, many scalars, a frame; ls."""
+    """Arrays of 40 MB, a sparse matrix, many small nodes, many scalars, a frame; ls."""
     rng = np.random.default_rng(0)
     peer = Deepdish(os.environ["DEEPDISH_PYTHON"]) if "DEEPDISH_PYTHON" in os.environ else None
-    noise = rng.random(25_000_000)
+    noise = rng.random(SIZE)
     yield from pair("random", {"x": noise}, None, peer, plain(noise))
-    smooth = np.cumsum(rng.integers(-3, 4, 25_000_000)).astype(float)
+    smooth = np.cumsum(rng.integers(-3, 4, SIZE)).astype(float)
     yield from pair("smooth zlib:1", {"x": smooth}, "zlib:1", peer, {}, ("zlib", "blosc"))
     yield from pair("smooth blosc2", {"x": smooth}, "blosc2:lz4:5", peer, {}, ("blosc",))
-    matrix = sparse.random(100_000, 1_000_000, 5e-5, "csr", random_state=0)
+    places = np.sort(rng.integers(0, 1_000_000, (100_000, 20)), axis=1).ravel()
+    ends = np.arange(0, 2_000_001, 20)
+    matrix = sparse.csr_matrix((np.ones(2_000_000), places, ends), (100_000, 1_000_000))
     yield from pair("csr blosc2", {"m": matrix}, "blosc2:lz4:5", peer, {}, ("blosc",))
     many = {f"a{i}": rng.random(100) for i in range(1000)}
     yield from pair("1000 arrays", many, None, peer, nodes(many))
     scalars = {f"g{g}": {f"s{i}": i * g for i in range(100)} for g in range(100)}
     yield from pair("10000 scalars", scalars, None, peer, whole(scalars))
-    frame = pandas.DataFrame(rng.random((1_000_000, 10)), columns=list("abcdefghij"))
+    frame = pandas.DataFrame(rng.random((500_000, 10)), columns=list("abcdefghij"))
     yield from pair("frame", {"f": frame}, None, peer, framed(frame))
     yield listing()
 

@@ -154,5 +154,5 @@ def test_we_read_what_pandas_writes(tmp_path):
         found = tl.load(tmp_path / "x.h5", f"/{name}", pickle="restricted")
         pd.testing.assert_frame_equal(found, FRAMES[name], check_freq=False, check_index_type=False)
     NUMBERS.to_hdf(tmp_path / "x.h5", key="table", format="table")
-    with pytest.raises(SpecError, match="pandas.read_hdf"):
+    with pytest.raises(SpecError, match=r"pandas\.read_hdf"):
         tl.load(tmp_path / "x.h5", "/table")
