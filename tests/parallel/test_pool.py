@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -56,3 +57,20 @@ def test_settings_go_along_into_the_threads():
     with tl.config(tile_bytes=77):
         found = list(tmap(lambda _: tl.config().__enter__().tile_bytes, range(3), workers=2))
     assert found == [77] * 3
+
+
+def test_nothing_runs_on_when_an_item_has_failed():
+    begun, running = threading.Event(), []
+
+    def work(item):
+        if item == 0:
+            begun.wait(10)
+            raise ValueError("no")
+        running.append(item)
+        begun.set()
+        time.sleep(0.2)
+        running.remove(item)
+
+    with pytest.raises(ValueError, match="no"):
+        list(tmap(work, range(8), workers=2))
+    assert running == []

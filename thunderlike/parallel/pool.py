@@ -6,7 +6,7 @@ import itertools
 import os
 import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import cache
 from queue import SimpleQueue
@@ -70,6 +70,7 @@ def _stream(
     finally:
         for future in pending:  # the caller stopped, or an item failed: start nothing more
             future.cancel()
+        wait(pending)  # and leave nothing running: it might write where the caller now clears up
 
 
 def _inside() -> bool:
