@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli import datasets_look as look
 from thunderlike.cli import datasets_make as make
+from thunderlike.cli import datasets_sets as sets
 
 if TYPE_CHECKING:
     import argparse
@@ -22,6 +23,7 @@ _EPILOG = """\
   thunderlike datasets shuffle train.msgpack shuffled.msgpack --seed 1
   thunderlike datasets split all.msgpack 8000 9000 -o train.msgpack val.msgpack test.msgpack
   thunderlike datasets write 'photos/{LABEL}/**' -o photos.msgpack
+  thunderlike datasets write CIFAR10 downloads -o data
 
 exit codes: 0 done, 1 a dataset is damaged, 2 could not be done (one line says why)
 """
@@ -37,7 +39,7 @@ def add(commands: Any) -> None:
     )
     parser.set_defaults(subcommand=None)
     below = parser.add_subparsers(title="commands", metavar="COMMAND", dest="subcommand")
-    for room in (look, make):
+    for room in (look, make, sets):
         room.add(below)
     for command in below.choices.values():
         command.add_argument("--json", action="store_true", help="print the outcome as JSON")
