@@ -52,6 +52,7 @@ def test_processes_are_kept_until_they_are_shut_down():
     def pids():
         return set(pmap(lambda _: (time.sleep(0.05), os.getpid())[1], range(6), **processes))
 
+    shutdown()  # one that a test before has left may still be at work
     first = pids()
     assert pids() == first
     shutdown()
@@ -134,6 +135,36 @@ def script(tmp_path):
 
 def _segments():
     return set(segments.MEMORY.glob("thunderlike-*"))
+
+
+def test_a_script_that_ends_within_a_map_leaves_nothing(tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text(
+        textwrap.dedent("""
+            import time
+            from thunderlike.batches import Batch
+            from thunderlike.parallel import main, pmap
+
+            def slow(x):
+                time.sleep(x)
+                return x
+
+            if main(__name__):
+                kept = pmap(slow, [0, 30, 30, 30], backend="processes", workers=2)
+                print(next(kept))
+                batch = Batch.from_data(data={"x": [0, 30, 30]})
+                try:
+                    batch.apply_parallel(slow, src="x", target="mpc", n_workers=2, timeout=1)
+                except TimeoutError:
+                    print("late")
+        """)
+    )
+    before = _segments()
+    ran = subprocess.run(
+        [sys.executable, path], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "0\nlate\n", "")
+    assert _segments() <= before
 
 
 def test_an_interrupt_ends_the_script_and_its_workers_with_one_traceback(script):

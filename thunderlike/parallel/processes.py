@@ -12,6 +12,7 @@ import signal
 import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from thunderlike.errors import WorkerFailed
 from thunderlike.parallel.parcels import Parcel, pack
@@ -49,6 +50,8 @@ class ProcessCrew(RemoteCrew):
         self._selector = selectors.DefaultSelector()
         self._ready: list[int] = []
         self._seats = {worker: self._hired(worker) for worker in self._given}
+        self._over = False
+        _crews.add(self)
 
     def _hired(self, worker: int) -> _Seat:
         seat = _Seat(self._folder)
@@ -97,8 +100,9 @@ class ProcessCrew(RemoteCrew):
 
     def dismiss(self) -> None:
         """Stop all processes, at once if they do not by themselves, and give back their memory."""
-        if os.getpid() != self._owner:
+        if self._over or os.getpid() != self._owner:
             return  # a fork of the owner has none of them
+        self._over = True
         for worker in self._seats:
             with suppress(OSError):  # a line that is broken needs no last word
                 self._send(worker, Kind.STOP, EMPTY)
@@ -182,6 +186,7 @@ def _work(connection: Connection, folder: Path) -> None:
 
 # ---- crews are kept: starting a process takes as long as thousands of small items
 
+_crews: WeakSet[ProcessCrew] = WeakSet()  # all that there are
 _idle: list[ProcessCrew] = []
 _lock = threading.Lock()
 
@@ -239,5 +244,12 @@ def shutdown() -> None:
         crew.dismiss()
 
 
-atexit.register(shutdown)
+def _leave() -> None:
+    """Stop every process, also those that a map still has when the interpreter ends."""
+    shutdown()
+    for crew in list(_crews):
+        crew.dismiss()
+
+
+atexit.register(_leave)
 os.register_at_fork(after_in_child=_idle.clear)
