@@ -167,6 +167,14 @@ def test_a_mapped_source_is_never_loaded_whole(tmp_path):
     assert isinstance(as_source(tiff(tmp_path)).array, np.memmap)
 
 
+def test_two_mappings_of_one_file_do_not_disturb_each_other(tmp_path):
+    path, ones = tmp_path / "x.npy", np.ones((4000, 10))
+    np.save(path, ones)
+    sink = np.load(path, mmap_mode="r+")
+    arrays.correlate1d(path, [1.0, 1.0, 1.0], sink, processes=2)
+    np.testing.assert_array_equal(np.load(path), arrays.correlate1d(ones, [1.0, 1.0, 1.0]))
+
+
 def test_empty_arrays_give_empty_results(form, tmp_path):
     for shape in ((0,), (3, 0), (0, 4, 2)):
         empty = np.zeros(shape, np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -127,4 +128,11 @@ def _in_rows(compute: Compute, shape: tuple[int, ...], place: Sink, work: Work, 
 
 
 def _overlaps(array: Array, sources: tuple[Any, ...]) -> bool:
-    return any(source is not None and np.may_share_memory(array, source) for source in sources)
+    given = [source for source in sources if source is not None]
+    return any(np.may_share_memory(array, one) or _same_file(array, one) for one in given)
+
+
+def _same_file(one: Array, other: Array) -> bool:
+    """Whether two arrays map one file, each at addresses of its own."""
+    files = [getattr(array, "filename", None) for array in (one, other)]
+    return None not in files and Path(str(files[0])).samefile(str(files[1]))
