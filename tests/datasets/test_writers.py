@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import random
@@ -15,7 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from thunderlike import storage
-from thunderlike.datasets import FileWriter, MsgpackReader, RawWriter, check, parts, reindex
+from thunderlike.datasets import (
+    FileWriter,
+    MsgpackReader,
+    RawWriter,
+    check,
+    operations,
+    parts,
+    reindex,
+)
 from thunderlike.datasets import index as indices
 from thunderlike.errors import (
     CorruptDatasetError,
@@ -286,13 +295,16 @@ def test_adding_to_what_is_damaged_or_elsewhere_is_refused(path):
 
 
 def _write(kind, place, count):
+    if kind == "merging":
+        operations.merge([place.parent / "part.msgpack"], place, overwrite=True)
+        return
     options = {"overwrite": True} if kind == "overwriting" else {"append": kind == "appending"}
     with FileWriter(place, **options) as writer:
         for i in range(count):
             writer.write({"key": f"new{i}", "x": bytes(20_000)})
 
 
-@pytest.mark.parametrize("kind", ["writing", "overwriting", "appending"])
+@pytest.mark.parametrize("kind", ["writing", "overwriting", "appending", "merging"])
 def test_a_kill_leaves_old_or_new_and_never_a_mix(tmp_path, kind):
     """Each round kills at another moment; three outcomes may be seen, all of them whole."""
     draw, fork = random.Random(kind), multiprocessing.get_context("fork")
@@ -302,6 +314,8 @@ def test_a_kill_leaves_old_or_new_and_never_a_mix(tmp_path, kind):
         if kind != "writing":
             with FileWriter(place) as writer:
                 writer.write_many({"key": key, "x": bytes(10)} for key in old)
+        if kind == "merging":
+            _write("writing", place.parent / "part.msgpack", 400)
         child = fork.Process(target=_write, args=(kind, place, 400))
         child.start()
         time.sleep(draw.random() * 0.06)
@@ -371,3 +385,34 @@ def test_an_index_is_made_anew_byte_for_byte(path):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(CorruptDatasetError, match="sample 99"):
         reindex(path)
+
+
+class Killed(BaseException):
+    """Ends a writer between two steps of publishing, as a kill does."""
+
+
+@pytest.mark.parametrize("kind", ["overwriting", "appending"])
+@pytest.mark.parametrize("steps", range(14))
+def test_no_step_of_publishing_shows_a_mix(tmp_path, monkeypatch, kind, steps):
+    place, left = tmp_path / "x.msgpack", iter(range(steps))
+    with FileWriter(place) as writer:
+        writer.write_many({"key": f"old{i}"} for i in range(20))
+    options = {"overwrite": True} if kind == "overwriting" else {"append": True}
+    writer = FileWriter(place, **options)
+    writer.write_many({"key": f"new{i}", "x": bytes(99)} for i in range(9))
+
+    def stepwise(step):
+        def taken(*words):
+            if next(left, None) is None:
+                raise Killed
+            return step(*words)
+
+        return taken
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "write", stepwise(storage.write))
+        patched.setattr(storage, "delete", stepwise(storage.delete))
+        with contextlib.suppress(Killed):
+            writer.close()
+    old, new = [f"old{i}" for i in range(20)], [f"new{i}" for i in range(9)]
+    _whole(place, [old, new if kind == "overwriting" else old + new])
