@@ -7,6 +7,7 @@ index functions are in ``thunderlike.datasets.index``, what PyTorch needs in
 
 from __future__ import annotations
 
+from thunderlike._lazy import attributes as _attributes
 from thunderlike.datasets.base import Reader
 from thunderlike.datasets.checks import Report, check, reindex
 from thunderlike.datasets.distributed import tordd, write
@@ -40,6 +41,10 @@ __all__ = [
     "ZipFileReader",
     "check",
     "reindex",
+    "sets",
     "tordd",
     "write",
 ]
+
+# The public sets are many declarations: imported when they are first named.
+__getattr__ = _attributes(__name__, {"sets": "thunderlike.datasets.sets"})
