@@ -55,5 +55,4 @@ class Disk(io.FileIO):
 
     def sync(self) -> None:
         """Return when all is on the disk: a rename may survive a crash that the bytes do not."""
-        self.check()
         os.fsync(self.fileno())

@@ -100,7 +100,7 @@ def writing(
         with _made(target, str(path)) as file:
             yield file
         return
-    with _beside(target, change=change) as partial, _made(partial, str(path)) as file:
+    with _beside(target, change=change) as partial, _made(partial, str(path), sync=True) as file:
         yield file
 
 
@@ -130,8 +130,10 @@ def _beside(target: Path, *, change: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def _made(file: Path, name: str) -> Iterator[tuple[Any, Callable[[], None]]]:
-    """Open a file to change, or make it."""
+def _made(
+    file: Path, name: str, *, sync: bool = False
+) -> Iterator[tuple[Any, Callable[[], None]]]:
+    """Open a file to change, or make it; with `sync`, all is on the disk at the end."""
     there = file.exists()
     disk = Disk(file, "r+b" if there else "x+b")
     access = _access()
@@ -140,7 +142,9 @@ def _made(file: Path, name: str) -> Iterator[tuple[Any, Callable[[], None]]]:
         with disk:
             with _closed(_found(access, file, name) if there else _new(access)) as found:
                 yield found, disk.check
-            disk.sync()
+            disk.check()
+            if sync:
+                disk.sync()
     except Exception as error:
         if disk.failure is not None:
             raise disk.failure from error
