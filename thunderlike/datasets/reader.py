@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from thunderlike.datasets.checks import Report
     from thunderlike.storage import AnyCredentials, AnyPath
 
-__all__ = ["MsgpackReader"]
+__all__ = ["KeyTable", "MsgpackReader"]
 
 _log = logging.getLogger(__name__)
 
