@@ -73,6 +73,7 @@ def read(
         For types that are no numbers, truths or text.
     """
     plist = guard.check_inside(dataset)
+    _check_filters(plist)
     kind = dataset.get_type()
     if isinstance(kind, h5t.TypeStringID) and kind.is_variable_str():
         return _read_texts(dataset, budget, kind)
@@ -88,7 +89,6 @@ def read(
 def _fill(
     dataset: DatasetID, values: NDArray[Any], kind: Any, planned: Plan | None, unit: int
 ) -> None:
-    _check_filters(dataset)
     memory = kind if _is_bits(kind) or isinstance(kind, h5t.TypeStringID) else None
     if planned is None or not values.ndim:
         dataset.read(h5s.ALL, h5s.ALL, values, memory)
@@ -112,9 +112,8 @@ def _chunk_bytes(plist: Any, dtype: np.dtype[Any]) -> int:
     return math.prod(plist.get_chunk()) * dtype.itemsize if chunked else 0
 
 
-def _check_filters(dataset: DatasetID) -> None:
-    """Say which plug-in is missing, before HDF5 says so in a page."""
-    plist = dataset.get_create_plist()
+def _check_filters(plist: Any) -> None:
+    """Bring in the plug-ins that an array needs."""
     codes = {plist.get_filter(number)[0] for number in range(plist.get_nfilters())}
     if codes - _BUILT_IN:
         filters.plugins()

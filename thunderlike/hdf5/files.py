@@ -130,9 +130,7 @@ def _beside(target: Path, *, change: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def _made(
-    file: Path, name: str, *, sync: bool = False
-) -> Iterator[tuple[Any, Callable[[], None]]]:
+def _made(file: Path, name: str, *, sync: bool = False) -> Iterator[tuple[Any, Callable[[], None]]]:
     """Open a file to change, or make it; with `sync`, all is on the disk at the end."""
     there = file.exists()
     disk = Disk(file, "r+b" if there else "x+b")
