@@ -137,20 +137,20 @@ def test_many_chunks_come_together(engine, tmp_path, write, monkeypatch):
 
 @pytest.mark.parametrize("read", [tl.images.fromhdf5, tl.images.fromzarr, tl.images.fromnpy])
 @pytest.mark.parametrize("axis", [0, 1, -1, None])
-def test_any_axis_counts_the_images(engine, tmp_path, read, axis):
+def test_any_axis_counts_the_images(tmp_path, read, axis):
     array = values((6, 5, 4), "int16")
     path = _written_by_others(read, tmp_path, array)
-    found = read(path, axis=axis, engine=engine).toarray(squeeze=False)
+    found = read(path, axis=axis).toarray(squeeze=False)
     expected = array[np.newaxis] if axis is None else np.moveaxis(array, axis, 0)
     np.testing.assert_array_equal(found, expected, strict=True)
 
 
 @pytest.mark.parametrize("read", [tl.series.fromhdf5, tl.series.fromzarr, tl.series.fromnpy])
 @pytest.mark.parametrize("axis", [0, 1, -1])
-def test_series_run_along_any_axis(engine, tmp_path, read, axis):
+def test_series_run_along_any_axis(tmp_path, read, axis):
     array = values((6, 5, 4), "int16")
     path = _written_by_others(read, tmp_path, array)
-    found = read(path, axis=axis, engine=engine).toarray(squeeze=False)
+    found = read(path, axis=axis).toarray(squeeze=False)
     np.testing.assert_array_equal(found, np.moveaxis(array, axis, -1), strict=True)
 
 
@@ -169,12 +169,12 @@ def _written_by_others(read, folder, array):
 
 
 @pytest.mark.parametrize("write", ["tohdf5", "tozarr", "tobinary"])
-def test_attrs_come_back(engine, tmp_path, write):
-    images = tl.images.fromarray(values(SHAPES[0], "uint8"), engine=engine)
+def test_attrs_come_back(tmp_path, write):
+    images = tl.images.fromarray(values(SHAPES[0], "uint8"))
     images.attrs = {"pixel_size": {"y": 0.5, "x": 0.5}, "frame_interval": 0.1}
     path = tmp_path / WHOLE.get(write, "folder")
     getattr(images, write)(path)
-    assert IMAGES[write](path, engine=engine).attrs == images.attrs
+    assert IMAGES[write](path).attrs == images.attrs
 
 
 def test_samples_are_read_by_the_room_of_datasets(engine, tmp_path):

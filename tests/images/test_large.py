@@ -86,11 +86,17 @@ def test_a_task_knows_of_its_own_pages_alone():
     ids=str,
 )
 @pytest.mark.parametrize("nplanes", [1, 4])
-def test_one_file_in_many_pieces(engine, tmp_path, options, nplanes):
+def test_one_file_in_many_pieces(tmp_path, options, nplanes):
     tifffile.imwrite(tmp_path / "movie.tif", MOVIE, photometric="minisblack", **options)
-    images = tl.images.fromtif(tmp_path / "movie.tif", nplanes=nplanes, engine=engine)
+    images = tl.images.fromtif(tmp_path / "movie.tif", nplanes=nplanes)
     expected = MOVIE if nplanes == 1 else MOVIE.reshape(10, 4, 64, 64)
     np.testing.assert_array_equal(images.toarray(), expected, strict=True)
+
+
+def test_one_compressed_file_in_many_tasks(engine, tmp_path):
+    tifffile.imwrite(tmp_path / "movie.tif", MOVIE, compression="lzw", photometric="minisblack")
+    images = tl.images.fromtif(tmp_path / "movie.tif", nplanes=4, engine=engine)
+    np.testing.assert_array_equal(images.toarray(), MOVIE.reshape(10, 4, 64, 64))
 
 
 def test_one_header_for_all_pages_as_imagej_writes_large_files(engine, tmp_path):
