@@ -28,7 +28,9 @@ def read(monkeypatch):
         return found
 
     monkeypatch.setattr(MemoryStore, "read_range", counting)
-    size = lambda self, path: Entry(path, len(memory._files[path]))
+    def size(self, path):
+        return Entry(path, len(memory._files[path]))
+
     monkeypatch.setattr(MemoryStore, "stat", size)
     monkeypatch.setattr(MemoryStore, "read", lambda self, path: pytest.fail(f"{path} read whole"))
     yield counted
