@@ -28,6 +28,7 @@ def read(monkeypatch):
         return found
 
     monkeypatch.setattr(MemoryStore, "read_range", counting)
+
     def size(self, path):
         return Entry(path, len(memory._files[path]))
 
