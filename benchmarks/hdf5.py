@@ -77,7 +77,8 @@ def rows() -> Iterator[Row]:
     ends = np.arange(0, 2_000_001, 20)
     matrix = sparse.csr_matrix((np.ones(2_000_000), places, ends), (100_000, 1_000_000))
     yield from pair("csr blosc2", {"m": matrix}, "blosc2:lz4:5", peer, {}, ("blosc",))
-    many = {f"a{i}": rng.random(100) for i in range(1000)}
+    # deepdish pickles a dictionary of 256 entries or more as one.
+    many = {f"g{g}": {f"a{i}": rng.random(100) for i in range(100)} for g in range(10)}
     yield from pair("1000 arrays", many, None, peer, nodes(many))
     scalars = {f"g{g}": {f"s{i}": i * g for i in range(100)} for g in range(100)}
     yield from pair("10000 scalars", scalars, None, peer, whole(scalars))
@@ -175,18 +176,21 @@ def whole(data: Any) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
     return {**found, "joblib": (lambda: joblib.dump(data, file), lambda: joblib.load(file))}
 
 
-def nodes(data: dict[str, np.ndarray]) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
+def nodes(
+    data: dict[str, dict[str, np.ndarray]],
+) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
     """Many arrays, each a node."""
     h5 = FOLDER / "many.h5"
 
     def save() -> None:
         with h5py.File(h5, "w") as file:
-            for name, value in data.items():
-                file[name] = value
+            for name, inner in data.items():
+                for key, value in inner.items():
+                    file[f"{name}/{key}"] = value
 
-    def load() -> dict[str, np.ndarray]:
+    def load() -> dict[str, Any]:
         with h5py.File(h5) as file:
-            return {name: file[name][()] for name in file}
+            return {g: {name: group[name][()] for name in group} for g, group in file.items()}
 
     return {"h5py": (save, load), **whole(data)}
 

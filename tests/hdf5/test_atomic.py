@@ -14,7 +14,7 @@ import pytest
 import thunderlike as tl
 from thunderlike.errors import NotFound, SpecError, StorageError
 
-ROUNDS = int(os.environ.get("KILLS", "4"))
+ROUNDS = int(os.environ.get("KILLS", "2"))
 SAVES = """
 import sys, numpy as np, thunderlike as tl
 number = 0

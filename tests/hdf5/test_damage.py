@@ -13,7 +13,7 @@ import pytest
 import thunderlike as tl
 
 SCRIPT = Path(__file__).parent / "damage.py"
-FLIPS = int(os.environ.get("FLIPS", "120"))
+FLIPS = int(os.environ.get("FLIPS", "50"))
 
 
 def sample(path, **options):

@@ -272,7 +272,7 @@ NESTED = st.recursive(
 
 
 @settings(
-    max_examples=int(os.environ.get("HDF5_EXAMPLES", "120")),
+    max_examples=int(os.environ.get("HDF5_EXAMPLES", "60")),
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
