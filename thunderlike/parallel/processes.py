@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing
+import multiprocessing.util  # before ours it registers what it does at exit, which then comes after
 import os
 import reprlib
 import select
 import selectors
 import signal
 import threading
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -66,6 +68,8 @@ class ProcessCrew(RemoteCrew):
         super().begin(function)
 
     def _send(self, worker: int, kind: int, parcel: Parcel) -> None:
+        if self._over:
+            return
         with suppress(BrokenPipeError, ConnectionResetError):  # noticed when we listen to it
             self._seats[worker].exchange.send(kind, parcel)
 
@@ -81,6 +85,8 @@ class ProcessCrew(RemoteCrew):
 
     def _replace(self, worker: int) -> None:
         """Hire somebody for a worker that died, who runs what that one had not begun."""
+        if self._over:
+            raise WorkerFailed("the worker processes were stopped while a map was open")
         seat = self._seats[worker]
         self._selector.unregister(seat.connection)
         how = seat.buried()
@@ -103,11 +109,12 @@ class ProcessCrew(RemoteCrew):
         if self._over or os.getpid() != self._owner:
             return  # a fork of the owner has none of them
         self._over = True
-        for worker in self._seats:
-            with suppress(OSError):  # a line that is broken needs no last word
-                self._send(worker, Kind.STOP, EMPTY)
         for seat in self._seats.values():
-            seat.buried()
+            with suppress(OSError):  # a line that is broken needs no last word
+                seat.exchange.send(Kind.STOP, EMPTY)
+        deadline = time.monotonic() + GRACE
+        for seat in self._seats.values():
+            seat.buried(deadline - time.monotonic())
         self._selector.close()
         remove(self._folder)
 
@@ -132,9 +139,9 @@ class _Seat:
         self._folder = folder
         self.exchange = Exchange(self.connection, folder, f"to-{self.process.pid}-")
 
-    def buried(self) -> str:
+    def buried(self, grace: float = GRACE) -> str:
         """Wait for the end of the process, help it along, tidy up; say how it ended."""
-        self.process.join(GRACE)
+        self.process.join(max(0.0, grace))
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
@@ -227,6 +234,8 @@ def _kept(workers: int) -> ProcessCrew | None:
 
 
 def _keep(crew: ProcessCrew) -> None:
+    if crew._over:
+        return
     with _lock:
         _idle.append(crew)
         surplus = _idle[:-1]
