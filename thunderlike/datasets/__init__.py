@@ -42,9 +42,14 @@ __all__ = [
     "check",
     "reindex",
     "sets",
+    "tools",
+    "torch",
     "tordd",
     "write",
 ]
 
-# The public sets are many declarations: imported when they are first named.
-__getattr__ = _attributes(__name__, {"sets": "thunderlike.datasets.sets"})
+# The public sets are many declarations, and torch imports PyTorch: when they are first named.
+__getattr__ = _attributes(
+    __name__,
+    {name: f"thunderlike.datasets.{name}" for name in ("sets", "tools", "torch")},
+)
