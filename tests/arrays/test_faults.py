@@ -162,9 +162,10 @@ print("done")
 """
 
 
+@pytest.mark.slow
 def test_a_mapped_array_larger_than_memory(tmp_path):
     """Small here: 256 MB, of which no copy would fit beside what Python and numpy take."""
-    limit = 400 * 2**20  # of which libraries and stacks of threads take half
+    limit = 400 * 2**20
     ran = subprocess.run(
         [sys.executable, "-c", LITTLE, tmp_path, "128", str(limit)],
         capture_output=True,

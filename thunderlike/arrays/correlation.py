@@ -159,18 +159,18 @@ def exact_dtype(dtype: np.dtype[Any], weights: Array) -> np.dtype[Any]:
     return np.dtype(np.int64)
 
 
-def _beyond(n: int, taps: int, mode: str, origin: int) -> NDArray[np.int64]:
+def _beyond(n: int, taps: int, border: str, origin: int) -> NDArray[np.int64]:
     """Which position stands at each place of the axis with its ends prolonged; -1 for `cval`."""
     before = taps // 2 + origin
     if not 0 <= before < taps:
         raise SpecError(f"origin {origin} moves the centre out of a kernel of {taps} numbers")
     pads, places = (before, taps - 1 - before), np.arange(n, dtype=np.int64)
-    if mode == "constant" or n == 0:
+    if border == "constant" or n == 0:
         return np.pad(places, pads, constant_values=-1)
-    if mode not in _PADS:
+    if border not in _PADS:
         known = ", ".join(["constant", *_PADS])
-        raise SpecError(f"mode is one of {known}, not {mode!r}")
-    how: Any = _PADS[mode]
+        raise SpecError(f"mode is one of {known}, not {border!r}")
+    how: Any = _PADS[border]
     return np.pad(places, pads, mode=how)
 
 

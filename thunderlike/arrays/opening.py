@@ -133,18 +133,18 @@ def initialize_sink(
     return _told(made, buffer, return_shape, return_strides, False)
 
 
-def _mapped(path: str, shape: Any, dtype: Any, order: str, mode: str | None) -> Array:
+def _mapped(path: str, shape: Any, dtype: Any, order: str, access: str | None) -> Array:
     there = Path(path).exists()
-    if mode == "r+" and not there:
+    if access == "r+" and not there:
         raise NotFound(f"{path}: no such file to open with mode 'r+'")
-    if there and mode != "w+":
+    if there and access != "w+":
         found = mapped(path, "r+")
         same = (shape is None or found.shape == tuple(shape)) and (
             dtype is None or found.dtype == dtype
         )
         if same:
             return found
-        if mode == "r+":
+        if access == "r+":
             raise SpecError(
                 f"{path}: holds {found.dtype} of shape {found.shape}, not {dtype} of shape {shape}"
             )

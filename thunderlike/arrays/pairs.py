@@ -155,7 +155,8 @@ def _joined(
     end = int(np.searchsorted(values, _ENDS.max - max(step, 0), side="right"))
     ends = edges(end - begin, min(work.blocks, max(1, len(values) // _LEAST)))
     cut = [(begin + a, begin + b) for a, b in itertools.pairwise(ends)]
-    form = merge.form(len(values))
+    # The twin's binary searches: twice, and each as many steps as the length has bits.
+    form = merge.form(2 * len(values) * len(values).bit_length())
     nothing = np.empty((0, 2), np.int64)
     sizes = list(work.run(lambda ab: int(form(values, *ab, step, *inner, nothing)), cut))
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
@@ -175,7 +176,9 @@ def _with_numpy(
 ) -> int:
     wanted = values[start:stop] + step
     low = np.searchsorted(values, wanted)
-    found = np.searchsorted(values, wanted, side="right") - low
+    hits = np.flatnonzero(values[np.minimum(low, len(values) - 1)] == wanted)
+    found = np.zeros(len(wanted), np.int64)
+    found[hits] = np.searchsorted(values, wanted[hits], side="right") - low[hits]
     if shape.size:
         found[~_stays(values[start:stop], shape, steps)] = 0
     if len(out):
