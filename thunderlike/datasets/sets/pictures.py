@@ -67,7 +67,7 @@ def recompressed(data: bytes, quality: int | None, subsampling: str) -> bytes:
 
     image = opened(data)
     size = 3 * image.width * image.height
-    strange = image.format != "JPEG" or image.mode == "CMYK"
+    strange = image.format != "JPEG" or len(image.getbands()) == len("CMYK")
     large = quality is not None and size > _AREA / 2
     if not strange and not large:
         return data
