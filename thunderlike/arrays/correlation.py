@@ -169,7 +169,7 @@ def _beyond(n: int, taps: int, border: str, origin: int) -> NDArray[np.int64]:
         return np.pad(places, pads, constant_values=-1)
     if border not in _PADS:
         known = ", ".join(["constant", *_PADS])
-        raise SpecError(f"mode is one of {known}, not {border!r}")
+        raise SpecError(f"there is no mode {border!r}: choose one of {known}")
     how: Any = _PADS[border]
     return np.pad(places, pads, mode=how)
 
