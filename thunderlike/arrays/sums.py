@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -102,6 +103,8 @@ def block_sums(
         for start in range(start, stop, 4 * MOST)
     ]
     reduce, merge, dtype = _REDUCTIONS[op]
+    if op == "sum":
+        reduce = partial(_sum, size=found.size)
     result = np.zeros(len(ends) - 1, _dtype(found.dtype) if dtype is None else dtype or found.dtype)
     shape, get = _in_memory_order(found)
 
@@ -160,11 +163,12 @@ def sum_bytes(values: Array) -> int:
     return total
 
 
-def _sum(values: Array) -> Any:
+def _sum(values: Array, size: int) -> Any:
+    """Sum a part of an array of so many elements."""
     if values.dtype == bool:
         return np.count_nonzero(values)
     line = values.itemsize == 1 and values.flags.c_contiguous
-    form = sum_bytes.form(values.size, values.dtype) if line else _plain_sum
+    form = sum_bytes.form(size, values.dtype) if line else _plain_sum
     return form(values.reshape(-1) if line else values)
 
 
@@ -173,7 +177,7 @@ def _total(parts: Array) -> Any:
 
 
 _REDUCTIONS: dict[str, tuple[Callable[[Array], Any], Callable[[Array], Any], Any]] = {
-    "sum": (_sum, _total, None),
+    "sum": (_plain_sum, _total, None),
     "count": (np.count_nonzero, _total, np.int64),
     "min": (np.min, np.min, ""),
     "max": (np.max, np.max, ""),
