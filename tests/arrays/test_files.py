@@ -212,13 +212,12 @@ def test_sinks_and_sources_by_hand(tmp_path):
 # Shared memory
 
 
-def child(array):
-    array[1:] += 1
-    return float(array.sum())
-
-
 def test_another_process_writes_in_shared_memory():
     from thunderlike.parallel import pmap
+
+    def child(array):  # within, so that it is sent by value: tests cannot be imported elsewhere
+        array[1:] += 1
+        return float(array.sum())
 
     made = shared_array((4,), np.float64)
     assert list(pmap(child, [made[1:]], backend="processes", workers=1)) == [2.0]

@@ -41,7 +41,7 @@ def chunk_shape(
     36 or 32:
 
     >>> chunk_shape((2048, 512, 512), 2, time=0)
-    (64, 86, 86)
+    (64, 91, 91)
     """
     pieces = max(1.0, math.prod(shape) * itemsize / nbytes)
     along = min(max(shape[time], 1), math.sqrt(pieces))
