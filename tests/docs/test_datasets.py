@@ -13,7 +13,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "datasets.md"
 def test_every_line_of_the_page_runs():
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     result = doctest.testfile(str(PAGE), module_relative=False, optionflags=flags)
-    for name in ("pets.msgpack", "many", "frames"):
+    for name in ("animals.msgpack", "animal-shards", "frames"):
         storage.delete(f"memory://{name}")
     assert result.attempted > 25
     assert result.failed == 0
