@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import logging
-import struct
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from thunderlike._lazy import optional
-from thunderlike.errors import FormatError, MissingExtra, ThunderlikeError
+from thunderlike.errors import FormatError, MissingExtra
 from thunderlike.formats.base import checked, damage, read_into
+from thunderlike.formats.tiffheaders import Kind, Plain, chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tifffile import TiffFile, TiffPage
 
-__all__ = ["Index", "index", "opened", "read"]
+__all__ = ["Index", "index", "index_like", "opened", "read"]
 
 # tifffile reports what it tolerates to its logger. Whoever listens still hears it; with nobody
 # listening, Python would print it on standard error.
@@ -46,6 +46,8 @@ class Index:
         the pixels of all begin, one page after the other.
     stored : numpy.dtype
         As in the file.
+    plain : Plain or None
+        How to find the pixels of pages like the first, where they stand in one piece.
     first : int
         Number of the page that the first header belongs to.
     """
@@ -56,6 +58,7 @@ class Index:
     headers: NDArray[np.int64]
     run: int | None
     stored: np.dtype[Any]
+    plain: Plain | None = None
     first: int = 0
 
     def part(self, start: int, stop: int) -> Index:
@@ -87,15 +90,34 @@ def index(stream: BinaryIO) -> Index:
         For what is no TIFF file, or one whose chain of pages is broken.
     """
     stream.seek(0)
-    headers = np.array(_chain(stream, checked(stream.read(16), "tiff")), np.int64)
+    magic = checked(stream.read(16), "tiff")
+    headers = np.array(chain(stream, magic), np.int64)
     with opened(stream) as tiff:
         first = tiff.pages.first
         shape, dtype, size = _shape(first), _dtype(first), _size(stream)
         pages, run = _run(tiff, len(headers), size)
-        if first.is_contiguous:
+        plain = None
+        if _in_one_piece(first):
             _check_end(first.dataoffsets[0] + first.nbytes, size)
+            plain = Plain.of(stream, Kind.of(magic), int(headers[0]))
         stored = dtype.newbyteorder(tiff.byteorder)
-    return Index(shape, dtype, pages, headers, run, stored)
+    return Index(shape, dtype, pages, headers, run, stored, plain)
+
+
+def index_like(stream: BinaryIO, other: Index) -> Index:
+    """Find all pages of a file that may be like another one; then nothing has to be parsed.
+
+    Raises as :func:`index`.
+    """
+    stream.seek(0)
+    magic = checked(stream.read(16), "tiff")
+    plain = other.plain
+    if plain is None or plain.kind != Kind.of(magic) or other.run is not None:
+        return index(stream)
+    headers = np.array(chain(stream, magic), np.int64)
+    if plain.pixels(stream, int(headers[0]), first=True) is None:
+        return index(stream)
+    return replace(other, pages=len(headers), headers=headers, first=0)
 
 
 def read(
@@ -117,28 +139,49 @@ def read(
         first = where.run + start * _page_bytes(where)
         read_into(stream, first, pages, where.stored)
         return pages
-    with opened(stream) as tiff:
-        _read_pages(tiff, stream, where, start, pages)
+    begins = [_pixels_at(stream, where, page) for page in range(start, stop)]
+    rest = [row for row, at in enumerate(begins) if at is None]
+    if rest:
+        _decode_pages(stream, where, start, rest, begins, pages)
+    for rows, at in _runs(begins, _page_bytes(where)):
+        read_into(stream, at, pages[rows], where.stored)
     return pages
 
 
-def _read_pages(
-    tiff: TiffFile, stream: BinaryIO, where: Index, start: int, out: NDArray[Any]
+def _pixels_at(stream: BinaryIO, where: Index, number: int) -> int | None:
+    """Byte at which a page's pixels begin, where that is seen at a glance."""
+    header = int(where.headers[number - where.first])
+    return None if where.plain is None else where.plain.pixels(stream, header)
+
+
+def _decode_pages(
+    stream: BinaryIO,
+    where: Index,
+    start: int,
+    rows: Sequence[int],
+    begins: list[int | None],
+    out: NDArray[Any],
 ) -> None:
-    """Decode each page, but where plain pages follow one another in the file read them in one."""
-    size, plain = _size(stream), list[tuple[int, int]]()
-    for row in range(len(out)):
-        page = _page(tiff, where, start + row)
-        if page.is_contiguous and not page.axes.startswith("S"):
-            plain.append((row, page.dataoffsets[0]))
-        else:
-            out[row] = _pixels(page, size)
-    for rows, at in _runs(plain, _page_bytes(where)):
-        read_into(stream, at, out[rows], where.stored)
+    """Have tifffile parse and decode pages; of those in one piece, only say where they begin."""
+    size = _size(stream)
+    with opened(stream) as tiff:
+        for row in rows:
+            page = _page(tiff, where, start + row)
+            if _in_one_piece(page):
+                begins[row] = page.dataoffsets[0]
+            else:
+                out[row] = _pixels(page, size)
 
 
-def _runs(plain: Sequence[tuple[int, int]], nbytes: int) -> Iterator[tuple[slice, int]]:
-    """Join rows whose pixels follow one another in the file."""
+def _runs(begins: Sequence[int | None], nbytes: int) -> Iterator[tuple[slice, int]]:
+    """Join rows whose pixels follow one another in the file.
+
+    Examples
+    --------
+    >>> list(_runs([8, 18, None, 50], 10))
+    [(slice(0, 2, None), 8), (slice(3, 4, None), 50)]
+    """
+    plain = [(row, at) for row, at in enumerate(begins) if at is not None]
     # In a run, row and offset grow together: their difference is that of its first row.
     for _, run in itertools.groupby(plain, lambda item: item[1] - item[0] * nbytes):
         items = list(run)
@@ -164,41 +207,6 @@ def _page(tiff: TiffFile, where: Index, number: int) -> TiffPage:
     return page
 
 
-_LINK = {False: ("H", 12, "I"), True: ("Q", 20, "Q")}
-
-
-def _chain(stream: BinaryIO, magic: bytes) -> list[int]:
-    """Follow the pages' headers to the last: tifffile stops in silence where the chain breaks."""
-    order = "<" if magic[:2] == b"II" else ">"
-    big = magic[2:4] in (b"+\0", b"\0+")
-    count, tag, link = _LINK[big]
-    at, found, seen = 8 if big else 4, list[int](), set[int]()
-    try:
-        while offset := _number(stream, at, order + link):
-            if offset in seen:
-                raise FormatError(f"damaged TIFF file: page {len(seen)} leads back to another")
-            seen.add(offset)
-            found.append(offset)
-            tags = _number(stream, offset, order + count)
-            at = offset + struct.calcsize(order + count) + tags * tag
-    except ThunderlikeError:
-        raise
-    except (struct.error, OverflowError, OSError):
-        raise FormatError(
-            f"TIFF file cut short: the header of page {max(len(found) - 1, 0)} lies behind its "
-            f"end at byte {_size(stream)}"
-        ) from None
-    if not found:
-        raise FormatError("the TIFF file has no pages")
-    return found
-
-
-def _number(stream: BinaryIO, at: int, code: str) -> int:
-    stream.seek(at)
-    value: int = struct.unpack(code, stream.read(struct.calcsize(code)))[0]
-    return value
-
-
 def _run(tiff: TiffFile, headers: int, size: int) -> tuple[int, int | None]:
     """How many pages there are, and where their pixels begin if one header stands for many."""
     first = tiff.pages.first
@@ -208,6 +216,10 @@ def _run(tiff: TiffFile, headers: int, size: int) -> tuple[int, int | None]:
         if pages > 1 and start is not None and start + pages * first.nbytes <= size:
             return pages, start
     return headers, None
+
+
+def _in_one_piece(page: TiffPage) -> bool:
+    return bool(page.is_contiguous) and not page.axes.startswith("S")
 
 
 def _page_bytes(where: Index) -> int:

@@ -36,12 +36,20 @@ class PngImages(Loader):
 
 @dataclass(frozen=True)
 class TiffVolumes(Loader):
-    """One image a file: all its pages."""
+    """One image a file: all its pages.
+
+    Parameters
+    ----------
+    like : Index
+        Where the pages of the first file are.
+    """
+
+    like: Index = field(repr=False)
 
     def read(self, path: str, first: int, last: int, out: Array) -> None:  # noqa: ARG002
         """Read page by page into place."""
         with _whole(path) as stream:
-            where = tiffpages.index(stream)
+            where = tiffpages.index_like(stream, self.like)
             shape = where.shape if where.pages == 1 else (where.pages, *where.shape)
             alike(shape, where.dtype, out)
             pages = out.reshape(where.pages, *where.shape)

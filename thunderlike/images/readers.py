@@ -178,12 +178,12 @@ def fromtif(
     attrs, first = _attrs(files[0].path), _index(files[0].path)
     if nplanes is None:
         shape = first.shape if first.pages == 1 else (first.pages, *first.shape)
-        ones, volumes = [1] * len(files), TiffVolumes()
+        ones, volumes = [1] * len(files), TiffVolumes(first)
         return _images(files, ones, shape, first.dtype, volumes, npartitions, labels, engine, attrs)
     if nplanes < 1:
         raise SpecError(f"nplanes must be at least 1, not {nplanes}")
     threads = storage.store_for(files[0].path).threads
-    indexes = list(tmap(lambda file: _index(file.path), files, workers=threads))
+    indexes = list(tmap(lambda file: _index(file.path, first), files, workers=threads))
     counts = [
         _pieces(file.path, where.pages, nplanes, discard_extra=discard_extra)
         for file, where in zip(files, indexes, strict=True)
@@ -269,10 +269,10 @@ def _frames(files: Sequence[Entry], nbytes: int, nplanes: int) -> list[int]:
     return [file.size // (nbytes * nplanes) for file in files]
 
 
-def _index(path: str) -> tiffpages.Index:
+def _index(path: str, first: tiffpages.Index | None = None) -> tiffpages.Index:
     """Where the pages of a file are: its headers are read, nothing else."""
     with naming(path), open_file(path) as stream:
-        return tiffpages.index(stream)
+        return tiffpages.index_like(stream, first) if first else tiffpages.index(stream)
 
 
 def _attrs(path: str) -> dict[str, Any]:

@@ -1,0 +1,111 @@
+"""Headers that are read at a glance tell what tifffile tells, or nothing."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import tifffile
+
+from thunderlike.formats import tiffpages
+from thunderlike.formats.tiffheaders import Kind, Plain
+
+MOVIE = np.random.default_rng(0).integers(0, 4000, (5, 24, 40)).astype("uint16")
+
+
+def written(*arrays, bigtiff=False, byteorder="<", **options):
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream, bigtiff=bigtiff, byteorder=byteorder) as tiff:
+        for array in arrays:
+            tiff.write(array, **{"photometric": "minisblack", **options})
+    stream.seek(0)
+    return stream
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+@pytest.mark.parametrize("byteorder", "<>")
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"metadata": None}, {"rowsperstrip": 7}, {"description": "stage", "metadata": None}],
+    ids=str,
+)
+def test_begins_where_tifffile_says(bigtiff, byteorder, options):
+    stream = written(*MOVIE, bigtiff=bigtiff, byteorder=byteorder, **options)
+    where = tiffpages.index(stream)
+    assert where.plain is not None
+    found = [where.plain.pixels(stream, int(at)) for at in where.headers]
+    stream.seek(0)
+    with tifffile.TiffFile(stream) as tiff:
+        assert found == [page.dataoffsets[0] for page in tiff.pages]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"compression": "deflate"},
+        {"tile": (16, 16)},
+        {"rowsperstrip": 5},
+        {"predictor": True, "compression": "deflate"},
+    ],
+    ids=str,
+)
+def test_a_page_stored_otherwise_is_left_to_tifffile(other):
+    plain, odd = written(MOVIE[0], metadata=None), written(MOVIE[0], metadata=None, **other)
+    where = tiffpages.index(plain)
+    header = int(tiffpages.index(odd).headers[0])
+    assert where.plain.pixels(odd, header) is None
+    np.testing.assert_array_equal(
+        tiffpages.read(odd, tiffpages.index_like(odd, where), 0, 1), MOVIE[:1]
+    )
+
+
+def test_pages_of_several_kinds_in_one_file():
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as tiff:
+        for page, packing in zip(MOVIE, (None, "deflate", None, None, "packbits"), strict=True):
+            tiff.write(page, metadata=None, compression=packing, photometric="minisblack")
+    where = tiffpages.index(stream)
+    np.testing.assert_array_equal(tiffpages.read(stream, where, 0, 5), MOVIE)
+    np.testing.assert_array_equal(tiffpages.read(stream, where.part(2, 4), 2, 4), MOVIE[2:4])
+
+
+def test_a_file_whose_one_header_stands_for_many_is_not_like_one_with_one_page():
+    one = written(MOVIE[0])
+    stack = io.BytesIO()
+    tifffile.imwrite(stack, MOVIE, imagej=True)
+    stack.seek(0)
+    # ImageJ cuts off all headers but the first of a large stack.
+    raw = bytearray(stack.getvalue())
+    with tifffile.TiffFile(stack) as tiff:
+        first = tiff.pages.first
+        at = first.offset + 2 + 12 * len(first.tags)
+    raw[at : at + 4] = bytes(4)
+    large = io.BytesIO(bytes(raw))
+    where = tiffpages.index_like(large, tiffpages.index(one))
+    assert where.pages == len(MOVIE)
+    np.testing.assert_array_equal(tiffpages.read(large, where, 0, 5), MOVIE)
+
+
+def test_descriptions_may_differ():
+    first, second = (written(MOVIE[i], description=f"t={i}", metadata=None) for i in (0, 1))
+    where = tiffpages.index(first)
+    assert where.plain.pixels(second, int(where.headers[0]), first=True) is not None
+
+
+@pytest.mark.parametrize("count", [0xFFFFFFFF, 2**25, 3])
+def test_what_a_damaged_header_claims_is_not_believed(count):
+    data = bytearray(written(MOVIE[0], rowsperstrip=7, metadata=None).getvalue())
+    where = tiffpages.index(io.BytesIO(bytes(data)))
+    kind = Kind("<", big=False)
+    tags = dict(kind.tags(io.BytesIO(bytes(data)), int(where.headers[0])))
+    strips = struct.pack("<HH", 273, tags[273][0])
+    at = bytes(data).index(strips) + 4
+    data[at : at + 4] = struct.pack("<I", count)
+    assert where.plain.pixels(io.BytesIO(bytes(data)), int(where.headers[0])) is None
+
+
+def test_no_strips_no_pattern():
+    stream = written(MOVIE[0], tile=(16, 16), metadata=None)
+    assert Plain.of(stream, Kind("<", big=False), 8) is None
