@@ -22,7 +22,8 @@ def back(tmp_path):
     """Save a value and load it."""
 
     def run(value, **options):
-        saving = {k: options.pop(k) for k in ("compression", "links", "meta") if k in options}
+        ours = ("compression", "links", "meta", "compat")
+        saving = {k: options.pop(k) for k in ours if k in options}
         allowed = "allow" if options.get("pickle") == "allow" else "refuse"
         tl.save(tmp_path / "x.h5", value, pickle=allowed, **saving)
         return tl.load(tmp_path / "x.h5", **options)

@@ -56,7 +56,8 @@ SCALARS = [
 
 @pytest.mark.parametrize("value", SCALARS, ids=lambda value: f"{type(value).__name__}")
 def test_single_values_keep_their_type(back, same, value):
-    for found in (back({"v": value})["v"], back([value])[0], back(value)):
+    packed = back([value], compat=False)[0]
+    for found in (back({"v": value})["v"], back([value])[0], back(value), packed):
         assert same(value, found), repr(found)[:100]
 
 
@@ -124,7 +125,7 @@ CONTAINERS = [
 
 @pytest.mark.parametrize("value", CONTAINERS, ids=lambda v: f"{type(v).__name__}{len(str(v))}")
 def test_containers_keep_type_order_and_keys(back, same, value):
-    for found in (back(value), back({"v": value})["v"]):
+    for found in (back(value), back({"v": value})["v"], back(value, compat=False)):
         assert same(value, found), repr(found)[:200]
 
 

@@ -6,16 +6,14 @@ into the metadata. deepdish then still reads the values.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from h5py import h5t
 
 from thunderlike.errors import Hdf5Error, SpecError
-from thunderlike.hdf5 import attributes, datasets, metadata
+from thunderlike.hdf5 import attributes, datasets, dtypes, metadata
 from thunderlike.hdf5.selection import plan
 
 if TYPE_CHECKING:
@@ -25,16 +23,7 @@ if TYPE_CHECKING:
     from thunderlike.hdf5.filters import Filters
     from thunderlike.hdf5.guard import Budget
 
-__all__ = [
-    "Encoded",
-    "check_same",
-    "decode",
-    "dtype_from_json",
-    "dtype_to_json",
-    "encode",
-    "native",
-    "write",
-]
+__all__ = ["Encoded", "check_same", "decode", "encode", "write"]
 
 _CLASSES = {"matrix": np.matrix, "recarray": np.recarray}
 
@@ -46,23 +35,6 @@ class Encoded:
     values: NDArray[Any]
     attributes: dict[str, Any] = field(default_factory=dict)
     known: dict[str, Any] = field(default_factory=dict)
-
-
-def native(dtype: np.dtype[Any]) -> bool:
-    """Tell whether arrays of a dtype can be one array of the file.
-
-    Examples
-    --------
-    >>> native(np.dtype("U5")), native(np.dtype([("a", "U5")]))
-    (True, False)
-    """
-    if dtype.names is None:
-        return dtype.kind in "biufcSUVmMT"
-    try:
-        h5t.py_create(dtype)
-    except (TypeError, ValueError):  # no such type in HDF5, or no such name
-        return False
-    return not dtype.hasobject and "\\u0000" not in json.dumps(dtype_to_json(dtype))
 
 
 def encode(array: NDArray[Any]) -> Encoded:
@@ -90,7 +62,7 @@ def _encoded(array: NDArray[Any]) -> Encoded:
         return _marked(Encoded(_as_native(array).view(np.int64)), dtype.str)
     if dtype.kind == "V":
         values = array if dtype.names else _widened(array)
-        return _marked(Encoded(values), dtype_to_json(dtype))
+        return _marked(Encoded(values), dtypes.to_json(dtype))
     return Encoded(array) if dtype.isnative else _marked(Encoded(_as_native(array)), dtype.str)
 
 
@@ -105,7 +77,7 @@ def _empty(array: NDArray[Any]) -> Encoded:
     spelled = b"|u1" if dtype.names or dtype.kind == "T" else dtype.str.encode()
     found = Encoded(np.array(array.shape, np.int64), {"zeroarray_dtype": spelled})
     if dtype.names or dtype.kind == "T":
-        _marked(found, dtype_to_json(dtype))
+        _marked(found, dtypes.to_json(dtype))
     return found
 
 
@@ -125,51 +97,6 @@ def _widened(array: NDArray[Any]) -> NDArray[Any]:
     """Elements as bytes, along the last axis."""
     array = np.ascontiguousarray(array)  # gives an axis to what has none
     return array.view(np.uint8).reshape(*array.shape[:-1], -1)
-
-
-def dtype_to_json(dtype: np.dtype[Any]) -> Any:
-    """Spell a dtype, with fields or without.
-
-    Examples
-    --------
-    >>> dtype_to_json(np.dtype([("a", "<i4"), ("b", "<f8", (2,))]))
-    [['a', '<i4'], ['b', '<f8', [2]]]
-    """
-    if dtype.kind == "T":
-        return "T"
-    return _listed(np.lib.format.dtype_to_descr(dtype))
-
-
-def _listed(spelled: Any) -> Any:
-    return [_listed(p) for p in spelled] if isinstance(spelled, tuple | list) else spelled
-
-
-def dtype_from_json(spelled: Any) -> np.dtype[Any]:
-    """Read a dtype; Hdf5Error for what is none, or one of Python objects."""
-    try:
-        found: Any = (
-            np.dtypes.StringDType()
-            if spelled == "T"
-            else np.lib.format.descr_to_dtype(_fields(spelled))
-        )
-    except Exception as error:
-        raise Hdf5Error(f"has no dtype that numpy knows: {spelled!r:.60}") from error
-    if found.kind == "O" or (found.hasobject and found.kind != "T"):
-        raise Hdf5Error(f"says it holds objects: {spelled!r:.60}")
-    return found
-
-
-def _fields(spelled: Any) -> Any:
-    """Lists of JSON as the tuples that numpy wants: fields, their shapes, titles."""
-    if not isinstance(spelled, list):
-        return spelled
-    return [
-        (_name(name), _fields(kind), *(tuple(s) for s in shape)) for name, kind, *shape in spelled
-    ]
-
-
-def _name(name: Any) -> Any:
-    return tuple(name) if isinstance(name, list) else name
 
 
 def write(
@@ -230,7 +157,7 @@ class _Stored:
 def _read(
     dataset: DatasetID, known: dict[str, Any], stored: _Stored, budget: Budget, sel: Any
 ) -> NDArray[Any]:
-    wanted = dtype_from_json(known["dtype"]) if "dtype" in known else None
+    wanted = dtypes.from_json(known["dtype"]) if "dtype" in known else None
     if stored.dtype is None and wanted is not None and wanted.kind == "V" and not wanted.names:
         stored = _Stored(wanted, wanted.itemsize)
     shape = _logical(dataset.shape, stored.unit)
@@ -270,7 +197,7 @@ def _converted(values: NDArray[Any], wanted: np.dtype[Any]) -> NDArray[Any]:
 def _read_empty(dataset: DatasetID, known: dict[str, Any], budget: Budget) -> NDArray[Any]:
     shape = tuple(int(n) for n in datasets.read(dataset, budget).ravel())
     spelled = known.get("dtype") or bytes(attributes.read(dataset, "zeroarray_dtype")).decode()
-    dtype = dtype_from_json(spelled)
+    dtype = dtypes.from_json(spelled)
     if len(shape) > 64 or min(shape, default=0) < 0:
         raise Hdf5Error(f"announces the shape {shape!r:.60}")
     budget.spend(math.prod(shape) * dtype.itemsize)

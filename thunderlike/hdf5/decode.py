@@ -7,18 +7,28 @@ up in the table `KINDS`, classes in those that the caller passed.
 
 from __future__ import annotations
 
-import collections
-import math
 from dataclasses import dataclass, field
 from functools import partial
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from h5py import h5d, h5g, h5o
 
 from thunderlike.errors import Hdf5Error, Refused, SpecError
-from thunderlike.hdf5 import arrays, attributes, datasets, links, metadata, names, pickles, scalars
+from thunderlike.hdf5 import (
+    arrays,
+    attributes,
+    composites,
+    datasets,
+    links,
+    mappings,
+    metadata,
+    names,
+    pickles,
+    scalars,
+    sequences,
+)
+from thunderlike.hdf5.groups import Group
 from thunderlike.hdf5.guard import Budget
 from thunderlike.hdf5.later import Later, forced
 
@@ -28,32 +38,19 @@ if TYPE_CHECKING:
     from thunderlike.hdf5.pickles import Policy
     from thunderlike.hdf5.walking import Task
 
-__all__ = ["Group", "Reader", "kind_of", "ordered", "true_keys", "whole"]
+__all__ = ["KINDS", "Reader", "kind_of"]
 
-SYSTEM = names.SYSTEM
-_MARKS = SYSTEM | {"strtype", "itemsize", "zeroarray_dtype", "PSEUDOATOM", "format", "pandas_type"}
+_MARKS = names.SYSTEM | {
+    "strtype",
+    "itemsize",
+    "zeroarray_dtype",
+    "PSEUDOATOM",
+    "format",
+    "pandas_type",
+}
 _MARKS |= {"pandas_version", "encoding", "errors", "kind", "name", "value_type", "transposed", "tz"}
 _MARKS |= {f"{names.HIDDEN}{rest}" for rest in ("_VERSION", "_TL", "_ROOT_IS_SNS")}
 _MARKS |= {"DEEPDISH_IO_DEEPDISH_IO_UNPACK", "nblocks", "ndim", "axis0_variety", "axis1_variety"}
-
-
-@dataclass
-class Group:
-    """A group that is open: what its attributes are called, and what its metadata say."""
-
-    id: Any
-    path: str
-    names: list[str]
-    known: dict[str, Any]
-
-    @property
-    def scalars(self) -> list[str]:
-        """Attributes that are entries, not the file's own."""
-        return [n for n in self.names if n not in SYSTEM and not n.startswith(names.HIDDEN)]
-
-    def attribute(self, name: str, default: Any = None) -> Any:
-        """Read an attribute if it is there."""
-        return attributes.read(self.id, name) if name in self.names else default
 
 
 @dataclass
@@ -89,16 +86,17 @@ class Reader:
     def group(self, node: Any, path: str) -> Group:
         """Look at a group's attributes."""
         found = attributes.names_of(node)
-        self.check_marks(node, found)
-        return Group(node, path, found, metadata.read(node, found))
+        marks = self.check_marks(node, found)
+        return Group(node, path, found, metadata.read(node, found), marks)
 
-    def check_marks(self, node: Any, found: list[str]) -> None:
-        """Refuse pickles in what describes a node: PyTables runs them as soon as it sees it."""
+    def check_marks(self, node: Any, found: list[str]) -> dict[str, Any]:
+        """Read what describes a node; refuse pickles: PyTables runs them as soon as it sees it."""
+        marks = {name: attributes.read(node, name) for name in _MARKS.intersection(found)}
         if self.pickle != "allow":
-            for name in _MARKS.intersection(found):
-                stored = attributes.read(node, name)
+            for name, stored in marks.items():
                 if isinstance(stored, bytes) and stored.endswith(b"."):
                     self._refuse(name, stored)
+        return marks
 
     def _refuse(self, name: str, stored: bytes) -> None:
         try:
@@ -116,7 +114,7 @@ class Reader:
             value = self._dataset(node, sel)
         elif isinstance(node, h5g.GroupID):
             group = self.group(node, path)
-            value = yield KINDS[kind_of(group)](self, group, address, sel)
+            value = yield _kind(group, sel)(self, group, address, sel)
         else:
             raise Hdf5Error("is neither a group nor an array")
         if sel is None:
@@ -138,32 +136,26 @@ class Reader:
 
     def _dataset(self, node: Any, sel: Any) -> Any:
         found = attributes.names_of(node)
-        self.check_marks(node, found)
-        if "PSEUDOATOM" in found or _class(node, found) == "VLARRAY":
+        marks = self.check_marks(node, found)
+        if "PSEUDOATOM" in found or str(marks.get("CLASS")) == "VLARRAY":
             if sel is not None:
                 raise SpecError("is pickled: sel cannot take a part of it")
             return pickles.loads(datasets.read_pickle(node, self.budget), self.pickle)
         known = metadata.read(node, found)
         if known.get("kind") in ("str", "bytes"):
-            return self._long_text(node, known["kind"], sel)
+            return composites.get_text(self, node, known["kind"], sel)
         array = arrays.decode(node, self.budget, sel, found)
         if "items" in known and self.python:
-            return _unpacked(array, known)
+            return sequences.unpacked(array, known)
         single = isinstance(array, np.ndarray) and not array.ndim and "dtype" not in known
         return array[()] if single else array
-
-    def _long_text(self, node: Any, kind: str, sel: Any) -> Any:
-        if sel is not None:
-            raise SpecError(f"is a {kind}: sel takes parts of arrays")
-        data = arrays.decode(node, self.budget).astype(np.uint8).tobytes()
-        return data if kind == "bytes" else data.decode("utf-8", "surrogatepass")
 
     # entries
 
     def scalar(self, group: Group, name: str) -> Any:
-        """Read an entry that is an attribute."""
+        """Read an entry that is a single value."""
         self.here = links.join(group.path, name)
-        stored = attributes.read(group.id, name)
+        stored = group.scalar(name)
         if isinstance(stored, np.bytes_) and stored.endswith(b"."):
             found = pickles.from_attribute(bytes(stored), self.pickle)
             return _scalar_of(found) if found is not stored else stored
@@ -174,7 +166,7 @@ class Reader:
         """Read all entries of a group, in the order they were saved, else as deepdish orders."""
         values = {}
         attrs = set(group.scalars)
-        for name in ordered(group) if wanted is None else wanted:
+        for name in group.ordered() if wanted is None else wanted:
             values[name] = (
                 self.scalar(group, name) if name in attrs else (yield self.child(group, name))
             )
@@ -203,29 +195,9 @@ def _settle(store: Callable[[str, Any], None], name: str, value: Later) -> None:
     store(name, value.get())
 
 
-def _class(node: Any, found: list[str]) -> str:
-    return str(attributes.read(node, "CLASS")) if "CLASS" in found else ""
-
-
 def _scalar_of(found: Any) -> Any:
     """A whole number too big for 64 bits, which deepdish wraps in an array of objects."""
     return found.item() if isinstance(found, np.ndarray) and not found.ndim else found
-
-
-def _unpacked(array: Any, known: dict[str, Any]) -> Any:
-    """A list of many numbers or texts, from the array it was made."""
-    kind = _SEQUENCES.get(known.get("kind", ""))
-    return array if kind is None or array.ndim != 1 else kind(array.tolist())
-
-
-def ordered(group: Group) -> list[str]:
-    """Names of all entries that are there: as saved, then nodes by name, then attributes."""
-    nodes, attrs = sorted(links.names_of(group.id)), sorted(group.scalars)
-    there = dict.fromkeys([*nodes, *attrs])
-    saved = group.known.get("entries")
-    if not isinstance(saved, dict):
-        return list(there)
-    return [*(name for name in saved if name in there), *(n for n in there if n not in saved)]
 
 
 def kind_of(group: Group) -> str:
@@ -252,182 +224,17 @@ _TITLES = {
 }
 
 
-# kinds of groups
+def _kind(group: Group, sel: Any) -> Kind:
+    """Find what reads a group; SpecError when it has no parts and one is asked for."""
+    kind = kind_of(group)
+    if sel is not None and kind in _WHOLE:
+        raise SpecError(f"is a {kind}: sel takes parts of arrays, frames and matrices")
+    return KINDS[kind]
 
 
-def whole(group: Group, sel: Any) -> None:
-    """Refuse to take a part of what has none."""
-    if sel is not None:
-        raise SpecError(f"is a {kind_of(group)}: sel takes parts of arrays, frames and matrices")
-
-
-def _none(_reader: Reader, group: Group, _address: int, sel: Any) -> Task:
-    whole(group, sel)
+def _none(_reader: Reader, _group: Group, _address: int, _sel: Any) -> Task:
     return None
     yield
-
-
-def _dict(reader: Reader, group: Group, address: int, sel: Any) -> Task:
-    whole(group, sel)
-    found = reader.early(address, _empty(group.known))
-    keys = true_keys(group)
-    values = yield reader.entries(group)
-    reader.fill(values, lambda name, value: _store(found, keys.get(name, name), name, value))
-    return found
-
-
-def _store(found: dict[Any, Any], key: Any, name: str, value: Any) -> None:
-    if name.startswith("__pair") and isinstance(value, dict) and value.keys() == {"key", "value"}:
-        key, value = value["key"], value["value"]  # deepdish's first way with keys
-    found[key] = value
-
-
-def _empty(known: dict[str, Any]) -> dict[Any, Any]:
-    kind = known.get("kind")
-    if kind == "defaultdict":
-        return collections.defaultdict(_FACTORIES.get(known.get("factory", "")))
-    if kind == "OrderedDict":
-        return collections.OrderedDict()
-    return collections.Counter() if kind == "Counter" else {}
-
-
-_FACTORIES: dict[str, Any] = {
-    kind.__name__: kind for kind in (list, dict, set, tuple, int, float, str, bytes, bool)
-}
-
-
-def true_keys(group: Group) -> dict[str, Any]:
-    """Keys that could not be names in the file."""
-    keys = group.known.get("keys", {})
-    return {name: names.key_from_json(spelled) for name, spelled in keys.items()}
-
-
-def _namespace(reader: Reader, group: Group, address: int, sel: Any) -> Task:
-    whole(group, sel)
-    found = reader.early(address, SimpleNamespace())
-    keys = true_keys(group)
-    values = yield reader.entries(group)
-    reader.fill(values, lambda name, value: setattr(found, keys.get(name, name), value))
-    return found
-
-
-def _dataclass(reader: Reader, group: Group, address: int, sel: Any) -> Task:
-    whole(group, sel)
-    kind = reader.classes.get(group.known.get("class", ""))
-    if kind is None:
-        return (yield _dict(reader, group, address, sel))
-    found = reader.early(address, object.__new__(kind))
-    keys = true_keys(group)
-    values = yield reader.entries(group)
-    # As pickle does: what was saved is restored, not computed again.
-    reader.fill(values, lambda name, v: object.__setattr__(found, keys.get(name, name), v))
-    return found
-
-
-def _items(reader: Reader, group: Group) -> Task:
-    """Entries i0, i1, ... in order."""
-    there = [name for name in ordered(group) if name[:1] == "i" and name[1:].isdecimal()]
-    values = yield reader.entries(group, sorted(there, key=lambda name: int(name[1:])))
-    return list(values.values())
-
-
-def _list(reader: Reader, group: Group, address: int, sel: Any) -> Task:
-    whole(group, sel)
-    deque = group.known.get("kind") == "deque"
-    found: Any = reader.early(address, collections.deque() if deque else [])
-    values = yield _items(reader, group)
-    found.extend(values)
-    reader.fill(
-        {str(i): v for i, v in enumerate(values) if isinstance(v, Later)},
-        lambda name, value: found.__setitem__(int(name), value),
-    )
-    return found
-
-
-def _tuple(reader: Reader, group: Group, address: int, sel: Any) -> Task:
-    whole(group, sel)
-    later = reader.pending(address)
-    values = yield _items(reader, group)
-    return later.made_of(values, _maker(reader, group.known))
-
-
-def _maker(reader: Reader, known: dict[str, Any]) -> Callable[[list[Any]], Any]:
-    kind = known.get("kind")
-    if kind == "namedtuple":
-        named = reader.classes.get(known.get("class", "")) or _named(known)
-        return lambda values: named(*values)
-    return _SEQUENCES.get(str(kind), tuple)
-
-
-def _named(known: dict[str, Any]) -> Any:
-    """A class like the one that was saved; namedtuple itself checks the names."""
-    try:
-        name = known["class"].rpartition(".")[2]
-        return collections.namedtuple(name, known["fields"])
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise Hdf5Error(f"has no names for a named tuple: {error}") from error
-
-
-_SEQUENCES: dict[str, Any] = {
-    "list": list,
-    "tuple": tuple,
-    "set": set,
-    "frozenset": frozenset,
-    "deque": collections.deque,
-}
-
-
-def _masked(reader: Reader, group: Group, _address: int, sel: Any) -> Task:
-    data = yield reader.child(group, "data", sel)
-    there = links.names_of(group.id)
-    mask = (yield reader.child(group, "mask", sel)) if "mask" in there else np.ma.nomask
-    fill = reader.scalar(group, "fill") if "fill" in group.names else None
-    return np.ma.MaskedArray(data, mask, fill_value=fill)
-
-
-def _objects(reader: Reader, group: Group, address: int, sel: Any) -> Task:
-    found = np.empty(_shape(group, len(ordered(group))), object)
-    found = reader.early(address, np.asfortranarray(found) if _is_f(group) else found)
-    values = yield _items(reader, group)
-    places = dict(zip(map(str, range(len(values))), np.ndindex(found.shape), strict=True))
-    items = dict(zip(places, values, strict=True))
-    reader.fill(items, lambda name, value: found.__setitem__(places[name], value))
-    return found if sel is None else found[sel]
-
-
-def _is_f(group: Group) -> bool:
-    return group.known.get("order") == "F"
-
-
-def _shape(group: Group, count: int) -> tuple[int, ...]:
-    """The shape that metadata say; Hdf5Error unless it holds `count` elements."""
-    shape = group.known.get("shape")
-    if not isinstance(shape, list) or not all(isinstance(n, int) and n >= 0 for n in shape):
-        raise Hdf5Error("says no shape for its elements")
-    if math.prod(shape) != count or len(shape) > 64:
-        raise Hdf5Error(f"says {shape!r:.60} for {count} elements")
-    return tuple(shape)
-
-
-def _fields(reader: Reader, group: Group, _address: int, sel: Any) -> Task:
-    dtype = arrays.dtype_from_json(group.known.get("dtype"))
-    parts = yield reader.entries(group)
-    keys = true_keys(group)
-    named = {keys.get(name, name): np.asarray(part) for name, part in parts.items()}
-    first = next(iter(named.values()))
-    shape = _shape(group, math.prod(group.known.get("shape", ())))
-    reader.budget.spend(math.prod(shape) * dtype.itemsize)
-    if dtype.names is None or first.shape[: len(shape)] != shape:
-        raise Hdf5Error("says a shape that its fields do not have")
-    found = np.empty(shape, dtype)
-    for name in dtype.names:
-        found[name] = named[name]
-    return found if sel is None else found[sel]
-
-
-def _record(reader: Reader, group: Group, _address: int, sel: Any) -> Task:
-    whole(group, sel)
-    return (yield reader.child(group, "value"))[0]
 
 
 def _sparse(reader: Reader, group: Group, _address: int, sel: Any) -> Task:
@@ -448,26 +255,24 @@ def _records(reader: Reader, group: Group, _address: int, sel: Any) -> Task:
     return (yield records.get(reader, group, sel))
 
 
-KINDS: dict[str, Callable[[Reader, Group, int, Any], Task]] = {
+Kind: TypeAlias = "Callable[[Reader, Group, int, Any], Task]"
+# The first are whole or nothing; `sel` takes parts of the second.
+_WHOLE: dict[str, Kind] = {
     "none": _none,
-    "dict": _dict,
-    "OrderedDict": _dict,
-    "defaultdict": _dict,
-    "Counter": _dict,
-    "namespace": _namespace,
-    "dataclass": _dataclass,
-    "list": _list,
-    "deque": _list,
-    "tuple": _tuple,
-    "namedtuple": _tuple,
-    "set": _tuple,
-    "frozenset": _tuple,
-    "masked": _masked,
-    "objects": _objects,
-    "fields": _fields,
-    "record": _record,
+    **dict.fromkeys(("dict", "OrderedDict", "defaultdict", "Counter"), mappings.get_dict),
+    "namespace": mappings.get_namespace,
+    "dataclass": mappings.get_dataclass,
+    **dict.fromkeys(("list", "deque"), sequences.get_list),
+    **dict.fromkeys(("tuple", "namedtuple", "set", "frozenset"), sequences.get_tuple),
+    "record": composites.get_record,
+}
+_PARTED: dict[str, Kind] = {
+    "masked": composites.get_masked,
+    "objects": composites.get_objects,
+    "fields": composites.get_fields,
     "sparse": _sparse,
     "frame": _frame,
     "pandas": _frame,
     "records": _records,
 }
+KINDS = _WHOLE | _PARTED

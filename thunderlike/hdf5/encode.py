@@ -10,56 +10,35 @@ import collections
 import dataclasses
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from h5py import h5g
 
 from thunderlike.errors import SpecError
 from thunderlike.hdf5 import (
     arrays,
     attributes,
+    composites,
     datasets,
     filters,
+    mappings,
     metadata,
     names,
     pickles,
     scalars,
+    sequences,
 )
+from thunderlike.hdf5.places import Place, new_group
 from thunderlike.hdf5.wrappers import Compression, ForcePickle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from thunderlike.hdf5.filters import Filters
     from thunderlike.hdf5.walking import Task
 
-__all__ = ["CODECS", "MANY", "Place", "Writer", "codec_of", "new_group"]
+__all__ = ["CODECS", "Codec", "Writer", "codec_of"]
 
-MANY = 256  # numbers or texts in a list: from here on they are one array, as in no other reader
-
-
-@dataclass(frozen=True, eq=False)
-class Place:
-    """Where a value goes: a name in a group that is open; and how its arrays are compressed."""
-
-    parent: Any
-    name: str
-    up: Place | None
-    filters: Filters
-
-    @property
-    def path(self) -> str:
-        """From the root, as links want it."""
-        parts, place = [], self
-        while place.up is not None:
-            parts.append(place.name)
-            place = place.up
-        return "/" + "/".join(reversed(parts))
-
-    def within(self, group: Any, name: str) -> Place:
-        """A place in the group that was made here."""
-        return Place(group, name, self, self.filters)
+Codec: TypeAlias = "Callable[[Writer, Place, Any], Task]"
 
 
 @dataclass
@@ -75,11 +54,14 @@ class Writer:
         again.
     meta : bool
         Write what only Python knows, in attributes that other readers skip.
+    compat : bool
+        Write numbers and texts where other readers find them; else with the metadata.
     """
 
     pickle: bool = False
     links: bool = True
     meta: bool = True
+    compat: bool = True
     here: Place | None = None  # what is being written, for messages
     check: Callable[[], None] = lambda: None  # raises when the disk cannot be written
     _seen: dict[int, tuple[Any, Place]] = field(default_factory=dict)
@@ -137,17 +119,25 @@ class Writer:
     # groups
 
     def entries(self, place: Place, group: Any, items: Iterable[tuple[str, Any]]) -> Task:
-        """Write the entries of a group, and return the code of each: ``''`` for what is a node."""
+        """Write the entries of a group, and return what its metadata say of them.
+
+        That is the code of each, ``''`` for what is a node; and values that are nowhere else.
+        """
         codes: dict[str, str] = {}
+        packed: dict[str, Any] = {}
         for name, value in items:
             scalar = scalars.encode(value.obj if isinstance(value, Compression) else value)
             if scalar is None:
                 yield self.put(place.within(group, name), value)
                 codes[name] = ""
+                continue
+            stored, codes[name] = scalar
+            spelled = None if self.compat else scalars.to_json(stored)
+            if spelled is None:
+                self._scalar(group, name, stored)
             else:
-                self._scalar(group, name, scalar[0])
-                codes[name] = scalar[1]
-        return codes
+                packed[name] = spelled
+        return {"entries": codes, "values": packed} if packed else {"entries": codes}
 
     def _scalar(self, group: Any, name: str, value: Any) -> None:
         try:
@@ -163,34 +153,27 @@ class Writer:
     def dictionary(self, place: Place, group: Any, value: Mapping[Any, Any], **known: Any) -> Task:
         """Write the entries of a mapping into a group that is there."""
         named = names.entry_names(value)
-        codes = yield self.entries(place, group, ((n, value[k]) for n, k in named.items()))
+        told = yield self.entries(place, group, ((n, value[k]) for n, k in named.items()))
         keys = {n: names.key_to_json(k) for n, k in named.items() if n != k}
-        self.known(group, {"entries": codes, **({"keys": keys} if keys else {}), **known})
-
-
-def new_group(place: Place, title: str) -> Any:
-    """Make a group with the title by which deepdish knows what it was."""
-    group = h5g.create(place.parent, place.name.encode())
-    attributes.write(group, "TITLE", title)
-    return group
+        self.known(group, {**told, **({"keys": keys} if keys else {}), **known})
 
 
 # codecs
 
 
-def codec_of(value: Any) -> Callable[[Writer, Place, Any], Task] | None:
+def codec_of(value: Any) -> Codec | None:
     """Find what writes a value as a group; None for what is one node."""
     if type(value) in CODECS:
         return CODECS[type(value)]
     if isinstance(value, np.ndarray):
-        return _array_codec(value)
+        return composites.codec_of(value)
     if isinstance(value, ForcePickle):
         return None
     found = _library_codec(type(value))
     if found is not None:
         return found
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _dataclass
+        return mappings.put_dataclass
     for base in _BASES:
         if isinstance(value, base):
             return _subclass(base, value)
@@ -222,88 +205,10 @@ def _none(_writer: Writer, place: Place, _value: None) -> Task:
     yield
 
 
-def _dict(writer: Writer, place: Place, value: Any) -> Task:
-    group = new_group(place, f"dict:{len(value)}")
-    yield writer.dictionary(place, group, value, **_kind(value))
-
-
-def _kind(value: Any) -> dict[str, Any]:
-    """What metadata says of a mapping: nothing of a dict."""
-    kind = type(value).__name__
-    if type(value) is dict:
-        return {}
-    if isinstance(value, collections.defaultdict):
-        factory = getattr(value.default_factory, "__name__", "")
-        return {"kind": kind, "factory": factory}
-    return {"kind": kind}
-
-
-def _namespace(writer: Writer, place: Place, value: SimpleNamespace) -> Task:
-    group = new_group(place, f"SimpleNamespace:{len(vars(value))}")
-    yield writer.dictionary(place, group, vars(value))
-
-
-def _dataclass(writer: Writer, place: Place, value: Any) -> Task:
-    parts = {part.name: getattr(value, part.name) for part in dataclasses.fields(value)}
-    group = new_group(place, f"dict:{len(parts)}")
-    known = {"kind": "dataclass", "class": type(value).__qualname__}
-    yield writer.dictionary(place, group, parts, **known)
-
-
-def _sequence(writer: Writer, place: Place, value: Any, **known: Any) -> Task:
-    items = list(value)
-    if len(items) >= MANY and (packed := _packed(items)) is not None and writer.meta:
-        code, array = packed
-        dataset = arrays.write(place.parent, place.name, array, place.filters)
-        stored = metadata.read(dataset, attributes.names_of(dataset))
-        metadata.delete(dataset)
-        metadata.write(dataset, {**stored, "kind": type(value).__name__, "items": code, **known})
-        return
-    title = "tuple" if isinstance(value, tuple) else "list"
-    group = new_group(place, f"{title}:{len(items)}")
-    codes = yield writer.entries(place, group, ((f"i{i}", v) for i, v in enumerate(items)))
-    kind = {} if type(value) in (list, tuple) else {"kind": type(value).__name__}
-    writer.known(group, {"entries": codes, **kind, **known})
-
-
-def _packed(items: list[Any]) -> tuple[str, Any] | None:
-    """Many items of one plain type as one array; None when they do not fit in one."""
-    kinds = set(map(type, items))
-    if len(kinds) > 1:
-        return None
-    kind = kinds.pop()
-    if kind is int and min(items) >= -(2**63) and max(items) < 2**63:
-        return "int", np.array(items, np.int64)
-    if kind in (float, bool, complex):
-        return kind.__name__, np.array(items)
-    if kind is str:
-        return _packed_texts(items)
-    return None
-
-
-def _packed_texts(items: list[str]) -> tuple[str, Any] | None:
-    """Texts as one array, if the longest does not make it several times as large."""
-    longest, total = max(map(len, items)), sum(map(len, items))
-    wasteful = longest * len(items) > 4 * total + 1024
-    unfit = any("\0" in text or (not text.isascii() and _has_surrogate(text)) for text in items)
-    return None if wasteful or unfit or not longest else ("str", np.array(items))
-
-
-def _has_surrogate(text: str) -> bool:
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def _namedtuple(writer: Writer, place: Place, value: Any) -> Task:
-    known = {"class": type(value).__qualname__, "fields": list(value._fields)}
-    group = new_group(place, f"tuple:{len(value)}")
-    codes = yield writer.entries(place, group, ((f"i{i}", v) for i, v in enumerate(value)))
-    writer.known(group, {"entries": codes, "kind": "namedtuple", **known})
-
-
-def _subclass(base: type, value: Any) -> Callable[[Writer, Place, Any], Task]:
+def _subclass(base: type, value: Any) -> Codec:
     """A subclass is written as what it is based on: Python does not say how to make it anew."""
     if base is tuple and hasattr(value, "_fields"):
-        return _namedtuple
+        return sequences.put_namedtuple
     return lambda writer, place, item: CODECS[base](writer, place, _plain(base, item))
 
 
@@ -313,75 +218,15 @@ def _plain(base: type, value: Any) -> Any:
     return base(value)
 
 
-def _text(_writer: Writer, place: Place, value: str | bytes) -> Task:
-    """Texts that no attribute can hold, as bytes."""
-    text = isinstance(value, str)
-    data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
-    dataset = arrays.write(place.parent, place.name, np.frombuffer(data, np.uint8), place.filters)
-    metadata.delete(dataset)
-    metadata.write(dataset, {"kind": "str" if text else "bytes"})
-    return
-    yield
-
-
-def _array_codec(array: np.ndarray[Any, Any]) -> Callable[[Writer, Place, Any], Task] | None:
-    """Masked arrays, and those of objects or of fields that HDF5 has no type for."""
-    if isinstance(array, np.ma.MaskedArray):
-        return _masked
-    if array.dtype.kind == "O":
-        return _objects
-    if array.dtype.kind == "T" and array.dtype != np.dtypes.StringDType():
-        return None
-    return None if arrays.native(array.dtype) or not array.size else _fields
-
-
-def _masked(writer: Writer, place: Place, value: Any) -> Task:
-    parts = {"data": value.data, "mask": np.ma.getmaskarray(value), "fill": value.fill_value}
-    if value.mask is np.ma.nomask:
-        del parts["mask"]
-    group = new_group(place, f"dict:{len(parts)}")
-    yield writer.dictionary(place, group, parts, kind="masked")
-
-
-def _objects(writer: Writer, place: Place, value: Any) -> Task:
-    order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
-    group = new_group(place, f"list:{value.size}")
-    items = ((f"i{i}", v) for i, v in enumerate(value.ravel()))
-    codes = yield writer.entries(place, group, items)
-    known = {"kind": "objects", "shape": list(value.shape), "order": order}
-    writer.known(group, {"entries": codes, **known})
-
-
-def _fields(writer: Writer, place: Place, value: Any) -> Task:
-    group = new_group(place, f"dict:{len(value.dtype.names)}")
-    parts = {name: np.asarray(value[name]) for name in value.dtype.names}
-    known = {"dtype": arrays.dtype_to_json(value.dtype), "shape": list(value.shape)}
-    yield writer.dictionary(place, group, parts, kind="fields", **known)
-
-
-def _record(writer: Writer, place: Place, value: np.void) -> Task:
-    """One element of a structured array."""
-    group = new_group(place, "dict:1")
-    parts = {"value": np.asarray(value).reshape(1)}
-    yield writer.dictionary(place, group, parts, kind="record")
-
-
-CODECS: dict[type, Callable[[Writer, Place, Any], Task]] = {
+CODECS: dict[type, Codec] = {
     type(None): _none,
-    dict: _dict,
-    collections.OrderedDict: _dict,
-    collections.defaultdict: _dict,
-    collections.Counter: _dict,
-    SimpleNamespace: _namespace,
-    list: _sequence,
-    tuple: _sequence,
-    set: _sequence,
-    frozenset: _sequence,
-    collections.deque: _sequence,
-    str: _text,
-    bytes: _text,
-    np.str_: _text,
-    np.bytes_: _text,
-    np.void: _record,
+    **dict.fromkeys(
+        (dict, collections.OrderedDict, collections.defaultdict, collections.Counter),
+        mappings.put_dict,
+    ),
+    SimpleNamespace: mappings.put_namespace,
+    **dict.fromkeys((list, tuple, set, frozenset, collections.deque), sequences.put_sequence),
+    **dict.fromkeys((str, bytes, np.str_, np.bytes_), composites.put_text),
+    np.void: composites.put_record,
 }
 _BASES = (dict, SimpleNamespace, list, tuple, set, frozenset, str, bytes)

@@ -18,6 +18,7 @@ from h5py import h5f, h5fd, h5p
 
 from thunderlike import storage
 from thunderlike.errors import Hdf5Error, NotFound, StorageError, ThunderlikeError
+from thunderlike.hdf5 import attributes
 from thunderlike.hdf5.disk import Disk
 from thunderlike.storage.local import LocalStore
 
@@ -150,7 +151,8 @@ def _made(file: Path, name: str, *, sync: bool = False) -> Iterator[tuple[Any, C
 
 
 def _new(access: Any) -> Any:
-    return h5f.create(b"new", h5f.ACC_TRUNC, fapl=access)
+    root = attributes.compact(h5p.create(h5p.FILE_CREATE))
+    return h5f.create(b"new", h5f.ACC_TRUNC, fcpl=root, fapl=access)
 
 
 def _found(access: Any, file: Path, name: str) -> Any:

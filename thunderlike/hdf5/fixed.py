@@ -13,13 +13,14 @@ import numpy as np
 from thunderlike._lazy import optional
 from thunderlike.errors import Hdf5Error, SpecError
 from thunderlike.hdf5 import arrays, attributes, datasets, metadata, pickles
-from thunderlike.hdf5.encode import new_group
+from thunderlike.hdf5.places import new_group
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from thunderlike.hdf5.decode import Group, Reader
-    from thunderlike.hdf5.encode import Place
+    from thunderlike.hdf5.decode import Reader
+    from thunderlike.hdf5.groups import Group
+    from thunderlike.hdf5.places import Place
     from thunderlike.hdf5.walking import Task
 
 __all__ = ["fits_frame", "fits_series", "get", "put_frame", "put_series"]

@@ -10,12 +10,13 @@ from h5py import h5g
 from thunderlike.config import current
 from thunderlike.errors import GroupMissing, SpecError
 from thunderlike.hdf5 import files, links
-from thunderlike.hdf5.decode import Group, Reader, ordered, true_keys
 from thunderlike.hdf5.walking import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from thunderlike.hdf5.decode import Reader
+    from thunderlike.hdf5.groups import Group
     from thunderlike.storage import AnyPath
 
 __all__ = ["load", "opened"]
@@ -43,7 +44,7 @@ def load(
 
 def _whole(reader: Reader, sel: Any, *, unpack: bool) -> Any:
     root = reader.group(reader.root, "/")
-    only = ordered(root)
+    only = root.ordered()
     if _UNPACK in root.names and "data" in only:
         return _of(reader, root, "data", sel)
     if unpack and len(only) == 1:
@@ -99,7 +100,7 @@ def _name(reader: Reader, group: Group, part: str) -> str:
     """What a key is called in the file; GroupMissing with the names that are there."""
     reader.here = links.join(group.path, part)
     there = set(links.names_of(group.id)) | set(group.scalars)
-    named = {key: name for name, key in true_keys(group).items() if isinstance(key, str)}
+    named = {key: name for name, key in group.keys().items() if isinstance(key, str)}
     name = named.get(part, part)
     if name not in there:
         known = ", ".join(sorted(there)[:8]) or "nothing"

@@ -13,15 +13,17 @@ from thunderlike.data.images import Images
 from thunderlike.data.series import Series
 from thunderlike.errors import Hdf5Error
 from thunderlike.hdf5 import arrays, datasets, metadata
-from thunderlike.hdf5.encode import new_group
+from thunderlike.hdf5.places import new_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from thunderlike.hdf5.decode import Group, Reader
-    from thunderlike.hdf5.encode import Place, Writer
+    from thunderlike.hdf5.decode import Reader
+    from thunderlike.hdf5.encode import Writer
+    from thunderlike.hdf5.groups import Group
+    from thunderlike.hdf5.places import Place
     from thunderlike.hdf5.walking import Task
 
 __all__ = ["get", "put"]

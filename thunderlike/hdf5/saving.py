@@ -10,8 +10,9 @@ from h5py import h5g, h5s
 
 from thunderlike.config import current
 from thunderlike.errors import SpecError
-from thunderlike.hdf5 import arrays, attributes, datasets, files, links, metadata, names
-from thunderlike.hdf5.encode import Place, Writer
+from thunderlike.hdf5 import arrays, attributes, datasets, dtypes, files, links, metadata, names
+from thunderlike.hdf5.encode import Writer
+from thunderlike.hdf5.places import Place
 from thunderlike.hdf5.walking import run
 
 if TYPE_CHECKING:
@@ -55,8 +56,7 @@ def _top(writer: Writer, place: Place, root: Any, data: Any) -> Any:
         yield writer.dictionary(place, root, vars(data))
     else:
         _mark(root, {_UNPACK: np.bool_(True)})
-        codes = yield writer.entries(place, root, [("data", data)])
-        writer.known(root, {"entries": codes})
+        writer.known(root, (yield writer.entries(place, root, [("data", data)])))
 
 
 def update(path: AnyPath, data: Any, chosen: Filters, writer: Writer, *, atomic: bool) -> None:
@@ -86,14 +86,19 @@ def _replace(writer: Writer, place: Place, root: Any, data: dict[Any, Any]) -> N
     named = names.entry_names(data)
     for name in named:
         _remove(root, name)
-    codes = run(
+    told = run(
         writer.entries(place, root, ((n, data[k]) for n, k in named.items())),
         current().hdf5_depth,
     )
     metadata.delete(root)
     keys = {n: names.key_to_json(k) for n, k in named.items() if n != k}
-    entries = {**_entries(known, root), **codes}
-    writer.known(root, {**known, "entries": entries, "keys": {**known.get("keys", {}), **keys}})
+    kept = {name: v for name, v in known.get("values", {}).items() if name not in named}
+    writer.known(root, {
+        **known,
+        "entries": {**_entries(known, root), **told["entries"]},
+        "values": {**kept, **told.get("values", {})},
+        "keys": {**known.get("keys", {}), **keys},
+    })  # fmt: skip
 
 
 def _entries(known: dict[str, Any], root: Any) -> dict[str, str]:
@@ -111,7 +116,7 @@ def _remove(group: Any, name: str) -> None:
 def append(path: AnyPath, group: str, array: Any, chosen: Filters) -> None:
     """Make an array longer, or begin one that can be."""
     values = np.asarray(array)
-    if not values.ndim or not arrays.native(values.dtype):
+    if not values.ndim or not dtypes.native(values.dtype):
         raise SpecError(f"{path}: {group}: only arrays of numbers, times or text can be extended")
     if not _exists(path):
         save(path, {}, chosen, Writer(), atomic=True)

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thunderlike.errors import Hdf5Error
 from thunderlike.hdf5 import attributes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "from_json", "to_json"]
 
 _INT64, _UINT64 = -(2**63), 2**64
 
@@ -73,6 +74,42 @@ def decode(stored: Any, code: str, classes: Mapping[str, Any]) -> Any:
         return _READ[name](stored, rest, classes)
     except (KeyError, ValueError, TypeError, ArithmeticError):
         return stored
+
+
+def to_json(stored: Any) -> Any:
+    """Spell what `encode` would store as JSON; None for what only an attribute can hold.
+
+    Examples
+    --------
+    >>> to_json(np.int64(5)), to_json("text"), to_json(np.int8(5))
+    (5, 'text', None)
+    """
+    plain = stored.item() if isinstance(stored, np.generic) else stored
+    same = isinstance(plain, int | float | str) and type(from_json(plain)) is type(stored)
+    return plain if same or type(stored) is str else None
+
+
+def from_json(value: Any) -> Any:
+    """Return what `attributes.read` would, had it been an attribute.
+
+    Raises
+    ------
+    Hdf5Error
+        For what `to_json` never made.
+
+    Examples
+    --------
+    >>> from_json(2**63), from_json(True), from_json("text")
+    (np.uint64(9223372036854775808), np.True_, np.str_('text'))
+    """
+    if type(value) is int:
+        return np.int64(value) if value < 2**63 else np.uint64(value)
+    if type(value) not in _NUMPY:
+        raise Hdf5Error(f"its metadata say {value!r:.60}, which is no number, truth or text")
+    return _NUMPY[type(value)](value)
+
+
+_NUMPY: dict[type, Any] = {bool: np.bool_, float: np.float64, str: np.str_}
 
 
 # Python to file

@@ -8,11 +8,13 @@ import numpy as np
 
 from thunderlike.errors import Hdf5Error
 from thunderlike.hdf5 import attributes
-from thunderlike.hdf5.encode import new_group
+from thunderlike.hdf5.places import new_group
 
 if TYPE_CHECKING:
-    from thunderlike.hdf5.decode import Group, Reader
-    from thunderlike.hdf5.encode import Place, Writer
+    from thunderlike.hdf5.decode import Reader
+    from thunderlike.hdf5.encode import Writer
+    from thunderlike.hdf5.groups import Group
+    from thunderlike.hdf5.places import Place
     from thunderlike.hdf5.walking import Task
 
 __all__ = ["get", "put"]

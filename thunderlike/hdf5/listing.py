@@ -1,0 +1,244 @@
+"""Describe the nodes of a file without reading any array or pickle."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from h5py import h5d, h5g, h5o, h5t
+
+from thunderlike.errors import ThunderlikeError
+from thunderlike.hdf5 import attributes, datasets, files, filters, links, metadata
+from thunderlike.hdf5.decode import Reader, kind_of
+from thunderlike.hdf5.guard import Budget
+from thunderlike.hdf5.loading import opened
+from thunderlike.hdf5.tree import Entry, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from thunderlike.hdf5.groups import Group
+    from thunderlike.storage import AnyPath
+
+__all__ = ["ls"]
+
+
+def ls(path: AnyPath, group: str = "/", *, raw: bool = False) -> Tree:
+    """Describe a file: see :func:`thunderlike.hdf5.ls`."""
+    reader = Reader(None)
+    with files.reading(path) as file, files.located(lambda: f"{path}: {reader.here}"):
+        reader.root = h5g.open(file, b"/")
+        lister = _Lister(reader, raw=raw)
+        node, where = opened(reader, group)
+        entry = lister.tree(node, where)
+        top = attributes.names_of(reader.root)
+        return Tree(entry, starred="DEEPDISH_IO_DEEPDISH_IO_UNPACK" in top)
+
+
+@dataclass
+class _Lister:
+    """Describes nodes; each group once, for groups may hold themselves."""
+
+    reader: Reader
+    raw: bool = False
+
+    def tree(self, node: Any, path: str) -> Entry:
+        """Describe a node and all below it, with a stack of our own."""
+        top, inside = self._node(node, path)
+        waiting, seen = [(top, inside)], {h5o.get_info(node).addr}
+        while waiting:
+            entry, group = waiting.pop()
+            for child, inner, address in self._entries(group) if group else ():
+                entry.entries.append(child)
+                if inner is not None and address not in seen:
+                    seen.add(address)
+                    waiting.append((child, inner))
+        return top
+
+    def _entries(self, group: Group) -> Iterator[tuple[Entry, Group | None, int]]:
+        nodes = set(links.names_of(group.id))
+        for name in sorted(group.ordered(), key=_natural):
+            path = self.reader.here = links.join(group.path, name)
+            if name not in nodes:
+                yield _scalar(group, name, path), None, 0
+                continue
+            try:
+                target = links.target_of(group.id, name)
+            except ThunderlikeError as error:
+                yield Entry(path, "refused", f"refused: it {error}"), None, 0
+                continue
+            if target is not None:
+                yield Entry(path, "link", f"link -> {target} [SoftLink]"), None, 0
+                continue
+            node = h5o.open(group.id, name.encode("utf-8", "surrogateescape"))
+            yield *self._node(node, path), h5o.get_info(node).addr
+
+    def _node(self, node: Any, path: str) -> tuple[Entry, Group | None]:
+        if isinstance(node, h5d.DatasetID):
+            return _array(node, path), None
+        if not isinstance(node, h5g.GroupID):
+            return Entry(path, "type", "a named type"), None
+        group = self.reader.group(node, path)
+        return self._group(group)
+
+    def _group(self, group: Group) -> tuple[Entry, Group | None]:
+        kind = kind_of(group)
+        if kind == "none":
+            return Entry(group.path, "None", "None [python]"), None
+        if kind in _SHORT and not self.raw:
+            told = _SHORT[kind](group)
+            if told is not None:
+                return told, None
+        name = _CALLED.get(kind, kind)
+        return Entry(group.path, name, name), group
+
+
+_CALLED = {"namespace": "SimpleNamespace", "records": "dict", "masked": "dict", "fields": "dict"}
+
+
+def _natural(name: str) -> tuple[bool, int, str]:
+    """Order: numbers, and the entries i0, i1 ... of lists, by their number."""
+    digits = name[1:] if name[:1] == "i" else name
+    return (not digits.isdecimal(), int(digits) if digits.isdecimal() else 0, name)
+
+
+def _array(node: Any, path: str) -> Entry:
+    found = attributes.names_of(node)
+    if "PSEUDOATOM" in found:
+        return Entry(path, "pickled", "pickled [object]")
+    told = {name: attributes.read(node, name) for name in _TOLD if name in found}
+    known = metadata.read(node, found)
+    shape, dtype = _described(node, told)
+    if known.get("kind") in ("str", "bytes"):
+        kind = "unicode" if known["kind"] == "str" else "ascii"
+        return Entry(path, known["kind"], f"{known['kind']} ({shape[0]} bytes) [{kind}]", shape)
+    packed = filters.applied(node.get_create_plist())
+    name = known["kind"] if "items" in known and known.get("kind") else "array"
+    mark = " big-endian" if _is_big(node) else ""
+    text = f"{name} {shape} [{dtype}]{mark}"
+    return Entry(path, name, text, shape, dtype, packed)
+
+
+_TOLD = ("strtype", "itemsize", "zeroarray_dtype")
+
+
+def _described(node: Any, told: dict[str, Any]) -> tuple[tuple[int, ...], str]:
+    """Shape and dtype as Python will have them."""
+    shape = node.shape
+    if "zeroarray_dtype" in told:
+        return _empty_shape(node), _named(bytes(told["zeroarray_dtype"]).decode("ascii", "replace"))
+    strtype = told.get("strtype")
+    if strtype == b"unicode" and shape and int(told.get("itemsize", 0)) > 0:
+        return (*shape[:-1], shape[-1] // (4 * int(told["itemsize"]))), "unicode"
+    kind = node.get_type()
+    if isinstance(kind, h5t.TypeStringID):
+        return shape, "unicode" if attributes.is_utf8(kind) else "ascii"
+    return shape, _type_name(kind)
+
+
+def _empty_shape(node: Any) -> tuple[int, ...]:
+    """The shape of an empty array is its values: a few numbers, read if they are few."""
+    if math.prod(node.shape) > 64:
+        return ()
+    return tuple(int(n) for n in datasets.read(node, Budget(1000)).ravel())
+
+
+def _named(dtype: str) -> str:
+    try:
+        return np.dtype(dtype).name
+    except TypeError:
+        return dtype
+
+
+def _type_name(kind: Any) -> str:
+    if isinstance(kind, h5t.TypeBitfieldID):
+        return "bool"
+    try:
+        return attributes.plain_type(kind).name if not _is_compound(kind) else "structured"
+    except (ThunderlikeError, TypeError):
+        return type(kind).__name__.removeprefix("Type").removesuffix("ID").lower()
+
+
+def _is_compound(kind: Any) -> bool:
+    return isinstance(kind, h5t.TypeCompoundID) and kind.dtype.kind != "c"
+
+
+def _is_big(node: Any) -> bool:
+    kind = node.get_type()
+    atomic = isinstance(kind, h5t.TypeIntegerID | h5t.TypeFloatID)
+    return atomic and kind.get_size() > 1 and kind.get_order() == h5t.ORDER_BE
+
+
+def _scalar(group: Group, name: str, path: str) -> Entry:
+    """Single values are read: they are small. Those that might be pickles are shown as bytes."""
+    try:
+        value = group.scalar(name)
+    except ThunderlikeError as error:
+        return Entry(path, "unreadable", f"unreadable: it {error}")
+    dtype = getattr(value, "dtype", np.dtype(object))
+    if isinstance(value, np.ndarray):
+        return Entry(path, "array", f"array {value.shape} [{dtype.name}]", value.shape, dtype.name)
+    return Entry(path, "scalar", _spelled(value, dtype), (), dtype.name)
+
+
+def _spelled(value: Any, dtype: np.dtype[Any]) -> str:
+    if isinstance(value, str):
+        return f"{_cut(repr(str(value)), len(value))} ({len(value)}) [unicode]"
+    if isinstance(value, bytes):
+        return f"{_cut(repr(bytes(value)), len(value))} ({len(value)}) [ascii]"
+    return f"{str(value)[:20]} [{dtype.name}]"
+
+
+def _cut(spelled: str, length: int) -> str:
+    start = spelled.index(spelled[-1]) + 1
+    return spelled if length <= 25 else f"{spelled[: start + 22]}...{spelled[-1]}"
+
+
+def _frame(group: Group) -> Entry | None:
+    """A frame of pandas in its own layout: its shape is that of its axes."""
+    kind = str(group.attribute("pandas_type", ""))
+    if kind == "series":
+        values = h5d.open(group.id, b"values")
+        dtype = _type_name(values.get_type())
+        return Entry(group.path, "Series", f"Series {values.shape} [{dtype}]", values.shape, dtype)
+    if kind != "frame":
+        return None
+    shape = (_length(group, "axis1"), _length(group, "axis0"))
+    return Entry(group.path, "DataFrame", f"DataFrame {shape}", shape)
+
+
+def _length(group: Group, axis: str) -> int:
+    """Rows of an axis; one of several levels has as many as its labels."""
+    several = str(group.attribute(f"{axis}_variety", "")) == "multi"
+    node = h5d.open(group.id, f"{axis}_label0".encode() if several else axis.encode())
+    return 0 if "shape" in attributes.names_of(node) else int(node.shape[0])
+
+
+def _sparse(group: Group) -> Entry | None:
+    kept = str(group.attribute("format", ""))
+    shape = _short_array(group, "shape")
+    dtype = _array(h5d.open(group.id, b"data"), "").dtype
+    text = f"sparse {kept} {shape} [{dtype}]"
+    return Entry(group.path, "sparse", text, shape, dtype)
+
+
+def _short_array(group: Group, name: str) -> tuple[int, ...]:
+    return _empty_shape(h5d.open(group.id, name.encode()))
+
+
+def _pandas(group: Group) -> Entry | None:
+    name = str(group.known.get("of", ""))
+    if name != "DataFrame":
+        return None
+    columns = sum(1 for entry in group.ordered() if re.fullmatch(r"c\d+", entry))
+    return Entry(group.path, name, f"{name} ({columns} columns)")
+
+
+def _either(group: Group) -> Entry | None:
+    return _frame(group) if "pandas_type" in group.names else _pandas(group)
+
+
+_SHORT = {"frame": _either, "pandas": _either, "sparse": _sparse}
