@@ -240,15 +240,12 @@ class SeriesSlabs(Loader):
         start, stop = first // each, -(-last // each)
         along = 1 if self.axis == 0 else 0  # the first axis of keys
         where = 1 if self.axis == 0 else self.axis  # of the series, when that one is moved first
-        shape = list(self.others)
-        shape.insert(where - 1, length)
-        rows = np.empty((stop - start, *shape), out.dtype)
-        self.format.read(path, along, start, stop, rows)
-        series = np.moveaxis(rows, where, -1)
-        if len(out) == (stop - start) * each:
-            out.reshape(series.shape)[...] = series
-        else:
-            out[...] = series.reshape(-1, length)[first - start * each : last - start * each]
+        shape = (stop - start, *self.others, length)
+        whole = len(out) == (stop - start) * each
+        rows = out.reshape(shape) if whole else np.empty(shape, out.dtype)
+        self.format.read(path, along, start, stop, np.moveaxis(rows, -1, where))
+        if not whole:
+            out[...] = rows.reshape(-1, length)[first - start * each : last - start * each]
 
 
 def _packed(paths: Sequence[str], format: ArrayFormat, shape: Shape, axis: int) -> Packed | None:

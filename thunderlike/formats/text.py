@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from thunderlike.errors import FormatError
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "shape"]
 
 
 def decode(data: bytes, dtype: DTypeLike = "float64", skip: int = 0) -> NDArray[Any]:
@@ -41,17 +43,28 @@ def decode(data: bytes, dtype: DTypeLike = "float64", skip: int = 0) -> NDArray[
     array([[2., 3.],
            [5., 6.]])
     """
-    try:
-        lines = data.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise FormatError(f"not text in UTF-8: {error.reason} at byte {error.start}") from None
-    rows = [
-        (number, words)
-        for number, line in enumerate(lines, 1)
-        if (words := line.partition("#")[0].replace(",", " ").split())
-    ]
-    _check_columns(rows, skip)
-    return _numbers(rows, np.dtype(dtype))[:, skip:]
+    if not _ROW.search(data):
+        return np.empty((0, 0), dtype)
+    rows = _parsed(data, np.dtype(dtype))
+    if rows.shape[1] <= skip:
+        raise FormatError(f"{rows.shape[1]} columns, of which {skip} are left out: none is left")
+    return rows[:, skip:]
+
+
+def shape(data: bytes, skip: int = 0) -> tuple[int, int]:
+    r"""Count rows, and the columns of the first one that `decode` returns; parses no number.
+
+    Examples
+    --------
+    >>> shape(b"# x y\n1 2, 3\n\n4\t5 6", skip=1)
+    (2, 2)
+    """
+    first = _ROW.search(data)
+    if first is None:
+        return 0, 0
+    line = data[first.start() :].lstrip().partition(b"\n")[0]
+    columns = len(_bare(line).split())
+    return sum(1 for _ in _ROW.finditer(data)), max(columns - skip, 0)
 
 
 def encode(array: NDArray[Any]) -> bytes:
@@ -65,36 +78,46 @@ def encode(array: NDArray[Any]) -> bytes:
     return "".join(" ".join(map(repr, row)) + "\n" for row in array.tolist()).encode()
 
 
-def _check_columns(rows: list[tuple[int, list[str]]], skip: int) -> None:
-    for number, words in rows:
-        if len(words) != len(rows[0][1]):
-            raise FormatError(
-                f"line {number} has {len(words)} columns, line {rows[0][0]} has {len(rows[0][1])}"
-            )
-    if rows and len(rows[0][1]) <= skip:
-        raise FormatError(f"{len(rows[0][1])} columns, of which {skip} are left out: none is left")
+_ROW = re.compile(rb"^[^\S\r\n]*(?:\xef\xbb\xbf)?[^#\s]", re.MULTILINE)  # the beginning of one
 
 
-def _numbers(rows: list[tuple[int, list[str]]], dtype: np.dtype[Any]) -> NDArray[Any]:
-    if not rows:
-        return np.empty((0, 0), dtype)
+def _bare(line: bytes) -> bytes:
+    return line.partition(b"#")[0].replace(b",", b" ")
+
+
+def _parsed(data: bytes, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """All columns, parsed by numpy; what it does not like is then looked for line by line."""
+    # By way of float64, so that 5.0 is an integer too; but not for long integers.
+    whole = dtype.kind in "iu" and not set(data) & set(b".eEnN")
+    stream = io.BytesIO(data.replace(b",", b" ") if b"," in data else data)
+    kind = np.int64 if whole else np.float64
     try:
-        # By way of float64, so that 5.0 is an integer too; but not for long integers.
-        kind = np.dtype(np.int64) if dtype.kind in "iu" and _whole(rows) else np.dtype(np.float64)
-        return np.array([words for _, words in rows]).astype(kind).astype(dtype)
+        rows = np.loadtxt(stream, kind, comments="#", ndmin=2, encoding="utf-8-sig")
+    except ValueError as error:
+        raise FormatError(_wrong(data) or f"cannot be read as {dtype}: {error}") from None
+    return rows.astype(dtype, copy=False)
+
+
+def _wrong(data: bytes) -> str | None:
+    """What is wrong with a text, and in which line."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"not text in UTF-8: {error.reason} at byte {error.start}"
+    width, begin = 0, 0
+    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
+        words = _bare(line).split()
+        width, begin = (width or len(words)), (begin or (number if words else 0))
+        if words and len(words) != width:
+            return f"line {number} has {len(words)} columns, line {begin} has {width}"
+        if (odd := next((word for word in words if not _is_number(word)), None)) is not None:
+            return f"line {number}: {odd.decode()!r:.40} is no number"
+    return None
+
+
+def _is_number(word: bytes) -> bool:
+    try:
+        float(word)
     except ValueError:
-        raise FormatError(_no_number(rows)) from None
-
-
-def _whole(rows: list[tuple[int, list[str]]]) -> bool:
-    return not any(set(word) & set(".eEnN") for _, words in rows for word in words)
-
-
-def _no_number(rows: list[tuple[int, list[str]]]) -> str:
-    for number, words in rows:
-        for word in words:
-            try:
-                float(word)
-            except ValueError:
-                return f"line {number}: {word!r:.40} is no number"
-    return "numbers too large for the dtype"
+        return False
+    return True

@@ -66,9 +66,13 @@ def read(files: Files, name: str, axis: int, start: int, stop: int, out: NDArray
     FormatError
         For damaged chunks.
     """
+    from zarr.core.buffer import default_buffer_prototype
+
     array = _opened(files, name or None)
+    view: Any = np.moveaxis(out, 0, axis)
+    place = default_buffer_prototype().nd_buffer.from_ndarray_like(view)
     with _decoding():
-        out[...] = np.moveaxis(array[(slice(None),) * axis + (slice(start, stop),)], axis, 0)
+        array.get_basic_selection((slice(None),) * axis + (slice(start, stop),), out=place)
 
 
 class Writer:

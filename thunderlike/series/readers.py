@@ -196,8 +196,7 @@ class _TextRows(Loader):
 
     def shape(self, path: str) -> tuple[int, int]:
         with naming(path):
-            rows, columns = text.decode(storage.read(path), self.dtype, self.skip).shape
-            return rows, columns
+            return text.shape(storage.read(path), self.skip)
 
     def read(self, path: str, first: int, last: int, out: Array) -> None:
         """Read the whole file: where a line begins stands nowhere."""
