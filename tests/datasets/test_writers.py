@@ -146,13 +146,13 @@ def test_a_refused_sample_leaves_the_others(tmp_path):
 
 
 def test_too_large_and_too_many_are_refused_before_they_are_written(tmp_path, monkeypatch):
-    monkeypatch.setattr("thunderlike.formats.shards.MOST", 100)
-    monkeypatch.setattr(layout, "MOST", 2)
+    monkeypatch.setattr(layout, "MOST", 100)
     with FileWriter(tmp_path / "w.msgpack") as writer:
         with pytest.raises(SpecError, match="sample 'big'"):
             writer.write({"key": "big", "x": bytes(100)})
         writer.write({"key": "a"})
         writer.write({"key": "b"})
+        monkeypatch.setattr(layout, "MOST", 2)
         with pytest.raises(DatasetError, match="use shards"):
             writer.write({"key": "c"})
     assert keys(tmp_path / "w.msgpack") == ["a", "b"]
@@ -196,10 +196,10 @@ def test_a_forgotten_writer_gives_up_and_says_so(tmp_path):
 
 
 def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, monkeypatch):
-    def full(self, messages):
+    def full(self, batch):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(parts.Part, "_take", full)
+    monkeypatch.setattr(parts.Part, "_write", full)
     with (
         pytest.raises(StorageError, match="No space left"),
         FileWriter(tmp_path / "w.msgpack") as writer,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import queue
 import tempfile
@@ -19,7 +20,8 @@ from thunderlike.formats.samples import sums_of
 from thunderlike.storage.opening import local_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from array import array
+    from collections.abc import Callable, Mapping
 
 __all__ = ["Part", "hasher", "part_for", "publish", "publish_appended"]
 
@@ -36,8 +38,8 @@ def hasher(digest: str | None) -> Any:
 class Part:
     """A file that grows by batches of messages.
 
-    Hashing and writing release the interpreter, so where there is a second core they go on beside
-    the packing of the next batch; two batches may wait.
+    Hashing and flushing release the interpreter, so where there is a second core they go on beside
+    the packing of the next batch, and beside the making of the index.
 
     Parameters
     ----------
@@ -58,27 +60,26 @@ class Part:
         self._file = path.open("r+b" if start else "w+b", buffering=0)
         self._file.truncate(start)
         self._file.seek(start)
-        self._failure: BaseException | None = None
-        self._queue: queue.Queue[list[bytes] | None] = queue.Queue(maxsize=2)
-        self._thread: threading.Thread | None = None
+        self._hashing, self._flushing = Aside(), Aside()
 
-    def put(self, messages: list[bytes]) -> None:
-        """Add messages; an earlier failure to write is raised here."""
-        self._raise()
-        if (os.cpu_count() or 1) == 1:
-            self._take(messages)
-            return
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, daemon=True)
-            self._thread.start()
-        self._queue.put(messages)
+    def put(self, batch: bytearray, lengths: array[int]) -> None:
+        """Add messages that stand one after the other; StorageError when there is no room."""
+        if self.digest is not None or self.summing:
+            self._hashing.do(self._hash, batch, lengths)
+        try:
+            self._write(batch)
+        except OSError as error:
+            raise _failed(self.path, error) from error
+
+    def flush(self) -> None:
+        """Begin to bring all to the disk, once nothing more comes."""
+        self._flushing.do(os.fsync, self._file.fileno())
 
     def finish(self) -> None:
-        """Wait until all is on the disk."""
-        self._end()
-        self._raise()
+        """Wait until all is hashed and on the disk."""
         try:
-            os.fsync(self._file.fileno())
+            self._hashing.end()
+            self._flushing.end()
         except OSError as error:
             raise _failed(self.path, error) from error
         finally:
@@ -86,40 +87,66 @@ class Part:
 
     def abort(self, keep: int | None) -> None:
         """Stop, and remove the file, or cut it back to what it was."""
-        self._end()
+        for aside in (self._hashing, self._flushing):
+            with contextlib.suppress(OSError):
+                aside.end()
         if keep is None:
             self.path.unlink(missing_ok=True)
         else:
-            self._file.truncate(keep)
+            os.truncate(self.path, keep)
         self._file.close()
 
-    def _work(self) -> None:
-        while (messages := self._queue.get()) is not None:
-            if self._failure is None:
-                try:
-                    self._take(messages)
-                except BaseException as error:
-                    self._failure = error  # raised where the next batch comes from
-
-    def _take(self, messages: list[bytes]) -> None:
-        data = b"".join(messages)
+    def _hash(self, batch: bytearray, lengths: array[int]) -> None:
         if self.digest is not None:
-            self.digest.update(data)
+            self.digest.update(batch)
         if self.summing:
-            self.sums.append(sums_of(messages))
-        left = memoryview(data)
+            ends = list(itertools.accumulate(lengths, initial=0))
+            cuts = map(slice, ends, ends[1:])
+            self.sums.append(sums_of(map(memoryview(batch).__getitem__, cuts)))
+
+    def _write(self, batch: bytearray) -> None:
+        left = memoryview(batch)
         while left:  # one call writes at most 2 GiB
             left = left[self._file.write(left) :]
 
-    def _end(self) -> None:
+
+class Aside:
+    """Calls made in order in a thread of their own; two may wait.
+
+    On a single core they are made at once: a thread would only take turns.
+    """
+
+    def __init__(self) -> None:
+        self._calls: queue.Queue[tuple[Any, ...] | None] = queue.Queue(maxsize=2)
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+
+    def do(self, function: Callable[..., Any], *given: Any) -> None:
+        """Call a function soon."""
+        if (os.cpu_count() or 1) == 1:
+            function(*given)
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, daemon=True)
+            self._thread.start()
+        self._calls.put((function, *given))
+
+    def end(self) -> None:
+        """Wait for all calls; the first failure of one is raised here."""
         if self._thread is not None:
-            self._queue.put(None)
+            self._calls.put(None)
             self._thread.join()
             self._thread = None
-
-    def _raise(self) -> None:
         if self._failure is not None:
-            raise _failed(self.path, self._failure) from self._failure
+            raise self._failure
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            if self._failure is None:
+                try:
+                    call[0](*call[1:])
+                except BaseException as error:
+                    self._failure = error
 
 
 def _failed(path: Path, error: BaseException) -> StorageError:

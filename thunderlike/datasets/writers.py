@@ -27,7 +27,7 @@ from thunderlike.errors import (
     WrongType,
 )
 from thunderlike.formats import samples
-from thunderlike.formats.msgpack import unpackb
+from thunderlike.formats.msgpack import pack_into, unpackb
 from thunderlike.formats.shards import Summary, message, plain_hashes
 from thunderlike.progress import progress as shown
 from thunderlike.progress import track
@@ -117,8 +117,8 @@ class Writer:
         self._digest = digest
         self._keys: dict[str, int] = {}
         self._lengths = array("Q")
-        self._batch: list[bytes] = []
-        self._batch_bytes = self._bytes = 0
+        self._batch = bytearray()  # messages, one after the other
+        self._batch_bytes = self._bytes = self._put = 0
         self._start: int | None = None
         self._listener = progress if callable(progress) else None
         self._part = self._begun(overwrite, append, sums)
@@ -171,6 +171,7 @@ class Writer:
             raise CorruptDatasetError(f"{self._path}: holds the same key twice")
         self._lengths = array("Q", np.diff(offsets).tolist())
         self._bytes = self._start = int(offsets[-1])
+        self._put = len(self._lengths)
 
     def _primed(self, reader: MsgpackReader, file: Path, sums: bool) -> Part:
         """Hash what is there, and compare it with the hash that was written down."""
@@ -200,31 +201,50 @@ class Writer:
 
     # Writing
 
-    def _add(self, key: str, packed: bytes) -> None:
-        number, size = len(self._keys), len(packed)
-        if not isinstance(key, str):
-            raise WrongType(f"{self._path}: a key is text, not {key!r:.60}")
+    def _add(self, key: str) -> None:
+        """Count what was put at the end of the batch as the message of this key."""
+        number, size = len(self._keys), len(self._batch) - self._batch_bytes
+        if (
+            self._open
+            and isinstance(key, str)
+            and number < samples.MOST
+            and size <= samples.MOST
+            and self._keys.setdefault(key, number) == number
+        ):
+            self._lengths.append(size)
+            self._batch_bytes += size
+            if self._batch_bytes >= _BATCH:
+                self._flush()
+            return
+        self._withdraw()
+        raise self._refusal(key, size)
+
+    def _withdraw(self) -> None:
+        """Cut off what was put at the end of the batch."""
+        del self._batch[self._batch_bytes :]
+
+    def _refusal(self, key: object, size: int) -> Exception:
+        """Say why a message was not added."""
+        number = len(self._keys)
         if not self._open:
-            raise DatasetError(f"{self._path}: the writer is closed")
+            return DatasetError(f"{self._path}: the writer is closed")
+        if not isinstance(key, str):
+            return WrongType(f"{self._path}: a key is text, not {key!r:.60}")
         if number == samples.MOST:
-            raise DatasetError(f"{self._path}: a file holds {number} samples at most; use shards")
-        if self._keys.setdefault(key, number) != number:
-            raise SpecError(
-                f"{self._path}: the key {key!r} of sample {number} is that of sample "
-                f"{self._keys[key]} already; keys must be unique"
-            )
-        self._batch.append(packed)
-        self._lengths.append(size)
-        self._batch_bytes += size
-        if self._batch_bytes >= _BATCH:
-            self._flush()
+            return DatasetError(f"{self._path}: a file holds {number} samples at most; use shards")
+        if size > samples.MOST:
+            return SpecError(f"sample {key!r}: has {size} bytes, of {samples.MOST} at most")
+        return SpecError(
+            f"{self._path}: the key {key!r} of sample {number} is that of sample "
+            f"{self._keys[key]} already; keys must be unique"
+        )
 
     def _flush(self) -> None:
-        count, batch, self._batch = len(self._batch), self._batch, []
+        batch, lengths = self._batch, self._lengths[self._put :]
         self._bytes += self._batch_bytes
-        self._batch_bytes = 0
-        self._part.put(batch)
-        self._tracker.advance(count)
+        self._batch, self._batch_bytes, self._put = bytearray(), 0, len(self._lengths)
+        self._part.put(batch, lengths)
+        self._tracker.advance(len(lengths))
         if self._listener is not None:
             self._listener(self.written, self._bytes)
 
@@ -236,7 +256,7 @@ class Writer:
             return
         try:
             self._flush()
-            self._part.finish()
+            self._part.flush()
             contents = self._contents()
         except BaseException:
             self.abort()
@@ -268,6 +288,7 @@ class Writer:
             indices.SUFFIX_KEY_HASHES: samples.encode_key_hashes(keys),
             indices.SUFFIX_FILTER: samples.encode_filter(keys),
         }
+        self._part.finish()  # while all that was computed
         if self._part.summing:
             contents[indices.SUFFIX_SUMS] = b"".join(self._part.sums)
         return contents | self._digests(contents)
@@ -335,7 +356,13 @@ class FileWriter(Writer):
             key = sample["key"]
         except KeyError:
             raise KeyMissing(f"{self._path}: sample {self.written} has no 'key'") from None
-        self._add(key, message(key, sample))
+        try:
+            pack_into(sample, self._batch)
+        except Exception:
+            self._withdraw()
+            message(key, sample)  # says which sample it is
+            raise
+        self._add(key)
 
     def write_many(self, samples: Iterable[dict[str, Any]]) -> None:
         """Add samples, one after the other."""
@@ -375,11 +402,10 @@ class RawWriter(Writer):
         if not isinstance(data, bytes | bytearray | memoryview):
             raise WrongType(f"sample {key!r}: a message is bytes, not {type(data).__name__}")
         packed = bytes(data)
-        if len(packed) > samples.MOST:
-            raise SpecError(f"sample {key!r}: has {len(packed)} bytes, of {samples.MOST} at most")
         if self._check:
             self._look(key, packed)
-        self._add(key, packed)
+        self._batch += packed
+        self._add(key)
 
     def _look(self, key: str, packed: bytes) -> None:
         try:

@@ -10,18 +10,23 @@ from __future__ import annotations
 import math
 import re
 from functools import lru_cache
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from thunderlike.errors import FormatError, SpecError, WrongType
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-__all__ = ["CONTAINERS", "check", "decode", "message_end", "packb", "revived", "unpackb"]
+__all__ = [
+    "CONTAINERS",
+    "check",
+    "decode",
+    "message_end",
+    "pack_into",
+    "packb",
+    "revived",
+    "unpackb",
+]
 
 _PLAIN = (str, bytes, int, float, bool, type(None), np.ndarray, bytearray, memoryview)
 _SUBCLASSED: tuple[Any, ...] = (str, bytes, int, float)
@@ -57,13 +62,37 @@ def packb(value: Any) -> bytes:
     >>> packb({"key": "a", "label": 1})
     b'\x82\xa3key\xa1a\xa5label\x01'
     """
-    # Most samples are flat; for them this one look at types is enough.
-    if type(value) is not dict or not _LEAVES.issuperset(map(type, chain(value, value.values()))):
-        check(value)
+    check(value)
     try:
         return _encoder.encode(value)
     except OverflowError as error:
-        raise SpecError(f"a message holds whole numbers of 64 bits: {error}") from error
+        raise _too_large(error) from error
+
+
+def pack_into(value: Any, buffer: bytearray) -> None:
+    r"""Add the message of one value to a buffer, which saves making bytes of it.
+
+    Raises
+    ------
+    WrongType, SpecError
+        As :func:`packb`; the end of the buffer is to be cut off then.
+
+    Examples
+    --------
+    >>> buffer = bytearray(b"...")
+    >>> pack_into([1, "a"], buffer)
+    >>> buffer
+    bytearray(b'...\x92\x01\xa1a')
+    """
+    check(value)
+    try:
+        _encoder.encode_into(value, buffer, -1)
+    except OverflowError as error:
+        raise _too_large(error) from error
+
+
+def _too_large(error: OverflowError) -> SpecError:
+    return SpecError(f"a message holds whole numbers of 64 bits: {error}")
 
 
 def unpackb(data: bytes | bytearray | memoryview) -> Any:
@@ -98,12 +127,17 @@ def unpackb(data: bytes | bytearray | memoryview) -> Any:
 def revived(value: Any) -> Any:
     """Turn the maps that stand for arrays and numbers into those, at any depth, in place."""
     if type(value) is dict:
-        if b"nd" in value or b"complex" in value:
-            return _number(value)
-        for key, item in value.items():
-            if type(item) in CONTAINERS:
-                value[key] = revived(item)
-    elif type(value) is list and not CONTAINERS.isdisjoint(map(type, value)):
+        # Almost always it is an array, and nothing is wrong with it.
+        if value.get(b"nd") is True:
+            try:
+                data, shape = value[b"data"], value[b"shape"]
+                array: Any = np.ndarray(shape, _plain_dtype(value[b"type"]), data)
+                if array.nbytes == len(data) and -1 not in shape:  # which numpy would work out
+                    return array
+            except Exception:  # anything: what is wrong is looked for step by step
+                return _other(value)
+        return _other(value)
+    if type(value) is list and not CONTAINERS.isdisjoint(map(type, value)):
         value[:] = map(revived, value)
     return value
 
@@ -114,19 +148,18 @@ def check(value: Any) -> None:
     msgspec would quietly make a list of a set and text of a date.
     """
     if isinstance(value, dict):
-        _check_all(value)
-        _check_all(value.values())
+        for key, item in value.items():
+            if type(item) not in _LEAVES:
+                check(item)
+            if type(key) not in _LEAVES:
+                check(key)
     elif isinstance(value, list | tuple):
-        _check_all(value)
+        # Mostly all are leaves, and a set is faster at types than a loop.
+        if not _LEAVES.issuperset(map(type, value)):
+            for item in value:
+                check(item)
     elif not isinstance(value, _STORED):
         raise _unknown(type(value))
-
-
-def _check_all(values: Iterable[Any]) -> None:
-    """Look at types first, many times faster than at values: mostly all are leaves."""
-    if not _LEAVES.issuperset(map(type, values)):
-        for value in values:
-            check(value)
 
 
 def _hook(value: Any) -> Any:
@@ -171,18 +204,6 @@ _encoder = msgspec.msgpack.Encoder(enc_hook=_hook)
 decode = msgspec.msgpack.Decoder().decode  # alone, it leaves the maps of arrays as they are
 
 
-def _number(found: dict[Any, Any]) -> Any:
-    """Make what a map describes; almost always that is an array, and nothing is wrong with it."""
-    try:
-        if found[b"nd"] is True:
-            dtype, shape, data = _dtype(found[b"type"]), found[b"shape"], found[b"data"]
-            if len(data) == dtype.itemsize * math.prod(shape):
-                return np.ndarray(shape, dtype, data)
-    except (KeyError, TypeError, ValueError):
-        return _other(found)
-    return _other(found)
-
-
 def _other(found: dict[Any, Any]) -> Any:
     """Make a number, or say why a map is no array; one that only looks like one stays a map."""
     if b"type" in found and b"data" in found:
@@ -193,7 +214,8 @@ def _other(found: dict[Any, Any]) -> Any:
     elif b"complex" in found and b"data" in found:
         return _complex(found[b"data"])
     for key, item in found.items():
-        found[key] = revived(item)
+        if type(item) in CONTAINERS:
+            found[key] = revived(item)
     return found
 
 
