@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
+from thunderlike import storage
 from thunderlike.datasets import ListReader, MsgpackReader, ShardedReader, Shuffler, distributed
 from thunderlike.datasets.sharded import MANIFEST
 from thunderlike.errors import Exists, SpecError
@@ -91,8 +92,9 @@ def test_samples_of_an_rdd(spark_context, tmp_path):
     assert back.getNumPartitions() == 5
     assert back.map(lambda sample: sample["n"]).collect() == list(range(100))
     assert tl.datasets.tordd(reader.shards[0].path, engine=spark_context).count() == 14
-    with pytest.raises(SpecError, match="workers need"):
-        tl.datasets.write(rdd, "memory://rdd")
+    tl.datasets.write(rdd, "memory://rdd")  # no worker sees it: written from here
+    assert [sample["n"] for sample in ShardedReader("memory://rdd")] == list(range(100))
+    storage.delete("memory://rdd")
 
 
 @pytest.mark.spark

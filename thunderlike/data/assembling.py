@@ -5,6 +5,7 @@ Records that are an array in this process are written straight from it.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from operator import add
@@ -15,15 +16,16 @@ import numpy as np
 from thunderlike import storage
 from thunderlike.config import config, current
 from thunderlike.data.files import FileSource, Packed
+from thunderlike.engines import parts
 from thunderlike.formats import raw
 from thunderlike.progress import track
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from thunderlike.engines.base import Array, Records, Spec
 
-__all__ = ["Parts", "Sink", "assemble", "each_block", "filled", "joined"]
+__all__ = ["Parts", "Sink", "assemble", "each_block", "each_part", "filled", "joined"]
 
 Shape = tuple[int, ...]
 Slab = tuple[int, "Array"]
@@ -58,6 +60,37 @@ def each_block(records: Records, path: str, write: Callable[[int, Array], list[A
         with config(workers=store.threads or current().workers):
             return records.aggregate(write, add)
     return [item for start, block in records.stream() for item in write(start, block)]
+
+
+def each_part(
+    records: Records, path: str, write: Callable[[Iterator[Slab]], list[Any]]
+) -> list[Any]:
+    """Have every part written where it is, or all here, where only this process sees `path`.
+
+    Parameters
+    ----------
+    write : callable
+        From the blocks of a part, with the number of the first record of each, to what is known of
+        the files written. Once more for the same part it must do the same.
+
+    Returns
+    -------
+    list
+        As of `each_block`.
+    """
+    shared = storage.store_for(path).shared
+    found = parts.each_part(parts.blocks(records) if shared else records.stream(), _Part(write))
+    return list(itertools.chain.from_iterable(found))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Writes a part, whatever its number and whichever attempt this is."""
+
+    write: Callable[[Iterator[Slab]], list[Any]]
+
+    def __call__(self, number: int, attempt: str, blocks: Iterable[Slab]) -> list[Any]:  # noqa: ARG002
+        return self.write(iter(blocks))
 
 
 def assemble(records: Records, key_shape: Shape, sink: Sink, folder: str) -> None:
@@ -109,11 +142,11 @@ def joined(
     """
     each = math.prod(key_shape[1:])
     paths, counts = [path for path, _ in found], [count for _, count in found]
-    parts = FileSource.of(paths, counts, spec.shape, spec.dtype, Packed(spec.shape, spec.dtype))
+    source = FileSource.of(paths, counts, spec.shape, spec.dtype, Packed(spec.shape, spec.dtype))
     for start in range(0, key_shape[0], rows):
         stop = min(start + rows, key_shape[0])
         slab = spec.empty((stop - start) * each)
-        parts.read(start * each, stop * each, slab)
+        source.read(start * each, stop * each, slab)
         yield start, slab.reshape(stop - start, *key_shape[1:], *spec.shape)
 
 

@@ -1,88 +1,29 @@
-"""Records as samples of a dataset: shards that ``tl.datasets`` reads, written where records are."""
+"""Records in the samples of datasets, which are read where the engine runs."""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from thunderlike import storage
-from thunderlike.data.assembling import each_block
 from thunderlike.data.files import FileSource, Loader, alike, naming
 from thunderlike.errors import FormatError, NotFound, SpecError
 from thunderlike.formats.msgpack import unpackb
 from thunderlike.formats.samples import KEYS, OFFSETS, decode_keys, decode_offsets
-from thunderlike.formats.shards import MANIFEST, Summary, manifest, shard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from thunderlike.data.base import Collection
     from thunderlike.engines.base import Array
 
-__all__ = ["OURS", "Samples", "Shards", "message_source", "positions", "write_messages"]
+__all__ = ["Samples", "message_source", "positions"]
 
 Shape = tuple[int, ...]
-
-OURS = ["part-*.msgpack", "part-*.msgpack.*", MANIFEST]
-
-
-def write_messages(collection: Collection, path: Any, field: str, *, overwrite: bool) -> None:
-    """Write a shard for each block, and the manifest when all are there."""
-    if field == "key":
-        raise SpecError("the field 'key' is that of a sample's name: give another field=")
-    with storage.output(path, OURS, overwrite=overwrite) as folder:
-        labels = None if collection.labels is None else collection.labels.ravel()
-        write = Shards(folder, field, collection.baseshape, labels)
-        summaries = each_block(collection._records, folder, write)
-        storage.write(storage.join(folder, MANIFEST), manifest(summaries))
-
-
-@dataclass(frozen=True)
-class Shards:
-    """Writes each block as one shard, named by its first record.
-
-    Parameters
-    ----------
-    folder : str
-        Where to.
-    field : str
-        What a sample calls its array.
-    baseshape : tuple of int
-        Shape of all keys.
-    labels : ndarray or None
-        Of all records, in a row.
-    """
-
-    folder: str
-    field: str
-    baseshape: Shape
-    labels: Any
-
-    def __call__(self, start: int, block: Array) -> list[Summary]:
-        """Write a shard; the same one if the block comes again."""
-        if not len(block):
-            return []
-        digits = max(5, len(str(int(np.prod(self.baseshape)) - 1)))
-        name = f"part-{start:0{digits}d}.msgpack"
-        summary, files = shard(name, self._samples(start, block))
-        for file, data in files.items():
-            storage.write(storage.join(self.folder, file), data)
-        return [summary]
-
-    def _samples(self, start: int, block: Array) -> Any:
-        axes = np.unravel_index(np.arange(start, start + len(block)), self.baseshape)
-        digits = [max(5, len(str(n - 1))) for n in self.baseshape]
-        for row, position in enumerate(zip(*axes, strict=True)):
-            key = "-".join(f"{int(i):0{d}d}" for i, d in zip(position, digits, strict=True))
-            sample = {"key": key, self.field: block[row]}
-            if self.labels is not None:
-                sample["label"] = self.labels[start + row].item()
-            yield key, sample
 
 
 def message_source(paths: Sequence[str], field: str) -> tuple[FileSource, list[str]]:

@@ -21,7 +21,7 @@ __all__ = ["SampleSource", "Samples"]
 
 
 class Samples(Protocol):
-    """What is needed of a reader of ``thunderlike.datasets``, which stands above this room."""
+    """What is needed of a reader of ``thunderlike.datasets`` or a view of one."""
 
     def __len__(self) -> int:
         """How many samples there are."""

@@ -8,7 +8,7 @@ from thunderlike import storage
 from thunderlike.data.arrayfiles import Folder
 from thunderlike.data.assembling import assemble
 from thunderlike.data.base import Collection
-from thunderlike.data.messages import write_messages
+from thunderlike.datasets import distributed as datasets
 from thunderlike.formats import hdf5, npy, zarr
 from thunderlike.formats.base import sniff
 from thunderlike.storage.drafts import draft
@@ -187,10 +187,17 @@ class ArrayWriters(Collection):
         Notes
         -----
         A sample's key is its position, such as ``'00003-00017'``; labels go along as ``label``.
-        Each block of about ``chunk_bytes`` becomes a shard, written where it is; the manifest comes
-        when all are there.
+        Each part becomes a shard, written where it is, a block in memory at a time; the manifest
+        comes when all are there. The local engine writes one.
         """
-        write_messages(self, storage.at(path, credentials), field, overwrite=overwrite)
+        datasets.write(
+            self,
+            path,
+            field=field,
+            labels=self.labels,
+            overwrite=overwrite,
+            credentials=credentials,
+        )
 
     def _assemble(self, sink: Sink, folder: str) -> None:
         assemble(self._records, self.baseshape, sink, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike import storage
-from thunderlike.data.assembling import each_block
+from thunderlike.data.assembling import each_block, each_part
 from thunderlike.errors import SpecError
 from thunderlike.formats import png, raw, text, tiff
 from thunderlike.parallel.pool import tmap
+from thunderlike.storage.drafts import draft
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from thunderlike.data.images import Images
     from thunderlike.data.series import Series
@@ -62,18 +64,18 @@ def images_to_png(
 
 
 def series_to_binary(series: Series, path: Any, prefix: str, *, overwrite: bool) -> None:
-    """Write ``prefix-00000-00000.bin``, by the key of its first series, for each block."""
-    _write_blocks(series, path, prefix, "bin", raw.encode, overwrite=overwrite)
+    """Write ``prefix-00000-00000.bin``, by the key of its first series, for each part."""
+    _write_parts(series, path, prefix, "bin", raw.encode, overwrite=overwrite)
 
 
 def series_to_text(series: Series, path: Any, prefix: str, *, overwrite: bool) -> None:
-    """Write ``prefix-00000-00000.txt``, by the key of its first series, for each block."""
+    """Write ``prefix-00000-00000.txt``, by the key of its first series, for each part."""
     if series.dtype.kind not in "biuf":
         raise SpecError(f"text holds real numbers, not {series.dtype}")
-    _write_blocks(series, path, prefix, "txt", text.encode, overwrite=overwrite)
+    _write_parts(series, path, prefix, "txt", text.encode, overwrite=overwrite)
 
 
-def _write_blocks(
+def _write_parts(
     series: Series,
     path: Any,
     prefix: str,
@@ -82,17 +84,17 @@ def _write_blocks(
     *,
     overwrite: bool,
 ) -> None:
-    """Write the series of each block to a file, then what describes them all."""
+    """Write the series of each part to a file, then what describes them all."""
     conf, baseshape = raw.describe(series.shape, series.dtype, series.attrs), series.baseshape
     ours = [f"{prefix}-*.{ext}", "conf.json"]
     with storage.output(path, ours, overwrite=overwrite) as folder:
-        each_block(series._records, folder, SeriesFiles(folder, prefix, ext, encode, baseshape))
+        each_part(series._records, folder, SeriesFiles(folder, prefix, ext, encode, baseshape))
         storage.write(storage.join(folder, "conf.json"), conf)
 
 
 @dataclass(frozen=True)
 class SeriesFiles:
-    """Writes each block to a file named by the key of its first series.
+    """Writes consecutive blocks to one file, named by the key of the first series.
 
     Parameters
     ----------
@@ -101,7 +103,7 @@ class SeriesFiles:
     prefix, ext : str
         How a name begins and ends.
     encode : callable
-        From a block of series to the content of a file.
+        From a block of series to its part of the file.
     baseshape : tuple of int
         Shape of all keys.
     """
@@ -112,15 +114,31 @@ class SeriesFiles:
     encode: Callable[[Array], bytes]
     baseshape: tuple[int, ...]
 
-    def __call__(self, start: int, block: Array) -> list[Any]:
-        """Write the series from number `start` on; the same file if they come again."""
-        if len(block):
-            at = np.unravel_index(start, self.baseshape)
-            digits = [max(5, len(str(n - 1))) for n in self.baseshape]
-            key = "-".join(f"{int(i):0{d}d}" for i, d in zip(at, digits, strict=True))
-            name = f"{self.prefix}-{key}.{self.ext}"
-            storage.write(storage.join(self.folder, name), self.encode(block))
+    def __call__(self, blocks: Iterable[tuple[int, Array]]) -> list[Any]:
+        """Write blocks, one in memory at a time; the same file if they come again."""
+        filled = ((start, block) for start, block in blocks if len(block))
+        first = next(filled, None)
+        if first is None:
+            return []
+        path = storage.join(self.folder, self._name(first[0]))
+        with (
+            draft(path, _always, overwrite=True) as made,
+            made.file.open("wb") as stream,
+        ):
+            for _, block in itertools.chain([first], filled):
+                stream.write(self.encode(block))
         return []
+
+    def _name(self, start: int) -> str:
+        at = np.unravel_index(start, self.baseshape)
+        digits = [max(5, len(str(n - 1))) for n in self.baseshape]
+        key = "-".join(f"{int(i):0{d}d}" for i, d in zip(at, digits, strict=True))
+        return f"{self.prefix}-{key}.{self.ext}"
+
+
+def _always(start: bytes) -> bool:  # noqa: ARG001
+    """Whatever is there is of another attempt at the same."""
+    return True
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ def write(
     path: AnyPath,
     *,
     field: str = "data",
+    labels: Any = None,
     overwrite: bool = False,
     credentials: AnyCredentials = None,
     **options: Any,
@@ -44,6 +45,8 @@ def write(
         Of the folder; read it with ``tl.datasets.ShardedReader(path)``.
     field : str
         What the array is called in a sample.
+    labels : array, optional
+        What each image or series is called, in the shape of their keys: ``"label"`` of its sample.
     overwrite : bool
         Replace a folder that was written so.
     credentials : mapping, optional
@@ -78,24 +81,26 @@ def write(
     (3, 4, 5)
     >>> tl.datasets.write(movie, "memory://movie", overwrite=True)
     """
-    items, name = _named(source, field)
+    items, name = _named(source, field, labels)
     target = storage.at(path, credentials)
     if is_rdd(items) and not storage.store_for(target).shared:
-        raise SpecError(f"{target}: only this process sees it; workers need a disk or a bucket")
+        items = items.toLocalIterator()  # what only this process sees is written here
     with storage.output(target, ["part-*", MANIFEST], overwrite=overwrite) as folder:
         summaries = each_part(items, _Shard(folder, name, options))
         _tidy(folder, summaries)
         storage.write(storage.join(folder, MANIFEST), manifest(summaries))
 
 
-def _named(source: Any, field: str) -> tuple[Any, _Named | None]:
+def _named(source: Any, field: str, labels: Any) -> tuple[Any, _Named | None]:
     """The items of a source, and what makes samples of them where they are none."""
     records = getattr(source, "_records", None)
     if records is None:
         return source, None
+    if field == "key":
+        raise SpecError("the field 'key' is that of a sample's name: give another field=")
     shape = source._baseshape
     digits = tuple(max(5, len(str(n - 1))) for n in shape)
-    return pairs(records, shape), _Named(field, digits)
+    return pairs(records, shape), _Named(field, digits, labels)
 
 
 @dataclass(frozen=True)
@@ -104,11 +109,15 @@ class _Named:
 
     field: str
     digits: tuple[int, ...]
+    labels: Any = None
 
     def __call__(self, item: tuple[tuple[int, ...], Any]) -> dict[str, Any]:
         numbers, array = item
         key = "-".join(f"{n:0{d}d}" for n, d in zip(numbers, self.digits, strict=True))
-        return {"key": key, self.field: array}
+        sample = {"key": key, self.field: array}
+        if self.labels is not None:
+            sample["label"] = self.labels[numbers].item()
+        return sample
 
 
 @dataclass(frozen=True)

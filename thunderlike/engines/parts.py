@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from thunderlike.engines.base import Array, Engine, Records
 
-__all__ = ["each_part", "is_rdd", "pairs", "spread", "usual_parts"]
+__all__ = ["blocks", "each_part", "is_rdd", "pairs", "spread", "usual_parts"]
 
 Result = TypeVar("Result")
 
@@ -24,6 +24,11 @@ Result = TypeVar("Result")
 def is_rdd(items: Any) -> bool:
     """Tell whether items are those of an RDD."""
     return hasattr(items, "mapPartitionsWithIndex")
+
+
+def blocks(records: Records) -> Any:
+    """Return ``(start, block)`` of all records: an RDD where there is one, else an iterator."""
+    return getattr(records, "rdd", None) or records.stream()
 
 
 def pairs(records: Records, key_shape: tuple[int, ...]) -> Any:

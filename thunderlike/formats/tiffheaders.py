@@ -17,7 +17,7 @@ from thunderlike.errors import FormatError, ThunderlikeError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Kind", "Plain", "chain"]
+__all__ = ["Kind", "Plain", "chain", "number"]
 
 Tag = tuple[int, int, bytes]  # type, count, and the value or the byte at which it stands
 

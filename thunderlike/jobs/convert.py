@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
+from thunderlike.config import config
 from thunderlike.data.assembling import each_block
 from thunderlike.engines import engine_for
 from thunderlike.engines.planned import Part
@@ -122,7 +123,10 @@ def _batches(
     rows = max(1, nbytes // source.spec.record_bytes)
     starts = range(0, source.spec.count, rows)
     skipped = 0
-    with track("converting", source.spec.count) as progress:
+    with (
+        track("converting", source.spec.count) as progress,
+        config(chunk_bytes=target.block_bytes),
+    ):
         for number, start in enumerate(starts):
             stop = min(start + rows, source.spec.count)
             if _noted(work, number) is None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thunderlike import storage
+from thunderlike.config import current
 from thunderlike.data.arrayfiles import Folder
 from thunderlike.data.assembling import Parts, filled, joined
-from thunderlike.data.messages import OURS, Shards
 from thunderlike.data.writing import ImageFiles, Names, SeriesFiles
 from thunderlike.errors import SpecError
 from thunderlike.formats import hdf5, npy, png, raw, shards, sniff, text, tiff, zarr
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Target", "target_for"]
 
 Notes = list[Any]
+
+FILE_BYTES = 2**26  # of files that hold many records
 
 
 class Target(ABC):
@@ -60,6 +62,11 @@ class Target(ABC):
         return item
 
     @property
+    def block_bytes(self) -> int:
+        """Bytes of the blocks that the writer is best given."""
+        return FILE_BYTES if self._is_series else current().chunk_bytes
+
+    @property
     def _is_series(self) -> bool:
         return len(self.collection.value_shape) == 1
 
@@ -81,7 +88,7 @@ class _InFolder(Target):
     def writer(self, folder: str) -> Any:
         base, names = self.collection.baseshape, self._names
         if self._is_series:
-            return SeriesFiles(folder, names.prefix, self._ext, self._encode, base)
+            return _Block(SeriesFiles(folder, names.prefix, self._ext, self._encode, base))
         return ImageFiles(folder, names, self.collection.count(), self._encode)
 
     @contextmanager
@@ -99,18 +106,69 @@ class _InFolder(Target):
         _moved(files, place)
 
 
+@dataclass(frozen=True)
+class _Block:
+    """Writes a block as if it were a part."""
+
+    write: Callable[[Iterator[tuple[int, Array]]], Notes]
+
+    def __call__(self, start: int, block: Array) -> Notes:
+        return self.write(iter([(start, block)]))
+
+
+@dataclass(frozen=True)
+class _Shards:
+    """Writes each block as one shard, named by its first record.
+
+    Parameters
+    ----------
+    folder : str
+        Where to.
+    field : str
+        What a sample calls its array.
+    baseshape : tuple of int
+        Shape of all keys.
+    """
+
+    folder: str
+    field: str
+    baseshape: tuple[int, ...]
+
+    def __call__(self, start: int, block: Array) -> list[shards.Summary]:
+        """Write a shard; the same one if the block comes again."""
+        if not len(block):
+            return []
+        digits = max(5, len(str(int(np.prod(self.baseshape)) - 1)))
+        name = f"part-{start:0{digits}d}.msgpack"
+        summary, files = shards.shard(name, self._samples(start, block))
+        for file, data in files.items():
+            storage.write(storage.join(self.folder, file), data)
+        return [summary]
+
+    def _samples(self, start: int, block: Array) -> Any:
+        axes = np.unravel_index(np.arange(start, start + len(block)), self.baseshape)
+        digits = [max(5, len(str(n - 1))) for n in self.baseshape]
+        for row, position in enumerate(zip(*axes, strict=True)):
+            key = "-".join(f"{int(i):0{d}d}" for i, d in zip(position, digits, strict=True))
+            yield key, {"key": key, self.field: block[row]}
+
+
 class _Messages(Target):
     """Shards of a dataset."""
 
     def writer(self, folder: str) -> Any:
-        return Shards(folder, "data", self.collection.baseshape, None)
+        return _Shards(folder, "data", self.collection.baseshape)
+
+    @property
+    def block_bytes(self) -> int:
+        return FILE_BYTES
 
     def note(self, item: Any) -> Any:
         return {**asdict(item), "hashes": None}  # keys are positions: each is there once
 
     @contextmanager
     def opened(self, path: str, overwrite: bool) -> Iterator[Any]:
-        with storage.output(path, OURS, overwrite=overwrite) as folder:
+        with storage.output(path, ["part-*", shards.MANIFEST], overwrite=overwrite) as folder:
             yield folder
 
     def finish(self, place: Any, files: str, notes: Notes) -> None:
