@@ -160,7 +160,7 @@ def _read(
     wanted = dtypes.from_json(known["dtype"]) if "dtype" in known else None
     if stored.dtype is None and wanted is not None and wanted.kind == "V" and not wanted.names:
         stored = _Stored(wanted, wanted.itemsize)
-    shape = _logical(dataset.shape, stored.unit)
+    shape = _logical(datasets.shape_of(dataset), stored.unit)
     planned = None if sel is None else plan(sel, shape)
     values = datasets.read(dataset, budget, planned, stored.unit)
     if stored.dtype is not None:

@@ -23,7 +23,9 @@ __all__ = [
     "compact",
     "delete",
     "file_type",
+    "is_bits",
     "is_utf8",
+    "memory_type",
     "names_of",
     "plain_type",
     "read",
@@ -36,7 +38,10 @@ MOST_TEXT = 60_000  # bytes: an attribute and what describes it must be below 64
 _MOST_COMPACT = 256  # of more than so many HDF5 keeps an index
 _SCALAR, _NULL = h5s.create(h5s.SCALAR), h5s.create(h5s.NULL)
 _BIT = h5t.STD_B8LE
-_INTEGERS = {(sign == "i", n): np.dtype(f"{sign}{n}") for sign in "iu" for n in (1, 2, 4, 8)}
+_USUAL = {
+    h5t.TypeIntegerID: (h5t.NATIVE_INT64, np.dtype(np.int64)),
+    h5t.TypeFloatID: (h5t.NATIVE_DOUBLE, np.dtype(np.float64)),
+}
 
 
 def write(thing: Object, name: str, value: Any) -> None:
@@ -105,38 +110,28 @@ def read(thing: Object, name: str) -> Any:
     if isinstance(kind, h5t.TypeStringID):
         return _read_text(attribute, kind)
     dtype = plain_type(kind)
-    single = _is_single(attribute, kind)
-    return _read_one(attribute, kind, dtype) if single else _read_array(attribute, kind, dtype)
+    values = np.empty(_shape(attribute), dtype)
+    if values.size:
+        attribute.read(values, memory_type(kind, dtype))
+    return (values.view(bool) if is_bits(kind) else values)[()]
 
 
-def _is_single(attribute: Any, kind: Any) -> bool:
-    """Tell one element by its bytes: to ask for the shape costs as much as to read it."""
-    try:
-        return bool(attribute.get_storage_size() == kind.get_size())
-    except RuntimeError:  # how h5py says that there are none
-        return False
+def _shape(attribute: Any) -> tuple[int, ...]:
+    """The shape, which is slow to ask of a single value; h5py's `Empty` is as no elements."""
+    if attribute.get_space().get_simple_extent_type() == h5s.SCALAR:
+        return ()
+    return attribute.shape or (0,)
 
 
-def _read_one(attribute: Any, kind: Any, dtype: np.dtype[Any]) -> Any:
-    value = np.empty((), dtype)
-    try:
-        attribute.read(value, _memory_type(kind, dtype))
-    except TypeError:  # one element, but in an array
-        return _read_array(attribute, kind, dtype)
-    return (value.view(bool) if isinstance(kind, h5t.TypeBitfieldID) else value)[()]
+def is_bits(kind: Any) -> bool:
+    """Tell truths from numbers: PyTables has them as bit fields of 8."""
+    return isinstance(kind, h5t.TypeBitfieldID) and kind.get_size() == 1
 
 
-def _read_array(attribute: Any, kind: Any, dtype: np.dtype[Any]) -> Any:
-    shape = attribute.shape
-    if shape is None:
-        return np.bytes_()
-    values = np.empty(shape, dtype)
-    attribute.read(values, _memory_type(kind, dtype))
-    return values.view(bool) if isinstance(kind, h5t.TypeBitfieldID) else values
-
-
-def _memory_type(kind: Any, dtype: np.dtype[Any]) -> Any:
-    return kind if isinstance(kind, h5t.TypeBitfieldID) else file_type(dtype)
+def memory_type(kind: Any, dtype: np.dtype[Any]) -> Any:
+    """Return the HDF5 type of values that are read: bit fields and text as they are in the file."""
+    as_is = isinstance(kind, h5t.TypeBitfieldID | h5t.TypeStringID)
+    return kind if as_is else file_type(dtype)
 
 
 def plain_type(kind: Any) -> np.dtype[Any]:
@@ -147,9 +142,9 @@ def plain_type(kind: Any) -> np.dtype[Any]:
     Hdf5Error
         For references, opaque and other types that are no values.
     """
-    if isinstance(kind, h5t.TypeIntegerID) and kind.get_size() in (1, 2, 4, 8):
-        # By far the most frequent, and `kind.dtype` is slow.
-        return _INTEGERS[bool(kind.get_sign()), kind.get_size()]
+    usual = _USUAL.get(type(kind))
+    if usual is not None and kind.equal(usual[0]):
+        return usual[1]  # by far the most frequent, and `kind.dtype` is slow
     if isinstance(kind, h5t.TypeBitfieldID):
         return np.dtype(f"u{kind.get_size()}")
     if isinstance(kind, h5t.TypeReferenceID | h5t.TypeOpaqueID | h5t.TypeVlenID):
@@ -167,13 +162,10 @@ def is_utf8(kind: Any) -> bool:
 
 
 def _read_text(attribute: Any, kind: Any) -> Any:
-    if kind.is_variable_str() or not _is_single(attribute, kind):
+    if kind.is_variable_str() or _shape(attribute):
         return _read_texts(attribute, kind)
     text = np.empty((), f"S{kind.get_size()}")
-    try:
-        attribute.read(text, kind)
-    except TypeError:  # one text, but in an array
-        return _read_texts(attribute, kind)
+    attribute.read(text, kind)
     return np.str_(_text(text[()])) if is_utf8(kind) else np.bytes_(text[()])
 
 

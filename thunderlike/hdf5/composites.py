@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.errors import Hdf5Error, SpecError
-from thunderlike.hdf5 import arrays, dtypes, links, metadata, sequences
+from thunderlike.hdf5 import arrays, dtypes, metadata, sequences
 from thunderlike.hdf5.places import new_group
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ def put_text(_writer: Writer, place: Place, value: str | bytes) -> Task:
 def get_masked(reader: Reader, group: Group, _address: int, sel: Any) -> Task:
     """Read values and mask, or that part of both."""
     data = yield reader.child(group, "data", sel)
-    there = links.names_of(group.id)
-    mask = (yield reader.child(group, "mask", sel)) if "mask" in there else np.ma.nomask
+    mask = (yield reader.child(group, "mask", sel)) if "mask" in group.nodes else np.ma.nomask
     fill = reader.scalar(group, "fill") if "fill" in group.scalars else None
     return np.ma.MaskedArray(data, mask, fill_value=fill)
 

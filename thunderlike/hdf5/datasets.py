@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from thunderlike.hdf5.filters import Filters
     from thunderlike.hdf5.selection import Plan
 
-__all__ = ["append", "create", "plain_type_of", "read", "read_pickle", "write_part", "write_pickle"]
+__all__ = [
+    "append",
+    "create",
+    "plain_type_of",
+    "read",
+    "read_pickle",
+    "shape_of",
+    "write_part",
+    "write_pickle",
+]
 
 
 def create(
@@ -73,47 +82,24 @@ def read(
         For types that are no numbers, truths or text.
     """
     plist = guard.check_inside(dataset)
-    _check_filters(plist)
     kind = dataset.get_type()
     if isinstance(kind, h5t.TypeStringID) and kind.is_variable_str():
-        return _read_texts(dataset, budget, kind)
+        return _read_texts(dataset, budget)
     dtype = attributes.plain_type(kind)
-    shape = dataset.shape if planned is None else _scaled(planned.shape, unit)
-    budget.spend(math.prod(shape) * dtype.itemsize + _chunk_bytes(plist, dtype))
+    shape = shape_of(dataset) if planned is None else _scaled(planned.shape, unit)
+    budget.spend(math.prod(shape) * dtype.itemsize)
+    if plist is not None:
+        _prepare(plist, dtype, budget)
     values = np.empty(shape, dtype)
     if values.size:
-        _fill(dataset, values, kind, planned, unit)
-    return values.view(bool) if _is_bits(kind) else values
+        _fill(dataset, values, attributes.memory_type(kind, dtype), planned, unit)
+    return values.view(bool) if attributes.is_bits(kind) else values
 
 
-def _fill(
-    dataset: DatasetID, values: NDArray[Any], kind: Any, planned: Plan | None, unit: int
-) -> None:
-    memory = kind if _is_bits(kind) or isinstance(kind, h5t.TypeStringID) else None
-    if planned is None or not values.ndim:
-        dataset.read(h5s.ALL, h5s.ALL, values, memory)
-        return
-    space = dataset.get_space()
-    planned.select(space, unit)
-    dataset.read(h5s.create_simple(values.shape), space, values, memory)
-
-
-def _is_bits(kind: Any) -> bool:
-    return isinstance(kind, h5t.TypeBitfieldID) and kind.get_size() == 1
-
-
-def _scaled(shape: tuple[int, ...], unit: int) -> tuple[int, ...]:
-    return (*shape[:-1], shape[-1] * unit) if shape else ()
-
-
-def _chunk_bytes(plist: Any, dtype: np.dtype[Any]) -> int:
-    """HDF5 unpacks whole chunks, whatever the array's size."""
-    chunked = plist.get_layout() == h5d.CHUNKED
-    return math.prod(plist.get_chunk()) * dtype.itemsize if chunked else 0
-
-
-def _check_filters(plist: Any) -> None:
-    """Bring in the plug-ins that an array needs."""
+def _prepare(plist: Any, dtype: np.dtype[Any], budget: guard.Budget) -> None:
+    """Bring in the plug-ins of chunks; HDF5 unpacks whole ones, whatever the array's size."""
+    if plist.get_layout() == h5d.CHUNKED:
+        budget.spend(math.prod(plist.get_chunk()) * dtype.itemsize)
     codes = {plist.get_filter(number)[0] for number in range(plist.get_nfilters())}
     if codes - _BUILT_IN:
         filters.plugins()
@@ -122,17 +108,39 @@ def _check_filters(plist: Any) -> None:
 _BUILT_IN = {1, 2, 3, 5, 6}  # deflate, shuffle, fletcher32, nbit, scaleoffset
 
 
-def _read_texts(dataset: DatasetID, budget: guard.Budget, kind: Any) -> NDArray[Any]:
+def _fill(
+    dataset: DatasetID, values: NDArray[Any], memory: Any, planned: Plan | None, unit: int
+) -> None:
+    if planned is None or not values.ndim:
+        dataset.read(h5s.ALL, h5s.ALL, values, memory)
+        return
+    space = dataset.get_space()
+    planned.select(space, unit)
+    dataset.read(h5s.create_simple(values.shape), space, values, memory)
+
+
+def shape_of(dataset: DatasetID) -> tuple[int, ...]:
+    """Return the shape; h5py's `Empty` has none, and is as one of no elements."""
+    shape = dataset.shape
+    return (0,) if shape is None else tuple(shape)
+
+
+def _scaled(shape: tuple[int, ...], unit: int) -> tuple[int, ...]:
+    return (*shape[:-1], shape[-1] * unit) if shape else ()
+
+
+def _read_texts(dataset: DatasetID, budget: guard.Budget) -> NDArray[Any]:
     """Texts of any length, from h5py or MATLAB; counted in pieces, as each may be long."""
-    count = math.prod(dataset.shape)
-    budget.spend(count * 16)
+    shape = shape_of(dataset)
+    budget.spend(math.prod(shape) * 16)
     found: list[Any] = []
-    flat = np.empty(dataset.shape, object)
-    dataset.read(h5s.ALL, h5s.ALL, flat, kind)
-    for item in flat.ravel():
+    texts = np.empty(shape, dataset.dtype)  # of Python's objects, and marked as text
+    if texts.size:
+        dataset.read(h5s.ALL, h5s.ALL, texts)
+    for item in texts.ravel():
         budget.spend(len(item))
         found.append(item.decode("utf-8", "surrogateescape"))
-    return np.array(found, np.str_).reshape(dataset.shape)
+    return np.array(found, np.str_).reshape(shape)
 
 
 def write_pickle(parent: Any, name: str, data: bytes) -> None:
@@ -166,4 +174,4 @@ def read_pickle(dataset: DatasetID, budget: guard.Budget) -> bytes:
 def plain_type_of(dataset: DatasetID) -> np.dtype[Any]:
     """Return the dtype that :func:`read` would give."""
     kind = dataset.get_type()
-    return np.dtype(bool) if _is_bits(kind) else attributes.plain_type(kind)
+    return np.dtype(bool) if attributes.is_bits(kind) else attributes.plain_type(kind)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from h5py import h5d, h5g, h5o
+from h5py import h5d, h5g, h5l, h5o
 
 from thunderlike.errors import Hdf5Error, Refused, SpecError
 from thunderlike.hdf5 import (
@@ -123,8 +123,10 @@ class Reader:
 
     def child(self, group: Group, name: str, sel: Any = None) -> Task:
         """Read an entry that is a node."""
-        node, path = self.open(group.id, group.path, name)
-        return self.node(node, path, sel)
+        if group.nodes.get(name) != h5l.TYPE_HARD:
+            return self.node(*self.open(group.id, group.path, name), sel)
+        path = self.here = links.join(group.path, name)
+        return self.node(links.open_node(group.id, name), path, sel)
 
     def finished(self, value: Any) -> Any:
         """Put what was not ready where it belongs: tuples that hold themselves by way of a list."""

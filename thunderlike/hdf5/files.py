@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["changing", "located", "reading", "writing"]
 
 _PIECE = 2**26
+_CACHE_TO_WRITE = 2**22  # a chunk takes the records of several writes
+_CACHE_TO_READ = 0  # an array is read once; new memory for each chunk costs as much as unpacking
 
 
 @contextmanager
@@ -135,7 +137,7 @@ def _made(file: Path, name: str, *, sync: bool = False) -> Iterator[tuple[Any, C
     """Open a file to change, or make it; with `sync`, all is on the disk at the end."""
     there = file.exists()
     disk = Disk(file, "r+b" if there else "x+b")
-    access = _access()
+    access = _access(_CACHE_TO_WRITE)
     access.set_fileobj_driver(h5fd.fileobj_driver, disk)
     try:
         with disk:
@@ -172,7 +174,7 @@ def changing(path: AnyPath) -> Iterator[Any]:
 @contextmanager
 def _opened(file: Path, name: str, flags: int) -> Iterator[Any]:
     try:
-        found = h5f.open(os.fsencode(file), flags, fapl=_access())
+        found = h5f.open(os.fsencode(file), flags, fapl=_access(_CACHE_TO_READ))
     except (OSError, RuntimeError) as error:
         raise Hdf5Error(f"{name}: {_why(file, error)}") from error
     with _closed(found):
@@ -197,12 +199,15 @@ def _closed(found: Any) -> Iterator[Any]:
             found.close()
 
 
-def _access() -> Any:
-    """Written as any HDF5 since 1.8 reads it; closed with all that is open in it."""
+def _access(cache: int) -> Any:
+    """Written as any HDF5 since 1.8 reads it; closed with all that is open in it.
+
+    `cache` is for the chunks of each array, in bytes.
+    """
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_libver_bounds(h5f.LIBVER_V18, h5f.LIBVER_V110)
     access.set_fclose_degree(h5f.CLOSE_STRONG)
-    access.set_cache(0, 521, 2**24, 0.75)
+    access.set_cache(0, 521, cache, 0.75)
     return access
 
 

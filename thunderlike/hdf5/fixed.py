@@ -86,8 +86,8 @@ def put_frame(place: Place, frame: Any) -> None:
     _axes(group, place, {"axis0": frame.columns, "axis1": frame.index})
     for number, names in enumerate(blocks):
         _axes(group, place, {f"block{number}_items": frame.columns[names]})
-        values = frame.iloc[:, names].to_numpy()
-        _put_values(group, place, f"block{number}_values", values)
+        part = frame if len(blocks) == 1 else frame.iloc[:, names]  # which copies
+        _put_values(group, place, f"block{number}_values", part.to_numpy())
     _marks(group, told)
 
 

@@ -23,6 +23,11 @@ class Group:
     marks: dict[str, Any]  # attributes that have been read
 
     @cached_property
+    def nodes(self) -> dict[str, int]:
+        """Names of entries that are groups, arrays or links, each with the kind of its link."""
+        return links.kinds_of(self.id)
+
+    @cached_property
     def scalars(self) -> list[str]:
         """Names of entries that are single values, not of what is the file's own."""
         system, hidden = names.SYSTEM, names.HIDDEN
@@ -52,8 +57,7 @@ class Group:
 
     def ordered(self) -> list[str]:
         """Names of all entries that are there: as saved, then nodes by name, then attributes."""
-        nodes, attrs = sorted(links.names_of(self.id)), sorted(self.scalars)
-        there = dict.fromkeys([*nodes, *attrs])
+        there = dict.fromkeys([*sorted(self.nodes), *sorted(self.scalars)])
         saved = self.known.get("entries")
         if not isinstance(saved, dict):
             return list(there)

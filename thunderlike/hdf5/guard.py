@@ -55,7 +55,15 @@ def available() -> int:
 
 
 def check_inside(dataset: DatasetID) -> Any:
-    """Return how an array is laid out; Refused when its values are in other files."""
+    """Return how an array is laid out, None for one that is a single piece of this file.
+
+    Raises
+    ------
+    Refused
+        When its values are in other files.
+    """
+    if dataset.get_offset() is not None:
+        return None  # HDF5 has it only of such: not of chunks, nor of what is elsewhere
     plist = dataset.get_create_plist()
     if plist.get_layout() == h5d.VIRTUAL:
         raise Refused("is a virtual dataset, which reads other files")

@@ -9,7 +9,7 @@ from h5py import h5l, h5o
 from thunderlike.errors import GroupMissing, Hdf5Error
 from thunderlike.hdf5 import guard
 
-__all__ = ["follow", "join", "names_of", "target_of"]
+__all__ = ["follow", "join", "kinds_of", "names_of", "open_node", "target_of"]
 
 _MOST_HOPS = 64
 
@@ -28,6 +28,17 @@ def join(path: str, name: str) -> str:
 def names_of(group: Any) -> list[str]:
     """Name all nodes of a group."""
     return [name.decode("utf-8", "surrogateescape") for name in group]
+
+
+def kinds_of(group: Any) -> dict[str, int]:
+    """Name all nodes of a group, each with the kind of link that leads to it."""
+    kinds: dict[str, int] = {}
+
+    def note(name: bytes, info: Any) -> None:
+        kinds[name.decode("utf-8", "surrogateescape")] = info.type
+
+    group.links.iterate(note, info=True)
+    return kinds
 
 
 def target_of(group: Any, name: str) -> str | None:
@@ -62,7 +73,7 @@ def follow(root: Any, group: Any, path: str, name: str) -> tuple[Any, str]:
             continue
         target = _target(group, path, step)
         if target is None:
-            group, path = _open(group, step), join(path, step)
+            group, path = open_node(group, step), join(path, step)
             continue
         hops += 1
         if hops > _MOST_HOPS:
@@ -84,5 +95,6 @@ def _target(group: Any, path: str, step: str) -> str | None:
         raise GroupMissing(f"leads to {join(path, step)}, which is not there") from None
 
 
-def _open(group: Any, step: str) -> Any:
-    return h5o.open(group, step.encode("utf-8", "surrogateescape"))
+def open_node(group: Any, name: str) -> Any:
+    """Open what a hard link leads to: HDF5 would follow others anywhere."""
+    return h5o.open(group, name.encode("utf-8", "surrogateescape"))

@@ -59,10 +59,9 @@ class _Lister:
         return top
 
     def _entries(self, group: Group) -> Iterator[tuple[Entry, Group | None, int]]:
-        nodes = set(links.names_of(group.id))
         for name in sorted(group.ordered(), key=_natural):
             path = self.reader.here = links.join(group.path, name)
-            if name not in nodes:
+            if name not in group.nodes:
                 yield _scalar(group, name, path), None, 0
                 continue
             try:
@@ -127,7 +126,7 @@ _TOLD = ("strtype", "itemsize", "zeroarray_dtype")
 
 def _described(node: Any, told: dict[str, Any]) -> tuple[tuple[int, ...], str]:
     """Shape and dtype as Python will have them."""
-    shape = node.shape
+    shape = datasets.shape_of(node)
     if "zeroarray_dtype" in told:
         return _empty_shape(node), _named(bytes(told["zeroarray_dtype"]).decode("ascii", "replace"))
     strtype = told.get("strtype")
@@ -154,7 +153,7 @@ def _named(dtype: str) -> str:
 
 
 def _type_name(kind: Any) -> str:
-    if isinstance(kind, h5t.TypeBitfieldID):
+    if attributes.is_bits(kind):
         return "bool"
     try:
         return attributes.plain_type(kind).name if not _is_compound(kind) else "structured"
@@ -180,8 +179,12 @@ def _scalar(group: Group, name: str, path: str) -> Entry:
         return Entry(path, "unreadable", f"unreadable: it {error}")
     dtype = getattr(value, "dtype", np.dtype(object))
     if isinstance(value, np.ndarray):
-        return Entry(path, "array", f"array {value.shape} [{dtype.name}]", value.shape, dtype.name)
+        name = _TEXTS.get(dtype.kind, dtype.name)
+        return Entry(path, "array", f"array {value.shape} [{name}]", value.shape, name)
     return Entry(path, "scalar", _spelled(value, dtype), (), dtype.name)
+
+
+_TEXTS = {"U": "unicode", "S": "ascii"}
 
 
 def _spelled(value: Any, dtype: np.dtype[Any]) -> str:

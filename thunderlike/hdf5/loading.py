@@ -55,7 +55,7 @@ def _whole(reader: Reader, sel: Any, *, unpack: bool) -> Any:
 def _of(reader: Reader, group: Group, name: str, sel: Any) -> Any:
     """Read one entry of a group, whether attribute or node."""
     reader.here = links.join(group.path, name)
-    if name not in links.names_of(group.id):
+    if name not in group.nodes:
         return _scalar(reader, group, name, sel)
     return reader.finished(run(reader.child(group, name, sel), current().hdf5_depth))
 
@@ -99,7 +99,7 @@ def _inner(reader: Reader, group: Group, part: str) -> Group:
 def _name(reader: Reader, group: Group, part: str) -> str:
     """What a key is called in the file; GroupMissing with the names that are there."""
     reader.here = links.join(group.path, part)
-    there = set(links.names_of(group.id)) | set(group.scalars)
+    there = {*group.nodes, *group.scalars}
     named = {key: name for name, key in group.keys().items() if isinstance(key, str)}
     name = named.get(part, part)
     if name not in there:
