@@ -171,6 +171,32 @@ def test_export_is_a_tar_of_parts_of_samples(call, infile, tmp_path):
     np.testing.assert_array_equal(array, np.eye(2))
 
 
+def test_export_is_a_table_of_samples(call, infile, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    out = tmp_path / "out.parquet"
+    for _ in range(2):
+        assert call("export", infile, out, "-y")[0] == 0
+    table = parquet.read_table(out)
+    assert table["key"].to_pylist() == NAMES
+    assert table["label"].to_pylist() == list(range(100))
+    assert table["image"][3].as_py() == b"x" * 60
+    tensors = table["a"].combine_chunks().to_numpy_ndarray()
+    np.testing.assert_array_equal(tensors, np.stack([np.eye(2)] * 100))
+
+
+@pytest.mark.parametrize("more", [{"b": 1}, {"a": np.eye(3)}, {"a": np.eye(2, dtype="f4")}])
+@pytest.mark.parametrize("rows", [1, 1000])
+def test_samples_that_make_no_table_are_named(call, infile, tmp_path, monkeypatch, more, rows):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr("thunderlike.datasets.exports._ROWS", rows)
+    with FileWriter(infile, append=True) as writer:
+        writer.write({"key": "odd", "label": 1, "image": b"", "a": np.eye(2)} | more)
+    code, _, err = call("export", infile, tmp_path / "out.parquet")
+    assert code == 2
+    assert "'odd'" in err
+    assert [file for file in tmp_path.iterdir() if "in.msgpack" not in file.name] == []
+
+
 def test_write_makes_a_dataset_of_files(call, tmp_path):
     for name in ("cat/1.jpg", "cat/2.jpg", "dog/1.jpg"):
         (tmp_path / "t" / name).parent.mkdir(parents=True, exist_ok=True)

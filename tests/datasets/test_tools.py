@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import http.server
 import io
+import multiprocessing
+import os
+import signal
 import threading
 import time
 from types import SimpleNamespace
@@ -14,7 +17,14 @@ import tifffile
 from scipy.io import savemat
 
 from thunderlike.datasets import tools
-from thunderlike.errors import DownloadError, NonInteractiveError, NotFound, SpecError, VerifyError
+from thunderlike.errors import (
+    DownloadError,
+    NonInteractiveError,
+    NotFound,
+    SpecError,
+    VerifyError,
+    WorkerFailed,
+)
 
 
 def test_hashes_of_files(tmp_path):
@@ -45,16 +55,20 @@ def test_compressed_files(tmp_path, suffix):
         assert file.read() == "é".encode()
 
 
-def test_a_thread_hands_over_everything_in_order_and_what_was_raised():
+YIELDS = [tools.yield_threaded, tools.yield_process]
+
+
+@pytest.mark.parametrize("aside", YIELDS)
+def test_everything_is_handed_over_in_order_and_what_was_raised(aside):
     def breaks():
         yield 1
         raise ZeroDivisionError("here")
 
-    items = tools.yield_threaded(breaks())
+    items = aside(breaks())
     assert next(items) == 1
     with pytest.raises(ZeroDivisionError, match="here"):
         next(items)
-    slow = tools.yield_threaded(iter(range(5)))
+    slow = aside(iter(range(5)))
     taken = [next(slow)]
     time.sleep(0.3)  # the reference loses the end then
     assert taken + list(slow) == list(range(5))
@@ -66,6 +80,32 @@ def test_a_consumer_that_goes_leaves_no_thread():
     next(items)
     items.close()
     assert threading.active_count() == before
+
+
+def test_a_consumer_that_goes_leaves_no_process():
+    items = tools.yield_process(iter(range(10**9)))
+    next(items)
+    assert len(multiprocessing.active_children()) == 1
+    items.close()
+    assert multiprocessing.active_children() == []
+
+
+def test_a_process_that_dies_or_raises_what_cannot_be_sent_is_told():
+    def killed():
+        yield 1
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    class Local(Exception):
+        pass
+
+    def breaks():
+        raise Local("here")
+        yield
+
+    with pytest.raises(WorkerFailed, match="ended with code -9"):
+        list(tools.yield_process(killed()))
+    with pytest.raises(WorkerFailed, match="Local: here"):
+        list(tools.yield_process(breaks()))
 
 
 class Terminal(io.StringIO):

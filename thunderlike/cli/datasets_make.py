@@ -75,9 +75,10 @@ def _add_sample(commands: Any) -> None:
 
 
 def _add_export(commands: Any) -> None:
-    parser = _command(commands, "export", _export, "write a tar archive as webdataset reads it")
+    parser = _command(commands, "export", _export, "write a tar archive or a table")
     parser.add_argument("infile", metavar="FILE")
-    parser.add_argument("outfile", metavar="OUT.tar")
+    told = "a tar archive as webdataset reads it, or a Parquet file (.parquet)"
+    parser.add_argument("outfile", metavar="OUT", help=told)
 
 
 def _add_write(commands: Any) -> None:
@@ -186,11 +187,12 @@ def _sample(args: argparse.Namespace) -> int:
 
 def _export(args: argparse.Namespace) -> int:
     from thunderlike.datasets import MsgpackReader
-    from thunderlike.datasets.operations import export_tar
+    from thunderlike.datasets.exports import export_parquet, export_tar
 
     if not _agreed(args, [args.outfile]):
         return 2
-    tell(args, {"samples": export_tar(MsgpackReader(args.infile), args.outfile)})
+    export = export_parquet if args.outfile.endswith(".parquet") else export_tar
+    tell(args, {"samples": export(MsgpackReader(args.infile), args.outfile)})
     return 0
 
 

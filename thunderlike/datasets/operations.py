@@ -1,13 +1,9 @@
-"""What is done with whole datasets: shuffled, merged, split, sampled, described, exported."""
+"""What is done with whole datasets: shuffled, merged, split, sampled, described."""
 
 from __future__ import annotations
 
-import io
 import itertools
-import json
-import math
 import random
-import tarfile
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +18,10 @@ from thunderlike.datasets.shuffles import QuasiShuffler, Shuffler
 from thunderlike.datasets.views import Range, Select
 from thunderlike.datasets.writers import FileWriter, RawWriter
 from thunderlike.errors import SpecError
-from thunderlike.formats import npy, samples
-from thunderlike.progress import track
+from thunderlike.formats import samples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from thunderlike.datasets.base import Numbers, Reader
     from thunderlike.storage import AnyPath
@@ -35,7 +30,6 @@ __all__ = [
     "convert_index",
     "copied",
     "describe",
-    "export_tar",
     "merge",
     "random_seed",
     "sample",
@@ -224,51 +218,6 @@ def _kind(value: Any) -> str:
         return f"{value.dtype} {value.shape}"
     sized = isinstance(value, str | bytes | list | dict)
     return f"{type(value).__name__} of {len(value)}" if sized else type(value).__name__
-
-
-def export_tar(reader: Reader, outfile: AnyPath) -> int:
-    """Write samples as a tar archive in the manner of webdataset; return how many.
-
-    Bytes become ``KEY.FIELD``, arrays ``KEY.FIELD.npy``, all else, and the key itself,
-    ``KEY.json``. Dots in keys, which divide names there, become underscores in the names.
-
-    Notes
-    -----
-    The archive is made in memory. What JSON does not know becomes text there.
-    """
-    stream = io.BytesIO()
-    with (
-        tarfile.open(fileobj=stream, mode="w") as archive,
-        track("exporting", len(reader), "samples") as work,
-    ):
-        for key, found in reader.items():
-            for name, data in _members(key, found):
-                member = tarfile.TarInfo(name)
-                member.size = len(data)
-                archive.addfile(member, io.BytesIO(data))
-            work.advance()
-    storage.write(outfile, stream.getvalue())
-    return len(reader)
-
-
-def _members(key: str, found: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
-    stem, rest = key.replace(".", "_"), {}
-    for name, value in found.items():
-        if isinstance(value, bytes):
-            yield f"{stem}.{name}", value
-        elif isinstance(value, np.ndarray):
-            yield f"{stem}.{name}.npy", npy.encode(value)
-        else:
-            rest[name] = value
-    yield f"{stem}.json", json.dumps(rest, default=_plain).encode()
-
-
-def _plain(value: Any) -> Any:
-    """What JSON makes of numbers of numpy; text of anything else."""
-    if isinstance(value, np.generic):
-        plain = value.item()
-        return plain if not isinstance(plain, float) or math.isfinite(plain) else str(plain)
-    return str(value)
 
 
 def random_seed() -> int:

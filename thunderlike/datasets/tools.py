@@ -26,6 +26,7 @@ from thunderlike.errors import (
 )
 from thunderlike.formats.msgpack import packb, unpackb
 from thunderlike.formats.samples import hash_string
+from thunderlike.parallel.forked import forked as yield_process
 from thunderlike.progress import track
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ __all__ = [
     "unpackb",
     "verify_file",
     "verify_files",
+    "yield_process",
     "yield_threaded",
 ]
 
