@@ -188,8 +188,8 @@ class WorkerFailed(EngineError):
 
     Attributes
     ----------
-    key : tuple of int or None
-        Key of the record it was given.
+    key : tuple of int, str or None
+        Key of the record, or path of the file, that it was given.
     traceback : str
         Where it raised, as text, from the process in which it ran.
     """

@@ -198,3 +198,51 @@ def test_a_png_named_tif_is_told(images, engine, tmp_path):
     images.topng(tmp_path / "out")
     with pytest.raises(FormatError, match="PNG"):
         tl.images.fromtif(tmp_path / "out", ext="png", engine=engine)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("stored", ["<i2", ">i2"])
+def test_binary_movies_of_frames_one_after_the_other(tmp_path, engine, order, stored):
+    movie = np.arange(6 * 4 * 5, dtype=stored).reshape(6, 4, 5)
+    for number, part in enumerate((movie[:2], movie[2:])):
+        data = b"".join(frame.tobytes(order) for frame in part)
+        (tmp_path / f"{number}.bin").write_bytes(data)
+    options = {"shape": (4, 5), "dtype": stored, "order": order, "engine": engine}
+    frames = tl.images.frombinary(tmp_path, nplanes=1, **options)
+    np.testing.assert_array_equal(frames.toarray(), movie)
+    pairs = tl.images.frombinary(tmp_path, nplanes=2, **options)
+    np.testing.assert_array_equal(pairs.toarray(), movie.reshape(3, 2, 4, 5))
+    assert pairs.dtype.isnative
+    for wrong in (0, 4):
+        with pytest.raises(tl.ThunderlikeError, match="nplanes"):
+            tl.images.frombinary(tmp_path, nplanes=wrong, **options)
+
+
+@pytest.mark.parametrize("nplanes", [None, 1, 2, 4])
+def test_binary_in_fortran_order_is_cut_as_in_c_order(tmp_path, engine, nplanes):
+    volumes = np.arange(3 * 2 * 3 * 4, dtype="u1").reshape(3, 2, 3, 4)
+    for order in "CF":
+        (tmp_path / order).mkdir()
+        for number, volume in enumerate(volumes):
+            (tmp_path / order / f"{number}.bin").write_bytes(volume.tobytes(order))
+    c, f = (
+        tl.images.frombinary(
+            tmp_path / order, (2, 3, 4), "u1", nplanes=nplanes, order=order, engine=engine
+        )
+        for order in "CF"
+    )
+    np.testing.assert_array_equal(c.toarray(), f.toarray())
+    assert c.shape == f.shape
+
+
+def test_any_files_of_a_folder_that_we_wrote(tmp_path, engine):
+    images = tl.images.fromrandom((5, 4, 3))
+    images.tonpy(tmp_path / "all.npy")
+    images.totif(tmp_path / "tif")
+    images.tobinary(tmp_path / "bin")
+    tif = tl.images.frompath(tmp_path / "tif", start=1, stop=-1, engine=engine)
+    np.testing.assert_array_equal(tif.toarray(), images.toarray()[1:-1])
+    binary = tl.images.frompath(
+        tmp_path / "bin", lambda data: np.frombuffer(data).reshape(4, 3), engine=engine
+    )
+    np.testing.assert_array_equal(binary.toarray(), images.toarray())

@@ -103,3 +103,23 @@ def test_text_files_of_different_width_are_named(tmp_path):
     (tmp_path / "b.txt").write_text("1 2 3\n")
     with pytest.raises(FormatError, match=r"b\.txt: has 3 columns"):
         tl.series.fromtext(tmp_path)
+
+
+@pytest.mark.parametrize("rows", [None, 2])
+def test_files_of_any_kind(tmp_path, engine, rows):
+    values = np.arange(24, dtype=">i2").reshape(3, *((rows,) if rows else ()), -1)
+    for number, part in enumerate(values):
+        (tmp_path / f"{number}.dat").write_bytes(part.tobytes())
+
+    def read(data):
+        array = np.frombuffer(data, ">i2")
+        return array.reshape(rows, -1) if rows else array
+
+    found = tl.series.frompath(tmp_path, read, engine=engine)
+    np.testing.assert_array_equal(found.toarray(), values)
+    assert found.dtype == np.int16
+    told = tl.series.frompath(tmp_path, read, dims=values.shape[1:], dtype=">i2", engine=engine)
+    assert told.shape == values.shape
+    (tmp_path / "3.dat").write_bytes(bytes(2))
+    with pytest.raises(tl.ThunderlikeError, match=r"3\.dat"):
+        tl.series.frompath(tmp_path, read, engine=engine).toarray()

@@ -214,9 +214,16 @@ def infer(
     return shape or result.shape, np.dtype(dtype) if dtype is not None else result.dtype
 
 
-def raised_by(function: Any, error: Exception, key: Shape | None = None) -> WorkerFailed:
-    """What to raise for what a user's function raised: one class, whichever engine called it."""
-    where = "" if key is None else f", on the record of key {key}"
+def raised_by(function: Any, error: Exception, key: Shape | str | None = None) -> WorkerFailed:
+    """What to raise for what a user's function raised: one class, whichever engine called it.
+
+    Parameters
+    ----------
+    key : tuple of int or str, optional
+        Of the record that it was given, or the path of the file.
+    """
+    what = "the file" if isinstance(key, str) else "the record of key"
+    where = "" if key is None else f", on {what} {key}"
     return WorkerFailed(
         f"{name_of(function)} raised {type(error).__name__}: {error}{where}",
         key=key,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
+from thunderlike.data.accessed import decoded
 from thunderlike.engines.base import Spec
-from thunderlike.errors import SpecError
-from thunderlike.formats.base import sniff
+from thunderlike.errors import FormatError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,8 +94,7 @@ def _array(sample: Any, field: str) -> Array:
     value = sample[field]
     if not isinstance(value, bytes):
         return np.asarray(value)
-    name = sniff(value)
-    if name not in ("tiff", "png", "npy"):
-        raise SpecError(f"sample {sample.get('key')!r}: {field!r} is no TIFF, PNG or npy file")
-    decoded: Array = importlib.import_module(f"thunderlike.formats.{name}").decode(value)
-    return decoded
+    try:
+        return decoded(value)
+    except FormatError as error:
+        raise SpecError(f"sample {sample.get('key')!r}: {field!r} {error}") from error

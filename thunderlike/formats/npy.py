@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
@@ -27,6 +28,9 @@ _HEADERS = {
     (1, 0): npy_format.read_array_header_1_0,
     (2, 0): npy_format.read_array_header_2_0,
 }
+
+# Python 3.11 mistakes two threads that parse literals at once, as numpy does a header, for a bug.
+_parsing = threading.Lock()
 
 
 def header(data: bytes) -> Header:
@@ -166,7 +170,7 @@ def _parse(data: bytes) -> tuple[tuple[int, ...], np.dtype[Any], Literal["C", "F
 
 
 def _parsed(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any], Literal["C", "F"], int]:
-    with damage("npy"):
+    with damage("npy"), _parsing:
         version = npy_format.read_magic(stream)
         if version not in _HEADERS:
             raise FormatError(f"npy version {version} holds named fields, not an array of numbers")

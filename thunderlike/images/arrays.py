@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from thunderlike import storage
+from thunderlike.data.accessed import BESIDE, accessed
 from thunderlike.data.arrayfiles import ArrayFormat, Hdf5, Npy, Zarr, folders, image_source
-from thunderlike.data.files import FileSource, Loader, alike, naming
 from thunderlike.data.images import Images
 from thunderlike.data.messages import message_source
 from thunderlike.engines import engine_for
-from thunderlike.errors import FormatError, SpecError
-from thunderlike.formats import npy, png, sniff, tiff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from thunderlike.engines.base import Array
     from thunderlike.storage import AnyCredentials, AnyPaths
 
-__all__ = ["decoded", "fromhdf5", "frommsgpack", "fromnpy", "frompath", "fromzarr"]
+__all__ = ["fromhdf5", "frommsgpack", "fromnpy", "frompath", "fromzarr"]
 
 
 def fromnpy(
@@ -214,7 +208,8 @@ def frompath(
         As in :func:`frombinary`.
     accessor : callable, optional
         From the bytes of a file to an array; called where the engine runs. By default the first
-        bytes tell whether a file is TIFF, PNG or npy.
+        bytes tell whether a file is TIFF, PNG or npy. Not called for ``SUCCESS`` and ``conf.json``,
+        which our writers put beside theirs.
     dims, dtype : optional
         Shape and dtype of an image; unless both are given, `accessor` is called on the first file.
     recount : bool
@@ -229,6 +224,7 @@ def frompath(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from thunderlike import storage
     >>> storage.write("memory://odd/a.dat", bytes(range(6)))
     >>> frompath("memory://odd", lambda data: np.frombuffer(data, "u1").reshape(2, 3)).shape
@@ -236,51 +232,10 @@ def frompath(
     >>> storage.delete("memory://odd")
     """
     files = storage.find(
-        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials, but=BESIDE
     )
-    paths, read = [file.path for file in files], accessor or decoded
-    if dims is None or dtype is None:
-        with naming(paths[0]):
-            first = np.asarray(read(storage.read(paths[0])))
-        dims, dtype = dims or first.shape, dtype or first.dtype
-    if len(dims) < 2:
-        raise SpecError(f"{paths[0]}: an image has at least 2 axes, this has shape {tuple(dims)}")
-    ones, load = [1] * len(paths), _Accessed(read)
-    source = FileSource.of(paths, ones, tuple(dims), dtype, load, whole=True)
+    source, _ = accessed(files, accessor, 2, dims, dtype)
     return Images(engine_for(engine).load(source, npartitions), labels=labels)
-
-
-def decoded(data: bytes) -> Array:
-    """Return the array in a file whose first bytes tell its format.
-
-    Raises
-    ------
-    FormatError
-        For bytes of no format that is known here.
-    """
-    name = sniff(data)
-    if name not in _DECODE:
-        known = ", ".join(_DECODE)
-        raise FormatError(
-            f"begins with {data[:8]!r}, which is none of {known}: say how to read it with accessor="
-        )
-    return _DECODE[name](data)
-
-
-_DECODE = {"tiff": tiff.decode, "png": png.decode, "npy": npy.decode}
-
-
-@dataclass(frozen=True)
-class _Accessed(Loader):
-    """One image a file, as a function of its bytes."""
-
-    accessor: Callable[[bytes], Any]
-
-    def read(self, path: str, first: int, last: int, out: Array) -> None:  # noqa: ARG002
-        """Call it."""
-        image = np.asarray(self.accessor(storage.read(path)))
-        alike(image.shape, image.dtype, out)
-        out[0] = image
 
 
 def _images(

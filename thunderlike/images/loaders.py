@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from thunderlike import storage
 from thunderlike.data.files import Loader, alike
-from thunderlike.errors import SpecError
 from thunderlike.formats import png, raw, tiffpages
+from thunderlike.formats.base import read_into
 from thunderlike.storage.opening import local_file, open_file
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from thunderlike.engines.base import Array
     from thunderlike.formats.tiffpages import Index
 
-__all__ = ["PngImages", "RawPlanes", "TiffPlanes", "TiffVolumes"]
+__all__ = ["FortranPlanes", "PngImages", "RawPlanes", "TiffPlanes", "TiffVolumes"]
 
 
 @dataclass(frozen=True)
@@ -87,42 +87,52 @@ class TiffPlanes(Loader):
 
 
 @dataclass(frozen=True)
+class FortranPlanes(Loader):
+    """Images of so many planes each, of files whose first index runs fastest.
+
+    Plane after plane stands in such a file, so that no others need be read.
+
+    Parameters
+    ----------
+    plane : tuple of int
+        Shape of a plane; of an image, where that has but one.
+    stored : numpy.dtype
+        In the byte order of the file.
+    nplanes : int
+        Planes of an image.
+    axis : int
+        The axis of `nplanes` in an image: 0 or -1.
+    """
+
+    plane: tuple[int, ...]
+    stored: np.dtype[Any]
+    nplanes: int = 1
+    axis: int = -1
+
+    def read(self, path: str, first: int, last: int, out: Array) -> None:
+        """Read these planes, then turn each."""
+        count, n = last - first, self.nplanes
+        found = np.empty((count, n, *reversed(self.plane)), self.stored.newbyteorder("="))
+        with open_file(path) as stream:
+            read_into(stream, first * found[0].nbytes, found, self.stored)
+        turned = found.transpose(0, 1, *range(found.ndim - 1, 1, -1))
+        place = out.reshape(count, *((*self.plane, n) if self.axis else (n, *self.plane)))
+        place[...] = np.moveaxis(turned, 1, self.axis) if self.axis else turned
+
+
+@dataclass(frozen=True)
 class RawPlanes(Loader):
-    """Images that are runs of planes along the last axis of a flat binary file, or all of it."""
+    """Images of so many planes each along the last axis, which runs fastest in the file."""
 
     shape: tuple[int, ...]
     stored: np.dtype[Any]
-    order: Literal["C", "F"]
-    nplanes: int | None
-
-    def __post_init__(self) -> None:
-        n = self.nplanes
-        if n is not None and (n < 1 or self.shape[-1] % n):
-            raise SpecError(
-                f"nplanes={n} does not divide the last axis of shape {self.shape}: "
-                "give a divisor of it"
-            )
-
-    @property
-    def pieces(self) -> int:
-        """Images in a file."""
-        return 1 if self.nplanes is None else self.shape[-1] // self.nplanes
-
-    @property
-    def piece_shape(self) -> tuple[int, ...]:
-        """Of an image."""
-        if self.nplanes is None:
-            return self.shape
-        return self.shape[:-1] if self.nplanes == 1 else (*self.shape[:-1], self.nplanes)
+    nplanes: int
 
     def read(self, path: str, first: int, last: int, out: Array) -> None:
-        """Read the whole file, whose planes are not in one piece, and cut it."""
-        image = raw.decode(storage.read(path), self.shape, self.stored, self.order)
-        planes = image if self.nplanes is None else self._cut(image)[first:last]
-        out[...] = planes.reshape(out.shape)
-
-    def _cut(self, image: Array) -> Array:
-        return np.moveaxis(image.reshape(*self.shape[:-1], self.pieces, -1), -2, 0)
+        """Read the whole file, in which planes are interleaved, and cut it."""
+        image = raw.decode(storage.read(path), self.shape, self.stored)
+        planes = image.reshape(*self.shape[:-1], -1, self.nplanes)
+        out[...] = np.moveaxis(planes, -2, 0)[first:last].reshape(out.shape)
 
 
 def _whole(path: str) -> BinaryIO:

@@ -14,7 +14,13 @@ from thunderlike.data.images import Images
 from thunderlike.engines import engine_for
 from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats import png, tiffmeta, tiffpages
-from thunderlike.images.loaders import PngImages, RawPlanes, TiffPlanes, TiffVolumes
+from thunderlike.images.loaders import (
+    FortranPlanes,
+    PngImages,
+    RawPlanes,
+    TiffPlanes,
+    TiffVolumes,
+)
 from thunderlike.parallel.pool import tmap
 from thunderlike.storage.opening import open_file
 
@@ -58,9 +64,10 @@ def frombinary(
     recursive : bool
         Look into the folders of the folder too.
     nplanes : int, optional
-        Where `shape` has three axes, cut the last axis of every file into images of so many planes.
-        Where it has two, the files are movies: frames of that shape one after the other, of which
-        so many make an image.
+        Where `shape` has three axes, cut the last axis of every file into images of so many planes,
+        ``(*shape[:-1], nplanes)``. Where it has two, the files are movies: frames of that shape one
+        after the other, of which so many make an image, ``(nplanes, *shape)``. With 1, neither has
+        an axis for them.
     npartitions : int, optional
         Parts to spread the images over, on Spark.
     labels : sequence, optional
@@ -91,6 +98,8 @@ def frombinary(
     it is needed, so leave the file as it is while the images are in use. With Spark they are read
     on the workers, when they are needed.
     """
+    if order not in ("C", "F"):
+        raise SpecError(f"order must be 'C' or 'F', not {order!r}")
     files = storage.find(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
     )
@@ -102,7 +111,7 @@ def frombinary(
         raise untold("shape", beside, first, conf)
     attrs = None if beside is None else beside.attrs
     load, counts, image = _raw(files, tuple(shape), stored, order, nplanes)
-    dtype, whole = stored.newbyteorder("="), not isinstance(load, Packed)
+    dtype, whole = stored.newbyteorder("="), isinstance(load, RawPlanes)
     return _images(
         files, counts, image, dtype, load, npartitions, labels, engine, attrs, whole=whole
     )
@@ -116,15 +125,22 @@ def _raw(
     nplanes: int | None,
 ) -> tuple[Loader, list[int], tuple[int, ...]]:
     """How flat binary files are read, how many images are in each, and their shape."""
-    nbytes = math.prod(shape) * stored.itemsize
-    if nplanes is not None and len(shape) == 2 and order == "C":
-        image = shape if nplanes == 1 else (nplanes, *shape)
-        return Packed(image, stored), _frames(files, nbytes, nplanes), image
-    _check_sizes(files, nbytes)
-    if nplanes is None and order == "C":
-        return Packed(shape, stored), [1] * len(files), shape
-    load = RawPlanes(shape, stored, order, nplanes)
-    return load, [load.pieces] * len(files), load.piece_shape
+    n, turned, image = nplanes, order == "F", shape
+    if n is not None and len(shape) == 2:
+        image, counts = shape if n == 1 else (n, *shape), _frames(files, shape, stored, n)
+        frames = FortranPlanes(shape, stored, n, axis=0) if turned else Packed(image, stored)
+        return frames, counts, image
+    _check_sizes(files, math.prod(shape) * stored.itemsize)
+    if n is None:
+        whole = FortranPlanes(shape, stored) if turned else Packed(shape, stored)
+        return whole, [1] * len(files), shape
+    if n < 1 or shape[-1] % n:
+        raise SpecError(
+            f"nplanes={n} does not divide the last axis of shape {shape}: give a divisor of it"
+        )
+    image = shape[:-1] if n == 1 else (*shape[:-1], n)
+    load = FortranPlanes(shape[:-1], stored, n) if turned else RawPlanes(shape, stored, n)
+    return load, [shape[-1] // n] * len(files), image
 
 
 def fromtif(
@@ -258,15 +274,20 @@ def _check_sizes(files: Sequence[Entry], nbytes: int) -> None:
             )
 
 
-def _frames(files: Sequence[Entry], nbytes: int, nplanes: int) -> list[int]:
+def _frames(
+    files: Sequence[Entry], shape: tuple[int, ...], stored: np.dtype[Any], nplanes: int
+) -> list[int]:
     """Images in each file of frames, one after the other."""
+    nbytes = math.prod(shape) * stored.itemsize * nplanes
+    if nplanes < 1:
+        raise SpecError(f"nplanes must be at least 1, not {nplanes}")
     for file in files:
-        if not nbytes or file.size % (nbytes * nplanes):
+        if not nbytes or file.size % nbytes:
             raise FormatError(
-                f"{file.path}: {file.size} bytes are no whole number of images of "
-                f"{nbytes * nplanes} bytes: give another shape, dtype or nplanes"
+                f"{file.path}: {file.size} bytes are no whole number of images of {nbytes} bytes: "
+                "give another shape, dtype or nplanes"
             )
-    return [file.size // (nbytes * nplanes) for file in files]
+    return [file.size // nbytes for file in files]
 
 
 def _index(path: str, first: tiffpages.Index | None = None) -> tiffpages.Index:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thunderlike.data.joining import concatenate
 from thunderlike.data.series import Series
-from thunderlike.series.arrays import fromhdf5, frommsgpack, fromnpy, fromzarr
+from thunderlike.series.arrays import fromhdf5, frommsgpack, fromnpy, frompath, fromzarr
 from thunderlike.series.construct import fromarray, fromlist, fromrandom, fromrdd
 from thunderlike.series.examples import fromexample
 from thunderlike.series.readers import frombinary, fromtext
@@ -21,6 +21,7 @@ __all__ = [
     "fromlist",
     "frommsgpack",
     "fromnpy",
+    "frompath",
     "fromrandom",
     "fromrdd",
     "fromtext",

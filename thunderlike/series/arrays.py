@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
+from thunderlike.data.accessed import BESIDE, accessed
 from thunderlike.data.arrayfiles import ArrayFormat, Hdf5, Npy, Zarr, folders, series_source
 from thunderlike.data.messages import message_source, positions
 from thunderlike.data.series import Series
@@ -12,11 +13,11 @@ from thunderlike.engines import engine_for
 from thunderlike.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from thunderlike.storage import AnyCredentials, AnyPaths
 
-__all__ = ["fromhdf5", "frommsgpack", "fromnpy", "fromzarr"]
+__all__ = ["fromhdf5", "frommsgpack", "fromnpy", "frompath", "fromzarr"]
 
 
 def fromnpy(
@@ -176,6 +177,61 @@ def frommsgpack(
         raise SpecError(f"{paths[0]}: a series has one axis, the sample {source.spec.shape}")
     records = engine_for(engine).load(source, npartitions)
     baseshape = positions(keys, source.spec.count)
+    return Series(records, index=index, labels=labels, baseshape=baseshape)
+
+
+def frompath(
+    path: AnyPaths,
+    accessor: Callable[[bytes], Any] | None = None,
+    ext: str | None = None,
+    dims: Sequence[int] | None = None,
+    dtype: Any = None,
+    index: Any = None,
+    labels: Any = None,
+    npartitions: int | None = None,
+    engine: Any = None,
+    credentials: AnyCredentials = None,
+    *,
+    start: int | None = None,
+    stop: int | None = None,
+    recursive: bool = False,
+) -> Series:
+    """Read files of any kind, a series each or several, by a function of their bytes.
+
+    Parameters
+    ----------
+    path, ext, start, stop, recursive, index, labels, npartitions, engine, credentials
+        As in :func:`fromtext`.
+    accessor : callable, optional
+        From the bytes of a file to an array; called where the engine runs. Its last axis is that
+        of the series, those before it count them. By default as in
+        :func:`thunderlike.images.frompath`.
+    dims, dtype : optional
+        Shape and dtype of each array; unless both are given, `accessor` is called on the first
+        file.
+
+    Raises
+    ------
+    NotFound
+        When no file is there.
+    FormatError
+        When a file is of no kind that is known here, or differs from the first; names it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from thunderlike import storage
+    >>> storage.write("memory://traces/a.dat", bytes(range(6)))
+    >>> frompath("memory://traces", lambda data: np.frombuffer(data, "u1").reshape(2, 3)).shape
+    (1, 2, 3)
+    >>> storage.delete("memory://traces")
+    """
+    files = storage.find(
+        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials, but=BESIDE
+    )
+    source, shape = accessed(files, accessor, 1, dims, dtype)
+    records = engine_for(engine).load(source, npartitions)
+    baseshape = (len(source.paths), *shape[:-1])
     return Series(records, index=index, labels=labels, baseshape=baseshape)
 
 

@@ -14,7 +14,7 @@ from thunderlike.storage.base import UNSETTLED
 from thunderlike.storage.paths import AnyPath, at, parent, resolve, store_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from thunderlike.storage.base import Entry, Store
     from thunderlike.storage.credentials import AnyCredentials
@@ -35,6 +35,7 @@ def find(
     start: int | None = None,
     stop: int | None = None,
     credentials: AnyCredentials = None,
+    but: Collection[str] = (),
 ) -> list[Entry]:
     """List the files that `path` means.
 
@@ -53,6 +54,8 @@ def find(
         Which of the files, as in ``files[start:stop]``.
     credentials : mapping, optional
         As in :func:`at`; the paths that are returned need none again.
+    but : collection of str
+        Names of files to leave out.
 
     Returns
     -------
@@ -90,7 +93,8 @@ def find(
     places = [at(one, credentials) for one in paths]
     threads = store_for(places[0]).threads or 1
     each = tmap(lambda place: _one(place, ext, recursive=recursive), places, workers=threads)
-    found = [entry for entries in each for entry in entries]
+    every = (entry for entries in each for entry in entries)
+    found = [entry for entry in every if entry.path.rpartition("/")[2] not in but]
     if chosen := found[start:stop]:
         return chosen
     raise SpecError(
