@@ -46,7 +46,7 @@ def skeleton(file):
     file.attrs["PYTABLES_FORMAT_VERSION"] = "2.1"
     group = file.create_group("group")
     group.attrs["TITLE"] = "dict:1"
-    group["array"] = np.arange(3)
+    group["array"] = np.arange(6).reshape(2, 3)
     return file, group, group["array"]
 
 
@@ -123,13 +123,13 @@ def soft_through_external(path):
 
 def other(path):
     with h5py.File(str(path) + ".other", "w") as file:
-        file["secret"] = np.arange(5)
+        file["secret"] = np.arange(770, 782).reshape(3, 4)
 
 
 def virtual(path):
     other(path)
-    layout = h5py.VirtualLayout((5,), int)
-    layout[:] = h5py.VirtualSource(str(path) + ".other", "secret", (5,))
+    layout = h5py.VirtualLayout((3, 4), int)
+    layout[:] = h5py.VirtualSource(str(path) + ".other", "secret", (3, 4))
     with h5py.File(path, "w") as file:
         skeleton(file)[1].create_virtual_dataset("virtual", layout)
 
@@ -139,12 +139,12 @@ def external_storage(path):
     with h5py.File(path, "w") as file:
         group = skeleton(file)[1]
         where = [(str(path) + ".other", 0, 32)]
-        group.create_dataset("raw", (32,), np.uint8, external=where)
+        group.create_dataset("raw", (4, 8), np.uint8, external=where)
 
 
 def bomb(path):
     with h5py.File(path, "w") as file:
-        skeleton(file)[1].create_dataset("bomb", (10**12,), "f8", chunks=(2**20,))
+        skeleton(file)[1].create_dataset("bomb", (10**6, 10**6), "f8", chunks=(1, 10**6))
 
 
 def empty_bomb(path):
@@ -157,9 +157,7 @@ def empty_bomb(path):
 def chunk_bomb(path):
     with h5py.File(path, "w") as file:
         group = skeleton(file)[1]
-        most = h5py.h5s.UNLIMITED
         group.create_dataset("bomb", (1, 1), "f8", chunks=(2**14, 2**14), maxshape=(None, None))
-        assert most
 
 
 def memo_bomb(path):

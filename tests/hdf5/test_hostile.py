@@ -15,7 +15,9 @@ import pytest
 import tables
 
 import thunderlike as tl
+from thunderlike.cli import main
 from thunderlike.errors import Hdf5Error, Refused
+from thunderlike.formats import hdf5 as formats_hdf5
 
 SCRIPT = Path(__file__).parent / "hostile.py"
 SPEC = importlib.util.spec_from_file_location("hostile", SCRIPT)
@@ -136,3 +138,39 @@ def test_what_is_no_hdf5_file(tmp_path):
         tl.load(tmp_path / "none.h5")
     with pytest.raises(tl.errors.NotFound, match="folder"):
         tl.load(tmp_path)
+
+
+def values_of(path):
+    """All that `fromhdf5` reads of a file, array by array; an error where it reads nothing."""
+    with path.open("rb") as stream:
+        names = formats_hdf5.datasets(stream)
+    for name in names:
+        read = tl.images.fromhdf5 if name.startswith("/group") else tl.series.fromhdf5
+        try:
+            yield name, read(path, name).toarray()
+        except (tl.ThunderlikeError, MemoryError) as error:  # of a bomb numpy says how large it is
+            yield name, error
+
+
+@pytest.mark.parametrize("name", hostile.FILES)
+def test_fromhdf5_and_info_run_nothing_and_read_nothing_else(tmp_path, marker, name, capsys):
+    make, _ = hostile.FILES[name]
+    make(tmp_path / "x.h5")
+    read = dict(values_of(tmp_path / "x.h5"))
+    assert read["/group/array"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    for value in read.values():
+        assert "\n" not in str(value) or isinstance(value, np.ndarray)
+        assert b"secret" not in np.asarray(value).tobytes()
+    for words in ([], ["--dataset", "/group/array"], ["--dataset", "/group/raw"]):
+        code = main(["info", str(tmp_path / "x.h5"), *words])
+        out, err = capsys.readouterr()
+        assert code == 0 or (not out and len(err.splitlines()) == 1)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("name", ["virtual", "external storage"])
+def test_fromhdf5_refuses_values_of_other_files(tmp_path, name):
+    make, node = hostile.FILES[name]
+    make(tmp_path / "x.h5")
+    with pytest.raises(Refused, match=rf"x\.h5: {node}: .*other"):
+        tl.images.fromhdf5(tmp_path / "x.h5", node, axis=None)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 
-from thunderlike.errors import FormatError, SpecError, ThunderlikeError
+from thunderlike.errors import FormatError, Refused, SpecError, ThunderlikeError
 from thunderlike.formats.base import numbers
 from thunderlike.formats.chunks import chunk_shape
 from thunderlike.formats.hdf5chunks import LEVEL, Packing, read_chunks
+from thunderlike.formats.hdf5guard import check_inside
 from thunderlike.parallel.pool import tmap
 
 if TYPE_CHECKING:
@@ -77,11 +78,13 @@ def describe(stream: BinaryIO, name: str | None = None) -> Dataset:
     ------
     FormatError
         For what is no HDF5 file, or has no such array of numbers; names those that it has.
+    Refused
+        When the values of the array are in other files.
     """
     there = datasets(stream)
     wanted = _wanted(name, there)
     with _opened(stream) as file:
-        item = file[wanted]
+        item = _array(file, wanted)
         attrs = json.loads(item.attrs.get(_ATTRS, "{}"))
         dtype = item.dtype.newbyteorder("=")
         return Dataset(wanted, item.shape, np.dtype(dtype), item.chunks, attrs)
@@ -96,7 +99,7 @@ def read(stream: BinaryIO, name: str, axis: int, start: int, stop: int, out: NDA
         For damaged chunks, and for those compressed by what this installation does not know.
     """
     with _opened(stream) as file, _decoding():
-        item = file[name]
+        item = _array(file, name)
         packing = Packing.of(item)
         if packing and out.size:
             read_chunks(item, packing, axis, start, stop, out)
@@ -181,6 +184,16 @@ class Writer:
         traceback: TracebackType | None,
     ) -> None:
         self._file.close()
+
+
+def _array(file: Any, name: str) -> Any:
+    """Open an array, if its values are in this file."""
+    item = file[name]
+    try:
+        check_inside(item.id)
+    except Refused as error:
+        raise Refused(f"{name}: {error}") from None
+    return item
 
 
 def _wanted(name: str | None, there: list[str]) -> str:

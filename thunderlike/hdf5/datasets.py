@@ -9,6 +9,7 @@ import numpy as np
 from h5py import h5d, h5s, h5t
 
 from thunderlike.errors import Hdf5Error
+from thunderlike.formats.hdf5guard import check_inside
 from thunderlike.hdf5 import attributes, filters, guard
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def read(
     Hdf5Error
         For types that are no numbers, truths or text.
     """
-    plist = guard.check_inside(dataset)
+    plist = check_inside(dataset)
     kind = dataset.get_type()
     if isinstance(kind, h5t.TypeStringID) and kind.is_variable_str():
         return _read_texts(dataset, budget)
@@ -162,7 +163,7 @@ _PICKLED = {"CLASS": "VLARRAY", "PSEUDOATOM": "object", "TITLE": "", "VERSION": 
 
 def read_pickle(dataset: DatasetID, budget: guard.Budget) -> bytes:
     """Read the bytes of a pickle, and do not unpickle them."""
-    guard.check_inside(dataset)
+    check_inside(dataset)
     if dataset.shape != (1,) or not isinstance(dataset.get_type(), h5t.TypeVlenID):
         raise Hdf5Error("is marked as a pickle, and is none")
     row = np.empty(1, _ROWS)

@@ -18,7 +18,7 @@ from h5py import h5f, h5fd, h5p
 
 from thunderlike import storage
 from thunderlike.errors import Hdf5Error, NotFound, StorageError, ThunderlikeError
-from thunderlike.hdf5 import attributes
+from thunderlike.hdf5 import attributes, filters
 from thunderlike.hdf5.disk import Disk
 from thunderlike.storage.local import LocalStore
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["changing", "located", "reading", "writing"]
 
 _PIECE = 2**26
-_CACHE_TO_WRITE = 2**22  # a chunk takes the records of several writes
+_CACHE_TO_WRITE = filters.BLOSC_CHUNK_BYTES  # one chunk: it takes the records of several writes
 _CACHE_TO_READ = 0  # an array is read once; new memory for each chunk costs as much as unpacking
 
 

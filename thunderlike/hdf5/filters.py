@@ -24,6 +24,7 @@ Choice: TypeAlias = "str | bool | tuple[str, int] | list[Any] | None"
 
 SMALLEST = 300  # elements; as deepdish, arrays of no more are stored plain
 CHUNK_BYTES = 2**20
+BLOSC_CHUNK_BYTES = 2**22  # it cuts chunks up by itself, and packs these in 4/5 of the time
 
 _BLOSC, _BLOSC2, _BZIP2 = 32001, 32026, 307
 _CODECS = ("blosclz", "lz4", "lz4hc", "snappy", "zlib", "zstd")
@@ -79,7 +80,8 @@ class Filters:
         small = math.prod(shape) <= SMALLEST
         if not grows and (small or not (self.name or self.checksum)):
             return plist
-        plist.set_chunk(chunk_shape(shape, dtype.itemsize))
+        nbytes = BLOSC_CHUNK_BYTES if self.name.startswith("blosc") else CHUNK_BYTES
+        plist.set_chunk(chunk_shape(shape, dtype.itemsize, nbytes))
         if self.name and self.level and not small:
             self._compress(plist)
         if self.checksum:
@@ -105,15 +107,17 @@ class Filters:
 NONE = Filters("", 0)
 
 
-def chunk_shape(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    """Cut along the first axes into chunks of about 1 MiB.
+def chunk_shape(
+    shape: tuple[int, ...], itemsize: int, nbytes: int = CHUNK_BYTES
+) -> tuple[int, ...]:
+    """Cut along the first axes into chunks of so many bytes at most.
 
     Examples
     --------
     >>> chunk_shape((1000, 512, 512), 2)
     (2, 512, 512)
     """
-    room, chunk = max(1, CHUNK_BYTES // max(1, itemsize)), []
+    room, chunk = max(1, nbytes // max(1, itemsize)), []
     for length in reversed(shape):
         chunk.append(max(1, min(length or room, room)))
         room = max(1, room // chunk[-1])

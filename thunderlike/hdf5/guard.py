@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from h5py import h5d, h5l
+from h5py import h5l
 
 from thunderlike.errors import Refused
 from thunderlike.util.arrays import humanize_bytesize
 
-if TYPE_CHECKING:
-    from h5py.h5d import DatasetID
-
-__all__ = ["Budget", "available", "check_inside", "check_link"]
+__all__ = ["Budget", "available", "check_link"]
 
 
 class Budget:
@@ -52,24 +48,6 @@ def available() -> int:
         return int(found["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):  # not Linux
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def check_inside(dataset: DatasetID) -> Any:
-    """Return how an array is laid out, None for one that is a single piece of this file.
-
-    Raises
-    ------
-    Refused
-        When its values are in other files.
-    """
-    if dataset.get_offset() is not None:
-        return None  # HDF5 has it only of such: not of chunks, nor of what is elsewhere
-    plist = dataset.get_create_plist()
-    if plist.get_layout() == h5d.VIRTUAL:
-        raise Refused("is a virtual dataset, which reads other files")
-    if plist.get_external_count():
-        raise Refused("has its values in another file, which could be any file of this machine")
-    return plist
 
 
 def check_link(kind: int, target: str = "") -> None:
