@@ -5,9 +5,7 @@ from __future__ import annotations
 import glob
 import itertools
 import os
-import tarfile
 import threading
-import zipfile
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
+from thunderlike.datasets.archives import Archive, Tar, Zip
 from thunderlike.datasets.listed import ListReader, natural, noop
 from thunderlike.errors import CorruptSampleError, NotFound
 
@@ -153,6 +152,8 @@ class DirectoryReader(_FileReader):
 class _ArchiveReader(_FileReader):
     """What readers of archives share: one open archive for each thread of each process."""
 
+    _kind: type[Archive]
+
     def __init__(
         self,
         path: AnyPath,
@@ -170,7 +171,7 @@ class _ArchiveReader(_FileReader):
         self._path = os.fspath(path)
         if not Path(self._path).is_file():
             raise NotFound(f"{self._path}: no such file")
-        names = sorted(self._members(), key=natural)
+        names = sorted(self._archive.names, key=natural)
         found = [
             one
             for pattern in _texts(patterns)
@@ -185,24 +186,19 @@ class _ArchiveReader(_FileReader):
         chosen = _chosen(found, include, exclude)
         super().__init__(chosen, labels, numeric_labels, initfun, convertfun)
 
-    @abstractmethod
-    def _opened(self) -> Any:
-        """Open the archive."""
-
-    @abstractmethod
-    def _members(self) -> list[str]:
-        """Name the files in it."""
-
     @cached_property
-    def _archives(self) -> dict[tuple[int, int], Any]:
+    def _archives(self) -> dict[tuple[int, int], Archive]:
         return {}
 
     @property
-    def _archive(self) -> Any:
+    def _archive(self) -> Archive:
         mine = (os.getpid(), threading.get_ident())
         if mine not in self._archives:
-            self._archives[mine] = self._opened()
+            self._archives[mine] = self._kind(Path(self._path))
         return self._archives[mine]
+
+    def _load(self, path: str) -> bytes:
+        return self._archive.read(path)
 
     def close(self) -> None:
         """Close the archive; the next use opens it again."""
@@ -220,16 +216,7 @@ class ZipFileReader(_ArchiveReader):
     ``*`` in a pattern also matches ``/``, and hidden files are matched too.
     """
 
-    def _opened(self) -> Any:
-        return zipfile.ZipFile(self._path)
-
-    def _members(self) -> list[str]:
-        with zipfile.ZipFile(self._path) as archive:
-            return [one.filename for one in archive.infolist() if not one.is_dir()]
-
-    def _load(self, path: str) -> bytes:
-        found: bytes = self._archive.read(path)
-        return found
+    _kind = Zip
 
 
 class TarReader(_ArchiveReader):
@@ -239,16 +226,7 @@ class TarReader(_ArchiveReader):
     can be read in any order without reading what stands before.
     """
 
-    def _opened(self) -> Any:
-        return tarfile.open(self._path)  # kept, and closed in close()
-
-    def _members(self) -> list[str]:
-        with tarfile.open(self._path) as archive:
-            return [one.name for one in archive.getmembers() if one.isfile()]
-
-    def _load(self, path: str) -> bytes:
-        found: bytes = self._archive.extractfile(path).read()
-        return found
+    _kind = Tar
 
 
 def _texts(patterns: Any) -> list[str]:

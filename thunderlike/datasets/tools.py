@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import lzma
 import queue
 import sys
 import threading
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from thunderlike import storage
-from thunderlike.errors import (
-    DownloadError,
-    NonInteractiveError,
-    NotFound,
-    SpecError,
-    VerifyError,
-)
+from thunderlike.datasets.checks import file_digest
+from thunderlike.datasets.fetching import download, verify
+from thunderlike.datasets.pictures import raster, tiles
+from thunderlike.errors import NonInteractiveError, SpecError
 from thunderlike.formats.msgpack import packb, unpackb
 from thunderlike.formats.samples import hash_string
 from thunderlike.parallel.forked import forked as yield_process
@@ -90,15 +84,11 @@ def path_append_suffix(path: Path, suffix: str) -> Path:
     return path if path.suffix == suffix else path_append(path, suffix)
 
 
-def hash_md5hex(path: AnyPath, read_size: int = 2**16, progress: bool = False) -> str:
+def hash_md5hex(path: AnyPath, read_size: int = 2**16, progress: bool = False) -> str:  # noqa: ARG001
     """Hash a file with MD5; `progress` emits events of it."""
-    found, size = hashlib.md5(usedforsecurity=False), Path(path).stat().st_size
-    with Path(path).open("rb") as file, track(f"hashing {path}", size, "bytes") as work:
-        while data := file.read(read_size):
-            found.update(data)
-            if progress:
-                work.advance(len(data))
-    return found.hexdigest()
+    size = storage.stat(path).size
+    with track(f"hashing {path}", size, "bytes") as work:
+        return file_digest(path, "md5", (lambda done, _: work.reach(done)) if progress else None)
 
 
 def load_md5file(path: AnyPath) -> dict[str, str]:
@@ -139,20 +129,13 @@ def split_array(
     [(1, 2, 3), (1, 2, 1), (1, 1, 3), (1, 1, 1)]
     """
     rows, columns = (img.shape[axis] for axis in indices)
-    for top in range(0, rows, v_pixels):
-        for left in range(0, columns, h_pixels):
-            yield img[:, top : top + v_pixels, left : left + h_pixels]
+    area = img[:, :rows, :columns]
+    return (tile for _, (tile,) in tiles([area], (v_pixels, h_pixels), border=True))
 
 
 def tiff_to_nd_array(path: AnyPath, type: Any = np.uint8) -> NDArray[Any]:
     """Read a TIFF file as ``(bands, rows, cols)``."""
-    from thunderlike.formats import tiff
-
-    found = tiff.decode(storage.read(path)).astype(type)
-    if found.ndim == 2:
-        return found[np.newaxis]
-    # Bands are few: an image with its bands last has them first here.
-    return np.moveaxis(found, -1, 0) if found.shape[-1] < found.shape[0] else found
+    return raster(storage.read(path), type)
 
 
 def open_comp(
@@ -281,70 +264,22 @@ def document_keys(
 # Files from elsewhere
 
 
-def download_if_not_found(url: str, path: AnyPath) -> None:
-    """Fetch a file unless it is there; one that broke off is gone on with.
-
-    Certificates are always checked.
-
-    Raises
-    ------
-    DownloadError
-        When it cannot be fetched.
-    """
-    place = Path(path)
-    if place.exists():
-        return
-    if not url.startswith(("https://", "http://")):
-        raise DownloadError(f"{url}: only http and https addresses are fetched")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    part = path_append(place, ".part")
-    try:
-        _fetch(url, part)
-    except (OSError, urllib.error.URLError) as error:
-        raise DownloadError(f"{url}: cannot be fetched to {place}: {error}") from error
-    part.replace(place)
-
-
-def _fetch(url: str, part: Path) -> None:
-    there = part.stat().st_size if part.exists() else 0
-    wanted = {"Range": f"bytes={there}-"} if there else {}
-    request = urllib.request.Request(url, headers=wanted)  # noqa: S310  # http and https alone
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-        resumed = answer.status == 206
-        with (
-            part.open("ab" if resumed else "wb") as file,
-            track(
-                f"fetching {part.stem}", int(answer.headers.get("Content-Length") or 0), "bytes"
-            ) as work,
-        ):
-            while data := answer.read(2**18):
-                file.write(data)
-                work.advance(len(data))
+def download_if_not_found(url: str, path: AnyPath, md5: str | None = None) -> None:
+    """Fetch a file unless it is there, as :func:`thunderlike.datasets.fetching.download` does."""
+    if not Path(path).exists():
+        download(url, Path(path), md5)
 
 
 def download_files_if_not_found(files: Mapping[str, Mapping[str, Any]], indir: AnyPath) -> None:
     """Fetch the files of ``{name: {path, url, md5}}`` that are not there and have a url."""
     for told in files.values():
         if told.get("url"):
-            download_if_not_found(told["url"], Path(indir) / told["path"])
+            download_if_not_found(told["url"], Path(indir) / told["path"], told.get("md5"))
 
 
 def verify_file(told: Mapping[str, Any], indir: AnyPath) -> None:
-    """Compare a file with its md5.
-
-    Raises
-    ------
-    VerifyError
-        When it has another.
-    NotFound
-        When it is not there.
-    """
-    place = Path(indir) / told["path"]
-    if not place.is_file():
-        raise NotFound(f"{place}: no such file")
-    found = hash_md5hex(place, 2**20, progress=True)
-    if found != told["md5"]:
-        raise VerifyError(f"{place}: its md5 is {found}, not {told['md5']}; fetch it again")
+    """Compare a file with its md5, as :func:`thunderlike.datasets.fetching.verify` does."""
+    verify(Path(indir) / told["path"], told["md5"])
 
 
 def verify_files(files: Mapping[str, Mapping[str, Any]], indir: AnyPath) -> None:

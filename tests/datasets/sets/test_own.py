@@ -20,8 +20,8 @@ from PIL import Image
 import thunderlike as tl
 from thunderlike.cli import main
 from thunderlike.datasets import MsgpackReader, sets
+from thunderlike.datasets.archives import opened
 from thunderlike.datasets.sets import catalog, meta, pickles, types
-from thunderlike.datasets.sets.archives import opened
 from thunderlike.datasets.sets.yfcc100m import rejected
 from thunderlike.errors import CorruptSampleError, FormatError, KeyMissing, NotFound, SpecError
 

@@ -6,16 +6,16 @@ import gzip
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from thunderlike.datasets.pictures import png, recompressed
 from thunderlike.datasets.sets.parsers import base, mat, of_key, pickled_rows, table, texts
 from thunderlike.datasets.sets.pickles import checkpoint, load
-from thunderlike.datasets.sets.pictures import png, recompressed
 from thunderlike.datasets.sets.spec import Item, Option, SetSpec, Source, Split
 from thunderlike.errors import FormatError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from thunderlike.datasets.sets.archives import Archive
+    from thunderlike.datasets.archives import Archive
     from thunderlike.datasets.sets.spec import Options, Sample, Task
 
 __all__ = ["SETS"]

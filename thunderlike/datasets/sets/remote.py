@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thunderlike.datasets.pictures import classes_of, jpeg, png, raster, tiles
 from thunderlike.datasets.sets.parsers import mat
-from thunderlike.datasets.sets.pictures import classes_of, jpeg, png, raster, tiles
 from thunderlike.datasets.sets.spec import Item, SetSpec, Source, Split
 from thunderlike.errors import FormatError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SETS"]
 
-_SIDE = 384  # of a tile
+_SIDES = (384, 384)  # of a tile
 
 # Buildings
 
@@ -50,7 +50,7 @@ def _buildings(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: A
     if sample["whole"]:
         yield _building(sample["key"], *arrays)
         return
-    for number, cut in tiles(_alike(arrays), _SIDE, border=False):
+    for number, cut in tiles(_alike(arrays), _SIDES, border=False):
         yield _building(f"{sample['key']}_{number}", *cut)
 
 
@@ -119,7 +119,7 @@ def _masked(key: str, arrays: list[Any], *, whole: bool) -> Iterator[Sample]:
     if whole:
         yield {"key": key, **dict(zip(names, arrays, strict=True))}
         return
-    for number, cut in tiles(_alike(arrays), _SIDE, border=True):
+    for number, cut in tiles(_alike(arrays), _SIDES, border=True):
         yield {"key": f"{key}_{number}", **dict(zip(names, cut, strict=True))}
 
 

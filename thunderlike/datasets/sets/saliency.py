@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thunderlike.datasets.pictures import jpeg, opened
 from thunderlike.datasets.sets import types
 from thunderlike.datasets.sets.parsers import base, floats, mat, mats, of_key, table, tail
-from thunderlike.datasets.sets.pictures import jpeg, opened
 from thunderlike.datasets.sets.spec import Item, SetSpec, Source, Split
 from thunderlike.errors import FormatError
 from thunderlike.formats.base import damage

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike._lazy import optional
+from thunderlike.datasets.pictures import classes_of, pixels, png
 from thunderlike.datasets.sets.meta import class_color_map
 from thunderlike.datasets.sets.parsers import base, mat, of_key, paired, table, texts
-from thunderlike.datasets.sets.pictures import classes_of, pixels, png
 from thunderlike.datasets.sets.spec import Item, SetSpec, Source, Split
 from thunderlike.errors import FormatError
 from thunderlike.formats.base import damage
@@ -19,7 +19,7 @@ from thunderlike.formats.base import damage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from thunderlike.datasets.sets.archives import Archive
+    from thunderlike.datasets.archives import Archive
     from thunderlike.datasets.sets.spec import Options, Sample, Task
 
 __all__ = ["SETS"]

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from thunderlike.datasets.fetching import Source
 from thunderlike.errors import KeyMissing, SpecError
 
 if TYPE_CHECKING:
-    from thunderlike.datasets.sets.archives import Archive
+    from thunderlike.datasets.archives import Archive
 
 __all__ = ["KINDS", "Item", "Option", "SetSpec", "Source", "Split", "Task"]
 
@@ -17,25 +18,6 @@ KINDS = ("classification", "segmentation", "saliency", "remote sensing", "other"
 
 Options: TypeAlias = Mapping[str, Any]
 Sample: TypeAlias = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file, or a folder, that a set is made from.
-
-    Parameters
-    ----------
-    path : str
-        Where it is looked for, in the folder of downloads.
-    md5 : str, optional
-        Of the file; without one it cannot be verified, and its images are decoded instead.
-    url : str, optional
-        Where it is fetched; without one it has to be fetched by hand.
-    """
-
-    path: str
-    md5: str | None = None
-    url: str | None = None
 
 
 @dataclass(frozen=True)

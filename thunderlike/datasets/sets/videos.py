@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike._lazy import optional
+from thunderlike.datasets.pictures import jpeg
 from thunderlike.datasets.sets import types
 from thunderlike.datasets.sets.parsers import base, floats, mats, of_key
-from thunderlike.datasets.sets.pictures import jpeg
 from thunderlike.datasets.sets.spec import Item, SetSpec, Source, Split
 from thunderlike.errors import FormatError
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
+from thunderlike.datasets.archives import Member, opened
+from thunderlike.datasets.fetching import locate
+from thunderlike.datasets.pictures import pixels
 from thunderlike.datasets.reader import MsgpackReader
 from thunderlike.datasets.sets import meta
-from thunderlike.datasets.sets.archives import Member, opened
-from thunderlike.datasets.sets.fetch import locate
-from thunderlike.datasets.sets.pictures import pixels
 from thunderlike.datasets.sets.spec import Task
 from thunderlike.datasets.sets.types import ordered
 from thunderlike.datasets.writers import FileWriter
@@ -23,7 +23,7 @@ from thunderlike.parallel.pool import tmap
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from thunderlike.datasets.sets.archives import Archive
+    from thunderlike.datasets.archives import Archive
     from thunderlike.datasets.sets.spec import Item, SetSpec, Split
 
 __all__ = ["metadata", "write_set"]

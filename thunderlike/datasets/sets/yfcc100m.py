@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike import storage
+from thunderlike.datasets.archives import Zip
 from thunderlike.datasets.base import Reader
-from thunderlike.datasets.sets.archives import Zip
-from thunderlike.datasets.sets.pictures import pixels
+from thunderlike.datasets.pictures import pixels
 from thunderlike.datasets.sets.spec import SetSpec
 from thunderlike.errors import FormatError, NotFound
 

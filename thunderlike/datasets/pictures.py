@@ -1,8 +1,9 @@
-"""Images of sets: decoded, encoded, cut into tiles, colours to classes."""
+"""Images in samples: decoded, encoded, cut into tiles, colours to classes."""
 
 from __future__ import annotations
 
 import io
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,20 +82,23 @@ def recompressed(data: bytes, quality: int | None, subsampling: str) -> bytes:
     )
 
 
-def raster(data: bytes, dtype: str) -> NDArray[Any]:
-    """A TIFF file as ``(bands, rows, columns)``."""
+def raster(data: bytes, dtype: Any) -> NDArray[Any]:
+    """A TIFF file as ``(bands, rows, columns)``; bands, which are few, may lie first or last."""
     import tifffile
 
     with damage("tiff"):
         found = np.asarray(tifffile.imread(io.BytesIO(data)))
     if found.ndim not in (2, 3):
         raise FormatError(f"an image has 2 or 3 axes, not {found.ndim}")
-    bands = found[None] if found.ndim == 2 else np.moveaxis(found, -1, 0)
-    return np.ascontiguousarray(bands, dtype)
+    if found.ndim == 2:
+        found = found[None]
+    elif found.shape[-1] < found.shape[0]:
+        found = np.moveaxis(found, -1, 0)
+    return np.ascontiguousarray(found, dtype)
 
 
 def tiles(
-    arrays: Sequence[NDArray[Any]], side: int, *, border: bool
+    arrays: Sequence[NDArray[Any]], sides: tuple[int, int], *, border: bool
 ) -> Iterator[tuple[int, tuple[NDArray[Any], ...]]]:
     """Cut arrays whose last two axes are rows and columns, in the same places.
 
@@ -102,8 +106,8 @@ def tiles(
     ----------
     arrays : sequence of ndarray
         Of the same rows and columns.
-    side : int
-        Of a tile, in pixels.
+    sides : (int, int)
+        Rows and columns of a tile.
     border : bool
         Keep the smaller tiles at the right and lower border.
 
@@ -115,14 +119,14 @@ def tiles(
 
     Examples
     --------
-    >>> [(n, tile.shape) for n, (tile,) in tiles([np.zeros((1, 5, 4))], 2, border=False)]
+    >>> [(n, tile.shape) for n, (tile,) in tiles([np.zeros((1, 5, 4))], (2, 2), border=False)]
     [(0, (1, 2, 2)), (1, (1, 2, 2)), (2, (1, 2, 2)), (3, (1, 2, 2))]
     """
-    rows, columns = arrays[0].shape[-2:]
-    corners = ((top, left) for top in range(0, rows, side) for left in range(0, columns, side))
+    (rows, columns), (high, wide) = arrays[0].shape[-2:], sides
+    corners = itertools.product(range(0, rows, high), range(0, columns, wide))
     for number, (top, left) in enumerate(corners):
-        if border or (top + side <= rows and left + side <= columns):
-            where = (..., slice(top, top + side), slice(left, left + side))
+        if border or (top + high <= rows and left + wide <= columns):
+            where = (..., slice(top, top + high), slice(left, left + wide))
             yield number, tuple(array[where] for array in arrays)
 
 

@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from thunderlike.datasets.sets.fetch import download, locate
-from thunderlike.datasets.sets.spec import Source
+from thunderlike.datasets.fetching import Source, download, locate
+from thunderlike.datasets.tools import download_files_if_not_found
 from thunderlike.errors import DownloadError, NotFound, VerifyError
 
 BODY = bytes(range(256)) * 4000
@@ -177,3 +177,14 @@ def test_files_by_hand_are_asked_for_before_anything_is_fetched(server, tmp_path
     (tmp_path / "b.zip").write_bytes(BODY)
     found = locate(sources, tmp_path)
     assert found == {"a": tmp_path / "a.zip", "b": tmp_path / "b.zip"}
+
+
+def test_files_of_a_table_are_fetched_unless_they_are_there(server, tmp_path):
+    files = {
+        "one": {"path": "a.zip", "url": f"{server.address}/a.zip", "md5": MD5},
+        "two": {"path": "by hand"},
+    }
+    for _ in range(2):
+        download_files_if_not_found(files, tmp_path)
+    assert (tmp_path / "a.zip").read_bytes() == BODY
+    assert server.asked == [None]

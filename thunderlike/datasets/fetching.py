@@ -1,10 +1,11 @@
-"""Finding the files of a set: here already, or fetched; and whether they are the right ones."""
+"""Files that others publish: here already, or fetched; and whether they are the right ones."""
 
 from __future__ import annotations
 
 import ssl
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,29 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from thunderlike.datasets.sets.spec import Source
-
-__all__ = ["download", "locate", "verify"]
+__all__ = ["Source", "download", "locate", "verify"]
 
 _STEP = 2**20
 _TRIES = 5  # connections that may be cut, one after the other
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file, or a folder, that a set is made from.
+
+    Parameters
+    ----------
+    path : str
+        Where it is looked for, in the folder of downloads.
+    md5 : str, optional
+        Of the file; without one it cannot be verified, and its images are decoded instead.
+    url : str, optional
+        Where it is fetched; without one it has to be fetched by hand.
+    """
+
+    path: str
+    md5: str | None = None
+    url: str | None = None
 
 
 def locate(
@@ -61,7 +79,17 @@ def locate(
 
 
 def verify(path: Path, md5: str) -> None:
-    """Compare the md5 of a file; VerifyError when it is another. One pass over the file."""
+    """Compare the md5 of a file, in one pass over it.
+
+    Raises
+    ------
+    VerifyError
+        When it is another.
+    NotFound
+        When there is no such file.
+    """
+    if not path.is_file():
+        raise NotFound(f"{path}: no such file")
     with track(f"verifying {path.name}", path.stat().st_size, "bytes") as work:
         found = file_digest(path, "md5", lambda done, _: work.reach(done))
     if found != md5:
@@ -93,6 +121,8 @@ def download(url: str, path: Path, md5: str | None = None, *, tries: int = _TRIE
     VerifyError
         For another md5; what was fetched is removed.
     """
+    if not url.startswith(("https://", "http://")):
+        raise DownloadError(f"{url}: only http and https addresses are fetched")
     part = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
     if md5 is None:
