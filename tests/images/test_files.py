@@ -246,3 +246,56 @@ def test_any_files_of_a_folder_that_we_wrote(tmp_path, engine):
         tmp_path / "bin", lambda data: np.frombuffer(data).reshape(4, 3), engine=engine
     )
     np.testing.assert_array_equal(binary.toarray(), images.toarray())
+
+
+SIZE = {"z": 2.0, "y": 0.25, "x": 0.5}
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "float64"])
+def test_what_an_ome_file_tells_is_written_back(tmp_path, engine, dtype):
+    volume = np.arange(3 * 8 * 9, dtype=dtype).reshape(3, 8, 9)
+    told = {f"PhysicalSize{axis.upper()}": size for axis, size in SIZE.items()}
+    told |= {"axes": "ZYX", "TimeIncrement": 0.1, "Plane": {"DeltaT": [0.0, 0.5, 1.5]}}
+    tifffile.imwrite(tmp_path / "a.tif", volume, ome=True, metadata=told)
+    images = tl.images.fromtif(tmp_path / "a.tif", engine=engine)
+    assert (images.attrs["pixel_size"], images.attrs["frame_times"]) == (SIZE, [0.0, 0.5, 1.5])
+    images.totif(tmp_path / "same")
+    same = tl.images.fromtif(tmp_path / "same")
+    assert same.attrs == images.attrs  # with all of the XML
+    np.testing.assert_array_equal(same.toarray(), volume)
+    other = images.astype("float64" if dtype != "float64" else "int16")
+    other.totif(tmp_path / "other")
+    back = tl.images.fromtif(tmp_path / "other")
+    assert back.attrs["pixel_size"] == SIZE
+    assert back.attrs["frame_interval"] == 0.1
+    np.testing.assert_array_equal(back.toarray(), other.toarray(), strict=True)
+    images.totif(tmp_path / "again")
+    written = [next((tmp_path / name).glob("*.tif")).read_bytes() for name in ("same", "again")]
+    assert written[0] == written[1]
+
+
+@pytest.mark.parametrize("ome", ["nonsense", "<OME><Image/></OME>", 7])
+def test_what_is_no_description_of_an_image_is_not_written(tmp_path, ome):
+    images = tl.images.fromarray(np.zeros((2, 3, 4), "u1"))
+    images.attrs = {"ome": ome}
+    images.totif(tmp_path / "out")
+    assert "ome" not in tl.images.fromtif(tmp_path / "out").attrs
+
+
+def test_pixel_sizes_of_png(tmp_path, engine):
+    images = tl.images.fromarray(np.zeros((2, 3, 4), "u1"), engine=engine)
+    images.attrs = {"pixel_size": SIZE}
+    images.topng(tmp_path / "out")
+    found = tl.images.frompng(tmp_path / "out", engine=engine)
+    assert found.attrs == {"pixel_size": {"y": 0.25, "x": 0.5}}
+    images.attrs = {}
+    images.topng(tmp_path / "none")
+    assert tl.images.frompng(tmp_path / "none").attrs == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["<OME><Image/></OME>", "<OME", "<OME><Image><Pixels/></Image></OME>"]
+)
+def test_pixels_are_read_whatever_the_description_is(tmp_path, text):
+    tifffile.imwrite(tmp_path / "a.tif", np.ones((2, 3), "u1"), description=text, metadata=None)
+    assert tl.images.fromtif(tmp_path / "a.tif").toarray().sum() == 6

@@ -59,7 +59,8 @@ def images_to_png(
     """Write ``prefix-00000.png`` and so on, `vmin` as black and `vmax` as white."""
     if (vmin is None) != (vmax is None):
         raise SpecError("give both vmin and vmax, the values to show as black and white, or none")
-    encode = png.encode if vmin is None or vmax is None else _Scaled(vmin, vmax)
+    plain = partial(png.encode, attrs=images.attrs) if images.attrs else png.encode
+    encode = plain if vmin is None or vmax is None else _Scaled(vmin, vmax, images.attrs)
     _write(images, path, Names(prefix, "png"), encode, overwrite=overwrite)
 
 
@@ -204,11 +205,12 @@ class _Scaled:
 
     vmin: float
     vmax: float
+    attrs: Mapping[str, Any]
 
     def __call__(self, image: Array) -> bytes:
         span = (self.vmax - self.vmin) or 1.0
         grey = np.clip((np.asarray(image, np.float64) - self.vmin) / span, 0, 1)
-        return png.encode(np.nan_to_num(np.rint(grey * 255)).astype(np.uint8))
+        return png.encode(np.nan_to_num(np.rint(grey * 255)).astype(np.uint8), self.attrs)
 
 
 def _write(

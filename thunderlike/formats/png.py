@@ -13,12 +13,15 @@ from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats.base import Header, checked, damage, native
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-__all__ = ["decode", "encode", "header"]
+__all__ = ["attrs", "decode", "encode", "header"]
 
 _PALETTE = 3
+_METRE = 1  # the unit of pixel sizes
 _SAMPLES = {0: 1, 2: 3, _PALETTE: 3, 4: 2, 6: 4}  # by the colour type of the PNG header
 
 
@@ -39,6 +42,33 @@ def header(data: bytes) -> Header:
     samples = _SAMPLES[colour]
     shape = (height, width) if samples == 1 else (height, width, samples)
     return Header(shape, np.dtype(_dtype(depth, colour)))
+
+
+def attrs(data: bytes) -> dict[str, Any]:
+    """Return what a file tells of its pixels: their size in micrometres, where that is in its head.
+
+    Parameters
+    ----------
+    data : bytes
+        The first kilobytes are enough.
+
+    Examples
+    --------
+    >>> attrs(encode(np.zeros((2, 3), "uint8"), {"pixel_size": {"y": 0.5, "x": 0.25}}))
+    {'pixel_size': {'y': 0.5, 'x': 0.25}}
+    """
+    at = 8
+    while at + 21 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if kind == b"pHYs":
+            across, down, unit = struct.unpack_from(">IIB", data, at + 8)
+            known = across and down and unit == _METRE
+            size = {"y": round(1e6 / down, 6), "x": round(1e6 / across, 6)} if known else {}
+            return {"pixel_size": size} if size else {}
+        if kind == b"IDAT":
+            break
+        at += length + 12
+    return {}
 
 
 def decode(data: bytes) -> NDArray[Any]:
@@ -74,13 +104,15 @@ def decode(data: bytes) -> NDArray[Any]:
         return _pixels(data)
 
 
-def encode(array: NDArray[Any]) -> bytes:
+def encode(array: NDArray[Any], attrs: Mapping[str, Any] | None = None) -> bytes:
     """Write an image without loss.
 
     Parameters
     ----------
     array : ndarray
         bool, uint8 or uint16 ``(height, width)``, or uint8 ``(height, width, 3 or 4)``.
+    attrs : mapping, optional
+        ``pixel_size`` in micrometres is written, as whole pixels a metre.
 
     Raises
     ------
@@ -96,7 +128,11 @@ def encode(array: NDArray[Any]) -> bytes:
 
     _check_writable(array)
     stream = io.BytesIO()
-    Image.fromarray(native(array)).save(stream, "PNG")
+    size = dict((attrs or {}).get("pixel_size") or {})
+    known = size.get("x") and size.get("y")
+    inch = 25400  # micrometres
+    options = {"dpi": (inch / size["x"], inch / size["y"])} if known else {}
+    Image.fromarray(native(array)).save(stream, "PNG", **options)
     return stream.getvalue()
 
 

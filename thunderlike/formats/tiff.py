@@ -96,7 +96,7 @@ def encode(array: NDArray[Any], attrs: Mapping[str, Any] | None = None) -> bytes
         grey values where the smallest is black. bool is written as one bit a pixel.
     attrs : mapping, optional
         Pixel size and times, as :mod:`thunderlike.formats.tiffmeta` names them: written as ImageJ
-        does, for the dtypes that it has, else as the resolution of the pages.
+        or OME files have them, else as the resolution of the pages.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def encode(array: NDArray[Any], attrs: Mapping[str, Any] | None = None) -> bytes
     import tifffile
 
     stream, values = io.BytesIO(), native(_writable(array))
-    options = tiffmeta.options(attrs, values.dtype, values.ndim)
+    options = tiffmeta.options(attrs, values)
     tifffile.imwrite(stream, values, photometric="minisblack", software=False, **options)
     return stream.getvalue()
 

@@ -13,6 +13,9 @@ All of it becomes one plain dictionary, the same whoever wrote the file:
 
 from __future__ import annotations
 
+import hashlib
+import math
+import uuid
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from thunderlike.formats.tiffpages import opened
@@ -20,7 +23,7 @@ from thunderlike.formats.tiffpages import opened
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
+    from numpy.typing import NDArray
     from tifffile import TiffFile
 
 __all__ = ["attrs", "options"]
@@ -56,22 +59,72 @@ def attrs(stream: BinaryIO) -> Attrs:
         return _plain(tiff)
 
 
-def options(known: Mapping[str, Any] | None, dtype: np.dtype[Any], ndim: int) -> Attrs:
-    """Return what tifffile has to be told to write it: as ImageJ does, where that has the dtype."""
-    size = dict((known or {}).get("pixel_size") or {})
-    interval = (known or {}).get("frame_interval")
+def options(known: Mapping[str, Any] | None, values: NDArray[Any]) -> Attrs:
+    """Return what tifffile has to be told to write an image with what is known of it.
+
+    The XML of an OME file goes as it was with all the pages that it describes. Else as ImageJ
+    does, where that has the dtype; volumes of other dtypes become OME files, and of single pages
+    the pixel size is written as resolution.
+    """
+    told = dict(known or {})
+    if _describes(told.get("ome"), values):
+        return {**_PLAIN, "description": told["ome"].encode()}
+    size, interval = dict(told.get("pixel_size") or {}), told.get("frame_interval")
     if not size and interval is None:
-        return {"metadata": None, "byteorder": "<"}
+        return _PLAIN
+    if values.dtype.name in ("uint8", "uint16", "float32"):
+        return _as_imagej(size, interval, values)
+    return _PLAIN | _resolution(size) if values.ndim == 2 else _as_ome(size, interval, told, values)
+
+
+_PLAIN: Attrs = {"metadata": None, "byteorder": "<"}
+
+
+def _resolution(size: Attrs) -> Attrs:
     across, down = size.get("x"), size.get("y")
-    if dtype.name not in ("uint8", "uint16", "float32"):
-        per_cm = (1e4 / across, 1e4 / down) if across and down else None
-        unit = _CENTIMETRE if per_cm else None
-        return {"metadata": None, "byteorder": "<", "resolution": per_cm, "resolutionunit": unit}
-    told = {"unit": "um", "spacing": size.get("z"), "finterval": interval}
-    told["axes"] = "YX" if ndim == 2 else "ZYX" if "z" in size else "TYX"
+    if not across or not down:
+        return {}
+    return {"resolution": (1e4 / across, 1e4 / down), "resolutionunit": _CENTIMETRE}
+
+
+def _as_imagej(size: Attrs, interval: float | None, values: NDArray[Any]) -> Attrs:
+    across, down = size.get("x"), size.get("y")
+    told: Attrs = {"unit": "um", "spacing": size.get("z"), "finterval": interval}
+    told["axes"] = _axes(size, values)
     resolution = (1 / across, 1 / down) if across and down else None
-    metadata = {name: value for name, value in told.items() if value is not None}
-    return {"imagej": True, "resolution": resolution, "metadata": metadata}
+    return {"imagej": True, "resolution": resolution, "metadata": _there(told)}
+
+
+def _as_ome(size: Attrs, interval: float | None, known: Attrs, values: NDArray[Any]) -> Attrs:
+    # The same bytes for the same image: its identity is made of its pixels.
+    identity = uuid.UUID(bytes=hashlib.blake2b(values.data, digest_size=16).digest())
+    told: Attrs = {
+        "UUID": f"urn:uuid:{identity}",
+        "Creator": "thunderlike",
+        "axes": _axes(size, values),
+    }
+    told |= {f"PhysicalSize{axis.upper()}": size.get(axis) for axis in "zyx"}
+    told["TimeIncrement"] = interval
+    if len(times := known.get("frame_times") or []) == len(values):
+        told["Plane"] = {"DeltaT": times}
+    return {"ome": True, "metadata": _there(told)}
+
+
+def _axes(size: Attrs, values: NDArray[Any]) -> str:
+    return "YX" if values.ndim == 2 else "ZYX" if "z" in size else "TYX"
+
+
+_OME_DTYPES = {"float": "float32", "double": "float64", "complex": "complex64", "bit": "bool"}
+
+
+def _describes(xml: Any, values: NDArray[Any]) -> bool:
+    """Whether the XML of an OME file speaks of just these pages."""
+    pixels = _ome_pixels(xml) if isinstance(xml, str) else {}
+    kind = str(pixels.get("Type", ""))
+    count, down, across = (1, *values.shape) if values.ndim == 2 else values.shape
+    pages = math.prod(int(pixels.get(f"Size{axis}", 0)) for axis in "ZCT")
+    found = (pages, int(pixels.get("SizeY", 0)), int(pixels.get("SizeX", 0)))
+    return found == (count, down, across) and _OME_DTYPES.get(kind, kind) == values.dtype.name
 
 
 def _plain(tiff: TiffFile) -> Attrs:
@@ -110,10 +163,7 @@ def _sizes(page: Any, unit: float | None) -> dict[str, float]:
 
 
 def _ome(text: str) -> Attrs:
-    from tifffile import xml2dict
-
-    images = xml2dict(text).get("OME", {}).get("Image", {})
-    pixels = (images[0] if isinstance(images, list) else images).get("Pixels", {})
+    pixels = _ome_pixels(text)
     order = str(pixels.get("DimensionOrder", ""))[::-1]
     found: Attrs = {"ome": text, "axes": order}
     found["axes_shape"] = [int(pixels.get(f"Size{axis}", 1)) for axis in order]
@@ -127,6 +177,18 @@ def _ome(text: str) -> Attrs:
         unit = _SECONDS.get(pixels.get("TimeIncrementUnit", "s"), 1.0)
         found["frame_interval"] = float(pixels["TimeIncrement"]) * unit
     return _there({**found, "frame_times": _times(pixels.get("Plane", []))})
+
+
+def _ome_pixels(text: str) -> Attrs:
+    """What the XML says of the pixels of its first image."""
+    from tifffile import xml2dict
+
+    try:
+        images = xml2dict(text)["OME"]["Image"]
+        found = (images[0] if isinstance(images, list) else images)["Pixels"]
+    except (SyntaxError, LookupError, TypeError):  # what says nothing of pixels is kept as text
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _times(planes: Any) -> list[float]:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["frombinary", "frompng", "fromtif"]
 
 
+_PNG_HEAD = 2**12  # bytes in which all that we want to know of a file stands
+
+
 def frombinary(
     path: AnyPaths,
     shape: Sequence[int] | None = None,
@@ -237,14 +240,19 @@ def frompng(
         When no file is there.
     FormatError
         When a file is not a PNG, is cut short, or differs from the first in shape or dtype.
+
+    Notes
+    -----
+    The head of the first file is read here; the pixel size that it tells is in `attrs`.
     """
     files = storage.find(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
     )
+    head = storage.read_range(files[0].path, 0, _PNG_HEAD)
     with naming(files[0].path):
-        first = png.header(storage.read_range(files[0].path, 0, 64))
-    ones = [1] * len(files)
-    return _images(files, ones, first.whole, first.dtype, PngImages(), npartitions, labels, engine)
+        first = png.header(head)
+    ones, load, attrs = [1] * len(files), PngImages(), png.attrs(head)
+    return _images(files, ones, first.whole, first.dtype, load, npartitions, labels, engine, attrs)
 
 
 def _images(

@@ -256,7 +256,7 @@ def target_for(to: str, collection: Any) -> Target:
         return whole[to](collection)
     encode: dict[str, Callable[[Any], bytes]] = {
         "tif": partial(tiff.encode, attrs=collection.attrs),
-        "png": png.encode,
+        "png": partial(png.encode, attrs=collection.attrs),
         "bin": raw.encode,
         "txt": text.encode,
     }
