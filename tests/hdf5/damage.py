@@ -6,6 +6,7 @@ python damage.py FILE truncate|flip COUNT SEED prints a line of counts, or where
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import random
 import sys
@@ -35,6 +36,8 @@ def variants(data, how, count, seed):
 
 
 def outcome(path, whole):
+    with contextlib.suppress(tl.ThunderlikeError):
+        tl.series.fromhdf5(path, "/numbers")
     try:
         str(tl.hdf5.ls(path))
         found = tl.load(path, max_bytes=2**28)

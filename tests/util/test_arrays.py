@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 import thunderlike as tl
 from thunderlike import util
@@ -47,6 +48,8 @@ def test_span_and_argmax():
     assert np.isnan(high)
     assert util.tupled_argmax(np.array(5)) == ()
     assert util.tupled_argmax([1, 3, 3]) == (1,)
+    assert util.span(tl.images.fromarray(np.arange(24.0).reshape(2, 3, 4))) == (0.0, 23.0)
+    assert util.span(sparse.eye(3, format="csr")) == (0.0, 1.0)
     for function in (util.span, util.tupled_argmax):
         with pytest.raises(ValueError, match="no elements"):
             function([])

@@ -99,6 +99,18 @@ def test_resize_keeps_channels():
         images.resize_by_factor(rgb, 0)
 
 
+def test_resize_to_a_side_or_a_shape():
+    rgb = np.random.default_rng(0).random((40, 60, 3))
+    assert images.resize(rgb, max_side=30).shape == (20, 30, 3)
+    assert images.resize(rgb, min_side=80).shape == (80, 120, 3)
+    assert images.resize(rgb, (21, 30)).shape == (20, 30, 3)
+    assert images.resize(rgb, (40, 60)) is rgb
+    np.testing.assert_array_equal(images.resize(rgb, (20, 30)), images.resize_by_factor(rgb, 0.5))
+    for bad in ({}, {"max_side": 3, "min_side": 3}, {"shape": (40, 90)}, {"max_side": 0}):
+        with pytest.raises(SpecError):
+            images.resize(rgb, **bad)
+
+
 def test_files_of_images(tmp_path):
     path = tmp_path / "x.png"
     images.save(path, np.array([[-0.1, 0.5, 1.2]]))

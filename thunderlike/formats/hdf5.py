@@ -98,7 +98,7 @@ def read(stream: BinaryIO, name: str, axis: int, start: int, stop: int, out: NDA
     FormatError
         For damaged chunks, and for those compressed by what this installation does not know.
     """
-    with _opened(stream) as file, _decoding():
+    with _opened(stream) as file:
         item = _array(file, name)
         packing = Packing.of(item)
         if packing and out.size:
@@ -226,7 +226,7 @@ def _opened(stream: BinaryIO) -> Iterator[Any]:
         raise
     except Exception as error:
         raise FormatError(f"damaged or cut short HDF5 file: {error}") from error
-    with file:
+    with file, _decoding():
         yield file
 
 
@@ -240,7 +240,7 @@ def _decoding() -> Iterator[None]:
         hint = ""
         if "filter" in str(error):
             hint = "; hdf5plugin brings more filters: pip install hdf5plugin, and import it"
-        raise FormatError(f"the HDF5 dataset cannot be read: {error}{hint}") from error
+        raise FormatError(f"the HDF5 file cannot be read: {error}{hint}") from error
 
 
 def _h5py() -> Any:

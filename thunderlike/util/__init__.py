@@ -13,6 +13,7 @@ __all__ = [
     "Saveable",
     "SaveableRegistry",
     "apply_once",
+    "apply_whitening_matrix",
     "aslice",
     "bytesize",
     "humanize_bytesize",
@@ -26,6 +27,8 @@ __all__ = [
     "span",
     "timed",
     "tupled_argmax",
+    "whiten",
+    "zca_whitening_matrix",
 ]
 
 _HOMES = {
@@ -42,6 +45,7 @@ _HOMES = {
     "padding": ("pad", "pad_repeat_border", "pad_repeat_border_corner", "pad_to_size"),
     "timing": ("timed",),
     "registries": ("NamedRegistry",),
+    "whitening": ("apply_whitening_matrix", "whiten", "zca_whitening_matrix"),
 }
 
 __getattr__ = _attributes(

@@ -64,23 +64,33 @@ def memsize(array: Any) -> str:
     return humanize_bytesize(bytesize(array))
 
 
-def span(array: ArrayLike) -> tuple[Any, Any]:
-    """Return minimum and maximum; NaN where there is any. Two passes.
+def span(array: Any) -> tuple[Any, Any]:
+    """Return minimum and maximum; NaN where there is any.
+
+    Parameters
+    ----------
+    array : array_like, Images, Series or a sparse matrix
+        What has a minimum of its own finds it where it is: of Images on Spark only one record comes
+        here.
 
     Raises
     ------
     ValueError
         For no elements.
 
+    Notes
+    -----
+    Two passes.
+
     Examples
     --------
     >>> span([3, -1, 2])
     (np.int64(-1), np.int64(3))
     """
-    values = np.asarray(array)
-    if not values.size:
+    values = array if hasattr(array, "min") and hasattr(array, "max") else np.asarray(array)
+    if not math.prod(values.shape):
         raise SpecError(f"there is no smallest of no elements, shape {values.shape}")
-    return values.min(), values.max()
+    return np.asarray(values.min()).min(), np.asarray(values.max()).max()
 
 
 def apply_once(

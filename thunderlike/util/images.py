@@ -6,18 +6,18 @@ scikit-image have them: ``crop_to_bounding_box(im, bounding_box(im))`` holds all
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.errors import FormatError, SpecError
+from thunderlike.errors import SpecError
+from thunderlike.util.imagefiles import load, load_raw, save
+from thunderlike.util.resizing import resize, resize_by_factor
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Iterator
 
-    from numpy.typing import ArrayLike, DTypeLike, NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "asgray",
@@ -31,6 +31,7 @@ __all__ = [
     "load",
     "load_raw",
     "offset",
+    "resize",
     "resize_by_factor",
     "save",
 ]
@@ -230,77 +231,6 @@ def integrate(ii: NDArray[Any], r0: Any, c0: Any, r1: Any, c1: Any) -> Any:
     return sums[r1 + 1, c1 + 1] - sums[r0, c1 + 1] - sums[r1 + 1, c0] + sums[r0, c0]
 
 
-def load(path: str | os.PathLike[str], dtype: DTypeLike = np.float64) -> NDArray[Any]:
-    """Read an image file; as floats from 0 to 1, or as bytes from 0 to 255.
-
-    Raises
-    ------
-    SpecError
-        For a dtype that is neither.
-    FormatError
-        For a file that is no image.
-
-    Examples
-    --------
-    >>> import tempfile, os
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     name = os.path.join(folder, "gray.png")
-    ...     save(name, np.array([[0.0, 0.5, 1.0]]))
-    ...     load(name, "uint8")
-    array([[  0, 128, 255]], dtype=uint8)
-    """
-    from skimage.util import img_as_float64, img_as_ubyte
-
-    wanted = np.dtype(dtype)
-    if wanted != np.uint8 and wanted.kind != "f":
-        raise SpecError(f"images are loaded as uint8 or as floats, not as {wanted}")
-    im = load_raw(path)
-    if im.dtype == np.int32:  # how Pillow gives 16 bits
-        im = im.astype(np.uint16)
-    return img_as_ubyte(im) if wanted == np.uint8 else img_as_float64(im).astype(wanted)
-
-
-def load_raw(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """Read an image file as it is: an image with a palette gives the numbers of its colours."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as im:
-            return np.array(im)
-    except UnidentifiedImageError as error:
-        raise FormatError(f"{path}: is no image that Pillow reads") from error
-
-
-def save(path: str | os.PathLike[str], im: ArrayLike) -> None:
-    """Write an image file, its kind from its name.
-
-    Parameters
-    ----------
-    path : str or PathLike
-    im : array_like
-        Floats from 0 to 1, clipped and rounded to bytes; bool; bytes; uint16 where the format has
-        16 bits; other integers must be from 0 to 255.
-
-    Raises
-    ------
-    SpecError
-        For integers that are not.
-    """
-    from PIL import Image
-
-    Image.fromarray(_storable(np.asarray(im))).save(path)
-
-
-def _storable(im: NDArray[Any]) -> NDArray[Any]:
-    if im.dtype.kind in "bf":
-        return np.rint(np.clip(im.astype(np.float64), 0, 1) * 255).astype(np.uint8)
-    if im.dtype in (np.uint8, np.uint16):
-        return im
-    if im.dtype.kind not in "iu" or (im.size and not 0 <= im.min() <= im.max() <= 255):
-        raise SpecError(f"{im.dtype} values are not all from 0 to 255: scale them first")
-    return im.astype(np.uint8)
-
-
 def offset(img: NDArray[Any], shift: tuple[int, int], fill_value: Any = 0) -> NDArray[Any]:
     """Move an image down and to the right, by negative numbers up and left, and fill the gap.
 
@@ -318,34 +248,3 @@ def offset(img: NDArray[Any], shift: tuple[int, int], fill_value: Any = 0) -> ND
     )
     moved[ours] = img[theirs]
     return moved
-
-
-def resize_by_factor(im: NDArray[Any], factor: float) -> NDArray[Any]:
-    """Scale an image, smoothed before it shrinks; channels stay.
-
-    Parameters
-    ----------
-    im : ndarray
-    factor : float
-        The new height is ``ceil(factor * height)``; 1 gives `im` itself.
-
-    Returns
-    -------
-    ndarray
-        Floats, from 0 to 1 for images of integers.
-
-    Examples
-    --------
-    >>> resize_by_factor(np.zeros((5, 6, 3)), 0.5).shape
-    (3, 3, 3)
-    """
-    from skimage.transform import pyramid_expand, pyramid_reduce
-
-    if factor == 1:
-        return im
-    if not factor > 0 or not math.isfinite(factor):
-        raise SpecError(f"cannot scale an image by {factor}")
-    channels = -1 if im.ndim == 3 else None
-    if factor < 1:
-        return pyramid_reduce(im, downscale=1 / factor, channel_axis=channels)
-    return pyramid_expand(im, upscale=factor, channel_axis=channels)

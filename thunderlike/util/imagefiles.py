@@ -1,0 +1,87 @@
+"""Single images in files, read and written by Pillow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike.errors import FormatError, SpecError
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+__all__ = ["load", "load_raw", "save"]
+
+
+def load(path: str | os.PathLike[str], dtype: DTypeLike = np.float64) -> NDArray[Any]:
+    """Read an image file; as floats from 0 to 1, or as bytes from 0 to 255.
+
+    Raises
+    ------
+    SpecError
+        For a dtype that is neither.
+    FormatError
+        For a file that is no image.
+
+    Examples
+    --------
+    >>> import tempfile, os
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     name = os.path.join(folder, "gray.png")
+    ...     save(name, np.array([[0.0, 0.5, 1.0]]))
+    ...     load(name, "uint8")
+    array([[  0, 128, 255]], dtype=uint8)
+    """
+    from skimage.util import img_as_float64, img_as_ubyte
+
+    wanted = np.dtype(dtype)
+    if wanted != np.uint8 and wanted.kind != "f":
+        raise SpecError(f"images are loaded as uint8 or as floats, not as {wanted}")
+    im = load_raw(path)
+    if im.dtype == np.int32:  # how Pillow gives 16 bits
+        im = im.astype(np.uint16)
+    return img_as_ubyte(im) if wanted == np.uint8 else img_as_float64(im).astype(wanted)
+
+
+def load_raw(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Read an image file as it is: an image with a palette gives the numbers of its colours."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as im:
+            return np.array(im)
+    except UnidentifiedImageError as error:
+        raise FormatError(f"{path}: is no image that Pillow reads") from error
+
+
+def save(path: str | os.PathLike[str], im: ArrayLike) -> None:
+    """Write an image file, its kind from its name.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    im : array_like
+        Floats from 0 to 1, clipped and rounded to bytes; bool; bytes; uint16 where the format has
+        16 bits; other integers must be from 0 to 255.
+
+    Raises
+    ------
+    SpecError
+        For integers that are not.
+    """
+    from PIL import Image
+
+    Image.fromarray(_storable(np.asarray(im))).save(path)
+
+
+def _storable(im: NDArray[Any]) -> NDArray[Any]:
+    if im.dtype.kind in "bf":
+        return np.rint(np.clip(im.astype(np.float64), 0, 1) * 255).astype(np.uint8)
+    if im.dtype in (np.uint8, np.uint16):
+        return im
+    if im.dtype.kind not in "iu" or (im.size and not 0 <= im.min() <= im.max() <= 255):
+        raise SpecError(f"{im.dtype} values are not all from 0 to 255: scale them first")
+    return im.astype(np.uint8)
