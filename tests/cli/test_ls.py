@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -96,6 +97,18 @@ def test_inspect_prints_the_value(path, capsys):
     assert main(["ls", path, "-i", "/nothing"]) == 1
     assert "Error: Could not find group: /nothing" in capsys.readouterr().err
     assert main(["ls", path, path, "-i", "/int"]) == 2
+
+
+def test_ipython_gets_the_data_if_it_is_there(path, capsys, monkeypatch):
+    started = []
+    stand_in = SimpleNamespace(start_ipython=lambda **words: started.append(words["user_ns"]))
+    monkeypatch.setitem(sys.modules, "IPython", stand_in)
+    assert main(["ls", path, "--ipython"]) == 0
+    assert started[0]["data"]["int"] == 10
+    assert main(["ls", path, path, "--ipython"]) == 2
+    monkeypatch.setitem(sys.modules, "IPython", None)
+    assert main(["ls", path, "--ipython"]) == 1
+    assert "pip install ipython" in capsys.readouterr().err
 
 
 def test_json(path, capsys):

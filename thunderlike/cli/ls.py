@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from thunderlike.errors import GroupMissing, SpecError, ThunderlikeError
+from thunderlike.errors import GroupMissing, MissingExtra, SpecError, ThunderlikeError
 
 if TYPE_CHECKING:
     import argparse
@@ -49,13 +50,14 @@ def add(commands: Any) -> None:
     parser.add_argument("--raw", action="store_true", help="frames and matrices as their parts")
     parser.add_argument("--json", action="store_true", help="print as JSON")
     parser.add_argument("--column-width", type=int, metavar="N", help="width of the left column")
-    parser.add_argument("--ipython", action="store_true", help="load, as `data`, into IPython")
+    told = "load the file, as `data`, into IPython, if that is installed"
+    parser.add_argument("--ipython", action="store_true", help=told)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print each file; return 1 when one of them could not be."""
-    if args.inspect and len(args.files) > 1:
-        raise SpecError("--inspect takes one file")
+    if (args.inspect or args.ipython) and len(args.files) > 1:
+        raise SpecError(f"--{'inspect' if args.inspect else 'ipython'} takes one file")
     codes = []
     for number, file in enumerate(args.files):
         if len(args.files) > 1 and not args.json:
@@ -134,8 +136,11 @@ def _summarize(file: str, tree: Tree) -> None:
 
 
 def _ipython(file: str) -> None:
+    """Load a file and open IPython with it."""
     from thunderlike import hdf5
-    from thunderlike._lazy import optional
 
-    ipython = optional("IPython", "ipython")
+    try:
+        ipython = importlib.import_module("IPython")
+    except ModuleNotFoundError:
+        raise MissingExtra("IPython is not installed: pip install ipython") from None
     ipython.start_ipython(argv=[], user_ns={"data": hdf5.load(file), "file": file})
