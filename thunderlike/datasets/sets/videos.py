@@ -13,8 +13,9 @@ import numpy as np
 from thunderlike._lazy import optional
 from thunderlike.datasets.pictures import jpeg
 from thunderlike.datasets.sets import types
+from thunderlike.datasets.sets.facts import declared
 from thunderlike.datasets.sets.parsers import base, floats, mats, of_key
-from thunderlike.datasets.sets.spec import Item, SetSpec, Source, Split
+from thunderlike.datasets.sets.spec import Item
 from thunderlike.errors import FormatError
 
 if TYPE_CHECKING:
@@ -115,28 +116,4 @@ def _experiments(points: dict[tuple[int, int], Any]) -> list[dict[str, Any]]:
     ]
 
 
-_COUTROT = "http://antoinecoutrot.magix.net/public/"
-
-COUTROT1 = SetSpec(
-    name="Coutrot1",
-    about="60 videos with the eyes of 72 people, a frame at most every tenth.",
-    kind="saliency",
-    sample="SaliencyData",
-    sources={
-        "data": Source(
-            "coutrot_database1.mat",
-            "e32e408d4970e74607234df4133a4ae2",
-            f"{_COUTROT}assets/coutrot_database1.mat",
-        ),
-        "videos": Source("ERB3_Stimuli.zip", "e0007237c8e4cdae81f31e84ad9fb241"),
-    },
-    splits=(Split("Coutrot1"),),
-    parse=_coutrot,
-    convert=_followed,
-    shuffle=False,
-    size="400 MB",
-    manual=f"follow the link to ERB3_Stimuli.zip on {_COUTROT}databases.html",
-    see=f"{_COUTROT}databases.html",
-)
-
-SETS = (COUTROT1,)
+SETS = (declared("Coutrot1", _coutrot, _followed),)

@@ -16,7 +16,7 @@ from thunderlike import storage
 from thunderlike.datasets.archives import Zip
 from thunderlike.datasets.base import Reader
 from thunderlike.datasets.pictures import pixels
-from thunderlike.datasets.sets.spec import SetSpec
+from thunderlike.datasets.sets.facts import declared
 from thunderlike.errors import FormatError, NotFound
 
 if TYPE_CHECKING:
@@ -160,18 +160,4 @@ def rejected(path: str | Path) -> dict[str, list[int]]:
     return {Path(path).name: [n for n, name in numbers if not worth_seeing(pack.read(name))]}
 
 
-YFCC100M = SetSpec(
-    name="YFCC100m",
-    about="94 million photos of Flickr in zip packs, read by YFCC100mReader.",
-    kind="other",
-    sample="ImageData",
-    sources={},
-    splits=(),
-    parse=lambda task: (),  # noqa: ARG005
-    size="11 TB",
-    registration=True,
-    manual="read its packs with tl.datasets.sets.YFCC100mReader(folder)",
-    see="https://multimediacommons.wordpress.com",
-)
-
-SETS = (YFCC100M,)
+SETS = (declared("YFCC100m", lambda task: ()),)  # noqa: ARG005
