@@ -7,10 +7,10 @@ Those of other packages come by the entry point ``thunderlike.sets``.
 
 from __future__ import annotations
 
-from thunderlike.datasets.sets.catalog import get, names, write
+from thunderlike.datasets.sets.catalog import get, names
 from thunderlike.datasets.sets.spec import KINDS, Item, Option, SetSpec, Source, Split, Task
 from thunderlike.datasets.sets.types import TYPES
-from thunderlike.datasets.sets.writing import metadata
+from thunderlike.datasets.sets.writing import metadata, write
 from thunderlike.datasets.sets.yfcc100m import YFCC100mReader
 
 __all__ = [

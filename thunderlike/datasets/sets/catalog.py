@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from functools import cache
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from thunderlike.datasets.sets import (
     classification,
@@ -13,17 +13,12 @@ from thunderlike.datasets.sets import (
     saliency,
     segmentation,
     videos,
-    writing,
     yfcc100m,
 )
 from thunderlike.datasets.sets.spec import SetSpec
 from thunderlike.errors import KeyMissing, SpecError
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-__all__ = ["get", "names", "write"]
+__all__ = ["get", "names"]
 
 _HOMES = (classification, segmentation, saliency, videos, remote, yfcc100m)
 GROUP = "thunderlike.sets"
@@ -84,82 +79,3 @@ def _a_set(found: Any, name: str) -> SetSpec:
     if not isinstance(found, SetSpec):
         raise SpecError(f"{name}: is no SetSpec but {found!r:.60}")
     return found
-
-
-def write(
-    name: str | SetSpec,
-    indir: str | Path = ".",
-    outdir: str | Path | None = None,
-    *,
-    splits: Sequence[str] | None = None,
-    shuffle: bool | None = None,
-    seed: int = 0,
-    overwrite: bool = False,
-    verify: bool = True,
-    check_images: bool | None = None,
-    calculate_weights: bool = False,
-    workers: int | None = None,
-    **options: Any,
-) -> dict[str, Path]:
-    """Make the datasets of a set: find or fetch its files, verify, convert, write.
-
-    Parameters
-    ----------
-    name : str or SetSpec
-        As :func:`get`.
-    indir, outdir : path
-        Where downloads are or come to, and where datasets are written; `indir` by default.
-    splits : sequence of str, optional
-        Those to write; all by default. Only the files that they need are asked for.
-    shuffle : bool, optional
-        Write samples in random order; by default as the set says.
-    seed : int
-        Of that order: the same one, the same bytes.
-    overwrite : bool
-        Replace datasets that are there.
-    verify : bool
-        Compare the md5 of files that were there already; fetched ones always are.
-    check_images : bool, optional
-        Decode every image that is stored; by default where no md5 vouches for the files.
-    calculate_weights : bool
-        Count the pixels of each class, and write counts and weights to ``NAME.meta.json``.
-    workers : int, optional
-        Threads that convert; the setting of that name by default.
-    **options
-        Those of the set: ``get(name).options``.
-
-    Returns
-    -------
-    dict
-        The file of each split. What else the archives tell is in ``NAME.meta.json`` beside them.
-
-    Raises
-    ------
-    Exists
-        When a dataset is there; before anything else is done.
-    NotFound
-        For a file that is fetched by hand, with what to do; for a member an archive lacks.
-    VerifyError, DownloadError
-        For files that are not those of the set; nothing is written.
-    CorruptSampleError
-        For a sample that cannot be read; the dataset is not written, an older one is kept.
-
-    Notes
-    -----
-    Sets that are shuffled are listed first and read in random order; the others are read as
-    streams. Memory: one item in hand for each worker, twice. Each dataset appears when it is whole.
-    """
-    return writing.write_set(
-        get(name),
-        indir,
-        outdir,
-        splits=splits,
-        shuffle=shuffle,
-        seed=seed,
-        overwrite=overwrite,
-        verify=verify,
-        check_images=check_images,
-        calculate_weights=calculate_weights,
-        workers=workers,
-        **options,
-    )

@@ -40,25 +40,16 @@ TYPES = {
 
 # What each field holds; images are encoded files, or arrays in the sets of satellites.
 FIELDS: dict[str, Any] = {
-    "key": str,
-    "image": "bytes | NDArray",
-    "label": int,
-    "coarse_label": int,
+    **dict.fromkeys(("key", "anp", "type", "answer"), str),
+    **dict.fromkeys(("label", "coarse_label"), int),
+    **dict.fromkeys(("image", "label_image"), "bytes | NDArray"),
+    **dict.fromkeys(("instance_image", "disparity_image"), bytes),
+    **dict.fromkeys(("mask", "timestamps", "fixations"), "NDArray"),
+    **dict.fromkeys(("locations", "map"), "NDArray | None"),
     "label_tree": "list[int]",
-    "label_image": "bytes | NDArray",
-    "instance_image": bytes,
-    "disparity_image": bytes,
     "parts_images": "list[bytes]",
-    "mask": "NDArray",
     "boundary": "list[list[NDArray]]",
     "experiments": "list[dict[str, Any]]",
-    "anp": str,
-    "type": str,
-    "locations": "NDArray | None",
-    "map": "NDArray | None",
-    "timestamps": "NDArray",
-    "fixations": "NDArray",
-    "answer": str,
     "duration": float,
 }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from thunderlike.datasets.fetching import locate
 from thunderlike.datasets.pictures import pixels
 from thunderlike.datasets.reader import MsgpackReader
 from thunderlike.datasets.sets import meta
+from thunderlike.datasets.sets.catalog import get
 from thunderlike.datasets.sets.spec import Task
 from thunderlike.datasets.sets.types import ordered
 from thunderlike.datasets.writers import FileWriter
@@ -26,11 +28,11 @@ if TYPE_CHECKING:
     from thunderlike.datasets.archives import Archive
     from thunderlike.datasets.sets.spec import Item, SetSpec, Split
 
-__all__ = ["metadata", "write_set"]
+__all__ = ["metadata", "write"]
 
 
-def write_set(
-    spec: SetSpec,
+def write(
+    name: str | SetSpec,
     indir: str | Path = ".",
     outdir: str | Path | None = None,
     *,
@@ -44,26 +46,74 @@ def write_set(
     workers: int | None = None,
     **options: Any,
 ) -> dict[str, Path]:
-    """Write the datasets of a set; parameters as :func:`thunderlike.datasets.sets.write`."""
+    """Make the datasets of a set: find or fetch its files, verify, convert, write.
+
+    Parameters
+    ----------
+    name : str or SetSpec
+        As :func:`get`.
+    indir, outdir : path
+        Where downloads are or come to, and where datasets are written; `indir` by default.
+    splits : sequence of str, optional
+        Those to write; all by default. Only the files that they need are asked for.
+    shuffle : bool, optional
+        Write samples in random order; by default as the set says.
+    seed : int
+        Of that order: the same one, the same bytes.
+    overwrite : bool
+        Replace datasets that are there.
+    verify : bool
+        Compare the md5 of files that were there already; fetched ones always are.
+    check_images : bool, optional
+        Decode every image that is stored; by default where no md5 vouches for the files.
+    calculate_weights : bool
+        Count the pixels of each class, and write counts and weights to ``NAME.meta.json``.
+    workers : int, optional
+        Threads that convert; the setting of that name by default.
+    **options
+        Those of the set: ``get(name).options``.
+
+    Returns
+    -------
+    dict
+        The file of each split. What else the archives tell is in ``NAME.meta.json`` beside them.
+
+    Raises
+    ------
+    Exists
+        When a dataset is there; before anything else is done.
+    NotFound
+        For a file that is fetched by hand, with what to do; for a member an archive lacks.
+    VerifyError, DownloadError
+        For files that are not those of the set; nothing is written.
+    CorruptSampleError
+        For a sample that cannot be read; the dataset is not written, an older one is kept.
+
+    Notes
+    -----
+    Sets that are shuffled are listed first and read in random order; the others are read as
+    streams. Memory: one item in hand for each worker, twice. Each dataset appears when it is whole.
+    """
+    spec = get(name)
     chosen = spec.chosen(options)
     if not spec.splits:
         raise SpecError(f"{spec.name}: nothing is written of it; {spec.manual}")
     if calculate_weights and not spec.weights:
         raise SpecError(f"{spec.name}: has no label images whose pixels could be counted")
-    wanted = [spec.split(name) for name in splits or [split.name for split in spec.splits]]
+    wanted = [spec.split(one) for one in splits or [split.name for split in spec.splits]]
     folder = Path(indir if outdir is None else outdir)
     paths = {split.name: folder / split.file for split in wanted}
     _free(paths.values(), overwrite)
     sources = spec.files(chosen, wanted)
     found = locate(sources, Path(indir), check=verify, manual=spec.manual)
-    vouched = verify and all(source.md5 for source in sources.values())
-    looked = not vouched if check_images is None else check_images
-    run = _Run(spec, chosen, seed if _shuffled(spec, shuffle) else None, looked, workers)
+    if check_images is None:
+        check_images = not (verify and all(source.md5 for source in sources.values()))
     with _opened(found) as archives:
-        groups = [wanted] if spec.one_pass else [[split] for split in wanted]
-        for group in groups:
-            run.write(archives, group, paths, overwrite)
-        told = run.told(archives)
+        order = seed if (spec.shuffle if shuffle is None else shuffle) else None
+        run = _Run(spec, chosen, archives, order, check_images, workers)
+        for group in [wanted] if spec.one_pass else [[split] for split in wanted]:
+            run.write(group, paths, overwrite)
+        told = {what: tell(run.task(spec.splits[0])) for what, tell in spec.meta.items()}
     if calculate_weights:
         told |= _weights(paths.get(spec.weights), spec)
     if told:
@@ -84,97 +134,71 @@ def metadata(
         return spec.meta[what](Task(archives, spec.splits[0].name, chosen))
 
 
-def _shuffled(spec: SetSpec, shuffle: bool | None) -> bool:
-    return spec.shuffle if shuffle is None else shuffle
-
-
 def _free(paths: Iterable[Path], overwrite: bool) -> None:
     for path in paths:
         if path.exists() and not overwrite:
             raise Exists(f"{path}: is there already; overwrite=True (or -y) replaces it")
 
 
-class _opened(ExitStack):  # noqa: N801  # a context manager, named for what it gives
-    """All archives of a set, open; by the short names of their sources."""
-
-    def __init__(self, paths: Mapping[str, Path]) -> None:
-        super().__init__()
-        self._archives = {name: opened(path) for name, path in paths.items()}
-
-    def __enter__(self) -> dict[str, Archive]:  # type: ignore[override]
-        super().__enter__()
-        for archive in self._archives.values():
-            self.enter_context(closing(archive))
-        return self._archives
+@contextmanager
+def _opened(paths: Mapping[str, Path]) -> Iterator[dict[str, Archive]]:
+    """All archives of a set, by the short names of their sources."""
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(closing(opened(path))) for name, path in paths.items()}
 
 
+@dataclass(frozen=True)
 class _Run:
     """One conversion: what was asked for, and the steps from items to samples."""
 
-    def __init__(
-        self,
-        spec: SetSpec,
-        options: Mapping[str, Any],
-        seed: int | None,
-        looked: bool,
-        workers: int | None,
-    ) -> None:
-        self._spec, self._options, self._seed = spec, options, seed
-        self._looked, self._workers = looked, workers
+    spec: SetSpec
+    options: Mapping[str, Any]
+    archives: Mapping[str, Archive]
+    seed: int | None
+    looked: bool
+    workers: int | None
 
-    def write(
-        self,
-        archives: Mapping[str, Archive],
-        group: Sequence[Split],
-        paths: Mapping[str, Path],
-        overwrite: bool,
-    ) -> None:
+    def task(self, split: Split) -> Task:
+        """What the parser of the set is given."""
+        return Task(self.archives, split.name, self.options)
+
+    def write(self, group: Sequence[Split], paths: Mapping[str, Path], overwrite: bool) -> None:
         """Write splits that come from one pass over the archives."""
-        task = Task(archives, group[0].name, self._options)
         with ExitStack() as stack:
-            writers = {
-                split.name: stack.enter_context(_writer(paths[split.name], split, overwrite))
-                for split in group
-            }
-            items = self._items(task, writers)
-            for split, samples in tmap(self._samples, items, workers=self._workers):
-                writers[split].write_many(samples)
+            writers = {}
+            for split in group:
+                writer = FileWriter(paths[split.name], overwrite=overwrite, total=split.total)
+                writers[split.name] = stack.enter_context(writer)
+            items = self._items(self.task(group[0]), writers)
+            for name, samples in tmap(self._samples, items, workers=self.workers):
+                writers[name].write_many(samples)
             for name, writer in writers.items():
                 if not writer.written:
-                    raise NotFound(f"{self._spec.name}: its archives hold no sample of {name!r}")
+                    raise NotFound(f"{self.spec.name}: its archives hold no sample of {name!r}")
 
     def _items(self, task: Task, wanted: Iterable[str]) -> Iterator[Item]:
-        given = (item._replace(split=item.split or task.split) for item in self._spec.parse(task))
+        given = (item._replace(split=item.split or task.split) for item in self.spec.parse(task))
         items = (item for item in given if item.split in wanted)
-        if self._seed is None:
+        if self.seed is None:
             return items
         held = list(items)
-        random.Random(self._seed).shuffle(held)  # noqa: S311  # an order, no secret
+        random.Random(self.seed).shuffle(held)  # noqa: S311  # an order, no secret
         return iter(held)
 
     def _samples(self, item: Item) -> tuple[str, list[dict[str, Any]]]:
         """Read, convert and check one item: what runs on the workers."""
-        spec = self._spec
+        spec = self.spec
         kind = spec.split(item.split).sample or spec.sample
         try:
             loaded = {"key": item.key} | {k: _loaded(value) for k, value in item.fields.items()}
-            made = spec.convert(loaded, self._options) if spec.convert else iter([loaded])
+            made = spec.convert(loaded, self.options) if spec.convert else iter([loaded])
             samples = [ordered(kind, one) for one in made]
-            if self._looked:
+            if self.looked:
                 _look(samples)
         except FormatError as error:
             told = f"{spec.name}: sample {item.key!r} of {item.split}: {error}"
             raise CorruptSampleError(told, key=item.key, cause=str(error)) from error
         return item.split, samples
-
-    def told(self, archives: Mapping[str, Archive]) -> dict[str, Any]:
-        """The metadata that only the archives have."""
-        task = Task(archives, self._spec.splits[0].name, self._options)
-        return {name: tell(task) for name, tell in self._spec.meta.items()}
-
-
-def _writer(path: Path, split: Split, overwrite: bool) -> FileWriter:
-    return FileWriter(path, overwrite=overwrite, total=split.total)
 
 
 def _loaded(value: Any) -> Any:
