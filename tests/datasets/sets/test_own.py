@@ -21,9 +21,9 @@ import thunderlike as tl
 from thunderlike.cli import main
 from thunderlike.datasets import MsgpackReader, sets
 from thunderlike.datasets.archives import opened
-from thunderlike.datasets.sets import catalog, meta, pickles, types
-from thunderlike.datasets.sets.yfcc100m import rejected
+from thunderlike.datasets.sets import catalog, meta, rejected, types
 from thunderlike.errors import CorruptSampleError, FormatError, KeyMissing, NotFound, SpecError
+from thunderlike.formats import pickles
 
 PAGE = Path(__file__).parents[3] / "docs" / "datasets-sets.md"
 

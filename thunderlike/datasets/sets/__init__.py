@@ -11,7 +11,7 @@ from thunderlike.datasets.sets.catalog import get, names
 from thunderlike.datasets.sets.spec import KINDS, Item, Option, SetSpec, Source, Split, Task
 from thunderlike.datasets.sets.types import TYPES
 from thunderlike.datasets.sets.writing import metadata, write
-from thunderlike.datasets.sets.yfcc100m import YFCC100mReader
+from thunderlike.datasets.yfcc100m import YFCC100mReader, rejected
 
 __all__ = [
     "KINDS",
@@ -26,5 +26,6 @@ __all__ = [
     "get",
     "metadata",
     "names",
+    "rejected",
     "write",
 ]

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike.datasets.pictures import png, recompressed
 from thunderlike.datasets.sets.facts import declared, sources
-from thunderlike.datasets.sets.parsers import base, mat, of_key, pickled_rows, table, texts
-from thunderlike.datasets.sets.pickles import checkpoint, load
+from thunderlike.datasets.sets.parsers import base, changed, mat, of_key, pickled_rows, table, texts
 from thunderlike.datasets.sets.spec import Item, Option
 from thunderlike.errors import FormatError, NotFound
+from thunderlike.formats.pickles import checkpoint, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,11 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["SETS"]
 
 
-def _drawn(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG001
-    row = sample.pop("row")
+def _drawn(row: Any) -> bytes:
     if getattr(row, "shape", None) != (3072,):
         raise FormatError("an image is a row of 3072 values")
-    yield {**sample, "image": png(row.reshape(3, 32, 32).transpose(1, 2, 0))}
+    return png(row.reshape(3, 32, 32).transpose(1, 2, 0))
 
 
 def _meta_names(task: Task) -> dict[str, list[str]]:
@@ -45,7 +44,7 @@ CIFAR = (
         pickled_rows(
             {"train": _BATCHES, "test": ("cifar-10-batches-py/test_batch",)}, {"label": b"labels"}
         ),
-        _drawn,
+        changed(image=_drawn),
     ),
     declared(
         "CIFAR100",
@@ -54,7 +53,7 @@ CIFAR = (
             {"label": b"fine_labels", "coarse_label": b"coarse_labels"},
             count_names=True,
         ),
-        _drawn,
+        changed(image=_drawn),
         meta={"class_names": _meta_names},
     ),
 )

@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.datasets.sets.pickles import load
 from thunderlike.datasets.sets.spec import Item
 from thunderlike.errors import FormatError
 from thunderlike.formats.base import damage
+from thunderlike.formats.pickles import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from thunderlike.datasets.sets.spec import Task
+    from thunderlike.datasets.sets.spec import Options, Sample, Task
 
 __all__ = [
     "base",
+    "changed",
     "floats",
     "mat",
     "matching",
@@ -85,6 +86,15 @@ def _members(task: Task, told: str) -> Callable[[str], Any]:
     return lambda key: task[source].member(name.format(key=key))
 
 
+def changed(**functions: Callable[[Any], Any]) -> Callable[..., Iterator[Sample]]:
+    """A conversion of samples one by one: functions of the values of some fields."""
+
+    def convert(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG001
+        yield sample | {name: function(sample[name]) for name, function in functions.items()}
+
+    return convert
+
+
 def pickled_rows(
     members: Mapping[str, Sequence[str]], fields: Mapping[str, bytes], *, count_names: bool = False
 ) -> Callable[[Task], Iterator[Item]]:
@@ -110,7 +120,7 @@ def pickled_rows(
                 key += str(seen[key]) if count_names and seen[key] > 1 else ""
                 row, *labels = values
                 numbers = (int(label) for label in labels)
-                yield Item(key, {"row": row, **dict(zip(fields, numbers, strict=True))})
+                yield Item(key, {"image": row, **dict(zip(fields, numbers, strict=True))})
 
     return parse
 

@@ -13,6 +13,7 @@ from thunderlike.datasets.sets import types
 from thunderlike.datasets.sets.facts import declared
 from thunderlike.datasets.sets.parsers import (
     base,
+    changed,
     floats,
     mat,
     matching,
@@ -71,9 +72,8 @@ def _mit1003_fixations(record: Any) -> Any:
         return record[0][0][0][2]
 
 
-def _mit1003_convert(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG001
-    found = [floats(mats(_mit1003_fixations, data)) for data in sample["experiments"]]
-    yield {**sample, "experiments": [_experiment(locations) for locations in found]}
+def _mit1003_experiments(files: list[bytes]) -> list[dict[str, Any]]:
+    return [_experiment(floats(mats(_mit1003_fixations, data))) for data in files]
 
 
 MIT1003 = declared(
@@ -83,7 +83,7 @@ MIT1003 = declared(
         {"image": "images:{key}", "experiments": _mit1003_looks},
         tail,
     ),
-    _mit1003_convert,
+    changed(experiments=_mit1003_experiments),
 )
 
 # CAT2000
@@ -148,11 +148,10 @@ CAT2000 = declared(
 # SALICON
 
 
-def _salicon_convert(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG001
+def _salicon_experiments(data: bytes) -> list[dict[str, Any]]:
     with damage("matlab"):
-        gaze = mat(sample["experiments"]).get("gaze")
-        found = [] if gaze is None else [_series(subject) for subject in gaze.ravel()]
-    yield {**sample, "experiments": found}
+        gaze = mat(data).get("gaze")
+        return [] if gaze is None else [_series(subject) for subject in gaze.ravel()]
 
 
 def _series(subject: Any) -> dict[str, Any]:
@@ -176,7 +175,8 @@ _salicon = paired(
     lambda key: key.removeprefix("images/"),
 )
 
-SALICON = tuple(declared(f"SALICON{year}", _salicon, _salicon_convert) for year in (2015, 2017))
+_converted = changed(experiments=_salicon_experiments)
+SALICON = tuple(declared(f"SALICON{year}", _salicon, _converted) for year in (2015, 2017))
 
 # FIGRIM
 
@@ -232,17 +232,17 @@ def _answer(lines: list[str], number: int) -> tuple[str, float]:
         raise FormatError(f"answer.txt has no answer in line {number}: {error}") from error
 
 
-def _anp460_convert(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG001
+def _anp460_experiments(looks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     found = []
-    for look in sample["experiments"]:
+    for look in looks:
         with damage("csv"):
             rows = table(look["locations"].read().decode().splitlines(), ",")
             locations = np.array([row[1:3] for row in rows if len(row) > 2], np.float32)
         values = {**look, "locations": locations, "map": None}
         found.append(types.ordered("ANP460Experiment", values))
-    yield {**sample, "experiments": found}
+    return found
 
 
-ANP460 = declared("ANP460", _anp460, _anp460_convert)
+ANP460 = declared("ANP460", _anp460, changed(experiments=_anp460_experiments))
 
 SETS = (ANP460, CAT2000, FIGRIM, MIT1003, MIT300, *SALICON)

@@ -12,7 +12,16 @@ from thunderlike._lazy import optional
 from thunderlike.datasets.pictures import classes_of, pixels, png
 from thunderlike.datasets.sets.facts import declared
 from thunderlike.datasets.sets.meta import class_color_map
-from thunderlike.datasets.sets.parsers import base, mat, matching, of_key, paired, table, texts
+from thunderlike.datasets.sets.parsers import (
+    base,
+    changed,
+    mat,
+    matching,
+    of_key,
+    paired,
+    table,
+    texts,
+)
 from thunderlike.datasets.sets.spec import Item
 from thunderlike.errors import FormatError
 from thunderlike.formats.base import damage
@@ -21,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from thunderlike.datasets.archives import Archive
-    from thunderlike.datasets.sets.spec import Options, Sample, Task
+    from thunderlike.datasets.sets.spec import Task
 
 __all__ = ["SETS"]
 
@@ -36,9 +45,8 @@ def _voc_keys(task: Task) -> list[str]:
     return [line.strip() for line in listed]
 
 
-def _voc_labels(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG001
-    colors = pixels(sample["label_image"], "RGB")
-    yield {**sample, "label_image": png(classes_of(colors, _VOC_COLORS))}
+def _voc_labels(colors: bytes) -> bytes:
+    return png(classes_of(pixels(colors, "RGB"), _VOC_COLORS))
 
 
 VOC2012 = declared(
@@ -50,7 +58,7 @@ VOC2012 = declared(
             "label_image": f"all:{_VOC}/SegmentationClass/{{key}}.png",
         },
     ),
-    _voc_labels,
+    changed(label_image=_voc_labels),
     colors=tuple(map(tuple, _VOC_COLORS.tolist())),
 )
 
@@ -127,11 +135,6 @@ def _ade_classes(data: bytes) -> bytes:
     return png(image[..., 0] // 10 * 256 + image[..., 1])
 
 
-def _ade_convert(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG001
-    parts = [_ade_classes(data) for data in sample["parts_images"]]
-    yield {**sample, "label_image": _ade_classes(sample["label_image"]), "parts_images": parts}
-
-
 ADE20K = declared(
     "ADE20k",
     paired(
@@ -144,22 +147,22 @@ ADE20K = declared(
         },
         _jpg,
     ),
-    _ade_convert,
+    changed(label_image=_ade_classes, parts_images=lambda parts: list(map(_ade_classes, parts))),
     meta={"scenelabels": lambda task: _ade_names(task["all"])},
 )
 
 # Places2017
 
 
-def _outlines(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG001
+def _outlines(data: bytes) -> list[list[Any]]:
     """The outlines of each class, as OpenCV follows them; points are ``(x, y)``."""
     vision = optional("cv2", extra="vision")
     with damage("matlab"):
-        cells = mat(sample["boundary"], "gt")["gt"]["bdry"][0][0].ravel()
+        cells = mat(data, "gt")["gt"]["bdry"][0][0].ravel()
         masks = [np.asarray(_dense(cell), np.uint8) for cell in cells]
     follow = (vision.RETR_LIST, vision.CHAIN_APPROX_TC89_L1)
     found = [vision.findContours(mask, *follow)[-2] for mask in masks]
-    yield {**sample, "boundary": [[line.reshape(-1, 2) for line in lines] for lines in found]}
+    return [[line.reshape(-1, 2) for line in lines] for lines in found]
 
 
 def _dense(cell: Any) -> Any:
@@ -192,7 +195,7 @@ PLACES2017 = declared(
         },
         _jpg,
     ),
-    _outlines,
+    changed(boundary=_outlines),
     meta={
         "scenelabels": lambda task: _ade_names(task["scenes"]),
         "classes": _places_classes,

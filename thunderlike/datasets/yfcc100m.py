@@ -16,13 +16,12 @@ from thunderlike import storage
 from thunderlike.datasets.archives import Zip
 from thunderlike.datasets.base import Reader
 from thunderlike.datasets.pictures import pixels
-from thunderlike.datasets.sets.facts import declared
 from thunderlike.errors import FormatError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["SETS", "YFCC100mReader", "rejected", "worth_seeing"]
+__all__ = ["YFCC100mReader", "rejected", "worth_seeing"]
 
 _PACK = re.compile(r"[0-9a-f]{1,10}\.zip")
 _PHOTO = re.compile(r"(.*/)?[0-9a-f]+$")
@@ -158,6 +157,3 @@ def rejected(path: str | Path) -> dict[str, list[int]]:
     pack = Zip(Path(path))
     numbers = enumerate(_photos_of(pack))
     return {Path(path).name: [n for n, name in numbers if not worth_seeing(pack.read(name))]}
-
-
-SETS = (declared("YFCC100m", lambda task: ()),)  # noqa: ARG005
