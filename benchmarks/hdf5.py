@@ -2,6 +2,9 @@
 
 python benchmarks/hdf5.py [NAME ...]
 
+Our saves are on the disk when they return and then renamed; "safely" is a rival made to do so too,
+"in place" is ours told not to.
+
 deepdish 0.3.7 needs libraries of its time: DEEPDISH_PYTHON names a Python that has it, such as
 tests/interop/deepdish_env.py makes. It then works in a process of its own, on the same machine.
 """
@@ -82,6 +85,7 @@ def rows() -> Iterator[Row]:
     yield from pair("1000 arrays", many, None, peer, nodes(many))
     scalars = {f"g{g}": {f"s{i}": i * g for i in range(100)} for g in range(100)}
     yield from pair("10000 scalars", scalars, None, peer, whole(scalars))
+    yield from pair("10000 packed", scalars, None, peer, whole(scalars), compat=False)
     frame = pandas.DataFrame(rng.random((500_000, 10)), columns=list("abcdefghij"))
     yield from pair("frame", {"f": frame}, None, peer, framed(frame))
     yield listing()
@@ -94,10 +98,11 @@ def pair(
     peer: Deepdish | None,
     rivals: dict[str, tuple[Callable[[], Any], Callable[[], Any]]],
     theirs: tuple[str | None, ...] = (None,),
+    **how: Any,
 ) -> Iterator[Row]:
     """A row for saving and one for loading, and what deepdish does with the same data."""
     path = FOLDER / f"{name.replace(' ', '_')}.h5"
-    tl.save(path, data, compression)
+    tl.save(path, data, compression, **how)
     saves = {rival: calls[0] for rival, calls in rivals.items()}
     loads = {rival: calls[1] for rival, calls in rivals.items()}
     for call in saves.values():
@@ -114,8 +119,8 @@ def pair(
             sys.stdout.write(
                 f"  {name}: bytes {path.stat().st_size / size:.3f} x deepdish {choice}\n"
             )
-    saves["not synced"] = lambda: tl.save(path, data, compression, atomic=False)
-    yield Row(f"save {name}", lambda: tl.save(path, data, compression), saves)
+    saves["in place"] = lambda: tl.save(path, data, compression, atomic=False, **how)
+    yield Row(f"save {name}", lambda: tl.save(path, data, compression, **how), saves)
     yield Row(f"load {name}", lambda: tl.load(path), loads)
 
 
@@ -128,11 +133,11 @@ def plain(x: np.ndarray) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]
     """One array in the formats that store it as it is."""
     npy, h5, pt = FOLDER / "x.npy", FOLDER / "h5py.h5", FOLDER / "tables.h5"
 
-    def save_synced() -> None:
-        with npy.open("wb") as stream:
+    def save_beside() -> None:
+        beside = npy.with_suffix(".partial")
+        with beside.open("wb") as stream:
             np.save(stream, x)
-            stream.flush()
-            os.fsync(stream.fileno())
+        in_its_place(beside, npy)
 
     def save_h5py() -> None:
         with h5py.File(h5, "w") as file:
@@ -152,11 +157,18 @@ def plain(x: np.ndarray) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]
 
     return {
         "np.save": (lambda: np.save(npy, x), lambda: np.load(npy)),
-        "np.save+fsync": (save_synced, lambda: np.load(npy)),
+        "np.save, safely": (save_beside, lambda: np.load(npy)),
         "h5py": (save_h5py, load_h5py),
         "PyTables": (save_tables, load_tables),
         **whole(x),
     }
+
+
+def in_its_place(beside: Path, path: Path) -> None:
+    """What makes any save as safe as ours: all of it on the disk, and only then renamed."""
+    with beside.open("rb") as stream:
+        os.fsync(stream.fileno())
+    beside.replace(path)
 
 
 def whole(data: Any) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
@@ -197,12 +209,18 @@ def nodes(
 
 def framed(frame: pandas.DataFrame) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
     """A frame by pandas' own means."""
-    path = FOLDER / "frame.h5"
+    path, beside = FOLDER / "frame.h5", FOLDER / "frame.partial"
+
+    def save_beside() -> None:
+        frame.to_hdf(beside, key="f", mode="w")
+        in_its_place(beside, path)
+
     return {
         "to_hdf": (
             lambda: frame.to_hdf(path, key="f", mode="w"),
             lambda: pandas.read_hdf(path, "f"),
         ),
+        "to_hdf, safely": (save_beside, lambda: pandas.read_hdf(path, "f")),
         **whole(frame),
     }
 
