@@ -65,8 +65,29 @@ class Index:
         """What is needed to read pages ``start .. stop-1``: little to send to a worker."""
         if self.run is not None:
             return self
-        headers = self.headers[start - self.first : stop - self.first].copy()
-        return replace(self, headers=headers, first=start)
+        before = max(start - 1, self.first)  # see `span`
+        headers = self.headers[before - self.first : stop + 1 - self.first].copy()
+        return replace(self, headers=headers, first=before)
+
+    def span(self, start: int, stop: int) -> tuple[int, int] | None:
+        """First and last bytes between which pages stand with their headers, if they do.
+
+        Pixels stand before or behind their header, and in a file that was written page by page
+        between the headers of their neighbours. None where that is too much to read at once, or
+        too little to hold the pixels.
+        """
+        if self.run is not None or start == stop:
+            return None
+        near = self.headers[max(start - 1 - self.first, 0) : stop + 1 - self.first]
+        low = 0 if start == 0 else int(near[0])
+        pixels = (stop - start) * _page_bytes(self)
+        last = low + pixels + _page_bytes(self)  # at most, as a rule; files end before that
+        high = _HEADER + (int(near[-1]) if stop < self.pages else last)
+        least = pixels if self.plain else 1
+        return (low, high) if least <= high - low <= 3 * pixels + _HEADER else None
+
+
+_HEADER = 2**12  # bytes, as a rule, of a header with what it points at
 
 
 @contextmanager

@@ -76,7 +76,7 @@ class TiffPlanes(Loader):
         where, n = self.indexes[path], self.nplanes
         alike(where.shape if n == 1 else (n, *where.shape), where.dtype, out)
         pages = out.reshape((last - first) * n, *where.shape)
-        with open_file(path) as stream:
+        with open_file(path, where.span(first * n, last * n)) as stream:
             tiffpages.read(stream, where, first * n, last * n, pages)
 
     def part(self, wanted: Mapping[str, tuple[int, int]]) -> TiffPlanes:

@@ -194,7 +194,8 @@ def fromtif(
     files = storage.find(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
     )
-    attrs, first = _attrs(files[0].path), _index(files[0].path)
+    with naming(files[0].path), open_file(files[0].path) as stream:
+        attrs, first = tiffmeta.attrs(stream), tiffpages.index(stream)
     if nplanes is None:
         shape = first.shape if first.pages == 1 else (first.pages, *first.shape)
         ones, volumes = [1] * len(files), TiffVolumes(first)
@@ -202,7 +203,8 @@ def fromtif(
     if nplanes < 1:
         raise SpecError(f"nplanes must be at least 1, not {nplanes}")
     threads = storage.store_for(files[0].path).threads
-    indexes = list(tmap(lambda file: _index(file.path, first), files, workers=threads))
+    others = tmap(lambda file: _index(file.path, first), files[1:], workers=threads)
+    indexes = [first, *others]
     counts = [
         _pieces(file.path, where.pages, nplanes, discard_extra=discard_extra)
         for file, where in zip(files, indexes, strict=True)
@@ -298,15 +300,10 @@ def _frames(
     return [file.size // nbytes for file in files]
 
 
-def _index(path: str, first: tiffpages.Index | None = None) -> tiffpages.Index:
+def _index(path: str, first: tiffpages.Index) -> tiffpages.Index:
     """Where the pages of a file are: its headers are read, nothing else."""
     with naming(path), open_file(path) as stream:
-        return tiffpages.index_like(stream, first) if first else tiffpages.index(stream)
-
-
-def _attrs(path: str) -> dict[str, Any]:
-    with naming(path), open_file(path) as stream:
-        return tiffmeta.attrs(stream)
+        return tiffpages.index_like(stream, first)
 
 
 def _pieces(path: str, pages: int, nplanes: int, *, discard_extra: bool) -> int:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import itertools
+from collections import deque
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from thunderlike.parallel.pool import tmap
 from thunderlike.storage.local import LocalStore
 from thunderlike.storage.paths import AnyPath, resolve
 
@@ -16,13 +19,22 @@ if TYPE_CHECKING:
 __all__ = ["local_file", "open_file"]
 
 _BLOCK = 2**14  # bytes that a small read brings: a page's header and what stands around it
+_STEPS = 64  # small reads that are foreseen
+_NEAR, _FAR = 2**18 + _BLOCK, 2**23  # bytes: steps that are read over, and how far in one go
 
 
-def open_file(path: AnyPath) -> BinaryIO:
+def open_file(path: AnyPath, part: tuple[int, int] | None = None) -> BinaryIO:
     """Open a file for reading at any place; only what is read is brought here.
 
-    From elsewhere, small reads near one another are answered by one request of 16 KiB, large ones
-    go straight into the caller's buffer.
+    From elsewhere, small reads near one another are answered by one request of 16 KiB, those at
+    even distances by requests that are sent together, and large ones go straight into the caller's
+    buffer.
+
+    Parameters
+    ----------
+    part : tuple of int, optional
+        First byte, and the one after the last, of what will be needed of a file elsewhere: brought
+        here at once, in one request.
 
     Raises
     ------
@@ -41,7 +53,10 @@ def open_file(path: AnyPath) -> BinaryIO:
     store, address = resolve(path)
     if isinstance(store, LocalStore):
         return store.open(address)
-    return cast("BinaryIO", io.BufferedReader(_Ranges(store, address), _BLOCK))
+    ranges = _Ranges(store, address)
+    if part is not None:
+        ranges.fetch(*part)
+    return cast("BinaryIO", io.BufferedReader(ranges, _BLOCK))
 
 
 def local_file(path: AnyPath) -> Path | None:
@@ -57,11 +72,13 @@ def local_file(path: AnyPath) -> Path | None:
 
 
 class _Ranges(io.RawIOBase):
-    """A file as the ranges that are read of it."""
+    """A file as the ranges that are read of it, some of them before they are asked for."""
 
     def __init__(self, store: Store, address: str) -> None:
         self._store, self._address = store, address
         self._at = 0
+        self._starts = deque[int](maxlen=3)  # of the last small reads
+        self._ahead: dict[int, bytes] = {}  # by the byte at which they begin
 
     @cached_property
     def _size(self) -> int:
@@ -85,7 +102,48 @@ class _Ranges(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         wanted = memoryview(buffer).cast("B")
-        found = self._store.read_range(self._address, self._at, len(wanted))
+        found = self._known(len(wanted))
+        if found is None and len(wanted) == _BLOCK:
+            self._look_ahead()
+            found = self._known(len(wanted))
+        if found is None:
+            found = self._store.read_range(self._address, self._at, len(wanted))
         wanted[: len(found)] = found
         self._at += len(found)
         return len(found)
+
+    def fetch(self, start: int, stop: int) -> None:
+        """Read a range now that will be needed, in one request."""
+        self._ahead = {start: self._store.read_range(self._address, start, stop - start)}
+
+    def _known(self, length: int) -> bytes | None:
+        """What was read ahead of the bytes that are wanted now, if it was."""
+        if self._at in self._ahead:
+            return self._ahead[self._at][:length]
+        for start, data in self._ahead.items():
+            if start <= self._at < start + len(data):
+                return data[self._at - start : self._at - start + length]
+        return None
+
+    def _look_ahead(self) -> None:
+        """Ask for the next small reads at once, where three show how they go on.
+
+        So stand the headers of pages in a file: to follow one to the next would take a journey for
+        each. Where they are close together a long range is read, with what is between them; where
+        they are at even distances, many short ones.
+        """
+        self._starts.append(self._at)
+        steps = [b - a for a, b in itertools.pairwise(self._starts)]
+        if len(steps) < 2 or min(steps) <= 0:
+            return
+        if max(steps) < _NEAR:
+            self.fetch(self._at, self._at + _FAR)
+            self._starts.extend((self._at + _FAR - 2, self._at + _FAR - 1))
+        elif steps[0] == steps[1]:
+            starts = range(self._at, min(self._size, self._at + _STEPS * steps[0]), steps[0])
+            blocks = tmap(self._block, starts, workers=self._store.threads or 1)
+            self._ahead = dict(zip(starts, blocks, strict=True))
+            self._starts.extend(starts[-2:])
+
+    def _block(self, start: int) -> bytes:
+        return self._store.read_range(self._address, start, _BLOCK)

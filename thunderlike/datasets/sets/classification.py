@@ -14,11 +14,13 @@ from thunderlike.errors import FormatError, NotFound
 from thunderlike.formats.pickles import checkpoint, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from thunderlike.datasets.archives import Archive
     from thunderlike.datasets.fetching import Source
     from thunderlike.datasets.sets.spec import Options, Sample, Task
+
+    _Image = tuple[str, str, bytes]  # what its label is known by, its name, its bytes
 
 __all__ = ["SETS"]
 
@@ -87,13 +89,8 @@ def _synsets(task: Task) -> dict[int, tuple[str, str]]:
     found = mat(task["devkit"].read(f"{_DEVKIT}meta.mat"), "synsets")["synsets"].ravel()
     leaves = found[[int(n.item()) == 0 for n in found["num_children"]]]
     numbers = [int(n.item()) for n in leaves["ILSVRC2012_ID"]]
-    return dict(
-        zip(
-            numbers,
-            zip(texts(leaves["WNID"]), texts(leaves["words"]), strict=True),
-            strict=True,
-        )
-    )
+    told = zip(texts(leaves["WNID"]), texts(leaves["words"]), strict=True)
+    return dict(zip(numbers, told, strict=True))
 
 
 def _ranks(task: Task) -> dict[str, int]:
@@ -102,35 +99,31 @@ def _ranks(task: Task) -> dict[str, int]:
 
 
 def _ilsvrc(task: Task) -> Iterator[Item]:
-    return _ilsvrc_train(task) if task.split == "train" else _ilsvrc_val(task)
-
-
-def _ilsvrc_train(task: Task) -> Iterator[Item]:
-    ranks, came = _ranks(task), set()
-    for tar, images in task["train"].nested():
-        synset = PurePosixPath(tar).stem
-        came.add(synset)
-        for name, data in images:
-            yield Item(name, {"image": data, "label": of_key(ranks, synset, "label")})
-    _all_came(ranks.keys() - came, task["train"])
-
-
-def _ilsvrc_val(task: Task) -> Iterator[Item]:
-    synsets, ranks = _synsets(task), _ranks(task)
+    ranks, archive = _ranks(task), task[task.split]
+    if task.split == "train":
+        tars = ((PurePosixPath(tar).stem, images) for tar, images in archive.nested())
+        return _labelled(archive, ((s, *image) for s, images in tars for image in images), ranks)
     lines = task["devkit"].lines(f"{_DEVKIT}ILSVRC2012_validation_ground_truth.txt")
+    synsets = _synsets(task)
     labels = {
         f"ILSVRC2012_val_{number:08d}.JPEG": ranks[synsets[int(line)][0]]
         for number, line in enumerate(lines, 1)
     }
-    return _labelled(task["val"], labels)
+    return _labelled(archive, _flat(archive), labels)
 
 
-def _labelled(archive: Archive, labels: Mapping[str, int | None]) -> Iterator[Item]:
-    """All images of an archive, in one pass; those that have a label must all be there."""
+def _flat(archive: Archive, known_by: Callable[[str], str] = base) -> Iterator[_Image]:
+    return ((known_by(name), name, data) for name, data in archive.stream())
+
+
+def _labelled(
+    archive: Archive, images: Iterable[_Image], labels: Mapping[str, int | None]
+) -> Iterator[Item]:
+    """An item for each image of one pass over an archive; all that have a label must be there."""
     came = set()
-    for name, data in archive.stream():
-        label = of_key(labels, base(name), "label")
-        came.add(base(name))
+    for known_by, name, data in images:
+        label = of_key(labels, known_by, "label")
+        came.add(known_by)
         yield Item(name, {"image": data} | ({} if label is None else {"label": label}))
     _all_came(labels.keys() - came, archive)
 
@@ -208,23 +201,15 @@ def _places365_files(options: Options) -> dict[str, Source]:
 
 
 def _places365(task: Task) -> Iterator[Item]:
-    lists = task["lists"]
-    if task.split == "validation":
-        rows = table(lists.lines("places365_val.txt"))
-        return _labelled(task["validation"], {name: int(label) for name, label in rows})
+    lists, archive = task["lists"], task[task.split]
+    if task.split == "training":
+        photos = (image for image in _flat(archive, _place) if image[1].endswith(".jpg"))
+        return _labelled(archive, photos, _places365_classes(task))
     if task.split == "testing":
         names = (line.strip() for line in lists.lines("places365_test.txt"))
-        return _labelled(task["testing"], dict.fromkeys(names))
-    return _places365_train(task)
-
-
-def _places365_train(task: Task) -> Iterator[Item]:
-    classes, came = _places365_classes(task), set()
-    for name, data in task["training"].stream():
-        if name.endswith(".jpg"):
-            came.add(_place(name))
-            yield Item(name, {"image": data, "label": of_key(classes, _place(name), "label")})
-    _all_came(classes.keys() - came, task["training"])
+        return _labelled(archive, _flat(archive), dict.fromkeys(names))
+    rows = table(lists.lines("places365_val.txt"))
+    return _labelled(archive, _flat(archive), {name: int(label) for name, label in rows})
 
 
 def _place(name: str) -> str:
