@@ -133,8 +133,8 @@ def _list(args: argparse.Namespace) -> int:
         print(f"{kind}:")
         for spec in (spec for spec in found if spec.kind == kind):
             asks = "registration" if spec.registration else ""
-            print(f"  {spec.name:<15} {spec.size:<16} {asks:<13} {spec.about}".rstrip())
-    print("\nsizes of downloads are rough")
+            print(f"  {spec.name:<15} {spec.size or '?':<16} {asks:<13} {spec.about}".rstrip())
+    print("\nsizes of downloads are rough, ? is not known")
     print("thunderlike datasets write SET INDIR -o OUTDIR; SET -h says more")
     return 0
 

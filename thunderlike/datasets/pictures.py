@@ -4,20 +4,40 @@ from __future__ import annotations
 
 import io
 import itertools
-from typing import TYPE_CHECKING, Any
+import tempfile
+from math import log2
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from thunderlike._lazy import optional
 from thunderlike.errors import FormatError
 from thunderlike.formats.base import damage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
     from PIL.Image import Image
 
-__all__ = ["classes_of", "jpeg", "opened", "pixels", "png", "raster", "recompressed", "tiles"]
+__all__ = [
+    "class_color_map",
+    "classes_of",
+    "frames",
+    "index_to_color",
+    "inside_border",
+    "jpeg",
+    "opened",
+    "pixels",
+    "png",
+    "raster",
+    "recompressed",
+    "tiles",
+    "tracked",
+]
+
+Key = TypeVar("Key")
 
 _SHORT, _LONG = 375, 500  # what --compress scales large photos down to
 _AREA = 3 * _SHORT * _LONG
@@ -145,3 +165,102 @@ def classes_of(image: NDArray[np.uint8], colors: ArrayLike) -> NDArray[np.uint8]
     place = np.searchsorted(known[order], values).clip(max=len(known) - 1)
     found = order[place]
     return np.where(known[found] == values, found, 0).astype(np.uint8)
+
+
+def class_color_map(n: int = 256) -> NDArray[np.uint8]:
+    """Colours of classes as PASCAL VOC has them: the bits of a label, dealt out in turn.
+
+    Bits 0, 1, 2 of a label are the highest bits of red, green and blue, bits 3, 4, 5 the next.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+
+    Returns
+    -------
+    ndarray of uint8
+        ``(n, 3)``.
+
+    Examples
+    --------
+    >>> class_color_map(4).tolist()
+    [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]]
+    """
+    bits = np.arange(n)[:, None] >> np.arange(24) & 1
+    return np.packbits(bits.reshape(n, 8, 3).transpose(0, 2, 1).astype(np.uint8), axis=-1)[..., 0]
+
+
+def index_to_color(array: ArrayLike, colors: ArrayLike | None = None) -> NDArray[np.uint8]:
+    """Paint labels.
+
+    Parameters
+    ----------
+    array : array_like of int
+        Labels, of any shape.
+    colors : array_like, optional
+        ``(classes, 3)``, by label, such as ``get("VOC2012").colors``. Without it, as ADE20k paints
+        its many classes: ``label // 256 * 10`` is red, ``label % 256`` green.
+
+    Returns
+    -------
+    ndarray of uint8
+        With a last axis of 3.
+
+    Examples
+    --------
+    >>> index_to_color([[1, 300]]).tolist()
+    [[[0, 1, 0], [10, 44, 0]]]
+    """
+    labels = np.asarray(array)
+    if colors is not None:
+        return np.asarray(colors, np.uint8)[labels]
+    painted = [labels // 256 * 10, labels % 256, np.zeros_like(labels)]
+    return np.stack(painted, axis=-1).astype(np.uint8)
+
+
+def inside_border(image: Image, far: float) -> tuple[int, int, int, int]:
+    """What differs by more than so much from the corner's colour: left, top, right, bottom."""
+    values = np.asarray(image).astype(int)
+    found = (np.abs(values - values[0, 0]) > far).any(axis=-1)
+    rows, columns = (np.flatnonzero(found.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        raise FormatError("an image is of one colour, there is nothing inside of its border")
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def frames(data: bytes) -> Iterator[NDArray[np.uint8]]:
+    """The frames of a video, red first."""
+    vision = optional("cv2", extra="vision")
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "video.avi"
+        place.write_bytes(data)
+        video = vision.VideoCapture(str(place))
+        if not video.isOpened():
+            raise FormatError("a video cannot be read; get the archive anew")
+        while (found := video.read())[0]:
+            yield np.ascontiguousarray(found[1][..., ::-1])
+        video.release()
+
+
+def tracked(
+    before: NDArray[np.uint8],
+    now: NDArray[np.uint8],
+    points: Mapping[Key, Any],
+    window: int,
+    error: float,
+) -> dict[Key, Any]:
+    """Where points went, by Lucas and Kanade, without those that do not find back."""
+    vision = optional("cv2", extra="vision")
+    old = np.array(list(points.values()), np.float32).reshape(-1, 1, 2)
+    follow = {
+        "winSize": (window, window),
+        "maxLevel": max(int(log2(min(now.shape) / window)), 1),
+        "criteria": (vision.TERM_CRITERIA_EPS | vision.TERM_CRITERIA_COUNT, 10, 0.03),
+    }
+    new = vision.calcOpticalFlowPyrLK(before, now, old, None, **follow)[0]
+    back = vision.calcOpticalFlowPyrLK(now, before, new, None, **follow)[0]
+    good = np.abs(old - back).reshape(-1, 2).max(axis=-1) < error
+    return {
+        mark: at for mark, at, kept in zip(points, new.reshape(-1, 2), good, strict=True) if kept
+    }

@@ -100,14 +100,8 @@ def pickled_rows(
 ) -> Callable[[Task], Iterator[Item]]:
     """A parser for CIFAR's batches: images are rows of a pickled array.
 
-    Parameters
-    ----------
-    members : mapping
-        The batches of each split, in the source ``all``.
-    fields : mapping
-        Fields, and what the batches call them.
-    count_names : bool
-        Tell files of the same name apart by a number after it.
+    `members` are the batches of each split, in the source ``all``; `fields` tells what the batches
+    call a field. With `count_names`, files of the same name get a number after it.
     """
 
     def parse(task: Task) -> Iterator[Item]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.datasets.pictures import jpeg, opened
+from thunderlike.datasets.pictures import inside_border, jpeg, opened
 from thunderlike.datasets.sets import types
 from thunderlike.datasets.sets.facts import declared
 from thunderlike.datasets.sets.parsers import (
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
-    from PIL.Image import Image
 
     from thunderlike.datasets.sets.spec import Options, Sample, Task
 
@@ -89,7 +88,7 @@ MIT1003 = declared(
 # CAT2000
 
 _CAT_SIDE = 1024
-_CAT_BORDER = 20  # how far from the colour of the corner pixel the border may be
+_CAT_BORDER = 10  # how far from the colour of the corner pixel the border may be
 
 
 def _cat2000_map(task: Task) -> Callable[[str], Any]:
@@ -104,7 +103,7 @@ def _cat2000_map(task: Task) -> Callable[[str], Any]:
 
 def _cat2000_convert(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG001
     image = opened(sample["image"]).convert("RGB")
-    box = _inside_border(image)
+    box = inside_border(image, _CAT_BORDER)
     cut = image.crop(box)
     scale = _CAT_SIDE / max(cut.size)
     size = (round(cut.width * scale), round(cut.height * scale))
@@ -113,16 +112,6 @@ def _cat2000_convert(sample: Sample, options: Options) -> Iterator[Sample]:  # n
         locations = _moved(mat(sample["experiments"], "fixLocs")["fixLocs"], box, scale, size)
     scaled = np.asarray(cut.resize(size, resample=1))  # Lanczos
     yield {**sample, "image": jpeg(scaled, 90), "experiments": [_experiment(locations)]}
-
-
-def _inside_border(image: Image) -> tuple[int, int, int, int]:
-    """What is not of the colour of the corner: left, top, right, bottom."""
-    pixels = np.asarray(image).astype(int)
-    found = (np.abs(pixels - pixels[0, 0]) * 2 > _CAT_BORDER).any(axis=-1)
-    rows, columns = (np.flatnonzero(found.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        raise FormatError("an image is of one colour, there is nothing inside of its border")
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def _moved(

@@ -26,16 +26,12 @@ class Split:
 
     Parameters
     ----------
-    name : str
-        Such as ``'train'``.
+    name, out : str
+        Such as ``'train'``; the file is ``NAME.msgpack`` unless `out` names it.
     total : int
         How many samples it has, for showing progress; 0 when that is not known.
-    out : str
-        The file; ``NAME.msgpack`` by default.
-    sample : str
-        A type of sample other than the set's.
-    needs : tuple of str
-        The sources that it is made from; all by default.
+    sample, needs : str, tuple of str
+        A type of sample other than the set's; the sources it is made from, all by default.
     """
 
     name: str
@@ -56,16 +52,12 @@ class Option:
 
     Parameters
     ----------
-    name : str
-        The keyword.
-    help : str
-        What it does, in a line.
+    name, help : str
+        The keyword, and what it does, in a line.
     flags : tuple of str
         For the command line; ``--name`` by default.
-    default : Any
-        When it is not given.
-    settings : mapping
-        Of ``ArgumentParser.add_argument``; a switch by default.
+    default, settings : Any, mapping
+        When it is not given; what ``ArgumentParser.add_argument`` is told, a switch by default.
     """
 
     name: str
@@ -165,13 +157,7 @@ class SetSpec:
             raise SpecError(f"{self.name}: kind is one of {', '.join(KINDS)}, not {self.kind!r}")
 
     def chosen(self, given: Options) -> dict[str, Any]:
-        """All options, those that were not given with their defaults.
-
-        Raises
-        ------
-        SpecError
-            For one that the set does not have.
-        """
+        """All options, those not given with their defaults; SpecError for one it does not have."""
         defaults = {option.name: option.default for option in self.options}
         if unknown := set(given) - set(defaults):
             known = ", ".join(defaults) or "none"

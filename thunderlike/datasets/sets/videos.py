@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import defaultdict
-from math import log2
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike._lazy import optional
-from thunderlike.datasets.pictures import jpeg
+from thunderlike.datasets.pictures import frames, jpeg, tracked
 from thunderlike.datasets.sets import types
 from thunderlike.datasets.sets.facts import declared
 from thunderlike.datasets.sets.parsers import base, floats, mats, of_key
 from thunderlike.datasets.sets.spec import Item
-from thunderlike.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,53 +51,20 @@ def _followed(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: AR
     """Frames with enough points: fixations of this frame and of earlier ones, followed until it."""
     points: dict[tuple[int, int], NDArray[Any]] = {}
     before, last = None, 0
-    for number, frame in enumerate(_frames(sample["video"])):
+    for number, frame in enumerate(frames(sample["video"])):
         for subject, look in enumerate(sample["looks"]):
             if number < len(look) and not np.isnan(look[number]).any():
                 points[subject, number] = look[number]
         points = {mark: at for mark, at in points.items() if number - mark[1] <= _AGE}
         grey = frame.mean(axis=-1).astype(np.uint8)
         if before is not None and points:
-            points = _tracked(before, grey, points)
+            points = tracked(before, grey, points, _WINDOW, _ERROR)
         before = grey
         experiments = _experiments(points)
         if number - last >= _EVERY and experiments:
             key = f"ERB3_Stimuli/{sample['key']}_{number:06d}"
             yield {"key": key, "image": jpeg(frame, 95), "experiments": experiments}
             last = number
-
-
-def _frames(data: bytes) -> Iterator[NDArray[np.uint8]]:
-    """The frames of a video, red first."""
-    vision = optional("cv2", extra="vision")
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / "video.avi"
-        place.write_bytes(data)
-        video = vision.VideoCapture(str(place))
-        if not video.isOpened():
-            raise FormatError("a video cannot be read; get the archive anew")
-        while (found := video.read())[0]:
-            yield np.ascontiguousarray(found[1][..., ::-1])
-        video.release()
-
-
-def _tracked(
-    before: NDArray[np.uint8], now: NDArray[np.uint8], points: dict[tuple[int, int], Any]
-) -> dict[tuple[int, int], Any]:
-    """Where points went, by Lucas and Kanade, without those that do not find back."""
-    vision = optional("cv2", extra="vision")
-    old = np.array(list(points.values()), np.float32).reshape(-1, 1, 2)
-    follow = {
-        "winSize": (_WINDOW, _WINDOW),
-        "maxLevel": max(int(log2(min(now.shape) / _WINDOW)), 1),
-        "criteria": (vision.TERM_CRITERIA_EPS | vision.TERM_CRITERIA_COUNT, 10, 0.03),
-    }
-    new = vision.calcOpticalFlowPyrLK(before, now, old, None, **follow)[0]
-    back = vision.calcOpticalFlowPyrLK(now, before, new, None, **follow)[0]
-    good = np.abs(old - back).reshape(-1, 2).max(axis=-1) < _ERROR
-    return {
-        mark: at for mark, at, kept in zip(points, new.reshape(-1, 2), good, strict=True) if kept
-    }
 
 
 def _experiments(points: dict[tuple[int, int], Any]) -> list[dict[str, Any]]:

@@ -209,10 +209,9 @@ def _loaded(value: Any) -> Any:
 
 def _look(samples: Iterable[Mapping[str, Any]]) -> None:
     """Decode every image, for damage that no md5 would have shown."""
-    for sample in samples:
-        for name, value in sample.items():
-            if name.endswith("image") and isinstance(value, bytes):
-                pixels(value)
+    for name, value in (field for sample in samples for field in sample.items()):
+        if name.endswith("image") and isinstance(value, bytes):
+            pixels(value)
 
 
 def _weights(path: Path | None, spec: SetSpec) -> dict[str, Any]:
