@@ -66,7 +66,7 @@ def fields_of(sample: str) -> list[str]:
 
 
 def ordered(sample: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """A sample with the fields of its type, in their order; SpecError when one is missing or odd."""
+    """A sample with the fields of its type, in their order; SpecError when they are others."""
     names = fields_of(sample)
     if set(names) != set(values):
         odd = ", ".join(sorted(set(names) ^ set(values)))
