@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import GroupMissing, SpecError
+from thunderlike.errors import GroupMissing, NotFound, SpecError
 
 
 @pytest.fixture
@@ -130,12 +130,25 @@ def test_texts_that_are_shorter_are_appended_and_longer_are_not(tmp_path):
         tl.hdf5.append(path, "/t", np.array(["longer"]))
 
 
-def test_a_file_in_memory_or_in_a_bucket_is_copied(tmp_path):
-    tl.save("memory://day/x.h5", {"x": np.arange(3)})
-    tl.save("memory://day/x.h5", {"y": 1}, mode="a")
-    assert list(tl.load("memory://day/x.h5")) == ["x", "y"]
-    assert tl.load("memory://day/x.h5", "/x", sel=1) == 1
-    assert "/x" in str(tl.hdf5.ls("memory://day/x.h5"))
+@pytest.fixture(params=["memory", "s3"])
+def elsewhere(request):
+    """A folder of a store that is no disk."""
+    return request.getfixturevalue("bucket") if request.param == "s3" else "memory://day"
+
+
+def test_a_file_in_memory_or_in_a_bucket_is_copied(elsewhere):
+    path = f"{elsewhere}/x.h5"
+    tl.save(path, {"x": np.arange(3)})
+    tl.save(path, {"y": 1}, mode="a")
+    tl.hdf5.append(path, "/z", [5])
+    assert list(tl.load(path)) == ["x", "y", "z"]
+    assert tl.load(path, "/x", sel=1) == 1
+    assert "/x" in str(tl.hdf5.ls(path))
+    with pytest.raises(SpecError):
+        tl.save(path, {"x": 1, "f": len})
+    assert tl.load(path, "/x", sel=2) == 2
+    with pytest.raises(NotFound):
+        tl.load(f"{elsewhere}/none.h5")
 
 
 COMPRESSIONS = ["default", True, "zlib", "bzip2", "blosc", "blosc2", "blosc:zstd", "blosc2:lz4:5"]

@@ -8,7 +8,6 @@ dropped, the writer asks `check` between values, and stops.
 from __future__ import annotations
 
 import io
-import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,7 +51,3 @@ class Disk(io.FileIO):
         """Raise the failure, if there was one."""
         if self.failure is not None:
             raise self.failure
-
-    def sync(self) -> None:
-        """Return when all is on the disk: a rename may survive a crash that the bytes do not."""
-        os.fsync(self.fileno())

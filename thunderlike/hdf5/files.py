@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from thunderlike.storage import AnyPath
+    from thunderlike.storage.base import Store
 
 __all__ = ["changing", "located", "reading", "writing"]
 
@@ -86,25 +87,32 @@ def writing(
     """
     store, address = storage.resolve(path)
     if not isinstance(store, LocalStore):
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder, "new.h5")
-            if change and store.exists(address):
-                with _here(path) as old:
-                    shutil.copyfile(old, copy)
-            with _made(copy, str(path)) as file:
-                yield file
-            store.write(address, copy.read_bytes())
-        return
-    target = Path(address)
-    _check_folder(target)
-    if not atomic:
-        if not change:
-            target.unlink(missing_ok=True)
-        with _made(target, str(path)) as file:
-            yield file
-        return
-    with _beside(target, change=change) as partial, _made(partial, str(path), sync=True) as file:
+        place = _copy_of(path, store, address, change=change)
+    else:
+        target = Path(address)
+        _check_folder(target)
+        place = _beside(target, change=change) if atomic else _itself(target, change=change)
+    with place as here, _made(here, str(path)) as file:
         yield file
+
+
+@contextmanager
+def _copy_of(path: AnyPath, store: Store, address: str, *, change: bool) -> Iterator[Path]:
+    """A file of this machine that is sent when it is whole."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "new.h5")
+        if change and store.exists(address):
+            with _here(path) as old:
+                shutil.copyfile(old, copy)
+        yield copy
+        store.send(address, copy)
+
+
+@contextmanager
+def _itself(target: Path, *, change: bool) -> Iterator[Path]:
+    if not change:
+        target.unlink(missing_ok=True)
+    yield target
 
 
 def _check_folder(target: Path) -> None:
@@ -121,6 +129,8 @@ def _beside(target: Path, *, change: bool) -> Iterator[Path]:
         if change and target.exists():
             shutil.copyfile(target, partial)
         yield partial
+        with partial.open("rb") as stream:
+            os.fsync(stream.fileno())  # the rename might survive a crash that the bytes do not
         partial.replace(target)
     except OSError as error:
         partial.unlink(missing_ok=True)
@@ -133,8 +143,8 @@ def _beside(target: Path, *, change: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def _made(file: Path, name: str, *, sync: bool = False) -> Iterator[tuple[Any, Callable[[], None]]]:
-    """Open a file to change, or make it; with `sync`, all is on the disk at the end."""
+def _made(file: Path, name: str) -> Iterator[tuple[Any, Callable[[], None]]]:
+    """Open a file to change, or make it."""
     there = file.exists()
     disk = Disk(file, "r+b" if there else "x+b")
     access = _access(_CACHE_TO_WRITE)
@@ -144,8 +154,6 @@ def _made(file: Path, name: str, *, sync: bool = False) -> Iterator[tuple[Any, C
             with _closed(_found(access, file, name) if there else _new(access)) as found:
                 yield found, disk.check
             disk.check()
-            if sync:
-                disk.sync()
     except Exception as error:
         if disk.failure is not None:
             raise disk.failure from error
