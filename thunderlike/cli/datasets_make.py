@@ -8,7 +8,7 @@ from thunderlike.cli.datasets_look import tell
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["add"]
 
@@ -118,42 +118,26 @@ def _drawn(args: argparse.Namespace) -> int:
     return random_seed() if args.seed is None else int(args.seed)
 
 
-def _shuffle(args: argparse.Namespace) -> int:
-    from thunderlike.datasets.operations import shuffle
+def _act(operation: str, *options: str) -> Callable[[argparse.Namespace], int]:
+    """An act that hands these options on to an operation on infile and outfile."""
 
-    if not _agreed(args, [args.outfile]):
-        return 2
-    seed = _drawn(args)
-    count = shuffle(
-        args.infile,
-        args.outfile,
-        seed=seed,
-        true_shuffle=args.true_shuffle,
-        buf_size=args.buf_size,
-        chunk_size=args.chunk_size,
-        overwrite=True,
-    )
-    tell(args, {"samples": count, "seed": seed})
-    return 0
+    def act(args: argparse.Namespace) -> int:
+        from thunderlike.datasets import operations
+
+        if not _agreed(args, [args.outfile]):
+            return 2
+        given = {option: getattr(args, option) for option in options}
+        given |= {"seed": _drawn(args), "overwrite": True}
+        count = getattr(operations, operation)(args.infile, args.outfile, **given)
+        tell(args, {"samples": count, "seed": given["seed"]})
+        return 0
+
+    return act
 
 
-def _merge(args: argparse.Namespace) -> int:
-    from thunderlike.datasets.operations import merge
-
-    if not _agreed(args, [args.outfile]):
-        return 2
-    seed = _drawn(args)
-    count = merge(
-        args.infile,
-        args.outfile,
-        seed=seed,
-        strategy=args.strategy,
-        shuffle=args.shuffle,
-        prefix_keys=args.prefix_keys,
-        overwrite=True,
-    )
-    tell(args, {"samples": count, "seed": seed})
-    return 0
+_shuffle = _act("shuffle", "true_shuffle", "buf_size", "chunk_size")
+_merge = _act("merge", "strategy", "shuffle", "prefix_keys")
+_sample = _act("sample", "number", "strategy")
 
 
 def _split(args: argparse.Namespace) -> int:
@@ -164,24 +148,6 @@ def _split(args: argparse.Namespace) -> int:
         return 2
     counts = split(args.infile, args.split, outfiles, overwrite=True)
     tell(args, {"samples": dict(zip(outfiles, counts, strict=True))})
-    return 0
-
-
-def _sample(args: argparse.Namespace) -> int:
-    from thunderlike.datasets.operations import sample
-
-    if not _agreed(args, [args.outfile]):
-        return 2
-    seed = _drawn(args)
-    count = sample(
-        args.infile,
-        args.outfile,
-        args.number,
-        seed=seed,
-        strategy=args.strategy,
-        overwrite=True,
-    )
-    tell(args, {"samples": count, "seed": seed})
     return 0
 
 

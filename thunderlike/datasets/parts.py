@@ -17,6 +17,7 @@ from thunderlike import storage
 from thunderlike.datasets import index as indices
 from thunderlike.errors import SpecError, StorageError
 from thunderlike.formats.samples import sums_of
+from thunderlike.storage.local import failure
 from thunderlike.storage.opening import local_file
 
 if TYPE_CHECKING:
@@ -149,8 +150,9 @@ class Aside:
                     self._failure = error
 
 
-def _failed(path: Path, error: BaseException) -> StorageError:
-    return StorageError(f"{path}: cannot write it: {error}")
+def _failed(path: Path, error: OSError) -> StorageError:
+    named = str(path).rpartition(".part-")[0]  # as the dataset will be called, where that is seen
+    return failure(named or str(path), "write", error)
 
 
 def part_for(path: str) -> Path:

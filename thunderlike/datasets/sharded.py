@@ -16,13 +16,12 @@ from thunderlike import storage
 from thunderlike.datasets.base import Numbers, Reader
 from thunderlike.datasets.listed import natural
 from thunderlike.datasets.reader import MsgpackReader
-from thunderlike.datasets.writers import FileWriter
+from thunderlike.datasets.writers import FileWriter, Whole
 from thunderlike.errors import CorruptDatasetError, Exists, KeyMissing, NotFound, SpecError
 from thunderlike.formats.shards import MANIFEST, manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from typing import Self
 
     from thunderlike.formats.shards import Summary
     from thunderlike.storage import AnyCredentials, AnyPath
@@ -207,7 +206,7 @@ def _told(address: str) -> list[str] | None:
         raise CorruptDatasetError(f"{place}: is no list of shards: {error}") from error
 
 
-class ShardWriter:
+class ShardWriter(Whole):
     """Write samples to one file after the other, and what they are to ``manifest.json``, last.
 
     Parameters
@@ -305,12 +304,3 @@ class ShardWriter:
         """Give up the shard that was begun."""
         if self._writer is not None:
             self._writer.abort()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()

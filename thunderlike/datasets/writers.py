@@ -6,7 +6,7 @@ import hashlib
 import posixpath
 import sys
 import warnings
-from array import array
+from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +14,13 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike.datasets import index as indices
+from thunderlike.datasets.appending import Begun, resumed
 from thunderlike.datasets.parts import Part, hasher, part_for, publish, publish_appended
-from thunderlike.datasets.reader import MsgpackReader
 from thunderlike.errors import (
-    CorruptDatasetError,
     DatasetError,
     Exists,
     FormatError,
     KeyMissing,
-    NotFound,
     SpecError,
     WrongType,
 )
@@ -31,21 +29,40 @@ from thunderlike.formats.msgpack import pack_into, unpackb
 from thunderlike.formats.shards import Summary, message, plain_hashes
 from thunderlike.progress import progress as shown
 from thunderlike.progress import track
-from thunderlike.storage.opening import local_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
     from typing import Self
 
     from thunderlike.storage import AnyCredentials, AnyPath
 
-__all__ = ["FileWriter", "RawWriter", "Writer"]
+__all__ = ["FileWriter", "RawWriter", "Whole", "Writer"]
 
 _BATCH = 4 * 2**20  # bytes handed to the disk at once
 
 
-class Writer:
+class Whole(ABC):
+    """Something that is closed at the end of a ``with`` block, and given up when that raises."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish what was begun."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Give up what was begun."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+class Writer(Whole):
     """What all writers share; use :class:`FileWriter` or :class:`RawWriter`.
 
     The dataset appears when the writer is closed, after its bytes are on the disk. When a ``with``
@@ -115,13 +132,13 @@ class Writer:
         self._path = storage.at(outfile, credentials)
         self._name = posixpath.basename(self._path)
         self._digest = digest
-        self._keys: dict[str, int] = {}
-        self._lengths = array("Q")
-        self._batch = bytearray()  # messages, one after the other
-        self._batch_bytes = self._bytes = self._put = 0
-        self._start: int | None = None
         self._listener = progress if callable(progress) else None
-        self._part = self._begun(overwrite, append, sums)
+        begun = self._begun(overwrite, append, sums)
+        self._part, self._keys, self._lengths = begun.part, begun.keys, begun.lengths
+        self._start, self._bytes = begun.start, begun.start or 0
+        self._put = len(self._lengths)
+        self._batch = bytearray()  # messages, one after the other
+        self._batch_bytes = 0
         self._open = True
         self._stack = ExitStack()
         if progress is True and sys.stderr.isatty():
@@ -139,65 +156,14 @@ class Writer:
         """Bytes of their messages."""
         return self._bytes + self._batch_bytes
 
-    def _begun(self, overwrite: bool, append: bool, sums: bool) -> Part:
+    def _begun(self, overwrite: bool, append: bool, sums: bool) -> Begun:
         there = storage.exists(self._path)
         if append and there:
-            return self._continued(sums)
+            return resumed(self._path, self._digest, sums)
         if there and not overwrite:
             raise Exists(f"{self._path}: is there already; give overwrite=True to replace it")
         hasher(self._digest)  # an unknown one is said before a file is made
-        return Part(part_for(self._path), 0, self._digest, sums)
-
-    def _continued(self, sums: bool) -> Part:
-        """Go on at the end of a dataset, once it was found to be whole."""
-        file = local_file(self._path)
-        if file is None:
-            raise SpecError(f"{self._path}: only files on a disk can be added to; write a shard")
-        reader = MsgpackReader(self._path)
-        if not storage.exists(indices.beside(self._path, indices.SUFFIX_OFFSETS)):
-            raise SpecError(
-                f"{self._path}: has an old index; first run: thunderlike datasets convert-index "
-                f"{self._path}"
-            )
-        self._adopt(reader)
-        mark = indices.beside(self._path, indices.SUFFIX_APPENDING)
-        storage.write(mark, self._bytes.to_bytes(8, "big"))
-        return self._primed(reader, file, sums)
-
-    def _adopt(self, reader: MsgpackReader) -> None:
-        offsets = indices.load_offsets(self._path)
-        self._keys = {key: number for number, key in enumerate(reader.keys())}
-        if len(self._keys) != len(reader):
-            raise CorruptDatasetError(f"{self._path}: holds the same key twice")
-        self._lengths = array("Q", np.diff(offsets).tolist())
-        self._bytes = self._start = int(offsets[-1])
-        self._put = len(self._lengths)
-
-    def _primed(self, reader: MsgpackReader, file: Path, sums: bool) -> Part:
-        """Hash what is there, and compare it with the hash that was written down."""
-        has_sums = storage.exists(indices.beside(self._path, indices.SUFFIX_SUMS))
-        part = Part(file, self._bytes, self._digest, sums or has_sums)
-        try:
-            for batch in _batches(reader.slice(0, raw=True, copy=False)):
-                if part.digest is not None:
-                    part.digest.update(batch)
-            self._compare(part)
-            if sums or has_sums:
-                part.sums.append(samples.sums_of(reader.slice(0, raw=True, copy=False)))
-        except BaseException:
-            part.abort(self._bytes)
-            raise
-        return part
-
-    def _compare(self, part: Part) -> None:
-        try:
-            told = storage.read(indices.beside(self._path, f".{self._digest}")).decode()
-        except NotFound:
-            return
-        if part.digest is not None and told.split(" ")[0] != part.digest.hexdigest():
-            raise CorruptDatasetError(
-                f"{self._path}: does not have the hash that was written down; nothing was added"
-            )
+        return Begun(Part(part_for(self._path), 0, self._digest, sums))
 
     # Writing
 
@@ -308,15 +274,6 @@ class Writer:
         hashes = plain_hashes(list(self._keys))
         return Summary(self._name, self.written, self._bytes, digest, hashes)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
-
     def __del__(self) -> None:
         if self._open:
             warnings.warn(
@@ -419,15 +376,3 @@ class RawWriter(Writer):
         """Add ``(key, message)``, one after the other."""
         for key, data in messages:
             self.write(key, data)
-
-
-def _batches(messages: Iterable[memoryview]) -> Iterable[bytes]:
-    """Join messages to pieces that are worth a call."""
-    held, size = [], 0
-    for one in messages:
-        held.append(one)
-        size += len(one)
-        if size >= _BATCH:
-            yield b"".join(held)
-            held, size = [], 0
-    yield b"".join(held)
