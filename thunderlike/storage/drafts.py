@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import tempfile
 import uuid
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thunderlike.errors import Exists, NotFound, StorageError, ThunderlikeError
-from thunderlike.storage.local import LocalStore
+from thunderlike.storage.local import LocalStore, failure
 from thunderlike.storage.paths import AnyPath, join, parent, resolve
 
 if TYPE_CHECKING:
@@ -99,8 +98,7 @@ def draft(
     except ThunderlikeError:
         raise
     except OSError as error:
-        found = "the disk is full" if error.errno == errno.ENOSPC else str(error)
-        raise StorageError(f"{target}: cannot write it: {found}") from error
+        raise failure(target, "write", error) from error
     finally:
         store.delete(folder)
 

@@ -17,7 +17,7 @@ from thunderlike.storage.base import Entry, Store
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["LocalStore"]
+__all__ = ["LocalStore", "failure"]
 
 
 class LocalStore(Store):
@@ -176,8 +176,20 @@ def _failures(path: str, verb: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        kind, found = _ANSWERS.get(error.errno or 0, (StorageError, f"cannot {verb} it: {error}"))
-        raise kind(f"{path}: {found}") from error
+        raise failure(path, verb, error) from error
+
+
+def failure(path: str, verb: str, error: OSError) -> StorageError:
+    """Say as one of our errors what the operating system says of a file.
+
+    Examples
+    --------
+    >>> failure("/data/raw.bin", "write", OSError(errno.ENOSPC, "No space left on device"))
+    StorageError('/data/raw.bin: the disk is full')
+    """
+    unknown = StorageError, f"cannot {verb} it: {error.strerror or error}"
+    kind, found = _ANSWERS.get(error.errno or 0, unknown)
+    return kind(f"{path}: {found}")
 
 
 _ANSWERS: dict[int, tuple[type[StorageError], str]] = {
