@@ -147,7 +147,7 @@ def parse_conf(data: bytes) -> Conf:
             attrs=attrs if isinstance(attrs, dict) else {},
         )
     except SpecError as error:
-        raise FormatError(f"conf.json: {error}") from error
+        raise FormatError(str(error)) from error
 
 
 def _first(entries: dict[str, Any], *names: str) -> Any:

@@ -102,6 +102,8 @@ def fromtext(
     threads = storage.store_for(files[0].path).threads
     shapes = list(tmap(lambda file: load.shape(file.path), files, workers=threads))
     width = next((w for n, w in shapes if n), 0)
+    if not width:
+        raise FormatError(f"{files[0].path}: holds no numbers: it is empty, or all in comments")
     for file, (count, columns) in zip(files, shapes, strict=True):
         if count and columns != width:
             raise FormatError(f"{file.path}: has {columns} columns, the first file {width}")
