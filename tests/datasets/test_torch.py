@@ -40,7 +40,11 @@ def test_samples_by_number(path, count, start):
     reader.get(0)  # an opened one goes to workers too
     found = loaded(Dataset(reader), count, start, batch_size=7, shuffle=True)
     assert sorted(found) == list(range(100))
-    assert loaded(Dataset(Shuffler(reader)), count, start, batch_size=7)[:3] == [57, 76, 27]
+
+
+def test_a_shuffled_reader_is_read_in_its_order(path):
+    data = Dataset(Shuffler(MsgpackReader(path)))
+    assert loaded(data, 2, "fork", batch_size=7)[:3] == [57, 76, 27]
 
 
 @pytest.mark.parametrize(("count", "start"), WORKERS)
@@ -53,7 +57,7 @@ def test_samples_in_order(path, count, start):
     assert len(DataLoader(data, batch_size=5)) == 20
 
 
-@pytest.mark.parametrize(("count", "start"), WORKERS)
+@pytest.mark.parametrize(("count", "start"), WORKERS[:2])
 def test_a_broken_off_epoch_is_gone_on_with(path, count, start):
     def made():
         return IterableDataset(MsgpackReader(path), batch_size=4, shuffle=True, even="drop")
@@ -96,11 +100,10 @@ RANK = textwrap.dedent(
 )
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_two_ranks_share_the_samples(path, free_port, workers):
+def test_two_ranks_share_the_samples(path, free_port):
     ranks = [
         subprocess.Popen(
-            [sys.executable, "-c", RANK, str(path), str(rank), str(free_port), str(workers)],
+            [sys.executable, "-c", RANK, str(path), str(rank), str(free_port), "2"],
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"},
