@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,9 +12,8 @@ import numpy as np
 from thunderlike.errors import FormatError, Refused, SpecError, ThunderlikeError
 from thunderlike.formats.base import numbers
 from thunderlike.formats.chunks import chunk_shape
-from thunderlike.formats.hdf5chunks import LEVEL, Packing, read_chunks
+from thunderlike.formats.hdf5chunks import LEVEL, Packing, read_chunks, write_chunks
 from thunderlike.formats.hdf5guard import check_inside
-from thunderlike.parallel.pool import tmap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -164,15 +162,7 @@ class Writer:
 
     def put(self, start: int, slab: NDArray[Any]) -> None:
         """Write rows from `start` on, which must be a multiple of `rows`; threads compress."""
-        steps = (range(0, n, c) for n, c in zip(self._shape[1:], self.chunks[1:], strict=True))
-        corners = list(itertools.product(*steps))
-
-        def packed(corner: tuple[int, ...]) -> bytes:
-            sizes = zip(corner, self.chunks[1:], strict=True)
-            return self._packing.pack(slab[(slice(None), *(slice(a, a + n) for a, n in sizes))])
-
-        for corner, data in zip(corners, tmap(packed, corners), strict=True):
-            self._dataset.id.write_direct_chunk((start, *corner), data)
+        write_chunks(self._dataset.id, self._packing, slab, start)
 
     def __enter__(self) -> Self:
         return self

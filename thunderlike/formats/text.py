@@ -46,8 +46,7 @@ def decode(data: bytes, dtype: DTypeLike = "float64", skip: int = 0) -> NDArray[
     if not _ROW.search(data):
         return np.empty((0, 0), dtype)
     rows = _parsed(data, np.dtype(dtype))
-    if rows.shape[1] <= skip:
-        raise FormatError(f"{rows.shape[1]} columns, of which {skip} are left out: none is left")
+    _left(rows.shape[1], skip)
     return rows[:, skip:]
 
 
@@ -63,8 +62,7 @@ def shape(data: bytes, skip: int = 0) -> tuple[int, int]:
     if first is None:
         return 0, 0
     line = data[first.start() :].lstrip().partition(b"\n")[0]
-    columns = len(_bare(line).split())
-    return sum(1 for _ in _ROW.finditer(data)), max(columns - skip, 0)
+    return sum(1 for _ in _ROW.finditer(data)), _left(len(_bare(line).split()), skip)
 
 
 def encode(array: NDArray[Any]) -> bytes:
@@ -79,6 +77,12 @@ def encode(array: NDArray[Any]) -> bytes:
 
 
 _ROW = re.compile(rb"^[^\S\r\n]*(?:\xef\xbb\xbf)?[^#\s]", re.MULTILINE)  # the beginning of one
+
+
+def _left(columns: int, skip: int) -> int:
+    if columns <= skip:
+        raise FormatError(f"{columns} columns, of which {skip} are left out: none is left")
+    return columns - skip
 
 
 def _bare(line: bytes) -> bytes:
