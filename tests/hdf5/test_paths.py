@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import h5py
 import numpy as np
 import pytest
 
@@ -160,6 +161,26 @@ def test_every_compression_gives_the_values_back(tmp_path, compression):
     tl.save(tmp_path / "x.h5", {"x": x}, compression)
     assert (tl.load(tmp_path / "x.h5", "/x") == x).all()
     assert (tmp_path / "x.h5").stat().st_size < x.nbytes / 3
+
+
+LARGE = [
+    np.arange(300_001) % 977, np.arange(200_000) * 1j, np.arange(2_100_000) % 3 == 0,
+    np.arange(400 * 1000, dtype="f4").reshape(400, 1000), np.arange(400_000.0).astype(">f8"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("array", LARGE, ids=lambda array: str(array.dtype))
+def test_chunks_are_packed_by_threads_as_hdf5_packs_them(tmp_path, array):
+    path = tmp_path / "x.h5"
+    tl.save(path, {"x": array})
+    with h5py.File(path) as file:
+        assert file["x"].id.get_num_chunks() > 1
+        stored = file["x"][()]
+    assert (stored.astype(array.dtype) == array).all()
+    assert (tl.load(path, "/x") == array).all()
+    with tl.config(workers=1):
+        tl.save(tmp_path / "y.h5", {"x": array})
+    assert path.read_bytes() == (tmp_path / "y.h5").read_bytes()
 
 
 def test_level_zero_is_chunks_without_a_filter(tmp_path):

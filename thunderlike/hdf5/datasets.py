@@ -6,9 +6,10 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from h5py import h5d, h5s, h5t
+from h5py import h5d, h5s, h5t, h5z
 
 from thunderlike.errors import Hdf5Error
+from thunderlike.formats.hdf5chunks import LEVEL, Packing, write_chunks
 from thunderlike.formats.hdf5guard import check_inside
 from thunderlike.hdf5 import attributes, filters, guard
 
@@ -47,20 +48,51 @@ def create(
     return h5d.create(parent, name.encode(), attributes.file_type(dtype), space, plist)
 
 
-def write_part(dataset: DatasetID, values: NDArray[Any], start: int | None = None) -> None:
+def write_part(dataset: DatasetID, values: NDArray[Any], start: int = 0) -> None:
     """Write all of an array, or its records from `start` on."""
-    kind = attributes.file_type(values.dtype)
     data = np.ascontiguousarray(values)
     bits = data.view(np.uint8) if data.dtype.kind == "b" else data
-    if start is None:
-        dataset.write(h5s.ALL, h5s.ALL, bits, kind)
-    elif data.size:
-        space = dataset.get_space()
-        space.select_hyperslab((start, *(0 for _ in data.shape[1:])), data.shape)
-        dataset.write(h5s.create_simple(data.shape), space, bits, kind)
-    if dataset.get_create_plist().get_nfilters():
+    plist = dataset.get_create_plist()
+    if (packing := _packing(plist, bits)) and _fits(dataset.shape, packing.shape, bits, start):
+        write_chunks(dataset, packing, bits, start)
+        return
+    if data.size:
+        space, memory = _places(dataset, data.shape, start)
+        dataset.write(memory, space, bits, attributes.file_type(values.dtype))
+    if plist.get_nfilters():
         # A filter that fails when the array is closed would fail without a word.
         dataset.flush()
+
+
+def _places(dataset: DatasetID, shape: tuple[int, ...], start: int) -> tuple[Any, Any]:
+    """What HDF5 is told of which records to write, in the file and in memory."""
+    if not start and math.prod(shape) == math.prod(dataset.shape):
+        return h5s.ALL, h5s.ALL
+    space = dataset.get_space()
+    space.select_hyperslab((start, *(0 for _ in shape[1:])), shape)
+    return space, h5s.create_simple(shape)
+
+
+def _packing(plist: Any, values: NDArray[Any]) -> Packing | None:
+    """How to pack chunks ourselves, on all processors; None for what HDF5 has to pack.
+
+    Its own lock lets one thread pack at a time.
+    """
+    if plist.get_layout() != h5d.CHUNKED or values.dtype.kind not in "biufc":
+        return None
+    filters_ = [plist.get_filter(number) for number in range(plist.get_nfilters())]
+    if [code for code, *_ in filters_] != [h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE]:
+        return None
+    if filters_[1][2] != (LEVEL,):
+        return None
+    return Packing(plist.get_chunk(), values.dtype, shuffled=True, deflated=True)
+
+
+def _fits(shape: tuple[int, ...], chunk: tuple[int, ...], values: NDArray[Any], start: int) -> bool:
+    """Tell whether records are whole chunks, and several."""
+    stop = start + len(values)
+    whole = start % chunk[0] == 0 and (stop % chunk[0] == 0 or stop == shape[0])
+    return whole and values.size > math.prod(chunk)
 
 
 def append(dataset: DatasetID, values: NDArray[Any]) -> None:
