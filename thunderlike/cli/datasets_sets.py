@@ -111,7 +111,8 @@ def _told(spec: SetSpec) -> str:
 
     sources = spec.files(spec.chosen({})).values()
     lines = ["files, fetched when they are missing unless they have to come by hand (*):"]
-    lines += [f"  {one.path}{'' if one.url else ' *'}" for one in sources]
+    for one in sources:
+        lines += [f"  {one.path}{'' if one.url else ' *'}{'' if one.md5 else ', md5 unknown'}"]
     lines += ["datasets:"]
     for split in spec.splits:
         fields = " ".join(fields_of(split.sample or spec.sample))

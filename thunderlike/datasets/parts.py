@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from array import array
     from collections.abc import Callable, Mapping
 
-__all__ = ["Part", "hasher", "part_for", "publish", "publish_appended"]
+__all__ = ["Aside", "Part", "hasher", "part_for", "publish", "publish_appended"]
 
 
 def hasher(digest: str | None) -> Any:
