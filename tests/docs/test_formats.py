@@ -1,0 +1,36 @@
+"""docs/formats.md: its lines run, its tables are true."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import thunderlike as tl
+
+PAGE = Path(__file__).parents[2] / "docs" / "formats.md"
+HEAD = "| format | images | series |"
+
+
+def test_its_lines_run():
+    result = doctest.testfile(str(PAGE), module_relative=False)
+    assert (result.failed, result.attempted > 8) == (0, True)
+
+
+def test_every_reader_and_writer_is_in_the_table():
+    text = PAGE.read_text("utf-8")
+    rows = [line.split("|") for line in text[text.index(HEAD) :].split("\n\n")[0].splitlines()]
+    named = [set(re.findall(r"`(\w+)`", " ".join(row[i] for row in rows))) for i in (2, 3)]
+    elsewhere = {"fromarray", "fromlist", "fromrdd", "fromrandom", "fromexample", "fromdataset"}
+    for room, kind, found in ((tl.images, tl.Images, named[0]), (tl.series, tl.Series, named[1])):
+        readers = {name for name in room.__all__ if name.startswith("from")} - elsewhere
+        assert {name for name in found if name.startswith("from")} == readers
+        writers = {name for name in found if name.startswith("to")}
+        files = {
+            name
+            for name in dir(kind)
+            if getattr(getattr(kind, name), "__doc__", None)
+            and name.startswith("to")
+            and "overwrite" in getattr(kind, name).__doc__
+        }
+        assert writers == files
