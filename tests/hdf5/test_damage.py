@@ -13,7 +13,7 @@ import pytest
 import thunderlike as tl
 
 SCRIPT = Path(__file__).parent / "damage.py"
-FLIPS = int(os.environ.get("FLIPS", "50"))
+FLIPS = int(os.environ.get("FLIPS", "30"))
 
 
 def sample(path, **options):
@@ -49,7 +49,7 @@ def damaged(path, how, count):
 
 def test_a_file_cut_short_is_an_error(tmp_path):
     path = sample(tmp_path / "x.h5", compression=None)
-    seen = damaged(path, "truncate", 1000 if FLIPS > 1000 else 25)
+    seen = damaged(path, "truncate", 1000 if FLIPS > 1000 else 12)
     assert set(seen) == {"error"}
 
 
