@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import multiprocessing
 import os
 import signal
@@ -18,7 +17,6 @@ from scipy.io import savemat
 from thunderlike.datasets import tools
 from thunderlike.errors import (
     DownloadError,
-    NonInteractiveError,
     NotFound,
     SpecError,
     VerifyError,
@@ -105,29 +103,6 @@ def test_a_process_that_dies_or_raises_what_cannot_be_sent_is_told():
         list(tools.yield_process(killed()))
     with pytest.raises(WorkerFailed, match="Local: here"):
         list(tools.yield_process(breaks()))
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def test_questions_are_asked_until_they_are_answered():
-    told = io.StringIO()
-    asked = Terminal("what\nn\n")
-    assert tools.query_user("Well?", stdin=asked, stderr=told) == "no"
-    assert told.getvalue().count("Well? [yes/no/abort] (yes)") == 2
-    assert tools.query_user("Well?", stdin=Terminal("\n"), stderr=told) == "yes"
-    for nobody in (io.StringIO("yes\n"), Terminal("")):
-        with pytest.raises(NonInteractiveError):
-            tools.query_user("Well?", stdin=nobody, stderr=told)
-
-
-def test_keys_are_documented():
-    def sample(key, image):
-        return {"key": key, "image": image}
-
-    assert tools.document_keys(sample) == "Sample keys:\n\n- ``key``\n- ``image``"
 
 
 def test_files_that_are_here_are_verified_and_told(tmp_path):

@@ -40,7 +40,9 @@ __all__ = [
     "Writer",
     "ZipFileReader",
     "check",
+    "packing",
     "reindex",
+    "scripts",
     "sets",
     "tools",
     "torch",
@@ -49,7 +51,11 @@ __all__ = [
 ]
 
 # The public sets are many declarations, and torch imports PyTorch: when they are first named.
+_LATER = ("packing", "scripts", "sets", "tools", "torch")
 __getattr__ = _attributes(
     __name__,
-    {name: f"thunderlike.datasets.{name}" for name in ("sets", "tools", "torch")},
+    {
+        name: f"thunderlike.datasets.{name}"
+        for name in ("packing", "scripts", "sets", "tools", "torch")
+    },
 )

@@ -9,7 +9,7 @@ import threading
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,17 +130,8 @@ class DirectoryReader(_FileReader):
     ) -> None:
         given = _texts(patterns)
         shared = _shared(given)
-        found = [
-            one
-            for pattern in given
-            for one in _some(
-                _listed(pattern, separator)
-                if Path(pattern).is_file()
-                else _matching(pattern, shared),
-                pattern,
-                allow_empty,
-            )
-        ]
+        find = partial(_matching, shared=shared)
+        found = _found(given, find, separator, allow_empty)
         chosen = _chosen(found, include, exclude)
         root = os.fspath(root_dir)
         super().__init__(chosen, labels, numeric_labels, initfun, convertfun, root)
@@ -172,17 +163,8 @@ class _ArchiveReader(_FileReader):
         if not Path(self._path).is_file():
             raise NotFound(f"{self._path}: no such file")
         names = sorted(self._archive.names, key=natural)
-        found = [
-            one
-            for pattern in _texts(patterns)
-            for one in _some(
-                _listed(pattern, separator)
-                if Path(pattern).is_file()
-                else _members(pattern, names),
-                pattern,
-                allow_empty,
-            )
-        ]
+        find = partial(_members, names=names)
+        found = _found(_texts(patterns), find, separator, allow_empty)
         chosen = _chosen(found, include, exclude)
         super().__init__(chosen, labels, numeric_labels, initfun, convertfun)
 
@@ -237,11 +219,21 @@ def _is_path(item: Any) -> bool:
     return isinstance(item, str | os.PathLike)
 
 
-def _some(found: Iterator[_Found], pattern: str, allow_empty: bool) -> list[_Found]:
-    files = list(found)
-    if not files and not allow_empty:
-        raise NotFound(f"{pattern}: no file matches it; allow_empty=True lets that be")
-    return files
+def _found(
+    patterns: Iterable[str],
+    find: Callable[[str], Iterator[_Found]],
+    separator: str,
+    allow_empty: bool,
+) -> list[_Found]:
+    """The files of all patterns, those that are lists among them."""
+    found: list[_Found] = []
+    for pattern in patterns:
+        there = _listed(pattern, separator) if Path(pattern).is_file() else find(pattern)
+        files = list(there)
+        if not files and not allow_empty:
+            raise NotFound(f"{pattern}: no file matches it; allow_empty=True lets that be")
+        found += files
+    return found
 
 
 def _chosen(

@@ -1,4 +1,8 @@
-"""Small helpers for programs that make datasets; the names are those of datadings."""
+"""Small helpers for programs that make datasets; the names are those of datadings.
+
+Its ``tools.argparse`` is :mod:`thunderlike.datasets.scripts` here, its ``tools.msgpack``
+:mod:`thunderlike.datasets.packing`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ import gzip
 import io
 import lzma
 import queue
-import sys
 import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -16,21 +19,29 @@ import numpy as np
 from thunderlike import storage
 from thunderlike.datasets.checks import file_digest
 from thunderlike.datasets.fetching import download, verify
+from thunderlike.datasets.packing import packb, unpackb
 from thunderlike.datasets.pictures import raster, tiles
-from thunderlike.errors import NonInteractiveError, SpecError
-from thunderlike.formats.msgpack import packb, unpackb
+from thunderlike.datasets.scripts import (
+    ProgressPrinter,
+    document_keys,
+    make_printer,
+    print_over,
+    query_user,
+)
+from thunderlike.errors import SpecError
 from thunderlike.formats.samples import hash_string
 from thunderlike.parallel.forked import forked as yield_process
 from thunderlike.progress import track
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from thunderlike.storage import AnyPath
 
 __all__ = [
+    "ProgressPrinter",
     "document_keys",
     "download_files_if_not_found",
     "download_if_not_found",
@@ -41,11 +52,13 @@ __all__ = [
     "load_md5file",
     "loadmat",
     "locate_files",
+    "make_printer",
     "open_comp",
     "packb",
     "path_append",
     "path_append_suffix",
     "prepare_indir",
+    "print_over",
     "query_user",
     "split_array",
     "tiff_to_nd_array",
@@ -213,52 +226,6 @@ def _put(found: queue.Queue[Any], item: Any, stopped: threading.Event) -> None:
             waiting = False
         except queue.Full:
             continue
-
-
-# People
-
-
-def query_user(
-    question: str,
-    default: str = "yes",
-    answers: Sequence[str] = ("yes", "no", "abort"),
-    *,
-    stdin: IO[str] | None = None,
-    stderr: IO[str] | None = None,
-) -> str:
-    """Ask somebody at a terminal, until the answer begins one of `answers`.
-
-    Raises
-    ------
-    NonInteractiveError
-        When standard input is no terminal, or ends.
-    """
-    asked, told = stdin or sys.stdin, stderr or sys.stderr
-    if not asked.isatty():
-        raise NonInteractiveError(f"{question} Nobody is there to answer")
-    while True:
-        told.write(f"{question} [{'/'.join(answers)}] ({default}) ")
-        told.flush()
-        line = asked.readline()
-        if not line:
-            raise NonInteractiveError(f"{question} Nobody answered")
-        given = line.strip().lower() or default
-        for answer in answers:
-            if answer.startswith(given):
-                return answer
-
-
-def document_keys(
-    typefun: Callable[..., Any],
-    block: str = "Sample keys:",
-    prefix: str = "- ",
-    postfix: str = "",
-) -> str:
-    """List the keys that a function which makes samples takes, as text for a docstring."""
-    import inspect
-
-    names = [f"{prefix}``{name}``" for name in inspect.signature(typefun).parameters]
-    return "\n".join([block, "", *names, postfix]).rstrip()
 
 
 # Files from elsewhere
