@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -69,10 +70,31 @@ def read(files: Files, name: str, axis: int, start: int, stop: int, out: NDArray
     from zarr.core.buffer import default_buffer_prototype
 
     array = _opened(files, name or None)
-    view: Any = np.moveaxis(out, 0, axis)
-    place = default_buffer_prototype().nd_buffer.from_ndarray_like(view)
+    ranges = [(0, n) for n in array.shape]
+    ranges[axis] = (start, stop)
+    region: Any = np.moveaxis(out, 0, axis)
+    buffer = default_buffer_prototype().nd_buffer
     with _decoding():
-        array.get_basic_selection((slice(None),) * axis + (slice(start, stop),), out=place)
+        for there, here in _pieces(ranges, (array.shards or array.chunks)[-1]):
+            array.get_basic_selection(there, out=buffer.from_ndarray_like(region[here]))
+
+
+def _pieces(
+    ranges: list[tuple[int, int]], step: int
+) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
+    """Cut a region along its last axis: Zarr unpacks all chunks of a piece at the same time.
+
+    Examples
+    --------
+    >>> [(there[1], here[1]) for there, here in _pieces([(0, 2), (3, 8)], 4)]
+    [(slice(3, 4, None), slice(0, 1, None)), (slice(4, 8, None), slice(1, 5, None))]
+    """
+    *others, (first, last) = ranges
+    edges = [first, *range(first // step * step + step, last, step), last]
+    whole = tuple(slice(0, b - a) for a, b in others)
+    for a, b in itertools.pairwise(edges):
+        there = (*(slice(*one) for one in others), slice(a, b))
+        yield there, (*whole, slice(a - first, b - first))
 
 
 class Writer:
