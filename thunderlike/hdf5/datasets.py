@@ -48,29 +48,30 @@ def create(
     return h5d.create(parent, name.encode(), attributes.file_type(dtype), space, plist)
 
 
-def write_part(dataset: DatasetID, values: NDArray[Any], start: int = 0) -> None:
+def write_part(dataset: DatasetID, values: NDArray[Any], start: int | None = None) -> None:
     """Write all of an array, or its records from `start` on."""
     data = np.ascontiguousarray(values)
     bits = data.view(np.uint8) if data.dtype.kind == "b" else data
     plist = dataset.get_create_plist()
-    if (packing := _packing(plist, bits)) and _fits(dataset.shape, packing.shape, bits, start):
-        write_chunks(dataset, packing, bits, start)
+    packing = _packing(plist, bits)
+    if packing is not None and _fits(dataset.shape, packing.shape, bits, start or 0):
+        write_chunks(dataset, packing, bits, start or 0)
         return
-    if data.size:
-        space, memory = _places(dataset, data.shape, start)
+    if start is None or data.size:
+        memory, space = _places(dataset, data.shape, start)
         dataset.write(memory, space, bits, attributes.file_type(values.dtype))
     if plist.get_nfilters():
         # A filter that fails when the array is closed would fail without a word.
         dataset.flush()
 
 
-def _places(dataset: DatasetID, shape: tuple[int, ...], start: int) -> tuple[Any, Any]:
-    """What HDF5 is told of which records to write, in the file and in memory."""
-    if not start and math.prod(shape) == math.prod(dataset.shape):
+def _places(dataset: DatasetID, shape: tuple[int, ...], start: int | None) -> tuple[Any, Any]:
+    """What HDF5 is told of which records to write, in memory and in the file."""
+    if start is None:
         return h5s.ALL, h5s.ALL
     space = dataset.get_space()
     space.select_hyperslab((start, *(0 for _ in shape[1:])), shape)
-    return space, h5s.create_simple(shape)
+    return h5s.create_simple(shape), space
 
 
 def _packing(plist: Any, values: NDArray[Any]) -> Packing | None:
