@@ -277,9 +277,9 @@ NESTED = st.recursive(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-@given(NESTED)
-def test_any_structure_comes_back_as_it_was(tmp_path_factory, same, value):
+@given(NESTED, st.booleans())
+def test_any_structure_comes_back_as_it_was(tmp_path_factory, same, value, compat):
     path = tmp_path_factory.getbasetemp() / "any.h5"
-    tl.save(path, value, atomic=False)
+    tl.save(path, value, atomic=False, compat=compat)
     found = tl.load(path)
     assert same(value, found), (value, found)
