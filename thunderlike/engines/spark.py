@@ -31,6 +31,7 @@ from thunderlike.engines.base import (
     check_range,
 )
 from thunderlike.engines.exchange import Pick
+from thunderlike.engines.landing import Landing, land, possible
 from thunderlike.engines.layout import Layout, Planner, by_size, exchange_bytes
 from thunderlike.engines.session import context, quiet, use_our_python
 from thunderlike.engines.tasks import carrying, interruptible, job
@@ -189,11 +190,26 @@ class SparkRecords(Records):
         return reduce(merge, partials)
 
     def collect(self, start: int = 0, stop: int | None = None) -> Array:
-        """One job over the partitions that hold the range, into one preallocated array."""
-        first, last = check_range(self.spec, start, stop)
-        out = self.spec.empty(last - first)
-        self._check_result_size(out.nbytes)
+        """One job over the partitions that hold the range, into one preallocated array.
 
+        Workers of this machine write into it themselves; those elsewhere send their chunks.
+        """
+        first, last = check_range(self.spec, start, stop)
+        within = self._within(first, last)
+        partitions = self.layout.overlapping(first, last)
+        nbytes = (last - first) * self.spec.record_bytes
+        if possible(self.engine.context.master, nbytes):
+            with Landing(self.spec, last - first) as place:
+                self._run(_landed(within, place.path, first), partitions, "collecting")
+                return place.array
+        self._check_result_size(nbytes)
+        out = self.spec.empty(last - first)
+        for begin, block in self._run(within, partitions, "collecting"):
+            out[begin - first : begin - first + len(block)] = block
+        return out
+
+    def _within(self, first: int, last: int) -> Callable[[Iterable[Chunk]], Iterator[Chunk]]:
+        """What cuts chunks to a range of records."""
         # A worker that leaves its input unread is killed; that pays only where chunks remain.
         ends = {chunks[-1][1] for chunks in self.layout.partitions if chunks}
 
@@ -206,9 +222,7 @@ class SparkRecords(Records):
                 if end >= last and end not in ends:
                     return  # what comes after is never computed
 
-        for begin, block in self._run(within, self.layout.overlapping(first, last), "collecting"):
-            out[begin - first : begin - first + len(block)] = block
-        return out
+        return within
 
     def stream(self) -> Iterator[Chunk]:
         """A partition at a time, the next one computed meanwhile."""
@@ -301,6 +315,19 @@ def _stage(rdd: RDD[Any], function: Callable[[Any], Iterator[Any]]) -> RDD[Any]:
 def _part_of(source: Source, chunks: tuple[tuple[int, int], ...]) -> Any:
     """What the task of one partition needs: its ranges, and the source of just these."""
     return (chunks, source.part(chunks[0][0], chunks[-1][1])) if chunks else ((), None)
+
+
+def _landed(
+    within: Callable[[Iterable[Chunk]], Iterator[Chunk]], path: str, first: int
+) -> Callable[[Iterable[Chunk]], Iterator[Any]]:
+    """Have chunks written where they are wanted; nothing of them is sent."""
+
+    def write(chunks: Iterable[Chunk]) -> Iterator[Any]:
+        for begin, block in within(chunks):
+            land(path, (begin - first) * (block.nbytes // max(len(block), 1)), block)
+        return iter(())
+
+    return write
 
 
 def _read(parts: Iterable[tuple[tuple[tuple[int, int], ...], Source]]) -> Iterator[Chunk]:
