@@ -10,7 +10,7 @@ import cloudpickle
 import numpy as np
 import pytest
 
-from thunderlike.batches import Batch, Dataset, P, action, apply_parallel
+from thunderlike.batches import Batch, Dataset, P, action, apply_parallel, chunks
 from thunderlike.errors import BatchError, SpecError
 
 LOCAL = ["for", "threads", "mpc"]
@@ -140,6 +140,15 @@ def test_ragged_results_are_objects(batch, target):
     assert [len(item) for item in batch.r] == [1, 3, 5, 7, 9, 11]
     batch.apply_parallel(lambda x: None, src="a", dst="n", target=target)
     assert batch.n.tolist() == [None] * 6
+
+
+@pytest.mark.parametrize(("pays", "here"), [(float("inf"), True), (-1, False)])
+def test_quick_items_stay_in_this_thread_and_slow_ones_go_to_others(monkeypatch, pays, here):
+    monkeypatch.setattr(chunks, "PAYS", pays)
+    batch = Batch.from_data(data={"a": np.zeros(300)})
+    batch.apply_parallel(lambda _: threading.get_ident(), src="a", dst="who", n_workers=2)
+    assert (set(batch.who) == {threading.get_ident()}) is here
+    assert batch.who[0] == threading.get_ident()
 
 
 # errors

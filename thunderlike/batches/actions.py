@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from thunderlike.batches.assembling import Collected
-from thunderlike.batches.calls import Call, Failed, Work, accepted, arguments
+from thunderlike.batches.calls import Call
+from thunderlike.batches.chunks import Failed, Listed
 from thunderlike.batches.expressions import PerItem, evaluated
+from thunderlike.batches.work import Work, accepted, arguments
 from thunderlike.errors import SpecError
 from thunderlike.parallel.seeds import generator
 
@@ -340,7 +342,7 @@ class _Round:
             keys = [keys[k] for k in self._positions] if keys else []
         single = post == "_assemble" and self._all and len(self.names()) == 1
         single = single and not isinstance(self.dst, tuple | list)
-        self._found = Collected(len(items)) if single else _Listed()
+        self._found = Collected(len(items)) if single else Listed()
         labels = self.batch.indices.tolist()
         if len(self._items) != len(self.batch):
             labels = list(range(len(self._items)))
@@ -415,12 +417,6 @@ class _Own:
             own = {name: values[k] for name, values in self._named.items()}
             found.append(((*args, *after), {**named, **own}))
         return found
-
-
-class _Listed(dict[int, Any]):
-    """Results by position, as they are."""
-
-    put = dict.__setitem__
 
 
 def _pairs(src: Any, dst: Any) -> list[tuple[Any, Any]]:

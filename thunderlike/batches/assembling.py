@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,23 +26,23 @@ class Collected:
     def __init__(self, n: int) -> None:
         self._n = n
         self._array: NDArray[Any] | None = None
-        self._shape: tuple[int, ...] = ()
+        self._shape: tuple[int, ...] | None = None
         self._dtype: Any = None
         self._others: dict[int, Any] = {}
+        self._fresh, self._lock = True, threading.Lock()
 
-    @property
-    def fresh(self) -> bool:
-        """Whether nothing has come yet."""
-        return self._array is None and not self._others
-
-    def expect(self, value: Any) -> None:
-        """Make room for results like this one."""
-        if type(value) is np.ndarray:
-            self._shape, self._dtype = value.shape, value.dtype
-            self._array = np.empty((self._n, *value.shape), value.dtype)
+    def _expect(self, value: Any) -> None:
+        """Make room for results like the first one; of two at once, one is the first."""
+        with self._lock:
+            if self._fresh and type(value) is np.ndarray:
+                self._array = np.empty((self._n, *value.shape), value.dtype)
+                self._dtype, self._shape = value.dtype, value.shape  # last: whoever sees it may put
+            self._fresh = False
 
     def put(self, position: int, value: Any) -> None:
         """Note one result."""
+        if self._fresh:
+            self._expect(value)
         if type(value) is np.ndarray and value.shape == self._shape and value.dtype == self._dtype:
             self._array[position] = value  # type: ignore[index]  # there is one of that shape
         else:
@@ -49,8 +50,8 @@ class Collected:
 
     def put_block(self, start: int, values: NDArray[Any]) -> None:
         """Note results in a row, stacked; one copy for all where they are like the others."""
-        if self.fresh and len(values):
-            self.expect(values[0])
+        if self._fresh and len(values):
+            self._expect(values[0])
         if values.shape[1:] == self._shape and values.dtype == self._dtype:
             self._array[start : start + len(values)] = values  # type: ignore[index]
         else:
