@@ -167,15 +167,17 @@ def sums() -> Iterator[Row]:
 def files(folder: Path) -> Iterator[Row]:
     """256 MB to and from a file in the page cache, and kernels from one mapped file to another."""
     values = np.random.default_rng(5).integers(0, 4096, (128, 1024, 1024), np.uint16)
-    source, target, mapped = folder / "x.npy", folder / "y.npy", folder / "z.npy"
+    source, mapped = folder / "x.npy", folder / "z.npy"
+    # Each replaces a file of its own: what is not on the disk yet is replaced for less.
+    ours, left, synced = (folder / name for name in ("ours.npy", "left.npy", "synced.npy"))
     np.save(source, values)
     yield Row("read", lambda: arrays.read(source), {"np.load": lambda: np.load(source)})
     yield Row(
         "write",
-        lambda: arrays.write(target, values),
+        lambda: arrays.write(ours, values),
         {
-            "np.save": lambda: np.save(target, values),
-            "np.save and fsync": lambda: saved(target, values),
+            "np.save": lambda: np.save(left, values),
+            "np.save and fsync": lambda: saved(synced, values),
         },
     )
     table = np.arange(4096, dtype=np.uint8)

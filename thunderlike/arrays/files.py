@@ -13,7 +13,7 @@ from thunderlike.arrays.filling import Work, fill
 from thunderlike.arrays.processing import reported
 from thunderlike.arrays.sinks import allocated, fits, npy_draft
 from thunderlike.arrays.sources import Source, as_source, mapped, split
-from thunderlike.errors import Exists, NotFound, SpecError, StorageError, WrongType
+from thunderlike.errors import BadIndex, Exists, NotFound, SpecError, StorageError, WrongType
 from thunderlike.storage.opening import local_file
 
 if TYPE_CHECKING:
@@ -129,6 +129,11 @@ def write(
     StorageError
         When the disk takes fewer bytes than there are.
 
+    Notes
+    -----
+    One pass. A new file is on the disk when this returns, and has its name only then; `numpy.save`
+    leaves its bytes to the system, which writes them at some later time.
+
     Examples
     --------
     >>> import tempfile
@@ -155,7 +160,7 @@ def write(
         npy_draft(path, found.shape, found.dtype, found.order) as made,
     ):
         if isinstance(made, np.memmap):
-            _ranges(os.pwritev, str(made.filename), os.O_WRONLY, made.offset, line, work)
+            _ranges(_written, str(made.filename), os.O_WRONLY, made.offset, line, work)
     return sink if local_file(path) is None else mapped(path, "r+")
 
 
@@ -238,14 +243,8 @@ def _view(array: Array, slicing: Any) -> Array:
         # With an Ellipsis even one element is a view, of no axes.
         view: Array = array[every if Ellipsis in every else (*every, Ellipsis)]
     except IndexError as error:
-        raise _out_of_range(array, slicing) from error
+        raise BadIndex(f"there is no {slicing!r} in an array of shape {array.shape}") from error
     return view
-
-
-def _out_of_range(array: Array, slicing: Any) -> Exception:
-    from thunderlike.errors import BadIndex
-
-    return BadIndex(f"there is no {slicing!r} in an array of shape {array.shape}")
 
 
 def _file_offset(source: Source) -> int | None:
@@ -260,6 +259,14 @@ def _file_offset(source: Source) -> int | None:
         base = base.base
     ahead = view.__array_interface__["data"][0] - base.__array_interface__["data"][0]
     return int(source.offset + ahead) if ahead >= 0 else None
+
+
+def _written(file: int, parts: list[memoryview], at: int) -> int:
+    """Write, and have the system begin with the disk now: syncing at the end then waits less."""
+    moved = os.pwritev(file, parts, at)
+    if hasattr(os, "posix_fadvise"):  # "not needed" sends to the disk what is not there yet
+        os.posix_fadvise(file, at, moved, os.POSIX_FADV_DONTNEED)
+    return moved
 
 
 def _ranges(

@@ -13,6 +13,7 @@ from thunderlike.arrays.processing import cutoff_of, reported
 from thunderlike.arrays.records import is_collection, where_nonzero
 from thunderlike.arrays.sinks import opened
 from thunderlike.arrays.sources import Source, as_source, native
+from thunderlike.arrays.sums import nonzeros
 from thunderlike.errors import SpecError
 from thunderlike.kernels.compiled import compiled
 
@@ -121,7 +122,7 @@ def _head(sink: Array, shape: tuple[int, ...]) -> Array:
 def _in_blocks(source: Source, sink: Any, work: Work, *, return_count: bool) -> Any:
     rows = source.rows if source.array is None else None
     cut = list(boxes(source.shape, most_of(source.size, work.blocks), rows))
-    counted = list(work.run(lambda box: int(np.count_nonzero(source.get(box))), cut))
+    counted = list(work.run(lambda box: nonzeros(source.get(box)), cut))
     ends = list(itertools.accumulate(counted, initial=0))
     shape = (ends[-1],) if len(source.shape) == 1 else (ends[-1], len(source.shape))
     larger = return_count and isinstance(sink, np.ndarray)

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     Array: TypeAlias = NDArray[Any]
     Op: TypeAlias = Literal["sum", "count", "min", "max", "any"]
 
-__all__ = ["block_ranges", "block_sums", "extremes", "sum_bytes"]
+__all__ = ["block_ranges", "block_sums", "extremes", "nonzeros", "sum_whole"]
+
+_CHUNK = 2**15  # elements compared, then counted while they are in a near cache
 
 
 def block_ranges(
@@ -155,11 +157,11 @@ def _plain_sum(values: Array) -> Any:
 
 
 @compiled(twin=_plain_sum)
-def sum_bytes(values: Array) -> int:
-    """Sum of a line of small whole numbers: numpy widens each before it adds, five times slower."""
+def sum_whole(values: Array) -> int:
+    """Sum of a line of whole numbers of up to 4 bytes: numpy copies each wider before it adds."""
     total = 0
-    for value in values:
-        total += value
+    for i in range(values.size):  # "for value in values" would not become vector instructions
+        total += values[i]
     return total
 
 
@@ -167,9 +169,32 @@ def _sum(values: Array, size: int) -> Any:
     """Sum a part of an array of so many elements."""
     if values.dtype == bool:
         return np.count_nonzero(values)
-    line = values.itemsize == 1 and values.flags.c_contiguous
-    form = sum_bytes.form(size, values.dtype) if line else _plain_sum
+    whole = values.dtype.kind in "iu" and values.itemsize <= 4
+    line = whole and values.flags.c_contiguous
+    form = sum_whole.form(size, values.dtype) if line else _plain_sum
     return form(values.reshape(-1) if line else values)
+
+
+def nonzeros(values: Array) -> int:
+    """Count what is not 0, NaN included.
+
+    Notes
+    -----
+    numpy counts whole numbers and bool at the speed of memory; floats one by one, unless they are
+    compared first.
+
+    Examples
+    --------
+    >>> nonzeros(np.array([0.0, -0.0, np.nan, 2.0]))
+    2
+    """
+    if values.dtype.kind != "f" or not values.flags.c_contiguous or values.size < _CHUNK:
+        return int(np.count_nonzero(values))
+    line, is_set, total = values.reshape(-1), np.empty(_CHUNK, bool), 0
+    for start in range(0, line.size, _CHUNK):
+        part = line[start : start + _CHUNK]
+        total += int(np.count_nonzero(np.not_equal(part, 0, out=is_set[: part.size])))
+    return total
 
 
 def _total(parts: Array) -> Any:
@@ -178,7 +203,7 @@ def _total(parts: Array) -> Any:
 
 _REDUCTIONS: dict[str, tuple[Callable[[Array], Any], Callable[[Array], Any], Any]] = {
     "sum": (_plain_sum, _total, None),
-    "count": (np.count_nonzero, _total, np.int64),
+    "count": (nonzeros, _total, np.int64),
     "min": (np.min, np.min, ""),
     "max": (np.max, np.max, ""),
     "any": (np.any, np.any, np.bool_),
