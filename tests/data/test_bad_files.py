@@ -10,7 +10,7 @@ import zarr
 from PIL import Image
 
 import thunderlike as tl
-from thunderlike.errors import FormatError, NotFound, SpecError
+from thunderlike.errors import EngineError, FormatError, NotFound, SpecError
 
 images, series = tl.images, tl.series
 FRAMES = np.random.default_rng(1).integers(0, 255, (6, 12, 9)).astype(np.uint8)
@@ -183,3 +183,10 @@ def test_nothing_that_fits(tmp_path, ext, read):
         read(tmp_path)
     with pytest.raises(NotFound, match="no such file"):
         read(tmp_path / f"missing.{ext}")
+
+
+def test_more_than_memory_holds(tmp_path):
+    with (tmp_path / "bomb.bin").open("wb") as file:
+        file.truncate(2**43)  # of no blocks on the disk
+    with pytest.raises(EngineError, match="no memory for uint16 of shape"):
+        images.frombinary(tmp_path / "bomb.bin", (2**10, 2**10), ">u2", nplanes=1)

@@ -42,7 +42,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thunderlike.engines.distributed import DistributedArray
-from thunderlike.errors import SpecError
+from thunderlike.errors import EngineError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -105,8 +105,15 @@ class Spec:
         return self.count * (self.weight or math.prod(self.shape) * self.dtype.itemsize)
 
     def empty(self, count: int | None = None) -> Array:
-        """An uninitialised block of `count` records, or of all."""
-        return np.empty((self.count if count is None else count, *self.shape), self.dtype)
+        """An uninitialised block of `count` records, or of all; EngineError without the memory."""
+        shape = (self.count if count is None else count, *self.shape)
+        try:
+            return np.empty(shape, self.dtype)
+        except (MemoryError, ValueError) as error:  # numpy's, for what no address can name
+            raise EngineError(
+                f"there is no memory for {self.dtype} of shape {shape}: take a part of it with "
+                "start= and stop=, or engine='spark'"
+            ) from error
 
 
 class Source(Protocol):
