@@ -26,7 +26,7 @@ __all__ = ["Landing", "land", "possible"]
 LEAST = 2**20  # bytes below which a result is as well sent
 
 
-def possible(master: str, nbytes: int) -> bool:
+def possible(master: str | None, nbytes: int) -> bool:
     """Say whether workers can write into memory of this process.
 
     Parameters
@@ -41,7 +41,7 @@ def possible(master: str, nbytes: int) -> bool:
     >>> possible("spark://node:7077", 2**30), possible("local[2]", 10)
     (False, False)
     """
-    here = master == "local" or master.startswith("local[")
+    here = master is not None and (master == "local" or master.startswith("local["))
     return (
         here and nbytes >= LEAST and hasattr(os, "memfd_create") and Path("/proc/self/fd").exists()
     )
@@ -105,7 +105,7 @@ class Landing:
 
 def land(path: str, start: int, block: Array) -> None:
     """Write records into a landing, from byte `start` on; the same again if a task runs again."""
-    data: Any = memoryview(np.ascontiguousarray(block).reshape(-1).view(np.uint8))
+    data: Any = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
     file = os.open(path, os.O_WRONLY)
     try:
         while len(data):
