@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from thunderlike._lazy import optional
 from thunderlike.errors import EngineError, SpecError
 from thunderlike.parallel.parcels import APART, Parcel, pack, pack_by_value
+from thunderlike.parallel.patience import Patience
 from thunderlike.parallel.remote import RemoteCrew
 from thunderlike.parallel.work import EMPTY, Kind, serve
 
@@ -39,8 +40,6 @@ LAUNCHERS = ("PMI_RANK", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "MV2_C
 WITH, BUFFER = 50, 100  # added to the tag of what comes apart; the tag of its pieces
 GRACE = 1.0  # seconds that ranks have to end what they run once rank 0 is leaving
 PIECE = 2**30  # bytes of a message, at most
-SHORT = 3e-4  # seconds of a wait that is short
-SHARE, LONGEST = 8, 1e-3  # a pause is an eighth of the wait so far, a millisecond at most
 
 
 def launched() -> bool:
@@ -69,29 +68,6 @@ def size() -> int:
     return int(_mpi().COMM_WORLD.Get_size())
 
 
-class _Patience:
-    """Waits by asking again and again, without keeping a core busy.
-
-    While waits are short it asks at once; after a long one it soon pauses, a little longer each
-    time. Always pausing would make a small message cost ten times as much, never pausing would
-    take a core from those who work.
-    """
-
-    def __init__(self) -> None:
-        self._spin = SHORT
-
-    def wait(self, ready: Callable[[], bool]) -> None:
-        """Return once it is so."""
-        started, waited = time.perf_counter(), 0.0
-        while not ready():
-            waited = time.perf_counter() - started
-            if waited < self._spin:
-                os.sched_yield()
-            else:
-                time.sleep(min(LONGEST, waited / SHARE))
-        self._spin = SHORT if waited < SHORT else 0.0
-
-
 class _Line:
     """Messages between this rank and others: a body, then the buffers it refers to.
 
@@ -103,7 +79,7 @@ class _Line:
         mpi = _mpi()
         self._comm, self._status = _communicator(), mpi.Status()
         self._byte, self._any = mpi.BYTE, mpi.ANY_TAG
-        self._patience = _Patience()
+        self._patience = Patience()
 
     def probe(self, source: int) -> bool:
         """Look whether a message has come."""
@@ -211,7 +187,7 @@ class RankCrew(RemoteCrew):
         while any(self._given.values()):
             self._line.wait(lambda: self._line.probe(self._anybody) or time.monotonic() > deadline)
             if time.monotonic() > deadline:
-                _communicator().Abort(1)
+                _mpi().COMM_WORLD.Abort(1)
             self._absorb()
         for requests in self._begun.values():
             _mpi().Request.Waitall(requests)
@@ -266,7 +242,7 @@ def _report(before: Any, kind: type[BaseException], error: BaseException, trace:
         return
     sys.stderr.write("interrupted: all ranks end\n")
     sys.stderr.flush()
-    _communicator().Abort(130)
+    _mpi().COMM_WORLD.Abort(130)  # of our copy of it, `mpirun` would tell another code at times
 
 
 @contextmanager
