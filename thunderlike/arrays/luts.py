@@ -165,14 +165,16 @@ def _take(places: Array, lut: Array, out: Array) -> int:
 @compiled(twin=_take)
 def gather(places: Array, lut: Array, out: Array) -> int:
     """Write ``lut[places]``, all of them lines; a place near the first that is none, else -1."""
+    bits = 8 * places.itemsize
+    every = bits < 64 and lut.size >> bits > 0  # the dtype cannot exceed the table
     for start in range(0, places.size, 16384):
-        part = places[start : start + 16384]
-        highest = part[0]
-        for place in part:
-            highest = max(highest, place)
-        if highest >= np.uint64(lut.size):
-            return start
-        target = out[start : start + 16384]
+        part, target = places[start : start + 16384], out[start : start + 16384]
+        if not every:
+            highest = part[0]
+            for i in range(part.size):
+                highest = max(highest, part[i])
+            if highest >= np.uint64(lut.size):
+                return start
         for i in range(part.size):
             target[i] = lut[part[i]]
     return -1
