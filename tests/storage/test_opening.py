@@ -92,7 +92,7 @@ def test_a_part_is_brought_in_one_request(put, asked):
 @pytest.mark.parametrize("side", [64, 512])
 def test_pages_with_their_headers_between_them(put, asked, bigtiff, compression, side):
     """A microscope writes page by page: 60 of them are not 120 requests."""
-    movie = np.random.default_rng(0).integers(0, 99, (60, side, side)).astype("u2")
+    movie = np.random.default_rng(0).integers(0, 9, (60, side, side)).astype("u2")
     stream = io.BytesIO()
     with tifffile.TiffWriter(stream, bigtiff=bigtiff) as tiff:
         for page in movie:
