@@ -253,6 +253,13 @@ def test_whole_numbers_wrapped_in_silence():
     assert (found.dtype, found.tolist()) == (np.dtype(np.uint16), [600, 765])
 
 
+def test_what_stands_beyond_the_ends_does_not_wrap_either(form):
+    found = arrays.correlate1d(np.array([7, 0], np.uint8), [1, 2], cval=-300)
+    assert (found.dtype, found.tolist()) == (np.dtype(np.int16), [-286, 7])
+    found = arrays.correlate1d(np.array([7, 0], np.uint8), [1, 2], cval=-300, mode="nearest")
+    assert (found.dtype, found.tolist()) == (np.dtype(np.uint16), [21, 7])
+
+
 def test_large_whole_numbers_lost_digits(form):
     assert arrays.correlate1d([2**53 + 1], [1]).tolist() == [2**53 + 1]
 

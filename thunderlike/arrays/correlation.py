@@ -104,7 +104,8 @@ def correlate1d(
     # Few blocks: where one is cut from the next, both need the other's ends.
     work = Work("correlate1d", 2 * counts(processes)[0], processes, verbose)
     at = _axis(axis, found.shape)
-    dtype = exact_dtype(found.dtype, weights)
+    cval = cval if mode == "constant" else 0
+    dtype = exact_dtype(found.dtype, weights, cval)
     taps = _Taps(found, weights, at, _beyond(found.shape[at], len(weights), mode, origin), cval)
     return fill(
         taps, found.shape, dtype, sink, work, order=found.order, casting=_casting(dtype),
@@ -138,7 +139,7 @@ def _casting(dtype: np.dtype[Any]) -> str:
     return "unsafe" if dtype.kind in "iuf" else "same_kind"
 
 
-def exact_dtype(dtype: np.dtype[Any], weights: Array) -> np.dtype[Any]:
+def exact_dtype(dtype: np.dtype[Any], weights: Array, cval: float = 0) -> np.dtype[Any]:
     """The dtype of a correlation; for whole numbers the smallest that holds every sum.
 
     Examples
@@ -150,8 +151,8 @@ def exact_dtype(dtype: np.dtype[Any], weights: Array) -> np.dtype[Any]:
         return np.result_type(dtype, weights.dtype)
     numbers = np.iinfo("uint8" if dtype.kind == "b" else dtype)
     largest = 1 if dtype.kind == "b" else max(numbers.max, -int(numbers.min))
-    bound = largest * sum(abs(int(w)) for w in weights)
-    negative = dtype.kind == "i" or bool((weights < 0).any())
+    bound = max(largest, abs(int(cval))) * sum(abs(int(w)) for w in weights)
+    negative = dtype.kind == "i" or int(cval) < 0 or bool((weights < 0).any())
     for bits in (8, 16, 32, 64):
         fit = np.dtype(f"{'int' if negative else 'uint'}{bits}")
         if bound <= np.iinfo(fit).max:
@@ -214,7 +215,7 @@ class _Taps:
             return False
         if not self._exact:
             return dtype.kind == "f"
-        wide = exact_dtype(self._source.dtype, self._weights)
+        wide = exact_dtype(self._source.dtype, self._weights, self._cval)
         return np.can_cast(wide, dtype) or (dtype == np.uint64 and wide == np.uint64)
 
     def _needed(self, box: Box, places: NDArray[np.int64]) -> tuple[Array, int]:

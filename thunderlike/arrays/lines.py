@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from thunderlike.arrays.cutting import boxes
 from thunderlike.kernels.compiled import compiled
 
 if TYPE_CHECKING:
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["correlate_block"]
 
+_PART = 2**18  # elements summed at a time: whole numbers take four times eight bytes each
+
 
 def _with_numpy(
     source: Array, places: NDArray[np.int64], weights: Array, cval: Any, out: Array
 ) -> None:
-    if weights.dtype.kind == "i":
-        out[...] = _exact(source, places, weights, cval)
+    if weights.dtype.kind == "i" and not _floats_hold(source.dtype, weights, cval):
+        _exact(source, places, weights, cval, out)
         return
     from scipy import ndimage
 
@@ -28,7 +31,7 @@ def _with_numpy(
     line, beyond = _unbroken(source, places)
     begin = half - beyond
     if not 0 <= begin <= line.shape[1] - length:
-        line, begin = _gathered(source, places, cval), half
+        line, begin = _gathered(source, places, weights.dtype, cval), half
     options = {"axis": 1, "mode": "constant", "cval": cval}
     if begin == 0 and line.shape[1] == length:
         ndimage.correlate1d(line, weights, output=out, **options)
@@ -46,20 +49,28 @@ def _unbroken(source: Array, places: NDArray[np.int64]) -> tuple[Array, int]:
     return source[:, inner[0] : inner[-1] + 1], int(there[0])
 
 
-def _gathered(source: Array, places: NDArray[np.int64], cval: Any) -> Array:
-    line = np.take(source, np.maximum(places, 0), axis=1)
+def _gathered(source: Array, places: NDArray[np.int64], dtype: Any, cval: Any) -> Array:
+    line = np.take(source, np.maximum(places, 0), axis=1).astype(dtype, copy=False)
     line[:, places < 0] = cval
     return line
 
 
-def _exact(source: Array, places: NDArray[np.int64], weights: Array, cval: Any) -> Array:
-    line = _gathered(source.astype(np.int64), places, cval)
-    length = len(places) - len(weights) + 1
-    total = np.zeros((line.shape[0], length, line.shape[2]), np.int64)
-    for k, weight in enumerate(weights):
-        if weight:
+def _floats_hold(dtype: np.dtype[Any], weights: Array, cval: Any) -> bool:
+    """Whether every sum of whole numbers there can be is exact in float64 too."""
+    numbers = np.iinfo(dtype)
+    largest = max(int(numbers.max), -int(numbers.min), abs(int(cval)))
+    return largest * sum(abs(int(w)) for w in weights) <= 2**53
+
+
+def _exact(source: Array, places: NDArray[np.int64], weights: Array, cval: Any, out: Array) -> None:
+    for outer, along, inner in boxes(out.shape, _PART):
+        near = places[along.start : along.stop + len(weights) - 1]
+        line = _gathered(source[outer, :, inner], near, np.int64, cval)
+        length = along.stop - along.start
+        total = line[:, :length] * weights[0]
+        for k, weight in enumerate(weights[1:], 1):
             total += line[:, k : k + length] * weight
-    return total
+        out[outer, along, inner] = total
 
 
 @compiled(twin=_with_numpy)
