@@ -68,7 +68,8 @@ def neighbours(
     Notes
     -----
     One pass to see whether they are sorted, two to count and write pairs; the time does not depend
-    on the offset. What is not sorted is sorted first, in a copy.
+    on the offset. What is not sorted is sorted first, in a copy. Without numba the pairs are found
+    in one pass and joined: they are there twice for a moment.
 
     Examples
     --------
@@ -155,8 +156,11 @@ def _joined(
     end = int(np.searchsorted(values, _ENDS.max - max(step, 0), side="right"))
     ends = edges(end - begin, min(work.blocks, max(1, len(values) // _LEAST)))
     cut = [(begin + a, begin + b) for a, b in itertools.pairwise(ends)]
-    # The twin's binary searches: twice, and each as many steps as the length has bits.
+    # The binary searches of numpy take as many steps as the length has bits, and two for a pair.
     form = merge.form(2 * len(values) * len(values).bit_length())
+    if form is merge.twin:  # counting takes it as long as writing: it does both at once
+        found = work.run(lambda ab: _pairs(values, *ab, step, *inner), cut)
+        return np.concatenate(list(found)) if cut else np.empty((0, 2), np.int64)
     nothing = np.empty((0, 2), np.int64)
     sizes = list(work.run(lambda ab: int(form(values, *ab, step, *inner, nothing)), cut))
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
@@ -171,22 +175,28 @@ def _joined(
     return pairs
 
 
-def _with_numpy(
-    values: Indices, start: int, stop: int, step: int, shape: Indices, steps: Indices, out: Indices
-) -> int:
+def _pairs(
+    values: Indices, start: int, stop: int, step: int, shape: Indices, steps: Indices
+) -> Indices:
     wanted = values[start:stop] + step
     low = np.searchsorted(values, wanted)
     hits = np.flatnonzero(values[np.minimum(low, len(values) - 1)] == wanted)
-    found = np.zeros(len(wanted), np.int64)
-    found[hits] = np.searchsorted(values, wanted[hits], side="right") - low[hits]
     if shape.size:
-        found[~_stays(values[start:stop], shape, steps)] = 0
+        hits = hits[_stays(values[start:stop][hits], shape, steps)]
+    low = low[hits]
+    found = np.searchsorted(values, wanted[hits], side="right") - low
+    left = np.repeat(hits + start, found)
+    within = np.arange(len(left)) - np.repeat(np.cumsum(found) - found, found)
+    return np.stack([left, np.repeat(low, found) + within], axis=1)
+
+
+def _with_numpy(
+    values: Indices, start: int, stop: int, step: int, shape: Indices, steps: Indices, out: Indices
+) -> int:
+    pairs = _pairs(values, start, stop, step, shape, steps)
     if len(out):
-        left = np.repeat(np.arange(start, stop), found)
-        firsts = np.cumsum(found) - found
-        out[:, 0] = left
-        out[:, 1] = np.arange(len(left)) + np.repeat(low - firsts, found)
-    return int(found.sum())
+        out[...] = pairs
+    return len(pairs)
 
 
 def _stays(values: Indices, shape: Indices, steps: Indices) -> NDArray[np.bool_]:
