@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from thunderlike.batches import DatasetIndex, FilesIndex
-from thunderlike.batches.index import cuts
+from thunderlike.batches import Dataset, DatasetIndex, FilesIndex
+from thunderlike.batches.cuts import cuts
 from thunderlike.errors import BadIndex, KeyMissing, NotFound, SpecError
 
 
@@ -20,6 +20,21 @@ def test_labels_have_positions_and_positions_labels():
     assert index.subset_by_pos([2, 0]).indices.tolist() == ["c", "a"]
     assert (index + DatasetIndex(["d"])).indices.tolist() == list("abcd")
     assert DatasetIndex(3).indices.tolist() == [0, 1, 2]
+
+
+def test_labels_may_come_twice_if_that_is_said():
+    index = DatasetIndex(["a", "b", "a"], unique=False)
+    assert (len(index), index.get_pos("a")) == (3, 2)
+    assert (index + DatasetIndex(["b"])).indices.tolist() == list("abab")
+    assert index.subset_by_pos([0, 2, 0]).indices.tolist() == list("aaa")
+
+
+def test_a_batch_over_the_end_of_an_epoch_may_hold_an_item_twice():
+    dataset = Dataset(3, preloaded={"x": np.arange(3) * 10})
+    found = list(dataset.gen_batch(2, n_iters=30, shuffle=4))
+    assert any(len(set(b.indices)) == 1 for b in found)
+    for b in found:
+        assert b.x.tolist() == (b.indices * 10).tolist()
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ batch. Who runs an action (threads, processes, Spark) changes no result, random 
 
 from __future__ import annotations
 
-from thunderlike.batches.actions import action, apply_parallel
 from thunderlike.batches.batch import Batch
 from thunderlike.batches.dataset import Dataset
+from thunderlike.batches.decorators import action, apply_parallel
 from thunderlike.batches.expressions import B, C, F, P, R, V
 from thunderlike.batches.index import DatasetIndex, FilesIndex
 from thunderlike.batches.pipeline import Pipeline

@@ -8,28 +8,21 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from thunderlike.batches import files
-from thunderlike.batches.actions import Actions, action
+from thunderlike.batches import files, merging
+from thunderlike.batches.actions import Actions
 from thunderlike.batches.cropping import cropped, length_of
-from thunderlike.batches.index import Cut, DatasetIndex
-from thunderlike.errors import KeyMissing, SpecError, WrongType
+from thunderlike.batches.cuts import Cut
+from thunderlike.batches.decorators import action
+from thunderlike.batches.index import DatasetIndex
+from thunderlike.batches.items import Components, Item, at, named
+from thunderlike.errors import SpecError, WrongType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from thunderlike.batches.index import Array
+    from thunderlike.batches.cuts import Array
 
-__all__ = ["Batch", "Components", "Item"]
-
-
-class Components:
-    """What a batch holds, an attribute for each component."""
-
-    def __init__(self, arrays: dict[str, Any]) -> None:
-        vars(self).update(arrays)
-
-    def __repr__(self) -> str:
-        return f"Components({', '.join(vars(self))})"
+__all__ = ["Batch"]
 
 
 class Batch(Actions):
@@ -176,7 +169,7 @@ class Batch(Actions):
         if self.components is None:
             self._raw = data
             return
-        for name, values in _named(data, self.components).items():
+        for name, values in named(data, self.components).items():
             self._set(name, values)
 
     def _set(self, name: str, values: Any) -> None:
@@ -225,7 +218,7 @@ class Batch(Actions):
         data = self.data
         if data is None:
             return None
-        return Item(self, position) if self.components is not None else _at(data, position)
+        return Item(self, position) if self.components is not None else at(data, position)
 
     def __iter__(self) -> Iterator[Any]:
         return (self._item(position) for position in range(len(self)))
@@ -384,40 +377,8 @@ class Batch(Actions):
         SpecError
             For no batches, or a component that is None in some.
         """
-        parts = list(batches)
-        if not parts:
-            raise SpecError("there are no batches to merge: give at least one")
-        for part in parts:
-            part._load()
-        made = (batch_class or cls)._joined(parts, components, keep_index=keep_index)
-        if batch_size is None or batch_size >= len(made):
-            return made, None
-        first, rest = made[:batch_size], made[batch_size:]
-        if not keep_index:
-            first.index, rest.index = DatasetIndex(len(first)), DatasetIndex(len(rest))
-        return first, rest
-
-    @classmethod
-    def _joined(
-        cls, parts: list[Batch], components: Iterable[str] | None, *, keep_index: bool
-    ) -> Self:
-        labels = [label for part in parts for label in part.indices]
-        cut = Cut(
-            *(np.concatenate(pair) for pair in zip(*(part._cut for part in parts), strict=True))
-        )
-        made = cls(labels if keep_index else len(labels), cut=cut)
-        names = tuple(components) if components is not None else parts[0].components
-        if names is None:
-            made._raw = cls.merge_component(None, [part._raw for part in parts])
-            return made
-        made.components = names
-        for name in names:
-            made._arrays[name] = cls.merge_component(
-                name, [part._arrays.get(name) for part in parts]
-            )
-        first = parts[0]
-        made._seed, made._dataset, made._pipeline = first._seed, first._dataset, first._pipeline
-        return made
+        made = merging.joined(batch_class or cls, list(batches), components, keep_index=keep_index)
+        return merging.halved(made, batch_size, keep_index=keep_index)
 
     @classmethod
     def merge_component(cls, component: str | None, data: list[Any]) -> Any:
@@ -428,18 +389,7 @@ class Batch(Actions):
         SpecError
             When they are None in some batches and not in others.
         """
-        missing = sum(values is None for values in data)
-        if missing == len(data):
-            return None
-        if missing:
-            raise SpecError(f"component {component!r} is None in {missing} of {len(data)} batches")
-        if isinstance(data[0], list):
-            return [value for values in data for value in values]
-        if hasattr(data[0], "iloc"):
-            import pandas as pd
-
-            return pd.concat(data, ignore_index=True)
-        return np.concatenate(data)
+        return merging.concatenated(component, data)
 
     # out
 
@@ -470,51 +420,3 @@ class Batch(Actions):
         return files.dump(self, dst, fmt, components, **options)
 
     save = dump
-
-
-class Item:
-    """One item of a batch, an attribute for each component; what is set goes to the batch."""
-
-    __slots__ = ("_batch", "_position")
-
-    def __init__(self, batch: Batch, position: int) -> None:
-        object.__setattr__(self, "_batch", batch)
-        object.__setattr__(self, "_position", position)
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in (self._batch.components or ()):
-            raise AttributeError(
-                f"there is no component {name!r}; there are {self._batch.components}"
-            )
-        values = getattr(self._batch, name)
-        return None if values is None else _at(values, self._position)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name not in (self._batch.components or ()):
-            raise KeyMissing(f"there is no component {name!r}; there are {self._batch.components}")
-        getattr(self._batch, name)[self._position] = value
-
-    def __repr__(self) -> str:
-        return f"Item({self._batch.indices[self._position]!r}: {', '.join(self._batch.components)})"
-
-
-def _at(values: Any, position: int) -> Any:
-    return values.iloc[position] if hasattr(values, "iloc") else values[position]
-
-
-def _named(data: Any, components: tuple[str, ...]) -> dict[str, Any]:
-    """Data as a component each."""
-    if data is None:
-        return {}
-    if isinstance(data, tuple | list):
-        return dict(zip(components, data, strict=False))
-    names = data.dtype.names if isinstance(data, np.ndarray) else None
-    if names or isinstance(data, dict):
-        return {name: data[name] for name in components if name in (names or data)}
-    if hasattr(data, "columns"):
-        return {name: data[name].to_numpy() for name in components if name in data}
-    if len(components) == 1:
-        return {components[0]: data}
-    raise SpecError(
-        f"one {type(data).__name__} cannot be {len(components)} components: give a dict"
-    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from thunderlike.batches.batch import Batch
-from thunderlike.batches.index import Array, Cut, DatasetIndex
+from thunderlike.batches.cuts import Array, Cut
 from thunderlike.batches.pipeline import Pipeline
 from thunderlike.batches.sources import component_of, map_batches, opened
 from thunderlike.data.base import Collection
@@ -15,6 +15,8 @@ from thunderlike.errors import BadIndex, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from thunderlike.batches.index import DatasetIndex
 
 __all__ = ["Dataset"]
 

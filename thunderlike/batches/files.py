@@ -22,17 +22,18 @@ A file appears whole or not at all. Nothing is unpickled on the way in.
 from __future__ import annotations
 
 import io
-import itertools
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thunderlike import storage
 from thunderlike._lazy import optional
+from thunderlike.batches import tables
 from thunderlike.batches.assembling import assembled
 from thunderlike.batches.cropping import cropped
 from thunderlike.batches.index import FilesIndex
+from thunderlike.batches.items import named
+from thunderlike.batches.tables import LABELS, Table
 from thunderlike.errors import BadIndex, FormatError, SpecError
 
 if TYPE_CHECKING:
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
     from thunderlike.batches.batch import Batch
 
 __all__ = ["FORMATS", "dump", "load"]
-
-Table = tuple[Any, dict[str, Any]]  # labels, and an array for each component
-LABELS = "labels"
 
 
 def load(batch: Batch, src: Any, fmt: str | None, dst: Any, **options: Any) -> Batch:
@@ -122,9 +120,7 @@ def _into(batch: Batch, found: Any, dst: Any, *, in_memory: bool) -> Batch:
         batch.data = found
         return batch
     elif not isinstance(found, dict):
-        from thunderlike.batches.batch import _named
-
-        found = _named(found, batch.components or ())
+        found = named(found, batch.components or ())
     for name, values in found.items():
         if name in (batch.components or ()):
             setattr(batch, name, values)
@@ -150,67 +146,6 @@ def _format(fmt: str) -> tuple[Callable[..., Table], Callable[..., None]]:
     if fmt not in FORMATS:
         raise SpecError(f"fmt is None or one of {', '.join(FORMATS)}, not {fmt!r}")
     return FORMATS[fmt]
-
-
-# ---- tables: axes of a component become columns
-
-
-def _flat(labels: Any, arrays: dict[str, Any]) -> Any:
-    pandas = optional("pandas", "pandas")
-    columns = {}
-    for name, values in arrays.items():
-        array: Any = np.asarray(values)
-        if array.dtype.kind not in "biufU":
-            raise SpecError(f"component {name!r} of {array.dtype} does not fit a table: use hdf5")
-        for position in itertools.product(*(range(n) for n in array.shape[1:])):
-            columns["_".join([name, *map(str, position)])] = array[:, *position]
-    return pandas.DataFrame(columns, index=pandas.Index(labels, name=LABELS))
-
-
-def _unflat(frame: Any) -> dict[str, Any]:
-    grouped: dict[str, dict[tuple[int, ...], Any]] = {}
-    for column in frame.columns:
-        name, numbers = re.fullmatch(r"(.*?)((?:_\d+)*)", column).groups()  # type: ignore[union-attr]
-        position = tuple(map(int, numbers.split("_")[1:]))
-        grouped.setdefault(name, {})[position] = frame[column].to_numpy()
-    return {name: _shaped(parts) for name, parts in grouped.items()}
-
-
-def _shaped(parts: dict[tuple[int, ...], Any]) -> Any:
-    shape = tuple(max(axis) + 1 for axis in zip(*parts, strict=True))
-    first = next(iter(parts.values()))
-    if not shape:
-        return first.astype(str) if first.dtype == object else first
-    out: Any = np.empty((len(first), *shape), first.dtype)
-    for position, values in parts.items():
-        out[:, *position] = values
-    return out
-
-
-def _read_csv(src: Any, _batch: Batch, **options: Any) -> Table:
-    pandas = optional("pandas", "pandas")
-    frame = pandas.read_csv(
-        io.BytesIO(storage.read(src)), index_col=0, float_precision="round_trip", **options
-    )
-    return frame.index.to_numpy(), _unflat(frame)
-
-
-def _write_csv(dst: Any, labels: Any, arrays: dict[str, Any], **options: Any) -> None:
-    storage.write(dst, _flat(labels, arrays).to_csv(**options).encode())
-
-
-def _read_feather(src: Any, _batch: Batch, **options: Any) -> Table:
-    optional("pyarrow", "batches")
-    pandas = optional("pandas", "pandas")
-    frame = pandas.read_feather(io.BytesIO(storage.read(src)), **options).set_index(LABELS)
-    return frame.index.to_numpy(), _unflat(frame)
-
-
-def _write_feather(dst: Any, labels: Any, arrays: dict[str, Any], **options: Any) -> None:
-    optional("pyarrow", "batches")
-    stream = io.BytesIO()
-    _flat(labels, arrays).reset_index().to_feather(stream, **options)
-    storage.write(dst, stream.getvalue())
 
 
 # ---- files of arrays
@@ -341,8 +276,8 @@ def _write_blosc(dst: Any, labels: Any, arrays: dict[str, Any]) -> None:
 
 
 FORMATS: dict[str, tuple[Callable[..., Table], Callable[..., None]]] = {
-    "csv": (_read_csv, _write_csv),
-    "feather": (_read_feather, _write_feather),
+    "csv": (tables.read_csv, tables.write_csv),
+    "feather": (tables.read_feather, tables.write_feather),
     "hdf5": (_read_hdf5, _write_hdf5),
     "npz": (_read_npz, _write_npz),
     "msgpack": (_read_msgpack, _write_msgpack),

@@ -5,26 +5,16 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from thunderlike import storage
+from thunderlike.batches.cuts import Array, cuts, ordered
 from thunderlike.datasets.listed import natural
 from thunderlike.errors import BadIndex, KeyMissing, SpecError
-from thunderlike.parallel.seeds import generator
 
-__all__ = ["Cut", "DatasetIndex", "FilesIndex", "cuts"]
-
-Array = NDArray[Any]
-
-
-class Cut(NamedTuple):
-    """The items of one batch: where each stands in the index, and in which epoch it is."""
-
-    positions: Array
-    epochs: Array
+__all__ = ["DatasetIndex", "FilesIndex"]
 
 
 class DatasetIndex:
@@ -34,11 +24,13 @@ class DatasetIndex:
     ----------
     labels : int, iterable or DatasetIndex
         A number n stands for ``0 .. n-1``.
+    unique : bool
+        False lets a label come several times; looked up, it is where it comes last.
 
     Raises
     ------
     SpecError
-        For no labels, or one that comes twice.
+        For no labels; for one that comes twice, unless `unique` is False.
 
     Examples
     --------
@@ -47,13 +39,17 @@ class DatasetIndex:
     (3, 1, ['c', 'a'])
     """
 
-    def __init__(self, labels: int | Iterable[Any] | DatasetIndex) -> None:
+    def __init__(self, labels: int | Iterable[Any] | DatasetIndex, *, unique: bool = True) -> None:
         self.indices = _labels(labels)
+        self._unique = unique
         self._places: dict[Any, int] | None = None
         if not len(self.indices):
             raise SpecError("an index needs at least one label: none was given")
-        if len(set(self.indices.tolist())) != len(self.indices):
-            raise SpecError(f"label {_first_twice(self.indices)!r} comes twice: each needs its own")
+        if unique and len(set(self.indices.tolist())) != len(self.indices):
+            raise SpecError(
+                f"label {_first_twice(self.indices)!r} comes twice: each needs its own, "
+                "or give unique=False"
+            )
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -65,7 +61,8 @@ class DatasetIndex:
         return label in self._positions()
 
     def __add__(self, other: DatasetIndex) -> DatasetIndex:
-        return DatasetIndex(np.concatenate([self.indices, DatasetIndex(other).indices]))
+        unique = self._unique and getattr(other, "_unique", True)
+        return DatasetIndex(np.concatenate([self.indices, _labels(other)]), unique=unique)
 
     def get_pos(self, labels: Any) -> Any:
         """Positions of labels: an int for one, an array for a list or array of them.
@@ -90,8 +87,8 @@ class DatasetIndex:
         return self._places
 
     def subset_by_pos(self, positions: Any) -> Self:
-        """The labels at some positions, in that order."""
-        return self._like(self.indices[np.atleast_1d(positions)])
+        """The labels at some positions, in that order; a position may come again."""
+        return self._like(self.indices[np.atleast_1d(positions)], unique=False)
 
     def create_subset(self, labels: Any) -> Self:
         """Some of the labels, in the order given.
@@ -105,10 +102,10 @@ class DatasetIndex:
         missing = [label for label in wanted.tolist() if label not in self]
         if missing:
             raise BadIndex(f"no item is labelled {missing[0]!r}: a subset takes from {len(self)}")
-        return self._like(wanted)
+        return self._like(wanted, unique=self._unique)
 
-    def _like(self, labels: Array) -> Self:
-        return type(self)(labels)
+    def _like(self, labels: Array, *, unique: bool) -> Self:
+        return type(self)(labels, unique=unique)
 
     def split(
         self, shares: float | Iterable[float] = 0.8, *, shuffle: bool | int = False
@@ -140,7 +137,7 @@ class DatasetIndex:
         ([0, 1], None)
         """
         train, test, _ = _sizes(len(self), shares)
-        order = _order(len(self), shuffle, epoch=0)
+        order = ordered(len(self), shuffle, epoch=0)
         rest = len(self) - train - test
         bounds = {
             "validation": (0, rest),
@@ -153,10 +150,10 @@ class DatasetIndex:
 
     def shuffle(self, seed: int | None = None) -> Self:
         """The same labels in random order; the same for the same seed."""
-        return self.subset_by_pos(_order(len(self), True if seed is None else seed, epoch=0))
+        return self.subset_by_pos(ordered(len(self), True if seed is None else seed, epoch=0))
 
     def gen_batch(self, batch_size: int, **how: Any) -> Iterator[Self]:
-        """Indices of batches; see :func:`cuts` for how they are cut."""
+        """Indices of batches; see :func:`~thunderlike.batches.cuts.cuts` for how they are cut."""
         return (self.subset_by_pos(cut.positions) for cut in cuts(len(self), batch_size, **how))
 
 
@@ -204,107 +201,11 @@ class FilesIndex(DatasetIndex):
             raise KeyMissing(f"no file is labelled {label!r}, of {len(self)}")
         return self._paths[label]
 
-    def _like(self, labels: Array) -> Self:
+    def _like(self, labels: Array, *, unique: bool) -> Self:
         made = type(self).__new__(type(self))
-        DatasetIndex.__init__(made, labels)
+        DatasetIndex.__init__(made, labels, unique=unique)
         made._paths = {label: self._paths[label] for label in made.indices.tolist()}
         return made
-
-
-def cuts(
-    n: int,
-    batch_size: int,
-    *,
-    shuffle: bool | int = False,
-    n_iters: int | None = None,
-    n_epochs: int | None = None,
-    drop_last: bool = False,
-    wrap: bool = False,
-) -> Iterator[Cut]:
-    """Cut epochs over n items into batches.
-
-    Parameters
-    ----------
-    batch_size : int
-        Items of a batch; of more than n, a batch has n.
-    shuffle : bool or int
-        A new random order for each epoch; an int is the seed.
-    n_iters, n_epochs : int, optional
-        How many batches, or how many times all items; without either it never ends.
-    drop_last : bool
-        Leave out the batch at the end of an epoch that is not full.
-    wrap : bool
-        Fill it up from the next epoch instead, as is always done without `n_epochs`.
-
-    Raises
-    ------
-    SpecError
-        For a size below 1, or both `n_iters` and `n_epochs`.
-
-    Examples
-    --------
-    >>> [cut.positions.tolist() for cut in cuts(5, 2, n_epochs=1)]
-    [[0, 1], [2, 3], [4]]
-    >>> [cut.positions.tolist() for cut in cuts(5, 2, n_iters=3)]
-    [[0, 1], [2, 3], [4, 0]]
-    """
-    if batch_size < 1:
-        raise SpecError(f"batch_size must be at least 1, not {batch_size}")
-    if n_iters is not None and n_epochs is not None:
-        raise SpecError("give n_iters or n_epochs, not both: they end the batches at two places")
-    size = min(batch_size, n)
-    crossing = (wrap or n_epochs is None) and not drop_last
-    found = (
-        _crossing(n, size, shuffle, n_epochs)
-        if crossing
-        else _within(n, size, shuffle, n_epochs, drop_last=drop_last)
-    )
-    return (cut for _, cut in zip(_counted(n_iters), found, strict=False))
-
-
-def _counted(stop: int | None) -> Iterable[int]:
-    return range(stop) if stop is not None else iter(int, 1)
-
-
-def _epochs(n: int, shuffle: bool | int, n_epochs: int | None) -> Iterator[Cut]:
-    for epoch, _ in zip(_naturals(), _counted(n_epochs), strict=False):
-        yield Cut(_order(n, shuffle, epoch), np.full(n, epoch))
-
-
-def _naturals() -> Iterator[int]:
-    number = 0
-    while True:
-        yield number
-        number += 1
-
-
-def _within(
-    n: int, size: int, shuffle: bool | int, n_epochs: int | None, *, drop_last: bool
-) -> Iterator[Cut]:
-    for order, epochs in _epochs(n, shuffle, n_epochs):
-        last = n - n % size if drop_last else n
-        for start in range(0, last, size):
-            yield Cut(order[start : start + size], epochs[start : start + size])
-
-
-def _crossing(n: int, size: int, shuffle: bool | int, n_epochs: int | None) -> Iterator[Cut]:
-    held = Cut(np.empty(0, np.intp), np.empty(0, np.intp))
-    for epoch in _epochs(n, shuffle, n_epochs):
-        held = Cut(*(np.concatenate(pair) for pair in zip(held, epoch, strict=True)))
-        while len(held.positions) >= size:
-            yield Cut(held.positions[:size], held.epochs[:size])
-            held = Cut(held.positions[size:], held.epochs[size:])
-    if len(held.positions):
-        yield held
-
-
-def _order(n: int, shuffle: bool | int, epoch: int) -> Array:
-    """Positions in the order of an epoch."""
-    if shuffle is False:
-        return np.arange(n)
-    if shuffle is True:
-        return np.random.default_rng().permutation(n)
-    return generator(shuffle, epoch).permutation(n)
 
 
 def _labels(labels: Any) -> Array:

@@ -9,77 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike.batches.batch import Batch
 from thunderlike.batches.calls import TARGETS
-from thunderlike.batches.expressions import Expression, evaluated
-from thunderlike.batches.index import Cut, cuts
+from thunderlike.batches.cuts import cuts
+from thunderlike.batches.making import Batches, Made
+from thunderlike.batches.steps import Call, Perhaps, Rebatch, Step, Update, rebatched
 from thunderlike.errors import EngineError, KeyMissing, SpecError
 from thunderlike.parallel.maps import pmap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Batches", "Pipeline"]
+    from thunderlike.batches.expressions import Expression
+
+__all__ = ["Pipeline"]
 
 APART = 1000  # random streams of one step are numbered within this
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One action with its arguments."""
-
-    name: str
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-
-    def run(self, batch: Any) -> Any:
-        found = getattr(batch, self.name)(*self.args, **self.kwargs)
-        return batch if found is None else found
-
-
-@dataclass(frozen=True)
-class _Call:
-    """A function of the batch; what it returns is kept only if it is a batch."""
-
-    function: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-
-    def run(self, batch: Any) -> Any:
-        args, kwargs = evaluated((self.args, self.kwargs), batch)
-        found = self.function(batch, *args, **kwargs)
-        return found if isinstance(found, Batch) else batch
-
-
-@dataclass(frozen=True)
-class _Update:
-    """A value for where an expression points."""
-
-    place: Expression
-    value: Any
-
-    def run(self, batch: Any) -> Any:
-        self.place.set(batch, evaluated(self.value, batch))
-        return batch
-
-
-@dataclass(frozen=True)
-class _Perhaps:
-    """Steps that run with a probability, drawn once for the batch."""
-
-    steps: tuple[Any, ...]
-    odds: float
-
-    def run(self, batch: Any) -> Any:
-        if batch.random.random() < self.odds:
-            for step in self.steps:
-                batch = step.run(batch)
-        return batch
-
-
-@dataclass(frozen=True)
-class _Rebatch:
-    """Other batches from here on."""
-
-    size: int
 
 
 @dataclass(frozen=True)
@@ -119,7 +62,7 @@ class Pipeline:
     def __getattr__(self, name: str) -> Callable[..., Pipeline]:
         if name.startswith("_") or not _is_action(self.dataset, name):
             raise AttributeError(f"no batch class has an action {name!r}")
-        return lambda *args, **kwargs: self._with(_Step(name, args, kwargs))
+        return lambda *args, **kwargs: self._with(Step(name, args, kwargs))
 
     def _with(self, *steps: Any) -> Pipeline:
         return self._changed(_steps=self._steps + steps)
@@ -133,11 +76,11 @@ class Pipeline:
 
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Pipeline:
         """Call a function of each batch."""
-        return self._with(_Call(function, args, kwargs))
+        return self._with(Call(function, args, kwargs))
 
     def update(self, place: Expression, value: Any) -> Pipeline:
         """Store a value where ``V(...)`` or ``B(...)`` points."""
-        return self._with(_Update(place, value))
+        return self._with(Update(place, value))
 
     def init_variable(self, name: str, default: Any = None) -> Pipeline:
         """Give the pipeline a variable; a callable default makes a new one for each run."""
@@ -147,7 +90,7 @@ class Pipeline:
         """Cut the batches anew; the last may have fewer items."""
         if batch_size < 1:
             raise SpecError(f"batch_size must be at least 1, not {batch_size}")
-        return self._with(_Rebatch(batch_size))
+        return self._with(Rebatch(batch_size))
 
     def __add__(self, other: Pipeline) -> Pipeline:
         return self._changed(
@@ -165,7 +108,7 @@ class Pipeline:
     def __matmul__(self, odds: float) -> Pipeline:
         if not 0 <= odds <= 1:
             raise SpecError(f"a probability lies in 0 .. 1, not {odds}")
-        return self._changed(_steps=(_Perhaps(self._steps, odds),))
+        return self._changed(_steps=(Perhaps(self._steps, odds),))
 
     def __lshift__(self, dataset: Any) -> Pipeline:
         return self._changed(dataset=dataset)
@@ -245,7 +188,7 @@ class Pipeline:
         Parameters
         ----------
         batch_size, shuffle, n_iters, n_epochs, drop_last, wrap
-            As in :func:`~thunderlike.batches.index.cuts`; one epoch by default.
+            As in :func:`~thunderlike.batches.cuts.cuts`; one epoch by default.
         seed : int, optional
             Of all random streams; the seed of `shuffle` by default, else a new one each time.
         prefetch : int
@@ -270,10 +213,10 @@ class Pipeline:
         found = cuts(len(self.dataset), batch_size, shuffle=shuffle, **ends)  # type: ignore[arg-type]
         seed = seed if seed is not None else _seed_of(shuffle)
         stop = next(
-            (k for k, s in enumerate(self._steps) if isinstance(s, _Rebatch)), len(self._steps)
+            (k for k, s in enumerate(self._steps) if isinstance(s, Rebatch)), len(self._steps)
         )
         batches = pmap(
-            _Made(self, self.dataset, seed, stop),
+            Made(self, self.dataset, seed, stop),
             found,
             backend=TARGETS[target] if prefetch else "serial",
             workers=prefetch + 1,
@@ -287,9 +230,9 @@ class Pipeline:
         """Steps from a rebatch on."""
         if stop == len(self._steps):
             return self._owned(batches)
-        following = (k for k, s in enumerate(self._steps) if isinstance(s, _Rebatch) and k > stop)
+        following = (k for k, s in enumerate(self._steps) if isinstance(s, Rebatch) and k > stop)
         end = next(following, len(self._steps))
-        cut = _rebatched(batches, self._steps[stop].size)
+        cut = rebatched(batches, self._steps[stop].size)
         return self._after((self._execute(batch, stop + 1, end) for batch in cut), end)
 
     def _owned(self, batches: Iterator[Any]) -> Iterator[Any]:
@@ -328,13 +271,13 @@ class Pipeline:
         """
         if self.dataset is None:
             raise EngineError("the pipeline has no dataset: dataset >> pipeline gives it one")
-        if any(isinstance(step, _Rebatch) for step in self._steps):
+        if any(isinstance(step, Rebatch) for step in self._steps):
             raise SpecError("batches that are cut anew have no numbers: leave out rebatch")
         found = cuts(
             len(self.dataset), batch_size, shuffle=shuffle, n_epochs=n_epochs, drop_last=drop_last
         )
         seed = seed if seed is not None else _seed_of(shuffle)
-        return Batches(_Made(self, self.dataset, seed, len(self._steps)), list(found))
+        return Batches(Made(self, self.dataset, seed, len(self._steps)), list(found))
 
     def next_batch(self, batch_size: int, **how: Any) -> Any:
         """The next of batches that never end."""
@@ -369,21 +312,6 @@ class Pipeline:
         return self
 
 
-class Batches:
-    """Batches by number, made when they are asked for."""
-
-    def __init__(self, made: _Made, found: list[Cut]) -> None:
-        self._made, self._cuts = made, found
-
-    def __len__(self) -> int:
-        return len(self._cuts)
-
-    def __getitem__(self, number: int) -> dict[str, Any]:
-        batch = self._made(self._cuts[number])
-        batch._load()
-        return {name: getattr(batch, name) for name in batch.components or ()}
-
-
 class _State:
     """What changes while a pipeline runs: variables, and where next_batch is."""
 
@@ -401,34 +329,10 @@ class _State:
         self.variables = state["variables"]
 
 
-class _Made:
-    """From a cut to a batch on which the first steps have run."""
-
-    def __init__(self, pipeline: Pipeline, dataset: Any, seed: int | None, stop: int) -> None:
-        self._pipeline, self._dataset, self._seed, self._stop = pipeline, dataset, seed, stop
-
-    def __call__(self, cut: Cut) -> Any:
-        batch = self._dataset.batch_at(cut)
-        batch._seed = self._seed
-        return self._pipeline._execute(batch, 0, self._stop)
-
-
 def _seed_of(shuffle: bool | int) -> int:
     import numpy as np
 
     return int(np.random.SeedSequence().entropy if isinstance(shuffle, bool) else shuffle)  # type: ignore[arg-type]
-
-
-def _rebatched(batches: Iterator[Any], size: int) -> Iterator[Any]:
-    held: list[Any] = []
-    for batch in batches:
-        held.append(batch)
-        while sum(map(len, held)) >= size:
-            full, rest = type(batch).merge(held, size)
-            held = [] if rest is None else [rest]
-            yield full
-    if held:
-        yield type(held[0]).merge(held)[0]
 
 
 def _is_action(dataset: Any, name: str) -> bool:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from thunderlike.batches.batch import Batch
-from thunderlike.batches.index import Cut, DatasetIndex
+from thunderlike.batches.cuts import Cut
+from thunderlike.batches.index import DatasetIndex
 from thunderlike.data.base import Collection
 from thunderlike.datasets.base import Reader
 from thunderlike.errors import SpecError
@@ -94,7 +95,7 @@ def map_batches(
     >>> map_batches(movie, doubled, "image").toarray().sum()
     np.float64(72.0)
     """
-    if pipeline._defaults or any(type(step).__name__ == "_Rebatch" for step in pipeline._steps):
+    if pipeline._defaults or any(type(step).__name__ == "Rebatch" for step in pipeline._steps):
         raise SpecError("a pipeline over a collection has no variables and does not rebatch")
     kernel = _Kernel(pipeline << None, component, batch_class)
     records = collection._records

@@ -1,0 +1,63 @@
+"""Marks on methods of a batch class: an action of pipelines, a function of one item."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from thunderlike.batches.expressions import evaluated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["action", "apply_parallel"]
+
+
+def action(method: Callable[..., Any] | None = None, **_marks: Any) -> Any:
+    """Mark a method of a batch class as an action of pipelines.
+
+    Its arguments may be named expressions. One that returns None counts as having returned the
+    batch.
+    """
+    if method is None:
+        return functools.partial(action, **_marks)
+
+    @functools.wraps(method)
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = evaluated((args, kwargs), self)
+        found = method(self, *args, **kwargs)
+        return self if found is None else found
+
+    run.is_action = True  # type: ignore[attr-defined]
+    return run
+
+
+def apply_parallel(method: Callable[..., Any] | None = None, **defaults: Any) -> Any:
+    """Make a method of one item an action on a whole batch.
+
+    Keyword arguments are defaults of the call: ``@apply_parallel(target='for', src='image')``. The
+    method itself stays reachable under its name between underscores, ``_crop_``.
+    """
+    if method is None:
+        return functools.partial(apply_parallel, **defaults)
+    return _ItemMethod(method, defaults)
+
+
+class _ItemMethod:
+    """Puts the method and its action into the class in whose body it stands."""
+
+    def __init__(self, method: Callable[..., Any], defaults: dict[str, Any]) -> None:
+        self.method, self.defaults = method, defaults
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        defaults, inner = self.defaults, f"_{name}_"
+
+        @functools.wraps(self.method)
+        def run(batch: Any, *args: Any, **kwargs: Any) -> Any:
+            call = {**batch.apply_defaults, **defaults, **kwargs}
+            here = call.get("target", "threads") not in ("mpc", "m", "spark", "s")
+            owner_of_call = batch if here else batch._light()
+            return batch.apply_parallel(getattr(owner_of_call, inner), *args, **call)
+
+        setattr(owner, inner, self.method)
+        setattr(owner, name, action(run))
