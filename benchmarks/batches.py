@@ -9,6 +9,7 @@ in no row, since it sends the whole batch with every item and does not end.
 from __future__ import annotations
 
 import importlib.util
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,6 +77,16 @@ def rows() -> Iterator[Row]:
             yield Row(f"{name} {target}", ours(function, target), rivals)
         yield Row(f"{name} mpc", ours(function, "mpc"), {"comprehension": plain(function)})
     yield Row("crop with seeds", seeded, {"for": lambda: seeded("for")})
+    yield Row("prefetch", lambda: fetched(2), {"none ahead": lambda: fetched(0)})
+
+
+def fetched(ahead: int) -> None:
+    """20 batches that take 20 ms to come and 30 ms to use: 5 / 3 times faster is all there is."""
+    pipeline = Dataset(20, preloaded={"x": IMAGES}).p.call(lambda _: time.sleep(0.02))
+    for _ in pipeline.gen_batch(1, prefetch=ahead):
+        until = time.perf_counter() + 0.03
+        while time.perf_counter() < until:
+            cheap(IMAGES[0])
 
 
 def seeded(target: str = "threads") -> None:

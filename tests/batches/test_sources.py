@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
+import cloudpickle
 import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.batches import Dataset, Pipeline, map_batches
+from thunderlike.batches import Batch, Dataset, Pipeline, apply_parallel, map_batches
 from thunderlike.errors import SpecError
 
 MOVIE = np.random.default_rng(3).random((11, 4, 5))
@@ -19,8 +22,8 @@ def movie(engine):
 
 def test_images_are_items_in_any_order(movie):
     dataset = Dataset(movie)
-    for how in ({}, {"shuffle": 2}, {"prefetch": 2}):
-        for batch in dataset.gen_batch(4, **how):
+    for how in ({}, {"shuffle": 2, "prefetch": 2}):
+        for batch in dataset.gen_batch(6, **how):
             np.testing.assert_array_equal(batch.image, MOVIE[batch.indices])
     np.testing.assert_array_equal(dataset.create_batch([7, 7 - 5, 0]).image, MOVIE[[7, 2, 0]])
 
@@ -76,3 +79,33 @@ def test_a_pipeline_with_a_memory_cannot(movie):
     for wrong in (Pipeline().init_variable("n", 0), Pipeline().rebatch(3)):
         with pytest.raises(SpecError, match="variables"):
             map_batches(movie, wrong, "image")
+
+
+class Frames(Batch):
+    components = ("image",)
+
+    @apply_parallel(src="image", requires_rng=True)
+    def crop(self, image, rng):
+        y, x = rng.integers(0, 3, 2)
+        return image[y : y + 2, x : x + 3]
+
+    @apply_parallel(src="image")
+    def normalise(self, image):
+        return (image - image.mean()) / image.std()
+
+
+def test_a_movie_becomes_the_same_file_in_batches_of_any_size_on_any_target(tmp_path):
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    dataset = Dataset(tl.images.fromarray(np.repeat(MOVIE, 2, axis=0)), Frames)
+    written = set()
+    for size, target in ((4, "for"), (7, "threads"), (64, "mpc")):
+        path = tmp_path / f"{size}.msgpack"
+        with tl.datasets.FileWriter(path) as writer:
+            for batch in (
+                dataset.p.crop(target=target).normalise(target=target).gen_batch(size, seed=1)
+            ):
+                for label, image in zip(batch.indices, batch.image, strict=True):
+                    writer.write({"key": str(label), "image": image})
+        written.add(path.read_bytes())
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+    assert len(written) == 1

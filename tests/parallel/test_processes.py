@@ -163,7 +163,7 @@ def test_a_script_that_ends_within_a_map_leaves_nothing(tmp_path, memory):
                 print(next(kept))
                 batch = Batch.from_data(data={"x": [0, 90, 90]})
                 try:
-                    batch.apply_parallel(slow, src="x", target="mpc", n_workers=2, timeout=1)
+                    batch.apply_parallel(slow, src="x", target="mpc", n_workers=2, timeout=0.2)
                 except TimeoutError:
                     print("late")
         """)
