@@ -109,7 +109,8 @@ class Call:
             yield from placed(result, into)
 
     def _mapped(self, task: Any, chunks: Any, backend: str) -> Iterator[Any]:
-        found: Any = pmap(task, chunks, backend=backend, workers=self.workers, progress="batch")
+        workers = 1 if backend == "serial" else self.workers
+        found: Any = pmap(task, chunks, backend=backend, workers=workers, progress="batch")
         with closing(self._in_time(found)) as results:
             yield from results
 

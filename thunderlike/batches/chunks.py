@@ -20,7 +20,8 @@ __all__ = ["Chunk", "Failed", "Here", "Listed", "There", "Todo", "placed"]
 # Seconds of an item from which a second thread pays: below it they mostly wait for each other's
 # interpreter lock, and two take up to three times as long as one.
 PAYS = 2e-4
-MOST = 64  # items between two looks at the clock
+FIRST = 5e-3  # the same for the first item: it imports, compiles, makes room for the results
+MOST = 256  # items between two looks at the clock
 
 
 @dataclass
@@ -74,13 +75,14 @@ class Todo:
 
         Each chunk is to be run before the next is asked for: that is how long it takes.
         """
-        size = 1
+        size, limit = 1, FIRST
         while len(self):
             started = time.perf_counter()
             yield self.take(size)
-            if time.perf_counter() - started > size * PAYS:
+            if time.perf_counter() - started > limit:
                 return
             size = min(2 * size, MOST)
+            limit = size * PAYS
 
 
 @dataclass
