@@ -13,7 +13,7 @@ import re
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 from thunderlike.errors import ConfigError
 
@@ -155,7 +155,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _checked(settings: Mapping[str, Any], source: str) -> dict[str, Any]:
-    known = get_type_hints(Settings)
+    known = [field.name for field in dataclasses.fields(Settings)]
     for name in settings:
         if name not in known:
             raise ConfigError(f"{source}: no setting {name!r}; there are {', '.join(known)}")
