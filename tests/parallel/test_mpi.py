@@ -207,4 +207,4 @@ def test_without_the_gate_every_rank_runs_its_own(tmp_path):
     path.write_text("from thunderlike.parallel import imap\nprint(list(imap(abs, [-1, 2])))\n")
     line = [*command(tmp_path, "pass", 2)[:-1], str(path)]
     ran = subprocess.run(line, capture_output=True, text=True, timeout=60, check=True)
-    assert ran.stdout == "[1, 2]\n[1, 2]\n"
+    assert ran.stdout.count("[1, 2]") == 2  # in whatever order mpirun puts their ends of lines
