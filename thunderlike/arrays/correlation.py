@@ -215,7 +215,7 @@ class _Taps:
             return False
         if not self._exact:
             return dtype.kind == "f"
-        wide = exact_dtype(self._source.dtype, self._weights, self._cval)
+        wide = exact_dtype(self._source.dtype, self._weights, self._cval.item())
         return np.can_cast(wide, dtype) or (dtype == np.uint64 and wide == np.uint64)
 
     def _needed(self, box: Box, places: NDArray[np.int64]) -> tuple[Array, int]:

@@ -159,7 +159,7 @@ def _joined(
     # The binary searches of numpy take as many steps as the length has bits, and two for a pair.
     form = merge.form(2 * len(values) * len(values).bit_length())
     if form is merge.twin:  # counting takes it as long as writing: it does both at once
-        found = work.run(lambda ab: _pairs(values, *ab, step, *inner), cut)
+        found = work.run(lambda ab: _pairs(values, ab[0], ab[1], step, *inner), cut)
         return np.concatenate(list(found)) if cut else np.empty((0, 2), np.int64)
     nothing = np.empty((0, 2), np.int64)
     sizes = list(work.run(lambda ab: int(form(values, *ab, step, *inner, nothing)), cut))
