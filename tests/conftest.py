@@ -68,6 +68,10 @@ def pytest_generate_tests(metafunc):
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """Give all Spark to one worker, so that there is one context; without it, leave it out."""
+    # One MPI job at a time: each is tidied up after by what it left in the memory of the machine.
+    for item in items:
+        if item.get_closest_marker("mpi"):
+            item.add_marker(pytest.mark.xdist_group("mpi"))
     if not config.getoption("--cluster"):
         _leave_out(config, items, "cluster")
     if "spark" in _engines(config):

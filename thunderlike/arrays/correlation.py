@@ -104,7 +104,7 @@ def correlate1d(
     # Few blocks: where one is cut from the next, both need the other's ends.
     work = Work("correlate1d", 2 * counts(processes)[0], processes, verbose)
     at = _axis(axis, found.shape)
-    cval = cval if mode == "constant" else 0
+    cval = {"constant": cval}.get(mode, 0)
     dtype = exact_dtype(found.dtype, weights, cval)
     taps = _Taps(found, weights, at, _beyond(found.shape[at], len(weights), mode, origin), cval)
     return fill(
