@@ -122,7 +122,8 @@ class Collection(OnEngine):
 
         Notes
         -----
-        Locally a view: do not write into it. On Spark, one job; all values come to the driver.
+        Locally a view: do not write into it. On Spark, one job; all values come to the driver, in
+        memory once: workers of the same machine write them into the array themselves.
         """
         values = self._records.collect().reshape(self.shape)
         return values.squeeze() if squeeze else values

@@ -246,7 +246,8 @@ class Series(Signals, Reductions, ArrayWriters):
 
         Notes
         -----
-        One pass; each file is written whole or not at all, an empty file ``SUCCESS`` comes last.
+        One pass, a block in memory at a time: one file for each partition on Spark, one locally.
+        Each is written whole or not at all, an empty file ``SUCCESS`` comes last.
         """
         writing.series_to_binary(self, at(path, credentials), prefix, overwrite=overwrite)
 
