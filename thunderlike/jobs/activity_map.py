@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
-import platform
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -18,10 +13,10 @@ from thunderlike.formats import npy, tiff
 from thunderlike.jobs.movies import Movie, find_movie
 from thunderlike.jobs.pictures import check_drawing, map_figure, png_of
 from thunderlike.jobs.signals import Signal, read_signal
+from thunderlike.jobs.summaries import Steps, put, summary
+from thunderlike.jobs.summaries import write as write_summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import ArrayLike, NDArray
 
     from thunderlike.data.images import Images
@@ -218,25 +213,25 @@ def run(
     compressed files a second time took no longer than keeping their images.
     """
     check_drawing()
-    seconds: dict[str, float] = {}
+    steps = Steps()
     with storage.output(plan.output, OUTPUTS, overwrite=overwrite) as folder:
-        found = _compute(plan, engine, seconds)
-        with _timed(seconds, "write"):
+        found = _compute(plan, engine, steps)
+        with steps.timed("write"):
             _write(found, folder)
-        summary = _summary(plan, engine, found, seconds, command)
-        _put(folder, "summary.json", json.dumps(summary, indent=2).encode() + b"\n")
-    return found, summary
+        told = summary(_told(plan, found), plan.output, engine, steps, command)
+        write_summary(storage.join(folder, "summary.json"), told)
+    return found, told
 
 
-def _compute(plan: Plan, engine: Engine, seconds: dict[str, float]) -> ActivityMap:
-    with _timed(seconds, "load"):
+def _compute(plan: Plan, engine: Engine, steps: Steps) -> ActivityMap:
+    with steps.timed("load"):
         images = plan.movie.images(engine, plan.npartitions)
-    with _timed(seconds, "mean"):
+    with steps.timed("mean"):
         mean = images.mean().toarray(squeeze=False)[0]
-    with _timed(seconds, "correlate"):
+    with steps.timed("correlate"):
         series = cleaned(images, plan.sigma)
         correlation = series.correlate(plan.signal.values).toarray(squeeze=False)[..., 0]
-    with _timed(seconds, "trace"):
+    with steps.timed("trace"):
         best = _highest(correlation)
         trace = np.empty(0) if best is None else series[best].toarray(squeeze=False).ravel()
     return ActivityMap(plan.signal, mean, correlation, best, trace)
@@ -249,26 +244,13 @@ def _highest(values: Array) -> tuple[int, ...] | None:
 
 
 def _write(found: ActivityMap, folder: str) -> None:
-    _put(folder, "correlation.npy", npy.encode(found.correlation))
-    _put(folder, "correlation.tif", tiff.encode(found.correlation.astype(np.float32)))
-    _put(folder, "mean.tif", tiff.encode(found.mean.astype(np.float32)))
-    _put(folder, "summary.png", png_of(map_figure(found)))
+    put(folder, "correlation.npy", npy.encode(found.correlation))
+    put(folder, "correlation.tif", tiff.encode(found.correlation.astype(np.float32)))
+    put(folder, "mean.tif", tiff.encode(found.mean.astype(np.float32)))
+    put(folder, "summary.png", png_of(map_figure(found)))
 
 
-def _put(folder: str, name: str, data: bytes) -> None:
-    storage.write(storage.join(folder, name), data)
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
-    begin = time.perf_counter()
-    yield
-    seconds[step] = round(time.perf_counter() - begin, 3)
-
-
-def _summary(
-    plan: Plan, engine: Engine, found: ActivityMap, seconds: dict[str, float], command: str
-) -> dict[str, Any]:
+def _told(plan: Plan, found: ActivityMap) -> dict[str, Any]:
     spec = plan.movie.spec
     return {
         "images": storage.resolve(plan.movie.path)[1],
@@ -279,24 +261,7 @@ def _summary(
         "bytes": spec.nbytes,
         "signal": {"file": found.signal.path, "name": found.signal.name},
         "sigma": plan.sigma,
-        "engine": engine.name,
-        "seconds": seconds | {"total": round(sum(seconds.values()), 3)},
         "best": None if found.best is None else list(found.best),
         "best_correlation": found.best_correlation,
         "constant_pixels": int(np.isnan(found.correlation).sum()),
-        "output": storage.resolve(plan.output)[1],
-        "command": command,
-        "versions": _versions(),
     }
-
-
-def _versions() -> dict[str, str | None]:
-    libraries = ("thunderlike", "numpy", "scipy", "pyspark")
-    return {"python": platform.python_version()} | {name: _version(name) for name in libraries}
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None

@@ -8,19 +8,20 @@ What it computes stands in thunderlike/jobs/activity_map.py; this file only read
 
 from __future__ import annotations
 
-import argparse
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
-import thunderlike as tl
 from thunderlike import storage
-from thunderlike.config import current
+from thunderlike.cli import scripts
 from thunderlike.jobs import activity_map
-from thunderlike.jobs.running import default_engine, reported, started
+from thunderlike.jobs.running import started
+from thunderlike.progress import progress
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
+
+__all__ = ["main", "parser", "run"]
 
 DESCRIPTION = """\
 Map which pixels of a movie follow a signal.
@@ -52,19 +53,12 @@ examples:
   on Spark, all cores of this machine:
     spark-submit --master 'local[*]' spark-submit/activity_map.py --images movie \\
         --signal speed.txt --output map
-
-exit codes: 0 done; 2 it cannot be done, with one line that says why; 130 interrupted
 """
 
 
 def parser() -> argparse.ArgumentParser:
     """All options, each with what it means."""
-    options = argparse.ArgumentParser(
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    options = scripts.command_line(DESCRIPTION, EXAMPLES)
     add = options.add_argument
     add(
         "--images",
@@ -82,14 +76,6 @@ def parser() -> argparse.ArgumentParser:
         "one of several, columns without a name are called 0, 1, 2 ...",
     )
     add("--output", required=True, metavar="DIR", help="the folder to write; empty, or not there")
-    add("--overwrite", action="store_true", help="replace what this job wrote there before")
-    add(
-        "--engine",
-        choices=("local", "spark"),
-        default=default_engine(),
-        help="numpy on threads in this process, or Spark; by default spark if spark-submit started "
-        "this, else local",
-    )
     add(
         "--sigma",
         type=float,
@@ -118,9 +104,7 @@ def parser() -> argparse.ArgumentParser:
         help="first file to take, from 0; a signal for all files is cut alike",
     )
     add("--stop", type=int, metavar="N", help="file to stop before; negative counts from the end")
-    add("--npartitions", type=int, metavar="N", help="parts to spread the images over, on Spark")
-    add("--dry-run", action="store_true", help="say what would be done, and do nothing")
-    add("--debug", action="store_true", help="show where an error was raised")
+    scripts.where(options)
     return options
 
 
@@ -138,11 +122,11 @@ def run(options: argparse.Namespace) -> int:
         npartitions=options.npartitions,
     )
     if options.dry_run:
-        print("\n".join(described(plan, options.engine)))
+        print(scripts.described(_rows(plan, options.engine)))
         return 0
-    with tl.progress():
+    with progress():
         found, summary = activity_map.run(
-            plan, started(options.engine), overwrite=options.overwrite, command=command()
+            plan, started(options.engine), overwrite=options.overwrite, command=scripts.command()
         )
     best = (
         "no pixel varies"
@@ -153,38 +137,23 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def described(plan: activity_map.Plan, engine: str) -> list[str]:
-    """What would be done, a line for each thing."""
+def _rows(plan: activity_map.Plan, engine: str) -> dict[str, str]:
     movie, signal, spec = plan.movie, plan.signal, plan.movie.spec
     size = f"{' x '.join(map(str, spec.shape))} {spec.dtype}, {spec.nbytes / 1e6:.1f} MB"
     values = f"{len(signal.values)} values, {signal.values.min():g} to {signal.values.max():g}"
     there = " (there already)" if storage.exists(plan.output) else ""
-    return [
-        f"images   {movie.path}: {movie.format}, {spec.count} of {size}",
-        f"signal   {signal.path}: {signal.name}, {values}",
-        f"engine   {engine}: {parts(plan, engine)}",
-        f"smooth   {f'sigma {plan.sigma:g} pixels' if plan.sigma else 'no'}",
-        f"output   {plan.output}{there}: {', '.join(activity_map.OUTPUTS)}",
-    ]
-
-
-def parts(plan: activity_map.Plan, engine: str) -> str:
-    """Over what the work is spread; nothing is read, but Spark is started."""
-    if engine == "local":
-        return f"{current().nworkers()} threads of this process"
-    images = plan.movie.images(started(engine), plan.npartitions)
-    return f"{images.npartitions()} partitions"
-
-
-def command() -> str:
-    """How this was called."""
-    return shlex.join(sys.argv)
+    return {
+        "images": f"{movie.path}: {movie.format}, {spec.count} of {size}",
+        "signal": f"{signal.path}: {signal.name}, {values}",
+        "engine": scripts.spread(engine, lambda found: movie.images(found, plan.npartitions)),
+        "smooth": f"sigma {plan.sigma:g} pixels" if plan.sigma else "no",
+        "output": f"{plan.output}{there}: {', '.join(activity_map.OUTPUTS)}",
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line, do the job, return the exit code."""
-    options = parser().parse_args(argv)
-    return reported(lambda: run(options), debug=options.debug)
+    return scripts.main(parser(), run, argv)
 
 
 if __name__ == "__main__":
