@@ -37,6 +37,7 @@ __all__ = [
     "series",
     "spark",
     "util",
+    "viz",
 ]
 
 _logging.getLogger(__name__).addHandler(_logging.NullHandler())
@@ -56,6 +57,7 @@ __getattr__ = _attributes(
         "load": "thunderlike.hdf5.api:load",
         "batches": "thunderlike.batches",
         "parallel": "thunderlike.parallel",
+        "viz": "thunderlike.viz",
         "Images": "thunderlike.data.images:Images",
         "Series": "thunderlike.data.series:Series",
         "spark": "thunderlike.engines.spark",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from thunderlike.data import indexing
+from thunderlike.data import indexing, multiindex
 from thunderlike.data.attributes import surviving
 from thunderlike.data.functions import PerRecord, PerStack, Stacked, StackTrial, Trial, infer
 from thunderlike.data.onengine import OnEngine
@@ -103,6 +103,10 @@ class Collection(OnEngine):
         same_shape = made.value_shape == self.value_shape
         made._attrs = surviving(self._attrs, same_count=same_count, same_shape=same_shape)
         return made
+
+    def _facts(self) -> dict[str, Any]:
+        known = {} if self._labels is None else {"labels": multiindex.shown(self._labels.ravel())}
+        return super()._facts() | known | ({"attrs": ", ".join(self._attrs)} if self._attrs else {})
 
     # the values
 

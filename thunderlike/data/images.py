@@ -15,6 +15,7 @@ from thunderlike.data.blocking import ToBlocks
 from thunderlike.data.blocks import Blocks
 from thunderlike.data.chunks import block_bytes, grid_of
 from thunderlike.data.functions import name_of
+from thunderlike.data.looking import LookAtImages
 from thunderlike.data.shapes import reshaped
 from thunderlike.data.writers import ArrayWriters
 from thunderlike.engines.exchange import Transpose
@@ -35,7 +36,7 @@ __all__ = ["Images"]
 
 
 @with_draft_spellings
-class Images(Elementwise, ArrayWriters):
+class Images(LookAtImages, Elementwise, ArrayWriters):
     """Images of one shape and dtype, in the order of their numbers.
 
     Parameters

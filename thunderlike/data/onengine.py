@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import abc
 import logging
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from thunderlike.engines import ArraySource, Records, engine_for, local
 from thunderlike.errors import SpecError
+from thunderlike.util.arrays import humanize_bytesize
+from thunderlike.viz import html
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,6 +78,20 @@ class OnEngine(abc.ABC):
     def __repr__(self) -> str:
         lines = [f"{name}: {getattr(self, name)}" for name in self._described]
         return "\n".join([type(self).__name__, *lines])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: facts, and a picture only if nothing is computed for it."""
+        return html.summary(type(self).__name__, self._facts(), self._thumbnail())
+
+    def _facts(self) -> dict[str, Any]:
+        facts = {name: getattr(self, name) for name in self._described}
+        facts["size"] = humanize_bytesize(math.prod(self.shape) * self.dtype.itemsize)
+        facts["records"] = f"{self.count()}, in {_counted(self.npartitions(), 'part')}"
+        return facts
+
+    def _thumbnail(self) -> str:
+        """A picture as HTML, of what is in this process already; else nothing."""
+        return ""
 
     def tolocal(self) -> Self:
         """Bring all records into this process; a new object if they are here already."""
@@ -152,3 +169,7 @@ class OnEngine(abc.ABC):
                 f"{npartitions}: call .repartition({npartitions})"
             )
         return fewer
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

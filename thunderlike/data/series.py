@@ -10,6 +10,7 @@ from thunderlike._lazy import optional
 from thunderlike.data import multiindex, writing
 from thunderlike.data.aliases import with_draft_spellings
 from thunderlike.data.chunks import block_bytes
+from thunderlike.data.looking import LookAtSeries
 from thunderlike.data.reductions import Reductions
 from thunderlike.data.shapes import reshaped
 from thunderlike.data.signals import Signals
@@ -33,7 +34,7 @@ __all__ = ["Series"]
 
 
 @with_draft_spellings
-class Series(Signals, Reductions, ArrayWriters):
+class Series(LookAtSeries, Signals, Reductions, ArrayWriters):
     """Sequences of one length and dtype; the last axis is the record, all others are keys.
 
     Parameters

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import io
-import logging
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from thunderlike._lazy import optional
+from thunderlike.viz.figures import contrast
+from thunderlike.viz.pictures import DIVERGING, colour_bar, draw, flat
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
     from thunderlike.jobs.activity_map import ActivityMap
 
-    Array: TypeAlias = NDArray[Any]
-
 __all__ = ["check_drawing", "map_figure", "png_of"]
 
-# matplotlib tells its logger that it builds a font cache. Whoever listens still hears it; with
-# nobody listening, Python would print it on standard error.
-logging.getLogger("matplotlib").addHandler(logging.NullHandler())
-
-# Told apart by people with any kind of colour vision, and in grey: a diverging map of red and blue,
-# and from the palette of Okabe and Ito (2008) a dark blue over a light orange.
-_DIVERGING, _TRACE, _SIGNAL = "RdBu_r", "#0072B2", "#E69F00"
-_UNDEFINED = "0.75"
+# Of the palette of Okabe and Ito (2008), for any kind of colour vision: dark blue, light orange.
+_TRACE, _SIGNAL = "#0072B2", "#E69F00"
 _STYLE = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -70,7 +62,7 @@ def map_figure(found: ActivityMap) -> Figure:
         figure: Figure = figure_class(figsize=(9, 7), layout="constrained")
         (mean, correlation), below = _grid(figure)
         _draw_mean(mean, found)
-        _draw_map(figure, correlation, found)
+        _draw_map(correlation, found)
         _draw_traces(below, found)
     return figure
 
@@ -89,22 +81,19 @@ def _grid(figure: Figure) -> tuple[tuple[Axes, Axes], Axes]:
 
 
 def _draw_mean(axes: Axes, found: ActivityMap) -> None:
-    image = _plane(found.mean, found)
-    low, high = np.nanpercentile(image, (0.5, 99.5))
-    axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + np.spacing(low)))
-    axes.set_title(f"mean of {len(found.signal.values)} images{_which_plane(found)}")
+    image, which = flat(found.mean, _plane(found))
+    draw(axes, image, "gray", contrast(image))
+    axes.set_title(f"mean of {len(found.signal.values)} images{which}")
     _frame(axes, found)
 
 
-def _draw_map(figure: Figure, axes: Axes, found: ActivityMap) -> None:
-    image = _plane(found.correlation, found)
+def _draw_map(axes: Axes, found: ActivityMap) -> None:
+    image, which = flat(found.correlation, _plane(found))
     limit = 1.0 if found.best is None else float(np.nanmax(np.abs(found.correlation)))
-    axes.set_facecolor(_UNDEFINED)
-    shown = axes.imshow(image, cmap=_DIVERGING, vmin=-limit, vmax=limit, interpolation="nearest")
-    axes.set_title(f"correlation with {_name(found)}{_which_plane(found)}")
+    shown = draw(axes, image, DIVERGING, (-limit, limit))
+    axes.set_title(f"correlation with {_name(found)}{which}")
     _frame(axes, found)
-    beside = axes.inset_axes((1.04, 0, 0.05, 1))  # as high as the image, whatever its shape
-    figure.colorbar(shown, cax=beside, label=_bar_label(found))
+    colour_bar(axes, shown, _bar_label(found))
 
 
 def _bar_label(found: ActivityMap) -> str:
@@ -139,16 +128,9 @@ def _frame(axes: Axes, found: ActivityMap) -> None:
             axes.plot(column, row, "o", ms=size, mfc="none", mec=colour, mew=1.2)
 
 
-def _plane(values: Array, found: ActivityMap) -> Array:
-    """An image as it is; of a volume the plane of the best pixel."""
-    return values if values.ndim == 2 else values[found.best[0] if found.best else 0]
-
-
-def _which_plane(found: ActivityMap) -> str:
-    if found.correlation.ndim == 2:
-        return ""
-    number = found.best[0] if found.best else 0
-    return f", plane {number} (of 0 to {len(found.correlation) - 1})"
+def _plane(found: ActivityMap) -> int:
+    """Of a volume, the plane of the best pixel."""
+    return found.best[0] if found.best else 0
 
 
 def _name(found: ActivityMap) -> str:

@@ -1,0 +1,14 @@
+"""Drawing arrays with matplotlib: pictures, lines, heat maps, movies, and what notebooks show.
+
+Functions of plain arrays. They import matplotlib when called, take ``ax=`` and return Axes, call
+no ``show`` and leave matplotlib's settings as they are. ``movie.plot()`` and ``series.plot()`` are
+these, of values that an engine computed.
+"""
+
+from __future__ import annotations
+
+from thunderlike.viz.clips import Clip, clip
+from thunderlike.viz.lines import heatmap, lines
+from thunderlike.viz.pictures import picture
+
+__all__ = ["Clip", "clip", "heatmap", "lines", "picture"]

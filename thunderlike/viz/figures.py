@@ -1,0 +1,75 @@
+"""Axes to draw on, and which values become black and which white."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thunderlike._lazy import optional
+from thunderlike.errors import SpecError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["PERCENTILES", "UNDEFINED", "axes_or_new", "checked", "contrast"]
+
+Array: TypeAlias = NDArray[Any]
+
+PERCENTILES = (0.5, 99.5)  # of the values: what lies outside is black or white
+UNDEFINED = "0.75"  # the grey of NaN, which no map of colours from here contains
+_ENOUGH = 2**18  # values are enough to find percentiles of a picture
+
+# matplotlib tells its logger that it builds a font cache. Whoever listens still hears it; with
+# nobody listening, Python would print it on standard error.
+logging.getLogger("matplotlib").addHandler(logging.NullHandler())
+
+
+def axes_or_new(ax: Axes | None) -> Axes:
+    """Return the axes given, or those of a new figure."""
+    if ax is not None:
+        return ax
+    optional("matplotlib.figure", extra="viz")
+    from thunderlike.viz.axes import drawing
+
+    return drawing()
+
+
+def contrast(values: Array, percentiles: tuple[float, float] = PERCENTILES) -> tuple[float, float]:
+    """Find the values to show as black and white: percentiles of all that are finite.
+
+    Of a large array, percentiles of values at even distances.
+
+    Examples
+    --------
+    >>> contrast(np.arange(1001))
+    (5.0, 995.0)
+    >>> contrast(np.array([np.nan, 3.0]))[0]
+    3.0
+    """
+    flat = np.ravel(values)
+    some = flat[:: max(1, math.ceil(flat.size / _ENOUGH))].astype(np.float64)
+    finite = some[np.isfinite(some)]
+    if not finite.size:
+        return 0.0, 1.0
+    low, high = (float(value) for value in np.percentile(finite, percentiles))
+    return low, high if high > low else low + max(abs(low), 1.0) * 1e-6
+
+
+def checked(values: Any) -> Array:
+    """Return the values as an array, if they can be drawn.
+
+    Raises
+    ------
+    SpecError
+        For anything but real numbers.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "buif":
+        raise SpecError(
+            f"{array.dtype} cannot be drawn: give real numbers, .map(abs) of complex ones"
+        )
+    return array.astype(np.uint8) if array.dtype.kind == "b" else array
