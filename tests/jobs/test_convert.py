@@ -11,6 +11,7 @@ import tifffile
 import thunderlike as tl
 from thunderlike import storage
 from thunderlike.errors import Exists, FormatError, NotFound, SpecError
+from thunderlike.jobs import batches
 from thunderlike.jobs import convert as module
 from thunderlike.jobs.contents import FORMATS, look
 from thunderlike.jobs.convert import convert, target_format
@@ -62,7 +63,7 @@ def test_looking_reads_no_values(movie, monkeypatch):
 
 @pytest.mark.parametrize("to", ["tif", "hdf5", "msgpack", "zarr"])
 def test_what_is_done_is_not_done_again(engine, movie, tmp_path, monkeypatch, to):
-    target, write = path_of(tmp_path, to), module.each_block
+    target, write = path_of(tmp_path, to), batches.each_block
     with monkeypatch.context() as patch:
         calls = itertools.count()
 
@@ -71,7 +72,7 @@ def test_what_is_done_is_not_done_again(engine, movie, tmp_path, monkeypatch, to
                 raise KeyboardInterrupt
             return write(*arguments)
 
-        patch.setattr(module, "each_block", fail_at_third)
+        patch.setattr(batches, "each_block", fail_at_third)
         with pytest.raises(KeyboardInterrupt):
             convert(look(movie, nplanes=1), target, to, engine=engine, batch=3 * 63)
     assert not storage.exists(target)
@@ -106,7 +107,7 @@ def _failing_at_the_end(to, collection):
 
 def test_targets_are_looked_at_first(movie, tmp_path, monkeypatch):
     (tmp_path / "all.npy").write_text("thesis")
-    monkeypatch.setattr(module, "each_block", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr(batches, "each_block", lambda *_: pytest.fail("computed"))
     with pytest.raises(Exists, match=r"all\.npy"):
         convert(look(movie), str(tmp_path / "all.npy"), "npy")
     with pytest.raises(tl.ThunderlikeError, match="not written by us"):

@@ -113,7 +113,7 @@ class Writer:
     Parameters
     ----------
     file : Path
-        Made, or replaced.
+        Made, or added to: several arrays may be written to it, one after the other.
     shape, dtype
         Of the whole array.
     time : int
@@ -149,7 +149,7 @@ class Writer:
         self.rows = self.chunks[0]
         self._shape, deflated = shape, compression is not None
         self._packing = Packing(self.chunks, dtype, shuffled=deflated, deflated=deflated)
-        self._file = _h5py().File(file, "w", libver=("v108", "latest"))
+        self._file = _h5py().File(file, "a", libver=("v108", "latest"))
         self._dataset = self._file.create_dataset(name, shape, dtype, **self._filters())
         self._dataset.attrs[_ATTRS] = json.dumps(dict(attrs or {}))
 

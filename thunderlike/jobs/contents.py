@@ -15,6 +15,7 @@ from thunderlike.formats import hdf5, sniff
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from thunderlike.engines import Source
     from thunderlike.storage import AnyCredentials, Entry
 
 __all__ = ["FORMATS", "Contents", "Format", "look"]
@@ -74,6 +75,11 @@ class Contents:
             "first": self._first,
             "attrs": self.collection.attrs,
         }
+
+    @property
+    def source(self) -> Source:
+        """Where the records are."""
+        return self.collection._records.source
 
     @property
     def _first(self) -> str:

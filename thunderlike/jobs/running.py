@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,10 @@ __all__ = ["FAILED", "INTERRUPTED", "default_engine", "reported", "started"]
 
 FAILED = 2
 INTERRUPTED = 130  # what a shell reports after Ctrl-C: 128 and the number of the signal
+# Arguments that errors name, as they are called on a command line: ``overwrite=True``, ``shape=``.
+_AS_OPTION = re.compile(
+    r"\b(axis|dataset|dtype|format|nplanes|order|overwrite|shape)=(?:True\b|(?=[\s,;:.]|$))"
+)
 
 
 def reported(run: Callable[[], int], *, debug: bool) -> int:
@@ -55,7 +60,7 @@ def reported(run: Callable[[], int], *, debug: bool) -> int:
 
 def _say(text: str) -> None:
     """Write one line, whatever line breaks the text has."""
-    sys.stderr.write(" ".join(text.split()) + "\n")
+    sys.stderr.write(_AS_OPTION.sub(r"--\1", " ".join(text.split())) + "\n")
 
 
 def default_engine() -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Signal", "read_signal"]
+__all__ = ["Signal", "read_column", "read_signal"]
 
 # Values as they stand in the file, in lists under their names; a lone column may have none: "".
 Columns: TypeAlias = "Mapping[str, Sequence[Any]]"
@@ -116,20 +116,50 @@ def read_signal(text: str) -> Signal:
     array([1.5, 2.5])
     >>> storage.delete("memory://speed.csv")
     """
-    path, name = _located(text)
-    columns = _columns(path)
-    name = _chosen(path, columns, name)
-    label = name or PurePosixPath(path).stem
-    return Signal(path, label, _numbers(path, label, columns[name]))
+    path, name, values = read_column(text)
+    return Signal(path, name, _numbers(path, name, values))
 
 
-def _located(text: str) -> tuple[str, str]:
+def read_column(text: str, what: str = "signal") -> tuple[str, str, Sequence[Any]]:
+    r"""Read ``FILE`` or ``FILE:NAME``, whatever the values are.
+
+    Parameters
+    ----------
+    text : str
+        As of :func:`read_signal`.
+    what : str
+        What errors call it.
+
+    Returns
+    -------
+    path, name, values
+        Which file, what the values are called, and what they are: text, or what JSON says.
+
+    Raises
+    ------
+    NotFound, KeyMissing, FormatError
+        As `read_signal`.
+
+    Examples
+    --------
+    >>> storage.write("memory://cells.csv", b"file,kind\na,round\nb,star\n")
+    >>> read_column("memory://cells.csv:kind")
+    ('memory://cells.csv', 'kind', ['round', 'star'])
+    >>> storage.delete("memory://cells.csv")
+    """
+    path, name = _located(text, what)
+    columns = _columns(path, what)
+    name = _chosen(path, columns, name, what)
+    return path, name or PurePosixPath(path).stem, columns[name]
+
+
+def _located(text: str, what: str) -> tuple[str, str]:
     """Divide at the last colon that leaves a file before it."""
     head, name = text, ""
     while not _is_file(head):
         head, colon, last = head.rpartition(":")
         if not colon or not head:
-            raise NotFound(f"{_file_meant(text)}: no such file: give FILE or FILE:NAME as signal")
+            raise NotFound(f"{_file_meant(text)}: no such file: give FILE or FILE:NAME as {what}")
         name = f"{last}:{name}" if name else last
     return head, name
 
@@ -148,11 +178,11 @@ def _file_meant(text: str) -> str:
     return head if head and not name.startswith("//") else text
 
 
-def _columns(path: str) -> Columns:
+def _columns(path: str, what: str) -> Columns:
     try:
         text = storage.read(path).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise FormatError(f"{path}: neither JSON nor text: give a signal as one of them") from None
+        raise FormatError(f"{path}: neither JSON nor text: give a {what} as one of them") from None
     if text.lstrip().startswith(("[", "{")):
         return _from_json(path, text)
     return _from_text(path, text)
@@ -210,7 +240,7 @@ def _is_number(field: Any) -> bool:
     return True
 
 
-def _chosen(path: str, columns: Columns, name: str) -> str:
+def _chosen(path: str, columns: Columns, name: str, what: str) -> str:
     """The name under which the wanted values stand."""
     if name in columns:
         return name
@@ -218,8 +248,8 @@ def _chosen(path: str, columns: Columns, name: str) -> str:
         return next(iter(columns))
     there = ", ".join(columns) if "" not in columns else "one without a name"
     if name:
-        raise KeyMissing(f"{path}: no signal is called {name!r}; there is {there}")
-    raise KeyMissing(f"{path}: name one of its signals, as in FILE:NAME; there is {there}")
+        raise KeyMissing(f"{path}: no {what} is called {name!r}; there is {there}")
+    raise KeyMissing(f"{path}: name one {what} of it, as in FILE:NAME; there is {there}")
 
 
 def _numbers(path: str, name: str, values: Sequence[Any]) -> NDArray[np.float64]:

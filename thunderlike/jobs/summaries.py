@@ -40,6 +40,12 @@ class Steps:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, step: str) -> None:
+        """Take the time since the last lap, at first since this was made."""
+        now = time.perf_counter()
+        self.seconds[step], self._last = round(now - self._last, 3), now
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:

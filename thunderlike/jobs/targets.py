@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from thunderlike.engines.base import Array
 
-__all__ = ["Target", "target_for"]
+__all__ = ["FILE_BYTES", "Messages", "Target", "target_for"]
 
 Notes = list[Any]
 
@@ -40,7 +40,14 @@ class Target(ABC):
     ----------
     collection : Images or Series
         All that is to be written; it is asked for its shape and the like, never for values.
+
+    Attributes
+    ----------
+    skipped : int
+        How many batches an earlier run had done; known to `finish`.
     """
+
+    skipped = 0
 
     def __init__(self, collection: Any) -> None:
         self.collection = collection
@@ -128,11 +135,14 @@ class _Shards:
         What a sample calls its array.
     baseshape : tuple of int
         Shape of all keys.
+    labels : ndarray, optional
+        What each record is called, one after the other.
     """
 
     folder: str
     field: str
     baseshape: tuple[int, ...]
+    labels: Array | None = None
 
     def __call__(self, start: int, block: Array) -> list[shards.Summary]:
         """Write a shard; the same one if the block comes again."""
@@ -150,28 +160,57 @@ class _Shards:
         digits = [max(5, len(str(n - 1))) for n in self.baseshape]
         for row, position in enumerate(zip(*axes, strict=True)):
             key = "-".join(f"{int(i):0{d}d}" for i, d in zip(position, digits, strict=True))
-            yield key, {"key": key, self.field: block[row]}
+            sample = {"key": key, self.field: block[row]}
+            if self.labels is not None:
+                sample["label"] = self.labels[start + row].item()
+            yield key, sample
 
 
-class _Messages(Target):
-    """Shards of a dataset."""
+class Messages(Target):
+    """Shards of a dataset.
+
+    Parameters
+    ----------
+    collection : Images or Series
+    field : str
+        What a sample calls its array.
+    labels : ndarray, optional
+        What each record is called, one after the other: ``"label"`` of its sample.
+    nbytes : int
+        Of the arrays in a shard.
+    """
+
+    def __init__(
+        self,
+        collection: Any,
+        field: str = "data",
+        labels: Array | None = None,
+        nbytes: int = FILE_BYTES,
+    ) -> None:
+        super().__init__(collection)
+        self._field, self._labels, self._nbytes = field, labels, nbytes
 
     def writer(self, folder: str) -> Any:
-        return _Shards(folder, "data", self.collection.baseshape)
+        """Return what writes a shard of each block."""
+        return _Shards(folder, self._field, self.collection.baseshape, self._labels)
 
     @property
     def block_bytes(self) -> int:
-        return FILE_BYTES
+        """Bytes of a shard."""
+        return self._nbytes
 
     def note(self, item: Any) -> Any:
+        """The summary of a shard, without the hashes of its keys."""
         return {**asdict(item), "hashes": None}  # keys are positions: each is there once
 
     @contextmanager
     def opened(self, path: str, overwrite: bool) -> Iterator[Any]:
+        """Look at the folder, and give it the shards when the block ends."""
         with storage.output(path, ["part-*", shards.MANIFEST], overwrite=overwrite) as folder:
             yield folder
 
     def finish(self, place: Any, files: str, notes: Notes) -> None:
+        """Write the manifest."""
         none = np.empty(0, np.uint64)
         summaries = [replace(shards.Summary(**note), hashes=none) for note in notes]
         storage.write(storage.join(files, shards.MANIFEST), shards.manifest(summaries))
@@ -250,7 +289,7 @@ def target_for(to: str, collection: Any) -> Target:
         "hdf5": _Hdf5,
         "npy": _Npy,
         "zarr": _Zarr,
-        "msgpack": _Messages,
+        "msgpack": Messages,
     }
     if to in whole:
         return whole[to](collection)

@@ -11,14 +11,31 @@ import argparse
 import shlex
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from thunderlike.jobs.running import default_engine, reported, started
+from thunderlike import storage
+from thunderlike.config import current
+from thunderlike.jobs.running import FAILED, default_engine, reported, started
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["command", "command_line", "described", "main", "spread", "where"]
+    from thunderlike.engines import Source
+    from thunderlike.jobs.contents import Contents
+
+__all__ = [
+    "batches",
+    "before",
+    "command",
+    "command_line",
+    "contained",
+    "described",
+    "main",
+    "placed",
+    "speed",
+    "spread",
+    "where",
+]
 
 _CODES = """
 exit codes: 0 done; 2 it cannot be done, with one line that says why; 130 interrupted
@@ -27,12 +44,19 @@ exit codes: 0 done; 2 it cannot be done, with one line that says why; 130 interr
 
 def command_line(description: str, examples: str) -> argparse.ArgumentParser:
     """Begin the command line of a job: what it does, and examples that teach it."""
-    return argparse.ArgumentParser(
+    return _CommandLine(
         description=description,
         epilog=examples + _CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+
+
+class _CommandLine(argparse.ArgumentParser):
+    """Says what is wrong with a command line in one line, as everything else that is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(FAILED, f"error: {message}; --help explains every option\n")
 
 
 def where(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +75,19 @@ def where(parser: argparse.ArgumentParser) -> None:
     add("--debug", action="store_true", help="show where an error was raised")
 
 
+def batches(parser: argparse.ArgumentParser, what: str, default: int | None = 256) -> None:
+    """Add the options of a job that does its work in batches."""
+    add = parser.add_argument
+    add("--batch", type=int, default=default, metavar="MB", help=f"{what} ({default or 256})")
+    add(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on where an interrupted run of the same command stopped, which is the default; or "
+        "begin anew",
+    )
+
+
 def described(rows: dict[str, str]) -> str:
     """What would be done, a line for each thing.
 
@@ -64,21 +101,35 @@ def described(rows: dict[str, str]) -> str:
     return "\n".join(f"{name:<{width}}{value}" for name, value in rows.items())
 
 
-def spread(engine: str, load: Callable[[Any], Any]) -> str:
-    """Over what the work is spread; nothing is read, but Spark is started.
-
-    Parameters
-    ----------
-    engine : str
-        Its name.
-    load : callable
-        From an engine to the collection that the job will read on it.
-    """
-    from thunderlike.config import current
-
+def spread(engine: str, source: Source, npartitions: int | None) -> str:
+    """Over what the work is spread; nothing is read, but Spark is started."""
     if engine == "local":
         return f"local: {current().nworkers()} threads of this process"
-    return f"{engine}: {load(started(engine)).npartitions()} partitions"
+    return f"{engine}: {started(engine).load(source, npartitions).npartitions} partitions"
+
+
+def contained(path: str, contents: Contents) -> str:
+    """What was found at a path, in a few words."""
+    spec = contents.source.spec
+    size = f"{' x '.join(map(str, spec.shape))} {spec.dtype}, {spec.nbytes / 1e6:.1f} MB"
+    kind = type(contents.collection).__name__.lower()
+    return f"{path}: {contents.format}, {spec.count} {kind} of {size}"
+
+
+def placed(path: str) -> str:
+    """A path to be written, and whether something is there."""
+    return f"{path} (there already)" if storage.exists(path) else path
+
+
+def before(summary: Mapping[str, Any]) -> str:
+    """What an earlier run had done of it."""
+    done = summary["batches_done_before"]
+    return f", {done} batches of them by an earlier run" if done else ""
+
+
+def speed(summary: Mapping[str, Any]) -> str:
+    """How long it took, and where."""
+    return f"{summary['seconds']['total']:.1f} s on {summary['engine']}"
 
 
 def command() -> str:

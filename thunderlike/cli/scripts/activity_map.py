@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from thunderlike import storage
 from thunderlike.cli import scripts
 from thunderlike.jobs import activity_map
 from thunderlike.jobs.running import started
@@ -133,7 +132,7 @@ def run(options: argparse.Namespace) -> int:
         if found.best is None
         else (f"best pixel {found.best}, r = {found.best_correlation:.3f}")
     )
-    print(f"{plan.output}: {best}; {summary['seconds']['total']:.1f} s on {summary['engine']}")
+    print(f"{plan.output}: {best}; {scripts.speed(summary)}")
     return 0
 
 
@@ -141,13 +140,12 @@ def _rows(plan: activity_map.Plan, engine: str) -> dict[str, str]:
     movie, signal, spec = plan.movie, plan.signal, plan.movie.spec
     size = f"{' x '.join(map(str, spec.shape))} {spec.dtype}, {spec.nbytes / 1e6:.1f} MB"
     values = f"{len(signal.values)} values, {signal.values.min():g} to {signal.values.max():g}"
-    there = " (there already)" if storage.exists(plan.output) else ""
     return {
         "images": f"{movie.path}: {movie.format}, {spec.count} of {size}",
         "signal": f"{signal.path}: {signal.name}, {values}",
-        "engine": scripts.spread(engine, lambda found: movie.images(found, plan.npartitions)),
+        "engine": scripts.spread(engine, movie.source, plan.npartitions),
         "smooth": f"sigma {plan.sigma:g} pixels" if plan.sigma else "no",
-        "output": f"{plan.output}{there}: {', '.join(activity_map.OUTPUTS)}",
+        "output": f"{scripts.placed(plan.output)}: {', '.join(activity_map.OUTPUTS)}",
     }
 
 

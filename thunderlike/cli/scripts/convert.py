@@ -1,0 +1,104 @@
+"""Write images or series in another format; the same lines run with and without Spark.
+
+    python spark-submit/convert.py --input day1.tif --nplanes 1 --output day1.h5
+    spark-submit spark-submit/convert.py --input day1 --output day1.zarr
+
+What it does stands in thunderlike/jobs/convert.py; this file only reads the command line.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from thunderlike.cli import scripts
+from thunderlike.cli.info import options as reading_options
+from thunderlike.cli.info import reading
+from thunderlike.jobs import convert
+from thunderlike.jobs.contents import FORMATS, Contents, look
+from thunderlike.jobs.running import started
+from thunderlike.jobs.summaries import beside
+from thunderlike.progress import progress
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+__all__ = ["main", "parser", "run"]
+
+DESCRIPTION = f"""\
+Write images or series in another format, in batches.
+
+Formats: {" ".join(FORMATS)}. What is read is told by the names or the first bytes of
+the files, what is written by the name of OUTPUT or by --to. OUTPUT appears when it is complete.
+What a run that was interrupted has done is kept beside it, and the same command goes on from
+there. OUTPUT.summary.json says what was read, where and how fast.
+"""
+
+EXAMPLES = """\
+examples:
+  one TIFF file with a page for each image, to HDF5:
+    python spark-submit/convert.py --input day1.tif --nplanes 1 --output day1.h5
+
+  a folder of flat binary files that nothing describes, to Zarr:
+    python spark-submit/convert.py --input raw --shape 512,512 --dtype uint16 --output day1.zarr
+
+  series in a text file, to a dataset of messages:
+    python spark-submit/convert.py --input traces.txt --output traces --to msgpack
+
+  see what would be done, without doing it:
+    python spark-submit/convert.py --input day1.tif --nplanes 1 --output day1.h5 --dry-run
+
+  on Spark, all cores of this machine, a gigabyte at a time:
+    spark-submit --master 'local[*]' spark-submit/convert.py --input day1 --output day1.zarr \\
+        --batch 1000
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """All options, each with what it means."""
+    options = scripts.command_line(DESCRIPTION, EXAMPLES)
+    add = options.add_argument
+    add("--input", required=True, metavar="PATH", help="a file, a folder or a quoted pattern")
+    add("--output", required=True, metavar="PATH", help="a file for npy and HDF5, else a folder")
+    add("--to", metavar="NAME", help="the format to write; by default OUTPUT's name tells")
+    scripts.batches(options, "read and written between two notes of what is done")
+    reading(options)
+    scripts.where(options)
+    return options
+
+
+def run(options: argparse.Namespace) -> int:
+    """Look, and convert unless this is a dry run."""
+    to = convert.target_format(options.output, options.to)
+    contents = look(options.input, **reading_options(options))
+    if options.dry_run:
+        print(scripts.described(_rows(contents, to, options)))
+        return 0
+    with progress():
+        summary = convert.run(
+            contents, options.output, to, started(options.engine), npartitions=options.npartitions,
+            batch=options.batch * 10**6, overwrite=options.overwrite, resume=options.resume,
+            command=scripts.command(),
+        )  # fmt: skip
+    done = f"{contents.collection.count()} records as {to}{scripts.before(summary)}"
+    print(f"{options.output}: {done}; {scripts.speed(summary)}")
+    return 0
+
+
+def _rows(contents: Contents, to: str, options: argparse.Namespace) -> dict[str, str]:
+    return {
+        "input": scripts.contained(options.input, contents),
+        "engine": scripts.spread(options.engine, contents.source, options.npartitions),
+        "output": f"{scripts.placed(options.output)}: {to}",
+        "summary": beside(options.output),
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the command line, do the job, return the exit code."""
+    return scripts.main(parser(), run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

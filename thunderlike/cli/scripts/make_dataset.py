@@ -1,0 +1,123 @@
+"""Make a dataset for machine learning of images; the same lines run with and without Spark.
+
+    python spark-submit/make_dataset.py --input IMAGES --labels cells.csv:kind --output OUT
+    spark-submit spark-submit/make_dataset.py --input IMAGES --output OUT
+
+What it does stands in thunderlike/jobs/make_dataset.py; this file only reads the command line.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from thunderlike.cli import scripts
+from thunderlike.cli.info import options as reading_options
+from thunderlike.cli.info import reading
+from thunderlike.jobs import make_dataset
+from thunderlike.jobs.contents import look
+from thunderlike.jobs.running import started
+from thunderlike.jobs.summaries import beside
+from thunderlike.progress import progress
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+__all__ = ["main", "parser", "run"]
+
+DESCRIPTION = """\
+Make a dataset for machine learning of images, or of series: keyed samples in shards of messages.
+
+OUTPUT becomes a folder of shards, each with an index of its keys, and a manifest of all. A sample
+is {"key": "00012", "data": array, "label": ...}. In Python,
+
+  reader = tl.datasets.ShardedReader("OUTPUT")
+
+reads them in any order, tl.datasets.torch shares them among ranks and workers, and
+tl.images.fromdataset makes images of them again. OUTPUT appears when it is complete. What a run
+that was interrupted has done is kept beside it, and the same command goes on from there.
+OUTPUT.summary.json says what was read, which labels there are, where and how fast.
+"""
+
+EXAMPLES = """\
+examples:
+  a folder of PNG files, and a column of a table with a label for each, in the order of their names:
+    python spark-submit/make_dataset.py --input cells --labels cells.csv:kind --output cells-data
+
+  one TIFF file with a page for each image, shards of 16 MB, arrays called "image":
+    python spark-submit/make_dataset.py --input movie.tif --nplanes 1 --field image \\
+        --shard 16 --output movie-data
+
+  see what would be done, without doing it:
+    python spark-submit/make_dataset.py --input cells --output cells-data --dry-run
+
+  on Spark, all cores of this machine, a gigabyte at a time:
+    spark-submit --master 'local[*]' spark-submit/make_dataset.py --input cells \\
+        --output cells-data --batch 1000
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """All options, each with what it means."""
+    options = scripts.command_line(DESCRIPTION, EXAMPLES)
+    add = options.add_argument
+    add("--input", required=True, metavar="PATH", help="a file, a folder or a quoted pattern")
+    add("--output", required=True, metavar="DIR", help="the folder to write; empty, or not there")
+    add(
+        "--labels",
+        metavar="FILE[:NAME]",
+        help="one for each image, in their order: a column of a text file whose first line names "
+        "the columns, or JSON: a list, or of {name, value}; numbers stay numbers",
+    )
+    add("--field", default="data", metavar="NAME", help="of the array in a sample (%(default)s)")
+    add("--shard", type=float, default=64, metavar="MB", help="of a file of samples (%(default)s)")
+    scripts.batches(options, "read and written between two notes of what is done")
+    reading(options)
+    scripts.where(options)
+    return options
+
+
+def run(options: argparse.Namespace) -> int:
+    """Plan the job, and do it unless this is a dry run."""
+    plan = make_dataset.plan(
+        look(options.input, **reading_options(options)),
+        options.output,
+        field=options.field,
+        labels=options.labels,
+        shard=int(options.shard * 10**6),
+    )
+    if options.dry_run:
+        print(scripts.described(_rows(plan, options)))
+        return 0
+    with progress():
+        summary = make_dataset.run(
+            plan, started(options.engine), batch=options.batch * 10**6,
+            npartitions=options.npartitions, overwrite=options.overwrite, resume=options.resume,
+            command=scripts.command(),
+        )  # fmt: skip
+    told = f"{summary['samples']} samples{scripts.before(summary)}"
+    print(f"{options.output}: {told}; {scripts.speed(summary)}")
+    return 0
+
+
+def _rows(plan: make_dataset.Plan, options: argparse.Namespace) -> dict[str, str]:
+    labels = plan.told["labels"]
+    named = f"{labels['different']} different: {labels['first']}" if labels else "none"
+    return {
+        "input": scripts.contained(options.input, plan.contents),
+        "labels": named,
+        "engine": scripts.spread(options.engine, plan.contents.source, options.npartitions),
+        "shards": f"of {plan.shard / 1e6:g} MB, arrays called {plan.field!r}",
+        "output": scripts.placed(options.output),
+        "summary": beside(options.output),
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the command line, do the job, return the exit code."""
+    return scripts.main(parser(), run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

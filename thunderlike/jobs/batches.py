@@ -1,0 +1,177 @@
+"""A batch of records at a time: what is done is kept, and taken up by the next run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from thunderlike import storage
+from thunderlike.config import config
+from thunderlike.data.assembling import each_block
+from thunderlike.engines.planned import Part
+from thunderlike.errors import NotFound
+from thunderlike.progress import track
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from thunderlike.engines.base import Array, Engine, Records, Source
+    from thunderlike.jobs.targets import Target
+    from thunderlike.storage import Entry
+
+__all__ = ["Batches", "fingerprint", "hidden", "loading", "written"]
+
+Found = list[Any]
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Records to be loaded some at a time.
+
+    Parameters
+    ----------
+    count : int
+        Of all records.
+    rows : int
+        Of those loaded at a time.
+    load : callable
+        From the first number, and the one after the last, to these on their engine.
+    """
+
+    count: int
+    rows: int
+    load: Callable[[int, int], Records]
+
+    @property
+    def starts(self) -> range:
+        """The first record of each batch."""
+        return range(0, self.count, self.rows)
+
+
+def loading(
+    source: Source, engine: Engine, nbytes: int | None, npartitions: int | None = None
+) -> Batches:
+    """Load the records of a source, so many bytes at a time; None for all at once."""
+    spec = source.spec
+    rows = spec.count if nbytes is None else nbytes // spec.record_bytes
+
+    def load(start: int, stop: int) -> Records:
+        return engine.load(Part(source, start, stop), npartitions)
+
+    return Batches(spec.count, max(1, rows), load)
+
+
+def written(
+    path: str,
+    target: Target,
+    batches: Batches,
+    plan: Mapping[str, Any],
+    *,
+    overwrite: bool = False,
+    resume: bool = True,
+) -> int:
+    """Write all batches, and make one result of them.
+
+    Parameters
+    ----------
+    path : path
+        Of the result, which appears when all is done.
+    target : Target
+        What writes it.
+    batches : Batches
+        What is written.
+    plan : mapping
+        All that has to be the same for what an earlier run has done to be used, as JSON can hold.
+    overwrite : bool
+        Replace what an earlier call wrote there.
+    resume : bool
+        Use what an earlier run of the same plan has done; else begin anew.
+
+    Returns
+    -------
+    int
+        How many batches an earlier, interrupted run had done already.
+
+    Notes
+    -----
+    What is done is kept in the folder ``.<name>.unfinished`` beside `path` until all is; delete it
+    to forget it.
+    """
+    work = hidden(path, "unfinished")
+    with target.opened(storage.at(path), overwrite) as place:
+        _prepare(work, json.dumps(plan, sort_keys=True, default=str).encode(), resume=resume)
+        target.skipped = _batches(batches, work, target)
+        notes = [_noted(work, number) or [] for number in range(len(batches.starts))]
+        target.finish(place, storage.join(work, "files"), [item for note in notes for item in note])
+    storage.delete(work)
+    return target.skipped
+
+
+def hidden(path: str, what: str) -> str:
+    """Address of something hidden beside a path.
+
+    Examples
+    --------
+    >>> hidden("memory://out/map/", "unfinished")
+    'memory://out/.map.unfinished'
+    """
+    name = path.rstrip("/").rpartition("/")[2]
+    return storage.join(storage.parent(path.rstrip("/")), f".{name}.{what}")
+
+
+def fingerprint(files: Sequence[Entry]) -> str:
+    """What tells whether files are those of an earlier run: their paths and sizes."""
+    return hashlib.sha256(repr([(str(f.path), f.size) for f in files]).encode()).hexdigest()
+
+
+def _batches(batches: Batches, work: str, target: Target) -> int:
+    """Write each batch that no earlier run has written; return how many one had."""
+    write, skipped = target.writer(storage.join(work, "files")), 0
+    with track("working", batches.count) as progress, config(chunk_bytes=target.block_bytes):
+        for number, start in enumerate(batches.starts):
+            stop = min(start + batches.rows, batches.count)
+            if _noted(work, number) is None:
+                found = each_block(batches.load(start, stop), work, _Shifted(write, start))
+                note = json.dumps([target.note(item) for item in found])
+                storage.write(_note(work, number), note.encode())
+            else:
+                skipped += 1
+            progress.advance(stop - start)
+    return skipped
+
+
+@dataclass(frozen=True)
+class _Shifted:
+    """A writer of blocks that are numbered from the beginning of a batch."""
+
+    write: Callable[[int, Array], Found]
+    by: int
+
+    def __call__(self, start: int, block: Array) -> Found:
+        return self.write(start + self.by, block)
+
+
+def _prepare(work: str, plan: bytes, *, resume: bool) -> None:
+    """Take up a folder of the same plan; begin anew for any other."""
+    mark = storage.join(work, "plan.json")
+    try:
+        same = resume and storage.read(mark) == plan
+    except NotFound:
+        same = False
+    if not same:
+        storage.delete(work)
+        storage.write(mark, plan)
+
+
+def _note(work: str, number: int) -> str:
+    return storage.join(work, f"batch-{number:06d}.json")
+
+
+def _noted(work: str, number: int) -> Found | None:
+    try:
+        found: Found = json.loads(storage.read(_note(work, number)))
+    except NotFound:
+        return None
+    return found

@@ -1,0 +1,154 @@
+"""Images, or series, as a dataset for machine learning: keyed samples in shards of messages."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike.errors import SpecError
+from thunderlike.jobs.batches import fingerprint, loading, written
+from thunderlike.jobs.convert import BATCH
+from thunderlike.jobs.labels import read_labels
+from thunderlike.jobs.summaries import Steps, beside, summary
+from thunderlike.jobs.summaries import write as write_summary
+from thunderlike.jobs.targets import FILE_BYTES, Messages
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from thunderlike.engines import Engine
+    from thunderlike.jobs.contents import Contents
+
+__all__ = ["Plan", "plan", "run"]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A job that can be done: its input and its labels were found, and they fit.
+
+    Parameters
+    ----------
+    contents : Contents
+        What is read.
+    output : str
+        The folder to write.
+    field : str
+        What a sample calls its array.
+    labels : ndarray or None
+        What each record is called.
+    shard : int
+        Bytes of the arrays in a shard, at most.
+    """
+
+    contents: Contents
+    output: str
+    field: str = "data"
+    labels: NDArray[Any] | None = None
+    shard: int = FILE_BYTES
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What is known of the labels, as JSON can hold."""
+        if self.labels is None:
+            return {"field": self.field, "labels": None}
+        kinds = np.unique(self.labels)
+        told = {"dtype": str(self.labels.dtype), "different": len(kinds)}
+        return {"field": self.field, "labels": told | {"first": kinds[:10].tolist()}}
+
+
+def plan(
+    contents: Contents,
+    output: str,
+    *,
+    field: str = "data",
+    labels: str | None = None,
+    shard: int = FILE_BYTES,
+) -> Plan:
+    """Read the labels, and check that the job can be done; no record is read.
+
+    Parameters
+    ----------
+    contents : Contents
+        From :func:`thunderlike.jobs.contents.look`: images, or series.
+    output, field, shard
+        As of :class:`Plan`.
+    labels : str, optional
+        ``FILE`` or ``FILE:NAME`` with one for each record, in their order.
+
+    Raises
+    ------
+    ThunderlikeError
+        When the labels cannot be read, or are not as many as the records.
+    SpecError
+        For a field that means something else in a sample, and for shards of no size.
+    """
+    if field in ("key", "label"):
+        raise SpecError(f"the field {field!r} is something else in a sample: give another name")
+    if shard < 1:
+        raise SpecError(f"a shard has 1 byte or more, not {shard}")
+    named = None if labels is None else read_labels(labels, contents.collection.count())
+    return Plan(contents, output, field, named, shard)
+
+
+def run(
+    plan: Plan,
+    engine: Engine,
+    *,
+    batch: int = BATCH,
+    npartitions: int | None = None,
+    overwrite: bool = False,
+    resume: bool = True,
+    command: str = "",
+) -> dict[str, Any]:
+    """Write the folder of shards, whole or not at all, and beside it what was done.
+
+    Parameters
+    ----------
+    plan : Plan
+    engine : Engine
+        What reads and writes.
+    batch : int
+        Bytes of records between two notes of what is done; locally, what is in memory at a time.
+    npartitions : int, optional
+        Parts to spread a batch over, on Spark.
+    overwrite : bool
+        Replace what an earlier call wrote there.
+    resume : bool
+        Use what an interrupted run of the same plan has done.
+    command : str
+        How it was called, for the record.
+
+    Returns
+    -------
+    dict
+        What ``OUTPUT.summary.json`` says.
+
+    Raises
+    ------
+    Exists, StorageError
+        When the folder may not be written; before anything is read.
+
+    Notes
+    -----
+    One pass. A shard is named by its first record, whatever engine wrote it; none reaches over the
+    end of a batch.
+    """
+    steps, contents = Steps(), plan.contents
+    target = Messages(contents.collection, plan.field, plan.labels, plan.shard)
+    told = {"input": contents.told(), **plan.told}
+    same = told | {"files": fingerprint(contents.files), "labels": _hash(plan.labels)}
+    same |= {"shard": plan.shard, "batch": batch}
+    batches = loading(contents.source, engine, batch, npartitions)
+    with steps.timed("write"):
+        done = written(plan.output, target, batches, same, overwrite=overwrite, resume=resume)
+    told |= {"samples": batches.count, "batches_done_before": done}
+    found = summary(told, plan.output, engine, steps, command)
+    write_summary(beside(plan.output), found)
+    return found
+
+
+def _hash(labels: NDArray[Any] | None) -> str | None:
+    return None if labels is None else hashlib.sha256(repr(labels.tolist()).encode()).hexdigest()

@@ -1,0 +1,307 @@
+"""Mean, deviation, percentiles and dF/F of every pixel, a batch of pixels at a time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike import storage
+from thunderlike.data.assembling import filled, joined
+from thunderlike.data.images import Images
+from thunderlike.engines import Spec
+from thunderlike.engines.planned import Part
+from thunderlike.errors import SpecError
+from thunderlike.formats import hdf5, raw
+from thunderlike.jobs.batches import Batches, fingerprint, hidden, loading, written
+from thunderlike.jobs.contents import look
+from thunderlike.jobs.convert import BATCH, convert
+from thunderlike.jobs.figures import DFF, Baseline, Figures
+from thunderlike.jobs.summaries import Steps, put, summary
+from thunderlike.jobs.summaries import write as write_summary
+from thunderlike.jobs.targets import Target
+from thunderlike.storage.drafts import draft
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from thunderlike.engines import Engine
+    from thunderlike.engines.base import Array, Records
+    from thunderlike.jobs.contents import Contents
+
+__all__ = ["BATCH", "Baseline", "Figures", "Plan", "plan", "run"]
+
+_BLOCK = 2**25  # bytes of the pixels that one thread works on
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A job that can be done: its input was found, and the arguments make sense.
+
+    Parameters
+    ----------
+    contents : Contents
+        What is read: images, or series.
+    output : str
+        The folder to write.
+    figures : Figures
+        What is computed.
+    """
+
+    contents: Contents
+    output: str
+    figures: Figures
+
+    @property
+    def is_movie(self) -> bool:
+        """Whether images have to be turned into series."""
+        return isinstance(self.contents.collection, Images)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the series: of the pixels, and how many values each has."""
+        shape = self.contents.collection.shape
+        return (*shape[1:], shape[0]) if self.is_movie else shape
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The files that are written."""
+        return ("stats.h5", *(["dff.h5"] if self.figures.baseline else []), "summary.json")
+
+
+def plan(contents: Contents, output: str, figures: Figures) -> Plan:
+    """Check that the job can be done; nothing is read.
+
+    Parameters
+    ----------
+    contents : Contents
+        From :func:`thunderlike.jobs.contents.look`: images, or series.
+    output, figures
+        As of :class:`Plan`.
+
+    Raises
+    ------
+    SpecError
+        For a percentile that is none, a baseline that there is not, and for records that are no
+        real numbers, or none at all.
+    """
+    made = Plan(contents, output, figures)
+    if 0 in made.shape:
+        raise SpecError(f"there is nothing to compute of values of shape {made.shape}")
+    figures.of(np.zeros((1, made.shape[-1]), contents.collection.dtype))  # what cannot be, now
+    return made
+
+
+def run(
+    plan: Plan,
+    engine: Engine,
+    *,
+    batch: int | None = BATCH,
+    npartitions: int | None = None,
+    overwrite: bool = False,
+    resume: bool = True,
+    command: str = "",
+) -> dict[str, Any]:
+    """Do the job and write the folder, whole or not at all.
+
+    Parameters
+    ----------
+    plan : Plan
+    engine : Engine
+        Where to compute.
+    batch : int, optional
+        Bytes of recorded values between two notes of what is done; locally, in memory at a time.
+        None does all at once, as is right for Spark, which keeps its own bounds.
+    npartitions : int, optional
+        Parts to spread what is read over, on Spark.
+    overwrite : bool
+        Replace what an earlier run wrote there.
+    resume : bool
+        Use what an interrupted run of the same plan has done.
+    command : str
+        How it was called, for the record.
+
+    Returns
+    -------
+    dict
+        What ``summary.json`` says.
+
+    Raises
+    ------
+    Exists, StorageError
+        When the folder may not be written; before anything is computed.
+    FormatError
+        For a file that cannot be read, or is of another size than the first; names it.
+
+    Notes
+    -----
+    Series are read once. Images that are one batch are read once, and turned into series; on Spark
+    that is one shuffle. Images of more than one batch are first rewritten as an HDF5 file from
+    which pixels are read as easily as images: it stands in the hidden folder of what is done, takes
+    the movie's bytes less what zlib saves, and goes with it.
+    """
+    target = _Statistics(plan, engine, command)
+    told = {**plan.contents.told(), **asdict(plan.figures), "batch": batch}
+    told["files"] = fingerprint(plan.contents.files)
+    batches = _Pixels(plan, engine, npartitions).batches(batch)
+    written(plan.output, target, batches, told, overwrite=overwrite, resume=resume)
+    return target.summary
+
+
+@dataclass(frozen=True)
+class _Pixels:
+    """Loads the series of some pixels, after what has to be done before that can be."""
+
+    plan: Plan
+    engine: Engine
+    npartitions: int | None
+
+    def batches(self, nbytes: int | None) -> Batches:
+        """As many pixels at a time as have so many bytes; None for all."""
+        contents = self.plan.contents
+        if not self.plan.is_movie:
+            return loading(contents.source, self.engine, nbytes, self.npartitions)
+        *pixels, length = self.plan.shape
+        count, each = math.prod(pixels), length * contents.collection.dtype.itemsize
+        if nbytes is None or count * each <= nbytes:
+            return Batches(count, count, self._at_once)
+        return Batches(count, max(1, nbytes // each), partial(self._some, nbytes))
+
+    def _at_once(self, *_: int) -> Records:
+        records = self.engine.load(self.plan.contents.source, self.npartitions)
+        return Images(records).toseries()._records
+
+    def _some(self, nbytes: int, start: int, stop: int) -> Records:
+        # Beside the batches that are done: kept as long as they are, and of the same plan.
+        movie = storage.join(hidden(self.plan.output, "unfinished"), "movie.h5")
+        if not storage.exists(movie):
+            convert(self.plan.contents, movie, "hdf5", engine=self.engine, batch=nbytes)
+        source = look(movie, as_series=True, axis=0).source
+        return self.engine.load(Part(source, start, stop), self.npartitions)
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Computes the figures of a block where it is, and writes them there."""
+
+    folder: str
+    figures: Figures
+
+    def __call__(self, start: int, block: Array) -> list[Any]:
+        """Write two files; the same ones if the block comes again."""
+        if not len(block):
+            return []
+        for what, values in zip(("maps", "dff"), self.figures.of(block), strict=True):
+            if values is not None:
+                put(self.folder, f"{what}-{start:012d}", raw.encode(values))
+        return [(start, len(block))]
+
+
+class _Statistics(Target):
+    """The folder of the job.
+
+    Attributes
+    ----------
+    summary : dict
+        What was done; when it is.
+    """
+
+    summary: dict[str, Any]
+
+    def __init__(self, plan: Plan, engine: Engine, command: str) -> None:
+        super().__init__(plan.contents.collection)
+        self._plan, self._engine, self._command = plan, engine, command
+        self._steps = Steps()
+
+    @property
+    def block_bytes(self) -> int:
+        return _BLOCK
+
+    def opened(self, path: str, overwrite: bool) -> AbstractContextManager[str]:
+        known = ("stats.h5", "dff.h5", "summary.json")
+        return storage.output(path, known, overwrite=overwrite)
+
+    def writer(self, folder: str) -> _Writer:
+        return _Writer(folder, self._plan.figures)
+
+    def finish(self, place: str, files: str, notes: list[Any]) -> None:
+        self._steps.lap("compute")
+        made = _Assembled(self._plan.shape, self._plan.figures.names, files, notes)
+        ranges = made.maps(storage.join(place, "stats.h5"))
+        if self._plan.figures.baseline:
+            made.dff(storage.join(place, "dff.h5"))
+        self._steps.lap("write")
+        told = {
+            "input": self._plan.contents.told(),
+            "baseline": self._plan.figures.baseline and asdict(self._plan.figures.baseline),
+            "maps": ranges,
+            "batches_done_before": self.skipped,
+        }
+        self.summary = summary(told, self._plan.output, self._engine, self._steps, self._command)
+        write_summary(storage.join(place, "summary.json"), self.summary)
+
+
+@dataclass(frozen=True)
+class _Assembled:
+    """Puts together what was written of each block; a slab in memory at a time."""
+
+    shape: tuple[int, ...]
+    names: tuple[str, ...]
+    files: str
+    notes: list[Any]
+
+    def maps(self, path: str) -> dict[str, Any]:
+        """Write an array for each map; return the range of each."""
+        spec = Spec(math.prod(self.shape[:-1]), (len(self.names),), np.dtype(np.float64))
+        with draft(path, hdf5.looks_like) as made:
+            return {name: self._map(made.file, spec, name) for name in self.names}
+
+    def _map(self, file: Path, spec: Spec, name: str) -> dict[str, float | None]:
+        seen, column = _Range(), self.names.index(name)
+        with hdf5.Writer(file, self.shape[:-1], spec.dtype, name=name) as sink:
+            slabs = self._slabs("maps", spec, sink.rows)
+            filled(
+                sink, (seen.of(start, slab[..., column]) for start, slab in slabs), self.shape[0]
+            )
+        return seen.told()
+
+    def dff(self, path: str) -> None:
+        """Write the series."""
+        spec = Spec(math.prod(self.shape[:-1]), self.shape[-1:], DFF)
+        with (
+            draft(path, hdf5.looks_like) as made,
+            hdf5.Writer(made.file, self.shape, DFF, time=len(self.shape) - 1) as sink,
+        ):
+            filled(sink, self._slabs("dff", spec, sink.rows), self.shape[0])
+
+    def _slabs(self, what: str, spec: Spec, rows: int) -> Iterator[tuple[int, Array]]:
+        found = [
+            (storage.join(self.files, f"{what}-{start:012d}"), count) for start, count in self.notes
+        ]
+        return joined(found, spec, self.shape[:-1], rows)
+
+
+class _Range:
+    """The least and the largest of many values, those that are defined."""
+
+    def __init__(self) -> None:
+        self._found = [np.inf, -np.inf]
+        self._undefined = 0
+
+    def of(self, start: int, values: Array) -> tuple[int, Array]:
+        """Look at some, and hand them on, in one piece."""
+        defined = values[~np.isnan(values)]
+        self._undefined += values.size - defined.size
+        self._found[0] = float(defined.min(initial=self._found[0]))
+        self._found[1] = float(defined.max(initial=self._found[1]))
+        return start, np.ascontiguousarray(values)
+
+    def told(self) -> dict[str, Any]:
+        """What was seen; None where nothing is defined."""
+        low, high = (value if np.isfinite(value) else None for value in self._found)
+        return {"min": low, "max": high, "undefined": self._undefined}
