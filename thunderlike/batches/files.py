@@ -34,7 +34,8 @@ from thunderlike.batches.cropping import cropped
 from thunderlike.batches.index import FilesIndex
 from thunderlike.batches.items import named
 from thunderlike.batches.tables import LABELS, Table
-from thunderlike.errors import BadIndex, FormatError, SpecError
+from thunderlike.errors import BadIndex, SpecError
+from thunderlike.formats.base import damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +70,7 @@ def load(batch: Batch, src: Any, fmt: str | None, dst: Any, **options: Any) -> B
     if fmt is None:
         found = cropped(src, batch._places())
     else:
-        labels, arrays = _format(fmt)[0](src, batch, **options)
+        labels, arrays = _read(src, fmt, batch, options)
         found = cropped(arrays, _rows(labels, batch.indices, src))
     return _into(batch, found, dst, in_memory=fmt is None)
 
@@ -107,6 +108,12 @@ def _names(batch: Batch, components: Any) -> tuple[str, ...]:
     if components is None:
         return batch.components or ()
     return (components,) if isinstance(components, str) else tuple(components)
+
+
+def _read(src: Any, fmt: str, batch: Batch, options: dict[str, Any]) -> Table:
+    read = _format(fmt)[0]
+    with damage(fmt, str(src)):
+        return read(src, batch, **options)
 
 
 def _into(batch: Batch, found: Any, dst: Any, *, in_memory: bool) -> Batch:
@@ -152,7 +159,7 @@ def _format(fmt: str) -> tuple[Callable[..., Table], Callable[..., None]]:
 
 
 def _read_npz(src: Any, _batch: Batch) -> Table:
-    return _from_npz(storage.read(src), src)
+    return _from_npz(storage.read(src))
 
 
 def _write_npz(dst: Any, labels: Any, arrays: dict[str, Any]) -> None:
@@ -169,13 +176,10 @@ def _as_npz(arrays: dict[str, Any]) -> bytes:
     return stream.getvalue()
 
 
-def _from_npz(data: bytes, src: Any) -> Table:
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        return arrays.pop(LABELS), arrays
-    except (ValueError, KeyError, OSError, EOFError) as error:
-        raise FormatError(f"{src}: no npz file of a batch: {error}") from error
+def _from_npz(data: bytes) -> Table:
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    return arrays.pop(LABELS), arrays
 
 
 def _read_hdf5(src: Any, _batch: Batch) -> Table:
@@ -253,11 +257,8 @@ def _read_blosc(src: Any, batch: Batch) -> Table:
     )
     found = []
     for path in paths:
-        try:
-            data = blosc2.decompress2(storage.read(path))
-        except (RuntimeError, ValueError) as error:
-            raise FormatError(f"{path}: no blosc file: {error}") from error
-        found.append(_from_npz(data, path)[1])
+        with damage("blosc", path):
+            found.append(_from_npz(blosc2.decompress2(storage.read(path)))[1])
     return batch.indices, {
         name: assembled([_alone(one[name]) for one in found]) for name in found[0]
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike._lazy import optional
-from thunderlike.errors import SpecError
+from thunderlike.errors import FormatError, SpecError
 
 if TYPE_CHECKING:
     from thunderlike.batches.batch import Batch
@@ -45,6 +46,8 @@ def _unflat(frame: Any) -> dict[str, Any]:
 
 def _shaped(parts: dict[tuple[int, ...], Any]) -> Any:
     shape = tuple(max(axis) + 1 for axis in zip(*parts, strict=True))
+    if math.prod(shape) != len(parts):
+        raise FormatError(f"{len(parts)} columns are no array of shape {shape} for each item")
     first = next(iter(parts.values()))
     if not shape:
         return first.astype(str) if first.dtype == object else first

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tarfile
 import threading
 import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["Archive", "Folder", "Member", "Tar", "Zip", "opened"]
-
-# What the standard library answers damage with.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, tarfile.TarError, EOFError, OSError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -127,9 +123,11 @@ class Archive(ABC):
             yield
         except ThunderlikeError:
             raise
-        except _DAMAGE as error:
+        except Exception as error:  # the standard library answers damage with almost anything
+            self.close()
             at = f" at {name!r}" if name else ""
-            raise FormatError(f"{self.path}: damaged{at}: {error}; get it anew") from error
+            told = " ".join(str(error).split())[:300]  # some repeat what is in the file
+            raise FormatError(f"{self.path}: damaged{at}: {told}; get it anew") from error
 
 
 class Zip(Archive):

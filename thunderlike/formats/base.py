@@ -77,6 +77,7 @@ class Format(Protocol):
         """Return the same bytes for the same array, always; SpecError for one that does not fit."""
 
 
+_TOLD = 300  # characters of what a parser says: some repeat the file
 _MAGIC = {
     b"II*\0": "tiff",
     b"MM\0*": "tiff",
@@ -110,18 +111,20 @@ def checked(data: bytes, name: str) -> bytes:
 
 
 @contextmanager
-def damage(name: str) -> Iterator[None]:
+def damage(name: str, path: str = "") -> Iterator[None]:
     """Raise FormatError for whatever a foreign parser raises over bytes that it cannot read.
 
-    Parsers answer damaged bytes with almost any exception: index, key, overflow, memory, zlib.
+    Parsers answer damaged bytes with almost any exception: index, key, overflow, memory, zlib. The
+    message begins with the path, where one is given.
     """
     try:
         yield
     except ThunderlikeError:
         raise
     except Exception as error:
-        found = str(error) or type(error).__name__
-        raise FormatError(f"damaged or cut short {name.upper()} file: {found}") from error
+        found = " ".join(str(error).split())[:_TOLD] or type(error).__name__
+        at = f"{path}: " if path else ""
+        raise FormatError(f"{at}damaged or cut short {name.upper()} file: {found}") from error
 
 
 def native(array: NDArray[Any]) -> NDArray[Any]:

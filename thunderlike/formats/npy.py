@@ -177,4 +177,6 @@ def _parsed(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any], Literal["
         shape, fortran, dtype = _HEADERS[version](stream)
     if dtype.kind not in "buifc":
         raise FormatError(f"the npy file holds {dtype}, not numbers")
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize >= 2**63:
+        raise FormatError(f"damaged npy file: no array has shape {shape!s:.80}")
     return shape, dtype, "F" if fortran else "C", stream.tell()

@@ -5,24 +5,64 @@ from __future__ import annotations
 import io
 import pickle
 import zipfile
+from collections import OrderedDict
 from typing import Any
 
+import numpy as np
+
 from thunderlike.errors import FormatError
+from thunderlike.formats import raw
+from thunderlike.formats.base import damage, numbers
 
 __all__ = ["checkpoint", "load"]
 
-_CORE = ("numpy.core.multiarray", "numpy._core.multiarray")
-_ALLOWED = {
-    *((module, name) for module in _CORE for name in ("_reconstruct", "scalar")),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("_codecs", "encode"),  # bytes, as protocol 2 of Python 3 has them
-    ("collections", "OrderedDict"),
+
+class _Dtype:
+    """Stands for a dtype: numpy believes whatever a pickle says of one, and crashes."""
+
+    def __init__(self, code: str, *_: Any) -> None:
+        self.made = numbers(code)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.made = self.made.newbyteorder(state[1])
+
+
+class _Array(np.ndarray):
+    """An array of numbers, once its bytes are seen to be as many as its shape takes."""
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        version, shape, dtype, fortran, data = state
+        if not isinstance(dtype, _Dtype):
+            raise FormatError("an array of no dtype")
+        raw.decode(data, shape, dtype.made)
+        super().__setstate__((version, shape, dtype.made, fortran, data))
+
+
+def _array(*_: Any) -> Any:
+    return np.ndarray.__new__(_Array, 0)
+
+
+def _scalar(dtype: _Dtype, data: bytes) -> Any:
+    return raw.decode(data, (), dtype.made)[()]
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    """Bytes, as protocol 2 of Python 3 has them."""
+    return text.encode(encoding)
+
+
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Dtype,
+    ("_codecs", "encode"): _encode,
+    ("collections", "OrderedDict"): OrderedDict,
 }
+for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+    _ALLOWED |= {(_module, "_reconstruct"): _array, (_module, "scalar"): _scalar}
 
 
 class _Plain(pickle.Unpickler):
-    """Refuses everything but values and what rebuilds a numpy array."""
+    """Refuses everything but values and what rebuilds a numpy array, which is not numpy's own."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
@@ -30,7 +70,7 @@ class _Plain(pickle.Unpickler):
                 f"asks for {module}.{name}, which is neither a plain value nor a numpy array; "
                 "nothing was run"
             )
-        return super().find_class(module, name)
+        return _ALLOWED[module, name]
 
 
 def load(data: bytes, what: str, encoding: str = "bytes") -> Any:
@@ -71,7 +111,7 @@ def checkpoint(data: bytes, what: str) -> Any:
     """Read the values of a PyTorch file that holds no tensors, as :func:`load`."""
     if not zipfile.is_zipfile(io.BytesIO(data)):
         raise FormatError(f"{what}: is no PyTorch file of version 1.6 or newer")
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+    with damage("PyTorch", what), zipfile.ZipFile(io.BytesIO(data)) as archive:
         for name in archive.namelist():
             if name.endswith("/data.pkl"):
                 return load(archive.read(name), what, encoding="utf-8")

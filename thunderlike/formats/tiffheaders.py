@@ -179,7 +179,7 @@ def chain(stream: BinaryIO, magic: bytes) -> list[int]:
             at = offset + struct.calcsize(kind.count) + tags * tag
     except ThunderlikeError:
         raise
-    except (struct.error, OverflowError, OSError):
+    except (struct.error, ValueError, OverflowError, OSError):
         raise FormatError(
             f"TIFF file cut short: the header of page {max(len(found) - 1, 0)} lies behind its "
             f"end at byte {stream.seek(0, io.SEEK_END)}"

@@ -293,7 +293,7 @@ def _check_codecs(page: TiffPage) -> None:
     if known and page.bitspersample in _PLAIN_BITS:
         return
     name = getattr(page.compression, "name", str(page.compression))
-    what = f"TIFF pages of {page.bitspersample} bits a pixel and compression {name}"
+    what = f"TIFF pages of {page.bitspersample} bits a pixel and compression {name!s:.40}"
     try:
         optional("imagecodecs", extra="codecs")
     except MissingExtra as error:

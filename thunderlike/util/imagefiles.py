@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,13 +49,14 @@ def load(path: str | os.PathLike[str], dtype: DTypeLike = np.float64) -> NDArray
 
 def load_raw(path: str | os.PathLike[str]) -> NDArray[Any]:
     """Read an image file as it is: an image with a palette gives the numbers of its colours."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    try:
-        with Image.open(path) as im:
-            return np.array(im)
-    except UnidentifiedImageError as error:
-        raise FormatError(f"{path}: is no image that Pillow reads") from error
+    with Path(path).open("rb") as file:  # what the system says of a missing file passes
+        try:
+            with Image.open(file) as im:
+                return np.array(im)
+        except Exception as error:  # Pillow answers damage with almost anything
+            raise FormatError(f"{path}: is no image that Pillow reads: {error}") from error
 
 
 def save(path: str | os.PathLike[str], im: ArrayLike) -> None:
