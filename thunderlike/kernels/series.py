@@ -14,7 +14,7 @@ import numpy as np
 
 from thunderlike.errors import SpecError
 from thunderlike.kernels.checks import is_between, is_whole
-from thunderlike.kernels.tiles import centered, norm, tiles
+from thunderlike.kernels.tiles import centered, deviations, norm, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,10 @@ def center(block: Array) -> Array:
     array([[-2., -1.,  3.],
            [ 0.,  0.,  0.]])
     """
-    return _by_tiles(centered, block)
+    out = np.empty(block.shape, result_dtype(block.dtype))
+    for rows, tile in deviations(block):
+        out[rows] = tile
+    return out
 
 
 @np.errstate(all="ignore")
@@ -102,7 +105,10 @@ def standardize(block: Array) -> Array:
     array([[ 2.,  4.,  2.,  4.],
            [nan, nan, nan, nan]])
     """
-    return _by_tiles(lambda tile: tile / _std(centered(tile.copy())), block)
+    out = np.empty(block.shape, result_dtype(block.dtype))
+    for rows, tile in deviations(block):
+        np.divide(block[rows], _std(tile), out=out[rows], casting="same_kind")
+    return out
 
 
 @np.errstate(all="ignore")
@@ -129,7 +135,10 @@ def zscore(block: Array) -> Array:
     array([[-1.,  1., -1.,  1.],
            [nan, nan, nan, nan]])
     """
-    return _by_tiles(_zscored, block)
+    out = np.empty(block.shape, result_dtype(block.dtype))
+    for rows, tile in deviations(block):
+        np.divide(tile, _std(tile), out=out[rows], casting="same_kind")
+    return out
 
 
 @np.errstate(all="ignore")
@@ -267,9 +276,8 @@ def correlate(block: Array, signals: ArrayLike) -> Array:
     """
     against = _unit_signals(signals, block.shape[1])
     out = np.empty((len(block), len(against)), result_dtype(block.dtype))
-    for rows, tile in tiles(block):
-        deviations = centered(tile)
-        out[rows] = np.clip(deviations @ against.T / _size(deviations), -1, 1)
+    for rows, tile in deviations(block):
+        out[rows] = np.clip(tile @ against.T / _size(tile), -1, 1)
     return out
 
 
@@ -306,20 +314,15 @@ def _by_tiles(function: Callable[[Array], Array], block: Array) -> Array:
     return out
 
 
-def _size(deviations: Array) -> Array:
+def _size(tile: Array) -> Array:
     """Root of the sum of squares of each record, as a column; NaN instead of 0."""
-    length = norm(deviations)
+    length = norm(tile)
     return np.where(length == 0, np.nan, length)
 
 
-def _std(deviations: Array) -> Array:
-    return _size(deviations) / np.sqrt(deviations.shape[1])
-
-
-def _zscored(tile: Array) -> Array:
-    deviations = centered(tile)
-    deviations /= _std(deviations)
-    return deviations
+def _std(tile: Array) -> Array:
+    """Standard deviation of records that have been centered."""
+    return _size(tile) / np.sqrt(tile.shape[1])
 
 
 def _unit_signals(signals: ArrayLike, length: int) -> Array:
@@ -331,8 +334,8 @@ def _unit_signals(signals: ArrayLike, length: int) -> Array:
             f"give one signal of shape ({length},), or several of shape (m, {length})"
         )
     result_dtype(given.dtype)
-    deviations = centered(np.array(np.atleast_2d(given), np.float64))
-    return deviations / _size(deviations)
+    rows = np.array(np.atleast_2d(given), np.float64)
+    return centered(rows, rows) / _size(rows)
 
 
 @lru_cache(maxsize=8)

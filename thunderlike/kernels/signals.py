@@ -14,7 +14,7 @@ from thunderlike.errors import SpecError
 from thunderlike.kernels.checks import is_whole
 from thunderlike.kernels.moments import sum_dtype
 from thunderlike.kernels.series import result_dtype
-from thunderlike.kernels.tiles import centered, norm, tiles
+from thunderlike.kernels.tiles import centered, deviations, norm, tiles
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -63,8 +63,8 @@ def fourier(block: Array, freq: int) -> Array:
             f"cycles from 0 to less than {half}, half the length"
         )
     out = np.empty((len(block), 2), result_dtype(block.dtype))
-    for rows, tile in tiles(block):
-        waves = rfft(centered(tile), axis=1)[:, :half]
+    for rows, tile in deviations(block):
+        waves = rfft(tile, axis=1)[:, :half]
         at = waves[:, int(freq)]
         out[rows, 0] = np.abs(at) / norm(np.abs(waves))[:, 0]
         phase = -np.pi / 2 - np.angle(at)
@@ -156,8 +156,8 @@ def crosscorr(block: Array, signal: ArrayLike, lag: int = 0) -> Array:
     """
     lagged = _lagged(signal, block.shape[1], lag)
     out = np.empty((len(block), len(lagged)), result_dtype(block.dtype))
-    for rows, tile in tiles(block):
-        out[rows] = _unit(centered(tile)) @ lagged.T
+    for rows, tile in deviations(block):
+        out[rows] = _unit(tile) @ lagged.T
     return out
 
 
@@ -212,8 +212,8 @@ def _lagged(signal: ArrayLike, length: int, lag: int) -> Array:
     if not is_whole(lag, 0, max(1, length)):
         raise SpecError(f"lag {lag!r} must be a whole number from 0 to less than {length}")
     result_dtype(given.dtype)
-    unit = _unit(centered(given.astype(np.float64)[np.newaxis]))
-    bordered = np.pad(unit[0], int(lag))
+    row = given.astype(np.float64)[np.newaxis]
+    bordered = np.pad(_unit(centered(row, row))[0], int(lag))
     return np.lib.stride_tricks.sliding_window_view(bordered, length)[::-1].copy()
 
 

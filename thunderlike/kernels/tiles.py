@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = NDArray[Any]
 
-__all__ = ["centered", "norm", "tiles"]
+__all__ = ["centered", "deviations", "norm", "tiles"]
 
 _ELEMENTS = 2**18  # 2 MiB of float64
 
@@ -46,29 +46,49 @@ def tiles(
     >>> [(rows, tile.sum()) for rows, tile in tiles(block)]
     [(slice(0, 3, None), np.float64(15.0))]
     """
-    count, length = block.shape
-    step = max(least, _ELEMENTS // max(1, length, width))
-    scratch = np.empty((min(step, count), length), dtype)
-    for start in range(0, count, step):
-        rows = slice(start, min(start + step, count))
-        tile = scratch[: rows.stop - start]
+    for rows, tile in _rooms(block, dtype, max(1, block.shape[1], width), least):
         tile[...] = block[rows]
         yield rows, tile
 
 
-def centered(tile: Array) -> Array:
-    """The tile itself, less the mean of each record; a constant record is then exactly 0.
+def deviations(block: Array) -> Iterator[tuple[slice, Array]]:
+    """Which records, and what they deviate by from the mean of each, as `tiles` does.
+
+    Copying and subtracting in one go saves two of seven times through the cache.
 
     Examples
     --------
-    >>> centered(np.array([[1.0, 2.0, 6.0], [0.1, 0.1, 0.1]]))
+    >>> [tile.tolist() for _, tile in deviations(np.array([[1, 2, 6]], "int16"))]
+    [[[-2.0, -1.0, 3.0]]]
+    """
+    for rows, tile in _rooms(block, np.float64, max(1, block.shape[1]), 1):
+        yield rows, centered(block[rows], tile)
+
+
+def _rooms(block: Array, dtype: DTypeLike, width: int, least: int) -> Iterator[tuple[slice, Array]]:
+    """Which records, and room for them: parts of one scratch."""
+    count, length = block.shape
+    step = max(least, _ELEMENTS // width)
+    scratch = np.empty((min(step, count), length), dtype)
+    for start in range(0, count, step):
+        rows = slice(start, min(start + step, count))
+        yield rows, scratch[: rows.stop - start]
+
+
+def centered(records: Array, out: Array) -> Array:
+    """Fill `out` with the records less the mean of each; a constant record is then exactly 0.
+
+    Examples
+    --------
+    >>> records = np.array([[1.0, 2.0, 6.0], [0.1, 0.1, 0.1]])
+    >>> centered(records, out=records)
     array([[-2., -1.,  3.],
            [ 0.,  0.,  0.]])
     """
     # Less its first sample, a constant record is exactly 0 and a large offset costs no digits.
-    tile -= finite_origin(tile[:, :1])
-    tile -= tile.sum(axis=1, keepdims=True) / tile.shape[1]
-    return tile
+    np.subtract(records, finite_origin(records[:, :1]), out=out)
+    out -= out.sum(axis=1, keepdims=True) / out.shape[1]
+    return out
 
 
 def norm(tile: Array) -> Array:
