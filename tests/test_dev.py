@@ -409,3 +409,19 @@ def test_clean_removes_what_we_made_and_nothing_else(dev, capfd):
     assert sorted(dev.ROOT.rglob("*")) == [kept, cache.parent]
     removed = capfd.readouterr().out.split()[1::2]
     assert set(removed) == {".venv", "demo-output", ".*_cache", ".coverage", "**/__pycache__"}
+
+
+# ---- The site
+
+
+def test_the_site_is_built_with_warnings_as_errors(dev, called):
+    assert dev.main(["docs"]) == 0
+    assert called[-1][:5] == ("python", "-m", "sphinx", "-n", "-W")
+
+
+def test_what_builds_the_site_is_installed_on_first_use(dev, called, monkeypatch):
+    added = []
+    monkeypatch.setattr(dev, "succeeds", lambda *_: False)
+    monkeypatch.setattr(dev, "add_group", added.append)
+    assert dev.main(["docs"]) == 0
+    assert added == ["docs"]

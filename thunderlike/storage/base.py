@@ -84,7 +84,7 @@ class Store(ABC):
     def opened(cls, scheme: str, credentials: Credentials) -> Store:  # noqa: ARG003
         """Make the store for addresses of a scheme; one that is open to all takes no credentials.
 
-        A store that takes some returns an :class:`Address` from `address` and in each `Entry`.
+        A store that takes some returns an :class:`~thunderlike.storage.base.Address` from `address` and in each `Entry`.
         """
         return cls()
 

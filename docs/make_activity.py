@@ -1,0 +1,25 @@
+"""Draw docs/generated/activity.png, for the front page: what ``thunderlike demo`` finds."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from thunderlike.jobs.demo import demo
+
+TARGET = Path(__file__).parent / "generated" / "activity.png"
+
+
+def main() -> None:
+    """Draw it, unless it is there."""
+    if TARGET.exists():
+        return
+    TARGET.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        _, picture = demo(folder, ["local"], frames=600, seed=1, say=lambda _: None)
+        shutil.copy(picture, TARGET)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Write docs/generated/gallery: the scripts of examples/ as notebooks, executed, and thumbnails.
+
+    python docs/make_gallery.py
+
+A script is in the percent format: ``# %%`` begins a cell, ``# %% [markdown]`` one of text. The
+first cell is a heading and the sentence below it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nbformat import NotebookNode
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parent / "examples"
+TARGET = HERE / "generated" / "gallery"
+ORDER = ("quickstart",)
+
+HEAD = """\
+# Gallery
+
+Each is a script of fewer than sixty lines in `examples/`, which runs as it is and in Jupyter.
+None downloads anything.
+
+::::{grid} 1 2 2 3
+:gutter: 3
+
+"""
+CARD = """\
+:::{{grid-item-card}} {title}
+:link: {name}
+:link-type: doc
+:img-top: {name}.png
+:img-alt: {title}
+
+{told}
+:::
+
+"""
+PAGES = """\
+::::
+
+```{{toctree}}
+:hidden:
+
+{names}
+```
+"""
+
+
+def main() -> None:
+    """Execute the scripts that changed and write the page that shows them all."""
+    TARGET.mkdir(parents=True, exist_ok=True)
+    scripts = [EXAMPLES / f"{name}.py" for name in ORDER]
+    with kernel() as run:
+        for script in scripts:
+            if not is_made(script):
+                make(script, run)
+    cards = "".join(card(script) for script in scripts)
+    names = "\n".join(script.stem for script in scripts)
+    (TARGET / "index.md").write_text(HEAD + cards + PAGES.format(names=names), "utf-8")
+
+
+def notebook(script: Path) -> NotebookNode:
+    """Read a script, or a page with cells of code, as a notebook."""
+    import jupytext
+
+    return jupytext.read(script, fmt="md:myst" if script.suffix == ".md" else "py:percent")
+
+
+@contextmanager
+def kernel(folder: Path | None = None) -> Iterator[Callable[[NotebookNode], NotebookNode]]:
+    """One Jupyter kernel for several notebooks: what executes each, with nothing left of the last.
+
+    A notebook whose cell raises raises ``nbclient.exceptions.CellExecutionError``.
+    """
+    from jupyter_client import KernelManager
+    from nbclient import NotebookClient
+    from nbformat.v4 import new_code_cell
+
+    sockets = tempfile.TemporaryDirectory()
+    manager = KernelManager(transport="ipc", ip=f"{sockets.name}/kernel")
+
+    def run(book: NotebookNode) -> NotebookNode:
+        book.cells.insert(0, new_code_cell("%reset -f"))
+        client = NotebookClient(book, km=manager, timeout=120)
+        client.execute(cwd=str(folder or EXAMPLES.parent))
+        client.kc.stop_channels()
+        del book.cells[0]
+        return book
+
+    try:
+        yield run
+    finally:
+        if manager.has_kernel:
+            manager.shutdown_kernel(now=True)
+        sockets.cleanup()
+
+
+def is_made(script: Path) -> bool:
+    """Say whether a script's notebook is there and was made from the script as it is."""
+    made = TARGET / f"{script.stem}.made-from"
+    return made.exists() and made.read_text("utf-8") == fingerprint(script)
+
+
+def fingerprint(script: Path) -> str:
+    """What changes when the script does, or the package."""
+    sources = sorted((HERE.parent / "thunderlike").rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in (script, *sources))).hexdigest()
+
+
+def make(script: Path, run: Callable[[NotebookNode], NotebookNode]) -> None:
+    """Write the notebook of a script, executed, and its last picture."""
+    import nbformat
+
+    book = run(notebook(script))
+    nbformat.write(book, TARGET / f"{script.stem}.ipynb")
+    (TARGET / f"{script.stem}.png").write_bytes(pictures(book)[-1])
+    (TARGET / f"{script.stem}.made-from").write_text(fingerprint(script), "utf-8")
+
+
+def pictures(book: NotebookNode) -> list[bytes]:
+    """Every PNG that the cells of an executed notebook show."""
+    shown = [
+        output["data"]["image/png"]
+        for cell in book.cells
+        for output in cell.get("outputs", ())
+        if "image/png" in output.get("data", {})
+    ]
+    return [base64.b64decode(picture) for picture in shown]
+
+
+def card(script: Path) -> str:
+    """The card of a script on the page."""
+    heading, _, told = notebook(script).cells[0].source.partition("\n")
+    title = heading.lstrip("# ")
+    return CARD.format(name=script.stem, title=title, told=told.strip())
+
+
+if __name__ == "__main__":
+    main()
