@@ -99,4 +99,4 @@ def norm(tile: Array) -> Array:
     >>> norm(np.array([[3.0, 4.0]]))
     array([[5.]])
     """
-    return np.sqrt(np.einsum("ij,ij->i", tile, tile))[:, np.newaxis]
+    return np.sqrt(np.vecdot(tile, tile))[:, np.newaxis]
