@@ -96,6 +96,22 @@ def _on_spark(item):
 def pytest_terminal_summary(terminalreporter, config):
     if not config.has_java and config.getoption("--engine") != "local":
         terminalreporter.write_line(NO_JAVA, red=True, bold=True)
+    _tell_faults(terminalreporter)
+
+
+def _tell_faults(terminal):
+    """A table of what tests/cluster did to a cluster."""
+    reports = [one for kind in ("passed", "failed") for one in terminal.getreports(kind)]
+    called = [report for report in reports if report.when == "call"]
+    rows = [row for report in called for name, row in report.user_properties if name == "fault"]
+    if not rows:
+        return
+    terminal.section("faults")
+    head = ("fault", "where", "recovered in", "result equal")
+    widths = [max(len(str(row[column])) for row in (head, *rows)) for column in (0, 1)]
+    for fault, where, seconds, equal in (head, *rows):
+        time = seconds if isinstance(seconds, str) else f"{seconds:.1f} s"
+        terminal.write_line(f"{fault:{widths[0]}}  {where:{widths[1]}}  {time:>12}  {equal}")
 
 
 def uneven(spec, slots, npartitions, chunk_bytes):

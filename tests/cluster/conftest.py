@@ -1,15 +1,18 @@
-"""A standalone Spark cluster of separate processes, and a driver whose executors may be killed."""
+"""A standalone Spark cluster of separate processes, and drivers on it that do what they are told."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import queue
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -23,110 +26,249 @@ HOME = Path(pyspark.__file__).parent
 PATIENCE = 90  # seconds for what takes ten on an idle machine
 
 
+def waited(condition, what, patience=PATIENCE):
+    """Wait for something that another process does."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    return pytest.fail(f"waited in vain for {what}")
+
+
 def free_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
 
 
+def answers(port):
+    """Whether anybody listens there."""
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def status(pid):
+    """Parent and session of a process; nothing if it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else (int(fields[1]), int(fields[3]))
+
+
+def in_sessions(sessions):
+    """The processes of these sessions, and what they are."""
+    found = {}
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        state = status(pid)
+        if state and state[1] in sessions:
+            with contextlib.suppress(OSError):
+                found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return found
+
+
 class Cluster:
-    """A master and its workers, each a process of its own on this machine."""
+    """A master and its workers, each a process of its own on this machine.
+
+    All that they and their drivers make is in one folder, which goes with them.
+    """
 
     def __init__(self, folder):
-        self._folder, self._web, port = folder, free_port(), free_port()
-        self.master, self.workers = f"spark://127.0.0.1:{port}", []
-        self._env = {
+        self.folder, self._ports = folder, [free_port(), free_port()]
+        self.events, self._temporary = folder / "events", folder / "temporary"
+        for place in (self.events, self._temporary):
+            place.mkdir()
+        self.master = f"spark://127.0.0.1:{self._ports[0]}"
+        self.workers, self._drivers, self._sessions = [], [], set()
+        self._master = self._daemon(
+            "master.Master", "127.0.0.1", "--port", str(self._ports[0]),
+            "--webui-port", str(self._ports[1]),
+        )  # fmt: skip
+
+    def _environment(self, host):
+        return {
             **{name: value for name, value in os.environ.items() if name != "SPARK_CONF_DIR"},
             "SPARK_HOME": str(HOME),
-            "SPARK_LOCAL_IP": "127.0.0.1",
+            "SPARK_LOCAL_IP": host,
             "PYSPARK_PYTHON": sys.executable,
             "SPARK_DAEMON_MEMORY": "256m",
+            "SPARK_LOCAL_DIRS": str(self._temporary),
+            "TMPDIR": str(self._temporary),
+            "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={self._temporary} -XX:-UsePerfData",
         }
-        self._master = self._start(
-            "master.Master", "--port", str(port), "--webui-port", str(self._web)
-        )
 
-    def _start(self, name, *arguments):
-        command = [HOME / "bin/spark-class", f"org.apache.spark.deploy.{name}", *arguments]
-        with (self._folder / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(
-                [*command[:2], "--host", "127.0.0.1", *command[2:]],
-                env=self._env,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # with its executors, to be ended as one
-            )
+    def start(self, command, log, host="127.0.0.1", **streams):
+        """Start a process in a session of its own, with all that it will start."""
+        with (self.folder / log).open("ab") as file:
+            process = subprocess.Popen(
+                command, env=self._environment(host), stderr=file, start_new_session=True,
+                **{"stdout": file, **streams},
+            )  # fmt: skip
+        self._sessions.add(process.pid)
+        return process
+
+    def _daemon(self, name, host, *arguments):
+        program = [HOME / "bin/spark-class", f"org.apache.spark.deploy.{name}", "--host", host]
+        return self.start([*program, *arguments], f"{name}.log", host)
 
     def hire(self):
-        """Start one more worker and wait until the master knows it."""
+        """Start one more worker, at an address of its own, and wait until the master knows it."""
         known = self.alive()
-        place = Path(tempfile.mkdtemp(prefix="worker-", dir=self._folder))
-        resources = ["--cores", "1", "--memory", "1g", "--webui-port", "0"]
-        self.workers.append(
-            self._start("worker.Worker", *resources, "--work-dir", str(place), self.master)
-        )
-        self.until(lambda: self.alive() > known, "a worker")
+        place = tempfile.mkdtemp(prefix="worker-", dir=self.folder)
+        resources = ["--cores", "1", "--memory", "1g", "--webui-port", "0", "--work-dir", place]
+        host = f"127.0.0.{2 + len(self._sessions)}"  # copies of a task never run on one host
+        self.workers.append(self._daemon("worker.Worker", host, *resources, self.master))
+        waited(lambda: self.alive() > known, "a worker")
 
     def alive(self):
         """How many workers the master knows; -1 while it does not answer."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._web}/json/") as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._ports[1]}/json/") as answer:
                 return json.load(answer)["aliveworkers"]
         except OSError:
             return -1
 
+    def executors(self):
+        """The pids of the Java machines that run tasks."""
+        found = in_sessions({worker.pid for worker in self.workers})
+        return [pid for pid, command in found.items() if "CoarseGrainedExecutorBackend" in command]
+
     def dismiss_worker_of(self, executor):
         """Kill the worker that started an executor, and all its executors."""
-        group = os.getpgid(executor)
-        worker = next(one for one in self.workers if one.pid == group)
-        os.killpg(group, signal.SIGKILL)
-        worker.wait()
+        worker = next(one for one in self.workers if one.pid == status(executor)[1])
+        self._kill(worker)
         self.workers.remove(worker)
 
+    def driver(self, **conf):
+        """Start one more driver."""
+        self._drivers.append(Driver(self, len(self._drivers), conf))
+        return self._drivers[-1]
+
+    def logs(self):
+        """Everything that was written down by anybody."""
+        named = [*self.folder.glob("*.log"), *self.folder.glob("worker-*/*/*/std*")]
+        return {path: path.read_text(errors="replace") for path in named}
+
     @staticmethod
-    def until(condition, what):
-        """Wait for something that another process does."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            if found := condition():
-                return found
-            time.sleep(0.1)
-        pytest.fail(f"waited in vain for {what}")
-
-    @contextlib.contextmanager
-    def driving(self, recording, out, *stages):
-        """Run the driver over some stages; inside, somebody may be killed."""
-        command = [sys.executable, Path(__file__).parent / "driver.py", self.master, recording, out]
-        log = out / "driver.log"
-        with log.open("wb") as file:
-            process = subprocess.Popen([*command, *stages], env=self._env, stdout=file, stderr=file)
-        try:
-            yield
-            code = process.wait(PATIENCE)
-            assert code == 0, log.read_text()
-        finally:
-            process.kill()
-            process.wait()
-
-    def paused(self, out, stage):
-        """Wait until a stage is in somebody's hands; the pid of that executor."""
-        marker = out / f"{stage}.pid"
-        self.until(lambda: marker.exists() and marker.read_text().endswith("\n"), stage)
-        return int(marker.read_text())
+    def _kill(process):
+        for pid in in_sessions({process.pid}):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
 
     def stop(self):
+        """End all processes; fail if one is left, or a port is in use, or a file is there."""
+        for driver in self._drivers:
+            driver.stop()
         for process in [*self.workers, self._master]:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            self._kill(process)
+        waited(lambda: not in_sessions(self._sessions), "all processes to end", 10)
+        shutil.rmtree(self.folder)
+        assert not self.folder.exists()
+        assert not any(map(answers, self._ports))
+
+
+class Driver:
+    """A process with a Spark context, which runs the functions of ``driver.py`` by name."""
+
+    def __init__(self, cluster, number, conf):
+        self.process = cluster.start(
+            [sys.executable, Path(__file__).parent / "driver.py", cluster.master, json.dumps(conf)],
+            f"driver-{number}.log",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._log = cluster.folder / f"driver-{number}.log"
+        self._told = queue.Queue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        for line in self.process.stdout:
+            self._told.put(json.loads(line))
+        self._told.put({"error": ["EOFError", self._log.read_text()[-4000:]]})
+
+    def start(self, name, **arguments):
+        """Have it begin."""
+        line = json.dumps([name, arguments], default=str).encode() + b"\n"
+        self.process.stdin.write(line)
+        self.process.stdin.flush()
+
+    def wait(self, patience=PATIENCE):
+        """What became of what was begun: ``{"value": ...}`` or ``{"error": [class, message]}``."""
+        try:
+            return self._told.get(timeout=patience)
+        except queue.Empty:
+            return pytest.fail(f"the driver is silent: {self._log.read_text()[-4000:]}")
+
+    def ask(self, name, *, patience=PATIENCE, **arguments):
+        """Have something done, and give its value."""
+        self.start(name, **arguments)
+        found = self.wait(patience)
+        assert "value" in found, f"{name}: {found}"
+        return found["value"]
+
+    def fail(self, name, *, patience=PATIENCE, **arguments):
+        """Have something done that fails: the class of the error, and what it says."""
+        self.start(name, **arguments)
+        found = self.wait(patience)
+        assert "error" in found, f"{name}: {found}"
+        return found["error"]
+
+    def kill(self):
+        """End the driver's Python as the system does when memory runs out; Java sees it go."""
+        self.process.kill()
+        self.process.wait()
+        waited(lambda: not in_sessions({self.process.pid}), "the driver's Java to end", 30)
+
+    def stop(self):
+        """Let it end by itself, if it can."""
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(20)
+        Cluster._kill(self.process)
+        self.process.stdout.close()
+
+
+class Fault:
+    """A row of the table of faults; see `pytest_terminal_summary`."""
+
+    def __init__(self, node, name, where):
+        self._node, self._name, self._where = node, name, where
+
+    def strikes(self):
+        """It happens now, if it does not from the beginning."""
+        self._began = time.monotonic()
+
+    def __enter__(self):
+        self.strikes()
+        return self
+
+    def __exit__(self, kind, *_):
+        seconds = round(time.monotonic() - self._began, 1)
+        row = [self._name, self._where, seconds, "yes" if kind is None else "NO"]
+        self._node.user_properties.append(("fault", row))
+
+
+@pytest.fixture
+def fault(request):
+    """Begin a row: ``with fault("executor killed", "shuffle"): ...`` compares the results inside."""
+    return lambda name, where: Fault(request.node, name, where)
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory):
+def until():
+    """Wait for something that another process does."""
+    return waited
+
+
+@pytest.fixture(scope="session")
+def cluster():
     """A master and two workers with one core each."""
-    made = Cluster(tmp_path_factory.mktemp("cluster"))
+    made = Cluster(Path(tempfile.mkdtemp(prefix="thunderlike-cluster-")))
     try:
-        made.until(lambda: made.alive() == 0, "the master")
+        waited(lambda: made.alive() == 0, "the master")
         made.hire()
         made.hire()
         yield made
@@ -135,10 +277,31 @@ def cluster(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def driver(cluster):
+    """A driver with nothing special; what it does is logged as events."""
+    return cluster.driver(
+        spark__eventLog__enabled="true",
+        spark__eventLog__dir=cluster.events.as_uri(),
+        spark__eventLog__rolling__enabled="false",
+        spark__eventLog__compress="false",
+    )
+
+
+@pytest.fixture(scope="session")
 def recording(tmp_path_factory):
     """A movie of 60 TIFF files, some of its images dark."""
-    folder = tmp_path_factory.mktemp("recording")
-    movie = np.random.default_rng(0).integers(0, 4000, (60, 48, 40)).astype("uint16")
+    return recorded(tmp_path_factory.mktemp("recording"), np.random.default_rng(0))
+
+
+@pytest.fixture(scope="session")
+def record():
+    """What makes such a movie."""
+    return recorded
+
+
+def recorded(folder, rng):
+    count, height, width = 60, *rng.integers(30, 60, 2)
+    movie = rng.integers(0, 4000, (count, height, width)).astype("uint16")
     movie[::7] = 0
     for number, image in enumerate(movie):
         tifffile.imwrite(folder / f"image-{number:05d}.tif", image)
