@@ -12,14 +12,14 @@ from thunderlike.data.base import Collection
 from thunderlike.data.folding import Folding
 from thunderlike.data.functions import Stacked, raised_by
 from thunderlike.engines import ArraySource
-from thunderlike.errors import NotOnEngine, SpecError, ThunderlikeError
+from thunderlike.errors import NotOnEngine, SpecError, ThunderlikeError, WrongType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from thunderlike.engines.base import Array, Records
 
-__all__ = ["Elementwise"]
+__all__ = ["Elementwise", "applied"]
 
 
 class Elementwise(Folding, NDArrayOperatorsMixin):
@@ -37,9 +37,11 @@ class Elementwise(Folding, NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
         """Arithmetic: element-wise ufuncs of one or two inputs stay on the engine."""
-        if method != "__call__" or ufunc.nout != 1 or len(inputs) > 2 or "out" in keywords:
-            return NotImplemented
-        return _applied(ufunc, inputs, keywords)
+        _check_elementwise(ufunc, method, keywords)
+        if ufunc.nout == 1:
+            return applied(ufunc, inputs, keywords)
+        results = (_Result(ufunc, number) for number in range(ufunc.nout))
+        return tuple(applied(result, inputs, keywords) for result in results)
 
     def element_wise(self, other: Any, op: Callable[[Any, Any], Any]) -> Self:
         """Combine with something of the same shape, element by element.
@@ -75,7 +77,7 @@ class Elementwise(Folding, NDArrayOperatorsMixin):
         >>> tl.series.fromarray([[1, 5, 3]]).element_wise([2, 2, 9], np.maximum).toarray()
         array([2, 5, 9])
         """
-        return _applied(op, (self, other), {})
+        return applied(op, (self, other), {})
 
     def plus(self, other: Any) -> Self:
         """``self + other``, as :meth:`element_wise`."""
@@ -109,7 +111,48 @@ class Elementwise(Folding, NDArrayOperatorsMixin):
         return self.minus(val)
 
 
-def _applied(op: Callable[..., Any], inputs: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+# ``x += y`` gives x another value, as of numbers: collections are never changed.
+_OPERATORS = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "lshift", "rshift"]
+for _name in (*_OPERATORS, "and", "or", "xor"):
+    setattr(Elementwise, f"__i{_name}__", getattr(NDArrayOperatorsMixin, f"__{_name}__"))
+
+
+def _check_elementwise(ufunc: np.ufunc, method: str, keywords: Mapping[str, Any]) -> None:
+    """Refuse what is no function of elements, or writes into what is there."""
+    name = f"numpy.{ufunc.__name__}"
+    if method != "__call__":
+        raise WrongType(
+            f"{name}.{method} is not computed on an engine: use .sum(), .max(), .reduce(function) "
+            "or .map(function), or give it x.toarray()"
+        )
+    if ufunc.signature is not None or ufunc.nargs - ufunc.nout > 2:
+        raise WrongType(
+            f"{name} is no function of one or two elements: call it on each record with x.map, or "
+            "multiply series with a matrix by .times(matrix)"
+        )
+    if wrong := keywords.keys() & {"out", "where"}:
+        raise WrongType(
+            f"{name} of a collection takes no {wrong.pop()}=: collections are never changed, it "
+            "returns a new one; numpy.where(condition, x, y) chooses"
+        )
+
+
+@dataclass(frozen=True)
+class _Result:
+    """One of the results of a ufunc that has several."""
+
+    ufunc: np.ufunc
+    number: int
+
+    @property
+    def __name__(self) -> str:
+        return self.ufunc.__name__
+
+    def __call__(self, *operands: Any, **keywords: Any) -> Any:
+        return self.ufunc(*operands, **keywords)[self.number]
+
+
+def applied(op: Callable[..., Any], inputs: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
     """What `op` makes of the inputs, one or two; a collection like the one with most records.
 
     A number, an array of the shape of a record and a collection of one record meet every record

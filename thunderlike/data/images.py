@@ -10,6 +10,7 @@ import numpy as np
 from thunderlike.data import writing
 from thunderlike.data.aliases import with_draft_spellings
 from thunderlike.data.arithmetic import Elementwise
+from thunderlike.data.arrayfunctions import ArrayFunctions
 from thunderlike.data.base import records_of
 from thunderlike.data.blocking import ToBlocks
 from thunderlike.data.blocks import Blocks
@@ -36,7 +37,7 @@ __all__ = ["Images"]
 
 
 @with_draft_spellings
-class Images(LookAtImages, Elementwise, ArrayWriters):
+class Images(ArrayFunctions, LookAtImages, Elementwise, ArrayWriters):
     """Images of one shape and dtype, in the order of their numbers.
 
     Parameters

@@ -9,6 +9,7 @@ import numpy as np
 from thunderlike._lazy import optional
 from thunderlike.data import multiindex, writing
 from thunderlike.data.aliases import with_draft_spellings
+from thunderlike.data.arrayfunctions import ArrayFunctions
 from thunderlike.data.chunks import block_bytes
 from thunderlike.data.looking import LookAtSeries
 from thunderlike.data.reductions import Reductions
@@ -34,7 +35,7 @@ __all__ = ["Series"]
 
 
 @with_draft_spellings
-class Series(LookAtSeries, Signals, Reductions, ArrayWriters):
+class Series(ArrayFunctions, LookAtSeries, Signals, Reductions, ArrayWriters):
     """Sequences of one length and dtype; the last axis is the record, all others are keys.
 
     Parameters
