@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
 
 import thunderlike
 from thunderlike.config import Settings, config, current
+from thunderlike.jobs.submitting import PROFILES, settings_of, tried
 
 CONF = Path(thunderlike.__file__).parent / "conf"
 WARNINGS = (
@@ -25,18 +28,53 @@ def paragraphs(name: str) -> list[list[str]]:
     return [part.splitlines() for part in (CONF / name).read_text("utf-8").split("\n\n")]
 
 
-@pytest.mark.parametrize("name", ["spark-defaults.conf", "log4j2.properties", "thunderlike.toml"])
+FOR_SPARK = ["spark-defaults.conf", *(f"{name}.conf" for name in PROFILES)]
+
+
+@pytest.mark.parametrize("name", [*FOR_SPARK, "log4j2.properties", "thunderlike.toml"])
 def test_every_setting_has_its_reason_above_it(name):
     for lines in paragraphs(name):
         assert lines[0].startswith("# "), lines
 
 
-def test_spark_defaults_are_pairs_of_a_name_and_a_value():
-    settings = [line for part in paragraphs("spark-defaults.conf") for line in part]
+@pytest.mark.parametrize("name", FOR_SPARK)
+def test_settings_of_spark_are_pairs_of_a_name_and_a_value(name):
+    settings = [line for part in paragraphs(name) for line in part]
     pairs = [line.split() for line in settings if not line.startswith("#")]
     assert pairs
     assert all(len(pair) == 2 and pair[0].startswith("spark.") for pair in pairs)
     assert len({name for name, _ in pairs}) == len(pairs)
+
+
+def test_every_file_for_spark_is_known():
+    assert {path.name for path in CONF.glob("*.conf")} == set(FOR_SPARK)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_says_whether_somebody_tried_it(name):
+    first = paragraphs(f"{name}.conf")[0][0]
+    assert first.startswith("# Tried here:" if tried(name) else "# Untried: nobody has run ")
+
+
+@pytest.mark.parametrize("name", FOR_SPARK)
+def test_spark_knows_every_setting(name):
+    pyspark = pytest.importorskip("pyspark")
+    known = known_to_spark(Path(pyspark.__file__).parent / "jars")
+    for setting in settings_of(name.removesuffix(".conf")):
+        assert setting.encode() in known or setting.startswith("spark.executorEnv."), setting
+
+
+@functools.cache
+def known_to_spark(jars):
+    """The classes in which Spark declares its settings."""
+    declared = re.compile(r"internal/config/|deploy/yarn/config/|deploy/k8s/Config")
+    found = b""
+    for jar in jars.glob("spark-*.jar"):
+        if re.match(r"spark-(core|yarn|kubernetes)_", jar.name):
+            with zipfile.ZipFile(jar) as classes:
+                names = [name for name in classes.namelist() if declared.search(name)]
+                found += b"".join(classes.read(name) for name in names)
+    return found
 
 
 def test_spark_defaults_fit_any_master():

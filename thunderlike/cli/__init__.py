@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from thunderlike._version import __version__
-from thunderlike.cli import convert, datasets, demo, doctor, info, ls
+from thunderlike.cli import convert, datasets, demo, doctor, info, ls, submit
 from thunderlike.jobs.running import FAILED, reported
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ COMMANDS = {
     "info": info,
     "convert": convert,
     "datasets": datasets,
+    "submit": submit,
 }
 
 _TEACH = """\
@@ -92,10 +93,28 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _Command(argparse.ArgumentParser):
-    """The parser of a command: it takes ``--debug`` as well, for that is where one adds it."""
+    """The parser of a command: it takes ``--debug`` as well, for that is where one adds it.
 
-    def __init__(self, **options: Any) -> None:
+    Parameters
+    ----------
+    passes_on : bool
+        Leave what stands after ``--`` unread, in the list `passed_on`: it is for somebody else.
+    """
+
+    def __init__(self, *, passes_on: bool = False, **options: Any) -> None:
+        self._passes_on = passes_on
         super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, **options})
         self.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Read the words before ``--``, and keep those after it."""
+        words = list(args or [])
+        end = words.index("--") if self._passes_on and "--" in words else len(words)
+        found, rest = super().parse_known_args(words[:end], namespace)
+        if self._passes_on:
+            found.passed_on = words[end + 1 :]
+            if rest:
+                self.error(f"{rest[0]}: is no option here; what is for the job stands after --")
+        return found, rest

@@ -1,0 +1,83 @@
+"""``thunderlike submit``: the line it prints, and that it runs what it prints."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from thunderlike.cli import main, scripts, submit
+from thunderlike.jobs import submitting
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """A spark-submit that writes down its words and leaves with code 7."""
+    home = tmp_path / "spark"
+    (home / "bin").mkdir(parents=True)
+    (home / "bin" / "spark-submit").write_text('#!/bin/sh\nprintf "%s\\n" "$@" > words\nexit 7\n')
+    (home / "bin" / "spark-submit").chmod(0o755)
+    monkeypatch.setenv("SPARK_HOME", str(home))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return home / "bin" / "spark-submit"
+
+
+def test_what_is_printed_is_run(program, tmp_path, capfd):
+    line = ["submit", "activity_map", "--master", "spark://h:1", "--queue", "q", "--"]
+    assert main([*line, "--images", "a b", "--", "x"]) == 7
+    printed = shlex.split(capfd.readouterr().out.replace("\\\n", ""))
+    assert printed[0] == str(program)
+    assert printed[1:] == (tmp_path / "words").read_text().splitlines()
+    assert printed[-4:] == ["--images", "a b", "--", "x"]
+    assert Path(printed[-5]).read_text().startswith('"""Map which pixels')
+
+
+def test_a_dry_run_prints_and_runs_nothing(program, tmp_path, capsys):
+    assert main(["submit", "convert", "--master", "local", "--dry-run"]) == 0
+    assert capsys.readouterr().out.endswith("convert.py\n")
+    assert not (tmp_path / "words").exists()
+
+
+def test_a_script_of_ones_own(program, tmp_path, capsys):
+    (tmp_path / "mine.py").write_text("")
+    assert main(["submit", "mine.py", "--master", "local", "--dry-run"]) == 0
+    assert capsys.readouterr().out.endswith(" mine.py\n")
+    assert main(["submit", "s3://bucket/mine.py", "--master", "local", "--dry-run"]) == 0
+    assert main(["submit", "theirs.py", "--master", "local", "--dry-run"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: theirs.py: no such script, and no job of ours: these are ")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.usefixtures("program")
+def test_databricks_is_told_not_run(capsys):
+    assert main(["submit", "convert", "--master", "local", "--profile", "databricks"]) == 2
+    assert "Spark Submit task" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("program")
+def test_a_profile_that_nobody_tried_says_so(capsys):
+    line = ["submit", "convert", "--ship", "none", "--dry-run", "--master"]
+    assert main([*line, "yarn"]) == 0
+    assert "nobody has run a job with the profile yarn" in capsys.readouterr().err
+    assert main([*line, "spark://h:1"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_an_option_of_the_job_before_the_dashes(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["submit", "convert", "--master", "local", "--input", "x"])
+    assert (
+        "--input: is no option here; what is for the job stands after --" in capsys.readouterr().err
+    )
+
+
+def test_help_names_every_job_profile_and_shipment():
+    ours = {file.stem for file in Path(scripts.__file__).parent.glob("[!_]*.py")}
+    told = submit.DESCRIPTION + submit.EPILOG
+    assert ours == set(re.search(r"one of ours \(([^)]*)\)", told).group(1).split(", "))
+    for name in submitting.SHIPMENTS:
+        assert re.search(rf"^  {name} ", told, re.MULTILINE)

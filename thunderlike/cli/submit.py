@@ -1,0 +1,129 @@
+"""``thunderlike submit``: send a job to a Spark, with all that it needs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["add", "run"]
+
+DESCRIPTION = """\
+Send a job to a Spark, with all that it needs there: print the line for spark-submit, and run it.
+
+JOB is one of ours (activity_map, convert, make_dataset, series_stats) or a script of your own. What
+stands after -- is for the job. The line can be pasted into a shell, and shows no secret.
+"""
+
+EPILOG = """\
+examples:
+  thunderlike submit activity_map --master 'local[4]' -- \\
+      --images movie --signal speed.csv --output map
+  thunderlike submit series_stats --master spark://head:7077 --executor-memory 4g -- \\
+      --input /shared/movie --output /shared/stats
+  thunderlike submit my_job.py --master yarn --profile emr --dry-run -- --input s3://bucket/movie
+  thunderlike submit convert --master spark://head:7077 --ship env --conf spark.cores.max=16 -- \\
+      --input /shared/day1.tif --nplanes 1 --output /shared/day1.zarr
+
+what is shipped (--ship)
+  zip    this package; the machines have Python with all that it imports (standalone clusters)
+  env    the environment that you are in, packed once, and this package (everywhere else)
+  none   nothing: the machines have it all (this machine)
+
+exit codes: that of the job; 2 it cannot be sent, and one line says why
+"""
+
+_OPTIONS = {
+    "deploy-mode": "where the driver runs: client (here) or cluster",
+    "name": "of the application",
+    "driver-memory": "such as 2g",
+    "executor-memory": "such as 4g",
+    "executor-cores": "of each executor",
+    "num-executors": "YARN, Kubernetes",
+    "total-executor-cores": "standalone",
+    "queue": "YARN",
+    "files": "to be put beside each worker",
+    "jars": "to be put on the class path",
+    "packages": "of Maven",
+}
+
+
+def add(commands: Any) -> None:
+    """Describe the command to argparse."""
+    parser = commands.add_parser(
+        "submit",
+        help="send a job to a Spark, with all that it needs",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        usage="thunderlike submit JOB --master URL [options] -- [arguments of the job]",
+        passes_on=True,
+    )
+    parser.add_argument("job", metavar="JOB", help="one of ours by its name, or a script")
+    parser.add_argument(
+        "--master", required=True, metavar="URL", help="local[4], spark://HOST:7077, yarn, k8s://…"
+    )
+    parser.add_argument(
+        "--profile", metavar="NAME", help="settings: standalone yarn kubernetes emr databricks"
+    )
+    parser.add_argument("--ship", choices=("zip", "env", "none"), help="by default by the master")
+    parser.add_argument("--python", metavar="PATH", help="what the workers run")
+    parser.add_argument("--dry-run", action="store_true", help="print the line, and do not run it")
+    group = parser.add_argument_group("passed on to spark-submit")
+    group.add_argument(
+        "--conf", action="append", default=[], metavar="NAME=VALUE", help="a setting; any number"
+    )
+    for name, told in _OPTIONS.items():
+        group.add_argument(f"--{name}", metavar="X", help=told)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the line, and run it."""
+    import subprocess
+
+    from thunderlike.jobs.submitting import Submission, line, shown
+
+    _check(args)
+    given = {name: getattr(args, name.replace("-", "_")) for name in _OPTIONS}
+    options = {name: value for name, value in given.items() if value is not None}
+    words = line(
+        Submission(
+            _script(args.job), args.master, args.passed_on, args.profile, args.ship, args.python,
+            options, args.conf,
+        )
+    )  # fmt: skip
+    print(shown(words), flush=True)
+    return 0 if args.dry_run else subprocess.run(words, check=False).returncode  # noqa: S603
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Say what nobody has tried; refuse what cannot be."""
+    from thunderlike.errors import EngineError
+    from thunderlike.jobs.submitting import profile_for, tried
+
+    profile = profile_for(args.master, args.profile)
+    if profile == "databricks" and not args.dry_run:
+        raise EngineError(
+            "Databricks takes no spark-submit from outside: give --dry-run, and make the words of "
+            "the line, without the first, the parameters of a job's Spark Submit task"
+        )
+    if profile and not tried(profile):
+        sys.stderr.write(f"note: nobody has run a job with the profile {profile} yet\n")
+
+
+def _script(job: str) -> str:
+    """The file of a job of ours, or the script that was named."""
+    from pathlib import Path
+
+    from thunderlike.cli import scripts
+    from thunderlike.errors import NotFound
+
+    if "://" in job or Path(job).is_file():
+        return job
+    folder = Path(scripts.__file__).parent
+    ours = {file.stem: file for file in sorted(folder.glob("[!_]*.py"))}
+    if job.replace("-", "_") not in ours:
+        raise NotFound(f"{job}: no such script, and no job of ours: these are {', '.join(ours)}")
+    return str(ours[job.replace("-", "_")])
