@@ -10,7 +10,7 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike.data.files import FileSource, Loader, alike, naming
-from thunderlike.errors import FormatError, NotFound, SpecError
+from thunderlike.errors import CorruptDatasetError, FormatError, NotFound, SpecError
 from thunderlike.formats.msgpack import unpackb
 from thunderlike.formats.samples import KEYS, OFFSETS, decode_keys, decode_offsets
 
@@ -124,7 +124,10 @@ def _offsets(path: str) -> NDArray[np.uint64]:
 
 
 def _last_key(path: str) -> str:
-    return decode_keys(storage.read(_beside(path, KEYS)))[-1]
+    keys = decode_keys(storage.read(_beside(path, KEYS)))
+    if not keys:
+        raise CorruptDatasetError(f"{_beside(path, KEYS)}: names none of the samples")
+    return keys[-1]
 
 
 def _beside(path: str, suffix: str) -> str:

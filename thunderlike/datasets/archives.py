@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from thunderlike.errors import FormatError, NotFound, ThunderlikeError
+from thunderlike.formats.base import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,8 +127,7 @@ class Archive(ABC):
         except Exception as error:  # the standard library answers damage with almost anything
             self.close()
             at = f" at {name!r}" if name else ""
-            told = " ".join(str(error).split())[:300]  # some repeat what is in the file
-            raise FormatError(f"{self.path}: damaged{at}: {told}; get it anew") from error
+            raise FormatError(f"{self.path}: damaged{at}: {said(error)}; get it anew") from error
 
 
 class Zip(Archive):

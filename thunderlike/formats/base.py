@@ -23,6 +23,7 @@ __all__ = [
     "native",
     "numbers",
     "read_into",
+    "said",
     "sniff",
 ]
 
@@ -77,7 +78,6 @@ class Format(Protocol):
         """Return the same bytes for the same array, always; SpecError for one that does not fit."""
 
 
-_TOLD = 300  # characters of what a parser says: some repeat the file
 _MAGIC = {
     b"II*\0": "tiff",
     b"MM\0*": "tiff",
@@ -122,9 +122,19 @@ def damage(name: str, path: str = "") -> Iterator[None]:
     except ThunderlikeError:
         raise
     except Exception as error:
-        found = " ".join(str(error).split())[:_TOLD] or type(error).__name__
         at = f"{path}: " if path else ""
-        raise FormatError(f"{at}damaged or cut short {name.upper()} file: {found}") from error
+        raise FormatError(f"{at}damaged or cut short {name.upper()} file: {said(error)}") from error
+
+
+def said(error: BaseException) -> str:
+    r"""Return one line of what a foreign parser says: some repeat half of the file.
+
+    Examples
+    --------
+    >>> said(ValueError("no number:\n x")), said(EOFError())
+    ('no number: x', 'EOFError')
+    """
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def native(array: NDArray[Any]) -> NDArray[Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.errors import FormatError
+from thunderlike.formats.base import said
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +51,7 @@ def variable(data: bytes, name: str) -> NDArray[Any]:
         found = loadmat(io.BytesIO(data), squeeze_me=True)
     except Exception as error:  # scipy raises a dozen kinds at bytes that mean nothing to it
         raise FormatError(
-            f"is no MATLAB file that can be read: {error}; save it with -v7, or as text"
+            f"is no MATLAB file that can be read: {said(error)}; save it with -v7, or as text"
         ) from error
     if name not in found:
         names = ", ".join(key for key in found if not key.startswith("__")) or "nothing"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import logging
+import operator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -115,7 +116,8 @@ def index(stream: BinaryIO) -> Index:
     headers = np.array(chain(stream, magic), np.int64)
     with opened(stream) as tiff:
         first = tiff.pages.first
-        shape, dtype, size = _shape(first), _dtype(first), _size(stream)
+        shape = tuple(map(operator.index, _shape(first)))  # a tag may hold any number of numbers
+        dtype, size = _dtype(first), _size(stream)
         pages, run = _run(tiff, len(headers), size)
         plain = None
         if _in_one_piece(first):

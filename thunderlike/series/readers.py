@@ -180,6 +180,8 @@ def frombinary(
     shape = told("shape", shape, beside, first, conf)
     if shape is None:
         raise untold("shape", beside, first, conf)
+    if 0 in tuple(shape)[-1:] or len(shape) == 0:
+        raise SpecError(f"{first}: series of shape {tuple(shape)} have no values")
     layout = _Record(stored, skip * stored.itemsize, int(shape[-1]), 0)
     source = _record_source(files, layout)
     baseshape = _baseshape(shape, source.spec.count, int(shape[-1]), first)

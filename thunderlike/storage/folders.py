@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -87,6 +88,7 @@ def output(
     try:
         _try_out(store, folder, target)
         yield folder
+        _sweep(store, folder)
         store.write(join(folder, SUCCESS), b"")
         _publish(store, folder, target, ours, overwrite=overwrite)
     except StorageError as error:
@@ -95,6 +97,16 @@ def output(
     except BaseException:
         _drop(store, folder)
         raise
+
+
+def _sweep(store: Store, folder: str) -> None:
+    """Remove what workers that died in the middle of a file have left of it."""
+    for entry in store.list(folder, recursive=True) if store.exists(folder) else ():
+        if _LEFT.fullmatch(entry.path.rpartition("/")[2]):
+            store.delete(entry.path)
+
+
+_LEFT = re.compile(r"\.[0-9a-f]{32}\.partial")  # as `_beside` names them, and LocalStore.write
 
 
 def _drop(store: Store, folder: str) -> None:

@@ -56,7 +56,9 @@ def load_raw(path: str | os.PathLike[str]) -> NDArray[Any]:
             with Image.open(file) as im:
                 return np.array(im)
         except Exception as error:  # Pillow answers damage with almost anything
-            raise FormatError(f"{path}: is no image that Pillow reads: {error}") from error
+            raise FormatError(
+                f"{path}: is no image that Pillow reads: {type(error).__name__}"
+            ) from error
 
 
 def save(path: str | os.PathLike[str], im: ArrayLike) -> None:
