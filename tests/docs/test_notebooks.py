@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,9 @@ def test_every_script_runs_in_jupyter(gallery, run):
     lines = told(books["quickstart"]).splitlines()
     found, truth = (line.partition(": ")[2] for line in lines[-2:])
     assert found == truth
+    assert "size of the batch: True" in told(books["batches"])
+    cells, there = map(int, re.findall(r"\d+", told(books["calcium"])))
+    assert abs(cells - there) < 4
 
 
 @pytest.mark.xdist_group("jupyter")

@@ -1,0 +1,30 @@
+"""Every page of docs/howto and docs/coming-from, and those without a test of their own, runs."""
+
+from __future__ import annotations
+
+import doctest
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+PAGES = [DOCS / name for name in ("arrays.md", "batches.md", "hdf5.md", "index.md", "parallel.md")]
+PAGES += [page for folder in ("howto", "coming-from") for page in sorted((DOCS / folder).glob("*"))]
+PAGES = [page for page in PAGES if ">>> " in page.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_what_the_page_shows_is_so(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ran = doctest.testfile(str(page), module_relative=False, optionflags=OPTIONS)
+    assert ran.attempted > 5
+    assert ran.failed == 0
+
+
+def test_every_page_with_examples_is_run_by_a_test():
+    tests = [path.read_text("utf-8") for path in Path(__file__).parents[1].rglob("test_*.py")]
+    for page in DOCS.rglob("*.md"):
+        if "generated" in page.parts or ">>> " not in page.read_text("utf-8"):
+            continue
+        assert page in PAGES or any(f'"{page.name}"' in text for text in tests), page
