@@ -15,6 +15,7 @@ from thunderlike.data.base import records_of
 from thunderlike.data.blocking import ToBlocks
 from thunderlike.data.blocks import Blocks
 from thunderlike.data.chunks import block_bytes, grid_of
+from thunderlike.data.exports import ImageExports
 from thunderlike.data.functions import name_of
 from thunderlike.data.looking import LookAtImages
 from thunderlike.data.shapes import reshaped
@@ -37,7 +38,7 @@ __all__ = ["Images"]
 
 
 @with_draft_spellings
-class Images(ArrayFunctions, LookAtImages, Elementwise, ArrayWriters):
+class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWriters):
     """Images of one shape and dtype, in the order of their numbers.
 
     Parameters

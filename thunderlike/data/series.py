@@ -11,6 +11,7 @@ from thunderlike.data import multiindex, writing
 from thunderlike.data.aliases import with_draft_spellings
 from thunderlike.data.arrayfunctions import ArrayFunctions
 from thunderlike.data.chunks import block_bytes
+from thunderlike.data.exports import SeriesExports
 from thunderlike.data.looking import LookAtSeries
 from thunderlike.data.reductions import Reductions
 from thunderlike.data.shapes import reshaped
@@ -35,7 +36,7 @@ __all__ = ["Series"]
 
 
 @with_draft_spellings
-class Series(ArrayFunctions, LookAtSeries, Signals, Reductions, ArrayWriters):
+class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, ArrayWriters):
     """Sequences of one length and dtype; the last axis is the record, all others are keys.
 
     Parameters

@@ -10,6 +10,7 @@ from thunderlike.data.joining import concatenate
 from thunderlike.images.arrays import fromhdf5, frommsgpack, fromnpy, frompath, fromzarr
 from thunderlike.images.construct import fromarray, fromlist, fromrandom, fromrdd
 from thunderlike.images.examples import fromexample
+from thunderlike.images.foreign import fromdask, fromxarray
 from thunderlike.images.readers import frombinary, frompng, fromtif
 from thunderlike.images.samples import fromdataset
 
@@ -18,6 +19,7 @@ __all__ = [
     "concatenate",
     "fromarray",
     "frombinary",
+    "fromdask",
     "fromdataset",
     "fromexample",
     "fromhdf5",
@@ -29,5 +31,6 @@ __all__ = [
     "fromrandom",
     "fromrdd",
     "fromtif",
+    "fromxarray",
     "fromzarr",
 ]

@@ -7,6 +7,7 @@ from thunderlike.data.series import Series
 from thunderlike.series.arrays import fromhdf5, frommsgpack, fromnpy, frompath, fromzarr
 from thunderlike.series.construct import fromarray, fromlist, fromrandom, fromrdd
 from thunderlike.series.examples import fromexample
+from thunderlike.series.foreign import fromdask, fromxarray
 from thunderlike.series.readers import frombinary, fromtext
 from thunderlike.series.samples import fromdataset
 
@@ -15,6 +16,7 @@ __all__ = [
     "concatenate",
     "fromarray",
     "frombinary",
+    "fromdask",
     "fromdataset",
     "fromexample",
     "fromhdf5",
@@ -25,5 +27,6 @@ __all__ = [
     "fromrandom",
     "fromrdd",
     "fromtext",
+    "fromxarray",
     "fromzarr",
 ]

@@ -1,0 +1,203 @@
+"""Collections for other libraries: what their axes are called there, and what goes along."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from thunderlike.data import multiindex
+from thunderlike.data.base import Collection
+from thunderlike.data.indexed import Indexed
+from thunderlike.interop import dask, napari, torch, xarray
+from thunderlike.viz.pictures import is_colour
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Exports", "ImageExports", "SeriesExports"]
+
+Coords = dict[str, Any]
+
+
+class Exports(Collection):
+    """Methods that make arrays of other libraries."""
+
+    _time: ClassVar[int]
+
+    def todask(self, chunks: Any = "auto") -> Any:
+        """Make a dask array, which computes its chunks on the engine when they are asked for.
+
+        Parameters
+        ----------
+        chunks : 'auto', int or str
+            Records of a chunk along each axis of keys, or its size, as dask takes it.
+
+        Returns
+        -------
+        dask.array.Array
+            Of full `shape`, cut along the axes of keys alone.
+
+        Raises
+        ------
+        MissingExtra
+            Without dask: ``pip install 'thunderlike[interop]'``.
+
+        Notes
+        -----
+        Nothing is computed. Locally every chunk is a view of `values`. On Spark each is a job of
+        this process: compute with dask's threads, not with its distributed scheduler.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> array = tl.images.fromrandom((6, 4, 5)).todask(chunks=2)
+        >>> array.chunks[0], array[3].compute().shape
+        ((2, 2, 2), (4, 5))
+        """
+        return dask.todask(self.values, len(self._baseshape), chunks)
+
+    def toxarray(
+        self, dims: Sequence[str] | None = None, coords: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Make a DataArray of xarray, with named dimensions and coordinates.
+
+        Parameters
+        ----------
+        dims : sequence of str, optional
+            Names of all axes. By default ``frame`` for time, and ``y`` and ``x``, of volumes ``z``,
+            ``y`` and ``x``, for pixels.
+        coords : mapping, optional
+            More coordinates, as DataArray takes them.
+
+        Returns
+        -------
+        xarray.DataArray
+            With the labels as coordinate ``label``, the index along the series, micrometres along
+            ``z``, ``y`` and ``x`` and seconds in ``time`` where `attrs` tell them; and `attrs`.
+
+        Raises
+        ------
+        SpecError
+            For dims that are not as many as the axes.
+        MissingExtra
+            Without xarray: ``pip install 'thunderlike[interop]'``.
+
+        Notes
+        -----
+        Nothing is computed. Locally it is a view of `values`; on Spark a dask array, as of
+        `todask`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromrandom((6, 4, 5))
+        >>> movie.attrs = {"pixel_size": {"y": 0.5, "x": 0.5}}
+        >>> array = movie.toxarray()
+        >>> array.dims, array["x"].values.tolist()
+        (('frame', 'y', 'x'), [0.0, 0.5, 1.0, 1.5, 2.0])
+        """
+        names = tuple(self._dims() if dims is None else dims)
+        known = {} if dims is not None else self._coords(names)
+        keys = len(self._baseshape)
+        return xarray.toxarray(self.values, keys, names, {**known, **(coords or {})}, self.attrs)
+
+    def totorch(self) -> Any:
+        """Make a tensor of torch, of full `shape`.
+
+        Raises
+        ------
+        WrongType
+            For a dtype that torch does not have.
+        MissingExtra
+            Without torch: ``pip install 'thunderlike[torch]'``.
+
+        Notes
+        -----
+        Locally it shares the memory of `values`: do not write into it. On Spark, one job; all
+        values come to the driver. ``torch.from_dlpack(x.toarray())`` is the same by DLPack, and so
+        for any other library that takes it.
+        """
+        return torch.totorch(self.toarray(squeeze=False))
+
+    def _dims(self) -> tuple[str, ...]:
+        """What the axes are called: the time, and space for all others."""
+        others = self.ndim - 1
+        space = ("z", "y", "x")[3 - others :] if others < 4 else [f"axis{i}" for i in range(others)]
+        names = list(space)
+        names.insert(range(self.ndim)[self._time], self._time_dim())
+        return tuple(names)
+
+    def _time_dim(self) -> str:
+        return "frame"
+
+    def _coords(self, dims: tuple[str, ...]) -> Coords:
+        """Where pixels and frames are, as far as it is known."""
+        size, shape = self._attrs.get("pixel_size") or {}, dict(zip(dims, self.shape, strict=True))
+        found: Coords = {
+            axis: (axis, np.arange(shape[axis]) * size[axis], {"units": "micrometer"})
+            for axis in size
+            if axis in shape
+        }
+        times = self._attrs.get("frame_times")
+        if times is not None and len(times) == shape.get("frame"):
+            found["time"] = ("frame", np.asarray(times), {"units": "s"})
+        if self._labels is not None:
+            found["label"] = (dims[: len(self._baseshape)], self._labels)
+        return found
+
+
+class ImageExports(Exports):
+    """What images alone are made into."""
+
+    def tonapari(self, **options: Any) -> Any:
+        """Make a layer of napari, which shows the movie with a slider: ``viewer.add_layer(layer)``.
+
+        Parameters
+        ----------
+        **options
+            Of ``napari.layers.Image``: ``name``, ``colormap``, ``scale`` and others.
+
+        Returns
+        -------
+        napari.layers.Image
+            Scaled by the pixel size; black and white are the 0.5th and 99.5th percentile of 16
+            images, unless ``contrast_limits`` is given.
+
+        Raises
+        ------
+        MissingExtra
+            Without napari: ``pip install 'thunderlike[napari]'``.
+
+        Notes
+        -----
+        Locally the layer is a view of `values`. On Spark the 16 images are computed now, in one
+        job, and each image that is shown, when it is.
+        """
+        limits = options.get("contrast_limits") or self._contrast(None, None)  # type: ignore[attr-defined]
+        return napari.tonapari(self.values, limits, self.attrs, **options)
+
+    def _dims(self) -> tuple[str, ...]:
+        nothing = np.empty((0, 0, self.value_shape[-1]), self.dtype)
+        if len(self.value_shape) == 3 and is_colour(nothing):
+            return ("frame", "y", "x", "channel")
+        return super()._dims()
+
+
+class SeriesExports(Exports, Indexed):
+    """How series name their axes."""
+
+    def _dims(self) -> tuple[str, ...]:
+        if len(self._baseshape) == 1:
+            return ("series", self._time_dim())
+        return super()._dims()
+
+    def _time_dim(self) -> str:
+        return "frame" if multiindex.counts_only(self._index) else "index"
+
+    def _coords(self, dims: tuple[str, ...]) -> Coords:
+        found = super()._coords(dims)
+        if self._index.ndim == 1:
+            return {**found, dims[-1]: self._index}
+        levels = {f"level{i}": (dims[-1], level) for i, level in enumerate(self._index.T)}
+        return {**found, **levels}

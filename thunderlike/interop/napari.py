@@ -1,0 +1,39 @@
+"""Layers of napari, which show images and fetch them one at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from thunderlike._lazy import optional
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["tonapari"]
+
+
+def tonapari(
+    values: Any, limits: tuple[float, float], attrs: Mapping[str, Any], **options: Any
+) -> Any:
+    """Make an image layer: of a numpy array a view of it, of others one that fetches what it shows.
+
+    Parameters
+    ----------
+    values : ndarray or DistributedArray
+        Of shape ``(n, height, width)`` or ``(n, depth, height, width)``.
+    limits : (float, float)
+        Values to show as black and white.
+    attrs : mapping
+        What is known of the images: the pixel size becomes the scale, in micrometres.
+    **options
+        Of ``napari.layers.Image``; they go before.
+
+    Returns
+    -------
+    napari.layers.Image
+    """
+    layers = optional("napari.layers", extra="napari")
+    size = attrs.get("pixel_size") or {}
+    scale = [1.0, *(size.get(axis, 1.0) for axis in "zyx"[4 - values.ndim :])]
+    ours = {"contrast_limits": limits, "scale": scale, "metadata": dict(attrs), "name": "images"}
+    return layers.Image(values, **(ours | options))

@@ -1,0 +1,28 @@
+"""Tensors of torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from thunderlike._lazy import optional
+from thunderlike.errors import WrongType
+
+if TYPE_CHECKING:
+    from thunderlike.engines.base import Array
+
+__all__ = ["totorch"]
+
+
+def totorch(values: Array) -> Any:
+    """Make a tensor that shares the memory of an array; what may not be written to is copied.
+
+    Raises
+    ------
+    WrongType
+        For a dtype that torch does not have.
+    """
+    torch = optional("torch", extra="torch")
+    try:
+        return torch.from_numpy(values if values.flags.writeable else values.copy())
+    except TypeError as error:
+        raise WrongType(f"torch has no {values.dtype}: call .astype before ({error})") from None

@@ -1,0 +1,82 @@
+"""Labelled arrays of xarray: dimensions and coordinates for axes, labels and the index."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike._lazy import optional
+from thunderlike.errors import SpecError
+from thunderlike.interop.dask import todask
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["checked", "dim_of", "toxarray"]
+
+
+def toxarray(
+    values: Any,
+    naxes: int,
+    dims: Sequence[str],
+    coords: Mapping[str, Any],
+    attrs: Mapping[str, Any],
+) -> Any:
+    """Make a DataArray: of a numpy array it is a view, of values elsewhere it is a dask array.
+
+    Parameters
+    ----------
+    values, naxes
+        As for :func:`~thunderlike.interop.dask.todask`.
+    dims, coords, attrs
+        As DataArray takes them.
+
+    Returns
+    -------
+    xarray.DataArray
+
+    Raises
+    ------
+    SpecError
+        For dims that are not as many as the axes.
+    """
+    if len(dims) != values.ndim:
+        raise SpecError(f"dims {tuple(dims)} for {values.ndim} axes of shape {values.shape}")
+    data = values if isinstance(values, np.ndarray) else todask(values, naxes)
+    return _xarray().DataArray(data, coords=coords, dims=tuple(dims), attrs=dict(attrs))
+
+
+def checked(array: Any) -> Any:
+    """Return a DataArray as it is.
+
+    Raises
+    ------
+    SpecError
+        For anything else; for a Dataset it names the arrays in it.
+    """
+    xarray = _xarray()
+    if isinstance(array, xarray.Dataset):
+        names = ", ".join(map(repr, array.data_vars)) or "none"
+        raise SpecError(f"a Dataset of several arrays: choose one, dataset[name] with {names}")
+    if not isinstance(array, xarray.DataArray):
+        raise SpecError(f"not a DataArray but {type(array).__name__}: fromarray takes arrays")
+    return array
+
+
+def dim_of(array: Any, dim: str | None, default: int) -> str:
+    """Name a dimension of a DataArray, the one asked for or that at a position.
+
+    Raises
+    ------
+    SpecError
+        When there is no such one; names those that there are.
+    """
+    if dim is not None and dim not in array.dims:
+        raise SpecError(f"there is no dimension {dim!r}, but {', '.join(map(repr, array.dims))}")
+    found: str = array.dims[default] if dim is None else dim
+    return found
+
+
+def _xarray() -> Any:
+    return optional("xarray", extra="interop")

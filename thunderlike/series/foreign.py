@@ -1,0 +1,98 @@
+"""Series from the arrays of other libraries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from thunderlike.data.series import Series
+from thunderlike.engines import engine_for
+from thunderlike.interop import dask, xarray
+from thunderlike.series.construct import fromarray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["fromdask", "fromxarray"]
+
+
+def fromdask(
+    array: Any,
+    index: Sequence[Any] | None = None,
+    labels: Any = None,
+    npartitions: int | None = None,
+    engine: Any = None,
+) -> Series:
+    """Make series from a dask array, whose last axis runs along each; as of images.
+
+    Parameters
+    ----------
+    array : dask.array.Array
+        Of shape ``(*baseshape, length)``.
+    index, labels, npartitions, engine
+        As in :func:`fromarray`.
+
+    Raises
+    ------
+    SpecError
+        For what is no dask array, or has chunks of unknown size.
+    MissingExtra
+        Without dask.
+
+    Notes
+    -----
+    As ``tl.images.fromdask``. A series must be in one chunk: dask joins those along the last axis.
+
+    Examples
+    --------
+    >>> import dask.array
+    >>> fromdask(dask.array.ones((4, 5, 6), chunks=2)).shape
+    (4, 5, 6)
+    """
+    records = engine_for(engine).load(dask.series_source(array), npartitions)
+    baseshape = array.shape[:-1] or (1,)
+    return Series(records, index=index, labels=labels, baseshape=baseshape)
+
+
+def fromxarray(
+    array: Any, dim: str | None = None, npartitions: int | None = None, engine: Any = None
+) -> Series:
+    """Make series from a DataArray of xarray; as of images.
+
+    Parameters
+    ----------
+    array : xarray.DataArray
+        One array of a Dataset: ``dataset["temperature"]``.
+    dim : str, optional
+        The dimension that runs along each series, ``"time"`` say; by default the last.
+    npartitions, engine
+        As in :func:`fromarray`.
+
+    Returns
+    -------
+    Series
+        Its index is the coordinate along `dim`, its labels are the coordinate ``label``, its
+        `attrs` those of the array.
+
+    Raises
+    ------
+    SpecError
+        For anything else, and for a dimension that there is not.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray
+    >>> months = {"month": np.arange(1, 13)}
+    >>> maps = xarray.DataArray(np.zeros((12, 4, 6)), months, ["month", "lat", "lon"])
+    >>> series = fromxarray(maps, dim="month")
+    >>> series.shape, series.index[-1]
+    ((4, 6, 12), np.int64(12))
+    """
+    last = xarray.dim_of(xarray.checked(array), dim, -1)
+    turned = array.transpose(..., last)
+    index, label = array.coords.get(last), array.coords.get("label")
+    labels = None if label is None or label.dims != turned.dims[:-1] else label.values
+    make = fromdask if turned.chunks else fromarray
+    along = None if index is None else index.values
+    made = make(turned.data, along, labels, npartitions, engine)
+    made.attrs = dict(array.attrs)
+    return made
