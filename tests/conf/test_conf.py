@@ -148,3 +148,13 @@ def test_a_spark_of_pip_runs_the_python_it_was_installed_for(tmp_path):
     assert spark_env(show, SPARK_HOME=str(tmp_path / "bin" / "spark-distribution")).stdout == ours
     assert spark_env(show, SPARK_HOME=str(home), PYSPARK_PYTHON="mine").stdout == "mine"
     assert spark_env(show, SPARK_HOME=str(tmp_path)).stdout == ""
+
+
+def test_the_shell_of_a_spark_of_pip_runs_the_same_python(tmp_path):
+    home = tmp_path / "lib" / "python3.12" / "site-packages" / "pyspark"
+    home.mkdir(parents=True)
+    (tmp_path / "bin").mkdir()
+    show, ours = 'printf "%s" "$PYSPARK_DRIVER_PYTHON"', f"{tmp_path.resolve()}/bin/python"
+    for given, found in {"python3": ours, "jupyter": "jupyter", "": ""}.items():
+        ran = spark_env(show, SPARK_HOME=str(home), PYSPARK_DRIVER_PYTHON=given)
+        assert ran.stdout == found

@@ -26,4 +26,8 @@ unset -f pass_on_without_boot_warnings # or `set -a`, in force here, would hand 
 # local workers run in whichever python3 is first on PATH, where numpy may be missing or another.
 if [[ -z ${PYSPARK_PYTHON:-} && $(cd -P "$SPARK_HOME" && pwd) == */site-packages/pyspark ]]; then
     PYSPARK_PYTHON=$(cd -P "$SPARK_HOME/../../../../bin" && pwd)/python
+    # The shell looks for SPARK_HOME with python3, and would stay with it.
+    if [[ ${PYSPARK_DRIVER_PYTHON:-} == python3 ]]; then
+        PYSPARK_DRIVER_PYTHON=$PYSPARK_PYTHON
+    fi
 fi
