@@ -319,9 +319,9 @@ def test_a_kill_at_any_step_never_leaves_a_mix(tmp_path, verb, at, after):
     ("verb", "at", "after"),
     [
         ("_copy", 1, OLD_ONE),  # of the old ones, away
-        ("_remove", 3, "absent"),  # of the old ones
+        ("_remove", 4, "absent"),  # of the old ones
         ("_copy", 7, "absent"),  # of SUCCESS
-        ("_remove", 6, NEW_ONE),  # of what is beside it
+        ("_remove", 7, NEW_ONE),  # of what is beside it
     ],
 )
 def test_a_kill_at_any_step_in_a_bucket_never_leaves_a_mix(bucket, verb, at, after):

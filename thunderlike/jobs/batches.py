@@ -104,6 +104,7 @@ def written(
         _prepare(work, json.dumps(plan, sort_keys=True, default=str).encode(), resume=resume)
         target.skipped = _batches(batches, work, target)
         notes = [_noted(work, number) or [] for number in range(len(batches.starts))]
+        storage.write(storage.join(work, "place"), str(place).encode())
         target.finish(place, storage.join(work, "files"), [item for note in notes for item in note])
     storage.delete(work)
     return target.skipped
@@ -155,14 +156,19 @@ class _Shifted:
 
 def _prepare(work: str, plan: bytes, *, resume: bool) -> None:
     """Take up a folder of the same plan; begin anew for any other."""
-    mark = storage.join(work, "plan.json")
-    try:
-        same = resume and storage.read(mark) == plan
-    except NotFound:
-        same = False
-    if not same:
+    mark, last = storage.join(work, "plan.json"), _read(storage.join(work, "place"))
+    if last is not None:  # an interrupted run was about to end, and its files may be in there
+        _remove(last.decode(errors="replace"), work)
+    whole = last is None or storage.exists(storage.join(work, "files"))
+    if not (resume and whole and _read(mark) == plan):
         storage.delete(work)
         storage.write(mark, plan)
+
+
+def _remove(place: str, work: str) -> None:
+    """Remove what a run left beside its work; nothing else, whoever wrote that note."""
+    if storage.parent(place) == storage.parent(work) and place.endswith(".partial"):
+        storage.delete(place)
 
 
 def _note(work: str, number: int) -> str:
@@ -170,8 +176,13 @@ def _note(work: str, number: int) -> str:
 
 
 def _noted(work: str, number: int) -> Found | None:
+    data = _read(_note(work, number))
+    found: Found | None = None if data is None else json.loads(data)
+    return found
+
+
+def _read(path: str) -> bytes | None:
     try:
-        found: Found = json.loads(storage.read(_note(work, number)))
+        return storage.read(path)
     except NotFound:
         return None
-    return found

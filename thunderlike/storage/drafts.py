@@ -123,6 +123,7 @@ def _try_out(store: Store, folder: str, target: str) -> None:
     """Find out now, and not after hours of work, whether we may write here."""
     try:
         store.write(join(folder, "probe"), b"")
+        store.delete(folder)  # a process that is killed before it has written leaves nothing
     except StorageError as error:
         raise type(error)(f"{target}: nothing can be written beside it: {error}") from error
 

@@ -160,10 +160,9 @@ def _beside(target: str) -> str:
 
 def _try_out(store: Store, folder: str, target: str) -> None:
     """Find out now, and not after hours of work, whether we may write here."""
-    probe = join(folder, SUCCESS)
     try:
-        store.write(probe, b"")
-        store.delete(probe)
+        store.write(join(folder, SUCCESS), b"")
+        store.delete(folder)  # a process that is killed before it has written leaves nothing
     except StorageError as error:
         raise type(error)(f"{target}: nothing can be written beside it: {error}") from error
 
