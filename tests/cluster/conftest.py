@@ -1,8 +1,9 @@
-"""A standalone Spark cluster of separate processes, and drivers on it that do what they are told."""
+"""A standalone Spark cluster of separate processes, and drivers on it that do as they are told."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import queue
@@ -23,7 +24,15 @@ import pytest
 import tifffile
 
 HOME = Path(pyspark.__file__).parent
-PATIENCE = 90  # seconds for what takes ten on an idle machine
+PR_SET_PDEATHSIG = 1
+PATIENCE = 180  # seconds for what takes ten on an idle machine
+
+
+LOGGED = {
+    "spark__eventLog__enabled": "true",
+    "spark__eventLog__rolling__enabled": "false",
+    "spark__eventLog__compress": "false",
+}
 
 
 def waited(condition, what, patience=PATIENCE):
@@ -34,6 +43,11 @@ def waited(condition, what, patience=PATIENCE):
             return found
         time.sleep(0.1)
     return pytest.fail(f"waited in vain for {what}")
+
+
+def ends_with_us():
+    """Be killed when the tests are, who then could not do it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def free_port():
@@ -60,11 +74,12 @@ def status(pid):
 def in_sessions(sessions):
     """The processes of these sessions, and what they are."""
     found = {}
-    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
-        state = status(pid)
+    for place in Path("/proc").glob("[0-9]*"):
+        state = status(place.name)
         if state and state[1] in sessions:
             with contextlib.suppress(OSError):
-                found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+                command = (place / "cmdline").read_bytes().replace(b"\0", b" ")
+                found[int(place.name)] = command.decode()
     return found
 
 
@@ -80,7 +95,7 @@ class Cluster:
         for place in (self.events, self._temporary):
             place.mkdir()
         self.master = f"spark://127.0.0.1:{self._ports[0]}"
-        self.workers, self._drivers, self._sessions = [], [], set()
+        self.workers, self._driver, self._sessions = [], None, set()
         self._master = self._daemon(
             "master.Master", "127.0.0.1", "--port", str(self._ports[0]),
             "--webui-port", str(self._ports[1]),
@@ -103,6 +118,7 @@ class Cluster:
         with (self.folder / log).open("ab") as file:
             process = subprocess.Popen(
                 command, env=self._environment(host), stderr=file, start_new_session=True,
+                preexec_fn=ends_with_us,  # noqa: PLW1509
                 **{"stdout": file, **streams},
             )  # fmt: skip
         self._sessions.add(process.pid)
@@ -141,9 +157,16 @@ class Cluster:
         self.workers.remove(worker)
 
     def driver(self, **conf):
-        """Start one more driver."""
-        self._drivers.append(Driver(self, len(self._drivers), conf))
-        return self._drivers[-1]
+        """The driver with these settings; only one at a time, for it takes all cores."""
+        wanted = {**LOGGED, "spark__eventLog__dir": self.events.as_uri(), **conf}
+        if self._driver is None or self._driver.conf != wanted or self._driver.process.poll():
+            self._let_go()
+            self._driver = Driver(self, wanted)
+        return self._driver
+
+    def _let_go(self):
+        if self._driver is not None:
+            self._driver.stop()
 
     def logs(self):
         """Everything that was written down by anybody."""
@@ -159,8 +182,7 @@ class Cluster:
 
     def stop(self):
         """End all processes; fail if one is left, or a port is in use, or a file is there."""
-        for driver in self._drivers:
-            driver.stop()
+        self._let_go()
         for process in [*self.workers, self._master]:
             self._kill(process)
         waited(lambda: not in_sessions(self._sessions), "all processes to end", 10)
@@ -172,14 +194,15 @@ class Cluster:
 class Driver:
     """A process with a Spark context, which runs the functions of ``driver.py`` by name."""
 
-    def __init__(self, cluster, number, conf):
+    def __init__(self, cluster, conf):
+        self.conf = conf
         self.process = cluster.start(
             [sys.executable, Path(__file__).parent / "driver.py", cluster.master, json.dumps(conf)],
-            f"driver-{number}.log",
+            "driver.log",
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        self._log = cluster.folder / f"driver-{number}.log"
+        self._log = cluster.folder / "driver.log"
         self._told = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -253,7 +276,7 @@ class Fault:
 
 @pytest.fixture
 def fault(request):
-    """Begin a row: ``with fault("executor killed", "shuffle"): ...`` compares the results inside."""
+    """Begin a row: ``with fault("executor killed", "shuffle"):``, and results compared inside."""
     return lambda name, where: Fault(request.node, name, where)
 
 
@@ -276,15 +299,10 @@ def cluster():
         made.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def driver(cluster):
-    """A driver with nothing special; what it does is logged as events."""
-    return cluster.driver(
-        spark__eventLog__enabled="true",
-        spark__eventLog__dir=cluster.events.as_uri(),
-        spark__eventLog__rolling__enabled="false",
-        spark__eventLog__compress="false",
-    )
+    """A driver with nothing special, which is there already if the last test had one."""
+    return cluster.driver()
 
 
 @pytest.fixture(scope="session")
