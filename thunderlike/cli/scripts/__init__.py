@@ -1,8 +1,8 @@
 """The jobs that ship: each file here is a program, run by ``python`` and by ``spark-submit`` alike.
 
-``spark-submit/`` of a checkout is this folder. A job reads the command line, calls a module of
-``thunderlike/jobs`` and prints what came of it; what all of them share stands here. To add one,
-write it beside ``activity_map.py``: ``thunderlike submit`` finds it by its name.
+A job reads the command line, calls a module of ``thunderlike/jobs`` and prints what came of it;
+what all of them share stands here. To add one, write it beside ``activity_map.py``, where
+``thunderlike submit`` finds it by its name, and link to it from ``spark-submit/`` of the checkout.
 """
 
 from __future__ import annotations

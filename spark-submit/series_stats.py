@@ -1,0 +1,1 @@
+../thunderlike/cli/scripts/series_stats.py

@@ -1,0 +1,141 @@
+"""The jobs as programs: one line that says what was done, or what cannot be."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import thunderlike as tl
+from thunderlike.cli.scripts import convert, make_dataset, series_stats
+
+N = 12
+OUT = {convert: "out.h5", make_dataset: "out", series_stats: "out"}
+SUMMARY = {
+    convert: "out.h5.summary.json",
+    make_dataset: "out.summary.json",
+    series_stats: "out/summary.json",
+}
+JOBS = pytest.mark.parametrize("job", OUT, ids=lambda job: job.__name__.rpartition(".")[2])
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """A folder with a movie and labels, and we stand in it."""
+    values = np.random.default_rng(0).integers(0, 250, (N, 6, 7)).astype(np.uint8)
+    tl.images.fromarray(values).totif(tmp_path / "movie")
+    (tmp_path / "kinds.csv").write_text("kind\n" + "cat\n" * N)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def given(job, *more, **changes):
+    options = {"input": "movie", "output": OUT[job], "engine": "local"} | changes
+    return [text for name, value in options.items() for text in (f"--{name}", value)] + [*more]
+
+
+@JOBS
+def test_a_good_run_says_one_line_and_leaves_a_summary(job, work, capfd):
+    assert job.main(given(job)) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    assert out.startswith(f"{OUT[job]}: ")
+    assert out.endswith(" s on local\n")
+    assert out.count("\n") == 1
+    told = json.loads((work / SUMMARY[job]).read_text())
+    assert (told["input"]["shape"], told["engine"]) == ([N, 6, 7], "local")
+    assert {"command", "output", "seconds", "versions", "batches_done_before"} <= told.keys()
+
+
+@JOBS
+def test_a_dry_run_says_what_it_would_do_and_writes_nothing(job, work, capfd):
+    before = sorted(work.rglob("*"))
+    assert job.main(given(job, "--dry-run")) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    lines = dict(line.split(None, 1) for line in out.splitlines())
+    assert lines["input"] == "movie: tif, 12 images of 6 x 7 uint8, 0.0 MB"
+    assert lines["engine"].startswith("local: ")
+    assert lines["output"].startswith(OUT[job])
+    assert sorted(work.rglob("*")) == before
+
+
+@pytest.mark.spark
+@JOBS
+def test_a_dry_run_on_spark_tells_the_partitions(spark_context, job, work, capsys):
+    assert job.main(given(job, "--npartitions", "5", "--dry-run", engine="spark")) == 0
+    assert "spark: 5 partitions" in capsys.readouterr().out
+
+
+FAILURES = {
+    "a missing file": ({"input": "mooovie"}, [], "mooovie: no such file or folder"),
+    "an option for other files": ({}, ["--dataset", "x"], "dataset means nothing for tif files"),
+    "an unknown format": ({}, ["--format", "jpg"], "no format 'jpg'; there are tif, png"),
+}
+
+
+@JOBS
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_failure_is_one_line_and_exit_code_2(job, failure, work, capsys):
+    changes, more, says = FAILURES[failure]
+    before = sorted(work.rglob("*"))
+    assert job.main(given(job, *more, **changes)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert says in err
+    assert sorted(work.rglob("*")) == before
+
+
+WRONG = {
+    "no such format": (convert, ["--to", "dog"], "say the format to write with --to: tif, png"),
+    "not these records": (convert, ["--to", "txt"], "txt files do not hold images"),
+    "no percentile": (series_stats, ["--percentiles", "5,500"], "500.0 is no percentile"),
+    "no window": (series_stats, ["--baseline", "window"], "needs a window"),
+    "another column": (make_dataset, ["--labels", "kinds.csv:kin"], "there is kind"),
+    "no such labels": (make_dataset, ["--labels", "kin.csv"], "kin.csv: no such file"),
+    "a reserved name": (make_dataset, ["--field", "key"], "'key' is something else"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_only_one_job_refuses(wrong, work, capsys):
+    job, more, says = WRONG[wrong]
+    assert job.main(given(job, *more)) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert says in err
+
+
+@JOBS
+@pytest.mark.parametrize("bad", [["--inptu", "x"], ["--batch", "x"], ["--percentiles", "five"], []])
+def test_a_command_line_that_is_none_is_one_line(job, bad, capsys):
+    with pytest.raises(SystemExit) as caught:
+        job.main([*given(job), *bad] if bad else [])
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert "--help explains every option" in err
+
+
+@JOBS
+def test_overwrite_replaces_and_says_how_when_it_is_not_given(job, work, capfd):
+    assert job.main(given(job)) == 0
+    assert job.main(given(job)) == 2
+    assert "--overwrite" in capfd.readouterr().err
+    assert job.main(given(job, "--overwrite")) == 0
+    assert job.main(given(job, "--dry-run")) == 0
+    assert "(there already)" in capfd.readouterr().out
+
+
+@JOBS
+def test_help_teaches(job, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        job.main(["--help"])
+    told = capsys.readouterr().out
+    assert "examples:" in told
+    assert "exit codes: 0 done; 2 it cannot be done" in told
