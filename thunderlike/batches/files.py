@@ -253,7 +253,7 @@ def _read_blosc(src: Any, batch: Batch) -> Table:
     paths = (
         [index.get_fullpath(label) for label in index]
         if src is None and isinstance(index, FilesIndex)
-        else [storage.join(src, f"{label}.blosc") for label in batch.indices]
+        else [storage.within(src, f"{label}.blosc") for label in batch.indices]
     )
     found = []
     for path in paths:
@@ -273,7 +273,7 @@ def _write_blosc(dst: Any, labels: Any, arrays: dict[str, Any]) -> None:
     for row, label in enumerate(labels):
         item = {name: values[row] for name, values in arrays.items()}
         data = _as_npz({LABELS: np.array([label]), **item})
-        storage.write(storage.join(dst, f"{label}.blosc"), blosc2.compress2(data))
+        storage.write(storage.within(dst, f"{label}.blosc"), blosc2.compress2(data))
 
 
 FORMATS: dict[str, tuple[Callable[..., Table], Callable[..., None]]] = {

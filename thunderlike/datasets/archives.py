@@ -72,6 +72,7 @@ class Archive(ABC):
             found = self._listed()
         for name in found:
             if PurePosixPath(name).is_absolute() or ".." in name.split("/"):
+                self.close()
                 raise FormatError(f"{self.path}: holds {name!r}, which lies outside of it")
         return found
 

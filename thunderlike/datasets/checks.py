@@ -74,7 +74,7 @@ def verify(
     names = [name for name in wanted if (data if name == own else index)]
     folder = storage.parent(reader.path)
     for name in names:
-        place = storage.join(folder, name)
+        place = storage.within(folder, name)
         same = file_digest(place, digest, progress) == wanted[name]
         report.note(name, "" if same else f"{place}: has not the {digest} that was written down")
     if samples:

@@ -199,10 +199,10 @@ def _told(address: str) -> list[str] | None:
     place = storage.join(address, MANIFEST)
     try:
         found = json.loads(storage.read(place))
-        return [storage.join(address, shard["name"]) for shard in found["shards"]]
+        return [storage.within(address, shard["name"]) for shard in found["shards"]]
     except NotFound:
         return None
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CorruptDatasetError(f"{place}: is no list of shards: {error}") from error
 
 

@@ -11,7 +11,7 @@ from thunderlike import storage
 from thunderlike.config import config
 from thunderlike.data.assembling import each_block
 from thunderlike.engines.planned import Part
-from thunderlike.errors import NotFound
+from thunderlike.errors import NotFound, StorageError
 from thunderlike.progress import track
 
 if TYPE_CHECKING:
@@ -156,6 +156,8 @@ class _Shifted:
 
 def _prepare(work: str, plan: bytes, *, resume: bool) -> None:
     """Take up a folder of the same plan; begin anew for any other."""
+    if reason := storage.store_for(work).protected(work):
+        raise StorageError(f"{work}: nothing can be kept there: {reason}")
     mark, last = storage.join(work, "plan.json"), _read(storage.join(work, "place"))
     if last is not None:  # an interrupted run was about to end, and its files may be in there
         _remove(last.decode(errors="replace"), work)

@@ -22,6 +22,7 @@ from thunderlike.storage.paths import (
     resolve,
     stat,
     store_for,
+    within,
     write,
 )
 
@@ -45,5 +46,6 @@ __all__ = [
     "resolve",
     "stat",
     "store_for",
+    "within",
     "write",
 ]

@@ -8,7 +8,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from thunderlike.errors import SpecError, StorageError
+from thunderlike.errors import FormatError, SpecError, StorageError
 from thunderlike.storage.base import Address
 from thunderlike.storage.credentials import AnyCredentials, Credentials
 
@@ -28,6 +28,7 @@ __all__ = [
     "resolve",
     "stat",
     "store_for",
+    "within",
     "write",
 ]
 
@@ -126,6 +127,29 @@ def join(folder: AnyPath, name: str) -> str:
     store, address = resolve(folder)
     divided = address if address.endswith("/") else address + "/"
     return store.address(divided + name)
+
+
+def within(folder: AnyPath, name: str) -> str:
+    """Return the address of `name` in `folder`, where the name comes from a file or from data.
+
+    Raises
+    ------
+    FormatError
+        For a name that leads out of the folder.
+
+    Examples
+    --------
+    >>> within("/data", "day1/a.tif")
+    '/data/day1/a.tif'
+    >>> within("/data", "../home/a.tif")
+    Traceback (most recent call last):
+    ...
+    thunderlike.errors.FormatError: /data: the name '../home/a.tif' leads out of this folder; ...
+    """
+    if name.startswith("/") or ".." in name.split("/") or "\0" in name or not name:
+        told = f"the name {name!r:.80} leads out of this folder; a name is a part of its path"
+        raise FormatError(f"{resolve(folder)[1]}: {told}")
+    return join(folder, name)
 
 
 def parent(path: AnyPath) -> str:
