@@ -70,9 +70,9 @@ def main() -> None:
     """Write a page for each room that there is, and one that lists them."""
     TARGET.mkdir(parents=True, exist_ok=True)
     rooms = {name: title for name, title in ROOMS.items() if importlib.util.find_spec(name)}
-    seen: set[int] = set()
-    for name, title in rooms.items():
-        write(TARGET / f"{name}.rst", page(importlib.import_module(name), title, seen))
+    homes: dict[int, str] = {}
+    for name in sorted(rooms, key=lambda name: -name.count(".")):  # the innermost is the home
+        write(TARGET / f"{name}.rst", page(importlib.import_module(name), rooms[name], homes))
     write(TARGET / "index.rst", contents(list(rooms)))
 
 
@@ -88,28 +88,22 @@ def contents(rooms: list[str]) -> str:
     return f"{CONTENTS}{lines}\n"
 
 
-def page(room: ModuleType, title: str, seen: set[int]) -> str:
-    """The page of a room: its docstring, then every name of its own in full."""
-    objects = {name: getattr(room, name) for name in getattr(room, "__all__", ())}
-    fresh = {
-        name: found
-        for name, found in objects.items()
-        if f"{room.__name__}.{name}" not in ROOMS and is_new(found, seen)
-    }
-    head = f"{title}\n{'=' * len(title)}\n\n"
-    if title.lower() != room.__name__.rpartition(".")[2]:
-        head += f"``{room.__name__}``\n\n"
-    parts = [directive(room.__name__, name, found) for name, found in sorted(fresh.items())]
-    return f"{head}.. automodule:: {room.__name__}\n   :no-members:\n\n" + "\n".join(parts)
+def page(room: ModuleType, title: str, homes: dict[int, str]) -> str:
+    """The page of a room: its docstring, links to names that live elsewhere, all others in full."""
+    names = [name for name in sorted(getattr(room, "__all__", ())) if is_own(getattr(room, name))]
+    elsewhere = [homes[id(found)] for name in names if id(found := getattr(room, name)) in homes]
+    fresh = [name for name in names if id(getattr(room, name)) not in homes]
+    homes |= {id(getattr(room, name)): f"{room.__name__}.{name}" for name in fresh}
+    head = f"{title}\n{'=' * len(title)}\n\n``{room.__name__}``\n\n"
+    head += f".. automodule:: {room.__name__}\n   :no-members:\n\n"
+    if elsewhere:
+        head += "Also here: " + ", ".join(f":obj:`~{name}`" for name in elsewhere) + ".\n\n"
+    return head + "\n".join(directive(room.__name__, name, getattr(room, name)) for name in fresh)
 
 
-def is_new(found: object, seen: set[int]) -> bool:
-    """Say whether an object has no page yet; what has no docstring of its own gets none."""
-    own = inspect.isclass(found) or inspect.isroutine(found)
-    if not own or id(found) in seen:
-        return False
-    seen.add(id(found))
-    return True
+def is_own(found: object) -> bool:
+    """Say whether an object has a docstring of its own; numbers and modules have none."""
+    return inspect.isclass(found) or inspect.isroutine(found)
 
 
 def directive(room: str, name: str, found: object) -> str:

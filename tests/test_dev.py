@@ -416,7 +416,8 @@ def test_clean_removes_what_we_made_and_nothing_else(dev, capfd):
 
 def test_the_site_is_built_with_warnings_as_errors(dev, called):
     assert dev.main(["docs"]) == 0
-    assert called[-1][:5] == ("python", "-m", "sphinx", "-n", "-W")
+    assert called[-2][:5] == ("python", "-m", "sphinx", "-n", "-W")
+    assert called[-1] == ("python", "docs/check_links.py")
 
 
 def test_what_builds_the_site_is_installed_on_first_use(dev, called, monkeypatch):
