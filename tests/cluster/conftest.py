@@ -203,26 +203,30 @@ class Driver:
             stdout=subprocess.PIPE,
         )
         self._log = cluster.folder / "driver.log"
-        self._told = queue.Queue()
+        self._told, self._asked = queue.Queue(), 0
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self):
         for line in self.process.stdout:
             self._told.put(json.loads(line))
-        self._told.put({"error": ["EOFError", self._log.read_text()[-4000:]]})
+        self._told.put([None, {"error": ["EOFError", self._log.read_text()[-4000:]]}])
 
     def start(self, name, **arguments):
         """Have it begin."""
-        line = json.dumps([name, arguments], default=str).encode() + b"\n"
+        self._asked += 1
+        line = json.dumps([self._asked, name, arguments], default=str).encode() + b"\n"
         self.process.stdin.write(line)
         self.process.stdin.flush()
 
     def wait(self, patience=PATIENCE):
         """What became of what was begun: ``{"value": ...}`` or ``{"error": [class, message]}``."""
-        try:
-            return self._told.get(timeout=patience)
-        except queue.Empty:
-            return pytest.fail(f"the driver is silent: {self._log.read_text()[-4000:]}")
+        number = 0
+        while number not in (self._asked, None):  # what nobody waited for is of no interest
+            try:
+                number, answer = self._told.get(timeout=patience)
+            except queue.Empty:
+                pytest.fail(f"the driver is silent: {self._log.read_text()[-4000:]}")
+        return answer
 
     def ask(self, name, *, patience=PATIENCE, **arguments):
         """Have something done, and give its value."""

@@ -1,6 +1,7 @@
 """A program on a cluster: for each line that it is given it runs a function of this file.
 
-python driver.py MASTER CONF; lines are JSON, ["name", {"argument": value}], and so are answers.
+python driver.py MASTER CONF; lines are JSON, [number, "name", {"argument": value}], and so
+are answers, [number, {"value": ...}] or [number, {"error": [class, message]}].
 """
 
 from __future__ import annotations
@@ -173,7 +174,7 @@ def converted(context, recording, out, folder=None, batch=100_000):
 @contextlib.contextmanager
 def held_up(folder):
     """Let the third batch wait, with a sign that it began."""
-    from thunderlike.jobs import convert as module
+    from thunderlike.jobs import batches as module
 
     each_block, calls = module.each_block, []
 
@@ -222,12 +223,12 @@ def main(master, conf):
         spark__driver__memory="512m", spark__ui__enabled="false", **json.loads(conf),
     )  # fmt: skip
     for line in sys.stdin:
-        name, arguments = json.loads(line)
+        number, name, arguments = json.loads(line)
         try:
             answer = {"value": globals()[name](context, **arguments)}
         except Exception as error:  # the test looks at it
             answer = {"error": [type(error).__name__, str(error)]}
-        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.write(json.dumps([number, answer]) + "\n")
         sys.stdout.flush()
     context.stop()
 

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.timeout(600)]
 
 BUSY = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Reduce it</Message></Error>"
 FOREVER = 3600
+SECRET = "wJalrXUtnFEMIK7MDENG"
 
 
 @contextmanager
@@ -106,7 +107,9 @@ FAULTS = {
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[pytest.mark.cluster] * ("503" not in n)) for n in FAULTS]
 )
-def test_a_server_that_misbehaves(driver, fault, recording, bucket, s3_server, tmp_path, name):
+def test_a_server_that_misbehaves(
+    cluster, driver, fault, recording, bucket, s3_server, tmp_path, name
+):
     misbehave, least = FAULTS[name]
     movie = tl.images.fromtif(recording)[:16]
     movie.totif(f"{bucket}/movie")
@@ -117,7 +120,7 @@ def test_a_server_that_misbehaves(driver, fault, recording, bucket, s3_server, t
         return misbehave(number)
 
     with before(s3_server, counting) as (url, made), fault(name, "read, write and read"):
-        given = {"access": "testing", "secret": "testing", "endpoint_url": url}
+        given = {"access": "testing", "secret": SECRET, "endpoint_url": url}
         driver.ask(
             "copied", source=f"{bucket}/movie", target=f"{bucket}/copy",
             out=tmp_path / "found.npy", **given,
@@ -126,6 +129,11 @@ def test_a_server_that_misbehaves(driver, fault, recording, bucket, s3_server, t
         written = tl.images.fromtif(f"{bucket}/copy")
         np.testing.assert_array_equal(written.toarray(), movie.toarray())
         assert len(made) >= least * len(counted)
+    told = "".join(
+        [*cluster.logs().values(), *(log.read_text() for log in cluster.events.iterdir())]
+    )
+    assert "SparkListenerTaskEnd" in told
+    assert SECRET not in told
 
 
 @pytest.mark.cluster
