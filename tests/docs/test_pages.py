@@ -9,7 +9,8 @@ import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-PAGES = [DOCS / name for name in ("arrays.md", "batches.md", "hdf5.md", "index.md", "parallel.md")]
+NAMES = ("arrays.md", "batches.md", "hdf5.md", "index.md", "parallel.md", "security.md")
+PAGES = [DOCS / name for name in NAMES]
 PAGES += [page for folder in ("howto", "coming-from") for page in sorted((DOCS / folder).glob("*"))]
 PAGES = [page for page in PAGES if ">>> " in page.read_text("utf-8")]
 
