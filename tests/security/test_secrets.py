@@ -48,7 +48,7 @@ def test_no_repr_and_no_local_name_shows_a_secret(movie, s3_server):
         lambda: tl.images.frompng(movie, credentials=keys),
         lambda: storage.read(storage.at("s3://no-such-bucket-at-all/x", keys)),
         lambda: images.totif(movie, credentials=keys),
-        lambda: storage.at(movie, storage.Credentials({**keys, "acces": "AK"})),
+        lambda: storage.at(movie, storage.Credentials({**keys, "user": "AK"})),
     ):
         with pytest.raises(tl.ThunderlikeError) as caught:
             call()
