@@ -8,10 +8,14 @@ something is computed and on one that counts what it is asked.
 
 from __future__ import annotations
 
+import datetime
 import inspect
+import sys
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import numpy as np
 
@@ -19,6 +23,9 @@ import thunderlike as tl
 from thunderlike import storage
 from thunderlike.data import Blocks, Images, Series
 from thunderlike.testing import Computed, CountingEngine, LazyEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TARGET = Path(__file__).parent / "reference.md"
 
@@ -78,11 +85,20 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "tohdf5": (f"{HERE}/all.h5",),
     "tomsgpack": (f"{HERE}/samples",),
     "tonpy": (f"{HERE}/all.npy",),
+    "tonwb": (f"{HERE}/all.nwb",),
     "topng": (f"{HERE}/png",),
     "totext": (f"{HERE}/text",),
     "totif": (f"{HERE}/tif",),
     "tozarr": (f"{HERE}/zarr",),
 }
+OPTIONS: dict[str, dict[str, Any]] = {
+    "tonwb": {
+        "rate": 30,
+        "session_start_time": datetime.datetime(2026, 5, 4, tzinfo=datetime.UTC),
+    },
+}
+# Large libraries that are not needed to count what they ask for.
+STANDING_IN = ("napari", "napari.layers", "torch")
 RESHAPES = {"Images": (12, 2, 12), "Series": (24, 12)}
 SPARK_ONLY = {"tordd"}
 MOVES = {"tospark"}  # needs a Spark to go to
@@ -146,11 +162,24 @@ def call(kind: type, name: str, engine: Any) -> None:
         engine.asked.clear()  # of what was asked to make the subject
     arguments = RESHAPES[kind.__name__] if name == "reshape" else ARGUMENTS.get(name, ())
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), standing_in():
             warnings.simplefilter("ignore")
-            getattr(thing, name)(*arguments)
+            getattr(thing, name)(*arguments, **OPTIONS.get(name, {}))
     finally:
         storage.delete(HERE)
+
+
+@contextmanager
+def standing_in() -> Iterator[None]:
+    """Have something in the place of large libraries, whether they are there or not."""
+    there = {name: sys.modules.get(name) for name in STANDING_IN}
+    sys.modules.update({name: mock.MagicMock() for name in STANDING_IN})
+    try:
+        yield
+    finally:
+        for name, module in there.items():
+            del sys.modules[name]
+            sys.modules.update({} if module is None else {name: module})
 
 
 def subject(kind: type, engine: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from thunderlike import storage
 from thunderlike.data.files import FileSource, Loader, Packed, naming
 from thunderlike.errors import FormatError, NotFound, SpecError
-from thunderlike.formats import hdf5, npy, zarr
+from thunderlike.formats import hdf5, npy, omezarr, zarr
 from thunderlike.formats.hdf5 import Dataset
 from thunderlike.parallel.pool import tmap
 from thunderlike.storage.opening import local_file, open_file
@@ -103,9 +103,17 @@ class Zarr:
 
     dataset: str | None
 
+    @classmethod
+    def of(cls, path: str, dataset: str | None) -> Zarr:
+        """The array of that name; without one the folder, or the largest of an OME-Zarr."""
+        return cls(dataset or omezarr.largest(Folder(path)))
+
     def look(self, path: str) -> Dataset:
-        """Read what the folder says of it."""
-        return zarr.describe(Folder(path), self.dataset)
+        """Read what the folder says of it, and OME's metadata above it."""
+        folder = Folder(path)
+        found = zarr.describe(folder, self.dataset)
+        above = omezarr.attrs(folder, self.dataset) if self.dataset else {}
+        return replace(found, attrs={**found.attrs, **above})
 
     def read(self, path: str, axis: int, start: int, stop: int, out: Array) -> None:
         """Read the chunks that hold it."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
 from thunderlike.data import multiindex
 from thunderlike.data.base import Collection
 from thunderlike.data.indexed import Indexed
+from thunderlike.formats import hdf5, nwb
 from thunderlike.interop import dask, napari, torch, xarray
+from thunderlike.storage.drafts import draft
 from thunderlike.viz.pictures import is_colour
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from thunderlike.storage import AnyCredentials
 
 __all__ = ["Exports", "ImageExports", "SeriesExports"]
 
@@ -185,7 +189,87 @@ class ImageExports(Exports):
 
 
 class SeriesExports(Exports, Indexed):
-    """How series name their axes."""
+    """What series alone are made into, and how they name their axes."""
+
+    def tonwb(
+        self,
+        path: Any,
+        name: str = "series",
+        *,
+        rate: float | None = None,
+        unit: str = "a.u.",
+        description: str = "",
+        session_start_time: Any = None,
+        nwbfile: Any = None,
+        rois: Any = None,
+        overwrite: bool = False,
+        credentials: AnyCredentials = None,
+    ) -> None:
+        """Write an NWB file with the series in it, time first, as others read it.
+
+        Parameters
+        ----------
+        path : path
+            The file; folders above it are made.
+        name : str
+            What the series are called in the file.
+        rate : float, optional
+            Positions a second. By default ``frame_times`` or ``frame_interval`` of `attrs`.
+        unit, description : str
+            Of the values: ``'a.u.'`` is NWB's word for fluorescence.
+        session_start_time : datetime, optional
+            With a time zone; needed without `nwbfile`.
+        nwbfile : pynwb.NWBFile, optional
+            What else is to be in the file: devices, subject, planes. The series are added to it.
+        rois : pynwb DynamicTableRegion, optional
+            The regions of `nwbfile` that the series are of: then they are a RoiResponseSeries of
+            its module ``ophys``, else a TimeSeries of its acquisition.
+        overwrite : bool
+            Replace an HDF5 file that is there.
+        credentials : dict, optional
+            As in `tonpy`.
+
+        Raises
+        ------
+        SpecError
+            When nothing tells the rate, or when the session started.
+        Exists
+            When something is there.
+        MissingExtra
+            Without pynwb: ``pip install 'thunderlike[nwb]'``.
+
+        Notes
+        -----
+        One pass, a few blocks of frames in memory at a time; on Spark, one shuffle before. The file
+        appears whole or not at all.
+
+        Examples
+        --------
+        >>> import datetime
+        >>> import thunderlike as tl
+        >>> from thunderlike import storage
+        >>> traces = tl.series.fromrandom((3, 50))
+        >>> start = datetime.datetime(2026, 5, 4, 10, tzinfo=datetime.UTC)
+        >>> traces.tonwb("memory://run/cells.nwb", rate=30, session_start_time=start)
+        >>> tl.series.fromnwb("memory://run/cells.nwb").shape
+        (3, 50)
+        >>> storage.delete("memory://run")
+        """
+        told = {"name": name, "unit": unit, "description": description, "rois": rois}
+        told |= {"nwbfile": nwbfile, "session_start_time": session_start_time}
+        frames, timing = (self.length, *self._baseshape), self._timing(rate)
+        nwb.check(timing, nwbfile, session_start_time)
+        with draft(path, hdf5.looks_like, overwrite=overwrite, credentials=credentials) as made:
+            frames_of = cast("Any", self).toimages()._records
+            blocks = (block for _, block in frames_of.stream())
+            nwb.write(made.file, blocks, frames, self.dtype, timing, **told)
+
+    def _timing(self, rate: float | None) -> nwb.Timing:
+        """When the positions were recorded, as far as it is known."""
+        times, interval = self._attrs.get("frame_times"), self._attrs.get("frame_interval")
+        if rate is None and times is not None and len(times) == self.length:
+            return nwb.Timing(times=times)
+        return nwb.Timing(rate=1 / interval if rate is None and interval else rate)
 
     def _dims(self) -> tuple[str, ...]:
         if len(self._baseshape) == 1:

@@ -9,7 +9,8 @@ from thunderlike.data.arrayfiles import Folder
 from thunderlike.data.assembling import assemble
 from thunderlike.data.base import Collection
 from thunderlike.datasets import distributed as datasets
-from thunderlike.formats import hdf5, npy, zarr
+from thunderlike.errors import SpecError
+from thunderlike.formats import hdf5, npy, omezarr, zarr
 from thunderlike.formats.base import sniff
 from thunderlike.storage.drafts import draft
 
@@ -120,14 +121,22 @@ class ArrayWriters(Collection):
             self._assemble(sink, made.folder)
 
     def tozarr(
-        self, path: Any, *, overwrite: bool = False, credentials: AnyCredentials = None
+        self,
+        path: Any,
+        *,
+        ome: bool = False,
+        overwrite: bool = False,
+        credentials: AnyCredentials = None,
     ) -> None:
-        """Write a folder that is one Zarr array, of its version 3.
+        """Write a folder that is one Zarr array, of its version 3; or an OME-Zarr, which holds one.
 
         Parameters
         ----------
         path : path
             The folder, made if need be; it must be empty or absent.
+        ome : bool
+            Of images, write OME-Zarr 0.5, which viewers open: the array is ``0`` of the folder, its
+            axes have names, and the pixel size and time between images of `attrs` are its scale.
         overwrite : bool
             Replace what an earlier call wrote there.
         credentials : dict, optional
@@ -137,6 +146,8 @@ class ArrayWriters(Collection):
         ------
         Exists
             When the folder holds anything.
+        SpecError
+            With `ome`, of series, and of images that are neither pictures nor volumes.
         StorageError
             With `overwrite`, when it holds anything that is not such output.
         MissingExtra
@@ -148,13 +159,23 @@ class ArrayWriters(Collection):
         its attributes. The folder appears whole or not at all, with an empty file ``SUCCESS``. On
         Spark the workers write parts, which are put together here, a row of chunks at a time.
         """
-        time = range(self.ndim)[self._time]
-        ours = ["zarr.json", "c/**", "parts/**"]
+        told = self._ome() if ome else None
+        ours = ["zarr.json", "c/**", "0/**", "parts/**"]
         with storage.output(path, ours, overwrite=overwrite, credentials=credentials) as folder:
-            parts = storage.join(folder, "parts")
-            sink = zarr.Writer(Folder(folder), self.shape, self.dtype, time=time, attrs=self.attrs)
+            parts, place = storage.join(folder, "parts"), folder
+            options: dict[str, Any] = {"attrs": self.attrs}
+            if told is not None:
+                zarr.group(Folder(folder), told)
+                place, options = storage.join(folder, "0"), {"axes": omezarr.axes_of(self.shape)}
+            time = range(self.ndim)[self._time]
+            sink = zarr.Writer(Folder(place), self.shape, self.dtype, time=time, **options)
             self._assemble(sink, parts)
             storage.delete(parts)
+
+    def _ome(self) -> dict[str, Any]:
+        if self._time:
+            raise SpecError("OME-Zarr holds images, time first: call .toimages() on series")
+        return omezarr.metadata(self.shape, self.attrs)
 
     def tomsgpack(
         self,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Dataset", "Writer", "datasets", "describe", "looks_like", "read"]
+__all__ = ["Dataset", "Writer", "datasets", "describe", "looks_like", "opened", "read"]
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _ATTRS = "thunderlike"
@@ -58,7 +58,7 @@ def looks_like(start: bytes) -> bool:
 
 def datasets(stream: BinaryIO) -> list[str]:
     """Name the arrays of numbers in a file, in the order of their names."""
-    with _opened(stream) as file:
+    with opened(stream) as file:
         found: list[str] = []
         file.visititems(lambda name, item: found.append(f"/{name}") if _is_array(item) else None)
     return sorted(found)
@@ -81,7 +81,7 @@ def describe(stream: BinaryIO, name: str | None = None) -> Dataset:
     """
     there = datasets(stream)
     wanted = _wanted(name, there)
-    with _opened(stream) as file:
+    with opened(stream) as file:
         item = _array(file, wanted)
         attrs = json.loads(item.attrs.get(_ATTRS, "{}"))
         dtype = item.dtype.newbyteorder("=")
@@ -96,7 +96,7 @@ def read(stream: BinaryIO, name: str, axis: int, start: int, stop: int, out: NDA
     FormatError
         For damaged chunks, and for those compressed by what this installation does not know.
     """
-    with _opened(stream) as file:
+    with opened(stream) as file:
         item = _array(file, name)
         packing = Packing.of(item)
         if packing and out.size:
@@ -203,7 +203,8 @@ def _is_array(item: Any) -> bool:
 
 
 @contextmanager
-def _opened(stream: BinaryIO) -> Iterator[Any]:
+def opened(stream: BinaryIO) -> Iterator[Any]:
+    """Open a file to read, with what is wrong with it told as FormatError."""
     stream.seek(0)
     start = stream.read(len(_MAGIC))
     if not start:

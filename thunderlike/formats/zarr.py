@@ -16,12 +16,12 @@ from thunderlike.formats.chunks import chunk_shape
 from thunderlike.formats.hdf5 import Dataset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
 
-__all__ = ["Files", "Writer", "describe", "read"]
+__all__ = ["Files", "Writer", "describe", "group", "read"]
 
 
 class Files(Protocol):
@@ -97,6 +97,11 @@ def _pieces(
         yield there, (*whole, slice(a - first, b - first))
 
 
+def group(files: Files, attrs: Mapping[str, Any]) -> None:
+    """Make an empty folder one that holds arrays, and keep what is known of them."""
+    _zarr().create_group(_store(files), attributes=dict(attrs))
+
+
 class Writer:
     """Writes an array from its first row to its last, a slab of rows at a time.
 
@@ -110,6 +115,8 @@ class Writer:
         Axis along which the series of a pixel runs; see :func:`~thunderlike.formats.chunks`.
     attrs : mapping
         What is known of the array: kept as its attributes.
+    axes : sequence of str, optional
+        What its axes are called.
 
     Attributes
     ----------
@@ -125,6 +132,7 @@ class Writer:
         *,
         time: int = 0,
         attrs: Mapping[str, Any] | None = None,
+        axes: Sequence[str] | None = None,
     ) -> None:
         numbers(dtype)
         if 0 in shape:
@@ -133,7 +141,7 @@ class Writer:
         self.rows = self.chunks[0]
         self._array = _zarr().create_array(
             _store(files), shape=shape, dtype=dtype, chunks=self.chunks,
-            attributes=json.loads(json.dumps(dict(attrs or {}))),
+            attributes=json.loads(json.dumps(dict(attrs or {}))), dimension_names=axes,
         )  # fmt: skip
 
     def put(self, start: int, slab: NDArray[Any]) -> None:

@@ -10,7 +10,7 @@ from thunderlike.data.joining import concatenate
 from thunderlike.images.arrays import fromhdf5, frommsgpack, fromnpy, frompath, fromzarr
 from thunderlike.images.construct import fromarray, fromlist, fromrandom, fromrdd
 from thunderlike.images.examples import fromexample
-from thunderlike.images.foreign import fromdask, fromxarray
+from thunderlike.images.foreign import fromdask, fromnwb, fromsuite2p, fromxarray
 from thunderlike.images.readers import frombinary, frompng, fromtif
 from thunderlike.images.samples import fromdataset
 
@@ -26,10 +26,12 @@ __all__ = [
     "fromlist",
     "frommsgpack",
     "fromnpy",
+    "fromnwb",
     "frompath",
     "frompng",
     "fromrandom",
     "fromrdd",
+    "fromsuite2p",
     "fromtif",
     "fromxarray",
     "fromzarr",

@@ -126,8 +126,8 @@ def fromzarr(
     path : path, or list of paths
         The folder; of several, one after the other.
     dataset : str, optional
-        Path of the array in the folder, such as ``'0'`` for the largest of an OME-Zarr. By default
-        the folder is the array.
+        Path of the array in the folder, such as ``'1'`` for the second of an OME-Zarr. By default
+        its largest, ``'0'``, or the folder is the array.
     axis, npartitions, labels, engine, credentials
         As in :func:`fromnpy`.
 
@@ -141,8 +141,10 @@ def fromzarr(
     Notes
     -----
     The metadata are read here; then each worker reads its images alone, in whole rows of chunks.
+    What an OME-Zarr tells of its pixel size, axes and time between images is in `attrs`.
     """
-    return _images(folders(path, credentials), Zarr(dataset), axis, npartitions, labels, engine)
+    paths = folders(path, credentials)
+    return _images(paths, Zarr.of(paths[0], dataset), axis, npartitions, labels, engine)
 
 
 def frommsgpack(

@@ -1,18 +1,27 @@
-"""Images from the arrays of other libraries."""
+"""Images from the arrays and files of other libraries."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from thunderlike import storage
+from thunderlike.data.arrayfiles import Hdf5, image_source
+from thunderlike.data.files import naming
 from thunderlike.data.images import Images
 from thunderlike.engines import engine_for
+from thunderlike.errors import SpecError
+from thunderlike.formats import nwb, suite2p
 from thunderlike.images.construct import fromarray
+from thunderlike.images.readers import frombinary
 from thunderlike.interop import dask, xarray
+from thunderlike.storage.opening import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["fromdask", "fromxarray"]
+    from thunderlike.storage import AnyCredentials, AnyPath
+
+__all__ = ["fromdask", "fromnwb", "fromsuite2p", "fromxarray"]
 
 
 def fromdask(
@@ -99,3 +108,103 @@ def fromxarray(
     made = make(turned.data, labels, npartitions, engine)
     made.attrs = dict(array.attrs)
     return made
+
+
+def fromnwb(
+    path: AnyPath,
+    name: str | None = None,
+    npartitions: int | None = None,
+    labels: Sequence[Any] | None = None,
+    engine: Any = None,
+    credentials: AnyCredentials = None,
+) -> Images:
+    """Read a movie in an NWB file, such as a TwoPhotonSeries.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    name : str, optional
+        Its name, its path in the file, or its type; by default the only TwoPhotonSeries,
+        OnePhotonSeries or ImageSeries.
+    npartitions, labels, engine, credentials
+        As in :func:`frombinary`.
+
+    Returns
+    -------
+    Images
+        As stored: of shape ``(n, *image)``, where NWB means an image to have its width first and
+        many files do not. `attrs` tell what the file does: ``frame_interval`` or ``frame_times``,
+        ``pixel_size``, ``unit``, ``conversion``, which is not applied, and ``description``.
+
+    Raises
+    ------
+    NotFound
+        When no file is there.
+    FormatError
+        When it is no HDF5 file, or there is not one such series; names those that there are.
+    Refused
+        When the images are in other files; names them.
+
+    Notes
+    -----
+    As :func:`fromhdf5`: each worker reads its images alone. pynwb is not needed.
+    """
+    address = storage.at(path, credentials)
+    with naming(address), open_file(address) as stream:
+        found = nwb.find(stream, name, nwb.MOVIES)
+    source, _ = image_source([address], Hdf5(found.dataset), 0)
+    return Images(engine_for(engine).load(source, npartitions), labels=labels, attrs=found.attrs)
+
+
+def fromsuite2p(
+    path: AnyPath,
+    shape: tuple[int, int] | None = None,
+    npartitions: int | None = None,
+    labels: Sequence[Any] | None = None,
+    engine: Any = None,
+    credentials: AnyCredentials = None,
+) -> Images:
+    """Read the registered movie of suite2p: ``data.bin``, int16 images one after the other.
+
+    Parameters
+    ----------
+    path : path
+        The folder of a plane, ``suite2p/plane0``, or the binary file.
+    shape : (int, int), optional
+        ``(Ly, Lx)``; by default what ``ops.npy`` beside the file says.
+    npartitions, labels, engine, credentials
+        As in :func:`frombinary`.
+
+    Raises
+    ------
+    NotFound
+        When no file is there.
+    SpecError
+        When nothing tells the shape.
+    FormatError
+        When the file is no whole number of such images, or ``ops.npy`` is damaged.
+
+    Notes
+    -----
+    ``ops.npy`` is a pickle: it is searched for three numbers and never unpickled. Locally the movie
+    is mapped, not read. What suite2p calls ``F.npy`` is ``tl.series.fromnpy``, and ``tonpy`` of
+    float32 series of cells.
+    """
+    address = storage.at(path, credentials)
+    if not address.endswith(".bin"):
+        address = storage.join(address, "data.bin")
+    beside = storage.join(storage.parent(address), "ops.npy")
+    told = {}
+    if storage.exists(beside):
+        with naming(beside):
+            told = suite2p.sizes(storage.read(beside))
+    if shape is None and not {"Ly", "Lx"} <= told.keys():
+        raise SpecError(f"{beside}: does not tell Ly and Lx: give shape=(Ly, Lx)")
+    size = shape or (int(told["Ly"]), int(told["Lx"]))
+    found = frombinary(
+        address, size, "int16", nplanes=1, npartitions=npartitions, labels=labels, engine=engine
+    )
+    if told.get("fs"):
+        found.attrs["frame_interval"] = 1 / told["fs"]
+    return found

@@ -7,7 +7,7 @@ from thunderlike.data.series import Series
 from thunderlike.series.arrays import fromhdf5, frommsgpack, fromnpy, frompath, fromzarr
 from thunderlike.series.construct import fromarray, fromlist, fromrandom, fromrdd
 from thunderlike.series.examples import fromexample
-from thunderlike.series.foreign import fromdask, fromxarray
+from thunderlike.series.foreign import fromdask, fromnwb, fromxarray
 from thunderlike.series.readers import frombinary, fromtext
 from thunderlike.series.samples import fromdataset
 
@@ -23,6 +23,7 @@ __all__ = [
     "fromlist",
     "frommsgpack",
     "fromnpy",
+    "fromnwb",
     "frompath",
     "fromrandom",
     "fromrdd",

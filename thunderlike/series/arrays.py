@@ -134,7 +134,7 @@ def fromzarr(
         When zarr is not installed.
     """
     paths = folders(path, credentials)
-    return _series(paths, Zarr(dataset), axis, index, labels, npartitions, engine)
+    return _series(paths, Zarr.of(paths[0], dataset), axis, index, labels, npartitions, engine)
 
 
 def frommsgpack(

@@ -1,18 +1,25 @@
-"""Series from the arrays of other libraries."""
+"""Series from the arrays and files of other libraries."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from thunderlike import storage
+from thunderlike.data.arrayfiles import Hdf5, series_source
+from thunderlike.data.files import naming
 from thunderlike.data.series import Series
 from thunderlike.engines import engine_for
+from thunderlike.formats import nwb
 from thunderlike.interop import dask, xarray
 from thunderlike.series.construct import fromarray
+from thunderlike.storage.opening import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["fromdask", "fromxarray"]
+    from thunderlike.storage import AnyCredentials, AnyPath
+
+__all__ = ["fromdask", "fromnwb", "fromxarray"]
 
 
 def fromdask(
@@ -95,4 +102,51 @@ def fromxarray(
     along = None if index is None else index.values
     made = make(turned.data, along, labels, npartitions, engine)
     made.attrs = dict(array.attrs)
+    return made
+
+
+def fromnwb(
+    path: AnyPath,
+    name: str | None = None,
+    index: Sequence[Any] | None = None,
+    labels: Any = None,
+    npartitions: int | None = None,
+    engine: Any = None,
+    credentials: AnyCredentials = None,
+) -> Series:
+    """Read traces in an NWB file, such as the RoiResponseSeries of cells.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    name : str, optional
+        Their name, their path in the file, or their type; by default the only RoiResponseSeries,
+        ElectricalSeries, SpatialSeries or TimeSeries.
+    index, labels, npartitions, engine, credentials
+        As in :func:`fromtext`.
+
+    Returns
+    -------
+    Series
+        Of shape ``(cells, n)``: in the file time comes first. `attrs` as of ``tl.images.fromnwb``.
+
+    Raises
+    ------
+    NotFound
+        When no file is there.
+    FormatError
+        When it is no HDF5 file, or there are not one such series; names those that there are.
+    SpecError
+        For a single trace.
+    Refused
+        When the values are in other files.
+    """
+    address = storage.at(path, credentials)
+    with naming(address), open_file(address) as stream:
+        found = nwb.find(stream, name, nwb.TRACES)
+    source, baseshape, _ = series_source([address], Hdf5(found.dataset), 0)
+    records = engine_for(engine).load(source, npartitions)
+    made = Series(records, index=index, labels=labels, baseshape=baseshape)
+    made.attrs = found.attrs
     return made

@@ -1,0 +1,284 @@
+"""NWB, Neurodata Without Borders: movies and traces in HDF5 files that say what they are.
+
+Reading takes HDF5 alone: which group is a series is told by an attribute, where its values are by
+a name. Writing is done by pynwb, which knows the schema.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from thunderlike._lazy import optional
+from thunderlike.errors import FormatError, Refused, SpecError
+from thunderlike.formats.hdf5 import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["MOVIES", "TRACES", "Found", "Timing", "check", "find", "write"]
+
+MOVIES = ("TwoPhotonSeries", "OnePhotonSeries", "ImageSeries")
+TRACES = ("RoiResponseSeries", "ElectricalSeries", "SpatialSeries", "TimeSeries")
+_METRES = {"meters": 1e6, "metres": 1e6, "m": 1e6, "micrometers": 1.0, "micrometres": 1.0,
+           "microns": 1.0, "um": 1.0, "µm": 1.0, "millimeters": 1e3, "mm": 1e3}  # fmt: skip
+_VALUES = {"data", "external_file"}
+_BUFFER = 2**22  # bytes that are written at once
+
+
+@dataclass(frozen=True)
+class Found:
+    """A series in a file.
+
+    Parameters
+    ----------
+    dataset : str
+        Path of its values, time along the first axis.
+    attrs : dict
+        What the file tells: ``frame_interval`` or ``frame_times``, ``pixel_size``, ``unit``,
+        ``conversion``, ``description``.
+    """
+
+    dataset: str
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+
+def find(stream: BinaryIO, name: str | None, kinds: tuple[str, ...]) -> Found:
+    """Find a series, without reading its values; links out of the file are not followed.
+
+    Parameters
+    ----------
+    name : str, optional
+        Its path, its name, or its type, such as ``'TwoPhotonSeries'``; by default the only one of
+        `kinds` that there is.
+    kinds : tuple of str
+        Types that are looked for.
+
+    Raises
+    ------
+    FormatError
+        For what is no HDF5 file, or has not one such series; names those that it has.
+    Refused
+        When the values are in other files.
+    """
+    with opened(stream) as file:
+        there = _series(file)
+        path = _chosen(name, kinds, there)
+        group = file[path]
+        _check_inside(group, path)
+        return Found(f"{path}/data", _there(_attrs(file, group)))
+
+
+def _series(file: Any) -> dict[str, str]:
+    """The types of all groups that hold values or name files that do, by path."""
+    found: dict[str, str] = {}
+
+    def look(name: str, item: Any) -> None:
+        kind = item.attrs.get("neurodata_type")
+        if isinstance(kind, str) and hasattr(item, "keys") and _VALUES & set(item):
+            found[f"/{name}"] = kind
+
+    file.visititems(look)
+    return found
+
+
+def _chosen(name: str | None, kinds: tuple[str, ...], there: Mapping[str, str]) -> str:
+    """The one series that is meant."""
+    if name is None:
+        fitting = [path for path, kind in there.items() if kind in kinds]
+    else:
+        wanted = name.strip("/")
+        named = [path for path in there if path.strip("/") == wanted]
+        named = named or [path for path in there if path.rpartition("/")[2] == wanted]
+        fitting = named or [path for path, kind in there.items() if kind == wanted]
+    if len(fitting) == 1:
+        return fitting[0]
+    what = f"{len(fitting)} series" if fitting else "no series"
+    asked = f"called {name!r}" if name else f"of type {' or '.join(kinds)}"
+    listed = ", ".join(f"{path} ({kind})" for path, kind in list(there.items())[:8]) or "nothing"
+    raise FormatError(f"the NWB file holds {what} {asked}: name one of {listed}")
+
+
+def _check_inside(group: Any, path: str) -> None:
+    """Refuse values that are elsewhere."""
+    if (elsewhere := _inside(group, "external_file")) is not None:
+        names = ", ".join(str(name) for name in elsewhere.asstr()[:4])
+        raise Refused(f"{path}: its images are in other files, {names}: read those instead")
+    if _inside(group, "data") is None:
+        raise Refused(f"{path}: its values are behind a link: read the file that it leads to")
+
+
+def _attrs(file: Any, group: Any) -> dict[str, Any]:
+    data = group["data"]
+    told: dict[str, Any] = {
+        "description": _text(group.attrs.get("description")),
+        "unit": _text(data.attrs.get("unit")),
+        "pixel_size": _pixel_size(file, group),
+    }
+    if (factor := float(data.attrs.get("conversion", 1.0))) != 1.0:
+        told["conversion"] = factor
+    return told | _timing(group, len(data))
+
+
+def _timing(group: Any, count: int) -> dict[str, Any]:
+    """Seconds between two images, or of each since the first."""
+    start, times = _inside(group, "starting_time"), _inside(group, "timestamps")
+    if start is not None and start.attrs.get("rate"):
+        return {"frame_interval": 1 / float(start.attrs["rate"])}
+    if times is None or times.shape != (count,) or not count:
+        return {}
+    return {"frame_times": (times[...] - times[0]).tolist()}
+
+
+def _pixel_size(file: Any, group: Any) -> dict[str, float]:
+    """Micrometres along each axis, from the imaging plane that the series names by a link."""
+    link = group.get("imaging_plane", getlink=True)
+    if type(link).__name__ != "SoftLink":
+        return {}
+    spacing = _inside(file, f"{link.path}/grid_spacing")
+    if spacing is None or spacing.shape not in ((2,), (3,)):
+        return {}
+    unit = _METRES.get(_text(spacing.attrs.get("unit")) or "meters")
+    values = np.asarray(spacing[...], np.float64).tolist()
+    return {} if unit is None else {axis: n * unit for axis, n in zip("xyz", values, strict=False)}
+
+
+def _inside(group: Any, path: str) -> Any:
+    """What is at a path, if every step leads on in this file; links could lead to any other."""
+    item = group
+    for step in path.strip("/").split("/"):
+        link = item.get(step, getlink=True) if step in set(item) else None
+        if type(link).__name__ != "HardLink":
+            return None
+        item = item[step]
+    return item
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _there(told: Mapping[str, Any]) -> dict[str, Any]:
+    unknown: tuple[Any, ...] = ("", "no description", "unknown", {}, None)
+    return {name: value for name, value in told.items() if value not in unknown}
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When each position was recorded: at a rate, or at times.
+
+    Parameters
+    ----------
+    rate : float, optional
+        Positions a second.
+    times : sequence of float, optional
+        Seconds.
+    """
+
+    rate: float | None = None
+    times: Any = None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a series of pynwb takes."""
+        if self.rate is not None:
+            return {"rate": float(self.rate)}
+        if self.times is not None:
+            return {"timestamps": np.asarray(self.times, np.float64)}
+        raise SpecError("NWB wants to know when each position was recorded: give rate= a second")
+
+
+def check(timing: Timing, nwbfile: Any, session_start_time: Any) -> None:
+    """Refuse, before anything is computed, what pynwb would refuse after."""
+    optional("pynwb", extra="nwb")
+    _ = timing.told
+    if nwbfile is None and session_start_time is None:
+        raise SpecError(
+            "NWB wants to know when the session started: give session_start_time=, a datetime with "
+            "a time zone, or nwbfile="
+        )
+
+
+def write(
+    file: Path,
+    blocks: Iterable[NDArray[Any]],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    timing: Timing,
+    *,
+    name: str,
+    unit: str,
+    description: str,
+    nwbfile: Any = None,
+    session_start_time: Any = None,
+    rois: Any = None,
+) -> None:
+    """Write a file with one series, a few blocks in memory at a time; pynwb says what is wrong.
+
+    Parameters
+    ----------
+    file : Path
+        Made.
+    blocks : iterable of ndarray
+        Positions in order, stacked along the first axis.
+    shape, dtype
+        Of all.
+    timing : Timing
+    name, unit, description : str
+        Of the series.
+    nwbfile : pynwb.NWBFile, optional
+        What else the file holds; the series is added to it.
+    session_start_time : datetime, optional
+        With a time zone; needed without `nwbfile`.
+    rois : pynwb DynamicTableRegion, optional
+        The regions that the series are of: it becomes a RoiResponseSeries of the module ``ophys``.
+    """
+    pynwb = optional("pynwb", extra="nwb")
+    data = _data(blocks, shape, dtype)
+    told = {"name": name, "data": data, "unit": unit, "description": description, **timing.told}
+    whole = nwbfile or _session(session_start_time, description or name)
+    if rois is None:
+        whole.add_acquisition(pynwb.TimeSeries(**told))
+    else:
+        _add_responses(whole, optional("pynwb.ophys", extra="nwb"), {**told, "rois": rois})
+    # By its handle: pynwb warns of a draft's name, which does not end in .nwb yet.
+    h5py = optional("h5py", extra="nwb")
+    with h5py.File(file, "w") as handle, pynwb.NWBHDF5IO(file=handle, mode="w") as io:
+        io.write(whole)
+
+
+def _session(start: Any, description: str) -> Any:
+    pynwb = optional("pynwb", extra="nwb")
+    # The same session has the same identifier.
+    identifier = f"{description} {start.isoformat()}"
+    told = {"session_description": description, "identifier": identifier}
+    return pynwb.NWBFile(**told, session_start_time=start)
+
+
+def _add_responses(whole: Any, ophys: Any, told: dict[str, Any]) -> None:
+    if "ophys" not in whole.processing:
+        whole.create_processing_module(name="ophys", description="optical physiology")
+    module = whole.processing["ophys"]
+    if "Fluorescence" not in module.data_interfaces:
+        module.add(ophys.Fluorescence())
+    module["Fluorescence"].add_roi_response_series(ophys.RoiResponseSeries(**told))
+
+
+def _data(blocks: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    """Values that are written as they come, compressed."""
+    chunks = optional("hdmf.data_utils", extra="nwb").DataChunkIterator
+    hdf5 = optional("hdmf.backends.hdf5", extra="nwb").H5DataIO
+    each = max(1, int(np.prod(shape[1:])) * dtype.itemsize)
+    rows = max(1, min(shape[0], _BUFFER // each))
+    values = chunks(data=_each(blocks), maxshape=shape, dtype=dtype, buffer_size=rows)
+    return hdf5(values, compression="gzip", compression_opts=1, shuffle=True)
+
+
+def _each(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    for block in blocks:
+        yield from block
