@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -112,6 +113,34 @@ def broken(target, monkeypatch, verb):
         patched.setattr(type(store_for(target)), verb, fail)
         write(join(folder, "image-00000.bin"), b"new")
         raise ValueError("user")
+
+
+def test_a_worker_that_outlives_its_results_does_not_make_their_folder_again(tmp_path):
+    for folder in (attempted(tmp_path / "given-up"), finished(tmp_path / "done")):
+        for name in ("image-00007.bin", "deep/image-00007.bin"):
+            with pytest.raises(NotFound, match="is finished, or was given up"):
+                write(join(folder, name), b"late")
+    assert find_names(tmp_path / "done") == ["SUCCESS", "conf.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["done"]
+
+
+def attempted(target):
+    with suppress(ValueError), output(target, OURS) as folder:
+        raise ValueError
+    return folder
+
+
+def finished(target):
+    with output(target, OURS) as folder:
+        write(join(folder, "conf.json"), b"x")
+    return folder
+
+
+def test_what_a_worker_left_that_died_is_cleared_away(target):
+    with output(target, OURS) as folder:
+        fill(folder)
+        write(join(folder, f".{'0' * 32}.partial"), b"half")
+    assert content(target) == NEW
 
 
 def test_a_failure_to_write_names_the_target_and_no_hidden_folder(target, monkeypatch):
@@ -319,9 +348,9 @@ def test_a_kill_at_any_step_never_leaves_a_mix(tmp_path, verb, at, after):
     ("verb", "at", "after"),
     [
         ("_copy", 1, OLD_ONE),  # of the old ones, away
-        ("_remove", 4, "absent"),  # of the old ones
+        ("_remove", 3, "absent"),  # of the old ones
         ("_copy", 7, "absent"),  # of SUCCESS
-        ("_remove", 7, NEW_ONE),  # of what is beside it
+        ("_remove", 6, NEW_ONE),  # of what is beside it
     ],
 )
 def test_a_kill_at_any_step_in_a_bucket_never_leaves_a_mix(bucket, verb, at, after):

@@ -126,6 +126,7 @@ def _cut(values: Array, rows: int) -> Iterator[Slab]:
 
 def _joined(records: Records, key_shape: Shape, rows: int, folder: str) -> Iterator[Slab]:
     """Have the workers write their blocks, then read these in order."""
+    storage.store_for(folder).begin(folder)
     found = each_block(records, folder, Parts(folder))
     return joined(found, records.spec, key_shape, rows)
 

@@ -102,9 +102,9 @@ def written(
     work = hidden(path, "unfinished")
     with target.opened(storage.at(path), overwrite) as place:
         _prepare(work, json.dumps(plan, sort_keys=True, default=str).encode(), resume=resume)
+        storage.write(storage.join(work, "place"), str(place).encode())
         target.skipped = _batches(batches, work, target)
         notes = [_noted(work, number) or [] for number in range(len(batches.starts))]
-        storage.write(storage.join(work, "place"), str(place).encode())
         target.finish(place, storage.join(work, "files"), [item for note in notes for item in note])
     storage.delete(work)
     return target.skipped
@@ -159,9 +159,9 @@ def _prepare(work: str, plan: bytes, *, resume: bool) -> None:
     if reason := storage.store_for(work).protected(work):
         raise StorageError(f"{work}: nothing can be kept there: {reason}")
     mark, last = storage.join(work, "plan.json"), _read(storage.join(work, "place"))
-    if last is not None:  # an interrupted run was about to end, and its files may be in there
+    if last is not None:  # by an interrupted run; all its files are in there if it was at its end
         _remove(last.decode(errors="replace"), work)
-    whole = last is None or storage.exists(storage.join(work, "files"))
+    whole = _noted(work, 0) is None or storage.exists(storage.join(work, "files"))
     if not (resume and whole and _read(mark) == plan):
         storage.delete(work)
         storage.write(mark, plan)

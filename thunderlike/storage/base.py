@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,10 +13,11 @@ if TYPE_CHECKING:
 
     from thunderlike.storage.credentials import Credentials
 
-__all__ = ["SUCCESS", "UNSETTLED", "Address", "Entry", "Store"]
+__all__ = ["PARTIAL", "SUCCESS", "UNSETTLED", "Address", "Entry", "Store"]
 
 SUCCESS = "SUCCESS"  # the empty file that says: this folder of results is whole
 UNSETTLED = ".unsettled"  # how a hidden file ends that says: this folder is not whole
+PARTIAL: Final = re.compile(r"\.[0-9a-f]{32}\.partial")  # names of what is being written
 
 
 class Address(str):
@@ -84,7 +86,8 @@ class Store(ABC):
     def opened(cls, scheme: str, credentials: Credentials) -> Store:  # noqa: ARG003
         """Make the store for addresses of a scheme; one that is open to all takes no credentials.
 
-        A store that takes some returns an :class:`~thunderlike.storage.base.Address` from `address` and in each `Entry`.
+        A store that takes some returns an :class:`~thunderlike.storage.base.Address` from
+        `address` and in each `Entry`.
         """
         return cls()
 
@@ -139,6 +142,9 @@ class Store(ABC):
         Exists when files are there; NotFound when the folder itself is not. One step where the
         place can do it in one.
         """
+
+    def begin(self, path: str) -> None:  # noqa: B027  # most places make no folders
+        """Make a hidden folder for results, where folders have to be made."""
 
     @abstractmethod
     def protected(self, path: str) -> str:

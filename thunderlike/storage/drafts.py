@@ -32,7 +32,8 @@ class Draft:
     file : Path
         On this machine: write the result here.
     folder : str
-        Address of a hidden folder beside the target, for parts that other machines write.
+        Address of a hidden folder beside the target, for parts that other machines write: to be
+        made with `Store.begin`, and removed at the end.
     """
 
     file: Path
@@ -122,6 +123,7 @@ def _check(store: Store, target: str, ours: Callable[[bytes], bool], *, overwrit
 def _try_out(store: Store, folder: str, target: str) -> None:
     """Find out now, and not after hours of work, whether we may write here."""
     try:
+        store.begin(folder)
         store.write(join(folder, "probe"), b"")
         store.delete(folder)  # a process that is killed before it has written leaves nothing
     except StorageError as error:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from thunderlike.errors import Exists, NotFound, StorageError
-from thunderlike.storage.base import SUCCESS, UNSETTLED
+from thunderlike.storage.base import PARTIAL, SUCCESS, UNSETTLED
 from thunderlike.storage.listing import regex
 from thunderlike.storage.paths import AnyPath, join, parent, resolve
 
@@ -102,11 +101,8 @@ def output(
 def _sweep(store: Store, folder: str) -> None:
     """Remove what workers that died in the middle of a file have left of it."""
     for entry in store.list(folder, recursive=True) if store.exists(folder) else ():
-        if _LEFT.fullmatch(entry.path.rpartition("/")[2]):
+        if PARTIAL.fullmatch(entry.path.rpartition("/")[2]):
             store.delete(entry.path)
-
-
-_LEFT = re.compile(r"\.[0-9a-f]{32}\.partial")  # as `_beside` names them, and LocalStore.write
 
 
 def _drop(store: Store, folder: str) -> None:
@@ -160,9 +156,11 @@ def _beside(target: str) -> str:
 
 def _try_out(store: Store, folder: str, target: str) -> None:
     """Find out now, and not after hours of work, whether we may write here."""
+    probe = join(folder, SUCCESS)
     try:
-        store.write(join(folder, SUCCESS), b"")
-        store.delete(folder)  # a process that is killed before it has written leaves nothing
+        store.begin(folder)
+        store.write(probe, b"")
+        store.delete(probe)
     except StorageError as error:
         raise type(error)(f"{target}: nothing can be written beside it: {error}") from error
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote
 
 from thunderlike.errors import Denied, Exists, NotFound, StorageError
-from thunderlike.storage.base import Entry, Store
+from thunderlike.storage.base import PARTIAL, Entry, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -81,7 +81,7 @@ class LocalStore(Store):
         """Write beside the file under a hidden name, flush to the disk, then rename."""
         file = Path(self.address(path))
         with _failures(str(file), "write"):
-            file.parent.mkdir(parents=True, exist_ok=True)
+            _make(file.parent)
             # Not made from the file's name, which may already be as long as a name can be.
             partial = file.with_name(f".{uuid.uuid4().hex}.partial")
             try:
@@ -110,6 +110,13 @@ class LocalStore(Store):
         with _failures(str(aim), f"move {folder} to"):
             aim.parent.mkdir(parents=True, exist_ok=True)
             folder.rename(aim)
+
+    def begin(self, path: str) -> None:
+        """Make a hidden folder: `write` makes all others, but no such one."""
+        folder = Path(self.address(path))
+        with _failures(str(folder), "make"):
+            _make(folder.parent)
+            folder.mkdir()
 
     def protected(self, path: str) -> str:
         """Guard the root, homes, mounted disks, links and what we stand in."""
@@ -163,6 +170,19 @@ def _entry(item: os.DirEntry[str]) -> Iterator[Entry]:
         return  # another process renamed or removed it since the folder was read
 
 
+def _make(folder: Path) -> None:
+    """Make a folder and those above it, but none for results that are finished or were given up.
+
+    A task may outlive what it works for: Spark ends it a little later.
+    """
+    if folder.is_dir():
+        return
+    for one in (folder, *folder.parents):
+        if PARTIAL.fullmatch(one.name) and not one.exists():
+            raise NotFound(f"{one}: what was written there is finished, or was given up")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def _write_through(path: Path, data: bytes) -> None:
     """Return when the bytes are on the disk: a rename may otherwise survive a crash they do not."""
     with path.open("xb") as stream:
@@ -176,6 +196,8 @@ def _failures(path: str, verb: str) -> Iterator[None]:
     """Raise the operating system's failures as ours, naming the address."""
     try:
         yield
+    except StorageError:
+        raise
     except OSError as error:
         raise failure(path, verb, error) from error
 
