@@ -147,6 +147,37 @@ def test_map_over_stacks_may_write_into_them(images, array):
     np.testing.assert_array_equal(images.toarray(), array)
 
 
+def test_map_in_other_processes(images, array):
+    outer = array.mean()
+
+    def less(key_and_image):  # a closure, with keys: nothing is pickled to a fork
+        (number,), image = key_and_image
+        return (image - outer + number).astype("float32")
+
+    found = images.map(less, with_keys=True, workers=3)
+    assert found.dtype == np.float32
+    expected = [less(((k,), image)) for k, image in enumerate(array)]
+    np.testing.assert_array_equal(found.toarray(), expected)
+    found = images.map(lambda stack: stack + 1, block=True, workers=2)
+    np.testing.assert_array_equal(found.toarray(), array + 1)
+    found = images.map_as_series(lambda pixel: pixel[::-1], workers=2)
+    np.testing.assert_array_equal(found.toarray(), array[::-1])
+
+
+def test_map_in_other_processes_says_what_went_wrong(images):
+    def fails(key_and_image):
+        if key_and_image[0] == (1,):
+            raise LookupError("no such thing")
+        return key_and_image[1]
+
+    with pytest.raises(WorkerFailed, match=r"LookupError: no such thing.*key \(1,\)"):
+        images.map(fails, with_keys=True, workers=2).toarray()
+    with pytest.raises(SpecError, match="workers must be"):
+        images.map(np.mean, workers=0)
+    with pytest.raises(SpecError, match="objects"):
+        images.map(lambda image: {"mean": image.mean()}, workers=2)
+
+
 def test_map_over_stacks_must_give_a_result_for_each_record(images):
     with pytest.raises(SpecError, match=r"gave shape \(\) for a stack of 1 records"):
         images.map(lambda stack: stack.mean(), block=True)

@@ -100,11 +100,14 @@ class PerRecord:
         Shape that each result must have.
     dtype : numpy.dtype
         What they are cast to.
+    processes : int
+        Of this machine that share the records, where an engine has no processes of its own.
     """
 
     trial: Trial
     shape: Shape
     dtype: np.dtype[Any]
+    processes: int = 1
     vectorised: ClassVar[bool] = False
 
     def __call__(self, start: int, block: Array) -> Array:
@@ -173,11 +176,14 @@ class PerStack:
         Shape that each result must have.
     dtype : numpy.dtype
         What they are cast to.
+    processes : int
+        Of this machine that share the records, where an engine has no processes of its own.
     """
 
     trial: StackTrial
     shape: Shape
     dtype: np.dtype[Any]
+    processes: int = 1
     vectorised: ClassVar[bool] = True
 
     def __call__(self, start: int, block: Array) -> Array:

@@ -266,6 +266,8 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         value_size: int | None = None,
         dtype: Any = None,
         chunk_size: Any = "auto",
+        *,
+        workers: int | None = None,
     ) -> Images:
         """Apply a function to the time series of each pixel, and make images of the results.
 
@@ -275,7 +277,7 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
             From an array of length n to one whose length is the same for all pixels.
         value_size : int, optional
             That length.
-        dtype, chunk_size
+        dtype, chunk_size, workers
             As in `map` and `toseries`.
 
         Notes
@@ -283,7 +285,8 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         On Spark two shuffles of all values.
         """
         series = self.toseries(chunk_size)
-        images = series.map(func, value_shape=value_size, dtype=dtype).toimages(chunk_size)
+        mapped = series.map(func, value_shape=value_size, dtype=dtype, workers=workers)
+        images = mapped.toimages(chunk_size)
         same = images.count() == self.count()
         return Images(images._records, labels=self._labels if same else None)
 

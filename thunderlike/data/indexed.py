@@ -79,6 +79,7 @@ class Indexed(Elementwise):
         *,
         with_keys: bool = False,
         block: bool = False,
+        workers: int | None = None,
     ) -> Self:
         """Apply a function to each series; as :meth:`Collection.map`.
 
@@ -88,13 +89,14 @@ class Indexed(Elementwise):
             From an array of length `length` to an array, all of one length, or a scalar.
         index : sequence, optional
             Index of the results, whose length it tells; by default kept where the length is.
-        value_shape, dtype, with_keys, block
+        value_shape, dtype, with_keys, block, workers
             As in :meth:`Collection.map`.
         """
         if index is not None and value_shape is None:
             value_shape = len(index)
-        calling = {"with_keys": with_keys, "block": block}
-        records = self._mapped(func, value_shape, dtype, **calling)
+        records = self._mapped(
+            func, value_shape, dtype, with_keys=with_keys, block=block, workers=workers
+        )
         return self._changed(records, **({} if index is None else {"index": index}))
 
     def select(self, crit: Any) -> Self:

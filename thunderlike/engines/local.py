@@ -27,6 +27,7 @@ from thunderlike.engines.base import (
 )
 from thunderlike.engines.keys import Key, as_key, check_distinct, fitting
 from thunderlike.errors import NotOnEngine, SpecError
+from thunderlike.parallel.forked import shared, spread
 from thunderlike.parallel.pool import tmap
 from thunderlike.progress import track
 
@@ -100,6 +101,8 @@ class LocalRecords(Records):
     def map(self, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any]) -> LocalRecords:
         """Apply the kernel to tiles, on threads if it is vectorised."""
         spec = Spec(self.spec.count, shape, dtype)
+        if getattr(kernel, "processes", 1) > 1:
+            return LocalRecords(self.engine, _apart(kernel, self, spec))
         out = spec.empty()
 
         def run(start: int, stop: int) -> None:
@@ -224,6 +227,25 @@ def _each_tile(
 
         for _ in tmap(step, tiles or _tiles(spec, current().tile_bytes), workers=workers):
             pass
+
+
+def _apart(kernel: Any, records: LocalRecords, spec: Spec) -> Array:
+    """Have the kernel's processes run over tiles: a few for each, as some may take longer."""
+    larger = _larger(records.spec, spec)
+    memory = shared(spec.nbytes)
+    out = np.frombuffer(memory, spec.dtype).reshape(spec.count, *spec.shape)
+
+    def run(tile: tuple[int, int]) -> int:
+        start, stop = tile
+        block = kernel(start, records.values[start:stop])
+        out[start:stop] = check_block(block, stop - start, spec, start)
+        return stop - start
+
+    tiles = _tiles(larger, _read_bytes(larger, kernel.processes))
+    with track("computing", spec.count) as work, _one_blas_thread():
+        for done in spread(run, tiles, kernel.processes):
+            work.advance(done)
+    return out
 
 
 def _larger(one: Spec, other: Spec) -> Spec:

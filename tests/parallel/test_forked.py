@@ -1,0 +1,63 @@
+"""Work in forks: results, errors, deaths, memory that is shared."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from thunderlike.errors import EngineError, WorkerFailed
+from thunderlike.parallel.forked import shared, spread
+
+
+@pytest.mark.parametrize(("count", "workers"), [(0, 2), (1, 3), (10, 1), (10, 3)])
+def test_every_item_is_done_once(count, workers):
+    assert sorted(spread(lambda item: -item, range(count), workers)) == sorted(
+        -item for item in range(count)
+    )
+
+
+def test_forks_run_at_once():
+    pids = set(spread(lambda _: os.getpid(), range(4), workers=2))
+    assert len(pids) == 2
+    assert os.getpid() not in pids
+
+
+def test_what_forks_write_to_shared_memory_is_here():
+    table = np.frombuffer(shared(64), np.int64)
+
+    def fill(row):
+        table[row] = row
+
+    assert len(list(spread(fill, range(8), workers=2))) == 8
+    assert table.tolist() == list(range(8))
+
+
+def test_what_is_raised_there_is_raised_here_and_the_others_end():
+    def run(item):
+        if item == 1:
+            raise LookupError("item 1")
+        return os.getpid()
+
+    with pytest.raises(LookupError, match="item 1"):
+        list(spread(run, range(100), workers=2))
+
+
+def test_a_fork_that_is_killed_is_told_of():
+    with pytest.raises(WorkerFailed, match="ended with code -9"):
+        list(spread(lambda _: os.kill(os.getpid(), signal.SIGKILL), range(4), workers=2))
+
+
+def test_forks_end_when_nobody_wants_more():
+    found = spread(lambda _: os.getpid(), range(100), workers=2)
+    pid = next(found)
+    found.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_more_memory_than_there_is():
+    with pytest.raises(EngineError, match="to share"):
+        shared(2**60)
