@@ -252,10 +252,10 @@ def test_how_often_and_how_a_busy_server_is_asked_is_boto3s_to_say(monkeypatch):
     def asked():
         return store_for("s3://bucket", KEYS)._client.meta.config.retries
 
-    assert asked() == {"mode": "adaptive", "total_max_attempts": module.ATTEMPTS}
+    assert asked() == {"mode": "standard", "total_max_attempts": module.ATTEMPTS}
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
-    monkeypatch.setenv("AWS_RETRY_MODE", "standard")
-    assert asked() == {"mode": "standard", "total_max_attempts": 2}
+    monkeypatch.setenv("AWS_RETRY_MODE", "adaptive")
+    assert asked() == {"mode": "adaptive", "total_max_attempts": 2}
 
 
 def test_a_forked_child_has_connections_of_its_own(bucket):

@@ -57,8 +57,8 @@ class S3Store(ObjectStore):
 
     Notes
     -----
-    One client for each process and credentials, sixteen connections, retries that slow down when
-    the server asks for it. Whole objects of up to 16 MiB are one request, larger ones go in parts.
+    One client for each process and credentials, sixteen connections, retries after waits that grow.
+    Whole objects of up to 16 MiB are one request, larger ones go in parts.
     """
 
     credentials: Credentials = field(default_factory=Credentials)
@@ -309,7 +309,7 @@ def _made(store: S3Store) -> Any:
     config = _module("botocore.config").Config(
         max_pool_connections=THREADS,
         retries={
-            "mode": os.environ.get("AWS_RETRY_MODE", "adaptive"),
+            "mode": os.environ.get("AWS_RETRY_MODE", "standard"),
             "total_max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", ATTEMPTS)),
         },
         connect_timeout=10,
