@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["CHUNK_BYTES", "chunk_shape"]
 
 CHUNK_BYTES = 2**20
+_SLAB_BYTES = 2**27
 
 
 def chunk_shape(
@@ -33,7 +34,8 @@ def chunk_shape(
     -------
     tuple of int
         With N chunks in all, an image lies in about √N of them, and so does a series: time is cut
-        in √N pieces, each image in √N, all axes of it alike.
+        in √N pieces, each image in √N, all axes of it alike. Writers hold a slab of the array, as
+        long as a chunk along the first axis: chunks are shorter there where it would pass 128 MiB.
 
     Examples
     --------
@@ -42,11 +44,18 @@ def chunk_shape(
 
     >>> chunk_shape((2048, 512, 512), 2, time=0)
     (64, 91, 91)
+
+    The series of 512 x 512 pixels, 16 GB of them:
+
+    >>> chunk_shape((512, 512, 16000), 4, time=2)
+    (4, 46, 127)
     """
     pieces = max(1.0, math.prod(shape) * itemsize / nbytes)
     along = min(max(shape[time], 1), math.sqrt(pieces))
     each = (pieces / along) ** (1 / max(1, len(shape) - 1))
-    return tuple(
+    chunk = [
         max(1, math.ceil(n / (along if axis == time else min(each, max(n, 1)))))
         for axis, n in enumerate(shape)
-    )
+    ]
+    row = max(1, math.prod(shape[1:]) * itemsize)
+    return (max(1, min(chunk[0], _SLAB_BYTES // row)), *chunk[1:])

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BATCH", "Baseline", "Figures", "Plan", "plan", "run"]
 
-_BLOCK = 2**25  # bytes of the pixels that one thread works on
+_BLOCK = 2**23  # bytes of the pixels that one thread works on
 
 
 @dataclass(frozen=True)
