@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -60,7 +61,17 @@ def test_every_command_has_help_with_an_example(name, capsys):
 def test_version(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])
-    assert capsys.readouterr().out == f"thunderlike {__version__}\n"
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == f"thunderlike {__version__}"
+    assert re.search(r"Python 3\.\d+.*, numpy \d.*(, pyspark \d|, no pyspark)", second)
+    assert second.endswith(("Java 17", "Java 21", "Java 25", "no Java"))
+
+
+def test_version_without_java(capsys, monkeypatch):
+    monkeypatch.setenv("JAVA_HOME", "/nowhere")
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out.endswith(", no Java\n")
 
 
 def test_without_a_command_it_says_which_there_are(capsys):
@@ -93,7 +104,9 @@ def test_debug_lets_the_error_through_wherever_it_stands(words):
 
 
 def test_python_m_thunderlike_is_the_same():
-    assert python("-m", "thunderlike", "--version").stdout == f"thunderlike {__version__}\n"
+    assert python("-m", "thunderlike", "--version").stdout.startswith(
+        f"thunderlike {__version__}\n"
+    )
 
 
 def test_starting_it_imports_nothing_heavy():

@@ -14,8 +14,8 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from thunderlike._version import __version__
 from thunderlike.cli import convert, datasets, demo, doctor, info, ls, submit
+from thunderlike.cli.checks.versions import Versions
 from thunderlike.jobs.running import FAILED, reported
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Examples
     --------
-    >>> main(["--version"])
+    >>> main(["--version"])  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
     SystemExit: 0
@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_TEACH,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("--version", action=Versions, help="say which versions this is")
     parser.add_argument("--debug", action="store_true", help="show where an error was raised")
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", dest="command", parser_class=_Command
