@@ -160,13 +160,15 @@ class Cluster:
         """The driver with these settings; only one at a time, for it takes all cores."""
         wanted = {**LOGGED, "spark__eventLog__dir": self.events.as_uri(), **conf}
         if self._driver is None or self._driver.conf != wanted or self._driver.process.poll():
-            self._let_go()
+            self.free()
             self._driver = Driver(self, wanted)
         return self._driver
 
-    def _let_go(self):
+    def free(self):
+        """Let the driver go that has all cores."""
         if self._driver is not None:
             self._driver.stop()
+            self._driver = None
 
     def logs(self):
         """Everything that was written down by anybody."""
@@ -182,7 +184,7 @@ class Cluster:
 
     def stop(self):
         """End all processes; fail if one is left, or a port is in use, or a file is there."""
-        self._let_go()
+        self.free()
         for process in [*self.workers, self._master]:
             self._kill(process)
         waited(lambda: not in_sessions(self._sessions), "all processes to end", 10)

@@ -27,6 +27,8 @@ print("workers import", home)
 def submit(cluster, tmp_path):
     """Send a job to the cluster from a folder of its own; returns what was printed."""
 
+    cluster.free()
+
     def run(job, *arguments, options=()):
         words = [sys.executable, "-m", "thunderlike", "submit", job, "--master", cluster.master]
         small = ["--executor-memory", "512m", "--conf", "spark.driver.host=127.0.0.1"]
