@@ -159,7 +159,11 @@ class Cluster:
     def driver(self, **conf):
         """The driver with these settings; only one at a time, for it takes all cores."""
         wanted = {**LOGGED, "spark__eventLog__dir": self.events.as_uri(), **conf}
-        if self._driver is None or self._driver.conf != wanted or self._driver.process.poll():
+        if (
+            self._driver is None
+            or self._driver.conf != wanted
+            or self._driver.process.poll() is not None
+        ):
             self.free()
             self._driver = Driver(self, wanted)
         return self._driver

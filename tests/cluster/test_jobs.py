@@ -26,7 +26,6 @@ print("workers import", home)
 @pytest.fixture
 def submit(cluster, tmp_path):
     """Send a job to the cluster from a folder of its own; returns what was printed."""
-
     cluster.free()
 
     def run(job, *arguments, options=()):
