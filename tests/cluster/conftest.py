@@ -159,11 +159,8 @@ class Cluster:
     def driver(self, **conf):
         """The driver with these settings; only one at a time, for it takes all cores."""
         wanted = {**LOGGED, "spark__eventLog__dir": self.events.as_uri(), **conf}
-        if (
-            self._driver is None
-            or self._driver.conf != wanted
-            or self._driver.process.poll() is not None
-        ):
+        standing = self._driver
+        if standing is None or standing.ended() or standing.conf != wanted:
             self.free()
             self._driver = Driver(self, wanted)
         return self._driver
@@ -253,6 +250,10 @@ class Driver:
         self.process.kill()
         self.process.wait()
         waited(lambda: not in_sessions({self.process.pid}), "the driver's Java to end", 30)
+
+    def ended(self):
+        """Whether its process is no more."""
+        return self.process.poll() is not None
 
     def stop(self):
         """Let it end by itself, if it can."""
