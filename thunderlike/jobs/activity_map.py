@@ -11,7 +11,7 @@ from thunderlike import storage
 from thunderlike.errors import SpecError
 from thunderlike.formats import npy, tiff
 from thunderlike.jobs.movies import Movie, find_movie
-from thunderlike.jobs.pictures import check_drawing, map_figure, png_of
+from thunderlike.jobs.pictures import NOT_DRAWN, can_draw, map_figure, png_of
 from thunderlike.jobs.signals import Signal, read_signal
 from thunderlike.jobs.summaries import Steps, put, summary
 from thunderlike.jobs.summaries import write as write_summary
@@ -203,8 +203,6 @@ def run(
         When the folder may not be written; before anything is computed.
     FormatError
         For a file that cannot be read, or is of another size than the first; names it.
-    MissingExtra
-        Without matplotlib.
 
     Notes
     -----
@@ -212,7 +210,6 @@ def run(
     once: the best pixel's trace is made of what the shuffle left. Nothing is cached: reading
     compressed files a second time took no longer than keeping their images.
     """
-    check_drawing()
     steps = Steps()
     with storage.output(plan.output, OUTPUTS, overwrite=overwrite) as folder:
         found = _compute(plan, engine, steps)
@@ -247,7 +244,8 @@ def _write(found: ActivityMap, folder: str) -> None:
     put(folder, "correlation.npy", npy.encode(found.correlation))
     put(folder, "correlation.tif", tiff.encode(found.correlation.astype(np.float32)))
     put(folder, "mean.tif", tiff.encode(found.mean.astype(np.float32)))
-    put(folder, "summary.png", png_of(map_figure(found)))
+    if can_draw():
+        put(folder, "summary.png", png_of(map_figure(found)))
 
 
 def _told(plan: Plan, found: ActivityMap) -> dict[str, Any]:
@@ -264,4 +262,5 @@ def _told(plan: Plan, found: ActivityMap) -> dict[str, Any]:
         "best": None if found.best is None else list(found.best),
         "best_correlation": found.best_correlation,
         "constant_pixels": int(np.isnan(found.correlation).sum()),
+        "picture": "summary.png" if can_draw() else NOT_DRAWN,
     }

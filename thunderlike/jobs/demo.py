@@ -13,7 +13,7 @@ from thunderlike import storage
 from thunderlike.errors import EngineError, MissingExtra
 from thunderlike.images.examples import calcium
 from thunderlike.jobs import activity_map
-from thunderlike.jobs.pictures import map_figure, png_of
+from thunderlike.jobs.pictures import NOT_DRAWN, can_draw, map_figure, png_of
 from thunderlike.jobs.running import started
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def demo(
     Returns
     -------
     list of Outcome, str
-        One for each engine that ran, and the address of the picture.
+        One for each engine that ran, and the address of the picture, or why there is none.
 
     Raises
     ------
@@ -202,11 +202,12 @@ def _found_cells(found: ActivityMap, recording: Calcium) -> Cells:
 def _report(folder: str, outcomes: Sequence[Outcome], recording: Calcium) -> str:
     """Write the picture and the numbers of all engines."""
     with storage.output(folder, ("map.png", "result.json"), overwrite=True) as partial:
-        figure = _with_rings(map_figure(outcomes[0].map), outcomes[0].cells, recording)
-        storage.write(storage.join(partial, "map.png"), png_of(figure))
+        if can_draw():
+            figure = _with_rings(map_figure(outcomes[0].map), outcomes[0].cells, recording)
+            storage.write(storage.join(partial, "map.png"), png_of(figure))
         numbers = json.dumps([_numbers(outcome, outcomes[0]) for outcome in outcomes], indent=2)
         storage.write(storage.join(partial, "result.json"), numbers.encode() + b"\n")
-    return storage.join(folder, "map.png")
+    return storage.join(folder, "map.png") if can_draw() else NOT_DRAWN
 
 
 def _numbers(outcome: Outcome, first: Outcome) -> dict[str, Any]:

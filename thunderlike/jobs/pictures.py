@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from thunderlike._lazy import optional
+from thunderlike.errors import MissingExtra
 from thunderlike.viz.figures import contrast
 from thunderlike.viz.pictures import DIVERGING, colour_bar, draw, flat
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from thunderlike.jobs.activity_map import ActivityMap
 
-__all__ = ["check_drawing", "map_figure", "png_of"]
+__all__ = ["NOT_DRAWN", "can_draw", "map_figure", "png_of"]
 
 # Of the palette of Okabe and Ito (2008), for any kind of colour vision: dark blue, light orange.
 _TRACE, _SIGNAL = "#0072B2", "#E69F00"
@@ -33,9 +34,16 @@ _STYLE = {
 }
 
 
-def check_drawing() -> None:
-    """Raise MissingExtra now, and not after hours of work, if there is nothing to draw with."""
-    optional("matplotlib", extra="viz")
+NOT_DRAWN = "not drawn, matplotlib is not installed: pip install 'thunderlike[viz]'"
+
+
+def can_draw() -> bool:
+    """Say whether matplotlib is there; a job does its work without it, and draws nothing."""
+    try:
+        optional("matplotlib", extra="viz")
+    except MissingExtra:
+        return False
+    return True
 
 
 def map_figure(found: ActivityMap) -> Figure:
