@@ -6,7 +6,9 @@ A machine's speed drifts; a ratio of medians taken in turns drifts little. Only 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
+import os
 import platform
 import statistics
 import sys
@@ -60,6 +62,7 @@ def compared(row: Row, rounds: int) -> dict[str, float]:
 
 
 HERE = Path(__file__).parent
+RESULTS = HERE / "results"  # of the last whole run of each benchmark
 SLACK = 0.7  # of its budget that a ratio may fall to: machines differ, and drift
 
 
@@ -70,16 +73,37 @@ def main(rows: Callable[[], Iterable[Row]], description: str) -> None:
     parser = argparse.ArgumentParser(description=summary, epilog=text, formatter_class=form)
     parser.add_argument("only", nargs="*", help="names of rows; all by default")
     parser.add_argument("--rounds", type=int, default=5, help="counted runs of each (default 5)")
-    parser.add_argument("--save", metavar="FILE", help="write the table as JSON as well")
+    parser.add_argument("--save", metavar="NAME", help="keep the table under another name")
     parser.add_argument("--check", action="store_true", help="fail below the ratios of budget.toml")
     options = parser.parse_args()
     print(f"{'operation':<28}{'ours ms':>9}  times faster than")
     table = {row.name: timed(row, options.rounds) for row in rows() if chosen(row, options.only)}
-    if options.save:
-        machine = {"python": platform.python_version(), "machine": platform.platform()}
-        Path(options.save).write_text(json.dumps({**machine, "rows": table}, indent=1), "utf-8")
+    if not options.only:
+        save(options.save or Path(sys.argv[0]).stem, table)
     if options.check:
         sys.exit(over_budget(table, Path(sys.argv[0]).stem))
+
+
+def save(benchmark: str, table: dict[str, dict[str, float]]) -> None:
+    """Keep a whole table, and where it was measured, for report.py."""
+    RESULTS.mkdir(exist_ok=True)
+    told = {"machine": machine(), "rows": table}
+    (RESULTS / f"{benchmark}.json").write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+
+
+def machine() -> str:
+    """What was measured on, in a line."""
+    names = ("numpy", "scipy", "numba", "dask", "pyspark")
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
+
+
+def version(name: str) -> str:
+    """Of a library."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "absent"
 
 
 def chosen(row: Row, only: list[str]) -> bool:

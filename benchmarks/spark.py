@@ -1,6 +1,7 @@
 """The Spark engine against dask.distributed: the same movie, two workers each.
 
     python benchmarks/spark.py [NAME ...]
+    IMAGES=8000 python benchmarks/spark.py --rounds 3 --save spark-1gb
 
 Spark on local[2] in this process; dask.distributed with two worker processes of one thread. Both
 read a raw file of 500 images of 256 x 256, int16, 65 MB, on their workers. The result stays there
@@ -20,6 +21,7 @@ from dask import delayed
 from dask.distributed import Client
 from harness import Row, main
 from operations import corr, zscore
+from scipy import ndimage
 
 import thunderlike as tl
 
@@ -80,6 +82,16 @@ def compared(path: str, context: object) -> Iterator[Row]:
         },
     )
     yield Row("array", m.toarray, {"dask": d.compute})
+    yield Row(
+        "median 3, sum",
+        lambda: m.median_filter(3).sum(),
+        {"dask": lambda: d.map_blocks(median, dtype="i2").sum(axis=0).compute()},
+    )
+
+
+def median(block: np.ndarray) -> np.ndarray:
+    """Of each image."""
+    return ndimage.median_filter(block, (1, 3, 3))
 
 
 def correlated(block: np.ndarray, signals: np.ndarray) -> np.ndarray:

@@ -371,6 +371,7 @@ def test_all_benchmarks_that_compare(dev, called):
     assert dev.main(["bench"]) == 0
     assert {"benchmarks/operations.py", "benchmarks/rivals.py"} <= {path for _, path in called}
     assert "benchmarks/harness.py" not in {path for _, path in called}
+    assert called[-1] == ("python", "benchmarks/report.py")
 
 
 def test_a_benchmark_that_is_none(dev, called):
