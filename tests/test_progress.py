@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import termios
 
 import pytest
 
 import thunderlike as tl
-from thunderlike.progress import Event, _Bars, _Lines, subscribe, track, watched
+from thunderlike.progress import Event, _Bars, _Lines, _set_total, subscribe, track, watched
 
 
 def test_events_of_one_piece_of_work():
@@ -69,3 +76,43 @@ def test_nothing_is_shown_unless_asked_for(capsys):
     tl.images.fromrandom((5, 4, 4)).mean()
     captured = capsys.readouterr()
     assert captured.out + captured.err == ""
+
+
+def test_a_bar_that_learns_its_total_tells_its_widget():
+    class Widget:
+        max, bar_style = 1, "info"
+
+        class layout:  # noqa: N801
+            width = "20px"
+
+    bar = type("Bar", (), {"total": None})()
+    bar.container = type("Box", (), {"children": (None, Widget, None)})()
+    _set_total(bar, 24)
+    assert (bar.total, Widget.max, Widget.bar_style, Widget.layout.width) == (24, 24, "", None)
+
+
+def test_a_terminal_shows_a_bar_that_moves():
+    code = """
+import time, thunderlike as tl
+from thunderlike.progress import track
+with tl.progress(), track("counting", 8, "steps") as work:
+    for _ in range(8):
+        time.sleep(0.15)
+        work.advance()
+"""
+    shown = b""
+    here, there = pty.openpty()
+    termios.tcsetwinsize(there, (24, 80))
+    with subprocess.Popen([sys.executable, "-c", code], stderr=there) as process:
+        os.close(there)
+        while select.select([here], [], [], 30)[0]:
+            try:
+                shown += os.read(here, 4096)
+            except OSError:  # how a terminal says that nobody writes to it any more
+                break
+    os.close(here)
+    assert process.returncode == 0
+    steps = re.findall(rb"counting: +(\d+)%", shown)
+    assert steps == sorted(steps, key=int)
+    assert len(set(steps)) > 2
+    assert steps[-1] == b"100"

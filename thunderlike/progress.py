@@ -7,6 +7,8 @@ line every ten seconds where there is none (a log, a cluster).
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import itertools
 import sys
 import threading
@@ -158,22 +160,40 @@ class _Bars:
         with self._lock:
             # Not `or`: a bar without a total has no truth value.
             bar = self._bars[event.work] if event.work in self._bars else self._open(event)
-            bar.total = event.total or None
+            if event.total and bar.total != event.total:
+                _set_total(bar, event.total)
             bar.update(event.done - bar.n)
             if event.finished:
                 self._bars.pop(event.work).close()
 
     def _open(self, event: Event) -> Any:
-        from tqdm.auto import tqdm
-
         # `leave` keeps long work on the screen; `delay` never shows what is over in a blink.
-        bar = tqdm(desc=event.label, unit=f" {event.unit}", file=self._stream, delay=0.5)
+        shown = {"desc": event.label, "unit": f" {event.unit}", "total": event.total or None}
+        bar = _tqdm()(**shown, file=self._stream, delay=0.5)
         self._bars[event.work] = bar
         return bar
 
     def close(self) -> None:
         for bar in self._bars.values():
             bar.close()
+
+
+def _tqdm() -> Any:
+    """The bar for where we are: a widget in a notebook that has them, else text.
+
+    ``tqdm.auto`` would choose the same, and warn of every notebook without widgets.
+    """
+    if _notebook() and importlib.util.find_spec("ipywidgets"):
+        return importlib.import_module("tqdm.notebook").tqdm
+    return importlib.import_module("tqdm").tqdm
+
+
+def _set_total(bar: Any, total: int) -> None:
+    """Tell a bar how much there is, and a widget too, which looked once, when it was made."""
+    bar.total = total
+    if container := getattr(bar, "container", None):
+        _, widget, _ = container.children
+        widget.max, widget.bar_style, widget.layout.width = total, "", None
 
 
 class _Lines:

@@ -96,25 +96,42 @@ def test_errors_come_through_streams_too(spark, tmp_path):
         list(movie)
 
 
-def test_ctrl_c_cancels_the_job_without_a_traceback(spark, tmp_path, capfd):
-    begun, handler = tmp_path / "begun", signal.getsignal(signal.SIGINT)
+def test_ctrl_c_cancels_our_job_alone_and_without_a_traceback(
+    spark, spark_context, tmp_path, capfd
+):
+    begun, over, found = tmp_path / "begun", tmp_path / "over", []
+    handler = signal.getsignal(signal.SIGINT)
 
     def wait(x):
         begun.touch()
         time.sleep(300)
         return x
 
+    def held(x):
+        while not over.exists():
+            time.sleep(0.05)
+        return x
+
+    def theirs():
+        spark_context.setJobGroup("theirs", "another notebook")
+        found.append(spark_context.parallelize([7], 1).map(held).sum())
+
     def press():
         while not begun.exists():
             time.sleep(0.05)
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
-    movie = tl.images.fromrandom((4, 2, 2), engine=spark)
+    beside = threading.Thread(target=theirs, daemon=True)
+    beside.start()
     threading.Thread(target=press, daemon=True).start()
+    movie = tl.images.fromrandom((4, 2, 2), engine=spark)
     with pytest.raises(KeyboardInterrupt):
         movie.map(wait, value_shape=(2, 2), dtype="float64").toarray()
     assert signal.getsignal(signal.SIGINT) is handler
     assert "Traceback" not in capfd.readouterr().err
+    over.touch()
+    beside.join(60)
+    assert found == [7]
     assert tl.images.fromrandom((4, 2, 2), engine=spark).toarray().shape == (4, 2, 2)
 
 
