@@ -294,8 +294,8 @@ def _check_codecs(page: TiffPage) -> None:
     known = page.compression in TIFF.DECOMPRESSORS and page.predictor in TIFF.UNPREDICTORS
     if known and page.bitspersample in _PLAIN_BITS:
         return
-    name = getattr(page.compression, "name", str(page.compression))
-    what = f"TIFF pages of {page.bitspersample} bits a pixel and compression {name!s:.40}"
+    name = getattr(page.compression, "name", None) or repr(page.compression)[:40]
+    what = f"TIFF pages of {page.bitspersample} bits a pixel and compression {name}"
     try:
         optional("imagecodecs", extra="codecs")
     except MissingExtra as error:
