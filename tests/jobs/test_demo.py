@@ -112,7 +112,7 @@ def test_a_second_run_replaces_the_first(make, tmp_path):
     make("local", seed=2, frames=FRAMES - 10)
     assert len(first - files(tmp_path / "out")) == 10
     summary = json.loads((tmp_path / "out/local/summary.json").read_text())
-    assert summary["records"] == FRAMES - 10
+    assert summary["input"]["shape"][0] == FRAMES - 10
 
 
 @pytest.mark.parametrize("folder", ["recording", "recording/movie", "local", "result"])

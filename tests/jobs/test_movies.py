@@ -1,3 +1,5 @@
+"""Movies are found in files of any format that holds images."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -16,63 +18,66 @@ def array():
 
 @pytest.fixture
 def movie(tmp_path, array):
-    """Write the array in a format; gives the folder."""
+    """Write the array in a format; gives the folder or file."""
 
     def write(format):
         images, path = tl.images.fromarray(array), tmp_path / "movie"
-        {"tiff": images.totif, "png": images.topng, "binary": images.tobinary}[format](path)
+        write = {
+            "tif": images.totif, "png": images.topng, "bin": images.tobinary,
+            "msgpack": images.tomsgpack,
+        }  # fmt: skip
+        one = {"npy": images.tonpy, "hdf5": images.tohdf5, "zarr": images.tozarr}
+        path = path if format in write else path.with_suffix(f".{format}")
+        (write | one)[format](path)
         return path
 
     return write
 
 
-@pytest.mark.parametrize("format", ["tiff", "png", "binary"])
-def test_the_format_is_told_by_what_is_there(engine, movie, array, format):
+@pytest.mark.parametrize("format", ["tif", "png", "bin", "msgpack", "npy", "hdf5", "zarr"])
+def test_the_format_is_told_by_what_is_there(movie, array, format):
     found = find_movie(movie(format))
-    assert (found.format, found.files) == (format, 7)
-    assert (found.spec.count, found.spec.shape, found.spec.dtype) == (7, (5, 6), np.uint16)
-    np.testing.assert_array_equal(found.images(engine).toarray(), array, strict=True)
+    assert found.format == format
+    assert (found.source.spec.count, found.source.spec.shape) == (7, (5, 6))
+    np.testing.assert_array_equal(found.collection.toarray(), array, strict=True)
 
 
 def test_nothing_but_the_first_header_is_read(movie):
-    path = movie("tiff")
+    path = movie("tif")
     (path / "image-00004.tif").write_bytes(b"II*\0 and then damage")
-    assert find_movie(path).spec.count == 7
+    assert find_movie(path).collection.count() == 7
 
 
-def test_files_are_told_by_their_bytes_not_their_name(tmp_path, array):
+def test_files_of_another_name(tmp_path, array):
     for number, image in enumerate(array):
         (tmp_path / f"{number}.bin").write_bytes(tiff.encode(image))
-    found = find_movie(tmp_path)
-    assert found.format == "tiff"
-    np.testing.assert_array_equal(found.images().toarray(), array)
+    found = find_movie(tmp_path, format="tif")
+    np.testing.assert_array_equal(found.collection.toarray(), array)
 
 
-def test_fortran_order_is_passed_on(tmp_path, array):
+def test_options_are_passed_on(tmp_path, array):
     for number, image in enumerate(array):
         (tmp_path / f"{number}.bin").write_bytes(image.tobytes(order="F"))
-    (tmp_path / "conf.json").write_text('{"dims": [5, 6], "dtype": "uint16"}')
-    np.testing.assert_array_equal(find_movie(tmp_path, order="F").images().toarray(), array)
+    found = find_movie(tmp_path, order="F", shape=(5, 6), dtype="uint16")
+    np.testing.assert_array_equal(found.collection.toarray(), array)
 
 
 def test_some_of_the_files(movie, array):
-    found = find_movie(movie("tiff"), start=2, stop=-1)
-    assert (found.spec.count, found.files) == (4, 7)
-    np.testing.assert_array_equal(found.images().toarray(), array[2:-1])
+    found = find_movie(movie("tif"), start=2, stop=-1)
+    assert (found.collection.count(), len(found.files)) == (4, 7)
+    np.testing.assert_array_equal(found.collection.toarray(), array[2:-1])
 
 
 def test_a_movie_in_one_file(tmp_path, array):
     path = tmp_path / "movie.tif"
     path.write_bytes(tiff.encode(array))
-    assert find_movie(path).spec.shape == (7, 5, 6)
-    found = find_movie(path, nplanes=1)
-    assert (found.spec.count, found.spec.shape) == (7, (5, 6))
-    np.testing.assert_array_equal(found.images().toarray(), array)
+    assert find_movie(path).source.spec.shape == (7, 5, 6)
+    assert find_movie(path, nplanes=1).collection.shape == (7, 5, 6)
 
 
 def test_a_pattern(movie):
     found = find_movie(movie("png") / "image-0000?.png")
-    assert (found.format, found.spec.count) == ("png", 7)
+    assert (found.format, found.collection.count()) == ("png", 7)
 
 
 def test_a_missing_folder_is_named(tmp_path):
@@ -80,26 +85,14 @@ def test_a_missing_folder_is_named(tmp_path):
         find_movie(tmp_path / "nowhere")
 
 
-def test_a_folder_of_other_files_says_what_it_holds(tmp_path):
-    (tmp_path / "notes.txt").write_text("nothing")
-    with pytest.raises(NotFound, match=r"no file here ends in \.tif.*'notes\.txt'"):
+def test_files_that_hold_series_are_no_movie(tmp_path):
+    (tmp_path / "notes.txt").write_text("1 2 3\n4 5 6\n")
+    with pytest.raises(SpecError, match="txt files hold series, and a movie is made of images"):
         find_movie(tmp_path)
-
-
-def test_flat_binary_without_a_description_says_what_to_write(tmp_path):
-    (tmp_path / "a.bin").write_bytes(bytes(8))
-    with pytest.raises(FormatError, match=r"a\.bin: neither TIFF nor PNG.*write a conf\.json"):
-        find_movie(tmp_path)
-
-
-def test_a_known_format_that_is_no_movie_is_named(tmp_path):
-    np.save(tmp_path / "a.npy", np.zeros(3))
-    with pytest.raises(FormatError, match=r"a\.npy: neither TIFF nor PNG, and is npy"):
-        find_movie(tmp_path / "a.npy")
 
 
 def test_a_truncated_flat_file_is_found_without_reading(movie):
-    path = movie("binary")
+    path = movie("bin")
     (path / "image-00003.bin").write_bytes(bytes(10))
     with pytest.raises(FormatError, match=r"image-00003\.bin: expected 60 bytes.*found 10"):
         find_movie(path)

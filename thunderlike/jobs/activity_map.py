@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from thunderlike import storage
+from thunderlike.data.images import Images
 from thunderlike.errors import SpecError
 from thunderlike.formats import npy, tiff
-from thunderlike.jobs.movies import Movie, find_movie
+from thunderlike.jobs.movies import find_movie
 from thunderlike.jobs.pictures import NOT_DRAWN, can_draw, map_figure, png_of
 from thunderlike.jobs.signals import Signal, read_signal
 from thunderlike.jobs.summaries import Steps, put, summary
@@ -19,9 +20,9 @@ from thunderlike.jobs.summaries import write as write_summary
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from thunderlike.data.images import Images
     from thunderlike.data.series import Series
     from thunderlike.engines import Engine
+    from thunderlike.jobs.contents import Contents
     from thunderlike.storage import AnyPath
 
     Array: TypeAlias = NDArray[Any]
@@ -127,7 +128,7 @@ class Plan:
         Parts to spread the images over, on Spark.
     """
 
-    movie: Movie
+    movie: Contents
     signal: Signal
     output: str
     sigma: float = 0
@@ -140,11 +141,10 @@ def plan(
     output: AnyPath,
     *,
     sigma: float = 0,
-    order: Literal["C", "F"] = "C",
+    npartitions: int | None = None,
     start: int | None = None,
     stop: int | None = None,
-    nplanes: int | None = None,
-    npartitions: int | None = None,
+    **options: Any,
 ) -> Plan:
     """Find the movie and the signal, and check that they fit; no image is read.
 
@@ -159,8 +159,10 @@ def plan(
         The folder to write.
     sigma, npartitions
         As in :class:`Plan`.
-    order, start, stop, nplanes
-        As in ``find_movie``.
+    start, stop : int, optional
+        Which of the files, as in ``files[start:stop]``.
+    **options
+        As of ``find_movie``.
 
     Raises
     ------
@@ -172,8 +174,9 @@ def plan(
     if npartitions is not None and npartitions < 1:
         raise SpecError(f"npartitions must be 1 or more, not {npartitions}")
     values = read_signal(signal)
-    movie = find_movie(images, order=order, start=start, stop=stop, nplanes=nplanes)
-    fitting = values.matching(movie.spec.count, slice(start, stop), movie.files)
+    movie = find_movie(images, start=start, stop=stop, **options)
+    count = movie.collection.count()
+    fitting = values.matching(count, slice(start, stop), len(movie.files))
     return Plan(movie, fitting, str(output), sigma, npartitions)
 
 
@@ -222,7 +225,7 @@ def run(
 
 def _compute(plan: Plan, engine: Engine, steps: Steps) -> ActivityMap:
     with steps.timed("load"):
-        images = plan.movie.images(engine, plan.npartitions)
+        images = Images(engine.load(plan.movie.source, plan.npartitions))
     with steps.timed("mean"):
         mean = images.mean().toarray(squeeze=False)[0]
     with steps.timed("correlate"):
@@ -249,14 +252,8 @@ def _write(found: ActivityMap, folder: str) -> None:
 
 
 def _told(plan: Plan, found: ActivityMap) -> dict[str, Any]:
-    spec = plan.movie.spec
     return {
-        "images": storage.resolve(plan.movie.path)[1],
-        "format": plan.movie.format,
-        "records": spec.count,
-        "shape": list(spec.shape),
-        "dtype": spec.dtype.name,
-        "bytes": spec.nbytes,
+        "input": plan.movie.told(),
         "signal": {"file": found.signal.path, "name": found.signal.name},
         "sigma": plan.sigma,
         "best": None if found.best is None else list(found.best),

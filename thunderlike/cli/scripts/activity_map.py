@@ -12,6 +12,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from thunderlike.cli import scripts
+from thunderlike.cli.info import options as reading_options
+from thunderlike.cli.info import reading
 from thunderlike.jobs import activity_map
 from thunderlike.jobs.running import started
 from thunderlike.progress import progress
@@ -63,8 +65,8 @@ def parser() -> argparse.ArgumentParser:
         "--images",
         required=True,
         metavar="PATH",
-        help="the movie: a folder, a quoted pattern such as 'run1/*.tif', or a file; TIFF, PNG, or "
-        "flat binary (.bin) with a conf.json beside, whichever is there",
+        help="the movie: a folder, a quoted pattern such as 'run1/*.tif', or a file; TIFF, PNG, "
+        "flat binary, npy, HDF5, Zarr or messages, whichever is there",
     )
     add(
         "--signal",
@@ -83,26 +85,13 @@ def parser() -> argparse.ArgumentParser:
         "0, the default, takes the pixels as they were recorded",
     )
     add(
-        "--order",
-        choices=("C", "F"),
-        default="C",
-        help="of flat binary files: whether the last (C, the default) or the first index of a "
-        "pixel runs fastest",
-    )
-    add(
-        "--nplanes",
-        type=int,
-        metavar="N",
-        help="make an image of every N pages of a TIFF file (1: a movie in one file); by default "
-        "all pages of a file are one volume",
-    )
-    add(
         "--start",
         type=int,
         metavar="N",
         help="first file to take, from 0; a signal for all files is cut alike",
     )
     add("--stop", type=int, metavar="N", help="file to stop before; negative counts from the end")
+    reading(options)
     scripts.where(options)
     return options
 
@@ -114,14 +103,13 @@ def run(options: argparse.Namespace) -> int:
         options.signal,
         options.output,
         sigma=options.sigma,
-        order=options.order,
+        npartitions=options.npartitions,
         start=options.start,
         stop=options.stop,
-        nplanes=options.nplanes,
-        npartitions=options.npartitions,
+        **reading_options(options),
     )
     if options.dry_run:
-        print(scripts.described(_rows(plan, options.engine)))
+        print(scripts.described(_rows(options.images, plan, options.engine)))
         return 0
     with progress():
         found, summary = activity_map.run(
@@ -136,14 +124,13 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(plan: activity_map.Plan, engine: str) -> dict[str, str]:
-    movie, signal, spec = plan.movie, plan.signal, plan.movie.spec
-    size = f"{' x '.join(map(str, spec.shape))} {spec.dtype}, {spec.nbytes / 1e6:.1f} MB"
+def _rows(images: str, plan: activity_map.Plan, engine: str) -> dict[str, str]:
+    signal = plan.signal
     values = f"{len(signal.values)} values, {signal.values.min():g} to {signal.values.max():g}"
     return {
-        "images": f"{movie.path}: {movie.format}, {spec.count} of {size}",
+        "images": scripts.contained(images, plan.movie),
         "signal": f"{signal.path}: {signal.name}, {values}",
-        "engine": scripts.spread(engine, movie.source, plan.npartitions),
+        "engine": scripts.spread(engine, plan.movie.source, plan.npartitions),
         "smooth": f"sigma {plan.sigma:g} pixels" if plan.sigma else "no",
         "output": f"{scripts.placed(plan.output)}: {', '.join(activity_map.OUTPUTS)}",
     }
