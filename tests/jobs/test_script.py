@@ -232,8 +232,8 @@ def test_submitted_to_spark_a_failure_in_a_worker_is_one_line(work):
     command = [submit, "--master", "local[2]", SCRIPT, *arguments(engine=None)]
     failed = run(command, work, PATH=f"{submit.parent}{os.pathsep}{os.environ['PATH']}")
     assert failed.returncode == 2, failed.stderr
-    # spark-submit joins what its Python program writes to either stream: progress, every ten seconds
-    # of a slow machine, and the error.
+    # spark-submit joins what its Python program writes to either stream: the error, and progress
+    # where ten seconds have passed.
     said = [line for line in failed.stdout.splitlines() if not re.match(r"\w+: \d+ of ", line)]
     assert len(said) == 1, said
     assert "image-00005.tif: holds int16 of shape (5, 7)" in said[0]
