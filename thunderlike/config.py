@@ -37,8 +37,8 @@ class Settings:
         Bytes of records given to a built-in kernel at once on the local engine. 1 MiB stays within
         the second-level cache of one core together with the kernel's result.
     partition_bytes : int
-        Bytes of records in one Spark partition. An empty Python task costs about 30 ms, which at
-        64 MiB is a tenth of the work done in it.
+        Bytes of records in one Spark partition; those of 64 records at least. An empty Python task
+        costs about 30 ms, which at 64 MiB is a tenth of the work done in it.
     small_bytes : int
         Below this a Spark collection has one partition a slot, no more.
     chunk_bytes : int

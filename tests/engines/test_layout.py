@@ -37,6 +37,13 @@ def test_small_data_has_a_partition_a_slot():
     assert len(layout.partitions) == 2
 
 
+def test_partitions_of_large_images_hold_many_of_them():
+    layout = by_size(Spec(100_000, (2048, 2048), np.dtype("int16")), 800, None, 4 * MIB)
+    assert len(layout.partitions) == -(-100_000 // 64)
+    few = by_size(Spec(40, (8192, 8192), np.dtype("int16")), 16, None, 4 * MIB)
+    assert len(few.partitions) == 16
+
+
 def test_large_data_has_partitions_of_64_mib():
     layout = by_size(Spec(2**13, (512, 512), np.dtype("int16")), 2, None, 4 * MIB)
     assert len(layout.partitions) == 64
@@ -71,6 +78,6 @@ def test_the_square_root_rule(total, slots, expected):
 
 
 def test_settings_change_the_plan():
-    spec = Spec(100, (2**16,), np.dtype("uint8"))
+    spec = Spec(6400, (2**10,), np.dtype("uint8"))
     with tl.config(small_bytes=1, partition_bytes=2**20):
         assert len(by_size(spec, 2, None, MIB).partitions) == 7

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import operator
 import os
 import signal
 import threading
@@ -12,8 +13,8 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.engines import ArraySource
-from thunderlike.engines.spark import SparkEngine, _as_bytes, _slabs
+from thunderlike.engines import ArraySource, thinning
+from thunderlike.engines.spark import SparkEngine, SparkRecords, _as_bytes, _slabs
 from thunderlike.errors import EngineError, FormatError, SpecError
 
 pytestmark = pytest.mark.spark
@@ -44,6 +45,37 @@ def test_one_action_is_one_job(spark, count_jobs):
     assert len(count_jobs) == 1
     movie.astype("float32").std()
     assert len(count_jobs) == 2
+
+
+@pytest.mark.parametrize("room", [1, 3 * 24 * 64, 10**9])
+def test_large_partials_are_merged_by_workers_in_order(spark, monkeypatch, room):
+    array = np.random.default_rng(0).normal(size=(23, 8, 8))
+    movie = tl.images.fromarray(array, engine=spark, npartitions=11)
+    few = movie[[0, 7, 22]]  # leaves partitions empty
+    monkeypatch.setattr(thinning, "AT_ONCE", room)
+    brought = []
+    collected = SparkRecords._collected
+
+    def noted(*args):
+        brought.append(collected(*args))
+        return brought[-1]
+
+    monkeypatch.setattr(SparkRecords, "_collected", noted)
+    first, again = movie.std().toarray(), movie.std().toarray()
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_allclose(first, array.std(axis=0))
+    np.testing.assert_allclose(few.std().toarray(), array[[0, 7, 22]].std(axis=0))
+    assert all(len(partials) <= max(2, room // (24 * 64)) for partials in brought)
+    assert bool(brought) == (room < 10**9)
+
+
+def test_the_order_of_merging_is_that_of_the_records(spark, monkeypatch):
+    monkeypatch.setattr(thinning, "AT_ONCE", 2)
+    records = tl.images.fromarray(
+        np.arange(20).reshape(20, 1), engine=spark, npartitions=9
+    )._records
+    found = records.aggregate(lambda _, block: block.ravel().tolist(), operator.add, 1)
+    assert found == list(range(20))
 
 
 def test_first_computes_only_the_first_chunk(spark, spark_context):

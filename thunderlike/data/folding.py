@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -45,6 +46,7 @@ class Folding(Collection):
         value = self._records.aggregate(
             lambda _, block: np.asarray(functools.reduce(func, block)),
             lambda one, other: np.asarray(func(one, other)),
+            8 * math.prod(self.value_shape),
         )
         if value.shape != self.value_shape:
             raise SpecError(
@@ -107,10 +109,11 @@ class Folding(Collection):
     def _statistic(self, value: Array, *, squeeze: bool) -> Any:
         return np.asarray(value) if squeeze else self._single(value)
 
-    def _folded(self, what: str, partial: Any) -> Any:
-        """Merge the partials of all blocks."""
+    def _folded(self, what: str, partial: Any, nbytes: int = 0) -> Any:
+        """Merge the partials of all blocks; they have three arrays of float64, or `nbytes`."""
         self._check_any(what)
-        return self._records.aggregate(lambda _, block: partial.of(block), partial.merge)
+        nbytes = nbytes or 24 * math.prod(self.value_shape)
+        return self._records.aggregate(lambda _, block: partial.of(block), partial.merge, nbytes)
 
     def _check_any(self, what: str) -> None:
         if not self.count():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -201,7 +202,9 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         window_sizes(size, len(self.value_shape))
         self._check_any("localcorr")
         correlation = self._records.aggregate(
-            lambda _, block: LocalCorrelation.of(block, size), LocalCorrelation.merge
+            lambda _, block: LocalCorrelation.of(block, size),
+            LocalCorrelation.merge,
+            40 * math.prod(self.value_shape),
         )
         return correlation.result()
 

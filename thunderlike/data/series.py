@@ -126,7 +126,7 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
                [14., 20.]])
         """
         self._check_any("gramian")
-        return self._square(self._records.aggregate(_gramian, np.add))
+        return self._square(self._records.aggregate(_gramian, np.add, 8 * self.length**2))
 
     def cov(self) -> Self:
         """Covariance of positions over the series, divided by their number less 1.
@@ -145,7 +145,7 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
         -----
         As :func:`numpy.cov` with ``rowvar=False``. One pass; as :meth:`gramian`.
         """
-        return self._square(self._folded("cov", Comoments).cov)
+        return self._square(self._folded("cov", Comoments, 8 * self.length**2).cov)
 
     def _square(self, matrix: Array) -> Self:
         """A local series for each position."""

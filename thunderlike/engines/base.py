@@ -312,10 +312,12 @@ class Records(abc.ABC):
         self,
         partial: Callable[[int, Array], Partial],
         merge: Callable[[Partial, Partial], Partial],
+        nbytes: int = 0,
     ) -> Partial:
         """Compute a partial of each block and merge them, in the order of the records.
 
-        At least one partial is computed: of an empty block when there is no record.
+        At least one partial is computed: of an empty block when there is no record. A partial has
+        about `nbytes`: an engine does not bring many large ones to one place.
         """
 
     @abc.abstractmethod

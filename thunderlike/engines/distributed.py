@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from thunderlike.errors import BadIndex, SpecError
+from thunderlike.util.arrays import humanize_bytesize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["DistributedArray"]
 
 Shape = tuple[int, ...]
+_LARGE = 2**30  # bytes that do not come here without a word, when nobody said toarray
 
 
 class DistributedArray:
@@ -122,6 +125,14 @@ class DistributedArray:
         return self.shape[0]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        nbytes = self.records.spec.nbytes
+        if nbytes > _LARGE:
+            warnings.warn(
+                f"numpy asked for all values, {humanize_bytesize(nbytes)} from the "
+                f"{self.records.engine.name} engine: call .toarray() where that is meant, or "
+                "reduce them before",
+                stacklevel=3,
+            )
         return np.array(self.toarray(), dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:

@@ -26,6 +26,10 @@ Range: TypeAlias = tuple[int, int]
 # A chunk travels as one pickle, framed by a signed 32-bit length and held in one JVM byte array.
 LARGEST_RECORD = 1024 * MIB
 
+# Records of a partition at least, unless they are few: a statistic of images gives a partial of the
+# size of a dozen of them for each partition, which then travels.
+FEWEST = 64
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -135,7 +139,8 @@ def exchange_bytes(spec: Spec, slots: int) -> int:
 def _default_partitions(spec: Spec, slots: int) -> int:
     if spec.nbytes <= current().small_bytes:
         return slots
-    return max(slots, -(-spec.nbytes // current().partition_bytes))
+    nbytes = max(current().partition_bytes, FEWEST * spec.record_bytes)
+    return max(slots, -(-spec.nbytes // nbytes))
 
 
 def _cut(start: int, stop: int, rows: int) -> tuple[Range, ...]:

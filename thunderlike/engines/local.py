@@ -155,6 +155,7 @@ class LocalRecords(Records):
         self,
         partial: Callable[[int, Array], Partial],
         merge: Callable[[Partial, Partial], Partial],
+        nbytes: int = 0,  # noqa: ARG002
     ) -> Partial:
         """Compute partials of tiles on threads, merge them as they come."""
         with track("reducing", self.spec.count) as work, _one_blas_thread():

@@ -16,7 +16,7 @@ from pyspark import RDD, SparkContext, StorageLevel
 from pyspark.serializers import BatchedSerializer, CPickleSerializer
 
 from thunderlike.config import current
-from thunderlike.engines import adoption
+from thunderlike.engines import adoption, thinning
 from thunderlike.engines.base import (
     Array,
     Chunk,
@@ -177,17 +177,24 @@ class SparkRecords(Records):
         self,
         partial: Callable[[int, Array], Partial],
         merge: Callable[[Partial, Partial], Partial],
+        nbytes: int = 0,
     ) -> Partial:
-        """One job: a partial for each partition, merged here."""
+        """One job: a partial for each partition, merged here, large ones by workers before."""
 
         def fold(chunks: Iterable[Chunk]) -> Iterator[Partial]:
-            yield reduce(merge, (partial(start, block) for start, block in chunks))
+            partials = (partial(start, block) for start, block in chunks)
+            for first in partials:
+                yield reduce(merge, partials, first)
 
         filled = self.layout.overlapping(0, self.spec.count)
         if not filled:
             return partial(0, self.spec.empty(0))
-        partials: list[Partial] = self._run(fold, filled, "reducing")
-        return reduce(merge, partials)
+        if len(filled) * nbytes <= thinning.AT_ONCE:
+            found: list[Partial] = self._run(fold, filled, "reducing")
+        else:
+            few = thinning.thinned(_stage(self.rdd, fold), nbytes, merge)
+            found = self._collected(few, "reducing")
+        return reduce(merge, found)
 
     def collect(self, start: int = 0, stop: int | None = None) -> Array:
         """One job over the partitions that hold the range, into one preallocated array.
@@ -257,6 +264,11 @@ class SparkRecords(Records):
         context = self.engine.context
         with job(context, label), interruptible(context):
             return context.runJob(self.rdd, carrying(task), partitions)
+
+    def _collected(self, rdd: RDD[Any], label: str) -> list[Any]:
+        """All elements of an RDD made of ours: one job."""
+        with job(self.engine.context, label), interruptible(self.engine.context):
+            return rdd.collect()
 
     def _in_order(self) -> Pick:
         return Pick(self.spec, np.arange(self.spec.count))

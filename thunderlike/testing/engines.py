@@ -100,7 +100,7 @@ class LazyRecords(Records):
     def uncache(self) -> None:
         """Plan."""
 
-    def aggregate(self, partial: Any, merge: Any) -> NoReturn:  # noqa: ARG002
+    def aggregate(self, partial: Any, merge: Any, nbytes: int = 0) -> NoReturn:  # noqa: ARG002
         """Refuse."""
         raise Computed("aggregate was called on records that should wait")
 
