@@ -11,7 +11,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from harness import RESULTS
+from scipy.optimize import nnls
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +27,10 @@ DRAWN = {  # what is drawn, and what it is called
     "activity-1gb": "activity map, 1 GB",
 }
 COLOURS = {"loop": "#bbbbbb", "numpy": "#6699cc", "dask": "#cc6644", "dask, as exact": "#ddaa77"}
-SCALING = ("load", "reduce", "toseries", "write", "driver MB", "worker MB", "JVM MB")
+STEPS = ("load", "reduce", "toseries", "write")
+SCALING = (*STEPS, "driver MB", "worker MB", "JVM MB")
+# Of 1 TB of images of 2048 x 2048, int16: those of the images, and of the series where there are.
+PARTITIONS = {"load": 1863, "reduce": 1863, "toseries": 1863 + 3909, "write": 1863}
 
 
 def main() -> None:
@@ -83,13 +88,59 @@ def ratios(rows: dict[str, dict[str, float]]) -> str:
 
 
 def scaling(found: dict[str, Any]) -> str:
-    """A table of seconds and megabytes, a row for each run."""
-    lines = [
+    """Tables of what was measured, of the model's constants, and of what the model foretells."""
+    runs = list(found["rows"].values())
+    small, large = [r for r in runs if r["MB"] < 2000], [r for r in runs if r["MB"] >= 2000]
+    models = {step: fitted(small, step) for step in STEPS}
+    measured = [
         [f"{row['MB']:.0f}", f"{row['partitions']:.0f}", *(shortly(row[name]) for name in SCALING)]
-        for row in found["rows"].values()
+        for row in runs
     ]
     head = ["MB", "partitions", *(n if n.endswith("MB") else f"{n}, s" for n in SCALING)]
-    return f"{found['machine']}\n\n{table(head, lines)}"
+    constants = [
+        [step, shortly(fixed), shortly(task * 1000), shortly(1 / each)]
+        for step, (fixed, task, each) in models.items()
+    ]
+    foretold = [
+        [f"{row['MB']:.0f}", step, *compared(seconds(model, row, 2), row[step])]
+        for row in large
+        for step, model in models.items()
+    ]
+    cluster = [
+        [step, shortly(seconds(model, {"MB": 1e6, "partitions": PARTITIONS[step]}, 800))]
+        for step, model in models.items()
+    ]
+    return "\n\n".join(
+        (
+            found["machine"],
+            table(head, measured),
+            "What the runs below 2 GB say by least squares:",
+            table(["step", "fixed, s", "ms a task", "MB/s a core"], constants),
+            "What that foretells of the largest run, which it does not know:",
+            table(["MB", "step", "foretold, s", "measured, s", "off by"], foretold),
+            "And of 1 TB on 800 cores, were they these and disks and network no limit:",
+            table(["step", "s"], cluster),
+        )
+    )
+
+
+def compared(told: float, taken: float) -> list[str]:
+    """What was foretold, what it was, and by how much that is off."""
+    return [shortly(told), shortly(taken), f"{100 * (told / taken - 1):+.0f} %"]
+
+
+def fitted(runs: list[dict[str, float]], step: str) -> tuple[float, float, float]:
+    """Seconds of a job, of a task, and of a megabyte, on one of two cores; none below 0."""
+    matrix = np.array([[1, r["partitions"] / 2, r["MB"] / 2] for r in runs])
+    taken = np.array([r[step] for r in runs])
+    found = nnls(matrix / taken[:, None], np.ones(len(runs)))[0]  # of relative errors
+    return tuple(found.tolist())
+
+
+def seconds(model: tuple[float, float, float], run: dict[str, float], cores: int) -> float:
+    """What the model says of a run."""
+    fixed, task, each = model
+    return fixed + (task * run["partitions"] + each * run["MB"]) / cores
 
 
 def shortly(value: float | None) -> str:

@@ -40,6 +40,10 @@ def test_small_data_has_a_partition_a_slot():
 def test_partitions_of_large_images_hold_many_of_them():
     layout = by_size(Spec(100_000, (2048, 2048), np.dtype("int16")), 800, None, 4 * MIB)
     assert len(layout.partitions) == -(-100_000 // 64)
+    series = Spec(2048**2, (100_000,), np.dtype("int16"))
+    whole = by_size(series, 800, None, 256 * MIB)
+    assert len(whole.partitions) == len(whole.chunks())  # no partition of a chunk and a bit
+    assert 0 <= len(whole.partitions) - series.nbytes / (256 * MIB) < 5
     few = by_size(Spec(40, (8192, 8192), np.dtype("int16")), 16, None, 4 * MIB)
     assert len(few.partitions) == 16
 

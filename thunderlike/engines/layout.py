@@ -119,8 +119,8 @@ def by_size(spec: Spec, slots: int, npartitions: int | None, chunk_bytes: int) -
             f"one record of shape {spec.shape} and dtype {spec.dtype} has {spec.record_bytes} "
             f"bytes, a Spark worker takes at most {LARGEST_RECORD}: cut the images smaller"
         )
-    parts = min(npartitions or _default_partitions(spec, slots), max(1, spec.count))
     rows = max(1, chunk_bytes // spec.record_bytes)
+    parts = min(npartitions or _default_partitions(spec, slots, rows), max(1, spec.count))
     edges = [p * spec.count // parts for p in range(parts + 1)]
     return Layout(tuple(_cut(a, b, rows) for a, b in itertools.pairwise(edges)))
 
@@ -136,11 +136,11 @@ def exchange_bytes(spec: Spec, slots: int) -> int:
     return min(max(best, MIB), 512 * MIB, max(1, -(-spec.nbytes // slots)))
 
 
-def _default_partitions(spec: Spec, slots: int) -> int:
+def _default_partitions(spec: Spec, slots: int, rows: int) -> int:
     if spec.nbytes <= current().small_bytes:
         return slots
-    nbytes = max(current().partition_bytes, FEWEST * spec.record_bytes)
-    return max(slots, -(-spec.nbytes // nbytes))
+    most = max(current().partition_bytes // spec.record_bytes, FEWEST, rows)
+    return max(slots, -(-spec.count // most))
 
 
 def _cut(start: int, stop: int, rows: int) -> tuple[Range, ...]:
