@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
+from thunderlike.engines import DistributedArray
 from thunderlike.errors import BadIndex, SpecError
 from thunderlike.testing import Computed, LazyEngine
 
@@ -113,6 +114,18 @@ def test_shape_ndim_and_size_compute_nothing():
     assert np.where(movie > 0, movie, 0).shape == np.clip(movie, 0, 1).shape == movie.shape
     with pytest.raises(Computed):
         np.mean(movie)
+
+
+def test_much_that_comes_here_unasked_is_told_with_its_size(monkeypatch):
+    movie = tl.images.fromrandom((10, 4, 6), engine=LazyEngine())
+    monkeypatch.setitem(DistributedArray.__array__.__globals__, "_LARGE", 1000)
+    with (
+        pytest.raises(Computed),
+        pytest.warns(UserWarning, match=r"all values, 1\.875 KB from the lazy .* \.toarray\(\)"),
+    ):
+        np.asarray(movie)
+    with pytest.raises(Computed):
+        movie.toarray()
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ class Collection(OnEngine):
         return self._records.array(self._baseshape)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self.toarray(), dtype=dtype, copy=copy)
+        return np.array(np.asarray(self.values).squeeze(), dtype=dtype, copy=copy)
 
     def __iter__(self) -> Iterator[Array]:
         """Arrays of shape ``shape[1:]``, along the first axis, a few in memory at a time."""
