@@ -96,7 +96,7 @@ def test_what_is_done_is_not_done_again(movie, tmp_path, monkeypatch):
             series_stats.run(plan, tl.engines.local(), batch=600)
     assert not (tmp_path / "out").exists()
     again = series_stats.plan(look(movie), str(tmp_path / "out"), FIGURES)
-    monkeypatch.setattr(series_stats, "convert", lambda *_: pytest.fail("rewritten again"))
+    monkeypatch.setattr(series_stats, "Hdf5", lambda *_: pytest.fail("rewritten again"))
     assert series_stats.run(again, tl.engines.local(), batch=600)["batches_done_before"] == 2
     check(tmp_path / "out")
     assert hidden(tmp_path) == []

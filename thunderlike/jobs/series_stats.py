@@ -18,11 +18,11 @@ from thunderlike.errors import SpecError
 from thunderlike.formats import hdf5, raw
 from thunderlike.jobs.batches import Batches, fingerprint, hidden, loading, written
 from thunderlike.jobs.contents import look
-from thunderlike.jobs.convert import BATCH, convert
+from thunderlike.jobs.convert import BATCH
 from thunderlike.jobs.figures import DFF, Baseline, Figures
 from thunderlike.jobs.summaries import Steps, put, summary
 from thunderlike.jobs.summaries import write as write_summary
-from thunderlike.jobs.targets import Target
+from thunderlike.jobs.targets import Hdf5, Target
 from thunderlike.storage.drafts import draft
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def run(
     Series are read once. Images that are one batch are read once, and turned into series; on Spark
     that is one shuffle. Images of more than one batch are first rewritten as an HDF5 file from
     which pixels are read as easily as images: it stands in the hidden folder of what is done, takes
-    the movie's bytes less what zlib saves, and goes with it.
+    the bytes of all pixels, and twice that while it is put together, and goes with it.
     """
     target = _Statistics(plan, engine, command)
     told = {**plan.contents.told(), **asdict(plan.figures), "batch": batch}
@@ -180,7 +180,8 @@ class _Pixels:
         # Beside the batches that are done: kept as long as they are, and of the same plan.
         movie = storage.join(hidden(self.plan.output, "unfinished"), "movie.h5")
         if not storage.exists(movie):
-            convert(self.plan.contents, movie, "hdf5", engine=self.engine, batch=nbytes)
+            target = Hdf5(self.plan.contents.collection, compression=None)  # is read once
+            written(movie, target, loading(self.plan.contents.source, self.engine, nbytes), {})
         source = look(movie, as_series=True, axis=0).source
         return self.engine.load(Part(source, start, stop), self.npartitions)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from thunderlike.engines.base import Array
 
-__all__ = ["FILE_BYTES", "Messages", "Target", "target_for"]
+__all__ = ["FILE_BYTES", "Hdf5", "Messages", "Target", "target_for"]
 
 Notes = list[Any]
 
@@ -239,15 +239,30 @@ class _Assembled(Target):
             filled(sink, slabs, items.baseshape[0])
 
 
-class _Hdf5(_Assembled):
+class Hdf5(_Assembled):
+    """One HDF5 file.
+
+    Parameters
+    ----------
+    collection : Images or Series
+    compression : 'zlib' or None
+        As of :class:`thunderlike.formats.hdf5.Writer`.
+    """
+
+    def __init__(self, collection: Any, compression: str | None = "zlib") -> None:
+        super().__init__(collection)
+        self._compression = compression
+
     @contextmanager
     def opened(self, path: str, overwrite: bool) -> Iterator[Any]:
+        """Look at the file, and give it its name when the block ends."""
         with draft(path, hdf5.looks_like, overwrite=overwrite) as made:
             yield made.file
 
     def sink(self, place: Any) -> Any:
-        items = self.collection
-        return hdf5.Writer(place, items.shape, items.dtype, time=self._time, attrs=items.attrs)
+        """Open the file."""
+        items, given = self.collection, {"time": self._time, "compression": self._compression}
+        return hdf5.Writer(place, items.shape, items.dtype, attrs=items.attrs, **given)
 
 
 class _Npy(_Assembled):
@@ -286,7 +301,7 @@ def target_for(to: str, collection: Any) -> Target:
     if (known.series if kind == "series" else known.images) is None:
         raise SpecError(f"{to} files do not hold {kind}: write those of another format")
     whole: dict[str, Callable[[Any], Target]] = {
-        "hdf5": _Hdf5,
+        "hdf5": Hdf5,
         "npy": _Npy,
         "zarr": _Zarr,
         "msgpack": Messages,
