@@ -111,7 +111,7 @@ def test_a_server_that_misbehaves(
     cluster, driver, fault, recording, bucket, s3_server, tmp_path, name
 ):
     misbehave, least = FAULTS[name]
-    movie = tl.images.fromtif(recording)[:8]
+    movie = tl.images.fromtif(recording)[:6]
     movie.totif(f"{bucket}/movie")
     counted = []
 
@@ -139,7 +139,7 @@ def test_a_server_that_misbehaves(
 @pytest.mark.cluster
 def test_a_server_that_stalls_for_good(driver, fault, recording, bucket, s3_server, tmp_path):
     """Twice an answer never ends: asked again after a minute, the time-out of boto3."""
-    movie = tl.images.fromtif(recording)[:8]
+    movie = tl.images.fromtif(recording)[:6]
     movie.totif(f"{bucket}/movie")
     with (
         before(s3_server, every(10, FOREVER, most=2)) as (url, made),

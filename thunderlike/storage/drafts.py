@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thunderlike.errors import Exists, NotFound, StorageError, ThunderlikeError
+from thunderlike.storage.base import PARTIAL
 from thunderlike.storage.local import LocalStore, failure
 from thunderlike.storage.paths import AnyPath, join, parent, resolve
 
@@ -91,7 +92,8 @@ def draft(
     _check(store, target, ours, overwrite=overwrite)
     folder = join(parent(target), f".{uuid.uuid4().hex}.partial")
     try:
-        _try_out(store, folder, target)
+        if not any(map(PARTIAL.fullmatch, target.split("/"))):  # there `output` has tried it
+            _try_out(store, folder, target)
         with _scratch(store, target) as file:
             yield Draft(file, folder)
             _check(store, target, ours, overwrite=overwrite)  # somebody may have written meanwhile
