@@ -121,6 +121,12 @@ class Exports(Collection):
         Locally it shares the memory of `values`: do not write into it. On Spark, one job; all
         values come to the driver. ``torch.from_dlpack(x.toarray())`` is the same by DLPack, and so
         for any other library that takes it.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromrandom((6, 4, 5)).totorch().shape  # doctest: +SKIP
+        torch.Size([6, 4, 5])
         """
         return torch.totorch(self.toarray(squeeze=False))
 
@@ -177,6 +183,13 @@ class ImageExports(Exports):
         -----
         Locally the layer is a view of `values`. On Spark the 16 images are computed now, in one
         job, and each image that is shown, when it is.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromexample("calcium")
+        >>> movie.tonapari(name="run 1").data.shape  # doctest: +SKIP
+        (600, 128, 128)
         """
         limits = options.get("contrast_limits") or self._contrast(None, None)  # type: ignore[attr-defined]
         return napari.tonapari(self.values, limits, self.attrs, **options)

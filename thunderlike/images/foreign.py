@@ -149,6 +149,17 @@ def fromnwb(
     Notes
     -----
     As :func:`fromhdf5`: each worker reads its images alone. pynwb is not needed.
+
+    Examples
+    --------
+    >>> import datetime
+    >>> import thunderlike as tl
+    >>> start = datetime.datetime(2026, 5, 4, 10, tzinfo=datetime.UTC)
+    >>> pixels = tl.images.fromrandom((6, 4, 5)).toseries()
+    >>> pixels.tonwb("memory://lab/run.nwb", "movie", rate=30, session_start_time=start)
+    >>> tl.images.fromnwb("memory://lab/run.nwb", "movie").shape
+    (6, 4, 5)
+    >>> storage.delete("memory://lab")
     """
     address = storage.at(path, credentials)
     with naming(address), open_file(address) as stream:
@@ -190,6 +201,13 @@ def fromsuite2p(
     ``ops.npy`` is a pickle: it is searched for three numbers and never unpickled. Locally the movie
     is mapped, not read. What suite2p calls ``F.npy`` is ``tl.series.fromnpy``, and ``tonpy`` of
     float32 series of cells.
+
+    Examples
+    --------
+    >>> storage.write("memory://suite2p/plane0/data.bin", bytes(6 * 4 * 5 * 2))
+    >>> fromsuite2p("memory://suite2p/plane0", shape=(4, 5)).shape
+    (6, 4, 5)
+    >>> storage.delete("memory://suite2p")
     """
     address = storage.at(path, credentials)
     if not address.endswith(".bin"):

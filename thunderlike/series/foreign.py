@@ -141,6 +141,17 @@ def fromnwb(
         For a single trace.
     Refused
         When the values are in other files.
+
+    Examples
+    --------
+    >>> import datetime
+    >>> import thunderlike as tl
+    >>> start = datetime.datetime(2026, 5, 4, 10, tzinfo=datetime.UTC)
+    >>> traces = tl.series.fromrandom((3, 50))
+    >>> traces.tonwb("memory://lab/cells.nwb", rate=30, session_start_time=start)
+    >>> tl.series.fromnwb("memory://lab/cells.nwb").shape
+    (3, 50)
+    >>> storage.delete("memory://lab")
     """
     address = storage.at(path, credentials)
     with naming(address), open_file(address) as stream:
