@@ -78,7 +78,7 @@ def main(rows: Callable[[], Iterable[Row]], description: str) -> None:
     options = parser.parse_args()
     print(f"{'operation':<28}{'ours ms':>9}  times faster than")
     table = {row.name: timed(row, options.rounds) for row in rows() if chosen(row, options.only)}
-    if not options.only:
+    if options.save or not options.only:
         save(options.save or Path(sys.argv[0]).stem, table)
     if options.check:
         sys.exit(over_budget(table, Path(sys.argv[0]).stem))

@@ -1,7 +1,7 @@
 """The Spark engine against dask.distributed: the same movie, two workers each.
 
     python benchmarks/spark.py [NAME ...]
-    IMAGES=8000 python benchmarks/spark.py --rounds 3 --save spark-1gb
+    IMAGES=8000 python benchmarks/spark.py std "median 3, sum" --rounds 3 --save spark-1gb
 
 Spark on local[2] in this process; dask.distributed with two worker processes of one thread. Both
 read a raw file of 500 images of 256 x 256, int16, 65 MB, on their workers. The result stays there

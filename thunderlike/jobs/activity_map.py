@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = NDArray[Any]
 
-__all__ = ["OUTPUTS", "ActivityMap", "Plan", "activity_map", "cleaned", "plan", "run"]
+__all__ = ["OUTPUTS", "ActivityMap", "Plan", "activity_map", "detrended", "plan", "run"]
 
 OUTPUTS = ("correlation.npy", "correlation.tif", "mean.tif", "summary.png", "summary.json")
 
@@ -41,7 +41,7 @@ def activity_map(images: Images, signal: ArrayLike, sigma: float = 0) -> Series:
         `n` images or volumes, of real numbers.
     signal : array_like, shape (n,)
     sigma : float
-        As in :func:`cleaned`.
+        As in :func:`detrended`.
 
     Returns
     -------
@@ -59,11 +59,11 @@ def activity_map(images: Images, signal: ArrayLike, sigma: float = 0) -> Series:
     >>> activity_map(movie, [0, 1, 0, 2, 1, 3]).toarray().shape
     (2, 2)
     """
-    return cleaned(images, sigma).correlate(signal)
+    return detrended(images, sigma).correlate(signal)
 
 
-def cleaned(images: Images, sigma: float = 0) -> Series:
-    """Make comparable series of the pixels: smoothed in space, without trend, standardized.
+def detrended(images: Images, sigma: float = 0) -> Series:
+    """Make the series of the pixels, smoothed in space, without their linear trend.
 
     Parameters
     ----------
@@ -75,11 +75,11 @@ def cleaned(images: Images, sigma: float = 0) -> Series:
     Returns
     -------
     Series of float64, shape ``(*value_shape, n)``
-        Of mean 0 and deviation 1; NaN where a pixel is constant.
     """
     # In float32 a bright pixel that varies little would lose the digits that matter.
     smooth = images.astype("float64").gaussian_filter(sigma) if sigma else images
-    return smooth.toseries().astype("float64").detrend().zscore()
+    series = smooth.toseries()
+    return (series.astype("float64") if series.dtype == np.float32 else series).detrend()
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ class ActivityMap:
     best : tuple of int or None
         The pixel of the highest correlation; None where all are constant.
     trace : ndarray of float64, shape (n,)
-        The best pixel's cleaned series; empty without one.
+        The best pixel's series without its trend, standardized; empty without one.
     """
 
     signal: Signal
@@ -229,11 +229,11 @@ def _compute(plan: Plan, engine: Engine, steps: Steps) -> ActivityMap:
     with steps.timed("mean"):
         mean = images.mean().toarray(squeeze=False)[0]
     with steps.timed("correlate"):
-        series = cleaned(images, plan.sigma)
+        series = detrended(images, plan.sigma)
         correlation = series.correlate(plan.signal.values).toarray(squeeze=False)[..., 0]
     with steps.timed("trace"):
         best = _highest(correlation)
-        trace = np.empty(0) if best is None else series[best].toarray(squeeze=False).ravel()
+        trace = np.empty(0) if best is None else series[best].zscore().toarray().ravel()
     return ActivityMap(plan.signal, mean, correlation, best, trace)
 
 

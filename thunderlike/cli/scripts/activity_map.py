@@ -27,7 +27,7 @@ __all__ = ["main", "parser", "run"]
 DESCRIPTION = """\
 Map which pixels of a movie follow a signal.
 
-Each pixel's series is freed of its linear trend, standardized, and correlated with the signal.
+Each pixel's series is freed of its linear trend and correlated with the signal.
 OUTPUT then holds
 
   correlation.npy, correlation.tif   Pearson's r of each pixel; NaN where it is constant
