@@ -84,6 +84,12 @@ def images(movie: np.ndarray) -> Iterator[Row]:
                 "dask": lambda f=each: d.map_blocks(over(f), dtype=movie.dtype).compute(),
             },
         )
+    gaussian = filters["gaussian 2"][1]
+    yield Row(
+        "gaussian 2, fast",
+        lambda: m.gaussian_filter(2, fast=True),
+        {"dask": lambda: d.map_blocks(over(gaussian), dtype=movie.dtype).compute()},
+    )
     yield Row("localcorr 3", lambda: m.localcorr(3), {"numpy": lambda: localcorr(movie, 3)})
     yield Row(
         "images to series",

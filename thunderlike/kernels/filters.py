@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Array: TypeAlias = NDArray[Any]
 
 __all__ = [
+    "checked_gaussian",
     "gaussian",
     "max_min_projection",
     "max_projection",
@@ -74,6 +75,20 @@ def gaussian(block: Array, sigma: float | Sequence[float] = 2, order: int = 0) -
     """
     from scipy import ndimage
 
+    sigmas, orders = checked_gaussian(block, sigma, order)
+    return ndimage.gaussian_filter(block, (0, *sigmas), order=(0, *orders), mode="reflect")
+
+
+def checked_gaussian(
+    block: Array, sigma: float | Sequence[float], order: int | Sequence[int]
+) -> tuple[list[float], list[int]]:
+    """Deviation and order for each axis of an image.
+
+    Raises
+    ------
+    SpecError
+        As :func:`gaussian`.
+    """
     _check(block, "gaussian", _LINEAR)
     sigmas = per_axis(sigma, block.ndim - 1, "sigma")
     orders = per_axis(order, block.ndim - 1, "order")
@@ -81,9 +96,7 @@ def gaussian(block: Array, sigma: float | Sequence[float] = 2, order: int = 0) -
         raise SpecError(f"sigma {sigma!r} must be 0 or more pixels")
     if not all(is_whole(n, 0) for n in orders):
         raise SpecError(f"order {order!r} must be whole numbers, 0 or more")
-    return ndimage.gaussian_filter(
-        block, (0, *sigmas), order=(0, *map(int, orders)), mode="reflect"
-    )
+    return list(map(float, sigmas)), list(map(int, orders))
 
 
 def uniform(block: Array, size: int | Sequence[int] = 2) -> Array:
