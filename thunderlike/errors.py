@@ -24,6 +24,7 @@
     ├ EngineError (RuntimeError)          the engine could not run it
     │ ├ NotOnEngine (NotImplementedError) another engine can
     │ ├ WorkerFailed                      a user's function raised
+    │ ├ TimedOut (TimeoutError)           it took longer than the caller allowed
     │ └ BatchError                        a function raised on items of a batch
     ├ MissingExtra (ImportError)          an optional library is not installed
     ├ AlreadyImported (ImportError)       another library has the name that an alias needs
@@ -61,6 +62,7 @@ __all__ = [
     "SpecError",
     "StorageError",
     "ThunderlikeError",
+    "TimedOut",
     "VerifyError",
     "WorkerFailed",
     "WrongType",
@@ -198,6 +200,10 @@ class WorkerFailed(EngineError):
         super().__init__(message)
         self.key = key
         self.traceback = traceback
+
+
+class TimedOut(EngineError, TimeoutError):
+    """It took longer than the caller allowed; what had not begun was not begun."""
 
 
 class BatchError(EngineError):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import doctest
+import re
 from pathlib import Path
 
 import pytest
+
+from thunderlike import errors
 
 DOCS = Path(__file__).parents[2] / "docs"
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
@@ -29,3 +32,13 @@ def test_every_page_with_examples_is_run_by_a_test():
         if "generated" in page.parts or ">>> " not in page.read_text("utf-8"):
             continue
         assert page in PAGES or any(f'"{page.name}"' in text for text in tests), page
+
+
+def test_the_page_of_errors_has_every_class():
+    text = (DOCS / "errors.md").read_text("utf-8")
+    named = re.findall(r"^## (\w+)$", text, re.MULTILINE)
+    assert sorted(named) == sorted({*errors.__all__} - {"ThunderlikeError"})
+    shown = re.search(r":lines: (\d+)-(\d+)", text)
+    lines = Path(errors.__file__).read_text("utf-8").splitlines()
+    tree = "\n".join(lines[int(shown[1]) - 1 : int(shown[2])])
+    assert all(re.search(rf"\b{name}\b", tree) for name in errors.__all__)

@@ -128,9 +128,11 @@ def _weights(kernel: Any) -> Array:
 
 def _axis(axis: int, shape: tuple[int, ...]) -> int:
     if not shape:
-        raise SpecError("a single number has no axis to correlate along")
+        raise SpecError("a single number has no axis to correlate along: give an array")
     if not -len(shape) <= axis < len(shape):
-        raise BadIndex(f"there is no axis {axis} in an array of shape {shape}")
+        raise BadIndex(
+            f"there is no axis {axis} in an array of shape {shape}: give 0 to {len(shape) - 1}"
+        )
     return axis % len(shape)
 
 

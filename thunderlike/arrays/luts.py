@@ -80,7 +80,9 @@ def apply_lut(
     work = Work("apply_lut", blocks, processes, verbose)
     found = as_source(source)
     if found.dtype.kind == "f":
-        raise WrongType(f"apply_lut looks up whole numbers or bool, not {found.dtype}")
+        raise WrongType(
+            f"apply_lut looks up whole numbers or bool, not {found.dtype}: convert with astype"
+        )
     shape = found.shape + table.shape[1:]
     look = gather.form(found.size, found.dtype, table.dtype)
 

@@ -136,7 +136,7 @@ def initialize_sink(
 def _mapped(path: str, shape: Any, dtype: Any, order: str, access: str | None) -> Array:
     there = Path(path).exists()
     if access == "r+" and not there:
-        raise NotFound(f"{path}: no such file to open with mode 'r+'")
+        raise NotFound(f"{path}: no such file to open with mode 'r+'; mode='w+' makes one")
     if there and access != "w+":
         found = mapped(path, "r+")
         same = (shape is None or found.shape == tuple(shape)) and (

@@ -113,7 +113,7 @@ def _line(values: Array) -> Indices:
             f"indices are a line of whole numbers, not an array of shape {values.shape}"
         )
     if values.size and values.dtype.kind not in "iu":
-        raise WrongType(f"indices are whole numbers, not {values.dtype}")
+        raise WrongType(f"indices are whole numbers, not {values.dtype}: convert with astype")
     if values.dtype == np.uint64 and values.size and values.max() > _ENDS.max:
         raise SpecError(f"index {values.max()} is beyond int64")
     return np.ascontiguousarray(values, np.int64)

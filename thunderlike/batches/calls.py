@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike.batches.chunks import Failed, Here, There, Todo, placed
 from thunderlike.config import current
-from thunderlike.errors import BatchError, SpecError
+from thunderlike.errors import BatchError, SpecError, TimedOut
 from thunderlike.parallel.maps import pmap
 
 if TYPE_CHECKING:
@@ -181,7 +181,8 @@ def _until(results: Any, timeout: float) -> Iterator[Any]:
             try:
                 result, error = found.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
-                raise TimeoutError(f"the items were not done within {timeout} s") from None
+                told = f"the items were not done within {timeout} s: allow more with timeout="
+                raise TimedOut(told) from None
             if isinstance(error, StopIteration):
                 return
             if error is not None:

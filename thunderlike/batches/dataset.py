@@ -95,7 +95,9 @@ class Dataset:
         if pos:
             positions = np.atleast_1d(index)
             if len(positions) and not -len(self) <= positions.min() <= positions.max() < len(self):
-                raise BadIndex(f"positions {positions.tolist()[:5]} of {len(self)} items")
+                raise BadIndex(
+                    f"positions {positions.tolist()[:5]} are not all in 0 .. {len(self) - 1}"
+                )
         else:
             positions = self.index.get_pos(self.index.create_subset(index).indices)
         return self.batch_at(Cut(positions, np.zeros(len(positions), np.intp)))

@@ -79,7 +79,9 @@ class DatasetIndex:
                 return np.array([known[label] for label in plain], dtype=np.intp)
             return known[labels]
         except KeyError as error:
-            raise KeyMissing(f"no item is labelled {error.args[0]!r}, of {len(self)}") from None
+            raise KeyMissing(
+                f"no item is labelled {error.args[0]!r}, of {len(self)}: .indices has the labels"
+            ) from None
 
     def _positions(self) -> dict[Any, int]:
         if self._places is None:
@@ -198,7 +200,9 @@ class FilesIndex(DatasetIndex):
             For a label that is not there.
         """
         if label not in self._paths:
-            raise KeyMissing(f"no file is labelled {label!r}, of {len(self)}")
+            raise KeyMissing(
+                f"no file is labelled {label!r}, of {len(self)}: .indices has the labels"
+            )
         return self._paths[label]
 
     def _like(self, labels: Array, *, unique: bool) -> Self:

@@ -44,7 +44,9 @@ class Round:
         if items is None or (self.src is None and self.batch.components is not None):
             raise SpecError("say what to work on: give src, a component, or init")
         if len(items) != len(self.batch):
-            raise SpecError(f"src has {len(items)} entries for {len(self.batch)} items")
+            raise SpecError(
+                f"src has {len(items)} entries for {len(self.batch)} items: give one for each"
+            )
         self.dst = None if self.dst is self.src else self.dst
         return items
 

@@ -348,7 +348,9 @@ class Reader(ABC):
         return BadIndex(f"index {index} is out of range for {len(self)} samples in {self._name()}")
 
     def _missing(self, key: object) -> KeyMissing:
-        return KeyMissing(f"no sample with the key {key!r} in {self._name()}")
+        return KeyMissing(
+            f"no sample with the key {key!r} in {self._name()}; keys() lists those there are"
+        )
 
     def _name(self) -> str:
         """What messages call this reader."""

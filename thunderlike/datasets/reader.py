@@ -341,16 +341,23 @@ def _extent(path: str, size: int) -> tuple[int, int]:
     except NotFound:
         return _legacy_extent(path, size)
     if length < 8 or length % 8:
-        raise CorruptDatasetError(f"{place}: has {length} bytes, not 8 for each offset")
+        raise CorruptDatasetError(
+            f"{place}: has {length} bytes, not 8 for each offset; {_anew(path)}"
+        )
     first = int.from_bytes(storage.read_range(place, 0, 8), "big")
     last = int.from_bytes(storage.read_range(place, length - 8, 8), "big")
     if first:
-        raise CorruptDatasetError(f"{place}: the first offset is {first}, not 0")
+        raise CorruptDatasetError(f"{place}: the first offset is {first}, not 0; {_anew(path)}")
     if last != size and not (last < size and indices.unfinished_append(path) == last):
         raise CorruptDatasetError(
-            f"{path}: has {size} bytes, and its index knows of {last}: they do not belong together"
+            f"{path}: has {size} bytes, and its index knows of {last}: they do not fit; "
+            f"copy all its files anew, or {_anew(path)}"
         )
     return length // 8 - 1, last
+
+
+def _anew(path: str) -> str:
+    return f"make the index anew with: thunderlike datasets reindex {path}"
 
 
 def _legacy_extent(path: str, size: int) -> tuple[int, int]:
@@ -359,7 +366,7 @@ def _legacy_extent(path: str, size: int) -> tuple[int, int]:
     except NotFound:
         raise NotFound(
             f"{path}: neither {indices.SUFFIX_OFFSETS} nor {indices.SUFFIX_LEGACY_INDEX} is beside "
-            f"it; make the index anew with: thunderlike datasets reindex {path}"
+            f"it; {_anew(path)}"
         ) from None
 
 

@@ -97,7 +97,7 @@ def decode(data: bytes) -> NDArray[Any]:
     width, height, depth, colour = _fields(data)
     _check_size(width, height)
     if data.rfind(b"IEND") < 0:  # Pillow does not mind when the checksums at the end are lost
-        raise FormatError("PNG file cut short: it has no end mark")
+        raise FormatError("PNG file cut short: it has no end mark; copy it again")
     with damage("png"):
         if depth == 16 and colour:
             return native(optional("imagecodecs", extra="codecs").png_decode(data))

@@ -185,7 +185,7 @@ def chain(stream: BinaryIO, magic: bytes) -> list[int]:
             f"end at byte {stream.seek(0, io.SEEK_END)}"
         ) from None
     if not found:
-        raise FormatError("the TIFF file has no pages")
+        raise FormatError("the TIFF file has no pages; write or copy it again")
     return found
 
 

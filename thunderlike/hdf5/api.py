@@ -87,7 +87,9 @@ def save(
 
     writes = {"w": saving.save, "a": saving.update}
     if mode not in writes:
-        raise SpecError(f"mode {mode!r} is neither 'w' nor 'a'")
+        raise SpecError(
+            f"mode {mode!r} is neither 'w', which writes a new file, nor 'a', which adds to one"
+        )
     chosen = Filters.of(compression, checksum=checksum)
     allowed = pickles.checked_policy(pickle, ("refuse", "allow")) == "allow"
     if not (meta or compat):

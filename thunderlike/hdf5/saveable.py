@@ -47,11 +47,15 @@ class Saveable:
     @classmethod
     def load_from_dict(cls, d: dict[str, Any]) -> Self:
         """Make one from what `save_to_dict` returned: to be overridden."""
-        raise NotImplementedError(f"{cls.__name__} has no load_from_dict")
+        raise NotImplementedError(
+            f"{cls.__name__} has no load_from_dict(cls, d): define it to make an object of it"
+        )
 
     def save_to_dict(self) -> dict[str, Any]:
         """Return what to save: to be overridden."""
-        raise NotImplementedError(f"{type(self).__name__} has no save_to_dict")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no save_to_dict(self): define it to say what to save"
+        )
 
 
 class SaveableRegistry(Saveable, NamedRegistry):

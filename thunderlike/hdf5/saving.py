@@ -151,7 +151,7 @@ def _begin(parent: Any, name: str, values: Any, chosen: Filters) -> None:
 def _extend(parent: Any, name: str, values: Any) -> None:
     node, _ = links.follow(parent, parent, "/", name)
     if not hasattr(node, "set_extent"):
-        raise SpecError("is a group, and cannot be extended")
+        raise SpecError("is a group, and cannot be extended; name an array in it")
     if node.get_space().get_simple_extent_dims(maxdims=True)[:1] != (h5s.UNLIMITED,):
         raise SpecError("has a fixed length, as `save` makes it; begin it with `append`")
     if len(values):

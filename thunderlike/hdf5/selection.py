@@ -111,7 +111,7 @@ def _full(index: Any, ndim: int) -> list[Any]:
 
 def _positions(mask: NDArray[Any]) -> list[Any]:
     if not mask.ndim:
-        raise BadIndex("a single truth is no index")
+        raise BadIndex("a single truth is no index: give a mask of one for each position")
     pairs = zip(mask.nonzero(), mask.shape, strict=True)
     return [_Where(places, length) for places, length in pairs]
 
@@ -154,7 +154,7 @@ def _whole(part: Any) -> NDArray[Any]:
     if not places.size:
         return places.astype(np.intp)
     if places.dtype.kind not in "iu":
-        raise BadIndex(f"positions are whole numbers, not {places.dtype}")
+        raise BadIndex(f"positions are whole numbers, not {places.dtype}: convert with astype")
     return places
 
 

@@ -49,7 +49,9 @@ def fromarray(
         return Images(getattr(values, "_records", values), labels=labels)
     array = stacked(values, "image")
     if array.ndim < 2:
-        raise SpecError(f"an image has at least 2 axes, the array has shape {array.shape}")
+        raise SpecError(
+            f"an image has at least 2 axes, the array has shape {array.shape}: reshape it first"
+        )
     array = array[np.newaxis] if array.ndim == 2 else array
     return Images(engine_for(engine).load(ArraySource(array), npartitions), labels=labels)
 

@@ -165,7 +165,7 @@ def percentile(block: Array, q: float) -> Array:
     if not is_between(q, 0, 100):
         raise SpecError(f"{q!r} is no percentile: give a number from 0 to 100")
     if not block.shape[1]:
-        raise SpecError("series of length 0 have no percentile")
+        raise SpecError("series of length 0 have no percentile: select some positions")
     dtype = result_dtype(block.dtype)
     with np.errstate(all="ignore"):
         return np.percentile(block.astype(dtype, copy=False), q, axis=1).astype(dtype)[:, None]
@@ -173,7 +173,7 @@ def percentile(block: Array, q: float) -> Array:
 
 def _check_filled(groups: Groups, stat: str) -> None:
     if not groups.counts.all():
-        raise SpecError(f"series of length 0 have no {stat}")
+        raise SpecError(f"series of length 0 have no {stat}: select some positions")
 
 
 def _total(block: Array, groups: Groups) -> Array:

@@ -234,7 +234,9 @@ class _Extreme:
             If there is no record.
         """
         if not self.count:
-            raise SpecError(f"there is no {self.ufunc.__name__} of no records")
+            raise SpecError(
+                f"there is no {self.ufunc.__name__} of no records: the collection is empty"
+            )
         return self.found
 
 

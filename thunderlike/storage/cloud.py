@@ -108,7 +108,9 @@ class CloudStore(ObjectStore):
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             raise NotFound(f"{address}: no such file or folder") from error
         except PermissionError as error:
-            raise Denied(f"{address}: these credentials do not allow to {verb} it") from error
+            raise Denied(
+                f"{address}: these credentials do not allow to {verb} it; give credentials="
+            ) from error
         except NotImplementedError as error:
             raise StorageError(f"{address}: {self.scheme}:// cannot {verb} files") from error
         except Exception as error:
