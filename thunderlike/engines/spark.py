@@ -34,6 +34,7 @@ from thunderlike.engines.exchange import Pick
 from thunderlike.engines.landing import Landing, land, possible
 from thunderlike.engines.layout import Layout, Planner, by_size, exchange_bytes
 from thunderlike.engines.session import context, quiet, use_our_python
+from thunderlike.engines.shelf import shelved
 from thunderlike.engines.tasks import carrying, interruptible, job
 from thunderlike.errors import EngineError
 
@@ -74,6 +75,7 @@ class SparkEngine(Engine):
 
     def load(self, source: Source, npartitions: int | None = None) -> SparkRecords:
         """Send each task the part of the source that it reads when it runs."""
+        source = shelved(source, self.context)
         layout = self.layout(source.spec, npartitions).snapped(source.cuts)
         parts = [_part_of(source, chunks) for chunks in layout.partitions]
         rdd = self.context.parallelize(parts, len(parts))
