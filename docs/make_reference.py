@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 import inspect
+import re
 import sys
 import warnings
 from contextlib import contextmanager
@@ -130,7 +131,8 @@ def methods(kind: type) -> list[str]:
 
 def row(kind: type, name: str) -> str:
     """Call a method and say what it cost."""
-    summary = (inspect.getdoc(getattr(kind, name)) or "").splitlines()[0].replace("|", "\\|")
+    told = (inspect.getdoc(getattr(kind, name)) or "").splitlines()[0]
+    summary = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", told).replace("|", "\\|")
     if name in SPARK_ONLY | MOVES:
         lazy, jobs, shuffles, engine = "yes", "0", "0", "Spark" if name in SPARK_ONLY else "both"
     else:

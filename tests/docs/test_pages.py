@@ -12,8 +12,8 @@ from thunderlike import errors
 
 DOCS = Path(__file__).parents[2] / "docs"
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-NAMES = ("arrays.md", "batches.md", "hdf5.md", "index.md", "parallel.md", "security.md")
-PAGES = [DOCS / name for name in NAMES]
+ROOMS = ["arrays", "batches", "errors", "hdf5", "index", "parallel", "scaling", "security"]
+PAGES = [DOCS / f"{name}.md" for name in ROOMS]
 PAGES += [page for folder in ("howto", "coming-from") for page in sorted((DOCS / folder).glob("*"))]
 PAGES = [page for page in PAGES if ">>> " in page.read_text("utf-8")]
 
