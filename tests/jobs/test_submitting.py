@@ -120,13 +120,16 @@ def test_a_file_that_holds_a_secret_may_be_named():
 
 def test_spark_is_looked_for_in_three_places(monkeypatch, tmp_path):
     monkeypatch.undo()
-    monkeypatch.setenv("SPARK_HOME", "/opt/spark")
-    assert submitting.spark_submit() == "/opt/spark/bin/spark-submit"
-    monkeypatch.delenv("SPARK_HOME")
-    program = tmp_path / "spark-submit"
+    monkeypatch.setenv("SPARK_HOME", str(tmp_path))
+    with pytest.raises(EngineError, match="holds no Spark"):
+        submitting.spark_submit()
+    program = tmp_path / "bin" / "spark-submit"
+    program.parent.mkdir()
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    assert submitting.spark_submit() == str(program)
+    monkeypatch.delenv("SPARK_HOME")
+    monkeypatch.setenv("PATH", str(program.parent))
     assert submitting.spark_submit() == "spark-submit"
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(submitting, "find_spec", lambda _: None)

@@ -174,10 +174,13 @@ def spark_submit() -> str:
     Raises
     ------
     EngineError
-        Where there is none.
+        Where there is none, or none in ``SPARK_HOME``.
     """
     if home := os.environ.get("SPARK_HOME"):
-        return str(Path(home) / "bin" / "spark-submit")
+        program = Path(home) / "bin" / "spark-submit"
+        if not program.is_file():
+            raise EngineError(f"SPARK_HOME={home} holds no Spark: unset it, or set it to one")
+        return str(program)
     if shutil.which("spark-submit"):
         return "spark-submit"
     pyspark = find_spec("pyspark")

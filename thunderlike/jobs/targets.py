@@ -261,8 +261,10 @@ class Hdf5(_Assembled):
 
     def sink(self, place: Any) -> Any:
         """Open the file."""
-        items, given = self.collection, {"time": self._time, "compression": self._compression}
-        return hdf5.Writer(place, items.shape, items.dtype, attrs=items.attrs, **given)
+        items, packed = self.collection, self._compression
+        return hdf5.Writer(
+            place, items.shape, items.dtype, time=self._time, attrs=items.attrs, compression=packed
+        )
 
 
 class _Npy(_Assembled):
