@@ -53,6 +53,13 @@ def fromnpy(
     -----
     The headers of all files are read here. A single file in C order, counted by its first axis, is
     mapped locally and not read.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> tl.images.fromrandom((3, 8, 8)).tonpy("memory://page-images.npy")
+    >>> fromnpy("memory://page-images.npy").shape
+    (3, 8, 8)
     """
     files = storage.find(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
@@ -101,6 +108,13 @@ def fromhdf5(
     -----
     The headers of all files are read here; then each worker reads its images alone, in whole rows
     of chunks, from any place. `attrs` are those that `Images.tohdf5` wrote.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> tl.images.fromrandom((3, 8, 8)).tohdf5("memory://page-images.h5")
+    >>> fromhdf5("memory://page-images.h5").shape
+    (3, 8, 8)
     """
     files = storage.find(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
@@ -179,6 +193,13 @@ def frommsgpack(
     Notes
     -----
     The offsets of all shards are read here; then each worker reads its samples alone.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> tl.images.fromrandom((3, 8, 8)).tomsgpack("memory://page-samples")
+    >>> frommsgpack("memory://page-samples").shape
+    (3, 8, 8)
     """
     files = storage.find(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials

@@ -100,6 +100,13 @@ def frombinary(
     file in C order and in the byte order of this machine is mapped instead: nothing is read until
     it is needed, so leave the file as it is while the images are in use. With Spark they are read
     on the workers, when they are needed.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> tl.images.fromrandom((3, 8, 8)).tobinary("memory://page-raw")
+    >>> frombinary("memory://page-raw").shape
+    (3, 8, 8)
     """
     if order not in ("C", "F"):
         raise SpecError(f"order must be 'C' or 'F', not {order!r}")
@@ -190,6 +197,13 @@ def fromtif(
 
     What the first file tells of its pixel size, axes and times, as OME or ImageJ write it, is in
     `attrs` of the images.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> tl.images.fromrandom((3, 8, 8)).totif("memory://page-tif")
+    >>> fromtif("memory://page-tif").shape
+    (3, 8, 8)
     """
     files = storage.find(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
@@ -246,6 +260,14 @@ def frompng(
     Notes
     -----
     The head of the first file is read here; the pixel size that it tells is in `attrs`.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> movie = tl.images.fromarray(np.zeros((2, 8, 8), "uint8"))
+    >>> movie.topng("memory://page-png")
+    >>> frompng("memory://page-png").shape
+    (2, 8, 8)
     """
     files = storage.find(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials

@@ -56,6 +56,13 @@ def fromnpy(
     -----
     The headers of all files are read here. A single file in C order whose last axis is that of the
     series is mapped locally and not read.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> tl.series.fromrandom((6, 10)).tonpy("memory://page-series.npy")
+    >>> fromnpy("memory://page-series.npy").shape
+    (6, 10)
     """
     paths = _paths(path, ext, start, stop, credentials, recursive=recursive)
     return _series(paths, Npy(), axis, index, labels, npartitions, engine)
@@ -99,6 +106,13 @@ def fromhdf5(
     Notes
     -----
     Each worker reads its series alone, in whole rows of chunks, from any place.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> tl.series.fromrandom((6, 10)).tohdf5("memory://page-series.h5")
+    >>> fromhdf5("memory://page-series.h5").shape
+    (6, 10)
     """
     paths = _paths(path, ext, start, stop, credentials, recursive=recursive)
     return _series(paths, Hdf5(dataset), axis, index, labels, npartitions, engine)
@@ -170,6 +184,13 @@ def frommsgpack(
     Notes
     -----
     Keys such as ``'00003-00017'``, which `Series.tomsgpack` gives, tell the shape of the keys.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> tl.series.fromrandom((6, 10)).tomsgpack("memory://page-rows")
+    >>> frommsgpack("memory://page-rows").shape
+    (6, 10)
     """
     paths = _paths(path, ext, start, stop, credentials, recursive=recursive)
     source, keys = message_source(paths, field)

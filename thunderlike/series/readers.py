@@ -56,7 +56,7 @@ def fromtext(
     stop: int | None = None,
     recursive: bool = False,
 ) -> Series:
-    """Read text files: a series on each line, numbers apart by spaces, tabs or commas.
+    r"""Read text files: a series on each line, numbers apart by spaces, tabs or commas.
 
     Parameters
     ----------
@@ -94,6 +94,14 @@ def fromtext(
     Notes
     -----
     The files are read once here, to count their lines, and once where the engine runs.
+
+    Examples
+    --------
+    >>> from thunderlike import storage
+    >>> storage.write("memory://page-text/one.txt", b"1 2 3\n4 5 6\n")
+    >>> fromtext("memory://page-text", skip=0).toarray()
+    array([[1., 2., 3.],
+           [4., 5., 6.]])
     """
     files = storage.find(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
@@ -164,6 +172,13 @@ def frombinary(
     -----
     Files are listed once, here, and read in ranges of whole records. Records of the older kind
     carry their keys: these are read first, and each record is put where its key says.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> tl.series.fromrandom((6, 10)).tobinary("memory://page-series")
+    >>> frombinary("memory://page-series").shape
+    (6, 10)
     """
     files = storage.find(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials

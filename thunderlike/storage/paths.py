@@ -165,19 +165,39 @@ def parent(path: AnyPath) -> str:
 
 
 def stat(path: AnyPath) -> Entry:
-    """Describe one file: its address and its size in bytes; NotFound when there is none."""
+    """Describe one file: its address and its size in bytes; NotFound when there is none.
+
+    Examples
+    --------
+    >>> write("memory://page/notes.txt", b"a note")
+    >>> stat("memory://page/notes.txt").size
+    6
+    """
     store, address = resolve(path)
     return store.stat(address)
 
 
 def exists(path: AnyPath) -> bool:
-    """Tell whether a file or a folder is there."""
+    """Tell whether a file or a folder is there.
+
+    Examples
+    --------
+    >>> exists("memory://nowhere")
+    False
+    """
     store, address = resolve(path)
     return store.exists(address)
 
 
 def read(path: AnyPath) -> bytes:
-    """Read a whole file; NotFound when there is none."""
+    """Read a whole file; NotFound when there is none.
+
+    Examples
+    --------
+    >>> write("memory://page/notes.txt", b"a note")
+    >>> read("memory://page/notes.txt")
+    b'a note'
+    """
     store, address = resolve(path)
     return store.read(address)
 
