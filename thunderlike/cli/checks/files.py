@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "round_trip"]
 
-FORMATS = ("raw", "tiff", "png")
+FORMATS = ("raw", "tiff", "png", "npy", "hdf5", "msgpack")
 
 
 def round_trip(format: str) -> Finding:
@@ -22,7 +22,8 @@ def round_trip(format: str) -> Finding:
 
     Parameters
     ----------
-    format : 'raw', 'tiff' or 'png'
+    format : str
+        One of `FORMATS`.
     """
     import numpy as np
 
@@ -31,8 +32,8 @@ def round_trip(format: str) -> Finding:
     write, read = _calls(format)
     sent = images.fromarray(np.arange(4 * 6 * 8, dtype="uint16").reshape(4, 6, 8))
     with tempfile.TemporaryDirectory() as folder:
-        write(sent, f"{folder}/out")
-        came = read(f"{folder}/out").toarray()
+        write(sent, f"{folder}/out.{format}")
+        came = read(f"{folder}/out.{format}").toarray()
     if came.dtype == sent.dtype and np.array_equal(came, sent.toarray()):
         return Finding(format, "ok", "4 images were written and read back")
     return Finding(format, "FAIL", "images came back changed", SEE_ALL)
@@ -47,6 +48,9 @@ def _calls(format: str) -> tuple[Callable[[Images, str], None], Callable[[str], 
         "raw": (Images.tobinary, images.frombinary),
         "tiff": (Images.totif, images.fromtif),
         "png": (Images.topng, images.frompng),
+        "npy": (Images.tonpy, images.fromnpy),
+        "hdf5": (Images.tohdf5, images.fromhdf5),
+        "msgpack": (Images.tomsgpack, images.frommsgpack),
     }
     write, read = calls[format]
     return write, read
