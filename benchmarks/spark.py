@@ -53,7 +53,8 @@ def compared(path: str, context: object) -> Iterator[Row]:
         for a, b in itertools.pairwise(edges.tolist())
     ]
     d = da.concatenate(parts)
-    cached, kept = m.cache(), d.persist()
+    whole = tl.images.frombinary(path, shape=SHAPE[1:], nplanes=1, dtype="int16", engine=context)
+    cached, kept = whole.cache(), d.persist()
     cached.sum()
     series = da.moveaxis(d, 0, -1).rechunk((64, 256, -1)).reshape(-1, SHAPE[0])
     yield Row("sum", m.sum, {"dask": lambda: d.sum(axis=0).compute()})

@@ -33,6 +33,7 @@ LEAST_JAVA = 17  # of Spark 4
 _LOCAL = {
     "spark.driver.host": "127.0.0.1",  # works without a network, and without asking for a name
     "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.memory": "2g",  # also what is cached: Spark's 1g fails at the first GB of it
     "spark.driver.maxResultSize": "0",  # driver and workers share one memory
     "spark.locality.wait": "0s",  # every slot is as near as any other
     "spark.ui.showConsoleProgress": "false",  # thunderlike shows its own
