@@ -34,6 +34,9 @@ _LOCAL = {
     "spark.driver.host": "127.0.0.1",  # works without a network, and without asking for a name
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.memory": "2g",  # also what is cached: Spark's 1g fails at the first GB of it
+    # Cached arrays are kept in pieces of 1 MB: in regions of 1 MB, Java's own choice for such a
+    # heap, each takes two, and a cache that Spark thinks is half full ends it.
+    "spark.driver.extraJavaOptions": "-XX:G1HeapRegionSize=16m",
     "spark.driver.maxResultSize": "0",  # driver and workers share one memory
     "spark.locality.wait": "0s",  # every slot is as near as any other
     "spark.ui.showConsoleProgress": "false",  # thunderlike shows its own
