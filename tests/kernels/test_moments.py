@@ -120,3 +120,12 @@ def test_partials_travel_between_processes(kind):
     block = np.arange(6.0).reshape(3, 2)
     there = pickle.loads(pickle.dumps(kind.of(block)))
     assert there.merge(kind.of(block)).count == 6
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16"])
+@pytest.mark.parametrize("count", [2**15 - 1, 2**15, 2**17])
+def test_sums_of_the_largest_small_numbers_are_exact(dtype, count):
+    ends = np.iinfo(dtype)
+    block = np.broadcast_to(np.array([ends.min, ends.max], dtype), (count, 2))
+    assert Total.of(block).total.tolist() == [count * ends.min, count * ends.max]
+    assert Total.of(block).total.itemsize == 8

@@ -171,7 +171,9 @@ class Total:
         """Sum of the records of a block, of shape ``(k, *value_shape)``; one pass, no copy."""
         dtype = sum_dtype(block.dtype)
         long = np.result_type(dtype, np.float64) if dtype.kind in "fc" else dtype
-        return cls(len(block), np.add.reduce(block, axis=0, dtype=long), dtype)
+        fast = np.dtype(f"{long.kind}4") if _is_short(block) else long
+        total = np.add.reduce(block, axis=0, dtype=fast)
+        return cls(len(block), total.astype(long, copy=False), dtype)
 
     @np.errstate(all="ignore")
     def merge(self, other: Self) -> Self:
@@ -189,6 +191,11 @@ class Total:
     def mean(self) -> Array:
         """The mean, float64 for real numbers; NaN without records."""
         return self.total / self.count
+
+
+def _is_short(block: Array) -> bool:
+    """Say whether whole numbers are so small and few that 32 bits hold their sum."""
+    return block.dtype.kind in "iu" and block.itemsize <= 2 and len(block) < 2**15
 
 
 def sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
