@@ -54,6 +54,11 @@ class Settings:
     hdf5_compression : str
         How `tl.save` compresses arrays, as ``zlib:1`` or ``blosc2:lz4:5``; empty for what
         ``~/.deepdish.conf`` says, else ``zlib:1``, which every HDF5 tool reads.
+
+    Examples
+    --------
+    >>> Settings().tile_bytes, Settings(workers=3).nworkers()
+    (1048576, 3)
     """
 
     workers: int = 0

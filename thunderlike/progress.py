@@ -37,6 +37,11 @@ class Event:
         How far it is, in `unit`; `total` is 0 while it is unknown.
     finished : bool
         True in the last event of the work, also when it failed.
+
+    Examples
+    --------
+    >>> Event(work=0, label="reading", done=3, total=10, unit="files").finished
+    False
     """
 
     work: int
@@ -71,12 +76,31 @@ def subscribe(listener: Callable[[Event], None]) -> Iterator[None]:
 
 
 def watched() -> bool:
-    """Is anybody listening? Work that must be polled for its progress asks first."""
+    """Is anybody listening? Work that must be polled for its progress asks first.
+
+    Examples
+    --------
+    >>> before = watched()
+    >>> with subscribe(print):
+    ...     before, watched()
+    (False, True)
+    """
     return bool(_listeners)
 
 
 class Tracker:
-    """Counts one piece of work and emits an event at each step; safe to share between threads."""
+    """Counts one piece of work and emits an event at each step; safe to share between threads.
+
+    Examples
+    --------
+    >>> events = []
+    >>> with subscribe(events.append):
+    ...     work = Tracker("reading", total=10, unit="files")
+    ...     work.advance(3)
+    ...     work.reach(8)
+    >>> [(event.done, event.total) for event in events]
+    [(3, 10), (8, 10)]
+    """
 
     def __init__(self, label: str, total: int, unit: str) -> None:
         self._work, self._label, self._unit = next(_numbers), label, unit
@@ -109,7 +133,16 @@ class Tracker:
 
 @contextmanager
 def track(label: str, total: int = 0, unit: str = "records") -> Iterator[Tracker]:
-    """Emit events for a piece of work: one at its start, one at its end, one at each advance."""
+    """Emit events for a piece of work: one at its start, one at its end, one at each advance.
+
+    Examples
+    --------
+    >>> with subscribe(lambda event: print(event.done, event.finished)), track("sums", 2) as work:
+    ...     work.advance()
+    0 False
+    1 False
+    1 True
+    """
     tracker = Tracker(label, total, unit)
     tracker._emit()
     try:

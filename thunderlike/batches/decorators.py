@@ -18,6 +18,18 @@ def action(method: Callable[..., Any] | None = None, **_marks: Any) -> Any:
 
     Its arguments may be named expressions. One that returns None counts as having returned the
     batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from thunderlike.batches import Batch, Dataset
+    >>> class Counts(Batch):
+    ...     @action
+    ...     def lift(self, by):
+    ...         self.n = self.n + by
+    >>> dataset = Dataset(4, Counts, preloaded={"n": np.arange(4)})
+    >>> [batch.n.tolist() for batch in dataset.p.lift(10).gen_batch(2)]
+    [[10, 11], [12, 13]]
     """
     if method is None:
         return functools.partial(action, **_marks)
@@ -37,6 +49,18 @@ def apply_parallel(method: Callable[..., Any] | None = None, **defaults: Any) ->
 
     Keyword arguments are defaults of the call: ``@apply_parallel(target='for', src='image')``. The
     method itself stays reachable under its name between underscores, ``_crop_``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from thunderlike.batches import Batch, Dataset
+    >>> class Counts(Batch):
+    ...     @apply_parallel(target="for", src="n")
+    ...     def lift(self, n, by):
+    ...         return n + by
+    >>> dataset = Dataset(4, Counts, preloaded={"n": np.arange(4)})
+    >>> [batch.n.tolist() for batch in dataset.p.lift(10).gen_batch(2)]
+    [[10, 11], [12, 13]]
     """
     if method is None:
         return functools.partial(apply_parallel, **defaults)

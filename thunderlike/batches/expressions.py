@@ -121,7 +121,16 @@ class _Maker:
 
 
 class Variable(_Named):
-    """``V('loss')``: a variable of the pipeline; ``mode='a'`` appends what is stored."""
+    """``V('loss')``: a variable of the pipeline; ``mode='a'`` appends what is stored.
+
+    Examples
+    --------
+    >>> from thunderlike.batches import Dataset
+    >>> pipeline = Dataset(5).p.init_variable("sizes", []).update(V("sizes", mode="a"), B.size)
+    >>> batches = list(pipeline.gen_batch(2))
+    >>> pipeline.v("sizes")
+    [2, 2, 1]
+    """
 
     def __init__(self, name: Any, mode: str = "w") -> None:
         super().__init__(name)
@@ -160,7 +169,15 @@ class Setting(_Named):
 
 
 class F(Expression):
-    """``F(function)(B.image, k=2)``: a call, each time with what its arguments are then."""
+    """``F(function)(B.image, k=2)``: a call, each time with what its arguments are then.
+
+    Examples
+    --------
+    >>> from thunderlike.batches import Batch
+    >>> batch = Batch.from_data(data={"x": np.arange(4)})
+    >>> F(np.clip)(B.x, 1, 2).get(batch)
+    array([1, 1, 2, 2])
+    """
 
     def __init__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         self._function, self._args, self._kwargs = function, args, kwargs
@@ -179,6 +196,14 @@ class R(Expression):
     """``R('normal', 0, 1, size=3)``: a draw of numpy's generator, one for a batch.
 
     In ``P(R(...))`` it is one for each item, of the item's own random stream.
+
+    Examples
+    --------
+    >>> from thunderlike.batches import Dataset
+    >>> pipeline = Dataset(4).p.init_variable("d", []).update(V("d", mode="a"), R([7, 8, 9]))
+    >>> batches = list(pipeline.gen_batch(2, seed=1))
+    >>> len(pipeline.v("d")), set(pipeline.v("d")) <= {7, 8, 9}
+    (2, True)
     """
 
     def __init__(self, name: Any, *args: Any, **kwargs: Any) -> None:
@@ -197,7 +222,15 @@ class R(Expression):
 
 
 class P(Expression):
-    """``P(values)``: one value for each item, where an action takes one for all."""
+    """``P(values)``: one value for each item, where an action takes one for all.
+
+    Examples
+    --------
+    >>> from thunderlike.batches import Batch
+    >>> batch = Batch.from_data(data={"x": np.arange(3)})
+    >>> batch.apply_parallel(np.add, P([10, 20, 30]), src="x").x
+    array([10, 21, 32])
+    """
 
     def __init__(self, values: Any) -> None:
         self._values = values

@@ -179,6 +179,14 @@ class FilesIndex(DatasetIndex):
         When two files have the same name.
     NotFound
         When no file matches.
+
+    Examples
+    --------
+    >>> for name in ("frame2.npy", "frame10.npy"):
+    ...     storage.write(f"memory://frames-by-name/{name}", b"")
+    >>> index = FilesIndex("memory://frames-by-name/*.npy", no_ext=True)
+    >>> index.indices.tolist(), index.get_fullpath("frame2")
+    (['frame2', 'frame10'], 'memory://frames-by-name/frame2.npy')
     """
 
     def __init__(

@@ -28,7 +28,13 @@ __all__ = [
 
 @cache
 def local() -> LocalEngine:
-    """The local engine; there is one."""
+    """The local engine; there is one.
+
+    Examples
+    --------
+    >>> local() is engine_for("local")
+    True
+    """
     return LocalEngine()
 
 

@@ -122,6 +122,20 @@ class Source(Protocol):
     A source is pickled when an engine has workers elsewhere; `part` keeps what is sent small. One
     whose records are in this process already may have them as `array`, and one that waits for
     answers more than it computes may say how many `threads` to ask with.
+
+    Examples
+    --------
+    >>> from thunderlike.engines import local
+    >>> class Counting:
+    ...     spec, cuts = Spec(4, (1,), np.dtype("int64")), None
+    ...
+    ...     def read(self, start, stop, out):
+    ...         out[:, 0] = range(start, stop)
+    ...
+    ...     def part(self, start, stop):
+    ...         return self
+    >>> local().load(Counting()).collect(1, 3).tolist()
+    [[1], [2]]
     """
 
     @property
@@ -152,6 +166,14 @@ class ArraySource:
         The records, stacked; kept in native byte order.
     offset : int
         Number of its first record.
+
+    Examples
+    --------
+    >>> source = ArraySource(np.arange(6).reshape(3, 2))
+    >>> block = np.empty((1, 2), int)
+    >>> source.part(1, 3).read(2, 3, out=block)  # under the same numbers
+    >>> block
+    array([[4, 5]])
     """
 
     array: Array
@@ -222,7 +244,15 @@ class Exchange(Protocol):
 
 
 class Engine(abc.ABC):
-    """Brings records in; :class:`Records` are what it makes."""
+    """Brings records in; :class:`Records` are what it makes.
+
+    Examples
+    --------
+    >>> from thunderlike.engines import engine_for
+    >>> engine = engine_for("local")
+    >>> engine.name, engine.load(ArraySource(np.zeros((3, 2)))).spec.count
+    ('local', 3)
+    """
 
     name: str
 
@@ -270,6 +300,16 @@ class Records(abc.ABC):
         Parts that they are spread over.
     iscached : bool
         Whether what was computed is kept.
+
+    Examples
+    --------
+    >>> from thunderlike.engines import local
+    >>> records = local().load(ArraySource(np.arange(6).reshape(3, 2)))
+    >>> records.take(np.array([2, 0])).collect()
+    array([[4, 5],
+           [0, 1]])
+    >>> int(records.aggregate(lambda start, block: block.sum(), np.add))
+    15
     """
 
     engine: Engine

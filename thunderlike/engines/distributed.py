@@ -35,6 +35,14 @@ class DistributedArray:
         The values.
     key_shape : tuple of int
         The first axes, in whose shape the records stand; the others are those of a record.
+
+    Examples
+    --------
+    >>> from thunderlike.engines import ArraySource, local
+    >>> records = local().load(ArraySource(np.arange(12).reshape(6, 2)))
+    >>> array = DistributedArray(records, (2, 3))
+    >>> array, array[1, 0]
+    (DistributedArray(shape=(2, 3, 2), dtype=int64), array([6, 7]))
     """
 
     def __init__(self, records: Records, key_shape: Shape) -> None:

@@ -63,6 +63,13 @@ class Format(Protocol):
     A new format is a module with these three functions, a line in ``base._MAGIC``, and a line in
     ``tests/contract/test_format.py``. Messages never name a file: the caller knows its name, the
     bytes do not. (``raw`` describes nothing in its bytes, so its `decode` is told the shape.)
+
+    Examples
+    --------
+    >>> from thunderlike.formats import png
+    >>> data = png.encode(np.array([[0, 255]], np.uint8))
+    >>> png.header(data).shape, png.decode(data).tolist()
+    ((1, 2), [[0, 255]])
     """
 
     def header(self, data: bytes) -> Header:

@@ -156,6 +156,13 @@ def fromzarr(
     -----
     The metadata are read here; then each worker reads its images alone, in whole rows of chunks.
     What an OME-Zarr tells of its pixel size, axes and time between images is in `attrs`.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> tl.images.fromrandom((3, 8, 8)).tozarr("memory://page-images.zarr")
+    >>> fromzarr("memory://page-images.zarr").shape
+    (3, 8, 8)
     """
     paths = folders(path, credentials)
     return _images(paths, Zarr.of(paths[0], dataset), axis, npartitions, labels, engine)

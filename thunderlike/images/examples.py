@@ -86,6 +86,12 @@ class Cells:
         In pixels.
     follows : ndarray of bool, shape (k,)
         Whether the behaviour drives the cell.
+
+    Examples
+    --------
+    >>> cells = calcium(frames=60).cells
+    >>> len(cells), cells.centres.shape, int(cells.follows.sum())
+    (42, (42, 2), 14)
     """
 
     centres: Array
@@ -120,6 +126,12 @@ class Calcium:
         How bright each pattern is at each image.
     light : ndarray, shape (n,)
         What bleaching and drift of the focus leave of everything.
+
+    Examples
+    --------
+    >>> recording = calcium(frames=60)
+    >>> recording.traces.shape, recording.masks().shape, float(recording.seconds[30])
+    ((60, 42), (42, 128, 128), 1.0)
     """
 
     seed: int
@@ -166,6 +178,15 @@ class CalciumSource:
         How many images there are.
     seed : int
         Of :func:`calcium`, which each worker calls once.
+
+    Examples
+    --------
+    >>> CalciumSource(count=60, seed=1).spec.shape
+    (128, 128)
+    >>> image = np.empty((1, 128, 128), np.uint16)
+    >>> CalciumSource(count=60, seed=1).read(7, 8, out=image)
+    >>> bool((image[0] == calcium(60).images()[7].toarray()).all())
+    True
     """
 
     count: int

@@ -245,7 +245,15 @@ def _keep(crew: ProcessCrew) -> None:
 
 
 def shutdown() -> None:
-    """Stop the processes that are kept for the next map; it starts new ones."""
+    """Stop the processes that are kept for the next map; it starts new ones.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> list(tl.parallel.pmap(abs, [-1, 2], workers=1))
+    [1, 2]
+    >>> shutdown()  # none are left waiting
+    """
     with _lock:
         crews = _idle.copy()
         _idle.clear()

@@ -34,6 +34,13 @@ class Failure:
         Of the item among the items, from 0.
     error : Exception
         What the function raised.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> found = list(tl.parallel.pmap(int, ["1", "one"], on_error="collect"))
+    >>> found[0], found[1].position, type(found[1].error).__name__
+    (1, 1, 'ValueError')
     """
 
     position: int

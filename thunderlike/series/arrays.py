@@ -146,6 +146,13 @@ def fromzarr(
         When there is no such array (names those that there are), or a chunk is damaged.
     MissingExtra
         When zarr is not installed.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> tl.series.fromrandom((3, 4, 10)).tozarr("memory://page-series.zarr")
+    >>> fromzarr("memory://page-series.zarr").shape
+    (3, 4, 10)
     """
     paths = folders(path, credentials)
     return _series(paths, Zarr.of(paths[0], dataset), axis, index, labels, npartitions, engine)

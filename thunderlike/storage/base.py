@@ -50,6 +50,13 @@ class Entry:
         The file's full address, as every call of the store, on any machine, takes it back.
     size : int
         Bytes in it.
+
+    Examples
+    --------
+    >>> from thunderlike import storage
+    >>> storage.write("memory://one-entry/a.txt", b"four")
+    >>> storage.stat("memory://one-entry/a.txt")
+    Entry(path='memory://one-entry/a.txt', size=4)
     """
 
     path: str
@@ -77,6 +84,14 @@ class Store(ABC):
         How many files to ask for at once: more than there are cores where each answer is a journey.
     shared : bool
         Whether other processes see the same files.
+
+    Examples
+    --------
+    >>> from thunderlike.storage import store_for
+    >>> store = store_for("memory://one-store")
+    >>> store.write("memory://one-store/a.txt", b"some bytes")
+    >>> store.read_range("memory://one-store/a.txt", start=5, length=99)
+    b'bytes'
     """
 
     threads: ClassVar[int | None] = None

@@ -30,6 +30,10 @@ class StoreSuite:
                 return f"mine://{uuid.uuid4().hex}"
 
     What a test does is told by its name.
+
+    >>> tests = [name for name in dir(StoreSuite) if name.startswith("test_")]
+    >>> "test_reads_what_was_written" in tests, len(tests) > 10
+    (True, True)
     """
 
     @pytest.fixture

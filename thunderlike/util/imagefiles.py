@@ -48,7 +48,16 @@ def load(path: str | os.PathLike[str], dtype: DTypeLike = np.float64) -> NDArray
 
 
 def load_raw(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """Read an image file as it is: an image with a palette gives the numbers of its colours."""
+    """Read an image file as it is: an image with a palette gives the numbers of its colours.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(f"{folder}/bytes.png", np.array([[0, 7, 255]], np.uint8))
+    ...     load_raw(f"{folder}/bytes.png")
+    array([[  0,   7, 255]], dtype=uint8)
+    """
     from PIL import Image
 
     with Path(path).open("rb") as file:  # what the system says of a missing file passes
@@ -75,6 +84,14 @@ def save(path: str | os.PathLike[str], im: ArrayLike) -> None:
     ------
     SpecError
         For integers that are not.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(f"{folder}/floats.png", [[0.0, 0.2, 1.5]])
+    ...     load_raw(f"{folder}/floats.png")
+    array([[  0,  51, 255]], dtype=uint8)
     """
     from PIL import Image
 

@@ -37,6 +37,12 @@ class Clip:
     format : 'gif' or 'mp4'
     about : str
         What is shown: how many frames, how fast, between which values.
+
+    Examples
+    --------
+    >>> shown = clip(np.eye(8).reshape(4, 4, 4), (0, 1), fps=5)
+    >>> shown.format, shown.data[:6]
+    ('gif', b'GIF89a')
     """
 
     data: bytes = field(repr=False)
