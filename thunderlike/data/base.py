@@ -47,17 +47,40 @@ class Collection(OnEngine):
 
     @property
     def shape(self) -> Shape:
-        """Shape of all records: `baseshape`, then `value_shape`."""
+        """Shape of all records: `baseshape`, then `value_shape`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromarray(np.zeros((10, 4, 6))).toseries().shape
+        (4, 6, 10)
+        """
         return self._baseshape + self.value_shape
 
     @property
     def value_shape(self) -> Shape:
-        """Shape of one record."""
+        """Shape of one record.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromarray(np.zeros((10, 4, 6)))
+        >>> movie.value_shape, movie.toseries().value_shape
+        ((4, 6), (10,))
+        """
         return self._records.spec.shape
 
     @property
     def baseaxes(self) -> Shape:
-        """Axes of `shape` that are keys."""
+        """Axes of `shape` that are keys.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromarray(np.zeros((10, 4, 6)))
+        >>> movie.baseaxes, movie.toseries().baseaxes
+        ((0,), (0, 1))
+        """
         return tuple(range(len(self._baseshape)))
 
     @property
@@ -72,12 +95,27 @@ class Collection(OnEngine):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all elements."""
+        """Bytes of all elements.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromarray(np.zeros((10, 4, 6), dtype="int16")).nbytes
+        480
+        """
         return self._records.spec.nbytes
 
     @property
     def labels(self) -> Array | None:
-        """What each record is called, an array of shape `baseshape`, or None."""
+        """What each record is called, an array of shape `baseshape`, or None.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromarray(np.zeros((3, 4, 6)), labels=["a", "b", "c"])
+        >>> movie[1:].labels
+        array(['b', 'c'], dtype='<U1')
+        """
         return self._labels
 
     @labels.setter
@@ -90,6 +128,14 @@ class Collection(OnEngine):
 
         Readers fill it with what a file tells and writers write what the format allows. It goes
         along with every method, but for what is not true of its result any more.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromarray(np.zeros((3, 4, 6)))
+        >>> movie.attrs["rig"] = "two-photon"
+        >>> movie.gaussian_filter(1).attrs
+        {'rig': 'two-photon'}
         """
         return self._attrs
 
@@ -111,7 +157,14 @@ class Collection(OnEngine):
     # the values
 
     def first(self) -> Array:
-        """Return the first record, of shape `value_shape`."""
+        """Return the first record, of shape `value_shape`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromarray([[[1, 2]], [[3, 4]]]).first()
+        array([[1, 2]])
+        """
         if not self.count():
             raise SpecError(f"there is no first of no records, shape {self.shape}")
         return self._records.collect(0, 1)[0].copy()
@@ -128,6 +181,15 @@ class Collection(OnEngine):
         -----
         Locally a view: do not write into it. On Spark, one job; all values come to the driver, in
         memory once: workers of the same machine write them into the array themselves.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2, 3]])
+        >>> series.toarray()
+        array([1, 2, 3])
+        >>> series.toarray(squeeze=False)
+        array([[1, 2, 3]])
         """
         values = self._records.collect().reshape(self.shape)
         return values.squeeze() if squeeze else values
@@ -138,6 +200,13 @@ class Collection(OnEngine):
 
         A numpy array where the records are in this process; on Spark an array-like view, which
         computes when indexed, when given to numpy, or by its ``toarray()``.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromarray(np.zeros((1, 4, 6)))
+        >>> movie.values.shape, movie.toarray().shape
+        ((1, 4, 6), (4, 6))
         """
         return self._records.array(self._baseshape)
 
@@ -284,6 +353,17 @@ class Collection(OnEngine):
 
         Keys are numbered anew, ``0 .. k-1``, in key order, and labels go along; the function is
         called once for each record, now: one job on Spark.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2], [8, 9], [5, 6]], labels=["a", "b", "c"])
+        >>> bright = series.filter(lambda values: values.mean() > 4)
+        >>> bright.toarray()
+        array([[8, 9],
+               [5, 6]])
+        >>> bright.labels
+        array(['b', 'c'], dtype='<U1')
         """
         trial = Trial(func, self._baseshape)
         kernel = PerRecord(trial, (), np.dtype(bool))
@@ -304,6 +384,15 @@ class Collection(OnEngine):
         ------
         WorkerFailed
             When it raises: with the key of the record.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> seen = {}
+        >>> series = tl.series.fromarray([[1, 2], [8, 9]])
+        >>> series.foreach(lambda record: seen.update({record[0]: record[1].tolist()}))
+        >>> seen
+        {(0,): [1, 2], (1,): [8, 9]}
         """
         kernel = _Calling(Trial(func, self._baseshape, with_keys=True))
         done = self._records.map(kernel, (0,), np.dtype(bool))

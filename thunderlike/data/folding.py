@@ -41,6 +41,12 @@ class Folding(Collection):
         ------
         SpecError
             When the result has another shape.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 5], [4, 2], [3, 3]]).reduce(np.maximum).toarray()
+        array([4, 5])
         """
         self._check_any("reduce")
         value = self._records.aggregate(
@@ -87,23 +93,59 @@ class Folding(Collection):
         return self._statistic(self._folded("mean", Total).mean, squeeze=squeeze)
 
     def var(self, *, squeeze: bool = False) -> Any:
-        """Variance over the records (of the population), float64; as :meth:`mean`."""
+        """Variance over the records (of the population), float64; as :meth:`mean`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 5], [3, 5]]).var().toarray()
+        array([1., 0.])
+        """
         return self._statistic(self._folded("var", Moments).var, squeeze=squeeze)
 
     def std(self, *, squeeze: bool = False) -> Any:
-        """Standard deviation (of the population), float64; as :meth:`mean`."""
+        """Standard deviation (of the population), float64; as :meth:`mean`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 5], [5, 5]]).std().toarray()
+        array([2., 0.])
+        """
         return self._statistic(self._folded("std", Moments).std, squeeze=squeeze)
 
     def sum(self, *, squeeze: bool = False) -> Any:
-        """Sum over the records, in the dtype in which numpy adds up; as :meth:`mean`."""
+        """Sum over the records, in the dtype in which numpy adds up; as :meth:`mean`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> pixels = tl.series.fromarray(np.full((3, 2), 200, dtype="uint8"))
+        >>> pixels.sum().toarray()
+        array([600, 600], dtype=uint64)
+        """
         return self._statistic(self._folded("sum", Total).sum, squeeze=squeeze)
 
     def max(self, *, squeeze: bool = False) -> Any:
-        """Maximum over the records; as :meth:`mean`."""
+        """Maximum over the records; as :meth:`mean`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 5], [4, 2]]).max().toarray()
+        array([4, 5])
+        """
         return self._statistic(self._folded("max", Largest).value, squeeze=squeeze)
 
     def min(self, *, squeeze: bool = False) -> Any:
-        """Minimum over the records; as :meth:`mean`."""
+        """Minimum over the records; as :meth:`mean`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 5], [4, 2]]).min().toarray()
+        array([1, 2])
+        """
         return self._statistic(self._folded("min", Smallest).value, squeeze=squeeze)
 
     def _statistic(self, value: Array, *, squeeze: bool) -> Any:

@@ -113,6 +113,13 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         Notes
         -----
         As :func:`scipy.ndimage.uniform_filter`; the dtype is kept, so that integers are truncated.
+
+        Examples
+        --------
+        >>> Images(np.array([[[0.0, 0.0, 9.0, 0.0, 0.0]]])).uniform_filter((0, 3)).toarray()
+        array([0., 3., 3., 3., 0.])
+        >>> Images(np.array([[[0, 0, 8, 0, 0]]])).uniform_filter((0, 3)).toarray()
+        array([0, 2, 2, 2, 0])
         """
         return self._stacked(filters.uniform, size=size)
 
@@ -127,6 +134,11 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         Notes
         -----
         As :func:`scipy.ndimage.median_filter`, bit for bit.
+
+        Examples
+        --------
+        >>> Images(np.array([[[1, 1, 9, 1, 2]]])).median_filter((0, 3)).toarray()
+        array([1, 1, 1, 2, 2])
         """
         return self._stacked(filters.median, size=size)
 
@@ -146,17 +158,42 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         return self._stacked(filters.subsample, factor=factor)
 
     def max_projection(self, axis: int = -1) -> Self:
-        """Largest pixel along an axis of each image; the last one by default."""
+        """Largest pixel along an axis of each image; the last one by default.
+
+        Examples
+        --------
+        >>> volume = Images(np.arange(12).reshape(1, 3, 2, 2))
+        >>> volume.max_projection(axis=0).toarray()
+        array([[ 8,  9],
+               [10, 11]])
+        >>> volume.max_projection(axis=0).shape
+        (1, 2, 2)
+        """
         return self._stacked(filters.max_projection, axis=axis)
 
     def max_min_projection(self, axis: int = -1) -> Self:
-        """Sum of largest and smallest pixel along an axis, in a dtype with room for it."""
+        """Sum of largest and smallest pixel along an axis, in a dtype with room for it.
+
+        Examples
+        --------
+        >>> image = Images(np.array([[[200, 90, 100], [7, 8, 9]]], dtype="uint8"))
+        >>> image.max_min_projection().toarray()
+        array([290,  16], dtype=uint16)
+        """
         return self._stacked(filters.max_min_projection, axis=axis)
 
     # other shapes
 
     def squeeze(self) -> Self:
-        """Drop the axes of an image that have length 1; a single pixel keeps one."""
+        """Drop the axes of an image that have length 1; a single pixel keeps one.
+
+        Examples
+        --------
+        >>> Images(np.zeros((10, 1, 4, 6))).squeeze().shape
+        (10, 4, 6)
+        >>> Images(np.zeros((10, 1, 1))).squeeze().shape
+        (10, 1)
+        """
         kept = tuple(n for n in self.value_shape if n != 1)
         return self._stacked(_reshaped, shape=kept or (1,))
 
@@ -204,6 +241,12 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         Notes
         -----
         One pass; nothing is shuffled.
+
+        Examples
+        --------
+        >>> movie = Images(np.array([[[1, 3, 5]], [[2, 1, 5]], [[3, 2, 5]]]))
+        >>> movie.localcorr((1, 2)).round(3)
+        array([[1. , 0.5, nan]])
         """
         window_sizes(size, len(self.value_shape))
         self._check_any("localcorr")
@@ -292,6 +335,16 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         Notes
         -----
         On Spark two shuffles of all values.
+
+        Examples
+        --------
+        >>> movie = Images(np.array([[[1, 5]], [[2, 7]], [[3, 6]]]))
+        >>> movie.map_as_series(np.cumsum).toarray()
+        array([[ 1,  5],
+               [ 3, 12],
+               [ 6, 18]])
+        >>> movie.map_as_series(lambda series: series[-2:]).shape
+        (2, 1, 2)
         """
         series = self.toseries(chunk_size)
         mapped = series.map(func, value_shape=value_size, dtype=dtype, workers=workers)
@@ -347,6 +400,13 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         Notes
         -----
         Each file is written whole or not at all; an empty file ``SUCCESS`` comes last.
+
+        Examples
+        --------
+        >>> from thunderlike import storage
+        >>> Images(np.zeros((2, 4, 6))).tobinary("memory://doc-images-bin")
+        >>> [file.path for file in storage.find("memory://doc-images-bin", "bin")]
+        ['memory://doc-images-bin/image-00000.bin', 'memory://doc-images-bin/image-00001.bin']
         """
         writing.images_to_binary(self, at(path, credentials), prefix, overwrite=overwrite)
 
@@ -358,7 +418,15 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         overwrite: bool = False,
         credentials: AnyCredentials = None,
     ) -> None:
-        """Write one TIFF an image, a page for each plane of a volume; else as `tobinary`."""
+        """Write one TIFF an image, a page for each plane of a volume; else as `tobinary`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> Images(np.eye(4)[np.newaxis]).totif("memory://doc-images-tif")
+        >>> tl.images.fromtif("memory://doc-images-tif").shape
+        (1, 4, 4)
+        """
         writing.images_to_tif(self, at(path, credentials), prefix, overwrite=overwrite)
 
     def topng(
@@ -378,6 +446,14 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         vmin, vmax : float, optional
             Values to show as black and white. Only images of uint8 and uint16 can be written as
             they are, without.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> image = Images(np.array([[[0.0, 0.5, 1.0, 3.0]]]))
+        >>> image.topng("memory://doc-images-png", vmin=0, vmax=1)
+        >>> tl.images.frompng("memory://doc-images-png").toarray()
+        array([  0, 128, 255, 255], dtype=uint8)
         """
         place = at(path, credentials)
         writing.images_to_png(self, place, prefix, overwrite=overwrite, vmin=vmin, vmax=vmax)

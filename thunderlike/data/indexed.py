@@ -47,7 +47,14 @@ class Indexed(Elementwise):
 
     @property
     def length(self) -> int:
-        """Number of values in each series."""
+        """Number of values in each series.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray(np.zeros((4, 6, 10))).length
+        10
+        """
         return self.value_shape[0]
 
     @property
@@ -55,6 +62,14 @@ class Indexed(Elementwise):
         """What each position in a series is called.
 
         An array of shape ``(length,)``, or ``(length, levels)``.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[5, 6, 7]])
+        >>> series.index = ["rest", "go", "stop"]
+        >>> series[..., 1:].index
+        array(['go', 'stop'], dtype='<U4')
         """
         return self._index
 
@@ -91,6 +106,16 @@ class Indexed(Elementwise):
             Index of the results, whose length it tells; by default kept where the length is.
         value_shape, dtype, with_keys, block, workers
             As in :meth:`Collection.map`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[5, 1, 7], [2, 2, 8]], index=["a", "b", "c"])
+        >>> series.map(np.sort).index
+        array(['a', 'b', 'c'], dtype='<U1')
+        >>> series.map(lambda values: values[[0, -1]], index=["first", "last"]).toarray()
+        array([[5, 7],
+               [2, 8]])
         """
         if index is not None and value_shape is None:
             value_shape = len(index)
@@ -131,7 +156,15 @@ class Indexed(Elementwise):
         return self[..., np.flatnonzero(keep)]
 
     def between(self, left: Any, right: Any) -> Self:
-        """Keep the positions whose index is at least `left` and less than `right`."""
+        """Keep the positions whose index is at least `left` and less than `right`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[5, 6, 7, 8]], index=[0, 10, 20, 30])
+        >>> series.between(10, 30).toarray()
+        array([6, 7])
+        """
         return self.select(lambda value: left <= value < right)
 
     def select_by_index(

@@ -97,7 +97,13 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
         return self._changed(self._records, baseshape=found[:-1], labels=labels)
 
     def flatten(self) -> Self:
-        """Number the series: the keys get one axis; labels go along. Nothing is moved."""
+        """Number the series: the keys get one axis; labels go along. Nothing is moved.
+
+        Examples
+        --------
+        >>> Series(np.zeros((4, 6, 10))).flatten().shape
+        (24, 10)
+        """
         return self.reshape(self.count(), self.length)
 
     # all series together
@@ -144,6 +150,12 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
         Notes
         -----
         As :func:`numpy.cov` with ``rowvar=False``. One pass; as :meth:`gramian`.
+
+        Examples
+        --------
+        >>> Series(np.array([[1, 2], [2, 4], [3, 6]])).cov().toarray()
+        array([[1., 2.],
+               [2., 4.]])
         """
         return self._square(self._folded("cov", Comoments, 8 * self.length**2).cov)
 
@@ -210,6 +222,18 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
         Notes
         -----
         On Spark one shuffle of all values.
+
+        Examples
+        --------
+        >>> movie = Series(np.arange(6).reshape(1, 2, 3), index=["a", "b", "c"]).toimages()
+        >>> movie.shape
+        (3, 1, 2)
+        >>> movie.toarray()
+        array([[0, 3],
+               [1, 4],
+               [2, 5]])
+        >>> movie.labels
+        array(['a', 'b', 'c'], dtype='<U1')
         """
         frames = Spec(self.length, self.baseshape, self.dtype)
         exchange = Transpose(self._records.spec, self.baseshape)
@@ -251,6 +275,14 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
         -----
         One pass, a block in memory at a time: one file for each partition on Spark, one locally.
         Each is written whole or not at all, an empty file ``SUCCESS`` comes last.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> Series(np.arange(6).reshape(2, 3)).tobinary("memory://doc-series-bin")
+        >>> tl.series.frombinary("memory://doc-series-bin").toarray()
+        array([[0, 1, 2],
+               [3, 4, 5]])
         """
         writing.series_to_binary(self, at(path, credentials), prefix, overwrite=overwrite)
 
@@ -265,6 +297,13 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
         """Write text files, a series on each line; else as `tobinary`.
 
         Each number is written in the shortest form that reads back as the same.
+
+        Examples
+        --------
+        >>> from thunderlike import storage
+        >>> Series(np.array([[1.5, 2], [0.1, 4]])).totext("memory://doc-series-text")
+        >>> storage.read("memory://doc-series-text/series-00000.txt").splitlines()
+        [b'1.5 2.0', b'0.1 4.0']
         """
         writing.series_to_text(self, at(path, credentials), prefix, overwrite=overwrite)
 
@@ -285,6 +324,15 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
         Notes
         -----
         On Spark, one job; all values come to the driver. The values are copied.
+
+        Examples
+        --------
+        >>> series = Series(np.array([[1, 2], [3, 4]]), index=["on", "off"])
+        >>> series.topandas()
+              on  off
+        key0
+        0      1    2
+        1      3    4
         """
         axes = np.indices(self._baseshape)
         keys = {f"key{axis}": positions.ravel() for axis, positions in enumerate(axes)}

@@ -37,6 +37,17 @@ class Signals(Indexed):
         Notes
         -----
         Axis 0 runs a job for the mean now; axis 1 computes nothing until needed.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2, 6], [3, 4, 4]])
+        >>> series.center().toarray().round(3)
+        array([[-2.   , -1.   ,  3.   ],
+               [-0.667,  0.333,  0.333]])
+        >>> series.center(axis=0).toarray()
+        array([[-1., -1.,  1.],
+               [ 1.,  1., -1.]])
         """
         if _within(axis):
             return self._stacked(kernels.center)
@@ -46,6 +57,13 @@ class Signals(Indexed):
         """Divide by the standard deviation (of the population); as :meth:`center`.
 
         What is constant has none, and becomes NaN.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1.0, 3.0], [2.0, 2.0]]).standardize().toarray()
+        array([[ 1.,  3.],
+               [nan, nan]])
         """
         if _within(axis):
             return self._stacked(kernels.standardize)
@@ -68,7 +86,15 @@ class Signals(Indexed):
         return self._stacked(_standardized, mean=moments.mean, std=moments.std)
 
     def squelch(self, threshold: float) -> Self:
-        """Set a whole series to 0 where its maximum is less than `threshold`."""
+        """Set a whole series to 0 where its maximum is less than `threshold`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 2, 1], [1, 5, 1]]).squelch(3).toarray()
+        array([[0, 0, 0],
+               [1, 5, 1]])
+        """
         return self._stacked(kernels.squelch, threshold=threshold)
 
     def detrend(self, method: str = "linear", order: int = 5) -> Self:
@@ -84,6 +110,12 @@ class Signals(Indexed):
         Notes
         -----
         Least squares over positions ``0 .. length-1``; the value of the fit at position 0 is kept.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[5, 7, 9, 11]]).detrend().toarray().round(6)
+        array([5., 5., 5., 5.])
         """
         return self._stacked(kernels.detrend, method=method, order=order)
 
@@ -109,6 +141,15 @@ class Signals(Indexed):
             Which percentile.
         offset : float
             Keeps a baseline of zero from dividing.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[2.0, 2.0, 4.0, 8.0]])
+        >>> series.normalize("mean", offset=0).toarray()
+        array([-0.5, -0.5,  0. ,  1. ])
+        >>> series.normalize(perc=0, offset=0).toarray()
+        array([0., 0., 1., 3.])
         """
         return self._stacked(
             kernels.normalize, method=method, window=window, perc=perc, offset=offset
