@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from thunderlike.errors import FormatError
 from thunderlike.formats import tiffpages
 from thunderlike.formats.tiffheaders import Kind, Plain
 
@@ -109,3 +110,32 @@ def test_what_a_damaged_header_claims_is_not_believed(count):
 def test_no_strips_no_pattern():
     stream = written(MOVIE[0], tile=(16, 16), metadata=None)
     assert Plain.of(stream, Kind("<", big=False), 8) is None
+
+
+def one_page(value, **options):
+    return written(np.full((30, 40), value, "uint16"), **options).getvalue()
+
+
+def read_like(stream, first):
+    return tiffpages.read(stream, tiffpages.index_like(stream, first), 0, 1)
+
+
+def test_a_file_with_the_same_around_its_pixels_is_read_without_parsing(monkeypatch):
+    first = tiffpages.index(io.BytesIO(one_page(1)))
+    monkeypatch.setattr(tiffpages, "chain", None)  # nothing may be followed
+    assert (read_like(io.BytesIO(one_page(2)), first) == 2).all()
+
+
+@pytest.mark.parametrize("cut", [1, 100, 3000])
+def test_a_file_that_was_cut_short_is_not_like_the_first(cut):
+    data = one_page(1)
+    first = tiffpages.index(io.BytesIO(data))
+    with pytest.raises(FormatError):
+        read_like(io.BytesIO(data[:-cut]), first)
+
+
+def test_a_file_of_the_same_size_may_be_another():
+    first = tiffpages.index(io.BytesIO(one_page(1, description="abc", metadata=None)))
+    other = io.BytesIO(one_page(7, description="abd", metadata=None))
+    assert not first.frame.fits(other)
+    assert (read_like(other, first) == 7).all()

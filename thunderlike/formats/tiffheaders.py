@@ -17,7 +17,7 @@ from thunderlike.errors import FormatError, ThunderlikeError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Kind", "Plain", "chain", "number"]
+__all__ = ["Frame", "Kind", "Plain", "chain", "number"]
 
 Tag = tuple[int, int, bytes]  # type, count, and the value or the byte at which it stands
 
@@ -31,6 +31,7 @@ _LAYOUT = {
 }
 # What a damaged header may not make us allocate; a page beyond it is left to tifffile.
 _MOST_TAGS, _LONGEST = 2**10, 2**24
+_LONGEST_FRAME = 2**14
 # Beginnings of descriptions by which one header may stand for many pages.
 _FOR_MANY = (b"ImageJ=", b"SCIFIO=", b'{"shape":', b"shape=(", b"<?xml", b"<OME")
 
@@ -138,6 +139,45 @@ class Plain:
             return None
         even = range(starts[0], starts[0] + self.step * len(starts), self.step or 1)
         return starts[0] if len(starts) == 1 or starts == tuple(even) else None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """All of a file but the pixels of its one page: one that has the same is like it throughout.
+
+    Parameters
+    ----------
+    before, after : bytes
+        What stands around the pixels.
+    nbytes : int
+        Of the pixels.
+    """
+
+    before: bytes
+    after: bytes
+    nbytes: int
+
+    @classmethod
+    def of(cls, stream: BinaryIO, start: int, nbytes: int) -> Frame | None:
+        """Read what stands around these pixels, if that is little."""
+        size = stream.seek(0, io.SEEK_END)
+        if size - nbytes > _LONGEST_FRAME:
+            return None
+        stream.seek(0)
+        before = stream.read(start)
+        stream.seek(start + nbytes)
+        return cls(before, stream.read(), nbytes)
+
+    def fits(self, stream: BinaryIO) -> bool:
+        """Say whether a file has just this around its pixels."""
+        behind = len(self.before) + self.nbytes
+        if stream.seek(0, io.SEEK_END) != behind + len(self.after):
+            return False
+        stream.seek(0)
+        if stream.read(len(self.before)) != self.before:
+            return False
+        stream.seek(behind)
+        return stream.read() == self.after
 
 
 def _read(

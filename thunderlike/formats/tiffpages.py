@@ -15,7 +15,7 @@ import numpy as np
 from thunderlike._lazy import optional
 from thunderlike.errors import FormatError, MissingExtra
 from thunderlike.formats.base import checked, damage, read_into
-from thunderlike.formats.tiffheaders import Kind, Plain, chain
+from thunderlike.formats.tiffheaders import Frame, Kind, Plain, chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,6 +51,8 @@ class Index:
         How to find the pixels of pages like the first, where they stand in one piece.
     first : int
         Number of the page that the first header belongs to.
+    frame : Frame or None
+        Of a file of one page whose pixels stand in one piece.
     """
 
     shape: tuple[int, ...]
@@ -61,6 +63,7 @@ class Index:
     stored: np.dtype[Any]
     plain: Plain | None = None
     first: int = 0
+    frame: Frame | None = None
 
     def part(self, start: int, stop: int) -> Index:
         """What is needed to read pages ``start .. stop-1``: little to send to a worker."""
@@ -119,12 +122,13 @@ def index(stream: BinaryIO) -> Index:
         shape = tuple(map(operator.index, _shape(first)))  # a tag may hold any number of numbers
         dtype, size = _dtype(first), _size(stream)
         pages, run = _run(tiff, len(headers), size)
-        plain = None
+        plain = frame = None
         if _in_one_piece(first):
             _check_end(first.dataoffsets[0] + first.nbytes, size)
             plain = Plain.of(stream, Kind.of(magic), int(headers[0]))
+            frame = Frame.of(stream, first.dataoffsets[0], first.nbytes) if pages == 1 else None
         stored = dtype.newbyteorder(tiff.byteorder)
-    return Index(shape, dtype, pages, headers, run, stored, plain)
+    return Index(shape, dtype, pages, headers, run, stored, plain, frame=frame)
 
 
 def index_like(stream: BinaryIO, other: Index) -> Index:
@@ -132,6 +136,8 @@ def index_like(stream: BinaryIO, other: Index) -> Index:
 
     Raises as :func:`index`.
     """
+    if other.frame is not None and other.frame.fits(stream):
+        return other
     stream.seek(0)
     magic = checked(stream.read(16), "tiff")
     plain = other.plain
@@ -140,7 +146,7 @@ def index_like(stream: BinaryIO, other: Index) -> Index:
     headers = np.array(chain(stream, magic), np.int64)
     if plain.pixels(stream, int(headers[0]), first=True) is None:
         return index(stream)
-    return replace(other, pages=len(headers), headers=headers, first=0)
+    return replace(other, pages=len(headers), headers=headers, first=0, frame=None)
 
 
 def read(
@@ -158,8 +164,9 @@ def read(
     """
     with damage("tiff"):  # of its size, too, a damaged header may claim anything
         pages = np.empty((stop - start, *where.shape), where.dtype) if out is None else out
-    if where.run is not None:
-        first = where.run + start * _page_bytes(where)
+    begin = len(where.frame.before) if where.frame is not None else where.run
+    if begin is not None:
+        first = begin + start * _page_bytes(where)
         read_into(stream, first, pages, where.stored)
         return pages
     begins = [_pixels_at(stream, where, page) for page in range(start, stop)]
