@@ -26,13 +26,29 @@ class Elementwise(Folding, NDArrayOperatorsMixin):
     """Collections to compute with, by operators, by numpy's functions, by name."""
 
     def astype(self, dtype: Any, casting: Any = "unsafe") -> Self:
-        """Cast every element."""
+        """Cast every element.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1.7, -1.7]]).astype("int16").toarray()
+        array([ 1, -1], dtype=int16)
+        """
         if not np.can_cast(self.dtype, dtype, casting):
             raise SpecError(f"{casting!r} casting does not allow {self.dtype} to {np.dtype(dtype)}")
         return self._stacked(_cast, dtype=np.dtype(dtype))
 
     def clip(self, min: Any = None, max: Any = None) -> Self:  # numpy's names
-        """Limit every element to ``min .. max``, either of which may be left out."""
+        """Limit every element to ``min .. max``, either of which may be left out.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[-3, 0, 7]]).clip(min=0, max=5).toarray()
+        array([0, 0, 5])
+        >>> tl.series.fromarray([[-3, 0, 7]]).clip(max=5).toarray()
+        array([-3,  0,  5])
+        """
         return self._stacked(np.clip, a_min=min, a_max=max)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
@@ -80,19 +96,53 @@ class Elementwise(Folding, NDArrayOperatorsMixin):
         return applied(op, (self, other), {})
 
     def plus(self, other: Any) -> Self:
-        """``self + other``, as :meth:`element_wise`."""
+        """``self + other``, as :meth:`element_wise`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 2], [3, 4]]).plus([10, 20]).toarray()
+        array([[11, 22],
+               [13, 24]])
+        """
         return self.element_wise(other, np.add)
 
     def minus(self, other: Any) -> Self:
-        """``self - other``, as :meth:`element_wise`."""
+        """``self - other``, as :meth:`element_wise`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2], [3, 4]])
+        >>> series.minus(series.first()).toarray()
+        array([[0, 0],
+               [2, 2]])
+        """
         return self.element_wise(other, np.subtract)
 
     def dottimes(self, other: Any) -> Self:
-        """``self * other``, as :meth:`element_wise`."""
+        """``self * other``, as :meth:`element_wise`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2], [3, 4]])
+        >>> series.dottimes(series).toarray()
+        array([[ 1,  4],
+               [ 9, 16]])
+        """
         return self.element_wise(other, np.multiply)
 
     def dotdivide(self, other: Any) -> Self:
-        """``self / other``, as :meth:`element_wise`."""
+        """``self / other``, as :meth:`element_wise`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 2], [3, 4]]).dotdivide(2).toarray()
+        array([[0.5, 1. ],
+               [1.5, 2. ]])
+        """
         return self.element_wise(other, np.true_divide)
 
     def subtract(self, val: Any) -> Self:
@@ -102,6 +152,14 @@ class Elementwise(Folding, NDArrayOperatorsMixin):
         ------
         SpecError
             For an array of another shape.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromarray([[[5, 6]], [[7, 9]]])
+        >>> movie.subtract(movie.first()).toarray()
+        array([[0, 0],
+               [2, 3]])
         """
         if np.shape(val) not in ((), self.value_shape):
             raise SpecError(

@@ -85,12 +85,26 @@ class Collection(OnEngine):
 
     @property
     def ndim(self) -> int:
-        """Number of axes."""
+        """Number of axes.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromarray(np.zeros((10, 4, 6))).ndim
+        3
+        """
         return len(self.shape)
 
     @property
     def size(self) -> int:
-        """Number of elements."""
+        """Number of elements.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromarray(np.zeros((10, 4, 6))).size
+        240
+        """
         return math.prod(self.shape)
 
     @property

@@ -71,41 +71,109 @@ class Blocks(OnEngine):
 
     @property
     def shape(self) -> Shape:
-        """Shape of all images: ``(n, *value_shape)``."""
+        """Shape of all images: ``(n, *value_shape)``.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> blocks = tl.images.fromarray(np.zeros((10, 5, 6))).toblocks((2, 3))
+        >>> blocks.shape, blocks.baseshape
+        ((10, 5, 6), (3, 2))
+        """
         return (self._length, *self._grid.image)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of every element."""
+        """Of every element.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> blocks = tl.images.fromarray(np.zeros((10, 5, 6))).toblocks((2, 3))
+        >>> blocks.map(lambda block: block > 0).dtype
+        dtype('bool')
+        """
         return self._dtype
 
     @property
     def blockshape(self) -> Shape:
-        """Shape of a block: all frames, and pixels along each axis; less at its end."""
+        """Shape of a block: all frames, and pixels along each axis; less at its end.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> blocks = tl.images.fromarray(np.zeros((10, 5, 6))).toblocks((2, 3))
+        >>> blocks.blockshape
+        (10, 2, 3)
+        >>> [block.shape[1:] for block in blocks.collect_blocks()]
+        [(2, 3), (2, 3), (2, 3), (2, 3), (1, 3), (1, 3)]
+        """
         return (self._length, *self._grid.chunk)
 
     @property
     def padding(self) -> Shape:
-        """How far a block reaches into its neighbours: 0 in time, and along each axis."""
+        """How far a block reaches into its neighbours: 0 in time, and along each axis.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromarray(np.zeros((10, 5, 6))).toblocks((2, 3), padding=(0, 1)).padding
+        (0, 0, 1)
+        """
         return (0, *self._grid.padding)
 
     @property
     def value_shape(self) -> Shape:
-        """Shape of one image."""
+        """Shape of one image.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromarray(np.zeros((10, 5, 6))).toblocks((2, 3)).value_shape
+        (5, 6)
+        """
         return self._grid.image
 
     @property
     def values(self) -> Array | DistributedArray:
-        """All images in full `shape`, as ``toimages().values``."""
+        """All images in full `shape`, as ``toimages().values``.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> blocks = tl.images.fromarray(np.zeros((1, 5, 6))).toblocks((2, 3))
+        >>> blocks.values.shape
+        (1, 5, 6)
+        """
         return self.toimages().values
 
     def first(self) -> Array:
-        """Return the first block, with its padding."""
+        """Return the first block, with its padding.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromarray(np.arange(8).reshape(1, 2, 4))
+        >>> movie.toblocks((2, 2)).first()
+        array([[[0, 1],
+                [4, 5]]])
+        >>> movie.toblocks((2, 2), padding=(0, 1)).first()
+        array([[[0, 1, 2],
+                [4, 5, 6]]])
+        """
         block: Array = self._records.collect(0, 1)[0].copy()
         return block
 
     def collect_blocks(self) -> list[Array]:
-        """Return all blocks, with their padding, in the order of the grid."""
+        """Return all blocks, with their padding, in the order of the grid.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromarray([[[1, 2, 3]], [[4, 5, 6]]])
+        >>> [block.tolist() for block in movie.toblocks((1, 2)).collect_blocks()]
+        [[[[1, 2]], [[4, 5]]], [[[3]], [[6]]]]
+        """
         return list(self._records.collect())
 
     def map(
@@ -137,6 +205,17 @@ class Blocks(OnEngine):
         -----
         Unless both `value_shape` and `dtype` are given the function is first tried on the first
         block.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromarray([[[1, 2, 3]], [[5, 5, 5]]])
+        >>> blocks = movie.toblocks((1, 2))
+        >>> blocks.map(lambda block: block - block.mean(axis=0)).toarray()
+        array([[-2. , -1.5, -1. ],
+               [ 2. ,  1.5,  1. ]])
+        >>> blocks.map(lambda block: block.max(axis=0, keepdims=True)).shape
+        (1, 1, 3)
         """
         trial = Trial(func, self._baseshape)
         shape, dtype = value_shape, None if dtype is None else np.dtype(dtype)
@@ -161,19 +240,47 @@ class Blocks(OnEngine):
         Notes
         -----
         Computes now: one job on Spark.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromarray(np.arange(8).reshape(1, 2, 4))
+        >>> movie.toblocks((2, 2)).map_generic(lambda block: int(block.sum()))
+        array([[10, 18]], dtype=object)
+        >>> movie.toblocks((2, 2)).map_generic(lambda block: int(block.sum())).shape
+        (1, 2)
         """
         kernel = PerRecord(Trial(func, self._baseshape), (), OBJECT)
         return self._records.map(kernel, (), OBJECT).collect().reshape(self._baseshape)
 
     def toimages(self) -> Images:
-        """Put the blocks together, without their padding; on Spark, a shuffle."""
+        """Put the blocks together, without their padding; on Spark, a shuffle.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> blocks = tl.images.fromarray(np.zeros((10, 4, 6))).toblocks((2, 3), padding=1)
+        >>> blocks.first().shape, blocks.toimages().shape
+        ((10, 3, 4), (10, 4, 6))
+        """
         spec = Spec(self._length, self._grid.image, self._dtype)
         records = self._records.regroup(FromBlocks(spec, self._grid))
         images: Images = self._kinds["Images"](records)
         return images
 
     def toseries(self) -> Series:
-        """Take the series of every pixel, without padding; on Spark, a shuffle."""
+        """Take the series of every pixel, without padding; on Spark, a shuffle.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromarray(np.arange(12).reshape(2, 2, 3))
+        >>> series = movie.toblocks((1, 2)).toseries()
+        >>> series.shape
+        (2, 3, 2)
+        >>> series[0, 1].toarray()
+        array([1, 7])
+        """
         pixels = int(np.prod(self._grid.image))
         spec = Spec(pixels, (self._length,), self._dtype)
         records = self._records.regroup(FromBlocksToSeries(spec, self._grid))
@@ -181,7 +288,15 @@ class Blocks(OnEngine):
         return series
 
     def toarray(self, *, squeeze: bool = True) -> Array:
-        """Return all images as one numpy array, here; axes of length 1 dropped if `squeeze`."""
+        """Return all images as one numpy array, here; axes of length 1 dropped if `squeeze`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> blocks = tl.images.fromarray(np.zeros((1, 5, 6))).toblocks((2, 3), padding=1)
+        >>> blocks.toarray().shape, blocks.toarray(squeeze=False).shape
+        ((5, 6), (1, 5, 6))
+        """
         return self.toimages().toarray(squeeze=squeeze)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:

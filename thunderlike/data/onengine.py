@@ -50,26 +50,65 @@ class OnEngine(abc.ABC):
 
     @property
     def baseshape(self) -> Shape:
-        """Shape of the keys."""
+        """Shape of the keys.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromrandom((10, 4, 6))
+        >>> movie.baseshape, movie.toseries().baseshape
+        ((10,), (4, 6))
+        """
         return self._baseshape
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of every element."""
+        """Of every element.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromrandom((10, 4, 6))
+        >>> movie.dtype, movie.astype("int16").dtype
+        (dtype('float64'), dtype('int16'))
+        """
         return self._records.spec.dtype
 
     @property
     def engine(self) -> Engine:
-        """The engine that holds the records."""
+        """The engine that holds the records.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie, series = tl.images.fromrandom(), tl.series.fromrandom()
+        >>> movie.engine == series.engine
+        True
+        """
         return self._records.engine
 
     @property
     def mode(self) -> str:
-        """Name of the engine: ``'local'`` or ``'spark'``."""
+        """Name of the engine: ``'local'`` or ``'spark'``.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromrandom((10, 4, 6)).mode
+        'local'
+        """
         return self.engine.name
 
     def count(self) -> int:
-        """Number of records."""
+        """Number of records.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromrandom((10, 4, 6))
+        >>> movie.count(), movie.toseries().count(), movie.toblocks((2, 3)).count()
+        (10, 24, 4)
+        """
         return self._records.spec.count
 
     def __len__(self) -> int:
@@ -94,7 +133,16 @@ class OnEngine(abc.ABC):
         return ""
 
     def tolocal(self) -> Self:
-        """Bring all records into this process; a new object if they are here already."""
+        """Bring all records into this process; a new object if they are here already.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromrandom((10, 4, 6))
+        >>> here = movie.tolocal()
+        >>> here.mode, here is movie
+        ('local', False)
+        """
         return self._moved(local())
 
     def tospark(self, engine: Any = None) -> Self:
@@ -109,6 +157,14 @@ class OnEngine(abc.ABC):
         ------
         SpecError
             Without an engine.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromrandom((10, 4, 6)).tospark()
+        Traceback (most recent call last):
+            ...
+        thunderlike.errors.SpecError: tospark needs to know where: give a SparkContext or ...
         """
         if engine is None:
             raise SpecError("tospark needs to know where: give a SparkContext or engine='spark'")
@@ -121,35 +177,89 @@ class OnEngine(abc.ABC):
         return self._changed(engine.load(ArraySource(self._records.collect())))
 
     def tordd(self) -> Any:
-        """Return an RDD of ``(key, array)`` in key order; Spark only."""
+        """Return an RDD of ``(key, array)`` in key order; Spark only.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromrandom((10, 4, 6)).tordd()
+        Traceback (most recent call last):
+            ...
+        thunderlike.errors.NotOnEngine: the local engine keeps ...
+        """
         return self._records.native(self._baseshape)
 
     def cache(self) -> Self:
-        """Keep what is computed: on Spark in memory, and on disk where that is full."""
+        """Keep what is computed: on Spark in memory, and on disk where that is full.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromrandom((10, 4, 6)).gaussian_filter(2).cache()
+        >>> movie.shape, movie.iscached()
+        ((10, 4, 6), True)
+        """
         self._records.cache()
         return self
 
     def uncache(self) -> Self:
-        """Stop keeping it."""
+        """Stop keeping it.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromrandom((10, 4, 6)).cache()
+        >>> movie.uncache() is movie
+        True
+        """
         self._records.uncache()
         return self
 
     def iscached(self) -> bool:
-        """Say whether what is computed is kept."""
+        """Say whether what is computed is kept.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromrandom((10, 4, 6)).iscached()  # local: in any case
+        True
+        """
         return self._records.iscached
 
     def compute(self) -> Self:
-        """Compute now and keep the result."""
+        """Compute now and keep the result.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromrandom((10, 4, 6)).gaussian_filter(2)
+        >>> movie.compute() is movie
+        True
+        """
         self._records.cache()
         self._records.aggregate(lambda _start, _block: None, lambda _one, _other: None)
         return self
 
     def npartitions(self) -> int:
-        """Parts that the records are spread over; 1 locally."""
+        """Parts that the records are spread over; 1 locally.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromrandom((10, 4, 6)).npartitions()
+        1
+        """
         return self._records.npartitions
 
     def repartition(self, npartitions: int) -> Self:
-        """Spread the records over another number of parts, in the same order; a shuffle."""
+        """Spread the records over another number of parts, in the same order; a shuffle.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromrandom((10, 4, 6)).repartition(4).npartitions()  # local: in any case
+        1
+        """
         if npartitions < 1:
             raise SpecError(f"npartitions must be at least 1, not {npartitions}")
         return self._changed(self._records.repartition(npartitions))
@@ -161,6 +271,12 @@ class OnEngine(abc.ABC):
         ------
         SpecError
             When they would be more.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromrandom((10, 4, 6)).coalesce(1).npartitions()
+        1
         """
         fewer = self.repartition(npartitions)
         if fewer.npartitions() > self.npartitions():

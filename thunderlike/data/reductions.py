@@ -65,27 +65,69 @@ class Reductions(Indexed):
         return self._reduced(self._all_positions(), stat)._indexed([str(stat).lower()])
 
     def series_max(self) -> Self:
-        """Maximum of each series; as :meth:`series_stat`."""
+        """Maximum of each series; as :meth:`series_stat`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 2, 6], [0, 3, 3]]).series_max().toarray()
+        array([6, 3])
+        """
         return self.series_stat("max")
 
     def series_min(self) -> Self:
-        """Minimum of each series; as :meth:`series_stat`."""
+        """Minimum of each series; as :meth:`series_stat`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 2, 6], [0, 3, 3]]).series_min().toarray()
+        array([1, 0])
+        """
         return self.series_stat("min")
 
     def series_sum(self) -> Self:
-        """Sum of each series; as :meth:`series_stat`."""
+        """Sum of each series; as :meth:`series_stat`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 2, 6], [0, 3, 3]]).series_sum().toarray()
+        array([9, 6])
+        """
         return self.series_stat("sum")
 
     def series_mean(self) -> Self:
-        """Mean of each series; as :meth:`series_stat`."""
+        """Mean of each series; as :meth:`series_stat`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 2, 6], [0, 3, 3]]).series_mean().toarray()
+        array([3., 2.])
+        """
         return self.series_stat("mean")
 
     def series_median(self) -> Self:
-        """Median of each series; as :meth:`series_stat`."""
+        """Median of each series; as :meth:`series_stat`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 2, 6], [0, 3, 3]]).series_median().toarray()
+        array([2., 3.])
+        """
         return self.series_stat("median")
 
     def series_std(self) -> Self:
-        """Standard deviation of each series (of the population); as :meth:`series_stat`."""
+        """Standard deviation of each series (of the population); as :meth:`series_stat`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 5, 1, 5]]).series_std().toarray()
+        array(2.)
+        """
         return self.series_stat("stdev")
 
     def series_percentile(self, q: float) -> Self:
@@ -264,31 +306,88 @@ class Reductions(Indexed):
         return self._reduced(Groups.numbered(numbers), stat)._indexed(keys)
 
     def sum_by_index(self, level: Any = 0) -> Self:
-        """Sum of the values that share an index value; as :meth:`stat_by_index`."""
+        """Sum of the values that share an index value; as :meth:`stat_by_index`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> index = [("go", 1), ("go", 2), ("stop", 1), ("stop", 2)]
+        >>> series = tl.series.fromarray([[1, 2, 3, 10]], index=index)
+        >>> series.sum_by_index().toarray(), series.sum_by_index(level=1).toarray()
+        (array([ 3, 13]), array([ 4, 12]))
+        """
         return self.stat_by_index("sum", level)
 
     def mean_by_index(self, level: Any = 0) -> Self:
-        """Mean of the values that share an index value; as :meth:`stat_by_index`."""
+        """Mean of the values that share an index value; as :meth:`stat_by_index`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2, 3, 10]], index=["go", "go", "stop", "stop"])
+        >>> series.mean_by_index().toarray()
+        array([1.5, 6.5])
+        """
         return self.stat_by_index("mean", level)
 
     def median_by_index(self, level: Any = 0) -> Self:
-        """Median of the values that share an index value; as :meth:`stat_by_index`."""
+        """Median of the values that share an index value; as :meth:`stat_by_index`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2, 9, 4]], index=["go", "go", "go", "stop"])
+        >>> series.median_by_index().toarray()
+        array([2., 4.])
+        """
         return self.stat_by_index("median", level)
 
     def std_by_index(self, level: Any = 0) -> Self:
-        """Standard deviation of the values that share an index value; as :meth:`stat_by_index`."""
+        """Standard deviation of the values that share an index value; as :meth:`stat_by_index`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 5, 3, 3]], index=["go", "go", "stop", "stop"])
+        >>> series.std_by_index().toarray()
+        array([2., 0.])
+        """
         return self.stat_by_index("stdev", level)
 
     def max_by_index(self, level: Any = 0) -> Self:
-        """Maximum of the values that share an index value; as :meth:`stat_by_index`."""
+        """Maximum of the values that share an index value; as :meth:`stat_by_index`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2, 3, 10]], index=["go", "stop", "go", "stop"])
+        >>> series.max_by_index().toarray()
+        array([ 3, 10])
+        """
         return self.stat_by_index("max", level)
 
     def min_by_index(self, level: Any = 0) -> Self:
-        """Minimum of the values that share an index value; as :meth:`stat_by_index`."""
+        """Minimum of the values that share an index value; as :meth:`stat_by_index`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2, 3, 10]], index=["go", "stop", "go", "stop"])
+        >>> series.min_by_index().toarray()
+        array([1, 2])
+        """
         return self.stat_by_index("min", level)
 
     def count_by_index(self, level: Any = 0) -> Self:
-        """Number of values that share an index value; as :meth:`stat_by_index`."""
+        """Number of values that share an index value; as :meth:`stat_by_index`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2, 3, 10]], index=["go", "stop", "go", "go"])
+        >>> series.count_by_index().toarray(), series.count_by_index().index
+        (array([3, 1]), array(['go', 'stop'], dtype='<U4'))
+        """
         return self.stat_by_index("count", level)
 
     def aggregate_by_index(self, function: Callable[[Array], Any], level: Any = 0) -> Self:

@@ -55,6 +55,13 @@ class ArrayWriters(Collection):
         The file appears whole or not at all. On Spark the workers write parts beside it, which are
         then put together here, 16 MiB in memory at a time; into a bucket by way of the local disk.
         The array's values are all that the file holds.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromrandom((10, 4, 6)).tonpy("memory://doc-writers.npy")
+        >>> tl.images.fromnpy("memory://doc-writers.npy").shape
+        (10, 4, 6)
         """
 
         def opened(file: Path) -> npy.Writer:
@@ -107,6 +114,13 @@ class ArrayWriters(Collection):
         The file appears whole or not at all. On Spark the workers write parts beside it, which are
         then put together here in one ordered pass: a row of chunks is in memory at a time, and
         threads compress them. Into a bucket it goes by way of the local disk.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromrandom((10, 4, 6)).tohdf5("memory://doc-writers.h5", dataset="movie")
+        >>> tl.images.fromhdf5("memory://doc-writers.h5", dataset="movie").shape
+        (10, 4, 6)
         """
         options: dict[str, Any] = {"name": dataset, "attrs": self.attrs, "compression": compression}
 
@@ -158,6 +172,13 @@ class ArrayWriters(Collection):
         The array has the full `shape`, in chunks as of `tohdf5`, compressed by zstd; `attrs` are
         its attributes. The folder appears whole or not at all, with an empty file ``SUCCESS``. On
         Spark the workers write parts, which are put together here, a row of chunks at a time.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromrandom((10, 4, 6)).tozarr("memory://doc-writers.zarr")
+        >>> tl.images.fromzarr("memory://doc-writers.zarr").shape
+        (10, 4, 6)
         """
         told = self._ome() if ome else None
         ours = ["zarr.json", "c/**", "0/**", "parts/**"]
@@ -210,6 +231,13 @@ class ArrayWriters(Collection):
         A sample's key is its position, such as ``'00003-00017'``; labels go along as ``label``.
         Each part becomes a shard, written where it is, a block in memory at a time; the manifest
         comes when all are there. The local engine writes one.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromrandom((10, 4, 6)).tomsgpack("memory://doc-writers-shards", field="frame")
+        >>> tl.images.frommsgpack("memory://doc-writers-shards", field="frame").shape
+        (10, 4, 6)
         """
         datasets.write(
             self,
