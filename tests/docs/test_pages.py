@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import doctest
+import importlib
+import inspect
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,17 @@ ROOMS = ["arrays", "batches", "errors", "hdf5", "index", "parallel", "scaling", 
 PAGES = [DOCS / f"{name}.md" for name in ROOMS]
 PAGES += [page for folder in ("howto", "coming-from") for page in sorted((DOCS / folder).glob("*"))]
 PAGES = [page for page in PAGES if ">>> " in page.read_text("utf-8")]
+REFERENCE = runpy.run_path(str(DOCS / "make_api.py"))
+
+# These need a running Spark, which no doctest starts.
+WITHOUT_EXAMPLE = {
+    "thunderlike.engines.spark.SparkEngine",
+    "thunderlike.engines.spark.SparkRecords",
+    "thunderlike.engines.spark.context",
+    "thunderlike.engines.spark.quiet",
+    "thunderlike.images.fromrdd",
+    "thunderlike.series.fromrdd",
+}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
@@ -42,3 +56,18 @@ def test_the_page_of_errors_has_every_class():
     lines = Path(errors.__file__).read_text("utf-8").splitlines()
     tree = "\n".join(lines[int(shown[1]) - 1 : int(shown[2])])
     assert all(re.search(rf"\b{name}\b", tree) for name in errors.__all__)
+
+
+def test_every_public_name_has_an_example():
+    bare = {name for name, found in public() if ">>> " not in (found.__doc__ or "")}
+    assert bare == WITHOUT_EXAMPLE
+
+
+def public():
+    """All that the reference documents, by name; the page of errors has examples of theirs."""
+    for room in map(importlib.import_module, REFERENCE["ROOMS"]):
+        for name in getattr(room, "__all__", ()):
+            found = getattr(room, name)
+            an_error = inspect.isclass(found) and issubclass(found, Exception)
+            if REFERENCE["is_own"](found) and not an_error:
+                yield f"{room.__name__}.{name}", found

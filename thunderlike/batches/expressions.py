@@ -125,7 +125,7 @@ class Variable(_Named):
 
     Examples
     --------
-    >>> from thunderlike.batches import Dataset
+    >>> from thunderlike.batches import B, Dataset, V
     >>> pipeline = Dataset(5).p.init_variable("sizes", []).update(V("sizes", mode="a"), B.size)
     >>> batches = list(pipeline.gen_batch(2))
     >>> pipeline.v("sizes")
@@ -173,7 +173,7 @@ class F(Expression):
 
     Examples
     --------
-    >>> from thunderlike.batches import Batch
+    >>> from thunderlike.batches import B, Batch, F
     >>> batch = Batch.from_data(data={"x": np.arange(4)})
     >>> F(np.clip)(B.x, 1, 2).get(batch)
     array([1, 1, 2, 2])
@@ -199,10 +199,11 @@ class R(Expression):
 
     Examples
     --------
-    >>> from thunderlike.batches import Dataset
-    >>> pipeline = Dataset(4).p.init_variable("d", []).update(V("d", mode="a"), R([7, 8, 9]))
+    >>> from thunderlike.batches import Dataset, R, V
+    >>> pipeline = Dataset(4).p.init_variable("drawn", [])
+    >>> pipeline = pipeline.update(V("drawn", mode="a"), R([7, 8, 9]))
     >>> batches = list(pipeline.gen_batch(2, seed=1))
-    >>> len(pipeline.v("d")), set(pipeline.v("d")) <= {7, 8, 9}
+    >>> len(pipeline.v("drawn")), set(pipeline.v("drawn")) <= {7, 8, 9}
     (2, True)
     """
 
@@ -226,7 +227,7 @@ class P(Expression):
 
     Examples
     --------
-    >>> from thunderlike.batches import Batch
+    >>> from thunderlike.batches import Batch, P
     >>> batch = Batch.from_data(data={"x": np.arange(3)})
     >>> batch.apply_parallel(np.add, P([10, 20, 30]), src="x").x
     array([10, 21, 32])

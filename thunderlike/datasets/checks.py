@@ -39,6 +39,16 @@ class Report:
         What was looked at and is as it should be.
     faults : list of str
         What is not, one sentence each.
+
+    Examples
+    --------
+    >>> report = Report("pets.msgpack", samples=2)
+    >>> report.note("pets.msgpack.index")
+    >>> report.ok, report.checked
+    (True, ['pets.msgpack.index'])
+    >>> report.note("pets.msgpack", fault="pets.msgpack: ends too early")
+    >>> report.ok, report.faults
+    (False, ['pets.msgpack: ends too early'])
     """
 
     path: str

@@ -35,6 +35,12 @@ class Source:
         Of the file; without one it cannot be verified, and its images are decoded instead.
     url : str, optional
         Where it is fetched; without one it has to be fetched by hand.
+
+    Examples
+    --------
+    >>> source = Source("train.zip", md5="900150983cd24fb0d6963f7d28e17f72")
+    >>> source.path, source.url  # without an address, fetched by hand
+    ('train.zip', None)
     """
 
     path: str

@@ -112,6 +112,17 @@ class DirectoryReader(_FileReader):
     Files come in natural order of their paths; hidden ones are left out. A sample is ``key, label,
     path, _additional_info, _label, data``, of which the last, the bytes of the file, is read when
     the sample is.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for place in ("cat/tom.jpg", "dog/rex.jpg"):
+    ...         storage.write(f"{folder}/{place}", b"...")
+    ...     for sample in DirectoryReader(f"{folder}/{{LABEL}}/**", numeric_labels=False):
+    ...         print(sample["key"], sample["label"])
+    cat/tom.jpg cat
+    dog/rex.jpg dog
     """
 
     def __init__(
@@ -196,6 +207,16 @@ class ZipFileReader(_ArchiveReader):
 
     Parameters are those of :class:`DirectoryReader`, but that `path` names the archive, and that
     ``*`` in a pattern also matches ``/``, and hidden files are matched too.
+
+    Examples
+    --------
+    >>> import tempfile, zipfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with zipfile.ZipFile(f"{folder}/pets.zip", "w") as archive:
+    ...         archive.writestr("dog/rex.txt", "woof")
+    ...     with ZipFileReader(f"{folder}/pets.zip", numeric_labels=False) as reader:
+    ...         reader.get(0)["label"], reader.get(0)["data"]
+    ('dog', b'woof')
     """
 
     _kind = Zip
@@ -206,6 +227,16 @@ class TarReader(_ArchiveReader):
 
     Parameters are those of :class:`ZipFileReader`. Only files that are not compressed as a whole
     can be read in any order without reading what stands before.
+
+    Examples
+    --------
+    >>> import io, tarfile, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with tarfile.open(f"{folder}/pets.tar", "w") as archive:
+    ...         archive.addfile(tarfile.TarInfo("dog/rex.txt"), io.BytesIO())
+    ...     with TarReader(f"{folder}/pets.tar", numeric_labels=False) as reader:
+    ...         list(reader.keys()), reader.get(0)["label"]
+    (['dog/rex.txt'], 'dog')
     """
 
     _kind = Tar

@@ -170,7 +170,16 @@ def make_parser_simple(description: str, **chosen: Any) -> argparse.ArgumentPars
 def print_over(
     *words: Any, file: IO[str] | None = None, flush: bool = False, end: str = "\n"
 ) -> None:
-    """Write over the line that a terminal is at, and clear the rest of it."""
+    """Write over the line that a terminal is at, and clear the rest of it.
+
+    Examples
+    --------
+    >>> import io
+    >>> terminal = io.StringIO()
+    >>> print_over("3 of", 10, file=terminal, end="")
+    >>> "3 of 10" in terminal.getvalue()
+    True
+    """
     stream = file or sys.stdout
     stream.write(f"\r{' '.join(map(str, words))}\033[K{end}")
     if flush:
@@ -237,6 +246,15 @@ def query_user(
     ------
     NonInteractiveError
         When standard input is no terminal, or ends.
+
+    Examples
+    --------
+    >>> import io
+    >>> class Terminal(io.StringIO):
+    ...     def isatty(self):
+    ...         return True
+    >>> query_user("Replace it?", stdin=Terminal("N"), stderr=io.StringIO())
+    'no'
     """
     asked, told = stdin or sys.stdin, stderr or sys.stderr
     if not asked.isatty():
@@ -259,6 +277,17 @@ def document_keys(
     prefix: str = "- ",
     postfix: str = "",
 ) -> str:
-    """List the keys that a function which makes samples takes, as text for a docstring."""
+    """List the keys that a function which makes samples takes, as text for a docstring.
+
+    Examples
+    --------
+    >>> def pet(key, image, label): ...
+    >>> print(document_keys(pet, block="A pet has:"))
+    A pet has:
+    <BLANKLINE>
+    - ``key``
+    - ``image``
+    - ``label``
+    """
     names = [f"{prefix}``{name}``" for name in inspect.signature(typefun).parameters]
     return "\n".join([block, "", *names, postfix]).rstrip()

@@ -234,6 +234,13 @@ class ShardWriter(Whole):
     -----
     A shard is seen when it is full; the manifest says that all are there. When a ``with`` block
     raises, full shards stay, without a manifest.
+
+    Examples
+    --------
+    >>> with ShardWriter("memory://three-in-shards/part-{}.msgpack", max_samples=2) as writer:
+    ...     writer.write_many({"key": k} for k in "abc")
+    >>> [entry.path for entry in storage.find("memory://three-in-shards/*.msgpack")]
+    ['memory://three-in-shards/part-00000.msgpack', 'memory://three-in-shards/part-00001.msgpack']
     """
 
     def __init__(

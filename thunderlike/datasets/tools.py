@@ -98,14 +98,28 @@ def path_append_suffix(path: Path, suffix: str) -> Path:
 
 
 def hash_md5hex(path: AnyPath, read_size: int = 2**16, progress: bool = False) -> str:  # noqa: ARG001
-    """Hash a file with MD5; `progress` emits events of it."""
+    """Hash a file with MD5; `progress` emits events of it.
+
+    Examples
+    --------
+    >>> storage.write("memory://hash-one/abc.txt", b"abc")
+    >>> hash_md5hex("memory://hash-one/abc.txt")
+    '900150983cd24fb0d6963f7d28e17f72'
+    """
     size = storage.stat(path).size
     with track(f"hashing {path}", size, "bytes") as work:
         return file_digest(path, "md5", (lambda done, _: work.reach(done)) if progress else None)
 
 
 def load_md5file(path: AnyPath) -> dict[str, str]:
-    """Read a file of hashes: name to hash."""
+    """Read a file of hashes: name to hash.
+
+    Examples
+    --------
+    >>> storage.write("memory://hash-list/a.md5", b"900150983cd24fb0d6963f7d28e17f72  abc.txt")
+    >>> load_md5file("memory://hash-list/a.md5")
+    {'abc.txt': '900150983cd24fb0d6963f7d28e17f72'}
+    """
     lines = storage.read(path).decode().splitlines()
     return {name: told for told, name in (line.split("  ", 1) for line in lines if line)}
 
@@ -147,14 +161,33 @@ def split_array(
 
 
 def tiff_to_nd_array(path: AnyPath, type: Any = np.uint8) -> NDArray[Any]:
-    """Read a TIFF file as ``(bands, rows, cols)``."""
+    """Read a TIFF file as ``(bands, rows, cols)``.
+
+    Examples
+    --------
+    >>> from thunderlike.formats import tiff
+    >>> storage.write("memory://one-band/a.tif", tiff.encode(np.zeros((4, 5), "uint8")))
+    >>> tiff_to_nd_array("memory://one-band/a.tif").shape
+    (1, 4, 5)
+    """
     return raster(storage.read(path), type)
 
 
 def open_comp(
     path: AnyPath, mode: str = "rb", level: int | None = None, encoding: str | None = None
 ) -> IO[Any]:
-    """Open a file that may be compressed, as its name says: ``.gz``, ``.xz``, or plain."""
+    """Open a file that may be compressed, as its name says: ``.gz``, ``.xz``, or plain.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with open_comp(f"{folder}/notes.txt.gz", "wt") as file:
+    ...         written = file.write("some text")
+    ...     with open_comp(f"{folder}/notes.txt.gz", "rt") as file:
+    ...         file.read()
+    'some text'
+    """
     place = Path(path)
     text = None if "b" in mode else encoding or "utf-8"
     if place.suffix == ".gz":
@@ -166,7 +199,16 @@ def open_comp(
 
 
 def loadmat(source: AnyPath | bytes | IO[bytes]) -> dict[str, Any]:
-    """Load a MATLAB file, given by path, as a file or as bytes."""
+    """Load a MATLAB file, given by path, as a file or as bytes.
+
+    Examples
+    --------
+    >>> from scipy.io import savemat
+    >>> file = io.BytesIO()
+    >>> savemat(file, {"speed": [1, 2, 3]})
+    >>> loadmat(file.getvalue())["speed"].tolist()
+    [[1, 2, 3]]
+    """
     from scipy.io import loadmat as load
 
     found: dict[str, Any] = load(io.BytesIO(source) if isinstance(source, bytes) else source)
@@ -174,7 +216,14 @@ def loadmat(source: AnyPath | bytes | IO[bytes]) -> dict[str, Any]:
 
 
 def iter_fields(structured: NDArray[Any], ignore: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
-    """Iterate over the fields of a structured array: name and value."""
+    """Iterate over the fields of a structured array: name and value.
+
+    Examples
+    --------
+    >>> pets = np.array([(3, 0.5)], [("legs", int), ("weight", float)])
+    >>> [(name, value.tolist()) for name, value in iter_fields(pets, ignore=["weight"])]
+    [('legs', [3])]
+    """
     for name in structured.dtype.names or ():
         if name not in ignore:
             yield name, structured[name]
@@ -232,25 +281,57 @@ def _put(found: queue.Queue[Any], item: Any, stopped: threading.Event) -> None:
 
 
 def download_if_not_found(url: str, path: AnyPath, md5: str | None = None) -> None:
-    """Fetch a file unless it is there, as :func:`thunderlike.datasets.fetching.download` does."""
+    """Fetch a file unless it is there, as :func:`thunderlike.datasets.fetching.download` does.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     download_if_not_found("https://example.org/a.zip", file.name)  # is there: not fetched
+    """
     if not Path(path).exists():
         download(url, Path(path), md5)
 
 
 def download_files_if_not_found(files: Mapping[str, Mapping[str, Any]], indir: AnyPath) -> None:
-    """Fetch the files of ``{name: {path, url, md5}}`` that are not there and have a url."""
+    """Fetch the files of ``{name: {path, url, md5}}`` that are not there and have a url.
+
+    Examples
+    --------
+    >>> files = {"photos": {"path": "photos.zip", "url": None, "md5": None}}
+    >>> download_files_if_not_found(files, "downloads")  # no url: left to be fetched by hand
+    """
     for told in files.values():
         if told.get("url"):
             download_if_not_found(told["url"], Path(indir) / told["path"], told.get("md5"))
 
 
 def verify_file(told: Mapping[str, Any], indir: AnyPath) -> None:
-    """Compare a file with its md5, as :func:`thunderlike.datasets.fetching.verify` does."""
+    """Compare a file with its md5, as :func:`thunderlike.datasets.fetching.verify` does.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     storage.write(f"{folder}/abc.txt", b"abc")
+    ...     verify_file({"path": "abc.txt", "md5": "900150983cd24fb0d6963f7d28e17f72"}, folder)
+    """
     verify(Path(indir) / told["path"], told["md5"])
 
 
 def verify_files(files: Mapping[str, Mapping[str, Any]], indir: AnyPath) -> None:
-    """Compare the files of ``{name: {path, url, md5}}`` with their md5."""
+    """Compare the files of ``{name: {path, url, md5}}`` with their md5.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     storage.write(f"{folder}/abc.txt", b"xyz")
+    ...     verify_files({"abc": {"path": "abc.txt", "md5": "900150983cd24fb0"}}, folder)
+    Traceback (most recent call last):
+        ...
+    thunderlike.errors.VerifyError: ...
+    """
     for told in files.values():
         verify_file(told, indir)
 
@@ -258,12 +339,26 @@ def verify_files(files: Mapping[str, Mapping[str, Any]], indir: AnyPath) -> None
 def locate_files(
     files: Mapping[str, Mapping[str, Any]], indir: AnyPath
 ) -> dict[str, dict[str, Any]]:
-    """Return a copy of ``{name: {path, ...}}`` whose paths are in a folder."""
+    """Return a copy of ``{name: {path, ...}}`` whose paths are in a folder.
+
+    Examples
+    --------
+    >>> locate_files({"photos": {"path": "photos.zip", "url": None}}, "downloads")
+    {'photos': {'path': 'downloads/photos.zip', 'url': None}}
+    """
     return {name: {**told, "path": str(Path(indir) / told["path"])} for name, told in files.items()}
 
 
 def prepare_indir(files: Mapping[str, Mapping[str, Any]], args: Any) -> dict[str, dict[str, Any]]:
-    """Fetch what is missing, verify it unless ``args.skip_verification``, and say where it is."""
+    """Fetch what is missing, verify it unless ``args.skip_verification``, and say where it is.
+
+    Examples
+    --------
+    >>> from argparse import Namespace
+    >>> args = Namespace(indir="downloads", skip_verification=True)
+    >>> prepare_indir({"photos": {"path": "photos.zip"}}, args)  # no url: nothing is fetched
+    {'photos': {'path': 'downloads/photos.zip'}}
+    """
     if not Path(args.indir).is_dir() and Path(args.indir).exists():
         raise SpecError(f"{args.indir}: is a file, and a folder is needed")
     download_files_if_not_found(files, args.indir)

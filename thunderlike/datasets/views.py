@@ -29,6 +29,19 @@ class View(Reader):
     ----------
     reader : Reader
         Whose samples; views may be nested.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> class Backwards(tl.datasets.View):
+    ...     def _mapping(self):
+    ...         return lambda numbers: len(self) - 1 - numbers
+    ...
+    ...     def _place(self, number):
+    ...         return len(self) - 1 - number
+    >>> backwards = Backwards(tl.datasets.ListReader([{"key": k} for k in "abc"]))
+    >>> list(backwards.keys()), backwards.find_index("a")
+    (['c', 'b', 'a'], 2)
     """
 
     def __init__(self, reader: Reader) -> None:

@@ -111,6 +111,14 @@ class Writer(Whole):
     Bytes of samples are written 4 MiB at a time, and hashed beside the packing where there is a
     second core. Memory: keys, and 8 bytes a sample. For a store that is no disk, the data is first
     written to this machine's temporary folder and sent when it is whole.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> with tl.datasets.FileWriter("memory://what-all-share.msgpack") as writer:
+    ...     writer.write({"key": "a", "label": 3})
+    >>> isinstance(writer, tl.datasets.Writer), writer.written
+    (True, 1)
     """
 
     def __init__(

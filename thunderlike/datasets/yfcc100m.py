@@ -48,6 +48,15 @@ class YFCC100mReader(Reader):
     Opening reads the directory of every pack once; how many photos each has is kept in
     ``counts.json`` beside them where that can be written, and used while their sizes are the same.
     A sample is ``key, image``; the key is the name in the pack.
+
+    Examples
+    --------
+    >>> import tempfile, zipfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with zipfile.ZipFile(f"{folder}/00a1.zip", "w") as pack:
+    ...         pack.writestr("00a1/00a1b2", b"a photo")
+    ...     YFCC100mReader(folder).get(0)
+    {'key': '00a1/00a1b2', 'image': b'a photo'}
     """
 
     def __init__(self, path: str | Path, reject: Mapping[str, Iterable[int]] | None = None) -> None:
@@ -153,6 +162,15 @@ def rejected(path: str | Path) -> dict[str, list[int]]:
     dict
         The name of the pack and the numbers, for ``reject=``; those of several packs are joined
         with ``|``, and kept as JSON.
+
+    Examples
+    --------
+    >>> import tempfile, zipfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with zipfile.ZipFile(f"{folder}/00a1.zip", "w") as pack:
+    ...         pack.writestr("00a1/00a1b2", b"too small to be a photo")
+    ...     rejected(f"{folder}/00a1.zip")
+    {'00a1.zip': [0]}
     """
     pack = Zip(Path(path))
     numbers = enumerate(_photos_of(pack))

@@ -32,6 +32,11 @@ class Split:
         How many samples it has, for showing progress; 0 when that is not known.
     sample, needs : str, tuple of str
         A type of sample other than the set's; the sources it is made from, all by default.
+
+    Examples
+    --------
+    >>> Split("train", total=50000).file, Split("val", out="validation.msgpack").file
+    ('train.msgpack', 'validation.msgpack')
     """
 
     name: str
@@ -58,6 +63,12 @@ class Option:
         For the command line; ``--name`` by default.
     default, settings : Any, mapping
         When it is not given; what ``ArgumentParser.add_argument`` is told, a switch by default.
+
+    Examples
+    --------
+    >>> small = Option("small", "Write small images.")
+    >>> small.default, small.settings
+    (False, {'action': 'store_true'})
     """
 
     name: str
@@ -72,6 +83,12 @@ class Item(NamedTuple):
 
     ``fields`` has values, or members of archives (or lists of them) in place of their bytes.
     ``split`` is said by sets that are read in one pass.
+
+    Examples
+    --------
+    >>> item = Item("rex.jpg", {"label": 3})
+    >>> item.key, item._replace(split="train").split
+    ('rex.jpg', 'train')
     """
 
     key: str
@@ -80,7 +97,14 @@ class Item(NamedTuple):
 
 
 class Task:
-    """What a parser is given: the open archives, the split, and what the user chose."""
+    """What a parser is given: the open archives, the split, and what the user chose.
+
+    Examples
+    --------
+    >>> task = Task({"photos": "an open archive"}, "train", {"small": True})
+    >>> task["photos"], task.split, task.options["small"]
+    ('an open archive', 'train', True)
+    """
 
     def __init__(self, archives: Mapping[str, Archive], split: str, options: Options) -> None:
         self._archives, self.split, self.options = archives, split, options
@@ -130,6 +154,23 @@ class SetSpec:
         Each is also a flag of the command line, which prints it.
     weights : str
         The split whose ``label_image`` pixels are counted when weights are asked for.
+
+    Examples
+    --------
+    >>> def parse(task):
+    ...     photos = task["photos"]
+    ...     return (Item(name, {"image": photos.member(name)}) for name in photos.names)
+    >>> pets = SetSpec(
+    ...     name="Pets",
+    ...     about="Photos of pets.",
+    ...     kind="other",
+    ...     sample="key image",
+    ...     sources={"photos": Source("photos.zip")},
+    ...     splits=(Split("train"),),
+    ...     parse=parse,
+    ... )
+    >>> pets.split("train").file, list(pets.files({}))
+    ('train.msgpack', ['photos'])
     """
 
     name: str

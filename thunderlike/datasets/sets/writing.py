@@ -93,6 +93,22 @@ def write(
     -----
     Sets that are shuffled are listed first and read in random order; the others are read as
     streams. Memory: one item in hand for each worker, twice. Each dataset appears when it is whole.
+
+    Examples
+    --------
+    >>> import tempfile, zipfile
+    >>> from thunderlike.datasets.sets import Item, SetSpec, Source, Split
+    >>> def parse(task):
+    ...     notes = task["notes"]
+    ...     return (Item(name, {"text": notes.member(name)}) for name in notes.names)
+    >>> source = {"notes": Source("notes.zip")}
+    >>> notes = SetSpec("Notes", "", "other", "key text", source, (Split("all"),), parse)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with zipfile.ZipFile(f"{folder}/notes.zip", "w") as archive:
+    ...         archive.writestr("a.txt", "some text")
+    ...     with MsgpackReader(write(notes, folder)["all"]) as reader:
+    ...         reader.get(0)
+    {'key': 'a.txt', 'text': b'some text'}
     """
     spec = get(name)
     chosen = spec.chosen(options)
@@ -124,7 +140,21 @@ def write(
 def metadata(
     spec: SetSpec, what: str, indir: str | Path = ".", *, verify: bool = True, **options: Any
 ) -> Any:
-    """What the archives of a set tell besides samples; one of the names in ``spec.meta``."""
+    """What the archives of a set tell besides samples; one of the names in ``spec.meta``.
+
+    Examples
+    --------
+    >>> import tempfile, zipfile
+    >>> from thunderlike.datasets.sets import SetSpec, Source, Split
+    >>> known = {"count": lambda task: len(list(task["notes"].names))}
+    >>> source = {"notes": Source("notes.zip")}
+    >>> notes = SetSpec("Notes", "", "other", "key", source, (Split("all"),), list, meta=known)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with zipfile.ZipFile(f"{folder}/notes.zip", "w") as archive:
+    ...         archive.writestr("a.txt", "some text")
+    ...     metadata(notes, "count", folder)
+    1
+    """
     if what not in spec.meta:
         known = ", ".join(spec.meta) or "nothing"
         raise SpecError(f"{spec.name}: knows no {what!r} but {known}")
