@@ -250,9 +250,9 @@ def shutdown() -> None:
     Examples
     --------
     >>> import thunderlike as tl
-    >>> list(tl.parallel.pmap(abs, [-1, 2], workers=1))
+    >>> list(tl.parallel.pmap(abs, [-1, 2], backend="processes", workers=1))
     [1, 2]
-    >>> shutdown()  # none are left waiting
+    >>> tl.parallel.shutdown()  # else that process waits for the next map
     """
     with _lock:
         crews = _idle.copy()
