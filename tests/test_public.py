@@ -212,3 +212,8 @@ def test_only_the_command_line_prints():
 def test_nobody_configures_logging():
     for path, tree in TREES.items():
         assert "basicConfig" not in {name for name, _ in calls(tree)}, path
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_error_can_be_made_by_its_class_alone(error):
+    assert isinstance(error.__new__(error), error)  # as libraries do that pickle tracebacks

@@ -172,6 +172,9 @@ class NonInteractiveError(ThunderlikeError, RuntimeError):
 class Hdf5Error(FormatError, OSError):
     """An HDF5 file is damaged, holds what cannot be read, or is none."""
 
+    # The base that must make it: who unpickles with a traceback asks the class, and finds another.
+    __new__ = OSError.__new__  # type: ignore[assignment]
+
 
 class Refused(Hdf5Error, PermissionError):
     """A file asks to run code or to read other files, which only the caller may allow."""
@@ -204,6 +207,9 @@ class WorkerFailed(EngineError):
 
 class TimedOut(EngineError, TimeoutError):
     """It took longer than the caller allowed; what had not begun was not begun."""
+
+    # The base that must make it: who unpickles with a traceback asks the class, and finds another.
+    __new__ = OSError.__new__  # type: ignore[assignment]
 
 
 class BatchError(EngineError):
