@@ -57,5 +57,5 @@ def test_convert(movie, tmp_path, capsys):
     with h5py.File(out) as file:
         np.testing.assert_array_equal(file["data"][:], MOVIE)
     assert main(["convert", movie, out, "--nplanes", "1"]) == 2
-    assert "overwrite=True" in capsys.readouterr().err
+    assert "give --overwrite" in capsys.readouterr().err
     assert main(["convert", movie, out, "--nplanes", "1", "--overwrite"]) == 0
