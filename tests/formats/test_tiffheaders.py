@@ -136,6 +136,6 @@ def test_a_file_that_was_cut_short_is_not_like_the_first(cut):
 
 def test_a_file_of_the_same_size_may_be_another():
     first = tiffpages.index(io.BytesIO(one_page(1, description="abc", metadata=None)))
-    other = io.BytesIO(one_page(7, description="abd", metadata=None))
+    other = io.BytesIO(one_page(7, description="xyz", metadata=None))
     assert not first.frame.fits(other)
     assert (read_like(other, first) == 7).all()
