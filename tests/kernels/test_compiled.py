@@ -49,12 +49,36 @@ def test_small_work_imports_no_numba():
 
 def test_work_that_repays_it_is_compiled():
     pytest.importorskip("numba")
-    both = Compiled(_loops, _twin)
-    assert both.form(REPAYS - 1) is _twin
-    fast = both.form(REPAYS)
+    both = Compiled(_loops, _twin, saves=2)
+    fast = both.form(REPAYS / 2)
     assert fast is not _twin
     assert fast(np.arange(10)) == 45
-    assert fast is both.form(REPAYS, np.dtype("u1"))
+    assert fast is both.form(1, np.dtype("u1"))
+
+
+def test_small_work_done_often_is_compiled_in_the_end():
+    pytest.importorskip("numba")
+    both = Compiled(_loops, _twin, saves=1)
+    forms = [both.form(REPAYS / 4) for _ in range(5)]
+    assert [form is _twin for form in forms] == [True, True, True, False, False]
+
+
+def test_the_environment_can_ask_for_it_at_once(monkeypatch):
+    pytest.importorskip("numba")
+    monkeypatch.setenv("THUNDERLIKE_NUMBA", "always")
+    assert Compiled(_loops, _twin).form(1) is not _twin
+
+
+def test_loops_may_call_functions_of_ours():
+    pytest.importorskip("numba")
+
+    def doubled(x):
+        return 2 * x
+
+    def loops(x):
+        return doubled(x) + 1
+
+    assert Compiled(loops, None, calls=(doubled,)).form(REPAYS)(3) == 7
 
 
 def test_dtypes_that_numba_does_not_know_are_the_twins():
@@ -78,8 +102,8 @@ def test_a_place_where_nothing_can_be_kept_is_no_failure():
     numba = pytest.importorskip("numba")
     namespace = {}
     exec("def loops(x):\n    return x + 1", namespace)
-    assert compiled._jit(namespace["loops"])(1) == 2
-    assert isinstance(compiled._jit(_loops), numba.core.dispatcher.Dispatcher)
+    assert compiled._jit(namespace["loops"], ())(1) == 2
+    assert isinstance(compiled._jit(_loops, ()), numba.core.dispatcher.Dispatcher)
 
 
 def test_numba_is_imported_in_one_place_and_never_runs_in_parallel():

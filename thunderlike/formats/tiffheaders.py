@@ -168,6 +168,20 @@ class Frame:
         stream.seek(start + nbytes)
         return cls(before, stream.read(), nbytes)
 
+    def read(self, stream: BinaryIO, out: memoryview) -> bool:
+        """Fill `out` with the pixels of a file that has just this around them, in one go.
+
+        False, and `out` then holds anything, if the file has something else there.
+        """
+        head, tail = bytearray(len(self.before)), bytearray(len(self.after) + 1)  # 1 for the end
+        stream.seek(0)
+        sizes = [stream.readinto(part) for part in (head, out, tail)]  # type: ignore[attr-defined]
+        return (
+            sizes == [len(head), self.nbytes, len(self.after)]
+            and head == self.before
+            and tail[:-1] == self.after
+        )
+
     def fits(self, stream: BinaryIO) -> bool:
         """Say whether a file has just this around its pixels."""
         behind = len(self.before) + self.nbytes

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tifffile import TiffFile, TiffPage
 
-__all__ = ["Index", "index", "index_like", "opened", "read"]
+__all__ = ["Index", "index", "index_like", "opened", "read", "read_like"]
 
 # tifffile reports what it tolerates to its logger. Whoever listens still hears it; with nobody
 # listening, Python would print it on standard error.
@@ -147,6 +147,23 @@ def index_like(stream: BinaryIO, other: Index) -> Index:
     if plain.pixels(stream, int(headers[0]), first=True) is None:
         return index(stream)
     return replace(other, pages=len(headers), headers=headers, first=0, frame=None)
+
+
+def read_like(stream: BinaryIO, other: Index, out: NDArray[Any]) -> bool:
+    """Read the one page of a file that differs from another in its pixels alone.
+
+    Says whether it does; if not, `out` holds anything.
+
+    Parameters
+    ----------
+    out : ndarray
+        C-contiguous, of the shape and dtype of the other.
+    """
+    if other.frame is None or not other.frame.read(stream, out.reshape(-1).view(np.uint8).data):
+        return False
+    if not other.stored.isnative:
+        out.byteswap(inplace=True)
+    return True
 
 
 def read(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from thunderlike import storage
 from thunderlike.data.files import Loader, alike
 from thunderlike.formats import png, raw, tiffpages
 from thunderlike.formats.base import read_into
-from thunderlike.storage.opening import local_file, open_file
+from thunderlike.storage.opening import open_file, open_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +47,9 @@ class TiffVolumes(Loader):
 
     def read(self, path: str, first: int, last: int, out: Array) -> None:  # noqa: ARG002
         """Read page by page into place."""
-        with _whole(path) as stream:
+        with open_whole(path) as stream:
+            if tiffpages.read_like(stream, self.like, out):
+                return
             where = tiffpages.index_like(stream, self.like)
             shape = where.shape if where.pages == 1 else (where.pages, *where.shape)
             alike(shape, where.dtype, out)
@@ -133,8 +134,3 @@ class RawPlanes(Loader):
         image = raw.decode(storage.read(path), self.shape, self.stored)
         planes = image.reshape(*self.shape[:-1], -1, self.nplanes)
         out[...] = np.moveaxis(planes, -2, 0)[first:last].reshape(out.shape)
-
-
-def _whole(path: str) -> BinaryIO:
-    """Open a file of which all is wanted: on a disk as it is, from elsewhere in one request."""
-    return open_file(path) if local_file(path) else io.BytesIO(storage.read(path))

@@ -1,7 +1,8 @@
 """The one gate to numba: loops that it compiles, each beside a twin in numpy.
 
 numba is optional (the extra ``fast``), takes a second to import and another to compile. So nothing
-here imports it before there is work that repays that, and everything here works without it. Loops
+here imports it before a function has been given work that would have repaid that, and everything
+here works without it. As both forms give the same to the last bit, nobody notices the change. Loops
 release the interpreter lock and are run by our own threads. They are never compiled with
 ``parallel=True``: numba's thread layers abort under concurrent callers, or break forked workers.
 """
@@ -14,24 +15,30 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
 
 __all__ = ["REPAYS", "Compiled", "compilable", "compiled", "installed"]
 
-REPAYS = 50_000_000  # steps of a loop that take numpy about as long as importing numba takes
-_OFF = "THUNDERLIKE_NUMBA"  # 0: as if it were not installed
+REPAYS = 1e9  # ns that must be saved: what importing numba and loading a function takes
+_WHEN = "THUNDERLIKE_NUMBA"  # 0: as if it were not installed; always: from the first call on
 _CHARS = "?bBhHiIlLqQfd"
 
 
-def compiled(twin: Callable[..., Any]) -> Callable[[Callable[..., Any]], Compiled]:
+def compiled(
+    twin: Callable[..., Any], *, saves: float = 20, calls: Sequence[Callable[..., Any]] = ()
+) -> Callable[[Callable[..., Any]], Compiled]:
     """Make a function of loops, in the Python that numba knows, one of two forms.
 
     Parameters
     ----------
     twin : callable
         The same function in numpy: same arguments, same results to the last bit.
+    saves : float
+        ns by which the innermost line of the loops is faster than the twin.
+    calls : sequence of callable
+        What the loops call of our own, written in the Python that numba knows.
 
     Examples
     --------
@@ -49,7 +56,7 @@ def compiled(twin: Callable[..., Any]) -> Callable[[Callable[..., Any]], Compile
     """
 
     def decorate(loops: Callable[..., Any]) -> Compiled:
-        return Compiled(loops, twin)
+        return Compiled(loops, twin, saves, tuple(calls))
 
     return decorate
 
@@ -63,25 +70,37 @@ class Compiled:
         Compiled when it is first chosen, once for each set of dtypes, and kept on disk.
     twin : callable
         Its equal in numpy.
+    saves, calls
+        As in :func:`compiled`.
     """
 
-    def __init__(self, loops: Callable[..., Any], twin: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        loops: Callable[..., Any],
+        twin: Callable[..., Any],
+        saves: float = 20,
+        calls: tuple[Callable[..., Any], ...] = (),
+    ) -> None:
         self.loops, self.twin = loops, twin
+        self._saves, self._calls = saves, calls
+        self._missed = 0.0  # ns that the loops would have saved until now
 
     def form(self, work: float, *dtypes: np.dtype[Any]) -> Callable[..., Any]:
-        """Return the form that is faster for this much work.
+        """Return the form that is faster for this much work after all that was done before.
 
         Parameters
         ----------
         work : float
-            How many times the innermost line of the loops will run, in all.
+            How many times the innermost line of the loops will run.
         *dtypes : dtype
             Of the arrays; the twin takes those that numba does not know.
         """
-        # Also where numba is imported already: new dtypes would still be compiled for seconds.
-        if work < REPAYS or not all(map(compilable, dtypes)) or not installed():
+        # As with skis, rented until the rent would have bought them: at most twice the least cost.
+        self._missed += work * self._saves
+        early = self._missed < REPAYS and os.environ.get(_WHEN) != "always"
+        if early or not all(map(compilable, dtypes)) or not installed():
             return self.twin
-        return _jit(self.loops)
+        return _jit(self.loops, self._calls)
 
 
 def compilable(dtype: np.dtype[Any]) -> bool:
@@ -101,7 +120,7 @@ def installed() -> bool:
 
     ``THUNDERLIKE_NUMBA=0`` in the environment does without.
     """
-    return os.environ.get(_OFF, "1") != "0" and _found()
+    return os.environ.get(_WHEN, "1") != "0" and _found()
 
 
 @cache
@@ -110,9 +129,12 @@ def _found() -> bool:
 
 
 @cache
-def _jit(loops: Callable[..., Any]) -> Callable[..., Any]:
+def _jit(loops: Callable[..., Any], calls: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
     import numba
+    import numba.extending
 
+    for called in calls:
+        numba.extending.register_jitable(called)
     try:
         return numba.njit(nogil=True, cache=True)(loops)
     except RuntimeError:  # nowhere to keep it: a package in a zip file, say

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 import numpy as np
 
 from thunderlike.errors import SpecError
+from thunderlike.kernels.compiled import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Largest", "Moments", "Smallest", "Total", "finite_origin", "sum_dtype"]
 
-_COLUMNS, _ROWS = 8192, 32  # 2 MiB in float64; threads queue between calls on smaller tiles
+_COLUMNS, _ELEMENTS = 2**13, 2**18  # 2 MiB in float64; threads queue between shorter calls
+_STRIP = 2048  # columns whose sums the loops keep in the nearest cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +80,10 @@ class Moments:
         flat = block.reshape(count, math.prod(shape))
         origin, total, squares = np.zeros((3, flat.shape[1]))
         origin[:] = finite_origin(flat[:1].sum(axis=0))
-        for columns, deviations in _tiles(flat, origin):
-            total[columns] += deviations.sum(axis=0)
-            squares[columns] += np.einsum("ij,ij->j", deviations, deviations)
+        known = flat.size and flat.flags.c_contiguous
+        form = add_up.form(flat.size, flat.dtype) if known else add_up.twin
+        tall = _ELEMENTS // min(max(1, flat.shape[1]), _COLUMNS)
+        form(flat, tall, origin, total, squares)
         moments = cls.shifted(count, origin, total, squares)
         return cls(count, moments.mean.reshape(shape), moments.m2.reshape(shape))
 
@@ -115,18 +118,43 @@ class Moments:
         return np.sqrt(self.var)
 
 
-def _tiles(flat: Array, origin: Array) -> Iterator[tuple[slice, Array]]:
+def _add_up(flat: Array, tall: int, origin: Array, total: Array, squares: Array) -> None:
+    """Add to `total` and `squares` deviations from `origin`, and their squares, of so many rows."""
+    for columns, tile in _tiles(flat, tall, origin):
+        total[columns] += tile.sum(axis=0)
+        squares[columns] += np.square(tile, out=tile).sum(axis=0)
+
+
+def _tiles(flat: Array, tall: int, origin: Array) -> Iterator[tuple[slice, Array]]:
     """Which columns, and some rows of them less the origin in float64, in one reused scratch."""
-    scratch = np.empty(_COLUMNS * _ROWS)
     count, width = flat.shape
+    scratch = np.empty(_ELEMENTS)
     for left in range(0, width, _COLUMNS):
-        columns = slice(left, min(left + _COLUMNS, width))
-        wide = columns.stop - left
-        tall = max(1, scratch.size // wide)
+        columns = slice(left, left + _COLUMNS)
         for top in range(0, count, tall):
             rows = flat[top : top + tall, columns]
             tile = scratch[: rows.size].reshape(rows.shape)
             yield columns, np.subtract(rows, origin[columns], out=tile)
+
+
+@compiled(twin=_add_up, saves=2)
+def add_up(flat: Array, tall: int, origin: Array, total: Array, squares: Array) -> None:
+    """Bound by memory for numbers of 4 bytes and more, by arithmetic for shorter ones."""
+    count, width = flat.shape
+    sums, powers = np.empty(_STRIP), np.empty(_STRIP)
+    for left in range(0, width, _STRIP):
+        wide = min(_STRIP, width - left)
+        for top in range(0, count, tall):
+            sums[:] = powers[:] = 0
+            for row in range(top, min(top + tall, count)):
+                records, origins = flat[row, left : left + wide], origin[left : left + wide]
+                for n in range(wide):
+                    deviation = records[n] - origins[n]
+                    sums[n] += deviation
+                    powers[n] += deviation * deviation
+            for n in range(wide):
+                total[left + n] += sums[n]
+                squares[left + n] += powers[n]
 
 
 def finite_origin(record: Array) -> Array:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from thunderlike.errors import SpecError
+from thunderlike.kernels.centering import centered, deviations, norm
 from thunderlike.kernels.checks import is_between, is_whole
-from thunderlike.kernels.tiles import centered, deviations, norm, tiles
+from thunderlike.kernels.tiles import tiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +78,7 @@ def center(block: Array) -> Array:
            [ 0.,  0.,  0.]])
     """
     out = np.empty(block.shape, result_dtype(block.dtype))
-    for rows, tile in deviations(block):
+    for rows, tile, _ in deviations(block):
         out[rows] = tile
     return out
 
@@ -106,8 +107,8 @@ def standardize(block: Array) -> Array:
            [nan, nan, nan, nan]])
     """
     out = np.empty(block.shape, result_dtype(block.dtype))
-    for rows, tile in deviations(block):
-        np.divide(block[rows], _std(tile), out=out[rows], casting="same_kind")
+    for rows, _, norms in deviations(block):
+        np.divide(block[rows], _std(block, norms), out=out[rows], casting="same_kind")
     return out
 
 
@@ -136,8 +137,8 @@ def zscore(block: Array) -> Array:
            [nan, nan, nan, nan]])
     """
     out = np.empty(block.shape, result_dtype(block.dtype))
-    for rows, tile in deviations(block):
-        np.divide(tile, _std(tile), out=out[rows], casting="same_kind")
+    for rows, tile, norms in deviations(block):
+        np.divide(tile, _std(block, norms), out=out[rows], casting="same_kind")
     return out
 
 
@@ -276,8 +277,8 @@ def correlate(block: Array, signals: ArrayLike) -> Array:
     """
     against = _unit_signals(signals, block.shape[1])
     out = np.empty((len(block), len(against)), result_dtype(block.dtype))
-    for rows, tile in deviations(block):
-        out[rows] = np.clip(tile @ against.T / _size(tile), -1, 1)
+    for rows, tile, norms in deviations(block):
+        out[rows] = np.clip(tile @ against.T / _or_nan(norms), -1, 1)
     return out
 
 
@@ -314,15 +315,14 @@ def _by_tiles(function: Callable[[Array], Array], block: Array) -> Array:
     return out
 
 
-def _size(tile: Array) -> Array:
-    """Root of the sum of squares of each record, as a column; NaN instead of 0."""
-    length = norm(tile)
-    return np.where(length == 0, np.nan, length)
+def _or_nan(norms: Array) -> Array:
+    """NaN instead of 0: what is constant has no direction."""
+    return np.where(norms == 0, np.nan, norms)
 
 
-def _std(tile: Array) -> Array:
-    """Standard deviation of records that have been centered."""
-    return _size(tile) / np.sqrt(tile.shape[1])
+def _std(block: Array, norms: Array) -> Array:
+    """Standard deviations of records, by the norms of their deviations."""
+    return _or_nan(norms) / np.sqrt(block.shape[1])
 
 
 def _unit_signals(signals: ArrayLike, length: int) -> Array:
@@ -335,7 +335,7 @@ def _unit_signals(signals: ArrayLike, length: int) -> Array:
         )
     result_dtype(given.dtype)
     rows = np.array(np.atleast_2d(given), np.float64)
-    return centered(rows, rows) / _size(rows)
+    return centered(rows, rows) / _or_nan(norm(rows))
 
 
 @lru_cache(maxsize=8)

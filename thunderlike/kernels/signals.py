@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from thunderlike.errors import SpecError
+from thunderlike.kernels.centering import centered, deviations, norm
 from thunderlike.kernels.checks import is_whole
 from thunderlike.kernels.moments import sum_dtype
 from thunderlike.kernels.series import result_dtype
-from thunderlike.kernels.tiles import centered, deviations, norm, tiles
+from thunderlike.kernels.tiles import tiles
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -63,7 +64,7 @@ def fourier(block: Array, freq: int) -> Array:
             f"cycles from 0 to less than {half}, half the length"
         )
     out = np.empty((len(block), 2), result_dtype(block.dtype))
-    for rows, tile in deviations(block):
+    for rows, tile, _ in deviations(block):
         waves = rfft(tile, axis=1)[:, :half]
         at = waves[:, int(freq)]
         out[rows, 0] = np.abs(at) / norm(np.abs(waves))[:, 0]
@@ -156,8 +157,8 @@ def crosscorr(block: Array, signal: ArrayLike, lag: int = 0) -> Array:
     """
     lagged = _lagged(signal, block.shape[1], lag)
     out = np.empty((len(block), len(lagged)), result_dtype(block.dtype))
-    for rows, tile in deviations(block):
-        out[rows] = _unit(tile) @ lagged.T
+    for rows, tile, norms in deviations(block):
+        out[rows] = _unit(tile, norms) @ lagged.T
     return out
 
 
@@ -213,12 +214,12 @@ def _lagged(signal: ArrayLike, length: int, lag: int) -> Array:
         raise SpecError(f"lag {lag!r} must be a whole number from 0 to less than {length}")
     result_dtype(given.dtype)
     row = given.astype(np.float64)[np.newaxis]
-    bordered = np.pad(_unit(centered(row, row))[0], int(lag))
+    row = centered(row, row)
+    bordered = np.pad(_unit(row, norm(row))[0], int(lag))
     return np.lib.stride_tricks.sliding_window_view(bordered, length)[::-1].copy()
 
 
-def _unit(tile: Array) -> Array:
+def _unit(tile: Array, norms: Array) -> Array:
     """The tile itself with norm 1; what is 0 stays 0."""
-    length = norm(tile)
-    tile /= np.where(length == 0, 1, length)
+    tile /= np.where(norms == 0, 1, norms)
     return tile

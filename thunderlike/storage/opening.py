@@ -16,7 +16,7 @@ from thunderlike.storage.paths import AnyPath, resolve
 if TYPE_CHECKING:
     from thunderlike.storage.base import Store
 
-__all__ = ["local_file", "open_file"]
+__all__ = ["local_file", "open_file", "open_whole"]
 
 _BLOCK = 2**14  # bytes that a small read brings: a page's header and what stands around it
 _STEPS = 64  # small reads that are foreseen
@@ -57,6 +57,23 @@ def open_file(path: AnyPath, part: tuple[int, int] | None = None) -> BinaryIO:
     if part is not None:
         ranges.fetch(*part)
     return cast("BinaryIO", io.BufferedReader(ranges, _BLOCK))
+
+
+def open_whole(path: AnyPath) -> BinaryIO:
+    """Open a file of which all is wanted: on a disk as it is, from elsewhere in one request.
+
+    Examples
+    --------
+    >>> from thunderlike.storage import delete, write
+    >>> write("memory://digits", b"0123456789")
+    >>> open_whole("memory://digits").read(3)
+    b'012'
+    >>> delete("memory://digits")
+    """
+    store, address = resolve(path)
+    if isinstance(store, LocalStore):
+        return store.open(address)
+    return io.BytesIO(store.read(address))
 
 
 def local_file(path: AnyPath) -> Path | None:

@@ -1,0 +1,65 @@
+"""Loops that numba compiles give what their twins in numpy give, to the last bit."""
+
+import numpy as np
+import pytest
+
+from thunderlike.kernels.centering import deviations
+from thunderlike.kernels.moments import Moments
+from thunderlike.kernels.series import correlate, zscore
+
+DTYPES = ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"]
+SHAPES = [(1, 1), (70, 3000), (33, 8200), (600, 500), (5, 4097), (2, 20_000), (3, 7), (3, 128)]
+
+
+@pytest.fixture
+def both(monkeypatch):
+    """Call something in both forms."""
+    pytest.importorskip("numba")
+
+    def run(function, *given):
+        with np.errstate(all="ignore"):
+            monkeypatch.setenv("THUNDERLIKE_NUMBA", "0")
+            twin = function(*given)
+            monkeypatch.setenv("THUNDERLIKE_NUMBA", "always")
+            return twin, function(*given)
+
+    return run
+
+
+def block(shape, dtype):
+    made = (np.random.default_rng(3).normal(size=shape) * 100).astype(dtype)
+    if made.dtype.kind == "f":
+        made[0, 0], made[-1, -1] = np.nan, np.inf
+        made[len(made) // 2] = 0.1
+    return made
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_moments(both, shape, dtype):
+    twin, loops = both(Moments.of, block(shape, dtype))
+    np.testing.assert_array_equal(loops.mean, twin.mean)
+    np.testing.assert_array_equal(loops.m2, twin.m2)
+
+
+def all_deviations(given):
+    parts = [(tile.copy(), norms) for _, tile, norms in deviations(given)]
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_deviations(both, shape, dtype):
+    twin, loops = both(all_deviations, block(shape, dtype))
+    for ours, theirs in zip(loops, twin, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("layout", ["C", "F", "read only", "empty", "swapped"])
+def test_blocks_of_any_kind(both, layout):
+    given = block((40, 300), "f8" if layout != "swapped" else ">f8")
+    given = {"F": np.asfortranarray(given), "empty": given[:, :0]}.get(layout, given)
+    given.flags.writeable = layout != "read only"
+    for function in (zscore, lambda x: correlate(x, np.arange(x.shape[1]))):
+        twin, loops = both(function, given)
+        np.testing.assert_array_equal(loops, twin)
