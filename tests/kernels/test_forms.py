@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from thunderlike.kernels.centering import deviations
+from thunderlike.kernels.localcorr import LocalCorrelation
 from thunderlike.kernels.moments import Moments
 from thunderlike.kernels.series import correlate, zscore
 
@@ -29,7 +30,7 @@ def both(monkeypatch):
 def block(shape, dtype):
     made = (np.random.default_rng(3).normal(size=shape) * 100).astype(dtype)
     if made.dtype.kind == "f":
-        made[0, 0], made[-1, -1] = np.nan, np.inf
+        made.flat[0], made.flat[-1] = np.nan, np.inf
         made[len(made) // 2] = 0.1
     return made
 
@@ -40,6 +41,14 @@ def test_moments(both, shape, dtype):
     twin, loops = both(Moments.of, block(shape, dtype))
     np.testing.assert_array_equal(loops.mean, twin.mean)
     np.testing.assert_array_equal(loops.m2, twin.m2)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("shape", "size"), [((40, 90, 110), 3), ((3, 9, 8, 7), (2, 1, 4))])
+def test_local_correlation(both, shape, size, dtype):
+    twin, loops = both(LocalCorrelation.of, block(shape, dtype), size)
+    np.testing.assert_array_equal(loops.comoment, twin.comoment)
+    np.testing.assert_array_equal(loops.window.m2, twin.window.m2)
 
 
 def all_deviations(given):

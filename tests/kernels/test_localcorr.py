@@ -53,7 +53,7 @@ def test_a_large_offset_costs_no_digits():
 
 def test_images_larger_than_a_stretch(monkeypatch):
     monkeypatch.setattr(localcorr, "_PIXELS", 50)
-    monkeypatch.setattr(localcorr, "_ELEMENTS", 700)
+    monkeypatch.setattr(localcorr, "_FRAMES", 5)
     frames = movie((23, 20, 31), "int16")
     np.testing.assert_allclose(
         LocalCorrelation.of(frames, 3).result(), reference(frames, 3), atol=1e-12

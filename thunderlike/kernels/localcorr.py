@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import numpy as np
 
 from thunderlike.errors import SpecError
+from thunderlike.kernels.compiled import compiled
 from thunderlike.kernels.moments import Moments, finite_origin
 from thunderlike.kernels.windows import Windows, shifts, window_sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalCorrelation"]
 
-_PIXELS, _ELEMENTS = 2**14, 2**18  # a stretch of pixels; of all frames taken at once, 2 MiB
+_PIXELS, _FRAMES = 2**13, 2**5  # a stretch of pixels; with the frames taken at once, 2 MiB
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,32 +112,82 @@ def _shifted_sums(frames: Array, windows: Windows) -> tuple[Array, Array]:
     """
     origin, sums = np.zeros((2, frames.shape[1])), np.zeros((5, frames.shape[1]))
     first = finite_origin(frames[:1].sum(axis=0))
-    own = windows.centre
+    own, reach = windows.centre, np.array(windows.reach, np.int64).reshape(-1, 2)
+    form = add_up.form(frames.size, frames.dtype)
     for start, stop in windows.stretches(frames.shape[1], _PIXELS):
         seen = slice(start, stop + windows.halo)
-        here = slice(own, own + stop - start)
         total = np.zeros(seen.stop - start)
-        for deviations in _deviations(frames[:, seen], first[seen]):
-            total += deviations.sum(axis=0)
-            x, y = deviations[:, here], _window_sums(deviations, windows)
-            for product, (a, b) in zip(sums[2:], ((x, x), (y, y), (x, y)), strict=True):
-                product[start:stop] += np.einsum("ij,ij->j", a, b)
+        form(frames, start, first[seen], reach, own, total, sums[2:, start:stop])
         for row, values in ((origin, first[seen]), (sums, total)):
-            row[:2, start:stop] = values[here], _window_sums(values, windows)
+            row[:2, start:stop] = values[own : own + stop - start], _window_sums(values, reach)
     return origin, sums
 
 
-def _deviations(frames: Array, origin: Array) -> Iterator[Array]:
-    """A few frames at a time, less the origin, in one reused scratch."""
-    step = max(1, _ELEMENTS // len(origin))
-    scratch = np.empty((min(step, len(frames)), len(origin)))
-    for top in range(0, len(frames), step):
-        few = frames[top : top + step]
-        yield np.subtract(few, origin, out=scratch[: len(few)])
+def _add_up(
+    frames: Array,
+    start: int,
+    origin: Array,
+    reach: Array,
+    own: int,
+    total: Array,
+    products: Array,
+) -> None:
+    """Add up deviations from `origin` in a stretch of pixels, and x², y² and xy of its windows."""
+    scratch = np.empty((_FRAMES, len(origin)))
+    here = slice(own, own + products.shape[1])
+    for top in range(0, len(frames), _FRAMES):
+        few = frames[top : top + _FRAMES, start : start + len(origin)]
+        deviations = np.subtract(few, origin, out=scratch[: len(few)])
+        total += deviations.sum(axis=0)
+        x, y = deviations[:, here], _window_sums(deviations, reach)
+        for product, (a, b) in zip(products, ((x, x), (y, y), (x, y)), strict=True):
+            product += (a * b).sum(axis=0)
 
 
-def _window_sums(pixels: Array, windows: Windows) -> Array:
+@compiled(twin=_add_up, saves=4)
+def add_up(
+    frames: Array,
+    start: int,
+    origin: Array,
+    reach: Array,
+    own: int,
+    total: Array,
+    products: Array,
+) -> None:
+    """Bound by the second cache: each step goes over a stretch, in vector instructions."""
+    wide, long = products.shape[1], len(origin)
+    sums, powers, rooms = np.empty(long), np.empty((3, wide)), np.empty((3, long))
+    deviations, x = rooms[0], rooms[0, own : own + wide]
+    for top in range(0, len(frames), _FRAMES):
+        sums[:] = 0
+        powers[:] = 0
+        for frame in range(top, min(top + _FRAMES, len(frames))):
+            pixels = frames[frame, start : start + long]
+            for n in range(long):
+                deviations[n] = pixels[n] - origin[n]
+            for n in range(long):
+                sums[n] += deviations[n]
+            last, left = 0, long
+            for axis in range(len(reach)):
+                step, size = reach[axis]
+                left -= step * (size - 1)
+                before, around = rooms[last], rooms[1 + axis % 2, :left]
+                around[:] = before[:left]
+                for shift in range(step, step * size, step):
+                    shifted = before[shift : shift + left]
+                    for n in range(left):
+                        around[n] += shifted[n]
+                last = 1 + axis % 2
+            y = rooms[last, :wide]
+            for power, a, b in ((powers[0], x, x), (powers[1], y, y), (powers[2], x, y)):
+                for n in range(wide):
+                    power[n] += a[n] * b[n]
+        total += sums
+        products += powers
+
+
+def _window_sums(pixels: Array, reach: Array) -> Array:
     """Sum of each window, one axis after the other."""
-    for step, size in windows.reach:
+    for step, size in reach:
         pixels = reduce(np.add, shifts(pixels, step, size))
     return pixels
