@@ -9,8 +9,10 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import uuid
 from pathlib import Path
@@ -44,6 +46,8 @@ AWS = {
 
 
 def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="thunderlike-tests-")
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(AWS)
@@ -52,6 +56,20 @@ def pytest_configure(config):
     os.environ.setdefault("SPARK_CONF_DIR", str(conf))
     java = find_java()
     config.has_java = java is not None and java_version(java) >= LEAST_JAVA
+
+
+def pytest_sessionfinish(session, exitstatus):
+    session.config.failed = bool(exitstatus)
+
+
+def pytest_unconfigure(config):
+    """Leave nothing behind; where something failed, all that there is to look at."""
+    if hasattr(config, "workerinput"):
+        return
+    if getattr(config, "failed", False):
+        print(f"kept: {tempfile.tempdir}")
+    else:
+        shutil.rmtree(tempfile.tempdir, ignore_errors=True)
 
 
 def _engines(config):

@@ -59,11 +59,16 @@ def command(tmp_path, body, ranks):
 
 @pytest.fixture(autouse=True)
 def _tidy():
-    """A job that is killed leaves MPICH's memory behind."""
-    before = set(MEMORY.glob("mpich_shm_*"))
+    """A job that is killed leaves MPICH's memory behind, and what it had found of the machine."""
+    before = set(_of_mpich())
     yield
-    for left in set(MEMORY.glob("mpich_shm_*")) - before:
+    for left in set(_of_mpich()) - before:
         left.unlink(missing_ok=True)
+
+
+def _of_mpich():
+    yield from MEMORY.glob("mpich_shm_*")
+    yield from Path("/tmp").glob("hydra_hwloc_xmlfile_*")  # MPICH asks nobody where
 
 
 def started(tmp_path, body, ranks):
