@@ -3,11 +3,13 @@
     python benchmarks/rivals.py [NAME ...]
 
 Local engine: 500 images of 256 x 256, int16, 65 MB, and their 65 536 series in float32; dask on
-threads, one for each core. The loop is timed on some of the records, and scaled to all.
+threads, one for each core. The loop is timed on some of the records, and scaled to all. Ours runs
+as in a session that has gone on for a while, which is when numba's loops come in.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 def rows() -> Iterator[Row]:
     """Loading, images, series."""
+    os.environ["THUNDERLIKE_NUMBA"] = "always"
     rng = np.random.default_rng(0)
     movie = rng.integers(0, 4000, (500, 256, 256)).astype(np.int16)
     with dask.config.set(scheduler="threads"):
@@ -61,10 +64,12 @@ def images(movie: np.ndarray) -> Iterator[Row]:
     m = tl.images.fromarray(movie)
     d = da.from_array(movie, chunks=(32, 256, 256))
     for name in ("mean", "std", "max"):
+        ours = getattr(m, name)
         yield Row(
             name,
-            getattr(m, name),
+            ours,
             {
+                **({"no numba": without_numba(ours)} if name == "std" else {}),
                 "numpy": lambda name=name: getattr(movie, name)(axis=0),
                 "reading": lambda: read(movie),
                 "dask": lambda name=name: getattr(d, name)(axis=0).compute(),
@@ -90,7 +95,18 @@ def images(movie: np.ndarray) -> Iterator[Row]:
         lambda: m.gaussian_filter(2, fast=True),
         {"dask": lambda: d.map_blocks(over(gaussian), dtype=movie.dtype).compute()},
     )
-    yield Row("localcorr 3", lambda: m.localcorr(3), {"numpy": lambda: localcorr(movie, 3)})
+    pixels, around = (x.reshape(500, -1).T[:1024].copy() for x in (movie, uniform(movie)))
+    yield Row(
+        "localcorr 3",
+        lambda: m.localcorr(3),
+        {
+            "no numba": without_numba(lambda: m.localcorr(3)),
+            "loop": Scaled(
+                lambda: [np.corrcoef(*two) for two in zip(pixels, around, strict=True)], 64
+            ),
+            "numpy": lambda: localcorr(movie, 3),
+        },
+    )
     yield Row(
         "images to series",
         m.toseries,
@@ -122,6 +138,7 @@ def series(movie: np.ndarray) -> Iterator[Row]:
             name,
             ours,
             {
+                **({} if name == "detrend" else {"no numba": without_numba(ours)}),
                 "loop": Scaled(lambda f=each: [f(record) for record in x[:1024]], len(x) / 1024),
                 "numpy": single(lambda f=block: f(x)),
                 "reading": lambda: read(x),
@@ -129,6 +146,24 @@ def series(movie: np.ndarray) -> Iterator[Row]:
                 "dask, as exact": lambda f=block: d.map_blocks(exact, f, dtype=x.dtype).compute(),
             },
         )
+
+
+def without_numba(ours: Callable[[], object]) -> Callable[[], object]:
+    """Ours, as where numba is not installed."""
+
+    def run() -> object:
+        os.environ["THUNDERLIKE_NUMBA"] = "0"
+        try:
+            return ours()
+        finally:
+            os.environ["THUNDERLIKE_NUMBA"] = "always"
+
+    return run
+
+
+def uniform(movie: np.ndarray) -> np.ndarray:
+    """Each pixel's neighbourhood; the loop of Thunder is timed without making it."""
+    return ndimage.uniform_filter(movie.astype(float), (0, 3, 3))
 
 
 def read(array: np.ndarray) -> int:

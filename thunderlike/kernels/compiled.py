@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ __all__ = ["REPAYS", "Compiled", "compilable", "compiled", "installed"]
 
 REPAYS = 1e9  # ns that must be saved: what importing numba and loading a function takes
 _WHEN = "THUNDERLIKE_NUMBA"  # 0: as if it were not installed; always: from the first call on
+_ONE_AT_A_TIME = threading.Lock()
 _CHARS = "?bBhHiIlLqQfd"
 
 
@@ -100,7 +102,8 @@ class Compiled:
         early = self._missed < REPAYS and os.environ.get(_WHEN) != "always"
         if early or not all(map(compilable, dtypes)) or not installed():
             return self.twin
-        return _jit(self.loops, self._calls)
+        with _ONE_AT_A_TIME:  # two threads would compile everything twice
+            return _jit(self.loops, self._calls)
 
 
 def compilable(dtype: np.dtype[Any]) -> bool:
