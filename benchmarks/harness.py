@@ -10,6 +10,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import random
 import statistics
 import sys
 import time
@@ -48,11 +49,17 @@ class Row:
 
 
 def compared(row: Row, rounds: int) -> dict[str, float]:
-    """Median seconds of each variant, run in turns after one round that does not count."""
+    """Median seconds of each variant, run in turns after one round that does not count.
+
+    Each round has an order of its own: who comes after whom finds other caches, and the threads
+    of BLAS, which spin for a while when their work is done, take a core from the next.
+    """
     variants = {"ours": row.ours, **row.rivals}
     seconds: dict[str, list[float]] = {name: [] for name in variants}
+    order = random.Random(0)
     for turn in range(rounds + 1):
-        for name, call in variants.items():
+        for name, call in order.sample(list(variants.items()), len(variants)):
+            time.sleep(REST)
             started = time.perf_counter()
             call()
             if turn:
@@ -63,6 +70,7 @@ def compared(row: Row, rounds: int) -> dict[str, float]:
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"  # of the last whole run of each benchmark
+REST = 0.05  # s, that OpenBLAS's threads may stop spinning
 SLACK = 0.7  # of its budget that a ratio may fall to: machines differ, and drift
 
 

@@ -47,6 +47,11 @@ class Loader(ABC):
         """All records of a file as an array mapped from a disk of this machine, if they can be."""
         return None
 
+    @property
+    def threads(self) -> int | None:
+        """How many files to read at once from a disk, where that is not the number of cores."""
+        return None
+
 
 @dataclass(frozen=True)
 class FileSource:
@@ -104,7 +109,7 @@ class FileSource:
     @property
     def threads(self) -> int | None:
         """How many files to ask for at once, where that is not the number of cores."""
-        return storage.store_for(self.paths[0]).threads if self.paths else None
+        return storage.store_for(self.paths[0]).threads or self.load.threads if self.paths else None
 
     @classmethod
     def of(

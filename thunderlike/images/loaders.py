@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FortranPlanes", "PngImages", "RawPlanes", "TiffPlanes", "TiffVolumes"]
 
+_SHORT = 2**18  # bytes, of pixels that need no decoding
+
 
 @dataclass(frozen=True)
 class PngImages(Loader):
@@ -44,6 +46,12 @@ class TiffVolumes(Loader):
     """
 
     like: Index = field(repr=False)
+
+    @property
+    def threads(self) -> int | None:
+        """One, where a file is read in less time than threads take to hand over to one another."""
+        frame = self.like.frame
+        return 1 if frame is not None and frame.nbytes < _SHORT else None
 
     def read(self, path: str, first: int, last: int, out: Array) -> None:  # noqa: ARG002
         """Read page by page into place."""
