@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import socket
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,10 @@ def program(tmp_path, monkeypatch):
 
 
 def test_what_is_printed_is_run(program, tmp_path, capfd):
-    line = ["submit", "activity_map", "--master", "spark://h:1", "--queue", "q", "--"]
-    assert main([*line, "--images", "a b", "--", "x"]) == 7
+    with socket.create_server(("127.0.0.1", 0)) as answering:
+        master = f"spark://127.0.0.1:{answering.getsockname()[1]}"
+        line = ["submit", "activity_map", "--master", master, "--queue", "q", "--"]
+        assert main([*line, "--images", "a b", "--", "x"]) == 7
     printed = shlex.split(capfd.readouterr().out.replace("\\\n", ""))
     assert printed[0] == str(program)
     assert printed[1:] == (tmp_path / "words").read_text().splitlines()
@@ -50,6 +53,40 @@ def test_a_script_of_ones_own(program, tmp_path, capsys):
     error = capsys.readouterr().err
     assert error.startswith("error: theirs.py: no such script, and no job of ours: these are ")
     assert error.count("\n") == 1
+
+
+REFUSED = {
+    "no such core": (["--master", "local[x]"], "no Spark is at 'local[x]'"),
+    "no port": (["--master", "spark://head"], "give local[2], spark://HOST:7077"),
+    "no memory": (["--master", "local", "--driver-memory", "lots"], "such as 2g or 512m"),
+    "nowhere": (["--master", "local", "--deploy-mode", "aside"], "here (client) or there"),
+    "standalone": (["--master", "spark://h:1", "--deploy-mode", "cluster"], "no driver in Python"),
+    "no Spark there": (["--master", "spark://127.0.0.1:9"], "127.0.0.1:9: Connection refused"),
+    "no YARN": (["--master", "yarn"], "set HADOOP_CONF_DIR to its configuration"),
+}
+
+
+@pytest.mark.parametrize("wrong", REFUSED)
+def test_what_cannot_be_is_said_before_anything_starts(
+    wrong, program, tmp_path, monkeypatch, capsys
+):
+    for name in ("HADOOP_CONF_DIR", "YARN_CONF_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    given, says = REFUSED[wrong]
+    assert main(["submit", "convert", *given]) == 2
+    error = capsys.readouterr().err.splitlines()
+    assert error[-1].startswith("error: ")
+    assert says in error[-1]
+    assert not (tmp_path / "words").exists()
+
+
+@pytest.mark.usefixtures("program")
+def test_a_dry_run_packs_no_environment(tmp_path, capsys):
+    assert main(["submit", "convert", "--master", "yarn", "--dry-run"]) == 0
+    out, err = capsys.readouterr()
+    assert "--archives " in out
+    assert "is not there yet; without --dry-run it is packed first" in err
+    assert not list(tmp_path.rglob("*.tar.gz"))
 
 
 @pytest.mark.usefixtures("program")

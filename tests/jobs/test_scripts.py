@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 
 import thunderlike as tl
 from thunderlike.cli.scripts import convert, make_dataset, series_stats
@@ -26,6 +27,9 @@ def work(tmp_path, monkeypatch):
     values = np.random.default_rng(0).integers(0, 250, (N, 6, 7)).astype(np.uint8)
     tl.images.fromarray(values).totif(tmp_path / "movie")
     (tmp_path / "kinds.csv").write_text("kind\n" + "cat\n" * N)
+    gap = [f"{i},{'' if i == 3 else 'cat'}\n" for i in range(N)]
+    (tmp_path / "gap.csv").write_text("number,kind\n" + "".join(gap))
+    tifffile.imwrite(tmp_path / "pages.tif", values)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -90,9 +94,16 @@ def test_a_failure_is_one_line_and_exit_code_2(job, failure, work, capsys):
 
 
 WRONG = {
-    "no such format": (convert, ["--to", "dog"], "say the format to write with --to: tif, png"),
+    "no such format": (convert, ["--to", "dog"], "no format 'dog' to write: there are tif, png"),
+    "no format": (convert, ["--output", "day1"], "say the format to write with --to: tif, png"),
     "not these records": (convert, ["--to", "txt"], "txt files do not hold images"),
     "no percentile": (series_stats, ["--percentiles", "5,500"], "500.0 is no percentile"),
+    "a percentile twice": (series_stats, ["--percentiles", "5,5"], "give each percentile once"),
+    "a window for nothing": (series_stats, ["--window", "3"], "means nothing for the baseline"),
+    "one volume": (series_stats, ["--input", "pages.tif"], "give --nplanes 1 for an image of each"),
+    "a missing label": (make_dataset, ["--labels", "gap.csv:kind"], "no label for record 3"),
+    "no name": (make_dataset, ["--field", ""], "a field needs a name"),
+    "an empty path": (convert, ["--input", ""], "an empty path"),
     "no window": (series_stats, ["--baseline", "window"], "needs a window"),
     "another column": (make_dataset, ["--labels", "kinds.csv:kin"], "there is kind"),
     "no such labels": (make_dataset, ["--labels", "kin.csv"], "kin.csv: no such file"),
@@ -111,7 +122,18 @@ def test_what_only_one_job_refuses(wrong, work, capsys):
 
 
 @JOBS
-@pytest.mark.parametrize("bad", [["--inptu", "x"], ["--batch", "x"], ["--percentiles", "five"], []])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        ["--inptu", "x"],
+        ["--batch", "x"],
+        ["--batch", "-5"],
+        ["--npartitions", "0"],
+        ["--shape", "x"],
+        ["--percentiles", "five"],
+        [],
+    ],
+)
 def test_a_command_line_that_is_none_is_one_line(job, bad, capsys):
     with pytest.raises(SystemExit) as caught:
         job.main([*given(job), *bad] if bad else [])
@@ -123,13 +145,41 @@ def test_a_command_line_that_is_none_is_one_line(job, bad, capsys):
 
 
 @JOBS
+def test_a_mistyped_option_is_named_before_those_that_it_leaves_missing(job, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        job.main(["--inptu", "movie", "--output", "out"])
+    assert "there is no --inptu, did you mean --input? --help" in capsys.readouterr().err
+
+
+@JOBS
+def test_a_run_that_did_nothing_leaves_nothing(job, work, capsys):
+    (work / "movie" / "image-00003.tif").write_bytes(b"II*\0")
+    before = sorted(work.rglob("*"))
+    assert job.main(given(job)) == 2
+    assert "image-00003.tif" in capsys.readouterr().err
+    assert sorted(work.rglob("*")) == before
+
+
+def test_pages_taken_for_a_volume_are_noted(work, capsys):
+    assert convert.main(given(convert, input="pages.tif")) == 0
+    out, err = capsys.readouterr()
+    assert "1 records as hdf5" in out
+    assert err.startswith("note: the 12 pages of ")
+    assert "give --nplanes 1" in err
+    assert convert.main(given(convert, "--nplanes", "1", "--overwrite", input="pages.tif")) == 0
+    assert "12 records as hdf5" in capsys.readouterr().out
+
+
+@JOBS
 def test_overwrite_replaces_and_says_how_when_it_is_not_given(job, work, capfd):
     assert job.main(given(job)) == 0
     assert job.main(given(job)) == 2
     assert "--overwrite" in capfd.readouterr().err
     assert job.main(given(job, "--overwrite")) == 0
     assert job.main(given(job, "--dry-run")) == 0
-    assert "(there already)" in capfd.readouterr().out
+    assert "(there already: give --overwrite)" in capfd.readouterr().out
+    assert job.main(given(job, "--dry-run", "--overwrite")) == 0
+    assert "(will be replaced)" in capfd.readouterr().out
 
 
 @JOBS

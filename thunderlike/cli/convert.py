@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli.info import options, reading
+from thunderlike.cli.info_values import megabytes, positive
 
 if TYPE_CHECKING:
     import argparse
@@ -37,9 +38,13 @@ def add(commands: Any) -> None:
         "--to", metavar="NAME", help="format: tif png bin txt npy hdf5 zarr msgpack; by OUT's name"
     )
     parser.add_argument("--engine", choices=("local", "spark"), help="what reads and writes")
-    parser.add_argument("--npartitions", type=int, metavar="N", help="Spark: parts of a batch")
+    parser.add_argument("--npartitions", type=positive, metavar="N", help="Spark: parts of a batch")
     parser.add_argument(
-        "--batch", type=int, default=256, metavar="MB", help="in memory at a time (%(default)s)"
+        "--batch",
+        type=megabytes,
+        default=256 * 10**6,
+        metavar="MB",
+        help="in memory at a time (256)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace what we wrote there")
     reading(parser)
@@ -59,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     with progress():
         skipped = convert(
             contents, args.out, to, engine=engine, npartitions=args.npartitions,
-            batch=args.batch * 10**6, overwrite=args.overwrite,
+            batch=args.batch, overwrite=args.overwrite,
         )  # fmt: skip
     again = f", {skipped} batches of them by an earlier run" if skipped else ""
     print(f"{args.out}: {contents.collection.count()} records as {to}{again}")

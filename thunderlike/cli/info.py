@@ -5,10 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from thunderlike.cli.info_values import positive, shape
+
 if TYPE_CHECKING:
     import argparse
 
 __all__ = ["add", "options", "reading", "run"]
+
+_READING = (
+    *("format", "nplanes", "discard_extra", "recursive", "dataset", "axis", "shape", "dtype"),
+    "order",
+)
 
 DESCRIPTION = """\
 Say what is at a path: format, shape, dtype, size, and what the files tell of themselves. Headers
@@ -43,19 +50,32 @@ def reading(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how files are read."""
     group = parser.add_argument_group("how the files are read")
     group.add_argument("--format", metavar="NAME", help="by default their names tell")
-    group.add_argument("--series", action="store_true", help="take arrays for series, not images")
-    group.add_argument("--nplanes", type=int, metavar="N", help="TIFF, raw: an image every N pages")
+    group.add_argument(
+        "--series", action="store_true", help="take arrays for series, time last, not for images"
+    )
+    group.add_argument(
+        "--nplanes",
+        type=positive,
+        metavar="N",
+        help="TIFF, raw: an image every N pages, 1 for a movie in one file; by default all pages "
+        "of a file are one volume",
+    )
+    group.add_argument(
+        "--discard-extra", action="store_const", const=True, help="leave out what N does not divide"
+    )
+    group.add_argument(
+        "--recursive", action="store_const", const=True, help="files in folders below PATH as well"
+    )
     group.add_argument("--dataset", metavar="NAME", help="HDF5, Zarr: path of the array")
     group.add_argument("--axis", type=int, metavar="N", help="npy, HDF5, Zarr: counts the images")
-    group.add_argument("--shape", type=_shape, metavar="H,W", help="raw: of an image")
+    group.add_argument("--shape", type=shape, metavar="H,W", help="raw: of an image")
     group.add_argument("--dtype", metavar="NAME", help="raw, text: of the values")
     group.add_argument("--order", choices=("C", "F"), help="raw: which index runs fastest")
 
 
 def options(args: argparse.Namespace) -> dict[str, Any]:
     """What was given of them, as `look` takes it."""
-    names = ("format", "nplanes", "dataset", "axis", "shape", "dtype", "order")
-    return {"as_series": args.series, **{name: getattr(args, name) for name in names}}
+    return {"as_series": args.series, **{name: getattr(args, name) for name in _READING}}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -94,7 +114,3 @@ def _size(nbytes: int) -> str:
 def _short(value: Any) -> str:
     text = " ".join(str(value).split())
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _shape(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.replace("x", ",").split(","))

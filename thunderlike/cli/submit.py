@@ -36,7 +36,7 @@ exit codes: that of the job; 2 it cannot be sent, and one line says why
 """
 
 _OPTIONS = {
-    "deploy-mode": "where the driver runs: client (here) or cluster",
+    "deploy-mode": "where the driver runs: client (here, the default) or cluster",
     "name": "of the application",
     "driver-memory": "such as 2g",
     "executor-memory": "such as 4g",
@@ -44,9 +44,9 @@ _OPTIONS = {
     "num-executors": "YARN, Kubernetes",
     "total-executor-cores": "standalone",
     "queue": "YARN",
-    "files": "to be put beside each worker",
-    "jars": "to be put on the class path",
-    "packages": "of Maven",
+    "files": "files to be put beside each worker, with commas between them",
+    "jars": "jars of Java to be put on its class path, with commas between them",
+    "packages": "jars by their names in Maven, with commas between them",
 }
 
 
@@ -67,9 +67,13 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--profile", metavar="NAME", help="settings: standalone yarn kubernetes emr databricks"
     )
-    parser.add_argument("--ship", choices=("zip", "env", "none"), help="by default by the master")
+    parser.add_argument("--ship", choices=("zip", "env", "none"), help="what is sent, see below")
     parser.add_argument("--python", metavar="PATH", help="what the workers run")
-    parser.add_argument("--dry-run", action="store_true", help="print the line, and do not run it")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the line; pack no environment, and send nothing",
+    )
     group = parser.add_argument_group("passed on to spark-submit")
     group.add_argument(
         "--conf", action="append", default=[], metavar="NAME=VALUE", help="a setting; any number"
@@ -83,18 +87,27 @@ def run(args: argparse.Namespace) -> int:
     """Print the line, and run it."""
     import subprocess
 
-    from thunderlike.jobs.submitting import Submission, line, shown
+    from thunderlike.jobs.refusals import check_options, check_reachable
+    from thunderlike.jobs.submitting import Submission, line, missing, shown
+    from thunderlike.progress import progress
 
     _check(args)
     given = {name: getattr(args, name.replace("-", "_")) for name in _OPTIONS}
     options = {name: value for name, value in given.items() if value is not None}
-    words = line(
-        Submission(
-            _script(args.job), args.master, args.passed_on, args.profile, args.ship, args.python,
-            options, args.conf,
-        )
+    job = Submission(
+        _script(args.job), args.master, args.passed_on, args.profile, args.ship, args.python,
+        options, args.conf,
     )  # fmt: skip
+    check_options(options, args.master)
+    if not args.dry_run:
+        check_reachable(args.master)
+    with progress():
+        words = line(job, pack=not args.dry_run)
     print(shown(words), flush=True)
+    for archive in missing(words):
+        sys.stderr.write(
+            f"note: {archive} is not there yet; without --dry-run it is packed first\n"
+        )
     return 0 if args.dry_run else subprocess.run(words, check=False).returncode  # noqa: S603
 
 

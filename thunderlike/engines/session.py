@@ -9,12 +9,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.errors import EngineError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pyspark import SparkContext
 
 __all__ = [
@@ -146,9 +149,26 @@ def _start(master: str | None, settings: dict[str, str]) -> SparkContext:
         conf.set(name, value)
     for name, value in (_local() if local else {}).items():
         conf.setIfMissing(name, value)
-    started = SparkContext(conf=conf)
+    with _told(str(conf.get("spark.master"))):
+        started = SparkContext(conf=conf)
     atexit.register(started.stop)  # else Python workers complain that Java went before them
     return started
+
+
+@contextmanager
+def _told(master: str) -> Iterator[None]:
+    """Say in one line why there is no Spark: Java has printed where it happened."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkRuntimeError
+
+    try:
+        yield
+    except (Py4JError, PySparkRuntimeError) as error:
+        java = getattr(error, "java_exception", None)
+        why = java.getMessage() if java is not None else str(error)
+        raise EngineError(
+            f"Spark on {master} cannot be started: {' '.join(str(why).split())}"
+        ) from error
 
 
 def _local() -> dict[str, str]:

@@ -176,6 +176,8 @@ def plan(
     values = read_signal(signal)
     movie = find_movie(images, start=start, stop=stop, **options)
     count = movie.collection.count()
+    if movie.advice and len(values.values) != 1:
+        raise SpecError(movie.advice)
     fitting = values.matching(count, slice(start, stop), len(movie.files))
     return Plan(movie, fitting, str(output), sigma, npartitions)
 
@@ -254,7 +256,7 @@ def _write(found: ActivityMap, folder: str) -> None:
 def _told(plan: Plan, found: ActivityMap) -> dict[str, Any]:
     return {
         "input": plan.movie.told(),
-        "signal": {"file": found.signal.path, "name": found.signal.name},
+        "signal": {"file": storage.at(found.signal.path), "name": found.signal.name},
         "sigma": plan.sigma,
         "best": None if found.best is None else list(found.best),
         "best_correlation": found.best_correlation,

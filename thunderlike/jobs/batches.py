@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from thunderlike.jobs.targets import Target
     from thunderlike.storage import Entry
 
-__all__ = ["Batches", "fingerprint", "hidden", "loading", "written"]
+__all__ = ["PREPARED", "Batches", "fingerprint", "hidden", "loading", "written"]
+
+PREPARED = "movie.h5"  # beside the notes: what a job made first, to read from it
 
 Found = list[Any]
 
@@ -103,7 +105,10 @@ def written(
     with target.opened(storage.at(path), overwrite) as place:
         _prepare(work, json.dumps(plan, sort_keys=True, default=str).encode(), resume=resume)
         storage.write(storage.join(work, "place"), str(place).encode())
-        target.skipped = _batches(batches, work, target)
+        try:
+            target.skipped = _batches(batches, work, target)
+        finally:
+            _tidy(work)
         notes = [_noted(work, number) or [] for number in range(len(batches.starts))]
         target.finish(place, storage.join(work, "files"), [item for note in notes for item in note])
     storage.delete(work)
@@ -141,6 +146,12 @@ def _batches(batches: Batches, work: str, target: Target) -> int:
                 skipped += 1
             progress.advance(stop - start)
     return skipped
+
+
+def _tidy(work: str) -> None:
+    """Leave nothing of a run that failed before anything was done."""
+    if _noted(work, 0) is None and not storage.exists(storage.join(work, PREPARED)):
+        storage.delete(work)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from thunderlike import images, series, storage
 from thunderlike.engines.planned import PlannedEngine
 from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats import hdf5, sniff
+from thunderlike.images.loaders import TiffVolumes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,6 +78,17 @@ class Contents:
         }
 
     @property
+    def advice(self) -> str | None:
+        """What to do where all pages of one file became one image, and may have been a movie."""
+        load = getattr(self.source, "load", None)
+        if not isinstance(load, TiffVolumes) or len(self.files) > 1 or load.like.pages == 1:
+            return None
+        return (
+            f"the {load.like.pages} pages of {self._first} are taken as one volume: "
+            "give nplanes=1 for an image of each page"
+        )
+
+    @property
     def source(self) -> Source:
         """Where the records are."""
         return self.collection._records.source
@@ -124,7 +136,7 @@ def look(
     place = storage.at(path, credentials)
     if format is None and _is_zarr(place):
         format = "zarr"
-    name, files = _found(place, format)
+    name, files = _found(place, format, recursive=bool(options.get("recursive")))
     reader = _reader(name, as_series=as_series)
     given = {key: value for key, value in options.items() if value is not None}
     unknown = given.keys() - inspect.signature(reader).parameters.keys()
@@ -147,13 +159,13 @@ def _is_zarr(place: str) -> bool:
     return any(storage.exists(storage.join(place, name)) for name in names)
 
 
-def _found(place: str, format: str | None) -> tuple[str, list[Entry]]:
+def _found(place: str, format: str | None, *, recursive: bool) -> tuple[str, list[Entry]]:
     """The format at a place, and its files."""
     if format == "zarr":
         return format, storage.find(place, recursive=True)
     if format is not None and format not in FORMATS:
         raise SpecError(f"no format {format!r}; there are {', '.join(FORMATS)}")
-    files = storage.find(place)
+    files = storage.find(place, recursive=recursive)
     kinds = Counter(kind for file in files if (kind := _by_name(file.path)))
     if format is None and not kinds:
         format = _by_content(files[0].path)

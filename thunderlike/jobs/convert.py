@@ -36,6 +36,8 @@ def target_format(path: str, given: str | None = None) -> str:
     """
     extension = path.rstrip("/").rpartition(".")[2].lower()
     name = given or next((n for n, f in FORMATS.items() if extension in f.extensions), None)
+    if given and given not in FORMATS:
+        raise SpecError(f"no format {given!r} to write: there are {', '.join(FORMATS)}")
     if name not in FORMATS:
         raise SpecError(f"{path}: say the format to write with --to: {', '.join(FORMATS)}")
     return name

@@ -35,7 +35,7 @@ def read_labels(text: str, count: int) -> NDArray[Any]:
     ThunderlikeError
         As ``read_signal``, but that labels may be anything, and all equal.
     SpecError
-        For another number of them; names the file and both.
+        For another number of them, and for empty ones; names the file.
 
     Examples
     --------
@@ -52,6 +52,11 @@ def read_labels(text: str, count: int) -> NDArray[Any]:
             "counts as the names of columns"
         )
     texts = [str(value) for value in values]
+    if missing := [number for number, text in enumerate(texts) if not text.strip()]:
+        raise SpecError(
+            f"{path}: {name!r} has no label for record {missing[0]}, and {len(missing)} such in "
+            "all: give them one, or leave those records out"
+        )
     for kind in (int, float):
         try:
             return np.array([kind(text) for text in texts])

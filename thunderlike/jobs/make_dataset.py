@@ -41,6 +41,8 @@ class Plan:
         What each record is called.
     shard : int
         Bytes of the arrays in a shard, at most.
+    named_by : str, optional
+        Where the labels were read.
     """
 
     contents: Contents
@@ -48,6 +50,7 @@ class Plan:
     field: str = "data"
     labels: NDArray[Any] | None = None
     shard: int = FILE_BYTES
+    named_by: str | None = None
 
     @property
     def told(self) -> dict[str, Any]:
@@ -55,7 +58,11 @@ class Plan:
         if self.labels is None:
             return {"field": self.field, "labels": None}
         kinds = np.unique(self.labels)
-        told = {"dtype": str(self.labels.dtype), "different": len(kinds)}
+        told = {
+            "file": self.named_by,
+            "dtype": str(self.labels.dtype),
+            "different": len(kinds),
+        }
         return {"field": self.field, "labels": told | {"first": kinds[:10].tolist()}}
 
 
@@ -85,12 +92,14 @@ def plan(
     SpecError
         For a field that means something else in a sample, and for shards of no size.
     """
+    if not field:
+        raise SpecError("a field needs a name: that of the array in a sample")
     if field in ("key", "label"):
         raise SpecError(f"the field {field!r} is something else in a sample: give another name")
     if shard < 1:
         raise SpecError(f"a shard has 1 byte or more, not {shard}")
     named = None if labels is None else read_labels(labels, contents.collection.count())
-    return Plan(contents, output, field, named, shard)
+    return Plan(contents, output, field, named, shard, labels)
 
 
 def run(

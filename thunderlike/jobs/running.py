@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
     from thunderlike.engines import Engine
 
-__all__ = ["FAILED", "INTERRUPTED", "default_engine", "reported", "started"]
+__all__ = ["FAILED", "INTERRUPTED", "as_options", "default_engine", "reported", "started"]
 
 FAILED = 2
 INTERRUPTED = 130  # what a shell reports after Ctrl-C: 128 and the number of the signal
-# Arguments that errors name, as they are called on a command line: ``overwrite=True``, ``shape=``.
-_AS_OPTION = re.compile(
-    r"\b(axis|dataset|dtype|format|nplanes|order|overwrite|shape)=(?:True\b|(?=[\s,;:.]|$))"
+# Arguments that errors name: ``overwrite=True``, ``shape=``, ``start=3``, ``engine='local'``.
+_ARGUMENT = re.compile(
+    r"\b(axis|dataset|discard_extra|dtype|engine|format|nplanes|order|overwrite|perc|recursive|shape"
+    r"|sigma|start|stop|window)=('[^']*'|[\w.-]*\w)?"
 )
 
 
@@ -58,9 +59,27 @@ def reported(run: Callable[[], int], *, debug: bool) -> int:
         return FAILED
 
 
+def as_options(text: str) -> str:
+    """Call the arguments that an error names as they are called on a command line.
+
+    Examples
+    --------
+    >>> as_options("give overwrite=True, nplanes=1 or engine='local'")
+    'give --overwrite, --nplanes 1 or --engine local'
+    """
+
+    def option(found: re.Match[str]) -> str:
+        value = (found[2] or "").strip("'")
+        return f"--{found[1].replace('_', '-')}" + (
+            f" {value}" if value not in ("", "True") else ""
+        )
+
+    return _ARGUMENT.sub(option, text)
+
+
 def _say(text: str) -> None:
     """Write one line, whatever line breaks the text has."""
-    sys.stderr.write(_AS_OPTION.sub(r"--\1", " ".join(text.split())) + "\n")
+    sys.stderr.write(as_options(" ".join(text.split())) + "\n")
 
 
 def default_engine() -> str:

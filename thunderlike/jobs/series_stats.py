@@ -16,7 +16,7 @@ from thunderlike.engines import Spec
 from thunderlike.engines.planned import Part
 from thunderlike.errors import SpecError
 from thunderlike.formats import hdf5, raw
-from thunderlike.jobs.batches import Batches, fingerprint, hidden, loading, written
+from thunderlike.jobs.batches import PREPARED, Batches, fingerprint, hidden, loading, written
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.convert import BATCH
 from thunderlike.jobs.figures import DFF, Baseline, Figures
@@ -87,12 +87,23 @@ def plan(contents: Contents, output: str, figures: Figures) -> Plan:
     Raises
     ------
     SpecError
-        For a percentile that is none, a baseline that there is not, and for records that are no
-        real numbers, or none at all.
+        For a percentile that is none, or is there twice, a baseline that there is not, a window
+        that no baseline uses, for series of one value, and for records that are no real numbers,
+        or none at all.
     """
     made = Plan(contents, output, figures)
     if 0 in made.shape:
         raise SpecError(f"there is nothing to compute of values of shape {made.shape}")
+    if made.shape[-1] == 1:
+        raise SpecError(contents.advice or f"one image has no course in time: {made.shape} values")
+    if len(set(figures.names)) < len(figures.names):
+        raise SpecError(f"the maps would be {', '.join(figures.names)}: give each percentile once")
+    baseline = figures.baseline
+    if baseline and baseline.window is not None and not baseline.method.startswith("window"):
+        raise SpecError(
+            f"a window of {baseline.window} means nothing for the baseline {baseline.method!r}: "
+            "choose 'window' or 'window-exact'"
+        )
     figures.of(np.zeros((1, made.shape[-1]), contents.collection.dtype))  # what cannot be, now
     return made
 
@@ -178,7 +189,7 @@ class _Pixels:
 
     def _some(self, nbytes: int, start: int, stop: int) -> Records:
         # Beside the batches that are done: kept as long as they are, and of the same plan.
-        movie = storage.join(hidden(self.plan.output, "unfinished"), "movie.h5")
+        movie = storage.join(hidden(self.plan.output, "unfinished"), PREPARED)
         if not storage.exists(movie):
             target = Hdf5(self.plan.contents.collection, compression=None)  # is read once
             written(movie, target, loading(self.plan.contents.source, self.engine, nbytes), {})

@@ -10,9 +10,10 @@ import hashlib
 import io
 import os
 import sys
+import tempfile
 import uuid
 import zipfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +21,12 @@ from typing import TYPE_CHECKING, Any
 import thunderlike
 from thunderlike._lazy import optional
 from thunderlike.errors import StorageError, ThunderlikeError
+from thunderlike.progress import track
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["cache", "environment", "package"]
+__all__ = ["archive", "cache", "environment", "package"]
 
 _LEFT_OUT = ("__pycache__", ".pyc", ".md")
 _OF_THE_CLUSTER = ("pyspark", "py4j")  # brings its own, half a gigabyte of it
@@ -78,13 +80,13 @@ def environment(prefix: str | None = None) -> Path:
 
     Notes
     -----
-    Takes a minute for a gigabyte. A virtual environment has no Python of its own: that of which it
-    was made must be at the same path on every machine. One of conda is complete.
+    Takes a minute for a gigabyte, as an event of progress. A virtual environment has no Python of
+    its own: that of which it was made must be at the same path on every machine. One of conda is
+    complete.
     """
     root = Path(prefix or sys.prefix)
     conda = (root / "conda-meta").is_dir()
     library = optional("conda_pack" if conda else "venv_pack", extra="submit")
-    name = f"environment-{root.name.strip('.')}-{_short(_installed(root))}.tar.gz"
     env: Any = library.CondaEnv if conda else library.Env
 
     def pack(file: Path) -> None:
@@ -93,11 +95,31 @@ def environment(prefix: str | None = None) -> Path:
             found = env.from_prefix(str(root), **ignored) if conda else env(str(root))
             for left in _OF_THE_CLUSTER:
                 found = found.exclude(f"*/site-packages/{left}/*")
-            found.pack(str(file), format="tar.gz", force=True)
+            with track("packing the environment", 1) as work, _room_for_drafts(file.parent):
+                found.pack(str(file), format="tar.gz", force=True)
+                work.advance(1)
         except Exception as error:  # of whichever library it was
             raise StorageError(f"{root}: cannot be packed: {error}") from error
 
-    return _kept(name, pack)
+    return _kept(archive(prefix).name, pack)
+
+
+def archive(prefix: str | None = None) -> Path:
+    """Where :func:`environment` puts its archive; it may not be there yet."""
+    root = Path(prefix or sys.prefix)
+    return cache() / f"environment-{root.name.strip('.')}-{_short(_installed(root))}.tar.gz"
+
+
+@contextmanager
+def _room_for_drafts(folder: Path) -> Iterator[None]:
+    """Have a library's temporary files made where they are removed even after Ctrl-C."""
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory(prefix=".packing-", dir=folder) as room:
+        tempfile.tempdir = room
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 def _zip(folder: Path) -> bytes:

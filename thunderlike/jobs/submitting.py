@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 import sys
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import thunderlike
 from thunderlike.errors import EngineError, SpecError
 from thunderlike.jobs import shipping
+from thunderlike.jobs.refusals import MASTER, check_no_secret, check_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +24,7 @@ __all__ = [
     "SHIPMENTS",
     "Submission",
     "line",
+    "missing",
     "profile_for",
     "settings_of",
     "shown",
@@ -36,8 +37,6 @@ SHIPMENTS = ("zip", "env", "none")
 
 _CONF = Path(thunderlike.__file__).parent / "conf"
 _UNPACKED = "environment"  # where an archive of that name is unpacked, beside each worker
-# As Spark's own `spark.redaction.regex`; a setting that names a file holds no secret.
-_SECRET = re.compile(r"secret|password|token|access[._]?key|credential", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,14 @@ class Submission:
     conf: Sequence[str] = ()
 
 
-def line(job: Submission) -> list[str]:
+def line(job: Submission, *, pack: bool = True) -> list[str]:
     """Build the line, and make what it ships.
+
+    Parameters
+    ----------
+    job : Submission
+    pack : bool
+        Make the archive of an environment as well, which takes minutes; else only name it.
 
     Returns
     -------
@@ -87,8 +92,8 @@ def line(job: Submission) -> list[str]:
     Raises
     ------
     SpecError
-        For a setting that is none, and for a secret in a setting or argument: everybody on this
-        machine could read it.
+        For a master, an amount of memory or a setting that is none, and for a secret in a setting
+        or argument: everybody on this machine could read it.
     EngineError
         Where there is no ``spark-submit``.
     StorageError, MissingExtra
@@ -101,15 +106,28 @@ def line(job: Submission) -> list[str]:
     (['--master', 'local[2]'], ['job.py', '--input', 'a b'])
     """
     profile = profile_for(job.master, job.profile)
+    check_options(job.options or {}, job.master)
     ship = job.ship or _usual_shipment(job.master, profile)
     words = [spark_submit(), "--master", job.master]
     for name, value in (job.options or {}).items():
         words += [f"--{name}", value]
     for setting in _settings(job, profile, ship):
         words += ["--conf", setting]
-    words += [*_shipped(ship), job.script, *job.arguments]
-    _check_no_secret(words)
+    words += [*_shipped(ship, pack=pack), job.script, *job.arguments]
+    check_no_secret(words)
     return words
+
+
+def missing(words: Sequence[str]) -> list[Path]:
+    """Archives that a line names, and that have not been made yet.
+
+    Examples
+    --------
+    >>> missing(["spark-submit", "--archives", "/nowhere/env.tar.gz#environment", "job.py"])
+    [PosixPath('/nowhere/env.tar.gz')]
+    """
+    files = [Path(word.partition("#")[0]) for word in words if word.endswith(f"#{_UNPACKED}")]
+    return [file for file in files if not file.exists()]
 
 
 def shown(words: Sequence[str]) -> str:
@@ -142,7 +160,7 @@ def profile_for(master: str, given: str | None = None) -> str | None:
     kinds = {"spark://": "standalone", "yarn": "yarn", "k8s://": "kubernetes"}
     found = (kind for start, kind in kinds.items() if master.startswith(start))
     usual = next(found, None)
-    if usual is None and not master.startswith("local"):
+    if not MASTER.fullmatch(master):
         raise SpecError(
             f"no Spark is at {master!r}: give local[2], spark://HOST:7077, yarn or "
             "k8s://https://HOST:PORT as master"
@@ -223,29 +241,14 @@ def _pythons(job: Submission, ship: str) -> dict[str, str]:
     }
 
 
-def _shipped(ship: str) -> list[str]:
+def _shipped(ship: str, *, pack: bool) -> list[str]:
     if ship not in SHIPMENTS:
         raise SpecError(f"nothing is shipped as {ship!r}: there is {', '.join(SHIPMENTS)}")
     if ship == "none":
         return []
     # The package goes besides the environment, where it may be installed as a link to a checkout.
-    archive = ["--archives", f"{shipping.environment()}#{_UNPACKED}"] if ship == "env" else []
+    archive = []
+    if ship == "env":
+        packed = shipping.environment() if pack else shipping.archive()
+        archive = ["--archives", f"{packed}#{_UNPACKED}"]
     return [*archive, "--py-files", str(shipping.package())]
-
-
-def _check_no_secret(words: Sequence[str]) -> None:
-    """Refuse a line that shows what nobody else may see."""
-    for word in words:
-        name, equals, value = word.partition("=")
-        file = name.lower().endswith(("file", "path"))
-        if equals and value and name.startswith("spark.") and _SECRET.search(name) and not file:
-            raise SpecError(
-                f"{name} is a secret, and everybody here can read a command line: put it into "
-                "spark-defaults.conf of your SPARK_CONF_DIR"
-            )
-    for name, value in os.environ.items():
-        if _SECRET.search(name) and len(value) > 7 and any(value in word for word in words):
-            raise SpecError(
-                f"the line would show the value of {name}, and everybody here can read a command "
-                "line: let the workers find it in their own environment, role or ~/.aws"
-            )

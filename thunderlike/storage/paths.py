@@ -273,7 +273,9 @@ def delete(path: AnyPath) -> None:
 
 def _text(path: AnyPath) -> str:
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
-    if not isinstance(text, str) or not text or "\0" in text:
+    if text == "":
+        raise SpecError("an empty path: give that of a file or a folder")
+    if not isinstance(text, str) or "\0" in text:
         raise SpecError(f"a path is text, or an object such as pathlib.Path, not {path!r}")
     return text
 

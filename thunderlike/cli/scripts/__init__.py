@@ -8,14 +8,16 @@ what all of them share stands here. To add one, write it beside ``activity_map.p
 from __future__ import annotations
 
 import argparse
+import difflib
 import shlex
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from thunderlike import storage
+from thunderlike.cli.info_values import megabytes, positive
 from thunderlike.config import current
-from thunderlike.jobs.running import FAILED, default_engine, reported, started
+from thunderlike.jobs.running import FAILED, as_options, default_engine, reported, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -55,8 +57,18 @@ def command_line(description: str, examples: str) -> argparse.ArgumentParser:
 class _CommandLine(argparse.ArgumentParser):
     """Says what is wrong with a command line in one line, as everything else that is."""
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Name a mistyped option before those that are missing because of it."""
+        for word in sys.argv[1:] if args is None else args:
+            name, known = word.partition("=")[0], self._option_string_actions
+            if name.startswith("--") and name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                self.error(f"there is no {name}" + (f", did you mean {near[0]}?" if near else ""))
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
-        self.exit(FAILED, f"error: {message}; --help explains every option\n")
+        end = "" if message.endswith("?") else ";"
+        self.exit(FAILED, f"error: {message}{end} --help explains every option\n")
 
 
 def where(parser: argparse.ArgumentParser) -> None:
@@ -69,16 +81,25 @@ def where(parser: argparse.ArgumentParser) -> None:
         help="numpy on threads in this process, or Spark; by default spark if spark-submit started "
         "this, else local",
     )
-    add("--npartitions", type=int, metavar="N", help="parts to spread the records over, on Spark")
-    add("--overwrite", action="store_true", help="replace what this job wrote there before")
+    add("--npartitions", type=positive, metavar="N", help="parts to spread records over, on Spark")
+    add(
+        "--overwrite",
+        action="store_true",
+        help="replace what is there, if it is a file of the same format or a folder that holds "
+        "nothing but what such jobs write",
+    )
     add("--dry-run", action="store_true", help="say what would be done, and do nothing")
     add("--debug", action="store_true", help="show where an error was raised")
 
 
-def batches(parser: argparse.ArgumentParser, what: str, default: int | None = 256) -> None:
+def batches(
+    parser: argparse.ArgumentParser,
+    what: str = "in memory at a time; what is done is noted after each (256)",
+    default: int | None = 256 * 10**6,
+) -> None:
     """Add the options of a job that does its work in batches."""
     add = parser.add_argument
-    add("--batch", type=int, default=default, metavar="MB", help=f"{what} ({default or 256})")
+    add("--batch", type=megabytes, default=default, metavar="MB", help=what)
     add(
         "--resume",
         action=argparse.BooleanOptionalAction,
@@ -113,12 +134,16 @@ def contained(path: str, contents: Contents) -> str:
     spec = contents.source.spec
     size = f"{' x '.join(map(str, spec.shape))} {spec.dtype}, {spec.nbytes / 1e6:.1f} MB"
     kind = type(contents.collection).__name__.lower()
-    return f"{path}: {contents.format}, {spec.count} {kind} of {size}"
+    advice = f" ({as_options(contents.advice)})" if contents.advice else ""
+    return f"{path}: {contents.format}, {spec.count} {kind} of {size}{advice}"
 
 
-def placed(path: str) -> str:
-    """A path to be written, and whether something is there."""
-    return f"{path} (there already)" if storage.exists(path) else path
+def placed(options: argparse.Namespace) -> str:
+    """The path to be written, and what becomes of something that is there."""
+    if not storage.exists(options.output):
+        return str(options.output)
+    then = "will be replaced" if options.overwrite else "there already: give --overwrite"
+    return f"{options.output} ({then})"
 
 
 def before(summary: Mapping[str, Any]) -> str:

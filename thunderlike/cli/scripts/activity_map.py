@@ -109,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
         **reading_options(options),
     )
     if options.dry_run:
-        print(scripts.described(_rows(options.images, plan, options.engine)))
+        print(scripts.described(_rows(options, plan)))
         return 0
     with progress():
         found, summary = activity_map.run(
@@ -124,15 +124,15 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(images: str, plan: activity_map.Plan, engine: str) -> dict[str, str]:
+def _rows(options: argparse.Namespace, plan: activity_map.Plan) -> dict[str, str]:
     signal = plan.signal
     values = f"{len(signal.values)} values, {signal.values.min():g} to {signal.values.max():g}"
     return {
-        "images": scripts.contained(images, plan.movie),
+        "images": scripts.contained(options.images, plan.movie),
         "signal": f"{signal.path}: {signal.name}, {values}",
-        "engine": scripts.spread(engine, plan.movie.source, plan.npartitions),
+        "engine": scripts.spread(options.engine, plan.movie.source, plan.npartitions),
         "smooth": f"sigma {plan.sigma:g} pixels" if plan.sigma else "no",
-        "output": f"{scripts.placed(plan.output)}: {', '.join(activity_map.OUTPUTS)}",
+        "output": f"{scripts.placed(options)}: {', '.join(activity_map.OUTPUTS)}",
     }
 
 

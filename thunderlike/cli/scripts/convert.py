@@ -16,7 +16,7 @@ from thunderlike.cli.info import options as reading_options
 from thunderlike.cli.info import reading
 from thunderlike.jobs import convert
 from thunderlike.jobs.contents import FORMATS, Contents, look
-from thunderlike.jobs.running import started
+from thunderlike.jobs.running import as_options, started
 from thunderlike.jobs.summaries import beside
 from thunderlike.progress import progress
 
@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     add("--input", required=True, metavar="PATH", help="a file, a folder or a quoted pattern")
     add("--output", required=True, metavar="PATH", help="a file for npy and HDF5, else a folder")
     add("--to", metavar="NAME", help="the format to write; by default OUTPUT's name tells")
-    scripts.batches(options, "read and written between two notes of what is done")
+    scripts.batches(options)
     reading(options)
     scripts.where(options)
     return options
@@ -78,9 +78,11 @@ def run(options: argparse.Namespace) -> int:
     with progress():
         summary = convert.run(
             contents, options.output, to, started(options.engine), npartitions=options.npartitions,
-            batch=options.batch * 10**6, overwrite=options.overwrite, resume=options.resume,
+            batch=options.batch, overwrite=options.overwrite, resume=options.resume,
             command=scripts.command(),
         )  # fmt: skip
+    if contents.advice:
+        sys.stderr.write(f"note: {as_options(contents.advice)}\n")
     done = f"{contents.collection.count()} records as {to}{scripts.before(summary)}"
     print(f"{options.output}: {done}; {scripts.speed(summary)}")
     return 0
@@ -90,7 +92,7 @@ def _rows(contents: Contents, to: str, options: argparse.Namespace) -> dict[str,
     return {
         "input": scripts.contained(options.input, contents),
         "engine": scripts.spread(options.engine, contents.source, options.npartitions),
-        "output": f"{scripts.placed(options.output)}: {to}",
+        "output": f"{scripts.placed(options)}: {to}",
         "summary": beside(options.output),
     }
 

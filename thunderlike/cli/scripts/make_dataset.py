@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from thunderlike.cli import scripts
 from thunderlike.cli.info import options as reading_options
 from thunderlike.cli.info import reading
+from thunderlike.cli.info_values import megabytes
 from thunderlike.jobs import make_dataset
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.running import started
@@ -68,11 +69,17 @@ def parser() -> argparse.ArgumentParser:
         "--labels",
         metavar="FILE[:NAME]",
         help="one for each image, in their order: a column of a text file whose first line names "
-        "the columns, or JSON: a list, or of {name, value}; numbers stay numbers",
+        "the columns, or JSON: a list, or of {name, value}; none is empty; numbers stay numbers",
     )
     add("--field", default="data", metavar="NAME", help="of the array in a sample (%(default)s)")
-    add("--shard", type=float, default=64, metavar="MB", help="of a file of samples (%(default)s)")
-    scripts.batches(options, "read and written between two notes of what is done")
+    add(
+        "--shard",
+        type=megabytes,
+        default=64 * 10**6,
+        metavar="MB",
+        help="of a file of samples (64)",
+    )
+    scripts.batches(options)
     reading(options)
     scripts.where(options)
     return options
@@ -85,14 +92,14 @@ def run(options: argparse.Namespace) -> int:
         options.output,
         field=options.field,
         labels=options.labels,
-        shard=int(options.shard * 10**6),
+        shard=options.shard,
     )
     if options.dry_run:
         print(scripts.described(_rows(plan, options)))
         return 0
     with progress():
         summary = make_dataset.run(
-            plan, started(options.engine), batch=options.batch * 10**6,
+            plan, started(options.engine), batch=options.batch,
             npartitions=options.npartitions, overwrite=options.overwrite, resume=options.resume,
             command=scripts.command(),
         )  # fmt: skip
@@ -109,7 +116,7 @@ def _rows(plan: make_dataset.Plan, options: argparse.Namespace) -> dict[str, str
         "labels": named,
         "engine": scripts.spread(options.engine, plan.contents.source, options.npartitions),
         "shards": f"of {plan.shard / 1e6:g} MB, arrays called {plan.field!r}",
-        "output": scripts.placed(options.output),
+        "output": scripts.placed(options),
         "summary": beside(options.output),
     }
 

@@ -8,13 +8,13 @@ What it computes stands in thunderlike/jobs/series_stats.py; this file only read
 
 from __future__ import annotations
 
-import argparse
 import sys
 from typing import TYPE_CHECKING
 
 from thunderlike.cli import scripts
 from thunderlike.cli.info import options as reading_options
 from thunderlike.cli.info import reading
+from thunderlike.cli.info_values import numbers, positive
 from thunderlike.jobs import series_stats
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.running import started
@@ -22,6 +22,7 @@ from thunderlike.jobs.series_stats import Baseline, Figures
 from thunderlike.progress import progress
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 __all__ = ["main", "parser", "run"]
@@ -69,13 +70,15 @@ def parser() -> argparse.ArgumentParser:
     add("--output", required=True, metavar="DIR", help="the folder to write; empty, or not there")
     add(
         "--percentiles",
-        type=_numbers,
+        type=numbers,
         default=Figures.percentiles,
         metavar="Q,Q",
         help="those of each pixel over time, from 0 to 100 (5,50,95)",
     )
     _baseline(options)
-    scripts.batches(options, "values in memory at a time; on Spark all unless this is given", None)
+    scripts.batches(
+        options, "values in memory at a time (256); on Spark all unless this is given", None
+    )
     reading(options)
     scripts.where(options)
     return options
@@ -88,25 +91,25 @@ def _baseline(options: argparse.ArgumentParser) -> None:
         choices=("percentile", "mean", "window", "window-exact"),
         default=Baseline.method,
         help="a percentile of the pixel's series, its mean, or a percentile of a window around "
-        "each image (%(default)s)",
+        "each image: 'window' by rank, and fast, 'window-exact' interpolated, and shorter at the "
+        "ends (%(default)s)",
     )
-    add("--perc", type=float, default=Baseline.perc, metavar="Q", help="which (%(default)g)")
-    add("--window", type=int, metavar="N", help="images in a window")
+    add(
+        "--perc",
+        type=float,
+        default=Baseline.perc,
+        metavar="Q",
+        help="which percentile, of the series or the window, from 0 to 100 (%(default)g)",
+    )
+    add("--window", type=positive, metavar="N", help="images in a window; needed by both windows")
     add(
         "--offset",
         type=float,
         default=Baseline.offset,
         metavar="X",
-        help="added to the baseline that divides, so that one of zero does not (%(default)s)",
+        help="added to the baseline b in (y - b) / (b + X), lest it divide by 0 (%(default)s)",
     )
     add("--no-dff", action="store_true", help="leave dff.h5 out")
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} are no numbers: give some, as 5,50") from None
 
 
 def run(options: argparse.Namespace) -> int:
@@ -132,8 +135,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _batch(options: argparse.Namespace) -> int | None:
     """Bytes at a time; None for all, which Spark takes in its own parts."""
-    batch = options.batch or (256 if options.engine == "local" else None)
-    return batch and batch * 10**6
+    return options.batch or (256 * 10**6 if options.engine == "local" else None)
 
 
 def _rows(
@@ -148,7 +150,7 @@ def _rows(
         "maps": ", ".join(plan.figures.names),
         "dF/F": f"baseline {baseline.method}, offset {baseline.offset:g}" if baseline else "no",
         "memory": "as Spark has it" if batch is None else f"{batch / 1e6:.0f} MB at a time",
-        "output": f"{scripts.placed(options.output)}: {', '.join(plan.outputs)}",
+        "output": f"{scripts.placed(options)}: {', '.join(plan.outputs)}",
     }
 
 

@@ -1,0 +1,65 @@
+"""What stands behind an option, read and checked, so that argparse names the option."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+
+__all__ = ["megabytes", "numbers", "positive", "shape"]
+
+
+def positive(text: str) -> int:
+    """Read a whole number from 1 up.
+
+    Examples
+    --------
+    >>> positive("12")
+    12
+    """
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is no whole number from 1 up")
+    return int(text)
+
+
+def megabytes(text: str) -> int:
+    """Read megabytes, some more than 0, as bytes.
+
+    Examples
+    --------
+    >>> megabytes("0.5")
+    500000
+    """
+    try:
+        found = int(float(text) * 10**6)
+    except (ValueError, OverflowError):
+        found = 0
+    if found < 1:
+        raise ArgumentTypeError(f"{text!r} are no megabytes: give a number above 0")
+    return found
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Read numbers with commas between them.
+
+    Examples
+    --------
+    >>> numbers("5,50")
+    (5.0, 50.0)
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} are no numbers: give some, as 5,50") from None
+
+
+def shape(text: str) -> tuple[int, ...]:
+    """Read sizes with commas, or an x, between them.
+
+    Examples
+    --------
+    >>> shape("512,256"), shape("512x256")
+    ((512, 256), (512, 256))
+    """
+    try:
+        return tuple(positive(part.strip()) for part in text.replace("x", ",").split(","))
+    except ArgumentTypeError:
+        raise ArgumentTypeError(f"{text!r} is no shape: give sizes, as 512,512") from None
