@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -92,3 +93,15 @@ def test_local_workers_run_our_python_unless_told_otherwise(spark_context, monke
     spark_context.pythonExec = "/opt/python"
     engine_for(spark_context)
     assert spark_context.pythonExec == "/opt/python"
+
+
+@pytest.mark.spark
+def test_a_spark_that_cannot_be_started_is_an_error_in_one_line():
+    code = "import thunderlike as tl; tl.spark.context('local[x]')"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=100
+    )
+    last = ran.stderr.splitlines()[-1]
+    assert last.startswith("thunderlike.errors.EngineError: Spark on local[x] cannot be started: ")
+    assert "Could not parse Master URL" in last
+    assert "at org.apache.spark" not in ran.stderr.partition("Traceback")[0]  # Java's own pages
