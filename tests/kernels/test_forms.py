@@ -5,7 +5,7 @@ import pytest
 
 from thunderlike.kernels.centering import deviations
 from thunderlike.kernels.localcorr import LocalCorrelation
-from thunderlike.kernels.moments import Moments
+from thunderlike.kernels.moments import Moments, Total
 from thunderlike.kernels.series import correlate, zscore
 
 DTYPES = ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"]
@@ -54,6 +54,14 @@ def test_local_correlation(both, shape, size, dtype):
 def all_deviations(given):
     parts = [(tile.copy(), norms) for _, tile, norms in deviations(given)]
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, "f2", "c8", ">i2"])
+@pytest.mark.parametrize("shape", [*SHAPES, (40_000, 3), (4, 3, 5), (4,)])
+def test_totals(both, shape, dtype):
+    twin, loops = both(Total.of, block(shape, dtype))
+    np.testing.assert_array_equal(loops.total, twin.total)
+    assert loops.total.dtype == twin.total.dtype
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -200,7 +200,12 @@ class Total:
         dtype = sum_dtype(block.dtype)
         long = np.result_type(dtype, np.float64) if dtype.kind in "fc" else dtype
         fast = np.dtype(f"{long.kind}4") if _is_short(block) else long
-        total = np.add.reduce(block, axis=0, dtype=fast)
+        total = np.zeros(block.shape[1:], fast)
+        if block.size and block.flags.c_contiguous:
+            form = sum_rows.form(block.size, block.dtype, fast)
+            form(block.reshape(len(block), -1), total.reshape(-1))
+        else:
+            sum_rows.twin(block, total)
         return cls(len(block), total.astype(long, copy=False), dtype)
 
     @np.errstate(all="ignore")
@@ -219,6 +224,20 @@ class Total:
     def mean(self) -> Array:
         """The mean, float64 for real numbers; NaN without records."""
         return self.total / self.count
+
+
+def _sum_rows(flat: Array, total: Array) -> None:
+    """Add all rows to `total`."""
+    total += np.add.reduce(flat, axis=0, dtype=total.dtype)
+
+
+@compiled(twin=_sum_rows, saves=0.3)
+def sum_rows(flat: Array, total: Array) -> None:
+    """Bound by memory: the rows are read once, their sum stays in the second cache."""
+    for row in range(len(flat)):
+        numbers = flat[row]
+        for n in range(len(total)):
+            total[n] += numbers[n]
 
 
 def _is_short(block: Array) -> bool:
