@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli import convert, datasets, demo, doctor, info, ls, submit
 from thunderlike.cli.checks.versions import Versions
+from thunderlike.cli.options import OneLine
 from thunderlike.jobs.running import FAILED, reported
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises
     ------
     SystemExit
-        For ``--help`` and ``--version``, and with 2 for words that argparse does not understand.
+        For ``--help`` and ``--version``, and with 2 for words that are not understood.
 
     Examples
     --------
@@ -76,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = OneLine(
         prog="thunderlike",
         description="Images and time series too big to loop over: numpy here, the same on Spark.",
         epilog=_TEACH,
@@ -92,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-class _Command(argparse.ArgumentParser):
+class _Command(OneLine):
     """The parser of a command: it takes ``--debug`` as well, for that is where one adds it.
 
     Parameters

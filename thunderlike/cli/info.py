@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from thunderlike.cli.info_values import positive, shape
+from thunderlike.cli.options import positive, shape
 
 if TYPE_CHECKING:
     import argparse

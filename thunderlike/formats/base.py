@@ -199,7 +199,10 @@ def read_into(
         count = stream.readinto(wanted[filled:])  # type: ignore[attr-defined]
         if not count:
             end = start + len(wanted)
-            raise FormatError(f"cut short: numbers end at byte {end}, the file at {start + filled}")
+            raise FormatError(
+                f"cut short: numbers end at byte {end}, the file at {start + filled}; "
+                "copy it again, or leave it out"
+            )
         filled += count
     if stored is not None and not stored.isnative:
         out.byteswap(inplace=True)

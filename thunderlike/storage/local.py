@@ -179,6 +179,8 @@ def _make(folder: Path) -> None:
     if folder.is_dir():
         return
     for one in (folder, *folder.parents):
+        if one.is_file():
+            raise NotADirectoryError(errno.ENOTDIR, "a file stands where a folder would")
         if PARTIAL.fullmatch(one.name) and not one.exists():
             raise NotFound(f"{one}: what was written there is finished, or was given up")
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,12 +12,12 @@ import difflib
 import shlex
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
-from thunderlike.cli.info_values import megabytes, positive
+from thunderlike.cli.options import OneLine, megabytes, positive
 from thunderlike.config import current
-from thunderlike.jobs.running import FAILED, as_options, default_engine, reported, started
+from thunderlike.jobs.running import as_options, default_engine, reported, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,21 +54,17 @@ def command_line(description: str, examples: str) -> argparse.ArgumentParser:
     )
 
 
-class _CommandLine(argparse.ArgumentParser):
-    """Says what is wrong with a command line in one line, as everything else that is."""
+class _CommandLine(OneLine):
+    """Names a mistyped option, and one that may have been meant."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Name a mistyped option before those that are missing because of it."""
+        """Look for it before argparse says which ones are missing because of it."""
         for word in sys.argv[1:] if args is None else args:
             name, known = word.partition("=")[0], self._option_string_actions
             if name.startswith("--") and name not in known:
                 near = difflib.get_close_matches(name, known, 1)
                 self.error(f"there is no {name}" + (f", did you mean {near[0]}?" if near else ""))
         return super().parse_known_args(args, namespace)
-
-    def error(self, message: str) -> NoReturn:
-        end = "" if message.endswith("?") else ";"
-        self.exit(FAILED, f"error: {message}{end} --help explains every option\n")
 
 
 def where(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from thunderlike.cli import scripts
 from thunderlike.cli.info import options as reading_options
 from thunderlike.cli.info import reading
-from thunderlike.cli.info_values import numbers, positive
+from thunderlike.cli.options import numbers, positive
 from thunderlike.jobs import series_stats
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.running import started

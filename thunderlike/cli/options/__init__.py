@@ -1,10 +1,25 @@
-"""What stands behind an option, read and checked, so that argparse names the option."""
+"""What all command lines share: how they say what is wrong with them, and values of options.
+
+A value is read and checked here, so that argparse names the option that it stands behind.
+"""
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError
+from typing import NoReturn
 
-__all__ = ["megabytes", "numbers", "positive", "shape"]
+from thunderlike.jobs.running import FAILED
+
+__all__ = ["OneLine", "megabytes", "numbers", "positive", "shape"]
+
+
+class OneLine(ArgumentParser):
+    """Says what is wrong with a command line in one line, as everything else that is."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with 2."""
+        end = "" if message.endswith("?") else ";"
+        self.exit(FAILED, f"error: {message}{end} {self.prog} --help explains every option\n")
 
 
 def positive(text: str) -> int:
