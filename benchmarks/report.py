@@ -2,7 +2,8 @@
 
     python benchmarks/report.py
 
-It reads what whole runs left in benchmarks/results; ./dev bench runs it at the end.
+It reads what whole runs left in benchmarks/results; ./dev bench runs it at the end. A second run of
+one, saved with ``--save rivals-again``, says how far two runs are apart.
 """
 
 from __future__ import annotations
@@ -36,11 +37,9 @@ PARTITIONS = {"load": 1863, "reduce": 1863, "toseries": 1863 + 3909, "write": 18
 def main() -> None:
     """Draw and tell all that there is."""
     found = {path.stem: json.loads(path.read_text("utf-8")) for path in RESULTS.glob("*.json")}
-    shown = {title: found[name] for name, title in DRAWN.items() if name in found}
-    draw(shown)
-    told = [
-        f"**{title}** ({one['machine']})\n\n{ratios(one['rows'])}" for title, one in shown.items()
-    ]
+    names = [name for name in DRAWN if name in found]
+    draw({DRAWN[name]: found[name] for name in names})
+    told = [measured(DRAWN[name], found[name], found.get(f"{name}-again")) for name in names]
     put(DOCS / "performance.md", "\n\n".join(told))
     if "scaling" in found:
         put(DOCS / "scaling.md", scaling(found["scaling"]))
@@ -85,6 +84,28 @@ def ratios(rows: dict[str, dict[str, float]]) -> str:
         for name, row in rows.items()
     ]
     return table(["operation", "ours, ms", *rivals], lines)
+
+
+def measured(title: str, one: dict[str, Any], again: dict[str, Any] | None) -> str:
+    """A benchmark's table under its title, and how far a second run was from it."""
+    told = [f"**{title}** ({one['machine']})", ratios(one["rows"])]
+    return "\n\n".join([*told, agreement(one["rows"], again["rows"])] if again else told)
+
+
+def agreement(rows: dict[str, dict[str, float]], again: dict[str, dict[str, float]]) -> str:
+    """How far the ratios of a second run are from these."""
+    apart = {
+        f"{name}, {rival}": 100 * abs(again[name][rival] / ratio - 1)
+        for name, row in rows.items()
+        for rival, ratio in row.items()
+        if rival != "seconds"
+    }
+    values = list(apart.values())
+    beyond = sorted(name for name, value in apart.items() if value > 20)
+    return (
+        f"Ratios of a second run differ from these by {np.median(values):.0f} % (median) and "
+        f"{max(values):.0f} % at most. By more than 20 %: {'; '.join(beyond) or 'none'}."
+    )
 
 
 def scaling(found: dict[str, Any]) -> str:
