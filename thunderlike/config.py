@@ -34,8 +34,8 @@ class Settings:
     workers : int
         Threads of the local engine and of the readers; 0 means one for each core we may use.
     tile_bytes : int
-        Bytes of records given to a built-in kernel at once on the local engine. 1 MiB stays within
-        the second-level cache of one core together with the kernel's result.
+        Bytes of records given to a built-in kernel at once on the local engine. 2 MiB stay in the
+        third cache with the result; with less, threads wait for one another between short calls.
     partition_bytes : int
         Bytes of records in one Spark partition; those of 64 records at least. An empty Python task
         costs about 30 ms, which at 64 MiB is a tenth of the work done in it.
@@ -58,11 +58,11 @@ class Settings:
     Examples
     --------
     >>> Settings().tile_bytes, Settings(workers=3).nworkers()
-    (1048576, 3)
+    (2097152, 3)
     """
 
     workers: int = 0
-    tile_bytes: int = 1 * MIB
+    tile_bytes: int = 2 * MIB
     partition_bytes: int = 64 * MIB
     small_bytes: int = 256 * MIB
     chunk_bytes: int = 4 * MIB
