@@ -47,7 +47,8 @@ AWS = {
 
 def pytest_configure(config):
     if not hasattr(config, "workerinput"):
-        os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="thunderlike-tests-")
+        # A short name: the path of a socket has 107 bytes at most.
+        os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="tl-")
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(AWS)

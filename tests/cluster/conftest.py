@@ -300,7 +300,7 @@ def until():
 @pytest.fixture(scope="session")
 def cluster():
     """A master and two workers with one core each."""
-    made = Cluster(Path(tempfile.mkdtemp(prefix="thunderlike-cluster-")))
+    made = Cluster(Path(tempfile.mkdtemp(prefix="cluster-")))
     try:
         waited(lambda: made.alive() == 0, "the master")
         made.hire()

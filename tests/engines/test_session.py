@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -93,6 +94,20 @@ def test_local_workers_run_our_python_unless_told_otherwise(spark_context, monke
     spark_context.pythonExec = "/opt/python"
     engine_for(spark_context)
     assert spark_context.pythonExec == "/opt/python"
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("name", ["t", "long" * 20])
+def test_spark_starts_however_long_the_path_of_its_temporary_folder(tmp_path, name):
+    code = "import thunderlike as tl, numpy as np\n"
+    code += "print(int(tl.images.fromarray(np.eye(3), engine='spark').sum().toarray()[0, 0]))"
+    (tmp_path / name).mkdir()
+    environment = os.environ | {"TMPDIR": str(tmp_path / name)}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=100,
+        env=environment,
+    )  # fmt: skip
+    assert ran.stdout == "1\n", ran.stderr
 
 
 @pytest.mark.spark

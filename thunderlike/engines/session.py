@@ -45,6 +45,7 @@ _LOCAL = {
     "spark.ui.showConsoleProgress": "false",  # thunderlike shows its own
     "spark.python.unix.domain.socket.enabled": "true",  # half the waiting of an empty task
 }
+_LONGEST_FOLDER = 64  # bytes; the path of a socket has 107 at most, 43 of them its name
 
 
 def find_java() -> Path | None:
@@ -175,6 +176,8 @@ def _local() -> dict[str, str]:
     """Settings of a local master, and a folder for its sockets that goes when we go."""
     folder = tempfile.mkdtemp(prefix="thunderlike-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if len(os.fsencode(folder)) > _LONGEST_FOLDER:
+        return _LOCAL  # in Java's own folder, which is never far
     return {**_LOCAL, "spark.python.unix.domain.socket.dir": folder}
 
 
