@@ -55,10 +55,10 @@ def check_options(options: Mapping[str, str], master: str) -> None:
     for name, value in options.items():
         if name.endswith("-memory") and not _MEMORY.fullmatch(value):
             raise SpecError(f"--{name} {value}: give an amount of memory, such as 2g or 512m")
-    mode = options.get("deploy-mode", "client")
-    if mode not in ("client", "cluster"):
-        raise SpecError(f"--deploy-mode {mode}: the driver runs here (client) or there (cluster)")
-    if mode == "cluster" and master.startswith("spark://"):
+    where = options.get("deploy-mode", "client")
+    if where not in ("client", "cluster"):
+        raise SpecError(f"--deploy-mode {where}: the driver runs here (client) or there (cluster)")
+    if where == "cluster" and master.startswith("spark://"):
         raise SpecError("--deploy-mode cluster: a standalone master starts no driver in Python")
 
 
