@@ -62,6 +62,8 @@ REFUSED = {
     "nowhere": (["--master", "local", "--deploy-mode", "aside"], "here (client) or there"),
     "standalone": (["--master", "spark://h:1", "--deploy-mode", "cluster"], "no driver in Python"),
     "no Spark there": (["--master", "spark://127.0.0.1:9"], "127.0.0.1:9: Connection refused"),
+    "no such port": (["--master", "spark://127.0.0.1:99999"], "127.0.0.1:99999: "),
+    "no name": (["--master", "spark://a..b:7077"], "a..b:7077: "),
     "no YARN": (["--master", "yarn"], "set HADOOP_CONF_DIR to its configuration"),
 }
 

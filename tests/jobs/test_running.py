@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from thunderlike.errors import NotFound, WorkerFailed
-from thunderlike.jobs.running import FAILED, INTERRUPTED, reported
+from thunderlike.jobs.running import FAILED, INTERRUPTED, as_options, reported
 
 
 def raising(error):
@@ -22,6 +22,13 @@ def test_an_error_is_one_line_and_exit_code_2(capsys):
     error = WorkerFailed("a: f raised\n  ValueError: bad", key=(1,), traceback="many\nlines")
     assert reported(raising(error), debug=False) == FAILED
     assert capsys.readouterr().err == "error: a: f raised ValueError: bad\n"
+
+
+def test_arguments_are_told_as_options_and_folders_as_they_are():
+    told = as_options(
+        "/data/shape=3/order=C.tif: start=2 leaves none; (see recursive=True), dtype="
+    )
+    assert told == "/data/shape=3/order=C.tif: --start 2 leaves none; (see --recursive), --dtype"
 
 
 def test_debug_lets_an_error_through():

@@ -10,6 +10,8 @@ import tifffile
 
 import thunderlike as tl
 from thunderlike.cli.scripts import convert, make_dataset, series_stats
+from thunderlike.errors import StorageError
+from thunderlike.jobs import batches
 
 N = 12
 OUT = {convert: "out.h5", make_dataset: "out", series_stats: "out"}
@@ -158,6 +160,16 @@ def test_a_run_that_did_nothing_leaves_nothing(job, work, capsys):
     assert job.main(given(job)) == 2
     assert "image-00003.tif" in capsys.readouterr().err
     assert sorted(work.rglob("*")) == before
+
+
+def test_what_hinders_the_tidying_does_not_hide_why_a_run_failed(work, monkeypatch, capsys):
+    def hindered(_):
+        raise StorageError("hindered")
+
+    monkeypatch.setattr(batches, "_tidy", hindered)
+    (work / "movie" / "image-00003.tif").write_bytes(b"II*\0")
+    assert convert.main(given(convert)) == 2
+    assert "image-00003.tif" in capsys.readouterr().err
 
 
 def test_pages_taken_for_a_volume_are_noted(work, capsys):

@@ -9,7 +9,7 @@ import pytest
 
 from thunderlike.errors import EngineError, SpecError
 from thunderlike.jobs import shipping, submitting
-from thunderlike.jobs.submitting import Submission, line, settings_of, shown
+from thunderlike.jobs.submitting import Submission, line, profile_for, settings_of, shown
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +38,11 @@ def test_a_local_master_is_sent_nothing():
     assert told["spark.pyspark.python"] == told["spark.pyspark.driver.python"] == sys.executable
     assert told.items() >= settings_of("spark-defaults").items()
     assert not {"--py-files", "--archives", "spark.submit.deployMode"} & told.keys()
+
+
+@pytest.mark.parametrize("master", ["local", "local[*]", "local[2,3]", "local-cluster[2,1,1024]"])
+def test_masters_of_this_machine_have_no_profile(master):
+    assert profile_for(master) is None
 
 
 def test_a_standalone_cluster_is_sent_the_package(made):

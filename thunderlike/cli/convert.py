@@ -46,7 +46,9 @@ def add(commands: Any) -> None:
         metavar="MB",
         help="in memory at a time (256)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace what we wrote there")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace such a file, or folder of them"
+    )
     reading(parser)
     parser.set_defaults(run=run)
 

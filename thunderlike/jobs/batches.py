@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from thunderlike import storage
 from thunderlike.config import config
 from thunderlike.data.assembling import each_block
 from thunderlike.engines.planned import Part
-from thunderlike.errors import NotFound, StorageError
+from thunderlike.errors import NotFound, StorageError, ThunderlikeError
 from thunderlike.progress import track
 
 if TYPE_CHECKING:
@@ -107,8 +108,10 @@ def written(
         storage.write(storage.join(work, "place"), str(place).encode())
         try:
             target.skipped = _batches(batches, work, target)
-        finally:
-            _tidy(work)
+        except BaseException:
+            with suppress(ThunderlikeError):  # what is told is why the run failed
+                _tidy(work)
+            raise
         notes = [_noted(work, number) or [] for number in range(len(batches.starts))]
         target.finish(place, storage.join(work, "files"), [item for note in notes for item in note])
     storage.delete(work)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["MASTER", "check_no_secret", "check_options", "check_reachable"]
 
 MASTER = re.compile(
-    r"local(\[([1-9]\d*|\*)(,[1-9]\d*)?\])?|spark://[^:,/]+:\d+(,[^:,/]+:\d+)*|yarn|k8s://.+"
+    r"local(\[([1-9]\d*|\*)(,[1-9]\d*)?\])?|local-cluster\[\d+,\d+,\d+\]"
+    r"|spark://[^:,/]+:\d{1,5}(,[^:,/]+:\d{1,5})*|yarn|k8s://.+"
 )
 _MEMORY = re.compile(r"[1-9]\d*[kmgt]b?", re.IGNORECASE)
 # As Spark's own `spark.redaction.regex`; a setting that names a file holds no secret.
@@ -45,8 +46,8 @@ def _answer(place: str) -> str | None:
     host, _, port = place.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
-    except OSError as error:
-        return f"{place}: {error.strerror or error}"
+    except (OSError, OverflowError, UnicodeError) as error:  # also: no such port, no name of a host
+        return f"{place}: {getattr(error, 'strerror', None) or error}"
     return None
 
 

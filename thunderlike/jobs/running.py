@@ -19,9 +19,10 @@ __all__ = ["FAILED", "INTERRUPTED", "as_options", "default_engine", "reported", 
 
 FAILED = 2
 INTERRUPTED = 130  # what a shell reports after Ctrl-C: 128 and the number of the signal
-# Arguments that errors name: ``overwrite=True``, ``shape=``, ``start=3``, ``engine='local'``.
+# Arguments that errors name: ``overwrite=True``, ``shape=``, ``start=3``, ``engine='local'``; not a
+# folder of that name in a path.
 _ARGUMENT = re.compile(
-    r"\b(axis|dataset|discard_extra|dtype|engine|format|nplanes|order|overwrite|perc|recursive|shape"
+    r"(?<![^\s(])(axis|dataset|discard_extra|dtype|engine|format|nplanes|order|overwrite|perc|recursive|shape"
     r"|sigma|start|stop|window)=('[^']*'|[\w.-]*\w)?"
 )
 
