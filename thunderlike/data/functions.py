@@ -74,14 +74,13 @@ class Trial:
 
         The function has its own copy: what it does to it changes no data.
         """
-        key = self.key(number)
         value = np.array(record)
         try:
-            return self.function((key, value) if self.with_keys else value)
+            return self.function((self.key(number), value) if self.with_keys else value)
         except ThunderlikeError:
             raise
         except Exception as error:
-            raise raised_by(self.function, error, key) from error
+            raise raised_by(self.function, error, self.key(number)) from error
 
     def key(self, number: int) -> Shape:
         """Return the key of record `number`."""
