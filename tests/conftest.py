@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import uuid
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ import pytest
 from thunderlike.engines import engine_for
 from thunderlike.engines.layout import Layout
 from thunderlike.engines.session import LEAST_JAVA, find_java, java_version
+from thunderlike.parallel.pool import _PREFIX
 
 pytest.register_assert_rewrite("thunderlike.testing.stores")
 
@@ -69,8 +71,9 @@ def pytest_unconfigure(config):
         return
     if getattr(config, "failed", False):
         print(f"kept: {tempfile.tempdir}")
-    else:
-        shutil.rmtree(tempfile.tempdir, ignore_errors=True)
+    else:  # after multiprocessing has removed its own folder in there, at priority -100
+        away = {"path": tempfile.tempdir, "ignore_errors": True}
+        Finalize(None, shutil.rmtree, kwargs=away, exitpriority=-200)
 
 
 def _engines(config):
@@ -153,6 +156,17 @@ def engine(request):
     from thunderlike.engines.spark import SparkEngine
 
     return SparkEngine(request.getfixturevalue("spark_context"), planner=uneven)
+
+
+@pytest.fixture
+def no_thread_left():
+    """Fail where a thread that the test began goes on after it; those of pools are kept."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        if not thread.name.startswith(_PREFIX):
+            thread.join(30)
+            assert not thread.is_alive(), f"{thread} is left"
 
 
 @pytest.fixture(scope="session")
