@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from thunderlike.kernels.centering import deviations
+from thunderlike.kernels.centering import deviations, projected
+from thunderlike.kernels.lanes import halves, product
 from thunderlike.kernels.localcorr import LocalCorrelation
 from thunderlike.kernels.moments import Moments, Total
 from thunderlike.kernels.series import correlate, zscore
@@ -70,6 +71,20 @@ def test_deviations(both, shape, dtype):
     twin, loops = both(all_deviations, block(shape, dtype))
     for ours, theirs in zip(loops, twin, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_projections(both, shape, dtype):
+    signal = np.random.default_rng(1).normal(size=shape[1])
+    for ours, theirs in zip(*both(projected, block(shape, dtype), signal), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("length", [0, 1, 7, 8, 9, 127, 128, 129, 300, 1000, 4097])
+def test_lanes_add_up_as_numpy_does(length):
+    a, b = np.random.default_rng(0).normal(size=(2, length))
+    assert product(a, b, halves(length), np.empty(64)) == (a * b).sum()
 
 
 @pytest.mark.parametrize("layout", ["C", "F", "read only", "empty", "swapped"])

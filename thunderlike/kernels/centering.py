@@ -1,31 +1,27 @@
 """Records less the mean of each, and how large what is left of them is.
 
-Sums along a record are made in numpy's order, by the loops too: by halves down to 128 samples, of
-those in eight lanes, which processors add up side by side. That is exact to a few last digits for
-records of any length, and the same on every machine.
+Sums along a record are made in numpy's order, by the loops too (`lanes`).
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from thunderlike.kernels.compiled import compiled
+from thunderlike.kernels.compiled import Compiled, compiled
+from thunderlike.kernels.lanes import halves, product, teach
 from thunderlike.kernels.moments import finite_origin
 from thunderlike.kernels.tiles import rooms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
     Array: TypeAlias = NDArray[Any]
 
-__all__ = ["centered", "deviations", "norm"]
-
-_LEAF = 128  # samples that numpy adds up without halving them
+__all__ = ["centered", "deviations", "norm", "projected"]
 
 
 def deviations(block: Array) -> Iterator[tuple[slice, Array, Array]]:
@@ -40,12 +36,27 @@ def deviations(block: Array) -> Iterator[tuple[slice, Array, Array]]:
     [[-2. -2.  2.  2.]] [[4.]]
     """
     origins, squares = finite_origin(block[:, :1]), np.empty((len(block), 1))
-    known = block.size and block.flags.c_contiguous
-    form = deviate.form(block.size, block.dtype) if known else deviate.twin
-    halves = _halves(block.shape[1])
+    form = _form(deviate, block)
+    leaves = halves(block.shape[1])
     for rows, tile in rooms(block):
-        form(block[rows], origins[rows], halves, tile, squares[rows])
+        form(block[rows], origins[rows], leaves, tile, squares[rows])
         yield rows, tile, np.sqrt(squares[rows])
+
+
+def projected(block: Array, signal: Array) -> tuple[Array, Array]:
+    """Products of the deviations of each record with a signal, and norms of them, as two columns.
+
+    As from `deviations`, but nothing as large as the records is made.
+
+    Examples
+    --------
+    >>> projected(np.array([[3, 3, 7, 7]], "int16"), np.array([0.0, 0, 0, 1]))
+    (array([[2.]]), array([[4.]]))
+    """
+    products, squares = np.empty((2, len(block), 1))
+    origins, leaves = finite_origin(block[:, :1]), halves(block.shape[1])
+    _form(project, block)(block, origins, leaves, signal, products, squares)
+    return products, np.sqrt(squares)
 
 
 def centered(records: Array, out: Array) -> Array:
@@ -73,6 +84,11 @@ def norm(tile: Array) -> Array:
     return np.sqrt(np.vecdot(tile, tile))[:, np.newaxis]
 
 
+def _form(function: Compiled, block: Array) -> Callable[..., None]:
+    known = block.size and block.flags.c_contiguous
+    return function.form(block.size, block.dtype) if known else function.twin
+
+
 def _centered(records: Array, origins: Array, out: Array) -> Array:
     np.subtract(records, origins, out=out)
     out -= out.sum(axis=1, keepdims=True) / out.shape[1]
@@ -82,7 +98,7 @@ def _centered(records: Array, origins: Array, out: Array) -> Array:
 def _deviate(
     records: Array,
     origins: Array,
-    halves: Array,  # noqa: ARG001
+    leaves: Array,  # noqa: ARG001
     out: Array,
     squares: Array,
 ) -> None:
@@ -90,54 +106,41 @@ def _deviate(
     np.square(_centered(records, origins, out)).sum(axis=1, keepdims=True, out=squares)
 
 
-def _product(a: Array, b: Array, halves: Array, sums: Array) -> Any:
-    """Sum of products of two records in numpy's order of sums; one read of each, in eight lanes."""
-    start = depth = 0
-    for leaf in range(len(halves)):
-        x, y = a[start : start + halves[leaf, 0]], b[start : start + halves[leaf, 0]]
-        r0 = r1 = r2 = r3 = r4 = r5 = r6 = r7 = 0.0
-        whole = len(x) // 8
-        for n in range(whole):
-            p, q = x[8 * n : 8 * n + 8], y[8 * n : 8 * n + 8]
-            r0, r1, r2, r3 = r0 + p[0] * q[0], r1 + p[1] * q[1], r2 + p[2] * q[2], r3 + p[3] * q[3]
-            r4, r5, r6, r7 = r4 + p[4] * q[4], r5 + p[5] * q[5], r6 + p[6] * q[6], r7 + p[7] * q[7]
-        sums[depth] = ((r0 + r1) + (r2 + r3)) + ((r4 + r5) + (r6 + r7))
-        for n in range(8 * whole, len(x)):
-            sums[depth] += x[n] * y[n]
-        start += len(x)
-        for _ in range(halves[leaf, 1]):
-            depth -= 1
-            sums[depth] += sums[depth + 1]
-        depth += 1
-    return sums[0]
-
-
-@compiled(twin=_deviate, saves=1, calls=[_product])
-def deviate(records: Array, origins: Array, halves: Array, out: Array, squares: Array) -> None:
+@compiled(twin=_deviate, saves=1.5, needs=[teach])
+def deviate(records: Array, origins: Array, leaves: Array, out: Array, squares: Array) -> None:
     """Bound by arithmetic on one record, which stays in the nearest cache from step to step."""
     ones, sums = np.ones(records.shape[1]), np.empty(64)
     for k in range(len(records)):
         record, row = records[k], out[k]
         for n in range(len(row)):
             row[n] = record[n] - origins[k, 0]
-        mean = _product(row, ones, halves, sums) / len(row)
+        mean = product(row, ones, leaves, sums) / len(row)
         for n in range(len(row)):
             row[n] -= mean
-        squares[k, 0] = _product(row, row, halves, sums)
+        squares[k, 0] = product(row, row, leaves, sums)
 
 
-@lru_cache(maxsize=64)
-def _halves(length: int) -> Array:
-    """How numpy halves a record: the samples of each leaf, and sums that end with it.
+def _project(
+    records: Array, origins: Array, leaves: Array, signal: Array, products: Array, squares: Array
+) -> None:
+    """Fill two columns with products of deviations and a signal, and with sums of their squares."""
+    for rows, tile in rooms(records):
+        _deviate(records[rows], origins[rows], leaves, tile, squares[rows])
+        np.multiply(tile, signal, out=tile).sum(axis=1, keepdims=True, out=products[rows])
 
-    Examples
-    --------
-    >>> _halves(300).tolist()
-    [[72, 0], [72, 1], [72, 0], [84, 2]]
-    """
-    if length <= _LEAF:
-        return np.array([[length, 0]])
-    half = length // 2 // 8 * 8
-    parts = np.concatenate([_halves(half), _halves(length - half)])
-    parts[-1, 1] += 1
-    return parts
+
+@compiled(twin=_project, saves=1.5, needs=[teach])
+def project(
+    records: Array, origins: Array, leaves: Array, signal: Array, products: Array, squares: Array
+) -> None:
+    """Bound by arithmetic on one record; nothing but the record itself passes through memory."""
+    ones, sums, row = np.ones(len(signal)), np.empty(64), np.empty(len(signal))
+    for k in range(len(records)):
+        record = records[k]
+        for n in range(len(row)):
+            row[n] = record[n] - origins[k, 0]
+        mean = product(row, ones, leaves, sums) / len(row)
+        for n in range(len(row)):
+            row[n] -= mean
+        squares[k, 0] = product(row, row, leaves, sums)
+        products[k, 0] = product(row, signal, leaves, sums)

@@ -29,7 +29,7 @@ _CHARS = "?bBhHiIlLqQfd"
 
 
 def compiled(
-    twin: Callable[..., Any], *, saves: float = 20, calls: Sequence[Callable[..., Any]] = ()
+    twin: Callable[..., Any], *, saves: float = 20, needs: Sequence[Callable[[], None]] = ()
 ) -> Callable[[Callable[..., Any]], Compiled]:
     """Make a function of loops, in the Python that numba knows, one of two forms.
 
@@ -39,8 +39,8 @@ def compiled(
         The same function in numpy: same arguments, same results to the last bit.
     saves : float
         ns by which the innermost line of the loops is faster than the twin.
-    calls : sequence of callable
-        What the loops call of our own, written in the Python that numba knows.
+    needs : sequence of callable
+        Called before the loops are compiled; each tells numba of what they call of our own.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def compiled(
     """
 
     def decorate(loops: Callable[..., Any]) -> Compiled:
-        return Compiled(loops, twin, saves, tuple(calls))
+        return Compiled(loops, twin, saves, tuple(needs))
 
     return decorate
 
@@ -72,7 +72,7 @@ class Compiled:
         Compiled when it is first chosen, once for each set of dtypes, and kept on disk.
     twin : callable
         Its equal in numpy.
-    saves, calls
+    saves, needs
         As in :func:`compiled`.
     """
 
@@ -81,10 +81,10 @@ class Compiled:
         loops: Callable[..., Any],
         twin: Callable[..., Any],
         saves: float = 20,
-        calls: tuple[Callable[..., Any], ...] = (),
+        needs: tuple[Callable[[], None], ...] = (),
     ) -> None:
         self.loops, self.twin = loops, twin
-        self._saves, self._calls = saves, calls
+        self._saves, self._needs = saves, needs
         self._missed = 0.0  # ns that the loops would have saved until now
 
     def form(self, work: float, *dtypes: np.dtype[Any]) -> Callable[..., Any]:
@@ -103,7 +103,7 @@ class Compiled:
         if early or not all(map(compilable, dtypes)) or not installed():
             return self.twin
         with _ONE_AT_A_TIME:  # two threads would compile everything twice
-            return _jit(self.loops, self._calls)
+            return _jit(self.loops, self._needs)
 
 
 def compilable(dtype: np.dtype[Any]) -> bool:
@@ -132,12 +132,11 @@ def _found() -> bool:
 
 
 @cache
-def _jit(loops: Callable[..., Any], calls: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
+def _jit(loops: Callable[..., Any], needs: tuple[Callable[[], None], ...]) -> Callable[..., Any]:
     import numba
-    import numba.extending
 
-    for called in calls:
-        numba.extending.register_jitable(called)
+    for teach in needs:
+        teach()
     try:
         return numba.njit(nogil=True, cache=True)(loops)
     except RuntimeError:  # nowhere to keep it: a package in a zip file, say

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from thunderlike.errors import SpecError
-from thunderlike.kernels.centering import centered, deviations, norm
+from thunderlike.kernels.centering import centered, deviations, norm, projected
 from thunderlike.kernels.checks import is_between, is_whole
 from thunderlike.kernels.tiles import tiles
 
@@ -265,8 +265,8 @@ def correlate(block: Array, signals: ArrayLike) -> Array:
 
     Notes
     -----
-    One matrix product for each tile of records, by BLAS: keep it to one thread where several
-    threads call this.
+    For several signals one matrix product for each tile of records, by BLAS: keep it to one thread
+    where several threads call this.
 
     Examples
     --------
@@ -275,10 +275,12 @@ def correlate(block: Array, signals: ArrayLike) -> Array:
            [-1.],
            [nan]])
     """
-    against = _unit_signals(signals, block.shape[1])
-    out = np.empty((len(block), len(against)), result_dtype(block.dtype))
+    against, dtype = _unit_signals(signals, block.shape[1]), result_dtype(block.dtype)
+    if len(against) == 1:
+        return _cosines(*projected(block, against[0])).astype(dtype, copy=False)
+    out = np.empty((len(block), len(against)), dtype)
     for rows, tile, norms in deviations(block):
-        out[rows] = np.clip(tile @ against.T / _or_nan(norms), -1, 1)
+        out[rows] = _cosines(tile @ against.T, norms)
     return out
 
 
@@ -313,6 +315,10 @@ def _by_tiles(function: Callable[[Array], Array], block: Array) -> Array:
     for rows, tile in tiles(block) if out.size else ():  # no sample has no percentile
         out[rows] = function(tile)
     return out
+
+
+def _cosines(products: Array, norms: Array) -> Array:
+    return np.clip(products / _or_nan(norms), -1, 1)
 
 
 def _or_nan(norms: Array) -> Array:
