@@ -5,7 +5,8 @@
 
 Spark on local[2] in this process; dask.distributed with two worker processes of one thread. Both
 read a raw file of 500 images of 256 x 256, int16, 65 MB, on their workers. The result stays there
-but for its sum, or comes here as one array, as the name says.
+but for its sum, or comes here as one array, as the name says. "records" is plain PySpark with a
+record an image, then a pixel, as Thunder has it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dask.array as da
 import numpy as np
@@ -26,7 +27,9 @@ from scipy import ndimage
 import thunderlike as tl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from pyspark import SparkContext
 
 SHAPE = (int(os.environ.get("IMAGES", "500")), 256, 256)
 
@@ -43,7 +46,7 @@ def rows() -> Iterator[Row]:
         context.stop()
 
 
-def compared(path: str, context: object) -> Iterator[Row]:
+def compared(path: str, context: SparkContext) -> Iterator[Row]:
     """Ours and theirs, by what is done."""
     one = np.random.default_rng(1).normal(size=(1, SHAPE[0]))
     m = tl.images.frombinary(path, shape=SHAPE[1:], nplanes=1, dtype="int16", engine=context)
@@ -79,7 +82,8 @@ def compared(path: str, context: object) -> Iterator[Row]:
         {
             "dask": lambda: series.map_blocks(
                 correlated, one, dtype="f8", chunks=(series.chunks[0], (1,))
-            ).compute()
+            ).compute(),
+            "records": lambda: by_record(context, path, one[0]),
         },
     )
     yield Row("array", m.toarray, {"dask": d.compute})
@@ -88,6 +92,23 @@ def compared(path: str, context: object) -> Iterator[Row]:
         lambda: m.median_filter(3).sum(),
         {"dask": lambda: d.map_blocks(median, dtype="i2").sum(axis=0).compute()},
     )
+
+
+def by_record(context: SparkContext, path: str, signal: np.ndarray) -> np.ndarray:
+    """Correlate as Thunder does: records of one image each, then of one pixel each."""
+    count, rows = SHAPE[0], range(0, SHAPE[1], 64)
+
+    def pieces(number: int) -> Iterator[tuple[int, tuple[int, np.ndarray]]]:
+        image = part(path, number, number + 1)[0]
+        return ((row, (number, image[row : row + 64].copy())) for row in rows)
+
+    def pixels(found: tuple[int, Iterable[tuple[int, np.ndarray]]]) -> Iterator[tuple[int, Any]]:
+        stack = np.stack([piece for _, piece in sorted(found[1], key=lambda pair: pair[0])])
+        return enumerate(stack.reshape(count, -1).T.copy(), found[0] * SHAPE[2])
+
+    records = context.range(count, numSlices=8).flatMap(pieces).groupByKey(8).flatMap(pixels)
+    found = records.mapValues(lambda one: np.corrcoef(one, signal)[0, 1]).sortByKey().values()
+    return np.array(found.collect())
 
 
 def median(block: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import operator
 import os
@@ -14,6 +15,7 @@ import pytest
 
 import thunderlike as tl
 from thunderlike.engines import ArraySource, thinning
+from thunderlike.engines.session import settings_of
 from thunderlike.engines.spark import SparkEngine, SparkRecords, _as_bytes, _slabs
 from thunderlike.errors import EngineError, FormatError, SpecError
 
@@ -179,9 +181,7 @@ def test_the_job_group_of_the_user_is_left_as_it_was(spark, spark_context):
 
 def test_a_result_larger_than_spark_lets_through_is_told_before(spark, monkeypatch):
     movie = tl.images.fromrandom((10, 64, 64), engine=spark)
-    conf = spark.context.getConf()
-    monkeypatch.setattr(spark.context, "getConf", lambda: conf)
-    monkeypatch.setattr(conf, "get", lambda name, default=None: "100k")
+    monkeypatch.setattr(settings_of(spark.context), "get", lambda name, default=None: "100k")
     with pytest.raises(EngineError, match=r"spark\.driver\.maxResultSize of 102400"):
         movie.toarray()
 
@@ -232,3 +232,12 @@ def test_series_conversion_of_a_movie_smaller_than_a_chunk_uses_every_slot(spark
     """Thunder put it all in one partition."""
     series = tl.images.fromrandom((5, 8, 8), engine=spark).toseries()
     assert series.npartitions() == 2
+
+
+def test_a_worker_of_which_less_is_taken_than_it_has_is_kept(spark):
+    with tl.config(chunk_bytes=64):
+        movie = tl.images.fromrandom((40, 2, 2), engine=spark)
+    tell = movie.map(lambda _: (os.getpid(), gc.get_freeze_count()), value_shape=2, dtype="int64")
+    told = np.array([tell.first() for _ in range(10)])
+    assert len(set(told[:, 0])) < 5  # those at rest take turns; who leaves input unread is killed
+    assert told[:, 1].max() > 10_000  # of what PySpark would look through after each task

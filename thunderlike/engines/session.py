@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from thunderlike.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pyspark import SparkContext
+    from pyspark import SparkConf, SparkContext
 
 __all__ = [
     "LEAST_JAVA",
@@ -27,6 +28,7 @@ __all__ = [
     "find_java",
     "java_version",
     "quiet",
+    "settings_of",
     "use_our_python",
 ]
 
@@ -113,13 +115,19 @@ def context_of(engine: Any) -> SparkContext:
     return found
 
 
+@lru_cache(maxsize=1)
+def settings_of(context: SparkContext) -> SparkConf:
+    """The settings of a context, which never change: PySpark calls Java 300 times to copy them."""
+    return context.getConf()
+
+
 def use_our_python(context: SparkContext) -> None:
     """Have local workers run the Python we run in, unless somebody chose another.
 
     Spark would start whatever ``python3`` is first on the path: outside an activated environment
     that is one without numpy.
     """
-    chosen = "PYSPARK_PYTHON" in os.environ or context.getConf().get("spark.pyspark.python")
+    chosen = "PYSPARK_PYTHON" in os.environ or settings_of(context).get("spark.pyspark.python")
     if (context.master or "").startswith("local") and not chosen:
         context.pythonExec = sys.executable
 

@@ -8,6 +8,7 @@ hold it. This is the one module that imports pyspark.
 
 from __future__ import annotations
 
+from collections import deque
 from functools import reduce
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,7 +34,7 @@ from thunderlike.engines.base import (
 from thunderlike.engines.exchange import Pick
 from thunderlike.engines.landing import Landing, land, possible
 from thunderlike.engines.layout import Layout, Planner, by_size, exchange_bytes
-from thunderlike.engines.session import context, quiet, use_our_python
+from thunderlike.engines.session import context, quiet, settings_of, use_our_python
 from thunderlike.engines.shelf import shelved
 from thunderlike.engines.tasks import carrying, interruptible, job
 from thunderlike.errors import EngineError
@@ -313,7 +314,7 @@ class SparkRecords(Records):
 
     def _check_result_size(self, nbytes: int) -> None:
         setting = "spark.driver.maxResultSize"
-        limit = _as_bytes(self.engine.context.getConf().get(setting, "1g") or "1g")
+        limit = _as_bytes(settings_of(self.engine.context).get(setting, "1g") or "1g")
         if limit and nbytes > limit:
             raise EngineError(
                 f"{nbytes} bytes do not fit in {setting} of {limit}: set it to {nbytes * 2} or "
@@ -345,11 +346,15 @@ def _landed(
 
 
 def _read(parts: Iterable[tuple[tuple[tuple[int, int], ...], Source]]) -> Iterator[Chunk]:
-    for chunks, source in parts:
-        for start, stop in chunks:
-            block = source.spec.empty(stop - start)
-            source.read(start, stop, block)
-            yield start, block
+    unread = iter(parts)
+    try:
+        for chunks, source in unread:
+            for start, stop in chunks:
+                block = source.spec.empty(stop - start)
+                source.read(start, stop, block)
+                yield start, block
+    finally:  # whoever took enough of them would leave the end unread, and its worker be killed
+        deque(unread, maxlen=0)
 
 
 class _Moved:

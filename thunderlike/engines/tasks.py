@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import signal
+import sys
 import threading
 import uuid
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import errors
@@ -59,6 +62,18 @@ class _Task:
             yield from self.function(*args)
         except ThunderlikeError as error:
             raise _Carried(error) from error
+        _pass_over(len(sys.modules))
+
+
+@cache  # again when there are more
+def _pass_over(modules: int) -> None:  # noqa: ARG001
+    """Have the collection of garbage pass over what imports made; there is none among it.
+
+    PySpark collects after each task, and to look through numpy, Spark and us takes 40 ms: more than
+    many a task, and the next one waits for it.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _landed(text: str) -> ThunderlikeError | None:
