@@ -55,6 +55,9 @@ def pytest_configure(config):
         del os.environ[name]
     os.environ.update(AWS)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    for name in ("SPARK_SUBMIT_OPTS", "SPARK_LAUNCHER_OPTS", "SPARK_DAEMON_JAVA_OPTS"):
+        # No Java here lives long enough to repay its thorough compiler.
+        os.environ.setdefault(name, "-XX:TieredStopAtLevel=1")
     conf = Path(__file__).parent.parent / "thunderlike" / "conf"
     os.environ.setdefault("SPARK_CONF_DIR", str(conf))
     java = find_java()
