@@ -42,8 +42,30 @@ def rows() -> Iterator[Row]:
         np.memmap(path, np.int16, "w+", shape=SHAPE)[:] = rng.integers(0, 4000, SHAPE)
         context = tl.spark.context("local[2]")
         with Client(n_workers=2, threads_per_worker=1, dashboard_address=None):
+            yield from smallest(context)
             yield from compared(path, context)
         context.stop()
+
+
+def smallest(context: SparkContext) -> Iterator[Row]:
+    """What a job costs that has nothing to do: two tasks, without a shuffle and with one."""
+    movie = np.zeros((20, 64, 64), np.int16)
+    m, d = tl.images.fromarray(movie, engine=context), da.from_array(movie, chunks=(10, 64, 64))
+    numbers = context.range(2, numSlices=2)
+    turned = da.moveaxis(d, 0, -1).rechunk((32, 64, -1))
+    yield Row(
+        "smallest job",
+        lambda: m.max().toarray(),
+        {"dask": lambda: d.max(axis=0).compute(), "pyspark": numbers.sum},
+    )
+    yield Row(
+        "smallest shuffle",
+        lambda: m.toseries().max().toarray(),
+        {
+            "dask": lambda: turned.reshape(-1, 20).max(axis=0).compute(),
+            "pyspark": lambda: numbers.map(lambda n: (n, n)).groupByKey(2).count(),
+        },
+    )
 
 
 def compared(path: str, context: SparkContext) -> Iterator[Row]:
@@ -83,7 +105,7 @@ def compared(path: str, context: SparkContext) -> Iterator[Row]:
             "dask": lambda: series.map_blocks(
                 correlated, one, dtype="f8", chunks=(series.chunks[0], (1,))
             ).compute(),
-            "records": lambda: by_record(context, path, one[0]),
+            **({"records": lambda: by_record(context, path, one[0])} if SHAPE[0] < 1000 else {}),
         },
     )
     yield Row("array", m.toarray, {"dask": d.compute})
@@ -107,8 +129,8 @@ def by_record(context: SparkContext, path: str, signal: np.ndarray) -> np.ndarra
         return enumerate(stack.reshape(count, -1).T.copy(), found[0] * SHAPE[2])
 
     records = context.range(count, numSlices=8).flatMap(pieces).groupByKey(8).flatMap(pixels)
-    found = records.mapValues(lambda one: np.corrcoef(one, signal)[0, 1]).sortByKey().values()
-    return np.array(found.collect())
+    found = records.mapValues(lambda one: float(np.corrcoef(one, signal)[0, 1])).collect()
+    return np.array([value for _, value in sorted(found)])
 
 
 def median(block: np.ndarray) -> np.ndarray:
