@@ -39,7 +39,7 @@ __all__ = [
 _ORDERED = frozenset("?bhilqBHILQfd")  # dtypes that scipy.ndimage can rank
 _LINEAR = _ORDERED | frozenset("FD")
 _NETWORK_PIXELS = 49  # beyond, in float64, scipy catches up
-_STRETCH_BYTES = 2**18  # some forty arrays of a stretch are alive at once; threads queue on less
+_STRETCH_BYTES = 2**17  # the system takes back larger arrays each time; threads queue on less
 
 
 def gaussian(block: Array, sigma: float | Sequence[float] = 2, order: int = 0) -> Array:

@@ -4,6 +4,8 @@ numpy adds up a record by halves down to 128 samples, of those in eight lanes, w
 up side by side. That is exact to a few last digits for records of any length, and the same on every
 machine. A compiler that may not change the order of sums does not find the lanes in a loop; so they
 are spelled for it here.
+
+numba keeps loops until their own module changes: after a change here, remove ``__pycache__``.
 """
 
 from __future__ import annotations
