@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import subprocess
@@ -41,34 +40,18 @@ def test_the_other_items_are_not_affected_by_a_death():
     assert found == [i for i in range(50) if i != 3]
 
 
-@pytest.fixture
-def pids(tmp_path):
-    """The processes that run a map: each waits in it until there are two."""
-    maps = itertools.count()
-
-    def run():
-        here = tmp_path / str(next(maps))
-        here.mkdir()
-
-        def meet(_):
-            (here / str(os.getpid())).touch()
-            while len(list(here.iterdir())) < 2:
-                time.sleep(0.01)
-            return os.getpid()
-
-        return set(pmap(meet, range(2), **processes))
-
-    return run
-
-
-def test_who_died_between_two_maps_is_replaced_and_no_item_suffers(pids):
-    for pid in pids():
+def test_who_died_between_two_maps_is_replaced_and_no_item_suffers():
+    pids = set(pmap(lambda _: (time.sleep(0.05), os.getpid())[1], range(4), **processes))
+    for pid in pids:
         os.kill(pid, signal.SIGKILL)
     time.sleep(0.1)
     assert list(pmap(abs, range(6), **processes)) == list(range(6))
 
 
-def test_processes_are_kept_until_they_are_shut_down(pids):
+def test_processes_are_kept_until_they_are_shut_down():
+    def pids():
+        return set(pmap(lambda _: (time.sleep(0.05), os.getpid())[1], range(6), **processes))
+
     shutdown()  # one that a test before has left may still be at work
     first = pids()
     assert pids() == first
