@@ -220,7 +220,7 @@ class SparkRecords(Records):
 
     def _within(self, first: int, last: int) -> Callable[[Iterable[Chunk]], Iterator[Chunk]]:
         """What cuts chunks to a range of records."""
-        # A worker that leaves its input unread is killed; that pays only where chunks remain.
+        # Who leaves cached chunks unread has its worker killed: that pays only where some remain.
         ends = {chunks[-1][1] for chunks in self.layout.partitions if chunks}
 
         def within(chunks: Iterable[Chunk]) -> Iterator[Chunk]:

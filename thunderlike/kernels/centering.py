@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from thunderlike.kernels.compiled import Compiled, compiled
-from thunderlike.kernels.lanes import halves, product, teach
+from thunderlike.kernels.lanes import halves, less_mean, product, teach
 from thunderlike.kernels.moments import finite_origin
 from thunderlike.kernels.tiles import rooms
 
@@ -111,13 +111,8 @@ def deviate(records: Array, origins: Array, leaves: Array, out: Array, squares: 
     """Bound by arithmetic on one record, which stays in the nearest cache from step to step."""
     ones, sums = np.ones(records.shape[1]), np.empty(64)
     for k in range(len(records)):
-        record, row = records[k], out[k]
-        for n in range(len(row)):
-            row[n] = record[n] - origins[k, 0]
-        mean = product(row, ones, leaves, sums) / len(row)
-        for n in range(len(row)):
-            row[n] -= mean
-        squares[k, 0] = product(row, row, leaves, sums)
+        less_mean(records[k], origins[k, 0], ones, leaves, sums, out[k])
+        squares[k, 0] = product(out[k], out[k], leaves, sums)
 
 
 def _project(
@@ -136,11 +131,6 @@ def project(
     """Bound by arithmetic on one record; nothing but the record itself passes through memory."""
     ones, sums, row = np.ones(len(signal)), np.empty(64), np.empty(len(signal))
     for k in range(len(records)):
-        record = records[k]
-        for n in range(len(row)):
-            row[n] = record[n] - origins[k, 0]
-        mean = product(row, ones, leaves, sums) / len(row)
-        for n in range(len(row)):
-            row[n] -= mean
+        less_mean(records[k], origins[k, 0], ones, leaves, sums, row)
         squares[k, 0] = product(row, row, leaves, sums)
         products[k, 0] = product(row, signal, leaves, sums)

@@ -1,4 +1,4 @@
-"""Sums of products along a record in numpy's order, for loops that numba compiles.
+"""Means and sums of products along a record in numpy's order, for loops that numba compiles.
 
 numpy adds up a record by halves down to 128 samples, of those in eight lanes, which processors add
 up side by side. That is exact to a few last digits for records of any length, and the same on every
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = NDArray[Any]
 
-__all__ = ["eight", "halves", "product", "teach"]
+__all__ = ["eight", "halves", "less_mean", "product", "teach"]
 
 _LEAF = 128  # samples that numpy adds up without halving them
 
@@ -74,6 +74,25 @@ def product(a: Array, b: Array, leaves: Array, sums: Array) -> Any:
     return sums[0]
 
 
+def less_mean(
+    record: Array, origin: float, ones: Array, leaves: Array, sums: Array, out: Array
+) -> None:
+    """Fill `out` with a record less its mean, found from where a number is the origin.
+
+    Examples
+    --------
+    >>> out = np.empty(3)
+    >>> less_mean(np.array([7, 8, 9]), 7.0, np.ones(3), halves(3), np.empty(64), out)
+    >>> out
+    array([-1.,  0.,  1.])
+    """
+    for n in range(len(out)):
+        out[n] = record[n] - origin
+    mean = product(out, ones, leaves, sums) / len(out)
+    for n in range(len(out)):
+        out[n] -= mean
+
+
 def eight(a: Array, b: Array, start: int, count: int) -> Any:
     """Sum of products from `start` on, of eight times `count` samples, in eight lanes.
 
@@ -91,13 +110,14 @@ def eight(a: Array, b: Array, start: int, count: int) -> Any:
 
 @cache
 def teach() -> None:
-    """Tell numba of `product`, and to keep the lanes of `eight` side by side in registers."""
+    """Tell numba of these functions, and to keep the lanes of `eight` in registers."""
     from numba.core import types
     from numba.extending import lower_builtin, register_jitable, type_callable
 
     type_callable(eight)(lambda _: lambda a, b, start, count: types.float64)  # noqa: ARG005
     lower_builtin(eight, types.Array, types.Array, types.Integer, types.Integer)(_spell)
     register_jitable(product)
+    register_jitable(less_mean)
 
 
 def _spell(context: Any, builder: Any, signature: Any, values: Any) -> Any:
