@@ -65,6 +65,7 @@ def _respelled(method: Callable[..., Any], keywords: Mapping[str, str]) -> Calla
             given[new] = given.pop(old)
         return method(self, *args, **given)
 
+    call.__dict__["spellings"] = dict(keywords)
     return call
 
 

@@ -270,8 +270,8 @@ class Collection(OnEngine):
         func: Callable[[Any], Any],
         value_shape: Shape | None = None,
         dtype: Any = None,
-        *,
         with_keys: bool = False,
+        *,
         block: bool = False,
         workers: int | None = None,
     ) -> Self:

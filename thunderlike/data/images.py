@@ -372,7 +372,6 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         self,
         path: Any,
         prefix: str = "image",
-        *,
         overwrite: bool = False,
         credentials: AnyCredentials = None,
     ) -> None:
@@ -414,7 +413,6 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         self,
         path: Any,
         prefix: str = "image",
-        *,
         overwrite: bool = False,
         credentials: AnyCredentials = None,
     ) -> None:
@@ -433,9 +431,9 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         self,
         path: Any,
         prefix: str = "image",
-        *,
         overwrite: bool = False,
         credentials: AnyCredentials = None,
+        *,
         vmin: float | None = None,
         vmax: float | None = None,
     ) -> None:

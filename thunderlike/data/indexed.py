@@ -91,8 +91,8 @@ class Indexed(Elementwise):
         index: Any = None,
         value_shape: Shape | int | None = None,
         dtype: Any = None,
-        *,
         with_keys: bool = False,
+        *,
         block: bool = False,
         workers: int | None = None,
     ) -> Self:

@@ -246,7 +246,6 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
         self,
         path: Any,
         prefix: str = "series",
-        *,
         overwrite: bool = False,
         credentials: AnyCredentials = None,
     ) -> None:
@@ -290,7 +289,6 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
         self,
         path: Any,
         prefix: str = "series",
-        *,
         overwrite: bool = False,
         credentials: AnyCredentials = None,
     ) -> None:
