@@ -43,6 +43,8 @@ def serving(answers):
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.send_response(status)
             self.send_header("Content-Length", str(len(data)))
+            if status == 200:
+                self.send_header("ETag", f'"{hash(data):x}"')
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(data)

@@ -8,7 +8,6 @@ read here. Whatever is not of that kind is left to tifffile.
 from __future__ import annotations
 
 import io
-import os
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -193,9 +192,9 @@ class Frame:
 
 def _scatter(stream: BinaryIO, parts: Sequence[Any]) -> int:
     """Read a stream from its beginning into one buffer after the other; how many bytes."""
-    if isinstance(getattr(stream, "raw", None), io.FileIO) and hasattr(os, "preadv"):
+    if readv := getattr(getattr(stream, "raw", None), "readv", None):
         # One call of the system, not six: after each, threads queue for the interpreter.
-        return os.preadv(stream.fileno(), parts, 0)
+        return int(readv(list(parts), 0))
     stream.seek(0)
     return sum(stream.readinto(part) for part in parts)  # type: ignore[attr-defined]
 

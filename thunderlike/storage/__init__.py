@@ -6,7 +6,7 @@ knows nothing of arrays or formats. A new kind of place is a class that fulfils 
 
 from __future__ import annotations
 
-from thunderlike.storage.base import Entry, Store
+from thunderlike.storage.base import Entry, FileVersion, Store
 from thunderlike.storage.credentials import AnyCredentials, Credentials
 from thunderlike.storage.folders import SUCCESS, output
 from thunderlike.storage.listing import AnyPaths, find
@@ -15,7 +15,9 @@ from thunderlike.storage.paths import (
     at,
     delete,
     exists,
+    identity,
     join,
+    open,  # as storage.open
     parent,
     read,
     read_range,
@@ -33,12 +35,15 @@ __all__ = [
     "AnyPaths",
     "Credentials",
     "Entry",
+    "FileVersion",
     "Store",
     "at",
     "delete",
     "exists",
     "find",
+    "identity",
     "join",
+    "open",
     "output",
     "parent",
     "read",

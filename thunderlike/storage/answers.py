@@ -6,16 +6,18 @@ it. No message repeats what boto3 says in full: an endpoint or a key may stand i
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from thunderlike.errors import Denied, NotFound, StorageError
+from thunderlike.storage.base import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BROKEN_OFF", "answers", "code_of", "kinds_of"]
+__all__ = ["BROKEN_OFF", "answers", "checked", "code_of", "described", "headless", "kinds_of"]
 
 Answer = tuple[type[StorageError], str]
 
@@ -52,6 +54,68 @@ def answers(address: str, verb: str, endpoint: str | None) -> Iterator[None]:
         said = _said(error, verb) if code_of(error) else _unsaid(error, verb, _host(endpoint))
         kind, found = said
         raise kind(f"{address}: {found}") from error
+
+
+def described(address: str, answer: dict[str, Any]) -> Entry:
+    """Return what an answer to HEAD says of an object; StorageError when it does not say it."""
+    if answer.get("ContentLength") is None:
+        raise StorageError(f"{address}: {_NOT_S3}: it has no Content-Length")
+    if not answer.get("ETag"):
+        raise StorageError(f"{address}: {_NOT_S3}: it has no ETag")
+    return Entry(address, int(answer["ContentLength"]), answer["ETag"])
+
+
+def checked(address: str, answer: dict[str, Any], wanted: str | None) -> tuple[int, Entry]:
+    """Check that an answer to GET brings what was asked for, before its body is believed.
+
+    Parameters
+    ----------
+    address : str
+        Of the object.
+    answer : dict
+        From boto3.
+    wanted : str or None
+        The range, as ``bytes=0-99`` or ``bytes=100-``.
+
+    Returns
+    -------
+    int, Entry
+        How many bytes the body must have, and the object they are of.
+
+    Raises
+    ------
+    StorageError
+        For an answer of another range or of none, without a length, or without an ETag.
+    """
+    entry = described(address, answer)
+    if wanted is None:
+        return entry.size, entry
+    status = answer["ResponseMetadata"]["HTTPStatusCode"]
+    if status != 206:
+        raise StorageError(
+            f"{address}: the server ignores Range: it answers {status} to a request of {wanted}, "
+            "where 206 is expected"
+        )
+    given = answer.get("ContentRange", "")
+    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", given)
+    first, _, last = wanted.removeprefix("bytes=").partition("-")
+    start, stop, size = map(int, found.groups()) if found else (0, 0, 0)
+    end = min(int(last), size - 1) if last else size - 1
+    if (start, stop) != (int(first), end) or entry.size != stop - start + 1:
+        raise StorageError(
+            f"{address}: the server answers a request of {wanted} with "
+            f"{given or 'no Content-Range'!r} and {entry.size} bytes"
+        )
+    return entry.size, Entry(address, size, entry.identity)
+
+
+def headless(answer: dict[str, Any]) -> bool:
+    """Tell whether the connection broke off in the headers of an answer: no length, not chunked."""
+    headers = answer["ResponseMetadata"].get("HTTPHeaders", {})
+    return answer.get("ContentLength") is None and "transfer-encoding" not in headers
+
+
+_NOT_S3 = "this is not an answer of a server of buckets"
 
 
 def code_of(error: Exception) -> str:

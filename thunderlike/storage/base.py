@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import re
+import threading
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final
+
+from thunderlike.errors import SpecError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+    from types import TracebackType
+    from typing import Self
 
     from thunderlike.storage.credentials import Credentials
 
-__all__ = ["PARTIAL", "SUCCESS", "UNSETTLED", "Address", "Entry", "Store"]
+__all__ = [
+    "PARTIAL",
+    "SUCCESS",
+    "UNSETTLED",
+    "Address",
+    "Entry",
+    "FileVersion",
+    "Store",
+    "replaced",
+]
 
 SUCCESS = "SUCCESS"  # the empty file that says: this folder of results is whole
 UNSETTLED = ".unsettled"  # how a hidden file ends that says: this folder is not whole
+_LONG: Final = 2**62  # bytes: no file is as long
 PARTIAL: Final = re.compile(r"\.[0-9a-f]{32}\.partial")  # names of what is being written
 
 
@@ -50,17 +65,147 @@ class Entry:
         The file's full address, as every call of the store, on any machine, takes it back.
     size : int
         Bytes in it.
+    identity : str, optional
+        Of this version of the file: another one once its bytes are replaced. On a disk it is made
+        of inode, size and time of change, in a bucket it is the ETag; None where the place has
+        nothing of the kind. Two entries are compared without it.
 
     Examples
     --------
     >>> from thunderlike import storage
     >>> storage.write("memory://one-entry/a.txt", b"four")
-    >>> storage.stat("memory://one-entry/a.txt")
+    >>> entry = storage.stat("memory://one-entry/a.txt")
+    >>> entry
     Entry(path='memory://one-entry/a.txt', size=4)
+    >>> storage.write("memory://one-entry/a.txt", b"five")
+    >>> storage.stat("memory://one-entry/a.txt").identity == entry.identity
+    False
     """
 
     path: str
     size: int
+    identity: str | None = field(default=None, compare=False, repr=False)
+
+
+class FileVersion:
+    """One version of a file, open for reading: all bytes that it returns are of that version.
+
+    Made by :func:`thunderlike.storage.open`. On a disk it holds one descriptor, so the version is
+    settled when it is opened and stays readable when another file takes the name. Elsewhere it
+    is settled by `identity` if that was given, else by the first answer, and each request asks for
+    that version alone (``If-Match`` in a bucket). A version that is gone, or a file that
+    was changed in place, raises `StorageError` "was replaced while it was read": never a mixture.
+
+    Threads may share it. It does not travel to other processes: send its `path` and `identity`, and
+    open those there.
+
+    Attributes
+    ----------
+    path : str
+        The full address.
+    size : int
+        Bytes in this version.
+    identity : str or None
+        As in `Entry`; None where the place has no versions, and nothing can be promised.
+
+    Examples
+    --------
+    >>> from thunderlike import storage
+    >>> storage.write("memory://one-version", b"old header, old data")
+    >>> with storage.open("memory://one-version") as file:
+    ...     file.read_range(0, 10)
+    ...     storage.write("memory://one-version", b"new header, new data")
+    ...     file.read_range(12, 8)
+    Traceback (most recent call last):
+    ...
+    thunderlike.errors.StorageError: memory://one-version: was replaced while it was read; ...
+    >>> storage.delete("memory://one-version")
+    """
+
+    def __init__(self, store: Store, path: str, identity: str | None = None) -> None:
+        self.path = path
+        self._store, self._wanted = store, identity
+        self._entry: Entry | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def size(self) -> int:
+        """Bytes in this version."""
+        return self._known().size
+
+    @property
+    def identity(self) -> str | None:
+        """What distinguishes this version from others of the same path, or None."""
+        return self._wanted or self._known().identity
+
+    @property
+    def threads(self) -> int | None:
+        """How many ranges to ask for at once, as in `Store`."""
+        return self._store.threads
+
+    def read(self) -> bytes:
+        """Read the whole file."""
+        return self._fetched(0, None)
+
+    def read_range(self, start: int, length: int) -> bytes:
+        """Read `length` bytes from byte `start`: fewer where the file ends, none past its end."""
+        if start < 0 or length < 0:
+            raise SpecError(f"{self.path}: start={start}, length={length} must not be negative")
+        return self._fetched(start, length)
+
+    def check(self) -> None:
+        """Raise `StorageError` if the path no longer leads to this version."""
+        if self.identity != self._store.stat(self.path).identity:
+            raise replaced(self.path)
+
+    def close(self) -> None:
+        """Let go of what is held open, if anything."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _known(self) -> Entry:
+        if self._entry is None:
+            with self._lock:
+                if self._entry is None:
+                    self._settle(self._store.stat(self.path))
+        assert self._entry is not None
+        return self._entry
+
+    def _fetched(self, start: int, length: int | None) -> bytes:
+        if self._entry is None and self._wanted is None:
+            with self._lock:  # the first answer says which version the others ask for
+                if self._entry is None:
+                    data, entry = self._store.fetch(self.path, start, length)
+                    self._settle(entry)
+                    return data
+        data, entry = self._store.fetch(self.path, start, length, self._wanted)
+        self._entry = entry
+        return data
+
+    def _settle(self, entry: Entry) -> None:
+        if self._wanted is not None and entry.identity != self._wanted:
+            raise replaced(self.path)
+        self._wanted, self._entry = entry.identity, entry
+
+
+def replaced(path: str) -> StorageError:
+    """Return the error for a file that is not, or no longer, the version that was opened.
+
+    Examples
+    --------
+    >>> replaced("/data/raw.bin")
+    StorageError('/data/raw.bin: was replaced while it was read; read it again')
+    """
+    return StorageError(f"{path}: was replaced while it was read; read it again")
 
 
 class Store(ABC):
@@ -133,6 +278,30 @@ class Store(ABC):
     @abstractmethod
     def read_range(self, path: str, start: int, length: int) -> bytes:
         """Read `length` bytes from byte `start`, fewer where the file ends, none past its end."""
+
+    def version(self, path: str, identity: str | None = None) -> FileVersion:
+        """Open one version of a file: that of `identity`, else the one that is there now."""
+        return FileVersion(self, path, identity)
+
+    def fetch(
+        self, path: str, start: int = 0, length: int | None = None, identity: str | None = None
+    ) -> tuple[bytes, Entry]:
+        """Read a range, or to the end, of one version, and describe that version.
+
+        StorageError when the file is not the version `identity`. A place that can ask for a version
+        does so in one request; this form looks at the file before and after.
+        """
+        wanted = self.stat(path).identity if identity is None else identity
+        whole = start == 0 and length is None
+        data = (
+            self.read(path)
+            if whole
+            else self.read_range(path, start, _LONG if length is None else length)
+        )
+        entry = self.stat(path)
+        if entry.identity != wanted:
+            raise replaced(path)
+        return data, entry
 
     @abstractmethod
     def write(self, path: str, data: bytes) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike._lazy import optional
 from thunderlike.errors import Denied, MissingExtra, NotFound, StorageError, ThunderlikeError
-from thunderlike.storage.base import Address, Entry
+from thunderlike.storage.base import Address, Entry, replaced
 from thunderlike.storage.credentials import Credentials
 from thunderlike.storage.objects import ObjectStore
 
@@ -68,7 +68,7 @@ class CloudStore(ObjectStore):
             told = self._system.info(_bare(address))
         if told.get("type", "file") != "file":
             raise NotFound(f"{path}: is a folder, not a file")
-        return Entry(address, int(told["size"] or 0))
+        return Entry(address, int(told["size"] or 0), _identity(told))
 
     def read(self, path: str) -> bytes:
         """Read a whole file."""
@@ -79,7 +79,28 @@ class CloudStore(ObjectStore):
     def read_range(self, path: str, start: int, length: int) -> bytes:
         """Read a part of a file."""
         address = self.address(path)
-        size = self.stat(address).size
+        return self._part(address, start, length, self.stat(address).size)
+
+    def fetch(
+        self, path: str, start: int = 0, length: int | None = None, identity: str | None = None
+    ) -> tuple[bytes, Entry]:
+        """Read a range, or to the end, of one version; fsspec cannot ask for it, so look after."""
+        address = self.address(path)
+        before = self.stat(address) if identity is None else None
+        wanted = before.identity if before else identity
+        if start == 0 and length is None:
+            data = self.read(address)
+            after = self.stat(address)
+        else:
+            size = before.size if before else self.stat(address).size
+            data = self._part(address, start, size if length is None else length, size)
+            after = self.stat(address)
+        if after.identity != wanted:
+            raise replaced(address)
+        return data, after
+
+    def _part(self, address: str, start: int, length: int, size: int) -> bytes:
+        """Read a part of a file of which the size is known."""
         if start >= size or not length:
             return b""
         with self._asking(address, "read"):
@@ -119,7 +140,7 @@ class CloudStore(ObjectStore):
     def _entry(self, told: dict[str, Any]) -> Entry:
         name = told["name"]
         full = name if "://" in name else f"{self.scheme}://{name.lstrip('/')}"
-        return Entry(Address(full, self), int(told["size"] or 0))
+        return Entry(Address(full, self), int(told["size"] or 0), _identity(told))
 
     def _has(self, address: str) -> bool:
         try:
@@ -143,6 +164,20 @@ class CloudStore(ObjectStore):
             with self._asking(address, "remove"):
                 if self._has(address):
                     self._system.rm_file(_bare(address))
+
+
+# How filesystems of fsspec name the version of a file, or the time of its last change.
+_VERSIONS = ("ETag", "etag", "generation", "version_id", "Last-Modified", "LastModified",
+             "last_modified", "updated", "mtime", "modified", "created")  # fmt: skip
+
+
+def _identity(told: dict[str, Any]) -> str | None:
+    found = next((told[name] for name in _VERSIONS if told.get(name) is not None), None)
+    if found is None:
+        return None
+    # Some listings give a time as a number, and the look at one file as a date.
+    named = found.timestamp() if hasattr(found, "timestamp") else found
+    return f"{told.get('size')}-{named}"
 
 
 def _bare(address: str) -> str:

@@ -6,19 +6,20 @@ import errno
 import io
 import os
 import shutil
+import stat
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote
 
 from thunderlike.errors import Denied, Exists, NotFound, StorageError
-from thunderlike.storage.base import PARTIAL, Entry, Store
+from thunderlike.storage.base import PARTIAL, Entry, FileVersion, Store, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["LocalStore", "failure"]
+__all__ = ["LocalStore", "LocalVersion", "failure", "regular"]
 
 
 class LocalStore(Store):
@@ -41,12 +42,9 @@ class LocalStore(Store):
 
     def stat(self, path: str) -> Entry:
         """Describe one file."""
-        file = Path(self.address(path))
-        with _failures(str(file), "look at"):
-            size = file.stat().st_size
-        if file.is_dir():
-            raise NotFound(f"{file}: is a folder, not a file")
-        return Entry(str(file), size)
+        file = self.address(path)
+        with _failures(file, "look at"):
+            return _described(file, regular(file, Path(file).stat()))
 
     def exists(self, path: str) -> bool:
         """Tell whether a file or a folder is there."""
@@ -60,23 +58,29 @@ class LocalStore(Store):
 
     def read(self, path: str) -> bytes:
         """Read a whole file."""
-        file = self.address(path)
-        with _failures(file, "read"):
-            return Path(file).read_bytes()
+        with self.version(path) as file:
+            return file.read()
 
     def read_range(self, path: str, start: int, length: int) -> bytes:
         """Read a part of a file."""
-        file = self.address(path)
-        with _failures(file, "read"), Path(file).open("rb") as stream:
-            left = max(0, os.fstat(stream.fileno()).st_size - start)
-            stream.seek(start)
-            return stream.read(min(length, left))  # Python takes memory for all that is wanted
+        with self.version(path) as file:
+            return file.read_range(start, length)
+
+    def version(self, path: str, identity: str | None = None) -> LocalVersion:
+        """Open a file: its descriptor stays with this version whatever takes its name."""
+        return LocalVersion(self, self.address(path), identity)
+
+    def fetch(
+        self, path: str, start: int = 0, length: int | None = None, identity: str | None = None
+    ) -> tuple[bytes, Entry]:
+        """Read a range, or to the end, of one version, and describe that version."""
+        with self.version(path, identity) as file:
+            data = file.read_range(start, file.size if length is None else length)
+            return data, Entry(file.path, file.size, file.identity)
 
     def open(self, path: str) -> BinaryIO:
         """Open a file to read from anywhere in it, without a copy between."""
-        file = self.address(path)
-        with _failures(file, "read"):
-            return io.BufferedReader(io.FileIO(file))  # half the time of Path.open
+        return self.version(path).stream(owner=True)
 
     def write(self, path: str, data: bytes) -> None:
         """Write beside the file under a hidden name, flush to the disk, then rename."""
@@ -132,7 +136,183 @@ class LocalStore(Store):
         return "it is where a disk is mounted" if folder.is_mount() else ""
 
 
+class LocalVersion(FileVersion):
+    """One version of a file of this machine, held by a descriptor."""
+
+    def __init__(self, store: LocalStore, path: str, identity: str | None = None) -> None:
+        super().__init__(store, path, identity)
+        self._descriptor = -1
+        with _failures(path, "read"):
+            # Before it is opened: that alone may wait for ever, or rewind a tape.
+            regular(path, os.stat(path))  # noqa: PTH116  # half the time of Path.stat
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                self._settle(_described(path, regular(path, os.fstat(self._descriptor))))
+            except BaseException:
+                self.close()
+                raise
+
+    def stream(self, *, owner: bool = False) -> BinaryIO:
+        """Return a stream with a position of its own; `owner` to close the version with it."""
+        return io.BufferedReader(_VersionIO(self, owner=owner))
+
+    def fileno(self) -> int:
+        """Return the descriptor, as for `mmap`."""
+        if self._descriptor < 0:
+            raise ValueError(f"{self.path}: is closed")
+        return self._descriptor
+
+    def read_into(self, buffer: Any, start: int) -> int:
+        """Fill a buffer from byte `start`; return how many bytes there were."""
+        view = memoryview(buffer).cast("B")
+        done = 0
+        while done < len(view):  # one call reads at most 2 GiB
+            got = self.readv([view[done:]], start + done)
+            done += got
+            if not got:
+                break
+        return done
+
+    def readv(self, parts: list[Any], start: int) -> int:
+        """Read from byte `start` into one buffer after the other, in one call of the system."""
+        with _failures(self.path, "read"):
+            done = _preadv(self.fileno(), parts, start)
+            if _identity(os.fstat(self.fileno())) != self.identity:
+                raise replaced(self.path)
+        return done
+
+    def close(self) -> None:
+        """Close the descriptor; maps of the file stay valid."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _fetched(self, start: int, length: int | None) -> bytes:
+        left = max(0, self.size - start)
+        buffer = bytearray(left if length is None else min(length, left))
+        if self.read_into(buffer, start) < len(buffer):
+            raise replaced(self.path)
+        return bytes(buffer)
+
+
+def _read_parts(descriptor: int, parts: list[Any], start: int) -> int:
+    """Do what `os.preadv` does where the system has none."""
+    done = 0
+    for part in parts:
+        data = os.pread(descriptor, len(part), start + done)
+        part[: len(data)] = data
+        done += len(data)
+        if len(data) < len(part):
+            break
+    return done
+
+
+_preadv = getattr(os, "preadv", _read_parts)
+
+
+class _VersionIO(io.RawIOBase):
+    """A stream of one version of a local file; each has a position of its own.
+
+    Parameters
+    ----------
+    version : LocalVersion
+        Open.
+    owner : bool
+        Close it with this stream.
+    """
+
+    def __init__(self, version: LocalVersion, *, owner: bool) -> None:
+        self.version = version
+        self.name = version.path  # as other files of Python have it
+        self._owner, self._at = owner, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self.version.fileno()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        origin = {io.SEEK_CUR: self._at, io.SEEK_END: self.version.size}.get(whence, 0)
+        if origin + offset < 0:
+            raise ValueError(f"{self.name}: no byte stands before the first")
+        self._at = origin + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        done = self.version.read_into(buffer, self._at)
+        self._at += done
+        return done
+
+    def readv(self, parts: list[Any], start: int) -> int:
+        """Read as `LocalVersion.readv` does, wherever this stream is."""
+        return self.version.readv(parts, start)
+
+    def readall(self) -> bytes:
+        data = self.version.read_range(self._at, max(0, self.version.size - self._at))
+        self._at += len(data)
+        return data
+
+    def close(self) -> None:
+        if self._owner and not self.closed:
+            self.version.close()
+        super().close()
+
+
 _HOMES = {Path("/home"), Path("/Users")}  # each folder in one of these is somebody's home
+
+
+_KINDS = {
+    stat.S_IFIFO: "a FIFO (named pipe)",
+    stat.S_IFCHR: "a character device",
+    stat.S_IFBLK: "a block device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+def regular(path: str, found: os.stat_result) -> os.stat_result:
+    """Return what the system says of a file, if it is a regular one.
+
+    Raises
+    ------
+    NotFound
+        For a folder.
+    StorageError
+        For a device, a FIFO or a socket: reading one may never end, and writing one is not what
+        a path of results means.
+
+    Examples
+    --------
+    >>> regular("/dev/null", Path("/dev/null").stat())
+    Traceback (most recent call last):
+    ...
+    thunderlike.errors.StorageError: /dev/null: is a character device, not a regular file; ...
+    """
+    kind = stat.S_IFMT(found.st_mode)
+    if kind == stat.S_IFREG:
+        return found
+    if kind == stat.S_IFDIR:
+        raise NotFound(f"{path}: is a folder, not a file")
+    named = _KINDS.get(kind, "a special file")
+    raise StorageError(f"{path}: is {named}, not a regular file; give the path of a file")
+
+
+def _identity(found: os.stat_result) -> str:
+    # Without the device: the machines that share a disk number it differently.
+    return f"{found.st_ino:x}-{found.st_size:x}-{found.st_mtime_ns:x}"
+
+
+def _described(path: str, found: os.stat_result) -> Entry:
+    return Entry(path, found.st_size, _identity(found))
 
 
 def _plain(path: str) -> str:
@@ -166,7 +346,7 @@ def _files(folder: str, *, recursive: bool) -> Iterator[Entry]:
 
 def _entry(item: os.DirEntry[str]) -> Iterator[Entry]:
     try:
-        yield Entry(item.path, item.stat().st_size)
+        yield _described(item.path, item.stat())
     except FileNotFoundError:
         return  # another process renamed or removed it since the folder was read
 

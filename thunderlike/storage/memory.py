@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import threading
 from typing import TYPE_CHECKING, ClassVar
@@ -16,6 +17,8 @@ __all__ = ["MemoryStore"]
 
 _SCHEME = "memory://"
 _files: dict[str, bytes] = {}
+_versions: dict[str, int] = {}  # of the same names
+_count = itertools.count()
 _lock = threading.Lock()
 
 
@@ -44,14 +47,21 @@ class MemoryStore(Store):
         """Name the files of a folder; a pass over the names of all files."""
         folder = _below(self.address(path))
         with _lock:
-            found = [Entry(name, len(data)) for name, data in _files.items() if _in(name, folder)]
+            found = [
+                Entry(name, len(data), str(_versions[name]))
+                for name, data in _files.items()
+                if _in(name, folder)
+            ]
         if not found and folder != _SCHEME:
             raise NotFound(f"{path}: no such file or folder")
         return [item for item in found if recursive or "/" not in item.path[len(folder) :]]
 
     def stat(self, path: str) -> Entry:
         """Describe one file."""
-        return Entry(self.address(path), len(self.read(path)))
+        place = self.address(path)
+        with _lock:
+            size = len(self.read(path))
+            return Entry(place, size, str(_versions[place]))
 
     def exists(self, path: str) -> bool:
         """Tell whether a file or a folder is there."""
@@ -73,14 +83,15 @@ class MemoryStore(Store):
     def write(self, path: str, data: bytes) -> None:
         """Keep `data`, as bytes of its own."""
         with _lock:
-            _files[self.address(path)] = bytes(data)
+            place = self.address(path)
+            _files[place], _versions[place] = bytes(data), next(_count)
 
     def delete(self, path: str) -> None:
         """Forget a file, or all below a folder."""
         place = self.address(path)
         with _lock:
             for name in [name for name in _files if name == place or _in(name, _below(place))]:
-                del _files[name]
+                del _files[name], _versions[name]
 
     def move(self, path: str, target: str) -> None:
         """Rename every file of a folder, in one step."""
@@ -92,7 +103,8 @@ class MemoryStore(Store):
             if not moved:
                 raise NotFound(f"{path}: no such file or folder")
             for name in moved:
-                _files[aim + name[len(folder) :]] = _files.pop(name)
+                moved_to = aim + name[len(folder) :]
+                _files[moved_to], _versions[moved_to] = _files.pop(name), _versions.pop(name)
 
     def protected(self, path: str) -> str:
         """Guard the root, under which everybody's files are."""

@@ -5,16 +5,13 @@ from __future__ import annotations
 import io
 import itertools
 from collections import deque
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from thunderlike.parallel.pool import tmap
-from thunderlike.storage.local import LocalStore
+from thunderlike.storage.base import FileVersion, replaced
+from thunderlike.storage.local import LocalStore, LocalVersion
 from thunderlike.storage.paths import AnyPath, resolve
-
-if TYPE_CHECKING:
-    from thunderlike.storage.base import Store
 
 __all__ = ["local_file", "open_file", "open_whole"]
 
@@ -23,8 +20,13 @@ _STEPS = 64  # small reads that are foreseen
 _NEAR, _FAR = 2**18 + _BLOCK, 2**23  # bytes: steps that are read over, and how far in one go
 
 
-def open_file(path: AnyPath, part: tuple[int, int] | None = None) -> BinaryIO:
+def open_file(
+    path: AnyPath | FileVersion, part: tuple[int, int] | None = None, *, identity: str | None = None
+) -> BinaryIO:
     """Open a file for reading at any place; only what is read is brought here.
+
+    All that the stream returns is of one version of the file: the one that is there now, that of
+    `identity`, or the open one that is given, see :func:`thunderlike.storage.open`.
 
     From elsewhere, small reads near one another are answered by one request of 16 KiB, those at
     even distances by requests that are sent together, and large ones go straight into the caller's
@@ -32,14 +34,21 @@ def open_file(path: AnyPath, part: tuple[int, int] | None = None) -> BinaryIO:
 
     Parameters
     ----------
+    path : path or FileVersion
+        An open version stays open when the stream is closed, and any number of streams may read it
+        at once, each from a position of its own.
     part : tuple of int, optional
         First byte, and the one after the last, of what will be needed of a file elsewhere: brought
         here at once, in one request.
+    identity : str, optional
+        The version to open, where a path is given.
 
     Raises
     ------
     NotFound
         When there is none: now, or elsewhere than on a disk at the first read.
+    StorageError
+        When it was replaced: now, or at any read.
 
     Examples
     --------
@@ -50,17 +59,24 @@ def open_file(path: AnyPath, part: tuple[int, int] | None = None) -> BinaryIO:
     (7, b'78')
     >>> delete("memory://digits")
     """
-    store, address = resolve(path)
-    if isinstance(store, LocalStore):
-        return store.open(address)
-    ranges = _Ranges(store, address)
+    if isinstance(path, LocalVersion):
+        return path.stream()
+    if isinstance(path, FileVersion):
+        ranges = _Ranges(path)
+    else:
+        store, address = resolve(path)
+        if isinstance(store, LocalStore):
+            return _of_version(store.open(address), identity)
+        ranges = _Ranges(store.version(address, identity))
     if part is not None:
         ranges.fetch(*part)
     return cast("BinaryIO", io.BufferedReader(ranges, _BLOCK))
 
 
-def open_whole(path: AnyPath) -> BinaryIO:
+def open_whole(path: AnyPath, *, identity: str | None = None) -> BinaryIO:
     """Open a file of which all is wanted: on a disk as it is, from elsewhere in one request.
+
+    `identity` is as in `open_file`.
 
     Examples
     --------
@@ -72,8 +88,17 @@ def open_whole(path: AnyPath) -> BinaryIO:
     """
     store, address = resolve(path)
     if isinstance(store, LocalStore):
-        return store.open(address)
-    return io.BytesIO(store.read(address))
+        return _of_version(store.open(address), identity)
+    return io.BytesIO(store.version(address, identity).read())
+
+
+def _of_version(stream: BinaryIO, identity: str | None) -> BinaryIO:
+    """Return a stream of a local file if it is of the version that is wanted."""
+    version = stream.raw.version  # type: ignore[attr-defined]  # as LocalStore.open makes it
+    if identity is not None and version.identity != identity:
+        stream.close()
+        raise replaced(version.path)
+    return stream
 
 
 def local_file(path: AnyPath) -> Path | None:
@@ -91,15 +116,11 @@ def local_file(path: AnyPath) -> Path | None:
 class _Ranges(io.RawIOBase):
     """A file as the ranges that are read of it, some of them before they are asked for."""
 
-    def __init__(self, store: Store, address: str) -> None:
-        self._store, self._address = store, address
+    def __init__(self, version: FileVersion) -> None:
+        self.version = version
         self._at = 0
         self._starts = deque[int](maxlen=3)  # of the last small reads
         self._ahead: dict[int, bytes] = {}  # by the byte at which they begin
-
-    @cached_property
-    def _size(self) -> int:
-        return self._store.stat(self._address).size  # a question of its own, rarely asked
 
     def readable(self) -> bool:
         return True
@@ -108,9 +129,10 @@ class _Ranges(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        origin = self._size if whence == io.SEEK_END else self._at if whence == io.SEEK_CUR else 0
+        size = self.version.size if whence == io.SEEK_END else 0  # asked for where it is needed
+        origin = self._at if whence == io.SEEK_CUR else size
         if origin + offset < 0:
-            raise ValueError(f"{self._address}: no byte stands before the first")
+            raise ValueError(f"{self.version.path}: no byte stands before the first")
         self._at = origin + offset
         return self._at
 
@@ -124,14 +146,14 @@ class _Ranges(io.RawIOBase):
             self._look_ahead()
             found = self._known(len(wanted))
         if found is None:
-            found = self._store.read_range(self._address, self._at, len(wanted))
+            found = self.version.read_range(self._at, len(wanted))
         wanted[: len(found)] = found
         self._at += len(found)
         return len(found)
 
     def fetch(self, start: int, stop: int) -> None:
         """Read a range now that will be needed, in one request."""
-        self._ahead = {start: self._store.read_range(self._address, start, stop - start)}
+        self._ahead = {start: self.version.read_range(start, stop - start)}
 
     def _known(self, length: int) -> bytes | None:
         """What was read ahead of the bytes that are wanted now, if it was."""
@@ -157,10 +179,10 @@ class _Ranges(io.RawIOBase):
             self.fetch(self._at, self._at + _FAR)
             self._starts.extend((self._at + _FAR - 2, self._at + _FAR - 1))
         elif steps[0] == steps[1]:
-            starts = range(self._at, min(self._size, self._at + _STEPS * steps[0]), steps[0])
-            blocks = tmap(self._block, starts, workers=self._store.threads or 1)
+            starts = range(self._at, min(self.version.size, self._at + _STEPS * steps[0]), steps[0])
+            blocks = tmap(self._block, starts, workers=self.version.threads or 1)
             self._ahead = dict(zip(starts, blocks, strict=True))
             self._starts.extend(starts[-2:])
 
     def _block(self, start: int) -> bytes:
-        return self._store.read_range(self._address, start, _BLOCK)
+        return self.version.read_range(start, _BLOCK)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import re
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from thunderlike.errors import FormatError, SpecError, StorageError
-from thunderlike.storage.base import Address
+from thunderlike.errors import FormatError, NotFound, SpecError, StorageError
+from thunderlike.storage.base import PARTIAL, Address
 from thunderlike.storage.credentials import AnyCredentials, Credentials
 
 if TYPE_CHECKING:
-    from thunderlike.storage.base import Entry, Store
+    from thunderlike.storage.base import Entry, FileVersion, Store
 
 __all__ = [
     "HOMES",
@@ -21,7 +22,9 @@ __all__ = [
     "at",
     "delete",
     "exists",
+    "identity",
     "join",
+    "open",
     "parent",
     "read",
     "read_range",
@@ -175,6 +178,86 @@ def stat(path: AnyPath) -> Entry:
     """
     store, address = resolve(path)
     return store.stat(address)
+
+
+def open(path: AnyPath, *, identity: str | None = None) -> FileVersion:  # as storage.open
+    """Open one version of a file, to read any number of ranges of it and of no other.
+
+    Use it wherever one file is read in more than one call: a header and then data, or an index
+    in one process and chunks in others. It costs nothing more than the reads: on a disk one
+    descriptor, in a bucket no request of its own.
+
+    Parameters
+    ----------
+    path : path
+        Of a file.
+    identity : str, optional
+        The version to open, from ``stat(path).identity``, the entry of a listing (`find`) or
+        another open version, also one of another process. By default the version that is there.
+
+    Returns
+    -------
+    FileVersion
+        With `read_range`, `read`, `size`, `identity`, `check` and `close`; a context manager, and
+        safe in threads. :func:`thunderlike.storage.opening.open_file` makes a stream of it.
+
+    Raises
+    ------
+    NotFound
+        When there is none: now, or elsewhere than on a disk at the first read.
+    StorageError
+        When the file at `path` is not the version `identity` (here or at any read), or is no
+        regular file.
+
+    Examples
+    --------
+    >>> write("memory://page/notes.txt", b"a note")
+    >>> with open("memory://page/notes.txt") as file:
+    ...     file.read_range(2, 4), file.size
+    (b'note', 6)
+
+    Another process reads the same version, or raises:
+
+    >>> with open("memory://page/notes.txt", identity=file.identity) as again:
+    ...     again.read()
+    b'a note'
+    """
+    store, address = resolve(path)
+    return store.version(address, identity)
+
+
+def identity(folder: AnyPath) -> str:
+    """Return a digest of the names and versions of all files below a folder, or of one file.
+
+    The same before and after a read of many files means that they were all of one generation: no
+    file appeared, vanished or was replaced. Costs one listing. Hidden files that are being
+    written do not count.
+
+    Raises
+    ------
+    NotFound
+        When nothing is there.
+
+    Examples
+    --------
+    >>> write("memory://pages/1", b"one")
+    >>> before = identity("memory://pages")
+    >>> write("memory://pages/1", b"two")
+    >>> identity("memory://pages") == before
+    False
+    >>> delete("memory://pages")
+    """
+    store, address = resolve(folder)
+    try:
+        entries = list(store.list(address, recursive=True))
+    except NotFound:
+        entries = [store.stat(address)]
+    digest = hashlib.sha256()
+    for one in sorted(entries):
+        name = one.path[len(address) :]
+        if not any(map(PARTIAL.fullmatch, name.split("/"))):
+            digest.update(f"{name!r} {one.size} {one.identity}\n".encode())
+    return digest.hexdigest()
 
 
 def exists(path: AnyPath) -> bool:

@@ -12,8 +12,16 @@ from thunderlike._lazy import optional
 from thunderlike.config import MIB, current
 from thunderlike.errors import Denied, NotFound, SpecError, StorageError
 from thunderlike.parallel.pool import tmap
-from thunderlike.storage.answers import BROKEN_OFF, answers, code_of, kinds_of
-from thunderlike.storage.base import Address, Entry
+from thunderlike.storage.answers import (
+    BROKEN_OFF,
+    answers,
+    checked,
+    code_of,
+    described,
+    headless,
+    kinds_of,
+)
+from thunderlike.storage.base import Address, Entry, replaced
 from thunderlike.storage.credentials import Credentials
 from thunderlike.storage.objects import THREADS, ObjectStore
 
@@ -91,22 +99,34 @@ class S3Store(ObjectStore):
         if not key:
             raise NotFound(f"{path}: is a bucket, not a file")
         with self._asking(address, "look at"):
-            return Entry(address, self._head(bucket, key)["ContentLength"])
+            return described(address, self._head(bucket, key))
 
     def read(self, path: str) -> bytes:
         """Read an object: one request, or one for each part of a large one."""
-        address = self.address(path)
-        with self._asking(address, "read"):
-            return self._body(address)
+        return self.fetch(path)[0]
 
     def read_range(self, path: str, start: int, length: int) -> bytes:
         """Read a part of an object, and nothing else of it."""
+        return self.fetch(path, start, length)[0]
+
+    def fetch(
+        self, path: str, start: int = 0, length: int | None = None, identity: str | None = None
+    ) -> tuple[bytes, Entry]:
+        """Read a range, or to the end, of one version, and describe that version."""
         address = self.address(path)
-        if length == 0:
-            self.stat(address)
-            return b""
+        wanted = {} if identity is None else {"IfMatch": identity}
         with self._asking(address, "read"):
-            return self._range(address, start, length)
+            if start == 0 and length is None:
+                return self._body(address, **wanted)
+            if length == 0:
+                return b"", self._still(self.stat(address), identity)
+            last = "" if length is None else start + length - 1
+            try:
+                return self._body(address, Range=f"bytes={start}-{last}", **wanted)
+            except Exception as error:
+                if code_of(error) in ("InvalidRange", "416"):  # it ends before
+                    return b"", self._still(self.stat(address), identity)
+                raise
 
     def write(self, path: str, data: bytes) -> None:
         """Put an object, a large one in parts: it is seen when its last part is there."""
@@ -141,15 +161,17 @@ class S3Store(ObjectStore):
             raise
         return answer
 
-    def _body(self, address: str, **wanted: str) -> bytes:
+    def _body(self, address: str, **wanted: str) -> tuple[bytes, Entry]:
         """Ask for an object, and again when the connection breaks off halfway."""
         bucket, key = _parts(address)
         for left in reversed(range(READS)):
             answer = self._client.get_object(Bucket=bucket, Key=key, **wanted)
-            size = answer.get("ContentLength", -1)  # none when it broke off before that line
-            if size > 2 * PART and not wanted:
+            if left and headless(answer):
+                continue
+            size, entry = checked(address, answer, wanted.get("Range"))
+            if size > 2 * PART and "Range" not in wanted:
                 answer["Body"].close()
-                return self._large(address, size, answer["ETag"])
+                return self._large(entry), entry
             try:
                 data: bytes = answer["Body"].read()
             except Exception as error:
@@ -157,31 +179,30 @@ class S3Store(ObjectStore):
                     raise
             else:
                 if len(data) == size:
-                    return data
+                    return data, entry
         raise StorageError(f"{address}: its end never came, asked {READS} times")
 
-    def _large(self, address: str, size: int, etag: str) -> bytes:
+    def _large(self, entry: Entry) -> bytes:
         """Read several parts at once, into one piece of memory."""
-        whole = io.BytesIO(bytes(size))
+        whole = io.BytesIO(bytes(entry.size))
+        match = {"IfMatch": entry.identity} if entry.identity else {}
 
         def fill(start: int) -> None:
-            stop = min(start + PART, size)
-            whole_view[start:stop] = self._body(
-                address, Range=f"bytes={start}-{stop - 1}", IfMatch=etag
+            stop = min(start + PART, entry.size)
+            whole_view[start:stop], _ = self._body(
+                entry.path, Range=f"bytes={start}-{stop - 1}", **match
             )
 
         with whole.getbuffer() as whole_view:
-            for _ in tmap(fill, range(0, size, PART), workers=self.threads):
+            for _ in tmap(fill, range(0, entry.size, PART), workers=self.threads):
                 pass
         return whole.getvalue()
 
-    def _range(self, address: str, start: int, length: int) -> bytes:
-        try:
-            return self._body(address, Range=f"bytes={start}-{start + length - 1}")
-        except Exception as error:
-            if code_of(error) in ("InvalidRange", "416"):
-                return b""  # it ends before
-            raise
+    @staticmethod
+    def _still(entry: Entry, identity: str | None) -> Entry:
+        if identity not in (None, entry.identity):
+            raise replaced(entry.path)
+        return entry
 
     def _pages(self, address: str, *, recursive: bool, **limits: int) -> Iterator[dict[str, Any]]:
         """Ask for the names in a folder, a page at a time."""
@@ -197,7 +218,8 @@ class S3Store(ObjectStore):
             )
 
     def _entry(self, bucket: str, listed: dict[str, Any]) -> Entry:
-        return Entry(Address(f"s3://{bucket}/{listed['Key']}", self), listed["Size"])
+        path = Address(f"s3://{bucket}/{listed['Key']}", self)
+        return Entry(path, listed["Size"], listed.get("ETag"))
 
     def _has(self, address: str) -> bool:
         try:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from thunderlike.errors import Exists, NotFound, ThunderlikeError
+from thunderlike.errors import Exists, NotFound, StorageError, ThunderlikeError
 from thunderlike.storage import Entry, Store, store_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["StoreSuite"]
 
@@ -107,6 +107,51 @@ class StoreSuite:
     ) -> None:
         store.write(f"{root}/file", b"0123456789")
         assert store.read_range(f"{root}/file", start, length) == expected
+
+    def test_a_version_is_read_in_ranges(self, store: Store, root: str) -> None:
+        store.write(f"{root}/file", b"0123456789")
+        with store.version(f"{root}/file") as file:
+            assert file.read_range(2, 3) == b"234"
+            assert file.read_range(8, 100) == b"89"
+            assert file.read_range(10, 1) == file.read_range(99, 5) == file.read_range(3, 0) == b""
+            assert file.read() == b"0123456789"
+            assert (file.path, file.size) == (f"{root}/file", 10)
+            assert file.identity == store.stat(f"{root}/file").identity
+            file.check()
+
+    def test_a_version_that_was_replaced_is_never_mixed_with_the_next(
+        self, store: Store, root: str
+    ) -> None:
+        path = f"{root}/file"
+        store.write(path, b"old header, old data")
+        (listed,) = store.list(root, recursive=True)
+        assert listed.identity == store.stat(path).identity
+        with store.version(path) as file, store.version(path, listed.identity) as same:
+            assert file.read_range(0, 10) == b"old header"
+            store.write(path, b"new header, new data")
+            for one in (file, same):
+                for read in (lambda one=one: one.read_range(12, 8), one.read):
+                    assert _old_or_replaced(read, path) in (b"old data", b"old header, old data")
+            with pytest.raises(StorageError, match="was replaced while it was read"):
+                file.check()
+            assert store.stat(path).identity != listed.identity
+
+    def test_a_version_is_opened_by_its_identity(self, store: Store, root: str) -> None:
+        path = f"{root}/file"
+        store.write(path, b"old")
+        old = store.stat(path).identity
+        store.write(path, b"new")
+        with pytest.raises(StorageError, match="was replaced while it was read"):
+            store.version(path, old).read_range(0, 3)
+        with store.version(path, store.stat(path).identity) as file:
+            assert file.read_range(0, 3) == b"new"
+
+    def test_a_version_that_is_not_there_is_not_found(self, store: Store, root: str) -> None:
+        with pytest.raises(NotFound, match="nothing"):
+            store.version(f"{root}/nothing").read()
+        store.write(f"{root}/file", b"x")
+        with pytest.raises(NotFound), store.version(root) as folder:
+            folder.read_range(0, 1)
 
     def test_exists_for_files_and_folders(self, store: Store, root: str) -> None:
         assert not store.exists(root)
@@ -210,6 +255,16 @@ class StoreSuite:
         reader.join()
         assert seen <= set(contents)
         assert _names(store.list(root, recursive=True), root) == ["file"]
+
+
+def _old_or_replaced(read: Callable[[], bytes], path: str) -> bytes:
+    """What a read of a version that was replaced gives; a typed error counts as what was there."""
+    try:
+        return read()
+    except StorageError as error:
+        if str(error) != f"{path}: was replaced while it was read; read it again":
+            raise
+        return b"old data"
 
 
 def _names(entries: Sequence[Entry], root: str) -> list[str]:
