@@ -10,6 +10,7 @@ from thunderlike.data import multiindex
 from thunderlike.data.base import Collection
 from thunderlike.data.indexed import Indexed
 from thunderlike.formats import hdf5, nwb
+from thunderlike.formats.metadata import scales
 from thunderlike.interop import dask, napari, torch, xarray
 from thunderlike.storage.drafts import draft
 from thunderlike.viz.pictures import is_colour
@@ -143,14 +144,14 @@ class Exports(Collection):
 
     def _coords(self, dims: tuple[str, ...]) -> Coords:
         """Where pixels and frames are, as far as it is known."""
-        size, shape = self._attrs.get("pixel_size") or {}, dict(zip(dims, self.shape, strict=True))
+        known, shape = scales(self._attrs), dict(zip(dims, self.shape, strict=True))
+        size = known.pixel_size
         found: Coords = {
             axis: (axis, np.arange(shape[axis]) * size[axis], {"units": "micrometer"})
             for axis in size
             if axis in shape
         }
-        times = self._attrs.get("frame_times")
-        if times is not None and len(times) == shape.get("frame"):
+        if (times := known.frame_times) and len(times) == shape.get("frame"):
             found["time"] = ("frame", np.asarray(times), {"units": "s"})
         if self._labels is not None:
             found["label"] = (dims[: len(self._baseshape)], self._labels)
@@ -279,10 +280,12 @@ class SeriesExports(Exports, Indexed):
 
     def _timing(self, rate: float | None) -> nwb.Timing:
         """When the positions were recorded, as far as it is known."""
-        times, interval = self._attrs.get("frame_times"), self._attrs.get("frame_interval")
-        if rate is None and times is not None and len(times) == self.length:
-            return nwb.Timing(times=times)
-        return nwb.Timing(rate=1 / interval if rate is None and interval else rate)
+        if rate is not None:
+            return nwb.Timing(rate=rate)
+        known = scales(self._attrs)
+        if len(known.frame_times) == self.length:
+            return nwb.Timing(times=known.frame_times)
+        return nwb.Timing(rate=1 / known.frame_interval if known.frame_interval else None)
 
     def _dims(self) -> tuple[str, ...]:
         if len(self._baseshape) == 1:

@@ -7,7 +7,7 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from thunderlike.engines.base import Spec
 from thunderlike.errors import FormatError, MissingExtra, NotFound, SpecError
 from thunderlike.formats import raw
 from thunderlike.formats.base import read_into
+from thunderlike.formats.metadata import boundary, of_file
 from thunderlike.parallel.pool import tmap
 from thunderlike.storage.opening import local_file, open_file
 
@@ -222,22 +223,31 @@ def alike(shape: tuple[int, ...], dtype: np.dtype[Any], out: Array) -> None:
 
 @contextmanager
 def naming(path: str) -> Iterator[None]:
-    """Put the name of the file before what is wrong with its bytes."""
+    """Put the name of the file before what is wrong with its bytes, or with its metadata."""
     try:
-        yield
+        with of_file(path):
+            yield
     except (FormatError, MissingExtra, SpecError) as error:
         raise type(error)(f"{path}: {error}") from error
 
 
-def described(path: str, name: str) -> raw.Conf | None:
-    """Read what the description beside a file says; None if there is no such file."""
+def described(path: str, name: str, *, needed: bool = True) -> raw.Conf | None:
+    """Read the description in the folder of a file; None if there is no such file.
+
+    Parameters
+    ----------
+    needed : bool
+        Without it shape or dtype are not known; otherwise a description that cannot be
+        understood is left out.
+    """
     beside = storage.join(storage.parent(path), name)
     try:
         data = storage.read(beside)
     except NotFound:
         return None
-    with naming(beside):
+    with naming(beside), nullcontext() if needed else boundary(name):
         return raw.parse_conf(data)
+    return None
 
 
 def told(what: str, given: Any, conf: raw.Conf | None, path: str, name: str) -> Any:

@@ -14,6 +14,7 @@ from thunderlike.formats.base import numbers
 from thunderlike.formats.chunks import chunk_shape
 from thunderlike.formats.hdf5chunks import LEVEL, Packing, read_chunks, write_chunks
 from thunderlike.formats.hdf5guard import check_inside
+from thunderlike.formats.metadata import as_json, boundary, from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -83,7 +84,9 @@ def describe(stream: BinaryIO, name: str | None = None) -> Dataset:
     wanted = _wanted(name, there)
     with opened(stream) as file:
         item = _array(file, wanted)
-        attrs = json.loads(item.attrs.get(_ATTRS, "{}"))
+        attrs: dict[str, Any] = {}
+        with boundary(_ATTRS):
+            attrs = from_json(_ATTRS, item.attrs.get(_ATTRS, "{}"))
         dtype = item.dtype.newbyteorder("=")
         return Dataset(wanted, item.shape, np.dtype(dtype), item.chunks, attrs)
 
@@ -151,7 +154,8 @@ class Writer:
         self._packing = Packing(self.chunks, dtype, shuffled=deflated, deflated=deflated)
         self._file = _h5py().File(file, "a", libver=("v108", "latest"))
         self._dataset = self._file.create_dataset(name, shape, dtype, **self._filters())
-        self._dataset.attrs[_ATTRS] = json.dumps(dict(attrs or {}))
+        with boundary(_ATTRS):
+            self._dataset.attrs[_ATTRS] = json.dumps(as_json(attrs))
 
     def _filters(self) -> dict[str, Any]:
         if 0 in self._shape:

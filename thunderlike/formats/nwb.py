@@ -14,6 +14,7 @@ import numpy as np
 from thunderlike._lazy import optional
 from thunderlike.errors import FormatError, Refused, SpecError
 from thunderlike.formats.hdf5 import opened
+from thunderlike.formats.metadata import boundary, length, number, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,8 +26,6 @@ __all__ = ["MOVIES", "TRACES", "Found", "Timing", "check", "find", "write"]
 
 MOVIES = ("TwoPhotonSeries", "OnePhotonSeries", "ImageSeries")
 TRACES = ("RoiResponseSeries", "ElectricalSeries", "SpatialSeries", "TimeSeries")
-_METRES = {"meters": 1e6, "metres": 1e6, "m": 1e6, "micrometers": 1.0, "micrometres": 1.0,
-           "microns": 1.0, "um": 1.0, "µm": 1.0, "millimeters": 1e3, "mm": 1e3}  # fmt: skip
 _VALUES = {"data", "external_file"}
 _BUFFER = 2**22  # bytes that are written at once
 
@@ -79,9 +78,10 @@ def _series(file: Any) -> dict[str, str]:
     found: dict[str, str] = {}
 
     def look(name: str, item: Any) -> None:
-        kind = item.attrs.get("neurodata_type")
-        if isinstance(kind, str) and hasattr(item, "keys") and _VALUES & set(item):
-            found[f"/{name}"] = kind
+        with boundary(f"neurodata_type of /{name}"):
+            kind = _text(item.attrs.get("neurodata_type"))
+            if kind and hasattr(item, "keys") and _VALUES & set(item):
+                found[f"/{name}"] = kind
 
     file.visititems(look)
     return found
@@ -115,24 +115,34 @@ def _check_inside(group: Any, path: str) -> None:
 
 def _attrs(file: Any, group: Any) -> dict[str, Any]:
     data = group["data"]
-    told: dict[str, Any] = {
-        "description": _text(group.attrs.get("description")),
-        "unit": _text(data.attrs.get("unit")),
-        "pixel_size": _pixel_size(file, group),
-    }
-    if (factor := float(data.attrs.get("conversion", 1.0))) != 1.0:
-        told["conversion"] = factor
-    return told | _timing(group, len(data))
+    told: dict[str, Any] = {}
+    with boundary("description"):
+        told["description"] = _text(group.attrs.get("description"))
+    with boundary("unit"):
+        told["unit"] = _text(data.attrs.get("unit"))
+    with boundary("pixel_size"):
+        told["pixel_size"] = _pixel_size(file, group)
+    with boundary("conversion"):
+        if (factor := number(data.attrs.get("conversion", 1.0))) != 1.0:
+            told["conversion"] = factor
+    with boundary("frame_interval"):
+        told |= _timing(group, len(data))
+    return told
 
 
 def _timing(group: Any, count: int) -> dict[str, Any]:
     """Seconds between two images, or of each since the first."""
     start, times = _inside(group, "starting_time"), _inside(group, "timestamps")
     if start is not None and start.attrs.get("rate"):
-        return {"frame_interval": 1 / float(start.attrs["rate"])}
-    if times is None or times.shape != (count,) or not count:
+        return {"frame_interval": seconds(1 / number(start.attrs["rate"]), "s")}
+    if times is None or not count:
         return {}
-    return {"frame_times": (times[...] - times[0]).tolist()}
+    if times.shape != (count,):
+        raise ValueError(f"{times.shape} timestamps for {count} images")
+    since = np.asarray(times[...] - times[0], np.float64)
+    if not np.isfinite(since).all():
+        raise ValueError(f"{int((~np.isfinite(since)).sum())} timestamps are not finite numbers")
+    return {"frame_times": since.tolist()}
 
 
 def _pixel_size(file: Any, group: Any) -> dict[str, float]:
@@ -143,9 +153,11 @@ def _pixel_size(file: Any, group: Any) -> dict[str, float]:
     spacing = _inside(file, f"{link.path}/grid_spacing")
     if spacing is None or spacing.shape not in ((2,), (3,)):
         return {}
-    unit = _METRES.get(_text(spacing.attrs.get("unit")) or "meters")
-    values = np.asarray(spacing[...], np.float64).tolist()
-    return {} if unit is None else {axis: n * unit for axis, n in zip("xyz", values, strict=False)}
+    unit, size = _text(spacing.attrs.get("unit")) or "meters", dict[str, float]()
+    for axis, value in zip("xyz", np.asarray(spacing[...], np.float64).tolist(), strict=False):
+        with boundary(f"pixel_size along {axis}"):
+            size[axis] = length(value, unit)
+    return size
 
 
 def _inside(group: Any, path: str) -> Any:
@@ -160,6 +172,8 @@ def _inside(group: Any, path: str) -> Any:
 
 
 def _text(value: Any) -> str:
+    """Text of any length, fixed too, as other writers than pynwb have it."""
+    value = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     return value if isinstance(value, str) else ""
 
 

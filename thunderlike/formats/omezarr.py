@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.errors import FormatError, SpecError
+from thunderlike.formats.metadata import as_json, boundary, length, number, scales, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["attrs", "axes_of", "largest", "metadata"]
 
 _VERSION = "0.5"
-_MICROMETRES = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "meter": 1e6}
-_SECONDS = {"second": 1.0, "millisecond": 1e-3, "microsecond": 1e-6, "minute": 60.0, "hour": 3600.0}
 
 
 def axes_of(shape: tuple[int, ...]) -> tuple[str, ...]:
@@ -40,7 +40,7 @@ def metadata(shape: tuple[int, ...], known: Mapping[str, Any]) -> dict[str, Any]
     shape : tuple of int
         ``(n, height, width)`` or ``(n, depth, height, width)``.
     known : mapping
-        ``pixel_size`` and ``frame_interval`` become scales; all is kept beside.
+        ``pixel_size`` and ``frame_interval`` become scales; all that JSON holds is kept as well.
 
     Examples
     --------
@@ -48,17 +48,17 @@ def metadata(shape: tuple[int, ...], known: Mapping[str, Any]) -> dict[str, Any]
     >>> told["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"]
     [{'type': 'scale', 'scale': [0.1, 0.5, 0.5]}]
     """
-    size = {"t": known.get("frame_interval"), **(known.get("pixel_size") or {})}
-    axes = axes_of(shape)
-    scale = [float(size.get(axis) or 1.0) for axis in axes]
+    found, axes = scales(known), axes_of(shape)
+    size = {"t": found.frame_interval, **found.pixel_size}
+    scale = [size.get(axis) or 1.0 for axis in axes]
     transformations = [{"type": "scale", "scale": scale}]
-    scales = {
+    multiscale = {
         "name": "images",
         "axes": [_axis(axis, known=bool(size.get(axis))) for axis in axes],
         "datasets": [{"path": "0", "coordinateTransformations": transformations}],
     }
-    ome = {"version": _VERSION, "multiscales": [scales]}
-    return {"ome": ome, "thunderlike": json.loads(json.dumps(dict(known)))}
+    ome = {"version": _VERSION, "multiscales": [multiscale]}
+    return {"ome": ome, "thunderlike": as_json(known)}
 
 
 def _axis(name: str, *, known: bool) -> dict[str, str]:
@@ -74,47 +74,61 @@ def largest(files: Files) -> str | None:
     FormatError
         Where the folder says it is, and names no array.
     """
-    scales = _scales(files)
-    if scales is None:
+    multiscale = _first(_told(files))
+    if multiscale is None:
         return None
     try:
-        return str(scales["datasets"][0]["path"])
+        return str(multiscale["datasets"][0]["path"])
     except (LookupError, TypeError) as error:
         raise FormatError("an OME-Zarr that names no array: give one with dataset=") from error
 
 
 def attrs(files: Files, name: str) -> dict[str, Any]:
-    """Return what a folder tells of one of its arrays: pixel size, time between images, axes."""
-    scales, told = _scales(files), _told(files)
-    if scales is None:
+    """Return what a folder tells of one of its arrays: pixel size, time between images, axes.
+
+    What cannot be understood is left out, with a line in the log.
+    """
+    told: dict[str, Any] = {}
+    with boundary("OME-Zarr"):
+        told = _told(files)
+    multiscale, known = _first(told), told.get("thunderlike")
+    if multiscale is None:
         return {}
-    known = dict(told.get("thunderlike") or {})
-    try:
-        axes = [_named(axis) for axis in scales["axes"]]
-        (found,) = [one for one in scales["datasets"] if one["path"] == name]
-        steps = found["coordinateTransformations"]
-        scale = next(one["scale"] for one in steps if one["type"] == "scale")
-    except (LookupError, TypeError, ValueError, StopIteration):
-        return known  # of another form: what we know of it is nothing
-    return known | _sizes(axes, scale)
+    found: dict[str, Any] = dict(known) if isinstance(known, dict) else {}
+    with boundary("multiscales"):
+        axes = [(str(axis["name"]), axis.get("unit")) for axis in multiscale["axes"]]
+        found["axes"] = "".join(axis for axis, _ in axes).upper()
+        (dataset,) = [one for one in multiscale["datasets"] if one["path"] == name]
+        scales = [_scale(dataset, len(axes))]
+        if multiscale.get("coordinateTransformations"):  # of all resolutions
+            scales.append(_scale(multiscale, len(axes)))
+        found |= _sizes(axes, list(zip(*scales, strict=True)))
+    return found
 
 
-def _sizes(axes: list[tuple[str, str]], scale: list[float]) -> dict[str, Any]:
-    """Micrometres and seconds, of the axes whose units are known."""
-    steps = {axis: (unit, float(n)) for (axis, unit), n in zip(axes, scale, strict=True)}
-    size = {
-        axis: n * _MICROMETRES[unit]
-        for axis, (unit, n) in steps.items()
-        if axis in ("z", "y", "x") and unit in _MICROMETRES
-    }
-    unit, interval = steps.get("t", ("", 0.0))
-    found: dict[str, Any] = {"axes": "".join(axis for axis, _ in axes).upper()}
-    found |= {"pixel_size": size} if size else {}
-    return found | ({"frame_interval": interval * _SECONDS[unit]} if unit in _SECONDS else {})
+def _scale(told: Mapping[str, Any], count: int) -> list[Any]:
+    """The factors of a transformation."""
+    steps = told["coordinateTransformations"]
+    found = next((one["scale"] for one in steps if one["type"] == "scale"), ())
+    if len(found) != count:
+        raise ValueError(f"the scale {found!r:.60} is not one number for each of {count} axes")
+    return list(found)
 
 
-def _named(axis: Any) -> tuple[str, str]:
-    return str(axis["name"]), str(axis.get("unit", ""))
+def _sizes(axes: list[tuple[str, Any]], scales: list[tuple[Any, ...]]) -> dict[str, Any]:
+    """Micrometres and seconds, of the axes that have a unit: the product of their scales."""
+    size: dict[str, float] = {}
+    found: dict[str, Any] = {}
+    for (axis, unit), factors in zip(axes, scales, strict=True):
+        if unit is None:
+            continue
+        with boundary(f"the scale along {axis}"):
+            step = math.prod(map(number, factors))
+            if axis in ("z", "y", "x"):
+                size[axis] = length(step, unit)
+            elif axis == "t":
+                found["frame_interval"] = seconds(step, unit)
+    return found | ({"pixel_size": size} if size else {})
 
 
 def _told(files: Files) -> dict[str, Any]:
@@ -130,8 +144,8 @@ def _told(files: Files) -> dict[str, Any]:
     return {}
 
 
-def _scales(files: Files) -> dict[str, Any] | None:
+def _first(told: Mapping[str, Any]) -> dict[str, Any] | None:
     """The first set of resolutions: one picture in several sizes."""
-    told = _told(files)
-    every = (told.get("ome") or told).get("multiscales")
+    ome = told.get("ome")
+    every = (ome if isinstance(ome, dict) else told).get("multiscales")
     return every[0] if isinstance(every, list) and every and isinstance(every[0], dict) else None

@@ -11,6 +11,7 @@ import numpy as np
 from thunderlike._lazy import optional
 from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats.base import Header, checked, damage, native
+from thunderlike.formats.metadata import boundary, left_out, scales
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,10 +62,11 @@ def attrs(data: bytes) -> dict[str, Any]:
     while at + 21 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
         if kind == b"pHYs":
-            across, down, unit = struct.unpack_from(">IIB", data, at + 8)
-            known = across and down and unit == _METRE
-            size = {"y": round(1e6 / down, 6), "x": round(1e6 / across, 6)} if known else {}
-            return {"pixel_size": size} if size else {}
+            with boundary("pHYs"):
+                across, down, unit = struct.unpack_from(">IIB", data, at + 8)
+                if across and down and unit == _METRE:
+                    return {"pixel_size": {"y": round(1e6 / down, 6), "x": round(1e6 / across, 6)}}
+            return {}
         if kind == b"IDAT":
             break
         at += length + 12
@@ -128,12 +130,20 @@ def encode(array: NDArray[Any], attrs: Mapping[str, Any] | None = None) -> bytes
 
     _check_writable(array)
     stream = io.BytesIO()
-    size = dict((attrs or {}).get("pixel_size") or {})
-    known = size.get("x") and size.get("y")
-    inch = 25400  # micrometres
-    options = {"dpi": (inch / size["x"], inch / size["y"])} if known else {}
-    Image.fromarray(native(array)).save(stream, "PNG", **options)
+    Image.fromarray(native(array)).save(stream, "PNG", **_resolution(attrs))
     return stream.getvalue()
+
+
+def _resolution(attrs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What Pillow takes to write the size of the pixels, if that fits in the chunk pHYs."""
+    size = scales(attrs).pixel_size
+    if not {"x", "y"} <= size.keys():
+        return {}
+    if not all(1 <= round(1e6 / size[axis]) < 2**32 for axis in "yx"):
+        left_out("pixel_size", f"{size} is not a number of pixels a metre that PNG holds")
+        return {}
+    inch = 25400  # micrometres
+    return {"dpi": (inch / size["x"], inch / size["y"])}
 
 
 def _check_writable(array: NDArray[Any]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats.base import native, numbers
+from thunderlike.formats.metadata import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -115,7 +116,8 @@ def describe(
     b'{"shape": [64, 64], "dtype": "int16"}\n'
     """
     told = {"shape": list(_sizes(shape)), "dtype": numbers(dtype).name}
-    text = json.dumps({**told, "attrs": dict(attrs)} if attrs else told)
+    known = as_json(attrs)
+    text = json.dumps({**told, "attrs": known} if known else told)
     return text.encode() + b"\n"
 
 

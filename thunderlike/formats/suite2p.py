@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import pickletools
+import re
 import struct
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from thunderlike.errors import FormatError
+from thunderlike.formats.metadata import boundary, number, seconds, whole
 
 __all__ = ["sizes"]
 
-_WANTED = ("Ly", "Lx", "fs")
 _HEADER = b"\x93NUMPY"
-_STRINGS = ("SHORT_BINUNICODE", "BINUNICODE")
-_PLAIN = ("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT")
-_MADE = ("BINGET", "LONG_BINGET", *_STRINGS)  # the first steps of a numpy scalar
-_FAR = 40  # steps make a numpy scalar, and fewer
+_NUMBERS = re.compile(r"[iuf][1248]")
 
 
 def sizes(data: bytes) -> dict[str, float]:
     """Find height ``Ly``, width ``Lx`` and images a second ``fs`` in the bytes of ``ops.npy``.
 
-    The file is a pickle, which could run anything. Nothing in it is run or made: its instructions
-    are read one by one, as :mod:`pickletools` spells them, and a number after one of these names is
-    the value of it.
+    The file is a pickle of any protocol, which could run anything. Nothing in it is run: its
+    instructions are read one by one, as :mod:`pickletools` spells them, and of what they describe
+    only the numbers of these names in the outermost dictionary are taken.
 
     Raises
     ------
     FormatError
-        For what is no such file, or where the instructions make no sense.
+        For what is no such file, where the instructions make no sense, and for a size that is not
+        a whole number.
 
     Examples
     --------
@@ -40,30 +42,164 @@ def sizes(data: bytes) -> dict[str, float]:
     """
     if not data.startswith(_HEADER):
         raise FormatError(f"not a .npy file: it begins with {data[:6]!r}")
-    (length,) = struct.unpack_from("<H", data, 8)
     try:
-        told = pickletools.genops(data[10 + length :])
-        steps = [(code.name, value) for code, value, _ in told if "MEMOIZE" not in code.name]
+        before, code = (10, "<H") if data[6] == 1 else (12, "<I")
+        (length,) = struct.unpack_from(code, data, 8)
+        told = _outermost(_described(data[before + length :]))
     except Exception as error:
         raise FormatError(f"not a pickle that can be read: {error}") from error
-    found = {
-        name: _number(steps[at + 1 : at + _FAR], name)
-        for at, (code, name) in enumerate(steps)
-        if code in _STRINGS and name in _WANTED
-    }
-    return {name: number for name, number in found.items() if number is not None}
+    found: dict[str, float] = {}
+    for name in ("Ly", "Lx"):
+        if (value := _number(told.get(name))) is not None:
+            try:
+                found[name] = whole(value)
+            except ValueError as error:
+                raise FormatError(f"{name} is not the size of an image: {error}") from None
+    if (rate := _number(told.get("fs"))) is not None:
+        with boundary("fs"):
+            seconds(rate, "s")  # positive, and so is the interval
+            found["fs"] = number(rate)
+    return found
 
 
-def _number(steps: list[tuple[str, Any]], name: str) -> float | None:
-    """The number that the next instructions make: a plain one, or the bytes of one of numpy's."""
-    if steps and steps[0][0] in _PLAIN:
-        return float(steps[0][1]) if name == "fs" else int(steps[0][1])
-    if not steps or steps[0][0] not in _MADE:
+@dataclass
+class _Call:
+    """What a pickle asks to have made, which is not.
+
+    Parameters
+    ----------
+    function : object
+        What it would call, a `_Name`.
+    arguments : object
+        What with.
+    state : object
+        What it would then be given.
+    """
+
+    function: Any
+    arguments: Any
+    state: Any = None
+
+
+@dataclass(frozen=True)
+class _Name:
+    """A name that a pickle would import."""
+
+    module: str
+    name: str
+
+
+_MARK = object()
+_PUTS = ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE")
+_GETS = ("GET", "BINGET", "LONG_BINGET")
+_EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+
+
+def _described(data: bytes) -> Any:
+    """What the instructions of a pickle describe; what is not needed here is None."""
+    stack, memo = list[Any](), dict[int, Any]()
+    argument: Any
+    for opcode, argument, _ in pickletools.genops(data):
+        name = opcode.name
+        if name == "STOP":
+            return stack.pop()
+        if name in _PUTS:
+            memo[len(memo) if name == "MEMOIZE" else argument] = stack[-1]
+        elif name in _GETS:
+            stack.append(memo[argument])
+        elif name == "MARK":
+            stack.append(_MARK)
+        elif name in _EMPTY:
+            stack.append(_EMPTY[name]())
+        elif name == "GLOBAL":
+            stack.append(_Name(*argument.split(" ", 1)))
+        else:
+            before = _popped(stack, opcode)
+            _apply(name, before, stack, opcode, argument)
+    raise ValueError("it has no end")
+
+
+def _popped(stack: list[Any], opcode: pickletools.OpcodeInfo) -> list[Any]:
+    """Take what an instruction takes from the stack, without the mark."""
+    names = [kind.name for kind in opcode.stack_before]
+    if "mark" not in names:
+        count = len(names)
+        if count > len(stack):
+            raise IndexError("it takes more than there is")
+        found = stack[len(stack) - count :]
+        del stack[len(stack) - count :]
+        return found
+    at = len(stack) - 1 - stack[::-1].index(_MARK) if _MARK in stack else -1
+    start = at - names.index("mark")
+    if at < 0 or start < 0:
+        raise IndexError("it takes more than there is")
+    found = stack[start:at] + stack[at + 1 :]
+    del stack[start:]
+    return found
+
+
+def _apply(
+    name: str, before: list[Any], stack: list[Any], opcode: pickletools.OpcodeInfo, argument: Any
+) -> None:
+    """Put on the stack what an instruction makes of what it takes."""
+    if name in ("SETITEM", "SETITEMS", "DICT"):
+        target, items = ({}, before) if name == "DICT" else (before[0], before[1:])
+        if isinstance(target, dict):
+            pairs = zip(items[::2], items[1::2], strict=True)
+            target.update((key, value) for key, value in pairs if isinstance(key, str))
+        stack.append(target)
+    elif name in ("APPEND", "APPENDS"):
+        if isinstance(before[0], list):
+            before[0].extend(before[1:])
+        stack.append(before[0])
+    elif name == "LIST":
+        stack.append(before)
+    elif name.startswith("TUPLE"):
+        stack.append(tuple(before))
+    elif name == "STACK_GLOBAL":
+        stack.append(_Name(str(before[0]), str(before[1])))
+    elif name == "REDUCE":
+        stack.append(_Call(*before))
+    elif name == "BUILD":
+        if isinstance(before[0], _Call):
+            before[0].state = before[1]
+        stack.append(before[0])
+    elif not opcode.stack_before and opcode.stack_after:
+        stack.append(_CONSTANTS.get(name, argument))
+    else:
+        stack.extend([None] * len(opcode.stack_after))
+
+
+def _outermost(described: Any) -> dict[str, Any]:
+    """The dictionary in an array of one object."""
+    state = described.state if isinstance(described, _Call) else None
+    values = state[4] if isinstance(state, tuple) and len(state) == 5 else described
+    found = values[0] if isinstance(values, list) and len(values) == 1 else values
+    if not isinstance(found, dict):
+        raise TypeError("it holds no dictionary")
+    return found
+
+
+def _number(value: Any) -> Any:
+    """A plain number, or the one that the bytes of a scalar or array of numpy's are; else None."""
+    if isinstance(value, int | float):
+        return value
+    if not isinstance(value, _Call) or not isinstance(value.function, _Name):
         return None
-    values = (value for code, value in steps if code == "SHORT_BINBYTES" and len(value) in (4, 8))
-    found = next(values, None)
-    if found is None:
+    if value.function.name == "scalar":
+        dtype, data = value.arguments
+    elif value.function.name == "_frombuffer":  # an array in protocol 5
+        data, dtype = value.arguments[:2]
+    elif isinstance(value.state, tuple) and len(value.state) == 5:
+        _, _, dtype, _, data = value.state
+    else:
         return None
-    if name == "fs":
-        return float(struct.unpack("<f" if len(found) == 4 else "<d", found)[0])
-    return int.from_bytes(found, "little")
+    if isinstance(data, _Call):  # bytes, as protocol 2 of Python 3 has them
+        data = str(data.arguments[0]).encode("latin1")
+    code = dtype.arguments[0] if isinstance(dtype, _Call) else ""
+    if not isinstance(data, bytes | bytearray) or not _NUMBERS.fullmatch(str(code)):
+        return None
+    order: Any = dtype.state[1] if isinstance(dtype.state, tuple) else "="
+    stored = np.dtype(code).newbyteorder(order)
+    return np.frombuffer(data, stored)[0].item() if len(data) == stored.itemsize else None

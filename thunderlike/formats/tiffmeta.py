@@ -18,28 +18,37 @@ import math
 import uuid
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from thunderlike.formats import metadata
+from thunderlike.formats.metadata import boundary, left_out
 from thunderlike.formats.tiffpages import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from xml.etree.ElementTree import Element
 
     from numpy.typing import NDArray
     from tifffile import TiffFile
+
+    from thunderlike.formats.metadata import Scales
 
 __all__ = ["attrs", "options"]
 
 Attrs = dict[str, Any]
 
-_MICROMETRES = {
-    "µm": 1.0, "um": 1.0, "\\u00b5m": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0,
-    "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6, "inch": 25400.0,
-}  # fmt: skip
-_SECONDS = {"s": 1.0, "sec": 1.0, "ms": 1e-3, "µs": 1e-6, "min": 60.0, "h": 3600.0}
-_INCH, _CENTIMETRE = 2, 3  # what the tag of the unit of the resolution says
+# What the tag of the unit of the resolution says; the last two are those of DNG.
+_RESOLUTION_UNITS = {2: "inch", 3: "cm", 4: "mm", 5: "um"}
+_CENTIMETRE = 3
 
 
-def attrs(stream: BinaryIO) -> Attrs:
+def attrs(stream: BinaryIO, pages: int | None = None) -> Attrs:
     """Return what a file tells about its pictures; reads the first page's header.
+
+    What cannot be understood is left out, with a line in the log.
+
+    Parameters
+    ----------
+    pages : int, optional
+        How many pages the file holds, where that is known; by default they are counted.
 
     Examples
     --------
@@ -52,11 +61,16 @@ def attrs(stream: BinaryIO) -> Attrs:
     ({'y': 0.5, 'x': 0.5}, 0.1)
     """
     with opened(stream) as tiff:
-        if tiff.is_ome:
-            return _ome(tiff.ome_metadata or "")
-        if tiff.is_imagej:
-            return _imagej(tiff)
-        return _plain(tiff)
+        found: Attrs = {}
+        with boundary("the description"):
+            count = len(tiff.pages) if pages is None else pages
+            if tiff.is_ome:
+                found = _ome(tiff, count)
+            elif tiff.is_imagej:
+                found = _imagej(tiff, count)
+            else:
+                found = _plain(tiff)
+        return found
 
 
 def options(known: Mapping[str, Any] | None, values: NDArray[Any]) -> Attrs:
@@ -67,50 +81,61 @@ def options(known: Mapping[str, Any] | None, values: NDArray[Any]) -> Attrs:
     the pixel size is written as resolution.
     """
     told = dict(known or {})
-    if _describes(told.get("ome"), values):
-        return {**_PLAIN, "description": told["ome"].encode()}
-    size, interval = dict(told.get("pixel_size") or {}), told.get("frame_interval")
-    if not size and interval is None:
+    with boundary("ome"):
+        if _describes(told.get("ome"), values):
+            return {**_PLAIN, "description": told["ome"].encode()}
+    scales = metadata.scales(told)
+    if not scales.pixel_size and scales.frame_interval is None:
         return _PLAIN
     if values.dtype.name in ("uint8", "uint16", "float32"):
-        return _as_imagej(size, interval, values)
-    return _PLAIN | _resolution(size) if values.ndim == 2 else _as_ome(size, interval, told, values)
+        return _as_imagej(scales, values)
+    if values.ndim == 2:
+        return _PLAIN | _resolution(scales.pixel_size, 1e4, {"resolutionunit": _CENTIMETRE})
+    return _as_ome(scales, values)
 
 
 _PLAIN: Attrs = {"metadata": None, "byteorder": "<"}
+_MOST = 2**32 - 1  # of the two numbers of a resolution
 
 
-def _resolution(size: Attrs) -> Attrs:
+def _resolution(size: Mapping[str, float], unit: float, unit_tag: Attrs) -> Attrs:
+    """The tags of resolution, for a unit of so many micrometres."""
     across, down = size.get("x"), size.get("y")
     if not across or not down:
         return {}
-    return {"resolution": (1e4 / across, 1e4 / down), "resolutionunit": _CENTIMETRE}
+    resolution = unit / across, unit / down
+    if not all(1 / _MOST <= value <= _MOST for value in resolution):
+        left_out("pixel_size", f"{dict(size)} does not fit in the tags of a TIFF file")
+        return {}
+    return {"resolution": resolution, **unit_tag}
 
 
-def _as_imagej(size: Attrs, interval: float | None, values: NDArray[Any]) -> Attrs:
-    across, down = size.get("x"), size.get("y")
-    told: Attrs = {"unit": "um", "spacing": size.get("z"), "finterval": interval}
+def _as_imagej(scales: Scales, values: NDArray[Any]) -> Attrs:
+    size = scales.pixel_size
+    told: Attrs = {"spacing": size.get("z"), "finterval": scales.frame_interval}
     told["axes"] = _axes(size, values)
-    resolution = (1 / across, 1 / down) if across and down else None
-    return {"imagej": True, "resolution": resolution, "metadata": _there(told)}
+    resolution = _resolution(size, 1.0, {})
+    # Without a resolution tifffile writes one of 1, which a unit would make a size of pixels.
+    told |= {"unit": "um"} if resolution else {"zunit": "um"} if "z" in size else {}
+    return {"imagej": True, **resolution, "metadata": _there(told)}
 
 
-def _as_ome(size: Attrs, interval: float | None, known: Attrs, values: NDArray[Any]) -> Attrs:
+def _as_ome(scales: Scales, values: NDArray[Any]) -> Attrs:
     # The same bytes for the same image: its identity is made of its pixels.
     identity = uuid.UUID(bytes=hashlib.blake2b(values.data, digest_size=16).digest())
     told: Attrs = {
         "UUID": f"urn:uuid:{identity}",
         "Creator": "thunderlike",
-        "axes": _axes(size, values),
+        "axes": _axes(scales.pixel_size, values),
     }
-    told |= {f"PhysicalSize{axis.upper()}": size.get(axis) for axis in "zyx"}
-    told["TimeIncrement"] = interval
-    if len(times := known.get("frame_times") or []) == len(values):
-        told["Plane"] = {"DeltaT": times}
+    told |= {f"PhysicalSize{axis.upper()}": scales.pixel_size.get(axis) for axis in "zyx"}
+    told["TimeIncrement"] = scales.frame_interval
+    if len(scales.frame_times) == len(values):
+        told["Plane"] = {"DeltaT": scales.frame_times}
     return {"ome": True, "metadata": _there(told)}
 
 
-def _axes(size: Attrs, values: NDArray[Any]) -> str:
+def _axes(size: Mapping[str, float], values: NDArray[Any]) -> str:
     return "YX" if values.ndim == 2 else "ZYX" if "z" in size else "TYX"
 
 
@@ -119,85 +144,212 @@ _OME_DTYPES = {"float": "float32", "double": "float64", "complex": "complex64", 
 
 def _describes(xml: Any, values: NDArray[Any]) -> bool:
     """Whether the XML of an OME file speaks of just these pages."""
-    pixels = _ome_pixels(xml) if isinstance(xml, str) else {}
-    kind = str(pixels.get("Type", ""))
+    image = _Image.of(xml, 0) if isinstance(xml, str) else None
+    if image is None:
+        return False
+    kind = image.pixels.get("Type", "")
     count, down, across = (1, *values.shape) if values.ndim == 2 else values.shape
-    pages = math.prod(int(pixels.get(f"Size{axis}", 0)) for axis in "ZCT")
-    found = (pages, int(pixels.get("SizeY", 0)), int(pixels.get("SizeX", 0)))
+    sizes = image.sizes()
+    found = (math.prod(sizes[axis] for axis in "ZCT"), sizes["Y"], sizes["X"])
     return found == (count, down, across) and _OME_DTYPES.get(kind, kind) == values.dtype.name
 
 
 def _plain(tiff: TiffFile) -> Attrs:
     page = tiff.pages.first
-    unit = {_INCH: 25400.0, _CENTIMETRE: 1e4}.get(int(page.resolutionunit or 1))
-    found: Attrs = {"pixel_size": _sizes(page, unit)}
+    found: Attrs = {}
+    with boundary("pixel_size"):
+        unit = _RESOLUTION_UNITS.get(int(page.resolutionunit or 1))
+        found["pixel_size"] = _sizes(page, {"y": unit, "x": unit}) if unit else {}
     if page.description and not tiff.is_shaped:
         found["description"] = page.description
     return _there(found)
 
 
-def _imagej(tiff: TiffFile) -> Attrs:
+def _imagej(tiff: TiffFile, pages: int) -> Attrs:
     told: Attrs = {
         name: value
         for name, value in (tiff.imagej_metadata or {}).items()
         if isinstance(value, bool | int | float | str | list | tuple)
     }
-    micrometres = _MICROMETRES.get(str(told.get("unit", "")).strip())
-    size = _sizes(tiff.pages.first, micrometres)
-    if micrometres and told.get("spacing"):
-        size = {"z": round(float(told["spacing"]) * micrometres, 9), **size}
-    series = tiff.series[0]
-    found = {"axes": series.axes, "axes_shape": list(series.shape), "pixel_size": size}
-    return _there({**found, "frame_interval": told.get("finterval"), "imagej": told})
+    found: Attrs = {"imagej": told}
+    with boundary("axes"):
+        series, first = tiff.series[0], tiff.pages.first
+        _check_count(series.size // max(first.size, 1), pages)
+        found |= {"axes": series.axes, "axes_shape": list(series.shape)}
+    size: dict[str, float] = {}
+    unit = told.get("unit")
+    if told.get("spacing") and (along := told.get("zunit", unit)):
+        with boundary("pixel_size along z"):
+            size["z"] = round(metadata.length(told["spacing"], along), 9)
+    if unit:
+        with boundary("pixel_size"):
+            size |= _sizes(tiff.pages.first, {"y": told.get("yunit", unit), "x": unit})
+    if told.get("finterval"):
+        with boundary("frame_interval"):
+            interval = metadata.seconds(told["finterval"], told.get("tunit") or "s")
+            found["frame_interval"] = interval
+    return _there({**found, "pixel_size": size})
 
 
-def _sizes(page: Any, unit: float | None) -> dict[str, float]:
-    """Micrometres a pixel, by the tags of resolution."""
+def _check_count(found: int, pages: int) -> None:
+    if found != pages:
+        raise ValueError(f"the description speaks of {found} pages, the file has {pages}")
+
+
+def _sizes(page: Any, units: Mapping[str, Any]) -> dict[str, float]:
+    """Micrometres a pixel, by the tags of resolution; both axes or none."""
     names = (("y", "YResolution"), ("x", "XResolution"))
-    if unit is None or any(name not in page.tags for _, name in names):
+    if any(name not in page.tags for _, name in names):
         return {}
     values = {axis: page.tags[name].value for axis, name in names}
     if any(not above for above, _ in values.values()):
         return {}
-    return {axis: round(below / above * unit, 9) for axis, (above, below) in values.items()}
-
-
-def _ome(text: str) -> Attrs:
-    pixels = _ome_pixels(text)
-    order = str(pixels.get("DimensionOrder", ""))[::-1]
-    found: Attrs = {"ome": text, "axes": order}
-    found["axes_shape"] = [int(pixels.get(f"Size{axis}", 1)) for axis in order]
-    found["pixel_size"] = {
-        axis: float(pixels[f"PhysicalSize{axis.upper()}"])
-        * _MICROMETRES.get(pixels.get(f"PhysicalSize{axis.upper()}Unit", "µm"), 1.0)
-        for axis in "zyx"
-        if f"PhysicalSize{axis.upper()}" in pixels
+    found = {
+        axis: round(metadata.length(below / above, units[axis]), 9)
+        for axis, (above, below) in values.items()
     }
-    if "TimeIncrement" in pixels:
-        unit = _SECONDS.get(pixels.get("TimeIncrementUnit", "s"), 1.0)
-        found["frame_interval"] = float(pixels["TimeIncrement"]) * unit
-    return _there({**found, "frame_times": _times(pixels.get("Plane", []))})
+    if not all(found.values()):
+        raise ValueError(f"{found} is too small")
+    return found
 
 
-def _ome_pixels(text: str) -> Attrs:
-    """What the XML says of the pixels of its first image."""
-    from tifffile import xml2dict
+def _ome(tiff: TiffFile, pages: int) -> Attrs:
+    text, first = tiff.ome_metadata or "", tiff.pages.first
+    found: Attrs = {"ome": text}
+    image = _Image.of(text, 0)
+    if image is None:
+        return _there(found)
+    samples = first.samplesperpixel
+    with boundary("axes"):
+        found |= image.axes(pages, samples, (first.imagelength, first.imagewidth))
+    told, size = image.pixels, dict[str, float]()
+    for axis in "zyx":
+        name = f"PhysicalSize{axis.upper()}"
+        if name in told:
+            with boundary(name):
+                size[axis] = metadata.length(told[name], told.get(f"{name}Unit", "um"))
+    if "TimeIncrement" in told:
+        with boundary("TimeIncrement"):
+            unit = told.get("TimeIncrementUnit", "s")
+            found["frame_interval"] = metadata.seconds(told["TimeIncrement"], unit)
+    with boundary("DeltaT"):
+        found["frame_times"] = image.times(pages, samples)
+    return _there({**found, "pixel_size": size})
 
-    try:
-        images = xml2dict(text)["OME"]["Image"]
-        found = (images[0] if isinstance(images, list) else images)["Pixels"]
-    except (SyntaxError, LookupError, TypeError):  # what says nothing of pixels is kept as text
-        return {}
-    return found if isinstance(found, dict) else {}
 
+class _Image:
+    """One image that the XML of an OME file describes.
 
-def _times(planes: Any) -> list[float]:
-    every = planes if isinstance(planes, list) else [planes]
-    return [
-        float(plane["DeltaT"]) * _SECONDS.get(plane.get("DeltaTUnit", "s"), 1.0)
-        for plane in every
-        if "DeltaT" in plane
-    ]
+    Parameters
+    ----------
+    element : Element
+        Its element ``Pixels``.
+    uuid : str
+        The identity of the file that holds the XML; ``""`` if it has none.
+    """
+
+    def __init__(self, element: Element, uuid: str) -> None:
+        self._element, self._uuid = element, uuid
+
+    @classmethod
+    def of(cls, text: str, page: int) -> _Image | None:
+        """Return the image that a page of this file belongs to; the only one where none says so."""
+        from xml.etree import ElementTree
+
+        try:
+            root = ElementTree.fromstring(text)  # noqa: S314  # expat bounds what entities become
+        except (ElementTree.ParseError, ValueError) as error:
+            left_out("ome", error)
+            return None
+        every = [cls(each, root.get("UUID", "")) for each in root.iterfind("{*}Image/{*}Pixels")]
+        holding = [image for image in every if image._holds(page)]
+        return next(iter(holding or every[:1] if len(every) == 1 else holding), None)
+
+    @property
+    def pixels(self) -> Mapping[str, str]:
+        """The attributes of its pixels."""
+        return self._element.attrib
+
+    def sizes(self) -> dict[str, int]:
+        """Length of each axis; ValueError where one is not a number."""
+        return {axis: metadata.whole(self.pixels.get(f"Size{axis}", 1)) for axis in "XYZCT"}
+
+    def axes(self, pages: int, samples: int, plane: tuple[int, int]) -> Attrs:
+        """Order and lengths of the axes, if the file holds just these pages of the image."""
+        order, sizes = self._order(), self.sizes()
+        if (sizes["Y"], sizes["X"]) != plane:
+            raise ValueError(f"it speaks of {sizes['Y']} x {sizes['X']} pixels, pages have {plane}")
+        _check_count(self._planes(samples), pages)
+        return {"axes": order[::-1], "axes_shape": [sizes[axis] for axis in order[::-1]]}
+
+    def times(self, pages: int, samples: int) -> list[float]:
+        """Seconds of each page, in the order of the pages; none unless all have one."""
+        found: dict[tuple[int, int, int], float] = {}
+        for plane in self._element.iterfind("{*}Plane"):
+            if "DeltaT" in plane.attrib:
+                at = (self._at(plane, "TheZ"), self._at(plane, "TheC"), self._at(plane, "TheT"))
+                unit = plane.get("DeltaTUnit", "s")
+                found[at] = metadata.seconds(plane.get("DeltaT"), unit, positive=False)
+        if not found:
+            return []
+        where = dict(self._places(pages, samples))
+        missing = [page for page in range(pages) if where.get(page) not in found]
+        if missing:
+            raise ValueError(f"page {missing[0]} has none, as {len(missing)} of {pages} pages")
+        return [found[where[page]] for page in range(pages)]
+
+    def _order(self) -> str:
+        order = self.pixels.get("DimensionOrder", "")
+        if sorted(order) != sorted("XYZCT") or order[:2] != "XY":
+            raise ValueError(f"DimensionOrder is {order!r:.20}")
+        return order
+
+    def _planes(self, samples: int) -> int:
+        """Pages of the whole image: colours that share a page count once."""
+        sizes = self.sizes()
+        channels = sizes["C"] // samples if sizes["C"] % samples == 0 else sizes["C"]
+        return sizes["Z"] * sizes["T"] * channels
+
+    def _places(self, pages: int, samples: int) -> Iterator[tuple[int, tuple[int, int, int]]]:
+        """Pages of this file, and the Z, C and T of each."""
+        order, sizes = self._order()[2:], self.sizes()
+        if sizes["C"] % samples == 0:
+            sizes["C"] //= samples
+        lengths = [sizes[axis] for axis in order]
+        for page, first, count in self._runs(self._planes(samples)):
+            start, stride = 0, 1
+            for axis, n in zip(order, lengths, strict=True):
+                start, stride = start + first[axis] * stride, stride * n
+            for step in range(min(count, max(pages - page, 0), max(stride - start, 0))):
+                at, rest = {}, start + step
+                for axis, n in zip(order, lengths, strict=True):
+                    rest, at[axis] = divmod(rest, n)
+                yield page + step, (at["Z"], at["C"], at["T"])
+
+    def _runs(self, planes: int) -> Iterator[tuple[int, dict[str, int], int]]:
+        """First page, first plane and length of each run of pages that stand in this file."""
+        elements = list(self._element.iterfind("{*}TiffData"))
+        if not elements:
+            yield 0, dict.fromkeys("ZCT", 0), planes
+        for each in elements:
+            other = each.find("{*}UUID")
+            if other is not None and self._uuid and (other.text or "").strip() != self._uuid:
+                continue
+            alone = 1 if "IFD" in each.attrib else planes
+            count = int(each.get("PlaneCount", alone))
+            yield self._at(each, "IFD"), {a: self._at(each, f"First{a}") for a in "ZCT"}, count
+
+    def _holds(self, page: int) -> bool:
+        try:
+            runs = list(self._runs(self._planes(1)))
+        except ValueError:
+            return False
+        return any(start <= page < start + count for start, _, count in runs)
+
+    @staticmethod
+    def _at(element: Element, name: str) -> int:
+        """A position from 0 on."""
+        return metadata.whole(int(element.get(name, 0)) + 1) - 1
 
 
 def _there(found: Attrs) -> Attrs:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -14,6 +13,7 @@ from thunderlike.errors import FormatError, SpecError, ThunderlikeError
 from thunderlike.formats.base import numbers
 from thunderlike.formats.chunks import chunk_shape
 from thunderlike.formats.hdf5 import Dataset
+from thunderlike.formats.metadata import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -141,7 +141,7 @@ class Writer:
         self.rows = self.chunks[0]
         self._array = _zarr().create_array(
             _store(files), shape=shape, dtype=dtype, chunks=self.chunks,
-            attributes=json.loads(json.dumps(dict(attrs or {}))), dimension_names=axes,
+            attributes=as_json(attrs), dimension_names=axes,
         )  # fmt: skip
 
     def put(self, start: int, slab: NDArray[Any]) -> None:

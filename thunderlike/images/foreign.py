@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
@@ -11,6 +12,7 @@ from thunderlike.data.images import Images
 from thunderlike.engines import engine_for
 from thunderlike.errors import SpecError
 from thunderlike.formats import nwb, suite2p
+from thunderlike.formats.metadata import boundary
 from thunderlike.images.construct import fromarray
 from thunderlike.images.readers import frombinary
 from thunderlike.interop import dask, xarray
@@ -213,9 +215,10 @@ def fromsuite2p(
     if not address.endswith(".bin"):
         address = storage.join(address, "data.bin")
     beside = storage.join(storage.parent(address), "ops.npy")
-    told = {}
+    told: dict[str, float] = {}
     if storage.exists(beside):
-        with naming(beside):
+        # With a shape given, all that the file adds is metadata.
+        with naming(beside), nullcontext() if shape is None else boundary("ops.npy"):
             told = suite2p.sizes(storage.read(beside))
     if shape is None and not {"Ly", "Lx"} <= told.keys():
         raise SpecError(f"{beside}: does not tell Ly and Lx: give shape=(Ly, Lx)")

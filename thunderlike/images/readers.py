@@ -114,7 +114,7 @@ def frombinary(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
     )
     first = files[0].path
-    beside = described(first, conf)
+    beside = described(first, conf, needed=shape is None or dtype is None)
     shape = told("shape", shape, beside, first, conf)
     stored = np.dtype(told("dtype", dtype, beside, first, conf) or np.int16)
     if shape is None:
@@ -209,7 +209,8 @@ def fromtif(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
     )
     with naming(files[0].path), open_file(files[0].path) as stream:
-        attrs, first = tiffmeta.attrs(stream), tiffpages.index(stream)
+        first = tiffpages.index(stream)
+        attrs = tiffmeta.attrs(stream, first.pages)
     if nplanes is None:
         shape = first.shape if first.pages == 1 else (first.pages, *first.shape)
         ones, volumes = [1] * len(files), TiffVolumes(first)

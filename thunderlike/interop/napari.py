@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from thunderlike._lazy import optional
+from thunderlike.formats.metadata import scales
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,7 @@ def tonapari(
     napari.layers.Image
     """
     layers = optional("napari.layers", extra="napari")
-    size = attrs.get("pixel_size") or {}
+    size = scales(attrs).pixel_size
     scale = [1.0, *(size.get(axis, 1.0) for axis in "zyx"[4 - values.ndim :])]
     ours = {"contrast_limits": limits, "scale": scale, "metadata": dict(attrs), "name": "images"}
     return layers.Image(values, **(ours | options))

@@ -117,7 +117,7 @@ def fromtext(
             raise FormatError(f"{file.path}: has {columns} columns, the first file {width}")
     counts = [count for count, _ in shapes]
     source = FileSource.of(_paths(files), counts, (width,), load.dtype, load, whole=True)
-    beside = described(files[0].path, "conf.json")
+    beside = described(files[0].path, "conf.json", needed=shape is None)
     shape = shape if shape is not None or beside is None else beside.shape
     baseshape = _baseshape(shape, sum(counts), width, files[0].path)
     records = engine_for(engine).load(source, npartitions)
@@ -184,7 +184,7 @@ def frombinary(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
     )
     first, target = files[0].path, engine_for(engine)
-    beside = described(first, conf)
+    beside = described(first, conf, needed=shape is None or dtype is None)
     dtype = told("dtype", dtype, beside, first, conf)
     if dtype is None:
         raise untold("dtype", beside, first, conf)
