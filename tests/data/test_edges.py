@@ -64,6 +64,12 @@ def test_nothing_left(engine):
             ask()
 
 
+def test_arrays_of_images_without_pixels_are_combined(engine):
+    images = tl.images.fromarray(np.ones((4, 2, 3), "int16"), engine=engine)[:, :0]
+    found = images + np.ones((4, 0, 3))
+    assert (found.toarray().shape, found.dtype) == ((4, 0, 3), np.float64)
+
+
 def test_images_have_two_axes_or_three(engine):
     with pytest.raises(SpecError, match="axes"):
         tl.images.fromarray(np.arange(4), engine=engine)

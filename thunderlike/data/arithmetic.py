@@ -288,7 +288,8 @@ def _paired(value: Any, whole: Collection) -> Records:
             f"{type(value).__name__} must be equal"
         )
     if not _is_collection(value):
-        return whole.engine.load(ArraySource(np.reshape(value, (-1, *whole.value_shape))))
+        values = np.reshape(value, (whole.count(), *whole.value_shape))
+        return whole.engine.load(ArraySource(values))
     if value.engine != whole.engine:
         raise NotOnEngine(
             f"one is on the {whole.mode} engine, the other on {value.mode}: "
