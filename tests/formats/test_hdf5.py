@@ -9,9 +9,13 @@ import h5py
 import numpy as np
 import pytest
 
+import thunderlike as tl
+from thunderlike import storage
 from thunderlike.errors import FormatError
 from thunderlike.formats import hdf5
 from thunderlike.formats.hdf5chunks import Packing
+from thunderlike.jobs.contents import look
+from thunderlike.jobs.convert import convert
 
 SHAPE = (7, 10, 9)
 
@@ -110,3 +114,47 @@ def test_the_library_reads_what_we_write(tmp_path, compression, dtype):
             writer.put(start, values[start : start + writer.rows])
     with h5py.File(tmp_path / "a.h5") as file:
         np.testing.assert_array_equal(file["data"][:], values)
+
+
+@pytest.mark.parametrize("block", [512, 1024, 4096])
+@pytest.mark.parametrize("place", ["disk", "memory"])
+def test_a_user_block_as_matlab_writes_it_is_passed_over(tmp_path, block, place):
+    values = np.arange(60.0).reshape(3, 4, 5)
+    with h5py.File(tmp_path / "m.mat", "w", userblock_size=block) as file:
+        file.create_dataset("mov", data=values, chunks=(1, 4, 5), compression="gzip")
+        for name, data, known in (
+            ("empty", np.zeros(2, "u8"), {"MATLAB_class": "double", "MATLAB_empty": np.uint8(1)}),
+            ("text", np.array([[104], [105]], "u2"), {"MATLAB_class": "char"}),
+            ("#refs#/a", np.zeros(3), {}),
+        ):
+            found = file.create_dataset(name, data=data)
+            for key, value in known.items():
+                found.attrs[key] = np.bytes_(value) if isinstance(value, str) else value
+    with (tmp_path / "m.mat").open("r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file")
+    path = str(tmp_path / "m.mat")
+    if place == "memory":
+        storage.write("memory://user-block/m.mat", (tmp_path / "m.mat").read_bytes())
+        path = "memory://user-block/m.mat"
+    np.testing.assert_array_equal(tl.images.fromhdf5(path).toarray(), values)
+    np.testing.assert_array_equal(tl.series.fromhdf5(path, "/mov").toarray(), values)
+    assert look(path).told()["format"] == "hdf5"
+    convert(look(path), str(tmp_path / "out.npy"), "npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), values)
+    storage.delete("memory://user-block")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"MATLAB 5.0 MAT-file".ljust(5000), bytes(511) + hdf5._MAGIC]
+)
+def test_what_never_becomes_hdf5_is_refused(data):
+    with pytest.raises(FormatError, match="not an HDF5 file"):
+        hdf5.describe(io.BytesIO(data))
+
+
+def test_nwb_behind_a_user_block(tmp_path):
+    with h5py.File(tmp_path / "a.nwb", "w", userblock_size=512) as file:
+        group = file.create_group("acquisition/movie")
+        group.attrs["neurodata_type"] = "TwoPhotonSeries"
+        group["data"] = np.zeros((3, 4, 5))
+    assert tl.images.fromnwb(tmp_path / "a.nwb").shape == (3, 4, 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Dataset", "Writer", "datasets", "describe", "looks_like", "opened", "read"]
+__all__ = ["Dataset", "Writer", "begin", "datasets", "describe", "looks_like", "opened", "read"]
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
+_USER_BLOCK = 512  # bytes of the smallest
 _ATTRS = "thunderlike"
 
 
@@ -55,6 +57,27 @@ class Dataset:
 def looks_like(start: bytes) -> bool:
     """Tell from its first bytes whether a file is HDF5."""
     return start.startswith(_MAGIC)
+
+
+def begin(stream: BinaryIO) -> int | None:
+    """Return the byte at which a file becomes HDF5, None if it never does.
+
+    A user block may stand before: MATLAB's files of version 7.3 have one of 512 bytes. The format
+    allows any power of two from there on.
+
+    Examples
+    --------
+    >>> import io
+    >>> begin(io.BytesIO(_MAGIC)), begin(io.BytesIO(b"MATLAB 7.3".ljust(512) + _MAGIC))
+    (0, 512)
+    """
+    at, size = 0, stream.seek(0, io.SEEK_END)
+    while at + len(_MAGIC) <= size:
+        stream.seek(at)
+        if stream.read(len(_MAGIC)) == _MAGIC:
+            return at
+        at = 2 * at or _USER_BLOCK
+    return None
 
 
 def datasets(stream: BinaryIO) -> list[str]:
@@ -203,18 +226,26 @@ def _wanted(name: str | None, there: list[str]) -> str:
 
 def _is_array(item: Any) -> bool:
     h5py = _h5py()
-    return isinstance(item, h5py.Dataset) and item.shape is not None and item.dtype.kind in "buifc"
+    if not isinstance(item, h5py.Dataset) or item.shape is None or item.dtype.kind not in "buifc":
+        return False
+    # What MATLAB writes as numbers and is not: text, and the shape of an array without elements.
+    if "MATLAB_class" in item.attrs and not item.name.startswith("/#"):
+        kind = item.attrs["MATLAB_class"]
+        return "MATLAB_empty" not in item.attrs and kind not in (b"char", "char")
+    return not item.name.startswith(("/#refs#/", "/#subsystem#/"))
 
 
 @contextmanager
 def opened(stream: BinaryIO) -> Iterator[Any]:
     """Open a file to read, with what is wrong with it told as FormatError."""
-    stream.seek(0)
-    start = stream.read(len(_MAGIC))
-    if not start:
-        raise FormatError("not an HDF5 file: it is empty")
-    if not looks_like(start):
-        raise FormatError(f"not an HDF5 file: it begins with {start!r}")
+    if begin(stream) is None:
+        stream.seek(0)
+        start = stream.read(len(_MAGIC))
+        raise FormatError(
+            f"not an HDF5 file: it begins with {start!r}"
+            if start
+            else "not an HDF5 file: it is empty"
+        )
     try:
         file = _h5py().File(stream, "r")
     except ThunderlikeError:

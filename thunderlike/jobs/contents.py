@@ -12,6 +12,7 @@ from thunderlike.engines.planned import PlannedEngine
 from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats import hdf5, sniff
 from thunderlike.images.loaders import TiffVolumes
+from thunderlike.storage.opening import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -179,11 +180,11 @@ def _by_name(path: str) -> str | None:
 
 
 def _by_content(path: str) -> str:
-    start = storage.read_range(path, 0, 16)
-    if hdf5.looks_like(start):
-        return "hdf5"
-    if (found := sniff(start)) in _SNIFFED:
-        return _SNIFFED[found]
+    with open_file(path) as stream:
+        if (found := sniff(stream.read(16))) in _SNIFFED:
+            return _SNIFFED[found]
+        if hdf5.begin(stream) is not None:
+            return "hdf5"
     raise FormatError(
         f"{path}: neither its name nor its first bytes tell a format; give one of "
         f"{', '.join(FORMATS)}"
