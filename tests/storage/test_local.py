@@ -61,7 +61,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path, monkeypatch):
     opened = Path.open
 
     def open_full(path, mode="r", *args, **kwargs):
-        return opened(Path("/dev/full") if mode == "xb" else path, mode.replace("x", "w"))
+        return opened(Path("/dev/full") if mode == "wb" else path, mode)
 
     store.write(f"{tmp_path}/file", b"old")
     monkeypatch.setattr(Path, "open", open_full)
@@ -166,7 +166,7 @@ def test_failures_of_the_system_are_ours(tmp_path, monkeypatch, number, kind):
     def broken(*_args, **_kwargs):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(Path, "read_bytes", broken)
+    monkeypatch.setattr(os, "open", broken)
     with pytest.raises(kind, match=f"{tmp_path}/file: ") as caught:
         store.read(f"{tmp_path}/file")
     assert type(caught.value) is kind

@@ -11,6 +11,7 @@ import numpy as np
 from thunderlike.arrays.sinks import allocated, fits
 from thunderlike.arrays.sources import as_source, mapped
 from thunderlike.errors import NotFound, SpecError
+from thunderlike.storage.atomic import destination
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -150,7 +151,8 @@ def _mapped(path: str, shape: Any, dtype: Any, order: str, access: str | None) -
             )
     if shape is None or dtype is None:
         raise SpecError(f"{path}: a new file needs a shape and a dtype, or a source that has them")
-    return np.lib.format.open_memmap(path, "w+", dtype, tuple(shape), order == "F")
+    place, _ = destination(path)
+    return np.lib.format.open_memmap(place, "w+", dtype, tuple(shape), order == "F")
 
 
 def _buffer(array: Array, *, as_1d: bool) -> Array:

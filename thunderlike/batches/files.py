@@ -34,6 +34,7 @@ from thunderlike.batches.cropping import cropped
 from thunderlike.batches.index import FilesIndex
 from thunderlike.batches.items import named
 from thunderlike.batches.tables import LABELS, Table
+from thunderlike.data.arrayfiles import Folder
 from thunderlike.errors import BadIndex, SpecError
 from thunderlike.formats.base import damage
 
@@ -229,8 +230,10 @@ def _write_msgpack(dst: Any, labels: Any, arrays: dict[str, Any], **options: Any
 
 
 def _read_zarr(src: Any, _batch: Batch) -> Table:
+    from thunderlike.formats.zarrstore import FilesStore
+
     zarr = optional("zarr", "zarr")
-    group = zarr.open_group(str(src), mode="r")
+    group = zarr.open_group(FilesStore(Folder(storage.at(src))), mode="r")
     told = dict(group.attrs)
     return np.array(told[LABELS]), {name: np.asarray(group[name]) for name in told["components"]}
 

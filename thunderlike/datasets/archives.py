@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from thunderlike.errors import FormatError, NotFound, ThunderlikeError
 from thunderlike.formats.base import said
+from thunderlike.storage.filesystem import check_special
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,9 +49,12 @@ class Archive(ABC):
     ------
     FormatError
         When it cannot be read.
+    StorageError
+        When it is no regular file, as a FIFO.
     """
 
     def __init__(self, path: Path) -> None:
+        check_special(path)
         self.path = path
 
     @abstractmethod

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from thunderlike.datasets.checks import file_digest
 from thunderlike.errors import DownloadError, NotFound, VerifyError
 from thunderlike.progress import track
+from thunderlike.storage.atomic import destination, keep_mode
+from thunderlike.storage.filesystem import check_special
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,7 +131,9 @@ def download(url: str, path: Path, md5: str | None = None, *, tries: int = _TRIE
     """
     if not url.startswith(("https://", "http://")):
         raise DownloadError(f"{url}: only http and https addresses are fetched")
+    destination(path)  # before hours of fetching: a folder or a device is not replaced
     part = path.with_name(path.name + ".part")
+    check_special(part)
     path.parent.mkdir(parents=True, exist_ok=True)
     if md5 is None:
         part.unlink(missing_ok=True)
@@ -200,4 +204,7 @@ def _accepted(part: Path, path: Path, md5: str | None) -> None:
         except VerifyError as error:
             part.unlink()
             raise VerifyError(f"{path}: what was fetched {str(error).split(': ', 1)[1]}") from None
-    part.replace(path)
+    place, old = destination(path)
+    if old is not None:
+        keep_mode(part, old)
+    part.replace(place)

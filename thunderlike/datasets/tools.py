@@ -32,6 +32,7 @@ from thunderlike.errors import SpecError
 from thunderlike.formats.samples import hash_string
 from thunderlike.parallel.forked import forked as yield_process
 from thunderlike.progress import track
+from thunderlike.storage.filesystem import check_special
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -189,6 +190,7 @@ def open_comp(
     'some text'
     """
     place = Path(path)
+    check_special(place)
     text = None if "b" in mode else encoding or "utf-8"
     if place.suffix == ".gz":
         return gzip.open(place, mode, 9 if level is None else level, text)  # type: ignore[return-value]

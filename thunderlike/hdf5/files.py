@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-import uuid
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +16,11 @@ from h5py import h5f, h5fd, h5p
 
 from thunderlike import storage
 from thunderlike.errors import Hdf5Error, NotFound, StorageError, ThunderlikeError
+from thunderlike.formats.hdf5 import looks_like
 from thunderlike.hdf5 import attributes, filters
 from thunderlike.hdf5.disk import Disk
+from thunderlike.storage.atomic import create, destination, keep_mode, replacement, scratch
+from thunderlike.storage.filesystem import failures
 from thunderlike.storage.local import LocalStore
 
 if TYPE_CHECKING:
@@ -58,11 +59,11 @@ def _here(path: AnyPath) -> Iterator[Path]:
     if isinstance(store, LocalStore):
         yield Path(address)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder, "copy.h5")
-        with copy.open("wb") as stream:
+    with scratch() as folder:
+        copy = folder / "copy.h5"
+        with store.version(address) as version, copy.open("wb") as stream:
             for start in range(0, size, _PIECE):
-                stream.write(store.read_range(address, start, _PIECE))
+                stream.write(version.read_range(start, _PIECE))
         yield copy
 
 
@@ -86,67 +87,75 @@ def writing(
         The file, and what to call now and then: it raises when the disk could not be written.
     """
     store, address = storage.resolve(path)
-    if not isinstance(store, LocalStore):
-        place = _copy_of(path, store, address, change=change)
+    if isinstance(store, LocalStore):
+        place = _beside(address, change=change) if atomic else _itself(address, change=change)
     else:
-        target = Path(address)
-        _check_folder(target)
-        place = _beside(target, change=change) if atomic else _itself(target, change=change)
-    with place as here, _made(here, str(path)) as file:
+        place = _copy_of(path, store, address, change=change)
+    with place as (here, there), _made(here, str(path), there=there) as file:
         yield file
 
 
 @contextmanager
-def _copy_of(path: AnyPath, store: Store, address: str, *, change: bool) -> Iterator[Path]:
-    """A file of this machine that is sent when it is whole."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder, "new.h5")
-        if change and store.exists(address):
+def _copy_of(
+    path: AnyPath, store: Store, address: str, *, change: bool
+) -> Iterator[tuple[Path, bool]]:
+    """A file of this machine that is sent when it is complete, and whether HDF5 is in it."""
+    there = change and store.exists(address)
+    with scratch() as folder:
+        copy = folder / "new.h5"
+        create(copy, None)
+        if there:
             with _here(path) as old:
                 shutil.copyfile(old, copy)
-        yield copy
+        yield copy, there
         store.send(address, copy)
 
 
 @contextmanager
-def _itself(target: Path, *, change: bool) -> Iterator[Path]:
-    if not change:
-        target.unlink(missing_ok=True)
-    yield target
+def _itself(address: str, *, change: bool) -> Iterator[tuple[Path, bool]]:
+    """The file itself; a new one in its place, of the same mode, unless it is to be changed."""
+    target, old = _target(address)
+    there = change and old is not None
+    if not there:
+        with failures(address, "write"):
+            target.unlink(missing_ok=True)  # who has the old one open goes on reading it
+            create(target, old)
+            if old is not None:
+                keep_mode(target, old)
+    yield target, there
 
 
-def _check_folder(target: Path) -> None:
-    if not target.parent.is_dir():
-        raise NotFound(f"{target}: there is no folder {target.parent}; make it first")
-    if target.is_dir():
-        raise StorageError(f"{target}: is a folder, not a file")
+def _target(address: str) -> tuple[Path, os.stat_result | None]:
+    folder = Path(address).parent
+    if not folder.is_dir():
+        raise NotFound(f"{address}: there is no folder {folder}; make it first")
+    target, old = destination(address)
+    if old is not None and Path(address).is_symlink():
+        with target.open("rb") as file:
+            start = file.read(8)
+        if start and not looks_like(start):
+            raise StorageError(
+                f"{address}: is a link to {target}, which was not written by us, by its first "
+                "bytes; give that path to replace it"
+            )
+    return target, old
 
 
 @contextmanager
-def _beside(target: Path, *, change: bool) -> Iterator[Path]:
-    partial = target.with_name(f".{uuid.uuid4().hex}.partial")
-    try:
-        if change and target.exists():
+def _beside(address: str, *, change: bool) -> Iterator[tuple[Path, bool]]:
+    """A new file that takes the place of the old one, or a copy of it."""
+    target, old = _target(address)
+    there = change and old is not None
+    with failures(address, "write"), replacement(address) as partial:
+        if there:
             shutil.copyfile(target, partial)
-        yield partial
-        with partial.open("rb") as stream:
-            os.fsync(stream.fileno())  # the rename might survive a crash that the bytes do not
-        partial.replace(target)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        if isinstance(error, ThunderlikeError):
-            raise
-        raise StorageError(f"{target}: cannot write it: {error.strerror or error}") from error
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+        yield partial, there
 
 
 @contextmanager
-def _made(file: Path, name: str) -> Iterator[tuple[Any, Callable[[], None]]]:
-    """Open a file to change, or make it."""
-    there = file.exists()
-    disk = Disk(file, "r+b" if there else "x+b")
+def _made(file: Path, name: str, *, there: bool) -> Iterator[tuple[Any, Callable[[], None]]]:
+    """Open a file to change, or make one of an empty file."""
+    disk = Disk(file, "r+b")
     access = _access(_CACHE_TO_WRITE)
     access.set_fileobj_driver(h5fd.fileobj_driver, disk)
     try:

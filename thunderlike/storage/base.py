@@ -330,6 +330,9 @@ class Store(ABC):
     def begin(self, path: str) -> None:  # noqa: B027  # most places make no folders
         """Make a hidden folder for results, where folders have to be made."""
 
+    def keep_modes(self, path: str, old: str) -> None:  # noqa: B027  # most places have none
+        """Give a folder that is to replace `old`, and its files, the permissions of that one."""
+
     @abstractmethod
     def protected(self, path: str) -> str:
         """Say why the folder `path` must never be removed (``"it is ..."``), or ``""``."""

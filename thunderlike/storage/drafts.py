@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from thunderlike.errors import Exists, NotFound, StorageError, ThunderlikeError
+from thunderlike.errors import Exists, NotFound, StorageError
+from thunderlike.storage.atomic import replacement, scratch
 from thunderlike.storage.base import PARTIAL
-from thunderlike.storage.local import LocalStore, failure
+from thunderlike.storage.filesystem import failures
+from thunderlike.storage.local import LocalStore
 from thunderlike.storage.paths import AnyPath, join, parent, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from thunderlike.storage.base import Store
     from thunderlike.storage.credentials import AnyCredentials
@@ -71,7 +71,8 @@ def draft(
     Exists
         When something is at `path`, and `overwrite` is false or it is a folder.
     StorageError
-        When the file to be overwritten is of another kind, or nothing can be written there.
+        When the file to be overwritten is of another kind or no regular file, or nothing can be
+        written there.
 
     Notes
     -----
@@ -94,14 +95,9 @@ def draft(
     try:
         if not any(map(PARTIAL.fullmatch, target.split("/"))):  # there `output` has tried it
             _try_out(store, folder, target)
-        with _scratch(store, target) as file:
+        with _file(store, target) as file:
             yield Draft(file, folder)
             _check(store, target, ours, overwrite=overwrite)  # somebody may have written meanwhile
-            _publish(store, file, target)
-    except ThunderlikeError:
-        raise
-    except OSError as error:
-        raise failure(target, "write", error) from error
     finally:
         store.delete(folder)
 
@@ -133,23 +129,12 @@ def _try_out(store: Store, folder: str, target: str) -> None:
 
 
 @contextmanager
-def _scratch(store: Store, target: str) -> Iterator[Path]:
+def _file(store: Store, target: str) -> Iterator[Path]:
     """A file to write in: on the target's own disk, if that is here, so that it can be renamed."""
     if isinstance(store, LocalStore):
-        file = Path(target).with_name(f".{uuid.uuid4().hex}.partial")
-        try:
+        with failures(target, "write"), replacement(target) as file:
             yield file
-        finally:
-            file.unlink(missing_ok=True)
         return
-    with tempfile.TemporaryDirectory(prefix="thunderlike-") as folder:
-        yield Path(folder) / "draft"
-
-
-def _publish(store: Store, file: Path, target: str) -> None:
-    if not isinstance(store, LocalStore):
-        store.send(target, file)
-        return
-    with file.open("rb") as stream:
-        os.fsync(stream.fileno())  # a rename may otherwise survive a crash that the bytes do not
-    file.replace(target)
+    with scratch() as folder, failures(target, "write"):
+        yield folder / "draft"
+        store.send(target, folder / "draft")

@@ -86,6 +86,8 @@ def output(
     folder = _beside(target)
     try:
         _try_out(store, folder, target)
+        if overwrite and store.exists(target):
+            store.keep_modes(folder, target)  # others see no more of it now than when it is done
         yield folder
         _sweep(store, folder)
         store.write(join(folder, SUCCESS), b"")
@@ -173,6 +175,7 @@ def _publish(
     if not store.exists(target):
         store.move(folder, target)
         return
+    store.keep_modes(folder, target)
     old = _beside(target)
     store.move(target, old)
     try:

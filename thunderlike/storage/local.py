@@ -6,15 +6,15 @@ import errno
 import io
 import os
 import shutil
-import stat
-import uuid
-from contextlib import contextmanager
 from pathlib import Path
+from stat import S_IRWXU, S_ISREG
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote
 
-from thunderlike.errors import Denied, Exists, NotFound, StorageError
+from thunderlike.errors import Exists, NotFound, StorageError
+from thunderlike.storage.atomic import keep_mode, replacement
 from thunderlike.storage.base import PARTIAL, Entry, FileVersion, Store, replaced
+from thunderlike.storage.filesystem import described, failure, failures, regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,14 +43,14 @@ class LocalStore(Store):
     def stat(self, path: str) -> Entry:
         """Describe one file."""
         file = self.address(path)
-        with _failures(file, "look at"):
-            return _described(file, regular(file, Path(file).stat()))
+        with failures(file, "look at"):
+            return described(file, regular(file, Path(file).stat()))
 
     def exists(self, path: str) -> bool:
         """Tell whether a file or a folder is there."""
         place = self.address(path)
         try:
-            with _failures(place, "look at"):
+            with failures(place, "look at"):
                 Path(place).stat()
         except NotFound:
             return False
@@ -83,23 +83,17 @@ class LocalStore(Store):
         return self.version(path).stream(owner=True)
 
     def write(self, path: str, data: bytes) -> None:
-        """Write beside the file under a hidden name, flush to the disk, then rename."""
-        file = Path(self.address(path))
-        with _failures(str(file), "write"):
-            _make(file.parent)
-            # Not made from the file's name, which may already be as long as a name can be.
-            partial = file.with_name(f".{uuid.uuid4().hex}.partial")
-            try:
-                _write_through(partial, data)
-                partial.replace(file)
-            except BaseException:
-                partial.unlink(missing_ok=True)
-                raise
+        """Write under a hidden name in the same folder, flush to the disk, then rename."""
+        file = self.address(path)
+        with failures(file, "write"):
+            _make(Path(file).parent)
+            with replacement(file) as partial:
+                partial.write_bytes(data)
 
     def delete(self, path: str) -> None:
         """Remove a file, a link, or a folder with all in it."""
         place = Path(self.address(path))
-        with _failures(str(place), "remove"):
+        with failures(str(place), "remove"):
             if place.is_dir() and not place.is_symlink():
                 shutil.rmtree(place)
             elif place.is_symlink() or place.exists():
@@ -112,16 +106,39 @@ class LocalStore(Store):
             raise NotFound(f"{folder}: no such folder")
         if aim.is_file():
             raise Exists(f"{aim}: a file is there already")
-        with _failures(str(aim), f"move {folder} to"):
+        with failures(str(aim), f"move {folder} to"):
             aim.parent.mkdir(parents=True, exist_ok=True)
             folder.rename(aim)
 
     def begin(self, path: str) -> None:
         """Make a hidden folder: `write` makes all others, but no such one."""
         folder = Path(self.address(path))
-        with _failures(str(folder), "make"):
+        with failures(str(folder), "make"):
             _make(folder.parent)
             folder.mkdir()
+
+    def keep_modes(self, path: str, old: str) -> None:
+        """Keep the mode of the folder, and of each file of the same name.
+
+        Files of other names have the mode that all old ones have, if that is one. A folder
+        without files stays writable for its owner: it is still to be filled.
+        """
+        new, there = self.address(path), self.address(old)
+        with failures(new, "change the permissions of"):
+            known = {
+                entry.path[len(there) :]: Path(entry.path).lstat()
+                for entry in _files(there, recursive=True)
+            }
+            alike = {found.st_mode for found in known.values() if S_ISREG(found.st_mode)}
+            usual = next(iter(known.values())) if len(alike) == 1 else None
+            written = list(_files(new, recursive=True))
+            for entry in written:
+                found = known.get(entry.path[len(new) :], usual)
+                if found is not None and S_ISREG(found.st_mode):
+                    keep_mode(Path(entry.path), found)
+            keep_mode(Path(new), Path(there).stat())
+            if not written:
+                Path(new).chmod(Path(new).stat().st_mode | S_IRWXU)
 
     def protected(self, path: str) -> str:
         """Guard the root, homes, mounted disks, links and what we stand in."""
@@ -142,12 +159,12 @@ class LocalVersion(FileVersion):
     def __init__(self, store: LocalStore, path: str, identity: str | None = None) -> None:
         super().__init__(store, path, identity)
         self._descriptor = -1
-        with _failures(path, "read"):
+        with failures(path, "read"):
             # Before it is opened: that alone may wait for ever, or rewind a tape.
             regular(path, os.stat(path))  # noqa: PTH116  # half the time of Path.stat
             self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             try:
-                self._settle(_described(path, regular(path, os.fstat(self._descriptor))))
+                self._settle(described(path, regular(path, os.fstat(self._descriptor))))
             except BaseException:
                 self.close()
                 raise
@@ -175,9 +192,9 @@ class LocalVersion(FileVersion):
 
     def readv(self, parts: list[Any], start: int) -> int:
         """Read from byte `start` into one buffer after the other, in one call of the system."""
-        with _failures(self.path, "read"):
+        with failures(self.path, "read"):
             done = _preadv(self.fileno(), parts, start)
-            if _identity(os.fstat(self.fileno())) != self.identity:
+            if described(self.path, os.fstat(self.fileno())).identity != self.identity:
                 raise replaced(self.path)
         return done
 
@@ -271,50 +288,6 @@ class _VersionIO(io.RawIOBase):
 _HOMES = {Path("/home"), Path("/Users")}  # each folder in one of these is somebody's home
 
 
-_KINDS = {
-    stat.S_IFIFO: "a FIFO (named pipe)",
-    stat.S_IFCHR: "a character device",
-    stat.S_IFBLK: "a block device",
-    stat.S_IFSOCK: "a socket",
-}
-
-
-def regular(path: str, found: os.stat_result) -> os.stat_result:
-    """Return what the system says of a file, if it is a regular one.
-
-    Raises
-    ------
-    NotFound
-        For a folder.
-    StorageError
-        For a device, a FIFO or a socket: reading one may never end, and writing one is not what
-        a path of results means.
-
-    Examples
-    --------
-    >>> regular("/dev/null", Path("/dev/null").stat())
-    Traceback (most recent call last):
-    ...
-    thunderlike.errors.StorageError: /dev/null: is a character device, not a regular file; ...
-    """
-    kind = stat.S_IFMT(found.st_mode)
-    if kind == stat.S_IFREG:
-        return found
-    if kind == stat.S_IFDIR:
-        raise NotFound(f"{path}: is a folder, not a file")
-    named = _KINDS.get(kind, "a special file")
-    raise StorageError(f"{path}: is {named}, not a regular file; give the path of a file")
-
-
-def _identity(found: os.stat_result) -> str:
-    # Without the device: the machines that share a disk number it differently.
-    return f"{found.st_ino:x}-{found.st_size:x}-{found.st_mtime_ns:x}"
-
-
-def _described(path: str, found: os.stat_result) -> Entry:
-    return Entry(path, found.st_size, _identity(found))
-
-
 def _plain(path: str) -> str:
     """Return the path that a file: URI names, and any other text as it is."""
     if not path.startswith("file:/"):
@@ -336,7 +309,7 @@ def _files(folder: str, *, recursive: bool) -> Iterator[Entry]:
     folders = [folder]
     while folders:
         folder = folders.pop()
-        with _failures(folder, "list"), os.scandir(folder) as found:
+        with failures(folder, "list"), os.scandir(folder) as found:
             for item in found:
                 if item.is_dir(follow_symlinks=False):
                     folders += [item.path] if recursive else []
@@ -346,7 +319,7 @@ def _files(folder: str, *, recursive: bool) -> Iterator[Entry]:
 
 def _entry(item: os.DirEntry[str]) -> Iterator[Entry]:
     try:
-        yield _described(item.path, item.stat())
+        yield described(item.path, item.stat())
     except FileNotFoundError:
         return  # another process renamed or removed it since the folder was read
 
@@ -364,49 +337,3 @@ def _make(folder: Path) -> None:
         if PARTIAL.fullmatch(one.name) and not one.exists():
             raise NotFound(f"{one}: what was written there is finished, or was given up")
     folder.mkdir(parents=True, exist_ok=True)
-
-
-def _write_through(path: Path, data: bytes) -> None:
-    """Return when the bytes are on the disk: a rename may otherwise survive a crash they do not."""
-    with path.open("xb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-@contextmanager
-def _failures(path: str, verb: str) -> Iterator[None]:
-    """Raise the operating system's failures as ours, naming the address."""
-    try:
-        yield
-    except StorageError:
-        raise
-    except OSError as error:
-        raise failure(path, verb, error) from error
-
-
-def failure(path: str, verb: str, error: OSError) -> StorageError:
-    """Say as one of our errors what the operating system says of a file.
-
-    Examples
-    --------
-    >>> failure("/data/raw.bin", "write", OSError(errno.ENOSPC, "No space left on device"))
-    StorageError('/data/raw.bin: the disk is full')
-    """
-    unknown = StorageError, f"cannot {verb} it: {error.strerror or error}"
-    kind, found = _ANSWERS.get(error.errno or 0, unknown)
-    return kind(f"{path}: {found}")
-
-
-_ANSWERS: dict[int, tuple[type[StorageError], str]] = {
-    errno.ENOENT: (NotFound, "no such file or folder"),
-    errno.ENOTDIR: (NotFound, "no such file or folder, since a part of this path is a file"),
-    errno.EISDIR: (NotFound, "is a folder, not a file"),
-    errno.EEXIST: (Exists, "something is there already"),
-    errno.ENOTEMPTY: (Exists, "files are there already"),
-    errno.EACCES: (Denied, "this user has no permission for it"),
-    errno.EPERM: (Denied, "this user has no permission for it"),
-    errno.EROFS: (Denied, "this disk may only be read"),
-    errno.ENOSPC: (StorageError, "the disk is full"),
-    errno.EDQUOT: (StorageError, "this user's share of the disk is full"),
-}

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, cast
 
 from thunderlike.parallel.pool import tmap
 from thunderlike.storage.base import FileVersion, replaced
+from thunderlike.storage.filesystem import check_special
 from thunderlike.storage.local import LocalStore, LocalVersion
 from thunderlike.storage.paths import AnyPath, resolve
 
@@ -104,13 +105,21 @@ def _of_version(stream: BinaryIO, identity: str | None) -> BinaryIO:
 def local_file(path: AnyPath) -> Path | None:
     """Return where on this machine's disks a file is, or None for what is elsewhere.
 
+    Raises
+    ------
+    StorageError
+        For a device, a FIFO or a socket: nobody is to open or replace it as if it were a file.
+
     Examples
     --------
     >>> str(local_file("file:///data/raw.bin")), local_file("memory://raw.bin")
     ('/data/raw.bin', None)
     """
     store, address = resolve(path)
-    return Path(address) if isinstance(store, LocalStore) else None
+    if not isinstance(store, LocalStore):
+        return None
+    check_special(address)
+    return Path(address)
 
 
 class _Ranges(io.RawIOBase):

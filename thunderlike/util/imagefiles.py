@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.errors import FormatError, SpecError
+from thunderlike.errors import FormatError, SpecError, StorageError
 
 if TYPE_CHECKING:
     import os
@@ -60,6 +60,7 @@ def load_raw(path: str | os.PathLike[str]) -> NDArray[Any]:
     """
     from PIL import Image
 
+    _check(path)
     with Path(path).open("rb") as file:  # what the system says of a missing file passes
         try:
             with Image.open(file) as im:
@@ -84,6 +85,8 @@ def save(path: str | os.PathLike[str], im: ArrayLike) -> None:
     ------
     SpecError
         For integers that are not.
+    StorageError
+        For a device, a FIFO or a socket.
 
     Examples
     --------
@@ -95,7 +98,14 @@ def save(path: str | os.PathLike[str], im: ArrayLike) -> None:
     """
     from PIL import Image
 
+    _check(path)
     Image.fromarray(_storable(np.asarray(im))).save(path)
+
+
+def _check(path: str | os.PathLike[str]) -> None:
+    """Refuse a FIFO, which waits for somebody to open its other end, and a device."""
+    if (place := Path(path)).exists() and not (place.is_file() or place.is_dir()):
+        raise StorageError(f"{path}: is not a regular file; give the path of a file")
 
 
 def _storable(im: NDArray[Any]) -> NDArray[Any]:
