@@ -13,7 +13,7 @@ from thunderlike import __version__
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 RECIPE = (ROOT / "conda" / "recipe.yaml").read_text("utf-8")
-THERE = {"tables": "pytables", "xxhash": "python-xxhash"}
+THERE = {"msgpack": "msgpack-python", "tables": "pytables", "xxhash": "python-xxhash"}
 
 
 def requirements(section):

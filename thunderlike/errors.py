@@ -4,7 +4,8 @@
 
     ThunderlikeError
     ├ SpecError (ValueError)              a shape, dtype, key or argument does not fit
-    │ └ WrongType (TypeError)             a value is of a type that has no place there
+    │ ├ WrongType (TypeError)             a value is of a type that has no place there
+    │ └ UnevenShares (RuntimeError)       workers would get unequal numbers of batches
     ├ KeyMissing (KeyError)               no record or name of that key
     │ └ GroupMissing (ValueError)         no group or array of that name in an HDF5 file
     ├ BadIndex (IndexError)             a position outside the records
@@ -63,6 +64,7 @@ __all__ = [
     "StorageError",
     "ThunderlikeError",
     "TimedOut",
+    "UnevenShares",
     "VerifyError",
     "WorkerFailed",
     "WrongType",
@@ -83,6 +85,10 @@ class SpecError(ThunderlikeError, ValueError):
 
 class WrongType(SpecError, TypeError):
     """A value is of a type that cannot be stored or used there."""
+
+
+class UnevenShares(SpecError, RuntimeError):
+    """Workers that share samples would get unequal numbers of batches."""
 
 
 class KeyMissing(ThunderlikeError, KeyError):

@@ -85,11 +85,49 @@ def test_reindex_and_convert_index(call, infile):
     assert call("cat", infile)[0] == 2
     infile.with_name("in.msgpack.index").write_bytes(msgspec.msgpack.encode(old))
     assert call("convert-index", infile)[0] == 0
-    assert not infile.with_name("in.msgpack.index").exists()
+    assert infile.with_name("in.msgpack.index").exists()
     assert call("verify", infile)[0] == 0
     infile.with_name("in.msgpack.offsets").unlink()
     assert json.loads(call("reindex", infile, "--json")[1]) == {"samples": 100}
     assert call("verify", infile)[0] == 0
+
+
+@pytest.mark.parametrize("named", ["in.msgpack", "in.msgpack.index"])
+def test_convert_index_deletes_nothing_and_writes_where_it_is_told_to(call, tmp_path, named):
+    data = {"in.msgpack": b"\x81\xa3key\xa1a\x81\xa3key\xa1b"}
+    data["in.msgpack.index"] = msgspec.msgpack.encode({"a": 0, "b": 7})
+    for name, content in data.items():
+        (tmp_path / name).write_bytes(content)
+    suffixes = {".offsets", ".keys", ".key_hashes", ".filter", ".md5"}
+    written = {f"in.msgpack{suffix}" for suffix in suffixes}
+    assert call("convert-index", tmp_path / named, "-o", tmp_path / "out")[0] == 0
+    assert {file.name for file in (tmp_path / "out").iterdir()} == written
+    assert {file.name for file in tmp_path.iterdir()} == {*data, "out"}
+    assert call("convert-index", tmp_path / named)[0] == 0
+    assert {file.name for file in tmp_path.iterdir()} == {*data, *written, "out"}
+    assert {name: (tmp_path / name).read_bytes() for name in data} == data
+    assert keys(tmp_path / "in.msgpack") == ["a", "b"]
+    assert call("verify", tmp_path / "in.msgpack")[0] == 0
+
+
+def test_numbers_of_samples_below_zero_are_refused(call, infile, tmp_path):
+    out = tmp_path / "out.msgpack"
+    code, _, err = call("sample", infile, out, -5)
+    assert (code, out.exists()) == (2, False)
+    assert "number of samples is -5" in err
+    assert call("bench", infile, "-n", -5)[0] == 2
+    assert call("split", infile, -5)[0] == 2
+
+
+def test_a_mistyped_set_is_said_to_be_none(call, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for words in (["Cifar", "in"], ["Cifar", "-o", "out.msgpack"]):
+        with pytest.raises(SystemExit) as caught:
+            main(["datasets", "write", *words])
+        assert caught.value.code == 2
+        err = capsys.readouterr().err
+        assert "no set 'Cifar'" in err
+        assert err.endswith("did you mean CIFAR10 or CIFAR100?\n")
 
 
 @pytest.mark.parametrize("options", [[], ["--true-shuffle"], ["--buf-size", "20"]])
@@ -213,7 +251,9 @@ def test_write_makes_a_dataset_of_files(call, tmp_path):
     assert len(keys(out)) == 3
 
 
-@pytest.mark.parametrize("options", [[], ["-r"], ["-s"], ["-b", 7], ["-r", "-b", 7]])
+@pytest.mark.parametrize(
+    "options", [[], ["-r"], ["-s"], ["-b", 7], ["-r", "-b", 7], ["-n", 7], ["-r", "-n", 7]]
+)
 def test_bench_reads_everything(call, infile, options):
     code, out, _ = call("bench", infile, "--json", *options)
     assert code == 0

@@ -6,11 +6,12 @@ import argparse
 import io
 import os
 
+import msgpack
 import numpy as np
 import pytest
 
 from thunderlike.datasets import packing, scripts, tools
-from thunderlike.errors import FormatError, NonInteractiveError
+from thunderlike.errors import FormatError, NonInteractiveError, SpecError, WrongType
 from thunderlike.progress import subscribe
 
 
@@ -39,6 +40,17 @@ def test_each_argument_has_a_function_and_takes_other_words(name):
     assert "told otherwise" in parser.format_help()
 
 
+def test_an_argument_takes_more_spellings_and_parsers_take_flags_by_position():
+    parser = argparse.ArgumentParser()
+    scripts.argument_outdir(parser, "--target")
+    assert parser.parse_args(["--target", "x"]).outdir == "x"
+    parser = scripts.make_parser_simple("Makes samples.", True, True)
+    assert vars(parser.parse_args(["here"])) == {"indir": "here", "outdir": None}
+    action = type("Seven", (scripts.MinMaxAction,), {"min_value": 1, "max_value": 7})
+    parser.add_argument("--days", type=int, action=action)
+    assert [parser.parse_args(["--days", n]).days for n in ("9", "-3", "4", "0")] == [7, 1, 4, 7]
+
+
 @pytest.mark.parametrize(
     ("most", "given", "found"),
     [(4, "3", 3), (4, "9", 4), (4, "0", 4), (4, "-2", 1), (0, "0", None), (-2, "999", None)],
@@ -55,6 +67,19 @@ def test_a_line_is_written_over():
     stream = io.StringIO()
     tools.print_over("a", 1, file=stream, flush=True, end="")
     assert stream.getvalue() == "\ra 1\033[K"
+
+
+def test_a_printer_is_a_tqdm():
+    drawn = io.StringIO()
+    with tools.make_printer(total=3, unit="images", disable=False, file=drawn) as printer:
+        printer()
+        printer.set_description("converting")
+        assert (printer.n, printer.total, printer.monitor_interval) == (1, 3, 0)
+    assert "converting: " in drawn.getvalue()
+    quiet = tools.ProgressPrinter(iter("abc"), disable=True)
+    assert (list(quiet), quiet.n) == (["a", "b", "c"], 3)
+    with pytest.raises(WrongType, match="unknown option 'colour_of_bar'"):
+        tools.make_printer(colour_of_bar="green")
 
 
 def test_a_printer_counts_and_says_so():
@@ -87,6 +112,39 @@ def test_messages_go_through_streams():
         next(pieces)
 
 
+def test_packing_has_the_options_and_methods_of_msgpack():
+    packed = packing.packb({"a": [1, {2}], "x": np.arange(2)}, default=sorted)
+    found = packing.unpackb(packed, use_list=False)
+    assert found["a"] == (1, (2,))
+    assert found["x"].tolist() == [0, 1]
+    hooked = packing.unpackb(packed, object_hook=lambda found: list(found.items()))
+    assert [name for name, _ in hooked] == ["a", "x"]
+    assert packing.unpackb(b"\xd4\x05a") == msgpack.ExtType(5, b"a")
+    packer = packing.make_packer(autoreset=False)
+    packer.pack_map_header(1)
+    packer.pack("key")
+    packer.pack(np.float32(2))
+    unpacker = packing.make_unpacker(io.BytesIO(packer.bytes() + b"\x92\x01\x02\x07"))
+    assert (unpacker.read_map_header(), unpacker.unpack(), unpacker.unpack()) == (1, "key", 2)
+    at = unpacker.tell()
+    unpacker.skip()
+    assert (unpacker.tell() - at, unpacker.unpack()) == (3, 7)
+    with pytest.raises(msgpack.OutOfData):
+        unpacker.unpack()
+
+
+def test_packing_never_unpickles_and_raises_our_errors():
+    forged = packing.packb(
+        {b"nd": True, b"type": "|O", b"kind": b"O", b"shape": [1], b"data": b"x"}
+    )
+    for data in (forged, b"\xc1", b"\x92\x01", b"\x01\x02", b"\x91" * 5000):
+        with pytest.raises(FormatError):
+            packing.unpackb(data)
+    for value, error in (({1}, WrongType), (2**70, SpecError), (object(), WrongType)):
+        with pytest.raises(error, match="a message cannot hold"):
+            packing.packb(value)
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True
@@ -98,6 +156,10 @@ def test_questions_are_asked_until_they_are_answered():
     assert tools.query_user("Well?", stdin=asked, stderr=told) == "no"
     assert told.getvalue().count("Well? [yes/no/abort] (yes)") == 2
     assert tools.query_user("Well?", stdin=Terminal("\n"), stderr=told) == "yes"
+    for reply, answer in (("\nno\n", "no"), ("?\n\nYES\n", "yes")):
+        assert tools.query_user("Well?", None, stdin=Terminal(reply), stderr=told) == answer
+    with pytest.raises(SpecError, match="'perhaps' is not one of the answers yes, no"):
+        tools.query_user("Well?", "perhaps", ("yes", "no"), stdin=Terminal(""), stderr=told)
     for nobody in (io.StringIO("yes\n"), Terminal("")):
         with pytest.raises(NonInteractiveError):
             tools.query_user("Well?", stdin=nobody, stderr=told)
@@ -107,4 +169,8 @@ def test_keys_are_documented():
     def sample(key, image):
         return {"key": key, "image": image}
 
-    assert tools.document_keys(sample) == "Sample keys:\n\n- ``key``\n- ``image``"
+    head = "Important:\n    Samples have the following keys:\n\n"
+    wanted = head + '    - ``"key"``\n    - ``"image"``'
+    assert tools.document_keys(sample) == wanted
+    wanted = 'Note:\n    - ``"key"``\n    - ``"image"``\n\n    Both are needed.'
+    assert tools.document_keys(sample, "Note:", "", "Both are needed.") == wanted

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from thunderlike.datasets import ListReader, QuasiShuffler, torch
 from thunderlike.datasets.sharing import cut, left_over, share, size
-from thunderlike.errors import KeyMissing, SpecError
+from thunderlike.errors import FormatError, KeyMissing, SpecError, UnevenShares, WrongType
 
 
 def numbers(ranges):
@@ -46,6 +48,9 @@ def test_what_was_taken_and_what_is_left_are_all(total, shares, data):
 def test_uneven_batches_are_said_when_they_can_be_known():
     with pytest.raises(SpecError, match="one batch more than others"):
         share([(0, 9)], 0, 2, "error", 2)
+    assert issubclass(UnevenShares, RuntimeError)
+    with pytest.raises(UnevenShares):
+        torch.IterableDataset(letters(9), batch_size=4, num_workers=2)
     assert share([(0, 8)], 1, 2, "error", 2) == [(4, 8)]
     with pytest.raises(SpecError, match="even is one of"):
         share([(0, 8)], 1, 2, "some", 2)
@@ -160,3 +165,27 @@ def test_values_are_transformed_with_parameters_of_their_sample():
     whole = torch.IterableDataset(letters(2), lambda sample: sample["key"])
     assert list(whole) == ["0", "1"]
     assert list(torch.dict2tuple(letters(2), ("key", "n"))) == [("0", 0), ("1", 1)]
+
+
+def test_partial_fixes_constants():
+    def scaled(value, factor, more=0):
+        return value * factor + more
+
+    params = {"factor": 7, "more": 5}
+    fixed = functools.partial(scaled, factor=2)
+    assert torch.Compose(fixed)(3, params) == 11
+    assert torch.Compose(functools.partial(fixed, more=1))(3, params) == 7
+    assert torch.Compose([fixed, scaled])(1, params) == 54
+    assert torch.Compose(functools.partial(scaled, more=1))(3, params) == 22
+    with pytest.raises(KeyMissing, match="'factor'"):
+        torch.Compose(functools.partial(scaled, more=1))(3, {})
+
+
+def test_what_is_no_transform_or_no_image_is_named():
+    for wrong in (None, 5, [abs, None]):
+        with pytest.raises(WrongType, match="cannot be called"):
+            torch.Compose(wrong)
+    with pytest.raises(FormatError, match="not an image that Pillow reads: b'junk'"):
+        torch.CompressedToPIL()(b"junk")
+    with pytest.raises(WrongType, match="not int"):
+        torch.CompressedToPIL()(5)

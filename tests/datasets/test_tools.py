@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,8 @@ from scipy.io import savemat
 from thunderlike.datasets import tools
 from thunderlike.errors import (
     DownloadError,
+    FormatError,
+    KeyMissing,
     NotFound,
     SpecError,
     VerifyError,
@@ -28,6 +31,31 @@ def test_hashes_of_files(tmp_path):
     assert tools.hash_md5hex(tmp_path / "a b", progress=True) == "900150983cd24fb0d6963f7d28e17f72"
     (tmp_path / "m").write_text("00  a  b\n11  c\n", "utf-8")
     assert tools.load_md5file(tmp_path / "m") == {"a  b": "00", "c": "11"}
+
+
+def test_damaged_and_missing_files_are_named(tmp_path):
+    (tmp_path / "bad.md5").write_text("00  a\nnothing here\n", "utf-8")
+    (tmp_path / "bad.mat").write_bytes(b"MATLAB 5.0 MAT-file".ljust(140, b"?"))
+    with pytest.raises(FormatError, match=r"bad\.md5: line 2 is not a hash"):
+        tools.load_md5file(tmp_path / "bad.md5")
+    with pytest.raises(FormatError, match=r"bad\.mat: not a MATLAB file"):
+        tools.loadmat(tmp_path / "bad.mat")
+    with pytest.raises(FormatError, match="the bytes given"):
+        tools.loadmat(b"junk")
+    for read in (tools.open_comp, tools.loadmat, tools.load_md5file, tools.hash_md5hex):
+        with pytest.raises(NotFound, match=r"none\.gz"):
+            read(tmp_path / "none.gz")
+    with pytest.raises(KeyMissing, match="a: its description has no 'md5'"):
+        tools.verify_file({"path": "a"}, tmp_path)
+    with pytest.raises(SpecError, match="has no name"):
+        tools.path_append(Path("/"), ".md5")
+
+
+def test_keywords_are_those_of_datadings():
+    assert tools.hash_string(s="0") == int.from_bytes(tools.hash_string_bytes(s="0"), "big")
+    assert tools.path_append(Path("a"), string=".md5") == Path("a.md5")
+    assert tools.path_append_suffix(Path("some.file"), "txt") == Path("some.filetxt")
+    assert list(tools.yield_threaded(gen=range(2))) == list(tools.yield_process(gen=range(2)))
 
 
 def test_pictures_and_matrices(tmp_path):

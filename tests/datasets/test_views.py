@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 
 import numpy as np
@@ -15,9 +16,11 @@ from thunderlike.datasets import (
     Range,
     Repeater,
     Select,
+    ShardedReader,
     Shuffler,
 )
-from thunderlike.errors import BadIndex, KeyMissing, SpecError
+from thunderlike.datasets.torch import IterableDataset
+from thunderlike.errors import BadIndex, KeyMissing, SpecError, WrongType
 
 
 def numbers(count):
@@ -127,6 +130,104 @@ def test_the_nearby_shuffle_of_datadings():
     assert [int(s["key"]) for s in reader.iter(0, chunk_size=4)] == first  # only another read
     assert looped(reader) != first  # the next epoch
     assert sorted(looped(QuasiShuffler(numbers(0)))) == []
+
+
+def test_the_order_is_drawn_as_far_as_it_is_read():
+    reader = QuasiShuffler(numbers(100), 20, 4)
+    whole = looped(QuasiShuffler(numbers(100), 20, 4))
+    assert order(reader, 5) == whole[:5]
+    assert reader._drawn._known == 5
+    part = QuasiShuffler(numbers(100), 20, 4)
+    assert int(part.get(30)["key"]) == whole[30]
+    assert part._drawn._known == 31
+    assert part.find_index(str(whole[70])) == 70
+
+
+# Passes
+
+
+def passes(view, count, start=0):
+    found = [int(sample["key"]) for sample in itertools.islice(view.iter(start), 3 * count)]
+    return [found[at : at + count] for at in range(0, 3 * count, count)]
+
+
+def shufflers(count=8):
+    return Shuffler(numbers(count), seed=1), QuasiShuffler(numbers(count), 4, 2, seed=1)
+
+
+# What datadings 3.4.7 gives for three passes.
+SHUFFLED = [[3, 6, 1, 5, 7, 0, 4, 2], [3, 6, 0, 1, 5, 2, 4, 7], [3, 1, 0, 4, 5, 2, 7, 6]]
+QUASI = [[0, 6, 1, 2, 5, 7, 4, 3], [2, 1, 5, 0, 7, 6, 4, 3], [4, 1, 2, 0, 7, 3, 6, 5]]
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["shuffler", "quasi"])
+@pytest.mark.parametrize("over", [Cycler, lambda reader: Repeater(reader, 3)], ids=["cycle", "n"])
+def test_every_pass_over_a_shuffler_has_its_own_order(which, over):
+    wanted = [SHUFFLED, QUASI][which]
+    view, flat = over(shufflers()[which]), list(itertools.chain(*wanted))
+    assert passes(view, 8) == wanted
+    assert [int(view.find_key(i)) for i in range(24)] == flat
+    assert [int(view.get(i)["key"]) for i in (3, 11, 19, 4)] == [flat[i] for i in (3, 11, 19, 4)]
+    assert [int(key) for key, _ in view.slice(5, 8, yield_key=True)] == flat[5:8]
+    assert [int(s["key"]) for s in view.get_many([7, 1])] == [flat[7], flat[1]]
+    assert view.find_index(str(flat[2])) == 2
+    next(view.iter(0))
+    rest = [int(s["key"]) for s in itertools.islice(pickle.loads(pickle.dumps(view)), 23)]
+    assert rest == flat[1:]
+
+
+@pytest.mark.parametrize("over", [Cycler, lambda reader: Repeater(reader, 3)], ids=["cycle", "n"])
+def test_a_view_of_a_shuffler_is_resumed_in_its_pass(over):
+    shuffler = shufflers()[0]
+    shuffler.set_epoch(1)
+    view = over(shuffler)
+    for _ in zip(range(13), view, strict=False):
+        pass
+    fresh = over(shufflers()[0])
+    fresh.load_state_dict(view.state_dict())
+    wanted = SHUFFLED[2][5:]
+    for reader in (view, fresh):
+        assert [int(s["key"]) for s in itertools.islice(reader, 3)] == wanted
+
+
+def test_a_second_loop_over_a_view_of_a_shuffler_goes_on():
+    for whole in (Range(shufflers()[0]), Repeater(shufflers()[0], 1)):
+        assert [looped(whole) for _ in range(3)] == SHUFFLED
+        whole.set_epoch(1)
+        assert (whole.epoch, looped(whole)) == (1, SHUFFLED[1])
+    twice = Repeater(Repeater(shufflers()[0], 1), 2)
+    assert looped(twice) == SHUFFLED[0] + SHUFFLED[1]
+    assert looped(twice)[:8] == SHUFFLED[2]
+    assert passes(Cycler(Repeater(shufflers()[0], 1)), 8) == SHUFFLED
+    assert passes(Cycler(ShardedReader([shufflers()[0]])), 8) == SHUFFLED
+    sharded = ShardedReader([shufflers()[0]])
+    assert [looped(sharded) for _ in range(3)] == SHUFFLED
+
+
+def test_parts_of_a_shuffled_dataset_never_overlap():
+    shuffler = shufflers()[0]
+    train, rest = Range(shuffler, 0, 6), Range(shuffler, 6)
+    for _ in range(3):
+        assert looped(train) == SHUFFLED[0][:6]
+        assert looped(rest) == SHUFFLED[0][6:]
+    assert passes(Cycler(rest), 2) == [SHUFFLED[0][6:]] * 3
+    chosen = shuffler.select([0, 1, 2, 3, 4, 5, 6, 7])
+    assert looped(chosen) == looped(chosen) == SHUFFLED[0]
+    assert shuffler.epoch == 0
+
+
+@pytest.mark.parametrize("view", [Range, lambda r: Repeater(r, 1), Cycler, Shuffler], ids=str)
+def test_epochs_of_pytorch_reach_the_shuffler_through_views(view):
+    data = IterableDataset(view(shufflers()[0]))
+    found = [[int(sample["key"]) for sample in data] for _ in range(3)]
+    assert len(set(map(tuple, found))) == 3
+    assert {tuple(sorted(one)) for one in found} == {tuple(range(8))}
+
+
+def test_arguments_of_augments_by_position_are_refused():
+    with pytest.raises(WrongType, match="start is True"):
+        Shuffler(numbers(3)).iter(True)
+    assert len(list(numbers(3).iter(chunk_size=None))) == 3
 
 
 def test_the_given_fraction_is_honoured():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
+import gc
 import multiprocessing
 import os
 import random
@@ -20,6 +22,7 @@ from thunderlike.datasets import (
     FileWriter,
     MsgpackReader,
     RawWriter,
+    Writer,
     check,
     operations,
     parts,
@@ -208,7 +211,41 @@ def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, monkeypatch):
     assert files(tmp_path) == {}
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ({"boxes": [1, {2}]}, r"field \['x'\]\['boxes'\]\[1\]: .*set; store list\(value\)"),
+        (datetime.date(2020, 1, 1), r"field \['x'\]: .*date; store value\.isoformat"),
+        (Path("a"), r"field \['x'\]: .*Path; store str\(value\)"),
+        (2**70, r"field \['x'\]: .*64 bits.*; store str\(value\)"),
+        (object(), r"field \['x'\]: .*object; store numbers, text"),
+        (np.array([None]), r"field \['x'\]: .*objects.*; store value\.tolist"),
+    ],
+)
+def test_a_value_that_cannot_be_stored_is_named_with_its_place(value, told):
+    writer = FileWriter("memory://refused.msgpack")
+    with pytest.raises(SpecError, match=f"sample 'b': {told}"):
+        writer.write({"key": "b", "x": value})
+    writer.abort()
+
+
 # Options
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_options_of_printers_are_taken_and_others_refused(tmp_path):
+    more = {"unit": "images", "bar_format": "{desc}", "miniters": 5, "smoothing": 0.1, "ncols": 80}
+    with FileWriter(tmp_path / "w.msgpack", total=1, progress=True, **more) as writer:
+        writer.write({"key": "a"})
+    for kind in (FileWriter, RawWriter):
+        with pytest.raises(WrongType, match="unknown option 'uint'"):
+            kind(tmp_path / "x.msgpack", uint="images")
+        with pytest.raises(TypeError):
+            kind()
+    with pytest.raises(TypeError, match="abstract"):
+        Writer(tmp_path / "x.msgpack")
+    gc.collect()
+    assert sorted(file.name for file in tmp_path.glob("x*")) == []
 
 
 @pytest.mark.parametrize("digest", ["sha256", "blake2b", None])
@@ -355,7 +392,8 @@ def test_index_functions_take_either_path(path, tmp_path):
     assert "k1" in indices.load_filter(path)
     other = tmp_path / "other.msgpack"
     names = indices.load_keys(path)
-    assert indices.write_keys(names, other) == f"{other}.keys"
+    assert indices.write_keys(names, other) == Path(f"{other}.keys")
+    assert indices.write_keys(names, "memory://other.msgpack") == "memory://other.msgpack.keys"
     indices.write_offsets(indices.load_offsets(path), other)
     indices.write_key_hashes(names, other)
     indices.write_filter(names, other)

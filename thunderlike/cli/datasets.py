@@ -49,7 +49,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run one of the commands; return 1 for a damaged dataset."""
-    from thunderlike.errors import DatasetError, FormatError
+    from thunderlike.errors import DatasetError, Exists, FormatError
 
     if args.subcommand is None:
         args.help_of(sys.stderr)
@@ -58,6 +58,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         with _progress(args):
             return act(args)
+    except Exists as error:
+        told = str(error).partition("; give overwrite=True")[0]
+        raise Exists(f"{told}; -y replaces it") from error
     except (DatasetError, FormatError) as error:
         if args.debug:
             raise

@@ -26,11 +26,15 @@ def add(commands: Any) -> None:
     verify.add_argument("--samples", action="store_true", help="also read every sample")
     _command(commands, "reindex", _reindex, "make all index files anew from the data")
     convert = _command(commands, "convert-index", _convert, "make today's index of an old one")
-    convert.add_argument("-o", "--outfile", metavar="FILE", help="beside this data file instead")
+    convert.add_argument("-o", "--outdir", metavar="DIR", help="write it to this folder instead")
+    convert.add_argument("--outfile", metavar="FILE", help="name it after this data file instead")
     bench = _command(commands, "bench", _bench, "measure how fast samples are read")
     bench.add_argument("-r", "--raw", action="store_true", help="without unpacking")
     bench.add_argument("-s", "--shuffle", action="store_true", help="in random order")
-    bench.add_argument("-b", "--batch", type=int, default=0, metavar="N", help="N at a time")
+    bench.add_argument(
+        "-b", "--buffering", type=int, default=0, metavar="N", help="read buffer; without effect"
+    )
+    bench.add_argument("-n", "--batch", type=int, default=0, metavar="N", help="N at a time")
     bench.add_argument("--separator", default="\t", help="in a list of files")
     bench.add_argument("--root-dir", default="", metavar="DIR", help="of a list of files")
     bench.add_argument("--include", nargs="+", default=(), metavar="PATTERN")
@@ -116,13 +120,17 @@ def _reindex(args: argparse.Namespace) -> int:
 def _convert(args: argparse.Namespace) -> int:
     from thunderlike.datasets.operations import convert_index
 
-    tell(args, {"written": convert_index(args.infile, args.outfile)})
+    written = convert_index(args.infile, args.outfile, outdir=args.outdir)
+    tell(args, {"written": written})
     return 0
 
 
 def _bench(args: argparse.Namespace) -> int:
     from thunderlike.datasets import Shuffler
+    from thunderlike.errors import SpecError
 
+    if args.batch < 0:
+        raise SpecError(f"--batch is {args.batch}; give at least 0")
     started, count, size = time.perf_counter(), 0, 0
     with _reader_of(args) as reader:
         for sample in _read(Shuffler(reader) if args.shuffle else reader, args):
@@ -151,5 +159,5 @@ def _reader_of(args: argparse.Namespace) -> Any:
     if args.infile.endswith(".tar"):
         return datasets.TarReader(args.infile, "**", **chosen)
     if args.infile.endswith(".msgpack"):
-        return datasets.MsgpackReader(args.infile)
+        return datasets.MsgpackReader(args.infile, args.buffering)
     return datasets.DirectoryReader(args.infile, root_dir=args.root_dir, **chosen)

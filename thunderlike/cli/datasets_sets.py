@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli.datasets_look import tell
@@ -57,7 +60,9 @@ class _Write(argparse.ArgumentParser):
             return self._listing(words, namespace)
         try:
             spec = _known(first)
-        except (KeyMissing, ImportError):
+        except (KeyMissing, ImportError) as error:
+            if _NAME.fullmatch(first) and not Path(first).exists():
+                self.error(_meant(first, error))
             return self._files.parse_known_args(words, namespace)
         return self._of_set(spec).parse_known_args(words[1:], namespace)
 
@@ -89,6 +94,21 @@ def _known(name: str) -> SetSpec:
     if ":" in name and "/" in name:
         raise KeyMissing(name)
     return sets.get(name)
+
+
+def _meant(name: str, error: Exception) -> str:
+    """What to say of a word that is neither a set nor a file: the names that come close, first."""
+    from thunderlike.datasets import sets
+
+    known = {one.lower(): one for one in sets.names()}
+    close = [known[one] for one in difflib.get_close_matches(name.lower(), known)]
+    close += [one for low, one in known.items() if low.startswith(name.lower())]
+    hint = f"; did you mean {' or '.join(dict.fromkeys(close))}?" if close else ""
+    return f"{error}{hint}"
+
+
+# As names of sets are; patterns of files have a slash, a dot or a star.
+_NAME = re.compile(r"\w+")
 
 
 def _add_own(parser: argparse.ArgumentParser, spec: SetSpec) -> None:

@@ -1,5 +1,6 @@
 """Other packages' names for what is here; each is asked for by importing its module.
 
 :mod:`thunderlike.compat.thunder` lets packages and scripts written for Thunder import it as
-``thunder``. Nothing else in the package imports this room.
+``thunder``; :mod:`thunderlike.compat.datadings` has the modules of datadings. Nothing else in the
+package imports this room.
 """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from thunderlike.errors import BadIndex, KeyMissing, SpecError
+from thunderlike.errors import BadIndex, KeyMissing, SpecError, WrongType
 from thunderlike.formats.shards import message
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class Reader(ABC):
         yield_key: bool = False,
         raw: bool = False,
         copy: bool = True,
-        chunk_size: int = 16,
+        chunk_size: int | None = 16,
     ) -> Iterator[Any]:
         """Iterate over samples, moving the cursor to the one after each.
 
@@ -209,6 +209,8 @@ class Reader(ABC):
             allowed, and gives nothing.
         stop : int, optional
             Where to stop; negative ones count from the end.
+        chunk_size : int or None
+            Accepted for programs written for datadings; without effect.
 
         Raises
         ------
@@ -216,9 +218,17 @@ class Reader(ABC):
             For a start outside, at once.
         SpecError
             For a `chunk_size` below 1.
+        WrongType
+            For a start or stop that is a bool: augments of datadings have `yield_key` there.
         """
-        if chunk_size < 1:
-            raise SpecError(f"chunk_size is {chunk_size}; give at least 1")
+        if chunk_size is not None and chunk_size < 1:
+            raise SpecError(f"chunk_size is {chunk_size}; give at least 1, or None")
+        for name, given in (("start", start), ("stop", stop)):
+            if isinstance(given, bool):
+                raise WrongType(
+                    f"{name} is {given}, which is not a position; "
+                    "give yield_key=, raw= and copy= by name"
+                )
         first = self._start(start)
         _, last, _ = slice(first, stop).indices(self._reach())
         samples = self._walk(range(first, last), yield_key, raw, copy)
@@ -240,8 +250,20 @@ class Reader(ABC):
         return len(self)
 
     def _ended(self) -> None:
-        """Begin anew after the end."""
+        """Go back to the start after the end."""
         self._i = 0
+
+    @property
+    def epoch(self) -> int:
+        """Number of the current pass, by which shufflers choose their order; 0 without any."""
+        return 0
+
+    def _later(self, passes: int) -> Reader:  # noqa: ARG002
+        """Return this reader as it is after some passes: itself, if its order never changes.
+
+        The reader itself stays as it is, since other views may show it too.
+        """
+        return self
 
     def __iter__(self) -> Iterator[Any]:
         return self.iter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from thunderlike.datasets.reader import MsgpackReader
 from thunderlike.errors import CorruptDatasetError, CorruptSampleError, FormatError, NotFound
 from thunderlike.formats import samples
 from thunderlike.formats.msgpack import message_end, unpackb
+from thunderlike.progress import progress as shown
+from thunderlike.progress import track
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,7 +78,7 @@ def verify(
     data: bool = True,
     index: bool = True,
     samples: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | bool | None = None,
 ) -> Report:
     """Compare files with their hashes; see :meth:`MsgpackReader.verify`."""
     report = Report(reader.path, len(reader))
@@ -117,19 +120,33 @@ def digests_of(path: AnyPath) -> tuple[str, dict[str, str]]:
 
 
 def file_digest(
-    path: AnyPath, digest: str = "md5", progress: Callable[[int, int], None] | None = None
+    path: AnyPath,
+    digest: str = "md5",
+    progress: Callable[[int, int], None] | bool | None = None,
 ) -> str:
-    """Hash a file, 8 MiB at a time; ``'missing'`` when it is not there."""
+    """Hash a file, 8 MiB at a time; ``'missing'`` when it is not there.
+
+    Parameters
+    ----------
+    progress : True or callable, optional
+        True shows how far it is; a callable is called with bytes done and in all.
+    """
     try:
         size = storage.stat(path).size
     except NotFound:
         return "missing"
     found = hasher(digest)
-    for start in range(0, size, _STEP):
-        found.update(storage.read_range(path, start, _STEP))
-        if progress is not None:
-            progress(min(start + _STEP, size), size)
+    with shown() if progress is True else nullcontext(), track(_named(path), size, "bytes") as work:
+        for start in range(0, size, _STEP):
+            found.update(storage.read_range(path, start, _STEP))
+            work.reach(min(start + _STEP, size))
+            if callable(progress):
+                progress(min(start + _STEP, size), size)
     return str(found.hexdigest())
+
+
+def _named(path: AnyPath) -> str:
+    return f"hashing {str(path).rpartition('/')[2]}"
 
 
 def check(path: AnyPath, *, samples: bool = False) -> Report:

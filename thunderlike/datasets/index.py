@@ -1,8 +1,8 @@
 """The small files beside a dataset: read and written by the path of the dataset, or their own.
 
 Each function takes the path of the data file, or of the index file itself; the suffix is added
-where it is missing. What stands in the files is told by :mod:`thunderlike.formats.samples`. Files
-are written whole or not at all.
+where it is missing. :mod:`thunderlike.formats.samples` describes their contents. Files are written
+whole or not at all; functions that write return the path, an address where that is not on a disk.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from thunderlike import storage
 from thunderlike.errors import CorruptDatasetError, NotFound
 from thunderlike.formats import samples
 from thunderlike.formats.samples import hash_keys
+from thunderlike.storage.opening import local_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -150,30 +152,31 @@ def legacy_load_index(path: AnyPath) -> tuple[list[str], NDArray[np.uint64]]:
     return _named(place, lambda data: samples.decode_legacy(data, size), storage.read(place))
 
 
-def write_offsets(offsets: Any, path: AnyPath) -> str:
-    """Write where each message begins and the last one ends; return the path."""
+def write_offsets(offsets: Any, path: AnyPath) -> Path | str:
+    """Write where each message begins and the last one ends; return its path."""
     return _written(path, SUFFIX_OFFSETS, samples.encode_offsets(offsets))
 
 
-def write_keys(keys: Sequence[str], path: AnyPath) -> str:
-    """Write the keys; return the path."""
+def write_keys(keys: Sequence[str], path: AnyPath) -> Path | str:
+    """Write the keys; return its path."""
     return _written(path, SUFFIX_KEYS, samples.encode_keys(keys))
 
 
-def write_key_hashes(keys: Sequence[str], path: AnyPath) -> str:
-    """Hash the keys and write that; return the path."""
+def write_key_hashes(keys: Sequence[str], path: AnyPath) -> Path | str:
+    """Hash the keys and write that; return its path."""
     return _written(path, SUFFIX_KEY_HASHES, samples.encode_key_hashes(keys))
 
 
-def write_filter(keys: Sequence[str], path: AnyPath) -> str:
-    """Write a Bloom filter of the keys; return the path."""
+def write_filter(keys: Sequence[str], path: AnyPath) -> Path | str:
+    """Write a Bloom filter of the keys; return its path."""
     return _written(path, SUFFIX_FILTER, samples.encode_filter(keys))
 
 
-def _written(path: AnyPath, suffix: str, data: bytes) -> str:
+def _written(path: AnyPath, suffix: str, data: bytes) -> Path | str:
+    """Write an index file; return where it is: a path on a disk, an address anywhere else."""
     place = beside(path, suffix)
     storage.write(place, data)
-    return place
+    return local_file(place) or place
 
 
 def _loaded(path: AnyPath, suffix: str, decode: Callable[[bytes], Any]) -> Any:

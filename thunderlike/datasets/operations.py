@@ -168,7 +168,15 @@ def sample(
     strategy: str = "sequential",
     overwrite: bool = False,
 ) -> int:
-    """Write some samples: the first ones, or random ones in random order; return how many."""
+    """Write some samples: the first ones, or random ones in random order; return how many.
+
+    Raises
+    ------
+    SpecError
+        For a negative number; one larger than the dataset takes all samples.
+    """
+    if number < 0:
+        raise SpecError(f"number of samples is {number}; give at least 0")
     reader = MsgpackReader(infile)
     count = min(number, len(reader))
     view: Reader = Range(reader, 0, count)
@@ -177,17 +185,30 @@ def sample(
     return copied(view, outfile, overwrite=overwrite)
 
 
-def convert_index(infile: AnyPath, outfile: AnyPath | None = None) -> list[str]:
-    """Write today's index files from an old ``.index``; return their paths.
+def convert_index(
+    infile: AnyPath, outfile: AnyPath | None = None, *, outdir: AnyPath | None = None
+) -> list[str]:
+    """Write today's index files from an old ``.index``, which is kept; return their paths.
 
     Parameters
     ----------
+    infile : path
+        Of the data file, or of its ``.index``.
     outfile : path, optional
-        Beside which data file; that of the dataset by default, whose ``.index`` is then removed.
+        Data file that the index files are named after; that of the dataset by default.
+    outdir : path, optional
+        Folder that they are written to; that of the data file by default.
+
+    Raises
+    ------
+    NotFound
+        When the data file or its ``.index`` is missing.
     """
-    place = storage.at(infile)
+    place = indices.data_path(infile, indices.SUFFIX_LEGACY_INDEX)
     keys, offsets = indices.legacy_load_index(place)
     target = place if outfile is None else storage.at(outfile)
+    if outdir is not None:
+        target = storage.join(storage.at(outdir), PurePosixPath(target).name)
     written = [
         indices.write_keys(keys, target),
         indices.write_key_hashes(keys, target),
@@ -198,9 +219,7 @@ def convert_index(infile: AnyPath, outfile: AnyPath | None = None) -> list[str]:
     lines |= {PurePosixPath(path).name: file_digest(path) for path in written}
     md5 = indices.beside(target, indices.SUFFIX_MD5)
     storage.write(md5, samples.digest_lines(lines))
-    if outfile is None:
-        storage.delete(indices.beside(place, indices.SUFFIX_LEGACY_INDEX))
-    return [*written, md5]
+    return [*map(str, written), md5]
 
 
 def describe(path: AnyPath) -> dict[str, Any]:

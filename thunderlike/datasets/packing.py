@@ -1,13 +1,21 @@
-"""Messages to and from streams, with the names of datadings; nothing is ever unpickled."""
+"""Messages to and from streams, with the names and options of msgpack; nothing is ever unpickled.
+
+Arrays are packed and unpacked as msgpack-numpy does. Everything else is msgpack's own: options,
+methods, and what extension types and timestamps become.
+"""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from thunderlike.errors import FormatError
-from thunderlike.formats.msgpack import message_end, packb, unpackb
+import msgpack
+
+from thunderlike.errors import FormatError, SpecError, ThunderlikeError, WrongType
+from thunderlike.formats.msgpack import described, recognized
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from typing import Self
 
 __all__ = [
@@ -22,35 +30,88 @@ __all__ = [
 ]
 
 
-def pack(value: Any, stream: IO[bytes]) -> None:
-    """Write the message of one value to a stream."""
-    stream.write(packb(value))
-
-
-def unpack(stream: IO[bytes]) -> Any:
-    """Read the one message that a stream holds; FormatError for anything else."""
-    return unpackb(stream.read())
-
-
-class Packer:
-    r"""Packs values one by one.
-
-    Examples
-    --------
-    >>> Packer().pack([1, 2])
-    b'\x92\x01\x02'
-    """
-
-    pack = staticmethod(packb)
-
-
-class Unpacker:
-    r"""Iterates over the messages in a stream, or in what it is fed.
+def packb(o: Any, **kwargs: Any) -> bytes:
+    r"""Write one value as a message.
 
     Parameters
     ----------
-    file_like : binary file, optional
-        Read whole when the first message is asked for.
+    o : object
+        What messages hold, numpy arrays and numbers among them.
+    **kwargs
+        Options of ``msgpack.Packer``; `default` is asked for what is not an array either.
+
+    Raises
+    ------
+    WrongType, SpecError
+        For a value, or a size, that a message cannot hold.
+
+    Examples
+    --------
+    >>> packb({"a": 1.5}, use_single_float=True)
+    b'\x81\xa1a\xca?\xc0\x00\x00'
+    """
+    packed: bytes = Packer(**kwargs).pack(o)
+    return packed
+
+
+def pack(o: Any, stream: IO[bytes], **kwargs: Any) -> None:
+    """Write the message of one value to a stream; options as in :func:`packb`."""
+    stream.write(packb(o, **kwargs))
+
+
+def unpackb(packed: bytes | bytearray | memoryview, **kwargs: Any) -> Any:
+    r"""Read one value from a message.
+
+    Parameters
+    ----------
+    **kwargs
+        Options of ``msgpack.unpackb``; `object_hook` is given the maps that are not arrays.
+
+    Raises
+    ------
+    FormatError
+        For bytes that are not one whole message, and for object arrays, which would be unpickled.
+
+    Examples
+    --------
+    >>> unpackb(b"\x92\x01\x02", use_list=False)
+    (1, 2)
+    """
+    with _read():
+        return msgpack.unpackb(packed, **_reading(kwargs))
+
+
+def unpack(stream: IO[bytes], **kwargs: Any) -> Any:
+    """Read the one message that a stream holds; options as in :func:`unpackb`."""
+    return unpackb(stream.read(), **kwargs)
+
+
+class Packer(msgpack.Packer):
+    r"""A ``msgpack.Packer`` that knows numpy.
+
+    Examples
+    --------
+    >>> packer = Packer()
+    >>> packer.pack([1, 2]), packer.pack_map_header(1)
+    (b'\x92\x01\x02', b'\x81')
+    """
+
+    def __init__(self, *, default: Callable[[Any], Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(default=_described(default), **kwargs)
+
+    def pack(self, obj: Any) -> Any:
+        """Return the message of a value; with ``autoreset=False``, add it to the buffer."""
+        try:
+            return super().pack(obj)
+        except ThunderlikeError:
+            raise
+        except (TypeError, OverflowError, ValueError) as error:
+            kind = WrongType if isinstance(error, TypeError) else SpecError
+            raise kind(f"a message cannot hold it: {error}") from error
+
+
+class Unpacker(msgpack.Unpacker):
+    r"""A ``msgpack.Unpacker`` that knows numpy: iterates over messages of a stream, or fed ones.
 
     Notes
     -----
@@ -62,36 +123,69 @@ class Unpacker:
     >>> unpacker.feed(b"\x01\x92\x02")
     >>> list(unpacker)
     [1]
-    >>> unpacker.feed(b"\x03")
-    >>> list(unpacker)
-    [[2, 3]]
+    >>> unpacker.feed(b"\x03\x81\xa1a\x05")
+    >>> unpacker.unpack(), unpacker.read_map_header(), unpacker.tell()
+    ([2, 3], 1, 5)
     """
 
-    def __init__(self, file_like: IO[bytes] | None = None) -> None:
-        self._file = file_like
-        self._held, self._at = b"", 0
-
-    def feed(self, data: bytes) -> None:
-        """Add bytes to what is unpacked."""
-        self._held, self._at = self._held[self._at :] + data, 0
+    def __init__(self, file_like: IO[bytes] | None = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(file_like, *args, **_reading(kwargs))
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Any:
-        if self._file is not None:
-            self.feed(self._file.read())
-            self._file = None
-        start = self._at
-        try:
-            self._at = end = message_end(memoryview(self._held), start)
-        except FormatError as error:
-            if "cut short" in str(error):
-                raise StopIteration from None
-            raise
-        return unpackb(self._held[start:end])
+        with _read(self.tell):
+            return super().__next__()
 
-    unpack = __next__
+    def unpack(self) -> Any:
+        """Return the next value; ``msgpack.OutOfData`` when it is not whole."""
+        with _read(self.tell):
+            return super().unpack()
+
+    def skip(self) -> None:
+        """Pass over the next value."""
+        with _read(self.tell):
+            super().skip()
 
 
 make_packer, make_unpacker = Packer, Unpacker
+
+
+def _described(default: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    """What msgpack asks for a value that it does not know."""
+
+    def describe(value: Any) -> Any:
+        try:
+            return described(value)
+        except WrongType:
+            if default is None:
+                raise
+            return default(value)
+
+    return describe
+
+
+def _reading(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of msgpack's readers, with arrays made of the maps that stand for them."""
+    given = {"strict_map_key": False, **options}
+    if given.get("object_pairs_hook") is None:
+        hook = given.get("object_hook")
+        given["object_hook"] = lambda found: recognized(found, hook)
+    return given
+
+
+@contextmanager
+def _read(tell: Callable[[], int] | None = None) -> Iterator[None]:
+    """Raise what msgpack finds wrong with bytes as ours."""
+    try:
+        yield
+    except (ThunderlikeError, msgpack.OutOfData, StopIteration):
+        raise
+    except msgpack.FormatError as error:  # the one byte that means nothing
+        place = "a byte" if tell is None else f"the byte at {tell()}"
+        raise FormatError(f"not a message: {place} is 0xc1, with which no value starts") from error
+    except TypeError as error:
+        raise WrongType(f"cannot unpack it: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"not a message: {error}") from error

@@ -205,7 +205,7 @@ class MsgpackReader(Reader):
         data: bool = True,
         index: bool = True,
         samples: bool = False,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Callable[[int, int], None] | bool | None = None,
     ) -> Report:
         """Compare the files with the hashes that were written down with them.
 
@@ -215,8 +215,8 @@ class MsgpackReader(Reader):
             Look at the data file; at the index files.
         samples : bool
             Also read each sample, and look whether its key is the one in ``.keys``.
-        progress : callable, optional
-            Called with bytes done and in all.
+        progress : True or callable, optional
+            True shows how far it is; a callable is called with bytes done and in all.
 
         Raises
         ------
@@ -227,13 +227,13 @@ class MsgpackReader(Reader):
 
         return verify(self, data=data, index=index, samples=samples, progress=progress)
 
-    def verify_data(self, read_size: int = 2**19, progress: Any = None) -> bool:  # noqa: ARG002
+    def verify_data(self, read_size: int = 2**19, progress: Any = False) -> bool:  # noqa: ARG002
         """Tell whether the data file has the hash that was written down with it."""
-        return self.verify(index=False, progress=progress or None).ok
+        return self.verify(index=False, progress=progress).ok
 
-    def verify_index(self, read_size: int = 2**19, progress: Any = None) -> bool:  # noqa: ARG002
+    def verify_index(self, read_size: int = 2**19, progress: Any = False) -> bool:  # noqa: ARG002
         """Tell whether every index file has the hash that was written down with it."""
-        return self.verify(data=False, progress=progress or None).ok
+        return self.verify(data=False, progress=progress).ok
 
     # What is loaded on first use
 

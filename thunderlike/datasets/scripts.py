@@ -6,15 +6,19 @@ import argparse
 import inspect
 import os
 import sys
+import textwrap
 from contextlib import ExitStack
 from typing import IO, TYPE_CHECKING, Any
 
-from thunderlike.errors import NonInteractiveError
-from thunderlike.progress import progress, track
+from tqdm import tqdm
+
+from thunderlike.errors import NonInteractiveError, SpecError, WrongType
+from thunderlike.progress import track
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Self
+    from collections.abc import Callable, Iterator, Sequence
+
+    from thunderlike.progress import Tracker
 
 __all__ = [
     "ARGUMENTS",
@@ -45,13 +49,17 @@ class YesNoAction(argparse.Action):
 class MinMaxAction(argparse.Action):
     """Stores a number, moved into ``min_value .. max_value`` of a subclass; the largest for 0."""
 
-    min_value: int
-    max_value: int
+    min_value: int | None = None
+    max_value: int | None = None
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:  # noqa: ARG002
         """Store it."""
-        chosen = max(self.min_value, values or self.max_value)
-        setattr(namespace, self.dest, min(chosen, self.max_value))
+        chosen = self.max_value if values == 0 and self.max_value is not None else values
+        if self.min_value is not None:
+            chosen = max(self.min_value, chosen)
+        if self.max_value is not None:
+            chosen = min(self.max_value, chosen)
+        setattr(namespace, self.dest, chosen)
 
 
 _PATH = {"metavar": "PATH"}
@@ -89,8 +97,10 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 }
 
 
-def argument(parser: argparse.ArgumentParser, name: str, **overrides: Any) -> None:
-    """Add one of ``ARGUMENTS`` to a parser; keywords replace what argparse is told of it.
+def argument(parser: argparse.ArgumentParser, name: str, *flags: str, **overrides: Any) -> None:
+    """Add one of ``ARGUMENTS`` to a parser; keywords replace those that ``add_argument`` gets.
+
+    Further spellings of an option are given by position, as for ``add_argument``.
 
     ``argument_indir(parser)`` is ``argument(parser, "indir")``, and so for each of them.
 
@@ -102,13 +112,13 @@ def argument(parser: argparse.ArgumentParser, name: str, **overrides: Any) -> No
     >>> parser.parse_args(["--shuffle", "no"])
     Namespace(shuffle=False, indir='there')
     """
-    flags, settings = ARGUMENTS[name]
-    parser.add_argument(*flags, **settings | overrides)
+    own, settings = ARGUMENTS[name]
+    parser.add_argument(*own, *flags, **settings | overrides)
 
 
 def _adder(name: str) -> Callable[..., None]:
-    def add(parser: argparse.ArgumentParser, **overrides: Any) -> None:
-        argument(parser, name, **overrides)
+    def add(parser: argparse.ArgumentParser, *args: str, **kwargs: Any) -> None:
+        argument(parser, name, *args, **kwargs)
 
     add.__name__ = add.__qualname__ = f"argument_{name}"
     add.__doc__ = f"Add ``{' '.join(ARGUMENTS[name][0])}``: {ARGUMENTS[name][1]['help']}."
@@ -135,17 +145,19 @@ def argument_threads(
 
 
 def make_parser(
-    description: str,
+    description: str | None,
     indir: bool = True,
     outdir: bool = True,
     no_confirm: bool = True,
     skip_verification: bool = True,
     shuffle: bool = True,
-    **options: Any,
+    formatter_class: Any = argparse.RawDescriptionHelpFormatter,
+    **kwargs: Any,
 ) -> argparse.ArgumentParser:
     """Make a parser with the usual arguments; keywords go to ``ArgumentParser``."""
-    form = {"formatter_class": argparse.RawDescriptionHelpFormatter, **options}
-    parser = argparse.ArgumentParser(description=description, **form)
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=formatter_class, **kwargs
+    )
     wanted = {
         "indir": indir,
         "outdir": outdir,
@@ -158,10 +170,27 @@ def make_parser(
     return parser
 
 
-def make_parser_simple(description: str, **chosen: Any) -> argparse.ArgumentParser:
+def make_parser_simple(
+    description: str | None,
+    indir: bool = False,
+    outdir: bool = False,
+    no_confirm: bool = False,
+    skip_verification: bool = False,
+    shuffle: bool = False,
+    formatter_class: Any = argparse.RawDescriptionHelpFormatter,
+    **kwargs: Any,
+) -> argparse.ArgumentParser:
     """Make a parser with those of the usual arguments that are chosen, such as ``indir=True``."""
-    usual = ("indir", "outdir", "no_confirm", "skip_verification", "shuffle")
-    return make_parser(description, **dict.fromkeys(usual, False) | chosen)
+    return make_parser(
+        description,
+        indir,
+        outdir,
+        no_confirm,
+        skip_verification,
+        shuffle,
+        formatter_class,
+        **kwargs,
+    )
 
 
 # People
@@ -186,66 +215,127 @@ def print_over(
         stream.flush()
 
 
-class ProgressPrinter:
-    """Counts what is done, and shows it where there is a terminal.
+class ProgressPrinter(tqdm):
+    """A tqdm that is called to go on, and whose steps are events of this package as well.
 
     Parameters
     ----------
-    total : int
-        How many steps will come; 0 when that is not known.
+    *args, **options
+        As for ``tqdm.tqdm``.
     desc, unit : str
         What is being done, and what a step is.
-    disable : bool
-        Show nothing of one's own; ``with tl.progress():`` does all the same.
+    disable : bool or None
+        None, the default, draws a bar only on a terminal; ``with tl.progress():`` shows the steps
+        anywhere.
 
     Examples
     --------
     >>> with make_printer(total=2, desc="converting") as printer:
     ...     printer()
+    ...     printer.update(1)
+    ...     printer.n
+    2
+    >>> [letter for letter in ProgressPrinter("ab")]
+    ['a', 'b']
     """
 
-    def __init__(
-        self, total: int = 0, desc: str = "working", unit: str = "samples", disable: bool = False
-    ) -> None:
+    monitor_interval = 0  # tqdm starts no thread
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._work: Tracker | None = None  # tqdm closes what it did not finish making
+        super().__init__(*args, **{"disable": None, "unit": "samples", **options})
+        label = options.get("desc") or "working"
         self._stack = ExitStack()
-        if sys.stderr.isatty() and not disable:
-            self._stack.enter_context(progress())
-        self._tracker = self._stack.enter_context(track(desc, total or 0, unit))
+        self._work = self._stack.enter_context(track(label, int(self.total or 0), "samples"))
 
-    def __call__(self, steps: int = 1) -> None:
+    def __call__(self, steps: float = 1) -> bool | None:
         """Go on by some steps."""
-        self._tracker.advance(steps)
+        return self.update(steps)
 
-    update = __call__
+    def update(self, n: float | None = 1) -> bool | None:
+        """Go on by some steps; they are counted in ``n`` also where no bar is drawn."""
+        steps = 1 if n is None else n
+        if self._work is not None:
+            self._work.advance(int(steps))
+        if self.disable:
+            self.n += steps
+            return None
+        return super().update(steps)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Items of the iterable, each a step."""
+        try:
+            for item in self.iterable:
+                yield item
+                self.update()
+        finally:
+            self.close()
 
     def close(self) -> None:
-        """Say that it is done."""
-        self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+        """Finish the bar, and say that the work is done."""
+        if self._work is not None:
+            self._work = None
+            self._stack.close()
+        super().close()
 
 
-make_printer = ProgressPrinter
+def make_printer(
+    bar_format: str | None = "{desc} {percentage:3.0f}% {elapsed}<{remaining}, {rate_fmt}{postfix}",
+    miniters: float | None = 0,
+    mininterval: float = 0.5,
+    smoothing: float = 0.1,
+    **kwargs: Any,
+) -> ProgressPrinter:
+    """Make a :class:`ProgressPrinter` with the usual format; keywords are those of tqdm.
+
+    Raises
+    ------
+    WrongType
+        For a keyword that tqdm does not know.
+
+    Examples
+    --------
+    >>> printer = make_printer(total=3, unit="images")
+    >>> printer(2)
+    >>> printer.n, printer.total
+    (2, 3)
+    >>> printer.close()
+    """
+    known = inspect.signature(tqdm.__init__).parameters
+    if unknown := sorted(set(kwargs) - set(known)):
+        raise WrongType(
+            f"unknown option {unknown[0]!r} for a progress bar; tqdm lists those it has"
+        )
+    given = {
+        "bar_format": bar_format,
+        "miniters": miniters,
+        "mininterval": mininterval,
+        "smoothing": smoothing,
+    }
+    return ProgressPrinter(**given, **kwargs)
 
 
 def query_user(
     question: str,
-    default: str = "yes",
+    default: str | None = "yes",
     answers: Sequence[str] = ("yes", "no", "abort"),
     *,
     stdin: IO[str] | None = None,
     stderr: IO[str] | None = None,
 ) -> str:
-    """Ask somebody at a terminal, until the answer begins one of `answers`.
+    """Ask a question on a terminal, until the reply is the start of one of `answers`.
+
+    Parameters
+    ----------
+    default : str or None
+        The answer to an empty line; None asks again.
 
     Raises
     ------
     NonInteractiveError
-        When standard input is no terminal, or ends.
+        When standard input is not a terminal, or ends.
+    SpecError
+        For a default that is not one of the answers.
 
     Examples
     --------
@@ -256,38 +346,51 @@ def query_user(
     >>> query_user("Replace it?", stdin=Terminal("N"), stderr=io.StringIO())
     'no'
     """
+    if default is not None and default not in answers:
+        raise SpecError(f"the default {default!r} is not one of the answers {', '.join(answers)}")
     asked, told = stdin or sys.stdin, stderr or sys.stderr
+    prompt = f"{question} [{'/'.join(answers)}] "
     if not asked.isatty():
         raise NonInteractiveError(f"{question} Nobody is there to answer")
     while True:
-        told.write(f"{question} [{'/'.join(answers)}] ({default}) ")
+        told.write(prompt if default is None else f"{prompt}({default}) ")
         told.flush()
         line = asked.readline()
         if not line:
             raise NonInteractiveError(f"{question} Nobody answered")
         given = line.strip().lower() or default
         for answer in answers:
-            if answer.startswith(given):
+            if given and answer.startswith(given):
                 return answer
 
 
 def document_keys(
     typefun: Callable[..., Any],
-    block: str = "Sample keys:",
-    prefix: str = "- ",
+    block: str = "Important:",
+    prefix: str = "Samples have the following keys:",
     postfix: str = "",
 ) -> str:
-    """List the keys that a function which makes samples takes, as text for a docstring.
+    """List the keys that a function which makes samples takes, as a block for a docstring.
+
+    Parameters
+    ----------
+    typefun : callable
+        Its arguments are the keys.
+    block : str
+        Kind of the block.
+    prefix, postfix : str
+        Text before and after the list.
 
     Examples
     --------
-    >>> def pet(key, image, label): ...
-    >>> print(document_keys(pet, block="A pet has:"))
-    A pet has:
+    >>> def pet(key, image): ...
+    >>> print(document_keys(pet, prefix="A pet has:"))
+    Important:
+        A pet has:
     <BLANKLINE>
-    - ``key``
-    - ``image``
-    - ``label``
+        - ``"key"``
+        - ``"image"``
     """
-    names = [f"{prefix}``{name}``" for name in inspect.signature(typefun).parameters]
-    return "\n".join([block, "", *names, postfix]).rstrip()
+    names = [f'- ``"{name}"``' for name in inspect.signature(typefun).parameters]
+    parts = [prefix, "\n".join(names), postfix]
+    return f"{block}\n" + textwrap.indent("\n\n".join(filter(None, parts)), "    ")

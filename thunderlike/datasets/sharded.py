@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
+import operator
 import posixpath
 import re
 from bisect import bisect_right
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ShardWriter", "ShardedReader"]
 
+ORDERS = ("natural", "text")
 _KEPT = 64  # shards whose files stay open
 
 
@@ -38,9 +41,12 @@ class ShardedReader(Reader):
     ----------
     shards : path, or iterable of paths and readers
         A folder, read as its ``manifest.json`` says where there is one; a pattern such as
-        ``train-*.msgpack``, whose files come in natural order (9 before 10); a range such as
+        ``train-*.msgpack``, whose files come in natural order; a range such as
         ``train-{00000..00099}.msgpack``, whose files must all be there; or several of those and of
         readers, in their order.
+    order : {'natural', 'text'}
+        Of the files that a pattern matches: by their numbers (9 before 10), or by text as in
+        datadings (10 before 9), which a seed of a shuffler there goes with.
     duplicate_keys : {'error', 'first'}
         What to do with a key that is in several shards, when one is first looked up.
     credentials : mapping, optional
@@ -69,14 +75,17 @@ class ShardedReader(Reader):
         self,
         shards: AnyPath | Iterable[AnyPath | Reader],
         *,
+        order: str = "natural",
         duplicate_keys: str = "error",
         credentials: AnyCredentials = None,
     ) -> None:
+        if order not in ORDERS:
+            raise SpecError(f"order is {order!r}; give one of {', '.join(ORDERS)}")
         if duplicate_keys not in ("error", "first"):
             raise SpecError(f"duplicate_keys is 'error' or 'first', not {duplicate_keys!r}")
         self._duplicates = duplicate_keys
         given = [shards] if _is_path(shards) else list(shards)  # type: ignore[arg-type]
-        self._shards = [one for item in given for one in _opened(item, credentials)]
+        self._shards = [one for item in given for one in _opened(item, order, credentials)]
         if not self._shards:
             raise NotFound("the list of shards is empty; give at least one")
         self._edges = [0, *itertools.accumulate(map(len, self._shards))]
@@ -156,6 +165,18 @@ class ShardedReader(Reader):
                 except KeyMissing:
                     continue
 
+    def _later(self, passes: int) -> Reader:
+        shards = [shard._later(passes) for shard in self._shards]
+        if all(map(operator.is_, shards, self._shards)):
+            return self
+        twin = copy.copy(self)
+        twin._shards, twin._used = shards, OrderedDict()
+        return twin
+
+    def _ended(self) -> None:
+        super()._ended()
+        self._shards = [shard._later(1) for shard in self._shards]
+
     def close(self) -> None:
         """Close all shards."""
         self._used.clear()
@@ -167,14 +188,14 @@ def _is_path(item: Any) -> bool:
     return isinstance(item, str) or hasattr(item, "__fspath__")
 
 
-def _opened(item: Any, credentials: AnyCredentials) -> list[Reader]:
+def _opened(item: Any, order: str, credentials: AnyCredentials) -> list[Reader]:
     if isinstance(item, Reader):
         return [item]
     address = storage.at(item, credentials)
-    return [MsgpackReader(path) for path in _named(address)]
+    return [MsgpackReader(path) for path in _named(address, order)]
 
 
-def _named(address: str) -> list[str]:
+def _named(address: str, order: str) -> list[str]:
     """The data files that a path means."""
     told = _told(address)
     if told is not None:
@@ -183,7 +204,7 @@ def _named(address: str) -> list[str]:
         numbers = range(int(found[1]), int(found[2]) + 1)
         return [_filled(address, found, number) for number in numbers]
     paths = [entry.path for entry in storage.find(address, ext="msgpack")]
-    return sorted(paths, key=natural)
+    return sorted(paths, key=natural if order == "natural" else None)
 
 
 def _filled(address: str, found: re.Match[str], number: int) -> str:

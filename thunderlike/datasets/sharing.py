@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thunderlike.errors import SpecError
+from thunderlike.errors import SpecError, UnevenShares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ def share(ranges: Ranges, number: int, shares: int, even: str, batch_size: int |
 
     Raises
     ------
-    SpecError
+    UnevenShares
         For ``'error'`` and shares that differ in their number of batches.
 
     Examples
@@ -78,7 +78,7 @@ def share(ranges: Ranges, number: int, shares: int, even: str, batch_size: int |
         last = first + -(-total // shares)
         return cut(ranges, first, last) + cut(ranges, 0, max(last - total, 0))
     if batch_size and 0 < (total / shares) % batch_size < 1:
-        raise SpecError(
+        raise UnevenShares(
             f"{total} samples in {shares} shares and batches of {batch_size}: some would have one "
             "batch more than others; give even='drop' or even='pad'"
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 import math
 import random
+import threading
 from abc import abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,7 +17,7 @@ from thunderlike.datasets.views import View
 from thunderlike.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from thunderlike.datasets.base import Numbers, Reader
 
@@ -54,7 +57,8 @@ class Shuffled(View):
     def set_epoch(self, epoch: int) -> None:
         """Take the order of this epoch, from its beginning."""
         self._i, self._epoch = 0, epoch
-        self.__dict__.pop("_numbers", None)
+        for order in ("_numbers", "_drawn"):
+            self.__dict__.pop(order, None)
 
     def seek(self, index: int) -> None:
         """Move to a sample, counted over all epochs."""
@@ -66,12 +70,8 @@ class Shuffled(View):
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the reader stands: position, epoch, seed and order."""
-        return {
-            **super().state_dict(),
-            "epoch": self._epoch,
-            "seed": self.seed,
-            "order": self.order,
-        }
+        place = {"epoch": self._epoch, "seed": self.seed, "order": self.order}
+        return super().state_dict() | place
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from where a reader of the same samples stood."""
@@ -92,6 +92,11 @@ class Shuffled(View):
     def _ended(self) -> None:
         self.set_epoch(self._epoch + 1)
 
+    def _later(self, passes: int) -> Reader:
+        twin = copy.copy(self)
+        twin.set_epoch(self._epoch + passes)
+        return twin
+
     def _random(self) -> random.Random:
         """Python's generator, seeded as datadings does."""
         found = random.Random()  # noqa: S311  # an order, not a secret
@@ -104,6 +109,35 @@ class Shuffled(View):
         )
 
 
+class _Drawn:
+    """Whole numbers that are drawn one after the other, as far as somebody asks for them."""
+
+    def __init__(self, numbers: Iterator[int], count: int) -> None:
+        self._numbers, self._left = np.empty(count, np.int64), numbers
+        self._known = 0
+        self._lock = threading.Lock()
+
+    def __getitem__(self, window: Numbers) -> Numbers:
+        """The numbers at some places."""
+        if len(window):
+            self._draw(int(window.max()) + 1)
+        return self._numbers[window]
+
+    def all(self) -> Numbers:
+        """Every number."""
+        self._draw(len(self._numbers))
+        return self._numbers
+
+    def _draw(self, stop: int) -> None:
+        if stop > self._known:
+            with self._lock:
+                start = self._known
+                if stop > start:
+                    drawn = itertools.islice(self._left, stop - start)
+                    self._numbers[start:stop] = np.fromiter(drawn, np.int64, stop - start)
+                    self._known = stop
+
+
 class Shuffler(Shuffled):
     """All samples of a reader in random order, another one in each epoch.
 
@@ -114,7 +148,7 @@ class Shuffler(Shuffled):
     seed : int, optional
         The number of samples by default: the same order each time.
     order : {'datadings', 'fast'}
-        That of datadings for the same seed, so that an experiment can be had again; or numpy's,
+        That of datadings for the same seed, so that an experiment can be repeated; or numpy's,
         which takes a fifth of the time to make.
 
     Notes
@@ -203,16 +237,27 @@ class QuasiShuffler(Shuffled):
         return np.concatenate([np.empty(0, np.int64), *parts])
 
     def _datadings(self) -> Numbers:
+        return self._drawn.all()
+
+    # Drawn as it is read: the whole order of 300,000 samples takes 0.7 s.
+    @cached_property
+    def _drawn(self) -> _Drawn:
+        return _Drawn(self._draws(), len(self))
+
+    def _draws(self) -> Iterator[int]:
         draw, chunks = self._random(), self._chunks()
         draw.shuffle(chunks)
         filled = self.buf_size // self.chunk_size
         buffer = self._arrivals(chunks[:filled]).tolist()
-        order = []
-        for number in self._arrivals(chunks[filled:]).tolist():
-            place = draw.randrange(len(buffer))
-            order.append(buffer[place])
-            buffer[place] = number
-        return np.array(order + buffer, np.int64)
+        for chunk in chunks[filled:]:
+            for number in self._arrivals([chunk]).tolist():
+                place = draw.randrange(len(buffer))
+                yield buffer[place]
+                buffer[place] = number
+        yield from buffer
+
+    def _mapping(self) -> Callable[[Numbers], Numbers]:
+        return super()._mapping() if self.order == "fast" else self._drawn.__getitem__
 
     def _fast(self) -> Numbers:
         draw = self._generator()

@@ -11,8 +11,9 @@ import io
 import lzma
 import queue
 import threading
+from os import PathLike
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -28,11 +29,11 @@ from thunderlike.datasets.scripts import (
     print_over,
     query_user,
 )
-from thunderlike.errors import SpecError
+from thunderlike.errors import FormatError, KeyMissing, SpecError
 from thunderlike.formats.samples import hash_string
-from thunderlike.parallel.forked import forked as yield_process
-from thunderlike.progress import track
+from thunderlike.parallel.forked import forked
 from thunderlike.storage.filesystem import check_special
+from thunderlike.storage.local import failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -76,15 +77,22 @@ Item = TypeVar("Item")
 # Paths and hashes
 
 
-def path_append(path: Path, text: str) -> Path:
+def path_append(path: Path, string: str) -> Path:
     """Add text to the name of a path.
+
+    Raises
+    ------
+    SpecError
+        For a path without a name, such as ``/``.
 
     Examples
     --------
     >>> path_append(Path("a.msgpack"), ".md5").name
     'a.msgpack.md5'
     """
-    return path.with_name(path.name + text)
+    if not path.name:
+        raise SpecError(f"{path}: has no name that {string!r} could be added to")
+    return path.with_name(path.name + string)
 
 
 def path_append_suffix(path: Path, suffix: str) -> Path:
@@ -99,7 +107,7 @@ def path_append_suffix(path: Path, suffix: str) -> Path:
 
 
 def hash_md5hex(path: AnyPath, read_size: int = 2**16, progress: bool = False) -> str:  # noqa: ARG001
-    """Hash a file with MD5; `progress` emits events of it.
+    """Hash a file with MD5; `progress` shows how far it is.
 
     Examples
     --------
@@ -107,13 +115,17 @@ def hash_md5hex(path: AnyPath, read_size: int = 2**16, progress: bool = False) -
     >>> hash_md5hex("memory://hash-one/abc.txt")
     '900150983cd24fb0d6963f7d28e17f72'
     """
-    size = storage.stat(path).size
-    with track(f"hashing {path}", size, "bytes") as work:
-        return file_digest(path, "md5", (lambda done, _: work.reach(done)) if progress else None)
+    storage.stat(path)  # NotFound for a file that is missing
+    return file_digest(path, "md5", progress)
 
 
 def load_md5file(path: AnyPath) -> dict[str, str]:
     """Read a file of hashes: name to hash.
+
+    Raises
+    ------
+    FormatError
+        For a line that is not a hash and a name.
 
     Examples
     --------
@@ -121,11 +133,26 @@ def load_md5file(path: AnyPath) -> dict[str, str]:
     >>> load_md5file("memory://hash-list/a.md5")
     {'abc.txt': '900150983cd24fb0d6963f7d28e17f72'}
     """
-    lines = storage.read(path).decode().splitlines()
-    return {name: told for told, name in (line.split("  ", 1) for line in lines if line)}
+    hashes: dict[str, str] = {}
+    for number, line in enumerate(_text(path).splitlines(), 1):
+        found, _, name = line.partition("  ")
+        if line and not (found and name):
+            raise FormatError(
+                f"{path}: line {number} is not a hash, two blanks and a file name: {line!r:.60}"
+            )
+        if line:
+            hashes[name] = found
+    return hashes
 
 
-def hash_string_bytes(text: str, salt: bytes = b"") -> bytes:
+def _text(path: AnyPath) -> str:
+    try:
+        return storage.read(path).decode()
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path}: not a text file: {error}") from error
+
+
+def hash_string_bytes(s: str, salt: bytes = b"") -> bytes:
     """Hash a key, to 8 bytes.
 
     Examples
@@ -133,7 +160,7 @@ def hash_string_bytes(text: str, salt: bytes = b"") -> bytes:
     >>> hash_string_bytes("0").hex()
     '652e530edee5893b'
     """
-    return hash_string(text, salt).to_bytes(8, "big")
+    return hash_string(s, salt).to_bytes(8, "big")
 
 
 # Arrays and files
@@ -161,7 +188,7 @@ def split_array(
     return (tile for _, (tile,) in tiles([area], (v_pixels, h_pixels), border=True))
 
 
-def tiff_to_nd_array(path: AnyPath, type: Any = np.uint8) -> NDArray[Any]:
+def tiff_to_nd_array(file_path: AnyPath, type: Any = np.uint8) -> NDArray[Any]:
     """Read a TIFF file as ``(bands, rows, cols)``.
 
     Examples
@@ -171,7 +198,7 @@ def tiff_to_nd_array(path: AnyPath, type: Any = np.uint8) -> NDArray[Any]:
     >>> tiff_to_nd_array("memory://one-band/a.tif").shape
     (1, 4, 5)
     """
-    return raster(storage.read(path), type)
+    return raster(storage.read(file_path), type)
 
 
 def open_comp(
@@ -192,16 +219,24 @@ def open_comp(
     place = Path(path)
     check_special(place)
     text = None if "b" in mode else encoding or "utf-8"
-    if place.suffix == ".gz":
-        return gzip.open(place, mode, 9 if level is None else level, text)  # type: ignore[return-value]
-    if place.suffix == ".xz":
-        preset = level if "w" in mode else None
-        return lzma.open(place, mode, preset=preset, encoding=text)
-    return place.open(mode, encoding=text)
+    try:
+        if place.suffix == ".gz":
+            return gzip.open(place, mode, 9 if level is None else level, text)  # type: ignore[return-value]
+        if place.suffix == ".xz":
+            preset = level if "w" in mode else None
+            return lzma.open(place, mode, preset=preset, encoding=text)
+        return place.open(mode, encoding=text)
+    except OSError as error:
+        raise failure(str(place), "open", error) from error
 
 
-def loadmat(source: AnyPath | bytes | IO[bytes]) -> dict[str, Any]:
+def loadmat(mat: AnyPath | bytes | IO[bytes]) -> dict[str, Any]:
     """Load a MATLAB file, given by path, as a file or as bytes.
+
+    Raises
+    ------
+    FormatError
+        For what is not a MATLAB file that scipy reads.
 
     Examples
     --------
@@ -213,11 +248,22 @@ def loadmat(source: AnyPath | bytes | IO[bytes]) -> dict[str, Any]:
     """
     from scipy.io import loadmat as load
 
-    found: dict[str, Any] = load(io.BytesIO(source) if isinstance(source, bytes) else source)
+    if isinstance(mat, str | PathLike):
+        name, source = str(mat), cast("IO[bytes]", io.BytesIO(storage.read(mat)))
+    elif isinstance(mat, bytes):
+        name, source = "the bytes given", io.BytesIO(mat)
+    else:
+        name, source = str(getattr(mat, "name", "the file given")), mat
+    try:
+        found: dict[str, Any] = load(source)
+    except MemoryError:
+        raise
+    except Exception as error:  # scipy answers a damaged file with almost anything
+        raise FormatError(f"{name}: not a MATLAB file that can be read: {error}") from error
     return found
 
 
-def iter_fields(structured: NDArray[Any], ignore: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
+def iter_fields(arr: NDArray[Any], ignore: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
     """Iterate over the fields of a structured array: name and value.
 
     Examples
@@ -226,12 +272,23 @@ def iter_fields(structured: NDArray[Any], ignore: Sequence[str] = ()) -> Iterato
     >>> [(name, value.tolist()) for name, value in iter_fields(pets, ignore=["weight"])]
     [('legs', [3])]
     """
-    for name in structured.dtype.names or ():
+    for name in arr.dtype.names or ():
         if name not in ignore:
-            yield name, structured[name]
+            yield name, arr[name]
 
 
-def yield_threaded(items: Iterable[Item], ahead: int = 3) -> Iterator[Item]:
+def yield_process(gen: Iterable[Item], ahead: int = 3) -> Iterator[Item]:
+    """Run an iterable in a process, a few items ahead; what it raises is raised here.
+
+    Examples
+    --------
+    >>> list(yield_process(range(5)))
+    [0, 1, 2, 3, 4]
+    """
+    return forked(gen, ahead)
+
+
+def yield_threaded(gen: Iterable[Item], ahead: int = 3) -> Iterator[Item]:
     """Run an iterable in a thread, a few items ahead; what it raises is raised here.
 
     Examples
@@ -241,7 +298,7 @@ def yield_threaded(items: Iterable[Item], ahead: int = 3) -> Iterator[Item]:
     """
     found: queue.Queue[tuple[bool, Any]] = queue.Queue(ahead)
     stopped = threading.Event()
-    thread = threading.Thread(target=_feed, args=(iter(items), found, stopped), daemon=True)
+    thread = threading.Thread(target=_feed, args=(iter(gen), found, stopped), daemon=True)
     thread.start()
     try:
         while True:
@@ -308,8 +365,13 @@ def download_files_if_not_found(files: Mapping[str, Mapping[str, Any]], indir: A
             download_if_not_found(told["url"], Path(indir) / told["path"], told.get("md5"))
 
 
-def verify_file(told: Mapping[str, Any], indir: AnyPath) -> None:
+def verify_file(meta: Mapping[str, Any], indir: AnyPath) -> None:
     """Compare a file with its md5, as :func:`thunderlike.datasets.fetching.verify` does.
+
+    Raises
+    ------
+    KeyMissing
+        For a description without ``path`` or ``md5``.
 
     Examples
     --------
@@ -318,7 +380,13 @@ def verify_file(told: Mapping[str, Any], indir: AnyPath) -> None:
     ...     storage.write(f"{folder}/abc.txt", b"abc")
     ...     verify_file({"path": "abc.txt", "md5": "900150983cd24fb0d6963f7d28e17f72"}, folder)
     """
-    verify(Path(indir) / told["path"], told["md5"])
+    verify(Path(indir) / _entry_of(meta, "path"), _entry_of(meta, "md5"))
+
+
+def _entry_of(meta: Mapping[str, Any], name: str) -> Any:
+    if meta.get(name) is None:
+        raise KeyMissing(f"{meta.get('path', 'a file')}: its description has no {name!r}")
+    return meta[name]
 
 
 def verify_files(files: Mapping[str, Mapping[str, Any]], indir: AnyPath) -> None:

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from thunderlike.datasets.base import Reader
     from thunderlike.datasets.transforms import Transforms
 
-__all__ = ["Compose", "CompressedToPIL", "Dataset", "IterableDataset", "dict2tuple"]
+__all__ = [
+    "Compose",
+    "CompressedToPIL",
+    "Dataset",
+    "DatasetBase",
+    "IterableDataset",
+    "dict2tuple",
+    "no_rng",
+]
 
 _INSTALLED = importlib.util.find_spec("torch") is not None
 
@@ -37,7 +45,49 @@ def _bases() -> tuple[Any, Any]:
 _Dataset, _IterableDataset = _bases()
 
 
-class Dataset(_Dataset):  # type: ignore[misc,valid-type]  # known only at run time
+def no_rng(sample: Any) -> dict[str, Any]:  # noqa: ARG001
+    """Draw no parameters: what datasets do without `rng`.
+
+    Examples
+    --------
+    >>> no_rng({"key": "a"})
+    {}
+    """
+    return {}
+
+
+class DatasetBase:
+    """What both datasets share: a reader, and what is done to its samples.
+
+    Parameters
+    ----------
+    reader : Reader
+        Any, views included.
+    transforms : mapping or callable, optional
+        As in :class:`Dataset`.
+    rng : callable, optional
+        As in :class:`Dataset`.
+
+    Examples
+    --------
+    >>> issubclass(Dataset, DatasetBase), issubclass(IterableDataset, DatasetBase)
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        transforms: Transforms = None,
+        rng: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.reader: Any = reader
+        self._transforms, self._rng = transforms, no_rng if rng is None else rng
+
+    def _applied(self, sample: Any) -> Any:
+        return applied(sample, self._transforms, self._rng)
+
+
+class Dataset(DatasetBase, _Dataset):  # type: ignore[misc,valid-type]  # known only at run time
     """Samples by number.
 
     Parameters
@@ -59,29 +109,20 @@ class Dataset(_Dataset):  # type: ignore[misc,valid-type]  # known only at run t
     (3, {'key': 'c', 'n': 2, '__params__': {}})
     """
 
-    def __init__(
-        self,
-        reader: Reader,
-        transforms: Transforms = None,
-        rng: Callable[[Any], Any] | None = None,
-    ) -> None:
-        self.reader = reader
-        self._transforms, self._rng = transforms, rng
-
     def __len__(self) -> int:
         return len(self.reader)
 
     def __getitem__(self, index: int) -> Any:
         """The sample of a number, transformed."""
-        return applied(self.reader.get(index), self._transforms, self._rng)
+        return self._applied(self.reader.get(index))
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """The samples of a batch, read together."""
         found = self.reader.get_many(indices)
-        return [applied(sample, self._transforms, self._rng) for sample in found]
+        return [self._applied(sample) for sample in found]
 
 
-class IterableDataset(_IterableDataset):  # type: ignore[misc,valid-type]
+class IterableDataset(DatasetBase, _IterableDataset):  # type: ignore[misc,valid-type]
     """Samples in the order of a reader, shared among the ranks and their DataLoader's workers.
 
     Parameters
@@ -139,8 +180,8 @@ class IterableDataset(_IterableDataset):  # type: ignore[misc,valid-type]
         even: str = "error",
         num_workers: int = 1,
     ) -> None:
-        self.reader: Any = Shuffler(reader, seed, order="fast") if shuffle else reader
-        self._transforms, self._rng = transforms, rng
+        shuffled = Shuffler(reader, seed, order="fast") if shuffle else reader
+        super().__init__(shuffled, transforms, rng)
         self._batch_size, self._even = batch_size, even
         self.epoch, self._workers = epoch, max(1, num_workers)
         self._rank, self._world = _place(group)
@@ -167,7 +208,7 @@ class IterableDataset(_IterableDataset):  # type: ignore[misc,valid-type]
         for first, last in mine:
             for sample in self.reader.slice(first, last):
                 self._taken += 1
-                yield applied(sample, self._transforms, self._rng)
+                yield self._applied(sample)
         self.set_epoch(self.epoch + 1)
 
     def _share(self, worker: int, workers: int, rank: int | None = None) -> Ranges:

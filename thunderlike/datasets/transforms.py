@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import io
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from thunderlike.errors import KeyMissing, SpecError
+from thunderlike.errors import FormatError, KeyMissing, SpecError, WrongType
 
 __all__ = ["Compose", "CompressedToPIL", "Transform", "Transforms", "applied", "dict2tuple"]
 
@@ -23,8 +24,9 @@ class Compose:
     ----------
     *transforms : callable, or one iterable of them
         The first argument of each is the value. What its other arguments are called is looked up
-        in the parameters when it is called; those with a default may be missing there. One that
-        takes only ``*args`` gets the value alone.
+        in the parameters when it is called; those with a default may be missing there, and those
+        that a :func:`functools.partial` fixes are never taken from there. One that takes only
+        ``*args`` gets the value alone.
     prefix : str
         What names in the parameters begin with, and arguments do not.
 
@@ -32,6 +34,8 @@ class Compose:
     ------
     SpecError
         For a function without arguments.
+    WrongType
+        For what is not a function.
     KeyMissing
         When called without a parameter that a function needs; names both.
 
@@ -46,8 +50,15 @@ class Compose:
     """
 
     def __init__(self, *transforms: Any, prefix: str = "") -> None:
-        alone = len(transforms) == 1 and not callable(transforms[0])
-        given = list(transforms[0] if alone else transforms)
+        given = list(transforms)
+        # Not a list that can be called: nn.Sequential is both.
+        if len(given) == 1 and isinstance(given[0], Iterable) and not callable(given[0]):
+            given = list(given[0])
+        for one in given:
+            if not callable(one):
+                raise WrongType(
+                    f"Compose takes functions, or one list of them; {one!r:.60} cannot be called"
+                )
         self._bound = [(one, *_parameters(one)) for one in given]
         self._prefix = prefix
 
@@ -79,7 +90,10 @@ def _parameters(function: Transform) -> tuple[list[str], list[str]]:
         return [], []
     if not named:
         raise SpecError(f"{function} takes no argument, and a value is to be given to it")
-    rest = [one for one in named[1:] if one.kind is not one.POSITIONAL_ONLY]
+    fixed = function.keywords if isinstance(function, functools.partial) else {}
+    rest = [
+        one for one in named[1:] if one.kind is not one.POSITIONAL_ONLY and one.name not in fixed
+    ]
     return [one.name for one in rest], [one.name for one in rest if one.default is one.empty]
 
 
@@ -118,13 +132,19 @@ class CompressedToPIL:
         self.size = size
 
     def __call__(self, data: bytes) -> Any:
-        """Decode an image."""
+        """Decode an image; FormatError for bytes that are not one."""
         from PIL import Image
 
-        image = Image.open(io.BytesIO(data))
-        if self.size is not None:
-            image.draft("RGB", self.size)
-        return image.convert("RGB")
+        try:
+            image = Image.open(io.BytesIO(data))
+            if self.size is not None:
+                image.draft("RGB", self.size)
+            return image.convert("RGB")
+        except TypeError as error:
+            raise WrongType(f"an image file is bytes, not {type(data).__name__}") from error
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            start = bytes(data[:16])
+            raise FormatError(f"not an image that Pillow reads: {start!r}...: {error}") from error
 
     def __repr__(self) -> str:
         return f"CompressedToPIL({self.size or ''})"

@@ -16,6 +16,7 @@ from thunderlike import storage
 from thunderlike.datasets import index as indices
 from thunderlike.datasets.appending import Begun, resumed
 from thunderlike.datasets.parts import Part, hasher, part_for, publish, publish_appended
+from thunderlike.datasets.scripts import make_printer
 from thunderlike.errors import (
     DatasetError,
     Exists,
@@ -27,7 +28,6 @@ from thunderlike.errors import (
 from thunderlike.formats import samples
 from thunderlike.formats.msgpack import pack_into, unpackb
 from thunderlike.formats.shards import Summary, message, plain_hashes
-from thunderlike.progress import progress as shown
 from thunderlike.progress import track
 
 if TYPE_CHECKING:
@@ -95,6 +95,9 @@ class Writer(Whole):
         Accepted for programs written for datadings: writers are quiet unless asked.
     credentials : mapping, optional
         For a store that needs some.
+    **printer
+        Options of :func:`~thunderlike.datasets.scripts.make_printer`, such as ``unit`` and
+        ``bar_format``, for the line that ``progress=True`` shows.
 
     Attributes
     ----------
@@ -105,6 +108,8 @@ class Writer(Whole):
     ------
     Exists
         When a dataset is there, before anything else is done.
+    WrongType
+        For an option that does not exist.
 
     Notes
     -----
@@ -121,6 +126,8 @@ class Writer(Whole):
     (True, 1)
     """
 
+    _open = False  # also where an option was refused
+
     def __init__(
         self,
         outfile: AnyPath,
@@ -135,8 +142,10 @@ class Writer(Whole):
         desc: str | None = None,
         disable: bool = True,  # noqa: ARG002
         credentials: AnyCredentials = None,
+        **printer: Any,
     ) -> None:
-        self._open = False
+        if printer:
+            make_printer(**printer, disable=True).close()  # an unknown option is refused now
         self._path = storage.at(outfile, credentials)
         self._name = posixpath.basename(self._path)
         self._digest = digest
@@ -149,10 +158,13 @@ class Writer(Whole):
         self._batch_bytes = 0
         self._open = True
         self._stack = ExitStack()
+        label = desc or f"writing {self._name}"
+        self._advance: Callable[[int], Any]
         if progress is True and sys.stderr.isatty():
-            self._stack.enter_context(shown())
-        tracker = track(desc or f"writing {self._name}", total or 0, "samples")
-        self._tracker = self._stack.enter_context(tracker)
+            bar = make_printer(total=total, desc=label, **printer)
+            self._advance = self._stack.enter_context(bar).update
+        else:
+            self._advance = self._stack.enter_context(track(label, total or 0, "samples")).advance
 
     @property
     def written(self) -> int:
@@ -174,6 +186,10 @@ class Writer(Whole):
         return Begun(Part(part_for(self._path), 0, self._digest, sums))
 
     # Writing
+
+    @abstractmethod
+    def write(self, *args: Any) -> None:
+        """Add a sample, as the kind of writer takes it."""
 
     def _add(self, key: str) -> None:
         """Count what was put at the end of the batch as the message of this key."""
@@ -218,7 +234,7 @@ class Writer(Whole):
         self._bytes += self._batch_bytes
         self._batch, self._batch_bytes, self._put = bytearray(), 0, len(self._lengths)
         self._part.put(batch, lengths)
-        self._tracker.advance(len(lengths))
+        self._advance(len(lengths))
         if self._listener is not None:
             self._listener(self.written, self._bytes)
 

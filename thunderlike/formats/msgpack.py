@@ -7,9 +7,12 @@ run. How many messages make a dataset stands in ``formats.samples``.
 
 from __future__ import annotations
 
+import datetime
 import math
 import re
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -21,9 +24,12 @@ __all__ = [
     "CONTAINERS",
     "check",
     "decode",
+    "described",
     "message_end",
     "pack_into",
     "packb",
+    "place_of_fault",
+    "recognized",
     "revived",
     "unpackb",
 ]
@@ -92,7 +98,29 @@ def pack_into(value: Any, buffer: bytearray) -> None:
 
 
 def _too_large(error: OverflowError) -> SpecError:
-    return SpecError(f"a message holds whole numbers of 64 bits: {error}")
+    return SpecError(f"a message holds whole numbers of 64 bits: {error}; store str(value)")
+
+
+def place_of_fault(value: Any) -> str:
+    """Say where in a value is what :func:`packb` refuses: ``['boxes'][3]``; ``''`` at the top.
+
+    Examples
+    --------
+    >>> place_of_fault({"key": "a", "boxes": [1, {2}]})
+    "['boxes'][1]"
+    """
+    if isinstance(value, dict):
+        inside: Any = value.items()
+    elif isinstance(value, list | tuple):
+        inside = enumerate(value)
+    else:
+        return ""
+    for name, item in inside:
+        try:
+            packb(item)
+        except (TypeError, ValueError):
+            return f"[{name!r}]{place_of_fault(item)}"
+    return ""
 
 
 def unpackb(data: bytes | bytearray | memoryview) -> Any:
@@ -162,10 +190,16 @@ def check(value: Any) -> None:
         raise _unknown(type(value))
 
 
-def _hook(value: Any) -> Any:
-    """Say in plain values what msgspec does not know itself."""
+def described(value: Any) -> Any:
+    """Say in plain values what encoders do not know: arrays, numpy's numbers, complex numbers.
+
+    Raises
+    ------
+    WrongType
+        For any other value.
+    """
     if isinstance(value, np.ndarray):
-        return _described(value)
+        return _array_map(value)
     # numpy.float64 and numpy.str_ are Python numbers and text, and come back as those.
     for plain in _SUBCLASSED:
         if isinstance(value, plain):
@@ -178,13 +212,30 @@ def _hook(value: Any) -> Any:
 
 
 def _unknown(kind: type) -> WrongType:
-    return WrongType(f"a message cannot hold {kind.__module__}.{kind.__qualname__}")
+    named = f"{kind.__module__}.{kind.__qualname__}"
+    instead = next((told for base, told in _INSTEAD.items() if issubclass(kind, base)), _PLAINLY)
+    return WrongType(f"a message cannot hold {named}; {instead}")
 
 
-def _described(array: Any) -> dict[bytes, Any]:
+_PLAINLY = "store numbers, text, bytes, lists, dicts or arrays"
+_INSTEAD: dict[type, str] = {
+    set: "store list(value)",
+    frozenset: "store list(value)",
+    datetime.date: "store value.isoformat()",
+    datetime.time: "store value.isoformat()",
+    datetime.timedelta: "store value.total_seconds()",
+    PurePath: "store str(value)",
+    Iterator: "store list(value)",
+}
+
+
+def _array_map(array: Any) -> dict[bytes, Any]:
     dtype = array.dtype
     if dtype.hasobject:
-        raise WrongType("a message cannot hold an array of objects, which would be a pickle")
+        raise WrongType(
+            "a message cannot hold an array of objects, which would be a pickle; "
+            "store value.tolist()"
+        )
     structured = dtype.kind == "V"
     return {
         b"nd": True,
@@ -200,12 +251,23 @@ def _lendable(array: Any) -> bool:
     return bool(array.flags.c_contiguous) and array.dtype.kind in "biufc"
 
 
-_encoder = msgspec.msgpack.Encoder(enc_hook=_hook)
+_encoder = msgspec.msgpack.Encoder(enc_hook=described)
 decode = msgspec.msgpack.Decoder().decode  # alone, it leaves the maps of arrays as they are
 
 
-def _other(found: dict[Any, Any]) -> Any:
-    """Make a number, or say why a map is no array; one that only looks like one stays a map."""
+def recognized(found: dict[Any, Any], other: Callable[[Any], Any] | None) -> Any:
+    """Make the array or number that a map stands for; `other` is given what is neither.
+
+    Raises
+    ------
+    FormatError
+        For a map that says it is an array and cannot be one, and for arrays of objects.
+    """
+    made = _made(found)
+    return made if made is not found or other is None else other(found)
+
+
+def _made(found: dict[Any, Any]) -> Any:
     if b"type" in found and b"data" in found:
         if found.get(b"nd") is not True:
             return _scalar(found)
@@ -213,6 +275,14 @@ def _other(found: dict[Any, Any]) -> Any:
             return _array(found)
     elif b"complex" in found and b"data" in found:
         return _complex(found[b"data"])
+    return found
+
+
+def _other(found: dict[Any, Any]) -> Any:
+    """Make a number, or say why a map is no array; one that only looks like one stays a map."""
+    made = _made(found)
+    if made is not found:
+        return made
     for key, item in found.items():
         if type(item) in CONTAINERS:
             found[key] = revived(item)

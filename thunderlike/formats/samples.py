@@ -150,7 +150,7 @@ def decode_legacy(data: bytes, size: int) -> tuple[list[str], NDArray[np.uint64]
 # Hashes of keys
 
 
-def hash_string(text: str, salt: bytes = b"") -> int:
+def hash_string(s: str, salt: bytes = b"") -> int:
     """Hash a key: the first 8 bytes of its salted BLAKE2s, as a number.
 
     Examples
@@ -158,7 +158,7 @@ def hash_string(text: str, salt: bytes = b"") -> int:
     >>> hex(hash_string("0"))
     '0x652e530edee5893b'
     """
-    return int.from_bytes(_digest(text, salt), "big")
+    return int.from_bytes(_digest(s, salt), "big")
 
 
 def _digest(text: str, salt: bytes) -> bytes:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.errors import SpecError, WrongType
-from thunderlike.formats.msgpack import packb
+from thunderlike.formats.msgpack import packb, place_of_fault
 from thunderlike.formats.samples import (
     FILTER,
     KEY_HASHES,
@@ -122,7 +122,8 @@ def message(key: str, sample: Any) -> bytes:
         packed = packb(sample)
     except (TypeError, ValueError) as error:
         kind = WrongType if isinstance(error, TypeError) else SpecError
-        raise kind(f"sample {key!r}: {error}") from error
+        place = place_of_fault(sample)
+        raise kind(f"sample {key!r}: {f'field {place}: ' if place else ''}{error}") from error
     if len(packed) > MOST:
         raise SpecError(f"sample {key!r}: has {len(packed)} bytes, a message has at most {MOST}")
     return packed

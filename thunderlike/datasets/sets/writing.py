@@ -167,7 +167,7 @@ def metadata(
 def _free(paths: Iterable[Path], overwrite: bool) -> None:
     for path in paths:
         if path.exists() and not overwrite:
-            raise Exists(f"{path}: is there already; overwrite=True (or -y) replaces it")
+            raise Exists(f"{path}: exists already; give overwrite=True to replace it")
 
 
 @contextmanager

@@ -1,0 +1,51 @@
+"""``datadings.tools``: helpers of programs that make datasets."""
+
+from __future__ import annotations
+
+from thunderlike.datasets.tools import (
+    ProgressPrinter,
+    document_keys,
+    download_files_if_not_found,
+    download_if_not_found,
+    hash_md5hex,
+    hash_string,
+    hash_string_bytes,
+    load_md5file,
+    locate_files,
+    make_printer,
+    path_append,
+    path_append_suffix,
+    prepare_indir,
+    print_over,
+    query_user,
+    split_array,
+    tiff_to_nd_array,
+    verify_file,
+    verify_files,
+    yield_process,
+    yield_threaded,
+)
+
+__all__ = [
+    "ProgressPrinter",
+    "document_keys",
+    "download_files_if_not_found",
+    "download_if_not_found",
+    "hash_md5hex",
+    "hash_string",
+    "hash_string_bytes",
+    "load_md5file",
+    "locate_files",
+    "make_printer",
+    "path_append",
+    "path_append_suffix",
+    "prepare_indir",
+    "print_over",
+    "query_user",
+    "split_array",
+    "tiff_to_nd_array",
+    "verify_file",
+    "verify_files",
+    "yield_process",
+    "yield_threaded",
+]
