@@ -51,6 +51,20 @@ def test_first_is_one_record(images, series, array):
     np.testing.assert_array_equal(series.first(), array[0, 0], strict=True)
 
 
+def test_means_of_64_bit_integers_are_those_of_numpy_and_sums_wrap_as_there(engine):
+    since_1970 = np.full((50, 2, 2), 1_700_000_000_000_000_000)
+    since_1970 += np.arange(50)[:, np.newaxis, np.newaxis] * 10**15
+    images = tl.images.fromarray(since_1970, npartitions=3, engine=engine)
+    means = since_1970.mean(axis=0)
+    np.testing.assert_allclose(images.mean(squeeze=True), means, rtol=1e-15)
+    np.testing.assert_allclose(np.mean(images, axis=0), means, rtol=1e-15)
+    np.testing.assert_allclose(np.mean(images), since_1970.mean(), rtol=1e-15)
+    np.testing.assert_allclose(
+        images.toseries().mean(squeeze=True), since_1970.mean(axis=(1, 2)), rtol=1e-15
+    )
+    equal(images.sum(), since_1970.sum(axis=0)[np.newaxis])
+
+
 def test_toarray_squeezes_unless_told_not_to(engine):
     one = tl.images.fromarray(np.arange(4.0).reshape(1, 1, 4), engine=engine)
     assert one.toarray().shape == (4,)

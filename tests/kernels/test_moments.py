@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from thunderlike.errors import SpecError
-from thunderlike.kernels.moments import Largest, Moments, Smallest, Total
+from thunderlike.kernels.moments import Largest, Mean, Moments, Smallest, Total
 
-PARTIALS = (Moments, Total, Largest, Smallest)
+PARTIALS = (Mean, Moments, Total, Largest, Smallest)
 
 
 @given(
@@ -27,7 +27,7 @@ def test_whole_numbers_are_reduced_as_numpy_does(block):
     np.testing.assert_allclose(moments.mean, block.mean(axis=0), rtol=1e-14, atol=1e-12)
     np.testing.assert_allclose(moments.var, block.var(axis=0), rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(total.sum, block.sum(axis=0), strict=True)
-    np.testing.assert_allclose(total.mean, block.mean(axis=0), rtol=1e-14)
+    np.testing.assert_allclose(Mean.of(block).mean, block.mean(axis=0), rtol=1e-14)
     np.testing.assert_array_equal(Largest.of(block).value, block.max(axis=0), strict=True)
     np.testing.assert_array_equal(Smallest.of(block).value, block.min(axis=0), strict=True)
 
@@ -78,7 +78,7 @@ def test_nan_and_inf_come_out_as_in_numpy(cut):
         np.testing.assert_array_equal(merged(Moments).mean, NON_FINITE.mean(axis=0))
         np.testing.assert_array_equal(merged(Moments).var, NON_FINITE.var(axis=0))
         np.testing.assert_array_equal(merged(Total).sum, NON_FINITE.sum(axis=0))
-        np.testing.assert_array_equal(merged(Total).mean, NON_FINITE.mean(axis=0))
+        np.testing.assert_array_equal(merged(Mean).mean, NON_FINITE.mean(axis=0))
     np.testing.assert_array_equal(merged(Largest).value, NON_FINITE.max(axis=0))
     np.testing.assert_array_equal(merged(Smallest).value, NON_FINITE.min(axis=0))
 
@@ -93,7 +93,7 @@ def test_no_records_have_a_sum_and_no_mean():
     nothing = np.empty((0, 2), "int16")
     assert np.isnan(Moments.of(nothing).mean).all()
     assert np.isnan(Moments.of(nothing).std).all()
-    assert np.isnan(Total.of(nothing).mean).all()
+    assert np.isnan(Mean.of(nothing).mean).all()
     np.testing.assert_array_equal(Total.of(nothing).sum, np.zeros(2, "int64"), strict=True)
 
 
@@ -106,7 +106,7 @@ def test_sums_of_float32_keep_the_digits_that_float32_would_lose():
 
 
 def test_sums_of_complex_records_are_complex():
-    np.testing.assert_array_equal(Total.of(np.array([[1j], [2]])).mean, [1 + 0.5j])
+    np.testing.assert_array_equal(Mean.of(np.array([[1j], [2]])).mean, [1 + 0.5j])
 
 
 @pytest.mark.parametrize("dtype", ["complex128", "object", "datetime64[s]"])
@@ -120,6 +120,17 @@ def test_partials_travel_between_processes(kind):
     block = np.arange(6.0).reshape(3, 2)
     there = pickle.loads(pickle.dumps(kind.of(block)))
     assert there.merge(kind.of(block)).count == 6
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+@pytest.mark.parametrize("compiled", ["0", "always"])
+def test_means_of_64_bits_do_not_wrap_and_sums_do(dtype, compiled, monkeypatch):
+    monkeypatch.setenv("THUNDERLIKE_NUMBA", compiled)
+    block = np.full((50, 2), np.iinfo(dtype).max - 2**40, dtype)
+    block[1::2] -= np.asarray(2**50, dtype)
+    merged = Mean.of(block[:20]).merge(Mean.of(block[20:]))
+    np.testing.assert_allclose(merged.mean, block.mean(axis=0), rtol=1e-15, strict=True)
+    np.testing.assert_array_equal(Total.of(block).sum, block.sum(axis=0), strict=True)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16"])

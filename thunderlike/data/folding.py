@@ -11,7 +11,7 @@ import numpy as np
 from thunderlike.data.base import Collection
 from thunderlike.engines import ArraySource, local
 from thunderlike.errors import SpecError
-from thunderlike.kernels.moments import Largest, Moments, Smallest, Total
+from thunderlike.kernels.moments import Largest, Mean, Moments, Smallest, Total
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +90,7 @@ class Folding(Collection):
         >>> movie.mean().shape, movie.mean(squeeze=True).shape
         ((1, 4, 6), (4, 6))
         """
-        return self._statistic(self._folded("mean", Total).mean, squeeze=squeeze)
+        return self._statistic(self._folded("mean", Mean).mean, squeeze=squeeze)
 
     def var(self, *, squeeze: bool = False) -> Any:
         """Variance over the records (of the population), float64; as :meth:`mean`.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = NDArray[Any]
 
-__all__ = ["Largest", "Moments", "Smallest", "Total", "finite_origin", "sum_dtype"]
+__all__ = ["Largest", "Mean", "Moments", "Smallest", "Total", "finite_origin", "sum_dtype"]
 
 _COLUMNS, _ELEMENTS = 2**13, 2**18  # 2 MiB in float64; threads queue between shorter calls
 _STRIP = 2048  # columns whose sums the loops keep in the nearest cache
@@ -184,9 +184,8 @@ class Total:
 
     Examples
     --------
-    >>> total = Total.of(np.full((300, 1), 200, "uint8"))
-    >>> total.sum, total.mean
-    (array([60000], dtype=uint64), array([200.]))
+    >>> Total.of(np.full((300, 1), 200, "uint8")).sum
+    array([60000], dtype=uint64)
     """
 
     count: int
@@ -198,7 +197,7 @@ class Total:
     def of(cls, block: Array) -> Self:
         """Sum of the records of a block, of shape ``(k, *value_shape)``; one pass, no copy."""
         dtype = sum_dtype(block.dtype)
-        long = np.result_type(dtype, np.float64) if dtype.kind in "fc" else dtype
+        long = cls._accumulator(block.dtype, dtype)
         fast = np.dtype(f"{long.kind}4") if _is_short(block) else long
         total = np.zeros(block.shape[1:], fast)
         if block.size and block.flags.c_contiguous:
@@ -207,6 +206,11 @@ class Total:
         else:
             sum_rows.twin(block, total)
         return cls(len(block), total.astype(long, copy=False), dtype)
+
+    @classmethod
+    def _accumulator(cls, dtype: np.dtype[Any], total: np.dtype[Any]) -> np.dtype[Any]:  # noqa: ARG003
+        """The dtype in which records of `dtype` are added up, given that of numpy's sum."""
+        return np.result_type(total, np.float64) if total.kind in "fc" else total
 
     @np.errstate(all="ignore")
     def merge(self, other: Self) -> Self:
@@ -218,6 +222,25 @@ class Total:
     def sum(self) -> Array:
         """The sum, in the dtype that numpy gives it; integers wrap around as there."""
         return self.total.astype(self.dtype)
+
+
+class Mean(Total):
+    """Mean of records, element by element.
+
+    Integers of 64 bits are added up in float64, as numpy does for a mean: their sum may wrap
+    around in 64 bits. The sum of shorter ones is exact, and fits.
+
+    Examples
+    --------
+    >>> Mean.of(np.full((300, 1), 2**62)).mean
+    array([4.61168602e+18])
+    """
+
+    @classmethod
+    def _accumulator(cls, dtype: np.dtype[Any], total: np.dtype[Any]) -> np.dtype[Any]:
+        if dtype.kind in "iu" and dtype.itemsize == 8:
+            return np.dtype(np.float64)
+        return super()._accumulator(dtype, total)
 
     @property
     @np.errstate(all="ignore")
