@@ -71,6 +71,23 @@ def test_toarray_squeezes_unless_told_not_to(engine):
     assert one.toarray(squeeze=False).shape == (1, 1, 4)
 
 
+def test_numpy_gives_the_shape_that_it_has(engine):
+    one = tl.images.fromarray(np.arange(15.0).reshape(3, 1, 5), engine=engine)
+    assert np.asarray(one).shape == one.shape == (3, 1, 5)
+    assert (np.asarray(one) + np.ones(one.shape)).shape == (3, 1, 5)
+    assert np.asarray(one.toseries()).shape == (1, 5, 3)
+    assert np.asarray(one.toblocks((1, 2))).shape == (3, 1, 5)
+
+
+def test_the_truth_of_several_elements_is_ambiguous(images, engine):
+    with pytest.raises(ValueError, match="ambiguous"):
+        bool(images == images)
+    with pytest.raises(SpecError, match="ambiguous"):
+        bool(images[[]])
+    assert bool(tl.series.fromarray([[3]], engine=engine) == 3)
+    assert not tl.series.fromarray([[3]], engine=engine) == 4  # noqa: SIM201  # asks for its truth
+
+
 def test_numpy_takes_it_as_an_array(images, array):
     np.testing.assert_array_equal(np.asarray(images), array, strict=True)
     assert np.asarray(images, dtype="float32").dtype == np.float32

@@ -25,6 +25,10 @@ def volumes(engine):
     return tl.images.fromrandom((6, 3, 5, 4), engine=engine)
 
 
+def equal(found, expected):
+    np.testing.assert_array_equal(found.toarray(squeeze=False), expected, strict=True)
+
+
 def each(function, array, **arguments):
     return np.stack([function(image, **arguments) for image in array])
 
@@ -154,8 +158,39 @@ def test_localcorr_of_a_constant_pixel_is_nan(engine):
 def test_one_axis_is_no_image(engine):
     with pytest.raises(ValueError, match="2 axes"):
         tl.images.fromarray([1, 2, 3], engine=engine)
-    with pytest.raises(ValueError, match="2 axes"):
-        tl.images.fromlist([np.zeros(3), np.zeros(3)], engine=engine)
+
+
+def test_images_of_one_axis_have_every_method(engine):
+    array = np.arange(20.0).reshape(5, 4) ** 1.5
+    images = tl.images.fromlist(list(array), npartitions=3, engine=engine)
+    equal(images, array)
+    equal(images.tolocal(), array)
+    equal(images.repartition(2), array)
+    np.testing.assert_array_equal(images.first(), array[0])
+    equal(images.gaussian_filter(1), np.stack([ndimage.gaussian_filter(row, 1) for row in array]))
+    equal(images.median_filter(3), np.stack([ndimage.median_filter(row, 3) for row in array]))
+    equal(images.max_projection(), array.max(axis=1, keepdims=True))
+    equal(images.reshape(5, 2, 2).reshape(5, 4), array)
+    equal(images.toseries(), array.T)
+    equal(images.toblocks((3,), padding=1).map(lambda block: block + 1).toimages(), array + 1)
+    equal(images.map_as_series(np.cumsum), np.cumsum(array, axis=0))
+    equal(images.mean(), array.mean(axis=0, keepdims=True))
+    assert images.localcorr(2).shape == (4,)
+    equal(images[1:3, [0, 2]], array[1:3][:, [0, 2]])
+
+
+def test_images_of_one_axis_are_written_and_read(engine, tmp_path):
+    array = np.arange(20.0).reshape(5, 4)
+    images = tl.images.fromlist(list(array), engine=engine)
+    images.tobinary(tmp_path / "bin")
+    equal(tl.images.frombinary(tmp_path / "bin", engine=engine), array)
+    samples = tl.datasets.ListReader([{"key": str(n), "data": row} for n, row in enumerate(array)])
+    equal(tl.images.fromdataset(samples, engine=engine), array)
+
+
+def test_single_numbers_are_images_of_one_pixel_and_series_of_length_1(engine):
+    equal(tl.images.fromlist([1.5, 2, 3], engine=engine), np.array([[1.5], [2], [3]]))
+    equal(tl.series.fromlist([1, 2], engine=engine), np.array([[1], [2]]))
 
 
 def test_a_single_picture_is_one_image(engine):

@@ -14,6 +14,7 @@ from thunderlike.arrays.records import is_collection, with_kernel
 from thunderlike.arrays.sinks import into
 from thunderlike.arrays.sources import Source, as_source, checked, native
 from thunderlike.errors import BadIndex, SpecError
+from thunderlike.kernels.checks import as_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,7 +120,7 @@ def _of_stack(weights: Array, options: Any, stack: Array, axis: int) -> Array:
 
 
 def _weights(kernel: Any) -> Array:
-    weights = np.asarray(kernel)
+    weights = as_array(kernel, "the weights of the kernel")
     if weights.ndim != 1 or not weights.size:
         raise SpecError(f"a kernel is a line of at least one number, not shape {weights.shape}")
     checked(weights.dtype, "a kernel")

@@ -10,6 +10,7 @@ from thunderlike.arrays.filling import Work, fill
 from thunderlike.arrays.records import is_collection, with_lut
 from thunderlike.arrays.sources import as_source, checked
 from thunderlike.errors import BadIndex, SpecError, WrongType
+from thunderlike.kernels.checks import as_array
 from thunderlike.kernels.compiled import compiled
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def as_lut(lut: Any, axes: tuple[int, ...] = (1, 2)) -> Array:
     SpecError
         For another number of axes.
     """
-    table = np.asarray(lut)
+    table = as_array(lut, "the values of the look-up table")
     if table.ndim not in axes:
         raise SpecError(f"a look-up table has {axes[0]} axis, not shape {table.shape}")
     checked(table.dtype, "a look-up table")

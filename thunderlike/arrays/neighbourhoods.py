@@ -12,6 +12,7 @@ from thunderlike.arrays.luts import as_lut
 from thunderlike.arrays.sources import Source, as_source, native
 from thunderlike.arrays.sums import extremes
 from thunderlike.errors import BadIndex, SpecError, WrongType
+from thunderlike.kernels.checks import as_array
 from thunderlike.kernels.compiled import compiled
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def apply_lut_to_index(
     array([2, 5, 6, 3])
     """
     work = Work("apply_lut_to_index", None, processes, verbose)
-    found, weights, table = as_source(source), np.asarray(kernel), as_lut(lut, (1,))
+    found, table = as_source(source), as_lut(lut, (1,))
+    weights = as_array(kernel, "the weights of the kernel")
     _check(found, weights)
     low, high = _reach(found, weights, work)
     sums = _Sums(found, weights, table, low, high)

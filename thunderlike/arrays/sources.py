@@ -14,6 +14,7 @@ from thunderlike import storage
 from thunderlike.data.arrayfiles import Hdf5, Zarr
 from thunderlike.errors import FormatError, NotFound, StorageError, WrongType
 from thunderlike.formats import npy, tiffpages
+from thunderlike.kernels.checks import as_array
 from thunderlike.storage.opening import local_file, open_file
 
 if TYPE_CHECKING:
@@ -104,7 +105,11 @@ def as_source(thing: Any) -> Source:
         rows = (getattr(thing, "chunks", None) or getattr(thing, "chunkshape", None) or (1,))[0]
         source = Source(tuple(thing.shape), thing.dtype, partial(_from_node, thing), rows=rows)
     else:
-        source = _of_array(np.asanyarray(getattr(thing, "values", thing)))
+        values = getattr(thing, "values", thing)
+        maybe_masked = isinstance(values, np.ma.MaskedArray | list | tuple)
+        # Mapped and shared arrays stay what they are.
+        plain = as_array(values, "the source") if maybe_masked else np.asanyarray(values)
+        source = _of_array(plain)
     checked(source.dtype)
     return source
 

@@ -13,6 +13,7 @@ from thunderlike.data.folding import Folding
 from thunderlike.data.functions import Stacked, raised_by
 from thunderlike.engines import ArraySource
 from thunderlike.errors import NotOnEngine, SpecError, ThunderlikeError, WrongType
+from thunderlike.kernels.checks import as_array, as_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from thunderlike.engines.base import Array, Records
 
 __all__ = ["Elementwise", "applied"]
+
+
+_CASTING = ("no", "equiv", "safe", "same_kind", "unsafe")
 
 
 class Elementwise(Folding, NDArrayOperatorsMixin):
@@ -34,9 +38,12 @@ class Elementwise(Folding, NDArrayOperatorsMixin):
         >>> tl.series.fromarray([[1.7, -1.7]]).astype("int16").toarray()
         array([ 1, -1], dtype=int16)
         """
-        if not np.can_cast(self.dtype, dtype, casting):
-            raise SpecError(f"{casting!r} casting does not allow {self.dtype} to {np.dtype(dtype)}")
-        return self._stacked(_cast, dtype=np.dtype(dtype))
+        wanted = as_dtype(dtype)
+        if casting not in _CASTING:
+            raise SpecError(f"casting is one of {', '.join(_CASTING)}, not {casting!r}")
+        if not np.can_cast(self.dtype, wanted, casting):
+            raise SpecError(f"{casting!r} casting does not allow {self.dtype} to {wanted}")
+        return self._stacked(_cast, dtype=wanted)
 
     def clip(self, min: Any = None, max: Any = None) -> Self:  # numpy's names
         """Limit every element to ``min .. max``, either of which may be left out.
@@ -217,7 +224,7 @@ def applied(op: Callable[..., Any], inputs: Sequence[Any], keywords: Mapping[str
     of it; any other input must have its shape, and is paired with it key by key. The dtype is what
     `op` gives.
     """
-    inputs = [x if np.isscalar(x) or _is_collection(x) else np.asarray(x) for x in inputs]
+    inputs = [x if np.isscalar(x) or _is_collection(x) else as_array(x) for x in inputs]
     whole = max((x for x in inputs if _is_collection(x)), key=lambda x: x.count())
     operands, paired = [], None
     for value in inputs:

@@ -11,11 +11,19 @@ import numpy as np
 
 from thunderlike.data import indexing, multiindex
 from thunderlike.data.attributes import surviving
-from thunderlike.data.functions import PerRecord, PerStack, Stacked, StackTrial, Trial, infer
+from thunderlike.data.functions import (
+    PerRecord,
+    PerStack,
+    Predicate,
+    Stacked,
+    StackTrial,
+    Trial,
+    infer,
+)
 from thunderlike.data.onengine import OnEngine
 from thunderlike.engines import ArraySource, DistributedArray, Records, local
 from thunderlike.errors import SpecError
-from thunderlike.kernels.checks import is_whole
+from thunderlike.kernels.checks import as_array, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -225,7 +233,16 @@ class Collection(OnEngine):
         return self._records.array(self._baseshape)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(np.asarray(self.values).squeeze(), dtype=dtype, copy=copy)
+        return np.array(np.asarray(self.values), dtype=dtype, copy=copy)
+
+    def __bool__(self) -> bool:
+        """The only element as a bool, as numpy has it; SpecError for none and for several."""
+        if self.size != 1:
+            raise SpecError(
+                f"the truth value of {type(self).__name__} of shape {self.shape} is ambiguous: ask "
+                "for one element, for .size, or compare with numpy.array_equal(x.toarray(), ...)"
+            )
+        return bool(self.toarray())
 
     def __iter__(self) -> Iterator[Array]:
         """Arrays of shape ``shape[1:]``, along the first axis, a few in memory at a time."""
@@ -285,7 +302,8 @@ class Collection(OnEngine):
         value_shape : tuple of int, optional
             Shape of the results.
         dtype : dtype, optional
-            What the results are cast to.
+            What the results are cast to, whatever that does to their values. By default all have
+            the dtype of the first.
         with_keys : bool
             Call ``func((key, array))`` instead, the key a tuple of int.
         block : bool
@@ -302,10 +320,15 @@ class Collection(OnEngine):
         WorkerFailed
             When the function raises: with the key of the record, and where it raised.
         SpecError
-            When a result has another shape; names the key and both shapes.
+            When a result has another shape, or values that the dtype of the first cannot hold:
+            names the key and both shapes or dtypes.
 
         Notes
         -----
+        The dtype is that of the first result unless it is given. Results of another dtype are
+        converted where no value changes, as 5 to 5.0 and 5.0 to 5; 5.5 after a first result that
+        is an integer is an error, and ``dtype=float`` is what to give then.
+
         Unless both `value_shape` and `dtype` are given the function is first tried on the first
         record: on Spark, a job over one chunk.
 
@@ -341,16 +364,16 @@ class Collection(OnEngine):
             raise SpecError(f"workers must be a whole number from 1 on, not {workers!r}")
         if with_keys and block:
             raise SpecError("a function of stacked records is given no keys: leave out one of both")
-        shape = None if value_shape is None else tuple(np.atleast_1d(value_shape).tolist())
+        shape = None if value_shape is None else tuple(np.atleast_1d(value_shape).tolist()) or (1,)
         base = self._baseshape
         trial = StackTrial(func, base) if block else Trial(func, base, with_keys)
-        shape, dtype = infer(self._records, trial, shape, dtype)
-        if processes > 1 and dtype.hasobject:
+        results = infer(self._records, trial, shape, dtype)
+        if processes > 1 and results.dtype.hasobject:
             raise SpecError(
                 "results that are objects cannot come from other processes: leave out workers"
             )
         kernel: Any = PerStack if block else PerRecord
-        return self._records.map(kernel(trial, shape, dtype, processes), shape, dtype)
+        return self._records.map(kernel(trial, results, processes), results.shape, results.dtype)
 
     def _stacked(self, function: Callable[..., Array], **arguments: Any) -> Self:
         """Apply a built-in function of whole blocks.
@@ -379,8 +402,7 @@ class Collection(OnEngine):
         >>> bright.labels
         array(['b', 'c'], dtype='<U1')
         """
-        trial = Trial(func, self._baseshape)
-        kernel = PerRecord(trial, (), np.dtype(bool))
+        kernel = Predicate(Trial(func, self._baseshape))
         rows = np.flatnonzero(self._records.map(kernel, (), np.dtype(bool)).collect())
         labels = None if self._labels is None else self._labels.ravel()[rows]
         return self._changed(self._records.take(rows), baseshape=(len(rows),), labels=labels)
@@ -462,7 +484,7 @@ def records_of(values: Any, ndim: int) -> Records:
         return values
     if isinstance(values, DistributedArray):
         return values.keyed(values.ndim - ndim).records
-    array = np.asarray(values)
+    array = as_array(values)
     return local().load(
         ArraySource(array.reshape(math.prod(array.shape[:-ndim]), *array.shape[-ndim:]))
     )
@@ -478,7 +500,7 @@ def checked_labels(labels: Any, baseshape: Shape) -> Array | None:
     """
     if labels is None:
         return None
-    array = np.asarray(labels)
+    array = as_array(labels, "labels")
     if array.shape != baseshape:
         raise SpecError(f"labels have shape {array.shape}, the keys {baseshape}: give one for each")
     return array

@@ -9,7 +9,7 @@ import numpy as np
 
 from thunderlike.data.aliases import with_draft_spellings
 from thunderlike.data.blocking import FromBlocks, FromBlocksToSeries
-from thunderlike.data.functions import PerRecord, Trial
+from thunderlike.data.functions import PerObject, Results, Trial, infer
 from thunderlike.data.onengine import OnEngine
 from thunderlike.engines.base import Array, Records, Spec
 from thunderlike.errors import NotOnEngine, SpecError
@@ -218,16 +218,15 @@ class Blocks(OnEngine):
         (1, 1, 3)
         """
         trial = Trial(func, self._baseshape)
-        shape, dtype = value_shape, None if dtype is None else np.dtype(dtype)
-        if shape is None or dtype is None:
-            result = np.asarray(trial(0, self.first()))
-            shape, dtype = result.shape if shape is None else shape, dtype or result.dtype
-        region = _Region(self._grid, self._length, tuple(shape), dtype)
+        shape = None if value_shape is None else tuple(value_shape)
+        results = infer(self._records, trial, shape, dtype)
+        region = _Region(self._grid, self._length, results.shape)
         grid = region.grid  # refuses now what cannot be put together again
-        kernel = _MapBlocks(trial, region)
+        kernel = _MapBlocks(trial, region, results)
         weight = Spec(grid.count, (), OBJECT, self._records.spec.weight)
         records = self._records.map(kernel, weight.shape, OBJECT)
-        return self._changed(records, grid=grid, length=shape[0], dtype=dtype)
+        length = results.shape[0]
+        return self._changed(records, grid=grid, length=length, dtype=results.dtype)
 
     def map_generic(self, func: Callable[[Array], Any]) -> Array:
         """Apply a function to each block and return what it gives, whatever it is.
@@ -250,7 +249,7 @@ class Blocks(OnEngine):
         >>> movie.toblocks((2, 2)).map_generic(lambda block: int(block.sum())).shape
         (1, 2)
         """
-        kernel = PerRecord(Trial(func, self._baseshape), (), OBJECT)
+        kernel = PerObject(Trial(func, self._baseshape))
         return self._records.map(kernel, (), OBJECT).collect().reshape(self._baseshape)
 
     def toimages(self) -> Images:
@@ -300,7 +299,7 @@ class Blocks(OnEngine):
         return self.toimages().toarray(squeeze=squeeze)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self.toarray(), dtype=dtype, copy=copy)
+        return np.array(self.toarray(squeeze=False), dtype=dtype, copy=copy)
 
 
 @dataclass(frozen=True)
@@ -310,7 +309,6 @@ class _Region:
     before: Grid
     length: int
     first: Shape
-    dtype: np.dtype[Any]
 
     @property
     def grid(self) -> Grid:
@@ -339,7 +337,7 @@ class _Region:
         ]
         if result.shape != (self.first[0], *expected):
             raise SpecError(self._refusal(number, result.shape))
-        return result.astype(self.dtype, copy=False)
+        return result
 
     def _expected(self, number: int) -> list[int]:
         return [s.stop - s.start for s in self.before.outer(number)]
@@ -359,11 +357,12 @@ class _MapBlocks:
 
     trial: Trial
     region: _Region
+    results: Results
     vectorised: ClassVar[bool] = False
 
     def __call__(self, start: int, block: Array) -> Array:
         out = np.empty(len(block), object)
         for row, values in enumerate(block):
-            result = np.asarray(self.trial(start + row, values))
-            out[row] = self.region.check(start + row, result)
+            result = self.region.check(start + row, self.trial.record(start + row, values))
+            out[row] = self.results.fitted(result, self.trial, start + row)
         return out

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from thunderlike.data.base import Collection
+from thunderlike.data.functions import Binary
 from thunderlike.engines import ArraySource, local
 from thunderlike.errors import SpecError
 from thunderlike.kernels.moments import Largest, Mean, Moments, Smallest, Total
@@ -41,6 +42,8 @@ class Folding(Collection):
         ------
         SpecError
             When the result has another shape.
+        WorkerFailed
+            When the function raises.
 
         Examples
         --------
@@ -49,9 +52,10 @@ class Folding(Collection):
         array([4, 5])
         """
         self._check_any("reduce")
+        binary = Binary(func)
         value = self._records.aggregate(
-            lambda _, block: np.asarray(functools.reduce(func, block)),
-            lambda one, other: np.asarray(func(one, other)),
+            lambda _, block: functools.reduce(binary, block),
+            binary,
             8 * math.prod(self.value_shape),
         )
         if value.shape != self.value_shape:

@@ -45,8 +45,9 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
     Parameters
     ----------
     values : array_like or Records
-        An array of shape ``(n, height, width)`` or ``(n, depth, height, width)``. Most people call
-        a reader instead: ``tl.images.fromtif(path)``, ``tl.images.fromarray(array)``.
+        An array of shape ``(n, height, width)`` or ``(n, depth, height, width)``, or ``(n, width)``
+        for images of one axis. Most people call a reader instead: ``tl.images.fromtif(path)``,
+        ``tl.images.fromarray(array)``.
     labels : sequence, optional
         What each image is called, of length n.
     attrs : mapping, optional
@@ -169,7 +170,7 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         >>> volume.max_projection(axis=0).shape
         (1, 2, 2)
         """
-        return self._stacked(filters.max_projection, axis=axis)
+        return self._projected(filters.max_projection, axis)
 
     def max_min_projection(self, axis: int = -1) -> Self:
         """Sum of largest and smallest pixel along an axis, in a dtype with room for it.
@@ -180,7 +181,12 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         >>> image.max_min_projection().toarray()
         array([290,  16], dtype=uint16)
         """
-        return self._stacked(filters.max_min_projection, axis=axis)
+        return self._projected(filters.max_min_projection, axis)
+
+    def _projected(self, function: Callable[..., Array], axis: int) -> Self:
+        """Images without an axis; of images that have no other, it stays with length 1."""
+        projected = self._stacked(function, axis=axis)
+        return projected if projected.value_shape else projected._stacked(_reshaped, shape=(1,))
 
     # other shapes
 
@@ -198,7 +204,7 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         return self._stacked(_reshaped, shape=kept or (1,))
 
     def reshape(self, *shape: Any) -> Self:
-        """Give every image another shape, of 2 or 3 axes.
+        """Give every image another shape, of 1 to 3 axes.
 
         Parameters
         ----------
@@ -216,10 +222,10 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         (10, 2, 12)
         """
         found = reshaped(self.shape, shape)
-        if found[:1] != self.baseshape or len(found) not in (3, 4):
+        if found[:1] != self.baseshape or len(found) not in (2, 3, 4):
             raise SpecError(
                 f"cannot reshape {self.shape} to {found}: the first axis must stay {self.count()}, "
-                "and 2 or 3 more follow"
+                "and 1 to 3 more follow"
             )
         return self._stacked(_reshaped, shape=found[1:])
 

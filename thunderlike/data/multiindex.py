@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from thunderlike.errors import SpecError
-from thunderlike.kernels.checks import is_whole
+from thunderlike.errors import SpecError, WrongType
+from thunderlike.kernels.checks import as_array, is_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,8 +52,10 @@ def as_index(index: Any, length: int) -> Array:
 
 def _array(index: Any) -> Array:
     try:
-        array = np.asarray(index)
-    except ValueError as error:
+        array = as_array(index, "the entries of the index")
+    except WrongType:
+        raise
+    except SpecError as error:
         raise SpecError(
             f"some entries of the index have more levels than others: {error}"
         ) from error

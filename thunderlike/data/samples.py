@@ -10,6 +10,7 @@ import numpy as np
 from thunderlike.data.accessed import decoded
 from thunderlike.engines.base import Spec
 from thunderlike.errors import FormatError, SpecError
+from thunderlike.kernels.checks import same_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +81,13 @@ class SampleSource:
                     f"sample {start + row} ({sample.get('key')!r}): {self.field!r} has shape "
                     f"{array.shape}, in the first {self.spec.shape}: all must be equal"
                 )
-            out[row] = array
+            found = same_values(array, self.spec.dtype)
+            if found is None:
+                raise SpecError(
+                    f"sample {start + row} ({sample.get('key')!r}): {self.field!r} is "
+                    f"{array.dtype}, in the first {self.spec.dtype}, which does not hold its values"
+                )
+            out[row] = found
 
     def part(self, start: int, stop: int) -> SampleSource:  # noqa: ARG002
         """The same: it is small."""

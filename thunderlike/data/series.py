@@ -22,6 +22,7 @@ from thunderlike.engines.base import ArraySource, Spec
 from thunderlike.engines.exchange import Transpose
 from thunderlike.errors import NotOnEngine, SpecError
 from thunderlike.kernels import products
+from thunderlike.kernels.checks import as_array
 from thunderlike.kernels.products import Comoments
 from thunderlike.storage import at
 
@@ -355,7 +356,7 @@ def _matrix(other: Any) -> Array:
                 "call .tolocal() on these"
             )
         return other.toarray(squeeze=False)
-    array = np.asarray(other)
+    array = as_array(other, "the factors")
     return array[:, np.newaxis] if array.ndim == 1 else array
 
 

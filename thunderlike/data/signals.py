@@ -14,7 +14,7 @@ from thunderlike.errors import SpecError
 from thunderlike.formats import matlab
 from thunderlike.kernels import series as kernels
 from thunderlike.kernels import signals
-from thunderlike.kernels.checks import is_whole
+from thunderlike.kernels.checks import as_array, is_whole
 from thunderlike.kernels.moments import Moments
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ class Signals(Indexed):
         """
         if isinstance(signal, str | PathLike):
             signal = _from_matlab(signal, var)
-        given = np.asarray(signal, dtype=np.float64)
+        given = np.asarray(as_array(signal, "the signal"), dtype=np.float64)
         correlated = self._stacked(kernels.correlate, signals=np.atleast_2d(given))
         return correlated._indexed([1] if given.ndim == 1 else np.arange(len(given)))
 
@@ -234,7 +234,9 @@ class Signals(Indexed):
         >>> late.crosscorr([0, 1, 2, 1, 0, 0, 0, 0, 0], lag=3).toarray().argmax() - 3
         np.int64(2)
         """
-        correlated = self._stacked(signals.crosscorr, signal=np.asarray(signal), lag=lag)
+        correlated = self._stacked(
+            signals.crosscorr, signal=as_array(signal, "the signal"), lag=lag
+        )
         return correlated._indexed(np.arange(-int(lag), int(lag) + 1))
 
     def convolve(self, signal: Any, mode: str = "full") -> Self:
@@ -263,7 +265,9 @@ class Signals(Indexed):
         >>> tl.series.fromarray([[1, 2, 3]]).convolve([0, 1, 0.5]).toarray()
         array([0. , 1. , 2.5, 4. , 1.5])
         """
-        convolved = self._stacked(signals.convolve, signal=np.asarray(signal), mode=mode)
+        convolved = self._stacked(
+            signals.convolve, signal=as_array(signal, "the signal"), mode=mode
+        )
         return convolved._indexed(None)
 
     def fourier(self, freq: int) -> Self:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from thunderlike.data.functions import Trial
+from thunderlike.data.functions import converted, raised_by
 from thunderlike.engines.base import Spec
-from thunderlike.errors import SpecError
+from thunderlike.errors import SpecError, ThunderlikeError, WrongType
+from thunderlike.kernels.checks import as_array, as_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from thunderlike.engines.base import Array
 
-__all__ = ["ListSource", "RandomSource", "list_source", "stacked"]
+__all__ = ["ListSource", "RandomSource", "list_source", "pairs_spec", "stacked"]
 
 
 @dataclass(frozen=True)
@@ -33,28 +34,33 @@ class ListSource:
         From an item to an array.
     offset : int
         Number of the first item.
+    cast : bool
+        Convert other dtypes, whatever that does to the values; by default only where none changes.
     """
 
     spec: Spec
     items: Sequence[Any]
     accessor: Callable[[Any], Any]
     offset: int = 0
+    cast: bool = False
     cuts: ClassVar[None] = None
 
     def read(self, start: int, stop: int, out: Array) -> None:
         """Call the function for each item."""
-        trial = Trial(lambda number: self._checked(int(number)), (self.spec.count,))
         for row, number in enumerate(range(start, stop)):
-            out[row] = trial(number, np.asarray(number))
-
-    def _checked(self, number: int) -> Array:
-        array = np.asarray(self.accessor(self.items[number - self.offset]))
-        if array.shape != self.spec.shape:
-            raise SpecError(
-                f"item {number} has shape {array.shape}, the first {self.spec.shape}: "
-                "all must be equal"
-            )
-        return array
+            array = _array_of(self.accessor, self.items[number - self.offset], number)
+            if array.shape != self.spec.shape:
+                raise SpecError(
+                    f"item {number} has shape {array.shape}, the first {self.spec.shape}: "
+                    "all must be equal"
+                )
+            found = converted(array, self.spec.dtype, cast=self.cast)
+            if found is None:
+                raise WrongType(
+                    f"item {number} has dtype {array.dtype}, whose values do not fit in "
+                    f"{self.spec.dtype}: give dtype= a dtype that holds all items"
+                )
+            out[row] = found
 
     def part(self, start: int, stop: int) -> ListSource:
         """Only these items."""
@@ -93,8 +99,8 @@ class RandomSource:
 def stacked(values: Any, what: str) -> Array:
     """An array, or an error that names the first two shapes which differ."""
     if not isinstance(values, list | tuple):
-        return np.asarray(values)
-    arrays = [np.asarray(value) for value in values]
+        return as_array(values)
+    arrays = [as_array(value, f"{what} {number}") for number, value in enumerate(values)]
     for number, array in enumerate(arrays):
         if array.shape != arrays[0].shape:
             raise SpecError(
@@ -109,7 +115,33 @@ def list_source(items: list[Any], accessor: Any, dims: Any, dtype: Any) -> ListS
     if dims is None or dtype is None:
         if not items:
             raise SpecError("there are no items: give dims and dtype to say what they would be")
-        first = np.asarray(accessor(items[0]))
-        dims = first.shape if dims is None else dims
-        dtype = first.dtype if dtype is None else dtype
-    return ListSource(Spec(len(items), tuple(dims), np.dtype(dtype)), items, accessor)
+        first = _array_of(accessor, items[0], 0)
+    shape = first.shape if dims is None else tuple(dims) or (1,)
+    spec = Spec(len(items), shape, first.dtype if dtype is None else as_dtype(dtype))
+    return ListSource(spec, items, accessor, cast=dtype is not None)
+
+
+def pairs_spec(rdd: Any, shape: tuple[int, ...] | None, dtype: Any) -> Spec | None:
+    """Shape and dtype of the records of an RDD of pairs where the caller gave a dtype, else None.
+
+    Without `shape` the first record tells it: one small job.
+    """
+    if dtype is None:
+        return None
+    if shape is None:
+        if rdd.isEmpty():
+            raise SpecError("the RDD has no records: give dims and dtype to say what they would be")
+        shape = np.shape(rdd.first()[1])
+    return Spec(0, tuple(shape), as_dtype(dtype))
+
+
+def _array_of(accessor: Callable[[Any], Any], item: Any, number: int) -> Array:
+    """What the function gives for one item, as an array."""
+    try:
+        return np.atleast_1d(as_array(accessor(item)))
+    except WrongType as error:
+        raise WrongType(f"item {number}: {error}") from error
+    except ThunderlikeError:
+        raise
+    except Exception as error:
+        raise raised_by(accessor, error, (number,)) from error

@@ -14,6 +14,7 @@ from thunderlike.engines.keys import Key, as_key, check_distinct, fitting
 from thunderlike.engines.layout import Layout
 from thunderlike.engines.tasks import carrying
 from thunderlike.errors import SpecError
+from thunderlike.kernels.checks import as_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,15 +34,16 @@ def adopt(
     plan: Callable[[Spec], Layout],
 ) -> tuple[RDD[Any], Spec, Layout]:
     """Chunks of the pairs in key order, with their spec and layout."""
+    cast = spec is not None
     if ordered:
         counts = pairs.mapPartitions(lambda part: [sum(1 for _ in part)]).collect()
         spec = _spec(pairs, sum(counts), spec)
         layout = _as_they_lie(counts, spec)
-        return pairs.mapPartitionsWithIndex(carrying(_Stack(spec, layout))), spec, layout
+        return pairs.mapPartitionsWithIndex(carrying(_Stack(spec, layout, cast))), spec, layout
     rank = _Ravel(key_shape) if key_shape else _Rank(sorted(map(as_key, pairs.keys().collect())))
     spec = _spec(pairs, rank.count, spec)
     layout = plan(spec)
-    sent = pairs.mapPartitions(carrying(_Send(rank, spec, layout)))
+    sent = pairs.mapPartitions(carrying(_Send(rank, spec, layout, cast)))
     shuffled = sent.partitionBy(len(layout.partitions), int)
     return shuffled.mapPartitionsWithIndex(carrying(_Place(spec, layout))), spec, layout
 
@@ -52,7 +54,7 @@ def _spec(pairs: RDD[Any], count: int, known: Spec | None) -> Spec:
         return Spec(count, known.shape, known.dtype)
     if count == 0:
         raise SpecError("the RDD has no records: give dims and dtype to say what they would be")
-    value = np.asarray(pairs.first()[1])
+    value = as_array(pairs.first()[1])
     return Spec(count, value.shape, value.dtype)
 
 
@@ -95,8 +97,8 @@ class _Rank:
 class _Stack:
     """Stack the pairs of a partition, which are in order, into its chunks."""
 
-    def __init__(self, spec: Spec, layout: Layout) -> None:
-        self._spec, self._layout = spec, layout
+    def __init__(self, spec: Spec, layout: Layout, cast: bool) -> None:
+        self._spec, self._layout, self._cast = spec, layout, cast
 
     def __call__(self, partition: int, pairs: Iterable[Pair]) -> Iterator[Chunk]:
         remaining = iter(pairs)
@@ -104,15 +106,15 @@ class _Stack:
             block = self._spec.empty(stop - start)
             for row in range(len(block)):
                 key, value = next(remaining)
-                block[row] = fitting(key, value, self._spec)
+                block[row] = fitting(key, value, self._spec, cast=self._cast)
             yield start, block
 
 
 class _Send:
     """Send stacked records to the partition of their chunk."""
 
-    def __init__(self, rank: _Ravel | _Rank, spec: Spec, layout: Layout) -> None:
-        self._rank, self._spec = rank, spec
+    def __init__(self, rank: _Ravel | _Rank, spec: Spec, layout: Layout, cast: bool) -> None:
+        self._rank, self._spec, self._cast = rank, spec, cast
         self._targets = layout.chunks()
         self._starts = np.array([first for _, (first, _) in self._targets], dtype=np.int64)
 
@@ -120,7 +122,8 @@ class _Send:
         rows = max(1, current().chunk_bytes // self._spec.record_bytes)
         held: list[tuple[int, Array]] = []
         for key, value in pairs:
-            held.append((self._rank(as_key(key)), fitting(key, value, self._spec)))
+            record = fitting(key, value, self._spec, cast=self._cast)
+            held.append((self._rank(as_key(key)), record))
             if len(held) == rows:
                 yield from self._pieces(held)
                 held = []

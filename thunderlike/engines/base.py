@@ -42,7 +42,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thunderlike.engines.distributed import DistributedArray
-from thunderlike.errors import EngineError, SpecError
+from thunderlike.errors import EngineError, SpecError, WrongType
+from thunderlike.kernels.checks import same_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -423,4 +424,10 @@ def check_block(block: Array, count: int, spec: Spec, start: int) -> Array:
             f"records {start} to {start + count - 1} came out with shape {block.shape[1:]}, "
             f"declared was {spec.shape}: give value_shape the shape that the function returns"
         )
-    return block.astype(spec.dtype, copy=False)
+    found = same_values(block, spec.dtype)
+    if found is None:
+        raise WrongType(
+            f"records {start} to {start + count - 1} came out as {block.dtype}, whose values do "
+            f"not fit in {spec.dtype}, which was declared"
+        )
+    return found

@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
-from thunderlike.errors import SpecError
+from thunderlike.errors import SpecError, WrongType
+from thunderlike.kernels.checks import as_array, same_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,9 +36,20 @@ def check_distinct(keys: Sequence[Key]) -> None:
             raise SpecError(f"two records have the key {one}: give each record a key of its own")
 
 
-def fitting(key: Any, value: Any, spec: Spec) -> Array:
-    """The record of a key as an array, if it has the shape of the others."""
-    array = np.asarray(value)
+def fitting(key: Any, value: Any, spec: Spec, *, cast: bool = False) -> Array:
+    """The record of a key as an array, if it has the shape of the others and fits in their dtype.
+
+    With `cast`, in their dtype whatever that does to its values.
+    """
+    array = as_array(value)
+    if not cast and array.dtype != spec.dtype:
+        found = same_values(array, spec.dtype)
+        if found is None:
+            raise WrongType(
+                f"the record of key {as_key(key)} has dtype {array.dtype}, whose values do not fit "
+                f"in {spec.dtype}, that of the first: give dims and dtype"
+            )
+        array = found
     if array.shape != spec.shape:
         raise SpecError(
             f"the record of key {as_key(key)} has shape {array.shape}, the others {spec.shape}"

@@ -27,6 +27,7 @@ from thunderlike.engines.base import (
 )
 from thunderlike.engines.keys import Key, as_key, check_distinct, fitting
 from thunderlike.errors import NotOnEngine, SpecError
+from thunderlike.kernels.checks import as_array
 from thunderlike.parallel.forked import shared, spread
 from thunderlike.parallel.pool import tmap
 from thunderlike.progress import track
@@ -71,16 +72,17 @@ class LocalEngine(Engine):
         ordered: bool,
     ) -> LocalRecords:
         """Stack the arrays of ``(key, array)`` pairs in the order of their keys."""
-        pairs = [(as_key(key), np.asarray(value)) for key, value in native]
+        pairs = [(as_key(key), as_array(value)) for key, value in native]
         if not ordered:
             pairs.sort(key=lambda pair: pair[0])
             _check_positions([key for key, _ in pairs], key_shape)
         if spec is None and not pairs:
             raise SpecError("there are no records: give dims and dtype to say what they would be")
+        cast = spec is not None
         spec = spec or Spec(len(pairs), pairs[0][1].shape, pairs[0][1].dtype)
         out = spec.empty(len(pairs))
         for row, (key, value) in enumerate(pairs):
-            out[row] = fitting(key, value, spec)
+            out[row] = fitting(key, value, spec, cast=cast)
         return LocalRecords(self, out)
 
     def __repr__(self) -> str:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.data.images import Images
-from thunderlike.data.sources import RandomSource, list_source, stacked
+from thunderlike.data.sources import RandomSource, list_source, pairs_spec, stacked
 from thunderlike.engines import ArraySource, DistributedArray, Records, Spec, engine_for
 from thunderlike.errors import SpecError
+from thunderlike.kernels.checks import as_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,7 +27,8 @@ def fromarray(
     ----------
     values : array_like
         Of shape ``(n, height, width)`` or ``(n, depth, height, width)``; a single image
-        ``(height, width)`` too. Images stay on the engine they are on.
+        ``(height, width)`` too. Images stay on the engine they are on. Images of one axis come
+        from :func:`fromlist`.
     labels : sequence, optional
         What each image is called, of length n.
     npartitions : int, optional
@@ -71,7 +73,8 @@ def fromlist(
     Parameters
     ----------
     items : iterable
-        Arrays, or anything from which `accessor` makes one.
+        Arrays of one axis or more, or anything from which `accessor` makes one; a single number
+        becomes an image of one pixel.
     accessor : callable, optional
         Called where the engine runs: with Spark, on the workers, when the images are needed.
     keys : iterable, optional
@@ -86,7 +89,9 @@ def fromlist(
     Raises
     ------
     SpecError
-        For items of one axis, of different shapes, or none.
+        For items of different shapes, and for none without `dims` and `dtype`.
+    WrongType
+        For an item whose values do not fit in the dtype of the first, unless `dtype` is given.
 
     Examples
     --------
@@ -99,9 +104,7 @@ def fromlist(
         order = sorted(range(len(things)), key=list(keys).__getitem__)
         things = [things[i] for i in order]
         labels = None if labels is None else np.asarray(labels)[order]
-    source = list_source(things, accessor or np.asarray, dims, dtype)
-    if len(source.spec.shape) < 2:
-        raise SpecError(f"an image has at least 2 axes, the items have shape {source.spec.shape}")
+    source = list_source(things, accessor or as_array, dims, dtype)
     return Images(engine_for(engine).load(source, npartitions), labels=labels)
 
 
@@ -121,7 +124,8 @@ def fromrdd(
     rdd : pyspark.RDD
         Keys are int, or tuples of one.
     dims, dtype : optional
-        Shape and dtype of an image; unless both are given, the first record is looked at.
+        Shape and dtype of an image; unless both are given, the first record is looked at. Images
+        are cast to a dtype that is given; without it all must fit in that of the first.
     nrecords : int, optional
         How many there are, with keys ``0 .. nrecords-1``; without it, one job collects the keys.
     labels : sequence, optional
@@ -129,9 +133,11 @@ def fromrdd(
     ordered : bool
         The RDD is in key order already: nothing is shuffled, the keys are not looked at.
     """
-    spec = None if dims is None or dtype is None else Spec(0, tuple(dims), np.dtype(dtype))
+    spec = pairs_spec(rdd, dims, dtype)
     key_shape = None if nrecords is None else (nrecords,)
     records = engine_for(rdd.context).adopt(rdd, key_shape, spec, ordered=ordered)
+    if dims is not None and records.spec.shape != tuple(dims):
+        raise SpecError(f"the first image has shape {records.spec.shape}, not dims={tuple(dims)}")
     return Images(records, labels=labels)
 
 

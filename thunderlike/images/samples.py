@@ -51,5 +51,5 @@ def fromdataset(
     >>> tl.images.fromdataset(faces, field="image").shape
     (2, 3, 3)
     """
-    source = SampleSource.of(reader, field, range(2, 5))
+    source = SampleSource.of(reader, field, range(1, 5))
     return Images(engine_for(engine).load(source, npartitions), labels=labels)

@@ -1,12 +1,25 @@
-"""What arguments may be."""
+"""Checks of arguments and of values: numbers, dtypes, masks, and casts that change nothing."""
 
 from __future__ import annotations
 
 import math
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-__all__ = ["is_between", "is_whole"]
+import numpy as np
+
+from thunderlike.errors import SpecError, WrongType
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[Any]
+
+__all__ = ["as_array", "as_dtype", "is_between", "is_whole", "same_values"]
+
+_NUMBERS = "biufc"
+_SEQUENCES = (list, tuple)
+_MAYBE_MASKED = (*_SEQUENCES, np.ma.MaskedArray)
 
 
 def is_between(value: Any, low: float, high: float) -> bool:
@@ -31,3 +44,109 @@ def is_whole(value: Any, low: int, high: float = math.inf) -> bool:
     """
     real = isinstance(value, Real)
     return real and bool(low <= value < high and value % 1 == 0)
+
+
+def as_dtype(dtype: Any, name: str = "dtype") -> np.dtype[Any]:
+    """Return a numpy dtype, or raise where the value does not name one.
+
+    Raises
+    ------
+    WrongType
+        For anything that :class:`numpy.dtype` does not take.
+
+    Examples
+    --------
+    >>> as_dtype("int16")
+    dtype('int16')
+    >>> as_dtype("junk")
+    Traceback (most recent call last):
+        ...
+    thunderlike.errors.WrongType: dtype='junk' is not a dtype: ...
+    """
+    try:
+        return np.dtype(dtype)
+    except (TypeError, ValueError, SyntaxError) as error:  # numpy's, for one text or another
+        raise WrongType(
+            f"{name}={dtype!r} is not a dtype: give one of numpy's, such as 'float32'"
+        ) from error
+
+
+def as_array(values: Any, what: str = "the values") -> Array:
+    """Return an array of the values, if they are of one shape and none is masked.
+
+    Masks are not supported, and numpy drops them without a warning.
+
+    Parameters
+    ----------
+    values : array_like
+    what : str
+        The values in an error message.
+
+    Raises
+    ------
+    WrongType
+        For masked arrays with masked elements, and lists that hold some.
+    SpecError
+        For lists of unequal lengths.
+
+    Examples
+    --------
+    >>> as_array([1, 2])
+    array([1, 2])
+    >>> as_array(np.ma.masked_equal([1, 9], 9))
+    Traceback (most recent call last):
+        ...
+    thunderlike.errors.WrongType: the values are a masked array with 1 masked element, ...
+    """
+    if isinstance(values, _MAYBE_MASKED):
+        _check_unmasked(values, what)
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # a list of lists of unequal lengths
+        raise SpecError(f"{what} are not an array: {error}") from error
+
+
+def _check_unmasked(values: Any, what: str) -> None:
+    if isinstance(values, _SEQUENCES):
+        for value in values:
+            if isinstance(value, _MAYBE_MASKED):
+                _check_unmasked(value, what)
+    elif np.ma.is_masked(values):
+        count = int(np.ma.count_masked(values))
+        raise WrongType(
+            f"{what} are a masked array with {count} masked element{'s'[: count != 1]}, and masks "
+            "are not supported: fill them, with .filled(np.nan) for floats, or take .data"
+        )
+
+
+def same_values(array: Array, dtype: np.dtype[Any]) -> Array | None:
+    """Return an array in another dtype if that changes no value, else None.
+
+    What numpy calls a safe cast is allowed, as from int64 to float64; for other casts between
+    numbers, or within one kind of dtype, values are compared. NaN stays NaN.
+
+    Examples
+    --------
+    >>> same_values(np.array([1.0, 5.0]), np.dtype("int64"))
+    array([1, 5])
+    >>> same_values(np.array([5.67]), np.dtype("int64")) is None
+    True
+    """
+    given = array.dtype
+    if given == dtype:
+        return array
+    if dtype.kind == "O":
+        return array.astype(object)
+    if given.kind != dtype.kind and not (given.kind in _NUMBERS and dtype.kind in _NUMBERS):
+        return None
+    if given.kind == "V":  # fields may not even have the same names
+        return None
+    if np.can_cast(given, dtype, "safe"):
+        return array.astype(dtype)
+    if given.kind == "c" and dtype.kind != "c":
+        return None if np.any(array.imag) else same_values(array.real, dtype)
+    with np.errstate(all="ignore"):
+        cast = array.astype(dtype)
+        back = cast.astype(given)
+    same = back == array
+    return cast if np.all(same | ((array != array) & (back != back))) else None

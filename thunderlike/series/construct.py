@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.data.series import Series
-from thunderlike.data.sources import RandomSource, list_source, stacked
+from thunderlike.data.sources import RandomSource, list_source, pairs_spec, stacked
 from thunderlike.engines import ArraySource, DistributedArray, Records, Spec, engine_for
 from thunderlike.errors import SpecError
+from thunderlike.kernels.checks import as_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -78,7 +79,8 @@ def fromlist(
     Parameters
     ----------
     items : iterable
-        Sequences of one length, or anything from which `accessor` makes one.
+        Sequences of one length, or anything from which `accessor` makes one; a single number
+        becomes a series of length 1.
     accessor : callable, optional
         Called where the engine runs: with Spark, on the workers, when the series are needed.
     index, labels, npartitions, engine
@@ -90,6 +92,8 @@ def fromlist(
     ------
     SpecError
         For items of more than one axis, of different length, or none.
+    WrongType
+        For an item whose values do not fit in the dtype of the first, unless `dtype` is given.
 
     Examples
     --------
@@ -98,7 +102,7 @@ def fromlist(
     array([[2, 2, 2, 2],
            [3, 3, 3, 3]])
     """
-    source = list_source(list(items), accessor or np.asarray, None, dtype)
+    source = list_source(list(items), accessor or as_array, None, dtype)
     if len(source.spec.shape) != 1:
         raise SpecError(f"a series has one axis, the items have shape {source.spec.shape}")
     records = engine_for(engine).load(source, npartitions)
@@ -129,11 +133,12 @@ def fromrdd(
     index, labels
         As in :func:`fromarray`.
     dtype : optional
-        Of the series; unless this and `shape` are given, the first one is looked at.
+        What the series are cast to; without it all must fit in the dtype of the first. Unless this
+        and `shape` are given, the first one is looked at.
     ordered : bool
         The RDD is in key order already: nothing is shuffled, the keys are not looked at.
     """
-    spec = None if shape is None or dtype is None else Spec(0, shape[-1:], np.dtype(dtype))
+    spec = pairs_spec(rdd, None if shape is None else shape[-1:], dtype)
     baseshape = shape[:-1] if shape is not None else (nrecords,) if nrecords is not None else None
     records = engine_for(rdd.context).adopt(rdd, baseshape, spec, ordered=ordered)
     return Series(records, index=index, labels=labels, baseshape=baseshape)
