@@ -26,7 +26,10 @@ Everything else of the manual binds as it stands there, by name and by position.
 
 
 def rows(name: str) -> list[dict[str, Any]]:
-    """Return the differences of one manual: `names`, how each `differs`, and `why`."""
+    """Return the differences of one manual: `names`, how each `differs`, and `why`.
+
+    A name may be a pattern, of which `except` takes some out again.
+    """
     source = HERE / f"{name}.toml"
     return tomllib.loads(source.read_text("utf-8"))["row"] if source.exists() else []
 
@@ -40,9 +43,16 @@ def section(name: str) -> str:
     """Return the section of the page, made from the rows."""
     lines = []
     for row in rows(name):
-        there = ", ".join(f"`{entry.replace(':', '.').strip('.')}`" for entry in row["names"])
+        there = shown(row["names"])
+        if "except" in row:
+            there += f" except {shown(row['except'])}"
         lines.append(f"| {there} | {'; '.join(row['differs'])} | {row['why']} |\n")
     return HEAD + "".join(lines)
+
+
+def shown(names: list[str]) -> str:
+    """Return names of the manual as readers of the page know them."""
+    return ", ".join(f"`{name.replace(':?', '.').replace(':', '.').strip('.')}`" for name in names)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import argparse
 import functools
 import importlib
 import inspect
+import re
 import runpy
 import tomllib
 from fnmatch import fnmatchcase
@@ -20,6 +21,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from thunderlike.cli import main
 
 MANUALS = {
     path.stem: tomllib.loads(path.read_text("utf-8"))
@@ -137,11 +140,19 @@ def differences(manual, entry):
     return list(of_signature(documented(text), signature_of(found, owner), spellings))
 
 
+def about(row, entry):
+    """Whether a row names an entry of the manual."""
+    named, taken_out = (
+        any(fnmatchcase(entry, name) for name in row.get(key, ())) for key in ("names", "except")
+    )
+    return named and not taken_out
+
+
 @pytest.mark.parametrize("manual", MANUALS)
 def test_every_signature_of_the_manual_binds_or_is_listed(manual):
     wrong = {}
     for entry in MANUALS[manual]["signatures"]:
-        rows = [row for row in ROWS[manual] if any(fnmatchcase(entry, n) for n in row["names"])]
+        rows = [row for row in ROWS[manual] if about(row, entry)]
         listed = sorted(phrase for row in rows for phrase in row["differs"])
         if listed != sorted(differences(manual, entry)):
             wrong[entry] = {"found": sorted(differences(manual, entry)), "listed": listed}
@@ -167,10 +178,23 @@ def test_a_call_by_position_is_the_call_by_name(manual):
     assert bound > 5
 
 
+COMMANDS = [(c, o) for found in MANUALS.values() for c, o in found.get("options", {}).items()]
+
+
+@pytest.mark.parametrize(("command", "options"), COMMANDS)
+def test_the_commands_take_the_options_of_the_manual(command, options, capsys):
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    taken = re.findall(r"(?<![\w-])--?[a-z][\w-]*", capsys.readouterr().out)
+    assert set(options.split()) - set(taken) == set()
+
+
 @pytest.mark.parametrize("manual", MANUALS)
 def test_every_row_is_about_something_in_the_manual(manual):
     entries = MANUALS[manual]["signatures"]
-    names = [name for row in ROWS[manual] for name in row["names"]]
+    names = [
+        name for row in ROWS[manual] for key in ("names", "except") for name in row.get(key, ())
+    ]
     assert [name for name in names if not any(fnmatchcase(e, name) for e in entries)] == []
     assert all(row["why"].strip() for row in ROWS[manual])
 

@@ -197,7 +197,11 @@ def make_parser_simple(
 
 
 def print_over(
-    *words: Any, file: IO[str] | None = None, flush: bool = False, end: str = "\n"
+    *words: Any,
+    sep: str = " ",
+    end: str = "\n",
+    file: IO[str] | None = None,
+    flush: bool = False,
 ) -> None:
     """Write over the line that a terminal is at, and clear the rest of it.
 
@@ -210,7 +214,7 @@ def print_over(
     True
     """
     stream = file or sys.stdout
-    stream.write(f"\r{' '.join(map(str, words))}\033[K{end}")
+    stream.write(f"\r{sep.join(map(str, words))}\033[K{end}")
     if flush:
         stream.flush()
 

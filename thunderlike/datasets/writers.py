@@ -366,8 +366,16 @@ class RawWriter(Writer):
     ...     writer.write("a", b"\x81\xa3key\xa1a")
     """
 
-    def __init__(self, outfile: AnyPath, *args: Any, check: bool = False, **options: Any) -> None:
-        super().__init__(outfile, *args, **options)
+    def __init__(
+        self,
+        outfile: AnyPath,
+        buffering: int = 0,
+        overwrite: bool = False,
+        *,
+        check: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(outfile, buffering, overwrite, **options)
         self._check = check
 
     def write(self, key: str, data: bytes | bytearray | memoryview) -> None:

@@ -55,3 +55,13 @@ class Shuffler(Augment, shuffles.Shuffler):
 
 class QuasiShuffler(Augment, shuffles.QuasiShuffler):
     """Iterate in nearly random order; see :class:`thunderlike.datasets.QuasiShuffler`."""
+
+    def iter(  # type: ignore[override]  # as in datadings
+        self,
+        yield_key: bool = False,
+        raw: bool = False,
+        copy: bool = True,
+        chunk_size: int | None = None,
+    ) -> Iterator[Any]:
+        """Iterate from the cursor on; by default `chunk_size` is that of the shuffler."""
+        return super().iter(yield_key, raw, copy, chunk_size)
