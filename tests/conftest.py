@@ -34,6 +34,9 @@ NO_JAVA = f"no Java {LEAST_JAVA} or newer in JAVA_HOME or on the path: ALL SPARK
 def pytest_addoption(parser):
     parser.addoption("--engine", choices=("all", *ENGINES), default="all", help="run on this one")
     parser.addoption("--cluster", action="store_true", help="also run the long tests of faults")
+    parser.addoption(
+        "--programs", type=float, default=1, help="so many times the random programs of properties"
+    )
 
 
 # What a worker finds for itself; before Spark starts, and instead of anybody's own.
