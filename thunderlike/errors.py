@@ -17,7 +17,8 @@
     ├ FormatError (ValueError)            bytes are not what their name says
     │ ├ VerifyError                       a file does not have the hash it should have
     │ └ Hdf5Error (OSError)               an HDF5 file that is damaged, or none
-    │   └ Refused (PermissionError)       asks for what only the caller may allow
+    │   ├ Refused (PermissionError)       asks for what only the caller may allow
+    │   └ Unreadable (NotImplementedError) an entry of a kind that has no Python value
     ├ DatasetError (ValueError)           a dataset's files
     │ └ CorruptDatasetError               do not fit together
     │   └ CorruptSampleError              hold a sample that cannot be read
@@ -65,10 +66,35 @@ __all__ = [
     "ThunderlikeError",
     "TimedOut",
     "UnevenShares",
+    "Unreadable",
     "VerifyError",
     "WorkerFailed",
     "WrongType",
 ]
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""Escape control characters, which a terminal would act on: names in files may hold any.
+
+    Parameters
+    ----------
+    text : str
+    keep : str
+        Characters to leave alone, such as a newline.
+
+    Examples
+    --------
+    >>> printable("day\x1b[2J1")
+    'day\\x1b[2J1'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter
+        if letter.isprintable() or letter in keep
+        else letter.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for letter in text
+    )
 
 
 class ThunderlikeError(Exception):
@@ -76,7 +102,7 @@ class ThunderlikeError(Exception):
 
     def __str__(self) -> str:
         # KeyError and OSError print something else than their message; we always print it.
-        return str(self.args[0]) if self.args else ""
+        return printable(str(self.args[0]), keep="\n\t") if self.args else ""
 
 
 class SpecError(ThunderlikeError, ValueError):
@@ -184,6 +210,10 @@ class Hdf5Error(FormatError, OSError):
 
 class Refused(Hdf5Error, PermissionError):
     """A file asks to run code or to read other files, which only the caller may allow."""
+
+
+class Unreadable(Hdf5Error, NotImplementedError):
+    """An entry of an HDF5 file is of a kind that has no Python value; the file is not damaged."""
 
 
 class EngineError(ThunderlikeError, RuntimeError):

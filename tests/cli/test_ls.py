@@ -106,6 +106,8 @@ def test_ipython_gets_the_data_if_it_is_there(path, capsys, monkeypatch):
     assert main(["ls", path, "--ipython"]) == 0
     assert started[0]["data"]["int"] == 10
     assert main(["ls", path, path, "--ipython"]) == 2
+    assert main(["ls", path, "--inspect", "/list/i1/i0", "--ipython"]) == 0
+    assert started[1]["data"] == 2
     monkeypatch.setitem(sys.modules, "IPython", None)
     assert main(["ls", path, "--ipython"]) == 1
     assert "pip install ipython" in capsys.readouterr().err
@@ -134,19 +136,59 @@ def test_several_files_and_a_broken_one(path, capsys, tmp_path):
 def test_a_star_marks_what_is_no_dictionary(tmp_path, capsys):
     tl.save(tmp_path / "l.h5", [1, 2])
     main(["ls", str(tmp_path / "l.h5")])
-    assert capsys.readouterr().out.startswith("/data*")
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert names == ["/data*", "/data/i0", "/data/i1"]
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["ls", "--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"thunderlike {tl.__version__} (io protocol 12)\n"
+
+
+def test_pickles_are_read_if_that_is_allowed(tmp_path, capsys):
+    path = str(tmp_path / "p.h5")
+    tl.save(path, {"f": tl.hdf5.ForcePickle(len)})
+    assert main(["ls", path, "-i", "/f"]) == 1
+    assert "builtins.len" in capsys.readouterr().err
+    assert main(["ls", path, "-i", "/f", "--pickle", "allow"]) == 0
+    assert capsys.readouterr().out == "<built-in function len>\n"
+
+
+def test_what_a_terminal_would_act_on_is_escaped(tmp_path, capsys):
+    path = str(tmp_path / "e.h5")
+    tl.save(path, {"a\x1b[2Jb": {"x": 1}, "t": "\x1b]0;title\x07", "n\nl": np.zeros(2)})
+    for words in (["ls", path], ["ls", path, "-i", "/t"], ["ls", path, "-i", "/\x1b[2J"]):
+        main(words)
+        out, err = capsys.readouterr()
+        assert not set("\x1b\x07") & set(out + err)
+    main(["ls", path])
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "/a\\x1b[2Jb", "/a\\x1b[2Jb/x", "/n\\nl", "/t",
+    ]  # fmt: skip
 
 
 def test_frames_and_matrices(tmp_path, capsys):
     pandas = pytest.importorskip("pandas")
     sparse = pytest.importorskip("scipy.sparse")
     frame = pandas.DataFrame({"a": [1, 2], "b": [1.0, 2.0], "c": [True, False]})
-    data = {"f": frame, "s": frame["a"], "m": sparse.eye(4, format="csr")}
+    texts = pandas.DataFrame({"i": [1, 2, 3], "t": pandas.array(["a", None, "c"], "string")})
+    data = {"f": frame, "s": frame["a"], "m": sparse.eye(4, format="csr"), "t": texts}
+    data |= {
+        "ts": texts["t"],
+        "none": texts[[]],
+        "cut": pandas.DataFrame({"c": pandas.cut([1, 2], 2)}),
+    }
     path = str(tmp_path / "p.h5")
     tl.save(path, data)
     rows = told(capsys, path)[1]
     assert rows["/f"] == "DataFrame (2, 3)"
     assert rows["/s"] == "Series (2,) [int64]"
+    assert rows["/t"] == "DataFrame (3, 2)"
+    assert rows["/ts"] == "Series (3,) [unicode]"
+    assert rows["/none"] == "DataFrame (3, 0)"
+    assert rows["/cut"] == "DataFrame (2, 1)"
     assert rows["/m"] == "sparse csr (4, 4) [float64]"
     assert "/m/indptr" in told(capsys, path, "--raw")[1]
 
@@ -159,3 +201,16 @@ def test_long_paths_are_cut(tmp_path, capsys):
     assert "..." in line
     main(["ls", str(tmp_path / "x.h5"), "--column-width", "30"])
     assert capsys.readouterr().out.index("1 [int64]") == 29
+
+
+def test_a_narrow_column_keeps_the_ends_of_paths(tmp_path, capsys):
+    tl.save(tmp_path / "x.h5", {"many": {f"longer{i}": i for i in range(2)}})
+    main(["ls", str(tmp_path / "x.h5"), "--column-width", "10"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:] == ["...nger0 0 [int64]", "...nger1 1 [int64]"]
+
+
+def test_the_listing_names_the_codec(tmp_path):
+    for name, told in {"blosc:zstd": "blosc:zstd lvl5", "blosc2:lz4": "blosc2:lz4 lvl5"}.items():
+        tl.save(tmp_path / "x.h5", {"v": np.zeros(1000)}, name)
+        assert tl.hdf5.ls(tmp_path / "x.h5").root.entries[0].compression == told

@@ -213,7 +213,6 @@ FILES = {
     **{f"array {name}": (on(2, name), "/group/array") for name in (
         "TITLE", "CLASS", "VERSION", "FLAVOR", "strtype", "itemsize", "zeroarray_dtype")},
     "object row": (object_row, "/row"),
-    "marked row": (lambda path: object_row(path, "vlstring"), "/row"),
     "frame type": (on_frame("pandas_type"), "/frame"),
     "frame encoding": (on_frame("encoding"), "/frame"),
     "axis name": (on_frame("name", "axis1"), "/frame/axis1"),
@@ -233,8 +232,13 @@ FILES = {
     "wide text": (wide_text, "/group/text"),
     "wild sparse": (wild_sparse, "/sparse"),
     "knot": (knot, "/a"),
-    "dangling": (dangling, "/group/link"),
 }  # fmt: skip
+
+# What can be loaded all the same: text that would be a pickle elsewhere, and a link to nothing.
+HARMLESS = {
+    "marked row": (lambda path: object_row(path, "vlstring"), "/row"),
+    "dangling": (dangling, "/group/link"),
+}
 
 
 def summary(error):

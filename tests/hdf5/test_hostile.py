@@ -66,6 +66,22 @@ def test_load_refuses_and_says_where_and_ls_runs_nothing(tmp_path, marker, name)
     assert not marker.exists()
 
 
+def test_text_that_would_be_a_pickle_elsewhere_is_bytes(tmp_path, marker):
+    make, node = hostile.HARMLESS["marked row"]
+    make(tmp_path / "x.h5")
+    assert tl.load(tmp_path / "x.h5", node, pickle="allow") == [hostile.PICKLE]
+    assert not marker.exists()
+
+
+def test_a_link_to_nothing_is_left_out_and_an_error_by_name(tmp_path):
+    make, node = hostile.HARMLESS["dangling"]
+    make(tmp_path / "x.h5")
+    with pytest.warns(UserWarning, match=rf"left out 1 entry .*{node} \(leads to /nowhere"):
+        assert list(tl.load(tmp_path / "x.h5")["group"]) == ["array"]
+    with pytest.raises(tl.errors.GroupMissing, match=rf"x\.h5: {node}: leads to /nowhere"):
+        tl.load(tmp_path / "x.h5", node)
+
+
 def test_a_fresh_process_is_as_safe(tmp_path):
     make, _ = hostile.FILES["object row"]
     make(tmp_path / "x.h5")
@@ -146,9 +162,9 @@ def values_of(path):
             yield name, error
 
 
-@pytest.mark.parametrize("name", hostile.FILES)
+@pytest.mark.parametrize("name", hostile.FILES | hostile.HARMLESS)
 def test_fromhdf5_and_info_run_nothing_and_read_nothing_else(tmp_path, marker, name, capsys):
-    make, _ = hostile.FILES[name]
+    make, _ = (hostile.FILES | hostile.HARMLESS)[name]
     make(tmp_path / "x.h5")
     read = dict(values_of(tmp_path / "x.h5"))
     assert read["/group/array"].tolist() == [[0, 1, 2], [3, 4, 5]]

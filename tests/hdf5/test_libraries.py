@@ -61,6 +61,8 @@ def test_an_array_of_one_axis(back):
     found = back({"v": sparse.coo_array(np.array([0, 5, 0, 7]))})["v"]
     assert found.shape == (4,)
     assert found.toarray().tolist() == [0, 5, 0, 7]
+    found = back({"v": sparse.coo_array(np.array([0, 5]))}, meta=False)["v"]
+    assert (type(found), found.toarray().tolist()) == (sparse.coo_array, [0, 5])
 
 
 def test_a_sparse_matrix_of_no_known_format(tmp_path):
@@ -96,6 +98,8 @@ FRAMES = {
     "zones": pd.DataFrame({"z": pd.date_range("2020", periods=2, tz="Asia/Tokyo")}),
     "periods": pd.DataFrame({"p": pd.period_range("2020", periods=2, freq="M")}),
     "deltas": pd.DataFrame({"d": pd.to_timedelta([1, None], "h")}),
+    "intervals": pd.DataFrame({"i": pd.cut([1.0, 2.0, 9.0], 3), "e": pd.interval_range(0, 3)}),
+    "bins": pd.DataFrame({"v": [1, 2]}, index=pd.interval_range(0.5, 2.5, closed="left")),
     "seconds": pd.DataFrame({"t": np.array(["2020"], "M8[s]")}),
     "noted": NUMBERS.copy(),
 }  # fmt: skip
@@ -113,12 +117,27 @@ def test_frames_come_back_without_pickles(back, name):
         pd.testing.assert_series_equal(back({"s": series})["s"], series, check_freq=True)
 
 
+@pytest.mark.parametrize("name", FRAMES)
+def test_frames_come_back_whichever_types_are_wanted(back, name):
+    frame = FRAMES[name]
+    found = back({"f": frame}, types="numpy")["f"]
+    pd.testing.assert_frame_equal(found, frame, check_freq=False)
+
+
+def test_a_column_without_a_place_is_named_and_can_be_pickled(back, tmp_path):
+    frame = pd.DataFrame({"a": [1, 2], "gaps": pd.arrays.SparseArray([0, 1])})
+    with pytest.raises(SpecError, match=r"/f: the column 'gaps' .*Sparse.*to_dense.*pickle="):
+        back({"f": frame})
+    pd.testing.assert_frame_equal(back({"f": frame}, pickle="allow")["f"], frame)
+
+
 VALUES = [
     pd.Index([1, 2], name="n"), pd.Index(["a", None]), pd.RangeIndex(5), pd.Categorical(["a", "b"]),
     pd.MultiIndex.from_tuples([(1, "a"), (2, "b")], names=["x", None]),
     pd.Timestamp("2020-01-01 05:00"),
     pd.Timestamp("2020", tz="Europe/Paris"), pd.Timedelta("5h"), pd.NaT, pd.NA,
     pd.date_range("2020", periods=2, tz="UTC"), pd.CategoricalIndex(["a"]),
+    pd.interval_range(0, 2, name="n"), pd.arrays.IntervalArray.from_breaks([0.0, 1.0, 2.0]),
 ]  # fmt: skip
 
 
@@ -128,7 +147,7 @@ def test_what_else_pandas_has(back, value):
     assert type(found) is type(value)
     if isinstance(value, pd.Index):
         pd.testing.assert_index_equal(found, value)
-    elif isinstance(value, pd.Categorical):
+    elif isinstance(value, pd.Categorical | pd.arrays.IntervalArray):
         pd.testing.assert_extension_array_equal(found, value)
     else:
         assert found is value or found == value

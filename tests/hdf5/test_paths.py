@@ -211,5 +211,5 @@ def test_the_setting_and_deepdishs_own_file_say_how(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert how() == "zlib lvl1"
     (tmp_path / ".deepdish.conf").write_text("[io]\ncompression: blosc\n")
-    assert how() == "blosc lvl5"
+    assert how() == "blosc:blosclz lvl5"
     assert how(hdf5_compression="zlib:3") == "zlib lvl3"

@@ -10,7 +10,7 @@ import uuid
 import zoneinfo
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import SimpleNamespace
 
 import numpy as np
@@ -50,7 +50,8 @@ SCALARS = [
     dt.datetime(2020, 1, 1, 5), dt.datetime(2020, 1, 1, tzinfo=dt.UTC),
     dt.datetime(2020, 7, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Paris")),
     dt.datetime(2020, 10, 25, 2, 30, fold=1, tzinfo=zoneinfo.ZoneInfo("Europe/Paris")),
-    Decimal("1.10"), Path("a/b"), uuid.UUID(int=5), range(3, 10, 2),
+    Decimal("1.10"), Path("a/b"), PurePosixPath("a/b"), PureWindowsPath("c:/a"),
+    uuid.UUID(int=5), range(3, 10, 2),
 ]  # fmt: skip
 
 
@@ -113,6 +114,8 @@ CONTAINERS = [
     collections.OrderedDict(b=1, a=2), collections.Counter("hello"), collections.deque([1, [2]]),
     collections.defaultdict(list, a=[1]), SimpleNamespace(a=1, b=[SimpleNamespace()]),
     {5: "a", 2.5: "b", None: "c", True: 0, b"k": 1, (1, ("a", 2.5)): 3, 2**80: 4},
+    {1 + 1j: 0, frozenset({1, frozenset()}): 1, (frozenset("a"), 2j): 2, dt.date(2020, 2, 29): 3},
+    {Path("a/b"): 0, Decimal("1.10"): 1, uuid.UUID(int=5): 2, dt.timedelta(1): 3, range(3): 4},
     {"TITLE": 1, "CLASS": [1], "a/b": 2, ".": 3, "": 4, "_v_x": 5, "DEEPDISH_IO_VERSION": 6},
     {"PYTABLES_FORMAT_VERSION": 1, "FILTERS": 2, "__pair1": np.arange(3), "%": 1, "%x": [2]},
     {"x\0y": 1, "\ud800": 2, "é ☃": 3, "1": 4, "pandas_type": 5, "key with spaces": [6]},
@@ -127,6 +130,39 @@ CONTAINERS = [
 def test_containers_keep_type_order_and_keys(back, same, value):
     for found in (back(value), back({"v": value})["v"], back(value, compat=False)):
         assert same(value, found), repr(found)[:200]
+
+
+def test_numpys_numbers_as_keys_are_saved_as_pythons(back, same):
+    labels = np.array([0, 1, 1, 2])
+    found = back({label: np.flatnonzero(labels == label) for label in np.unique(labels)})
+    assert same(list(found), [0, 1, 2])
+    assert found[1].tolist() == [1, 2]
+    keys = [np.float32(0.5), np.bool_(True), np.str_("a/b"), np.bytes_(b"c"), np.complex64(2j)]
+    assert same(list(back(dict.fromkeys(keys, 0))), [0.5, True, "a/b", b"c", 2j])
+
+
+def test_other_keys_are_pickled_if_that_is_allowed(back):
+    value = {Point(1, 2): [1], Level.HIGH: 2, (1, len): 3}
+    with pytest.raises(tl.errors.SpecError, match=r"the key Point\(x=1, y=2\) is a Point.*pickle="):
+        tl.save("memory://keys.h5", {"v": value})
+    assert back({"v": value}, pickle="allow") == {"v": value}
+    with pytest.raises(tl.errors.Refused, match="asks for"):
+        back_refused(value)
+    tl.save("memory://keys.h5", {"v": value, "w": 1}, pickle="allow")
+    assert tl.load("memory://keys.h5", "/w") == 1
+    assert len(str(tl.hdf5.ls("memory://keys.h5")).splitlines()) == 6
+
+
+def back_refused(value):
+    tl.save("memory://refused.h5", value, pickle="allow")
+    return tl.load("memory://refused.h5")
+
+
+def test_a_record_array_of_text_stays_one(back):
+    value = np.rec.array([(1, "x")], dtype=[("a", "i4"), ("b", "U3")])
+    found = back({"v": value})["v"]
+    assert type(found) is np.recarray
+    assert (found.b.tolist(), found.dtype) == (["x"], value.dtype)
 
 
 def test_a_default_dictionary_still_makes_defaults(back):

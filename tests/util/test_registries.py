@@ -64,11 +64,65 @@ def test_hierarchies_have_registries_of_their_own():
 
     assert One.getclass("x") is First
     assert Two.construct("x").name == "x"
-    assert Below().name == "noname"
+    assert Below().name == "x"  # as deepdish: saved, it is loaded as what was registered
     assert list(One.registry()) == ["x"]
-    with pytest.raises(KeyMissing, match="no class 'y'; registered: x"):
-        One.getclass("y")
-    assert NamedRegistry.registry() == {}
+    with pytest.raises(KeyMissing, match="no class 'never registered'; registered: x"):
+        One.getclass("never registered")
+    assert NamedRegistry.getclass("x") is Second
+    assert NamedRegistry.registry()["x"] is Second
+
+
+def test_the_bases_of_all_find_what_a_subclass_registered(tmp_path):
+    Linear(3).save(tmp_path / "m.h5")
+    found = SaveableRegistry.load(tmp_path / "m.h5")
+    assert (type(found), found.weights) == (Linear, 3)
+    assert NamedRegistry.getclass("linear") is Linear
+    assert type(SaveableRegistry.construct("linear")) is Linear
+    assert SaveableRegistry.registry()["linear"] is Linear
+
+    class Steep(Linear): ...
+
+    assert Steep().name == "linear"
+    Steep(4).save(tmp_path / "m.h5")
+    assert type(Model.load(tmp_path / "m.h5")) is Linear
+
+
+def test_registering_through_a_base_is_found_through_the_class():
+    class Base(NamedRegistry): ...
+
+    @NamedRegistry.register("through a base")
+    class First(Base): ...
+
+    assert Base.getclass("through a base") is First
+
+
+def test_a_cell_that_runs_again_replaces_what_it_registered():
+    class Base(NamedRegistry): ...
+
+    def cell():
+        @Base.register("x")
+        class First(Base): ...
+
+        return First
+
+    cell()
+    again = cell()
+    assert Base.getclass("x") is again
+
+
+def test_an_entry_called_name_where_nothing_is_registered(tmp_path):
+    class Person(SaveableRegistry):
+        @classmethod
+        def load_from_dict(cls, d):
+            made = cls()
+            made.called = d["name"]
+            return made
+
+        def save_to_dict(self):
+            return {"name": "Anna"}
+
+    Person().save(tmp_path / "p.h5")
+    assert Person.load(tmp_path / "p.h5").called == "Anna"
 
 
 def test_a_name_is_taken_once():
@@ -98,6 +152,11 @@ def test_root_gives_a_fresh_registry():
 
     assert Fresh.registry() == {}
     assert Fresh.getclass("x") is First
+
+    @Fresh.register("x")
+    class Other(Fresh): ...
+
+    assert (Fresh.getclass("x"), Base.getclass("x")) == (Other, First)
 
 
 def test_what_must_be_overridden_says_so(tmp_path):

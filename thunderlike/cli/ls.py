@@ -8,7 +8,14 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from thunderlike.errors import GroupMissing, MissingExtra, SpecError, ThunderlikeError
+from thunderlike._version import __version__
+from thunderlike.errors import (
+    GroupMissing,
+    MissingExtra,
+    SpecError,
+    ThunderlikeError,
+    printable,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -16,6 +23,8 @@ if TYPE_CHECKING:
     from thunderlike.hdf5.tree import Entry, Tree
 
 __all__ = ["add", "run"]
+
+PROTOCOL = 12  # of deepdish's layout, as `hdf5.save` writes it
 
 _EPILOG = """\
 Nothing in a file is run, and no array is read but with --summarize.
@@ -50,8 +59,13 @@ def add(commands: Any) -> None:
     parser.add_argument("--raw", action="store_true", help="frames and matrices as their parts")
     parser.add_argument("--json", action="store_true", help="print as JSON")
     parser.add_argument("--column-width", type=int, metavar="N", help="width of the left column")
-    told = "load the file, as `data`, into IPython, if that is installed"
+    told = "open IPython with the file, or the entry of --inspect, as `data`"
     parser.add_argument("--ipython", action="store_true", help=told)
+    told = "what pickles may do with --inspect and --ipython (default refuse)"
+    policies = ("refuse", "restricted", "allow")
+    parser.add_argument("--pickle", choices=policies, default="refuse", help=told)
+    told = f"thunderlike {__version__} (io protocol {PROTOCOL})"
+    parser.add_argument("-v", "--version", action="version", version=told)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -72,7 +86,7 @@ def _guarded(args: argparse.Namespace, file: str) -> int:
         _one(args, file)
     except GroupMissing as error:
         what = args.inspect if args.inspect else error
-        sys.stderr.write(f"Error: Could not find group: {what}\n")
+        sys.stderr.write(f"Error: Could not find group: {printable(str(what))}\n")
     except ThunderlikeError as error:
         if args.debug:
             raise
@@ -85,10 +99,10 @@ def _guarded(args: argparse.Namespace, file: str) -> int:
 def _one(args: argparse.Namespace, file: str) -> None:
     from thunderlike import hdf5
 
-    if args.inspect:
-        print(hdf5.load(file, args.inspect))
-    elif args.ipython:
-        _ipython(file)
+    if args.ipython:
+        _ipython(file, args.inspect, args.pickle)
+    elif args.inspect:
+        print(_shown(hdf5.load(file, args.inspect, pickle=args.pickle)))
     else:
         tree = hdf5.ls(file, raw=args.raw)
         if args.summarize:
@@ -135,12 +149,18 @@ def _summarize(file: str, tree: Tree) -> None:
                 entry.text = f"array {entry.shape} {values.mean():.4g} +- {values.std():.4g}"
 
 
-def _ipython(file: str) -> None:
-    """Load a file and open IPython with it."""
+def _shown(value: Any) -> str:
+    """Spell a value as Python prints it; a text must not command the terminal."""
+    return printable(str(value), keep="\n\t")
+
+
+def _ipython(file: str, entry: str | None, pickle: Any) -> None:
+    """Load a file, or an entry of it, and open IPython with it."""
     from thunderlike import hdf5
 
     try:
         ipython = importlib.import_module("IPython")
     except ModuleNotFoundError:
         raise MissingExtra("IPython is not installed: pip install ipython") from None
-    ipython.start_ipython(argv=[], user_ns={"data": hdf5.load(file), "file": file})
+    data = hdf5.load(file, entry, pickle=pickle)
+    ipython.start_ipython(argv=[], user_ns={"data": data, "file": file})

@@ -6,27 +6,32 @@ scalar, and knows no bit fields. Nothing in it ever unpickles.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from h5py import h5a, h5s, h5t
 
-from thunderlike.errors import Hdf5Error
+from thunderlike.errors import Unreadable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from h5py.h5g import GroupID
     from numpy.typing import NDArray
 
 __all__ = [
     "MOST_TEXT",
     "compact",
+    "converted",
     "delete",
     "file_type",
     "is_bits",
     "is_utf8",
     "memory_type",
     "names_of",
+    "native_rows",
     "plain_type",
     "read",
     "write",
@@ -104,8 +109,8 @@ def read(thing: Object, name: str) -> Any:
 
     Raises
     ------
-    Hdf5Error
-        For types that are no number, truth or text.
+    Unreadable
+        For references and other types without a Python value.
     """
     attribute = h5a.open(thing, name.encode("utf-8", "surrogateescape"))
     kind = attribute.get_type()
@@ -114,7 +119,9 @@ def read(thing: Object, name: str) -> Any:
     dtype = plain_type(kind)
     values = np.empty(_shape(attribute), dtype)
     if values.size:
-        attribute.read(values, memory_type(kind, dtype))
+        with converted():
+            attribute.read(values, memory_type(kind, dtype))
+    values = native_rows(kind, values)
     return (values.view(bool) if is_bits(kind) else values)[()]
 
 
@@ -131,9 +138,20 @@ def is_bits(kind: Any) -> bool:
 
 
 def memory_type(kind: Any, dtype: np.dtype[Any]) -> Any:
-    """Return the HDF5 type of values that are read: bit fields and text as they are in the file."""
-    as_is = isinstance(kind, h5t.TypeBitfieldID | h5t.TypeStringID)
+    """Return the HDF5 type of values in memory: bit fields, text and opaque ones as in the file."""
+    as_is = isinstance(kind, h5t.TypeBitfieldID | h5t.TypeStringID | h5t.TypeOpaqueID)
     return kind if as_is else file_type(dtype)
+
+
+@contextmanager
+def converted() -> Iterator[None]:
+    """Raise Unreadable where HDF5 knows no conversion from a type of the file to one of numpy's."""
+    try:
+        yield
+    except (OSError, RuntimeError, TypeError) as error:
+        if "conversion path" not in str(error) and not isinstance(error, TypeError):
+            raise
+        raise Unreadable(f"holds values without a numpy dtype: {error}") from error
 
 
 def plain_type(kind: Any) -> np.dtype[Any]:
@@ -141,21 +159,66 @@ def plain_type(kind: Any) -> np.dtype[Any]:
 
     Raises
     ------
-    Hdf5Error
-        For references, opaque and other types that are no values.
+    Unreadable
+        For references, and types that numpy does not have.
+
+    Notes
+    -----
+    Sequences of any length are Python objects, numpy arrays each; opaque values are ``np.void``.
     """
     usual = _USUAL.get(type(kind))
     if usual is not None and kind.equal(usual[0]):
         return usual[1]  # by far the most frequent, and `kind.dtype` is slow
-    if isinstance(kind, h5t.TypeBitfieldID):
-        return np.dtype(f"u{kind.get_size()}")
-    if isinstance(kind, h5t.TypeReferenceID | h5t.TypeOpaqueID | h5t.TypeVlenID):
-        raise Hdf5Error(f"holds {_called(kind)}, which is not read")
-    return kind.dtype.newbyteorder("=")
+    _check_parts(kind)
+    try:
+        if isinstance(kind, h5t.TypeBitfieldID):
+            return np.dtype(f"u{kind.get_size()}")
+        if isinstance(kind, h5t.TypeVlenID):
+            return kind.dtype  # byte order and base type are in its metadata
+        found = kind.dtype
+    except (TypeError, ValueError, KeyError) as error:
+        raise Unreadable(f"holds values without a numpy dtype: {error}") from error
+    if isinstance(kind, h5t.TypeOpaqueID) and found.kind not in "VmM":
+        raise Unreadable(f"holds opaque values that are marked as {found}")
+    return found.newbyteorder("=")
 
 
-def _called(kind: Any) -> str:
-    return type(kind).__name__.removeprefix("Type").removesuffix("ID").lower() + " values"
+def _check_parts(kind: Any) -> None:
+    """Refuse types with a reference, or rows in foreign byte order, anywhere within."""
+    waiting = [kind]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, h5t.TypeReferenceID):
+            raise Unreadable("holds references, which are not followed")
+        if isinstance(inner, h5t.TypeCompoundID):
+            waiting += [inner.get_member_type(i) for i in range(inner.get_nmembers())]
+        elif isinstance(inner, h5t.TypeVlenID | h5t.TypeArrayID):
+            waiting.append(inner.get_super())
+        if isinstance(inner, h5t.TypeVlenID) and inner is not kind and _is_swapped(inner):
+            raise Unreadable("holds rows in foreign byte order within other values")
+
+
+def _is_swapped(rows: Any) -> bool:
+    """Tell whether rows of any length have numbers in the byte order of another machine."""
+    base = rows.get_super()
+    while isinstance(base, h5t.TypeArrayID):
+        base = base.get_super()
+    numbers = isinstance(base, h5t.TypeIntegerID | h5t.TypeFloatID)
+    if numbers:
+        return base.get_size() > 1 and base.get_order() != h5t.NATIVE_INT64.get_order()
+    if isinstance(base, h5t.TypeCompoundID) and not base.dtype.isnative:
+        raise Unreadable("holds rows of records in foreign byte order")
+    return False
+
+
+def native_rows(kind: Any, rows: NDArray[Any]) -> NDArray[Any]:
+    """Return rows of any length in native byte order: h5py takes all for native."""
+    if isinstance(kind, h5t.TypeVlenID) and _is_swapped(kind):
+        swapped = np.empty(rows.shape, object)
+        for position in np.ndindex(rows.shape):
+            swapped[position] = np.asarray(rows[position]).byteswap()
+        return swapped
+    return rows
 
 
 def is_utf8(kind: Any) -> bool:

@@ -67,6 +67,8 @@ def _put_fields(writer: Writer, place: Place, value: Any) -> Task:
     group = new_group(place, f"dict:{len(value.dtype.names)}")
     parts = {name: np.asarray(value[name]) for name in value.dtype.names}
     known = {"dtype": dtypes.to_json(value.dtype), "shape": list(value.shape)}
+    if isinstance(value, np.recarray):
+        known["class"] = "recarray"
     yield writer.dictionary(place, group, parts, kind="fields", **known)
 
 
@@ -128,7 +130,7 @@ def get_fields(reader: Reader, group: Group, _address: int, sel: Any) -> Task:
     """Read a structured array, each field an array of its own."""
     dtype = dtypes.from_json(group.known.get("dtype"))
     parts = yield reader.entries(group)
-    keys = group.keys()
+    keys = group.keys(reader.pickle)
     named = {keys.get(name, name): np.asarray(part) for name, part in parts.items()}
     first = next(iter(named.values()))
     shape = _shape(group, math.prod(group.known.get("shape", ())))
@@ -138,6 +140,8 @@ def get_fields(reader: Reader, group: Group, _address: int, sel: Any) -> Task:
     found = np.empty(shape, dtype)
     for name in dtype.names:
         found[name] = named[name]
+    if group.known.get("class") == "recarray":
+        found = found.view(np.recarray)
     return found if sel is None else found[sel]
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from h5py import h5d, h5s, h5t, h5z
 
-from thunderlike.errors import Hdf5Error
+from thunderlike.errors import Hdf5Error, Unreadable
 from thunderlike.formats.hdf5chunks import LEVEL, Packing, write_chunks
 from thunderlike.formats.hdf5guard import check_inside
 from thunderlike.hdf5 import attributes, filters, guard
+from thunderlike.hdf5.selection import plan
 
 if TYPE_CHECKING:
     from h5py.h5d import DatasetID
@@ -26,6 +27,7 @@ __all__ = [
     "plain_type_of",
     "read",
     "read_pickle",
+    "read_rows",
     "shape_of",
     "write_part",
     "write_pickle",
@@ -112,21 +114,26 @@ def read(
     ------
     Refused
         When the values are in other files, or more than fit.
-    Hdf5Error
-        For types that are no numbers, truths or text.
+    Unreadable
+        For references, types that numpy does not have, and filters that are not installed.
     """
     plist = check_inside(dataset)
     kind = dataset.get_type()
-    if isinstance(kind, h5t.TypeStringID) and kind.is_variable_str():
-        return _read_texts(dataset, budget)
-    dtype = attributes.plain_type(kind)
+    texts = isinstance(kind, h5t.TypeStringID) and kind.is_variable_str()
+    dtype = dataset.dtype if texts else attributes.plain_type(kind)
     shape = shape_of(dataset) if planned is None else _scaled(planned.shape, unit)
-    budget.spend(math.prod(shape) * dtype.itemsize)
+    budget.spend(math.prod(shape) * (2 * dtype.itemsize if dtype.hasobject else dtype.itemsize))
     if plist is not None:
         _prepare(plist, dtype, budget)
     values = np.empty(shape, dtype)
     if values.size:
-        _fill(dataset, values, attributes.memory_type(kind, dtype), planned, unit)
+        memory = None if texts else attributes.memory_type(kind, dtype)
+        _fill(dataset, values, memory, planned, unit)
+    if texts:
+        return _decoded(values, budget)
+    if isinstance(kind, h5t.TypeVlenID):
+        budget.spend(sum(row.nbytes for row in values.ravel()))
+        return attributes.native_rows(kind, values)
     return values.view(bool) if attributes.is_bits(kind) else values
 
 
@@ -145,12 +152,25 @@ _BUILT_IN = {1, 2, 3, 5, 6}  # deflate, shuffle, fletcher32, nbit, scaleoffset
 def _fill(
     dataset: DatasetID, values: NDArray[Any], memory: Any, planned: Plan | None, unit: int
 ) -> None:
-    if planned is None or not values.ndim:
-        dataset.read(h5s.ALL, h5s.ALL, values, memory)
-        return
-    space = dataset.get_space()
-    planned.select(space, unit)
-    dataset.read(h5s.create_simple(values.shape), space, values, memory)
+    memory_space = space = h5s.ALL
+    if planned is not None and values.ndim:
+        memory_space, space = h5s.create_simple(values.shape), dataset.get_space()
+        planned.select(space, unit)
+    try:
+        with attributes.converted():
+            dataset.read(memory_space, space, values, memory)
+    except OSError as error:
+        missing = _missing_filters(dataset)
+        if not missing or isinstance(error, Unreadable):
+            raise
+        raise Unreadable(f"is compressed by {missing}, which is not installed") from error
+
+
+def _missing_filters(dataset: DatasetID) -> str:
+    plist = dataset.get_create_plist()
+    found = [plist.get_filter(number) for number in range(plist.get_nfilters())]
+    missing = [(code, label) for code, _, _, label in found if not h5z.filter_avail(code)]
+    return ", ".join(f"the HDF5 filter {c} {n.decode('ascii', 'replace')!r}" for c, n in missing)
 
 
 def shape_of(dataset: DatasetID) -> tuple[int, ...]:
@@ -163,18 +183,11 @@ def _scaled(shape: tuple[int, ...], unit: int) -> tuple[int, ...]:
     return (*shape[:-1], shape[-1] * unit) if shape else ()
 
 
-def _read_texts(dataset: DatasetID, budget: guard.Budget) -> NDArray[Any]:
-    """Texts of any length, from h5py or MATLAB; counted in pieces, as each may be long."""
-    shape = shape_of(dataset)
-    budget.spend(math.prod(shape) * 16)
-    found: list[Any] = []
-    texts = np.empty(shape, dataset.dtype)  # of Python's objects, and marked as text
-    if texts.size:
-        dataset.read(h5s.ALL, h5s.ALL, texts)
-    for item in texts.ravel():
-        budget.spend(len(item))
-        found.append(item.decode("utf-8", "surrogateescape"))
-    return np.array(found, np.str_).reshape(shape)
+def _decoded(texts: NDArray[Any], budget: guard.Budget) -> NDArray[Any]:
+    """Texts of any length, from h5py or MATLAB, as an array of the longest."""
+    found = [item.decode("utf-8", "surrogateescape") for item in texts.ravel()]
+    budget.spend(4 * len(found) * max(map(len, found), default=0))
+    return np.array(found, np.str_).reshape(texts.shape)
 
 
 def write_pickle(parent: Any, name: str, data: bytes) -> None:
@@ -196,13 +209,20 @@ _PICKLED = {"CLASS": "VLARRAY", "PSEUDOATOM": "object", "TITLE": "", "VERSION": 
 
 def read_pickle(dataset: DatasetID, budget: guard.Budget) -> bytes:
     """Read the bytes of a pickle, and do not unpickle them."""
-    check_inside(dataset)
-    if dataset.shape != (1,) or not isinstance(dataset.get_type(), h5t.TypeVlenID):
-        raise Hdf5Error("is marked as a pickle, and is none")
-    row = np.empty(1, _ROWS)
-    dataset.read(h5s.ALL, h5s.ALL, row)
-    budget.spend(len(row[0]))
-    return row[0].tobytes()
+    rows = read_rows(dataset, budget)
+    if len(rows) != 1:
+        raise Hdf5Error(f"is marked as one pickle but has {len(rows)} rows")
+    return rows[0].tobytes()
+
+
+def read_rows(dataset: DatasetID, budget: guard.Budget, sel: Any = None) -> NDArray[Any]:
+    """Read the rows, of any length each, of a VLArray of PyTables: an array of arrays."""
+    shape = shape_of(dataset)
+    if len(shape) != 1 or not isinstance(dataset.get_type(), h5t.TypeVlenID):
+        raise Hdf5Error("is marked as rows of any length (VLARRAY) but holds other data")
+    planned = None if sel is None else plan(sel, shape)
+    rows = read(dataset, budget, planned)
+    return rows if planned is None else rows[planned.after]
 
 
 def plain_type_of(dataset: DatasetID) -> np.dtype[Any]:

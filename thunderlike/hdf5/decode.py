@@ -7,14 +7,15 @@ up in the table `KINDS`, classes in those that the caller passed.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from h5py import h5d, h5g, h5l, h5o
 
-from thunderlike.errors import Hdf5Error, Refused, SpecError
+from thunderlike.errors import GroupMissing, Refused, SpecError, ThunderlikeError, Unreadable
 from thunderlike.hdf5 import (
     arrays,
     attributes,
@@ -22,6 +23,7 @@ from thunderlike.hdf5 import (
     datasets,
     links,
     mappings,
+    matlab,
     metadata,
     names,
     pickles,
@@ -34,6 +36,9 @@ from thunderlike.hdf5.later import Later, forced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from h5py.h5d import DatasetID
+    from numpy.typing import NDArray
 
     from thunderlike.hdf5.pickles import Policy
     from thunderlike.hdf5.walking import Task
@@ -75,6 +80,7 @@ class Reader:
     budget: Budget = field(default_factory=Budget)
     classes: Mapping[str, Any] = field(default_factory=dict)
     here: str = "/"  # what is being read, for messages
+    left_out: dict[str, str] = field(default_factory=dict)  # entries without a value, and why
     _made: dict[int, Any] = field(default_factory=dict)
     _fixes: list[Callable[[], None]] = field(default_factory=list)
 
@@ -82,6 +88,11 @@ class Reader:
         """Open an entry of a group, and say where it really is; links never leave the file."""
         self.here = links.join(path, name)
         return links.follow(self.root, parent, path, name)
+
+    @cached_property
+    def _has_cells(self) -> bool:
+        """MATLAB keeps what cells refer to in a group of the root."""
+        return matlab.HEAPS[0] in links.names_of(self.root)
 
     def group(self, node: Any, path: str) -> Group:
         """Look at a group's attributes."""
@@ -91,7 +102,10 @@ class Reader:
 
     def check_marks(self, node: Any, found: list[str]) -> dict[str, Any]:
         """Read what describes a node; refuse pickles: PyTables runs them as soon as it sees it."""
-        marks = {name: attributes.read(node, name) for name in _MARKS.intersection(found)}
+        marks: dict[str, Any] = {}
+        for name in _MARKS.intersection(found):
+            with suppress(Unreadable):  # of another program, which means something else by it
+                marks[name] = attributes.read(node, name)
         if self.pickle != "allow":
             for name, stored in marks.items():
                 if isinstance(stored, bytes) and stored.endswith(b"."):
@@ -111,12 +125,20 @@ class Reader:
         if sel is None and address in self._made:
             return self._made[address]
         if isinstance(node, h5d.DatasetID):
-            value = self._dataset(node, sel)
+            cells = matlab.cells(node) if self._has_cells else None
+            if cells is None:
+                value = self._dataset(node, sel)
+            else:
+                value = yield self._cells(cells, address, sel)
         elif isinstance(node, h5g.GroupID):
             group = self.group(node, path)
-            value = yield _kind(group, sel)(self, group, address, sel)
+            try:
+                value = yield _kind(group, sel)(self, group, address, sel)
+            except ThunderlikeError:
+                self._made.pop(address, None)  # what was begun must not be found by another link
+                raise
         else:
-            raise Hdf5Error("is neither a group nor an array")
+            raise Unreadable("is a named type, neither a group nor an array, and holds no value")
         if sel is None:
             self._made[address] = value
         return value
@@ -139,18 +161,48 @@ class Reader:
     def _dataset(self, node: Any, sel: Any) -> Any:
         found = attributes.names_of(node)
         marks = self.check_marks(node, found)
-        if "PSEUDOATOM" in found or str(marks.get("CLASS")) == "VLARRAY":
-            if sel is not None:
-                raise SpecError("is pickled: sel cannot take a part of it")
-            return pickles.loads(datasets.read_pickle(node, self.budget), self.pickle)
+        if "PSEUDOATOM" in found or _text(marks.get("CLASS")) == "VLARRAY":
+            return self._rows(node, _text(marks.get("PSEUDOATOM", "")), sel)
         known = metadata.read(node, found)
         if known.get("kind") in ("str", "bytes"):
             return composites.get_text(self, node, known["kind"], sel)
         array = arrays.decode(node, self.budget, sel, found)
         if "items" in known and self.python:
             return sequences.unpacked(array, known)
+        if matlab.CLASS in found:
+            return matlab.decode(node, found, array, sel)
         single = isinstance(array, np.ndarray) and not array.ndim and "dtype" not in known
         return array[()] if single else array
+
+    def _cells(self, cells: NDArray[Any], address: int, sel: Any) -> Task:
+        """Read what the references of a cell array of MATLAB lead to, as an array of objects."""
+        found: NDArray[Any] = np.empty(cells.shape, object)
+        if sel is None:
+            self.early(address, found)
+        else:
+            cells = np.asarray(cells[sel], object)
+            found = np.empty(cells.shape, object)
+        values = {}
+        for position in np.ndindex(cells.shape):
+            target = matlab.target(cells[position], self.root)
+            if target is not None:
+                values[position] = yield self.node(*target)
+        self.fill(values, found.__setitem__)
+        return found if found.ndim else found[()]
+
+    def _rows(self, node: DatasetID, atom: str, sel: Any) -> Any:
+        """Read a VLArray of PyTables as a list; one pickle, as deepdish keeps it, as its value."""
+        if atom in _ATOMS or not atom:
+            rows = datasets.read_rows(node, self.budget, sel)
+            make = _ATOMS.get(atom, np.asarray)
+            single = isinstance(sel, int | np.integer)
+            return make(rows) if single else [make(row) for row in rows]
+        if sel is not None:
+            raise SpecError("is pickled: sel cannot take a part of it")
+        if datasets.shape_of(node) == (1,):
+            return pickles.loads(datasets.read_pickle(node, self.budget), self.pickle)
+        rows = datasets.read_rows(node, self.budget)
+        return [pickles.loads(row.tobytes(), self.pickle) for row in rows]
 
     # entries
 
@@ -174,7 +226,36 @@ class Reader:
             )
         return values
 
-    def fill(self, values: Mapping[str, Any], store: Callable[[str, Any], None]) -> None:
+    def readable_entries(self, group: Group) -> Task:
+        """Read all entries of a dictionary that have a value, and note the others.
+
+        One reference or dangling link must not keep the rest of a file from being read. What a
+        file may not do (Refused) and what is damaged stay errors.
+        """
+        values = {}
+        attrs = set(group.scalars)
+        hidden = matlab.HEAPS if group.path == "/" else ()
+        for name in group.ordered():
+            if name in hidden:
+                continue
+            try:
+                if name in attrs:
+                    values[name] = self.scalar(group, name)
+                    continue
+                task = self.child(group, name)
+            except (Unreadable, GroupMissing) as error:  # GroupMissing: a link to nothing
+                self._leave_out(group, name, error)
+                continue
+            try:
+                values[name] = yield task
+            except (Unreadable, SpecError) as error:  # SpecError: a layout of pandas not read here
+                self._leave_out(group, name, error)
+        return values
+
+    def _leave_out(self, group: Group, name: str, error: Exception) -> None:
+        self.left_out[links.join(group.path, name)] = str(error)
+
+    def fill(self, values: Mapping[Any, Any], store: Callable[[Any, Any], None]) -> None:
         """Store entries; those that are not ready yet, later."""
         for name, value in values.items():
             store(name, value)  # what is not ready too: it keeps the order
@@ -193,7 +274,18 @@ class Reader:
         return later
 
 
-def _settle(store: Callable[[str, Any], None], name: str, value: Later) -> None:
+def _text(mark: Any) -> str:
+    return mark.decode("ascii", "replace") if isinstance(mark, bytes) else str(mark)
+
+
+# What PyTables makes of a row, by the name of its atom; of the others it unpickles.
+_ATOMS: dict[str, Callable[[NDArray[Any]], Any]] = {
+    "vlstring": lambda row: row.tobytes(),
+    "vlunicode": lambda row: row.astype("<u4").tobytes().decode("utf-32-le", "replace"),
+}
+
+
+def _settle(store: Callable[[Any, Any], None], name: Any, value: Later) -> None:
     store(name, value.get())
 
 

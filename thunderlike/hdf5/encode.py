@@ -153,8 +153,12 @@ class Writer:
     def dictionary(self, place: Place, group: Any, value: Mapping[Any, Any], **known: Any) -> Task:
         """Write the entries of a mapping into a group that is there."""
         named = names.entry_names(value)
+        keys = {
+            name: names.key_to_json(key, pickle=self.pickle)
+            for name, key in named.items()
+            if type(key) is not str or name != key
+        }
         told = yield self.entries(place, group, ((n, value[k]) for n, k in named.items()))
-        keys = {n: names.key_to_json(k) for n, k in named.items() if n != k}
         self.known(group, {**told, **({"keys": keys} if keys else {}), **known})
 
 

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 from h5py import h5f, h5fd, h5p
 
 from thunderlike import storage
-from thunderlike.errors import Hdf5Error, NotFound, StorageError, ThunderlikeError
+from thunderlike.errors import (
+    Hdf5Error,
+    NotFound,
+    StorageError,
+    ThunderlikeError,
+    printable,
+)
 from thunderlike.formats.hdf5 import looks_like
 from thunderlike.hdf5 import attributes, filters
 from thunderlike.hdf5.disk import Disk
@@ -160,7 +166,10 @@ def _made(file: Path, name: str, *, there: bool) -> Iterator[tuple[Any, Callable
     access.set_fileobj_driver(h5fd.fileobj_driver, disk)
     try:
         with disk:
-            with _closed(_found(access, file, name) if there else _new(access)) as found:
+            opened = _found(access, file, name) if there else _new(access)
+            # Else HDF5 would call Python to free what knows of the driver, when that has ended.
+            access.set_fapl_sec2()
+            with _closed(opened) as found:
                 yield found, disk.check
             disk.check()
     except Exception as error:
@@ -250,4 +259,5 @@ def located(where: Any) -> Iterator[None]:
 
 
 def _short(where: str, most: int = 400) -> str:
+    where = printable(where)  # names in files may hold anything
     return where if len(where) <= most else f"{where[: most // 2]} ... {where[-most // 2 :]}"

@@ -137,8 +137,14 @@ def applied(plist: Any) -> str:
         code, _, values, label = plist.get_filter(number)
         if code in (h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32):
             continue
-        level = values[4] if code in (_BLOSC, _BLOSC2) and len(values) > 4 else (*values, 0)[0]
-        return f"{_NAMES.get(code) or label.decode('ascii', 'replace')} lvl{level}"
+        name = _NAMES.get(code) or label.decode("ascii", "replace")
+        level = (*values, 0)[0]
+        if code in (_BLOSC, _BLOSC2) and len(values) > 4:
+            level = values[4]
+            number_of_codec = values[6] if len(values) > 6 else 0
+            if number_of_codec < len(_CODECS):
+                name = f"{name}:{_CODECS[number_of_codec]}"
+        return f"{name} lvl{level}"
     return "none"
 
 

@@ -37,9 +37,9 @@ def _frame(writer: Writer, place: Place, value: Any) -> Task:
         fixed.put_frame(place, value)
         return
     parts = {
-        "columns": _axis(value.columns),
-        "index": _axis(value.index),
-        **{f"c{i}": _column(value.iloc[:, i]) for i in range(value.shape[1])},
+        "columns": _axis(value.columns, writer),
+        "index": _axis(value.index, writer),
+        **{f"c{i}": _column(value.iloc[:, i], writer) for i in range(value.shape[1])},
     }
     yield _group(writer, place, "DataFrame", parts, {"attrs": value.attrs})
 
@@ -48,7 +48,8 @@ def _series(writer: Writer, place: Place, value: Any) -> Task:
     if fixed.fits_series(value):
         fixed.put_series(place, value)
         return
-    parts = {"index": _axis(value.index), "values": _column(value), "name": value.name}
+    values = _column(value, writer)
+    parts = {"index": _axis(value.index, writer), "values": values, "name": value.name}
     yield _group(writer, place, "Series", parts, {"attrs": value.attrs})
 
 
@@ -73,31 +74,37 @@ def _part(writer: Writer, place: Place, value: _Part) -> Task:
     yield _group(writer, place, value.of, dict(value), {})
 
 
-def _axis(index: Any) -> _Part:
+def _axis(index: Any, writer: Writer) -> _Part:
     """An index, by its class."""
     pandas = optional("pandas", "pandas")
     if isinstance(index, pandas.MultiIndex):
-        levels = [_axis(level) for level in index.levels]
+        levels = [_axis(level, writer) for level in index.levels]
         codes = [np.asarray(part) for part in index.codes]
         return _Part("MultiIndex", levels=levels, codes=codes, names=list(index.names))
     if isinstance(index, pandas.RangeIndex):
         bounds = range(index.start, index.stop, index.step)
         return _Part("RangeIndex", range=bounds, name=index.name)
-    return _Part("Index", values=_column(index.to_series()), name=index.name)
+    return _Part("Index", values=_column(index.to_series(), writer), name=index.name)
 
 
-def _column(series: Any) -> Any:
-    """Values of one dtype: an array, or a dictionary of the arrays that make them up."""
+def _column(series: Any, writer: Writer) -> Any:
+    """Values of one dtype: an array, or a dictionary of the arrays that make them up.
+
+    Others are pickled, if the writer may.
+    """
     values, dtype = series.array, series.dtype
     pandas = optional("pandas", "pandas")
     if isinstance(dtype, pandas.CategoricalDtype):
-        categories = _axis(values.categories)
+        categories = _axis(values.categories, writer)
         told = {"categories": categories, "ordered": dtype.ordered}
         return _Part("Categorical", codes=values.codes, **told)
     if isinstance(dtype, pandas.DatetimeTZDtype):
         return _Part("zoned", values=values.asi8.copy(), dtype=str(dtype))
     if isinstance(dtype, pandas.PeriodDtype):
         return _Part("zoned", values=values.asi8.copy(), dtype=str(dtype))
+    if isinstance(dtype, pandas.IntervalDtype):
+        ends = {"left": _axis(values.left, writer), "right": _axis(values.right, writer)}
+        return _Part("intervals", **ends, closed=values.closed)
     if hasattr(values, "_mask") and hasattr(values, "_data"):
         return _Part("masked", data=values._data, mask=values._mask, dtype=str(dtype))
     if isinstance(dtype, pandas.StringDtype):
@@ -106,16 +113,24 @@ def _column(series: Any) -> Any:
         return _Part("strings", texts=texts, mask=missing, dtype=dtype.storage)
     if isinstance(dtype, np.dtype):
         return np.asarray(values)
-    raise SpecError(f"is a column of {dtype}, which HDF5 has no place for")
+    if writer.pickle:
+        return values
+    sparse = isinstance(dtype, pandas.SparseDtype)
+    way = ".sparse.to_dense()" if sparse else ".astype(object)"
+    named = "" if series.name is None else f" {series.name!r:.60}"
+    raise SpecError(
+        f"the column{named} is of dtype {dtype}, which HDF5 has no place for: convert it by "
+        f"{way}, or let it be pickled by pickle='allow'"
+    )
 
 
 def _index(writer: Writer, place: Place, value: Any) -> Task:
-    yield _part(writer, place, _axis(value))
+    yield _part(writer, place, _axis(value, writer))
 
 
-def _categorical(writer: Writer, place: Place, value: Any) -> Task:
+def _extension(writer: Writer, place: Place, value: Any) -> Task:
     pandas = optional("pandas", "pandas")
-    yield _part(writer, place, _column(pandas.Series(value)))
+    yield _part(writer, place, _column(pandas.Series(value), writer))
 
 
 def _moment(writer: Writer, place: Place, value: Any) -> Task:
@@ -135,7 +150,8 @@ _CODECS: dict[str, Any] = {
     "Series": _series,
     **dict.fromkeys(("Index", "RangeIndex", "MultiIndex", "DatetimeIndex"), _index),
     **dict.fromkeys(("TimedeltaIndex", "CategoricalIndex", "PeriodIndex"), _index),
-    "Categorical": _categorical,
+    "IntervalIndex": _index,
+    **dict.fromkeys(("Categorical", "IntervalArray"), _extension),
     "Timestamp": _moment,
     "Timedelta": _moment,
     "NAType": _missing,
@@ -154,6 +170,7 @@ def get(reader: Reader, group: Group, sel: Any) -> Task:
     if of not in _MADE:
         raise Hdf5Error("is of an unknown class of pandas")
     parts = yield reader.entries(group)
+    reader.here = group.path
     made = _MADE[of](parts)
     if sel is None:
         return made
@@ -197,7 +214,10 @@ def _made_multi(parts: dict[str, Any]) -> Any:
 
 
 def _made_range(parts: dict[str, Any]) -> Any:
-    return _pandas().RangeIndex(parts["range"], name=parts.get("name"))
+    bounds = parts["range"]
+    if isinstance(bounds, str):  # with types='numpy' values come as they are in the file
+        bounds = range(*map(int, bounds.split()))
+    return _pandas().RangeIndex(bounds, name=parts.get("name"))
 
 
 def _made_categorical(parts: dict[str, Any]) -> Any:
@@ -213,6 +233,12 @@ def _made_zoned(parts: dict[str, Any]) -> Any:
     unit = dtype[len("datetime64[") :].partition(",")[0]
     times = pandas.DatetimeIndex(parts["values"].view(f"M8[{unit}]"), tz="UTC")
     return times.tz_convert(dtype.partition(", ")[2].rstrip("]")).array
+
+
+def _made_intervals(parts: dict[str, Any]) -> Any:
+    arrays = _pandas().arrays
+    closed = str(parts["closed"])
+    return arrays.IntervalArray.from_arrays(parts["left"], parts["right"], closed=closed)
 
 
 def _made_masked(parts: dict[str, Any]) -> Any:
@@ -244,6 +270,7 @@ _MADE: dict[str, Callable[[dict[str, Any]], Any]] = {
     "RangeIndex": _made_range,
     "Categorical": _made_categorical,
     "zoned": _made_zoned,
+    "intervals": _made_intervals,
     "masked": _made_masked,
     "strings": _made_strings,
     "Timestamp": _made_timestamp,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thunderlike.errors import Hdf5Error
 from thunderlike.hdf5 import attributes, links, names, scalars
+
+if TYPE_CHECKING:
+    from thunderlike.hdf5.pickles import Policy
 
 __all__ = ["Group"]
 
@@ -63,7 +66,18 @@ class Group:
             return list(there)
         return [*(name for name in saved if name in there), *(n for n in there if n not in saved)]
 
-    def keys(self) -> dict[str, Any]:
+    def keys(self, policy: Policy) -> dict[str, Any]:
         """Keys that could not be names in the file, by the names they have."""
+        keys = self._spelled_keys
+        return {name: names.key_from_json(spelled, policy) for name, spelled in keys.items()}
+
+    def names_of_texts(self) -> dict[str, str]:
+        """Names in the file of keys that are text but could not be names."""
+        return {key: name for name, key in self._spelled_keys.items() if isinstance(key, str)}
+
+    @property
+    def _spelled_keys(self) -> dict[str, Any]:
         keys = self.known.get("keys", {})
-        return {name: names.key_from_json(spelled) for name, spelled in keys.items()}
+        if not isinstance(keys, dict):
+            raise Hdf5Error("the keys in its metadata are damaged")
+        return keys

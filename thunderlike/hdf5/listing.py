@@ -73,7 +73,11 @@ class _Lister:
                 yield Entry(path, "link", f"link -> {target} [SoftLink]"), None, 0
                 continue
             node = h5o.open(group.id, name.encode("utf-8", "surrogateescape"))
-            yield *self._node(node, path), h5o.get_info(node).addr
+            try:
+                found = self._node(node, path)
+            except ThunderlikeError as error:
+                found = Entry(path, "unreadable", f"unreadable: it {error}"), None
+            yield *found, h5o.get_info(node).addr
 
     def _node(self, node: Any, path: str) -> tuple[Entry, Group | None]:
         if isinstance(node, h5d.DatasetID):
@@ -106,8 +110,8 @@ def _natural(name: str) -> tuple[bool, int, str]:
 
 def _array(node: Any, path: str) -> Entry:
     found = attributes.names_of(node)
-    if "PSEUDOATOM" in found:
-        return Entry(path, "pickled", "pickled [object]")
+    if "PSEUDOATOM" in found or isinstance(node.get_type(), h5t.TypeVlenID):
+        return _rows(node, path, found)
     told = {name: attributes.read(node, name) for name in _TOLD if name in found}
     known = metadata.read(node, found)
     shape, dtype = _described(node, told)
@@ -121,6 +125,23 @@ def _array(node: Any, path: str) -> Entry:
     return Entry(path, name, text, shape, dtype, packed)
 
 
+def _rows(node: Any, path: str, found: list[str]) -> Entry:
+    """Rows of any length: of PyTables a list, or pickles, by what its attributes say."""
+    marks = {name: attributes.read(node, name) for name in _ROWS.intersection(found)}
+    texts = (mark.decode() if isinstance(mark, bytes) else str(mark) for mark in marks.values())
+    kinds = set(texts)
+    shape, kind = datasets.shape_of(node), node.get_type()
+    dtype = next((_ATOMS[k] for k in kinds if k in _ATOMS), None)
+    if dtype is None and "PSEUDOATOM" in found:
+        return Entry(path, "pickled", "pickled [object]")
+    if dtype is None:
+        dtype = _type_name(kind.get_super()) if isinstance(kind, h5t.TypeVlenID) else "object"
+    name = "list" if "VLARRAY" in kinds or "PSEUDOATOM" in found else "array of arrays"
+    return Entry(path, name, f"{name} {shape} [{dtype}]", shape, dtype)
+
+
+_ROWS = {"CLASS", "PSEUDOATOM"}
+_ATOMS = {"vlstring": "ascii", "vlunicode": "unicode"}
 _TOLD = ("strtype", "itemsize", "zeroarray_dtype")
 
 
@@ -153,6 +174,8 @@ def _named(dtype: str) -> str:
 
 
 def _type_name(kind: Any) -> str:
+    while isinstance(kind, h5t.TypeArrayID):
+        kind = kind.get_super()
     if attributes.is_bits(kind):
         return "bool"
     try:
@@ -234,10 +257,45 @@ def _short_array(group: Group, name: str) -> tuple[int, ...]:
 
 def _pandas(group: Group) -> Entry | None:
     name = str(group.known.get("of", ""))
+    if name == "Series" and "values" in group.nodes:
+        count, dtype = _of_column(h5o.open(group.id, b"values"))
+        return Entry(group.path, name, f"{name} ({count},) [{dtype}]", (count,), dtype)
     if name != "DataFrame":
         return None
     columns = sum(1 for entry in group.ordered() if re.fullmatch(r"c\d+", entry))
-    return Entry(group.path, name, f"{name} ({columns} columns)")
+    rows = next((n for n in ("c0", "index") if n in group.nodes), None)
+    shape = (0 if rows is None else _of_column(h5o.open(group.id, rows.encode()))[0], columns)
+    return Entry(group.path, name, f"{name} {shape}", shape)
+
+
+def _of_column(node: Any) -> tuple[int, str]:
+    """How many values a column or an index has, and of what dtype."""
+    if isinstance(node, h5d.DatasetID):
+        found = attributes.names_of(node)
+        told = {name: attributes.read(node, name) for name in _TOLD if name in found}
+        shape, dtype = _described(node, told)
+        return (shape[0] if shape else 1), dtype
+    there, names = attributes.names_of(node), links.names_of(node)
+    if "range" in there:
+        return len(range(*map(int, str(attributes.read(node, "range")).split()))), "int64"
+    items = sum(1 for name in (*there, *names) if re.fullmatch(r"i\d+", name))
+    if items:  # a short list: each item is an entry
+        return items, "object"
+    part = next((name for name in _COLUMN_PARTS if name in names), None)
+    if part is None:
+        return 0, "object"
+    count, dtype = _of_column(h5o.open(node, part.encode()))
+    return count, _COLUMN_PARTS[part] or dtype
+
+
+# What the values of a column are in, and what they are where the array does not say it.
+_COLUMN_PARTS = {
+    "texts": "unicode",
+    "data": "",
+    "values": "",
+    "codes": "category",
+    "left": "interval",
+}
 
 
 def _either(group: Group) -> Entry | None:

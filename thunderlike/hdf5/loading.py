@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from h5py import h5g
 
 from thunderlike.config import current
-from thunderlike.errors import GroupMissing, SpecError
+from thunderlike.errors import GroupMissing, SpecError, WrongType, printable
 from thunderlike.hdf5 import files, links
 from thunderlike.hdf5.walking import run
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["load", "opened"]
 
 _UNPACK = "DEEPDISH_IO_DEEPDISH_IO_UNPACK"
+_MOST_NAMED = 30
 
 
 def load(
@@ -33,13 +35,42 @@ def load(
     unpack: bool,
 ) -> Any:
     """Read one value, or a tuple of them."""
+    if not (group is None or isinstance(group, str)):
+        group = _names(group)
     with files.reading(path) as file, files.located(lambda: f"{path}: {reader.here}"):
         reader.root = h5g.open(file, b"/")
         if group is None:
-            return _whole(reader, sel, unpack=unpack)
-        if isinstance(group, str):
-            return _entry(reader, group, sel)
-        return tuple(_entry(reader, name, sel) for name in group)
+            found = _whole(reader, sel, unpack=unpack)
+        elif isinstance(group, str):
+            found = _entry(reader, group, sel)
+        else:
+            found = tuple(_entry(reader, name, sel) for name in group)
+    if reader.left_out:
+        warnings.warn(_left_out(str(path), reader.left_out), stacklevel=3)
+    return found
+
+
+def _names(group: Any) -> list[str]:
+    try:
+        names = list(group)
+    except TypeError:
+        names = [group]
+    if wrong := [name for name in names if not isinstance(name, str)]:
+        raise WrongType(
+            f"group is the path of an entry, such as '/x', or several of them, not {wrong[0]!r:.60}"
+        )
+    return names
+
+
+def _left_out(path: str, entries: dict[str, str]) -> str:
+    """Name entries that have no value here, with the reason of each."""
+    shown = [f"{printable(name)} ({printable(why)})" for name, why in entries.items()]
+    more = f" and {len(shown) - _MOST_NAMED} more" if len(shown) > _MOST_NAMED else ""
+    entry = "entry" if len(shown) == 1 else "entries"
+    return (
+        f"{printable(path)}: left out {len(shown)} {entry} that cannot be read: "
+        f"{', '.join(shown[:_MOST_NAMED])}{more}"
+    )
 
 
 def _whole(reader: Reader, sel: Any, *, unpack: bool) -> Any:
@@ -100,8 +131,7 @@ def _name(reader: Reader, group: Group, part: str) -> str:
     """What a key is called in the file; GroupMissing with the names that are there."""
     reader.here = links.join(group.path, part)
     there = {*group.nodes, *group.scalars}
-    named = {key: name for name, key in group.keys().items() if isinstance(key, str)}
-    name = named.get(part, part)
+    name = group.names_of_texts().get(part, part)
     if name not in there:
         known = ", ".join(sorted(there)[:8]) or "nothing"
         raise GroupMissing(f"there is no such entry; {group.path} holds {known}")

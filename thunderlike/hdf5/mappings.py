@@ -60,8 +60,8 @@ def put_dataclass(writer: Writer, place: Place, value: Any) -> Task:
 def get_dict(reader: Reader, group: Group, address: int, _sel: Any) -> Task:
     """Read a dictionary; it is known before its entries are, for they may hold it."""
     found = reader.early(address, _empty(group.known))
-    keys = group.keys()
-    values = yield reader.entries(group)
+    keys = group.keys(reader.pickle)
+    values = yield reader.readable_entries(group)
     reader.fill(values, lambda name, value: _store(found, keys.get(name, name), name, value))
     return found
 
@@ -89,8 +89,8 @@ _FACTORIES: dict[str, Any] = {
 def get_namespace(reader: Reader, group: Group, address: int, _sel: Any) -> Task:
     """Read a namespace."""
     found = reader.early(address, SimpleNamespace())
-    keys = group.keys()
-    values = yield reader.entries(group)
+    keys = group.keys(reader.pickle)
+    values = yield reader.readable_entries(group)
     reader.fill(values, lambda name, value: setattr(found, keys.get(name, name), value))
     return found
 
@@ -101,8 +101,8 @@ def get_dataclass(reader: Reader, group: Group, address: int, sel: Any) -> Task:
     if kind is None:
         return (yield get_dict(reader, group, address, sel))
     found = reader.early(address, object.__new__(kind))
-    keys = group.keys()
-    values = yield reader.entries(group)
+    keys = group.keys(reader.pickle)
+    values = yield reader.readable_entries(group)
     # As pickle does: what was saved is restored, not computed again.
     reader.fill(values, lambda name, v: object.__setattr__(found, keys.get(name, name), v))
     return found

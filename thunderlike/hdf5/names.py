@@ -5,13 +5,19 @@ The true key stands in the metadata of the group. Other readers see the other na
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import TYPE_CHECKING, Any
 
-from thunderlike.errors import SpecError
+import numpy as np
+
+from thunderlike.errors import Hdf5Error, SpecError
+from thunderlike.hdf5 import pickles, scalars
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from thunderlike.hdf5.pickles import Policy
 
 __all__ = ["HIDDEN", "SYSTEM", "entry_names", "key_from_json", "key_to_json"]
 
@@ -56,13 +62,18 @@ def _free(name: str, taken: dict[str, Any]) -> str:
     return free
 
 
-def key_to_json(key: Any) -> Any:
-    """Spell a key as JSON.
+def key_to_json(key: Any, *, pickle: bool = False) -> Any:
+    """Spell a key as JSON; numpy's scalars as Python's, to which they are equal.
+
+    Parameters
+    ----------
+    pickle : bool
+        Pickle keys that nothing else can be made of.
 
     Raises
     ------
     SpecError
-        For a key of another type than str, int, float, bool, None, bytes, or a tuple of them.
+        For such a key when it may not be pickled.
 
     Examples
     --------
@@ -72,17 +83,35 @@ def key_to_json(key: Any) -> Any:
     kind = type(key)
     if kind is str or key is None:
         return key
-    if kind is tuple:
-        return ["tuple", [key_to_json(part) for part in key]]
     if kind in _SPELLED:
         return [kind.__name__, _SPELLED[kind](key)]
+    if kind is tuple:
+        return ["tuple", [key_to_json(part, pickle=pickle) for part in key]]
+    if kind is frozenset:  # in an order of its own: equal data are equal bytes
+        return ["frozenset", sorted((key_to_json(part, pickle=pickle) for part in key), key=repr)]
+    if isinstance(key, np.bool_ | np.number | np.str_ | np.bytes_) and type(key.item()) in _PLAIN:
+        return key_to_json(key.item(), pickle=pickle)
+    stored = scalars.encode(key) if kind.__module__ in _WITH_CODES else None
+    if stored is not None and isinstance(stored[0], str):
+        return ["scalar", stored[1], stored[0]]
+    if pickle:
+        return ["pickle", base64.b64encode(pickles.dumps(key)).decode("ascii")]
     raise SpecError(
-        f"a key is str, int, float, bool, None, bytes or a tuple of them, not {kind.__name__}"
+        f"the key {key!r:.60} is a {kind.__name__}; keys are text, numbers, bytes, None, dates, "
+        "paths, or tuples and frozensets of them: convert it, or let it be pickled by "
+        "pickle='allow'"
     )
 
 
-def key_from_json(spelled: Any) -> Any:
-    """Read a key that :func:`key_to_json` spelled.
+def key_from_json(spelled: Any, policy: Policy = "refuse") -> Any:
+    """Read a key that :func:`key_to_json` spelled; `policy` says what a pickled one may do.
+
+    Raises
+    ------
+    Refused
+        For a pickled key that asks for what the policy does not allow.
+    Hdf5Error
+        For what is not a key.
 
     Examples
     --------
@@ -91,10 +120,22 @@ def key_from_json(spelled: Any) -> Any:
     """
     if spelled is None or isinstance(spelled, str):
         return spelled
-    kind, text = spelled
-    if kind == "tuple":
-        return tuple(key_from_json(part) for part in text)
-    return _READ[kind](text)
+    try:
+        kind, *rest = spelled
+        if kind in ("tuple", "frozenset"):
+            parts = [key_from_json(part, policy) for part in rest[0]]
+            return tuple(parts) if kind == "tuple" else frozenset(parts)
+        if kind == "scalar":
+            return scalars.decode(np.str_(rest[1]), str(rest[0]), {})
+        if kind == "pickle":
+            found = pickles.loads(base64.b64decode(rest[0]), policy)
+            hash(found)
+            return found
+        return _READ[kind](rest[0])
+    except (KeyError, TypeError, IndexError, ValueError, OverflowError) as error:
+        if isinstance(error, Hdf5Error):
+            raise
+        raise Hdf5Error(f"says a key that cannot be read: {spelled!r:.60}") from error
 
 
 _SPELLED: dict[type, Any] = {
@@ -102,10 +143,14 @@ _SPELLED: dict[type, Any] = {
     int: hex,
     float: float.hex,
     bytes: bytes.hex,
+    complex: lambda key: [key.real.hex(), key.imag.hex()],
 }
+_PLAIN = {*_SPELLED, str}
+_WITH_CODES = {"datetime", "decimal", "uuid", "pathlib", "pathlib._local", "builtins"}
 _READ: dict[str, Any] = {
     "bool": "True".__eq__,
     "int": lambda text: int(text, 16),
     "float": float.fromhex,
     "bytes": bytes.fromhex,
+    "complex": lambda parts: complex(*map(float.fromhex, parts)),
 }

@@ -78,16 +78,19 @@ class SaveableRegistry(Saveable, NamedRegistry):
     """
 
     REGISTRY: ClassVar[dict[str, type]] = {}
-    _own_registry: ClassVar[bool] = True
+    _begins_hierarchies: ClassVar[bool] = True
 
     @classmethod
     def load(cls, path: AnyPath | None) -> Self:
-        """Make one of the class whose name is in the file."""
+        """Make one of the class whose name is in the file.
+
+        Where no class of the hierarchy is registered, an entry ``'name'`` is one like others.
+        """
         if path is None:
             return cls.load_from_dict({})
         d = load(path)
         name = str(d.get("name", "noname"))
-        kind = cls if name == "noname" else cls.getclass(name)
+        kind = cls if name == "noname" or not cls.REGISTRY else cls.getclass(name)
         return kind.load_from_dict(d)
 
     def save(self, path: AnyPath) -> None:

@@ -91,7 +91,7 @@ def _replace(writer: Writer, place: Place, root: Any, data: dict[Any, Any]) -> N
         current().hdf5_depth,
     )
     metadata.delete(root)
-    keys = {n: names.key_to_json(k) for n, k in named.items() if n != k}
+    keys = {n: names.key_to_json(k, pickle=writer.pickle) for n, k in named.items() if n != k}
     kept = {name: v for name, v in known.get("values", {}).items() if name not in named}
     writer.known(root, {
         **known,

@@ -11,7 +11,7 @@ import enum
 import uuid
 import zoneinfo
 from decimal import Decimal
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,7 +45,9 @@ def encode(value: Any) -> tuple[Any, str] | None:
     if isinstance(value, np.ndarray):
         return _zero_d(value) if kind is np.ndarray and not value.ndim else None
     if isinstance(value, PurePath):
-        return _if_fits(str(value), "path")
+        # A pure path of the other system does not come back as one of this.
+        own = isinstance(value, type(Path()))
+        return _if_fits(str(value), "path" if own else f"purepath:{type(value).__name__}")
     bases: tuple[Any, ...] = (bool, int, float, complex, str, bytes)
     base = next((base for base in bases if isinstance(value, base)), None)
     # Of a subclass Python does not say how to make it anew.
@@ -248,6 +250,7 @@ def _from_text(read: Callable[[str], Any]) -> Callable[[Any, str, Any], Any]:
     return _exactly(lambda stored: read(str(stored)), "U")
 
 
+_PURE_PATHS = {kind.__name__: kind for kind in (PurePosixPath, PureWindowsPath)}
 _READ: dict[str, Callable[[Any, str, Any], Any]] = {
     "numpy": lambda stored, _rest, _classes: stored,
     "array": _read_array,
@@ -262,6 +265,7 @@ _READ: dict[str, Callable[[Any, str, Any], Any]] = {
     "bytes": _exactly(bytes, "S"),
     "big": _from_text(lambda text: int(text, 16)),
     "path": _from_text(Path),
+    "purepath": lambda stored, kind, _: _PURE_PATHS[kind](str(stored)),
     "date": _from_text(dt.date.fromisoformat),
     "time": _from_text(dt.time.fromisoformat),
     "timedelta": _from_text(lambda text: dt.timedelta(*map(int, text.split()))),

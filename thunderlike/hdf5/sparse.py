@@ -67,6 +67,8 @@ def get(reader: Reader, group: Group, sel: Any) -> Task:
     reader.here = group.path
     kind = "array" if group.known.get("array") else "matrix"
     shape = tuple(int(n) for n in parts["shape"])
+    if len(shape) != 2:
+        kind = "array"  # a matrix has two axes, whatever the metadata say or miss
     made = getattr(scipy.sparse, f"{kept}_{kind}")
     _check(parts, shape, kept)
     value = made(_arguments(parts, kept, len(shape)), shape=shape)

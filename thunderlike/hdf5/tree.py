@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from thunderlike.errors import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -95,6 +97,19 @@ class Tree:
         return "\n".join(Drawing(**options).lines(self))
 
 
+def _starred(path: str) -> str:
+    """Mark the one entry that `load` gives in place of the file."""
+    return printable(path) + ("*" if path == "/data" else "")
+
+
+def _cut(name: str, length: int) -> str:
+    """Shorten a path at its end; in a narrow column at its start, where all paths are alike."""
+    if len(name) <= length:
+        return name
+    kept = max(1, length - 3)
+    return f"{name[:kept]}..." if length >= _NARROWEST - 2 else f"...{name[-kept:]}"
+
+
 @dataclass
 class Drawing:
     """How a tree becomes lines.
@@ -125,13 +140,11 @@ class Drawing:
     def lines(self, tree: Tree) -> Iterator[str]:
         """Return the lines, one for each entry that is shown."""
         rows = list(self._rows(tree))
-        star = "*" if tree.starred else ""
-        longest = max((len(path + star) + 1 for path, _ in rows), default=0)
+        named = [(_starred(path) if tree.starred else printable(path), text) for path, text in rows]
+        longest = max((len(name) + 2 for name, _ in named), default=0)
         width = self.width or min(max(longest, _NARROWEST), _WIDEST)
-        for path, text in rows:
-            name = path + star
-            name = name if len(name) < width else name[: max(0, width - 4)] + "..."
-            yield f"{name:<{width - 1}}{text}" if path else f"{'':<{width - 1}}{text}"
+        for name, text in named:
+            yield f"{_cut(name, width - 2):<{width - 1}}{printable(text)}"
         if self.pattern:
             hidden = sum(1 for entry in tree if not re.search(self.pattern, entry.path))
             yield f"Filtered on: {self.pattern} ({hidden} rows omitted)"

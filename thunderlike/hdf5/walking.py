@@ -41,14 +41,23 @@ def run(task: Task, depth: int) -> Any:
     >>> run(total([1, [2, [3, 4]]]), depth=3)
     10
     """
-    waiting, result = [task], None
+    waiting: list[Task] = [task]
+    result: Any = None
+    failure: Exception | None = None
     while waiting:
         try:
-            waiting.append(waiting[-1].send(result))
-            result = None
+            top = waiting[-1]
+            asked = top.send(result) if failure is None else top.throw(failure)
+            waiting.append(asked)
+            result = failure = None
         except StopIteration as done:
             waiting.pop()
-            result = done.value
+            result, failure = done.value, None
+        except Exception as error:
+            waiting.pop()
+            failure = error  # raised in the task that asked for it, as a call would
+            if not waiting:
+                raise
         if len(waiting) > _TASKS * depth:
             raise SpecError(
                 f"nested more than {depth} deep; tl.config(hdf5_depth=...) allows for more"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from thunderlike.errors import SpecError
+from thunderlike.errors import SpecError, WrongType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "also_named",
     "apply_once",
     "aslice",
     "bytesize",
@@ -27,10 +29,36 @@ __all__ = [
     "tupled_argmax",
 ]
 
+Function = TypeVar("Function", bound="Callable[..., Any]")
+
+
+def also_named(**names: str) -> Callable[[Function], Function]:
+    """Let arguments be given by an older name as well, ``old="new"``.
+
+    Examples
+    --------
+    >>> @also_named(array="a")
+    ... def first(a):
+    ...     return a[0]
+    >>> first(a=[1, 2]), first(array=[1, 2])
+    (1, 1)
+    """
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            return function(*args, **{names.get(name, name): v for name, v in kwargs.items()})
+
+        return cast("Function", called)
+
+    return decorate
+
+
 aslice = np.s_  # `aslice[::2, 0]` is the index that is written in it
 
 
-def bytesize(array: Any) -> int:
+@also_named(array="arr")
+def bytesize(arr: Any) -> int:
     """Bytes of all elements, of anything with a shape and a dtype; nothing is computed.
 
     Examples
@@ -38,7 +66,9 @@ def bytesize(array: Any) -> int:
     >>> bytesize(np.zeros((3, 4), "int16"))
     24
     """
-    return math.prod(array.shape) * np.dtype(array.dtype).itemsize
+    if not (hasattr(arr, "shape") and hasattr(arr, "dtype")):
+        raise WrongType(f"a {type(arr).__name__} has no shape and dtype: convert it by np.asarray")
+    return math.prod(arr.shape) * np.dtype(arr.dtype).itemsize
 
 
 def humanize_bytesize(n: float) -> str:
@@ -53,7 +83,8 @@ def humanize_bytesize(n: float) -> str:
     return f"{n / 1024**power:.4g} {('B', 'KB', 'MB', 'GB', 'TB', 'PB', 'EB')[power]}"
 
 
-def memsize(array: Any) -> str:
+@also_named(array="arr")
+def memsize(arr: Any) -> str:
     """Spell the bytes of all elements.
 
     Examples
@@ -61,15 +92,16 @@ def memsize(array: Any) -> str:
     >>> memsize(np.zeros((1024, 1024)))
     '8 MB'
     """
-    return humanize_bytesize(bytesize(array))
+    return humanize_bytesize(bytesize(arr))
 
 
-def span(array: Any) -> tuple[Any, Any]:
+@also_named(array="arr")
+def span(arr: Any) -> tuple[Any, Any]:
     """Return minimum and maximum; NaN where there is any.
 
     Parameters
     ----------
-    array : array_like, Images, Series or a sparse matrix
+    arr : array_like, Images, Series or a sparse matrix
         What has a minimum of its own finds it where it is: of Images on Spark only one record comes
         here.
 
@@ -87,15 +119,16 @@ def span(array: Any) -> tuple[Any, Any]:
     >>> span([3, -1, 2])
     (np.int64(-1), np.int64(3))
     """
-    values = array if hasattr(array, "min") and hasattr(array, "max") else np.asarray(array)
+    values = arr if hasattr(arr, "min") and hasattr(arr, "max") else np.asarray(arr)
     if not math.prod(values.shape):
         raise SpecError(f"there is no smallest of no elements, shape {values.shape}")
     return np.asarray(values.min()).min(), np.asarray(values.max()).max()
 
 
+@also_named(array="arr")
 def apply_once(
     func: Callable[[NDArray[Any]], Any],
-    array: ArrayLike,
+    arr: ArrayLike,
     axes: int | Sequence[int],
     keepdims: bool = True,
 ) -> NDArray[Any]:
@@ -105,7 +138,7 @@ def apply_once(
     ----------
     func : callable
         From an array of one axis to a number.
-    array : array_like
+    arr : array_like
     axes : int or sequence of int
         At least one, none twice.
     keepdims : bool
@@ -122,7 +155,7 @@ def apply_once(
     >>> bool(np.allclose(apply_once(np.std, x, (0, 2), keepdims=False), x.std(axis=(0, 2))))
     True
     """
-    values = np.asarray(array)
+    values = np.asarray(arr)
     try:
         chosen = sorted(normalize_axis_tuple(axes, values.ndim))
     except ValueError as error:
@@ -135,7 +168,8 @@ def apply_once(
     return np.expand_dims(found, tuple(chosen)) if keepdims else found
 
 
-def tupled_argmax(array: ArrayLike) -> tuple[int, ...]:
+@also_named(array="a")
+def tupled_argmax(a: ArrayLike) -> tuple[int, ...]:
     """Return where the first maximum is, one position for each axis.
 
     Raises
@@ -148,7 +182,7 @@ def tupled_argmax(array: ArrayLike) -> tuple[int, ...]:
     >>> tupled_argmax([[1, 5], [9, 2]])
     (1, 0)
     """
-    values = np.asarray(array)
+    values = np.asarray(a)
     if not values.size:
         raise SpecError(f"there is no largest of no elements, shape {values.shape}")
     return tuple(int(i) for i in np.unravel_index(np.argmax(values), values.shape))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.errors import SpecError
+from thunderlike.util.arrays import also_named
 from thunderlike.util.imagefiles import load, load_raw, save
 from thunderlike.util.resizing import resize, resize_by_factor
 
@@ -231,7 +232,8 @@ def integrate(ii: NDArray[Any], r0: Any, c0: Any, r1: Any, c1: Any) -> Any:
     return sums[r1 + 1, c1 + 1] - sums[r0, c1 + 1] - sums[r1 + 1, c0] + sums[r0, c0]
 
 
-def offset(img: NDArray[Any], shift: tuple[int, int], fill_value: Any = 0) -> NDArray[Any]:
+@also_named(shift="offset")
+def offset(img: NDArray[Any], offset: tuple[int, int], fill_value: Any = 0) -> NDArray[Any]:
     """Move an image down and to the right, by negative numbers up and left, and fill the gap.
 
     Examples
@@ -241,10 +243,10 @@ def offset(img: NDArray[Any], shift: tuple[int, int], fill_value: Any = 0) -> ND
     """
     moved = np.full_like(img, fill_value)
     ours = tuple(
-        slice(max(0, s), max(0, n + min(0, s))) for s, n in zip(shift, img.shape, strict=False)
+        slice(max(0, s), max(0, n + min(0, s))) for s, n in zip(offset, img.shape, strict=False)
     )
     theirs = tuple(
-        slice(max(0, -s), max(0, n - max(0, s))) for s, n in zip(shift, img.shape, strict=False)
+        slice(max(0, -s), max(0, n - max(0, s))) for s, n in zip(offset, img.shape, strict=False)
     )
     moved[ours] = img[theirs]
     return moved

@@ -17,58 +17,70 @@ Kind = TypeVar("Kind", bound=type)
 class NamedRegistry:
     """A base whose subclasses register under names, and are found and made by them.
 
-    Each direct subclass has a registry of its own, which those below it share.
+    A class is found through the class it was registered with, its bases and its own ancestors,
+    up to `NamedRegistry`. Each direct subclass has a registry of its own, which those below it
+    share: two hierarchies may use one name, and the common base finds the later of the two.
 
     Examples
     --------
     >>> class Filter(NamedRegistry): ...
     >>> @Filter.register("mean")
     ... class Mean(Filter): ...
-    >>> Filter.construct("mean").name, Filter.getclass("mean") is Mean
+    >>> Filter.construct("mean").name, NamedRegistry.getclass("mean") is Mean
     ('mean', True)
     """
 
     REGISTRY: ClassVar[dict[str, type]] = {}
     _name: ClassVar[str] = "noname"
+    _begins_hierarchies: ClassVar[bool] = True
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "_own_registry" in vars(_parent(cls)):
+        if "_begins_hierarchies" in vars(cls.__mro__[1]):
             cls.REGISTRY = {}
-        cls._name = "noname"  # not that of a registered parent
-
-    _own_registry: ClassVar[bool] = True
 
     @property
     def name(self) -> str:
-        """What its class is registered as; ``'noname'`` for none."""
+        """Name its class, or the nearest base of it, is registered as; ``'noname'`` for none."""
         return type(self)._name
 
     @classmethod
-    def root(cls, base: Kind) -> Kind:
-        """Decorate a class to give it a registry of its own."""
-        base.REGISTRY = {}  # type: ignore[attr-defined]
-        return base
+    def root(cls, reg_cls: Kind) -> Kind:
+        """Decorate a class to give it a registry of its own, apart from those of its bases."""
+        reg_cls.REGISTRY = {}  # type: ignore[attr-defined]
+        reg_cls._is_root = True  # type: ignore[attr-defined]
+        return reg_cls
 
     @classmethod
     def register(cls, name: str, *, replace: bool = False) -> Callable[[Kind], Kind]:
         """Decorate a subclass to register it.
 
+        Parameters
+        ----------
+        name : str
+        replace : bool
+            Take the name from another class. A class of the same name is replaced in any case: it
+            is a new version of it, from a notebook cell or a module that ran again.
+
         Raises
         ------
         WrongType
-            For a class that is no subclass.
+            For a class that is not a subclass.
         SpecError
-            For a name that another class has, unless it is to be replaced.
+            For a name that another class of the hierarchy has.
         """
 
         def add(new: Kind) -> Kind:
-            if not issubclass(new, cls):
-                raise WrongType(f"{new.__name__} is no subclass of {cls.__name__}")
-            taken = cls.REGISTRY.get(name, new)
-            if taken is not new and not replace:
+            if not (isinstance(new, type) and issubclass(new, cls)):
+                raise WrongType(f"{new!r:.60} is not a subclass of {cls.__name__}")
+            taken = getattr(new, "REGISTRY", {}).get(name, new)
+            if taken.__name__ != new.__name__ and not replace:
                 raise SpecError(f"the name {name!r} is taken by {taken.__name__}; replace=True")
-            cls.REGISTRY[name] = new
+            for base in new.__mro__:
+                if "REGISTRY" in vars(base):
+                    base.REGISTRY[name] = new  # type: ignore[attr-defined]
+                if "_is_root" in vars(base):
+                    break
             new._name = name
             return new
 
@@ -93,7 +105,3 @@ class NamedRegistry:
     def registry(cls) -> dict[str, type]:
         """Return the classes by name."""
         return cls.REGISTRY
-
-
-def _parent(cls: type) -> type:
-    return cls.__mro__[1]

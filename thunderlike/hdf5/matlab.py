@@ -1,0 +1,108 @@
+"""What MATLAB keeps in an HDF5 array that HDF5 has no type for: text, truths, empties, cells.
+
+Axes stay as they are in the file: MATLAB counts them from the fastest on, so that an array of size
+``m x n`` there has shape ``(n, m)`` here.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from h5py import h5r, h5s, h5t
+
+from thunderlike.errors import Hdf5Error, SpecError, Unreadable
+from thunderlike.formats.hdf5guard import check_inside
+from thunderlike.hdf5 import attributes
+
+if TYPE_CHECKING:
+    from h5py.h5d import DatasetID
+    from h5py.h5g import GroupID
+    from numpy.typing import NDArray
+
+__all__ = ["CLASS", "HEAPS", "cells", "decode", "target"]
+
+CLASS = "MATLAB_class"
+HEAPS = ("#refs#", "#subsystem#")  # groups of the root: what cells and objects refer to
+_EMPTY, _OBJECT = "MATLAB_empty", "MATLAB_object_decode"
+_MOST_AXES = 64
+_DTYPES = {
+    **{f"{kind}{n}": np.dtype(f"{kind}{n}") for kind in ("int", "uint") for n in (8, 16, 32, 64)},
+    "double": np.dtype(np.float64),
+    "single": np.dtype(np.float32),
+    "logical": np.dtype(bool),
+    "char": np.dtype("U1"),
+}
+
+
+def decode(dataset: DatasetID, names: list[str], array: NDArray[Any], sel: Any) -> Any:
+    """Turn the array that was read into what MATLAB has: bool, text, complex or an empty array.
+
+    Parameters
+    ----------
+    names : list of str
+        Of its attributes.
+    array : ndarray
+        Its values, or the part of them that `sel` names.
+    """
+    kind = _class_of(dataset)
+    if _OBJECT in names and kind not in _DTYPES:
+        raise Unreadable(f"is a MATLAB object of class {kind!r:.40}, which is not read")
+    if _EMPTY in names and np.any(attributes.read(dataset, _EMPTY)):
+        return _empty(np.asarray(array), kind, sel)
+    if kind == "logical" and array.dtype.kind in "iu":
+        return array.astype(bool)
+    if kind == "char" and array.dtype.kind == "u":
+        return _text(array, sel)
+    if array.dtype.names == ("real", "imag"):
+        return array["real"] + 1j * array["imag"]
+    return array
+
+
+def cells(dataset: DatasetID) -> NDArray[Any] | None:
+    """Return the references of a cell array, or of a field of an array of structs; else None."""
+    kind = dataset.get_type()
+    if not isinstance(kind, h5t.TypeReferenceID):
+        return None
+    check_inside(dataset)
+    if not kind.equal(h5t.STD_REF_OBJ):  # others may lead to other files
+        return None
+    references = np.empty(dataset.shape, dataset.dtype)
+    if references.size:
+        dataset.read(h5s.ALL, h5s.ALL, references)
+    return references
+
+
+def target(reference: Any, root: GroupID) -> tuple[Any, str] | None:
+    """Open what a reference leads to, in the same file, with its path; None for nothing."""
+    if not isinstance(reference, h5r.Reference) or not reference:
+        return None
+    path = h5r.get_name(reference, root)
+    return h5r.dereference(reference, root), (path or b"").decode("utf-8", "surrogateescape")
+
+
+def _class_of(dataset: DatasetID) -> str:
+    stored = attributes.read(dataset, CLASS)
+    return stored.decode("ascii", "replace") if isinstance(stored, bytes) else str(stored)
+
+
+def _empty(sizes: NDArray[Any], kind: str, sel: Any) -> Any:
+    """An array without elements: its values are the size that MATLAB shows."""
+    shape = tuple(int(n) for n in sizes.ravel()[::-1])
+    if sel is not None:
+        raise SpecError("is empty: there is no part of it for sel to take")
+    if len(shape) > _MOST_AXES or 0 not in shape or min(shape) < 0:
+        raise Hdf5Error(f"is marked as empty but announces the shape {shape!r:.60}")
+    if kind == "char":
+        return np.str_()
+    return np.empty(shape, _DTYPES.get(kind, np.dtype(object)))
+
+
+def _text(codes: NDArray[Any], sel: Any) -> Any:
+    """One row of characters is a text, several are an array of texts; UTF-16, as MATLAB has it."""
+    if sel is not None:
+        raise SpecError("is text: sel takes parts of arrays")
+    rows = codes.astype("<u2").reshape(-1, math.prod(codes.shape[1:])).T
+    texts = [row.tobytes().decode("utf-16-le", "replace") for row in rows]
+    return np.str_(texts[0]) if len(texts) == 1 else np.array(texts)
