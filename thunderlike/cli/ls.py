@@ -8,13 +8,13 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from thunderlike._text import printable
 from thunderlike._version import __version__
 from thunderlike.errors import (
     GroupMissing,
     MissingExtra,
     SpecError,
     ThunderlikeError,
-    printable,
 )
 
 if TYPE_CHECKING:

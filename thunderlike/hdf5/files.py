@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from h5py import h5f, h5fd, h5p
 
 from thunderlike import storage
+from thunderlike._text import printable
 from thunderlike.errors import (
     Hdf5Error,
     NotFound,
     StorageError,
     ThunderlikeError,
-    printable,
 )
 from thunderlike.formats.hdf5 import looks_like
 from thunderlike.hdf5 import attributes, filters

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from h5py import h5g
 
+from thunderlike._text import printable
 from thunderlike.config import current
-from thunderlike.errors import GroupMissing, SpecError, WrongType, printable
+from thunderlike.errors import GroupMissing, SpecError, WrongType
 from thunderlike.hdf5 import files, links
 from thunderlike.hdf5.walking import run
 

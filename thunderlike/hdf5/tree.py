@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from thunderlike.errors import printable
+from thunderlike._text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
