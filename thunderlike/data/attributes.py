@@ -11,7 +11,7 @@ __all__ = ["surviving"]
 
 # What speaks of each record, and what of the shape of one.
 _OF_ALL = ("axes", "axes_shape", "frame_times", "ome", "imagej")
-_OF_ONE = ("pixel_size",)
+_OF_ONE = ("pixel_size", "orientation")
 
 
 def surviving(attrs: Mapping[str, Any], *, same_count: bool, same_shape: bool) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import warnings
 from abc import ABC, abstractmethod
 from bisect import bisect_right
@@ -15,7 +16,7 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike.engines.base import Spec
-from thunderlike.errors import FormatError, MissingExtra, NotFound, SpecError
+from thunderlike.errors import BadIndex, FormatError, MissingExtra, NotFound, SpecError
 from thunderlike.formats import raw
 from thunderlike.formats.base import read_into
 from thunderlike.formats.metadata import boundary, of_file
@@ -26,8 +27,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from thunderlike.engines.base import Array
+    from thunderlike.storage import AnyCredentials, AnyPaths, Entry
 
-__all__ = ["FileSource", "Loader", "Packed", "alike", "described", "naming", "told", "untold"]
+__all__ = [
+    "FileSource",
+    "Loader",
+    "Packed",
+    "alike",
+    "described",
+    "listed",
+    "naming",
+    "told",
+    "untold",
+]
 
 
 class Loader(ABC):
@@ -72,6 +84,8 @@ class FileSource:
         A part of a file costs as much as all of it.
     step : int
         Records that stand together in a file, so that a part of them costs as much as all.
+    skipped : int
+        Records of the first file that go before those.
     """
 
     spec: Spec
@@ -82,6 +96,7 @@ class FileSource:
     step: int = 1
     # What only this process sees goes to the workers along with the task.
     carried: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    skipped: int = 0
 
     @property
     def cuts(self) -> tuple[int, ...] | None:
@@ -90,6 +105,9 @@ class FileSource:
             return self.edges
         if self.step == 1:
             return None
+        if self.skipped:
+            begin = -self.skipped % self.step or self.step
+            return (0, *range(begin, self.edges[-1], self.step), self.edges[-1])
         steps = (range(a, b, self.step) for a, b in itertools.pairwise(self.edges))
         return (*itertools.chain.from_iterable(steps), self.edges[-1])
 
@@ -100,12 +118,12 @@ class FileSource:
         The map is private: what is written into it does not reach the file.
         """
         found = self.load.mapped(self.paths[0]) if len(self.paths) == 1 else None
-        if found is not None and len(found) < self.spec.count:
+        first, last = self.skipped, self.skipped + self.spec.count
+        if found is not None and len(found) < last:
             raise FormatError(
-                f"{self.paths[0]}: cut short: it holds {len(found)} whole records of "
-                f"{self.spec.count}"
+                f"{self.paths[0]}: cut short: it holds {len(found)} whole records of {last}"
             )
-        return None if found is None else found[: self.spec.count]
+        return None if found is None else found[first:last]
 
     @property
     def threads(self) -> int | None:
@@ -129,6 +147,25 @@ class FileSource:
         spec = Spec(edges[-1], shape, np.dtype(dtype))
         return cls(spec, tuple(paths), edges, load, whole, step)
 
+    def records(self, chosen: slice) -> FileSource:
+        """Take some of the records of a single file.
+
+        Raises
+        ------
+        SpecError
+            When that leaves none.
+        """
+        rows = range(self.spec.count)[chosen]
+        if len(rows) == self.spec.count:
+            return self
+        if not rows:
+            raise SpecError(
+                f"{self.paths[0]}: start={chosen.start}, stop={chosen.stop} leave none of its "
+                f"{self.spec.count} records"
+            )
+        spec = replace(self.spec, count=len(rows))
+        return replace(self, spec=spec, edges=(0, len(rows)), skipped=rows.start)
+
     def read(self, start: int, stop: int, out: Array) -> None:
         """Read file by file; from where answers take a journey, several files at once."""
         for path, data in self.carried.items():
@@ -136,7 +173,7 @@ class FileSource:
 
         def fill(piece: tuple[int, int, int]) -> None:
             number, first, last = piece
-            path, origin = self.paths[number], self.edges[number]
+            path, origin = self.paths[number], self.edges[number] - self.skipped
             with naming(path):
                 part = out[first - start : last - start]
                 self.load.read(path, first - origin, last - origin, part)
@@ -159,7 +196,7 @@ class FileSource:
         last = bisect_right(self.edges, stop - 1)
         paths, edges = self.paths[first:last], self.edges[first : last + 1]
         wanted = {
-            path: (max(start, a) - a, min(stop, b) - a)
+            path: (max(start, a) - a + self.skipped, min(stop, b) - a + self.skipped)
             for path, (a, b) in zip(paths, itertools.pairwise(edges), strict=True)
         }
         load = self.load.part(wanted) if len(wanted) == len(paths) else self.load
@@ -212,6 +249,30 @@ class Packed(Loader):
         return np.memmap(file, self.stored, "c", begin, (count, *self.shape)).view(np.ndarray)
 
 
+def listed(
+    path: AnyPaths,
+    ext: str | None = None,
+    *,
+    recursive: bool = False,
+    start: int | None = None,
+    stop: int | None = None,
+    credentials: AnyCredentials = None,
+) -> tuple[list[Entry], slice]:
+    """List files of records, and which records of the files are wanted.
+
+    `start` and `stop` count the files of a folder, a pattern or a list; of one file that is named,
+    they count its records.
+    """
+    files = storage.find(path, ext, recursive=recursive, credentials=credentials)
+    if isinstance(path, str | os.PathLike) and files[0].path == storage.at(path, credentials):
+        return files, slice(start, stop)
+    if chosen := files[start:stop]:
+        return chosen, slice(None)
+    raise SpecError(
+        f"{path}: start={start}, stop={stop} leave none of the {len(files)} files found"
+    )
+
+
 def alike(shape: tuple[int, ...], dtype: np.dtype[Any], out: Array) -> None:
     """Raise FormatError unless a file's records are as those of the first."""
     if shape != out.shape[1:] or dtype != out.dtype:
@@ -227,7 +288,7 @@ def naming(path: str) -> Iterator[None]:
     try:
         with of_file(path):
             yield
-    except (FormatError, MissingExtra, SpecError) as error:
+    except (BadIndex, FormatError, MissingExtra, SpecError) as error:
         raise type(error)(f"{path}: {error}") from error
 
 

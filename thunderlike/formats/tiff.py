@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["decode", "decode_pages", "encode", "header"]
 
+_ORIENTATION = 274  # tag: where a viewer puts the first row and column
+
 
 def header(data: bytes) -> Header:
     """Say what a file holds, from the first page's tags and the chain of pages.
@@ -96,7 +98,8 @@ def encode(array: NDArray[Any], attrs: Mapping[str, Any] | None = None) -> bytes
         grey values where the smallest is black. bool is written as one bit a pixel.
     attrs : mapping, optional
         Pixel size and times, as :mod:`thunderlike.formats.tiffmeta` names them: written as ImageJ
-        or OME files have them, else as the resolution of the pages.
+        or OME files have them, else as the resolution of the pages. ``photometric`` and
+        ``orientation``, as of a file that was read, become tags for viewers.
 
     Raises
     ------
@@ -112,8 +115,12 @@ def encode(array: NDArray[Any], attrs: Mapping[str, Any] | None = None) -> bytes
     import tifffile
 
     stream, values = io.BytesIO(), native(_writable(array))
-    options = tiffmeta.options(attrs, values)
-    tifffile.imwrite(stream, values, photometric="minisblack", software=False, **options)
+    options, known = tiffmeta.options(attrs, values), attrs or {}
+    inverted = known.get("photometric") == "miniswhite" and values.dtype.kind in "bu"
+    if known.get("orientation") in range(2, 9):
+        options["extratags"] = [(_ORIENTATION, "H", 1, int(known["orientation"]), False)]
+    photometric = "miniswhite" if inverted else "minisblack"
+    tifffile.imwrite(stream, values, photometric=photometric, software=False, **options)
     return stream.getvalue()
 
 

@@ -27,13 +27,16 @@ _DESCRIPTION, _STRIPS = 270, 273
 # All tags that say how pixels are stored, but where: sizes, bits, codes, colours, strips, tiles.
 _LAYOUT = {
     *(256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 318, 320, 322, 323, 324, 325),
-    *(330, 338, 339, 347, 529, 530, 531, 532, 32997, 32998, 50706, 51123),
+    *(330, 338, 339, 347, 529, 530, 531, 532, 32997, 32998, 33629, 43314, 50706, 51123),
 }
 # What a damaged header may not make us allocate; a page beyond it is left to tifffile.
 _MOST_TAGS, _LONGEST = 2**10, 2**24
 _LONGEST_FRAME = 2**14
 # Beginnings of descriptions by which one header may stand for many pages.
 _FOR_MANY = (b"ImageJ=", b"SCIFIO=", b'{"shape":', b"shape=(", b"<?xml", b"<OME")
+_TRUNCATED = b'"truncated": true'  # tifffile's word for it
+# Tags of what a page is, and their values for reduced images and masks.
+_PURPOSES = {254: lambda value: value & 0b101 != 0, 255: lambda value: value == 2}
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,8 @@ class Plain:
         except struct.error:
             return None
         alike = layout == self.layout and (not first or descriptions == self.descriptions)
-        if not starts or not alike:
+        stands_for_many = not first and any(_TRUNCATED in text for text in descriptions)
+        if not starts or not alike or (stands_for_many and descriptions != self.descriptions):
             return None
         even = range(starts[0], starts[0] + self.step * len(starts), self.step or 1)
         return starts[0] if len(starts) == 1 or starts == tuple(even) else None
@@ -217,8 +221,15 @@ def _read(
     return tuple(layout), many, starts
 
 
-def chain(stream: BinaryIO, magic: bytes) -> list[int]:
+def chain(stream: BinaryIO, magic: bytes) -> tuple[list[int], list[bool]]:
     """Follow the pages' headers to the last: tifffile stops in silence where the chain breaks.
+
+    Returns
+    -------
+    list of int
+        Byte of each header.
+    list of bool
+        Whether it is of a page that is less than an image: reduced, or a mask of another.
 
     Raises
     ------
@@ -226,7 +237,7 @@ def chain(stream: BinaryIO, magic: bytes) -> list[int]:
         Where it breaks, leads back, or has no page at all.
     """
     kind = Kind.of(magic)
-    at, found, seen = 8 if kind.big else 4, list[int](), set[int]()
+    at, found, less, seen = 8 if kind.big else 4, list[int](), list[bool](), set[int]()
     tag = struct.calcsize(kind.tag)
     try:
         while offset := number(stream, at, kind.place):
@@ -235,6 +246,7 @@ def chain(stream: BinaryIO, magic: bytes) -> list[int]:
             seen.add(offset)
             found.append(offset)
             tags = number(stream, offset, kind.count)
+            less.append(tags <= _MOST_TAGS and _is_less(kind, stream.read(tags * tag)))
             at = offset + struct.calcsize(kind.count) + tags * tag
     except ThunderlikeError:
         raise
@@ -245,7 +257,22 @@ def chain(stream: BinaryIO, magic: bytes) -> list[int]:
         ) from None
     if not found:
         raise FormatError("the TIFF file has no pages; write or copy it again")
-    return found
+    return found, less
+
+
+def _is_less(kind: Kind, table: bytes) -> bool:
+    """Whether a table of tags is of a reduced image (as thumbnails and overviews are) or a mask."""
+    size, value = struct.calcsize(kind.tag), 12 if kind.big else 8
+    for code, is_less in _PURPOSES.items():
+        mark, at = struct.pack(kind.order + "H", code), 0
+        while (at := table.find(mark, at)) >= 0 and at % size:
+            at += 1
+        if at >= 0 and at + size <= len(table):
+            (type_,) = struct.unpack_from(kind.order + "H", table, at + 2)
+            form = kind.order + ("H" if type_ == 3 else "I")
+            if is_less(struct.unpack_from(form, table, at + value)[0]):
+                return True
+    return False
 
 
 def number(stream: BinaryIO, at: int, code: str) -> int:

@@ -18,13 +18,12 @@ import math
 import uuid
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from thunderlike.formats import metadata
+from thunderlike.formats import metadata, omexml
 from thunderlike.formats.metadata import boundary, left_out
 from thunderlike.formats.tiffpages import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from xml.etree.ElementTree import Element
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
     from tifffile import TiffFile
@@ -113,7 +112,7 @@ def _resolution(size: Mapping[str, float], unit: float, unit_tag: Attrs) -> Attr
 def _as_imagej(scales: Scales, values: NDArray[Any]) -> Attrs:
     size = scales.pixel_size
     told: Attrs = {"spacing": size.get("z"), "finterval": scales.frame_interval}
-    told["axes"] = _axes(size, values)
+    told["axes"] = _axes(values)
     resolution = _resolution(size, 1.0, {})
     # Without a resolution tifffile writes one of 1, which a unit would make a size of pixels.
     told |= {"unit": "um"} if resolution else {"zunit": "um"} if "z" in size else {}
@@ -126,7 +125,7 @@ def _as_ome(scales: Scales, values: NDArray[Any]) -> Attrs:
     told: Attrs = {
         "UUID": f"urn:uuid:{identity}",
         "Creator": "thunderlike",
-        "axes": _axes(scales.pixel_size, values),
+        "axes": _axes(values),
     }
     told |= {f"PhysicalSize{axis.upper()}": scales.pixel_size.get(axis) for axis in "zyx"}
     told["TimeIncrement"] = scales.frame_interval
@@ -135,8 +134,8 @@ def _as_ome(scales: Scales, values: NDArray[Any]) -> Attrs:
     return {"ome": True, "metadata": _there(told)}
 
 
-def _axes(size: Mapping[str, float], values: NDArray[Any]) -> str:
-    return "YX" if values.ndim == 2 else "ZYX" if "z" in size else "TYX"
+def _axes(values: NDArray[Any]) -> str:
+    return "YX" if values.ndim == 2 else "ZYX"
 
 
 _OME_DTYPES = {"float": "float32", "double": "float64", "complex": "complex64", "bit": "bool"}
@@ -144,7 +143,7 @@ _OME_DTYPES = {"float": "float32", "double": "float64", "complex": "complex64", 
 
 def _describes(xml: Any, values: NDArray[Any]) -> bool:
     """Whether the XML of an OME file speaks of just these pages."""
-    image = _Image.of(xml, 0) if isinstance(xml, str) else None
+    image = omexml.Image.of(xml, 0) if isinstance(xml, str) else None
     if image is None:
         return False
     kind = image.pixels.get("Type", "")
@@ -172,10 +171,6 @@ def _imagej(tiff: TiffFile, pages: int) -> Attrs:
         if isinstance(value, bool | int | float | str | list | tuple)
     }
     found: Attrs = {"imagej": told}
-    with boundary("axes"):
-        series, first = tiff.series[0], tiff.pages.first
-        _check_count(series.size // max(first.size, 1), pages)
-        found |= {"axes": series.axes, "axes_shape": list(series.shape)}
     size: dict[str, float] = {}
     unit = told.get("unit")
     if told.get("spacing") and (along := told.get("zunit", unit)):
@@ -189,11 +184,6 @@ def _imagej(tiff: TiffFile, pages: int) -> Attrs:
             interval = metadata.seconds(told["finterval"], told.get("tunit") or "s")
             found["frame_interval"] = interval
     return _there({**found, "pixel_size": size})
-
-
-def _check_count(found: int, pages: int) -> None:
-    if found != pages:
-        raise ValueError(f"the description speaks of {found} pages, the file has {pages}")
 
 
 def _sizes(page: Any, units: Mapping[str, Any]) -> dict[str, float]:
@@ -216,12 +206,9 @@ def _sizes(page: Any, units: Mapping[str, Any]) -> dict[str, float]:
 def _ome(tiff: TiffFile, pages: int) -> Attrs:
     text, first = tiff.ome_metadata or "", tiff.pages.first
     found: Attrs = {"ome": text}
-    image = _Image.of(text, 0)
+    image = omexml.Image.of(text, 0)
     if image is None:
         return _there(found)
-    samples = first.samplesperpixel
-    with boundary("axes"):
-        found |= image.axes(pages, samples, (first.imagelength, first.imagewidth))
     told, size = image.pixels, dict[str, float]()
     for axis in "zyx":
         name = f"PhysicalSize{axis.upper()}"
@@ -233,123 +220,8 @@ def _ome(tiff: TiffFile, pages: int) -> Attrs:
             unit = told.get("TimeIncrementUnit", "s")
             found["frame_interval"] = metadata.seconds(told["TimeIncrement"], unit)
     with boundary("DeltaT"):
-        found["frame_times"] = image.times(pages, samples)
+        found["frame_times"] = image.times(pages, first.samplesperpixel)
     return _there({**found, "pixel_size": size})
-
-
-class _Image:
-    """One image that the XML of an OME file describes.
-
-    Parameters
-    ----------
-    element : Element
-        Its element ``Pixels``.
-    uuid : str
-        The identity of the file that holds the XML; ``""`` if it has none.
-    """
-
-    def __init__(self, element: Element, uuid: str) -> None:
-        self._element, self._uuid = element, uuid
-
-    @classmethod
-    def of(cls, text: str, page: int) -> _Image | None:
-        """Return the image that a page of this file belongs to; the only one where none says so."""
-        from xml.etree import ElementTree
-
-        try:
-            root = ElementTree.fromstring(text)  # noqa: S314  # expat bounds what entities become
-        except (ElementTree.ParseError, ValueError) as error:
-            left_out("ome", error)
-            return None
-        every = [cls(each, root.get("UUID", "")) for each in root.iterfind("{*}Image/{*}Pixels")]
-        holding = [image for image in every if image._holds(page)]
-        return next(iter(holding or every[:1] if len(every) == 1 else holding), None)
-
-    @property
-    def pixels(self) -> Mapping[str, str]:
-        """The attributes of its pixels."""
-        return self._element.attrib
-
-    def sizes(self) -> dict[str, int]:
-        """Length of each axis; ValueError where one is not a number."""
-        return {axis: metadata.whole(self.pixels.get(f"Size{axis}", 1)) for axis in "XYZCT"}
-
-    def axes(self, pages: int, samples: int, plane: tuple[int, int]) -> Attrs:
-        """Order and lengths of the axes, if the file holds just these pages of the image."""
-        order, sizes = self._order(), self.sizes()
-        if (sizes["Y"], sizes["X"]) != plane:
-            raise ValueError(f"it speaks of {sizes['Y']} x {sizes['X']} pixels, pages have {plane}")
-        _check_count(self._planes(samples), pages)
-        return {"axes": order[::-1], "axes_shape": [sizes[axis] for axis in order[::-1]]}
-
-    def times(self, pages: int, samples: int) -> list[float]:
-        """Seconds of each page, in the order of the pages; none unless all have one."""
-        found: dict[tuple[int, int, int], float] = {}
-        for plane in self._element.iterfind("{*}Plane"):
-            if "DeltaT" in plane.attrib:
-                at = (self._at(plane, "TheZ"), self._at(plane, "TheC"), self._at(plane, "TheT"))
-                unit = plane.get("DeltaTUnit", "s")
-                found[at] = metadata.seconds(plane.get("DeltaT"), unit, positive=False)
-        if not found:
-            return []
-        where = dict(self._places(pages, samples))
-        missing = [page for page in range(pages) if where.get(page) not in found]
-        if missing:
-            raise ValueError(f"page {missing[0]} has none, as {len(missing)} of {pages} pages")
-        return [found[where[page]] for page in range(pages)]
-
-    def _order(self) -> str:
-        order = self.pixels.get("DimensionOrder", "")
-        if sorted(order) != sorted("XYZCT") or order[:2] != "XY":
-            raise ValueError(f"DimensionOrder is {order!r:.20}")
-        return order
-
-    def _planes(self, samples: int) -> int:
-        """Pages of the whole image: colours that share a page count once."""
-        sizes = self.sizes()
-        channels = sizes["C"] // samples if sizes["C"] % samples == 0 else sizes["C"]
-        return sizes["Z"] * sizes["T"] * channels
-
-    def _places(self, pages: int, samples: int) -> Iterator[tuple[int, tuple[int, int, int]]]:
-        """Pages of this file, and the Z, C and T of each."""
-        order, sizes = self._order()[2:], self.sizes()
-        if sizes["C"] % samples == 0:
-            sizes["C"] //= samples
-        lengths = [sizes[axis] for axis in order]
-        for page, first, count in self._runs(self._planes(samples)):
-            start, stride = 0, 1
-            for axis, n in zip(order, lengths, strict=True):
-                start, stride = start + first[axis] * stride, stride * n
-            for step in range(min(count, max(pages - page, 0), max(stride - start, 0))):
-                at, rest = {}, start + step
-                for axis, n in zip(order, lengths, strict=True):
-                    rest, at[axis] = divmod(rest, n)
-                yield page + step, (at["Z"], at["C"], at["T"])
-
-    def _runs(self, planes: int) -> Iterator[tuple[int, dict[str, int], int]]:
-        """First page, first plane and length of each run of pages that stand in this file."""
-        elements = list(self._element.iterfind("{*}TiffData"))
-        if not elements:
-            yield 0, dict.fromkeys("ZCT", 0), planes
-        for each in elements:
-            other = each.find("{*}UUID")
-            if other is not None and self._uuid and (other.text or "").strip() != self._uuid:
-                continue
-            alone = 1 if "IFD" in each.attrib else planes
-            count = int(each.get("PlaneCount", alone))
-            yield self._at(each, "IFD"), {a: self._at(each, f"First{a}") for a in "ZCT"}, count
-
-    def _holds(self, page: int) -> bool:
-        try:
-            runs = list(self._runs(self._planes(1)))
-        except ValueError:
-            return False
-        return any(start <= page < start + count for start, _, count in runs)
-
-    @staticmethod
-    def _at(element: Element, name: str) -> int:
-        """A position from 0 on."""
-        return metadata.whole(int(element.get(name, 0)) + 1) - 1
 
 
 def _there(found: Attrs) -> Attrs:

@@ -7,18 +7,19 @@ import itertools
 import logging
 import operator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from thunderlike._lazy import optional
-from thunderlike.errors import FormatError, MissingExtra
+from thunderlike.errors import FormatError, MissingExtra, SpecError
 from thunderlike.formats.base import checked, damage, read_into
+from thunderlike.formats.tiffaxes import Axes, announced, stated
 from thunderlike.formats.tiffheaders import Frame, Kind, Plain, chain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from tifffile import TiffFile, TiffPage
@@ -28,6 +29,7 @@ __all__ = ["Index", "index", "index_like", "opened", "read", "read_like"]
 # tifffile reports what it tolerates to its logger. Whoever listens still hears it; with nobody
 # listening, Python would print it on standard error.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,7 @@ class Index:
     shape, dtype
         Of a page; in native byte order, colours last.
     pages : int
-        How many the file has.
+        How many the file has, without reduced images and masks.
     headers : ndarray of int64
         Byte at which the header of each page stands, from page `first` on.
     run : int or None
@@ -53,6 +55,15 @@ class Index:
         Number of the page that the first header belongs to.
     frame : Frame or None
         Of a file of one page whose pixels stand in one piece.
+    axes : Axes or None
+        Of the pages, where the file says them.
+    numbers : ndarray of int, optional
+        Where one header stands for many: the pages that were chosen, in this order.
+    page_axes : str
+        Those of a page, as tifffile names them.
+    display : mapping
+        How viewers show the pages, where that is not as they are stored: ``photometric`` and
+        ``orientation``.
     """
 
     shape: tuple[int, ...]
@@ -64,14 +75,70 @@ class Index:
     plain: Plain | None = None
     first: int = 0
     frame: Frame | None = None
+    axes: Axes | None = None
+    numbers: NDArray[np.int64] | None = None
+    page_axes: str = "YX"
+    display: Mapping[str, Any] = field(default_factory=dict)
+
+    def arranged(self, channel: int | None = None) -> tuple[Index, int]:
+        """Put the pages in the order of time, then plane.
+
+        Parameters
+        ----------
+        channel : int, optional
+            The channel to keep; needed where there are several, and times or planes.
+
+        Returns
+        -------
+        Index
+            Of these pages.
+        int
+            How many of them are an image: the planes of a volume, the channels of a file that has
+            nothing else, or all of one that does not say its axes or has others than these.
+
+        Raises
+        ------
+        SpecError, BadIndex
+            For a channel that is missing, or that the file does not say.
+        """
+        if self.axes is None or not self.axes.usable:
+            if channel is not None:
+                has = f"axes {self.axes.names}" if self.axes else "none"
+                raise SpecError(
+                    f"channel={channel} needs a file that says which pages are of which channel, "
+                    f"and nothing else but times and planes; this one says {has}: give nplanes="
+                )
+            return self, self.pages
+        if channel is None and self.axes.names == "C":
+            return self, self.pages  # nothing is mixed with them
+        chosen, planes = self.axes.pages_of(channel), self.axes.size("Z")
+        if chosen is None:
+            return self, planes
+        axes = Axes.of([(name, self.axes.size(name)) for name in "TZ"])
+        if self.run is not None:
+            return replace(self, pages=len(chosen), numbers=chosen, axes=axes), planes
+        headers = self.headers[chosen]
+        return replace(self, pages=len(chosen), headers=headers, axes=axes), planes
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """What the file says of its axes, and of how to show it."""
+        if self.axes is None or self.axes.numbers is not None:
+            return dict(self.display)
+        every = self.axes.every or tuple(zip(self.axes.names, self.axes.sizes, strict=True))
+        names = "".join(name for name, _ in every) + _colours_last(self.page_axes)
+        sizes = [*(size for _, size in every), *self.shape]
+        return {"axes": names, "axes_shape": sizes, **self.display}
 
     def part(self, start: int, stop: int) -> Index:
         """What is needed to read pages ``start .. stop-1``: little to send to a worker."""
         if self.run is not None:
-            return self
+            chosen = self.numbers
+            chosen = None if chosen is None else chosen[start - self.first : stop - self.first]
+            return replace(self, axes=None, numbers=chosen, first=0 if chosen is None else start)
         before = max(start - 1, self.first)  # see `span`
         headers = self.headers[before - self.first : stop + 1 - self.first].copy()
-        return replace(self, headers=headers, first=before)
+        return replace(self, headers=headers, first=before, axes=None)
 
     def span(self, start: int, stop: int) -> tuple[int, int] | None:
         """First and last bytes between which pages stand with their headers, if they do.
@@ -83,6 +150,8 @@ class Index:
         if self.run is not None or start == stop:
             return None
         near = self.headers[max(start - 1 - self.first, 0) : stop + 1 - self.first]
+        if (np.diff(near) <= 0).any():  # pages in another order than that of the file
+            return None
         low = 0 if start == 0 else int(near[0])
         pixels = (stop - start) * _page_bytes(self)
         last = low + pixels + _page_bytes(self)  # at most, as a rule; files end before that
@@ -116,19 +185,60 @@ def index(stream: BinaryIO) -> Index:
     """
     stream.seek(0)
     magic = checked(stream.read(16), "tiff")
-    headers = np.array(chain(stream, magic), np.int64)
+    headers = _headers(stream, magic)
     with opened(stream) as tiff:
-        first = tiff.pages.first
+        first = _parsed(tiff, int(headers[0]), 0)
         shape = tuple(map(operator.index, _shape(first)))  # a tag may hold any number of numbers
         dtype, size = _dtype(first), _size(stream)
-        pages, run = _run(tiff, len(headers), size)
+        pages, run = _run(tiff, first, headers, size)
         plain = frame = None
         if _in_one_piece(first):
             _check_end(first.dataoffsets[0] + first.nbytes, size)
-            plain = Plain.of(stream, Kind.of(magic), int(headers[0]))
+            # Where a LSM file is longer than 4 GiB, its headers tell offsets less that.
+            if not (tiff.is_lsm and size > 2**32):
+                plain = Plain.of(stream, Kind.of(magic), int(headers[0]))
             frame = Frame.of(stream, first.dataoffsets[0], first.nbytes) if pages == 1 else None
-        stored = dtype.newbyteorder(tiff.byteorder)
-    return Index(shape, dtype, pages, headers, run, stored, plain, frame=frame)
+        axes, stored = stated(tiff, first, pages), dtype.newbyteorder(tiff.byteorder)
+        display, page_axes = _display(first), first.axes
+    return Index(
+        shape, dtype, pages, headers, run, stored, plain, frame=frame, axes=axes,
+        page_axes=page_axes, display=display,
+    )  # fmt: skip
+
+
+def _headers(stream: BinaryIO, magic: bytes) -> NDArray[np.int64]:
+    """Bytes at which the headers of images stand; thumbnails, overviews and masks are left out."""
+    found, less = chain(stream, magic)
+    kept = [at for at, is_less in zip(found, less, strict=True) if not is_less]
+    if kept and len(kept) < len(found):
+        _log.info("TIFF: %d reduced pages or masks left out", len(found) - len(kept))
+    return np.array(kept or found, np.int64)
+
+
+def _parsed(tiff: TiffFile, header: int, number: int) -> TiffPage:
+    """Parse the header at a byte."""
+    from tifffile import TiffPage
+
+    first = tiff.pages.first
+    if first.offset == header:
+        return first
+    if tiff.is_lsm and tiff.pages.cache:  # tifffile corrects their offsets and sizes
+        return next(page for page in tiff.pages if page.offset == header)
+    tiff.filehandle.seek(header)
+    return TiffPage(tiff, number)
+
+
+def _display(page: TiffPage) -> dict[str, Any]:
+    """How a viewer shows a page, where that is not as its pixels are stored."""
+    found: dict[str, Any] = {}
+    if page.photometric == 0:
+        found["photometric"] = "miniswhite"
+    orientation = page.tags.valueof(274, 1)
+    if orientation in range(2, 9):
+        found["orientation"] = int(orientation)
+    if found:
+        _log.info("TIFF: pixels are given as they are stored, not as %s shows them", found)
+    return found
 
 
 def index_like(stream: BinaryIO, other: Index) -> Index:
@@ -143,10 +253,16 @@ def index_like(stream: BinaryIO, other: Index) -> Index:
     plain = other.plain
     if plain is None or plain.kind != Kind.of(magic) or other.run is not None:
         return index(stream)
-    headers = np.array(chain(stream, magic), np.int64)
-    if plain.pixels(stream, int(headers[0]), first=True) is None:
+    headers = _headers(stream, magic)
+    said = other.axes is not None and other.axes.names
+    if (said and len(headers) != other.pages) or (
+        plain.pixels(stream, int(headers[0]), first=True) is None
+    ):
         return index(stream)
-    return replace(other, pages=len(headers), headers=headers, first=0, frame=None)
+    axes = other.axes
+    if len(headers) != other.pages:
+        axes = Axes("", ()) if len(headers) == 1 else None
+    return replace(other, pages=len(headers), headers=headers, first=0, frame=None, axes=axes)
 
 
 def read_like(stream: BinaryIO, other: Index, out: NDArray[Any]) -> bool:
@@ -181,16 +297,22 @@ def read(
     """
     with damage("tiff"):  # of its size, too, a damaged header may claim anything
         pages = np.empty((stop - start, *where.shape), where.dtype) if out is None else out
-    begin = len(where.frame.before) if where.frame is not None else where.run
-    if begin is not None:
-        first = begin + start * _page_bytes(where)
-        read_into(stream, first, pages, where.stored)
+    begin, nbytes = where.run, _page_bytes(where)
+    if where.frame is not None:
+        begin = len(where.frame.before)
+    if begin is not None and where.numbers is None:
+        read_into(stream, begin + start * nbytes, pages, where.stored)
         return pages
-    begins = [_pixels_at(stream, where, page) for page in range(start, stop)]
+    begins: list[int | None]
+    if begin is not None and where.numbers is not None:
+        numbers = where.numbers[start - where.first : stop - where.first]
+        begins = [begin + number * nbytes for number in numbers.tolist()]
+    else:
+        begins = [_pixels_at(stream, where, page) for page in range(start, stop)]
     rest = [row for row, at in enumerate(begins) if at is None]
     if rest:
         _decode_pages(stream, where, start, rest, begins, pages)
-    for rows, at in _runs(begins, _page_bytes(where)):
+    for rows, at in _runs(begins, nbytes):
         read_into(stream, at, pages[rows], where.stored)
     return pages
 
@@ -241,32 +363,49 @@ def _runs(begins: Sequence[int | None], nbytes: int) -> Iterator[tuple[slice, in
 
 def _page(tiff: TiffFile, where: Index, number: int) -> TiffPage:
     """Parse the header of one page, which must be like the others."""
-    from tifffile import TiffPage
-
-    tiff.filehandle.seek(int(where.headers[number - where.first]))
-    page = TiffPage(tiff, number)
+    page = _parsed(tiff, int(where.headers[number - where.first]), number)
     if (_shape(page), page.dtype) != (where.shape, where.dtype):
         raise FormatError(
             f"page {number} of the TIFF file is {_shape(page)} {page.dtype}, "
             f"page 0 is {where.shape} {where.dtype}; all must be alike"
         )
-    _check_codecs(page)
+    if number and '"truncated": true' in (page.keyframe.shaped_description or ""):
+        raise FormatError(
+            f"page {number} of the TIFF file stands for several, and others go before it: "
+            "read it with tifffile"
+        )
+    _check_codecs(page.keyframe)
     return page
 
 
-def _run(tiff: TiffFile, headers: int, size: int) -> tuple[int, int | None]:
+def _run(
+    tiff: TiffFile, first: TiffPage, headers: NDArray[np.int64], size: int
+) -> tuple[int, int | None]:
     """How many pages there are, and where their pixels begin if one header stands for many."""
-    first = tiff.pages.first
-    if headers == 1 and first.is_contiguous and (tiff.is_imagej or tiff.is_shaped):
-        series = tiff.series[0]
-        pages, start = series.size // max(first.size, 1), series.dataoffset
-        if pages > 1 and start is not None and start + pages * first.nbytes <= size:
-            return pages, start
-    return headers, None
+    pages, final = announced(tiff, first), _in_one_piece(first)
+    if len(headers) > 1:
+        start, nbytes = (int(first.dataoffsets[0]), first.nbytes) if final else (0, size)
+        fits = pages > len(headers) and start + pages * nbytes <= headers[1]
+        if fits or '"truncated": true' in (first.shaped_description or ""):
+            raise FormatError(
+                f"the first header of the TIFF file stands for {pages} pages, and others follow: "
+                "read it with tifffile"
+            )
+    if len(headers) > 1 or pages == 1:
+        return len(headers), None
+    if not final:
+        raise FormatError(
+            f"the TIFF file announces {pages} pages and has the header of one, whose pixels are "
+            "packed: where those of the others are is not known; copy it again"
+        )
+    start = int(first.dataoffsets[0])
+    _check_end(start + pages * first.nbytes, size, f" of the {pages} pages that it announces")
+    return pages, start
 
 
 def _in_one_piece(page: TiffPage) -> bool:
-    return bool(page.is_contiguous) and not page.axes.startswith("S")
+    """Whether the pixels stand in one piece in the file, and as they are: not packed or turned."""
+    return bool(page.is_final) and not page.axes.startswith("S")
 
 
 def _page_bytes(where: Index) -> int:
@@ -275,6 +414,10 @@ def _page_bytes(where: Index) -> int:
 
 def _size(stream: BinaryIO) -> int:
     return stream.seek(0, io.SEEK_END)
+
+
+def _colours_last(axes: str) -> str:
+    return axes[1:] + "S" if axes.startswith("S") else axes
 
 
 def _shape(page: TiffPage) -> tuple[int, ...]:
@@ -299,30 +442,52 @@ def _pixels(page: TiffPage, size: int) -> NDArray[Any]:
         start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True)
     )
     _check_end(max(ends, default=0), size)
-    pixels = page.asarray(maxworkers=1)
+    try:
+        pixels = page.asarray(maxworkers=1)
+    except Exception as error:
+        if isinstance(error, ImportError) or "imagecodecs" in str(error):
+            _require_codecs(page.keyframe)
+        raise
     return np.moveaxis(pixels, 0, -1) if page.axes.startswith("S") else pixels
 
 
-def _check_end(end: int, size: int) -> None:
+def _check_end(end: int, size: int, what: str = "") -> None:
     if end > size:
-        raise FormatError(f"TIFF file cut short: pixels end at byte {end}, the file at {size}")
+        raise FormatError(
+            f"TIFF file cut short: pixels{what} end at byte {end}, the file at {size}"
+        )
 
 
-_PLAIN_BITS = (1, 8, 16, 32, 64)
+_PLAIN_BITS = (1, 8, 16, 32, 64, 128)
+
+
+def _packing(page: TiffPage) -> str:
+    """How the pixels of a page are packed, for messages."""
+    name = getattr(page.compression, "name", None) or repr(page.compression)[:40]
+    predictor = "" if page.predictor == 1 else f" with predictor {int(page.predictor)}"
+    return f"TIFF pages of {page.bitspersample} bits a pixel and compression {name}{predictor}"
+
+
+def _require_codecs(page: TiffPage) -> None:
+    """Raise MissingExtra, with the packing of a page, unless imagecodecs is installed."""
+    try:
+        optional("imagecodecs", extra="codecs")
+    except MissingExtra as error:
+        raise MissingExtra(f"{_packing(page)}: {error}") from None
 
 
 def _check_codecs(page: TiffPage) -> None:
     """Say what to install when tifffile alone cannot decode a page."""
     from tifffile import TIFF
 
+    if page.is_subsampled and page.compression not in (6, 7, 34892, 33007):
+        raise FormatError(
+            "its colours are subsampled without JPEG compression, which nothing here decodes: "
+            "save it as RGB"
+        )
     known = page.compression in TIFF.DECOMPRESSORS and page.predictor in TIFF.UNPREDICTORS
     if known and page.bitspersample in _PLAIN_BITS:
         return
-    name = getattr(page.compression, "name", None) or repr(page.compression)[:40]
-    what = f"TIFF pages of {page.bitspersample} bits a pixel and compression {name}"
-    try:
-        optional("imagecodecs", extra="codecs")
-    except MissingExtra as error:
-        raise MissingExtra(f"{what}: {error}") from None
+    _require_codecs(page)
     if not known:
-        raise FormatError(f"no decoder for {what}")
+        raise FormatError(f"no decoder for {_packing(page)}")

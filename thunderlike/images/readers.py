@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from thunderlike import storage
-from thunderlike.data.files import FileSource, Packed, described, naming, told, untold
+from thunderlike.data.attributes import surviving
+from thunderlike.data.files import FileSource, Packed, described, listed, naming, told, untold
 from thunderlike.data.images import Images
 from thunderlike.engines import engine_for
 from thunderlike.errors import FormatError, SpecError
@@ -63,7 +64,8 @@ def frombinary(
     ext : str
         Extension of the files in a folder.
     start, stop : int, optional
-        Which of the files, as in ``files[start:stop]``, in the order of their names.
+        Which of the files, as in ``files[start:stop]``, in the order of their names. Where `path`
+        names one file, which of its images.
     recursive : bool
         Look into the folders of the folder too.
     nplanes : int, optional
@@ -110,7 +112,7 @@ def frombinary(
     """
     if order not in ("C", "F"):
         raise SpecError(f"order must be 'C' or 'F', not {order!r}")
-    files = storage.find(
+    files, records = listed(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
     )
     first = files[0].path
@@ -122,9 +124,8 @@ def frombinary(
     attrs = None if beside is None else beside.attrs
     load, counts, image = _raw(files, tuple(shape), stored, order, nplanes)
     dtype, whole = stored.newbyteorder("="), isinstance(load, RawPlanes)
-    return _images(
-        files, counts, image, dtype, load, npartitions, labels, engine, attrs, whole=whole
-    )
+    source = _source(files, counts, image, dtype, load, whole=whole)
+    return _images(source, records, npartitions, labels, engine, attrs)
 
 
 def _raw(
@@ -165,37 +166,53 @@ def fromtif(
     engine: Any = None,
     credentials: AnyCredentials = None,
     discard_extra: bool = False,  # Thunder's order
+    *,
+    channel: int | None = None,
 ) -> Images:
-    """Read TIFF files: one image each, or one for every `nplanes` pages.
+    """Read TIFF files, by the axes that they state or by numbers of pages.
 
     Parameters
     ----------
     path, ext, start, stop, recursive, npartitions, labels, engine, credentials
         As in :func:`frombinary`; ``'tif'`` finds ``.tiff`` too.
     nplanes : int, optional
-        Make an image of every so many pages; 1 makes a movie of pictures of files with many pages.
-        By default all pages of a file are one volume, ``(pages, height, width)``.
+        Make an image of every so many pages, whatever axes the files state; with 1 each page is an
+        image. By default the axes decide: each time is an image, the planes of a time are a volume
+        ``(planes, height, width)``. All pages of a file that does not state its axes are one
+        volume, and so are channels without times or planes; with a warning where it is the only
+        file.
     discard_extra : bool
         Leave out, with a warning, the last pages of a file that do not make a whole image.
+    channel : int, optional
+        Which channel to read, from 0, of files that state more than one; needed where there are
+        several times or planes of each.
 
     Raises
     ------
     NotFound
         When no file is there.
     FormatError
-        When a file is not a TIFF, is cut short, or differs from the first in shape or dtype; names
-        it.
+        When a file is not a TIFF, is cut short, or differs from the first in shape, dtype or
+        planes; names it.
     SpecError
-        When the pages of a file are no multiple of `nplanes`.
+        When files have several channels and neither `channel` nor `nplanes` is given, or the pages
+        of a file are not a multiple of `nplanes`.
+    BadIndex
+        When there is no such channel.
 
     Notes
     -----
-    Without `nplanes` only the header of the first file is read here; with it those of all pages of
-    all files, some bytes each, to know where they are. A file is then read in ranges of pages, on
-    several workers at once, never as a whole. Plain pixels go straight into place; compressed ones
-    need imagecodecs for most codecs.
+    The axes are those that ImageJ, OME, ScanImage, LSM, MetaMorph and tifffile write; what does not
+    fit the pages of the file is left out, with a line in the log. Reduced pages (thumbnails and
+    overviews) and masks are left out. Pixels are as stored: see `attrs` for ``photometric`` and
+    ``orientation`` where viewers show them in another way.
 
-    What the first file tells of its pixel size, axes and times, as OME or ImageJ write it, is in
+    Where each file is one image only the header of the first is read here; else those of all pages
+    of all files, some bytes each, to know where they are. A file is then read in ranges of pages,
+    on several workers at once, never as a whole. Plain pixels go straight into place; compressed
+    ones need imagecodecs for most codecs.
+
+    What the first file says of its pixel size, axes and times, as OME or ImageJ write it, is in
     `attrs` of the images.
 
     Examples
@@ -205,32 +222,116 @@ def fromtif(
     >>> fromtif("memory://page-tif").shape
     (3, 8, 8)
     """
-    files = storage.find(
+    if nplanes is not None and channel is not None:
+        raise SpecError(
+            f"nplanes={nplanes} takes pages as they follow one another and channel={channel} those "
+            "of a channel: give one of them"
+        )
+    if nplanes is not None and nplanes < 1:
+        raise SpecError(f"nplanes must be at least 1, not {nplanes}")
+    files, records = listed(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
     )
-    with naming(files[0].path), open_file(files[0].path) as stream:
+    first, attrs = _tif_header(files[0].path)
+    rest = (records, npartitions, labels, engine)
+    if nplanes is not None:
+        indexes = _indexes(files, first)
+        counts = [
+            _pieces(file.path, where.pages, nplanes, discard_extra=discard_extra)
+            for file, where in zip(files, indexes, strict=True)
+        ]
+        return _images(_pages(files, indexes, counts, nplanes), *rest, attrs)
+    with naming(files[0].path):
+        chosen, planes = first.arranged(channel)
+    attrs |= chosen.attrs
+    if planes == chosen.pages:
+        found = _images(_volumes(files, chosen, TiffVolumes(first, channel)), *rest, attrs)
+        if len(files) == 1 and (doubt := _doubt(chosen)):
+            warnings.warn(f"{files[0].path}: {doubt}", stacklevel=2)
+        return found
+    if len(times := attrs.get("frame_times", ())) == first.pages and first.axes is not None:
+        numbers = first.axes.pages_of(channel)
+        pages = range(first.pages) if numbers is None else numbers.tolist()
+        attrs["frame_times"] = [times[page] for page in pages][::planes]
+    indexes = []
+    for file, where in zip(files, _indexes(files, first), strict=True):
+        with naming(file.path):
+            indexes.append(_arranged(where, channel, planes))
+    counts = [where.pages // planes for where in indexes]
+    return _images(_pages(files, indexes, counts, planes), *rest, attrs)
+
+
+def fromtif_volumes(
+    path: AnyPaths,
+    ext: str = "tif",
+    start: int | None = None,
+    stop: int | None = None,
+    recursive: bool = False,
+    npartitions: int | None = None,
+    labels: Any = None,
+    engine: Any = None,
+    credentials: AnyCredentials = None,
+) -> Images:
+    """Read TIFF files, one image each of all their pages, whatever axes they state.
+
+    Parameters and errors are those of :func:`fromtif`.
+    """
+    files, records = listed(
+        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+    )
+    first, attrs = _tif_header(files[0].path)
+    source = _volumes(files, first, TiffVolumes(first, by_axes=False))
+    return _images(source, records, npartitions, labels, engine, attrs)
+
+
+def _tif_header(path: str) -> tuple[tiffpages.Index, dict[str, Any]]:
+    """Where the pages of a file are, and what it says of them."""
+    with naming(path), open_file(path) as stream:
         first = tiffpages.index(stream)
-        attrs = tiffmeta.attrs(stream, first.pages)
-    if nplanes is None:
-        shape = first.shape if first.pages == 1 else (first.pages, *first.shape)
-        ones, volumes = [1] * len(files), TiffVolumes(first)
-        return _images(files, ones, shape, first.dtype, volumes, npartitions, labels, engine, attrs)
-    if nplanes < 1:
-        raise SpecError(f"nplanes must be at least 1, not {nplanes}")
-    threads = storage.store_for(files[0].path).threads
-    others = tmap(lambda file: _index(file.path, first), files[1:], workers=threads)
-    indexes = [first, *others]
-    counts = [
-        _pieces(file.path, where.pages, nplanes, discard_extra=discard_extra)
-        for file, where in zip(files, indexes, strict=True)
-    ]
-    shape = first.shape if nplanes == 1 else (nplanes, *first.shape)
-    load = TiffPlanes(
-        nplanes, {file.path: where for file, where in zip(files, indexes, strict=True)}
-    )
-    return _images(
-        files, counts, shape, first.dtype, load, npartitions, labels, engine, attrs, whole=False
-    )
+        return first, {**tiffmeta.attrs(stream, first.pages), **first.attrs}
+
+
+def _doubt(where: tiffpages.Index) -> str:
+    """Say what else the pages of a file, taken for those of one volume, may be."""
+    each = "give nplanes=1 for an image of each page"
+    if where.pages == 1 or (where.axes and set(where.axes.names) <= set("ZT")):
+        return ""
+    if where.axes and where.axes.names == "C":
+        return (
+            f"its {where.pages} channels are read as one volume; give channel= for one, or {each}"
+        )
+    says = f"has axes {where.axes.names}" if where.axes else "does not state its axes"
+    return f"{says}: its {where.pages} pages are read as one volume; {each}"
+
+
+def _volumes(files: Sequence[Entry], first: tiffpages.Index, load: TiffVolumes) -> FileSource:
+    shape = first.shape if first.pages == 1 else (first.pages, *first.shape)
+    return _source(files, [1] * len(files), shape, first.dtype, load)
+
+
+def _pages(
+    files: Sequence[Entry],
+    indexes: Sequence[tiffpages.Index],
+    counts: Sequence[int],
+    planes: int,
+) -> FileSource:
+    first = indexes[0]
+    shape = first.shape if planes == 1 else (planes, *first.shape)
+    places = {file.path: where for file, where in zip(files, indexes, strict=True)}
+    load = TiffPlanes(planes, places)
+    return _source(files, counts, shape, first.dtype, load, whole=False)
+
+
+def _arranged(where: tiffpages.Index, channel: int | None, planes: int) -> tiffpages.Index:
+    """The pages of a channel, of a file whose images must have as many planes as the first's."""
+    if where.pages == 1:
+        return where
+    chosen, found = where.arranged(channel)
+    if found != planes:
+        raise FormatError(
+            f"its images have {found} planes, those of the first file {planes}: give nplanes="
+        )
+    return chosen
 
 
 def frompng(
@@ -270,32 +371,41 @@ def frompng(
     >>> frompng("memory://page-png").shape
     (2, 8, 8)
     """
-    files = storage.find(
+    files, records = listed(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
     )
     head = storage.read_range(files[0].path, 0, _PNG_HEAD)
     with naming(files[0].path):
         first = png.header(head)
-    ones, load, attrs = [1] * len(files), PngImages(), png.attrs(head)
-    return _images(files, ones, first.whole, first.dtype, load, npartitions, labels, engine, attrs)
+    ones = [1] * len(files)
+    source = _source(files, ones, first.whole, first.dtype, PngImages())
+    return _images(source, records, npartitions, labels, engine, png.attrs(head))
 
 
-def _images(
+def _source(
     files: Sequence[Entry],
     counts: Sequence[int],
     shape: tuple[int, ...],
     dtype: Any,
     load: Loader,
+    *,
+    whole: bool = True,
+) -> FileSource:
+    return FileSource.of([file.path for file in files], counts, shape, dtype, load, whole=whole)
+
+
+def _images(
+    source: FileSource,
+    records: slice,
     npartitions: int | None,
     labels: Any,
     engine: Any,
     attrs: Any = None,
-    *,
-    whole: bool = True,
 ) -> Images:
-    paths = [file.path for file in files]
-    source = FileSource.of(paths, counts, shape, dtype, load, whole=whole)
-    return Images(engine_for(engine).load(source, npartitions), labels=labels, attrs=attrs)
+    chosen = source.records(records)
+    if chosen is not source:
+        attrs = surviving(attrs or {}, same_count=False, same_shape=True)
+    return Images(engine_for(engine).load(chosen, npartitions), labels=labels, attrs=attrs)
 
 
 def _check_sizes(files: Sequence[Entry], nbytes: int) -> None:
@@ -323,10 +433,15 @@ def _frames(
     return [file.size // nbytes for file in files]
 
 
-def _index(path: str, first: tiffpages.Index) -> tiffpages.Index:
-    """Where the pages of a file are: its headers are read, nothing else."""
-    with naming(path), open_file(path) as stream:
-        return tiffpages.index_like(stream, first)
+def _indexes(files: Sequence[Entry], first: tiffpages.Index) -> list[tiffpages.Index]:
+    """Where the pages of the files are: their headers are read, nothing else."""
+
+    def index(file: Entry) -> tiffpages.Index:
+        with naming(file.path), open_file(file.path) as stream:
+            return tiffpages.index_like(stream, first)
+
+    threads = storage.store_for(files[0].path).threads
+    return [first, *tmap(index, files[1:], workers=threads)]
 
 
 def _pieces(path: str, pages: int, nplanes: int, *, discard_extra: bool) -> int:
@@ -337,5 +452,5 @@ def _pieces(path: str, pages: int, nplanes: int, *, discard_extra: bool) -> int:
             "or discard_extra=True to leave out the last ones"
         )
     if pages % nplanes:
-        warnings.warn(f"{path}: left out the last {pages % nplanes} pages", stacklevel=3)
+        warnings.warn(f"{path}: left out the last {pages % nplanes} pages", stacklevel=4)
     return pages // nplanes

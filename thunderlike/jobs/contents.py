@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,9 @@ class Contents:
     def advice(self) -> str | None:
         """What to do where all pages of one file became one image, and may have been a movie."""
         load = getattr(self.source, "load", None)
-        if not isinstance(load, TiffVolumes) or len(self.files) > 1 or load.like.pages == 1:
+        if not isinstance(load, TiffVolumes) or len(self.files) > 1:
+            return None
+        if load.like.pages == 1 or (load.like.axes and set(load.like.axes.names) <= set("ZT")):
             return None
         return (
             f"the {load.like.pages} pages of {self._first} are taken as one volume: "
@@ -145,7 +148,10 @@ def look(
         raise SpecError(f"{path}: {', '.join(sorted(unknown))} means nothing for {name} files")
     if name not in ("zarr",) and len(files) > 1:
         given["ext"] = files[0].path.rpartition(".")[2]
-    return Contents(name, files, reader(place, engine=PlannedEngine(), **given))
+    with warnings.catch_warnings():
+        # `advice` says it, in the words of who asks.
+        warnings.filterwarnings("ignore", message=".* nplanes=1 for an image of each page")
+        return Contents(name, files, reader(place, engine=PlannedEngine(), **given))
 
 
 def _reader(name: str, *, as_series: bool) -> Callable[..., Any]:
