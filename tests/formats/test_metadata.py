@@ -215,7 +215,7 @@ def test_axes_speak_of_nothing_that_the_file_does_not_hold(tmp_path, text, log):
     ],
 )
 def test_pixels_are_read_whatever_the_xml_says(tmp_path, text):
-    assert tl.images.fromtif(tiff_of(tmp_path / "a.tif", text)).shape == (1, 3, 6, 7)
+    assert tl.images.fromtif(tiff_of(tmp_path / "a.tif", text), nplanes=3).shape == (1, 3, 6, 7)
 
 
 NAN = float("nan")

@@ -303,7 +303,8 @@ def _ome(text: str, page: TiffPage, pages: int) -> Axes | None:
             f"{page.imagelength} x {page.imagewidth}"
         )
     places = image.places(pages, page.samplesperpixel)
-    sizes, rows = list[int](), list[NDArray[np.int64]]()
+    sizes: list[int] = []
+    rows: list[NDArray[np.int64]] = []
     for column in np.array([places[number] for number in range(pages)]).T:
         values, row = np.unique(column, return_inverse=True)
         sizes.append(len(values))

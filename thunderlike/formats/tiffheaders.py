@@ -35,8 +35,8 @@ _LONGEST_FRAME = 2**14
 # Beginnings of descriptions by which one header may stand for many pages.
 _FOR_MANY = (b"ImageJ=", b"SCIFIO=", b'{"shape":', b"shape=(", b"<?xml", b"<OME")
 _TRUNCATED = b'"truncated": true'  # tifffile's word for it
-# Tags of what a page is, and their values for reduced images and masks.
-_PURPOSES = {254: lambda value: value & 0b101 != 0, 255: lambda value: value == 2}
+_PURPOSE, _OLD_PURPOSE = 254, 255  # tags of what a page is
+_REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
 
 
 @dataclass(frozen=True)
@@ -263,14 +263,15 @@ def chain(stream: BinaryIO, magic: bytes) -> tuple[list[int], list[bool]]:
 def _is_less(kind: Kind, table: bytes) -> bool:
     """Whether a table of tags is of a reduced image (as thumbnails and overviews are) or a mask."""
     size, value = struct.calcsize(kind.tag), 12 if kind.big else 8
-    for code, is_less in _PURPOSES.items():
+    for code in (_PURPOSE, _OLD_PURPOSE):
         mark, at = struct.pack(kind.order + "H", code), 0
         while (at := table.find(mark, at)) >= 0 and at % size:
             at += 1
         if at >= 0 and at + size <= len(table):
             (type_,) = struct.unpack_from(kind.order + "H", table, at + 2)
             form = kind.order + ("H" if type_ == 3 else "I")
-            if is_less(struct.unpack_from(form, table, at + value)[0]):
+            (found,) = struct.unpack_from(form, table, at + value)
+            if found & (_REDUCED | _MASK) if code == _PURPOSE else found == _OLD_REDUCED:
                 return True
     return False
 

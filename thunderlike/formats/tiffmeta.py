@@ -1,14 +1,16 @@
-"""What a TIFF file tells about its pictures: pixel size, axes, times; as OME and ImageJ write it.
+"""What a TIFF file tells about its pictures: pixel size, times; as OME and ImageJ write it.
 
 All of it becomes one plain dictionary, the same whoever wrote the file:
 
-``axes``, ``axes_shape``   order and sizes of the axes of all pages, such as ``'TZYX'``
 ``pixel_size``             micrometres along an axis, ``{'z': 2.0, 'y': 0.5, 'x': 0.5}``
 ``frame_interval``         seconds between two images
 ``frame_times``            seconds of each page since the first, where the file has them
 ``ome``                    the XML of an OME file
 ``imagej``                 the properties of an ImageJ file
 ``description``            what the first page says of itself, in any other file
+
+The order and sizes of the axes, ``axes`` and ``axes_shape``, are those of the pages that there are:
+see :class:`thunderlike.formats.tiffpages.Index`.
 """
 
 from __future__ import annotations
@@ -66,7 +68,7 @@ def attrs(stream: BinaryIO, pages: int | None = None) -> Attrs:
             if tiff.is_ome:
                 found = _ome(tiff, count)
             elif tiff.is_imagej:
-                found = _imagej(tiff, count)
+                found = _imagej(tiff)
             else:
                 found = _plain(tiff)
         return found
@@ -164,7 +166,7 @@ def _plain(tiff: TiffFile) -> Attrs:
     return _there(found)
 
 
-def _imagej(tiff: TiffFile, pages: int) -> Attrs:
+def _imagej(tiff: TiffFile) -> Attrs:
     told: Attrs = {
         name: value
         for name, value in (tiff.imagej_metadata or {}).items()

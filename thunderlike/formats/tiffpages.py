@@ -8,7 +8,7 @@ import logging
 import operator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
@@ -223,7 +223,8 @@ def _parsed(tiff: TiffFile, header: int, number: int) -> TiffPage:
     if first.offset == header:
         return first
     if tiff.is_lsm and tiff.pages.cache:  # tifffile corrects their offsets and sizes
-        return next(page for page in tiff.pages if page.offset == header)
+        found: Any = next(page for page in tiff.pages if page.offset == header)
+        return cast("TiffPage", found)  # or a frame, which has all of it that is asked for
     tiff.filehandle.seek(header)
     return TiffPage(tiff, number)
 
