@@ -115,7 +115,7 @@ def encode(array: NDArray[Any], attrs: Mapping[str, Any] | None = None) -> bytes
     import tifffile
 
     stream, values = io.BytesIO(), native(_writable(array))
-    options, known = tiffmeta.options(attrs, values), attrs or {}
+    options, known = dict(tiffmeta.options(attrs, values)), attrs or {}
     inverted = known.get("photometric") == "miniswhite" and values.dtype.kind in "bu"
     if known.get("orientation") in range(2, 9):
         options["extratags"] = [(_ORIENTATION, "H", 1, int(known["orientation"]), False)]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from thunderlike import storage
 from thunderlike.data.accessed import BESIDE, accessed
 from thunderlike.data.arrayfiles import ArrayFormat, Hdf5, Npy, Zarr, folders, image_source
+from thunderlike.data.attributes import surviving
+from thunderlike.data.files import listed
 from thunderlike.data.images import Images
 from thunderlike.data.messages import message_source
 from thunderlike.engines import engine_for
@@ -61,11 +63,11 @@ def fromnpy(
     >>> fromnpy("memory://page-images.npy").shape
     (3, 8, 8)
     """
-    files = storage.find(
+    files, records = listed(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
     )
     paths = [file.path for file in files]
-    return _images(paths, Npy(), axis, npartitions, labels, engine)
+    return _images(paths, Npy(), axis, records, npartitions, labels, engine)
 
 
 def fromhdf5(
@@ -116,11 +118,11 @@ def fromhdf5(
     >>> fromhdf5("memory://page-images.h5").shape
     (3, 8, 8)
     """
-    files = storage.find(
+    files, records = listed(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
     )
     paths = [file.path for file in files]
-    return _images(paths, Hdf5(dataset), axis, npartitions, labels, engine)
+    return _images(paths, Hdf5(dataset), axis, records, npartitions, labels, engine)
 
 
 def fromzarr(
@@ -165,7 +167,8 @@ def fromzarr(
     (3, 8, 8)
     """
     paths = folders(path, credentials)
-    return _images(paths, Zarr.of(paths[0], dataset), axis, npartitions, labels, engine)
+    zarr = Zarr.of(paths[0], dataset)
+    return _images(paths, zarr, axis, slice(None), npartitions, labels, engine)
 
 
 def frommsgpack(
@@ -208,10 +211,10 @@ def frommsgpack(
     >>> frommsgpack("memory://page-samples").shape
     (3, 8, 8)
     """
-    files = storage.find(
+    files, records = listed(
         path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
     )
-    source, _ = message_source([file.path for file in files], field)
+    source = message_source([file.path for file in files], field)[0].records(records)
     return Images(engine_for(engine).load(source, npartitions), labels=labels)
 
 
@@ -272,9 +275,13 @@ def _images(
     paths: Sequence[str],
     format: ArrayFormat,
     axis: int | None,
+    records: slice,
     npartitions: int | None,
     labels: Any,
     engine: Any,
 ) -> Images:
     source, attrs = image_source(paths, format, axis)
-    return Images(engine_for(engine).load(source, npartitions), labels=labels, attrs=attrs)
+    chosen = source.records(records)
+    if chosen is not source:
+        attrs = surviving(attrs, same_count=False, same_shape=True)
+    return Images(engine_for(engine).load(chosen, npartitions), labels=labels, attrs=attrs)

@@ -46,13 +46,10 @@ class TiffVolumes(Loader):
         Where the pages of the first file are.
     channel : int, optional
         The channel to read.
-    by_axes : bool
-        Whether the axes that a file says count; else all of its pages are the image.
     """
 
     like: Index = field(repr=False)
     channel: int | None = None
-    by_axes: bool = True
 
     @property
     def threads(self) -> int | None:
@@ -66,13 +63,12 @@ class TiffVolumes(Loader):
             if tiffpages.read_like(stream, self.like, out):
                 return
             where = tiffpages.index_like(stream, self.like)
-            if self.by_axes:
-                where, planes = where.arranged(self.channel)
-                if planes != where.pages:
-                    raise FormatError(
-                        f"holds {where.pages // planes} images, the first file one: give nplanes= "
-                        "to read both by their pages"
-                    )
+            where, planes = where.arranged(self.channel)
+            if planes != where.pages:
+                raise FormatError(
+                    f"holds {where.pages // planes} images, the first file one: give nplanes= to "
+                    "read both by their pages"
+                )
             shape = where.shape if where.pages == 1 else (where.pages, *where.shape)
             alike(shape, where.dtype, out)
             pages = out.reshape(where.pages, *where.shape)

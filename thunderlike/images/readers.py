@@ -261,29 +261,6 @@ def fromtif(
     return _images(_pages(files, indexes, counts, planes), *rest, attrs)
 
 
-def fromtif_volumes(
-    path: AnyPaths,
-    ext: str = "tif",
-    start: int | None = None,
-    stop: int | None = None,
-    recursive: bool = False,
-    npartitions: int | None = None,
-    labels: Any = None,
-    engine: Any = None,
-    credentials: AnyCredentials = None,
-) -> Images:
-    """Read TIFF files, one image each of all their pages, whatever axes they state.
-
-    Parameters and errors are those of :func:`fromtif`.
-    """
-    files, records = listed(
-        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
-    )
-    first, attrs = _tif_header(files[0].path)
-    source = _volumes(files, first, TiffVolumes(first, by_axes=False))
-    return _images(source, records, npartitions, labels, engine, attrs)
-
-
 def _tif_header(path: str) -> tuple[tiffpages.Index, dict[str, Any]]:
     """Where the pages of a file are, and what it says of them."""
     with naming(path), open_file(path) as stream:
@@ -293,7 +270,7 @@ def _tif_header(path: str) -> tuple[tiffpages.Index, dict[str, Any]]:
 
 def _doubt(where: tiffpages.Index) -> str:
     """Say what else the pages of a file, taken for those of one volume, may be."""
-    each = "give nplanes=1 for an image of each page"
+    each = "nplanes=1 for an image of each page"
     if where.pages == 1 or (where.axes and set(where.axes.names) <= set("ZT")):
         return ""
     if where.axes and where.axes.names == "C":
@@ -301,7 +278,7 @@ def _doubt(where: tiffpages.Index) -> str:
             f"its {where.pages} channels are read as one volume; give channel= for one, or {each}"
         )
     says = f"has axes {where.axes.names}" if where.axes else "does not state its axes"
-    return f"{says}: its {where.pages} pages are read as one volume; {each}"
+    return f"{says}: its {where.pages} pages are read as one volume; give {each}"
 
 
 def _volumes(files: Sequence[Entry], first: tiffpages.Index, load: TiffVolumes) -> FileSource:
