@@ -59,3 +59,15 @@ def test_convert(movie, tmp_path, capsys):
     assert main(["convert", movie, out, "--nplanes", "1"]) == 2
     assert "give --overwrite" in capsys.readouterr().err
     assert main(["convert", movie, out, "--nplanes", "1", "--overwrite"]) == 0
+
+
+def test_channels_of_a_file_that_states_them(tmp_path, capsys):
+    path = str(tmp_path / "a.tif")
+    movie = np.arange(2 * 3 * 30, dtype="u2").reshape(3, 2, 5, 6)
+    tifffile.imwrite(path, movie, imagej=True, metadata={"axes": "TCYX"})
+    assert main(["info", path]) == 2
+    assert "it has 2 channels: give --channel 0 or --channel 1" in capsys.readouterr().err
+    assert main(["info", path, "--channel", "1"]) == 0
+    assert "3 x 5 x 6" in capsys.readouterr().out
+    assert main(["convert", path, str(tmp_path / "a.npy"), "--channel", "1"]) == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), movie[:, 1])

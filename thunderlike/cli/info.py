@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["add", "options", "reading", "run"]
 
 _READING = (
-    *("format", "nplanes", "discard_extra", "recursive", "dataset", "axis", "shape", "dtype"),
+    *("format", "nplanes", "channel", "discard_extra", "recursive", "dataset", "axis", "shape", "dtype"),
     "order",
 )
 
@@ -26,6 +26,7 @@ EPILOG = """\
 examples:
   thunderlike info day1.tif
   thunderlike info s3://bucket/day1 --nplanes 1
+  thunderlike info day2.ome.tif --channel 0
   thunderlike info day1.h5 --dataset /acquisition/movie --json
 
 exit codes: 0 done; 2 there is nothing that can be read, and one line says why
@@ -57,8 +58,11 @@ def reading(parser: argparse.ArgumentParser) -> None:
         "--nplanes",
         type=positive,
         metavar="N",
-        help="TIFF, raw: an image every N pages, 1 for a movie in one file; by default all pages "
-        "of a file are one volume",
+        help="TIFF, raw: an image every N pages, 1 for a movie in one file; by default the axes that "
+        "a TIFF file states decide, and all pages of one that states none are one volume",
+    )
+    group.add_argument(
+        "--channel", type=int, metavar="N", help="TIFF: which channel to read, from 0"
     )
     group.add_argument(
         "--discard-extra", action="store_const", const=True, help="leave out what N does not divide"

@@ -160,7 +160,7 @@ def plan(
     sigma, npartitions
         As in :class:`Plan`.
     start, stop : int, optional
-        Which of the files, as in ``files[start:stop]``.
+        Which of the files, as in ``files[start:stop]``; of a single file, which of its images.
     **options
         As of ``find_movie``.
 
@@ -178,7 +178,10 @@ def plan(
     count = movie.collection.count()
     if movie.advice and len(values.values) != 1:
         raise SpecError(movie.advice)
-    fitting = values.matching(count, slice(start, stop), len(movie.files))
+    whole = len(movie.files)
+    if whole == 1 and (start, stop) != (None, None):  # they count the images of a single file
+        whole = find_movie(images, **options).collection.count()
+    fitting = values.matching(count, slice(start, stop), whole)
     return Plan(movie, fitting, str(output), sigma, npartitions)
 
 

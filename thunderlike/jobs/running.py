@@ -22,8 +22,8 @@ INTERRUPTED = 130  # what a shell reports after Ctrl-C: 128 and the number of th
 # Arguments that errors name: ``overwrite=True``, ``shape=``, ``start=3``, ``engine='local'``; not a
 # folder of that name in a path.
 _ARGUMENT = re.compile(
-    r"(?<![^\s(])(axis|dataset|discard_extra|dtype|engine|format|nplanes|order|overwrite|perc|recursive|shape"
-    r"|sigma|start|stop|window)=('[^']*'|[\w.-]*\w)?"
+    r"(?<![^\s(])(axis|channel|dataset|discard_extra|dtype|engine|format|nplanes|order|overwrite|perc|recursive"
+    r"|shape|sigma|start|stop|window)=('[^']*'|[\w.-]*\w)?"
 )
 
 

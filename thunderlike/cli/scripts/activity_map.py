@@ -88,9 +88,10 @@ def parser() -> argparse.ArgumentParser:
         "--start",
         type=int,
         metavar="N",
-        help="first file to take, from 0; a signal for all files is cut alike",
+        help="first file to take, from 0, or first image of a single file; a signal for all is cut "
+        "alike",
     )
-    add("--stop", type=int, metavar="N", help="file to stop before; negative counts from the end")
+    add("--stop", type=int, metavar="N", help="where to stop before; negative counts from the end")
     reading(options)
     scripts.where(options)
     return options
