@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import tifffile
 from scipy import ndimage
 
 import thunderlike as tl
@@ -157,6 +158,15 @@ def test_some_of_the_images_with_the_signal_of_all(engine, inputs, signal):
     found, _ = job.run(job.plan(*inputs, start=5, stop=-5), engine)
     expected = reference(moving((12, 11), signal)[5:-5], signal[5:-5], 0)
     np.testing.assert_allclose(found.correlation, expected, rtol=0, atol=1e-6)
+
+
+def test_some_of_the_images_of_one_file_with_the_signal_of_all(inputs, signal):
+    movie = moving((12, 11), signal).astype("u2")
+    options = {"imagej": True, "metadata": {"axes": "TYX"}}
+    tifffile.imwrite(inputs[2].parent / "one.tif", movie, **options)
+    plan = job.plan(inputs[2].parent / "one.tif", *inputs[1:], start=5, stop=-5)
+    assert plan.movie.collection.shape == movie[5:-5].shape
+    np.testing.assert_array_equal(plan.signal.values, signal[5:-5])
 
 
 def test_partitions_change_nothing(engine, inputs):

@@ -6,12 +6,13 @@ import os
 import re
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from thunderlike import storage
 from thunderlike.data.arrayfiles import Hdf5, Zarr
+from thunderlike.data.files import naming
 from thunderlike.errors import FormatError, NotFound, StorageError, WrongType
 from thunderlike.formats import npy, tiffpages
 from thunderlike.kernels.checks import as_array
@@ -211,30 +212,22 @@ def mapped(path: str, mode: str = "r") -> Array:
 
 
 def _of_tiff(path: str) -> Source:
-    with open_file(path) as stream:
+    with naming(path), open_file(path) as stream:
         where = tiffpages.index(stream)
-        one = where.pages == 1
-        shape = where.shape if one else (where.pages, *where.shape)
-        run = _run(stream, shape)
+        begin = tiffpages.begin(stream, where)
+    one = where.pages == 1
+    shape = where.shape if one else (where.pages, *where.shape)
     file = local_file(path)
-    if run is not None and file is not None:
-        return _of_array(np.memmap(file, where.stored, "r", run, shape), path, run)
+    if begin is not None and file is not None:
+        return _of_array(np.memmap(file, where.stored, "r", begin, shape), path, begin)
 
     def get(box: Box) -> Array:
         rows = slice(0, 1) if one else box[0]
-        with open_file(path) as stream:
+        with naming(path), open_file(path) as stream:
             pages = tiffpages.read(stream, where, rows.start, rows.stop)
         return pages[0][box] if one else pages[(slice(None), *box[1:])]
 
     return Source(shape, where.dtype, get, location=path, rows=where.shape[0] if one else 1)
-
-
-def _run(stream: BinaryIO, shape: tuple[int, ...]) -> int | None:
-    """Byte at which the pixels of all pages begin, if they are plain and follow one another."""
-    with tiffpages.opened(stream) as tiff:
-        series = tiff.series[0]
-        begin: int | None = series.dataoffset if series.shape == shape else None
-    return begin
 
 
 def _of_format(path: str, format: Any) -> Source:

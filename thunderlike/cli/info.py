@@ -13,7 +13,17 @@ if TYPE_CHECKING:
 __all__ = ["add", "options", "reading", "run"]
 
 _READING = (
-    *("format", "nplanes", "channel", "discard_extra", "recursive", "dataset", "axis", "shape", "dtype"),
+    *(
+        "format",
+        "nplanes",
+        "channel",
+        "discard_extra",
+        "recursive",
+        "dataset",
+        "axis",
+        "shape",
+        "dtype",
+    ),
     "order",
 )
 
@@ -58,8 +68,8 @@ def reading(parser: argparse.ArgumentParser) -> None:
         "--nplanes",
         type=positive,
         metavar="N",
-        help="TIFF, raw: an image every N pages, 1 for a movie in one file; by default the axes that "
-        "a TIFF file states decide, and all pages of one that states none are one volume",
+        help="TIFF, raw: an image every N pages, 1 for a movie in one file; by default the axes "
+        "that a TIFF file states decide, and all pages of one that states none are one volume",
     )
     group.add_argument(
         "--channel", type=int, metavar="N", help="TIFF: which channel to read, from 0"

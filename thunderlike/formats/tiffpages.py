@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tifffile import TiffFile, TiffPage
 
-__all__ = ["Index", "index", "index_like", "opened", "read", "read_like"]
+__all__ = ["Index", "begin", "index", "index_like", "opened", "read", "read_like"]
 
 # tifffile reports what it tolerates to its logger. Whoever listens still hears it; with nobody
 # listening, Python would print it on standard error.
@@ -266,6 +266,26 @@ def index_like(stream: BinaryIO, other: Index) -> Index:
     return replace(other, pages=len(headers), headers=headers, first=0, frame=None, axes=axes)
 
 
+def begin(stream: BinaryIO, where: Index) -> int | None:
+    """Byte at which the pixels of all pages begin, if they follow one another as they are to be.
+
+    Raises
+    ------
+    FormatError
+        When they end behind the file.
+    """
+    if where.frame is not None:
+        return len(where.frame.before)
+    step, first = _page_bytes(where), where.run
+    if first is None and (first := _pixels_at(stream, where, 0)) is not None:
+        for page in range(1, where.pages):
+            if _pixels_at(stream, where, page) != first + page * step:
+                return None
+    if first is not None:
+        _check_end(first + where.pages * step, _size(stream))
+    return first
+
+
 def read_like(stream: BinaryIO, other: Index, out: NDArray[Any]) -> bool:
     """Read the one page of a file that differs from another in its pixels alone.
 
@@ -298,16 +318,16 @@ def read(
     """
     with damage("tiff"):  # of its size, too, a damaged header may claim anything
         pages = np.empty((stop - start, *where.shape), where.dtype) if out is None else out
-    begin, nbytes = where.run, _page_bytes(where)
+    run, nbytes = where.run, _page_bytes(where)
     if where.frame is not None:
-        begin = len(where.frame.before)
-    if begin is not None and where.numbers is None:
-        read_into(stream, begin + start * nbytes, pages, where.stored)
+        run = len(where.frame.before)
+    if run is not None and where.numbers is None:
+        read_into(stream, run + start * nbytes, pages, where.stored)
         return pages
     begins: list[int | None]
-    if begin is not None and where.numbers is not None:
+    if run is not None and where.numbers is not None:
         numbers = where.numbers[start - where.first : stop - where.first]
-        begins = [begin + number * nbytes for number in numbers.tolist()]
+        begins = [run + number * nbytes for number in numbers.tolist()]
     else:
         begins = [_pixels_at(stream, where, page) for page in range(start, stop)]
     rest = [row for row, at in enumerate(begins) if at is None]
