@@ -116,7 +116,7 @@ def encode(array: NDArray[Any], attrs: Mapping[str, Any] | None = None) -> bytes
 
     stream, values = io.BytesIO(), native(_writable(array))
     options, known = dict(tiffmeta.options(attrs, values)), attrs or {}
-    inverted = known.get("photometric") == "miniswhite" and values.dtype.kind in "bu"
+    inverted = known.get("photometric") == "miniswhite" and values.dtype.kind in ("b", "u")
     if known.get("orientation") in range(2, 9):
         options["extratags"] = [(_ORIENTATION, "H", 1, int(known["orientation"]), False)]
     photometric = "miniswhite" if inverted else "minisblack"
