@@ -15,6 +15,7 @@ import pytest
 
 import thunderlike as tl
 from thunderlike import arrays
+from thunderlike.errors import BadIndex, SpecError
 from thunderlike.progress import subscribe
 
 RNG = np.random.default_rng(0)
@@ -99,6 +100,45 @@ def test_where_on_every_engine(engine):
     np.testing.assert_array_equal(arrays.where(series), expected, strict=True)
     empty = tl.images.fromarray(sparse * 0, engine=engine)
     assert arrays.where(empty).shape == (0, 3)
+
+
+def test_series_on_every_engine(engine):
+    values = np.random.default_rng(0).integers(0, 3, (6, 5, 4)).astype(np.uint8)
+    labels = np.arange(30).reshape(6, 5)
+    series = tl.series.fromarray(values, index=[*"abcd"], labels=labels, engine=engine)
+    for table in (np.array([0, 10, 300], np.uint16), np.array([0.0, 0.5, 1.0])):
+        found = arrays.apply_lut(series, table)
+        np.testing.assert_array_equal(found.toarray(), table[values], strict=True)
+    with pytest.raises(SpecError, match="series have only one"):
+        arrays.apply_lut(series, np.zeros((3, 3)))
+    for axis in (0, 1, 2, -1, -3):
+        found = arrays.correlate1d(series, [1, 2, 1], axis=axis)
+        expected = arrays.correlate1d(values, [1, 2, 1], axis=axis)
+        np.testing.assert_array_equal(found.toarray(), expected, strict=True)
+        assert (found.engine, found.index.tolist()) == (engine, [*"abcd"])
+        np.testing.assert_array_equal(found.labels, labels)
+    weights = np.array([[[1, 2, 4]]])
+    np.testing.assert_array_equal(
+        arrays.apply_lut_to_index(series, weights, np.arange(20)),
+        arrays.apply_lut_to_index(values, weights, np.arange(20)),
+    )
+    np.testing.assert_array_equal(arrays.block_sums(series, 3), arrays.block_sums(values, 3))
+    np.testing.assert_array_equal(arrays.read(series), values, strict=True)
+    rows = tl.series.fromarray(values[0], engine=engine)  # one axis of keys
+    found = arrays.correlate1d(rows, [1, 2, 1], axis=0).toarray()
+    np.testing.assert_array_equal(found, arrays.correlate1d(values[0], [1, 2, 1], axis=0))
+
+
+def test_blocks_on_every_engine(engine):
+    blocks = tl.images.fromarray(VALUES, engine=engine).toblocks((5, 6), padding=1)
+    np.testing.assert_array_equal(arrays.apply_lut(blocks, TABLE).toarray(), TABLE[VALUES])
+    for axis in (0, -1):
+        found = arrays.correlate1d(blocks, [1, 2, 1], axis=axis)
+        expected = arrays.correlate1d(VALUES, [1, 2, 1], axis=axis)
+        np.testing.assert_array_equal(found.toarray(), expected, strict=True)
+        assert (found.blockshape, found.padding) == (blocks.blockshape, blocks.padding)
+    with pytest.raises(BadIndex, match="no axis 3"):
+        arrays.correlate1d(blocks, [1, 2, 1], axis=3)
 
 
 INTERRUPTED = """

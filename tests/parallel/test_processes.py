@@ -53,8 +53,9 @@ def test_processes_are_kept_until_they_are_shut_down():
         return set(pmap(lambda _: (time.sleep(0.05), os.getpid())[1], range(6), **processes))
 
     shutdown()  # one that a test before has left may still be at work
-    first = pids()
-    assert pids() == first
+    # One of the two may be too late for any item of a map: those that ran one are two at most.
+    first = pids() | pids() | pids()
+    assert len(first) <= 2
     shutdown()
     assert pids().isdisjoint(first)
 

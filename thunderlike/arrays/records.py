@@ -10,7 +10,9 @@ import numpy as np
 
 from thunderlike.data.blocks import Blocks
 from thunderlike.data.onengine import OnEngine
-from thunderlike.errors import NotOnEngine
+from thunderlike.data.series import Series
+from thunderlike.errors import BadIndex, SpecError
+from thunderlike.kernels.checks import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,33 +34,43 @@ def with_lut(collection: Any, table: Array, function: Callable[..., Array]) -> A
     look = partial(function, lut=table, processes="serial")
     if isinstance(collection, Blocks):
         return collection.map(look)
+    if table.ndim > 1 and isinstance(collection, Series):
+        raise SpecError(
+            f"a look-up table of shape {table.shape} adds an axis, and series have only one: give "
+            "images, or a table of one axis"
+        )
     shape = (*collection.value_shape, *table.shape[1:])
-    return collection.map(look, shape, table.dtype, block=True)
+    return collection.map(look, value_shape=shape, dtype=table.dtype, block=True)
 
 
 def with_kernel(collection: Any, axis: int, function: Callable[..., Array]) -> Any:
-    """Correlate along an axis of the records; of images, along time too.
+    """Correlate along an axis of the records, or of the keys.
 
     Parameters
     ----------
     function : callable
         Takes an array and an axis.
 
-    Raises
-    ------
-    NotOnEngine
-        For an axis along which the records themselves are numbered.
+    Notes
+    -----
+    Along an axis of keys two shuffles on Spark: images become series and series images, and back.
     """
-    keys = len(collection.baseshape)
-    at = axis % len(collection.shape)
-    if at >= keys and not isinstance(collection, Blocks):
+    ndim = len(collection.shape)
+    if not is_whole(axis, -ndim, ndim):
+        raise BadIndex(
+            f"there is no axis {axis!r} in {type(collection).__name__} of shape "
+            f"{collection.shape}: give 0 to {ndim - 1}"
+        )
+    if isinstance(collection, Blocks):
+        chunk, padding = collection.blockshape[1:], collection.padding[1:]
+        return with_kernel(collection.toimages(), axis, function).toblocks(chunk, padding)
+    keys, at = len(collection.baseshape), int(axis) % ndim
+    if at >= keys:
         return collection.map(partial(_stacked, function, at - keys), block=True)
-    if hasattr(collection, "map_as_series"):
+    if not isinstance(collection, Series):
         return collection.map_as_series(partial(function, axis=0))
-    raise NotOnEngine(
-        f"axis {axis} numbers the records of {type(collection).__name__}, and each is by itself: "
-        "make images of them, or give .toarray()"
-    )
+    images = collection.toimages().map(partial(_stacked, function, at), block=True)
+    return collection._changed(images.toseries()._records)
 
 
 def _stacked(function: Callable[..., Array], axis: int, stack: Array) -> Array:
