@@ -13,8 +13,15 @@ import pytest
 
 import thunderlike as tl
 from thunderlike import storage
-from thunderlike.datasets import FileWriter, ShardedReader, TarReader, ZipFileReader
-from thunderlike.errors import FormatError, StorageError
+from thunderlike.datasets import (
+    FileWriter,
+    MsgpackReader,
+    ShardedReader,
+    TarReader,
+    ZipFileReader,
+    export_tar,
+)
+from thunderlike.errors import FormatError, SpecError, StorageError
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.convert import convert
 
@@ -92,6 +99,34 @@ def test_keys_are_names_in_the_file(tmp_path, key):
     with FileWriter(tmp_path / "x.msgpack") as writer:
         writer.write({"key": key})
     assert {path.name.partition(".")[0] for path in tmp_path.iterdir()} == {"x"}
+
+
+WRITERS = {
+    "totif": lambda path, **options: tl.images.fromarray(MOVIE).totif(path, **options),
+    "topng": lambda path, **options: tl.images.fromarray(MOVIE).topng(path, **options),
+    "tobinary": lambda path, **options: tl.images.fromarray(MOVIE).tobinary(path, **options),
+    "series.tobinary": lambda path, **options: tl.series.fromarray(MOVIE).tobinary(path, **options),
+    "series.totext": lambda path, **options: tl.series.fromarray(MOVIE).totext(path, **options),
+}
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+@pytest.mark.parametrize("prefix", ["../victim", "/victim", "a/b", ".hidden", "a*", "a\0", 7])
+def test_a_prefix_is_the_beginning_of_a_name(tmp_path, write, prefix):
+    with pytest.raises(SpecError, match=r"prefix=.* begins the names of files"):
+        write(tmp_path / "in" / "out", prefix=prefix)
+    assert list(tmp_path.iterdir()) == []
+    write(tmp_path / "out", prefix="day 1")
+    assert any(path.name.startswith("day 1-0000") for path in (tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("sample", [{"key": "/victim", "x": b"1"}, {"key": "a", "/../../x": b"1"}])
+def test_a_key_is_no_path_out_of_an_archive(tmp_path, sample):
+    with FileWriter(tmp_path / "x.msgpack") as writer:
+        writer.write(sample)
+    with pytest.raises(FormatError, match="leads out of this folder"):
+        export_tar(MsgpackReader(tmp_path / "x.msgpack"), tmp_path / "x.tar")
+    assert not (tmp_path / "x.tar").exists()
 
 
 # Links

@@ -15,6 +15,7 @@ from thunderlike.errors import SpecError
 from thunderlike.formats import png, raw, text, tiff
 from thunderlike.parallel.pool import tmap
 from thunderlike.storage.drafts import draft
+from thunderlike.storage.paths import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -87,7 +88,7 @@ def _write_parts(
 ) -> None:
     """Write the series of each part to a file, then what describes them all."""
     conf, baseshape = raw.describe(series.shape, series.dtype, series.attrs), series.baseshape
-    ours = [f"{prefix}-*.{ext}", "conf.json"]
+    ours = [Names(prefix, ext).pattern(), "conf.json"]
     with storage.output(path, ours, overwrite=overwrite) as folder:
         each_part(series._records, folder, SeriesFiles(folder, prefix, ext, encode, baseshape))
         storage.write(storage.join(folder, "conf.json"), conf)
@@ -188,6 +189,9 @@ class Names:
 
     prefix: str
     ext: str
+
+    def __post_init__(self) -> None:
+        file_name(self.prefix, "prefix")
 
     def pattern(self) -> str:
         """All of them, as `storage.find` would."""

@@ -16,6 +16,7 @@ from thunderlike.errors import SpecError
 from thunderlike.formats import npy
 from thunderlike.progress import track
 from thunderlike.storage.drafts import draft
+from thunderlike.storage.paths import inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,7 +46,7 @@ def export_tar(reader: Reader, outfile: AnyPath) -> int:
     ):
         for key, found in reader.items():
             for name, data in _members(key, found):
-                member = tarfile.TarInfo(name)
+                member = tarfile.TarInfo(inside(name, f"{outfile}: sample {key!r:.80}"))
                 member.size = len(data)
                 archive.addfile(member, io.BytesIO(data))
             work.advance()

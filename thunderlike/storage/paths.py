@@ -22,7 +22,9 @@ __all__ = [
     "at",
     "delete",
     "exists",
+    "file_name",
     "identity",
+    "inside",
     "join",
     "open",
     "parent",
@@ -149,10 +151,59 @@ def within(folder: AnyPath, name: str) -> str:
     ...
     thunderlike.errors.FormatError: /data: the name '../home/a.tif' leads out of this folder; ...
     """
+    return join(folder, inside(name, resolve(folder)[1]))
+
+
+def inside(name: str, where: str) -> str:
+    """Return a relative path, checked to stay in the folder or archive `where`.
+
+    Raises
+    ------
+    FormatError
+        For a name that leads out of it.
+
+    Examples
+    --------
+    >>> inside("day1/a.tif", "/data.tar")
+    'day1/a.tif'
+    """
     if name.startswith("/") or ".." in name.split("/") or "\0" in name or not name:
-        told = f"the name {name!r:.80} leads out of this folder; a name is a part of its path"
-        raise FormatError(f"{resolve(folder)[1]}: {told}")
-    return join(folder, name)
+        found = f"the name {name!r:.80} leads out of this folder; a name is a part of its path"
+        raise FormatError(f"{where}: {found}")
+    return name
+
+
+def file_name(text: str, argument: str) -> str:
+    """Return a part of the names of files that an argument gives, such as `prefix`, checked.
+
+    Parameters
+    ----------
+    text : str
+        What was given.
+    argument : str
+        The argument, for the error.
+
+    Raises
+    ------
+    SpecError
+        For what is not text, holds a ``/``, a zero byte or a wildcard, or begins with a dot: the
+        files would be elsewhere, or no reader of the folder would find them.
+
+    Examples
+    --------
+    >>> file_name("image", "prefix")
+    'image'
+    >>> file_name("../image", "prefix")
+    Traceback (most recent call last):
+    ...
+    thunderlike.errors.SpecError: prefix='../image' begins the names of files: no '/', ...
+    """
+    if not isinstance(text, str) or text.startswith(".") or set(text) & set("/\0*?"):
+        raise SpecError(
+            f"{argument}={text!r:.80} begins the names of files: no '/', '*', '?' or zero byte, "
+            "and no dot as its first character"
+        )
+    return text
 
 
 def parent(path: AnyPath) -> str:
