@@ -20,7 +20,7 @@ from thunderlike.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Settings", "config", "current"]
+__all__ = ["Settings", "config", "current", "home"]
 
 KIB, MIB = 2**10, 2**20
 
@@ -131,19 +131,46 @@ def _outside() -> Settings:
     return dataclasses.replace(Settings(), **found)
 
 
-def _path() -> Path:
-    default = Path.home() / ".config" / "thunderlike" / "thunderlike.toml"
-    return Path(os.environ.get("THUNDERLIKE_CONFIG", default))
+def home() -> Path | None:
+    """Return the home folder of this user; None for one who has none.
+
+    A container that is started with a number for a user has neither ``HOME`` nor a line in the
+    list of users.
+
+    Examples
+    --------
+    >>> home() == Path.home()
+    True
+    """
+    try:
+        return Path.home()
+    except (RuntimeError, KeyError):
+        return None
 
 
-def _from_file(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
+def _path() -> Path | None:
+    if given := os.environ.get("THUNDERLIKE_CONFIG"):
+        return Path(given)
+    folder = home()
+    return folder / ".config" / "thunderlike" / "thunderlike.toml" if folder else None
+
+
+def _from_file(path: Path | None) -> dict[str, Any]:
+    try:
+        if path is None or not path.is_file():
+            return {}
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from error
+    except OSError as error:
+        if not os.environ.get("THUNDERLIKE_CONFIG"):
+            return {}  # of a home that this process may not read, as that of another user
+        raise ConfigError(f"{path}: THUNDERLIKE_CONFIG cannot be read: {error.strerror}") from error
     import tomllib
 
     try:
-        return _checked(tomllib.loads(path.read_text("utf-8")), str(path))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return _checked(tomllib.loads(text), str(path))
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not a TOML file: {error}") from error
 
 

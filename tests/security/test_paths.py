@@ -19,8 +19,8 @@ from thunderlike.datasets import (
     ShardedReader,
     TarReader,
     ZipFileReader,
-    export_tar,
 )
+from thunderlike.datasets.exports import export_tar
 from thunderlike.errors import FormatError, SpecError, StorageError
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.convert import convert

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the line, and run it."""
     import subprocess
 
+    from thunderlike.engines.session import user_of_java
     from thunderlike.jobs.refusals import check_options, check_reachable
     from thunderlike.jobs.submitting import Submission, line, missing, shown
     from thunderlike.progress import progress
@@ -108,7 +110,9 @@ def run(args: argparse.Namespace) -> int:
         sys.stderr.write(
             f"note: {archive} is not there yet; without --dry-run it is packed first\n"
         )
-    return 0 if args.dry_run else subprocess.run(words, check=False).returncode  # noqa: S603
+    if args.dry_run:
+        return 0
+    return subprocess.run(words, check=False, env={**os.environ, **user_of_java()}).returncode  # noqa: S603
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from thunderlike.config import home
 from thunderlike.errors import EngineError
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ __all__ = [
     "quiet",
     "settings_of",
     "use_our_python",
+    "user_of_java",
 ]
 
 LEAST_JAVA = 17  # of Spark 4
@@ -52,8 +55,8 @@ _LONGEST_FOLDER = 64  # bytes; the path of a socket has 107 at most, 43 of them 
 
 def find_java() -> Path | None:
     """Where Spark would find Java: ``JAVA_HOME``, else the path."""
-    home = os.environ.get("JAVA_HOME")
-    java = shutil.which("java", path=str(Path(home) / "bin") if home else None)
+    given = os.environ.get("JAVA_HOME")
+    java = shutil.which("java", path=str(Path(given) / "bin") if given else None)
     return Path(java) if java else None
 
 
@@ -62,6 +65,21 @@ def java_version(java: Path) -> int:
     done = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
     found = re.search(r'version "(?:1\.)?(\d+)', done.stderr)
     return int(found.group(1)) if found else 0
+
+
+def user_of_java() -> dict[str, str]:
+    """Variables that Spark needs where the user is a number without a name or a home; else none.
+
+    Hadoop cannot log in a user whom the system does not name, and Ivy wants a home.
+    """
+    number = os.getuid()
+    try:
+        pwd.getpwuid(number)
+    except KeyError:
+        name, given = f"uid{number}", os.environ.get("SPARK_SUBMIT_OPTS", "")
+        options = f"-Duser.name={name} '-Duser.home={home() or tempfile.gettempdir()}' {given}"
+        return {"SPARK_USER": os.environ.get("SPARK_USER", name), "SPARK_SUBMIT_OPTS": options}
+    return {}
 
 
 def context(master: str | None = None, **conf: str) -> SparkContext:
@@ -199,9 +217,10 @@ def _prepare() -> None:
             f"Spark needs Java {LEAST_JAVA} or newer, found {found}: install one (Debian: "
             f"apt-get install openjdk-{LEAST_JAVA}-jre-headless) or use engine='local'"
         )
-    home = os.environ.get("SPARK_HOME")
-    if home and not (Path(home) / "bin" / "spark-submit").is_file():
-        raise EngineError(f"SPARK_HOME={home} holds no Spark: unset it to use that of pyspark")
-    if not home or not (Path(home) / "conf").is_dir():
+    os.environ.update(user_of_java())
+    spark = os.environ.get("SPARK_HOME")
+    if spark and not (Path(spark) / "bin" / "spark-submit").is_file():
+        raise EngineError(f"SPARK_HOME={spark} holds no Spark: unset it to use that of pyspark")
+    if not spark or not (Path(spark) / "conf").is_dir():
         ours = Path(__file__).parent.parent / "conf"
         os.environ.setdefault("SPARK_CONF_DIR", str(ours))

@@ -7,12 +7,11 @@ import re
 from configparser import ConfigParser
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from h5py import h5p, h5z
 
-from thunderlike.config import current
+from thunderlike.config import current, home
 from thunderlike.errors import SpecError
 
 if TYPE_CHECKING:
@@ -159,7 +158,8 @@ def _default() -> Any:
     if current().hdf5_compression:
         return current().hdf5_compression
     reader = ConfigParser()
-    reader.read(Path.home() / ".deepdish.conf", "utf-8")
+    if folder := home():
+        reader.read(folder / ".deepdish.conf", "utf-8")
     return reader.get("io", "compression", fallback="zlib:1")
 
 

@@ -16,12 +16,15 @@ import zipfile
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
+from stat import S_ISDIR
 from typing import TYPE_CHECKING, Any
 
 import thunderlike
 from thunderlike._lazy import optional
+from thunderlike.config import home
 from thunderlike.errors import StorageError, ThunderlikeError
 from thunderlike.progress import track
+from thunderlike.storage.filesystem import failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,9 +37,27 @@ _THEN = (1980, 1, 1, 0, 0, 0)  # a zip of the same files has the same bytes
 
 
 def cache() -> Path:
-    """The folder where archives are kept: ``$XDG_CACHE_HOME/thunderlike``, else in ``~/.cache``."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "thunderlike"
+    """The folder where archives are kept: ``$XDG_CACHE_HOME/thunderlike``, else in ``~/.cache``.
+
+    For a user without a home, a folder for temporary files, with the number of the user in its
+    name.
+
+    Raises
+    ------
+    StorageError
+        When another user may write in that folder: what is kept there runs on a cluster.
+    """
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given) / "thunderlike"
+    if (folder := home()) and os.access(folder, os.W_OK | os.X_OK):
+        return folder / ".cache" / "thunderlike"
+    kept = Path(tempfile.gettempdir()) / f"thunderlike-cache-{os.getuid()}"
+    with suppress(FileExistsError), failures(str(kept), "make"):
+        kept.mkdir(mode=0o700)
+    found = kept.lstat()
+    if not S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise StorageError(f"{kept}: others may write there; set XDG_CACHE_HOME to another folder")
+    return kept
 
 
 def package() -> Path:
@@ -149,10 +170,10 @@ def _short(data: bytes) -> str:
 def _kept(name: str, make: Callable[[Path], Any]) -> Path:
     """The file of this name in the cache, made whole or not at all."""
     file = cache() / name
-    if file.exists():
-        return file
     partial = file.with_name(f".{uuid.uuid4().hex}.partial")
     try:
+        if file.exists():
+            return file
         file.parent.mkdir(parents=True, exist_ok=True)
         make(partial)
         return partial.replace(file)

@@ -6,11 +6,13 @@ import errno
 import io
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from stat import S_IRWXU, S_ISREG
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote
 
+from thunderlike.config import home
 from thunderlike.errors import Exists, NotFound, StorageError
 from thunderlike.storage.atomic import keep_mode, replacement
 from thunderlike.storage.base import PARTIAL, Entry, FileVersion, Store, replaced
@@ -34,7 +36,14 @@ class LocalStore(Store):
 
     def address(self, path: str) -> str:
         """Spell `path` in full; links stay as they are."""
-        return os.path.abspath(os.path.expanduser(_plain(path)))  # noqa: PTH100, PTH111  # pathlib has none that leaves links alone and drops '..'
+        plain = _plain(path)
+        full = os.path.expanduser(plain)  # noqa: PTH111  # pathlib has none that leaves links alone and drops '..'
+        if full.partition("/")[0] == "~":
+            raise StorageError(f"{plain}: this user has no home folder, since HOME is not set")
+        try:
+            return os.path.abspath(full)  # noqa: PTH100
+        except FileNotFoundError as error:
+            raise NotFound(f"{plain}: the current folder was removed; change to another") from error
 
     def list(self, path: str, *, recursive: bool) -> Sequence[Entry]:
         """Name the files of a folder; one look at each file for its size."""
@@ -145,11 +154,13 @@ class LocalStore(Store):
         given = Path(self.address(path))
         if given.is_symlink() and given.is_dir():
             return f"it is a link to {given.resolve()}"
-        folder, home = given.resolve(), Path(self.address("~")).resolve()
-        if _HOMES & {given.parent, folder.parent} or home.is_relative_to(folder):
+        folder, ours = given.resolve(), home()
+        below = ours is not None and ours.resolve().is_relative_to(folder)
+        if below or _HOMES & {given.parent, folder.parent}:
             return "it is, or holds, a home folder"
-        if Path.cwd().is_relative_to(folder):
-            return "it is, or holds, the current folder"
+        with suppress(FileNotFoundError):  # the current folder was removed
+            if Path.cwd().is_relative_to(folder):
+                return "it is, or holds, the current folder"
         return "it is where a disk is mounted" if folder.is_mount() else ""
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from thunderlike.cli.checks.finding import Finding
+from thunderlike.config import home
 
 __all__ = ["memory", "spark_temp", "temp"]
 
@@ -99,8 +100,8 @@ def _written(folder: Path) -> float:
 
 def _roomiest() -> str:
     """The folder with most room among those that people put such files in."""
-    folders = [Path(p) for p in ("/tmp", "/var/tmp", Path.home(), Path.cwd())]  # noqa: S108
-    usable = [f for f in folders if f.is_dir() and os.access(f, os.W_OK)] or [Path.home()]
+    places = ("/tmp", "/var/tmp", home() or "/tmp", ".")  # noqa: S108
+    usable = [f for f in map(Path, places) if f.is_dir() and os.access(f, os.W_OK)] or [Path("/")]
     return str(max(usable, key=lambda folder: shutil.disk_usage(folder).free))
 
 

@@ -50,14 +50,16 @@ def _source(profile: str) -> str | None:
 def _file_of(profile: str) -> Path | None:
     """The first file of credentials that has a profile."""
     paths = (Path(os.environ.get(name, default)) for name, default in _FILES.items())
-    return next((p for p in map(Path.expanduser, paths) if profile in _profiles(p)), None)
+    found = (Path(os.path.expanduser(path)) for path in paths)  # noqa: PTH111  # pathlib's raises without a home
+    return next((path for path in found if profile in _profiles(path)), None)
 
 
 def _profiles(path: Path) -> list[str]:
     """Names of the sections; no other line of such a file is looked at."""
-    if not path.is_file():
+    try:
+        text = path.read_text("utf-8", errors="replace")
+    except OSError:  # also of a home that may not be read
         return []
-    text = path.read_text("utf-8", errors="replace")
     return re.findall(r"^\[(?:profile )?\s*([^\]]+?)\s*\]", text, re.MULTILINE)
 
 
