@@ -17,9 +17,10 @@ HERE = Path(__file__).parent / "coming-from"
 HEAD = """\
 ## Other arguments
 
-Everything else of the manual binds as it stands there, by name and by position. Made by
+{rest} of the manual binds as it stands there, by name and by position. Made by
 `python docs/make_differences.py`; the tests compare each row with the signatures.
-
+"""
+TABLE = """
 | there | here | why |
 | --- | --- | --- |
 """
@@ -31,7 +32,7 @@ def rows(name: str) -> list[dict[str, Any]]:
     A name may be a pattern, of which `except` takes some out again.
     """
     source = HERE / f"{name}.toml"
-    return tomllib.loads(source.read_text("utf-8"))["row"] if source.exists() else []
+    return tomllib.loads(source.read_text("utf-8"))["row"]
 
 
 def page(name: str) -> Path:
@@ -41,13 +42,15 @@ def page(name: str) -> Path:
 
 def section(name: str) -> str:
     """Return the section of the page, made from the rows."""
-    lines = []
+    if not rows(name):
+        return HEAD.format(rest="Everything")
+    lines = [HEAD.format(rest="Everything else"), TABLE]
     for row in rows(name):
         there = shown(row["names"])
         if "except" in row:
             there += f" except {shown(row['except'])}"
         lines.append(f"| {there} | {'; '.join(row['differs'])} | {row['why']} |\n")
-    return HEAD + "".join(lines)
+    return "".join(lines)
 
 
 def shown(names: list[str]) -> str:
