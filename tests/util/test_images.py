@@ -138,3 +138,20 @@ def test_a_palette_stays_numbers_when_raw(tmp_path):
     im.putpixel((1, 0), 1)
     im.save(tmp_path / "p.png")
     assert images.load_raw(tmp_path / "p.png").tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize("kind", ["png", "gif", "bmp", "tif", "webp", "ppm", "tga", "jp2", "ico"])
+def test_pictures_of_the_usual_kinds_are_read(tmp_path, kind):
+    grey = np.arange(256, dtype="u1").reshape(16, 16)
+    Image.fromarray(grey).save(
+        tmp_path / f"x.{kind}", **({"lossless": True} if kind == "webp" else {})
+    )
+    found = images.load(tmp_path / f"x.{kind}", np.uint8)
+    np.testing.assert_array_equal(found if found.ndim == 2 else found[..., 0], grey)
+
+
+def test_postscript_is_no_picture(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "x.eps")
+    (tmp_path / "x.eps").rename(tmp_path / "x.png")
+    with pytest.raises(FormatError, match="no image that Pillow reads"):
+        images.load(tmp_path / "x.png")

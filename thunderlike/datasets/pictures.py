@@ -14,6 +14,7 @@ import numpy as np
 from thunderlike._lazy import optional
 from thunderlike.errors import FormatError
 from thunderlike.formats.base import damage
+from thunderlike.util.imagefiles import open_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,10 +46,8 @@ _AREA = 3 * _SHORT * _LONG
 
 def opened(data: bytes) -> Image:
     """A decoded image; FormatError for what is none, or is cut short."""
-    from PIL import Image
-
     with damage("image"):
-        image = Image.open(io.BytesIO(data))
+        image = open_image(io.BytesIO(data))
         image.load()
         return image
 

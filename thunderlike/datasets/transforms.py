@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from thunderlike.errors import FormatError, KeyMissing, SpecError, WrongType
+from thunderlike.util.imagefiles import open_image
 
 __all__ = ["Compose", "CompressedToPIL", "Transform", "Transforms", "applied", "dict2tuple"]
 
@@ -136,7 +137,7 @@ class CompressedToPIL:
         from PIL import Image
 
         try:
-            image = Image.open(io.BytesIO(data))
+            image = open_image(io.BytesIO(data))
             if self.size is not None:
                 image.draft("RGB", self.size)
             return image.convert("RGB")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,8 +14,15 @@ if TYPE_CHECKING:
     import os
 
     from numpy.typing import ArrayLike, DTypeLike, NDArray
+    from PIL import Image
 
-__all__ = ["load", "load_raw", "save"]
+__all__ = ["load", "load_raw", "open_image", "save"]
+
+# The usual ones first: Pillow asks them in this order.
+_DECODED: tuple[str, ...] = (
+    *("PNG", "JPEG", "TIFF", "GIF", "BMP", "WEBP", "JPEG2000", "PPM", "AVIF", "DDS", "DIB"),
+    *("FITS", "ICNS", "ICO", "IM", "PCX", "PSD", "QOI", "SGI", "SPIDER", "TGA", "XBM", "XPM"),
+)
 
 
 def load(path: str | os.PathLike[str], dtype: DTypeLike = np.float64) -> NDArray[Any]:
@@ -47,6 +55,38 @@ def load(path: str | os.PathLike[str], dtype: DTypeLike = np.float64) -> NDArray
     return img_as_ubyte(im) if wanted == np.uint8 else img_as_float64(im).astype(wanted)
 
 
+def open_image(file: IO[bytes]) -> Image.Image:
+    """Open an image of a format that Pillow decodes by itself, as ``PIL.Image.open`` does.
+
+    Others Pillow hands to another program, whatever the name of the file: PostScript to
+    Ghostscript.
+
+    Raises
+    ------
+    PIL.UnidentifiedImageError
+        For other files.
+
+    Examples
+    --------
+    >>> import io
+    >>> from thunderlike.formats import png
+    >>> open_image(io.BytesIO(png.encode(np.zeros((2, 3), "uint8")))).size
+    (3, 2)
+    """
+    from PIL import Image
+
+    return Image.open(file, formats=_formats())
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Names of those formats, as far as this build of Pillow has them."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(name for name in _DECODED if name in Image.OPEN)
+
+
 def load_raw(path: str | os.PathLike[str]) -> NDArray[Any]:
     """Read an image file as it is: an image with a palette gives the numbers of its colours.
 
@@ -58,12 +98,10 @@ def load_raw(path: str | os.PathLike[str]) -> NDArray[Any]:
     ...     load_raw(f"{folder}/bytes.png")
     array([[  0,   7, 255]], dtype=uint8)
     """
-    from PIL import Image
-
     _check(path)
     with Path(path).open("rb") as file:  # what the system says of a missing file passes
         try:
-            with Image.open(file) as im:
+            with open_image(file) as im:
                 return np.array(im)
         except Exception as error:  # Pillow answers damage with almost anything
             raise FormatError(
