@@ -263,3 +263,123 @@ def test_what_tifffile_logs_is_heard_by_who_listens(caplog):
     struct.pack_into("<H", data, tag(data, 282) + 2, 99)  # a resolution of no known type
     decode(bytes(data))
     assert {record.name for record in caplog.records} == {"tifffile"}
+
+
+# Pixels that are not as they are to be, though they stand in one piece
+
+
+def retagged(data, code, kind, value):
+    """Put another value of one number into a tag of the first page."""
+    data = bytearray(data)
+    struct.pack_into("<HHII", data, tag(data, code), code, kind, 1, value)
+    return bytes(data)
+
+
+def by_hand(image, pixels, **tags):
+    """A page of grey values, with tags that tifffile does not write."""
+    height, width = image.shape
+    known = {256: width, 257: height, 258: 8 * image.itemsize, 259: 1, 262: 1, 277: 1, 278: height}
+    known |= {279: len(pixels), **{int(code[1:]): value for code, value in tags.items()}}
+    known[273] = 8 + 2 + 12 * (len(known) + 1) + 4
+    rows = b"".join(struct.pack("<HHII", code, 4, 1, n) for code, n in sorted(known.items()))
+    return b"II*\0" + struct.pack("<IH", 8, len(known)) + rows + struct.pack("<I", 0) + pixels
+
+
+def test_bits_in_reversed_order():
+    image = np.arange(1, 13, dtype="<u2").reshape(3, 4)
+    turned = bytes(int(f"{byte:08b}"[::-1], 2) for byte in image.tobytes())
+    data = by_hand(image, turned, t266=2)
+    np.testing.assert_array_equal(decode(data), image)
+    assert without_codecs(data) == str(image.tolist())
+    np.testing.assert_array_equal(decode(by_hand(image, image.tobytes(), t266=1)), image)
+
+
+def test_subsampled_colours_are_refused_not_misread():
+    image = np.zeros((4, 6, 3), "uint8")
+    data = written(image, photometric="rgb", metadata=None)
+    data = retagged(data, 262, 3, 6)  # YCbCr, which is subsampled where nothing else is said
+    with pytest.raises(FormatError, match="colours are subsampled without JPEG"):
+        decode(data)
+
+
+def test_a_predictor_without_compression_is_as_tifffile_has_it():
+    image = np.arange(12, dtype="uint8").reshape(3, 4)
+    data = by_hand(image, image.tobytes(), t317=2)
+    np.testing.assert_array_equal(decode(data), tifffile.imread(io.BytesIO(data)))
+    assert (decode(data) != image).any()
+
+
+@pytest.mark.parametrize("bits", [2, 4, 6, 10, 12, 14])
+def test_fewer_bits_than_numbers_have(bits):
+    image = (MOVIE[:2] % 2**bits).astype("uint16" if bits > 8 else "uint8")
+    data = written(image, bitspersample=bits, metadata=None)
+    np.testing.assert_array_equal(decode(data), image)
+    assert f"{bits} bits a pixel" in without_codecs(data)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f8", "c8", "c16", "i1", "u8", "?"])
+@pytest.mark.parametrize("order", "<>")
+def test_every_dtype_without_imagecodecs(dtype, order):
+    image = np.arange(6).reshape(2, 3).astype(dtype)
+    data = written(image, byteorder=order, metadata=None)
+    np.testing.assert_array_equal(decode(data), image, strict=True)
+    if order == "<":
+        assert without_codecs(data) == str(image.tolist())
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_inks(planar):
+    image = np.random.default_rng(3).integers(0, 255, (2, 6, 8, 4)).astype("uint8")
+    stored = image if planar == "contig" else np.moveaxis(image, -1, 1)
+    data = written(stored, photometric="separated", planarconfig=planar, metadata=None)
+    np.testing.assert_array_equal(decode(data), image)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"compression": "zstd"}, "compression ZSTD: "),
+        ({"compression": "zstd", "predictor": True}, "compression ZSTD with predictor 2: "),
+        ({"compression": "lerc"}, "compression LERC: "),
+        ({"compression": "jpeg2000"}, "compression JPEG2000: "),
+        ({"compression": "png"}, "compression PNG: "),
+    ],
+    ids=str,
+)
+def test_every_codec_that_is_missing_names_the_extra(options, said):
+    found = without_codecs(written(MOVIE[0, :16, :16].astype("u1"), **options))
+    assert said in found
+    assert "pip install 'thunderlike[codecs]'" in found
+
+
+EVERY_ROOM = """
+import sys
+sys.modules["imagecodecs"] = None
+import numpy as np
+import thunderlike as tl
+from thunderlike.cli import main
+from thunderlike.datasets import pictures
+from thunderlike.errors import MissingExtra
+
+path = sys.argv[1]
+for read in (
+    lambda: tl.images.fromtif(path),
+    lambda: tl.images.frompath(path),
+    lambda: tl.arrays.read(path),
+    lambda: tl.arrays.block_sums(path, blocks=1),
+    lambda: pictures.raster(open(path, "rb").read(), "u2"),
+):
+    try:
+        print("value", read())
+    except MissingExtra as error:
+        assert "pip install 'thunderlike[codecs]'" in str(error), error
+assert main(["convert", path, path + ".npy"]) == 2
+"""
+
+
+def test_every_room_names_the_extra(tmp_path):
+    (tmp_path / "a.tif").write_bytes(written(MOVIE[0], compression="zstd", metadata=None))
+    command = [sys.executable, "-c", EVERY_ROOM, str(tmp_path / "a.tif")]
+    run = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert run.stdout == ""
+    assert "pip install 'thunderlike[codecs]'" in run.stderr

@@ -13,6 +13,7 @@ import numpy as np
 
 from thunderlike._lazy import optional
 from thunderlike.errors import FormatError
+from thunderlike.formats import tiff
 from thunderlike.formats.base import damage
 from thunderlike.util.imagefiles import open_image
 
@@ -103,10 +104,7 @@ def recompressed(data: bytes, quality: int | None, subsampling: str) -> bytes:
 
 def raster(data: bytes, dtype: Any) -> NDArray[Any]:
     """A TIFF file as ``(bands, rows, columns)``; bands, which are few, may lie first or last."""
-    import tifffile
-
-    with damage("tiff"):
-        found = np.asarray(tifffile.imread(io.BytesIO(data)))
+    found = tiff.decode(data)
     if found.ndim not in (2, 3):
         raise FormatError(f"an image has 2 or 3 axes, not {found.ndim}")
     if found.ndim == 2:
