@@ -66,10 +66,13 @@ def test_a_task_knows_of_its_own_pages_alone():
     from thunderlike.data.files import FileSource
     from thunderlike.formats.tiffpages import Index
     from thunderlike.images.loaders import TiffPlanes
+    from thunderlike.storage import Entry
 
     dtype = np.dtype("u2")
     where = Index((4, 4), dtype, 100, np.arange(100), None, dtype)
-    source = FileSource.of(["a.tif"], [50], (2, 4, 4), dtype, TiffPlanes(2, {"a.tif": where}))
+    source = FileSource.of(
+        [Entry("a.tif", 0)], [50], (2, 4, 4), dtype, TiffPlanes(2, {"a.tif": where})
+    )
     part = source.part(10, 12).load.indexes["a.tif"]
     assert part.headers.tolist() == [19, 20, 21, 22, 23, 24]  # and where its neighbours are
     assert part.first == 19

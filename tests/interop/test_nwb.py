@@ -74,11 +74,11 @@ def test_a_movie_is_read_with_what_the_file_tells(recording, engine):
 
 @pytest.mark.spark
 def test_on_spark_nothing_is_read_before_it_is_needed_and_then_only_that(recording, spark_context):
-    part = tl.images.fromnwb(recording, "movie", engine=spark_context, npartitions=3)
     with h5py.File(recording, "r+") as file:
         damaged = file["acquisition/movie/data"]
         kept = damaged.id.read_direct_chunk((8, 0, 0))
         damaged.id.write_direct_chunk((8, 0, 0), b"damaged")
+    part = tl.images.fromnwb(recording, "movie", engine=spark_context, npartitions=3)
     try:
         np.testing.assert_array_equal(part[:8].toarray(), VALUES[:8])
         with pytest.raises(FormatError, match=r"run\.nwb"):

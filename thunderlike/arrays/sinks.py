@@ -253,7 +253,7 @@ def _check_alone(path: str, wanted: str) -> None:
     if not storage.exists(path):
         return
     try:
-        found = Hdf5(wanted).look(path).name
+        found = Hdf5(wanted).look(storage.stat(path)).name
         others = found != wanted or _names(path) != [wanted]
     except FormatError:
         others = True

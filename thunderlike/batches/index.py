@@ -11,7 +11,6 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike.batches.cuts import Array, cuts, ordered
-from thunderlike.datasets.listed import natural
 from thunderlike.errors import BadIndex, KeyMissing, SpecError
 
 __all__ = ["DatasetIndex", "FilesIndex"]
@@ -194,7 +193,7 @@ class FilesIndex(DatasetIndex):
     ) -> None:
         paths = _found(path, dirs=dirs)
         if sort:
-            paths = sorted(paths, key=natural)
+            paths = sorted(paths, key=storage.natural)
         names = [PurePath(one).stem if no_ext else PurePath(one).name for one in paths]
         super().__init__(np.array(names, dtype=str))
         self._paths = dict(zip(names, paths, strict=True))

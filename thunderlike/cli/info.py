@@ -84,7 +84,12 @@ def reading(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--axis", type=int, metavar="N", help="npy, HDF5, Zarr: counts the images")
     group.add_argument("--shape", type=shape, metavar="H,W", help="raw: of an image")
     group.add_argument("--dtype", metavar="NAME", help="raw, text: of the values")
-    group.add_argument("--order", choices=("C", "F"), help="raw: which index runs fastest")
+    group.add_argument(
+        "--order",
+        choices=("C", "F", "text", "natural"),
+        help="of files: by their names as text, or with numbers as numbers; raw: or which index "
+        "runs fastest",
+    )
 
 
 def options(args: argparse.Namespace) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike import storage
-from thunderlike.data.files import FileSource, Loader, naming
+from thunderlike.data.files import FileSource, Loader, naming, whole
 from thunderlike.data.functions import raised_by
 from thunderlike.errors import FormatError, SpecError, ThunderlikeError
 from thunderlike.formats import npy, png, sniff, tiff
@@ -51,18 +51,20 @@ def accessed(
     tuple of int
         Shape of each array.
     """
-    paths, read = [file.path for file in files], accessor or decoded
+    first_file, read = files[0], accessor or decoded
     if dims is None or dtype is None:
-        with naming(paths[0]):
-            first = _called(read, paths[0])
+        with naming(first_file.path):
+            first = _called(read, first_file)
         dims, dtype = dims or first.shape, dtype or first.dtype
     shape = tuple(dims)
     if len(shape) < naxes:
-        raise SpecError(f"{paths[0]}: at least {naxes} axes are needed, this has shape {shape}")
+        raise SpecError(
+            f"{first_file.path}: at least {naxes} axes are needed, this has shape {shape}"
+        )
     record = shape[-1:] if naxes == 1 else shape
     count = math.prod(shape) // max(math.prod(record), 1)
     load, dtype = Accessed(read, shape), np.dtype(dtype).newbyteorder("=")
-    return FileSource.of(paths, [count] * len(paths), record, dtype, load, whole=True), shape
+    return FileSource.of(files, [count] * len(files), record, dtype, load, whole=True), shape
 
 
 def decoded(data: bytes) -> Array:
@@ -97,9 +99,9 @@ class Accessed(Loader):
     accessor: Callable[[bytes], Any]
     shape: tuple[int, ...]
 
-    def read(self, path: str, first: int, last: int, out: Array) -> None:
+    def read(self, file: Entry, first: int, last: int, out: Array) -> None:
         """Call it."""
-        found = _called(self.accessor, path)
+        found = _called(self.accessor, file)
         dtype = found.dtype.newbyteorder("=")
         if found.shape != self.shape or dtype != out.dtype:
             raise FormatError(
@@ -109,11 +111,11 @@ class Accessed(Loader):
         out[...] = found.reshape(-1, *out.shape[1:])[first:last]
 
 
-def _called(accessor: Callable[[bytes], Any], path: str) -> Array:
-    data = storage.read(path)
+def _called(accessor: Callable[[bytes], Any], file: Entry) -> Array:
+    data = whole(file)
     try:
         return np.asarray(accessor(data))
     except ThunderlikeError:
         raise
     except Exception as error:
-        raise raised_by(accessor, error, path) from error
+        raise raised_by(accessor, error, file.path) from error

@@ -5,21 +5,25 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
 from thunderlike import storage
-from thunderlike.data.files import FileSource, Loader, Packed, naming
+from thunderlike.data.files import FileSource, Loader, Packed, check_unchanged, naming, whole
 from thunderlike.errors import FormatError, NotFound, SpecError
 from thunderlike.formats import hdf5, npy, omezarr, zarr
 from thunderlike.formats.hdf5 import Dataset
 from thunderlike.parallel.pool import tmap
+from thunderlike.storage import Entry
+from thunderlike.storage.base import replaced
+from thunderlike.storage.listing import whole_folder
 from thunderlike.storage.opening import local_file, open_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from thunderlike.engines.base import Array
     from thunderlike.storage import AnyCredentials, AnyPaths
@@ -43,40 +47,62 @@ Shape = tuple[int, ...]
 class ArrayFormat(Protocol):
     """A kind of file that holds an array."""
 
-    def look(self, path: str) -> Dataset:
+    def look(self, file: Entry) -> Dataset:
         """Say what it holds, without the values."""
 
-    def read(self, path: str, axis: int, start: int, stop: int, out: Array) -> None:
+    def read(self, file: Entry, axis: int, start: int, stop: int, out: Array) -> None:
         """Read positions ``start .. stop-1`` of an axis, which becomes the first."""
+
+    def part(self, axis: int, wanted: Mapping[str, range]) -> Self:
+        """What is needed to read these chunks along an axis of these files."""
+
+    @property
+    def versions(self) -> Sequence[tuple[str, str | None]]:
+        """Names and versions of files within the files, where those are folders."""
+
+    def unpinned(self) -> Self:
+        """The same for files that were copied to another place."""
 
 
 @dataclass(frozen=True)
 class Npy:
     """One ``.npy`` file, in any order of axes and bytes."""
 
-    def look(self, path: str) -> Dataset:
+    def look(self, file: Entry) -> Dataset:
         """Read its header."""
-        with open_file(path) as stream:
+        with open_file(file.path, identity=file.identity) as stream:
             found = npy.layout(stream)
         return Dataset("", found.shape, found.stored.newbyteorder("="))
 
-    def read(self, path: str, axis: int, start: int, stop: int, out: Array) -> None:
+    def read(self, file: Entry, axis: int, start: int, stop: int, out: Array) -> None:
         """Map the file if it is on a disk here, else read it whole, and take the part."""
-        array = self._array(path)
-        out[...] = np.moveaxis(array[(slice(None),) * axis + (slice(start, stop),)], axis, 0)
-
-    def _array(self, path: str) -> Array:
-        file = local_file(path)
-        if file is None:
-            return npy.decode(storage.read(path))
-        with open_file(path) as stream:
+        part = (slice(None),) * axis + (slice(start, stop),)
+        if local_file(file.path) is None:
+            out[...] = np.moveaxis(npy.decode(whole(file))[part], axis, 0)
+            return
+        with open_file(file.path, identity=file.identity) as stream:
             found = npy.layout(stream)
-        if 0 in found.shape:
-            return np.empty(found.shape, found.stored)
-        try:
-            return np.memmap(file, found.stored, "r", found.begin, found.shape, found.order)
-        except ValueError as error:
-            raise FormatError(f"cut short: {error}") from error
+            if 0 in found.shape:
+                return
+            try:
+                array = np.memmap(stream, found.stored, "r", found.begin, found.shape, found.order)
+            except ValueError as error:
+                raise FormatError(f"cut short: {error}") from error
+            out[...] = np.moveaxis(array[part], axis, 0)
+            check_unchanged(stream)
+
+    def part(self, axis: int, wanted: Mapping[str, range]) -> Npy:  # noqa: ARG002
+        """The same: it knows nothing of the files."""
+        return self
+
+    @property
+    def versions(self) -> Sequence[tuple[str, str | None]]:
+        """None besides that of the file."""
+        return ()
+
+    def unpinned(self) -> Npy:
+        """The same: it knows nothing of the files."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -85,53 +111,173 @@ class Hdf5:
 
     dataset: str | None
 
-    def look(self, path: str) -> Dataset:
+    def look(self, file: Entry) -> Dataset:
         """Read what the file says of it."""
-        with open_file(path) as stream:
+        with open_file(file.path, identity=file.identity) as stream:
             return hdf5.describe(stream, self.dataset)
 
-    def read(self, path: str, axis: int, start: int, stop: int, out: Array) -> None:
+    def read(self, file: Entry, axis: int, start: int, stop: int, out: Array) -> None:
         """Read the chunks that hold it."""
-        with open_file(path) as stream:
+        with open_file(file.path, identity=file.identity) as stream:
             name = self.dataset or hdf5.describe(stream).name
             hdf5.read(stream, name, axis, start, stop, out)
+
+    def part(self, axis: int, wanted: Mapping[str, range]) -> Hdf5:  # noqa: ARG002
+        """The same: it knows nothing of the files."""
+        return self
+
+    @property
+    def versions(self) -> Sequence[tuple[str, str | None]]:
+        """None besides that of the file."""
+        return ()
+
+    def unpinned(self) -> Hdf5:
+        """The same: it knows nothing of the files."""
+        return self
 
 
 @dataclass(frozen=True)
 class Zarr:
-    """A Zarr array, by its name in the folder."""
+    """A Zarr array, by its name in the folder.
+
+    Parameters
+    ----------
+    dataset : str or None
+        Its name.
+    listings : mapping
+        The files of each folder as they were listed, by their names in it, and the identity of
+        each: a chunk that was replaced since, or has vanished, is not read as something else.
+    """
 
     dataset: str | None
+    listings: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, path: str, dataset: str | None) -> Zarr:
+    def of(cls, places: Sequence[Entry], dataset: str | None) -> Zarr:
         """The array of that name; without one the folder, or the largest of an OME-Zarr."""
-        return cls(dataset or omezarr.largest(Folder(path)))
+        paths = [place.path for place in places]
+        above = {path: _names(path, recursive=False) for path in paths}
+        name = dataset or omezarr.largest(Folder(paths[0], above[paths[0]]))
+        below = {path: above[path] | _names(path, name, recursive=True) for path in paths}
+        return cls(name, below)
 
-    def look(self, path: str) -> Dataset:
+    def look(self, file: Entry) -> Dataset:
         """Read what the folder says of it, and OME's metadata above it."""
-        folder = Folder(path)
+        folder = self._folder(file)
         found = zarr.describe(folder, self.dataset)
         above = omezarr.attrs(folder, self.dataset) if self.dataset else {}
         return replace(found, attrs={**found.attrs, **above})
 
-    def read(self, path: str, axis: int, start: int, stop: int, out: Array) -> None:
+    def read(self, file: Entry, axis: int, start: int, stop: int, out: Array) -> None:
         """Read the chunks that hold it."""
-        zarr.read(Folder(path), self.dataset or "", axis, start, stop, out)
+        folder = self._folder(file)
+        zarr.read(folder, self.dataset or "", axis, start, stop, out)
+        folder.check()
+
+    def part(self, axis: int, wanted: Mapping[str, range]) -> Zarr:
+        """Only what was listed of these chunks along an axis, and all that is not a chunk."""
+        prefix = f"{self.dataset.strip('/')}/" if self.dataset else ""
+        listings = {
+            path: {
+                name: identity
+                for name, identity in self.listings[path].items()
+                if _chunk_along(name.removeprefix(prefix), axis) in (None, *numbers)
+            }
+            for path, numbers in wanted.items()
+        }
+        return replace(self, listings=listings)
+
+    @property
+    def versions(self) -> Sequence[tuple[str, str | None]]:
+        """Those of the files of each folder."""
+        return [
+            (f"{path}/{name}", identity)
+            for path, listing in self.listings.items()
+            for name, identity in sorted(listing.items())
+        ]
+
+    def unpinned(self) -> Zarr:
+        """Only the names."""
+        names = {path: dict.fromkeys(listing) for path, listing in self.listings.items()}
+        return replace(self, listings=names)
+
+    def _folder(self, file: Entry) -> Folder:
+        return Folder(file.path, self.listings.get(file.path))
+
+
+def _names(path: str, below: str | None = None, *, recursive: bool) -> dict[str, str | None]:
+    """The files of a folder, hidden ones too, by their names in it, and the identity of each."""
+    store, address = storage.resolve(path)
+    place = storage.within(path, below) if below else address
+    try:
+        found = whole_folder(store, place, recursive=recursive)
+    except NotFound:
+        return {}
+    return {entry.path[len(address) :].lstrip("/"): entry.identity for entry in found}
+
+
+def _chunk_along(name: str, axis: int) -> int | None:
+    """Number of a chunk along an axis; None for what is not a chunk.
+
+    Examples
+    --------
+    >>> _chunk_along("c/3/0/7", 0), _chunk_along("3.0.7", 2), _chunk_along("zarr.json", 0)
+    (3, 7, None)
+    """
+    parts = re.split(r"[./]", name.removeprefix("c/"))
+    chunk = len(parts) > axis and all(part.isdecimal() for part in parts)
+    return int(parts[axis]) if chunk else None
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder of files, as Zarr asks for them."""
+    """A folder of files, as Zarr asks for them.
+
+    Parameters
+    ----------
+    path : str
+        The folder.
+    listed : mapping, optional
+        The files in it, by name, and the identity of each: what was replaced or has vanished since
+        they were listed is an error. Without it, whatever is there is read.
+    """
 
     path: str
+    listed: Mapping[str, str | None] | None = None
+    _absent: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def read(self, name: str) -> bytes | None:
         """Return what a file holds, None if there is none."""
+        place = storage.join(self.path, name)
+        if self.listed is None or name not in self.listed:
+            try:
+                data = storage.read(place)
+            except NotFound:
+                self._absent.add(name)
+                return None
+            if self.listed is not None:
+                raise replaced(place)
+            return data
         try:
-            return storage.read(storage.join(self.path, name))
-        except NotFound:
-            return None
+            with storage.open(place, identity=self.listed[name]) as version:
+                return version.read()
+        except NotFound as error:
+            raise replaced(place) from error
+
+    def check(self) -> None:
+        """Raise StorageError if files were absent because the folder is not the one listed."""
+        if not self._absent or not self.listed:
+            return
+        described = next((name for name in self.listed if name.endswith(_METADATA)), None)
+        if described is None:
+            return
+        place, identity = storage.join(self.path, described), self.listed[described]
+        try:
+            found = storage.stat(place).identity
+        except NotFound as error:
+            raise replaced(place) from error
+        if identity is not None and found != identity:
+            raise replaced(place)
 
     def write(self, name: str, data: bytes) -> None:
         """Make `data` the content of a file."""
@@ -143,20 +289,23 @@ class Folder:
         return [entry.path[len(address) + 1 :] for entry in store.list(address, recursive=True)]
 
 
-def folders(path: AnyPaths, credentials: AnyCredentials) -> list[str]:
-    """Return the full addresses of one folder or several.
+_METADATA = ("zarr.json", ".zarray", ".zgroup")
+
+
+def folders(path: AnyPaths, credentials: AnyCredentials) -> list[Entry]:
+    """Return one folder or several, by their full addresses.
 
     Examples
     --------
-    >>> folders(["memory://a", "memory://b/"], None)
+    >>> [folder.path for folder in folders(["memory://a", "memory://b/"], None)]
     ['memory://a', 'memory://b']
     """
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
-    return [storage.at(each, credentials) for each in paths]
+    return [Entry(storage.at(each, credentials), 0) for each in paths]
 
 
 def image_source(
-    paths: Sequence[str], format: ArrayFormat, axis: int | None
+    files: Sequence[Entry], format: ArrayFormat, axis: int | None
 ) -> tuple[FileSource, dict[str, Any]]:
     """Find the images in files of arrays.
 
@@ -165,23 +314,28 @@ def image_source(
     axis : int or None
         The axis that counts them; None when each array is one image, as are those of two axes.
     """
-    found = _looked(paths, format)
+    found = _looked(files, format)
     first = found[0]
     each = axis is None or len(first.shape) == 2
-    at = 0 if each or axis is None else _axis(paths[0], first, axis)
+    at = 0 if each or axis is None else _axis(files[0].path, first, axis)
     shape = first.shape if each else _without(first.shape, at)
     if len(shape) < 2:
-        raise SpecError(f"{paths[0]}: an image has at least 2 axes, the array is {first.shape}")
-    _check_equal(paths, found, shape, lambda item: item.shape if each else _without(item.shape, at))
+        raise SpecError(
+            f"{files[0].path}: an image has at least 2 axes, the array is {first.shape}"
+        )
+    _check_equal(files, found, shape, lambda item: item.shape if each else _without(item.shape, at))
     counts = [1 if each else item.shape[at] for item in found]
     step = 1 if each or not first.chunks else first.chunks[at]
-    load = _packed(paths, format, shape, at) or ImageSlabs(format, None if each else at)
-    source = FileSource.of(paths, counts, shape, first.dtype, load, whole=each, step=step)
+    load: Loader | None = _packed(files, format, shape, at)
+    if load is None:
+        steps = {} if each else _steps(files, found, at)
+        load = ImageSlabs(format, None if each else at, steps)
+    source = FileSource.of(files, counts, shape, first.dtype, load, whole=each, step=step)
     return source, dict(first.attrs)
 
 
 def series_source(
-    paths: Sequence[str], format: ArrayFormat, axis: int
+    files: Sequence[Entry], format: ArrayFormat, axis: int
 ) -> tuple[FileSource, Shape, dict[str, Any]]:
     """Find the series in files of arrays, and the shape of their keys.
 
@@ -191,39 +345,68 @@ def series_source(
         The axis along which they run; all others are keys, the first of which goes on from file
         to file.
     """
-    found = _looked(paths, format)
+    found = _looked(files, format)
     first = found[0]
     if len(first.shape) < 2:
-        raise SpecError(f"{paths[0]}: series need an array of at least 2 axes, not {first.shape}")
-    at = _axis(paths[0], first, axis)
+        raise SpecError(
+            f"{files[0].path}: series need an array of at least 2 axes, not {first.shape}"
+        )
+    at = _axis(files[0].path, first, axis)
     length, keys = first.shape[at], _without(first.shape, at)
     _check_equal(
-        paths, found, (*keys[1:], length),
+        files, found, (*keys[1:], length),
         lambda item: (*_without(item.shape, at)[1:], item.shape[at]),
     )  # fmt: skip
     rows = [_without(item.shape, at)[0] for item in found]
     each = math.prod(keys[1:])
     step = 1 if not first.chunks else _without(first.chunks, at)[0] * each
     last = at == len(first.shape) - 1
-    load = (last and _packed(paths, format, (length,), 0)) or SeriesSlabs(format, at, keys[1:])
+    load: Loader | None = _packed(files, format, (length,), 0) if last else None
+    if load is None:
+        steps = _steps(files, found, 1 if at == 0 else 0)
+        load = SeriesSlabs(format, at, keys[1:], steps)
     counts = [n * each for n in rows]
-    source = FileSource.of(paths, counts, (length,), first.dtype, load, step=max(step, 1))
+    source = FileSource.of(files, counts, (length,), first.dtype, load, step=max(step, 1))
     return source, (sum(rows), *keys[1:]), dict(first.attrs)
 
 
 @dataclass(frozen=True)
 class ImageSlabs(Loader):
-    """Images along an axis of an array, or the array as one image."""
+    """Images along an axis of an array, or the array as one image.
+
+    Parameters
+    ----------
+    axis : int or None
+        The axis that counts them.
+    steps : mapping
+        Images in a chunk of each file.
+    """
 
     format: ArrayFormat
     axis: int | None
+    steps: Mapping[str, int] = field(default_factory=dict, repr=False)
 
-    def read(self, path: str, first: int, last: int, out: Array) -> None:
+    def read(self, file: Entry, first: int, last: int, out: Array) -> None:
         """Read these images and no others."""
         if self.axis is None:
-            self.format.read(path, 0, 0, out.shape[1], out[0])
+            self.format.read(file, 0, 0, out.shape[1], out[0])
         else:
-            self.format.read(path, self.axis, first, last, out)
+            self.format.read(file, self.axis, first, last, out)
+
+    def part(self, wanted: Mapping[str, tuple[int, int]]) -> ImageSlabs:
+        """What is needed for these images."""
+        if self.axis is None or not self.steps:
+            return self
+        return replace(self, format=self.format.part(self.axis, _chunks(wanted, self.steps)))
+
+    @property
+    def versions(self) -> Sequence[tuple[str, str | None]]:
+        """Those of the files in folders."""
+        return self.format.versions
+
+    def unpinned(self) -> ImageSlabs:
+        """The same for copies of the files."""
+        return replace(self, format=self.format.unpinned())
 
 
 @dataclass(frozen=True)
@@ -235,49 +418,90 @@ class SeriesSlabs(Loader):
     axis : int
         Along which they run.
     others : tuple of int
-        Lengths of the axes of keys, but the first.
+        Lengths of the axes of keys, except the first.
+    steps : mapping
+        Positions along the first axis of keys in a chunk of each file.
     """
 
     format: ArrayFormat
     axis: int
     others: Shape
+    steps: Mapping[str, int] = field(default_factory=dict, repr=False)
 
-    def read(self, path: str, first: int, last: int, out: Array) -> None:
+    @property
+    def along(self) -> int:
+        """The first axis of keys."""
+        return 1 if self.axis == 0 else 0
+
+    def read(self, file: Entry, first: int, last: int, out: Array) -> None:
         """Read the rows of keys in which these series stand."""
         each, length = math.prod(self.others), out.shape[1]
         start, stop = first // each, -(-last // each)
-        along = 1 if self.axis == 0 else 0  # the first axis of keys
         where = 1 if self.axis == 0 else self.axis  # of the series, when that one is moved first
         shape = (stop - start, *self.others, length)
         whole = len(out) == (stop - start) * each
         rows = out.reshape(shape) if whole else np.empty(shape, out.dtype)
-        self.format.read(path, along, start, stop, np.moveaxis(rows, -1, where))
+        self.format.read(file, self.along, start, stop, np.moveaxis(rows, -1, where))
         if not whole:
             out[...] = rows.reshape(-1, length)[first - start * each : last - start * each]
 
+    def part(self, wanted: Mapping[str, tuple[int, int]]) -> SeriesSlabs:
+        """What is needed for these series."""
+        if not self.steps:
+            return self
+        each = math.prod(self.others)
+        rows = {path: (first // each, -(-last // each)) for path, (first, last) in wanted.items()}
+        return replace(self, format=self.format.part(self.along, _chunks(rows, self.steps)))
 
-def _packed(paths: Sequence[str], format: ArrayFormat, shape: Shape, axis: int) -> Packed | None:
+    @property
+    def versions(self) -> Sequence[tuple[str, str | None]]:
+        """Those of the files in folders."""
+        return self.format.versions
+
+    def unpinned(self) -> SeriesSlabs:
+        """The same for copies of the files."""
+        return replace(self, format=self.format.unpinned())
+
+
+def _steps(files: Sequence[Entry], found: Sequence[Dataset], axis: int) -> dict[str, int]:
+    """Positions of an axis in a chunk of each file, where all are cut in chunks."""
+    if any(not item.chunks for item in found):
+        return {}
+    return {
+        file.path: item.chunks[axis] for file, item in zip(files, found, strict=True) if item.chunks
+    }
+
+
+def _chunks(wanted: Mapping[str, tuple[int, int]], steps: Mapping[str, int]) -> dict[str, range]:
+    """The chunks in which these positions are."""
+    return {
+        path: range(first // steps[path], -(-last // steps[path]))
+        for path, (first, last) in wanted.items()
+    }
+
+
+def _packed(files: Sequence[Entry], format: ArrayFormat, shape: Shape, axis: int) -> Packed | None:
     """How to read npy files whose records stand one after the other; None for all else."""
     if not isinstance(format, Npy) or axis:
         return None
-    layouts = [_layout(path) for path in paths]
+    layouts = [_layout(file) for file in files]
     if any(one.order == "F" or one.stored != layouts[0].stored for one in layouts):
         return None
-    begins = {path: one.begin for path, one in zip(paths, layouts, strict=True)}
+    begins = {file.path: one.begin for file, one in zip(files, layouts, strict=True)}
     return Packed(shape, layouts[0].stored, begins)
 
 
-def _layout(path: str) -> npy.Layout:
-    with naming(path), open_file(path) as stream:
+def _layout(file: Entry) -> npy.Layout:
+    with naming(file.path), open_file(file.path, identity=file.identity) as stream:
         return npy.layout(stream)
 
 
-def _looked(paths: Sequence[str], format: ArrayFormat) -> list[Dataset]:
-    def look(path: str) -> Dataset:
-        with naming(path):
-            return format.look(path)
+def _looked(files: Sequence[Entry], format: ArrayFormat) -> list[Dataset]:
+    def look(file: Entry) -> Dataset:
+        with naming(file.path):
+            return format.look(file)
 
-    return list(tmap(look, paths, workers=storage.store_for(paths[0]).threads))
+    return list(tmap(look, files, workers=storage.store_for(files[0].path).threads))
 
 
 def _axis(path: str, found: Dataset, axis: int) -> int:
@@ -290,11 +514,11 @@ def _without(shape: Shape, axis: int) -> Shape:
     return shape[:axis] + shape[axis + 1 :]
 
 
-def _check_equal(paths: Sequence[str], found: Sequence[Dataset], shape: Shape, of: Any) -> None:
+def _check_equal(files: Sequence[Entry], found: Sequence[Dataset], shape: Shape, of: Any) -> None:
     first = found[0]
-    for path, item in itertools.islice(zip(paths, found, strict=True), 1, None):
+    for file, item in itertools.islice(zip(files, found, strict=True), 1, None):
         if len(item.shape) != len(first.shape) or of(item) != shape or item.dtype != first.dtype:
             raise FormatError(
-                f"{path}: holds {item.dtype} of shape {item.shape}, the first file {first.dtype} "
-                f"of shape {first.shape}: they do not fit together"
+                f"{file.path}: holds {item.dtype} of shape {item.shape}, the first file "
+                f"{first.dtype} of shape {first.shape}: they do not fit together"
             )

@@ -19,6 +19,7 @@ from thunderlike.data.files import FileSource, Packed
 from thunderlike.engines import parts
 from thunderlike.formats import raw
 from thunderlike.progress import track
+from thunderlike.storage import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -142,8 +143,10 @@ def joined(
         What it returned, in the order of the records.
     """
     each = math.prod(key_shape[1:])
-    paths, counts = [path for path, _ in found], [count for _, count in found]
-    source = FileSource.of(paths, counts, spec.shape, spec.dtype, Packed(spec.shape, spec.dtype))
+    # Parts of one writer, under names of their own: nobody replaces them.
+    files = [Entry(path, count * spec.record_bytes) for path, count in found]
+    counts = [count for _, count in found]
+    source = FileSource.of(files, counts, spec.shape, spec.dtype, Packed(spec.shape, spec.dtype))
     for start in range(0, key_shape[0], rows):
         stop = min(start + rows, key_shape[0])
         slab = spec.empty((stop - start) * each)

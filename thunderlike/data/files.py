@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -27,18 +27,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from thunderlike.engines.base import Array
-    from thunderlike.storage import AnyCredentials, AnyPaths, Entry
+    from thunderlike.storage import AnyCredentials, AnyPaths, Entry, Order
 
 __all__ = [
     "FileSource",
     "Loader",
     "Packed",
     "alike",
+    "check_unchanged",
     "described",
     "listed",
     "naming",
     "told",
     "untold",
+    "whole",
 ]
 
 
@@ -46,17 +48,27 @@ class Loader(ABC):
     """Reads records of a file: what a format means by them. Pickled into every task."""
 
     @abstractmethod
-    def read(self, path: str, first: int, last: int, out: Array) -> None:
+    def read(self, file: Entry, first: int, last: int, out: Array) -> None:
         """Write records ``first .. last-1`` of a file into `out`, straight if it can be.
 
-        FormatError, without the name of the file, for what is not like the first file.
+        FormatError, without the name of the file, for what is not like the first file;
+        StorageError for a file that is not the version that was listed.
         """
 
     def part(self, wanted: Mapping[str, tuple[int, int]]) -> Loader:  # noqa: ARG002
         """What is needed to read these records of these files only."""
         return self
 
-    def mapped(self, path: str) -> Array | None:  # noqa: ARG002
+    @property
+    def versions(self) -> Sequence[tuple[str, str | None]]:
+        """Names and versions of further files that are read."""
+        return ()
+
+    def unpinned(self) -> Loader:
+        """What reads copies of the files, which have other identities."""
+        return self
+
+    def mapped(self, file: Entry) -> Array | None:  # noqa: ARG002
         """All records of a file as an array mapped from a disk of this machine, if they can be."""
         return None
 
@@ -74,8 +86,8 @@ class FileSource:
     ----------
     spec : Spec
         All records.
-    paths : tuple of str
-        The files, in order.
+    files : tuple of Entry
+        The files, in order, as they were listed: a file that was replaced since is not read.
     edges : tuple of int
         Number of the first record of each file, and at last the number after all.
     load : Loader
@@ -89,7 +101,7 @@ class FileSource:
     """
 
     spec: Spec
-    paths: tuple[str, ...]
+    files: tuple[Entry, ...]
     edges: tuple[int, ...]
     load: Loader
     whole: bool = False
@@ -117,23 +129,25 @@ class FileSource:
 
         The map is private: what is written into it does not reach the file.
         """
-        found = self.load.mapped(self.paths[0]) if len(self.paths) == 1 else None
+        found = self.load.mapped(self.files[0]) if len(self.files) == 1 else None
         first, last = self.skipped, self.skipped + self.spec.count
         if found is not None and len(found) < last:
             raise FormatError(
-                f"{self.paths[0]}: cut short: it holds {len(found)} whole records of {last}"
+                f"{self.files[0].path}: cut short: it holds {len(found)} whole records of {last}"
             )
         return None if found is None else found[first:last]
 
     @property
     def threads(self) -> int | None:
         """How many files to ask for at once, where that is not the number of cores."""
-        return storage.store_for(self.paths[0]).threads or self.load.threads if self.paths else None
+        if not self.files:
+            return None
+        return storage.store_for(self.files[0].path).threads or self.load.threads
 
     @classmethod
     def of(
         cls,
-        paths: Sequence[str],
+        files: Sequence[Entry],
         counts: Sequence[int],
         shape: tuple[int, ...],
         dtype: Any,
@@ -145,7 +159,26 @@ class FileSource:
         """Make a source of files that hold so many records each."""
         edges = (0, *itertools.accumulate(counts))
         spec = Spec(edges[-1], shape, np.dtype(dtype))
-        return cls(spec, tuple(paths), edges, load, whole, step)
+        return cls(spec, tuple(files), edges, load, whole, step)
+
+    @property
+    def versions(self) -> list[tuple[str, int, str | None]]:
+        """Path, size and version of each file, as they were listed."""
+        files = [(str(file.path), file.size, file.identity) for file in self.files]
+        return files + [(name, 0, identity) for name, identity in self.load.versions]
+
+    def labels(self, labels: Any, baseshape: Sequence[int] | None = None) -> Any:
+        """Return labels as they are, or for ``'files'`` the name of the file of each record.
+
+        A name is what a path has that is not common to the folders of all files.
+        """
+        if not isinstance(labels, str) or labels != "files":
+            return labels
+        paths = [file.path for file in self.files]
+        folders = [path.rpartition("/")[0] for path in paths]
+        common = len(os.path.commonpath(folders)) if len(set(folders)) > 1 else len(folders[0])
+        names = np.array([path[common:].lstrip("/") for path in paths])
+        return np.repeat(names, np.diff(self.edges)).reshape(baseshape or -1)
 
     def records(self, chosen: slice) -> FileSource:
         """Take some of the records of a single file.
@@ -160,7 +193,7 @@ class FileSource:
             return self
         if not rows:
             raise SpecError(
-                f"{self.paths[0]}: start={chosen.start}, stop={chosen.stop} leave none of its "
+                f"{self.files[0].path}: start={chosen.start}, stop={chosen.stop} leave none of its "
                 f"{self.spec.count} records"
             )
         spec = replace(self.spec, count=len(rows))
@@ -173,10 +206,10 @@ class FileSource:
 
         def fill(piece: tuple[int, int, int]) -> None:
             number, first, last = piece
-            path, origin = self.paths[number], self.edges[number] - self.skipped
-            with naming(path):
+            file, origin = self.files[number], self.edges[number] - self.skipped
+            with naming(file.path):
                 part = out[first - start : last - start]
-                self.load.read(path, first - origin, last - origin, part)
+                self.load.read(file, first - origin, last - origin, part)
 
         for _ in tmap(fill, self._pieces(start, stop), workers=self.threads or 1):
             pass
@@ -194,13 +227,17 @@ class FileSource:
         """The files that hold these records, and no others."""
         first = bisect_right(self.edges, start) - 1
         last = bisect_right(self.edges, stop - 1)
-        paths, edges = self.paths[first:last], self.edges[first : last + 1]
+        files, edges = self.files[first:last], self.edges[first : last + 1]
         wanted = {
-            path: (max(start, a) - a + self.skipped, min(stop, b) - a + self.skipped)
-            for path, (a, b) in zip(paths, itertools.pairwise(edges), strict=True)
+            file.path: (max(start, a) - a + self.skipped, min(stop, b) - a + self.skipped)
+            for file, (a, b) in zip(files, itertools.pairwise(edges), strict=True)
         }
-        load = self.load.part(wanted) if len(wanted) == len(paths) else self.load
-        return replace(self, paths=paths, edges=edges, load=load, carried=_carried(paths))
+        load = self.load.part(wanted) if len(wanted) == len(files) else self.load
+        carried = _carried(files)
+        if carried:  # which have other identities there
+            load = load.unpinned()
+            files = tuple(replace(file, identity=None) for file in files)
+        return replace(self, files=files, edges=edges, load=load, carried=carried)
 
 
 @dataclass(frozen=True)
@@ -226,27 +263,43 @@ class Packed(Loader):
         """Bytes of a record."""
         return math.prod(self.shape) * self.stored.itemsize
 
-    def read(self, path: str, first: int, last: int, out: Array) -> None:  # noqa: ARG002
+    def read(self, file: Entry, first: int, last: int, out: Array) -> None:  # noqa: ARG002
         """Read just these records, straight into place."""
-        with open_file(path) as stream:
-            read_into(stream, self.begins.get(path, 0) + first * self.nbytes, out, self.stored)
+        begin = self.begins.get(file.path, 0) + first * self.nbytes
+        with open_file(file.path, identity=file.identity) as stream:
+            read_into(stream, begin, out, self.stored)
 
     def part(self, wanted: Mapping[str, tuple[int, int]]) -> Packed:
         """Only where these files begin."""
         begins = {path: self.begins[path] for path in wanted if path in self.begins}
         return replace(self, begins=begins)
 
-    def mapped(self, path: str) -> Array | None:
+    def mapped(self, file: Entry) -> Array | None:
         """Map the file, if it is on a disk here and its numbers are in our byte order."""
-        file = local_file(path)
-        if file is None or not self.stored.isnative:
+        if local_file(file.path) is None or not self.stored.isnative:
             return None
-        begin = self.begins.get(path, 0)
-        count = (file.stat().st_size - begin) // max(self.nbytes, 1)
-        if not count or not self.nbytes:
-            return None
-        # Written to in memory alone: mode "c" is copy on write.
-        return np.memmap(file, self.stored, "c", begin, (count, *self.shape)).view(np.ndarray)
+        begin = self.begins.get(file.path, 0)
+        with storage.open(file.path, identity=file.identity) as version:
+            count = (version.size - begin) // max(self.nbytes, 1)
+            if count < 1 or not self.nbytes:
+                return None
+            stream = open_file(version)
+            # Written to in memory alone: mode "c" is copy on write.
+            array = np.memmap(stream, self.stored, "c", begin, (count, *self.shape))
+            check_unchanged(stream)
+            return array.view(np.ndarray)
+
+
+def whole(file: Entry) -> bytes:
+    """Read all of a file, of the version that was listed."""
+    with storage.open(file.path, identity=file.identity) as version:
+        return version.read()
+
+
+def check_unchanged(stream: BinaryIO) -> None:
+    """Raise StorageError if a local file was changed in place since it was opened."""
+    stream.seek(0)
+    stream.read(1)  # each read looks at the file
 
 
 def listed(
@@ -257,13 +310,14 @@ def listed(
     start: int | None = None,
     stop: int | None = None,
     credentials: AnyCredentials = None,
+    order: Order | None = None,
 ) -> tuple[list[Entry], slice]:
     """List files of records, and which records of the files are wanted.
 
     `start` and `stop` count the files of a folder, a pattern or a list; of one file that is named,
     they count its records.
     """
-    files = storage.find(path, ext, recursive=recursive, credentials=credentials)
+    files = storage.find(path, ext, recursive=recursive, credentials=credentials, order=order)
     if isinstance(path, str | os.PathLike) and files[0].path == storage.at(path, credentials):
         return files, slice(start, stop)
     if chosen := files[start:stop]:
@@ -335,8 +389,14 @@ def untold(what: str, conf: raw.Conf | None, path: str, name: str) -> SpecError:
     return SpecError(f"{folder}: {found}: give {what}=")
 
 
-def _carried(paths: Sequence[str]) -> dict[str, bytes]:
+def _carried(files: Sequence[Entry]) -> dict[str, bytes]:
     """The bytes of those files and folders that no other process sees."""
-    hidden = [path for path in paths if not storage.store_for(path).shared]
-    files = itertools.chain.from_iterable(storage.find(path, recursive=True) for path in hidden)
-    return {file.path: storage.read(file.path) for file in files}
+    found = dict[str, bytes]()
+    for file in files:
+        if storage.store_for(file.path).shared:
+            continue
+        for one in storage.find(file.path, recursive=True):
+            identity = file.identity if one.path == file.path else one.identity
+            with storage.open(one.path, identity=identity) as version:
+                found[one.path] = version.read()
+    return found

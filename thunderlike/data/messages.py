@@ -20,27 +20,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thunderlike.engines.base import Array
+    from thunderlike.storage import Entry
 
 __all__ = ["Samples", "message_source", "positions"]
 
 Shape = tuple[int, ...]
 
 
-def message_source(paths: Sequence[str], field: str) -> tuple[FileSource, list[str]]:
+def message_source(files: Sequence[Entry], field: str) -> tuple[FileSource, list[str]]:
     """Find the arrays in the samples of shards, and the key of the last sample of each.
 
     The offsets and keys of all shards are read, and the first sample.
     """
-    offsets = {path: _offsets(path) for path in paths}
-    counts = [len(offsets[path]) - 1 for path in paths]
-    first = next((path for path, count in zip(paths, counts, strict=True) if count), None)
+    offsets = {file.path: _offsets(file.path) for file in files}
+    counts = [len(offsets[file.path]) - 1 for file in files]
+    first = next((file for file, count in zip(files, counts, strict=True) if count), None)
     if first is None:
-        raise SpecError(f"{paths[0]}: there are no samples")
+        raise SpecError(f"{files[0].path}: there are no samples")
     load = Samples(field, offsets)
-    with naming(first):
+    with naming(first.path):
         example = load.array(first, 0)
-    source = FileSource.of(paths, counts, example.shape, example.dtype, load)
-    keys = [_last_key(path) for path, count in zip(paths, counts, strict=True) if count]
+    source = FileSource.of(files, counts, example.shape, example.dtype, load)
+    keys = [_last_key(file.path) for file, count in zip(files, counts, strict=True) if count]
     return source, keys
 
 
@@ -77,9 +78,9 @@ class Samples(Loader):
     offsets: Mapping[str, NDArray[np.uint64]]
     origins: Mapping[str, int] | None = None
 
-    def read(self, path: str, first: int, last: int, out: Array) -> None:
+    def read(self, file: Entry, first: int, last: int, out: Array) -> None:
         """Read the messages of these samples in one range."""
-        for row, array in enumerate(self._arrays(path, first, last)):
+        for row, array in enumerate(self._arrays(file, first, last)):
             alike(array.shape, array.dtype, out)
             out[row] = array
 
@@ -88,14 +89,15 @@ class Samples(Loader):
         offsets = {path: self.offsets[path][a : b + 1] for path, (a, b) in wanted.items()}
         return replace(self, offsets=offsets, origins={path: a for path, (a, _) in wanted.items()})
 
-    def array(self, path: str, number: int) -> Array:
+    def array(self, file: Entry, number: int) -> Array:
         """Return the array of one sample."""
-        return self._arrays(path, number, number + 1)[0]
+        return self._arrays(file, number, number + 1)[0]
 
-    def _arrays(self, path: str, first: int, last: int) -> list[Array]:
-        origin = (self.origins or {}).get(path, 0)
-        edges = [int(edge) for edge in self.offsets[path][first - origin : last - origin + 1]]
-        data = storage.read_range(path, edges[0], edges[-1] - edges[0])
+    def _arrays(self, file: Entry, first: int, last: int) -> list[Array]:
+        origin = (self.origins or {}).get(file.path, 0)
+        edges = [int(edge) for edge in self.offsets[file.path][first - origin : last - origin + 1]]
+        with storage.open(file.path, identity=file.identity) as version:
+            data = version.read_range(edges[0], edges[-1] - edges[0])
         if len(data) < edges[-1] - edges[0]:
             raise FormatError(f"cut short: samples end at byte {edges[-1]}")
         return [

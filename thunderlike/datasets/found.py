@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
 from thunderlike.datasets.archives import Archive, Tar, Zip
-from thunderlike.datasets.listed import ListReader, natural, noop
+from thunderlike.datasets.listed import ListReader, noop
 from thunderlike.errors import CorruptSampleError, NotFound
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class _ArchiveReader(_FileReader):
         self._path = os.fspath(path)
         if not Path(self._path).is_file():
             raise NotFound(f"{self._path}: no such file")
-        names = sorted(self._archive.names, key=natural)
+        names = sorted(self._archive.names, key=storage.natural)
         find = partial(_members, names=names)
         found = _found(_texts(patterns), find, separator, allow_empty)
         chosen = _chosen(found, include, exclude)
@@ -292,7 +292,7 @@ def _matching(pattern: str, shared: str) -> Iterator[_Found]:
     wanted = pattern.replace(LABEL, "*", 1)
     found = glob.iglob(wanted, recursive=True)  # noqa: PTH207  # relative paths stay as given
     files = (path for path in found if Path(path).is_file())
-    for path in sorted(files, key=natural):
+    for path in sorted(files, key=storage.natural):
         label = path.split("/")[place] if place is not None else None
         yield _Found(path, path.removeprefix(prefix), label)
 

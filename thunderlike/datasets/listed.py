@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
     from thunderlike.storage import AnyPath
 
-__all__ = ["ListReader", "natural", "noop"]
+__all__ = ["ListReader", "noop"]
 
 Sample: TypeAlias = dict[str, Any]
 Function: TypeAlias = Callable[[Sample], Any]
@@ -23,18 +22,6 @@ Function: TypeAlias = Callable[[Sample], Any]
 
 def noop(sample: Sample) -> None:
     """Leave a sample as it is."""
-
-
-def natural(text: object) -> list[tuple[bool, int, str]]:
-    """Sort key in which numbers count as numbers.
-
-    Examples
-    --------
-    >>> sorted(["s10", "s9", "a"], key=natural)
-    ['a', 's9', 's10']
-    """
-    parts = re.split(r"(\d+)", str(text))
-    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
 class ListReader(Reader):
@@ -97,7 +84,7 @@ class ListReader(Reader):
     def _numbered(self, labels: Any) -> dict[Any, int]:
         """From each label to its number, and look whether every sample has one of them."""
         used = [sample["label"] for sample in self._samples if "label" in sample]
-        known = sorted(set(used), key=natural) if labels is None else _listed(labels)
+        known = sorted(set(used), key=storage.natural) if labels is None else _listed(labels)
         if labels is None and None in known:
             raise SpecError("a sample has the label None; give labels, or leave the label out")
         numbers = {label: number for number, label in enumerate(known)}

@@ -16,7 +16,6 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike.datasets.base import Numbers, Reader
-from thunderlike.datasets.listed import natural
 from thunderlike.datasets.reader import MsgpackReader
 from thunderlike.datasets.writers import FileWriter, Whole
 from thunderlike.errors import CorruptDatasetError, Exists, KeyMissing, NotFound, SpecError
@@ -204,7 +203,7 @@ def _named(address: str, order: str) -> list[str]:
         numbers = range(int(found[1]), int(found[2]) + 1)
         return [_filled(address, found, number) for number in numbers]
     paths = [entry.path for entry in storage.find(address, ext="msgpack")]
-    return sorted(paths, key=natural if order == "natural" else None)
+    return sorted(paths, key=storage.natural if order == "natural" else None)
 
 
 def _filled(address: str, found: re.Match[str], number: int) -> str:

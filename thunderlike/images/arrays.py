@@ -16,7 +16,7 @@ from thunderlike.engines import engine_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from thunderlike.storage import AnyCredentials, AnyPaths
+    from thunderlike.storage import AnyCredentials, AnyPaths, Entry, Order
 
 __all__ = ["fromhdf5", "frommsgpack", "fromnpy", "frompath", "fromzarr"]
 
@@ -33,12 +33,13 @@ def fromnpy(
     credentials: AnyCredentials = None,
     *,
     axis: int | None = 0,
+    order: Order | None = None,
 ) -> Images:
     """Read the images in ``.npy`` files, one file after the other.
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, npartitions, labels, engine, credentials
+    path, ext, start, stop, recursive, npartitions, labels, engine, credentials, order
         As in :func:`frombinary`.
     axis : int or None
         The axis that counts the images. An array of two axes is one image; with None, so is each
@@ -64,10 +65,15 @@ def fromnpy(
     (3, 8, 8)
     """
     files, records = listed(
-        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+        path,
+        ext,
+        recursive=recursive,
+        start=start,
+        stop=stop,
+        credentials=credentials,
+        order=order,
     )
-    paths = [file.path for file in files]
-    return _images(paths, Npy(), axis, records, npartitions, labels, engine)
+    return _images(files, Npy(), axis, records, npartitions, labels, engine)
 
 
 def fromhdf5(
@@ -83,12 +89,13 @@ def fromhdf5(
     credentials: AnyCredentials = None,
     *,
     axis: int | None = 0,
+    order: Order | None = None,
 ) -> Images:
     """Read the images in an array of HDF5 files, one file after the other.
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, npartitions, labels, engine, credentials
+    path, ext, start, stop, recursive, npartitions, labels, engine, credentials, order
         As in :func:`frombinary`.
     dataset : str, optional
         Path of the array in the file, such as ``'/acquisition/movie'``. By default ``'/data'``, or
@@ -119,10 +126,15 @@ def fromhdf5(
     (3, 8, 8)
     """
     files, records = listed(
-        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+        path,
+        ext,
+        recursive=recursive,
+        start=start,
+        stop=stop,
+        credentials=credentials,
+        order=order,
     )
-    paths = [file.path for file in files]
-    return _images(paths, Hdf5(dataset), axis, records, npartitions, labels, engine)
+    return _images(files, Hdf5(dataset), axis, records, npartitions, labels, engine)
 
 
 def fromzarr(
@@ -166,9 +178,9 @@ def fromzarr(
     >>> fromzarr("memory://page-images.zarr").shape
     (3, 8, 8)
     """
-    paths = folders(path, credentials)
-    zarr = Zarr.of(paths[0], dataset)
-    return _images(paths, zarr, axis, slice(None), npartitions, labels, engine)
+    places = folders(path, credentials)
+    zarr = Zarr.of(places, dataset)
+    return _images(places, zarr, axis, slice(None), npartitions, labels, engine)
 
 
 def frommsgpack(
@@ -182,12 +194,14 @@ def frommsgpack(
     labels: Any = None,
     engine: Any = None,
     credentials: AnyCredentials = None,
+    *,
+    order: Order | None = None,
 ) -> Images:
     """Read the arrays in the samples of a dataset, in the order of its shards.
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, npartitions, labels, engine, credentials
+    path, ext, start, stop, recursive, npartitions, labels, engine, credentials, order
         As in :func:`frombinary`.
     field : str
         What the samples call the array.
@@ -212,10 +226,16 @@ def frommsgpack(
     (3, 8, 8)
     """
     files, records = listed(
-        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+        path,
+        ext,
+        recursive=recursive,
+        start=start,
+        stop=stop,
+        credentials=credentials,
+        order=order,
     )
-    source = message_source([file.path for file in files], field)[0].records(records)
-    return Images(engine_for(engine).load(source, npartitions), labels=labels)
+    source = message_source(files, field)[0].records(records)
+    return Images(engine_for(engine).load(source, npartitions), labels=source.labels(labels))
 
 
 def frompath(
@@ -232,12 +252,14 @@ def frompath(
     recount: bool = False,  # noqa: ARG001  # Thunder's; here nothing is left to count
     engine: Any = None,
     credentials: AnyCredentials = None,
+    *,
+    order: Order | None = None,
 ) -> Images:
     """Read files of any kind, one image each, by a function of their bytes.
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, npartitions, labels, engine, credentials
+    path, ext, start, stop, recursive, npartitions, labels, engine, credentials, order
         As in :func:`frombinary`.
     accessor : callable, optional
         From the bytes of a file to an array; called where the engine runs. By default the first
@@ -265,14 +287,22 @@ def frompath(
     >>> storage.delete("memory://odd")
     """
     files = storage.find(
-        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials, but=BESIDE
+        path,
+        ext,
+        recursive=recursive,
+        start=start,
+        stop=stop,
+        credentials=credentials,
+        but=BESIDE,
+        order=order,
     )
     source, _ = accessed(files, accessor, 2, dims, dtype)
-    return Images(engine_for(engine).load(source, npartitions), labels=labels)
+    records = engine_for(engine).load(source, npartitions)
+    return Images(records, labels=source.labels(labels))
 
 
 def _images(
-    paths: Sequence[str],
+    files: Sequence[Entry],
     format: ArrayFormat,
     axis: int | None,
     records: slice,
@@ -280,8 +310,9 @@ def _images(
     labels: Any,
     engine: Any,
 ) -> Images:
-    source, attrs = image_source(paths, format, axis)
+    source, attrs = image_source(files, format, axis)
     chosen = source.records(records)
     if chosen is not source:
         attrs = surviving(attrs, same_count=False, same_shape=True)
-    return Images(engine_for(engine).load(chosen, npartitions), labels=labels, attrs=attrs)
+    loaded = engine_for(engine).load(chosen, npartitions)
+    return Images(loaded, labels=chosen.labels(labels), attrs=attrs)

@@ -163,11 +163,12 @@ def fromnwb(
     (6, 4, 5)
     >>> storage.delete("memory://lab")
     """
-    address = storage.at(path, credentials)
-    with naming(address), open_file(address) as stream:
+    file = storage.stat(storage.at(path, credentials))
+    with naming(file.path), open_file(file.path, identity=file.identity) as stream:
         found = nwb.find(stream, name, nwb.MOVIES)
-    source, _ = image_source([address], Hdf5(found.dataset), 0)
-    return Images(engine_for(engine).load(source, npartitions), labels=labels, attrs=found.attrs)
+    source, _ = image_source([file], Hdf5(found.dataset), 0)
+    records = engine_for(engine).load(source, npartitions)
+    return Images(records, labels=source.labels(labels), attrs=found.attrs)
 
 
 def fromsuite2p(

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike import storage
-from thunderlike.data.files import Loader, alike
+from thunderlike.data.files import Loader, alike, whole
 from thunderlike.errors import FormatError
 from thunderlike.formats import png, raw, tiffpages
 from thunderlike.formats.base import read_into
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from thunderlike.engines.base import Array
     from thunderlike.formats.tiffpages import Index
+    from thunderlike.storage import Entry
 
 __all__ = ["FortranPlanes", "PngImages", "RawPlanes", "TiffPlanes", "TiffVolumes"]
 
@@ -29,9 +29,9 @@ _SHORT = 2**18  # bytes, of pixels that need no decoding
 class PngImages(Loader):
     """One image a file."""
 
-    def read(self, path: str, first: int, last: int, out: Array) -> None:  # noqa: ARG002
+    def read(self, file: Entry, first: int, last: int, out: Array) -> None:  # noqa: ARG002
         """Decode the file, then copy: Pillow cannot write into an array."""
-        image = png.decode(storage.read(path))
+        image = png.decode(whole(file))
         alike(image.shape, image.dtype, out)
         out[0] = image
 
@@ -57,9 +57,9 @@ class TiffVolumes(Loader):
         frame = self.like.frame
         return 1 if frame is not None and frame.nbytes < _SHORT else None
 
-    def read(self, path: str, first: int, last: int, out: Array) -> None:  # noqa: ARG002
+    def read(self, file: Entry, first: int, last: int, out: Array) -> None:  # noqa: ARG002
         """Read page by page into place."""
-        with open_whole(path) as stream:
+        with open_whole(file.path, identity=file.identity) as stream:
             if tiffpages.read_like(stream, self.like, out):
                 return
             where = tiffpages.index_like(stream, self.like)
@@ -90,12 +90,13 @@ class TiffPlanes(Loader):
     nplanes: int
     indexes: Mapping[str, Index] = field(repr=False)
 
-    def read(self, path: str, first: int, last: int, out: Array) -> None:
+    def read(self, file: Entry, first: int, last: int, out: Array) -> None:
         """Read the pages of these images, and nothing else of the file."""
-        where, n = self.indexes[path], self.nplanes
+        where, n = self.indexes[file.path], self.nplanes
         alike(where.shape if n == 1 else (n, *where.shape), where.dtype, out)
         pages = out.reshape((last - first) * n, *where.shape)
-        with open_file(path, where.span(first * n, last * n)) as stream:
+        span = where.span(first * n, last * n)
+        with open_file(file.path, span, identity=file.identity) as stream:
             tiffpages.read(stream, where, first * n, last * n, pages)
 
     def part(self, wanted: Mapping[str, tuple[int, int]]) -> TiffPlanes:
@@ -128,11 +129,11 @@ class FortranPlanes(Loader):
     nplanes: int = 1
     axis: int = -1
 
-    def read(self, path: str, first: int, last: int, out: Array) -> None:
+    def read(self, file: Entry, first: int, last: int, out: Array) -> None:
         """Read these planes, then turn each."""
         count, n = last - first, self.nplanes
         found = np.empty((count, n, *reversed(self.plane)), self.stored.newbyteorder("="))
-        with open_file(path) as stream:
+        with open_file(file.path, identity=file.identity) as stream:
             read_into(stream, first * found[0].nbytes, found, self.stored)
         turned = found.transpose(0, 1, *range(found.ndim - 1, 1, -1))
         place = out.reshape(count, *((*self.plane, n) if self.axis else (n, *self.plane)))
@@ -147,8 +148,8 @@ class RawPlanes(Loader):
     stored: np.dtype[Any]
     nplanes: int
 
-    def read(self, path: str, first: int, last: int, out: Array) -> None:
+    def read(self, file: Entry, first: int, last: int, out: Array) -> None:
         """Read the whole file, in which planes are interleaved, and cut it."""
-        image = raw.decode(storage.read(path), self.shape, self.stored)
+        image = raw.decode(whole(file), self.shape, self.stored)
         planes = image.reshape(*self.shape[:-1], -1, self.nplanes)
         out[...] = np.moveaxis(planes, -2, 0)[first:last].reshape(out.shape)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from thunderlike.data.files import Loader
-    from thunderlike.storage import AnyCredentials, AnyPaths, Entry
+    from thunderlike.storage import AnyCredentials, AnyPaths, Entry, Order
 
 __all__ = ["frombinary", "frompng", "fromtif"]
 
@@ -49,9 +49,11 @@ def frombinary(
     npartitions: int | None = None,
     labels: Any = None,
     conf: str = "conf.json",
-    order: Literal["C", "F"] = "C",
+    order: Literal["C", "F", "text", "natural"] = "C",
     engine: Any = None,
     credentials: AnyCredentials = None,
+    *,
+    file_order: Order | None = None,
 ) -> Images:
     """Read flat binary files, one image each.
 
@@ -75,17 +77,22 @@ def frombinary(
         an axis for them.
     npartitions : int, optional
         Parts to spread the images over, on Spark.
-    labels : sequence, optional
-        What each image is called.
+    labels : sequence or 'files', optional
+        What each image is called; with ``'files'``, the name of the file that it comes from.
     conf : str
         Name of the file that describes the others: JSON with ``shape`` and ``dtype``.
     order : 'C' or 'F'
-        Whether the last or the first index runs fastest in the files.
+        Whether the last or the first index runs fastest in the files. ``'text'`` and ``'natural'``
+        are those of `file_order`, in C order.
     engine : None, 'local', 'spark', SparkContext or SparkSession
         Where to keep the images.
     credentials : dict, optional
         What opens a bucket: ``{'access': ..., 'secret': ...}``, and whatever else
         :class:`~thunderlike.storage.s3.S3Store` takes. By default what boto3 finds.
+    file_order : 'text' or 'natural', optional
+        Order of the files of a folder or pattern; the other readers call it `order`. As text
+        ``image-10`` comes before ``image-9``, in natural order after it. By default as text, with a
+        warning where that is not the natural order.
 
     Raises
     ------
@@ -110,10 +117,18 @@ def frombinary(
     >>> frombinary("memory://page-raw").shape
     (3, 8, 8)
     """
+    if order in ("text", "natural"):
+        file_order, order = order, "C"
     if order not in ("C", "F"):
-        raise SpecError(f"order must be 'C' or 'F', not {order!r}")
+        raise SpecError(f"order must be 'C' or 'F', or that of files, not {order!r}")
     files, records = listed(
-        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+        path,
+        ext,
+        recursive=recursive,
+        start=start,
+        stop=stop,
+        credentials=credentials,
+        order=file_order,
     )
     first = files[0].path
     beside = described(first, conf, needed=shape is None or dtype is None)
@@ -168,12 +183,13 @@ def fromtif(
     discard_extra: bool = False,  # Thunder's order
     *,
     channel: int | None = None,
+    order: Order | None = None,
 ) -> Images:
     """Read TIFF files, by the axes that they state or by numbers of pages.
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, npartitions, labels, engine, credentials
+    path, ext, start, stop, recursive, npartitions, labels, engine, credentials, order
         As in :func:`frombinary`; ``'tif'`` finds ``.tiff`` too.
     nplanes : int, optional
         Make an image of every so many pages, whatever axes the files state; with 1 each page is an
@@ -230,9 +246,15 @@ def fromtif(
     if nplanes is not None and nplanes < 1:
         raise SpecError(f"nplanes must be at least 1, not {nplanes}")
     files, records = listed(
-        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+        path,
+        ext,
+        recursive=recursive,
+        start=start,
+        stop=stop,
+        credentials=credentials,
+        order=order,
     )
-    first, attrs = _tif_header(files[0].path)
+    first, attrs = _tif_header(files[0])
     rest = (records, npartitions, labels, engine)
     if nplanes is not None:
         indexes = _indexes(files, first)
@@ -261,9 +283,9 @@ def fromtif(
     return _images(_pages(files, indexes, counts, planes), *rest, attrs)
 
 
-def _tif_header(path: str) -> tuple[tiffpages.Index, dict[str, Any]]:
+def _tif_header(file: Entry) -> tuple[tiffpages.Index, dict[str, Any]]:
     """Where the pages of a file are, and what it says of them."""
-    with naming(path), open_file(path) as stream:
+    with naming(file.path), open_file(file.path, identity=file.identity) as stream:
         first = tiffpages.index(stream)
         return first, {**tiffmeta.attrs(stream, first.pages), **first.attrs}
 
@@ -321,12 +343,14 @@ def frompng(
     labels: Any = None,
     engine: Any = None,
     credentials: AnyCredentials = None,
+    *,
+    order: Order | None = None,
 ) -> Images:
     """Read PNG files, one image each: grey, or colours in a last axis, as stored.
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, npartitions, labels, engine, credentials
+    path, ext, start, stop, recursive, npartitions, labels, engine, credentials, order
         As in :func:`frombinary`.
 
     Raises
@@ -349,9 +373,16 @@ def frompng(
     (2, 8, 8)
     """
     files, records = listed(
-        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+        path,
+        ext,
+        recursive=recursive,
+        start=start,
+        stop=stop,
+        credentials=credentials,
+        order=order,
     )
-    head = storage.read_range(files[0].path, 0, _PNG_HEAD)
+    with storage.open(files[0].path, identity=files[0].identity) as version:
+        head = version.read_range(0, _PNG_HEAD)
     with naming(files[0].path):
         first = png.header(head)
     ones = [1] * len(files)
@@ -368,7 +399,7 @@ def _source(
     *,
     whole: bool = True,
 ) -> FileSource:
-    return FileSource.of([file.path for file in files], counts, shape, dtype, load, whole=whole)
+    return FileSource.of(files, counts, shape, dtype, load, whole=whole)
 
 
 def _images(
@@ -382,7 +413,8 @@ def _images(
     chosen = source.records(records)
     if chosen is not source:
         attrs = surviving(attrs or {}, same_count=False, same_shape=True)
-    return Images(engine_for(engine).load(chosen, npartitions), labels=labels, attrs=attrs)
+    loaded = engine_for(engine).load(chosen, npartitions)
+    return Images(loaded, labels=chosen.labels(labels), attrs=attrs)
 
 
 def _check_sizes(files: Sequence[Entry], nbytes: int) -> None:
@@ -414,7 +446,7 @@ def _indexes(files: Sequence[Entry], first: tiffpages.Index) -> list[tiffpages.I
     """Where the pages of the files are: their headers are read, nothing else."""
 
     def index(file: Entry) -> tiffpages.Index:
-        with naming(file.path), open_file(file.path) as stream:
+        with naming(file.path), open_file(file.path, identity=file.identity) as stream:
             return tiffpages.index_like(stream, first)
 
     threads = storage.store_for(files[0].path).threads

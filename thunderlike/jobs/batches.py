@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from thunderlike import storage
 from thunderlike.config import config
 from thunderlike.data.assembling import each_block
+from thunderlike.data.files import FileSource
 from thunderlike.engines.planned import Part
 from thunderlike.errors import NotFound, StorageError, ThunderlikeError
 from thunderlike.progress import track
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from thunderlike.engines.base import Array, Engine, Records, Source
     from thunderlike.jobs.targets import Target
-    from thunderlike.storage import Entry
 
 __all__ = ["PREPARED", "Batches", "fingerprint", "hidden", "loading", "written"]
 
@@ -130,9 +130,10 @@ def hidden(path: str, what: str) -> str:
     return storage.join(storage.parent(path.rstrip("/")), f".{name}.{what}")
 
 
-def fingerprint(files: Sequence[Entry]) -> str:
-    """What tells whether files are those of an earlier run: their paths and sizes."""
-    return hashlib.sha256(repr([(str(f.path), f.size) for f in files]).encode()).hexdigest()
+def fingerprint(source: Source) -> str:
+    """Hash of the files of a source: path, size and version of each, as they will be read."""
+    found = source.versions if isinstance(source, FileSource) else repr(source)
+    return hashlib.sha256(repr(found).encode()).hexdigest()
 
 
 def _batches(batches: Batches, work: str, target: Target) -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from thunderlike.engines import Source
-    from thunderlike.storage import AnyCredentials, Entry
+    from thunderlike.storage import AnyCredentials, Entry, Order
 
 __all__ = ["FORMATS", "Contents", "Format", "look"]
 
@@ -140,7 +140,10 @@ def look(
     place = storage.at(path, credentials)
     if format is None and _is_zarr(place):
         format = "zarr"
-    name, files = _found(place, format, recursive=bool(options.get("recursive")))
+    order: Order = (
+        "natural" if "natural" in (options.get("order"), options.get("file_order")) else "text"
+    )
+    name, files = _found(place, format, recursive=bool(options.get("recursive")), order=order)
     reader = _reader(name, as_series=as_series)
     given = {key: value for key, value in options.items() if value is not None}
     unknown = given.keys() - inspect.signature(reader).parameters.keys()
@@ -166,13 +169,15 @@ def _is_zarr(place: str) -> bool:
     return any(storage.exists(storage.join(place, name)) for name in names)
 
 
-def _found(place: str, format: str | None, *, recursive: bool) -> tuple[str, list[Entry]]:
+def _found(
+    place: str, format: str | None, *, recursive: bool, order: Order
+) -> tuple[str, list[Entry]]:
     """The format at a place, and its files."""
     if format == "zarr":
         return format, storage.find(place, recursive=True)
     if format is not None and format not in FORMATS:
         raise SpecError(f"no format {format!r}; there are {', '.join(FORMATS)}")
-    files = storage.find(place, recursive=recursive)
+    files = storage.find(place, recursive=recursive, order=order)
     kinds = Counter(kind for file in files if (kind := _by_name(file.path)))
     if format is None and not kinds:
         format = _by_content(files[0].path)

@@ -94,7 +94,7 @@ def convert(
     """
     target = target_for(to, contents.collection)
     batches = loading(contents.source, engine_for(engine), batch, npartitions)
-    plan = {**contents.told(), "files": fingerprint(contents.files), "to": to, "batch": batch}
+    plan = {**contents.told(), "files": fingerprint(contents.source), "to": to, "batch": batch}
     return written(path, target, batches, plan, overwrite=overwrite, resume=resume)
 
 

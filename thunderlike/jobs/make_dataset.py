@@ -148,7 +148,7 @@ def run(
     steps, contents = Steps(), plan.contents
     target = Messages(contents.collection, plan.field, plan.labels, plan.shard)
     told = {"input": contents.told(), **plan.told}
-    same = told | {"files": fingerprint(contents.files), "labels": _hash(plan.labels)}
+    same = told | {"files": fingerprint(contents.source), "labels": _hash(plan.labels)}
     same |= {"shard": plan.shard, "batch": batch}
     batches = loading(contents.source, engine, batch, npartitions)
     with steps.timed("write"):

@@ -158,7 +158,7 @@ def run(
     """
     target = _Statistics(plan, engine, command)
     told = {**plan.contents.told(), **asdict(plan.figures), "batch": batch}
-    told["files"] = fingerprint(plan.contents.files)
+    told["files"] = fingerprint(plan.contents.source)
     batches = _Pixels(plan, engine, npartitions).batches(batch)
     written(plan.output, target, batches, told, overwrite=overwrite, resume=resume)
     return target.summary

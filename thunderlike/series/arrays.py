@@ -15,7 +15,7 @@ from thunderlike.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from thunderlike.storage import AnyCredentials, AnyPaths
+    from thunderlike.storage import AnyCredentials, AnyPaths, Entry, Order
 
 __all__ = ["fromhdf5", "frommsgpack", "fromnpy", "frompath", "fromzarr"]
 
@@ -33,12 +33,13 @@ def fromnpy(
     stop: int | None = None,
     recursive: bool = False,
     axis: int = -1,
+    order: Order | None = None,
 ) -> Series:
     """Read the series in ``.npy`` files; of several, the first axis goes on from file to file.
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, index, labels, npartitions, engine, credentials
+    path, ext, start, stop, recursive, index, labels, npartitions, engine, credentials, order
         As in :func:`fromtext`.
     axis : int
         The axis along which the series run; all others are keys. 0 for a movie ``(time, y, x)``.
@@ -64,8 +65,8 @@ def fromnpy(
     >>> fromnpy("memory://page-series.npy").shape
     (6, 10)
     """
-    paths = _paths(path, ext, start, stop, credentials, recursive=recursive)
-    return _series(paths, Npy(), axis, index, labels, npartitions, engine)
+    files = _files(path, ext, start, stop, credentials, recursive=recursive, order=order)
+    return _series(files, Npy(), axis, index, labels, npartitions, engine)
 
 
 def fromhdf5(
@@ -82,12 +83,13 @@ def fromhdf5(
     stop: int | None = None,
     recursive: bool = False,
     axis: int = -1,
+    order: Order | None = None,
 ) -> Series:
     """Read the series in an array of HDF5 files; as :func:`fromnpy`.
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, index, labels, npartitions, engine, credentials
+    path, ext, start, stop, recursive, index, labels, npartitions, engine, credentials, order
         As in :func:`fromtext`.
     dataset : str, optional
         Path of the array in the file. By default ``'/data'``, or the only array of numbers.
@@ -114,8 +116,8 @@ def fromhdf5(
     >>> fromhdf5("memory://page-series.h5").shape
     (6, 10)
     """
-    paths = _paths(path, ext, start, stop, credentials, recursive=recursive)
-    return _series(paths, Hdf5(dataset), axis, index, labels, npartitions, engine)
+    files = _files(path, ext, start, stop, credentials, recursive=recursive, order=order)
+    return _series(files, Hdf5(dataset), axis, index, labels, npartitions, engine)
 
 
 def fromzarr(
@@ -154,8 +156,8 @@ def fromzarr(
     >>> fromzarr("memory://page-series.zarr").shape
     (3, 4, 10)
     """
-    paths = folders(path, credentials)
-    return _series(paths, Zarr.of(paths[0], dataset), axis, index, labels, npartitions, engine)
+    places = folders(path, credentials)
+    return _series(places, Zarr.of(places, dataset), axis, index, labels, npartitions, engine)
 
 
 def frommsgpack(
@@ -171,12 +173,13 @@ def frommsgpack(
     start: int | None = None,
     stop: int | None = None,
     recursive: bool = False,
+    order: Order | None = None,
 ) -> Series:
     """Read the series in the samples of a dataset, in the order of its shards.
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, index, labels, npartitions, engine, credentials
+    path, ext, start, stop, recursive, index, labels, npartitions, engine, credentials, order
         As in :func:`fromtext`.
     field : str
         What the samples call the array, of one axis.
@@ -199,13 +202,15 @@ def frommsgpack(
     >>> frommsgpack("memory://page-rows").shape
     (6, 10)
     """
-    paths = _paths(path, ext, start, stop, credentials, recursive=recursive)
-    source, keys = message_source(paths, field)
+    files = _files(path, ext, start, stop, credentials, recursive=recursive, order=order)
+    source, keys = message_source(files, field)
     if len(source.spec.shape) != 1:
-        raise SpecError(f"{paths[0]}: a series has one axis, the sample {source.spec.shape}")
+        raise SpecError(f"{files[0].path}: a series has one axis, the sample {source.spec.shape}")
     records = engine_for(engine).load(source, npartitions)
     baseshape = positions(keys, source.spec.count)
-    return Series(records, index=index, labels=labels, baseshape=baseshape)
+    return Series(
+        records, index=index, labels=source.labels(labels, baseshape), baseshape=baseshape
+    )
 
 
 def frompath(
@@ -223,12 +228,13 @@ def frompath(
     start: int | None = None,
     stop: int | None = None,
     recursive: bool = False,
+    order: Order | None = None,
 ) -> Series:
     """Read files of any kind, a series each or several, by a function of their bytes.
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, index, labels, npartitions, engine, credentials
+    path, ext, start, stop, recursive, index, labels, npartitions, engine, credentials, order
         As in :func:`fromtext`.
     accessor : callable, optional
         From the bytes of a file to an array; called where the engine runs. Its last axis is that
@@ -255,15 +261,24 @@ def frompath(
     >>> storage.delete("memory://traces")
     """
     files = storage.find(
-        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials, but=BESIDE
+        path,
+        ext,
+        recursive=recursive,
+        start=start,
+        stop=stop,
+        credentials=credentials,
+        but=BESIDE,
+        order=order,
     )
     source, shape = accessed(files, accessor, 1, dims, dtype)
     records = engine_for(engine).load(source, npartitions)
-    baseshape = (len(source.paths), *shape[:-1])
-    return Series(records, index=index, labels=labels, baseshape=baseshape)
+    baseshape = (len(source.files), *shape[:-1])
+    return Series(
+        records, index=index, labels=source.labels(labels, baseshape), baseshape=baseshape
+    )
 
 
-def _paths(
+def _files(
     path: AnyPaths,
     ext: str,
     start: int | None,
@@ -271,15 +286,21 @@ def _paths(
     credentials: AnyCredentials,
     *,
     recursive: bool,
-) -> list[str]:
-    files = storage.find(
-        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+    order: Order | None,
+) -> list[Entry]:
+    return storage.find(
+        path,
+        ext,
+        recursive=recursive,
+        start=start,
+        stop=stop,
+        credentials=credentials,
+        order=order,
     )
-    return [file.path for file in files]
 
 
 def _series(
-    paths: Sequence[str],
+    files: Sequence[Entry],
     format: ArrayFormat,
     axis: int,
     index: Any,
@@ -287,8 +308,10 @@ def _series(
     npartitions: int | None,
     engine: Any,
 ) -> Series:
-    source, baseshape, attrs = series_source(paths, format, axis)
+    source, baseshape, attrs = series_source(files, format, axis)
     records = engine_for(engine).load(source, npartitions)
-    series = Series(records, index=index, labels=labels, baseshape=baseshape)
+    series = Series(
+        records, index=index, labels=source.labels(labels, baseshape), baseshape=baseshape
+    )
     series.attrs = attrs
     return series

@@ -153,11 +153,12 @@ def fromnwb(
     (3, 50)
     >>> storage.delete("memory://lab")
     """
-    address = storage.at(path, credentials)
-    with naming(address), open_file(address) as stream:
+    file = storage.stat(storage.at(path, credentials))
+    with naming(file.path), open_file(file.path, identity=file.identity) as stream:
         found = nwb.find(stream, name, nwb.TRACES)
-    source, baseshape, _ = series_source([address], Hdf5(found.dataset), 0)
+    source, baseshape, _ = series_source([file], Hdf5(found.dataset), 0)
     records = engine_for(engine).load(source, npartitions)
+    labels = source.labels(labels, baseshape)
     made = Series(records, index=index, labels=labels, baseshape=baseshape)
     made.attrs = found.attrs
     return made

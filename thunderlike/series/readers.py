@@ -18,6 +18,7 @@ from thunderlike.data.files import (
     naming,
     told,
     untold,
+    whole,
 )
 from thunderlike.data.series import Series
 from thunderlike.engines import engine_for
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from thunderlike.engines import Engine, Records
     from thunderlike.engines.base import Array
     from thunderlike.formats import raw
-    from thunderlike.storage import AnyCredentials, AnyPaths, Entry
+    from thunderlike.storage import AnyCredentials, AnyPaths, Entry, Order
 
 __all__ = ["frombinary", "fromtext"]
 
@@ -55,6 +56,7 @@ def fromtext(
     start: int | None = None,
     stop: int | None = None,
     recursive: bool = False,
+    order: Order | None = None,
 ) -> Series:
     r"""Read text files: a series on each line, numbers apart by spaces, tabs or commas.
 
@@ -71,8 +73,10 @@ def fromtext(
     shape : sequence of int, optional
         ``(*baseshape, length)``; by default what a ``conf.json`` beside the files says, else one
         axis of keys.
-    index, labels, npartitions, engine
+    index, npartitions, engine
         As in :func:`fromarray`.
+    labels : sequence or 'files', optional
+        What each series is called; with ``'files'``, the name of the file that it comes from.
     credentials : dict, optional
         What opens a bucket: ``{'access': ..., 'secret': ...}``, and whatever else
         :class:`~thunderlike.storage.s3.S3Store` takes. By default what boto3 finds.
@@ -80,6 +84,9 @@ def fromtext(
         Which of the files, as in ``files[start:stop]``, in the order of their names.
     recursive : bool
         Look into the folders of the folder too.
+    order : 'text' or 'natural', optional
+        Order of the files of a folder or pattern: as text, where ``b-10`` comes before ``b-9``, or
+        with numbers as numbers. By default as text, with a warning where the two differ.
 
     Raises
     ------
@@ -104,11 +111,17 @@ def fromtext(
            [4., 5., 6.]])
     """
     files = storage.find(
-        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+        path,
+        ext,
+        recursive=recursive,
+        start=start,
+        stop=stop,
+        credentials=credentials,
+        order=order,
     )
     load = _TextRows(np.dtype(dtype), skip)
     threads = storage.store_for(files[0].path).threads
-    shapes = list(tmap(lambda file: load.shape(file.path), files, workers=threads))
+    shapes = list(tmap(load.shape, files, workers=threads))
     width = next((w for n, w in shapes if n), 0)
     if not width:
         raise FormatError(f"{files[0].path}: holds no numbers: it is empty, or all in comments")
@@ -116,11 +129,12 @@ def fromtext(
         if count and columns != width:
             raise FormatError(f"{file.path}: has {columns} columns, the first file {width}")
     counts = [count for count, _ in shapes]
-    source = FileSource.of(_paths(files), counts, (width,), load.dtype, load, whole=True)
+    source = FileSource.of(files, counts, (width,), load.dtype, load, whole=True)
     beside = described(files[0].path, "conf.json", needed=shape is None)
     shape = shape if shape is not None or beside is None else beside.shape
     baseshape = _baseshape(shape, sum(counts), width, files[0].path)
     records = engine_for(engine).load(source, npartitions)
+    labels = source.labels(labels, baseshape)
     return Series(records, index=index, labels=labels, baseshape=baseshape)
 
 
@@ -140,12 +154,13 @@ def frombinary(
     start: int | None = None,
     stop: int | None = None,
     recursive: bool = False,
+    order: Order | None = None,
 ) -> Series:
     """Read flat binary files: series one after the other, of one length.
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, credentials
+    path, ext, start, stop, recursive, credentials, order
         As in :func:`fromtext`.
     conf : str
         Name of the file that describes the others, in their folder: JSON with ``shape`` and
@@ -157,7 +172,7 @@ def frombinary(
     skip : int
         Values to leave out at the beginning of each record, not counted in `shape`.
     index, labels, engine, npartitions
-        As in :func:`fromarray`.
+        As in :func:`fromtext`.
 
     Raises
     ------
@@ -181,7 +196,13 @@ def frombinary(
     (6, 10)
     """
     files = storage.find(
-        path, ext, recursive=recursive, start=start, stop=stop, credentials=credentials
+        path,
+        ext,
+        recursive=recursive,
+        start=start,
+        stop=stop,
+        credentials=credentials,
+        order=order,
     )
     first, target = files[0].path, engine_for(engine)
     beside = described(first, conf, needed=shape is None or dtype is None)
@@ -190,7 +211,7 @@ def frombinary(
         raise untold("dtype", beside, first, conf)
     stored = np.dtype(dtype)
     if beside is not None and beside.nkeys and beside.nvalues is not None and not skip:
-        records, baseshape = _by_key(files, beside, stored, target, npartitions)
+        records, baseshape, labels = _by_key(files, beside, stored, target, npartitions, labels)
         return Series(records, index=index, labels=labels, baseshape=baseshape)
     shape = told("shape", shape, beside, first, conf)
     if shape is None:
@@ -201,6 +222,7 @@ def frombinary(
     source = _record_source(files, layout)
     baseshape = _baseshape(shape, source.spec.count, int(shape[-1]), first)
     records = target.load(source, npartitions)
+    labels = source.labels(labels, baseshape)
     series = Series(records, index=index, labels=labels, baseshape=baseshape)
     series.attrs = beside.attrs if beside is not None else {}
     return series
@@ -213,13 +235,13 @@ class _TextRows(Loader):
     dtype: np.dtype[Any]
     skip: int
 
-    def shape(self, path: str) -> tuple[int, int]:
-        with naming(path):
-            return text.shape(storage.read(path), self.skip)
+    def shape(self, file: Entry) -> tuple[int, int]:
+        with naming(file.path):
+            return text.shape(whole(file), self.skip)
 
-    def read(self, path: str, first: int, last: int, out: Array) -> None:
+    def read(self, file: Entry, first: int, last: int, out: Array) -> None:
         """Read the whole file: where a line begins stands nowhere."""
-        rows = text.decode(storage.read(path), self.dtype, self.skip)
+        rows = text.decode(whole(file), self.dtype, self.skip)
         alike(rows.shape[1:], rows.dtype, out)
         out[...] = rows[first:last]
 
@@ -237,10 +259,10 @@ class _Record(Loader):
     def nbytes(self) -> int:
         return self.before + self.count * self.stored.itemsize + self.after
 
-    def read(self, path: str, first: int, last: int, out: Array) -> None:
+    def read(self, file: Entry, first: int, last: int, out: Array) -> None:
         """Read these records with what stands between them, then leave that out."""
         table = np.empty((last - first, self.nbytes), np.uint8)
-        with open_file(path) as stream:
+        with open_file(file.path, identity=file.identity) as stream:
             read_into(stream, first * self.nbytes, table)
         wanted = table[:, self.before : self.nbytes - self.after]
         out[...] = np.ascontiguousarray(wanted).view(self.stored)
@@ -258,7 +280,7 @@ def _record_source(files: Sequence[Entry], layout: _Record) -> FileSource:
     bare = not (layout.before or layout.after)
     load = Packed((layout.count,), layout.stored) if bare else layout
     dtype = layout.stored.newbyteorder("=")
-    return FileSource.of(_paths(files), counts, (layout.count,), dtype, load)
+    return FileSource.of(files, counts, (layout.count,), dtype, load)
 
 
 def _by_key(
@@ -267,7 +289,8 @@ def _by_key(
     dtype: np.dtype[Any],
     engine: Engine,
     npartitions: int | None,
-) -> tuple[Records, Shape]:
+    labels: Any,
+) -> tuple[Records, Shape, Any]:
     """Put records where their keys say: those are read first, all of them."""
     length, keytype = conf.nvalues or 0, conf.keytype or np.dtype(np.int16)
     key_bytes, value_bytes = conf.nkeys * keytype.itemsize, length * dtype.itemsize
@@ -275,7 +298,9 @@ def _by_key(
     positions = keys.collect().astype(np.int64)
     baseshape, rows = _places(positions, conf.shape, files[0].path)
     values = _record_source(files, _Record(dtype, key_bytes, length, 0))
-    return engine.load(values, npartitions).take(rows), baseshape
+    if (names := values.labels(labels)) is not labels:
+        labels = names[rows].reshape(baseshape)
+    return engine.load(values, npartitions).take(rows), baseshape, labels
 
 
 def _places(keys: Array, shape: Shape | None, path: str) -> tuple[Shape, Array]:
@@ -305,7 +330,3 @@ def _baseshape(shape: Sequence[int] | None, count: int, length: int, path: str) 
             f"{whole}: give another shape"
         )
     return whole[:-1]
-
-
-def _paths(files: Sequence[Entry]) -> list[str]:
-    return [file.path for file in files]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from thunderlike.storage.base import Entry, FileVersion, Store
 from thunderlike.storage.credentials import AnyCredentials, Credentials
 from thunderlike.storage.folders import SUCCESS, output
-from thunderlike.storage.listing import AnyPaths, find
+from thunderlike.storage.listing import AnyPaths, Order, find, natural
 from thunderlike.storage.paths import (
     AnyPath,
     at,
@@ -36,6 +36,7 @@ __all__ = [
     "Credentials",
     "Entry",
     "FileVersion",
+    "Order",
     "Store",
     "at",
     "delete",
@@ -43,6 +44,7 @@ __all__ = [
     "find",
     "identity",
     "join",
+    "natural",
     "open",
     "output",
     "parent",

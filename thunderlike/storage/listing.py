@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+import warnings
 from collections import Counter
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from thunderlike.errors import NotFound, SpecError, StorageError
 from thunderlike.parallel.pool import tmap
-from thunderlike.storage.base import UNSETTLED
+from thunderlike.storage.base import UNSETTLED, Entry
 from thunderlike.storage.paths import AnyPath, at, parent, resolve, store_for
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from thunderlike.storage.base import Entry, Store
+    from thunderlike.storage.base import Store
     from thunderlike.storage.credentials import AnyCredentials
 
-__all__ = ["AnyPaths", "find", "regex"]
+__all__ = ["AnyPaths", "Order", "find", "natural", "regex", "whole_folder"]
 
 AnyPaths: TypeAlias = "AnyPath | Iterable[AnyPath]"
+Order: TypeAlias = Literal["text", "natural"]
 
 # Two spellings of one extension, the long one first.
 _TWINS = ((".tiff", ".tif"), (".jpeg", ".jpg"))
@@ -36,6 +39,7 @@ def find(
     stop: int | None = None,
     credentials: AnyCredentials = None,
     but: Collection[str] = (),
+    order: Order | None = "text",
 ) -> list[Entry]:
     """List the files that `path` means.
 
@@ -56,12 +60,16 @@ def find(
         As in :func:`at`; the paths that are returned need none again.
     but : collection of str
         Names of files to leave out.
+    order : 'text', 'natural' or None
+        How the files of a folder or pattern are ordered: by their addresses as text, where
+        ``image-10`` comes before ``image-9``, or with their numbers as numbers. None is ``'text'``
+        with a warning where the two differ.
 
     Returns
     -------
     list of Entry
-        In the order of their addresses as text; for several paths, one path after the other.
-        Names that begin with a dot are skipped unless `path` spells them out.
+        In that order; for several paths, one path after the other. Names that begin with a dot are
+        skipped unless `path` spells them out.
 
     Raises
     ------
@@ -87,19 +95,66 @@ def find(
     ['memory://raw/b.tif']
     >>> delete("memory://raw")
     """
+    if order not in ("text", "natural", None):
+        raise SpecError(f"order of files is 'text' or 'natural', not {order!r}")
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     if not paths:
         raise NotFound("the list of paths is empty; give at least one file, folder or pattern")
     places = [at(one, credentials) for one in paths]
     threads = store_for(places[0]).threads or 1
     each = tmap(lambda place: _one(place, ext, recursive=recursive), places, workers=threads)
-    every = (entry for entries in each for entry in entries)
-    found = [entry for entry in every if entry.path.rpartition("/")[2] not in but]
+    found = list[Entry]()
+    for place, entries in zip(places, each, strict=True):
+        there = [entry for entry in entries if entry.path.rpartition("/")[2] not in but]
+        found += _ordered(place, there, order)
     if chosen := found[start:stop]:
         return chosen
     raise SpecError(
         f"{paths[0]}: start={start}, stop={stop} leave none of the {len(found)} files found"
     )
+
+
+def natural(text: object) -> list[tuple[bool, int, str]]:
+    """Sort key in which numbers count as numbers.
+
+    Examples
+    --------
+    >>> sorted(["s10", "s9", "a"], key=natural)
+    ['a', 's9', 's10']
+    """
+    parts = re.split(r"(\d+)", str(text))
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
+
+
+_DIGITS = str.maketrans("123456789", "000000000")
+
+
+def _ordered(place: str, found: list[Entry], order: Order | None) -> list[Entry]:
+    """The files of one path in this order; they come in that of their addresses as text."""
+    if order == "text":
+        return found
+    # Where digits stand at the same places in all names, the two orders are one.
+    if len({entry.path.translate(_DIGITS) for entry in found}) <= 1:
+        return found
+    sensible = sorted(found, key=lambda entry: natural(entry.path))
+    if order == "natural" or sensible == found:
+        return sensible
+    at = next(i for i, (a, b) in enumerate(zip(found, sensible, strict=True)) if a != b)
+    names = [entry.path.rpartition("/")[2] for entry in (found[at], sensible[at])]
+    warnings.warn(
+        f"{place}: files are in the order of their names as text, {names[0]} before {names[1]}; "
+        'give order="natural" to count numbers as numbers, or order="text" to keep it',
+        stacklevel=_outside(),
+    )
+    return found
+
+
+def _outside() -> int:
+    """The `stacklevel` at which a warning names the line that called this package."""
+    frame, level = sys._getframe(2), 2
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("thunderlike."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _one(path: AnyPath, ext: str | None, *, recursive: bool) -> list[Entry]:
@@ -130,6 +185,20 @@ def _within(store: Store, folder: str, ext: str | None, *, recursive: bool) -> l
     if not found:
         raise NotFound(f"{folder}: {_wanted(ext)}; {_instead('it', there, recursive=recursive)}")
     return _whole(sorted(found), listed)
+
+
+def whole_folder(store: Store, folder: str, *, recursive: bool) -> list[Entry]:
+    """List all files of a folder, hidden ones too, in any order.
+
+    Raises
+    ------
+    NotFound
+        When there is no such folder.
+    StorageError
+        When it is not whole, as `find`.
+    """
+    listed = list(store.list(folder, recursive=recursive))
+    return _whole(listed, listed)
 
 
 def _matching(store: Store, pattern: str, ext: str | None, *, recursive: bool) -> list[Entry]:
