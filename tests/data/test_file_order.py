@@ -175,9 +175,7 @@ def test_a_conversion_of_a_file_that_was_replaced_begins_again(tmp_path, name, m
         (images.tonpy if name == "a.npy" else images.tozarr)(tmp_path / name, overwrite=True)
 
     def run():
-        return convert(
-            look(str(tmp_path / name)), str(tmp_path / "out"), "bin", batch=24, **options
-        )
+        return convert(look(str(tmp_path / name)), str(tmp_path / "out"), "bin", batch=24)
 
     write(1)
     done = []

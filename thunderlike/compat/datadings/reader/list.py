@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
-from thunderlike.datasets.listed import ListReader, natural, noop
+from thunderlike.datasets.listed import ListReader, noop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,4 +35,4 @@ def sorted_labels(samples: Iterable[Mapping[str, Any]]) -> list[Any]:
     >>> sorted_labels([{"label": "c10"}, {"label": "c9"}, {"label": "c10"}])
     ['c9', 'c10']
     """
-    return sorted({one["label"] for one in samples if "label" in one}, key=natural)
+    return sorted({one["label"] for one in samples if "label" in one}, key=storage.natural)
