@@ -43,9 +43,10 @@ def subsampled(rng, plain):
 
 def projected(rng, plain):
     real(plain)
-    need(len(plain.record) == 3 and plain.values.size)
-    axis = int(rng.integers(-3, 3))
-    along = 1 + axis % 3
+    naxes = len(plain.record)
+    need(naxes in (2, 3) and plain.values.size)
+    axis = int(rng.integers(-naxes, naxes))
+    along = 1 + axis % naxes
     largest, smallest = plain.values.max(axis=along), plain.values.min(axis=along)
     if rng.random() < 0.5:
         return lambda x: x.max_projection(axis), plain.made(largest)

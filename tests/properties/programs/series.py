@@ -194,7 +194,7 @@ def flattened(rng, plain):
 
 
 def toimages(rng, plain):
-    need(plain.naxes in (2, 3) and plain.values.size)
+    need(plain.naxes < 4 and plain.values.size)
     counts = np.array_equal(plain.index, np.arange(plain.shape[-1]))
     made = plain.made(
         np.moveaxis(plain.values, -1, 0),
