@@ -70,6 +70,12 @@ def test_arrays_of_images_without_pixels_are_combined(engine):
     assert (found.toarray().shape, found.dtype) == ((4, 0, 3), np.float64)
 
 
+def test_casts_of_what_does_not_fit_warn_on_no_engine(engine):
+    images = tl.images.fromarray(np.array([[[1e300, np.nan, 2]]]), engine=engine)
+    found = images.astype("float32").toarray(squeeze=False)
+    np.testing.assert_array_equal(found, np.array([[[np.inf, np.nan, 2]]], "f4"), strict=True)
+
+
 def test_images_have_two_axes_or_three(engine):
     with pytest.raises(SpecError, match="axes"):
         tl.images.fromarray(np.arange(4), engine=engine)

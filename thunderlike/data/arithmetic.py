@@ -325,5 +325,5 @@ def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
 
 
 def _cast(block: Array, dtype: np.dtype[Any]) -> Array:
-    with np.errstate(invalid="ignore"):  # nan becomes some integer, as in numpy, without a warning
+    with np.errstate(all="ignore"):  # nan becomes some integer, 1e300 inf: as numpy, unwarned
         return block.astype(dtype)
