@@ -32,7 +32,7 @@ def failures(cluster, victim):
     ("how", "kind", "said"),
     [
         ("remove", "NotFound", "no such file"),
-        ("cut", "FormatError", "cut short"),
+        ("cut", "StorageError", "was replaced while it was read"),
     ],
 )
 def test_a_file_that_changed_since_it_was_listed(

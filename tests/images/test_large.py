@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 import thunderlike as tl
-from thunderlike.errors import FormatError, SpecError
+from thunderlike.errors import FormatError, SpecError, StorageError
 from thunderlike.storage import Entry, memory
 from thunderlike.storage.local import LocalStore
 from thunderlike.storage.memory import MemoryStore
@@ -217,5 +217,5 @@ def test_a_file_that_shrinks_after_it_was_found_is_named(engine, tmp_path):
         pytest.skip("it is read at once")
     images = tl.images.frombinary(tmp_path, (64, 64), "uint16", engine=engine)
     os.truncate(tmp_path / "1.bin", 100)
-    with pytest.raises(FormatError, match=r"1.bin: cut short"):
+    with pytest.raises(StorageError, match=r"1.bin: was replaced while it was read"):
         images.toarray()
