@@ -28,7 +28,7 @@ def test_bug_iterating_over_images_never_ended(engine):
 
 def test_bug_sums_overflowed_on_spark(engine):
     images = tl.images.fromarray(np.full((300, 2, 2), 200, "uint8"), engine=engine)
-    np.testing.assert_array_equal(images.sum(), np.full((2, 2), 60000, "uint64"), strict=True)
+    np.testing.assert_array_equal(images.sum(), np.full((1, 2, 2), 60000, "uint64"), strict=True)
 
 
 @pytest.mark.parametrize("make", [tl.images.fromarray, tl.series.fromarray])

@@ -170,7 +170,7 @@ def test_images_of_one_axis_have_every_method(engine):
     equal(images.gaussian_filter(1), np.stack([ndimage.gaussian_filter(row, 1) for row in array]))
     equal(images.median_filter(3), np.stack([ndimage.median_filter(row, 3) for row in array]))
     equal(images.max_projection(), array.max(axis=1, keepdims=True))
-    equal(images.reshape(5, 2, 2).reshape(5, 4), array)
+    equal(images.reshape(5, 2, 2), array.reshape(5, 2, 2))
     equal(images.toseries(), array.T)
     equal(images.toblocks((3,), padding=1).map(lambda block: block + 1).toimages(), array + 1)
     equal(images.map_as_series(np.cumsum), np.cumsum(array, axis=0))

@@ -14,6 +14,7 @@ from thunderlike.arrays.records import is_collection, with_kernel
 from thunderlike.arrays.sinks import into
 from thunderlike.arrays.sources import Source, as_source, checked, native
 from thunderlike.errors import BadIndex, SpecError
+from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.kernels.checks import as_array
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _MOST = 2**23  # elements of a block: the ends of each are converted again for t
 _PADS = {"nearest": "edge", "reflect": "symmetric", "mirror": "reflect", "wrap": "wrap"}
 
 
+@checked_arguments
 def correlate1d(
     source: Any,
     kernel: Any,

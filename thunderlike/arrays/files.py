@@ -14,6 +14,7 @@ from thunderlike.arrays.processing import reported
 from thunderlike.arrays.sinks import allocated, fits, npy_draft
 from thunderlike.arrays.sources import Source, as_source, mapped, split
 from thunderlike.errors import BadIndex, Exists, NotFound, SpecError, StorageError, WrongType
+from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.storage.opening import local_file
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ __all__ = ["read", "write"]
 _BYTES = 2**23  # of one call to the system
 
 
+@checked_arguments
 def read(
     source: Any,
     sink: Any = None,
@@ -90,6 +92,7 @@ def read(
     )  # fmt: skip
 
 
+@checked_arguments
 def write(
     sink: Any,
     source: Any,

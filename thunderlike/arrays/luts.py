@@ -10,6 +10,7 @@ from thunderlike.arrays.filling import Work, fill
 from thunderlike.arrays.records import is_collection, with_lut
 from thunderlike.arrays.sources import as_source, checked
 from thunderlike.errors import BadIndex, SpecError, WrongType
+from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.kernels.checks import as_array
 from thunderlike.kernels.compiled import compiled
 
@@ -26,6 +27,7 @@ __all__ = ["apply_lut", "as_lut", "gather", "unsigned"]
 _CHUNK = 2**14  # indices checked, then used while they are in the nearest cache
 
 
+@checked_arguments
 def apply_lut(
     source: Any,
     lut: Any,

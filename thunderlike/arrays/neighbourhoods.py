@@ -12,6 +12,7 @@ from thunderlike.arrays.luts import as_lut
 from thunderlike.arrays.sources import Source, as_source, native
 from thunderlike.arrays.sums import extremes
 from thunderlike.errors import BadIndex, SpecError, WrongType
+from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.kernels.checks import as_array
 from thunderlike.kernels.compiled import compiled
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["apply_lut_to_index", "look_around"]
 
 
+@checked_arguments
 def apply_lut_to_index(
     source: Any,
     kernel: Any,

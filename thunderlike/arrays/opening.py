@@ -11,6 +11,7 @@ import numpy as np
 from thunderlike.arrays.sinks import allocated, fits
 from thunderlike.arrays.sources import as_source, mapped
 from thunderlike.errors import NotFound, SpecError
+from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.storage.atomic import destination
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["initialize_sink", "initialize_source"]
 
 
+@checked_arguments
 def initialize_source(
     source: Any,
     return_buffer: bool = True,
@@ -69,6 +71,7 @@ def initialize_source(
     return _told(array, buffer, return_shape, return_strides, return_order)
 
 
+@checked_arguments
 def initialize_sink(
     sink: Any = None,
     shape: tuple[int, ...] | None = None,

@@ -13,6 +13,7 @@ from thunderlike.arrays.filling import Work
 from thunderlike.arrays.processing import reported
 from thunderlike.arrays.sources import as_source
 from thunderlike.errors import SpecError, WrongType
+from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.kernels.compiled import compiled
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _LEAST = 2**14  # indices of a block
 _ENDS = np.iinfo(np.int64)
 
 
+@checked_arguments
 def neighbours(
     indices: Any,
     offset: int | Sequence[int],
@@ -94,6 +96,7 @@ def neighbours(
         return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
+@checked_arguments
 def index_neighbours(
     indices: Any, offset: int | Sequence[int], processes: int | str | None = None, **options: Any
 ) -> NDArray[np.int64]:

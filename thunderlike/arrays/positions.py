@@ -15,6 +15,7 @@ from thunderlike.arrays.sinks import opened
 from thunderlike.arrays.sources import Source, as_source, native
 from thunderlike.arrays.sums import nonzeros
 from thunderlike.errors import SpecError
+from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.kernels.compiled import compiled
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = ["coordinates", "where"]
 _INT64 = np.dtype(np.int64)
 
 
+@checked_arguments
 def where(
     source: Any,
     sink: Any = None,

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from thunderlike.errors import SpecError, WrongType
+from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.parallel.pool import tmap
 from thunderlike.progress import track
 
@@ -139,6 +140,7 @@ def reported(function: str, verbose: Verbose) -> Iterator[None]:
         finalize_processing(verbose=verbose, function=function, timer=timer)
 
 
+@checked_arguments
 def initialize_processing(
     processes: int | str | None = None,
     verbose: Verbose = False,
@@ -187,6 +189,7 @@ def initialize_processing(
     return (workers, timer, parts) if return_blocks else (workers, timer)
 
 
+@checked_arguments
 def finalize_processing(
     verbose: Verbose = False, function: str | None = None, timer: float | None = None
 ) -> None:

@@ -13,6 +13,7 @@ from thunderlike.arrays.filling import Work
 from thunderlike.arrays.processing import counts
 from thunderlike.arrays.sources import Source, as_source
 from thunderlike.errors import SpecError
+from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.kernels.compiled import compiled
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = ["block_ranges", "block_sums", "extremes", "nonzeros", "sum_whole"]
 _CHUNK = 2**15  # elements compared, then counted while they are in a near cache
 
 
+@checked_arguments
 def block_ranges(
     source: Any, blocks: int | None = None, processes: int | str | None = None
 ) -> NDArray[np.int64]:
@@ -56,6 +58,7 @@ def block_ranges(
     return np.array(edges(as_source(source).size, count), np.int64)
 
 
+@checked_arguments
 def block_sums(
     source: Any,
     blocks: int | None = None,

@@ -32,6 +32,7 @@ import functools
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from thunderlike.errors import SpecError
+from thunderlike.kernels.arguments import checked_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,7 +50,7 @@ def with_draft_spellings(kind: Kind) -> Kind:
     for name, keywords in _KEYWORDS[kind.__name__].items():
         setattr(kind, name, _respelled(getattr(kind, name), keywords))
     for name, method in _METHODS[kind.__name__].items():
-        setattr(kind, name, method)
+        setattr(kind, name, checked_arguments(method))
     return kind
 
 

@@ -10,7 +10,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from thunderlike.data.base import Collection
 from thunderlike.data.folding import Folding
-from thunderlike.data.functions import Stacked, raised_by
+from thunderlike.data.functions import Stacked, raised_by, typed_errors
 from thunderlike.engines import ArraySource
 from thunderlike.errors import NotOnEngine, SpecError, ThunderlikeError, WrongType
 from thunderlike.kernels.checks import as_array, as_dtype
@@ -264,6 +264,10 @@ class _Applied:
 
     def __call__(self, *blocks: Array) -> Array:
         filled = [blocks[o.number] if isinstance(o, _Block) else o for o in self.operands]
+        return self.of(filled)
+
+    def of(self, filled: Sequence[Any]) -> Array:
+        """What the function makes of operands."""
         with np.errstate(all="ignore"):  # nan and inf are results, and no engine warns of them
             try:
                 result: Array = self.op(*filled, **self.keywords)
@@ -309,8 +313,10 @@ def _paired(value: Any, whole: Collection) -> Records:
 def _dtype(call: _Applied, inputs: Sequence[Any]) -> np.dtype[Any]:
     """The dtype of the result, by numpy's own rules: tried on arrays of one element."""
     ones = [x if np.isscalar(x) else np.ones(1, getattr(x, "dtype", np.float64)) for x in inputs]
-    with np.errstate(all="ignore"):  # what `op` raises here is raised as it is, as numpy would
-        return np.asarray(call.op(*ones, **call.keywords)).dtype
+    if isinstance(call.op, np.ufunc | _Result):
+        with np.errstate(all="ignore"), typed_errors(f"numpy.{call.op.__name__}"):
+            return np.asarray(call.op(*ones, **call.keywords)).dtype
+    return np.asarray(call.of(ones)).dtype
 
 
 def _is_collection(value: Any) -> bool:

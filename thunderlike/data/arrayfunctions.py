@@ -7,6 +7,7 @@ all values here; it is refused instead, with the call that says so openly.
 from __future__ import annotations
 
 import inspect
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from thunderlike.data.arithmetic import applied
 from thunderlike.data.base import Collection
-from thunderlike.data.functions import Stacked
+from thunderlike.data.functions import Stacked, typed_errors
 from thunderlike.data.indexed import Indexed
 from thunderlike.data.joining import concatenate
 from thunderlike.errors import BadIndex, SpecError, WrongType
@@ -81,15 +82,16 @@ def _reduced(name: str, a: Any, axis: Axis) -> Any:
     over = _normal(axis, a.ndim)
     if over[: len(a.baseaxes)] == a.baseaxes and len(over) in (len(a.baseaxes), a.ndim):
         folded = getattr(a, name)(squeeze=True)
-        return folded if len(over) < a.ndim else getattr(np, name)(folded)
+        with typed_errors(f"numpy.{name}"):
+            return folded if len(over) < a.ndim else getattr(np, name)(folded)
     if over != tuple(range(len(a.baseaxes), a.ndim)):
         raise SpecError(
             f"numpy.{name} over axes {over} of shape {a.shape} is not computed on an engine: give "
             f"axis={a.baseaxes}, all others, or None"
         )
-    each = _Each(getattr(np, name))
-    nothing = each(np.zeros((1, *a.value_shape), a.dtype))
-    values: Array = a._records.map(Stacked(each), (), nothing.dtype).collect()
+    each = Stacked(_Each(getattr(np, name)))
+    nothing = each(0, np.zeros((1, *a.value_shape), a.dtype))
+    values: Array = a._records.map(each, (), nothing.dtype).collect()
     return values.reshape(a.baseshape)
 
 
@@ -109,7 +111,9 @@ class _Each:
     __name__: ClassVar[str] = "statistic"
 
     def __call__(self, block: Array) -> Array:
-        return np.asarray(self.statistic(block.reshape(len(block), -1), axis=1))
+        return np.asarray(
+            self.statistic(block.reshape(len(block), math.prod(block.shape[1:])), axis=1)
+        )
 
 
 def _stack(arrays: Sequence[Any], axis: int = 0) -> Any:

@@ -249,7 +249,9 @@ class Collection(OnEngine):
         each = math.prod(self._baseshape[1:])
         records = (record for _, block in self._records.stream() for record in block)
         for _ in range(len(self)):
-            yield np.stack(list(itertools.islice(records, each))).reshape(self.shape[1:])
+            part = list(itertools.islice(records, each))
+            stack = np.stack(part) if part else self._records.spec.empty(0)
+            yield stack.reshape(self.shape[1:])
 
     def __getitem__(self, item: Any) -> Self:
         """Select by int, slice, list, bool list or Ellipsis on each axis; no axis is dropped.
@@ -381,8 +383,8 @@ class Collection(OnEngine):
         What it makes of a block of no records tells the shape and dtype of its results, and
         whether it takes these arguments: now, and not on a worker.
         """
-        nothing = function(self._records.spec.empty(0), **arguments)
         kernel = Stacked(function, arguments)
+        nothing = kernel(0, self._records.spec.empty(0))
         return self._changed(self._records.map(kernel, nothing.shape[1:], nothing.dtype))
 
     def filter(self, func: Callable[[Any], Any]) -> Self:

@@ -13,6 +13,7 @@ from thunderlike.data.functions import PerObject, Results, Trial, infer
 from thunderlike.data.onengine import OnEngine
 from thunderlike.engines.base import Array, Records, Spec
 from thunderlike.errors import NotOnEngine, SpecError
+from thunderlike.kernels.checks import as_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,6 +162,8 @@ class Blocks(OnEngine):
         array([[[0, 1, 2],
                 [4, 5, 6]]])
         """
+        if not self.count():
+            raise SpecError(f"there is no first block: the images have shape {self.shape}")
         block: Array = self._records.collect(0, 1)[0].copy()
         return block
 
@@ -217,6 +220,9 @@ class Blocks(OnEngine):
         >>> blocks.map(lambda block: block.max(axis=0, keepdims=True)).shape
         (1, 1, 3)
         """
+        if not self.count():
+            nothing = self._dtype if dtype is None else as_dtype(dtype)
+            return self._changed(self._records, dtype=nothing)
         trial = Trial(func, self._baseshape)
         shape = None if value_shape is None else tuple(value_shape)
         results = infer(self._records, trial, shape, dtype)

@@ -52,7 +52,7 @@ def chunk_shape(chunk_size: Any, images: Spec) -> Shape:
             f"chunk_size={chunk_size!r} does not cut images of shape {images.shape}: give 'auto', "
             "pixels for each axis, or kilobytes as text"
         )
-    return tuple(min(c, n) for c, n in zip(sizes, images.shape, strict=True))
+    return tuple(max(1, min(c, n)) for c, n in zip(sizes, images.shape, strict=True))
 
 
 def block_bytes(chunk_size: Any, images: Spec) -> int | None:
@@ -111,9 +111,9 @@ def _fitting(nbytes: int, images: Spec) -> Shape:
     room, shape, chunk = max(1, nbytes // images.dtype.itemsize), images.shape, []
     for axis, n in enumerate(shape):
         step = math.prod(shape[axis + 1 :])
-        chunk.append(min(n, max(1, room // max(1, step))))
+        chunk.append(max(1, min(n, room // max(1, step))))
         if room >= step:  # this axis is cut, or whole; what follows is whole
-            return (*chunk, *shape[axis + 1 :])
+            return (*chunk, *(max(1, n) for n in shape[axis + 1 :]))
     return tuple(chunk)
 
 

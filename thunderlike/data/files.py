@@ -377,7 +377,7 @@ def told(what: str, given: Any, conf: raw.Conf | None, path: str, name: str) -> 
     if not same:
         beside = storage.join(storage.parent(path), name)
         warnings.warn(
-            f"{beside}: says the {what} is {found}; the given {given} goes before", stacklevel=4
+            f"{beside}: says the {what} is {found}; the given {given} goes before", stacklevel=5
         )
     return given
 

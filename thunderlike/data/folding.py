@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from thunderlike.data.base import Collection
-from thunderlike.data.functions import Binary
+from thunderlike.data.functions import Binary, typed_errors
 from thunderlike.engines import ArraySource, local
 from thunderlike.errors import SpecError
 from thunderlike.kernels.moments import Largest, Mean, Moments, Smallest, Total
@@ -94,7 +94,9 @@ class Folding(Collection):
         >>> movie.mean().shape, movie.mean(squeeze=True).shape
         ((1, 4, 6), (4, 6))
         """
-        return self._statistic(self._folded("mean", Mean).mean, squeeze=squeeze)
+        folded = self._folded("mean", Mean)
+        with typed_errors("mean"):
+            return self._statistic(folded.mean, squeeze=squeeze)
 
     def var(self, *, squeeze: bool = False) -> Any:
         """Variance over the records (of the population), float64; as :meth:`mean`.
@@ -159,7 +161,12 @@ class Folding(Collection):
         """Merge the partials of all blocks; they have three arrays of float64, or `nbytes`."""
         self._check_any(what)
         nbytes = nbytes or 24 * math.prod(self.value_shape)
-        return self._records.aggregate(lambda _, block: partial.of(block), partial.merge, nbytes)
+
+        def of(_: int, block: Array) -> Any:
+            with typed_errors(what):
+                return partial.of(block)
+
+        return self._records.aggregate(of, partial.merge, nbytes)
 
     def _check_any(self, what: str) -> None:
         if not self.count():

@@ -204,7 +204,7 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         return self._stacked(_reshaped, shape=kept or (1,))
 
     def reshape(self, *shape: Any) -> Self:
-        """Give every image another shape, of 1 to 3 axes.
+        """Give every image another shape, of 2 or 3 axes.
 
         Parameters
         ----------
@@ -222,10 +222,10 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         (10, 2, 12)
         """
         found = reshaped(self.shape, shape)
-        if found[:1] != self.baseshape or len(found) not in (2, 3, 4):
+        if found[:1] != self.baseshape or len(found) not in (3, 4):
             raise SpecError(
                 f"cannot reshape {self.shape} to {found}: the first axis must stay {self.count()}, "
-                "and 1 to 3 more follow"
+                "and 2 or 3 more follow"
             )
         return self._stacked(_reshaped, shape=found[1:])
 
@@ -256,6 +256,8 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         """
         window_sizes(size, len(self.value_shape))
         self._check_any("localcorr")
+        if not math.prod(self.value_shape):
+            return np.empty(self.value_shape)
         correlation = self._records.aggregate(
             lambda _, block: LocalCorrelation.of(block, size),
             LocalCorrelation.merge,

@@ -9,10 +9,14 @@ import numpy as np
 from thunderlike.data import multiindex
 from thunderlike.data.arithmetic import Elementwise
 from thunderlike.data.base import records_of
-from thunderlike.errors import SpecError
+from thunderlike.data.functions import raised_by
+from thunderlike.errors import SpecError, ThunderlikeError, WrongType
+from thunderlike.kernels.checks import as_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     from thunderlike.engines.base import Array, Records
 
@@ -147,12 +151,27 @@ class Indexed(Elementwise):
         if self._index.ndim > 1:
             raise SpecError("the index has several levels: use select_by_index")
         if callable(crit):
-            keep = np.array([bool(crit(value)) for value in self._index.tolist()], dtype=bool)
+            keep = self._holding(crit)
         else:
-            keep = np.isin(self._index, np.atleast_1d(np.asarray(crit)))
+            wanted = np.atleast_1d(as_array(crit, "the values to select"))
+            keep = np.isin(self._index, wanted)
+            if np.any(wanted != wanted):  # NaN selects NaN
+                keep |= self._index != self._index
+        return self._selected(keep, f"no index value is {crit!r}")
+
+    def _holding(self, crit: Callable[[Any], Any]) -> NDArray[np.bool_]:
+        """The positions for whose index value a user's function is true."""
+        try:
+            return np.array([bool(crit(value)) for value in self._index.tolist()], dtype=bool)
+        except ThunderlikeError:
+            raise
+        except Exception as error:
+            raise raised_by(crit, error) from error
+
+    def _selected(self, keep: NDArray[np.bool_], otherwise: str) -> Self:
+        """These positions, of which there must be one."""
         if not keep.any():
-            there = multiindex.shown(self._index)
-            raise SpecError(f"no index value is {crit!r}: there are {there}")
+            raise SpecError(f"{otherwise}: there are {multiindex.shown(self._index)}")
         return self[..., np.flatnonzero(keep)]
 
     def between(self, left: Any, right: Any) -> Self:
@@ -165,7 +184,17 @@ class Indexed(Elementwise):
         >>> series.between(10, 30).toarray()
         array([6, 7])
         """
-        return self.select(lambda value: left <= value < right)
+        if self._index.ndim > 1:
+            raise SpecError("the index has several levels: use select_by_index")
+        values = self._index.tolist()
+        try:
+            keep = np.array([bool(left <= value < right) for value in values], dtype=bool)
+        except TypeError as error:
+            raise WrongType(
+                f"between({left!r}, {right!r}) cannot be compared with the index values "
+                f"{multiindex.shown(self._index)}: {error}"
+            ) from error
+        return self._selected(keep, f"no index value is between {left!r} and {right!r}")
 
     def select_by_index(
         self,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.errors import BadIndex
+from thunderlike.errors import BadIndex, SpecError, WrongType
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,6 +65,12 @@ def _expanded(items: tuple[Any, ...], ndim: int) -> list[Any]:
 
 def _selector(item: Any, length: int, axis: int) -> Any:
     if isinstance(item, slice):
+        try:
+            item.indices(length)
+        except TypeError as error:
+            raise WrongType(f"{item!r} on axis {axis}: {error}") from error
+        except ValueError as error:
+            raise SpecError(f"{item!r} on axis {axis}: {error}") from error
         return item
     array = np.asarray(item)
     if array.dtype == bool and array.shape == (length,):

@@ -11,6 +11,7 @@ from thunderlike.data import multiindex
 from thunderlike.data.base import Collection
 from thunderlike.data.indexed import Indexed
 from thunderlike.errors import BadIndex, NotOnEngine, SpecError
+from thunderlike.kernels.arguments import checked_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,6 +27,7 @@ Shape = tuple[int, ...]
 Joined = TypeVar("Joined", bound="Elementwise")
 
 
+@checked_arguments
 def concatenate(items: Iterable[Joined], axis: int = 0) -> Joined:
     """Join images, or series, along an axis, as :func:`numpy.concatenate` joins arrays.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = NDArray[Any]
 
-__all__ = ["as_index", "counts_only", "grouped", "selected", "shown", "without"]
+__all__ = ["as_index", "as_labels", "counts_only", "grouped", "selected", "shown", "without"]
 
 
 def as_index(index: Any, length: int) -> Array:
@@ -51,6 +51,10 @@ def as_index(index: Any, length: int) -> Array:
 
 
 def _array(index: Any) -> Array:
+    if isinstance(index, np.ndarray) and index.ndim == 1 and index.dtype == object:
+        entries = index.tolist()
+        if entries and all(isinstance(entry, tuple) for entry in entries):  # labels, see as_labels
+            index = entries
     try:
         array = as_array(index, "the entries of the index")
     except WrongType:
@@ -64,6 +68,21 @@ def _array(index: Any) -> Array:
         mixed = any(not isinstance(value, str | bytes) for value in objects.flat)
         return objects if mixed else array
     return array
+
+
+def as_labels(index: Array) -> Array:
+    """An index as labels of one axis: several levels become tuples, which `as_index` takes apart.
+
+    Examples
+    --------
+    >>> as_labels(np.array([[1, 5], [1, 6]]))
+    array([(1, 5), (1, 6)], dtype=object)
+    """
+    if index.ndim == 1:
+        return index
+    labels = np.empty(len(index), object)
+    labels[:] = [tuple(entry) for entry in index.tolist()]
+    return labels
 
 
 def counts_only(index: Array) -> bool:
@@ -211,7 +230,8 @@ def _occurring(column: Array, values: list[Any], level: int) -> NDArray[np.bool_
     """Where a level has any of the values, each of which must occur."""
     mask = np.zeros(len(column), bool)
     for value in values:
-        hits = np.asarray(column == value)
+        missing = value != value  # NaN selects NaN
+        hits = np.asarray(column != column if missing else column == value)
         if not hits.any():
             raise SpecError(
                 f"no index value at level {level} is {value!r}: there are {shown(column)}"
@@ -222,10 +242,13 @@ def _occurring(column: Array, values: list[Any], level: int) -> NDArray[np.bool_
 
 def _codes(column: Array) -> NDArray[np.int64]:
     """Each value's number in their order."""
+    missing = np.asarray(column != column)  # NaN: one group, the last
+    codes = np.full(len(column), len(column), np.int64)
     try:
-        return np.unique(column, return_inverse=True)[1].ravel()
+        codes[~missing] = np.unique(column[~missing], return_inverse=True)[1].ravel()
     except TypeError as error:
         raise SpecError(f"the index values {shown(column)} cannot be sorted: {error}") from error
+    return codes
 
 
 def _is_list(value: Any) -> bool:

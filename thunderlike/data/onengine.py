@@ -8,7 +8,9 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from thunderlike.engines import ArraySource, Records, engine_for, local
+from thunderlike.engines.base import check_npartitions
 from thunderlike.errors import SpecError
+from thunderlike.kernels.arguments import checked_methods
 from thunderlike.util.arrays import humanize_bytesize
 from thunderlike.viz import html
 
@@ -23,6 +25,7 @@ Shape = tuple[int, ...]
 log = logging.getLogger(__name__)
 
 
+@checked_methods
 class OnEngine(abc.ABC):
     """Records with keys on an engine, never changed; no method asks which engine it is."""
 
@@ -31,6 +34,7 @@ class OnEngine(abc.ABC):
 
     def __init_subclass__(cls) -> None:
         OnEngine._kinds.setdefault(cls.__name__, cls)
+        checked_methods(cls)
 
     def __init__(self, records: Records, baseshape: Shape) -> None:
         self._records = records
@@ -260,8 +264,7 @@ class OnEngine(abc.ABC):
         >>> tl.images.fromrandom((10, 4, 6)).repartition(4).npartitions()  # local: in any case
         1
         """
-        if npartitions < 1:
-            raise SpecError(f"npartitions must be at least 1, not {npartitions}")
+        check_npartitions(npartitions)
         return self._changed(self._records.repartition(npartitions))
 
     def coalesce(self, npartitions: int) -> Self:

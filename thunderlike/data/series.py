@@ -240,7 +240,7 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
         exchange = Transpose(self._records.spec, self.baseshape)
         records = self._records.regroup(exchange, block_bytes(chunk_size, frames))
         counts = multiindex.counts_only(self._index)
-        labels = None if counts else self._index
+        labels = None if counts else multiindex.as_labels(self._index)
         return self._kinds["Images"](records, labels=labels, attrs=self.attrs)
 
     def tobinary(

@@ -203,7 +203,7 @@ class Signals(Indexed):
         """
         if isinstance(signal, str | PathLike):
             signal = _from_matlab(signal, var)
-        given = np.asarray(as_array(signal, "the signal"), dtype=np.float64)
+        given = as_array(signal, "the signal")
         correlated = self._stacked(kernels.correlate, signals=np.atleast_2d(given))
         return correlated._indexed([1] if given.ndim == 1 else np.arange(len(given)))
 

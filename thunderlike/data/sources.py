@@ -99,7 +99,12 @@ class RandomSource:
 def stacked(values: Any, what: str) -> Array:
     """An array, or an error that names the first two shapes which differ."""
     if not isinstance(values, list | tuple):
-        return as_array(values)
+        array = as_array(values)
+        if array.ndim == 0 and array.dtype.kind not in "biufc":
+            raise WrongType(
+                f"an array, or a list of arrays, is needed, not {type(values).__name__}"
+            )
+        return array
     arrays = [as_array(value, f"{what} {number}") for number, value in enumerate(values)]
     for number, array in enumerate(arrays):
         if array.shape != arrays[0].shape:

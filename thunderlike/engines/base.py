@@ -43,7 +43,7 @@ from numpy.typing import NDArray
 
 from thunderlike.engines.distributed import DistributedArray
 from thunderlike.errors import EngineError, SpecError, WrongType
-from thunderlike.kernels.checks import same_values
+from thunderlike.kernels.checks import is_whole, same_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -60,6 +60,7 @@ __all__ = [
     "Source",
     "Spec",
     "check_block",
+    "check_npartitions",
     "check_range",
     "snapped",
 ]
@@ -409,6 +410,12 @@ def snapped(ranges: Sequence[tuple[int, int]], cuts: Sequence[int] | None) -> li
         return list(ranges)
     ends = [0, *(cuts[bisect_right(cuts, stop) - 1] for _, stop in ranges)]
     return [(a, b) for a, b in itertools.pairwise(ends) if b > a]
+
+
+def check_npartitions(npartitions: int | None) -> None:
+    """Raise SpecError unless records can be spread over so many parts; None leaves the choice."""
+    if npartitions is not None and (isinstance(npartitions, bool) or not is_whole(npartitions, 1)):
+        raise SpecError(f"npartitions must be a whole number, at least 1, not {npartitions!r}")
 
 
 def check_range(spec: Spec, start: int, stop: int | None) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from thunderlike.engines.base import (
     Source,
     Spec,
     check_block,
+    check_npartitions,
     check_range,
     snapped,
 )
@@ -48,8 +49,9 @@ class LocalEngine(Engine):
 
     name = "local"
 
-    def load(self, source: Source, npartitions: int | None = None) -> LocalRecords:  # noqa: ARG002
+    def load(self, source: Source, npartitions: int | None = None) -> LocalRecords:
         """Read everything now, ranges of records on threads, into one array."""
+        check_npartitions(npartitions)
         here = getattr(source, "array", None)  # in memory, or mapped from a disk: no copy
         if here is not None:
             return LocalRecords(self, here)

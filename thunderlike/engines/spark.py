@@ -29,6 +29,7 @@ from thunderlike.engines.base import (
     Source,
     Spec,
     check_block,
+    check_npartitions,
     check_range,
 )
 from thunderlike.engines.exchange import Pick
@@ -36,7 +37,7 @@ from thunderlike.engines.landing import Landing, land, possible
 from thunderlike.engines.layout import Layout, Planner, by_size, exchange_bytes
 from thunderlike.engines.session import context, quiet, settings_of, use_our_python
 from thunderlike.engines.shelf import shelved
-from thunderlike.engines.tasks import carrying, interruptible, job
+from thunderlike.engines.tasks import carrying, check_running, interruptible, job
 from thunderlike.errors import EngineError
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class SparkEngine(Engine):
     name = "spark"
 
     def __init__(self, context: SparkContext, planner: Planner = by_size) -> None:
+        check_running(context)
         self.context = context
         self._planner = planner
         use_our_python(context)
@@ -76,6 +78,7 @@ class SparkEngine(Engine):
 
     def load(self, source: Source, npartitions: int | None = None) -> SparkRecords:
         """Send each task the part of the source that it reads when it runs."""
+        check_npartitions(npartitions)
         source = shelved(source, self.context)
         layout = self.layout(source.spec, npartitions).snapped(source.cuts)
         parts = [_part_of(source, chunks) for chunks in layout.partitions]
@@ -241,10 +244,12 @@ class SparkRecords(Records):
 
     def cache(self) -> None:
         """Keep the chunks in memory, and on disk where that is full; recomputing costs more."""
+        check_running(self.engine.context)
         self.rdd.persist(StorageLevel.MEMORY_AND_DISK)
 
     def uncache(self) -> None:
         """Let Spark drop the chunks."""
+        check_running(self.engine.context)
         self.rdd.unpersist()
 
     def repartition(self, npartitions: int) -> SparkRecords:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import pickle
 import re
 import signal
 import sys
@@ -14,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import errors
-from thunderlike.errors import EngineError, ThunderlikeError
+from thunderlike.errors import EngineError, ThunderlikeError, WrongType
 from thunderlike.progress import Tracker, track, watched
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from pyspark import SparkContext
 
-__all__ = ["carrying", "import_first", "interruptible", "job"]
+__all__ = ["carrying", "check_running", "import_first", "interruptible", "job"]
 
 
 class _Carried(Exception):  # never seen by a caller
@@ -101,6 +102,7 @@ def job(context: SparkContext, label: str) -> Iterator[None]:
     from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
 
+    check_running(context)
     group = f"thunderlike-{uuid.uuid4().hex}"
     before = [context.getLocalProperty(name) for name in _PROPERTIES]
     context.setJobGroup(group, f"thunderlike: {label}")
@@ -108,7 +110,13 @@ def job(context: SparkContext, label: str) -> Iterator[None]:
         with _watching(context, group, label):
             yield
     except (Py4JJavaError, PySparkException) as error:
-        raise (_landed(str(error)) or EngineError(_last_line(str(error)))) from error
+        raise (_landed(str(error)) or _failure(str(error))) from error
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        # What runs on the driver inside pickles functions, and nothing else.
+        raise WrongType(
+            f"the function cannot be sent to Spark's workers: {error}; make what it uses inside of "
+            "it, or on the local engine"
+        ) from error
     finally:
         for name, value in zip(_PROPERTIES, before, strict=True):
             context.setLocalProperty(name, value)  # type: ignore[arg-type]  # None clears it
@@ -150,6 +158,35 @@ def interruptible(context: SparkContext) -> Iterator[None]:
 
 
 _PROPERTIES = ("spark.jobGroup.id", "spark.job.description", "spark.job.interruptOnCancel")
+
+
+def check_running(context: SparkContext) -> None:
+    """Raise EngineError for a context that was stopped."""
+    if context._jsc is None:
+        raise EngineError(
+            "the SparkContext was stopped: make another one, and read the records again with it"
+        )
+
+
+def _failure(text: str) -> EngineError:
+    """The error for a report of Java in which none of ours is."""
+    if "OutOfMemoryError" in text:
+        return EngineError(
+            f"{_last_line(text)}: Java has not enough memory, set spark.driver.memory or "
+            "spark.executor.memory higher, or use more partitions"
+        )
+    if re.search(_DIED, text):
+        return errors.WorkerFailed(
+            "a worker process of Spark died while it ran the function: the code ended it, or the "
+            "system did for lack of memory; smaller partitions, .repartition(n), need less"
+        )
+    return EngineError(_last_line(text))
+
+
+_DIED = (
+    "Python worker exited unexpectedly|Python worker failed to connect back|ExecutorLostFailure"
+    "|Lost executor|exit code 137|EOFException"
+)
 
 
 def _last_line(text: str) -> str:

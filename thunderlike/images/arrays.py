@@ -12,6 +12,7 @@ from thunderlike.data.files import listed
 from thunderlike.data.images import Images
 from thunderlike.data.messages import message_source
 from thunderlike.engines import engine_for
+from thunderlike.kernels.arguments import checked_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["fromhdf5", "frommsgpack", "fromnpy", "frompath", "fromzarr"]
 
 
+@checked_arguments
 def fromnpy(
     path: AnyPaths,
     ext: str = "npy",
@@ -76,6 +78,7 @@ def fromnpy(
     return _images(files, Npy(), axis, records, npartitions, labels, engine)
 
 
+@checked_arguments
 def fromhdf5(
     path: AnyPaths,
     dataset: str | None = None,
@@ -137,6 +140,7 @@ def fromhdf5(
     return _images(files, Hdf5(dataset), axis, records, npartitions, labels, engine)
 
 
+@checked_arguments
 def fromzarr(
     path: AnyPaths,
     dataset: str | None = None,
@@ -183,6 +187,7 @@ def fromzarr(
     return _images(places, zarr, axis, slice(None), npartitions, labels, engine)
 
 
+@checked_arguments
 def frommsgpack(
     path: AnyPaths,
     field: str = "data",
@@ -238,6 +243,7 @@ def frommsgpack(
     return Images(engine_for(engine).load(source, npartitions), labels=source.labels(labels))
 
 
+@checked_arguments
 def frompath(
     path: AnyPaths,
     accessor: Callable[[bytes], Any] | None = None,

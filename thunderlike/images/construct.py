@@ -10,6 +10,7 @@ from thunderlike.data.images import Images
 from thunderlike.data.sources import RandomSource, list_source, pairs_spec, stacked
 from thunderlike.engines import ArraySource, DistributedArray, Records, Spec, engine_for
 from thunderlike.errors import SpecError
+from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.kernels.checks import as_array
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["fromarray", "fromlist", "fromrandom", "fromrdd"]
 
 
+@checked_arguments
 def fromarray(
     values: Any, labels: Any = None, npartitions: int | None = None, engine: Any = None
 ) -> Images:
@@ -58,6 +60,7 @@ def fromarray(
     return Images(engine_for(engine).load(ArraySource(array), npartitions), labels=labels)
 
 
+@checked_arguments
 def fromlist(
     items: Iterable[Any],
     accessor: Callable[[Any], Any] | None = None,
@@ -108,6 +111,7 @@ def fromlist(
     return Images(engine_for(engine).load(source, npartitions), labels=labels)
 
 
+@checked_arguments
 def fromrdd(
     rdd: Any,
     dims: tuple[int, ...] | None = None,
@@ -141,6 +145,7 @@ def fromrdd(
     return Images(records, labels=labels)
 
 
+@checked_arguments
 def fromrandom(
     shape: tuple[int, ...] = (10, 50, 50),
     npartitions: int | None = None,

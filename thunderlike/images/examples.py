@@ -12,6 +12,7 @@ import numpy as np
 from thunderlike.data.images import Images
 from thunderlike.engines import Spec, engine_for
 from thunderlike.errors import KeyMissing, SpecError
+from thunderlike.kernels.arguments import checked_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,7 @@ _FADE = 0.8  # what bleaching leaves of the light at the end
 def fromexample(name: None = None, engine: Any = None) -> tuple[str, ...]: ...
 @overload
 def fromexample(name: str, engine: Any = None) -> Images: ...
+@checked_arguments
 def fromexample(name: str | None = None, engine: Any = None) -> Images | tuple[str, ...]:
     """Make an example movie, or tell which there are.
 

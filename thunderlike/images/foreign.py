@@ -16,6 +16,7 @@ from thunderlike.formats.metadata import boundary
 from thunderlike.images.construct import fromarray
 from thunderlike.images.readers import frombinary
 from thunderlike.interop import dask, xarray
+from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.storage.opening import open_file
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["fromdask", "fromnwb", "fromsuite2p", "fromxarray"]
 
 
+@checked_arguments
 def fromdask(
     array: Any,
     labels: Sequence[Any] | None = None,
@@ -63,6 +65,7 @@ def fromdask(
     return Images(engine_for(engine).load(source, npartitions), labels=labels)
 
 
+@checked_arguments
 def fromxarray(
     array: Any,
     dim: str | None = None,
@@ -112,6 +115,7 @@ def fromxarray(
     return made
 
 
+@checked_arguments
 def fromnwb(
     path: AnyPath,
     name: str | None = None,
@@ -171,6 +175,7 @@ def fromnwb(
     return Images(records, labels=source.labels(labels), attrs=found.attrs)
 
 
+@checked_arguments
 def fromsuite2p(
     path: AnyPath,
     shape: tuple[int, int] | None = None,

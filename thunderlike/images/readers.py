@@ -22,6 +22,7 @@ from thunderlike.images.loaders import (
     TiffPlanes,
     TiffVolumes,
 )
+from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.parallel.pool import tmap
 from thunderlike.storage.opening import open_file
 
@@ -37,6 +38,7 @@ __all__ = ["frombinary", "frompng", "fromtif"]
 _PNG_HEAD = 2**12  # bytes in which all that we want to know of a file stands
 
 
+@checked_arguments
 def frombinary(
     path: AnyPaths,
     shape: Sequence[int] | None = None,
@@ -169,6 +171,7 @@ def _raw(
     return load, [shape[-1] // n] * len(files), image
 
 
+@checked_arguments
 def fromtif(
     path: AnyPaths,
     ext: str = "tif",
@@ -269,7 +272,7 @@ def fromtif(
     if planes == chosen.pages:
         found = _images(_volumes(files, chosen, TiffVolumes(first, channel)), *rest, attrs)
         if len(files) == 1 and (doubt := _doubt(chosen)):
-            warnings.warn(f"{files[0].path}: {doubt}", stacklevel=2)
+            warnings.warn(f"{files[0].path}: {doubt}", stacklevel=3)
         return found
     if len(times := attrs.get("frame_times", ())) == first.pages and first.axes is not None:
         numbers = first.axes.pages_of(channel)
@@ -333,6 +336,7 @@ def _arranged(where: tiffpages.Index, channel: int | None, planes: int) -> tiffp
     return chosen
 
 
+@checked_arguments
 def frompng(
     path: AnyPaths,
     ext: str = "png",
@@ -461,5 +465,5 @@ def _pieces(path: str, pages: int, nplanes: int, *, discard_extra: bool) -> int:
             "or discard_extra=True to leave out the last ones"
         )
     if pages % nplanes:
-        warnings.warn(f"{path}: left out the last {pages % nplanes} pages", stacklevel=4)
+        warnings.warn(f"{path}: left out the last {pages % nplanes} pages", stacklevel=5)
     return pages // nplanes

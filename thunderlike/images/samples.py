@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from thunderlike.data.images import Images
 from thunderlike.data.samples import Samples, SampleSource
 from thunderlike.engines import engine_for
+from thunderlike.kernels.arguments import checked_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["fromdataset"]
 
 
+@checked_arguments
 def fromdataset(
     reader: Samples,
     field: str = "data",

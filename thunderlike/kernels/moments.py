@@ -197,6 +197,8 @@ class Total:
     def of(cls, block: Array) -> Self:
         """Sum of the records of a block, of shape ``(k, *value_shape)``; one pass, no copy."""
         dtype = sum_dtype(block.dtype)
+        if dtype.kind not in "biufc":  # as numpy adds them up: durations, objects
+            return cls(len(block), block.sum(axis=0), dtype)
         long = cls._accumulator(block.dtype, dtype)
         fast = np.dtype(f"{long.kind}4") if _is_short(block) else long
         total = np.zeros(block.shape[1:], fast)

@@ -11,6 +11,7 @@ from thunderlike.data.messages import message_source, positions
 from thunderlike.data.series import Series
 from thunderlike.engines import engine_for
 from thunderlike.errors import SpecError
+from thunderlike.kernels.arguments import checked_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["fromhdf5", "frommsgpack", "fromnpy", "frompath", "fromzarr"]
 
 
+@checked_arguments
 def fromnpy(
     path: AnyPaths,
     ext: str = "npy",
@@ -69,6 +71,7 @@ def fromnpy(
     return _series(files, Npy(), axis, index, labels, npartitions, engine)
 
 
+@checked_arguments
 def fromhdf5(
     path: AnyPaths,
     dataset: str | None = None,
@@ -120,6 +123,7 @@ def fromhdf5(
     return _series(files, Hdf5(dataset), axis, index, labels, npartitions, engine)
 
 
+@checked_arguments
 def fromzarr(
     path: AnyPaths,
     dataset: str | None = None,
@@ -160,6 +164,7 @@ def fromzarr(
     return _series(places, Zarr.of(places, dataset), axis, index, labels, npartitions, engine)
 
 
+@checked_arguments
 def frommsgpack(
     path: AnyPaths,
     field: str = "data",
@@ -213,6 +218,7 @@ def frommsgpack(
     )
 
 
+@checked_arguments
 def frompath(
     path: AnyPaths,
     accessor: Callable[[bytes], Any] | None = None,

@@ -11,6 +11,7 @@ from thunderlike.data.series import Series
 from thunderlike.data.sources import RandomSource, list_source, pairs_spec, stacked
 from thunderlike.engines import ArraySource, DistributedArray, Records, Spec, engine_for
 from thunderlike.errors import SpecError
+from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.kernels.checks import as_array
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["fromarray", "fromlist", "fromrandom", "fromrdd"]
 
 
+@checked_arguments
 def fromarray(
     values: Any,
     index: Any = None,
@@ -65,6 +67,7 @@ def fromarray(
     return Series(records, index=index, labels=labels, baseshape=array.shape[:-1])
 
 
+@checked_arguments
 def fromlist(
     items: Iterable[Any],
     accessor: Callable[[Any], Any] | None = None,
@@ -109,6 +112,7 @@ def fromlist(
     return Series(records, index=index, labels=labels)
 
 
+@checked_arguments
 def fromrdd(
     rdd: Any,
     nrecords: int | None = None,
@@ -144,6 +148,7 @@ def fromrdd(
     return Series(records, index=index, labels=labels, baseshape=baseshape)
 
 
+@checked_arguments
 def fromrandom(
     shape: tuple[int, ...] = (100, 10),
     npartitions: int | None = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from thunderlike.errors import KeyMissing
+from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.series.construct import fromarray
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ EACH = 10
 def fromexample(name: None = None, engine: Any = None) -> tuple[str, ...]: ...
 @overload
 def fromexample(name: str, engine: Any = None) -> Series: ...
+@checked_arguments
 def fromexample(name: str | None = None, engine: Any = None) -> Series | tuple[str, ...]:
     """Make example series, or tell which there are.
 

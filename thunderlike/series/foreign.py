@@ -11,6 +11,7 @@ from thunderlike.data.series import Series
 from thunderlike.engines import engine_for
 from thunderlike.formats import nwb
 from thunderlike.interop import dask, xarray
+from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.series.construct import fromarray
 from thunderlike.storage.opening import open_file
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["fromdask", "fromnwb", "fromxarray"]
 
 
+@checked_arguments
 def fromdask(
     array: Any,
     index: Sequence[Any] | None = None,
@@ -60,6 +62,7 @@ def fromdask(
     return Series(records, index=index, labels=labels, baseshape=baseshape)
 
 
+@checked_arguments
 def fromxarray(
     array: Any, dim: str | None = None, npartitions: int | None = None, engine: Any = None
 ) -> Series:
@@ -105,6 +108,7 @@ def fromxarray(
     return made
 
 
+@checked_arguments
 def fromnwb(
     path: AnyPath,
     name: str | None = None,

@@ -25,6 +25,7 @@ from thunderlike.engines import engine_for
 from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats import text
 from thunderlike.formats.base import read_into
+from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.parallel.pool import tmap
 from thunderlike.storage.opening import open_file
 
@@ -41,6 +42,7 @@ __all__ = ["frombinary", "fromtext"]
 Shape = tuple[int, ...]
 
 
+@checked_arguments
 def fromtext(
     path: AnyPaths,
     ext: str = "txt",
@@ -138,6 +140,7 @@ def fromtext(
     return Series(records, index=index, labels=labels, baseshape=baseshape)
 
 
+@checked_arguments
 def frombinary(
     path: AnyPaths,
     ext: str = "bin",
