@@ -207,6 +207,8 @@ def _whole(name: str, value: Any, source: str) -> int:
 
 
 def _url(name: str, value: Any, source: str) -> str:
+    if isinstance(value, str) and "@" in value:
+        raise ConfigError(f"{source}: {name} holds a name or password before an '@'; remove it")
     if not isinstance(value, str) or not re.match(r"https?://.|$", value):
         raise ConfigError(f"{source}: {name} must be like 'https://host:port', not {value!r}")
     return value

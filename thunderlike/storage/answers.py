@@ -1,12 +1,13 @@
-"""What goes wrong between us and a bucket, as our errors: one line that names the address.
+"""Check the answers of servers of buckets, and map boto3's exceptions to our errors.
 
-boto3's exceptions are told apart by the names of their classes, so that this module needs none of
-it. No message repeats what boto3 says in full: an endpoint or a key may stand in that.
+boto3's exceptions are distinguished by the names of their classes, so that this module imports none
+of it. No message repeats what boto3 says in full: an endpoint or a key may stand in that.
 """
 
 from __future__ import annotations
 
 import re
+import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,7 +18,21 @@ from thunderlike.storage.base import Entry
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BROKEN_OFF", "answers", "checked", "code_of", "described", "headless", "kinds_of"]
+__all__ = [
+    "BROKEN_OFF",
+    "PATIENCE",
+    "SILENCES",
+    "SILENT",
+    "NotS3",
+    "answers",
+    "checked",
+    "code_of",
+    "complete",
+    "described",
+    "headless",
+    "kinds_of",
+    "patient",
+]
 
 Answer = tuple[type[StorageError], str]
 
@@ -25,6 +40,10 @@ _LIBRARIES = {"boto3", "botocore", "s3transfer"}
 
 # A connection that ends in the middle of an answer; asking again may well help.
 BROKEN_OFF = {"ResponseStreamingError", "IncompleteReadError", "ReadTimeoutError"}
+
+# No answer at all: asked three times, 18 s each, a silent server is given up within a minute.
+SILENT = {"ReadTimeoutError", "ConnectTimeoutError"}
+PATIENCE, SILENCES = 18, 3
 
 _NOT_FOUND = {"NoSuchKey", "404", "NotFound", "NoSuchVersion"}
 _UNKNOWN = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "AuthFailure"}
@@ -48,12 +67,71 @@ def answers(address: str, verb: str, endpoint: str | None) -> Iterator[None]:
     """
     try:
         yield
+    except NotS3 as error:
+        raise StorageError(f"{address}: cannot {verb} it: {_NOT_S3}: {error}") from error
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in _LIBRARIES:
+        if not _is_of_library(error):
             raise
-        said = _said(error, verb) if code_of(error) else _unsaid(error, verb, _host(endpoint))
+        cause = _unwrapped(error)
+        said = _said(cause, verb) if code_of(cause) else _unsaid(cause, verb, _host(endpoint))
         kind, found = said
-        raise kind(f"{address}: {found}") from error
+        raise kind(f"{address}: {found}") from cause
+
+
+def _is_of_library(error: Exception) -> bool:
+    """Tell whether boto3 raised it, as a class of its own or as one of Python's in its code."""
+    if type(error).__module__.partition(".")[0] in _LIBRARIES:
+        return True
+    frames = list(traceback.walk_tb(error.__traceback__))
+    module = str(frames[-1][0].f_globals.get("__name__", "")) if frames else ""
+    return module.partition(".")[0] in _LIBRARIES and isinstance(error, _NONSENSE)
+
+
+_NONSENSE = (KeyError, ValueError, TypeError, AttributeError, IndexError)
+
+
+def _unwrapped(error: Exception) -> Exception:
+    """Return what an upload failed of: boto3 raises it again as text, without code or class."""
+    while "S3UploadFailedError" in kinds_of(error):
+        inner = error.__cause__ or error.__context__
+        if not isinstance(inner, Exception):
+            return error
+        error = inner
+    return error
+
+
+class NotS3(Exception):  # never leaves this package
+    """An answer that no server of buckets gives, such as the page of a proxy."""
+
+
+# What the answer to each request has if it was done; `checked` looks at those to GET and HEAD.
+_NEEDED = {
+    "CompleteMultipartUpload": "Key",
+    "CopyObject": "CopyObjectResult",
+    "CreateMultipartUpload": "UploadId",
+    "ListObjectsV2": "IsTruncated",
+    "PutObject": "ETag",
+    "UploadPart": "ETag",
+    "UploadPartCopy": "CopyPartResult",
+}
+
+
+def complete(http_response: Any, parsed: dict[str, Any], model: Any, **_: Any) -> None:
+    """Raise `NotS3` for an answer that was not given by a server of buckets; a hook of boto3."""
+    if http_response.status_code >= 300 or model.name in ("GetObject", "HeadObject"):
+        return
+    # By its beginning: some servers of buckets call all that they send text/html.
+    if http_response.content[:100].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        raise NotS3("it is an HTML page")
+    needed = _NEEDED.get(model.name)
+    if needed is not None and needed not in parsed:
+        raise NotS3(f"it has no {needed}")
+
+
+def patient(attempts: int, caught_exception: Exception | None, **_: Any) -> None:
+    """Stop asking a server that does not answer; a hook of boto3, which would ask on."""
+    if attempts >= SILENCES and caught_exception and kinds_of(caught_exception) & SILENT:
+        raise caught_exception
 
 
 def described(address: str, answer: dict[str, Any]) -> Entry:
@@ -159,7 +237,11 @@ def _unsaid(error: Exception, verb: str, host: str) -> Answer:
     kinds = kinds_of(error)
     if any("redential" in kind or "Token" in kind or "Profile" in kind for kind in kinds):
         return Denied, f"cannot {verb} it: {_keyless(error, kinds)}"
-    if kinds & {"ConnectionError", "ConnectionClosedError", "ConnectTimeoutError"}:
+    if "ResponseParserError" in kinds or isinstance(error, _NONSENSE):
+        return StorageError, f"cannot {verb} it: {_NOT_S3} ({type(error).__name__})"
+    if "PaginationError" in kinds:
+        return StorageError, f"cannot {verb} it: the server's list of names does not end"
+    if kinds & SILENT or kinds & {"ConnectionError", "ConnectionClosedError"}:
         return StorageError, f"cannot {verb} it: no answer from {host}"
     if kinds & BROKEN_OFF or "RetriesExceededError" in kinds:
         return StorageError, f"cannot {verb} it: the connection to {host} keeps breaking off"

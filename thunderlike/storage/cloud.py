@@ -15,6 +15,7 @@ from thunderlike.storage.objects import ObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from thunderlike.storage.base import Store
 
@@ -114,6 +115,12 @@ class CloudStore(ObjectStore):
         address = self.address(path)
         with self._asking(address, "write"):
             self._system.pipe_file(_bare(address), bytes(data))
+
+    def send(self, path: str, file: Path) -> None:
+        """Put a file of this machine, as the filesystem does it: most send it in parts."""
+        address = self.address(path)
+        with self._asking(address, "write"):
+            self._system.put_file(str(file), _bare(address))
 
     @property
     def _system(self) -> Any:

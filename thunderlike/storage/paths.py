@@ -69,7 +69,7 @@ def store_for(path: AnyPath, credentials: AnyCredentials = None) -> Store:
     StorageError
         For a scheme that no store serves.
     SpecError
-        For what is no path.
+        For what is no path, and for an address with a name or a password in it.
 
     Examples
     --------
@@ -84,6 +84,7 @@ def store_for(path: AnyPath, credentials: AnyCredentials = None) -> Store:
     if isinstance(text, Address) and not credentials:
         return text.store
     scheme = _scheme(text)
+    _check_secrets(text, scheme)
     if scheme not in HOMES:
         known = ", ".join(["plain paths", *(f"{name}://" for name in HOMES if name)])
         raise StorageError(f"{text}: nothing here reads {scheme}:// addresses; there are {known}")
@@ -412,6 +413,21 @@ def _text(path: AnyPath) -> str:
     if not isinstance(text, str) or "\0" in text:
         raise SpecError(f"a path is text, or an object such as pathlib.Path, not {path!r}")
     return text
+
+
+def _check_secrets(path: str, scheme: str) -> None:
+    """Refuse an address such as ``s3://user:password@bucket``: every error would show it."""
+    if scheme in ("", "file", "memory"):
+        return
+    server = re.split(r"[/?#]", path.partition("://")[2], maxsplit=1)[0]
+    # A password may hold a slash: what follows a colon is a port or part of one. Azure's own
+    # addresses begin with container@account.
+    user, _, after = server.rpartition("@")
+    suspect = (user and scheme != "az") or ":" in user or not re.fullmatch(r"[^:]*(:\d*)?", after)
+    if suspect and not re.fullmatch(r"\[[0-9A-Fa-f:.]+\](:\d+)?", server):
+        raise SpecError(
+            f"{scheme}://...: holds a name or password before an '@'; give credentials= instead"
+        )
 
 
 def _scheme(path: str) -> str:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
+from urllib.parse import urlsplit
 
 from thunderlike._lazy import optional
 from thunderlike.config import MIB, current
-from thunderlike.errors import Denied, NotFound, SpecError, StorageError
+from thunderlike.errors import ConfigError, Denied, NotFound, SpecError, StorageError
 from thunderlike.parallel.pool import tmap
 from thunderlike.storage.answers import (
     BROKEN_OFF,
+    PATIENCE,
+    SILENCES,
+    SILENT,
     answers,
     checked,
     code_of,
+    complete,
     described,
     headless,
     kinds_of,
+    patient,
 )
 from thunderlike.storage.base import Address, Entry, replaced
 from thunderlike.storage.credentials import Credentials
@@ -35,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["S3Store"]
 
 PART: Final = 16 * MIB  # larger objects go in parts of this size, several at once
-LARGEST_COPY: Final = 5 * 2**30  # that the server makes at once
+LARGEST_COPY: Final = 2**30  # that the server makes in one request, within our patience
 READS: Final = 4  # of an object whose connection breaks off
 ATTEMPTS: Final = 6  # the waits between them grow to some 15 s together
 BATCH: Final = 1000  # as many names as one request may list, or ask to remove
@@ -86,9 +93,10 @@ class S3Store(ObjectStore):
         address = self.address(path)
         bucket, _ = _parts(address)
         pages = list(self._pages(address, recursive=recursive))
-        if not any(page["KeyCount"] for page in pages) and not _is_bucket(address):
-            raise NotFound(f"{path}: no such file or folder")
         listed = [one for page in pages for one in page.get("Contents", ())]
+        found = listed or any(page.get("CommonPrefixes") for page in pages)  # not all have KeyCount
+        if not found and not _is_bucket(address):
+            raise NotFound(f"{path}: no such file or folder")
         # Some tools make an object of no bytes for each folder.
         return [self._entry(bucket, one) for one in listed if not one["Key"].endswith("/")]
 
@@ -156,7 +164,8 @@ class S3Store(ObjectStore):
         try:
             answer: dict[str, Any] = self._client.head_object(Bucket=bucket, Key=key)
         except Exception as error:
-            if code_of(error) != "404":  # the answer to HEAD has no room for a reason, this one has
+            # The answer to HEAD has no room for a reason, this one has.
+            if code_of(error) not in ("", "404"):
                 self._client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
             raise
         return answer
@@ -168,14 +177,19 @@ class S3Store(ObjectStore):
             answer = self._client.get_object(Bucket=bucket, Key=key, **wanted)
             if left and headless(answer):
                 continue
-            size, entry = checked(address, answer, wanted.get("Range"))
+            try:
+                size, entry = checked(address, answer, wanted.get("Range"))
+            except StorageError:
+                answer["Body"].close()
+                raise
             if size > 2 * PART and "Range" not in wanted:
                 answer["Body"].close()
                 return self._large(entry), entry
             try:
                 data: bytes = answer["Body"].read()
             except Exception as error:
-                if not left or not kinds_of(error) & BROKEN_OFF:
+                silent = kinds_of(error) & SILENT and READS - left >= SILENCES
+                if not left or silent or not kinds_of(error) & BROKEN_OFF:
                     raise
             else:
                 if len(data) == size:
@@ -240,7 +254,7 @@ class S3Store(ObjectStore):
             if entry.size <= LARGEST_COPY:
                 self._client.copy_object(CopySource=origin, Bucket=bucket, Key=key)
             else:
-                self._client.copy(origin, bucket, key, Config=_transfer())
+                self._client.copy(origin, bucket, key, Config=_transfer(16 * PART))
 
     def _remove(self, addresses: Iterable[str]) -> None:
         """Remove objects of one bucket, a thousand with each request."""
@@ -274,6 +288,11 @@ def _check(credentials: Credentials) -> None:
             raise SpecError(f"credentials: no {name!r} here; there are {', '.join(_NAMES)}")
     if ("access" in credentials) != ("secret" in credentials):
         raise SpecError("credentials: give both 'access' and 'secret', or neither")
+    if "token" in credentials and "access" not in credentials:
+        raise ConfigError(
+            "credentials: 'token' goes with the 'access' and 'secret' it was issued with: give all "
+            "three"
+        )
 
 
 def _endpoint() -> str | None:
@@ -285,8 +304,22 @@ def _endpoint() -> str | None:
 
 def _open(endpoint: str | None) -> str | None:
     """Refuse a password in an address that errors and logs will show."""
-    if endpoint and "@" in endpoint:
+    if not endpoint:
+        return None
+    if "@" in endpoint:
         raise SpecError("endpoint_url: holds a name or password before an '@'; give access, secret")
+    try:
+        parts = urlsplit(endpoint)
+        port = parts.port
+    except ValueError:
+        port, parts = 0, urlsplit("")
+    host = re.fullmatch(r"[A-Za-z0-9._-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?", parts.netloc)
+    known = parts.scheme in ("http", "https") and host is not None and port != 0
+    if not known:
+        raise ConfigError(
+            f"endpoint_url={endpoint!r}: is not the address of a server: it is like "
+            "'https://host:port'"
+        )
     return endpoint
 
 
@@ -330,24 +363,42 @@ def _made(store: S3Store) -> Any:
     settings = {"signature_version": _module("botocore").UNSIGNED} if keys.get("anon") else {}
     config = _module("botocore.config").Config(
         max_pool_connections=THREADS,
-        retries={
-            "mode": os.environ.get("AWS_RETRY_MODE", "standard"),
-            "total_max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", ATTEMPTS)),
-        },
+        retries=_retries(),
         connect_timeout=10,
+        read_timeout=PATIENCE,
         tcp_keepalive=True,
         # Servers that speak like S3 often do not know the newer checksums.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         **settings,
     )
-    return session.client("s3", endpoint_url=store.endpoint_url, config=config)
+    client = session.client("s3", endpoint_url=store.endpoint_url, config=config)
+    client.meta.events.register("after-call.s3", complete)
+    client.meta.events.register_first("needs-retry.s3", patient)
+    return client
 
 
-def _transfer() -> Any:
-    """How boto3 is to send a large object."""
+def _retries() -> dict[str, Any]:
+    """How often and how boto3 asks a server that is busy, as its own variables say."""
+    mode = os.environ.get("AWS_RETRY_MODE", "standard")
+    if mode not in ("standard", "adaptive", "legacy"):
+        raise ConfigError(
+            f"the environment: AWS_RETRY_MODE is 'standard', 'adaptive' or 'legacy', not {mode!r}"
+        )
+    given = os.environ.get("AWS_MAX_ATTEMPTS", str(ATTEMPTS))
+    if not given.isdecimal() or int(given) < 1:
+        raise ConfigError(
+            f"the environment: AWS_MAX_ATTEMPTS must be a whole number >= 1, not {given!r}"
+        )
+    return {"mode": mode, "total_max_attempts": int(given)}
+
+
+def _transfer(part: int | None = None) -> Any:
+    """How boto3 is to send a large object, or to have it copied in parts of another size."""
     settings = _module("boto3.s3.transfer").TransferConfig
-    return settings(multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=THREADS)
+    return settings(
+        multipart_threshold=PART, multipart_chunksize=part or PART, max_concurrency=THREADS
+    )
 
 
 def _module(name: str) -> Any:
