@@ -10,7 +10,7 @@ import numpy as np
 
 from thunderlike.batches import files, merging
 from thunderlike.batches.actions import Actions
-from thunderlike.batches.cropping import cropped, length_of
+from thunderlike.batches.cropping import Places, cropped, length_of, taken
 from thunderlike.batches.cuts import Cut
 from thunderlike.batches.decorators import action
 from thunderlike.batches.index import DatasetIndex
@@ -71,9 +71,10 @@ class Batch(Actions):
         dataset: Any = None,
         pipeline: Any = None,
         preloaded: Any = None,
-        *,
         copy: bool = False,
+        *_: Any,
         cut: Cut | None = None,
+        total: int | None = None,
         **attrs: Any,
     ) -> None:
         super().__init__()
@@ -81,6 +82,7 @@ class Batch(Actions):
         self._dataset, self._pipeline = dataset, pipeline
         self._preloaded, self._copy = preloaded, copy
         self._cut = cut or Cut(np.arange(len(self)), np.zeros(len(self), np.intp))
+        self._total = len(self) if total is None else total
         self._lock = threading.Lock()
         self._arrays: dict[str, Any] = {}
         self._raw: Any = None
@@ -158,9 +160,9 @@ class Batch(Actions):
                 self._fill(copying.deepcopy(data) if self._copy else data)
                 self._preloaded = None
 
-    def _places(self) -> Array:
-        """Where in all data the items are: labels that are numbers, else positions."""
-        return self.indices if self.indices.dtype.kind in "iu" else self._cut.positions
+    def _places(self) -> Places:
+        """Return where the items are in data that holds all items."""
+        return Places(self.indices, self._cut.positions, self._total)
 
     def _fill(self, data: Any) -> None:
         """Take data that is cut already."""
@@ -173,12 +175,51 @@ class Batch(Actions):
             self._set(name, values)
 
     def _set(self, name: str, values: Any) -> None:
-        if values is not None and len(values) != len(self):
+        self._arrays[name] = self._aligned(name, values)
+
+    def _aligned(self, name: str, values: Any) -> Any:
+        """Return values, one for each item or None.
+
+        Raises
+        ------
+        SpecError
+            For more or fewer.
+        """
+        if values is None:
+            return None
+        if not hasattr(values, "__getitem__") or isinstance(values, str | bytes | dict):
+            raise SpecError(
+                f"component {name!r} needs a value for each of {len(self)} items, in an array or "
+                f"list; not one {type(values).__name__}"
+            )
+        if len(values) != len(self):
             raise SpecError(
                 f"component {name!r} got {len(values)} entries for {len(self)} items: "
                 "it needs one for each"
             )
-        self._arrays[name] = values
+        return values
+
+    def _store(self, found: dict[str, Any]) -> None:
+        """Set components, all or none of them; new ones are added."""
+        self._load()
+        for name, values in found.items():
+            self._aligned(name, values)
+            if name not in (self.components or ()):
+                self._check_free(name)
+        if self.components is None and self._raw is not None and found:
+            raise SpecError(
+                "a batch that holds data without components can get none: name that first"
+            )
+        self.components = (*(self.components or ()), *found)
+        self.components = tuple(dict.fromkeys(self.components))
+        for name, values in found.items():
+            self._set(name, values)
+
+    def _check_free(self, name: Any) -> None:
+        if not isinstance(name, str) or not name:
+            raise WrongType(f"a component is named by text, not {name!r:.80}")
+        if name in dir(self):
+            raise SpecError(f"{name!r} is taken: give the component another name")
 
     def __getattr__(self, name: str) -> Any:
         components = self.__dict__.get("components", type(self).components)
@@ -234,8 +275,8 @@ class Batch(Actions):
         self._load()
         part = self._light(self.index.subset_by_pos(positions))
         part._cut = Cut(self._cut.positions[positions], self._cut.epochs[positions])
-        part._arrays = {name: cropped(a, positions) for name, a in self._arrays.items()}
-        part._raw = cropped(self._raw, positions)
+        part._arrays = {name: taken(a, positions) for name, a in self._arrays.items()}
+        part._raw = taken(self._raw, positions)
         return part
 
     def _light(self, index: Any = None) -> Self:
@@ -273,16 +314,11 @@ class Batch(Actions):
             raise SpecError(
                 f"{len(names)} components need as many initial values, not {len(inits)}"
             )
-        if self.components is None and self._raw is not None:
-            raise SpecError(
-                "a batch that holds data without components can get none: name that first"
-            )
         for name in names:
-            if name in dir(self) or name in (self.components or ()) or names.count(name) > 1:
+            self._check_free(name)
+            if name in (self.components or ()) or names.count(name) > 1:
                 raise SpecError(f"{name!r} is taken: give the component another name")
-        self.components = (self.components or ()) + names
-        for name, values in zip(names, inits, strict=True):
-            self._set(name, values)
+        self._store(dict(zip(names, inits, strict=True)))
         return self
 
     @action

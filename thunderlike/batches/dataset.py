@@ -61,6 +61,7 @@ class Dataset:
         self.preloaded = preloaded if data is None else data
         self._copy, self._attrs = copy, attrs
         self._places: Array = np.arange(len(found))  # of its items in the dataset it is part of
+        self._total = len(found)  # items of that dataset
         self.train: Dataset | None = None
         self.test: Dataset | None = None
         self.validation: Dataset | None = None
@@ -81,7 +82,14 @@ class Dataset:
         index = self.index.subset_by_pos(cut.positions)
         placed = Cut(self._places[cut.positions], cut.epochs)
         return self.batch_class(
-            index, self, None, self.preloaded, copy=self._copy, cut=placed, **self._attrs
+            index,
+            self,
+            None,
+            self.preloaded,
+            copy=self._copy,
+            cut=placed,
+            total=self._total,
+            **self._attrs,
         )
 
     def create_batch(self, index: Any, *, pos: bool = False) -> Batch:
@@ -150,6 +158,7 @@ class Dataset:
         index = self.index.create_subset(labels)
         part = type(self)(index, self.batch_class, self.preloaded, copy=self._copy, **self._attrs)
         part._places = self._places[self.index.get_pos(index.indices)]
+        part._total = self._total
         return part
 
     def split(self, shares: float | Iterable[float] = 0.8, *, shuffle: bool | int = False) -> None:

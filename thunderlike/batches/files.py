@@ -16,30 +16,41 @@
             item                           its name is the label
 ==========  =============================  ======================================================
 
+Files of other programs are read too: a csv, feather or HDF5 file of pandas, an npz or HDF5 file
+of arrays, a Zarr group. Their rows are looked up by the labels that they have: the index of a
+frame, or a first column of text that holds the labels of the batch. Without labels they are looked
+up by number: row k belongs to label k; or, where labels are text, to item k, if there is a row for
+each item of the dataset.
+
 A file appears whole or not at all. Nothing is unpickled on the way in.
 """
 
 from __future__ import annotations
 
+import inspect
 import io
+import re
+import zipfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.lib import format as npy_format
 
 from thunderlike import storage
 from thunderlike._lazy import optional
 from thunderlike.batches import tables
 from thunderlike.batches.assembling import assembled
-from thunderlike.batches.cropping import cropped
+from thunderlike.batches.cropping import cropped, taken
+from thunderlike.batches.entries import LABELS, Table, component_of, entry_of, separated
 from thunderlike.batches.index import FilesIndex
 from thunderlike.batches.items import named
-from thunderlike.batches.tables import LABELS, Table
 from thunderlike.data.arrayfiles import Folder
-from thunderlike.errors import BadIndex, SpecError
-from thunderlike.formats.base import damage
+from thunderlike.errors import BadIndex, FormatError, KeyMissing, SpecError, WrongType
+from thunderlike.formats.base import damage, said
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterator
 
     from thunderlike.batches.batch import Batch
 
@@ -57,23 +68,40 @@ def load(batch: Batch, src: Any, fmt: str | None, dst: Any, **options: Any) -> B
         One of the table above.
     dst : str or sequence of str, optional
         Components, made if they are missing. A single name takes the whole of what is in memory.
+    **options
+        Of the format: of ``pandas.read_csv``, ``pandas.read_feather``; ``group`` of an HDF5 file.
 
     Raises
     ------
     SpecError
-        For an unknown format.
+        For an unknown format or option.
     BadIndex
         For items that `src` does not have.
     """
-    if src is None and fmt is None:
-        batch._load()
-        return batch
+    asked = _asked(dst)
     if fmt is None:
-        found = cropped(src, batch._places())
-    else:
-        labels, arrays = _read(src, fmt, batch, options)
-        found = cropped(arrays, _rows(labels, batch.indices, src))
-    return _into(batch, found, dst, in_memory=fmt is None)
+        if options:
+            raise SpecError(f"without fmt there is no option {', '.join(sorted(options))}")
+        if src is None:
+            batch._load()
+            return batch
+        if isinstance(dst, str) and isinstance(src, dict) and dst not in src:
+            src = {dst: src}  # an entry for each label
+        return _into(batch, cropped(src, batch._places()), dst, in_memory=True)
+    labels, arrays = _read(src, fmt, batch, asked, options)
+    places = batch._places()
+    count = min((len(values) for values in arrays.values()), default=0)
+    rows = places.rows(count, str(src)) if labels is None else places.found(labels, str(src))
+    if len(rows) and rows.max() >= count:
+        raise FormatError(f"{src}: has {count} entries for {len(labels)} labels")
+    return _into(batch, taken(arrays, rows), dst, in_memory=False)
+
+
+def _asked(dst: Any) -> tuple[str, ...]:
+    names = () if dst is None else (dst,) if isinstance(dst, str) else dst
+    if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
+        raise WrongType(f"dst is the name of a component or a tuple of names, not {dst!r:.80}")
+    return tuple(names)
 
 
 def dump(batch: Batch, dst: Any, fmt: str | None, components: Any, **options: Any) -> Batch:
@@ -86,112 +114,242 @@ def dump(batch: Batch, dst: Any, fmt: str | None, components: Any, **options: An
     fmt : str, optional
         One of the table above.
     components : str or sequence of str, optional
-        Which; all by default.
+        Which; by default all that have values.
 
     Raises
     ------
     SpecError
-        For an unknown format, or several components into one array.
+        For an unknown format, several components into one array, or a component without values.
     """
     batch._load()
     names = _names(batch, components)
     arrays = {name: getattr(batch, name) for name in names} if names else {"data": batch.data}
+    if components is None:
+        arrays = {name: values for name, values in arrays.items() if values is not None}
+    missing = [name for name, values in arrays.items() if values is None]
+    if missing or not arrays:
+        told = f"component {missing[0]!r} has no values" if missing else "the batch has no data"
+        raise SpecError(f"{told} to write: load it first")
     if fmt is None:
-        if len(arrays) != 1:
-            raise SpecError(f"one array takes one component, not {', '.join(arrays)}: say which")
-        dst[batch._places()] = next(iter(arrays.values()))
+        _scattered(batch, dst, arrays)
         return batch
-    _format(fmt)[1](dst, batch.indices, arrays, **options)
+    write = _format(fmt)[1]
+    _check_options(write, fmt, options)
+    write(_place(dst), batch.indices, arrays, **options)
     return batch
+
+
+def _scattered(batch: Batch, dst: Any, arrays: dict[str, Any]) -> None:
+    """Set the entries of an array at the labels."""
+    if len(arrays) != 1:
+        raise SpecError(f"one array takes one component, not {', '.join(arrays)}: say which")
+    if not hasattr(dst, "__setitem__"):
+        raise WrongType(f"without fmt, dst is an array to write into, not {dst!r:.80}")
+    (values,) = arrays.values()
+    rows = batch._places().rows(len(dst), "dst")
+    try:
+        dst[rows] = values
+    except (TypeError, ValueError) as error:
+        raise SpecError(f"the values do not fit into dst: {said(error)}") from error
 
 
 def _names(batch: Batch, components: Any) -> tuple[str, ...]:
     if components is None:
         return batch.components or ()
-    return (components,) if isinstance(components, str) else tuple(components)
+    names = _asked(components)
+    missing = [name for name in names if name not in (batch.components or ())]
+    if missing:
+        raise KeyMissing(f"there is no component {missing[0]!r}; there are {batch.components}")
+    return names
 
 
-def _read(src: Any, fmt: str, batch: Batch, options: dict[str, Any]) -> Table:
+def _read(src: Any, fmt: str, batch: Batch, asked: Collection[str], options: Any) -> Table:
     read = _format(fmt)[0]
-    with damage(fmt, str(src)):
-        return read(src, batch, **options)
+    _check_options(read, fmt, options)
+    place = src if isinstance(src, FilesIndex) or (src is None and fmt == "blosc") else _place(src)
+    with _reading(fmt, str(src)):
+        return read(place, batch, asked, **options)
+
+
+@contextmanager
+def _reading(fmt: str, path: str) -> Iterator[None]:
+    """Raise FormatError for what cannot be read, with the path."""
+    with damage(fmt, path):
+        try:
+            yield
+        except FormatError as error:
+            if path in str(error):
+                raise
+            raise type(error)(f"{path}: {error}") from error
+
+
+def _place(path: Any) -> Any:
+    """Return a path, checked to be one."""
+    return storage.resolve(path) and path
+
+
+def _check_options(function: Callable[..., Any], fmt: str, options: dict[str, Any]) -> None:
+    parameters = inspect.signature(function).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    known = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+    unknown = set(options) - known
+    if unknown:
+        raise SpecError(
+            f"{fmt} has no option {', '.join(sorted(unknown))}; it has {', '.join(known) or 'none'}"
+        )
 
 
 def _into(batch: Batch, found: Any, dst: Any, *, in_memory: bool) -> Batch:
     if isinstance(dst, str):
-        single = found if in_memory or len(found) > 1 else next(iter(found.values()))
-        found = {dst: found[dst] if isinstance(single, dict) and dst in single else single}
+        if isinstance(found, dict) and dst in found:
+            found = found[dst]
+        elif not in_memory:
+            if len(found) != 1:
+                raise KeyMissing(f"there is no {dst!r} in the file; there are {', '.join(found)}")
+            found = next(iter(found.values()))
+        found = {dst: found}
     elif dst is not None:
-        found = dict(zip(dst, found, strict=True)) if isinstance(found, tuple) else found
-        found = {name: _column(found, name) for name in dst}
+        found = _by_name(found, tuple(dst))
     elif batch.components is None and not isinstance(found, dict):
         batch.data = found
         return batch
     elif not isinstance(found, dict):
         found = named(found, batch.components or ())
-    for name, values in found.items():
-        if name in (batch.components or ()):
-            setattr(batch, name, values)
-        else:
-            batch.add_components(name, values)
+    elif in_memory and batch.components is not None:
+        found = {name: values for name, values in found.items() if name in batch.components}
+    batch._store(found)
     return batch
 
 
-def _column(found: Any, name: str) -> Any:
-    return found[name].to_numpy() if hasattr(found, "columns") else found[name]
-
-
-def _rows(labels: Any, wanted: Any, src: Any) -> Any:
-    """Rows of a file at which the labels of a batch are."""
-    known = {label: row for row, label in enumerate(np.asarray(labels).tolist())}
-    missing = [label for label in wanted.tolist() if label not in known]
+def _by_name(found: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return what was read as a component for each name."""
+    if isinstance(found, tuple | list):
+        if len(found) != len(names):
+            raise SpecError(
+                f"{len(found)} arrays are no values for {len(names)} components {names}"
+            )
+        return dict(zip(names, found, strict=True))
+    structured = getattr(getattr(found, "dtype", None), "names", None)
+    held = list(found if isinstance(found, dict) else getattr(found, "columns", structured or ()))
+    missing = [name for name in names if name not in held]
+    if missing and len(names) == 1 and not held:
+        return {names[0]: found}
     if missing:
-        raise BadIndex(f"{src}: has no item labelled {missing[0]!r}, of {len(known)}")
-    return np.array([known[label] for label in wanted.tolist()], dtype=np.intp)
+        raise KeyMissing(
+            f"there is no {missing[0]!r} to load; there are {', '.join(map(str, held))}"
+        )
+    values = {name: found[name] for name in names}
+    return {n: v.to_numpy() if hasattr(v, "to_numpy") else v for n, v in values.items()}
 
 
-def _format(fmt: str) -> tuple[Callable[..., Table], Callable[..., None]]:
-    if fmt not in FORMATS:
-        raise SpecError(f"fmt is None or one of {', '.join(FORMATS)}, not {fmt!r}")
+def _format(fmt: Any) -> tuple[Callable[..., Table], Callable[..., None]]:
+    if not isinstance(fmt, str) or fmt not in FORMATS:
+        raise SpecError(f"fmt is None or one of {', '.join(FORMATS)}, not {fmt!r:.80}")
     return FORMATS[fmt]
 
 
 # ---- files of arrays
 
 
-def _read_npz(src: Any, _batch: Batch) -> Table:
-    return _from_npz(storage.read(src))
+def _read_npz(src: Any, _batch: Batch, asked: Collection[str]) -> Table:
+    return separated(_from_npz(storage.read(src)), asked)
 
 
 def _write_npz(dst: Any, labels: Any, arrays: dict[str, Any]) -> None:
-    storage.write(dst, _as_npz({LABELS: labels, **arrays}))
+    entries = {entry_of(name): values for name, values in arrays.items()}
+    storage.write(dst, _as_npz({LABELS: labels, **entries}))
 
 
-def _as_npz(arrays: dict[str, Any]) -> bytes:
-    whole = {name: np.asarray(values) for name, values in arrays.items()}
-    for name, array in whole.items():
-        if array.dtype == object:
-            raise SpecError(f"component {name!r} is ragged: msgpack or hdf5 by items can keep it")
+def _as_npz(entries: dict[str, Any]) -> bytes:
     stream = io.BytesIO()
-    np.savez(stream, **whole)  # type: ignore[arg-type]
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True) as file:
+        for name, values in entries.items():
+            array = np.asarray(values)
+            if array.dtype.hasobject:
+                raise SpecError(
+                    f"component {component_of(name)!r} is ragged or holds objects: msgpack, or "
+                    "hdf5 by items, can keep it"
+                )
+            with file.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                npy_format.write_array(member, array, allow_pickle=False)
     return stream.getvalue()
 
 
-def _from_npz(data: bytes) -> Table:
-    with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    return arrays.pop(LABELS), arrays
+def _from_npz(data: bytes) -> dict[str, Any]:
+    """Read arrays, none larger than the bytes that the file holds for it."""
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        members = file.infolist()
+        if len({member.filename for member in members}) != len(members):
+            raise FormatError("holds several arrays of one name")
+        most = _DEFLATED * len(data)
+        if sum(member.file_size for member in members) > most:
+            raise FormatError(f"announces more than {most} bytes in a file of {len(data)}")
+        return {
+            member.filename.removesuffix(".npy"): _from_npy(file.read(member))
+            for member in members
+            if member.filename.endswith(".npy")
+        }
 
 
-def _read_hdf5(src: Any, _batch: Batch) -> Table:
+_DEFLATED = 1032  # the most that zlib can do: so many bytes of one
+
+
+def _from_npy(data: bytes) -> Any:
+    stream = io.BytesIO(data)
+    version = npy_format.read_magic(stream)
+    if version not in _HEADERS:
+        raise FormatError(f"an array is of version {version} of numpy's format, which is not read")
+    shape, _, dtype = _HEADERS[version](stream)
+    if dtype.hasobject:
+        raise FormatError("holds pickled objects, which are never read")
+    size, held = dtype.itemsize * int(np.prod(shape, dtype=object)), len(data) - stream.tell()
+    if size != held:
+        raise FormatError(f"an array of {shape} and {dtype} needs {size} bytes and has {held}")
+    stream.seek(0)
+    return npy_format.read_array(stream, allow_pickle=False)
+
+
+_HEADERS: dict[tuple[int, int], Any] = {
+    (1, 0): npy_format.read_array_header_1_0,
+    (2, 0): npy_format.read_array_header_2_0,
+}
+
+
+def _read_hdf5(src: Any, batch: Batch, asked: Collection[str], *, group: Any = None) -> Table:
     from thunderlike import hdf5
 
-    found = hdf5.load(src)
-    if "items" in found:
-        items = [found["items"][f"item{k}"] for k in range(len(found[LABELS]))]
-        names = list(items[0])
-        return found[LABELS], {name: assembled([item[name] for item in items]) for name in names}
-    return found[LABELS], found["components"]
+    found = hdf5.load(src, group)
+    if isinstance(found, dict):
+        if set(found) == {_HDF5_LABELS, "items"}:
+            return found[_HDF5_LABELS], _from_items(found["items"], len(found[_HDF5_LABELS]))
+        if set(found) == {_HDF5_LABELS, "components"} and isinstance(found["components"], dict):
+            return found[_HDF5_LABELS], found["components"]
+        if len(found) == 1 and hasattr(next(iter(found.values())), "iloc"):
+            (found,) = found.values()
+    if hasattr(found, "iloc"):
+        return tables.frame_table(found.to_frame() if found.ndim == 1 else found, batch, asked)
+    if not isinstance(found, dict):
+        found = {asked[0] if len(asked) == 1 else "data": found}  # type: ignore[index]
+    return None, {name: values for name, values in found.items() if np.ndim(values) > 0}
+
+
+_HDF5_LABELS = "labels"  # of a file of ours, whose components are a group apart
+
+
+def _from_items(held: Any, count: int) -> dict[str, Any]:
+    items = [held[f"item{k}"] for k in range(count)]
+    return _columns_of(items, "item")
+
+
+def _columns_of(items: list[Any], what: str) -> dict[str, Any]:
+    """Return items, each a dict, as the values of each component."""
+    names = list(items[0])
+    for number, item in enumerate(items):
+        if set(item) != set(names):
+            other = sorted(set(item) ^ set(names))
+            raise FormatError(f"{what} {number} differs from the first in {', '.join(other)}")
+    return {name: assembled([item[name] for item in items]) for name in names}
 
 
 def _write_hdf5(dst: Any, labels: Any, arrays: dict[str, Any], *, layout: str = "columns") -> None:
@@ -200,14 +358,14 @@ def _write_hdf5(dst: Any, labels: Any, arrays: dict[str, Any], *, layout: str = 
     if layout not in ("columns", "items"):
         raise SpecError(f"layout is 'columns' or 'items', not {layout!r}")
     if layout == "columns":
-        hdf5.save(dst, {LABELS: labels, "components": arrays})
+        hdf5.save(dst, {_HDF5_LABELS: labels, "components": arrays})
         return
     rows = range(len(labels))
     items = {f"item{k}": {name: values[k] for name, values in arrays.items()} for k in rows}
-    hdf5.save(dst, {LABELS: labels, "items": items})
+    hdf5.save(dst, {_HDF5_LABELS: labels, "items": items})
 
 
-def _read_msgpack(src: Any, batch: Batch) -> Table:
+def _read_msgpack(src: Any, batch: Batch, _asked: Collection[str]) -> Table:
     from thunderlike.datasets import MsgpackReader
 
     with MsgpackReader(src) as reader:
@@ -216,55 +374,98 @@ def _read_msgpack(src: Any, batch: Batch) -> Table:
         if missing:
             raise BadIndex(f"{src}: has no sample of key {missing[0]!r}, of {len(reader)}")
         samples = reader.get_many([reader.find_index(label) for label in labels])
-    names = [name for name in samples[0] if name != "key"]
-    return batch.indices, {name: assembled([s[name] for s in samples]) for name in names}
+    fields = [{n: v for n, v in sample.items() if n != _KEY} for sample in samples]
+    found = _columns_of(fields, "sample")
+    return batch.indices, {component_of(name): values for name, values in found.items()}
 
 
 def _write_msgpack(dst: Any, labels: Any, arrays: dict[str, Any], **options: Any) -> None:
     from thunderlike.datasets import FileWriter
 
+    entries = {entry_of(name, used=name == _KEY): values for name, values in arrays.items()}
     with FileWriter(dst, **options) as writer:
         for row, label in enumerate(labels):
-            sample = {name: values[row] for name, values in arrays.items()}
-            writer.write({"key": str(label), **sample})
+            sample = {name: _entry(values, row) for name, values in entries.items()}
+            writer.write({_KEY: str(label), **sample})
 
 
-def _read_zarr(src: Any, _batch: Batch) -> Table:
+_KEY = "key"  # of a sample
+
+
+def _entry(values: Any, row: int) -> Any:
+    return values.iloc[row] if hasattr(values, "iloc") else values[row]
+
+
+def _read_zarr(src: Any, _batch: Batch, _asked: Collection[str]) -> Table:
     from thunderlike.formats.zarrstore import FilesStore
 
     zarr = optional("zarr", "zarr")
     group = zarr.open_group(FilesStore(Folder(storage.at(src))), mode="r")
     told = dict(group.attrs)
-    return np.array(told[LABELS]), {name: np.asarray(group[name]) for name in told["components"]}
+    if "labels" not in told or "components" not in told:
+        return None, {name: np.asarray(array) for name, array in sorted(group.arrays())}
+    held = told["components"]  # a list in files of earlier versions
+    entries = held if isinstance(held, dict) else {name: name for name in held}
+    arrays = {name: np.asarray(group[entry]) for name, entry in entries.items()}
+    return _as_labels(told["labels"]), arrays
+
+
+def _as_labels(labels: list[Any]) -> Any:
+    alike = len({isinstance(label, str) for label in labels}) == 1
+    return np.array(labels) if alike else np.array(labels, dtype=object)
 
 
 def _write_zarr(dst: Any, labels: Any, arrays: dict[str, Any], *, overwrite: bool = False) -> None:
     zarr = optional("zarr", "zarr")
+    whole = {name: np.asarray(values) for name, values in arrays.items()}
+    for name, array in whole.items():
+        if array.dtype.hasobject:
+            raise SpecError(f"component {name!r} is ragged or holds objects: msgpack can keep it")
+    if labels.dtype.kind not in "biufUO":
+        raise SpecError(
+            f"labels of {labels.dtype} have no place in a Zarr group: use numbers or text"
+        )
+    # A name that means something in a path is replaced by its number.
+    entries = {
+        name: name if re.fullmatch(r"\w[\w -]*", name, re.ASCII) else f"[{number}]"
+        for number, name in enumerate(whole)
+    }
     with storage.output(dst, ["**"], overwrite=overwrite) as folder:
         group = zarr.open_group(folder, mode="w")
-        group.attrs.update({LABELS: labels.tolist(), "components": list(arrays)})
-        for name, values in arrays.items():
-            group.create_array(name, data=np.asarray(values))
+        group.attrs.update({"labels": labels.tolist(), "components": entries})
+        for name, array in whole.items():
+            group.create_array(entries[name], data=array)
 
 
 # ---- a file for each item
 
 
-def _read_blosc(src: Any, batch: Batch) -> Table:
-    blosc2 = optional("blosc2", "batches")
+def _item_paths(src: Any, batch: Batch) -> list[str]:
+    """Return the path of each item's file."""
     index = batch.index
-    paths = (
-        [index.get_fullpath(label) for label in index]
-        if src is None and isinstance(index, FilesIndex)
-        else [storage.within(src, f"{label}.blosc") for label in batch.indices]
-    )
+    if isinstance(src, FilesIndex):
+        return [src.get_fullpath(label) for label in batch.indices.tolist()]
+    if isinstance(index, FilesIndex) and (src is None or index.dirs):
+        paths = [index.get_fullpath(label) for label in batch.indices.tolist()]
+        return paths if src is None else [storage.join(path, str(src)) for path in paths]
+    if src is None:
+        raise SpecError("say where the files are: give src, or a batch of a FilesIndex")
+    return [storage.within(src, f"{label}.blosc") for label in batch.indices]
+
+
+def _read_blosc(src: Any, batch: Batch, _asked: Collection[str]) -> Table:
+    blosc2 = optional("blosc2", "batches")
     found = []
-    for path in paths:
-        with damage("blosc", path):
-            found.append(_from_npz(blosc2.decompress2(storage.read(path)))[1])
-    return batch.indices, {
-        name: assembled([_alone(one[name]) for one in found]) for name in found[0]
-    }
+    for path in _item_paths(src, batch):
+        data = storage.read(path)
+        with _reading("blosc", path):
+            item = separated(_from_npz(_unpacked(blosc2, data)))[1]
+        found.append({name: _alone(value) for name, value in item.items()})
+    return batch.indices, _columns_of(found, "file")
+
+
+def _unpacked(blosc2: Any, data: bytes) -> bytes:
+    return blosc2.decompress2(data)
 
 
 def _alone(value: Any) -> Any:
@@ -273,10 +474,13 @@ def _alone(value: Any) -> Any:
 
 def _write_blosc(dst: Any, labels: Any, arrays: dict[str, Any]) -> None:
     blosc2 = optional("blosc2", "batches")
-    for row, label in enumerate(labels):
-        item = {name: values[row] for name, values in arrays.items()}
+    names = [f"{label}.blosc" for label in labels]
+    if len(set(names)) != len(names):
+        raise SpecError("two items have the same label, and would be written to the same file")
+    for row, (label, name) in enumerate(zip(labels, names, strict=True)):
+        item = {entry_of(key): _entry(values, row) for key, values in arrays.items()}
         data = _as_npz({LABELS: np.array([label]), **item})
-        storage.write(storage.within(dst, f"{label}.blosc"), blosc2.compress2(data))
+        storage.write(storage.within(dst, name), blosc2.compress2(data))
 
 
 FORMATS: dict[str, tuple[Callable[..., Table], Callable[..., None]]] = {

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import glob
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any, Self
 
 import numpy as np
 
 from thunderlike import storage
-from thunderlike.batches.cuts import Array, cuts, ordered
-from thunderlike.errors import BadIndex, KeyMissing, SpecError
+from thunderlike.batches.cuts import Array, Cursor, Shuffle, cuts, ordered
+from thunderlike.errors import BadIndex, KeyMissing, SpecError, WrongType
 
-__all__ = ["DatasetIndex", "FilesIndex"]
+__all__ = ["DatasetIndex", "FilesIndex", "checked_positions"]
 
 
 class DatasetIndex:
@@ -21,8 +22,8 @@ class DatasetIndex:
 
     Parameters
     ----------
-    labels : int, iterable or DatasetIndex
-        A number n stands for ``0 .. n-1``.
+    labels : int, iterable, DatasetIndex or callable
+        A number n stands for ``0 .. n-1``; a callable returns the labels.
     unique : bool
         False lets a label come several times; looked up, it is where it comes last.
 
@@ -30,6 +31,15 @@ class DatasetIndex:
     ------
     SpecError
         For no labels; for one that comes twice, unless `unique` is False.
+    WrongType
+        For what is neither a number nor a sequence of labels.
+
+    Attributes
+    ----------
+    indices : ndarray
+        The labels.
+    train, test, validation : DatasetIndex or None
+        The parts of the last :meth:`split`.
 
     Examples
     --------
@@ -38,17 +48,36 @@ class DatasetIndex:
     (3, 1, ['c', 'a'])
     """
 
-    def __init__(self, labels: int | Iterable[Any] | DatasetIndex, *, unique: bool = True) -> None:
-        self.indices = _labels(labels)
-        self._unique = unique
+    train: Self | None = None
+    test: Self | None = None
+    validation: Self | None = None
+
+    def __init__(
+        self, labels: int | Iterable[Any] | DatasetIndex | Callable[[], Any], *, unique: bool = True
+    ) -> None:
+        self._assign(_labels(labels), unique=unique)
+
+    def _assign(self, labels: Array, *, unique: bool) -> None:
+        self.indices, self._unique = labels, unique
         self._places: dict[Any, int] | None = None
-        if not len(self.indices):
+        self._cursor: tuple[Any, Cursor] | None = None
+        if not len(labels):
             raise SpecError("an index needs at least one label: none was given")
-        if unique and len(set(self.indices.tolist())) != len(self.indices):
+        if unique and len(set(labels.tolist())) != len(labels):
             raise SpecError(
-                f"label {_first_twice(self.indices)!r} comes twice: each needs its own, "
+                f"label {_first_twice(labels)!r} comes twice: each needs its own, "
                 "or give unique=False"
             )
+
+    @property
+    def index(self) -> Array:
+        """The labels, by their name in batchflow."""
+        return self.indices
+
+    @property
+    def size(self) -> int:
+        """Number of labels."""
+        return len(self.indices)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -61,26 +90,35 @@ class DatasetIndex:
 
     def __add__(self, other: DatasetIndex) -> DatasetIndex:
         unique = self._unique and getattr(other, "_unique", True)
-        return DatasetIndex(np.concatenate([self.indices, _labels(other)]), unique=unique)
+        labels = _labels([*self.indices.tolist(), *_labels(other).tolist()])
+        return DatasetIndex(labels, unique=unique)
 
     def get_pos(self, labels: Any) -> Any:
-        """Positions of labels: an int for one, an array for a list or array of them.
+        """Find the positions of labels.
+
+        Parameters
+        ----------
+        labels
+            One label, for an int; several, for an array; or a slice from one label to another,
+            for a slice of positions.
 
         Raises
         ------
         KeyMissing
             For a label that is not there.
         """
+        if isinstance(labels, slice):
+            ends = (
+                None if end is None else self.get_pos(end) for end in (labels.start, labels.stop)
+            )
+            return slice(*ends, labels.step)
         known = self._positions()
-        try:
-            if isinstance(labels, list | np.ndarray):
-                plain = np.asarray(labels).tolist()
-                return np.array([known[label] for label in plain], dtype=np.intp)
-            return known[labels]
-        except KeyError as error:
-            raise KeyMissing(
-                f"no item is labelled {error.args[0]!r}, of {len(self)}: .indices has the labels"
-            ) from None
+        single = isinstance(labels, str | bytes) or not isinstance(labels, Iterable)
+        if single or np.ndim(labels) == 0:
+            return _position(known, labels)
+        return np.array(
+            [_position(known, label) for label in _labels(labels).tolist()], dtype=np.intp
+        )
 
     def _positions(self) -> dict[Any, int]:
         if self._places is None:
@@ -88,8 +126,39 @@ class DatasetIndex:
         return self._places
 
     def subset_by_pos(self, positions: Any) -> Self:
-        """The labels at some positions, in that order; a position may come again."""
-        return self._like(self.indices[np.atleast_1d(positions)], unique=False)
+        """Take the labels at some positions, in that order; a position may come again.
+
+        Raises
+        ------
+        BadIndex
+            For a position that is not there.
+        """
+        if not isinstance(positions, slice):
+            positions = checked_positions(positions, len(self))
+        return self._like(self.indices[positions], unique=False)
+
+    def create_batch(self, index: Any, pos: bool = True, *, as_array: bool = False) -> Any:
+        """Take a part of the labels.
+
+        Parameters
+        ----------
+        index
+            Positions; or labels, where `pos` is False.
+        as_array : bool
+            Return an array instead of an index of the same class.
+
+        Raises
+        ------
+        BadIndex
+            For a position or label that is not there.
+
+        Examples
+        --------
+        >>> DatasetIndex(["a", "b", "c"]).create_batch([2, 0]).indices.tolist()
+        ['c', 'a']
+        """
+        made = self.subset_by_pos(index) if pos else self.create_subset(index)
+        return made.indices if as_array else made
 
     def create_subset(self, labels: Any) -> Self:
         """Some of the labels, in the order given.
@@ -106,10 +175,23 @@ class DatasetIndex:
         return self._like(wanted, unique=self._unique)
 
     def _like(self, labels: Array, *, unique: bool) -> Self:
-        return type(self)(labels, unique=unique)
+        made = copy.copy(self)
+        made.train = made.test = made.validation = None
+        made._assign(labels, unique=unique)
+        return made
+
+    def calc_split(self, shares: float | Iterable[float] = 0.8) -> tuple[int, int, int]:
+        """Count the items that :meth:`split` puts into train, test and validation.
+
+        Examples
+        --------
+        >>> DatasetIndex(10).calc_split([0.6, 0.3])
+        (6, 3, 1)
+        """
+        return _sizes(len(self), shares)
 
     def split(
-        self, shares: float | Iterable[float] = 0.8, *, shuffle: bool | int = False
+        self, shares: float | Iterable[float] = 0.8, shuffle: Shuffle = False
     ) -> tuple[Self, Self | None, Self | None]:
         """Cut into train, test and validation.
 
@@ -117,14 +199,14 @@ class DatasetIndex:
         ----------
         shares : float or sequence of float
             Of train; of train and test; or of all three, which then sum to 1.
-        shuffle : bool or int
+        shuffle : bool, int or numpy.random.Generator
             Draw at random which label goes where; an int is the seed.
 
         Returns
         -------
         tuple
             Three indices, None for one without labels: validation is cut from the front, then
-            test, and train is the rest.
+            test, and train is the rest. They are attributes from then on, too.
 
         Raises
         ------
@@ -137,25 +219,54 @@ class DatasetIndex:
         >>> test.indices.tolist(), validation
         ([0, 1], None)
         """
-        train, test, _ = _sizes(len(self), shares)
+        _, test, rest = self.calc_split(shares)
         order = ordered(len(self), shuffle, epoch=0)
-        rest = len(self) - train - test
         bounds = {
             "validation": (0, rest),
             "test": (rest, rest + test),
             "train": (rest + test, None),
         }
         parts = {name: order[a:b] for name, (a, b) in bounds.items()}
-        found = {name: self.subset_by_pos(p) if len(p) else None for name, p in parts.items()}
-        return found["train"], found["test"], found["validation"]  # type: ignore[return-value]
+        for name, places in parts.items():
+            setattr(self, name, self.subset_by_pos(places) if len(places) else None)
+        return self.train, self.test, self.validation  # type: ignore[return-value]
 
     def shuffle(self, seed: int | None = None) -> Self:
         """The same labels in random order; the same for the same seed."""
         return self.subset_by_pos(ordered(len(self), True if seed is None else seed, epoch=0))
 
     def gen_batch(self, batch_size: int, **how: Any) -> Iterator[Self]:
-        """Indices of batches; see :func:`~thunderlike.batches.cuts.cuts` for how they are cut."""
+        """Yield the indices of batches; see :func:`~thunderlike.batches.cuts.cuts`."""
         return (self.subset_by_pos(cut.positions) for cut in cuts(len(self), batch_size, **how))
+
+    def next_batch(self, batch_size: int, **how: Any) -> Self:
+        """Return the index of the next batch.
+
+        Parameters
+        ----------
+        batch_size : int
+            May change from call to call.
+        **how
+            As in :func:`~thunderlike.batches.cuts.cuts`; other values begin again.
+
+        Raises
+        ------
+        StopIteration
+            When all epochs or iterations are over; :meth:`reset` begins again.
+
+        Examples
+        --------
+        >>> index = DatasetIndex(5)
+        >>> [index.next_batch(size).indices.tolist() for size in (2, 2, 3)]
+        [[0, 1], [2, 3], [4, 0, 1]]
+        """
+        if self._cursor is None or self._cursor[0] != how:
+            self._cursor = (how, Cursor(len(self), **how))
+        return self.subset_by_pos(self._cursor[1].take(batch_size).positions)
+
+    def reset(self) -> None:
+        """Let :meth:`next_batch` begin again."""
+        self._cursor = None
 
 
 class FilesIndex(DatasetIndex):
@@ -164,13 +275,15 @@ class FilesIndex(DatasetIndex):
     Parameters
     ----------
     path : str or sequence
-        A pattern as ``"data/*.tif"``, several of them, or labels of another files index.
+        A pattern as ``"data/*.tif"``, or several of them.
     dirs : bool
         Folders instead of files.
     no_ext : bool
         Labels without extension.
     sort : bool
         ``frame2`` before ``frame10``; False keeps the order of the patterns.
+    index, paths : optional
+        Instead of `path`: labels, and the path of each as a dict or a sequence.
 
     Raises
     ------
@@ -178,6 +291,8 @@ class FilesIndex(DatasetIndex):
         When two files have the same name.
     NotFound
         When no file matches.
+    WrongType
+        For a pattern that is neither text nor a path.
 
     Examples
     --------
@@ -189,14 +304,45 @@ class FilesIndex(DatasetIndex):
     """
 
     def __init__(
-        self, path: Any = None, *, dirs: bool = False, no_ext: bool = False, sort: bool = True
+        self,
+        path: Any = None,
+        *,
+        dirs: bool = False,
+        no_ext: bool = False,
+        sort: bool = True,
+        index: Any = None,
+        paths: Mapping[Any, Any] | Iterable[Any] | None = None,
     ) -> None:
-        paths = _found(path, dirs=dirs)
-        if sort:
-            paths = sorted(paths, key=storage.natural)
-        names = [PurePath(one).stem if no_ext else PurePath(one).name for one in paths]
-        super().__init__(np.array(names, dtype=str))
-        self._paths = dict(zip(names, paths, strict=True))
+        self.dirs = dirs
+        if index is not None:
+            labels = _labels(index)
+            self._paths = _located(labels.tolist(), paths)
+        else:
+            found = self._found(_patterns(path))
+            if sort:
+                found = sorted(found, key=storage.natural)
+            names = [PurePath(one).stem if no_ext else PurePath(one).name for one in found]
+            labels = np.array(names, dtype=str)
+            self._paths = dict(zip(names, found, strict=True))
+        super().__init__(labels)
+
+    def _found(self, patterns: list[str]) -> list[str]:
+        if self.dirs:
+            matching = (found for one in patterns for found in glob.glob(one))  # noqa: PTH207
+            return [found for found in matching if Path(found).is_dir()]
+        return [entry.path for one in patterns for entry in storage.find(one)]
+
+    @property
+    def paths(self) -> dict[Any, str]:
+        """Path of each label."""
+        return self._paths
+
+    def __add__(self, other: DatasetIndex) -> DatasetIndex:
+        if not isinstance(other, FilesIndex):
+            return super().__add__(other)
+        both = {**self._paths, **other._paths}
+        labels = [*self.indices.tolist(), *other.indices.tolist()]
+        return FilesIndex(index=labels, paths=both, dirs=self.dirs)
 
     def get_fullpath(self, label: Any) -> str:
         """Where the file of a label is.
@@ -213,20 +359,93 @@ class FilesIndex(DatasetIndex):
         return self._paths[label]
 
     def _like(self, labels: Array, *, unique: bool) -> Self:
-        made = type(self).__new__(type(self))
-        DatasetIndex.__init__(made, labels, unique=unique)
+        made = super()._like(labels, unique=unique)
         made._paths = {label: self._paths[label] for label in made.indices.tolist()}
         return made
 
 
+def checked_positions(positions: Any, n: int) -> Array:
+    """Return positions as an array, each within 0 .. n-1, counted from the end where negative.
+
+    Raises
+    ------
+    WrongType
+        For what is not whole numbers.
+    BadIndex
+        For a position that is not there.
+    """
+    if isinstance(positions, DatasetIndex):
+        positions = positions.indices
+    wanted = np.atleast_1d(positions if isinstance(positions, np.ndarray) else _listed(positions))
+    if wanted.size and (wanted.dtype.kind not in "iu" or wanted.ndim > 1):
+        raise WrongType(f"positions are whole numbers in a row, not {positions!r:.80}")
+    wanted = wanted.astype(np.intp)
+    outside = wanted[(wanted < -n) | (wanted >= n)]
+    if len(outside):
+        raise BadIndex(f"position {outside[0]} is not in 0 .. {n - 1}")
+    return wanted
+
+
+def _position(known: dict[Any, int], label: Any) -> int:
+    try:
+        return known[label]
+    except (KeyError, TypeError):
+        raise KeyMissing(
+            f"no item is labelled {label!r:.80}, of {len(known)}: .indices has the labels"
+        ) from None
+
+
+def _listed(values: Any) -> Any:
+    return list(values) if isinstance(values, Iterable) else values
+
+
 def _labels(labels: Any) -> Array:
+    if callable(labels) and not isinstance(labels, DatasetIndex):
+        labels = labels()
     if isinstance(labels, DatasetIndex):
         return labels.indices
-    if isinstance(labels, int | np.integer):
+    if isinstance(labels, int | np.integer) and not isinstance(labels, bool):
         return np.arange(labels)
-    if isinstance(labels, str):
-        raise SpecError(f"labels are a number or a sequence, not the text {labels!r}")
-    return np.atleast_1d(np.asarray(labels if isinstance(labels, np.ndarray) else list(labels)))
+    if isinstance(labels, str | bytes | bool) or not isinstance(labels, Iterable):
+        raise WrongType(f"labels are a number or a sequence, not {labels!r:.80}")
+    listed = labels if isinstance(labels, np.ndarray) else list(labels)
+    try:
+        made = np.atleast_1d(np.asarray(listed))
+    except ValueError:  # sequences of unequal length
+        made = np.empty((1, 1))
+    if made.ndim > 1:
+        raise WrongType(f"labels stand in one row, not in a table: {labels!r:.80}")
+    if made.dtype.kind in "US" and not all(isinstance(one, str | bytes) for one in listed):
+        made = np.array(listed, dtype=object)  # numpy would turn the numbers among them into text
+    return made
+
+
+def _patterns(path: Any) -> list[str]:
+    many = [path] if isinstance(path, str | PurePath) else path
+    if not isinstance(many, Iterable) or isinstance(many, bytes):
+        raise WrongType(f"path is a pattern or a sequence of them, not {path!r:.80}")
+    many = list(many)
+    if not many:
+        raise SpecError("path is empty: give at least one pattern")
+    for one in many:
+        if not isinstance(one, str | PurePath):
+            raise WrongType(f"a pattern is text or a path, not {one!r:.80}")
+    return [str(one) for one in many]
+
+
+def _located(labels: list[Any], paths: Any) -> dict[Any, str]:
+    """Return the path of each label."""
+    if paths is None:
+        raise SpecError("an index of files by labels needs the path of each: give paths")
+    if not isinstance(paths, Mapping):
+        listed = list(paths)
+        if len(listed) != len(labels):
+            raise SpecError(f"{len(labels)} labels need as many paths, not {len(listed)}")
+        paths = dict(zip(labels, listed, strict=True))
+    missing = [label for label in labels if label not in paths]
+    if missing:
+        raise KeyMissing(f"paths has no path of {missing[0]!r:.80}; it has {len(paths)}")
+    return {label: str(paths[label]) for label in labels}
 
 
 def _first_twice(labels: Array) -> Any:
@@ -239,9 +458,12 @@ def _first_twice(labels: Array) -> Any:
 
 
 def _sizes(n: int, shares: float | Iterable[float]) -> tuple[int, int, int]:
-    given = [float(s) for s in (shares if isinstance(shares, Iterable) else [shares])]
+    try:
+        given = [float(s) for s in (shares if isinstance(shares, Iterable) else [shares])]
+    except (TypeError, ValueError):
+        raise WrongType(f"shares are one to three numbers, not {shares!r:.80}") from None
     total = sum(given)
-    if not 1 <= len(given) <= 3 or min(given) < 0 or total > 1 + 1e-9:
+    if not 1 <= len(given) <= 3 or not min(given) >= 0 or total > 1 + 1e-9:
         raise SpecError(f"shares are one to three numbers from 0 that sum to 1 at most: {given}")
     if len(given) == 3 and abs(total - 1) > 1e-9:
         raise SpecError(f"three shares must sum to 1, these sum to {total}: {given}")
@@ -251,11 +473,3 @@ def _sizes(n: int, shares: float | Iterable[float]) -> tuple[int, int, int]:
     train = round(n * given[0])
     test = min(n - train, round(n * (given[0] + given[1])) - train)
     return train, test, n - train - test
-
-
-def _found(path: Any, *, dirs: bool) -> list[str]:
-    many = [path] if isinstance(path, str | PurePath) else list(path)
-    if dirs:
-        matching = (found for one in many for found in glob.glob(str(one)))  # noqa: PTH207
-        return [found for found in matching if Path(found).is_dir()]
-    return [entry.path for one in many for entry in storage.find(one)]
