@@ -127,8 +127,8 @@ def test_results_that_do_not_fit_their_destinations_are_refused_with_both_counts
         batch.apply_parallel(double, src=A[:5], dst="o")
     with pytest.raises(SpecError, match="no component 'z'"):
         batch.apply_parallel(double, src="z")
-    with pytest.raises(SpecError, match="what to work on"):
-        batch.apply_parallel(double, dst="o")
+    with pytest.raises(SpecError, match="no data to work on"):
+        Batch(3).apply_parallel(double, dst="o")
     with pytest.raises(SpecError, match="target"):
         batch.apply_parallel(double, src="a", target="nogil")
 
@@ -307,8 +307,10 @@ def test_items_that_are_not_chosen_are_what_they_were(batch):
     batch.add_components("c", np.full((6, 2), -1.0))
     batch.apply_parallel(double, src="b", dst="c", p=chosen)
     assert batch.c[:, 0].tolist() == [2, -1, 2, -1, -1, 2]
+    batch.apply_parallel(double, src="b", dst="new", p=chosen)
+    np.testing.assert_array_equal(batch.new, batch.b * (1 + np.array(chosen))[:, None])
     with pytest.raises(SpecError, match="give it some first"):
-        batch.apply_parallel(double, src="b", dst="new", p=chosen)
+        batch.apply_parallel(np.sum, src="b", dst="sum", p=chosen)
 
 
 def test_about_half_are_chosen_with_probability_a_half():

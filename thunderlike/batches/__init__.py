@@ -9,23 +9,29 @@ from __future__ import annotations
 from thunderlike.batches.batch import Batch
 from thunderlike.batches.dataset import Dataset
 from thunderlike.batches.decorators import action, apply_parallel
-from thunderlike.batches.expressions import B, C, F, P, R, V
+from thunderlike.batches.expressions import PP, B, C, D, F, I, L, NamedExpression, P, R, V, W
 from thunderlike.batches.index import DatasetIndex, FilesIndex
 from thunderlike.batches.pipeline import Pipeline
 from thunderlike.batches.sources import map_batches
 
 __all__ = [
+    "PP",
     "B",
     "Batch",
     "C",
+    "D",
     "Dataset",
     "DatasetIndex",
     "F",
     "FilesIndex",
+    "I",
+    "L",
+    "NamedExpression",
     "P",
     "Pipeline",
     "R",
     "V",
+    "W",
     "action",
     "apply_parallel",
     "map_batches",

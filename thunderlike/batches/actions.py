@@ -10,7 +10,7 @@ from thunderlike.batches.calls import Call
 from thunderlike.batches.decorators import action
 from thunderlike.batches.rounds import Own, Round, columns, names, pairs
 from thunderlike.batches.work import Work, accepted
-from thunderlike.errors import SpecError
+from thunderlike.errors import BatchError, SpecError, WrongType
 from thunderlike.parallel.seeds import generator
 
 if TYPE_CHECKING:
@@ -23,7 +23,12 @@ __all__ = ["Actions"]
 class Actions:
     """Parallel actions of a batch; :class:`~thunderlike.batches.Batch` is one."""
 
-    apply_defaults: dict[str, Any] = {"target": "threads", "post": "_assemble"}  # noqa: RUF012
+    apply_defaults: dict[str, Any] = {  # noqa: RUF012
+        "target": "threads",
+        "post": "_assemble",
+        "src": None,
+        "dst": None,
+    }
 
     def __init__(self) -> None:
         self._seed: int | None = None
@@ -42,21 +47,31 @@ class Actions:
     @random_seed.setter
     def random_seed(self, seed: int | np.random.SeedSequence) -> None:
         entropy = seed.entropy if isinstance(seed, np.random.SeedSequence) else seed
-        self._seed, self._random, self._calls = int(entropy), None, 0  # type: ignore[arg-type]
+        if isinstance(entropy, bool) or not isinstance(entropy, int | np.integer) or entropy < 0:
+            raise WrongType(f"random_seed is a whole number from 0 on, not {seed!r:.80}")
+        self._seed, self._random, self._calls = int(entropy), None, 0
 
     @property
     def random(self: Any) -> np.random.Generator:
         """The random stream of the batch as a whole; SFC64."""
         if self._random is None:
-            first = int(self._cut.epochs[0]), int(self._cut.positions[0])
-            self._random = generator(self.random_seed, *first, 2**31)
+            self._random = generator(self._entropy(), *self._place(), 2**31)
         return self._random
+
+    def _entropy(self: Any) -> int:
+        """Return the seed as a number."""
+        return int(getattr(self.random_seed, "entropy", self.random_seed))
+
+    def _place(self: Any) -> tuple[int, int]:
+        """Return epoch and position of the first item."""
+        return int(self._cut.epochs[0]), int(self._cut.positions[0])
 
     def _keys(self: Any) -> list[tuple[int, ...]]:
         """What the random stream of each item depends on: never who is in the batch with it."""
         self._calls += 1
         where = zip(self._cut.epochs.tolist(), self._cut.positions.tolist(), strict=True)
-        return [(self.random_seed, epoch, position, self._calls) for epoch, position in where]
+        seed = self._entropy()
+        return [(seed, epoch, position, self._calls) for epoch, position in where]
 
     # actions
 
@@ -85,19 +100,24 @@ class Actions:
         func : callable
             Takes an item of `src`, then `args` and `kwargs`; `src` and `dst` too, where it has
             parameters of those names.
+        *args, **kwargs
+            Further arguments of `func`.
         init
             Instead of `src`: items as a container, the name of an attribute or method of the batch
-            (``'indices'``), or a callable; each is the arguments of a call.
+            (``'indices'``), or a callable, which gets `src`, `dst`, `p`, `target` and `kwargs`
+            where it has such parameters; each is the arguments of a call.
         post : str, callable or False
             What makes the return value of the results; False returns them as a list.
         src : str, tuple or list
             A component; a tuple of some, whose values are given together as one tuple; a list of
-            some, done one after the other; or an array.
+            some, done one after the other; or an array. Without `src` and `init`, `func` takes the
+            items of the batch, with an attribute for each component, and may change them in place.
         dst : str, tuple or list
             Where results go: a component, made if there is none; a tuple of them, when `func`
             returns as many values; by default `src`.
         p : float or array, optional
-            Probability with which an item is changed, for all or for each.
+            Probability with which an item is changed, for all or for each. The other items keep
+            what they have in `dst`; in a new one they have what they have in `src`.
         target : {'threads', 'for', 'mpc', 'spark', 'async'}
             Who runs it.
         requires_rng : bool
@@ -132,28 +152,75 @@ class Actions:
         >>> batch.apply_parallel(lambda ab: ab[0] + ab[1], src=("a", "b"), dst="sum").sum
         array([1., 2., 3., 4.])
         """
+        if len(args) > 2 and _names_components(args[2]) and all(map(_is_choice, args[:2])):
+            raise WrongType(
+                f"apply_parallel passes {args!r:.80} on to {_called(func)}: give init, post, src "
+                "and dst by name"
+            )
+        how = {"requires_rng": requires_rng, "rng_seeds": rng_seeds, "n_workers": n_workers}
+        return self._applied(
+            func,
+            args,
+            init=init,
+            post=post,
+            src=src,
+            dst=dst,
+            p=p,
+            target=target,
+            timeout=timeout,
+            on_error=on_error,
+            **how,
+            **kwargs,
+        )
+
+    def _applied(
+        self: Any,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        *,
+        init: Any = None,
+        post: Any = None,
+        src: Any = None,
+        dst: Any = None,
+        p: Any = None,
+        target: str | None = None,
+        requires_rng: bool = False,
+        rng_seeds: Any = None,
+        n_workers: int | None = None,
+        timeout: float | None = None,
+        on_error: str = "raise",
+        **kwargs: Any,
+    ) -> Any:
+        """Call a function for each item, with arguments that are evaluated already."""
+        if not callable(func):
+            raise WrongType(f"func is called for each item, and {func!r:.80} cannot be")
         defaults = self.apply_defaults
+        init = defaults.get("init") if init is None else init
         post = defaults.get("post", "_assemble") if post is None else post
-        ways = pairs(src if src is not None else defaults.get("src"), dst)
+        src = defaults.get("src") if src is None and init is None else src
+        dst = defaults.get("dst") if dst is None else dst
+        target = target or defaults.get("target", "threads")
         chosen = self._chosen(p)
         keys = self._item_keys(rng_seeds) if requires_rng else []
         own = Own(args, kwargs)
         done = []
-        for one_src, one_dst in ways:
+        for one_src, one_dst in pairs(src, dst):
             offered = {"src": one_src, "dst": one_dst}
             fixed = {**accepted(func, offered), **own.kwargs}
             work = Work(_bound(func, own.args), fixed, rng=requires_rng)
-            call = Call(
-                work, target or defaults.get("target", "threads"), n_workers, timeout, on_error
-            )
-            done.append(Round(self, one_src, one_dst, init, chosen, keys).run(call, post, own))
+            call = Call(work, target, n_workers, timeout, on_error)
+            told = {**kwargs, "p": p, "target": target}
+            round_ = Round(self, one_src, one_dst, init, chosen, keys, told)
+            done.append(round_.run(call, post, own))
         return self._finished(done, post, kwargs)
 
     def _finished(self: Any, done: list[Round], post: Any, kwargs: dict[str, Any]) -> Any:
         if post is False:
             return done[0].results() if len(done) == 1 else [one.results() for one in done]
         if post != "_assemble" or type(self)._assemble is not Actions._assemble:
-            call = getattr(self, post) if isinstance(post, str) else post
+            call = getattr(self, post, None) if isinstance(post, str) else post
+            if not callable(call):
+                raise SpecError(f"post is a method of the batch, a callable or False, not {post!r}")
             found = [
                 call(r.results(), src=r.src, dst=r.dst, **accepted(call, kwargs)) for r in done
             ]
@@ -162,22 +229,68 @@ class Actions:
         failed = set().union(*(one.failed() for one in done))
         kept = np.array([k for k in range(len(self)) if k not in failed], dtype=np.intp)
         batch = self._part(kept) if failed else self
+        stored: dict[str, Any] = {}
         for one, values in zip(done, arrays, strict=True):
-            for name, array in zip(one.names(), values, strict=True):
-                _store(batch, name, array if batch is self else array[kept])
+            cut = [array if batch is self else array[kept] for array in values]
+            if one.replaces_data:
+                batch._replace_data(cut[0])
+            stored |= zip(one.names(), cut, strict=bool(one.names()))
+        batch._store(stored)
         return batch
 
-    def _assemble(self, results: list[Any], src: Any = None, dst: Any = None) -> Any:
-        """Put results into components; to be overridden."""
-        for name, array in zip(names(dst or src), columns(results, names(dst or src)), strict=True):
-            _store(self, name, array)
+    def _assemble(
+        self: Any,
+        results: Any,
+        src: Any = None,
+        dst: Any = None,
+        dst_default: str = "src",
+        **_: Any,
+    ) -> Any:
+        """Put results into components; to be overridden.
+
+        Parameters
+        ----------
+        results : sequence
+            A result for each item; a tuple or row of as many as there are destinations.
+        src, dst : str, tuple or list, optional
+            Components; `src` where there is no `dst`.
+        dst_default : {'src', 'components'}
+            What to do without `dst`: use `src`, or all components.
+
+        Raises
+        ------
+        BatchError
+            When exceptions are among the results and no component is named.
+        """
+        errors = self.get_errors(list(results))
+        if dst is None:
+            dst = src if dst_default == "src" else self.components
+        if errors and dst is None:
+            labels = self.indices.tolist()
+            told = [
+                (k, v) for k, v in zip(labels, results, strict=False) if isinstance(v, Exception)
+            ]
+            raise BatchError(
+                f"Could not assemble the batch: {len(errors)} of {len(results)} results are "
+                f"exceptions, the first {errors[0]!r}",
+                errors=told,
+            ) from errors[0]
+        where = names(dst)
+        if not where:
+            raise SpecError("say where results go: give dst, or post=False to have them returned")
+        rows = [tuple(row) if isinstance(row, np.ndarray) else row for row in results]
+        values = columns(rows if isinstance(dst, tuple | list) else list(results), dst)
+        self._store(dict(zip(where, values, strict=True)))
         return self
 
     def _chosen(self: Any, p: Any) -> Any:
         """Which items are changed, or None for all."""
         if p is None:
             return None
-        odds = np.asarray(p, dtype=float)
+        try:
+            odds = np.asarray(p, dtype=float)
+        except (TypeError, ValueError):
+            raise WrongType(f"p is a probability or one for each item, not {p!r:.80}") from None
         if odds.ndim and odds.shape != (len(self),):
             raise SpecError(f"p has {odds.size} probabilities for {len(self)} items: one for each")
         if not ((odds >= 0) & (odds <= 1)).all():
@@ -207,6 +320,8 @@ class Actions:
 
         Parameters
         ----------
+        src, dst
+            As in :meth:`apply_parallel`; all components by default.
         dtype : dtype or None
             None keeps what they are.
         channels : {'last', 'first', None}
@@ -214,9 +329,22 @@ class Actions:
             moved to the front for ``'first'``; items of one axis stay as they are.
         """
         self._load()
-        names = list(self.components) if src is None else src
-        return self.apply_parallel(
-            _to_array, src=names, dst=dst, target="for", as_dtype=dtype, channels=channels
+        if dst is not None and dst not in (self.components or ()) and _is_dtype(dst):
+            raise WrongType(f"dst is the name of a component; give {dst!r} as dtype={dst!r}")
+        if channels not in ("last", "first", None):
+            raise SpecError(f"channels is 'last', 'first' or None, not {channels!r}")
+        if not _is_dtype(dtype):
+            raise WrongType(f"dtype={dtype!r:.80} is no dtype of numpy")
+        chosen = list(self.components or ()) if src is None else src
+        return self._applied(
+            _to_array,
+            (),
+            src=chosen,
+            dst=chosen if dst is None else dst,
+            post="_assemble",
+            target="for",
+            as_dtype=dtype,
+            channels=channels,
         )
 
     @action
@@ -224,8 +352,8 @@ class Actions:
         """Return itself."""
         return self
 
-    def run_once(self: Any) -> list[list[Any]]:
-        """As `init`: one single call, without arguments."""
+    def run_once(self: Any, *_args: Any, **_kwargs: Any) -> list[list[Any]]:
+        """Return the items of one single call without arguments, for `init`."""
         self._load()
         return [[]]
 
@@ -235,11 +363,26 @@ class Actions:
         return [one for one in results if isinstance(one, Exception)] or None
 
 
-def _store(batch: Any, name: str, values: Any) -> None:
-    if name in (batch.components or ()):
-        setattr(batch, name, values)
-    else:
-        batch.add_components(name, values)
+def _names_components(value: Any) -> bool:
+    several = isinstance(value, tuple | list) and len(value) > 0
+    return isinstance(value, str) or (several and all(isinstance(one, str) for one in value))
+
+
+def _is_choice(value: Any) -> bool:
+    """Whether a value could be `init` or `post`."""
+    return value is None or value is False or isinstance(value, str) or callable(value)
+
+
+def _called(func: Any) -> str:
+    return getattr(func, "__name__", type(func).__name__)
+
+
+def _is_dtype(value: Any) -> bool:
+    try:
+        np.dtype(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _bound(func: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:

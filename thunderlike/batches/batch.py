@@ -15,7 +15,7 @@ from thunderlike.batches.cuts import Cut
 from thunderlike.batches.decorators import action
 from thunderlike.batches.index import DatasetIndex
 from thunderlike.batches.items import Components, Item, at, named
-from thunderlike.errors import SpecError, WrongType
+from thunderlike.errors import KeyMissing, SpecError, WrongType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -47,6 +47,8 @@ class Batch(Actions):
     ----------
     components : tuple of str or None
         Names of the components; a subclass may say which there are.
+    iteration, iterations : int or None
+        Number of the batch in its pipeline, from 1 on; and of all batches, where they end.
 
     Examples
     --------
@@ -58,12 +60,16 @@ class Batch(Actions):
     """
 
     components: tuple[str, ...] | None = None
+    iteration: int | None = None
+    iterations: int | None = None
     _own: ClassVar[frozenset[str]] = frozenset({"components", "data", "data_setter", "random_seed"})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if not (cls.components is None or isinstance(cls.components, tuple)):
             raise WrongType(f"components is a tuple of names or None, not {cls.components!r}")
+        for name in cls.components or ():
+            cls._check_free(name)
 
     def __init__(
         self,
@@ -88,7 +94,7 @@ class Batch(Actions):
         self._raw: Any = None
         self._attrs: tuple[str, ...] = ()
         if self.components is None and isinstance(preloaded, dict):
-            self.components = tuple(preloaded)
+            self._name_components(preloaded)
         self.create_attrs(**attrs)
 
     @classmethod
@@ -137,9 +143,9 @@ class Batch(Actions):
 
     @property
     def data(self) -> Any:
-        """The components, an attribute each; the data itself where there are none; or None."""
+        """The components, an attribute and entry each; the data itself without any; or None."""
         self._load()
-        return self._raw if self.components is None else Components(self._arrays)
+        return self._raw if self.components is None else Components(self)
 
     @data.setter
     def data(self, data: Any) -> None:
@@ -149,7 +155,9 @@ class Batch(Actions):
     def _replace_data(self, data: Any) -> None:
         self.data = data
 
-    data_setter = property(None, _replace_data, doc="Write-only spelling of `data`.")
+    data_setter = property(
+        lambda self: self.data, _replace_data, doc="The data, by its name in batchflow."
+    )
 
     def _load(self) -> None:
         if self._preloaded is None:
@@ -167,12 +175,17 @@ class Batch(Actions):
     def _fill(self, data: Any) -> None:
         """Take data that is cut already."""
         if data is not None and self.components is None and isinstance(data, dict):
-            self.components = tuple(data)
+            self._name_components(data)
         if self.components is None:
             self._raw = data
             return
         for name, values in named(data, self.components).items():
             self._set(name, values)
+
+    def _name_components(self, names: Iterable[Any]) -> None:
+        for name in names:
+            self._check_free(name)
+        self.components = tuple(names)
 
     def _set(self, name: str, values: Any) -> None:
         self._arrays[name] = self._aligned(name, values)
@@ -215,10 +228,11 @@ class Batch(Actions):
         for name, values in found.items():
             self._set(name, values)
 
-    def _check_free(self, name: Any) -> None:
+    @classmethod
+    def _check_free(cls, name: Any) -> None:
         if not isinstance(name, str) or not name:
             raise WrongType(f"a component is named by text, not {name!r:.80}")
-        if name in dir(self):
+        if name in dir(cls) or name == "index" or name.startswith("_"):
             raise SpecError(f"{name!r} is taken: give the component another name")
 
     def __getattr__(self, name: str) -> Any:
@@ -266,6 +280,8 @@ class Batch(Actions):
 
     def get(self, item: Any = None, component: str | None = None) -> Any:
         """All data, a component, an item, or a component of an item."""
+        if component is not None and component not in (self.components or ()):
+            raise KeyMissing(f"there is no component {component!r}; there are {self.components}")
         if item is None:
             return self.data if component is None else getattr(self, component)
         return self[item] if component is None else getattr(self[item], component)
@@ -360,7 +376,7 @@ class Batch(Actions):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _lock=threading.Lock(), _dataset=None, _pipeline=None)
 
-    def as_dataset(self, dataset: Any = None, *, copy: bool = False) -> Any:
+    def as_dataset(self, dataset: Any = None, copy: bool = False) -> Any:
         """Make a dataset of the items, whose class is that of `dataset` or of its own.
 
         Raises
@@ -385,7 +401,7 @@ class Batch(Actions):
         cls,
         batches: Iterable[Batch],
         batch_size: int | None = None,
-        components: Iterable[str] | None = None,
+        components: str | Iterable[str] | None = None,
         batch_class: type[Batch] | None = None,
         *,
         keep_index: bool = False,
@@ -396,10 +412,10 @@ class Batch(Actions):
         ----------
         batch_size : int, optional
             Items of the first; all by default.
-        components : iterable of str, optional
+        components : str or iterable of str, optional
             Which to keep; all of the first batch by default.
         batch_class : type, optional
-            Of the results.
+            Of the results; that of the first batch by default.
         keep_index : bool
             Keep the labels, instead of numbers from 0.
 
@@ -413,17 +429,21 @@ class Batch(Actions):
         SpecError
             For no batches, or a component that is None in some.
         """
-        made = merging.joined(batch_class or cls, list(batches), components, keep_index=keep_index)
+        parts = merging.checked(batches)
+        if batch_class is None:
+            batch_class = type(parts[0]) if isinstance(parts[0], cls) else cls
+        names = (components,) if isinstance(components, str) else components
+        made = merging.joined(batch_class, parts, names, keep_index=keep_index)
         return merging.halved(made, batch_size, keep_index=keep_index)
 
     @classmethod
-    def merge_component(cls, component: str | None, data: list[Any]) -> Any:
+    def merge_component(cls, component: str | None = None, data: Any = None) -> Any:
         """Join the values of one component; a subclass may know better.
 
         Raises
         ------
         SpecError
-            When they are None in some batches and not in others.
+            When they are None in some batches and not in others; for no data.
         """
         return merging.concatenated(component, data)
 

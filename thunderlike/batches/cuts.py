@@ -13,7 +13,7 @@ from thunderlike.parallel.seeds import generator
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Array", "Cursor", "Cut", "Shuffle", "cuts", "ordered"]
+__all__ = ["Array", "Cursor", "Cut", "Shuffle", "checked_size", "cuts", "ordered"]
 
 Array = NDArray[Any]
 Shuffle = bool | int | np.random.Generator | np.random.RandomState | None
@@ -66,7 +66,7 @@ def cuts(
     cursor = Cursor(
         n, shuffle=shuffle, n_iters=n_iters, n_epochs=n_epochs, drop_last=drop_last, wrap=wrap
     )
-    _checked_size(batch_size)
+    checked_size(batch_size)
     return cursor.batches(batch_size)
 
 
@@ -121,7 +121,7 @@ class Cursor:
         SpecError
             For a size below 1.
         """
-        size = min(_checked_size(size), self._n)
+        size = min(checked_size(size), self._n)
         if self._taken == self._n_iters:
             raise StopIteration
         if self._drop_last and len(self._rest.positions) < size:
@@ -174,7 +174,16 @@ class Cursor:
         )
 
 
-def _checked_size(batch_size: int) -> int:
+def checked_size(batch_size: Any) -> int:
+    """Return a batch size.
+
+    Raises
+    ------
+    WrongType
+        For what is not a whole number.
+    SpecError
+        For one below 1.
+    """
     if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
         raise WrongType(f"batch_size must be a whole number, not {batch_size!r:.80}")
     if batch_size < 1:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import copy as copying
+import re
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from thunderlike.batches.batch import Batch
-from thunderlike.batches.cuts import Array, Cut
+from thunderlike.batches.cuts import Array, Cut, Shuffle, checked_size, ordered
+from thunderlike.batches.expressions import F
+from thunderlike.batches.index import DatasetIndex, checked_positions
 from thunderlike.batches.pipeline import Pipeline
 from thunderlike.batches.sources import component_of, map_batches, opened
 from thunderlike.data.base import Collection
-from thunderlike.errors import BadIndex, SpecError
+from thunderlike.errors import BadIndex, SpecError, WrongType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from thunderlike.batches.index import DatasetIndex
 
 __all__ = ["Dataset"]
 
@@ -45,6 +47,8 @@ class Dataset:
     [0, 1]
     """
 
+    _pipeline_class = Pipeline
+
     def __init__(
         self,
         index: Any,
@@ -55,7 +59,9 @@ class Dataset:
         **attrs: Any,
     ) -> None:
         self._collection = index
-        found, data = opened(index)
+        if not (isinstance(batch_class, type) and issubclass(batch_class, Batch)):
+            raise WrongType(f"batch_class is a subclass of Batch, not {batch_class!r:.80}")
+        found, data = opened(index, self.build_index)
         self.index: DatasetIndex = found
         self.batch_class = batch_class
         self.preloaded = preloaded if data is None else data
@@ -65,7 +71,8 @@ class Dataset:
         self.train: Dataset | None = None
         self.test: Dataset | None = None
         self.validation: Dataset | None = None
-        self._endless = Pipeline(self)
+        self._folds: dict[str, Dataset] = {}
+        self._endless = self._pipeline_class(self)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -74,6 +81,76 @@ class Dataset:
     def indices(self) -> Array:
         """Labels of the items."""
         return self.index.indices
+
+    @staticmethod
+    def build_index(index: Any) -> DatasetIndex:
+        """Return what says which items there are as an index."""
+        return index if isinstance(index, DatasetIndex) else DatasetIndex(index)
+
+    @classmethod
+    def from_dataset(
+        cls,
+        dataset: Dataset,
+        index: Any,
+        batch_class: type[Batch] | None = None,
+        copy: bool = False,
+        **attrs: Any,
+    ) -> Dataset:
+        """Make a dataset like another one, with other items or another class of batches.
+
+        Parameters
+        ----------
+        index : DatasetIndex
+            Of the new dataset; its labels mean the same data as in `dataset`.
+        copy : bool
+            Make a new one even where nothing differs.
+        **attrs
+            Attributes of its batches, in addition to those of `dataset`.
+        """
+        found = cls.build_index(index)
+        wanted = batch_class or dataset.batch_class
+        same = wanted is dataset.batch_class and isinstance(dataset, cls)
+        if same and not (attrs or copy) and np.array_equal(found.indices, dataset.indices):
+            return dataset
+        made = cls(
+            found, wanted, dataset.preloaded, copy=dataset._copy, **{**dataset._attrs, **attrs}
+        )
+        if all(label in dataset.index for label in found.indices.tolist()):
+            made._places = dataset._places[dataset.index.get_pos(found.indices)]
+            made._total = dataset._total
+        return made
+
+    def copy(self) -> Self:
+        """Return a dataset of the same items and data, without the parts of this one."""
+        return self._part(self.index)
+
+    def _part(self, index: DatasetIndex) -> Self:
+        part = copying.copy(self)
+        part._places = self._places[self.index.get_pos(index.indices)]
+        part.index = index
+        part.train = part.test = part.validation = None
+        part._folds, part._endless = {}, self._pipeline_class(part)
+        return part
+
+    def __getattr__(self, name: str) -> Any:
+        held = self.__dict__
+        if name in held.get("_folds", {}):
+            return held["_folds"][name]
+        if name in held.get("_attrs", {}):
+            return held["_attrs"][name]
+        if re.fullmatch(r"cv\d+", name):
+            raise AttributeError(f"there is no {name}: cv_split makes the folds")
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    @property
+    def size(self) -> int:
+        """Number of items."""
+        return len(self.index)
+
+    @property
+    def is_split(self) -> bool:
+        """Whether it has parts."""
+        return any(part is not None for part in (self.train, self.test, self.validation))
 
     # batches
 
@@ -92,22 +169,19 @@ class Dataset:
             **self._attrs,
         )
 
-    def create_batch(self, index: Any, *, pos: bool = False) -> Batch:
-        """The batch of some labels, or positions.
+    def create_batch(self, index: Any, pos: bool = False) -> Batch:
+        """Make the batch of some labels, or positions.
 
         Raises
         ------
         BadIndex
             For a label or position that is not there.
         """
-        if pos:
-            positions = np.atleast_1d(index)
-            if len(positions) and not -len(self) <= positions.min() <= positions.max() < len(self):
-                raise BadIndex(
-                    f"positions {positions.tolist()[:5]} are not all in 0 .. {len(self) - 1}"
-                )
-        else:
-            positions = self.index.get_pos(self.index.create_subset(index).indices)
+        positions = (
+            checked_positions(index, len(self))
+            if pos
+            else self.index.get_pos(self.index.create_subset(index).indices)
+        )
         return self.batch_at(Cut(positions, np.zeros(len(positions), np.intp)))
 
     def gen_batch(self, batch_size: int, **how: Any) -> Iterator[Any]:
@@ -121,13 +195,15 @@ class Dataset:
     @property
     def p(self) -> Pipeline:
         """A pipeline on this dataset, without steps yet."""
-        return Pipeline(self)
+        return self._pipeline_class(self)
 
     def pipeline(self, config: dict[str, Any] | None = None) -> Pipeline:
-        """A pipeline on this dataset, without steps yet."""
-        return Pipeline(self, config or {})
+        """Return a pipeline on this dataset, without steps yet."""
+        return self._pipeline_class(self, config or {})
 
     def __rshift__(self, pipeline: Pipeline) -> Pipeline:
+        if not isinstance(pipeline, Pipeline):
+            raise WrongType(f"dataset >> pipeline takes a Pipeline, not {type(pipeline).__name__}")
         return pipeline << self
 
     def map_batches(self, pipeline: Pipeline) -> Any:
@@ -155,22 +231,18 @@ class Dataset:
         BadIndex
             For a label that is not there.
         """
-        index = self.index.create_subset(labels)
-        part = type(self)(index, self.batch_class, self.preloaded, copy=self._copy, **self._attrs)
-        part._places = self._places[self.index.get_pos(index.indices)]
-        part._total = self._total
-        return part
+        return self._part(self.index.create_subset(labels))
 
-    def split(self, shares: float | Iterable[float] = 0.8, *, shuffle: bool | int = False) -> None:
+    def split(self, shares: float | Iterable[float] = 0.8, shuffle: Shuffle = False) -> None:
         """Make `train`, `test` and `validation`; see :meth:`DatasetIndex.split`."""
         parts = self.index.split(shares, shuffle=shuffle)
         made = [None if part is None else self.create_subset(part) for part in parts]
         self.train, self.test, self.validation = made
 
-    def cv_split(
-        self, method: str = "kfold", n_splits: int = 5, *, shuffle: bool | int = False
-    ) -> None:
+    def cv_split(self, method: str = "kfold", n_splits: int = 5, shuffle: Shuffle = False) -> None:
         """Make ``cv0``, ``cv1`` and so on, each with `train` and `test`, for cross-validation.
+
+        The same parts are ``train.cv0``, ``test.cv0`` and so on. Folds made before are forgotten.
 
         Raises
         ------
@@ -179,18 +251,35 @@ class Dataset:
         """
         if method != "kfold":
             raise SpecError(f"method is 'kfold', not {method!r}")
-        if not 2 <= n_splits <= len(self):
+        if checked_size(n_splits) < 2 or n_splits > len(self):
             raise SpecError(
                 f"{len(self)} items cannot be cut into {n_splits} parts: give from 2 on"
             )
-        index = (
-            self.index
-            if shuffle is False
-            else self.index.shuffle(None if shuffle is True else shuffle)
-        )
-        for number, test in enumerate(np.array_split(np.arange(len(self)), n_splits)):
-            rest = np.setdiff1d(np.arange(len(self)), test)
-            fold = self.create_subset(self.index)
-            fold.train = self.create_subset(index.subset_by_pos(rest))
-            fold.test = self.create_subset(index.subset_by_pos(test))
-            setattr(self, f"cv{number}", fold)
+        order = ordered(len(self), shuffle, epoch=0)
+        folds, train, test = {}, self.copy(), self.copy()
+        for number, chosen in enumerate(np.array_split(np.arange(len(self)), n_splits)):
+            rest = np.setdiff1d(np.arange(len(self)), chosen)
+            fold = self.copy()
+            fold.train = self._part(self.index.subset_by_pos(order[rest]))
+            fold.test = self._part(self.index.subset_by_pos(order[chosen]))
+            name = f"cv{number}"
+            folds[name], train._folds[name], test._folds[name] = fold, fold.train, fold.test
+        self._folds, self.train, self.test = folds, train, test
+
+    def cv(self, n: int) -> Dataset:
+        """Return a fold of :meth:`cv_split`.
+
+        Raises
+        ------
+        BadIndex
+            When there are not so many.
+        """
+        if f"cv{n}" not in self._folds:
+            raise BadIndex(
+                f"there is no fold {n!r:.80}, of {len(self._folds)}: cv_split makes them"
+            )
+        return self._folds[f"cv{n}"]
+
+    def CV(self, n: Any) -> F:  # noqa: N802
+        """Return an expression for a fold whose number is one: ``dataset.CV(C('fold')).train``."""
+        return F(self.cv)(n)

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import functools
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.batches.expressions import evaluated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 __all__ = ["action", "apply_parallel"]
 
 
-def action(method: Callable[..., Any] | None = None, **_marks: Any) -> Any:
+def action(
+    method: Callable[..., Any] | None = None,
+    *,
+    use_lock: bool | str | None = None,
+    no_eval: str | Sequence[str] | None = None,
+) -> Any:
     """Mark a method of a batch class as an action of pipelines.
 
     Its arguments may be named expressions. One that returns None counts as having returned the
     batch.
+
+    Parameters
+    ----------
+    use_lock : bool or str, optional
+        Let one batch of a pipeline run it at a time; actions with the same text share a lock.
+    no_eval : str or sequence of str, optional
+        Arguments, given by name, that stay expressions.
 
     Examples
     --------
@@ -32,12 +45,16 @@ def action(method: Callable[..., Any] | None = None, **_marks: Any) -> Any:
     [[10, 11], [12, 13]]
     """
     if method is None:
-        return functools.partial(action, **_marks)
+        return functools.partial(action, use_lock=use_lock, no_eval=no_eval)
+    kept = {no_eval} if isinstance(no_eval, str) else set(no_eval or ())
+    lock = method.__qualname__ if use_lock is True else use_lock
 
     @functools.wraps(method)
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
-        args, kwargs = evaluated((args, kwargs), self)
-        found = method(self, *args, **kwargs)
+        args = evaluated(args, self)
+        kwargs = {n: v if n in kept else evaluated(v, self) for n, v in kwargs.items()}
+        with self.pipeline.locked(lock) if lock and self.pipeline is not None else nullcontext():
+            found = method(self, *args, **kwargs)
         return self if found is None else found
 
     run.is_action = True  # type: ignore[attr-defined]
@@ -81,7 +98,7 @@ class _ItemMethod:
             call = {**batch.apply_defaults, **defaults, **kwargs}
             here = call.get("target", "threads") not in ("mpc", "m", "spark", "s")
             owner_of_call = batch if here else batch._light()
-            return batch.apply_parallel(getattr(owner_of_call, inner), *args, **call)
+            return batch._applied(getattr(owner_of_call, inner), args, **call)
 
         setattr(owner, inner, self.method)
         setattr(owner, name, action(run))

@@ -1,42 +1,102 @@
-"""Arguments that are worked out for each batch: ``B.size``, ``V('loss')``, ``R('normal')``."""
+"""Arguments that are evaluated for each batch: ``B.size``, ``V('loss')``, ``R('normal')``."""
 
 from __future__ import annotations
 
 import operator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.errors import KeyMissing, SpecError
+from thunderlike.batches.assembling import assembled
+from thunderlike.errors import KeyMissing, SpecError, WrongType
+from thunderlike.parallel.seeds import generator
 from thunderlike.parallel.stream import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
 __all__ = [
+    "PP",
+    "Attribute",
     "B",
-    "BatchPart",
     "C",
+    "Called",
+    "D",
+    "Each",
+    "Entry",
     "Expression",
     "F",
+    "I",
+    "L",
+    "NamedExpression",
+    "Operation",
     "P",
     "PerItem",
     "R",
-    "Setting",
+    "Scope",
     "V",
-    "Variable",
+    "W",
     "evaluated",
 ]
 
+_MODES = {
+    "w": "write",
+    "write": "write",
+    "a": "append",
+    "append": "append",
+    "e": "extend",
+    "extend": "extend",
+    "u": "update",
+    "update": "update",
+}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What expressions are evaluated for.
+
+    Parameters
+    ----------
+    batch : Batch or None
+        None before there are batches: only what the pipeline knows can be evaluated then.
+    pipeline : Pipeline, optional
+        The batch's own by default.
+    place : tuple of int, optional
+        Epoch and position of one item, and number of the action.
+    rng : numpy.random.Generator, optional
+        The random stream of that item, instead of the batch's.
+    """
+
+    batch: Any = None
+    pipeline: Any = None
+    place: tuple[int, ...] | None = None
+    rng: np.random.Generator | None = None
+
+    @classmethod
+    def of(cls, batch: Any, pipeline: Any = None) -> Scope:
+        """Return the scope of a batch, or `batch` itself where it is one."""
+        if isinstance(batch, Scope):
+            return batch
+        return cls(batch, pipeline if pipeline is not None else getattr(batch, "pipeline", None))
+
+    def items(self) -> Iterator[Scope]:
+        """Yield a scope for each item, with the item's own random stream."""
+        for seed, *place in self.batch._keys():
+            yield Scope(self.batch, self.pipeline, tuple(place), generator(seed, *place))
+
 
 class Expression:
-    """A value that is worked out when an action runs; arithmetic on it is one too."""
+    """A value that is evaluated when an action runs.
 
-    def get(self, batch: Any) -> Any:
-        """Work it out for a batch."""
-        raise NotImplementedError
+    Arithmetic, comparisons, attributes, subscripts and calls of an expression are expressions.
+    """
 
-    def set(self, batch: Any, value: Any) -> None:  # noqa: ARG002  # a few can
+    def get(self, batch: Any = None, pipeline: Any = None) -> Any:
+        """Evaluate it for a batch, or for a pipeline alone."""
+        return self._value(Scope.of(batch, pipeline))
+
+    def set(self, batch: Any = None, value: Any = None, *, pipeline: Any = None) -> None:
         """Store a value where the expression points.
 
         Raises
@@ -44,23 +104,126 @@ class Expression:
         SpecError
             When it points nowhere.
         """
-        raise SpecError(f"{type(self).__name__} is no place to store a value: use B or V")
+        self._assign(Scope.of(batch, pipeline), value)
+
+    def _value(self, scope: Scope) -> Any:
+        raise NotImplementedError
+
+    def _assign(self, scope: Scope, value: Any) -> None:  # noqa: ARG002  # a few can
+        raise SpecError(
+            f"{type(self).__name__} is no place to store a value: use B, V, C, D or L, or an "
+            "attribute or entry of one"
+        )
+
+    def _parts(self) -> Iterable[Any]:
+        """Return what it is made of."""
+        return ()
+
+    def _is_random(self) -> bool:
+        return any(isinstance(one, Expression) and one._is_random() for one in self._parts())
+
+    def str(self) -> Operation:
+        """Return its value as text."""
+        return Operation(str, self)
+
+    def format(self, template: Any) -> Operation:
+        """Put its value into a template.
+
+        Examples
+        --------
+        >>> from thunderlike.batches import B, Batch
+        >>> B.size.format("{} items").get(Batch(3))
+        '3 items'
+        """
+        return Operation(lambda value, text: text.format(value), self, template)
+
+    def __getattr__(self, name: Any) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return Attribute(self, name)
+
+    def __getitem__(self, key: Any) -> Any:
+        return Entry(self, key)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call its value, once that is known."""
+        return Called(self, args, kwargs)
+
+    def __bool__(self) -> bool:
+        raise WrongType(
+            f"{self!r} has no truth value before it is evaluated: give it to an action, or use "
+            "& | ~ instead of and, or, not"
+        )
+
+    __iter__ = None  # it would never end
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> Any:
+        return f"{type(self).__name__}({', '.join(map(repr, self._parts()))})"
 
 
-class _Result(Expression):
-    """An operation on expressions and values."""
+class Operation(Expression):
+    """A function of expressions and values."""
 
     def __init__(self, operation: Callable[..., Any], *operands: Any) -> None:
         self._operation, self._operands = operation, operands
 
-    def get(self, batch: Any) -> Any:
-        """Work out the operands, then the operation."""
-        return self._operation(*evaluated(self._operands, batch))
+    def _value(self, scope: Scope) -> Any:
+        return self._operation(*evaluated(self._operands, scope))
+
+    def _parts(self) -> Iterable[Any]:
+        return self._operands
+
+
+class Attribute(Expression):
+    """An attribute of an expression's value."""
+
+    def __init__(self, owner: Expression, name: Any) -> None:
+        self._owner, self._name = owner, name
+
+    def _value(self, scope: Scope) -> Any:
+        return getattr(self._owner._value(scope), self._name)
+
+    def _assign(self, scope: Scope, value: Any) -> None:
+        setattr(self._owner._value(scope), self._name, value)
+
+    def _parts(self) -> Iterable[Any]:
+        return self._owner, self._name
+
+
+class Entry(Expression):
+    """An entry of an expression's value."""
+
+    def __init__(self, owner: Expression, key: Any) -> None:
+        self._owner, self._key = owner, key
+
+    def _value(self, scope: Scope) -> Any:
+        return self._owner._value(scope)[evaluated(self._key, scope)]
+
+    def _assign(self, scope: Scope, value: Any) -> None:
+        self._owner._value(scope)[evaluated(self._key, scope)] = value
+
+    def _parts(self) -> Iterable[Any]:
+        return self._owner, self._key
+
+
+class Called(Expression):
+    """A call of an expression's value."""
+
+    def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[Any, Any]) -> None:
+        self._function, self._args, self._kwargs = function, args, kwargs
+
+    def _value(self, scope: Scope) -> Any:
+        args, kwargs = evaluated((self._args, self._kwargs), scope)
+        return evaluated(self._function, scope)(*args, **kwargs)
+
+    def _parts(self) -> Iterable[Any]:
+        return self._function, *self._args, *self._kwargs.values()
 
 
 def _operator(operation: Callable[..., Any], *, swapped: bool = False) -> Any:
     def method(self: Expression, *others: Any) -> Expression:
-        return _Result(operation, *(*others, self) if swapped else (self, *others))
+        return Operation(operation, *(*others, self) if swapped else (self, *others))
 
     return method
 
@@ -81,47 +244,151 @@ for _name in [
     _function = getattr(operator, f"{_name}_" if _name in ("and", "or") else _name)
     setattr(Expression, f"__{_name}__", _operator(_function))
     setattr(Expression, f"__r{_name}__", _operator(_function, swapped=True))
-for _name in ["lt", "le", "gt", "ge", "neg", "pos", "abs", "getitem"]:
+for _name in ["lt", "le", "gt", "ge", "eq", "ne", "neg", "pos", "abs", "invert"]:
     setattr(Expression, f"__{_name}__", _operator(getattr(operator, _name)))
 
 
-class _Named(Expression):
-    """An expression with a name, itself perhaps worked out."""
+class _ByName(type):
+    """Lets ``B.size`` stand for ``B('size')``."""
 
-    def __init__(self, name: Any = None) -> None:
-        self._name = name
-
-
-class BatchPart(_Named):
-    """``B('image')`` or ``B.image``: an attribute or component; ``B()`` is the batch itself."""
-
-    def get(self, batch: Any) -> Any:
-        """The attribute of this batch."""
-        name = evaluated(self._name, batch)
-        return batch if name is None else getattr(batch, name)
-
-    def set(self, batch: Any, value: Any) -> None:
-        """Set it; a new name becomes a component where there is one value for each item."""
-        setattr(batch, evaluated(self._name, batch), value)
+    def __getattr__(cls, name: Any) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return cls(name)
 
 
-class _Maker:
-    """Makes expressions by call and by attribute: ``B('size')``, ``B.size``."""
+class NamedExpression(Expression, metaclass=_ByName):
+    """An expression with a name, itself perhaps an expression.
 
-    def __init__(self, kind: type[_Named]) -> None:
-        self._kind = kind
+    Parameters
+    ----------
+    name : str or Expression, optional
+        Of what it stands for; as an attribute of the class too, ``B.size`` for ``B('size')``.
+    mode : {'w', 'a', 'e', 'u'}
+        Whether a value that is stored replaces what is there, is appended to it, extends it or
+        updates it.
+    """
+
+    def __init__(self, name: Any = None, mode: Any = "w") -> None:
+        self._name, self._mode = name, _MODES[checked("mode", mode, tuple(_MODES))]
+
+    def _parts(self) -> Iterable[Any]:
+        return () if self._name is None else (self._name,)
+
+    def _held(self, scope: Scope) -> Any:
+        """Return its value before another is added to it."""
+        return self._value(scope)
+
+    def _assign(self, scope: Scope, value: Any) -> None:
+        held = None if self._mode == "write" else self._held(scope)
+        if held is None:
+            self._replace(scope, value)
+            return
+        adds = "update" if isinstance(held, set | dict) and self._mode == "append" else self._mode
+        if not hasattr(held, adds):
+            raise SpecError(
+                f"{self!r} holds {type(held).__name__}, which has no {adds}: begin with a list, "
+                "set or dict, or use mode='w'"
+            )
+        getattr(held, adds)(value)
+
+    def _replace(self, scope: Scope, value: Any) -> None:
+        Expression._assign(self, scope, value)
+
+
+class B(NamedExpression):
+    """``B('image')`` or ``B.image``: an attribute or component; ``B()`` is the batch itself.
+
+    Parameters
+    ----------
+    copy : bool
+        Let ``B(copy=True)`` be a deep copy of the batch.
+    """
+
+    def __init__(self, name: Any = None, mode: Any = "w", copy: bool = False) -> None:
+        super().__init__(name, mode)
+        self._copy = copy
+
+    def _value(self, scope: Scope) -> Any:
+        name, batch = evaluated(self._name, scope), _batch(self, scope)
+        if name is None:
+            return batch.deepcopy() if self._copy else batch
+        return getattr(batch, name)
+
+    def _replace(self, scope: Scope, value: Any) -> None:
+        if self._name is None:
+            raise SpecError("B() is no place to store a value: name a component")
+        setattr(_batch(self, scope), evaluated(self._name, scope), value)
+
+
+class _Elementwise(Expression):
+    """An expression with several values, whose attributes, entries and calls are those of each."""
+
+    def __getattr__(self, name: Any) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return Each(self, Attribute, name)
+
+    def __getitem__(self, key: Any) -> Any:
+        return Each(self, Entry, key)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._kind(*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self._kind(name)
+        """Call each value, once they are known."""
+        return Each(self, Called, args, kwargs)
 
 
-class Variable(_Named):
-    """``V('loss')``: a variable of the pipeline; ``mode='a'`` appends what is stored.
+class L(_Elementwise, B):
+    """``L('objects').attribute``: an attribute of each object in a component.
+
+    Subscripts, calls and chains of them work alike. A value that is stored has an entry for each.
+
+    Examples
+    --------
+    >>> from thunderlike.batches import Batch, L
+    >>> batch = Batch.from_data(data={"text": np.array(["a", "bc"], dtype=object)})
+    >>> L("text").upper().get(batch)
+    ['A', 'BC']
+    """
+
+
+class Each(_Elementwise):
+    """An attribute, entry or call of every value that an expression has."""
+
+    def __init__(self, owner: Any, kind: Any, *how: Any) -> None:
+        self._owner, self._kind, self._how = owner, kind, how
+
+    def _each(self, scope: Scope) -> list[Any]:
+        how = evaluated(self._how, scope)
+        return [self._kind(_Known(one), *how) for one in self._owner._value(scope)]
+
+    def _value(self, scope: Scope) -> Any:
+        return [one._value(scope) for one in self._each(scope)]
+
+    def _assign(self, scope: Scope, value: Any) -> None:
+        places = self._each(scope)
+        if len(value) != len(places):
+            raise SpecError(
+                f"{len(value)} values are stored in {len(places)} objects: give as many"
+            )
+        for one, own in zip(places, value, strict=True):
+            one._assign(scope, own)
+
+    def _parts(self) -> Iterable[Any]:
+        return self._owner, *self._how
+
+
+class _Known(Expression):
+    """A value that is there already."""
+
+    def __init__(self, value: Any) -> None:
+        self._known = value
+
+    def _value(self, scope: Scope) -> Any:  # noqa: ARG002
+        return self._known
+
+
+class V(NamedExpression):
+    """``V('loss')``: a variable of the pipeline, or of another one.
 
     Examples
     --------
@@ -132,43 +399,128 @@ class Variable(_Named):
     [2, 2, 1]
     """
 
-    def __init__(self, name: Any, mode: str = "w") -> None:
-        super().__init__(name)
-        self._store = {"w": "assign", "a": "append"}[checked("mode", mode, ("w", "a"))]
+    def __init__(self, name: Any = None, mode: Any = "w", *, pipeline: Any = None) -> None:
+        super().__init__(name, mode)
+        self._pipeline = pipeline
 
-    def get(self, batch: Any) -> Any:
-        """Its value now."""
-        return batch.pipeline.v(evaluated(self._name, batch))
+    def _value(self, scope: Scope) -> Any:
+        return _pipeline(self, scope).v(evaluated(self._name, scope))
 
-    def set(self, batch: Any, value: Any) -> None:
-        """Replace it, or append to it."""
-        getattr(batch.pipeline, self._store)(evaluated(self._name, batch), value)
+    def _assign(self, scope: Scope, value: Any) -> None:
+        with _pipeline(self, scope).locked():
+            super()._assign(scope, value)
+
+    def _replace(self, scope: Scope, value: Any) -> None:
+        _pipeline(self, scope).assign(evaluated(self._name, scope), value)
 
 
-class Setting(_Named):
-    """``C('size', default=3)``: an entry of the pipeline's config."""
+class C(NamedExpression):
+    """``C('size', default=3)``: an entry of the pipeline's config; ``C()`` is all of it."""
 
-    def __init__(self, name: Any, **default: Any) -> None:
-        super().__init__(name)
-        self._default = default
+    def __init__(
+        self, name: Any = None, mode: Any = "w", *, pipeline: Any = None, **default: Any
+    ) -> None:
+        super().__init__(name, mode)
+        unknown = set(default) - {"default"}
+        if unknown:
+            raise WrongType(f"C has no argument {', '.join(sorted(unknown))}: default is the one")
+        self._pipeline, self._default = pipeline, default
 
-    def get(self, batch: Any) -> Any:
-        """Its value.
+    def _value(self, scope: Scope) -> Any:
+        """Return the entry.
 
         Raises
         ------
         KeyMissing
             Where there is neither an entry nor a default.
         """
-        name, config = evaluated(self._name, batch), batch.pipeline.config
-        if name in config:
+        name, config = evaluated(self._name, scope), _pipeline(self, scope).config
+        if name is None:
+            return config
+        try:
             return config[name]
-        if "default" not in self._default:
-            raise KeyMissing(f"the pipeline's config has no {name!r}; it has {', '.join(config)}")
-        return self._default["default"]
+        except KeyError:
+            if "default" in self._default:
+                return evaluated(self._default["default"], scope)
+        raise KeyMissing(f"the pipeline's config has no {name!r}; it has {', '.join(config)}")
+
+    def _replace(self, scope: Scope, value: Any) -> None:
+        _pipeline(self, scope).config[evaluated(self._name, scope)] = value
 
 
-class F(Expression):
+class D(NamedExpression):
+    """``D('classes')``: an attribute of the dataset; ``D()`` is the dataset itself."""
+
+    def _dataset(self, scope: Scope) -> Any:
+        dataset = getattr(scope.batch, "dataset", None)
+        if dataset is None:
+            dataset = getattr(scope.pipeline, "dataset", None)
+        if dataset is None:
+            raise SpecError(f"{self!r} has no dataset: dataset >> pipeline gives it one")
+        return evaluated(dataset, scope)
+
+    def _value(self, scope: Scope) -> Any:
+        """Return the attribute.
+
+        Raises
+        ------
+        KeyMissing
+            When there is none of that name.
+        """
+        name, dataset = evaluated(self._name, scope), self._dataset(scope)
+        if name is None:
+            return dataset
+        if not hasattr(dataset, name):
+            raise KeyMissing(f"the dataset has no attribute {name!r}")
+        return getattr(dataset, name)
+
+    def _replace(self, scope: Scope, value: Any) -> None:
+        if self._name is None:
+            raise SpecError("D() is no place to store a value: name an attribute")
+        setattr(self._dataset(scope), evaluated(self._name, scope), value)
+
+
+class I(NamedExpression):  # noqa: E742
+    """``I('current')``: the number of the batch, from 1 on.
+
+    ``I('maximum')`` or ``I('total')`` is how many there will be, None where they never end;
+    ``I('ratio')`` the one divided by the other. The first letters are enough.
+
+    Examples
+    --------
+    >>> from thunderlike.batches import Dataset, I, V
+    >>> pipeline = Dataset(4).p.init_variable("seen", []).update(V("seen", mode="a"), I("ratio"))
+    >>> _ = pipeline.run(1)
+    >>> pipeline.v("seen")
+    [0.25, 0.5, 0.75, 1.0]
+    """
+
+    def __init__(self, name: Any = "current", mode: Any = "w") -> None:
+        super().__init__(name, mode)
+
+    def _value(self, scope: Scope) -> Any:
+        """Return the number.
+
+        Raises
+        ------
+        SpecError
+            For another name; for a ratio where the batches never end.
+        """
+        name = evaluated(self._name, scope)
+        number, total = _batch(self, scope).iteration, scope.batch.iterations
+        kinds = [k for k in ("current", "maximum", "total", "ratio") if name and k.startswith(name)]
+        if not kinds:
+            raise SpecError(f"I is current, maximum, total or ratio, not {name!r}")
+        if kinds[0] == "current":
+            return number
+        if kinds[0] != "ratio":
+            return total
+        if total is None or number is None:
+            raise SpecError("the ratio of batches needs their number: give n_epochs or n_iters")
+        return number / total
+
+
+class F(NamedExpression):
     """``F(function)(B.image, k=2)``: a call, each time with what its arguments are then.
 
     Examples
@@ -179,23 +531,37 @@ class F(Expression):
     array([1, 1, 2, 2])
     """
 
-    def __init__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        self._function, self._args, self._kwargs = function, args, kwargs
+    def __init__(self, function: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(function)
+        self._args, self._kwargs = args, kwargs
 
     def __call__(self, *args: Any, **kwargs: Any) -> F:
         """Give it arguments, or further ones."""
-        return F(self._function, *self._args, *args, **{**self._kwargs, **kwargs})
+        return F(self._name, *self._args, *args, **{**self._kwargs, **kwargs})
 
-    def get(self, batch: Any) -> Any:
-        """Call it."""
-        args, kwargs = evaluated((self._args, self._kwargs), batch)
-        return self._function(*args, **kwargs)
+    def _value(self, scope: Scope) -> Any:
+        function, args, kwargs = evaluated((self._name, self._args, self._kwargs), scope)
+        if not callable(function):
+            raise WrongType(f"F calls a function, and {function!r:.80} is not one")
+        return function(*args, **kwargs)
+
+    def _parts(self) -> Iterable[Any]:
+        return self._name, *self._args, *self._kwargs.values()
 
 
-class R(Expression):
+class R(NamedExpression):
     """``R('normal', 0, 1, size=3)``: a draw of numpy's generator, one for a batch.
 
     In ``P(R(...))`` it is one for each item, of the item's own random stream.
+
+    Parameters
+    ----------
+    name : str, int or sequence
+        A distribution, or what to choose from.
+    *args, **kwargs
+        Of the distribution, expressions among them.
+    seed : int, optional
+        Of its stream, instead of the batch's; draws still differ from batch to batch.
 
     Examples
     --------
@@ -207,23 +573,45 @@ class R(Expression):
     (2, True)
     """
 
-    def __init__(self, name: Any, *args: Any, **kwargs: Any) -> None:
-        self._name, self._args, self._kwargs = name, args, kwargs
+    def __init__(self, name: Any, *args: Any, seed: Any = None, **kwargs: Any) -> None:
+        super().__init__(name)
+        self._args, self._kwargs, self._seed = args, kwargs, seed
 
-    def get(self, batch: Any) -> Any:
-        """Draw from the stream of the batch."""
-        return self.draw(batch, batch.random)
+    def _is_random(self) -> bool:
+        return True
 
-    def draw(self, batch: Any, rng: np.random.Generator) -> Any:
-        """Draw from a stream; a name that is no distribution is a sequence to choose from."""
-        args, kwargs = evaluated((self._args, self._kwargs), batch)
-        if isinstance(self._name, str):
-            return getattr(rng, self._name)(*args, **kwargs)
-        return rng.choice(self._name, *args, **kwargs)
+    def _stream(self, scope: Scope) -> np.random.Generator:
+        if self._seed is not None:
+            place = scope.place or (() if scope.batch is None else scope.batch._place())
+            return generator(int(evaluated(self._seed, scope)), *place)
+        if scope.rng is not None:
+            return scope.rng
+        return np.random.default_rng() if scope.batch is None else scope.batch.random
+
+    def _value(self, scope: Scope) -> Any:
+        """Draw.
+
+        Raises
+        ------
+        SpecError
+            For an unknown distribution, or arguments that it does not take.
+        """
+        name, args, kwargs = evaluated((self._name, self._args, self._kwargs), scope)
+        rng = self._stream(scope)
+        draw = getattr(rng, name, None) if isinstance(name, str) else rng.choice
+        if not callable(draw) or (isinstance(name, str) and name.startswith("_")):
+            raise SpecError(f"numpy's generator has no distribution {name!r}")
+        args = args if isinstance(name, str) else (name, *args)
+        try:
+            return draw(*args, **kwargs)
+        except (TypeError, ValueError) as error:
+            raise SpecError(f"{self!r} cannot be drawn: {error}") from error
 
 
-class P(Expression):
+class P(NamedExpression):
     """``P(values)``: one value for each item, where an action takes one for all.
+
+    Random expressions are drawn for each item, of its own stream.
 
     Examples
     --------
@@ -233,27 +621,52 @@ class P(Expression):
     array([10, 21, 32])
     """
 
-    def __init__(self, values: Any) -> None:
-        self._values = values
-
-    def get(self, batch: Any) -> Any:
-        """An array with an entry for each item.
+    def _value(self, scope: Scope) -> Any:
+        """Return a value for each item.
 
         Raises
         ------
         SpecError
             When there are more or fewer.
         """
-        if isinstance(self._values, R):
-            from thunderlike.batches.assembling import assembled
-            from thunderlike.parallel.seeds import generator
-
-            streams = (generator(key[0], *key[1:]) for key in batch._keys())
-            return PerItem(assembled([self._values.draw(batch, rng) for rng in streams]))
-        values = evaluated(self._values, batch)
-        if len(values) != len(batch):
-            raise SpecError(f"P has {len(values)} values for {len(batch)} items: give one for each")
+        _batch(self, scope)
+        if isinstance(self._name, Expression) and self._name._is_random():
+            return PerItem(assembled([self._name._value(one) for one in scope.items()]))
+        values = evaluated(self._name, scope)
+        if isinstance(values, PerItem):
+            return values
+        if not hasattr(values, "__getitem__"):
+            values = list(values) if hasattr(values, "__iter__") else [values]
+        if len(values) != len(scope.batch):
+            raise SpecError(
+                f"P has {len(values)} values for {len(scope.batch)} items: give one for each"
+            )
         return PerItem(values)
+
+
+class PP(P):
+    """``PP(expression)``: the expression evaluated once for each item.
+
+    Examples
+    --------
+    >>> import itertools
+    >>> from thunderlike.batches import PP, Batch, F
+    >>> numbers = itertools.count()
+    >>> batch = Batch.from_data(data={"x": np.zeros(3)})
+    >>> batch.apply_parallel(np.add, PP(F(next)(numbers)), src="x").x
+    array([0., 1., 2.])
+    """
+
+    def _value(self, scope: Scope) -> Any:
+        _batch(self, scope)
+        return PerItem(assembled([evaluated(self._name, one) for one in scope.items()]))
+
+
+class W(NamedExpression):
+    """``W(V('loss'))``: an expression that an action is given as it is, not evaluated."""
+
+    def _value(self, scope: Scope) -> Any:  # noqa: ARG002
+        return self._name
 
 
 class PerItem:
@@ -266,23 +679,42 @@ class PerItem:
         return len(self.values)
 
     def __getitem__(self, position: int) -> Any:
-        return self.values[position]
+        values = self.values
+        return values.iloc[position] if hasattr(values, "iloc") else values[position]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return np.asarray(self.values, dtype=dtype)
 
 
-B = _Maker(BatchPart)
-V = Variable
-C = _Maker(Setting)
+def _batch(expression: Expression, scope: Scope) -> Any:
+    if scope.batch is None:
+        raise SpecError(f"{expression!r} needs a batch, and there is none yet")
+    return scope.batch
+
+
+def _pipeline(expression: Any, scope: Scope) -> Any:
+    own = expression._pipeline
+    pipeline = evaluated(own, scope) if own is not None else scope.pipeline
+    if pipeline is None:
+        raise SpecError(f"{expression!r} needs a pipeline, and the batch is in none")
+    return pipeline
 
 
 def evaluated(value: Any, batch: Any) -> Any:
-    """A value with every expression in it worked out, in tuples, lists and dicts too."""
+    """Return a value with every expression in it evaluated, in tuples, lists, slices and dicts too.
+
+    Parameters
+    ----------
+    batch : Batch or Scope
+        What it is evaluated for.
+    """
+    scope = Scope.of(batch)
     if isinstance(value, Expression):
-        return value.get(batch)
+        return value._value(scope)
     if type(value) in (list, tuple):
-        return type(value)(evaluated(one, batch) for one in value)
+        return type(value)(evaluated(one, scope) for one in value)
     if type(value) is dict:
-        return {name: evaluated(one, batch) for name, one in value.items()}
+        return {evaluated(k, scope): evaluated(one, scope) for k, one in value.items()}
+    if type(value) is slice:
+        return slice(*(evaluated(one, scope) for one in (value.start, value.stop, value.step)))
     return value

@@ -108,10 +108,10 @@ class DatasetIndex:
             For a label that is not there.
         """
         if isinstance(labels, slice):
-            ends = (
+            start, stop = (
                 None if end is None else self.get_pos(end) for end in (labels.start, labels.stop)
             )
-            return slice(*ends, labels.step)
+            return slice(start, stop, labels.step)
         known = self._positions()
         single = isinstance(labels, str | bytes) or not isinstance(labels, Iterable)
         if single or np.ndim(labels) == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,19 +10,59 @@ import numpy as np
 from thunderlike.errors import KeyMissing, SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from thunderlike.batches.batch import Batch
 
 __all__ = ["Components", "Item", "at", "named"]
 
 
 class Components:
-    """What a batch holds, an attribute for each component."""
+    """What a batch holds, an attribute and an entry for each component; setting one sets it there.
 
-    def __init__(self, arrays: dict[str, Any]) -> None:
-        vars(self).update(arrays)
+    Examples
+    --------
+    >>> from thunderlike.batches import Batch
+    >>> data = Batch.from_data(data={"x": np.arange(3)}).data
+    >>> data.x is data["x"], list(data)
+    (True, ['x'])
+    """
+
+    __slots__ = ("_batch",)
+
+    def __init__(self, batch: Batch) -> None:
+        object.__setattr__(self, "_batch", batch)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in self._batch.components:
+            raise AttributeError(
+                f"there is no component {name!r}; there are {self._batch.components}"
+            )
+        return getattr(self._batch, name)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._batch.components:
+            raise KeyMissing(f"there is no component {name!r}; there are {self._batch.components}")
+        return getattr(self._batch, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name]
+        setattr(self._batch, name, value)
+
+    __setitem__ = __setattr__
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._batch.components)
+
+    def __len__(self) -> int:
+        return len(self._batch.components)
+
+    def keys(self) -> tuple[str, ...]:
+        """Names of the components."""
+        return self._batch.components
 
     def __repr__(self) -> str:
-        return f"Components({', '.join(vars(self))})"
+        return f"Components({', '.join(self)})"
 
 
 class Item:
@@ -34,7 +75,7 @@ class Item:
         object.__setattr__(self, "_position", position)
 
     def __getattr__(self, name: str) -> Any:
-        if name not in (self._batch.components or ()):
+        if name.startswith("_") or name not in (self._batch.components or ()):
             raise AttributeError(
                 f"there is no component {name!r}; there are {self._batch.components}"
             )
@@ -45,6 +86,10 @@ class Item:
         if name not in (self._batch.components or ()):
             raise KeyMissing(f"there is no component {name!r}; there are {self._batch.components}")
         getattr(self._batch, name)[self._position] = value
+
+    def copied(self) -> SimpleNamespace:
+        """Return its values apart from the batch, an attribute for each component."""
+        return SimpleNamespace(**{name: getattr(self, name) for name in self._batch.components})
 
     def __repr__(self) -> str:
         return f"Item({self._batch.indices[self._position]!r}: {', '.join(self._batch.components)})"

@@ -17,10 +17,12 @@ class Made:
     def __init__(self, pipeline: Pipeline, dataset: Any, seed: int | None, stop: int) -> None:
         self._pipeline, self._dataset, self._seed, self._stop = pipeline, dataset, seed, stop
 
-    def __call__(self, cut: Cut) -> Any:
-        """The batch."""
+    def __call__(self, numbered: tuple[int, int | None, Cut]) -> Any:
+        """Return the batch of a number, of so many, and a cut."""
+        number, total, cut = numbered
         batch = self._dataset.batch_at(cut)
         batch._seed = self._seed
+        batch.iteration, batch.iterations = number, total
         return self._pipeline._execute(batch, 0, self._stop)
 
 
@@ -34,6 +36,7 @@ class Batches:
         return len(self._cuts)
 
     def __getitem__(self, number: int) -> dict[str, Any]:
-        batch = self._made(self._cuts[number])
+        position = range(len(self._cuts))[number]
+        batch = self._made((position + 1, len(self._cuts), self._cuts[position]))
         batch._load()
         return {name: getattr(batch, name) for name in batch.components or ()}

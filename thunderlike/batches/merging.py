@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.batches.cuts import Cut
+from thunderlike.batches.cuts import Cut, checked_size
 from thunderlike.batches.index import DatasetIndex
-from thunderlike.errors import SpecError
+from thunderlike.errors import KeyMissing, SpecError, WrongType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from thunderlike.batches.batch import Batch
 
-__all__ = ["concatenated", "halved", "joined"]
+__all__ = ["checked", "concatenated", "halved", "joined"]
 
 
-def joined(
-    made_of: type[Batch], parts: list[Batch], components: Iterable[str] | None, *, keep_index: bool
-) -> Any:
-    """One batch of all items, of a class, with some of the components; by default all.
+def checked(batches: Any) -> list[Batch]:
+    """Return batches as a list.
 
     Raises
     ------
     SpecError
         For no batches.
+    WrongType
+        For something else.
     """
+    from thunderlike.batches.batch import Batch
+
+    parts = list(batches) if isinstance(batches, Iterable) else [batches]
     if not parts:
         raise SpecError("there are no batches to merge: give at least one")
+    for part in parts:
+        if not isinstance(part, Batch):
+            raise WrongType(f"batches are merged, not {type(part).__name__}")
+    return parts
+
+
+def joined(
+    made_of: type[Batch], parts: list[Batch], components: Iterable[str] | None, *, keep_index: bool
+) -> Any:
+    """Return one batch of all items, of a class, with some of the components; by default all.
+
+    Raises
+    ------
+    KeyMissing
+        For a component that no batch has.
+    """
     for part in parts:
         part._load()
     made = made_of(_index(parts, keep_index=keep_index), cut=_cut(parts))
@@ -39,6 +57,9 @@ def joined(
     if names is None:
         made._raw = made_of.merge_component(None, [part._raw for part in parts])
         return made
+    for name in names:
+        if not any(name in (part.components or ()) for part in parts):
+            raise KeyMissing(f"there is no component {name!r}; there are {first.components}")
     made.components = names
     for name in names:
         values = [part._arrays.get(name) for part in parts]
@@ -57,8 +78,10 @@ def _cut(parts: list[Batch]) -> Cut:
 
 
 def halved(whole: Any, size: int | None, *, keep_index: bool) -> tuple[Any, Any]:
-    """The first `size` items, and a batch of the rest, or None."""
-    if size is None or size >= len(whole):
+    """Return the first `size` items, and a batch of the rest, or None."""
+    if size is not None and checked_size(size) and size >= len(whole):
+        size = None
+    if size is None:
         return whole, None
     first, rest = whole[:size], whole[size:]
     if not keep_index:
@@ -74,6 +97,8 @@ def concatenated(component: str | None, data: list[Any]) -> Any:
     SpecError
         When they are None in some batches and not in others.
     """
+    if data is None or not len(data):
+        raise SpecError(f"component {component!r} has no values to join: give those of each batch")
     missing = sum(values is None for values in data)
     if missing == len(data):
         return None
@@ -85,4 +110,9 @@ def concatenated(component: str | None, data: list[Any]) -> Any:
         import pandas as pd
 
         return pd.concat(data, ignore_index=True)
-    return np.concatenate(data)
+    try:
+        return np.concatenate([np.asarray(values) for values in data])
+    except ValueError as error:
+        raise SpecError(
+            f"the values of component {component!r} cannot be joined: {error}"
+        ) from error

@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
+import builtins
+import copy
+import functools
+import importlib
 import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any, Self
+
+import numpy as np
 
 from thunderlike.batches.batch import Batch
 from thunderlike.batches.calls import TARGETS
-from thunderlike.batches.cuts import cuts
+from thunderlike.batches.cuts import Cursor, checked_size, cuts
+from thunderlike.batches.expressions import B, Expression, F, Scope, evaluated
 from thunderlike.batches.making import Batches, Made
-from thunderlike.batches.steps import Call, Perhaps, Rebatch, Step, Update, rebatched
-from thunderlike.errors import EngineError, KeyMissing, SpecError
+from thunderlike.batches.steps import (
+    Call,
+    Perhaps,
+    Rebatch,
+    Repeat,
+    Step,
+    Update,
+    count,
+    probability,
+    rebatched,
+)
+from thunderlike.errors import EngineError, KeyMissing, SpecError, WrongType
 from thunderlike.parallel.maps import pmap
+from thunderlike.progress import progress
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from thunderlike.batches.expressions import Expression
-
-__all__ = ["Pipeline"]
+__all__ = ["Once", "Pipeline"]
 
 APART = 1000  # random streams of one step are numbered within this
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pipeline:
     """Actions in order; never changed, every call makes a longer one.
 
+    Its config and variables are what changes: by :meth:`set_config`, :meth:`assign` and by steps.
+
     Parameters
     ----------
-    dataset : Dataset, optional
+    dataset : Dataset or Expression, optional
         What it runs on; ``dataset >> pipeline`` gives it one later.
     config : dict, optional
         What ``C('name')`` gives.
@@ -55,66 +73,224 @@ class Pipeline:
     _steps: tuple[Any, ...] = ()
     _defaults: dict[str, Any] = field(default_factory=dict)
     _how: dict[str, Any] | None = None
-    _state: _State = field(default_factory=lambda: _State(), compare=False, repr=False)  # noqa: PLW0108  # it stands below
+    _namespaces: tuple[Any, ...] = ()
+    _before: tuple[Any, ...] = ()
+    _after: tuple[Any, ...] = ()
+    _state: _State = field(default_factory=lambda: _State(), repr=False)  # noqa: PLW0108  # it stands below
 
     # building
 
-    def __getattr__(self, name: str) -> Callable[..., Pipeline]:
-        if name.startswith("_") or not _is_action(self.dataset, name):
-            raise AttributeError(f"no batch class has an action {name!r}")
-        return lambda *args, **kwargs: self._with(Step(name, args, kwargs))
+    def __getattr__(self, name: str) -> Callable[..., Self]:
+        if not name.startswith("_"):
+            if _is_action(self.dataset, name):
+                return lambda *args, **kwargs: self._with(Step(name, args, kwargs))
+            function = self._function(name)
+            if function is not None:
+                return functools.partial(self._called, function)
+        raise AttributeError(f"no batch class has an action {name!r}, and no namespace that name")
 
-    def _with(self, *steps: Any) -> Pipeline:
+    def _called(
+        self, function: Callable[..., Any], *args: Any, save_to: Any = None, **kwargs: Any
+    ) -> Self:
+        return self._with(Call(function, args, kwargs, first=False, save_to=save_to))
+
+    def _function(self, name: str) -> Any:
+        """Return a function of a namespace, or None."""
+        for one in self._namespaces:
+            space = importlib.import_module(one) if isinstance(one, str) else one
+            if callable(getattr(space, name, None)):
+                return getattr(space, name)
+        return None
+
+    def _with(self, *steps: Any) -> Self:
         return self._changed(_steps=self._steps + steps)
 
-    def _changed(self, **changes: Any) -> Pipeline:
+    def _changed(self, **changes: Any) -> Self:
         fields = {
             name: getattr(self, name)
-            for name in ("dataset", "config", "_steps", "_defaults", "_how")
+            for name in (
+                "dataset",
+                "_steps",
+                "_defaults",
+                "_how",
+                "_namespaces",
+                "_before",
+                "_after",
+            )
         }
-        return Pipeline(**{**fields, **changes})
+        return type(self)(**{"config": copy.copy(self.config), **fields, **changes})
 
-    def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Pipeline:
-        """Call a function of each batch."""
-        return self._with(Call(function, args, kwargs))
+    def add_namespace(self, *namespaces: Any) -> Self:
+        """Let functions of modules be called as steps.
 
-    def update(self, place: Expression, value: Any) -> Pipeline:
-        """Store a value where ``V(...)`` or ``B(...)`` points."""
+        Parameters
+        ----------
+        *namespaces : module, str or object
+            A module, the name of one, or what has functions as attributes. A function of it is
+            given the arguments of the step alone; ``save_to=`` says where its result goes.
+
+        Examples
+        --------
+        >>> from thunderlike.batches import B, Dataset, V
+        >>> pipeline = Dataset(4, preloaded={"x": np.arange(4)}).p.add_namespace(np)
+        >>> pipeline = pipeline.init_variable("top").max(B.x, save_to=V("top"))
+        >>> pipeline.run(4).v("top")
+        np.int64(3)
+        """
+        names = tuple(one.__name__ if isinstance(one, ModuleType) else one for one in namespaces)
+        for name in names:
+            if isinstance(name, str):
+                try:
+                    importlib.import_module(name)
+                except ImportError as error:
+                    raise SpecError(f"namespace {name!r} cannot be imported: {error}") from error
+        return self._changed(_namespaces=self._namespaces + names)
+
+    def call(self, function: Any, *args: Any, save_to: Any = None, **kwargs: Any) -> Self:
+        """Call a function for each batch.
+
+        Parameters
+        ----------
+        function : callable or Expression
+            A batch that it returns takes the place of the one it was called for.
+        *args, **kwargs
+            Its arguments. The batch comes before them, unless ``B()`` is one of them: then it is
+            where that is.
+        save_to : Expression, ndarray, or tuple or list of them, optional
+            Where the result is stored.
+        """
+        given = any(isinstance(one, B) and one._name is None for one in (*args, *kwargs.values()))
+        return self._with(Call(function, args, kwargs, first=not given, save_to=save_to))
+
+    def print(self, *values: Any, **named: Any) -> Self:
+        """Print values for each batch; expressions are evaluated.
+
+        Examples
+        --------
+        >>> from thunderlike.batches import B, Dataset
+        >>> _ = Dataset(3).p.print("items:", B.size).run(2)
+        items: 2
+        items: 1
+        """
+        texts = (F("{}={}".format)(name, value) for name, value in named.items())
+        return self._called(builtins.print, *values, *texts)
+
+    def update(self, place: Any, value: Any = None) -> Self:
+        """Store a value where an expression such as ``V(...)`` points, or in an array."""
         return self._with(Update(place, value))
 
-    def init_variable(self, name: str, default: Any = None) -> Pipeline:
+    def init_variable(self, name: str, default: Any = None) -> Self:
         """Give the pipeline a variable; a callable default makes a new one for each run."""
         return self._changed(_defaults={**self._defaults, name: default})
 
-    def rebatch(self, batch_size: int) -> Pipeline:
-        """Cut the batches anew; the last may have fewer items."""
-        if batch_size < 1:
-            raise SpecError(f"batch_size must be at least 1, not {batch_size}")
-        return self._with(Rebatch(batch_size))
+    def rebatch(
+        self,
+        batch_size: Any,
+        merge: Callable[..., Any] | None = None,
+        components: Any = None,
+        batch_class: type[Batch] | None = None,
+    ) -> Self:
+        """Cut the batches anew; the last may have fewer items.
 
-    def __add__(self, other: Pipeline) -> Pipeline:
+        Parameters
+        ----------
+        batch_size : int or Expression
+            Items of a batch.
+        merge : callable, optional
+            Instead of the ``merge`` of the batches' class, with the same arguments.
+        components, batch_class : optional
+            As in :meth:`Batch.merge`.
+        """
+        if not isinstance(batch_size, Expression):
+            checked_size(batch_size)
+        how = {"components": components, "batch_class": batch_class}
+        return self._with(Rebatch(batch_size, merge, how))
+
+    @property
+    def before(self) -> Once:
+        """What runs once, before the first batch: ``pipeline.before.call(f).pipeline``."""
+        return Once(self, "_before")
+
+    @property
+    def after(self) -> Once:
+        """What runs once, after the last batch."""
+        return Once(self, "_after")
+
+    def __add__(self, other: Any) -> Self:
+        other = other.pipeline if isinstance(other, Once) else other
+        if not isinstance(other, Pipeline):
+            raise WrongType(f"a pipeline is joined to a pipeline, not to {type(other).__name__}")
+        config = copy.copy(self.config)
+        config.update(other.config)
         return self._changed(
-            dataset=self.dataset or other.dataset,
-            config={**self.config, **other.config},
+            dataset=self.dataset if self.dataset is not None else other.dataset,
+            config=config,
             _steps=self._steps + other._steps,
             _defaults={**self._defaults, **other._defaults},
+            _how=self._how or other._how,
+            _namespaces=self._namespaces + other._namespaces,
+            _before=self._before + other._before,
+            _after=self._after + other._after,
         )
 
-    def __mul__(self, times: int) -> Pipeline:
-        if times < 0:
-            raise SpecError(f"a pipeline runs 0 times or more, not {times}")
-        return self._changed(_steps=self._steps * times)
+    def __mul__(self, times: Any) -> Self:
+        if isinstance(times, Expression):
+            return self._changed(_steps=(Repeat(self._steps, times),))
+        return self._changed(_steps=self._steps * count(times))
 
-    def __matmul__(self, odds: float) -> Pipeline:
-        if not 0 <= odds <= 1:
-            raise SpecError(f"a probability lies in 0 .. 1, not {odds}")
+    def __matmul__(self, odds: Any) -> Self:
+        if not isinstance(odds, Expression):
+            probability(odds)
         return self._changed(_steps=(Perhaps(self._steps, odds),))
 
-    def __lshift__(self, dataset: Any) -> Pipeline:
-        return self._changed(dataset=dataset)
+    def __lshift__(self, given: Any) -> Self:
+        if isinstance(given, Mapping):
+            return self._changed().set_config(given)
+        return self._changed(dataset=given)
 
-    def __rrshift__(self, dataset: Any) -> Pipeline:
-        return self._changed(dataset=dataset)
+    __rrshift__ = __lshift__
+
+    # config
+
+    def set_config(self, config: Mapping[str, Any], clear: bool = False) -> Self:
+        """Change entries of the config, of this pipeline and of nothing made from it before.
+
+        Parameters
+        ----------
+        clear : bool
+            Forget all other entries.
+        """
+        if clear:
+            self.config.clear()
+        self.config.update(config)
+        return self
+
+    @property
+    def index(self) -> Any:
+        """Index of the dataset."""
+        return self._source().index
+
+    @property
+    def indices(self) -> Any:
+        """Labels of the dataset."""
+        return self._source().indices
+
+    def _source(self) -> Any:
+        """Return the dataset.
+
+        Raises
+        ------
+        EngineError
+            When there is none.
+        WrongType
+            For something else.
+        """
+        found = evaluated(self.dataset, Scope(pipeline=self))
+        if found is None:
+            raise EngineError("the pipeline has no dataset: dataset >> pipeline gives it one")
+        if not hasattr(found, "batch_at"):
+            raise WrongType(f"a pipeline runs on a Dataset, not on {type(found).__name__}")
+        return found
 
     # variables
 
@@ -152,7 +328,33 @@ class Pipeline:
         if name not in self._defaults:
             raise KeyMissing(f"no variable {name!r}: call init_variable({name!r}, default) first")
         default = self._defaults[name]
+        if isinstance(default, Expression):
+            return evaluated(default, Scope(pipeline=self))
+        if isinstance(default, list | dict | set):
+            return copy.copy(default)
         return default() if callable(default) else default
+
+    def locked(self, name: str | None = None) -> AbstractContextManager[Any]:
+        """Keep others out, within a ``with`` block: of the variables, or of a lock of that name."""
+        return self._state.lock if name is None else self._state.named_lock(name)
+
+    def reset(self, *what: Any) -> None:
+        """Begin again.
+
+        Parameters
+        ----------
+        *what : {'iter', 'variables', 'all'}
+            The batches of :meth:`next_batch`, by default; or the variables; or both.
+        """
+        names = what[0] if len(what) == 1 and isinstance(what[0], list | tuple) else what
+        known = {"iter": "iter", True: "iter", "vars": "variables", "variables": "variables"}
+        chosen = {"all" if one == "all" else known.get(one) for one in names or ("iter",) if one}
+        if None in chosen:
+            raise SpecError(f"reset takes 'iter', 'variables' or 'all', not {what!r:.80}")
+        if chosen & {"iter", "all"}:
+            self._state.key = self._state.batches = None
+        if chosen & {"variables", "all"}:
+            self._state.variables.clear()
 
     # running
 
@@ -168,11 +370,15 @@ class Pipeline:
             batch._pipeline = self
         return batch
 
+    def create_batch(self, index: Any, *, pos: bool = False) -> Any:
+        """Run all steps on the batch of some labels, or positions."""
+        return self.execute_for(self._source().create_batch(index, pos=pos))
+
     def gen_batch(
         self,
-        batch_size: int,
+        batch_size: Any = None,
         *,
-        shuffle: bool | int = False,
+        shuffle: Any = False,
         seed: int | None = None,
         n_iters: int | None = None,
         n_epochs: int | None = None,
@@ -182,13 +388,15 @@ class Pipeline:
         target: str = "threads",
         on_error: str = "raise",
         ignore_exceptions: bool = False,
+        notifier: Any = None,
     ) -> Iterator[Any]:
         """Batches on which all steps have run.
 
         Parameters
         ----------
         batch_size, shuffle, n_iters, n_epochs, drop_last, wrap
-            As in :func:`~thunderlike.batches.cuts.cuts`; one epoch by default.
+            As in :func:`~thunderlike.batches.cuts.cuts`; one epoch by default. Without a size, all
+            arguments are those of ``run(..., lazy=True)``.
         seed : int, optional
             Of all random streams; the seed of `shuffle` by default, else a new one each time.
         prefetch : int
@@ -197,48 +405,105 @@ class Pipeline:
             Who makes them.
         on_error : {'raise', 'skip'}
             Raise at the place of the batch that failed, or leave it out.
+        notifier : bool or callable, optional
+            True shows a progress bar; a function is called with each batch.
 
         Raises
         ------
         EngineError
             Without a dataset.
         """
-        if self.dataset is None:
-            raise EngineError("the pipeline has no dataset: dataset >> pipeline gives it one")
-        if target not in TARGETS:
-            raise SpecError(f"target is one of {', '.join(TARGETS)}, not {target!r}")
+        if batch_size is None:
+            return self.gen_batch(**self._remembered())
+        how = {
+            "shuffle": shuffle,
+            "seed": seed,
+            "n_iters": n_iters,
+            "n_epochs": n_epochs,
+            "drop_last": drop_last,
+            "wrap": wrap,
+            "prefetch": prefetch,
+            "target": target,
+            "on_error": "skip" if ignore_exceptions else on_error,
+            "notifier": notifier,
+        }
         if n_iters is None and n_epochs is None:
-            n_epochs = 1
-        ends = {"n_iters": n_iters, "n_epochs": n_epochs, "drop_last": drop_last, "wrap": wrap}
-        found = cuts(len(self.dataset), batch_size, shuffle=shuffle, **ends)  # type: ignore[arg-type]
-        seed = seed if seed is not None else _seed_of(shuffle)
-        stop = next(
-            (k for k, s in enumerate(self._steps) if isinstance(s, Rebatch)), len(self._steps)
-        )
+            how["n_epochs"] = 1
+        return self._generated(batch_size, **how)
+
+    def _remembered(self) -> dict[str, Any]:
+        if self._how is None:
+            raise EngineError("give a batch_size, here or in run(..., lazy=True) before")
+        how = {name: value for name, value in self._how.items() if value is not None}
+        if not isinstance(how.get("batch_size"), int | np.integer | Expression):
+            raise EngineError("give a batch_size: the lazy run has none")
+        return how
+
+    def _generated(self, batch_size: Any, **how: Any) -> Iterator[Any]:
+        """Yield batches; without n_iters and n_epochs they never end."""
+        scope = Scope(pipeline=self)
+        dataset = self._source()
+        size = checked_size(evaluated(batch_size, scope))
+        how = {name: evaluated(value, scope) for name, value in how.items()}
+        target, prefetch = how.pop("target", "threads"), how.pop("prefetch", 0)
+        if not isinstance(target, str) or target not in TARGETS:
+            raise SpecError(f"target is one of {', '.join(TARGETS)}, not {target!r:.80}")
+        prefetch = count(int(prefetch) if isinstance(prefetch, bool) else prefetch)
+        seed, on_error = how.pop("seed", None), how.pop("on_error", "raise")
+        if how.pop("ignore_exceptions", False):
+            on_error = "skip"
+        notifier = _notified(how.pop("notifier", None))
+        try:
+            cursor = Cursor(len(dataset), **how)
+        except TypeError as error:
+            raise WrongType(f"gen_batch: {error}".replace("Cursor.__init__()", "it")) from error
+        total = cursor.total(size)
+        seed = seed if seed is not None else _seed_of(how.get("shuffle", False))
+        stop = self._next_rebatch(0)
+        found = ((k, total, cut) for k, cut in enumerate(cursor.batches(size), start=1))
         batches = pmap(
-            Made(self, self.dataset, seed, stop),
+            Made(self, dataset, seed, stop),
             found,
             backend=TARGETS[target] if prefetch else "serial",
             workers=prefetch + 1,
             window=prefetch + 1,
-            on_error="skip" if ignore_exceptions else on_error,
+            on_error=on_error,
             progress="batches",
         )
-        return self._after(batches, stop)
+        return self._watched(self._continued(batches, stop), dataset, notifier)
 
-    def _after(self, batches: Iterator[Any], stop: int) -> Iterator[Any]:
-        """Steps from a rebatch on."""
+    def _watched(self, batches: Iterator[Any], dataset: Any, notifier: Any) -> Iterator[Any]:
+        """Run what runs once, and tell who wants to know."""
+        scope = Scope(pipeline=self)
+        for step in self._before:
+            step.run(scope)
+        shown, told = notifier
+        with shown():
+            for batch in batches:
+                batch._pipeline, batch._dataset = self, dataset
+                told(batch)
+                yield batch
+        for step in self._after:
+            step.run(scope)
+
+    def _next_rebatch(self, first: int) -> int:
+        return next(
+            (k for k, s in enumerate(self._steps) if k >= first and isinstance(s, Rebatch)),
+            len(self._steps),
+        )
+
+    def _continued(self, batches: Iterator[Any], stop: int) -> Iterator[Any]:
+        """Run the steps from a rebatch on."""
         if stop == len(self._steps):
-            return self._owned(batches)
-        following = (k for k, s in enumerate(self._steps) if isinstance(s, Rebatch) and k > stop)
-        end = next(following, len(self._steps))
-        cut = rebatched(batches, self._steps[stop].size)
-        return self._after((self._execute(batch, stop + 1, end) for batch in cut), end)
+            return batches
+        end, step = self._next_rebatch(stop + 1), self._steps[stop]
+        size = checked_size(evaluated(step.size, Scope(pipeline=self)))
+        cut = rebatched(batches, size, step)
+        return self._continued((self._numbered(b, k, stop, end) for k, b in enumerate(cut, 1)), end)
 
-    def _owned(self, batches: Iterator[Any]) -> Iterator[Any]:
-        for batch in batches:
-            batch._pipeline, batch._dataset = self, self.dataset
-            yield batch
+    def _numbered(self, batch: Any, number: int, stop: int, end: int) -> Any:
+        batch.iteration, batch.iterations = number, None
+        return self._execute(batch, stop + 1, end)
 
     def sequence(
         self,
@@ -269,25 +534,34 @@ class Pipeline:
         >>> len(batches), batches[2]
         (3, {'x': array([4])})
         """
-        if self.dataset is None:
-            raise EngineError("the pipeline has no dataset: dataset >> pipeline gives it one")
+        dataset = self._source()
         if any(isinstance(step, Rebatch) for step in self._steps):
             raise SpecError("batches that are cut anew have no numbers: leave out rebatch")
         found = cuts(
-            len(self.dataset), batch_size, shuffle=shuffle, n_epochs=n_epochs, drop_last=drop_last
+            len(dataset), batch_size, shuffle=shuffle, n_epochs=n_epochs, drop_last=drop_last
         )
         seed = seed if seed is not None else _seed_of(shuffle)
-        return Batches(Made(self, self.dataset, seed, len(self._steps)), list(found))
+        return Batches(Made(self, dataset, seed, len(self._steps)), list(found))
 
-    def next_batch(self, batch_size: int, **how: Any) -> Any:
-        """The next of batches that never end."""
-        key = (batch_size, tuple(sorted(how.items())))
-        if self._state.key != key:
-            endless = {} if "n_epochs" in how else {"n_iters": how.pop("n_iters", 2**62)}
-            self._state.key, self._state.batches = key, self.gen_batch(batch_size, **endless, **how)
+    def next_batch(self, batch_size: Any = None, **how: Any) -> Any:
+        """Return the next batch; they never end unless `n_epochs` or `n_iters` says so.
+
+        Without a size, all arguments are those of ``run(..., lazy=True)``.
+
+        Raises
+        ------
+        StopIteration
+            When they are over; :meth:`reset` begins again.
+        """
+        if batch_size is None:
+            how = {**self._remembered(), **how}
+            batch_size = how.pop("batch_size")
+        key = (batch_size, how)
+        if self._state.batches is None or not _same(self._state.key, key):
+            self._state.key, self._state.batches = key, self._generated(batch_size, **how)
         return next(self._state.batches)
 
-    def run(self, batch_size: int | None = None, *, lazy: bool = False, **how: Any) -> Pipeline:
+    def run(self, batch_size: Any = None, *, lazy: bool = False, **how: Any) -> Self:
         """Run on all batches, for what the steps do; or, lazily, remember how for ``run()``.
 
         Raises
@@ -300,16 +574,63 @@ class Pipeline:
         if batch_size is None:
             if self._how is None:
                 raise EngineError("run() needs a batch_size, here or in run(..., lazy=True) before")
-            return self._run(**{**self._how, **how})
+            how = {**self._how, **how}
+            batch_size = how.pop("batch_size")
         return self._run(batch_size, **how)
 
-    def _run(self, batch_size: int, **how: Any) -> Pipeline:
-        if "n_epochs" in how and how["n_epochs"] is None and how.get("n_iters") is None:
+    def _run(self, batch_size: Any, **how: Any) -> Self:
+        endless = "n_epochs" in how and how["n_epochs"] is None and how.get("n_iters") is None
+        if endless:
             warnings.warn("without n_epochs and n_iters the pipeline never stops", stacklevel=3)
-            how["n_iters"] = 2**62
-        for _ in self.gen_batch(batch_size, **how):
+        for _ in (self._generated if endless else self.gen_batch)(batch_size, **how):
             pass
         return self
+
+
+class Once:
+    """Steps of a pipeline that run once, before or after all batches.
+
+    Each call makes a longer pipeline, which is :attr:`pipeline`.
+
+    Examples
+    --------
+    >>> from thunderlike.batches import Dataset, V
+    >>> pipeline = Dataset(4).p.init_variable("seen", []).before.update(V("seen"), [0]).pipeline
+    >>> pipeline.call(lambda batch: pipeline).run(2).v("seen")
+    [0]
+    """
+
+    def __init__(self, pipeline: Pipeline, kind: str) -> None:
+        self.pipeline, self._kind = pipeline, kind
+
+    def _with(self, step: Any) -> Once:
+        steps = (*getattr(self.pipeline, self._kind), step)
+        return Once(self.pipeline._changed(**{self._kind: steps}), self._kind)
+
+    def __getattr__(self, name: str) -> Callable[..., Once]:
+        function = None if name.startswith("_") else self.pipeline._function(name)
+        if function is None:
+            raise AttributeError(f"no namespace has a function {name!r}: add_namespace adds one")
+        return functools.partial(self.call, function)
+
+    def call(self, function: Any, *args: Any, save_to: Any = None, **kwargs: Any) -> Once:
+        """Call a function; `save_to` is where its result is stored."""
+        return self._with(Call(function, args, kwargs, first=False, save_to=save_to))
+
+    def update(self, place: Any, value: Any = None) -> Once:
+        """Store a value."""
+        return self._with(Update(place, value))
+
+    def init_variable(self, name: str, default: Any = None) -> Once:
+        """Give the pipeline a variable."""
+        return Once(self.pipeline.init_variable(name, default), self._kind)
+
+    def add_namespace(self, *namespaces: Any) -> Once:
+        """Let functions of modules be called."""
+        return Once(self.pipeline.add_namespace(*namespaces), self._kind)
+
+    def __add__(self, other: Any) -> Pipeline:
+        return self.pipeline + other
 
 
 class _State:
@@ -318,8 +639,14 @@ class _State:
     def __init__(self) -> None:
         self.lock = RLock()
         self.variables: dict[str, Any] = {}
+        self.locks: dict[str, Any] = {}
         self.key: Any = None
         self.batches: Any = None
+
+    def named_lock(self, name: str) -> Any:
+        """Return the lock of a name, the same each time."""
+        with self.lock:
+            return self.locks.setdefault(name, RLock())
 
     def __getstate__(self) -> dict[str, Any]:
         return {"variables": self.variables}
@@ -329,15 +656,38 @@ class _State:
         self.variables = state["variables"]
 
 
-def _seed_of(shuffle: bool | int) -> int:
-    import numpy as np
+def _seed_of(shuffle: Any) -> int:
+    if isinstance(shuffle, int | np.integer) and not isinstance(shuffle, bool):
+        return int(shuffle)
+    return int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
 
-    return int(np.random.SeedSequence().entropy if isinstance(shuffle, bool) else shuffle)  # type: ignore[arg-type]
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two calls ask for the same batches."""
+    if one is None or set(one[1]) != set(other[1]):
+        return False
+    pairs = [(one[0], other[0]), *((one[1][name], other[1][name]) for name in one[1])]
+    plain = (bool, int, float, str, np.integer, type(None))
+    return all(
+        a == b if isinstance(a, plain) and isinstance(b, plain) else a is b for a, b in pairs
+    )
+
+
+def _notified(notifier: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    """Return what shows progress, and what is called with each batch."""
+    if isinstance(notifier, dict):
+        notifier = notifier.get("bar")
+    if callable(notifier):
+        return nullcontext, notifier
+    if notifier is None or isinstance(notifier, bool | str):
+        return (progress if notifier else nullcontext), lambda _: None
+    raise WrongType(f"notifier is a bool or a function of the batch, not {notifier!r:.80}")
 
 
 def _is_action(dataset: Any, name: str) -> bool:
     """Tell if it is an action of the dataset's batches; without one, of any batch class."""
-    classes = [dataset.batch_class] if dataset is not None else _family(Batch)
+    known = getattr(dataset, "batch_class", None) if not isinstance(dataset, Expression) else None
+    classes = _family(Batch) if known is None else [known]
     return any(hasattr(getattr(one, name, None), "is_action") for one in classes)
 
 

@@ -9,12 +9,15 @@ import numpy as np
 from thunderlike.batches.assembling import Collected, assembled
 from thunderlike.batches.chunks import Failed, Listed
 from thunderlike.batches.expressions import PerItem
+from thunderlike.batches.items import Item
 from thunderlike.batches.work import accepted, arguments
-from thunderlike.errors import SpecError
+from thunderlike.errors import SpecError, WrongType
 
 if TYPE_CHECKING:
     from thunderlike.batches.batch import Batch
     from thunderlike.batches.calls import Call
+
+ELSEWHERE = ("mpc", "m", "spark", "s")  # targets in other processes
 
 __all__ = ["Own", "Round", "columns", "names", "pairs"]
 
@@ -23,26 +26,50 @@ class Round:
     """One source and its destination, with the results."""
 
     def __init__(
-        self, batch: Batch, src: Any, dst: Any, init: Any, chosen: Any, keys: list[Any]
+        self,
+        batch: Batch,
+        src: Any,
+        dst: Any,
+        init: Any,
+        chosen: Any,
+        keys: list[Any],
+        told: dict[str, Any],
     ) -> None:
         self.batch, self.src = batch, src
         self.dst = dst if dst is not None else src
-        self._spread = not (init is None or (isinstance(init, str) and init == "data"))
-        self._items = self._from(init) if self._spread else self._sources()
+        self._in_place = dst is None or (isinstance(dst, str | tuple | list) and _equal(dst, src))
+        self._spread = not (init is None or init is False or _equal(init, "data"))
+        self._views = not self._spread and src is None and batch.components is not None
+        self._items = self._from(init, told) if self._spread else self._sources(told["target"])
         self._keys = keys
         self._positions = np.arange(len(self._items)) if chosen is None else np.flatnonzero(chosen)
         self._all = chosen is None
         self._found: Any = None
         self._failed: list[Failed] = []
 
-    def _sources(self) -> Any:
+    @property
+    def replaces_data(self) -> bool:
+        """Whether results replace the data of a batch without components."""
+        return (
+            not self._spread
+            and self.src is None
+            and self.dst is None
+            and self.batch.components is None
+        )
+
+    def _sources(self, target: str) -> Any:
+        if self.src is None:
+            self.batch._load()
+            return self._whole_items(target)
         if isinstance(self.src, str):
             return _component(self.batch, self.src)
-        if isinstance(self.src, tuple):
+        if isinstance(self.src, tuple) and all(isinstance(name, str) for name in self.src):
             return list(zip(*(_component(self.batch, name) for name in self.src), strict=True))
-        items = self.batch.data if self.src is None else self.src
-        if items is None or (self.src is None and self.batch.components is not None):
-            raise SpecError("say what to work on: give src, a component, or init")
+        items = self.src
+        if not hasattr(items, "__getitem__") or isinstance(items, dict):
+            raise WrongType(
+                f"src is a component, a tuple or list of some, or an array: {items!r:.80}"
+            )
         if len(items) != len(self.batch):
             raise SpecError(
                 f"src has {len(items)} entries for {len(self.batch)} items: give one for each"
@@ -50,14 +77,39 @@ class Round:
         self.dst = None if self.dst is self.src else self.dst
         return items
 
-    def _from(self, init: Any) -> Any:
+    def _whole_items(self, target: str) -> Any:
+        """Return the items of the batch itself."""
+        if self.batch.components is None:
+            if self.batch.data is None:
+                raise SpecError("the batch has no data to work on: load it, or give src or init")
+            if len(self.batch.data) != len(self.batch):
+                raise SpecError(
+                    f"the data has {len(self.batch.data)} entries for {len(self.batch)} items: "
+                    "give src or init"
+                )
+            return self.batch.data
+        if target in ELSEWHERE:
+            if self.dst is None:
+                raise SpecError(
+                    f"target {target!r} works on copies of the items, which cannot be changed in "
+                    "place: give src or dst"
+                )
+            return [item.copied() for item in self.batch]
+        return list(self.batch)
+
+    def _from(self, init: Any, told: dict[str, Any]) -> Any:
+        if isinstance(init, str) and not hasattr(self.batch, init):
+            raise SpecError(
+                f"init={init!r} is no attribute or method of {type(self.batch).__name__}"
+            )
         found = getattr(self.batch, init) if isinstance(init, str) else init
-        found = (
-            found(**accepted(found, {"src": self.src, "dst": self.dst}))
-            if callable(found)
-            else found
-        )
-        return found if hasattr(found, "__getitem__") else list(found)
+        if callable(found):
+            found = found(**accepted(found, {**told, "src": self.src, "dst": self.dst}))
+        if hasattr(found, "__getitem__") and not isinstance(found, dict):
+            return found
+        if not hasattr(found, "__iter__"):
+            raise WrongType(f"init gives the items as a sequence, not {found!r:.80}")
+        return list(found)
 
     def run(self, call: Call, post: Any, own: Own) -> Round:
         """Call it for the items that are chosen."""
@@ -69,7 +121,8 @@ class Round:
         if not self._all:
             items = [items[k] for k in self._positions]
             keys = [keys[k] for k in self._positions] if keys else []
-        single = post == "_assemble" and self._all and len(self.names()) == 1
+        single = post == "_assemble" and self._all
+        single = single and (len(self.names()) == 1 or self.replaces_data)
         single = single and not isinstance(self.dst, tuple | list)
         self._found = Collected(len(items)) if single else Listed()
         labels = self.batch.indices.tolist()
@@ -92,23 +145,34 @@ class Round:
             self._found if isinstance(self._found, dict) else dict(enumerate(self._found.whole()))
         )
         placed = {int(self._positions[k]): value for k, value in listed.items()}
-        return [placed[k] if k in placed else self._as_it_was(k) for k in range(len(self._items))]
+        example = next(iter(placed.values()), None)
+        return [
+            placed[k] if k in placed else self._left_out(k, example)
+            for k in range(len(self._items))
+        ]
 
-    def _as_it_was(self, position: int) -> Any:
-        """An item that is not changed: of the source where results go back there, else of dst."""
-        if self.dst == self.src:
-            return self._items[position]
+    def _left_out(self, position: int, example: Any) -> Any:
+        """Return an item that is not changed: what is in `dst`, else the source."""
+        if self._views and self.dst is None:
+            return None
         names, held = self.names(), self.batch.components or ()
-        if not names or any(n not in held or getattr(self.batch, n) is None for n in names):
+        several = isinstance(self.dst, tuple | list)
+        if names and all(n in held and getattr(self.batch, n) is not None for n in names):
+            values = tuple(_entry(getattr(self.batch, name), position) for name in names)
+            return values if several else values[0]
+        source = None if self._spread or self._views else _entry(self._items, position)
+        if source is None or not (self._in_place or _alike(source, example)):
             raise SpecError(
-                f"{self.dst!r} has no values for the items that p leaves out: give it some first"
+                f"{self.dst!r} has no values for the items that p leaves out, and their source "
+                "does not fit it: give it some first"
             )
-        values = tuple(getattr(self.batch, name)[position] for name in names)
-        return values if isinstance(self.dst, tuple | list) else values[0]
+        return source
 
     def arrays(self) -> list[Any]:
-        """An array for each destination."""
-        if not self.names():
+        """Return an array for each destination."""
+        if self._views and not self.names():
+            return self._changed_in_place()
+        if not self.names() and not self.replaces_data:
             raise SpecError("say where results go: give dst, or post=False to have them returned")
         if isinstance(self._found, Collected) and not self._failed:
             return [self._found.whole()]
@@ -117,6 +181,16 @@ class Round:
             blank = (None,) * len(self.names())
             results = [blank if k in failed else value for k, value in enumerate(results)]
         return columns(results, self.dst, skip=failed)
+
+    def _changed_in_place(self) -> list[Any]:
+        """Check that a function of whole items returned nothing but those."""
+        for value in self.results_or_none():
+            if not (value is None or isinstance(value, Item)):
+                raise SpecError(
+                    f"a function of items returned {type(value).__name__}: say with dst where "
+                    "results go, or change the items and return nothing"
+                )
+        return []
 
     def results_or_none(self) -> list[Any]:
         """Results, None for items that failed."""
@@ -148,9 +222,36 @@ class Own:
         return found
 
 
+def _equal(value: Any, other: Any) -> bool:
+    plain = isinstance(value, str | tuple | list) and isinstance(other, str | tuple | list)
+    if not plain or type(value) is not type(other):
+        return False
+    try:
+        return bool(value == other)
+    except ValueError:  # arrays among them
+        return value is other
+
+
+def _entry(values: Any, position: int) -> Any:
+    return values.iloc[position] if hasattr(values, "iloc") else values[position]
+
+
+def _alike(value: Any, other: Any) -> bool:
+    """Whether two results fit into the same destinations: of one shape, or as many of one shape."""
+    if other is None:
+        return not isinstance(value, tuple)
+    if isinstance(value, tuple | list) and isinstance(other, tuple | list):
+        return len(value) == len(other) and all(map(_alike, value, other))
+    return not isinstance(value, tuple) and np.shape(value) == np.shape(other)
+
+
 def pairs(src: Any, dst: Any) -> list[tuple[Any, Any]]:
     """Sources and destinations, done one after the other."""
-    if not isinstance(src, list):
+    for where in dst if isinstance(dst, tuple | list) else [dst]:
+        inner = where if isinstance(where, tuple | list) else [where]
+        if not all(one is None or isinstance(one, str) for one in inner):
+            raise WrongType(f"dst is the name of a component, or several, not {dst!r:.80}")
+    if not (isinstance(src, list) and all(isinstance(one, str | tuple) for one in src)):
         return [(src, dst)]
     if dst is None:
         return [(one, None) for one in src]

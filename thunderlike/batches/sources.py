@@ -9,12 +9,14 @@ import numpy as np
 
 from thunderlike.batches.batch import Batch
 from thunderlike.batches.cuts import Cut
-from thunderlike.batches.index import DatasetIndex
 from thunderlike.data.base import Collection
 from thunderlike.datasets.base import Reader
 from thunderlike.errors import SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from thunderlike.batches.index import DatasetIndex
     from thunderlike.batches.pipeline import Pipeline
     from thunderlike.engines.base import Array, Records
 
@@ -46,13 +48,13 @@ class Rows:
         return self._records.take(wanted).collect()[order]
 
 
-def opened(index: Any) -> tuple[DatasetIndex, Any]:
-    """Labels, and the data that comes with them: of a collection or a reader, or none."""
+def opened(index: Any, build: Callable[[Any], DatasetIndex]) -> tuple[DatasetIndex, Any]:
+    """Return labels, and the data that comes with them: of a collection or a reader, or none."""
     if isinstance(index, Collection):
-        return DatasetIndex(index.count()), {component_of(index): Rows(index._records)}
+        return build(index.count()), {component_of(index): Rows(index._records)}
     if isinstance(index, Reader):
-        return DatasetIndex(list(index.keys())), index
-    return index if isinstance(index, DatasetIndex) else DatasetIndex(index), None
+        return build(list(index.keys())), index
+    return build(index), None
 
 
 def component_of(collection: Any) -> str:
