@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from thunderlike.batches import Batch, Dataset, P, action, apply_parallel, chunks
-from thunderlike.errors import BatchError, SpecError
+from thunderlike.errors import BatchError, SpecError, WrongType
 
 LOCAL = ["for", "threads", "mpc"]
 TARGETS = [*LOCAL, pytest.param("spark", marks=pytest.mark.spark)]
@@ -406,3 +406,165 @@ def test_coroutines_run_together_also_within_a_running_loop(batch):
 def test_no_thread_is_left_by_a_call_that_is_over(batch):
     for _ in range(5):
         batch.apply_parallel(double, src="a", target="threads", timeout=30)
+
+
+# defaults, whole items, and arguments by position
+
+
+class Defaults(Batch):
+    apply_defaults = {"target": "for", "post": "_assemble", "src": "a", "dst": "out"}  # noqa: RUF012
+
+    @apply_parallel
+    def halve(self, a):
+        return a / 2
+
+
+def test_defaults_of_a_class_say_where_results_come_from_and_go():
+    batch = Defaults.from_data(data={"a": np.arange(4.0)})
+    batch.apply_parallel(double)
+    assert (batch.a.tolist(), batch.out.tolist()) == ([0, 1, 2, 3], [0, 2, 4, 6])
+    assert batch.halve().out.tolist() == [0, 0.5, 1, 1.5]
+    assert batch.apply_parallel(double, src="out", dst="a").a.tolist() == [0, 1, 2, 3]
+    assert batch.to_array("a", dtype=int).a.dtype == int
+
+
+def test_without_a_source_a_function_takes_whole_items(batch):
+    def lower(item):
+        item.a[...] = item.a - item.b
+
+    assert batch.apply_parallel(lower) is batch
+    np.testing.assert_array_equal(batch.a, A - 1)
+    batch.apply_parallel(lambda item: item.a.sum() + item.b.sum(), dst="total", target="threads")
+    np.testing.assert_array_equal(batch.total, A.sum(axis=1))
+    chosen = [1, 0, 0, 0, 0, 1]
+    batch.apply_parallel(lower, p=chosen)
+    np.testing.assert_array_equal(batch.a[:, 0], A[:, 0] - 1 - np.array(chosen))
+    with pytest.raises(SpecError, match="say with dst"):
+        batch.apply_parallel(lambda item: item.a)
+    with pytest.raises(SpecError, match="cannot be changed in place"):
+        batch.apply_parallel(lower, target="mpc")
+    found = batch.apply_parallel(lambda item: item.b.sum(), dst="ones", target="mpc").ones
+    assert found.tolist() == [2] * 6
+
+
+def test_a_static_method_is_applied_to_some_items():
+    class Mine(Batch):
+        components = ("x",)
+
+        @staticmethod
+        def mark(item):
+            item.x = -1
+            return item
+
+    batch = Mine(400, preloaded=(np.zeros(400),))
+    batch.random_seed = 1
+    batch.apply_parallel(Mine.mark, p=0.5)
+    assert 150 < -batch.x.sum() < 250
+
+
+def test_data_without_components_is_replaced():
+    batch = Batch.from_data(data=np.arange(4.0))
+    assert batch.apply_parallel(double).data.tolist() == [0, 2, 4, 6]
+    assert batch.apply_parallel(double, p=[1, 0, 0, 1]).data.tolist() == [0, 2, 4, 12]
+    with pytest.raises(SpecError, match="no data to work on"):
+        Batch(3).apply_parallel(double)
+
+
+def test_init_and_post_are_given_what_they_take(batch):
+    seen = []
+
+    def init(src, dst, p, target, scale):
+        seen.append((src, dst, p, target, scale))
+        return np.arange(6)
+
+    batch.apply_parallel(lambda x, scale: x * scale, init=init, dst="o", scale=10)
+    assert seen == [(None, "o", None, "threads", 10)]
+    assert batch.o.tolist() == [0, 10, 20, 30, 40, 50]
+    found = batch.apply_parallel(
+        double, src="o", post=lambda results, src, dst, k=0: (len(results), src, dst)
+    )
+    assert found == (6, "o", "o")
+    assert batch.apply_parallel(lambda: 3, init=batch.run_once(1, k=2), post=False) == [3]
+
+
+def test_arguments_of_the_call_by_position_are_refused(batch):
+    tolerant = lambda x, *args, **kwargs: (x, args)  # noqa: E731
+    for args in ((None, None, "a", "o"), ("indices", "_assemble", ("a", "b")), (None, None, "a")):
+        with pytest.raises(TypeError, match="by name"):
+            batch.apply_parallel(tolerant, *args, src="a")
+    assert batch.apply_parallel(np.clip, 1, 2, src="a").a.max() == 2
+
+
+def test_items_that_p_leaves_out_are_what_their_source_is_in_a_new_component(batch):
+    chosen = [1, 0, 1, 0, 0, 1]
+    batch.apply_parallel(
+        lambda ab: (ab[0] + 1, ab[1] + 2), src=("a", "b"), dst=("p", "q"), p=chosen
+    )
+    np.testing.assert_array_equal(batch.p, A + np.array(chosen)[:, None])
+    np.testing.assert_array_equal(batch.q, 1 + 2 * np.array(chosen)[:, None] * np.ones((6, 2)))
+    for wrong in (
+        {"src": "a", "dst": ("r", "s"), "func": lambda x: (x, x)},
+        {"src": ("a", "b"), "dst": "r", "func": lambda ab: ab[0]},
+        {"init": "indices", "dst": "r", "func": double},
+    ):
+        with pytest.raises(SpecError, match="give it some first"):
+            batch.apply_parallel(p=chosen, **wrong)
+
+
+def test_results_are_assembled_as_a_class_that_overrides_it_asks():
+    class Two(Batch):
+        components = ("c1", "c2")
+
+        def _assemble(self, results, **kwargs):
+            return super()._assemble([r * 10 for r in results], **kwargs)
+
+    batch = Two(2, preloaded=(np.ones(2), np.ones(2)))
+    assert batch.apply_parallel(double, src="c1", dst="c2").c2.tolist() == [20, 20]
+    batch = Batch(2).add_components(("c1", "c2"))
+    batch._assemble(np.array([[0, 2], [1, 3]]), dst_default="components")
+    assert (batch.c1.tolist(), batch.c2.tolist()) == ([0, 1], [2, 3])
+    with pytest.raises(BatchError, match="Could not assemble the batch"):
+        batch._assemble(np.array([ValueError("x"), 0], dtype=object))
+
+
+def test_a_dtype_where_a_component_is_meant_is_refused(batch):
+    with pytest.raises(WrongType, match="dtype='uint8'"):
+        batch.to_array("a", "uint8")
+    for wrong in ({"dtype": "blue"}, {"channels": "middle"}):
+        with pytest.raises(SpecError):
+            batch.to_array("a", **wrong)
+
+
+def test_the_data_has_entries_too(batch):
+    assert batch.data["a"] is batch.data.a is batch.a
+    assert (list(batch.data), len(batch.data), set(dict(batch.data))) == (["a", "b"], 2, {"a", "b"})
+    batch.data["a"] = np.zeros(6)
+    batch.data.b = np.ones(6)
+    assert (batch.a.sum(), batch.b.sum(), batch.data_setter.a.sum()) == (0, 6, 0)
+    for wrong in (lambda: batch.data["z"], lambda: batch.data.__setitem__("z", 1)):
+        with pytest.raises(KeyError, match="'z'"):
+            wrong()
+    with pytest.raises(AttributeError, match="'z'"):
+        _ = batch.data.z
+
+
+def test_merging_takes_one_name_and_the_class_of_the_first():
+    class Mine(Batch):
+        components = ("x", "y")
+
+    parts = [Mine(2, None, None, (np.ones(2), np.zeros(2)), True) for _ in range(2)]
+    merged, _ = Batch.merge(parts, components="x")
+    assert (type(merged), merged.components, merged.x.tolist()) == (Mine, ("x",), [1] * 4)
+    assert type(Batch.merge(parts, batch_class=Batch)[0]) is Batch
+    assert Mine.merge_component(data=[np.ones(1), np.zeros(2)]).tolist() == [1, 0, 0]
+    for wrong in (
+        {"batches": [3]},
+        {"batches": parts, "batch_size": 0},
+        {"batches": parts, "batch_size": "x"},
+    ):
+        with pytest.raises(SpecError):
+            Batch.merge(**wrong)
+    with pytest.raises(KeyError, match="'z'"):
+        Batch.merge(parts, components="z")
+    with pytest.raises(SpecError, match="no values to join"):
+        Batch.merge_component()

@@ -7,7 +7,7 @@ import pytest
 
 from thunderlike.batches import Dataset, DatasetIndex, FilesIndex
 from thunderlike.batches.cuts import cuts
-from thunderlike.errors import BadIndex, KeyMissing, NotFound, SpecError
+from thunderlike.errors import BadIndex, KeyMissing, NotFound, SpecError, WrongType
 
 
 def positions(n, size, **how):
@@ -140,3 +140,81 @@ def test_folders_may_be_labels(tmp_path):
     (tmp_path / "day10").mkdir()
     (tmp_path / "notes.txt").write_bytes(b"")
     assert FilesIndex(tmp_path / "*", dirs=True).indices.tolist() == ["day2", "day10"]
+
+
+def test_labels_may_come_from_a_function_and_are_what_they_were():
+    assert DatasetIndex(lambda: range(3, 0, -1)).index.tolist() == [3, 2, 1]
+    mixed = DatasetIndex([1, "a"])
+    assert (mixed.get_pos(1), mixed.get_pos("a")) == (0, 1)
+    assert mixed.get_pos(slice(1, "a")) == slice(0, 1)
+    assert DatasetIndex(5).get_pos(range(3)).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "wrong", [[[1], [2]], [[1], [2, 3]], "abc", b"abc", None, 2.5, True, np.ones((2, 2))]
+)
+def test_what_is_no_row_of_labels_is_refused(wrong):
+    with pytest.raises(WrongType, match="labels"):
+        DatasetIndex(wrong)
+
+
+def test_the_next_batch_goes_on_where_the_last_ended():
+    index = DatasetIndex(5)
+    sizes = [index.next_batch(n, n_epochs=2, wrap=True).indices.tolist() for n in (3, 3, 4)]
+    assert sizes == [[0, 1, 2], [3, 4, 0], [1, 2, 3, 4]]
+    with pytest.raises(StopIteration):
+        index.next_batch(1, n_epochs=2, wrap=True)
+    index.reset()
+    assert [index.next_batch(2).indices.tolist() for _ in range(3)] == [[0, 1], [2, 3], [4, 0]]
+    drop = [index.next_batch(2, drop_last=True).indices.tolist() for _ in range(3)]
+    assert drop == [[0, 1], [2, 3], [0, 1]]
+
+
+def test_parts_are_of_the_same_class_and_known_afterwards():
+    class Mine(DatasetIndex):
+        pass
+
+    index = Mine(["a", "b", "c", "d", "e"])
+    assert type(index.create_batch([4, 0])) is Mine
+    assert index.create_batch(["e"], pos=False).indices.tolist() == ["e"]
+    assert index.create_batch([-1], as_array=True).tolist() == ["e"]
+    assert index.calc_split([0.4, 0.4]) == (2, 2, 1)
+    index.split([0.4, 0.4])
+    assert (len(index.train), len(index.test), len(index.validation)) == (2, 2, 1)
+    for wrong in ([5], [-6]):
+        with pytest.raises(BadIndex, match="not in 0"):
+            index.create_batch(wrong)
+    for odd in (["a"], [1.5], None):
+        with pytest.raises(WrongType, match="positions"):
+            index.create_batch(odd)
+    with pytest.raises(WrongType, match="shares"):
+        index.split("much")
+
+
+def test_orders_may_come_from_a_generator_of_numpy():
+    one, two = (DatasetIndex(9).split(0.5, np.random.RandomState(3))[0].indices for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+    for wrong in ("x", 1.5, -1):
+        with pytest.raises(WrongType, match="shuffle"):
+            DatasetIndex(3).next_batch(1, shuffle=wrong)
+
+
+def test_files_may_be_given_by_label(tmp_path):
+    index = FilesIndex(index=["a", "b"], paths={"a": tmp_path / "1", "b": tmp_path / "2"})
+    assert index.get_fullpath("b") == str(tmp_path / "2")
+    assert FilesIndex(index=["a"], paths=["x"]).paths == {"a": "x"}
+    assert (index + FilesIndex(index=["c"], paths=["x"])).get_fullpath("c") == "x"
+    with pytest.raises(KeyMissing, match="'z'"):
+        FilesIndex(index=["z"], paths={"a": "x"})
+    with pytest.raises(SpecError, match="as many paths"):
+        FilesIndex(index=["z"], paths=["x", "y"])
+    with pytest.raises(SpecError, match="paths"):
+        FilesIndex(index=["z"])
+
+
+@pytest.mark.parametrize("wrong", [1, [2, 3], [None], b"x", None])
+def test_what_is_no_pattern_is_refused(wrong):
+    with pytest.raises(WrongType, match="pattern"):
+        FilesIndex(wrong)
+    with pytest.raises(SpecError, match="empty"):
+        FilesIndex([])

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from thunderlike.batches import B, Batch, C, Dataset, F, P, Pipeline, R, V, action, apply_parallel
-from thunderlike.errors import BadIndex, BatchError, EngineError, KeyMissing, SpecError
+from thunderlike.errors import (
+    BadIndex,
+    BatchError,
+    EngineError,
+    KeyMissing,
+    SpecError,
+    WrongType,
+)
 
 
 class Steps(Batch):
@@ -299,3 +306,203 @@ def test_the_pipeline_of_a_batch_is_the_one_that_runs(dataset):
     (batch,) = pipeline.gen_batch(10)
     assert batch.pipeline is pipeline
     assert batch.dataset is dataset
+
+
+# what runs besides the steps of a batch
+
+
+def test_functions_of_namespaces_are_steps(dataset):
+    pipeline = (
+        dataset.p.add_namespace(np, "math")
+        .init_variable("top")
+        .init_variable("floor")
+        .max(B.x, save_to=V("top"))
+        .floor(2.5, save_to=V("floor"))
+    )
+    assert pipeline.run(10).v("top") == 9
+    assert pipeline.v("floor") == 2
+    with pytest.raises(AttributeError, match="no_such"):
+        pipeline.no_such()
+    with pytest.raises(SpecError, match="no_such_module"):
+        dataset.p.add_namespace("no_such_module")
+
+
+def test_a_call_has_the_batch_first_unless_it_names_it(dataset):
+    seen = []
+    place = np.zeros(2)
+    pipeline = (
+        dataset.p.call(lambda *args: seen.append(args))
+        .call(lambda *args: seen.append(args), 1)
+        .call(lambda *args: seen.append(args), 1, B())
+        .call(lambda **kwargs: seen.append(tuple(kwargs)), batch=B())
+        .call(lambda batch: (batch.size, 7), save_to=place)
+        .init_variable("a")
+        .init_variable("b")
+        .call(lambda batch: (1, 2), save_to=(V("a"), V("b")))
+    )
+    (batch,) = pipeline.gen_batch(10)
+    assert seen == [(batch,), (batch, 1), (1, batch), ("batch",)]
+    assert place.tolist() == [10, 7]
+    assert (pipeline.v("a"), pipeline.v("b")) == (1, 2)
+
+
+def test_a_value_goes_into_arrays_and_several_places(dataset):
+    place = np.zeros(3)
+    pipeline = dataset.p.init_variable("n").update([place, V("n")], [[1, 2, 3], B.size])
+    pipeline.run(10)
+    assert (place.tolist(), pipeline.v("n")) == ([1, 2, 3], 10)
+    with pytest.raises(SpecError, match="does not fit"):
+        dataset.p.update(place, [1, 2]).run(10)
+    with pytest.raises(SpecError, match="3 values cannot be stored in 2"):
+        dataset.p.update([place, place], [1, 2, 3]).run(10)
+    with pytest.raises(WrongType, match="stored in"):
+        dataset.p.update("x", 1).run(10)
+
+
+def test_what_runs_once_runs_before_and_after(dataset):
+    seen = []
+    pipeline = (
+        dataset.p.init_variable("n", 5)
+        .before.call(seen.append, "before")
+        .call(seen.append, V("n"))
+        .pipeline.call(lambda batch: seen.append(len(batch)))
+        .after.call(seen.append, "after")
+        .pipeline
+    )
+    assert seen == []
+    list(pipeline.gen_batch(4))
+    assert seen == ["before", 5, 4, 4, 2, "after"]
+    joined = dataset.p.before.add_namespace("operator").neg(2, save_to=V("m")) + Pipeline()
+    assert joined.init_variable("m").run(4).v("m") == -2
+
+
+def test_a_lazy_run_is_what_batches_are_made_by(dataset):
+    pipeline = dataset.p.run(4, n_epochs=1, lazy=True)
+    assert [pipeline.next_batch().size for _ in range(3)] == [4, 4, 2]
+    with pytest.raises(StopIteration):
+        pipeline.next_batch()
+    pipeline.reset("iter")
+    assert pipeline.next_batch().size == 4
+    assert [batch.size for batch in pipeline.gen_batch()] == [4, 4, 2]
+    for wrong in (dataset.p.next_batch, dataset.p.gen_batch, dataset.p.run(lazy=True).next_batch):
+        with pytest.raises(EngineError, match="batch_size"):
+            wrong()
+
+
+def test_arguments_of_a_run_may_be_expressions(dataset):
+    pipeline = dataset.pipeline({"size": 3, "epochs": 2})
+    found = pipeline.gen_batch(C("size"), n_epochs=C("epochs"), drop_last=C("d", default=True))
+    assert [batch.size for batch in found] == [3] * 6
+    assert [b.size for b in pipeline.rebatch(C("size") * 2).gen_batch(4)] == [6, 4]
+
+
+def test_a_notifier_sees_every_batch(dataset, capsys):
+    seen = []
+    dataset.p.run(4, notifier=lambda batch: seen.append(batch.size))
+    assert seen == [4, 4, 2]
+    dataset.p.run(4, notifier=True)
+    assert capsys.readouterr().out == ""
+    with pytest.raises(WrongType, match="notifier"):
+        dataset.p.run(4, notifier=3)
+
+
+def test_values_are_printed_for_each_batch(dataset, capsys):
+    dataset.p.print("size", B.size, top=F(np.max)(B.x)).run(5)
+    assert capsys.readouterr().out == "size 5 top=4.0\nsize 5 top=9.0\n"
+
+
+def test_probabilities_and_repeats_may_be_expressions(dataset):
+    twice = dataset.pipeline({"times": 2, "odds": 1.0}).add(1)
+    assert xs((twice * C("times")).gen_batch(10))[0][0] == 2
+    assert xs((twice @ C("odds")).gen_batch(10))[0][0] == 1
+    assert xs((twice @ (B.size > 99)).gen_batch(10))[0][0] == 0
+    for wrong in (lambda: twice * 1.5, lambda: twice @ "x", lambda: twice + 3):
+        with pytest.raises(SpecError):
+            wrong()
+
+
+def test_the_config_of_a_pipeline_changes_alone(dataset):
+    base = dataset.pipeline({"a": 1})
+    longer = base.add(C("a"))
+    base.set_config({"a": 5, "b": 2})
+    assert (base.config, longer.config) == ({"a": 5, "b": 2}, {"a": 1})
+    assert xs((longer << {"a": 7}).gen_batch(10))[0][0] == 7
+    assert longer.set_config({"z": 1}, clear=True).config == {"z": 1}
+
+
+def test_a_dataset_may_be_an_expression(dataset):
+    dataset.cv_split(n_splits=5)
+    pipeline = Pipeline() << dataset.CV(C("fold")).test
+    for fold in range(5):
+        pipeline.set_config({"fold": fold})
+        assert [b.indices.tolist() for b in pipeline.gen_batch(9)] == [[2 * fold, 2 * fold + 1]]
+
+
+def test_actions_of_one_lock_run_one_at_a_time(dataset):
+    running, most = [], []
+
+    class Locked(Steps):
+        @action(use_lock="mine")
+        def one(self):
+            running.append(1)
+            most.append(len(running))
+            time.sleep(0.002)
+            running.pop()
+
+    locked = Dataset(10, Locked, preloaded=(np.arange(10.0),))
+    list(locked.p.one().gen_batch(1, prefetch=3))
+    assert most == [1] * 10
+
+
+def test_folds_are_attributes_and_parts_of_the_parts(dataset):
+    dataset.cv_split(n_splits=4)
+    dataset.cv_split(n_splits=3, shuffle=2)
+    assert dataset.cv(1) is dataset.cv1
+    assert dataset.train.cv2 is dataset.cv2.train
+    assert dataset.test.cv(2) is dataset.cv2.test
+    for one in (dataset, dataset.train, dataset.test):
+        assert not hasattr(one, "cv3")
+    with pytest.raises(BadIndex, match="no fold 3"):
+        dataset.cv(3)
+
+
+def test_a_dataset_is_made_of_another(dataset):
+    part = Dataset.from_dataset(dataset, [3, 1])
+    assert xs(part.gen_batch(2)) == [[3, 1]]
+    assert Dataset.from_dataset(dataset, dataset.index) is dataset
+    other = Dataset.from_dataset(dataset, [4], Batch, classes=2)
+    assert (other.batch_class, other.classes) == (Batch, 2)
+    assert len(Dataset.build_index(25)) == 25
+    text = Dataset(list("abc"), preloaded={"x": np.arange(3)})
+    assert xs(Dataset.from_dataset(text, ["c"]).gen_batch(1)) == [[2]]
+    assert text.copy().create_batch([1], pos=True).x.tolist() == [1]
+
+
+def test_what_is_no_dataset_batch_class_or_pipeline_is_refused(dataset):
+    for wrong in (
+        lambda: Dataset(3, int),
+        lambda: Dataset(3, "Batch"),
+        lambda: dataset >> 3,
+        lambda: list((Pipeline() << 3).gen_batch(2)),
+        lambda: dataset.p.gen_batch("four"),
+        lambda: dataset.p.gen_batch(2, shuffle="yes"),
+        lambda: list(dataset.p.gen_batch(2, shuffle="yes")),
+        lambda: dataset.p.next_batch(2, colour="red"),
+        lambda: dataset.p.call(3).run(2),
+    ):
+        try:
+            wrong()
+        except WrongType:
+            continue
+        assert wrong.__code__.co_names[-1] == "gen_batch"  # refused when the first is asked for
+
+
+def test_an_action_returns_a_batch(dataset):
+    class Odd(Steps):
+        @action
+        def seven(self):
+            return 7
+
+    odd = Dataset(4, Odd, preloaded=(np.arange(4.0),))
+    with pytest.raises(SpecError, match="seven returned int"):
+        odd.p.seven().run(2)

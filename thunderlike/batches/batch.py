@@ -62,6 +62,10 @@ class Batch(Actions):
     components: tuple[str, ...] | None = None
     iteration: int | None = None
     iterations: int | None = None
+    # Attributes that every batch has besides those of its class: no component is called so.
+    _state: ClassVar[frozenset[str]] = frozenset(
+        ("index", "_arrays", "_attrs", "_calls", "_copy", "_cut", "_dataset", "_lock", "_pipeline")
+    ) | {"_preloaded", "_random", "_raw", "_seed", "_total"}
     _own: ClassVar[frozenset[str]] = frozenset({"components", "data", "data_setter", "random_seed"})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -215,11 +219,13 @@ class Batch(Actions):
     def _store(self, found: dict[str, Any]) -> None:
         """Set components, all or none of them; new ones are added."""
         self._load()
+        if not found:
+            return
         for name, values in found.items():
             self._aligned(name, values)
             if name not in (self.components or ()):
                 self._check_free(name)
-        if self.components is None and self._raw is not None and found:
+        if self.components is None and self._raw is not None:
             raise SpecError(
                 "a batch that holds data without components can get none: name that first"
             )
@@ -232,12 +238,12 @@ class Batch(Actions):
     def _check_free(cls, name: Any) -> None:
         if not isinstance(name, str) or not name:
             raise WrongType(f"a component is named by text, not {name!r:.80}")
-        if name in dir(cls) or name == "index" or name.startswith("_"):
+        if name in dir(cls) or name in cls._state or name.startswith("__"):
             raise SpecError(f"{name!r} is taken: give the component another name")
 
     def __getattr__(self, name: str) -> Any:
         components = self.__dict__.get("components", type(self).components)
-        if not name.startswith("_") and self.__dict__.get("_preloaded") is not None:
+        if not name.startswith("__") and self.__dict__.get("_preloaded") is not None:
             self._load()
             components = self.components
         if components and name in components:

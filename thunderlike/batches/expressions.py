@@ -267,6 +267,12 @@ class NamedExpression(Expression, metaclass=_ByName):
     mode : {'w', 'a', 'e', 'u'}
         Whether a value that is stored replaces what is there, is appended to it, extends it or
         updates it.
+
+    Examples
+    --------
+    >>> from thunderlike.batches import B, Batch
+    >>> isinstance(B.size, NamedExpression), B(B.name_of_it).get(Batch(3, name_of_it="size"))
+    (True, 3)
     """
 
     def __init__(self, name: Any = None, mode: Any = "w") -> None:
@@ -303,6 +309,13 @@ class B(NamedExpression):
     ----------
     copy : bool
         Let ``B(copy=True)`` be a deep copy of the batch.
+
+    Examples
+    --------
+    >>> from thunderlike.batches import Batch
+    >>> batch = Batch.from_data(data={"x": np.arange(4)})
+    >>> int(B("x").repeat(2).sum().get(batch)), B.size.get(batch), B().get(batch) is batch
+    (12, 4, True)
     """
 
     def __init__(self, name: Any = None, mode: Any = "w", copy: bool = False) -> None:
@@ -415,7 +428,15 @@ class V(NamedExpression):
 
 
 class C(NamedExpression):
-    """``C('size', default=3)``: an entry of the pipeline's config; ``C()`` is all of it."""
+    """``C('size', default=3)``: an entry of the pipeline's config; ``C()`` is all of it.
+
+    Examples
+    --------
+    >>> from thunderlike.batches import C, Pipeline
+    >>> pipeline = Pipeline(config={"size": 5})
+    >>> C("size").get(pipeline=pipeline), C("rate", default=1).get(pipeline=pipeline)
+    (5, 1)
+    """
 
     def __init__(
         self, name: Any = None, mode: Any = "w", *, pipeline: Any = None, **default: Any
@@ -449,7 +470,14 @@ class C(NamedExpression):
 
 
 class D(NamedExpression):
-    """``D('classes')``: an attribute of the dataset; ``D()`` is the dataset itself."""
+    """``D('classes')``: an attribute of the dataset; ``D()`` is the dataset itself.
+
+    Examples
+    --------
+    >>> from thunderlike.batches import D, Dataset
+    >>> D.classes.get(Dataset(4, classes=10).create_batch([1]))
+    10
+    """
 
     def _dataset(self, scope: Scope) -> Any:
         dataset = getattr(scope.batch, "dataset", None)
@@ -663,7 +691,14 @@ class PP(P):
 
 
 class W(NamedExpression):
-    """``W(V('loss'))``: an expression that an action is given as it is, not evaluated."""
+    """``W(V('loss'))``: an expression that an action is given as it is, not evaluated.
+
+    Examples
+    --------
+    >>> from thunderlike.batches import B, Batch, W
+    >>> W(B.size).get(Batch(3))
+    B('size')
+    """
 
     def _value(self, scope: Scope) -> Any:  # noqa: ARG002
         return self._name
@@ -712,9 +747,13 @@ def evaluated(value: Any, batch: Any) -> Any:
     if isinstance(value, Expression):
         return value._value(scope)
     if type(value) in (list, tuple):
-        return type(value)(evaluated(one, scope) for one in value)
+        found = [evaluated(one, scope) for one in value]
+        unchanged = all(one is was for one, was in zip(found, value, strict=True))
+        return value if unchanged else type(value)(found)
     if type(value) is dict:
-        return {evaluated(k, scope): evaluated(one, scope) for k, one in value.items()}
+        named = {evaluated(k, scope): evaluated(one, scope) for k, one in value.items()}
+        unchanged = all(k in value and one is value[k] for k, one in named.items())
+        return value if unchanged else named
     if type(value) is slice:
         return slice(*(evaluated(one, scope) for one in (value.start, value.stop, value.step)))
     return value

@@ -123,7 +123,7 @@ def dump(batch: Batch, dst: Any, fmt: str | None, components: Any, **options: An
     """
     batch._load()
     names = _names(batch, components)
-    arrays = {name: getattr(batch, name) for name in names} if names else {"data": batch.data}
+    arrays = {name: getattr(batch, name) for name in names} if names else {_RAW: batch.data}
     if components is None:
         arrays = {name: values for name, values in arrays.items() if values is not None}
     missing = [name for name, values in arrays.items() if values is None]
@@ -137,6 +137,9 @@ def dump(batch: Batch, dst: Any, fmt: str | None, components: Any, **options: An
     _check_options(write, fmt, options)
     write(_place(dst), batch.indices, arrays, **options)
     return batch
+
+
+_RAW = "data"  # of a batch without components
 
 
 def _scattered(batch: Batch, dst: Any, arrays: dict[str, Any]) -> None:
@@ -201,6 +204,9 @@ def _check_options(function: Callable[..., Any], fmt: str, options: dict[str, An
 
 
 def _into(batch: Batch, found: Any, dst: Any, *, in_memory: bool) -> Batch:
+    if not in_memory and dst is None and batch.components is None and list(found) == [_RAW]:
+        batch.data = found[_RAW]
+        return batch
     if isinstance(dst, str):
         if isinstance(found, dict) and dst in found:
             found = found[dst]

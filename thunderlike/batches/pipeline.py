@@ -78,6 +78,10 @@ class Pipeline:
     _after: tuple[Any, ...] = ()
     _state: _State = field(default_factory=lambda: _State(), repr=False)  # noqa: PLW0108  # it stands below
 
+    def __post_init__(self) -> None:
+        if self.config is None:
+            object.__setattr__(self, "config", {})
+
     # building
 
     def __getattr__(self, name: str) -> Callable[..., Self]:

@@ -62,6 +62,8 @@ def accepted(function: Callable[..., Any], offered: dict[str, Any]) -> dict[str,
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # a ufunc or the like
         return {}
+    if (getattr(function, "__module__", None) or "").partition(".")[0] == "numpy":
+        return {}  # its **kwargs are of a method that knows neither
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return offered
     known = {p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
