@@ -36,10 +36,15 @@ class Batch(batches.Batch):
         src: Any = None,
         dst: Any = None,
         *args: Any,
+        p: Any = None,
+        target: str | None = None,
+        requires_rng: bool = False,
+        rng_seeds: Any = None,
         **kwargs: Any,
     ) -> Any:
         """Call a function for each item: ``thunderlike.batches.Batch.apply_parallel``."""
-        return self._applied(func, args, init=init, post=post, src=src, dst=dst, **kwargs)
+        how = {"p": p, "target": target, "requires_rng": requires_rng, "rng_seeds": rng_seeds}
+        return self._applied(func, args, init=init, post=post, src=src, dst=dst, **how, **kwargs)
 
     @action
     def to_array(
@@ -49,17 +54,35 @@ class Batch(batches.Batch):
         channels: str | None = "last",
         src: Any = None,
         dst: Any = None,
-        **how: Any,
+        **kwargs: Any,
     ) -> Any:
         """Cast items to a dtype: ``thunderlike.batches.Batch.to_array``; `comp` is its `src`."""
         chosen = comp if src is None else src
-        return batches.Batch.to_array(self, chosen, dst, dtype=dtype, channels=channels, **how)
+        return batches.Batch.to_array(self, chosen, dst, dtype=dtype, channels=channels, **kwargs)
 
     @action
-    def load(self, *args: Any, src: Any = None, fmt: Any = None, dst: Any = None, **kw: Any) -> Any:
+    def load(
+        self, *args: Any, src: Any = None, fmt: Any = None, dst: Any = None, **kwargs: Any
+    ) -> Any:
         """Load components: ``thunderlike.batches.Batch.load``."""
-        src, fmt, dst = (*args, *(src, fmt, dst)[len(args) :])[:3]
-        return batches.Batch.load(self, src, fmt, dst, **kw)
+        names = ("src", "fmt", "dst")
+        given = dict(zip(names, (src, fmt, dst), strict=True))
+        return batches.Batch.load(self, **given | dict(zip(names, args, strict=False)), **kwargs)
+
+    @action
+    def dump(
+        self, *args: Any, dst: Any = None, fmt: Any = None, components: Any = None, **kwargs: Any
+    ) -> Any:
+        """Write components: ``thunderlike.batches.Batch.dump``."""
+        names = ("dst", "fmt", "components")
+        given = dict(zip(names, (dst, fmt, components), strict=True))
+        return batches.Batch.dump(self, **given | dict(zip(names, args, strict=False)), **kwargs)
+
+    save = dump
+
+    def get_errors(self, all_res: Any) -> list[Exception] | None:  # type: ignore[override]
+        """Return the exceptions among results, or None."""
+        return batches.Batch.get_errors(all_res)
 
 
 class ImagesBatch(Batch):
