@@ -156,8 +156,8 @@ def test_c_is_the_config_of_this_or_another_pipeline():
     assert (pipeline.config["new"], C().get(pipeline=other)) == (2, {"rate": 3})
     with pytest.raises(KeyMissing, match="'z'"):
         C("z").get(pipeline=other)
-    with pytest.raises(WrongType, match="defalt"):
-        C("z", defalt=1)
+    with pytest.raises(WrongType, match="fallback"):
+        C("z", fallback=1)
 
 
 def test_pp_is_evaluated_for_each_item_and_p_once(batch):
@@ -232,8 +232,8 @@ def test_what_has_no_value_yet_says_why():
             wrong.get()
     with pytest.raises(SpecError, match="needs a pipeline"):
         V("x").get(Batch(3))
-    with pytest.raises(SpecError, match="no distribution 'normale'"):
-        R("normale").get(Batch(3))
+    with pytest.raises(SpecError, match="no distribution 'gauss'"):
+        R("gauss").get(Batch(3))
     with pytest.raises(SpecError, match="cannot be drawn"):
         R("normal", 0, -1).get(Batch(3))
     with pytest.raises(WrongType, match="F calls"):
