@@ -13,6 +13,7 @@
     │ ├ NotFound (FileNotFoundError)
     │ ├ Exists (FileExistsError, ValueError)
     │ ├ Denied (PermissionError)
+    │ ├ InUse (BlockingIOError)           another writer has the file open
     │ └ DownloadError                     a file could not be fetched
     ├ FormatError (ValueError)            bytes are not what their name says
     │ ├ VerifyError                       a file does not have the hash it should have
@@ -57,6 +58,7 @@ __all__ = [
     "FormatError",
     "GroupMissing",
     "Hdf5Error",
+    "InUse",
     "KeyMissing",
     "MissingExtra",
     "NonInteractiveError",
@@ -121,6 +123,10 @@ class Exists(StorageError, FileExistsError, ValueError):
 
 class Denied(StorageError, PermissionError):
     """The path may not be read or written by this user."""
+
+
+class InUse(StorageError, BlockingIOError):
+    """Another writer has the file open, and only one may write at a time."""
 
 
 class DownloadError(StorageError):

@@ -307,7 +307,8 @@ def test_a_killed_append_leaves_the_old_samples_and_the_next_one_heals(path):
     writer = FileWriter(path, append=True)
     writer.write({"key": "lost", "x": bytes(5_000_000)})
     writer._part.finish()
-    writer._open = False  # killed here
+    writer._open = False  # killed here,
+    writer._staging.close()  # which releases the lock
     with path.open("rb") as file:
         assert file.seek(0, os.SEEK_END) > 5_000_000
     assert len(MsgpackReader(path)) == 100

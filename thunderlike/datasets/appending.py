@@ -10,14 +10,17 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike.datasets import index as indices
-from thunderlike.datasets.parts import Part
+from thunderlike.datasets.parts import Part, Staging, hasher
+from thunderlike.datasets.publication import remove
 from thunderlike.datasets.reader import MsgpackReader
 from thunderlike.errors import CorruptDatasetError, NotFound, SpecError
 from thunderlike.formats.samples import sums_of
+from thunderlike.storage.atomic import destination
 from thunderlike.storage.opening import local_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 __all__ = ["Begun", "resumed"]
 
@@ -32,6 +35,8 @@ class Begun:
     ----------
     part : Part
         The data file.
+    staging : Staging
+        Holds the lock, and the file of a new dataset.
     keys, lengths : dict, array
         Of the samples that are there: their numbers, and the bytes of each.
     start : int or None
@@ -39,6 +44,7 @@ class Begun:
     """
 
     part: Part
+    staging: Staging
     keys: dict[str, int] = field(default_factory=dict)
     lengths: array[int] = field(default_factory=lambda: array("Q"))
     start: int | None = None
@@ -53,10 +59,21 @@ def resumed(path: str, digest: str | None, sums: bool) -> Begun:
         For one that is not on a disk, or has an old index.
     CorruptDatasetError
         For one that is damaged; nothing is changed then.
+    InUse
+        When another writer has it open.
     """
     file = local_file(path)
     if file is None:
         raise SpecError(f"{path}: only files on a disk can be added to; write a shard")
+    staging = Staging(path, append=True)
+    try:
+        return _resumed(path, destination(file)[0], staging, digest, sums)
+    except BaseException:
+        staging.close()
+        raise
+
+
+def _resumed(path: str, file: Path, staging: Staging, digest: str | None, sums: bool) -> Begun:
     reader = MsgpackReader(path)
     if not storage.exists(indices.beside(path, indices.SUFFIX_OFFSETS)):
         raise SpecError(
@@ -67,15 +84,21 @@ def resumed(path: str, digest: str | None, sums: bool) -> Begun:
     if len(keys) != len(reader):
         raise CorruptDatasetError(f"{path}: holds the same key twice")
     start = int(offsets[-1])
-    storage.write(indices.beside(path, indices.SUFFIX_APPENDING), start.to_bytes(8, "big"))
     has_sums = sums or storage.exists(indices.beside(path, indices.SUFFIX_SUMS))
-    part = Part(file, start, digest, has_sums)
+    hasher(digest)  # an unknown one is refused before anything is changed
+    marker = indices.beside(path, indices.SUFFIX_APPENDING)
+    storage.write(marker, start.to_bytes(8, "big"))
     try:
-        _prime(part, reader, path)
+        part = Part(file, start, digest, has_sums, path)
+        try:
+            _prime(part, reader, path)
+        except BaseException:
+            part.abort(start)
+            raise
     except BaseException:
-        part.abort(start)
+        remove(marker)
         raise
-    return Begun(part, keys, array("Q", np.diff(offsets).tolist()), start)
+    return Begun(part, staging, keys, array("Q", np.diff(offsets).tolist()), start)
 
 
 def _prime(part: Part, reader: MsgpackReader, path: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,9 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike.datasets import index as indices
-from thunderlike.datasets.parts import hasher
+from thunderlike.datasets import publication
+from thunderlike.datasets.locks import WriterLock
+from thunderlike.datasets.parts import STALE, hasher
 from thunderlike.datasets.reader import MsgpackReader
 from thunderlike.errors import CorruptDatasetError, CorruptSampleError, FormatError, NotFound
 from thunderlike.formats import samples
@@ -88,6 +90,9 @@ def verify(
     folder = storage.parent(reader.path)
     for name in names:
         place = storage.within(folder, name)
+        if name != own and name.startswith(own):
+            with suppress(NotFound):
+                place = publication.place(reader.path, name.removeprefix(own))
         same = file_digest(place, digest, progress) == wanted[name]
         report.note(name, "" if same else f"{place}: has not the {digest} that was written down")
     if samples:
@@ -108,7 +113,7 @@ def digests_of(path: AnyPath) -> tuple[str, dict[str, str]]:
     for digest in indices.DIGESTS:
         place = indices.beside(path, f".{digest}")
         try:
-            text = storage.read(place)
+            text = storage.read(indices.current(path, f".{digest}"))
         except NotFound:
             continue
         try:
@@ -253,7 +258,9 @@ def reindex(path: AnyPath, digest: str | None = "md5") -> int:
     Raises
     ------
     CorruptSampleError
-        For bytes that are no whole sample; nothing is written then.
+        For bytes that are not a whole sample; nothing is written then.
+    InUse
+        When a writer has the dataset open.
 
     Notes
     -----
@@ -269,31 +276,30 @@ def reindex(path: AnyPath, digest: str | None = "md5") -> int:
     1
     """
     address = storage.at(path)
-    data = memoryview(storage.read(address))
-    keys, offsets = [], [0]
-    for key, end in _scanned(address, data):
-        keys.append(key)
-        offsets.append(end)
-    contents = {
-        indices.SUFFIX_OFFSETS: samples.encode_offsets(offsets),
-        indices.SUFFIX_KEYS: samples.encode_keys(keys),
-        indices.SUFFIX_KEY_HASHES: samples.encode_key_hashes(keys),
-        indices.SUFFIX_FILTER: samples.encode_filter(keys),
-    }
-    _publish(address, data, contents, digest)
+    lock = WriterLock(address)
+    try:
+        publication.recover(address, STALE)
+        data = memoryview(storage.read(address))
+        keys, offsets = [], [0]
+        for key, end in _scanned(address, data):
+            keys.append(key)
+            offsets.append(end)
+        contents = {
+            indices.SUFFIX_OFFSETS: samples.encode_offsets(offsets),
+            indices.SUFFIX_KEYS: samples.encode_keys(keys),
+            indices.SUFFIX_KEY_HASHES: samples.encode_key_hashes(keys),
+            indices.SUFFIX_FILTER: samples.encode_filter(keys),
+        }
+        if digest is not None:
+            name = address.rpartition("/")[2]
+            lines = {name: _hashed(digest, data)}
+            lines |= {name + suffix: _hashed(digest, found) for suffix, found in contents.items()}
+            contents[f".{digest}"] = samples.digest_lines(lines)
+        old = (*indices.SUFFIXES, indices.SUFFIX_APPENDING)
+        publication.publish(address, contents, None, lock=lock, size=len(data), stale=old)
+    finally:
+        lock.release()
     return len(keys)
-
-
-def _publish(path: str, data: memoryview, contents: dict[str, bytes], digest: str | None) -> None:
-    for suffix in (*reversed(indices.SUFFIXES), indices.SUFFIX_APPENDING):
-        storage.delete(indices.beside(path, suffix))
-    name = path.rpartition("/")[2]
-    if digest is not None:
-        lines = {name: _hashed(digest, data)}
-        lines |= {name + suffix: _hashed(digest, found) for suffix, found in contents.items()}
-        contents = {**contents, f".{digest}": samples.digest_lines(lines)}
-    for suffix, found in contents.items():
-        storage.write(indices.beside(path, suffix), found)
 
 
 def _hashed(digest: str, data: bytes | memoryview) -> str:

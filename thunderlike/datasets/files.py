@@ -18,6 +18,8 @@ import numpy as np
 from thunderlike import storage
 from thunderlike.errors import NotFound
 from thunderlike.parallel.pool import tmap
+from thunderlike.storage.base import replaced
+from thunderlike.storage.filesystem import check_special
 from thunderlike.storage.opening import local_file
 
 if TYPE_CHECKING:
@@ -62,9 +64,9 @@ class Mapped:
 
     def __init__(self, path: Path, size: int) -> None:
         with path.open("rb") as file:
-            self._map: Any = (
-                mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else b""
-            )
+            number = file.fileno()
+            self.key = _key(number)
+            self._map: Any = mmap.mmap(number, size, access=mmap.ACCESS_READ) if size else b""
         self._view = memoryview(self._map)
 
     def view(self, start: int, stop: int) -> memoryview:
@@ -92,10 +94,18 @@ class Ranged:
         For messages.
     threads : int or None
         Requests at once; None is one for each core.
+    key : str, optional
+        Of the file, as `publication.data_key` has it.
     """
 
-    def __init__(self, read: Callable[[int, int], bytes], path: str, threads: int | None) -> None:
-        self._ask, self._path, self._threads = read, path, threads
+    def __init__(
+        self,
+        read: Callable[[int, int], bytes],
+        path: str,
+        threads: int | None,
+        key: str | None = None,
+    ) -> None:
+        self._ask, self._path, self._threads, self.key = read, path, threads, key
 
     def view(self, start: int, stop: int) -> memoryview:
         """Ask for one range."""
@@ -161,7 +171,7 @@ def _parts(starts: NDArray[np.uint64], stops: NDArray[np.uint64]) -> Iterator[Wi
         yield starts[first:last], stops[first:last]
 
 
-def opened(path: str, size: int, *, mapped: bool = True) -> Bytes:
+def opened(path: str, size: int, *, mapped: bool = True, identity: str | None = None) -> Bytes:
     """Open a data file for reading.
 
     Parameters
@@ -172,35 +182,52 @@ def opened(path: str, size: int, *, mapped: bool = True) -> Bytes:
         Bytes of it that are messages.
     mapped : bool
         Map a file on a disk; one that cannot be mapped is read in ranges.
+    identity : str, optional
+        Of the file that is wanted, as `publication.data_key` has it.
+
+    Raises
+    ------
+    StorageError
+        When another file is there now, or at any later read from a bucket.
     """
     file = local_file(path)
     if file is None:
         store, address = storage.resolve(path)
-        return Ranged(lambda a, n: store.read_range(address, a, n), path, store.threads)
+        version = store.version(address, identity)
+        return Ranged(version.read_range, path, store.threads)
+    check_special(file)
     try:
-        return Mapped(file, size) if mapped else _positioned(file)
+        found = Mapped(file, size) if mapped else _positioned(file)
     except FileNotFoundError as error:
         raise NotFound(f"{path}: no such file") from error
     except (OSError, ValueError):  # some network disks do not map
-        return _positioned(file)
+        found = _positioned(file)
+    if identity not in (None, found.key):
+        raise replaced(path)
+    return found
+
+
+def _key(descriptor: int) -> str:
+    return f"{os.fstat(descriptor).st_ino:x}"
 
 
 class _Handle:
     """A descriptor that is closed with its last user."""
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def read(self, start: int, length: int) -> bytes:
         parts = []
-        while length and (part := os.pread(self._descriptor, length, start)):
+        while length and (part := os.pread(self.descriptor, length, start)):
             parts.append(part)
             start, length = start + len(part), length - len(part)
         return b"".join(parts)
 
     def __del__(self) -> None:
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
 
 def _positioned(path: Path) -> Ranged:
-    return Ranged(_Handle(path).read, str(path), threads=1)
+    handle = _Handle(path)
+    return Ranged(handle.read, str(path), threads=1, key=_key(handle.descriptor))

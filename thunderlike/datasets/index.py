@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
+from thunderlike.datasets import publication
 from thunderlike.errors import CorruptDatasetError, NotFound
 from thunderlike.formats import samples
 from thunderlike.formats.samples import hash_keys
@@ -36,6 +37,7 @@ __all__ = [
     "SUFFIX_OFFSETS",
     "SUFFIX_SUMS",
     "beside",
+    "current",
     "data_path",
     "hash_keys",
     "keys_len",
@@ -84,8 +86,23 @@ def beside(path: AnyPath, suffix: str) -> str:
     ('/data/a.msgpack.keys', '/data/a.msgpack.keys')
     """
     address = storage.at(path)
-    store, _ = storage.resolve(address)
-    return address if address.endswith(suffix) else store.address(address + suffix)
+    return address if address.endswith(suffix) else publication.beside(address, suffix)
+
+
+def current(path: AnyPath, suffix: str) -> str:
+    """Return where an index file is now: elsewhere for the moment in which it is replaced.
+
+    Raises
+    ------
+    NotFound
+        When the dataset that is being written has no such file.
+
+    Examples
+    --------
+    >>> current("memory://a.msgpack", ".keys")
+    'memory://a.msgpack.keys'
+    """
+    return publication.place(data_path(path, suffix), suffix)
 
 
 def data_path(path: AnyPath, suffix: str) -> str:
@@ -103,8 +120,7 @@ def data_path(path: AnyPath, suffix: str) -> str:
 
 def keys_len(path: AnyPath) -> int:
     """Read how many keys there are, from the first bytes of the ``.keys`` file."""
-    place = beside(path, SUFFIX_KEYS)
-    return _named(place, samples.keys_count, storage.read_range(place, 0, 5))
+    return _loaded(path, SUFFIX_KEYS, samples.keys_count, 5)
 
 
 def load_keys(path: AnyPath) -> list[str]:
@@ -129,7 +145,7 @@ def load_filter(path: AnyPath) -> Any:
 
 def load_sums(path: AnyPath) -> bytes:
     """Load the hashes of the messages, 8 bytes each."""
-    return storage.read(beside(path, SUFFIX_SUMS))
+    return _loaded(path, SUFFIX_SUMS, bytes)
 
 
 def unfinished_append(path: AnyPath) -> int | None:
@@ -147,9 +163,8 @@ def legacy_index_len(path: AnyPath) -> int:
 
 def legacy_load_index(path: AnyPath) -> tuple[list[str], NDArray[np.uint64]]:
     """Load keys and offsets, the end of the data included, from an old ``.index`` file."""
-    place = beside(path, SUFFIX_LEGACY_INDEX)
     size = storage.stat(data_path(path, SUFFIX_LEGACY_INDEX)).size
-    return _named(place, lambda data: samples.decode_legacy(data, size), storage.read(place))
+    return _loaded(path, SUFFIX_LEGACY_INDEX, lambda data: samples.decode_legacy(data, size))
 
 
 def write_offsets(offsets: Any, path: AnyPath) -> Path | str:
@@ -179,13 +194,23 @@ def _written(path: AnyPath, suffix: str, data: bytes) -> Path | str:
     return local_file(place) or place
 
 
-def _loaded(path: AnyPath, suffix: str, decode: Callable[[bytes], Any]) -> Any:
-    place = beside(path, suffix)
-    return _named(place, decode, storage.read(place))
-
-
-def _named(place: str, decode: Callable[[bytes], Any], data: bytes) -> Any:
+def _loaded(
+    path: AnyPath, suffix: str, decode: Callable[[bytes], Any], length: int | None = None
+) -> Any:
+    """Decode the start of an index file, or all of it."""
+    found = current(path, suffix)
+    try:
+        data = _read(found, length)
+    except NotFound:
+        final = beside(path, suffix)
+        if found == final:
+            raise
+        found, data = final, _read(final, length)  # it was moved there just now
     try:
         return decode(data)
     except CorruptDatasetError as error:
-        raise CorruptDatasetError(f"{place}: {error}") from error
+        raise CorruptDatasetError(f"{found}: {error}") from error
+
+
+def _read(place: str, length: int | None) -> bytes:
+    return storage.read(place) if length is None else storage.read_range(place, 0, length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import random
 from pathlib import PurePosixPath
@@ -12,6 +13,9 @@ import numpy as np
 from thunderlike import storage
 from thunderlike.datasets import index as indices
 from thunderlike.datasets.checks import file_digest
+from thunderlike.datasets.locks import WriterLock
+from thunderlike.datasets.parts import STALE
+from thunderlike.datasets.publication import beside, publish, recover
 from thunderlike.datasets.reader import MsgpackReader
 from thunderlike.datasets.sharded import ShardedReader
 from thunderlike.datasets.shuffles import QuasiShuffler, Shuffler
@@ -209,27 +213,33 @@ def convert_index(
     target = place if outfile is None else storage.at(outfile)
     if outdir is not None:
         target = storage.join(storage.at(outdir), PurePosixPath(target).name)
-    written = [
-        indices.write_keys(keys, target),
-        indices.write_key_hashes(keys, target),
-        indices.write_filter(keys, target),
-        indices.write_offsets(offsets, target),
-    ]
+    contents = {
+        indices.SUFFIX_OFFSETS: samples.encode_offsets(offsets),
+        indices.SUFFIX_KEYS: samples.encode_keys(keys),
+        indices.SUFFIX_KEY_HASHES: samples.encode_key_hashes(keys),
+        indices.SUFFIX_FILTER: samples.encode_filter(keys),
+    }
     lines = {PurePosixPath(place).name: file_digest(place)}
-    lines |= {PurePosixPath(path).name: file_digest(path) for path in written}
-    md5 = indices.beside(target, indices.SUFFIX_MD5)
-    storage.write(md5, samples.digest_lines(lines))
-    return [*map(str, written), md5]
+    for suffix, data in contents.items():
+        lines[PurePosixPath(target).name + suffix] = hashlib.md5(data).hexdigest()  # noqa: S324
+    contents[indices.SUFFIX_MD5] = samples.digest_lines(lines)
+    lock = WriterLock(target)
+    try:
+        recover(target, STALE)
+        publish(target, contents, None, lock=lock, size=int(offsets[-1]))
+    finally:
+        lock.release()
+    return [beside(target, suffix) for suffix in contents]
 
 
 def describe(path: AnyPath) -> dict[str, Any]:
     """Say what a dataset is: samples, bytes, files, and the fields of its first sample."""
     reader = MsgpackReader(path)
     suffixes = (*indices.SUFFIXES, indices.SUFFIX_LEGACY_INDEX)
-    beside = [one for one in suffixes if storage.exists(indices.beside(path, one))]
+    files = [one for one in suffixes if storage.exists(indices.beside(path, one))]
     told = {"path": reader.path, "samples": len(reader), "bytes": storage.stat(path).size}
     first = reader.get(0) if len(reader) else {}
-    return {**told, "files": beside, "fields": {str(k): _kind(v) for k, v in first.items()}}
+    return {**told, "files": files, "fields": {str(k): _kind(v) for k, v in first.items()}}
 
 
 def _kind(value: Any) -> str:

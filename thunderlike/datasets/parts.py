@@ -9,22 +9,24 @@ import os
 import queue
 import tempfile
 import threading
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
 from thunderlike.datasets import index as indices
-from thunderlike.errors import SpecError, StorageError
+from thunderlike.datasets.locks import WriterLock
+from thunderlike.datasets.publication import partial_name, recover
+from thunderlike.errors import Exists, SpecError, StorageError
 from thunderlike.formats.samples import sums_of
-from thunderlike.storage.local import failure
+from thunderlike.storage.atomic import create, destination
+from thunderlike.storage.filesystem import failure, failures
 from thunderlike.storage.opening import local_file
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-__all__ = ["Aside", "Part", "hasher", "part_for", "publish", "publish_appended"]
+__all__ = ["STALE", "Aside", "Part", "Staging", "hasher"]
 
 
 def hasher(digest: str | None) -> Any:
@@ -52,15 +54,22 @@ class Part:
         Of the whole file.
     sums : bool
         Also hash each message.
+    name : str, optional
+        Of the dataset, for messages; the path by default.
     """
 
-    def __init__(self, path: Path, start: int, digest: str | None, sums: bool) -> None:
-        self.path = path
+    def __init__(
+        self, path: Path, start: int, digest: str | None, sums: bool, name: str = ""
+    ) -> None:
+        self.path, self._name = path, name or str(path)
         self.digest, self.summing = hasher(digest), sums
         self.sums: list[bytes] = []
-        self._file = path.open("r+b" if start else "w+b", buffering=0)
-        self._file.truncate(start)
-        self._file.seek(start)
+        try:
+            self._file = path.open("r+b" if path.exists() else "w+b", buffering=0)
+            self._file.truncate(start)
+            self._file.seek(start)
+        except OSError as error:
+            raise _failed(self._name, error) from error
         self._hashing, self._flushing = Aside(), Aside()
 
     def put(self, batch: bytearray, lengths: array[int]) -> None:
@@ -70,7 +79,7 @@ class Part:
         try:
             self._write(batch)
         except OSError as error:
-            raise _failed(self.path, error) from error
+            raise _failed(self._name, error) from error
 
     def flush(self) -> None:
         """Begin to bring all to the disk, once nothing more comes."""
@@ -82,12 +91,12 @@ class Part:
             self._hashing.end()
             self._flushing.end()
         except OSError as error:
-            raise _failed(self.path, error) from error
+            raise _failed(self._name, error) from error
         finally:
             self._file.close()
 
     def abort(self, keep: int | None) -> None:
-        """Stop, and remove the file, or cut it back to what it was."""
+        """Stop, and remove the file, or cut it back to what it was; again without effect."""
         for aside in (self._hashing, self._flushing):
             with contextlib.suppress(OSError):
                 aside.end()
@@ -150,66 +159,76 @@ class Aside:
                     self._failure = error
 
 
-def _failed(path: Path, error: OSError) -> StorageError:
-    named = str(path).rpartition(".part-")[0]  # as the dataset will be called, where that is seen
-    return failure(named or str(path), "write", error)
+def _failed(name: str, error: OSError) -> StorageError:
+    return failure(name, "write", error)
 
 
-def part_for(path: str) -> Path:
-    """Where to write the data of a new dataset: beside it, or on this disk for other stores."""
-    file = local_file(path)
-    name = f"part-{os.getpid()}-{uuid.uuid4().hex}"
-    if file is None:
-        return Path(tempfile.gettempdir()) / f"thunderlike-{name}"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return file.with_name(f"{file.name}.{name}")
+class Staging:
+    """Where the data file of a dataset is written until it is published, and who may write it.
 
+    On a disk that is a hidden file in the same folder, and a lock keeps other writers away.
+    For other stores it is a temporary file of this machine.
 
-def publish(path: str, part: Path, contents: Mapping[str, bytes]) -> None:
-    """Give a finished data file its name, and write the files beside it, by suffix, in order.
+    Parameters
+    ----------
+    address : str
+        Of the dataset.
+    overwrite, append : bool
+        Whether it may exist; whether samples are added to it, so that no file is needed.
 
-    The old index goes first: a reader never sees new data with an old index. ``.md5`` comes last
-    and says that the others are there.
+    Raises
+    ------
+    InUse
+        When another writer has it open.
+    Exists
+        When it exists and must not be replaced.
     """
-    for suffix in (*reversed(indices.SUFFIXES), *_OLD):
-        storage.delete(indices.beside(path, suffix))
-    file = local_file(path)
-    if file is None:
-        storage.write(path, part.read_bytes())
-        part.unlink()
-    else:
-        part.replace(file)
-    _write(path, contents)
+
+    def __init__(self, address: str, *, overwrite: bool = True, append: bool = False) -> None:
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        file = local_file(address)
+        self.lock = WriterLock(address)
+        try:
+            recover(address, STALE)
+            if not overwrite:
+                _check_free(address)
+            if not append:
+                self.part = self._created(address, file)
+        except BaseException:
+            self.close()
+            raise
+
+    def _created(self, address: str, file: Path | None) -> Path:
+        if file is None:
+            self._scratch = _temporary()
+            return Path(self._scratch.name) / "data"
+        final, old = destination(file)
+        part = final.with_name(partial_name())
+        with failures(address, "write"):
+            self.lock.note([str(part)])
+            create(part, old)
+        return part
+
+    def close(self) -> None:
+        """Remove what was not published, and let other writers in; again without effect."""
+        if self._scratch is not None:
+            self._scratch.cleanup()
+        self.lock.release()
 
 
-_OLD = (indices.SUFFIX_LEGACY_INDEX, indices.SUFFIX_APPENDING)
+def _check_free(address: str) -> None:
+    if storage.exists(address):  # again, now that nobody else writes
+        raise Exists(f"{address}: is there already; give overwrite=True to replace it")
 
 
-def publish_appended(path: str, contents: Mapping[str, bytes]) -> None:
-    """Let samples that were added to a data file be seen, all of them in one step.
-
-    That step is the rename of ``.offsets``: before it the old samples are all there are, after it
-    the new ones are there too. The other files go first, since all of them can be made anew.
-    """
-    for suffix in reversed(indices.SUFFIXES):
-        if suffix != indices.SUFFIX_OFFSETS:
-            storage.delete(indices.beside(path, suffix))
-    _write(path, contents)
-    storage.delete(indices.beside(path, indices.SUFFIX_APPENDING))
-
-
-def _write(path: str, contents: Mapping[str, bytes]) -> None:
-    for suffix, data in contents.items():
-        storage.write(indices.beside(path, suffix), data)
-    if (file := local_file(path)) is not None:
-        _sync_folder(file.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the renames survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _temporary() -> tempfile.TemporaryDirectory[str]:
     try:
-        with contextlib.suppress(OSError):  # some network disks cannot
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return tempfile.TemporaryDirectory(prefix="thunderlike-", ignore_cleanup_errors=True)
+    except OSError as error:
+        named = tempfile.tempdir or os.environ.get("TMPDIR") or "the temporary folder"
+        kind = failure(named, "write", error)
+        raise type(kind)(f"{kind}; set TMPDIR to a folder that may be written") from error
+
+
+# What goes when a dataset without it takes the place of one that had it.
+STALE = (*indices.SUFFIXES, indices.SUFFIX_LEGACY_INDEX, indices.SUFFIX_APPENDING)

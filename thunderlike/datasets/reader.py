@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from bisect import bisect_left
+from dataclasses import dataclass
 from functools import cached_property
 from gc import is_tracked
 from itertools import chain, tee
@@ -17,9 +18,11 @@ from thunderlike import storage
 from thunderlike.datasets import index as indices
 from thunderlike.datasets.base import Numbers, Reader
 from thunderlike.datasets.files import Bytes, opened
+from thunderlike.datasets.publication import data_key
 from thunderlike.errors import CorruptDatasetError, CorruptSampleError, FormatError, NotFound
 from thunderlike.formats.msgpack import CONTAINERS, decode, revived, unpackb
 from thunderlike.formats.samples import key_hasher
+from thunderlike.storage.base import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
     from thunderlike.datasets.checks import Report
     from thunderlike.storage import AnyCredentials, AnyPath
+    from thunderlike.storage.base import FileVersion
 
 __all__ = ["KeyTable", "MsgpackReader"]
 
@@ -58,11 +62,14 @@ class MsgpackReader(Reader):
     CorruptDatasetError
         When the files cannot belong together. What needs a look at all offsets or keys is seen
         when these are first needed.
+    StorageError
+        When the dataset was replaced or extended since it was opened, and a file of it is needed
+        that was not read before: samples and keys are always of one version. Open it again.
 
     Notes
     -----
-    Opening looks at the sizes of two files and at 16 bytes. Offsets (8 bytes a sample), keys, and
-    hashes of keys (12 bytes a sample) are loaded when they are first needed. A sample is copied
+    Opening looks at the versions of two files and at 16 bytes. Offsets (8 bytes a sample), keys and
+    their hashes (12 bytes a sample) are loaded when they are first needed. A sample is copied
     once, from the mapped file; from elsewhere neighbours come in ranges of 4 MiB, as many at once
     as the store has threads.
 
@@ -88,8 +95,8 @@ class MsgpackReader(Reader):
     ) -> None:
         self._path = storage.at(path, credentials)
         self._mapped, self._verify = mmap, verify
-        size = storage.stat(self._path).size
-        self._count, self._size = _extent(self._path, size)
+        self._version: _Version | None = _opened_version(self._path)
+        self._count, self._size = self._version.count, self._version.size
 
     @property
     def path(self) -> str:
@@ -241,13 +248,39 @@ class MsgpackReader(Reader):
         """Unmap the file when the last slice of it is gone; the next use opens it again."""
         self.__dict__.pop("_file", None)
 
+    def _pinned(self) -> _Version:
+        """The version that was opened; that of a copy is found when it is first used."""
+        if self._version is None:
+            found = _opened_version(self._path)
+            if (found.count, found.size) != (self._count, self._size):
+                raise replaced(self._path)
+            self._version = found
+        return self._version
+
+    def _checked_version(self) -> None:
+        """Make sure that what was just opened or loaded is of the version that was opened."""
+        if not self._pinned().is_current(self._path):
+            raise replaced(self._path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Other machines may have other files by this path: the version is found there.
+        return super().__getstate__() | {"_version": None}
+
     @cached_property
     def _file(self) -> Bytes:
-        return opened(self._path, self._size, mapped=self._mapped)
+        pinned = self._pinned()
+        found = opened(self._path, self._size, mapped=self._mapped, identity=pinned.data)
+        self._checked_version()
+        return found
 
     @cached_property
     def _offsets(self) -> NDArray[np.uint64]:
-        return _offsets(self._path, self._size)
+        self._pinned()
+        offsets = _offsets(self._path)
+        self._checked_version()
+        if offsets[-1] != self._size:
+            raise replaced(self._path)
+        return offsets
 
     @cached_property
     def _bounds(self) -> memoryview:
@@ -256,6 +289,7 @@ class MsgpackReader(Reader):
     @cached_property
     def _keys(self) -> list[str]:
         keys = self._found_keys()
+        self._checked_version()
         if len(keys) != self._count:
             raise CorruptDatasetError(
                 f"{self._path}: has {self._count} samples and {len(keys)} keys; "
@@ -279,6 +313,7 @@ class MsgpackReader(Reader):
         except NotFound:
             _log.info("%s: no hashes of keys beside it, hashing them now", self._path)
             salt, hashes = indices.hash_keys(self._keys)
+        self._checked_version()
         if len(hashes) != self._count:
             raise CorruptDatasetError(
                 f"{self._path}: has {self._count} samples and {len(hashes)} hashes of keys; "
@@ -290,16 +325,19 @@ class MsgpackReader(Reader):
     def _filter(self) -> Any:
         """The Bloom filter of the keys; None where it cannot help."""
         try:
-            return indices.load_filter(self._path)
+            found = indices.load_filter(self._path)
         except NotFound:
             return None
         except CorruptDatasetError as error:
             warnings.warn(f"{error}; going on without it", stacklevel=3)
             return None
+        self._checked_version()
+        return found
 
     @cached_property
     def _sums(self) -> bytes:
         sums = indices.load_sums(self._path)
+        self._checked_version()
         if len(sums) != 8 * self._count:
             raise CorruptDatasetError(
                 f"{self._path}: has {self._count} samples and {len(sums)} bytes of sums, not 8 each"
@@ -333,48 +371,118 @@ class KeyTable:
         return -1
 
 
-def _extent(path: str, size: int) -> tuple[int, int]:
+_TRIES = 20  # to find a dataset between two changes of it
+
+
+@dataclass(frozen=True)
+class _Version:
+    """One version of a dataset: which data file and which offsets, how many samples and bytes."""
+
+    data: str | None
+    index: str | None
+    count: int
+    size: int
+
+    def is_current(self, path: str) -> bool:
+        """Tell whether both files still are those.
+
+        The data file is replaced before any index file, and ``.offsets`` before the other index
+        files: when both are the same after a file was loaded, that one belongs to them.
+        """
+        try:
+            return data_key(path)[0] == self.data and _index_version(path) == self.index
+        except NotFound:
+            return False
+
+
+def _opened_version(path: str) -> _Version:
+    """Find out which version of a dataset is there.
+
+    Raises
+    ------
+    NotFound, CorruptDatasetError
+        For a dataset without data or index, or whose files do not fit.
+    StorageError
+        When it changes all the time.
+    """
+    for last in range(_TRIES):
+        data, size = data_key(path)
+        trouble: Exception | None = None
+        try:
+            found = _version(path, data, size)
+        except (CorruptDatasetError, NotFound) as error:
+            trouble = error
+        if data_key(path)[0] == data:
+            if trouble is None:
+                return found
+            if last:  # twice the same: nobody is at work there
+                raise trouble
+    raise replaced(path)
+
+
+def _version(path: str, data: str | None, size: int) -> _Version:
     """How many samples there are, and how many bytes of the file are theirs."""
-    place = indices.beside(path, indices.SUFFIX_OFFSETS)
     try:
-        length = storage.stat(place).size
+        with _opened_index(path, indices.SUFFIX_OFFSETS) as file:
+            head, length = file.read_range(0, 8), file.size
+            tail = file.read_range(max(0, length - 8), 8)
+            place, version = file.path, file.identity
     except NotFound:
-        return _legacy_extent(path, size)
+        return _legacy_version(path, data, size)
     if length < 8 or length % 8:
         raise CorruptDatasetError(
             f"{place}: has {length} bytes, not 8 for each offset; {_anew(path)}"
         )
-    first = int.from_bytes(storage.read_range(place, 0, 8), "big")
-    last = int.from_bytes(storage.read_range(place, length - 8, 8), "big")
+    first, last = int.from_bytes(head, "big"), int.from_bytes(tail, "big")
     if first:
         raise CorruptDatasetError(f"{place}: the first offset is {first}, not 0; {_anew(path)}")
     if last != size and not (last < size and indices.unfinished_append(path) == last):
         raise CorruptDatasetError(
             f"{path}: has {size} bytes, and its index knows of {last}: they do not fit; "
-            f"copy all its files anew, or {_anew(path)}"
+            f"copy all its files again, or {_anew(path)}"
         )
-    return length // 8 - 1, last
+    return _Version(data, version, length // 8 - 1, last)
+
+
+def _opened_index(path: str, suffix: str) -> FileVersion:
+    """Open an index file where it is now."""
+    place = indices.current(path, suffix)
+    try:
+        return storage.open(place)
+    except NotFound:
+        final = indices.beside(path, suffix)
+        if place == final:
+            raise
+        return storage.open(final)  # it was moved there just now
+
+
+def _index_version(path: str) -> str | None:
+    for suffix in (indices.SUFFIX_OFFSETS, indices.SUFFIX_LEGACY_INDEX):
+        for place in (indices.current(path, suffix), indices.beside(path, suffix)):
+            try:
+                return storage.stat(place).identity
+            except NotFound:
+                continue
+    raise NotFound(f"{path}: has no index")
 
 
 def _anew(path: str) -> str:
-    return f"make the index anew with: thunderlike datasets reindex {path}"
+    return f"make the index again with: thunderlike datasets reindex {path}"
 
 
-def _legacy_extent(path: str, size: int) -> tuple[int, int]:
+def _legacy_version(path: str, data: str | None, size: int) -> _Version:
     try:
-        return indices.legacy_index_len(path), size
+        version = storage.stat(indices.beside(path, indices.SUFFIX_LEGACY_INDEX)).identity
+        return _Version(data, version, indices.legacy_index_len(path), size)
     except NotFound:
         raise NotFound(
-            f"{path}: neither {indices.SUFFIX_OFFSETS} nor {indices.SUFFIX_LEGACY_INDEX} is beside "
-            f"it; {_anew(path)}"
+            f"{path}: neither {indices.SUFFIX_OFFSETS} nor {indices.SUFFIX_LEGACY_INDEX} is there; "
+            f"{_anew(path)}"
         ) from None
 
 
-def _offsets(path: str, size: int) -> NDArray[np.uint64]:
+def _offsets(path: str) -> NDArray[np.uint64]:
     try:
-        offsets = indices.load_offsets(path)
+        return indices.load_offsets(path)
     except NotFound:
-        offsets = indices.legacy_load_index(path)[1]
-    if offsets[-1] != size:
-        raise CorruptDatasetError(f"{path}: its index changed since it was opened; open it again")
-    return offsets
+        return indices.legacy_load_index(path)[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import posixpath
 import sys
 import warnings
@@ -15,7 +16,8 @@ import numpy as np
 from thunderlike import storage
 from thunderlike.datasets import index as indices
 from thunderlike.datasets.appending import Begun, resumed
-from thunderlike.datasets.parts import Part, hasher, part_for, publish, publish_appended
+from thunderlike.datasets.parts import STALE, Part, Staging, hasher
+from thunderlike.datasets.publication import place, publish, remove
 from thunderlike.datasets.scripts import make_printer
 from thunderlike.errors import (
     DatasetError,
@@ -65,8 +67,9 @@ class Whole(ABC):
 class Writer(Whole):
     """What all writers share; use :class:`FileWriter` or :class:`RawWriter`.
 
-    The dataset appears when the writer is closed, after its bytes are on the disk. When a ``with``
-    block raises, or the process is killed, what was there before still is.
+    The dataset appears when the writer is closed, after its bytes are on the disk, all of its files
+    in one step. When a ``with`` block raises, or the process is killed, what was there before still
+    is. On a disk one writer at a time has a dataset open.
 
     Parameters
     ----------
@@ -108,14 +111,17 @@ class Writer(Whole):
     ------
     Exists
         When a dataset is there, before anything else is done.
+    InUse
+        When another writer has the dataset open, on a disk.
     WrongType
         For an option that does not exist.
 
     Notes
     -----
-    Bytes of samples are written 4 MiB at a time, and hashed beside the packing where there is a
-    second core. Memory: keys, and 8 bytes a sample. For a store that is no disk, the data is first
-    written to this machine's temporary folder and sent when it is whole.
+    Bytes of samples are written 4 MiB at a time, and hashed in a thread where there is a second
+    core. Memory: keys, and 8 bytes a sample. For a store that is not a disk, the data is first
+    written to this machine's temporary folder and sent in parts when it is whole; such stores have
+    no locks, so of two writers the one that is closed last wins.
 
     Examples
     --------
@@ -152,8 +158,9 @@ class Writer(Whole):
         self._listener = progress if callable(progress) else None
         begun = self._begun(overwrite, append, sums)
         self._part, self._keys, self._lengths = begun.part, begun.keys, begun.lengths
+        self._staging, self._process = begun.staging, os.getpid()
         self._start, self._bytes = begun.start, begun.start or 0
-        self._put = len(self._lengths)
+        self._put = self._there = len(self._lengths)
         self._batch = bytearray()  # messages, one after the other
         self._batch_bytes = 0
         self._open = True
@@ -182,8 +189,14 @@ class Writer(Whole):
             return resumed(self._path, self._digest, sums)
         if there and not overwrite:
             raise Exists(f"{self._path}: is there already; give overwrite=True to replace it")
-        hasher(self._digest)  # an unknown one is said before a file is made
-        return Begun(Part(part_for(self._path), 0, self._digest, sums))
+        hasher(self._digest)  # an unknown one is refused before a file is made
+        staging = Staging(self._path, overwrite=overwrite)
+        try:
+            return Begun(Part(staging.part, 0, self._digest, sums, self._path), staging)
+        except BaseException:
+            staging.part.unlink(missing_ok=True)
+            staging.close()
+            raise
 
     # Writing
 
@@ -247,16 +260,17 @@ class Writer(Whole):
         try:
             self._flush()
             self._part.flush()
-            contents = self._contents()
+            contents, lock = self._contents(), self._staging.lock
+            if self._start is None:
+                publish(self._path, contents, self._part.path, lock=lock, stale=STALE)
+            else:
+                publish(self._path, contents, None, lock=lock, size=self._bytes, stale=STALE)
         except BaseException:
             self.abort()
             raise
         self._open = False
         self._stack.close()
-        if self._start is None:
-            publish(self._path, self._part.path, contents)
-        else:
-            publish_appended(self._path, contents)
+        self._staging.close()
 
     def abort(self) -> None:
         """Give up: remove what was written, leave what was there before; again without effect."""
@@ -264,9 +278,19 @@ class Writer(Whole):
             return
         self._open = False
         self._stack.close()
-        self._part.abort(self._start)
-        if self._start is not None:
-            storage.delete(indices.beside(self._path, indices.SUFFIX_APPENDING))
+        try:
+            if self._start is None or not self._is_published():
+                self._part.abort(self._start)
+                if self._start is not None:
+                    remove(indices.beside(self._path, indices.SUFFIX_APPENDING))
+        finally:
+            self._staging.close()
+
+    def _is_published(self) -> bool:
+        """Whether samples that were added are seen already: they are not cut off any more."""
+        offsets = place(self._path, indices.SUFFIX_OFFSETS)
+        wanted = 8 * (len(self._lengths) + 1)
+        return len(self._lengths) > self._there and storage.stat(offsets).size == wanted
 
     def _contents(self) -> dict[str, bytes]:
         """The files beside the data, by suffix, in the order in which they are written."""
@@ -299,7 +323,7 @@ class Writer(Whole):
         return Summary(self._name, self.written, self._bytes, digest, hashes)
 
     def __del__(self) -> None:
-        if self._open:
+        if self._open and self._process == os.getpid():  # a fork's copy writes nothing
             warnings.warn(
                 f"{self._path}: the writer was never closed; nothing is written",
                 ResourceWarning,
