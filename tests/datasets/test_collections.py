@@ -247,7 +247,15 @@ def test_the_manifest_comes_last_and_says_what_there_is(tmp_path):
         ShardWriter(place, 3)
     with pytest.raises(KeyMissing), ShardWriter(place, 1, overwrite=True) as writer:
         writer.write_many([{"key": "a"}, {"no": "key"}])
-    assert not (tmp_path / MANIFEST).exists()
+    assert json.loads((tmp_path / MANIFEST).read_text("utf-8")) == told
+    assert list(ShardedReader(tmp_path).keys()) == list("01234")
+    with ShardWriter(place, 4, overwrite=True) as writer:
+        writer.write_many({"key": f"new{i}"} for i in range(5))
+        assert list(ShardedReader(tmp_path).keys()) == list("01234")
+    assert [len(shard) for shard in ShardedReader(tmp_path).shards] == [4, 1]
+    suffixes = {"", ".offsets", ".keys", ".key_hashes", ".filter", ".md5"}
+    names = {f"part-0000{i}.msgpack{suffix}" for i in range(2) for suffix in suffixes}
+    assert {file.name for file in tmp_path.iterdir()} == {*names, MANIFEST}
     with (
         pytest.raises(SpecError, match="same key"),
         ShardWriter(place, 1, overwrite=True) as writer,

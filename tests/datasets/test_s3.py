@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 
+from thunderlike import storage
 from thunderlike.datasets import (
     FileWriter,
     MsgpackReader,
@@ -15,7 +16,7 @@ from thunderlike.datasets import (
     files,
     write,
 )
-from thunderlike.errors import NotFound
+from thunderlike.errors import Denied, NotFound, StorageError
 from thunderlike.formats.msgpack import packb
 
 
@@ -46,6 +47,65 @@ def test_shards_in_a_bucket(bucket, samples):
     assert len(ShardedReader(f"{bucket}/many")) == 100
     write(samples, f"{bucket}/written")
     assert [s["label"] for s in ShardedReader(f"{bucket}/written")] == list(range(100))
+
+
+def test_a_reader_gives_the_version_it_opened_or_says_that_it_is_gone(place):
+    def put(kind):
+        with FileWriter(place, overwrite=True) as writer:
+            writer.write_many({"key": f"{kind}{i}", "x": kind * 50} for i in range(9))
+
+    put("old")
+    fresh, loaded, half = (MsgpackReader(place) for _ in range(3))
+    assert len(list(zip(loaded, loaded.keys(), strict=True))) == 9
+    half.find_key(0)
+    put("new")
+    for reader in (fresh, loaded, half):
+        with pytest.raises(StorageError, match="was replaced while it was read"):
+            reader.get(1)
+    assert {sample["x"] for sample in MsgpackReader(place)} == {"new" * 50}
+
+
+def test_a_writer_that_fails_leaves_nothing_in_the_bucket_and_on_this_machine(
+    bucket, tmp_path, monkeypatch
+):
+    def refused(self, path, file):
+        raise Denied(f"{path}: these credentials do not allow to write it")
+
+    def whole(self):
+        raise AssertionError("the data file is read as a whole")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("pathlib.Path.read_bytes", whole)
+    place = f"{bucket}/failed/a.msgpack"
+    with monkeypatch.context() as patched:
+        patched.setattr("thunderlike.storage.s3.S3Store.send", refused)
+        with pytest.raises(Denied, match=r"a\.msgpack"), FileWriter(place) as writer:
+            writer.write({"key": "a"})
+        assert list(tmp_path.iterdir()) == []
+        assert not storage.exists(f"{bucket}/failed")
+    for kind in ("old", "new"):
+        with FileWriter(place, overwrite=True) as writer:
+            writer.write({"key": kind})
+    with monkeypatch.context() as patched:
+        patched.setattr("thunderlike.storage.s3.S3Store.send", refused)
+        with pytest.raises(Denied), FileWriter(place, overwrite=True) as writer:
+            writer.write({"key": "c"})
+    assert list(MsgpackReader(place).keys()) == ["new"]
+    listed = storage.store_for(place).list(f"{bucket}/failed", recursive=True)
+    assert not [entry.path for entry in listed if "/." in entry.path]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_shards_in_a_bucket_are_not_read_while_they_are_replaced(bucket, samples):
+    pattern = f"{bucket}/replaced/{{}}.msgpack"
+    with ShardWriter(pattern, max_samples=40) as writer:
+        writer.write_many(samples)
+    with ShardWriter(pattern, max_samples=60, overwrite=True) as writer:
+        writer.write_many(samples[:70])
+        for way in (f"{bucket}/replaced", f"{bucket}/replaced/*.msgpack"):
+            with pytest.raises(StorageError, match="shards are being replaced"):
+                ShardedReader(way)
+    assert len(ShardedReader(f"{bucket}/replaced")) == 70
 
 
 class Counted:

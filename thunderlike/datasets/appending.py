@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,16 +12,16 @@ import numpy as np
 from thunderlike import storage
 from thunderlike.datasets import index as indices
 from thunderlike.datasets.parts import Part, Staging, hasher
-from thunderlike.datasets.publication import remove
+from thunderlike.datasets.publication import partial_name, remove, write_new
 from thunderlike.datasets.reader import MsgpackReader
 from thunderlike.errors import CorruptDatasetError, NotFound, SpecError
 from thunderlike.formats.samples import sums_of
 from thunderlike.storage.atomic import destination
+from thunderlike.storage.filesystem import failures
 from thunderlike.storage.opening import local_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 __all__ = ["Begun", "resumed"]
 
@@ -87,8 +88,12 @@ def _resumed(path: str, file: Path, staging: Staging, digest: str | None, sums: 
     has_sums = sums or storage.exists(indices.beside(path, indices.SUFFIX_SUMS))
     hasher(digest)  # an unknown one is refused before anything is changed
     marker = indices.beside(path, indices.SUFFIX_APPENDING)
-    storage.write(marker, start.to_bytes(8, "big"))
+    unnamed = storage.join(storage.parent(path), partial_name())
+    staging.lock.note([unnamed])
     try:
+        write_new(unnamed, start.to_bytes(8, "big"), path)
+        with failures(path, "write"):
+            Path(unnamed).replace(marker)
         part = Part(file, start, digest, has_sums, path)
         try:
             _prime(part, reader, path)
@@ -96,6 +101,7 @@ def _resumed(path: str, file: Path, staging: Staging, digest: str | None, sums: 
             part.abort(start)
             raise
     except BaseException:
+        remove(unnamed)
         remove(marker)
         raise
     return Begun(part, staging, keys, array("Q", np.diff(offsets).tolist()), start)

@@ -52,8 +52,10 @@ class WriterLock:
     /pets.msgpack: another writer has it open; close that one first, or write to another path
     """
 
+    _descriptor = -1
+
     def __init__(self, address: str) -> None:
-        self._descriptor = -1
+        self._address = address
         self._file = local_file(hidden(address, ".lock"))
         self._process = os.getpid()
         if self._file is not None:
@@ -61,7 +63,6 @@ class WriterLock:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
                 while not self._acquired(self._file, address):
                     pass
-                self._remove_leftovers({self._file.parent, destination(address)[0].parent})
 
     def _acquired(self, file: Path, address: str) -> bool:
         """Lock the file; False when its last owner removed it meanwhile."""
@@ -87,12 +88,18 @@ class WriterLock:
             self._close()
         return same
 
-    def _remove_leftovers(self, folders: set[Path]) -> None:
-        """Remove what a writer that was killed had begun."""
+    def remove_leftovers(self) -> None:
+        """Remove what a writer that was killed had begun.
+
+        What can be completed must have been, see `publication.recover`.
+        """
+        if self._file is None:
+            return
         told = os.pread(self._descriptor, 2**16, 0)
+        homes = {self._file.parent, destination(self._address)[0].parent}
         with contextlib.suppress(ValueError, TypeError):
             for path in map(Path, json.loads(told or b"[]")):
-                if PARTIAL.fullmatch(path.name) and path.parent in folders:
+                if PARTIAL.fullmatch(path.name) and path.parent in homes:
                     storage.delete(path)
 
     def note(self, paths: list[str]) -> None:
@@ -109,6 +116,9 @@ class WriterLock:
             with contextlib.suppress(OSError):
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # forks have the descriptor as well
             self._close()
+
+    def __del__(self) -> None:
+        self.release()
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1

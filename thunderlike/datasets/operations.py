@@ -225,7 +225,7 @@ def convert_index(
     contents[indices.SUFFIX_MD5] = samples.digest_lines(lines)
     lock = WriterLock(target)
     try:
-        recover(target, STALE)
+        recover(target, lock, STALE)
         publish(target, contents, None, lock=lock, size=int(offsets[-1]))
     finally:
         lock.release()

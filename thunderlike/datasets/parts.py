@@ -189,7 +189,7 @@ class Staging:
         file = local_file(address)
         self.lock = WriterLock(address)
         try:
-            recover(address, STALE)
+            recover(address, self.lock, STALE)
             if not overwrite:
                 _check_free(address)
             if not append:

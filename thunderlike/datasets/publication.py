@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from thunderlike import storage
-from thunderlike.errors import CorruptDatasetError, NotFound, StorageError
+from thunderlike.errors import CorruptDatasetError, NotFound
 from thunderlike.storage.atomic import destination, keep_mode
 from thunderlike.storage.base import PARTIAL
 from thunderlike.storage.filesystem import failures, regular
@@ -40,12 +40,14 @@ __all__ = [
     "data_key",
     "hidden",
     "load",
+    "move",
     "partial_name",
     "place",
     "publish",
     "recover",
     "remove",
     "sync_folder",
+    "write_new",
 ]
 
 
@@ -222,7 +224,7 @@ def publish(
         return
     record = _staged(address, contents, part, size, lock)
     try:
-        storage.write(hidden(address, _RECORD), json.dumps(asdict(record)).encode())
+        _write_record(address, record)
         if part is not None:
             _put(part, address)
     except BaseException:
@@ -232,15 +234,14 @@ def publish(
     _settle(address, record, stale, contents)
 
 
-def recover(address: str, stale: Sequence[str] = ()) -> None:
-    """Complete or undo what a writer that was killed left; only for who holds the lock."""
+def recover(address: str, lock: WriterLock, stale: Sequence[str] = ()) -> None:
+    """Complete or undo what a writer that was killed left; `lock` is held."""
     record = load(address)
-    if record is None:
-        return
-    if _is_in_force(address):
+    if record is not None and _is_in_force(address):
         _settle(address, record, stale)
-    else:
+    elif record is not None:
         _discard(address, record)
+    lock.remove_leftovers()
 
 
 def _is_in_force(address: str) -> bool:
@@ -286,18 +287,52 @@ def _staged(
         if local_file(address) is not None:  # renaming a file keeps its version
             record = replace(record, new=made.identity)
     staged = [record.staged(address, suffix) for suffix in contents]
-    lock.note([*staged, *([] if part is None else [str(part)])])
+    lock.note([*staged, _unnamed(address, record), *([] if part is None else [str(part)])])
     try:
         for one, data in zip(staged, contents.values(), strict=True):
-            storage.write(one, data)
-    except BaseException as error:
+            write_new(one, data, address)
+    except BaseException:
         for one in staged:
             with suppress(OSError):
                 remove(one)
-        if isinstance(error, StorageError):  # names the dataset, whose files have no names yet
-            raise type(error)(f"{address}: {str(error).rpartition('.partial: ')[2]}") from error
         raise
     return record
+
+
+def _unnamed(address: str, record: Publication) -> str:
+    """Return where a record is written before it gets its name."""
+    name = hashlib.sha256("".join(record.files.values()).encode()).hexdigest()[:32]
+    return storage.join(storage.parent(address), f".{name}.partial")
+
+
+def _write_record(address: str, record: Publication) -> None:
+    data, final = json.dumps(asdict(record)).encode(), hidden(address, _RECORD)
+    unnamed = _unnamed(address, record)
+    if local_file(address) is None:
+        storage.write(final, data)
+        return
+    try:
+        write_new(unnamed, data, address)
+        with failures(address, "write"):
+            Path(unnamed).replace(final)
+    except BaseException:
+        remove(unnamed)
+        raise
+
+
+def write_new(address: str, data: bytes, named: str) -> None:
+    """Write a file by a name that nobody else uses, to the disk and not only to its cache.
+
+    Failures are those of the file `named`, which it is to become.
+    """
+    file = local_file(address)
+    if file is None:
+        storage.write(address, data)
+        return
+    with failures(named, "write"), file.open("xb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _put(part: Path, address: str) -> None:
@@ -324,7 +359,7 @@ def _settle(
     """Move the new index files to their places, and remove what is left of the old ones."""
     for suffix in record.files:
         data = None if contents is None else contents[suffix]
-        _move(record.staged(address, suffix), beside(address, suffix), data)
+        move(record.staged(address, suffix), beside(address, suffix), data)
     for suffix in stale:
         if suffix not in record.files:
             remove(beside(address, suffix))
@@ -333,8 +368,11 @@ def _settle(
     _discard(address, record)
 
 
-def _move(staged: str, final: str, data: bytes | None) -> None:
-    """Give a new index file its place; it is there already if a killed writer got that far."""
+def move(staged: str, final: str, data: bytes | None = None) -> None:
+    """Give a new file its place; it is there already if a killed writer got that far.
+
+    Elsewhere than on a disk its content is written there, `data` if that is given.
+    """
     file = local_file(staged)
     if file is None:
         with suppress(NotFound):

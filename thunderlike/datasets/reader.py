@@ -257,9 +257,26 @@ class MsgpackReader(Reader):
             self._version = found
         return self._version
 
+    def is_current(self) -> bool:
+        """Tell whether the files of the dataset still are those that were opened.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> with tl.datasets.FileWriter("memory://moods.msgpack") as writer:
+        ...     writer.write({"key": "good"})
+        >>> reader = MsgpackReader("memory://moods.msgpack")
+        >>> before = reader.is_current()
+        >>> with tl.datasets.FileWriter("memory://moods.msgpack", overwrite=True) as writer:
+        ...     writer.write({"key": "better"})
+        >>> before, reader.is_current()
+        (True, False)
+        """
+        return self._pinned().is_current(self._path)
+
     def _checked_version(self) -> None:
         """Make sure that what was just opened or loaded is of the version that was opened."""
-        if not self._pinned().is_current(self._path):
+        if not self.is_current():
             raise replaced(self._path)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -10,16 +10,41 @@ import posixpath
 import re
 from bisect import bisect_right
 from collections import OrderedDict
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thunderlike import storage
+from thunderlike.datasets import index as indices
 from thunderlike.datasets.base import Numbers, Reader
+from thunderlike.datasets.locks import WriterLock
+from thunderlike.datasets.parts import STALE
+from thunderlike.datasets.publication import (
+    hidden,
+    move,
+    partial_name,
+    publish,
+    recover,
+    remove,
+    write_new,
+)
 from thunderlike.datasets.reader import MsgpackReader
 from thunderlike.datasets.writers import FileWriter, Whole
-from thunderlike.errors import CorruptDatasetError, Exists, KeyMissing, NotFound, SpecError
+from thunderlike.errors import (
+    CorruptDatasetError,
+    Exists,
+    KeyMissing,
+    NotFound,
+    SpecError,
+    StorageError,
+)
 from thunderlike.formats.shards import MANIFEST, manifest
+from thunderlike.parallel.pool import tmap
+from thunderlike.storage.base import PARTIAL, replaced
+from thunderlike.storage.opening import local_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +55,7 @@ if TYPE_CHECKING:
 __all__ = ["ShardWriter", "ShardedReader"]
 
 ORDERS = ("natural", "text")
+_TRIES = 20  # to open all shards between two changes of them
 _KEPT = 64  # shards whose files stay open
 
 
@@ -55,10 +81,13 @@ class ShardedReader(Reader):
     ------
     NotFound
         When nothing matches.
+    StorageError
+        When the shards are replaced all the time while they are opened.
 
     Notes
     -----
-    Opening looks at each shard's size. The files of 64 shards stay open at a time.
+    Opening looks at each shard's size; all shards are of one moment. The files of 64 shards stay
+    open at a time; a shard that is replaced before it is read raises `StorageError` then.
 
     Examples
     --------
@@ -191,11 +220,46 @@ def _opened(item: Any, order: str, credentials: AnyCredentials) -> list[Reader]:
     if isinstance(item, Reader):
         return [item]
     address = storage.at(item, credentials)
-    return [MsgpackReader(path) for path in _named(address, order)]
+    trouble = ""
+    for _ in range(_TRIES):
+        try:
+            before = _state(address)
+            shards = [MsgpackReader(path) for path in _named(address, order)]
+            if before == _state(address) and _are_current(address, shards):
+                return list(shards)
+        except (StorageError, CorruptDatasetError) as error:
+            if str(error) == trouble:  # twice the same: nobody is at work there
+                raise
+            trouble = str(error)
+    raise replaced(address)
+
+
+def _are_current(address: str, shards: Sequence[MsgpackReader]) -> bool:
+    """Tell whether all shards are as they were opened: they were of one moment then."""
+    threads = storage.store_for(address).threads
+    return len(shards) < 2 or all(tmap(MsgpackReader.is_current, shards, workers=threads or 1))
+
+
+def _state(address: str) -> Any:
+    """What changes when a folder of shards is replaced: its manifest, or the record of a writer."""
+    folder = address if _is_folder(address) else storage.parent(address)
+    record = _record_of(folder)
+    if not _is_folder(address):
+        return record
+    try:
+        return record, storage.stat(storage.join(folder, MANIFEST)).identity
+    except NotFound:
+        return record
+
+
+def _is_folder(address: str) -> bool:
+    return not ("*" in address or "{" in address or address.endswith(".msgpack"))
 
 
 def _named(address: str, order: str) -> list[str]:
     """The data files that a path means."""
+    if address.endswith(".msgpack") and not re.search(r"[*?\[{]", address):
+        return [address]
     told = _told(address)
     if told is not None:
         return told
@@ -214,7 +278,15 @@ def _filled(address: str, found: re.Match[str], number: int) -> str:
 
 def _told(address: str) -> list[str] | None:
     """The shards that a folder's manifest names; None where there is none."""
-    if "*" in address or "{" in address or address.endswith(".msgpack"):
+    folder = address if _is_folder(address) else storage.parent(address)
+    record = _record_of(folder)
+    if record is not None:
+        names = [_where(folder, record.folder, name) for name in record.shards]
+        if _is_folder(address):
+            return names
+        pattern = posixpath.basename(address)
+        return [path for path in names if fnmatch(posixpath.basename(path), pattern)]
+    if not _is_folder(address):
         return None
     place = storage.join(address, MANIFEST)
     try:
@@ -224,6 +296,84 @@ def _told(address: str) -> list[str] | None:
         return None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CorruptDatasetError(f"{place}: is no list of shards: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Shards:
+    """The record of shards that take the place of others, all in one step: when it is written.
+
+    Parameters
+    ----------
+    folder : str
+        Name of the hidden folder that they are in until they are in their places; ``''`` where
+        shards are replaced one by one, and none may be read until all are.
+    shards, stale : sequence of str
+        Names of their data files; of old ones, which go.
+    """
+
+    folder: str
+    shards: Sequence[str]
+    stale: Sequence[str] = ()
+
+
+def _record_of(folder: str) -> _Shards | None:
+    place = hidden(storage.join(folder, MANIFEST), ".publishing")
+    try:
+        told = storage.read(place)
+    except NotFound:
+        return None
+    try:
+        record = _Shards(**json.loads(told))
+        plain = all(name == posixpath.basename(name) for name in (*record.shards, *record.stale))
+        plain = plain and (not record.folder or PARTIAL.fullmatch(record.folder) is not None)
+    except (ValueError, TypeError) as error:
+        raise CorruptDatasetError(
+            f"{place}: is not the record of a writer: {error}; remove it"
+        ) from error
+    if not plain:
+        raise CorruptDatasetError(f"{place}: names files of other folders; remove it")
+    if not record.folder:
+        raise StorageError(
+            f"{folder}: its shards are being replaced, or a writer was stopped while it did so; "
+            "wait, or write them again with overwrite=True"
+        )
+    return record
+
+
+def _where(folder: str, staging: str, name: str) -> str:
+    """Return where a shard is: in the hidden folder, or in its place already."""
+    staged = storage.join(storage.join(folder, staging), name)
+    return staged if storage.exists(staged) else storage.join(folder, name)
+
+
+def _settle(folder: str, record: _Shards) -> None:
+    """Move shards to their places, and remove the record."""
+    staging = storage.join(folder, record.folder)
+    for name in record.shards:
+        staged, final = storage.join(staging, name), storage.join(folder, name)
+        _replace(staged, final)
+    for name in record.stale:
+        for suffix in ("", *STALE):
+            remove(storage.join(folder, name + suffix))
+    move(storage.join(staging, MANIFEST), storage.join(folder, MANIFEST))
+    remove(hidden(storage.join(folder, MANIFEST), ".publishing"))
+    storage.delete(staging)
+
+
+def _replace(staged: str, final: str) -> None:
+    """Publish a shard that is whole in the place of another one, unless that was done already."""
+    lock = WriterLock(final)
+    try:
+        recover(final, lock, STALE)
+        if storage.exists(staged):
+            contents = {
+                suffix: storage.read(staged + suffix)
+                for suffix in indices.SUFFIXES
+                if storage.exists(staged + suffix)
+            }
+            publish(final, contents, Path(staged), lock=lock, stale=STALE)
+    finally:
+        lock.release()
 
 
 class ShardWriter(Whole):
@@ -239,7 +389,7 @@ class ShardWriter(Whole):
     max_bytes : int, optional
         Bytes after which the next file is begun.
     overwrite : bool
-        Replace files that are there.
+        Replace the shards that are there, all in one step when the writer is closed.
     **options
         As in :class:`~thunderlike.datasets.writers.FileWriter`, for each file.
 
@@ -249,11 +399,17 @@ class ShardWriter(Whole):
         Without ``{}``, and without either limit; when a key comes again in another shard.
     Exists
         When there is a manifest already and `overwrite` is false.
+    InUse
+        When another writer has shards of the folder open.
 
     Notes
     -----
     A shard is seen when it is full; the manifest says that all are there. When a ``with`` block
     raises, full shards stay, without a manifest.
+
+    With `overwrite` new shards are in a hidden folder until the writer is closed: when the block
+    raises, or the process is killed, the old shards are as they were. In a bucket they are
+    replaced one by one, and readers raise `StorageError` until all are.
 
     Examples
     --------
@@ -279,14 +435,42 @@ class ShardWriter(Whole):
         if (max_samples or 0) < 1 and (max_bytes or 0) < 1:
             raise SpecError("give max_samples or max_bytes, or one shard would hold everything")
         self._manifest = storage.join(storage.parent(self._pattern), MANIFEST)
-        if storage.exists(self._manifest):
-            if not overwrite:
-                raise Exists(f"{self._manifest}: is there already; give overwrite=True")
-            storage.delete(self._manifest)
+        self._folder, self._staging, self._written = storage.parent(self._pattern), "", False
+        self._lock = WriterLock(self._manifest)
+        try:
+            self._prepare(overwrite)
+        except BaseException:
+            self._lock.release()
+            raise
         self._most, self._largest = max_samples or 2**62, max_bytes or 2**62
         self._options = {**options, "overwrite": overwrite}
         self._summaries: list[Summary] = []
         self._writer: FileWriter | None = None
+
+    def _prepare(self, overwrite: bool) -> None:
+        """Complete what a killed writer left, and find out where to write."""
+        on_disk = local_file(self._manifest) is not None
+        if on_disk and (record := _record_of(self._folder)) is not None:
+            _settle(self._folder, record)
+        self._lock.remove_leftovers()
+        if storage.exists(self._manifest) and not overwrite:
+            raise Exists(f"{self._manifest}: is there already; give overwrite=True")
+        if overwrite and on_disk:
+            self._staging = storage.join(self._folder, partial_name())
+            self._lock.note([self._staging])
+            storage.resolve(self._staging)[0].begin(self._staging)
+        elif overwrite:
+            self._record(_Shards("", ()))
+            storage.delete(self._manifest)
+
+    def _record(self, record: _Shards) -> None:
+        data, final = json.dumps(asdict(record)).encode(), hidden(self._manifest, ".publishing")
+        if not self._staging:
+            storage.write(final, data)
+            return
+        unnamed = storage.join(self._staging, "record")
+        write_new(unnamed, data, self._manifest)
+        move(unnamed, final)
 
     @property
     def written(self) -> int:
@@ -314,7 +498,8 @@ class ShardWriter(Whole):
     def _path(self) -> str:
         store, address = storage.resolve(self._pattern)
         number = len(self._summaries)
-        return store.address(address.replace("{}", "{:05d}").format(number))
+        path = store.address(address.replace("{}", "{:05d}").format(number))
+        return storage.join(self._staging, posixpath.basename(path)) if self._staging else path
 
     def _finish(self) -> None:
         if self._writer is not None:
@@ -323,11 +508,40 @@ class ShardWriter(Whole):
             self._writer = None
 
     def close(self) -> None:
-        """Finish the last shard, and write the manifest."""
-        self._finish()
-        storage.write(self._manifest, manifest(self._summaries))
+        """Finish the last shard, and write the manifest; again without effect."""
+        if self._written:
+            return
+        try:
+            self._finish()
+            self._publish(manifest(self._summaries))
+        except BaseException:
+            self.abort()
+            raise
+        self._written = True
+        self._lock.release()
+
+    def _publish(self, listed: bytes) -> None:
+        if not self._staging:
+            storage.write(self._manifest, listed)
+            if self._options["overwrite"]:
+                storage.delete(hidden(self._manifest, ".publishing"))
+            return
+        storage.write(storage.join(self._staging, MANIFEST), listed)
+        names = [one.name for one in self._summaries]
+        old = _named(self._folder, "natural") if storage.exists(self._manifest) else []
+        stale = {posixpath.basename(path) for path in old} - set(names)
+        record = _Shards(posixpath.basename(self._staging), names, sorted(stale))
+        self._record(record)
+        _settle(self._folder, record)
 
     def abort(self) -> None:
-        """Give up the shard that was begun."""
+        """Give up the shard that was begun, and with `overwrite` all of them."""
         if self._writer is not None:
             self._writer.abort()
+            self._writer = None
+        try:
+            if self._staging and not storage.exists(hidden(self._manifest, ".publishing")):
+                storage.delete(self._staging)
+        finally:
+            self._written = True
+            self._lock.release()
