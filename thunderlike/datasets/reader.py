@@ -310,7 +310,7 @@ class MsgpackReader(Reader):
         if len(keys) != self._count:
             raise CorruptDatasetError(
                 f"{self._path}: has {self._count} samples and {len(keys)} keys; "
-                f"make the index anew with: thunderlike datasets reindex {self._path}"
+                f"make the index again with: thunderlike datasets reindex {self._path}"
             )
         return keys
 
@@ -334,7 +334,7 @@ class MsgpackReader(Reader):
         if len(hashes) != self._count:
             raise CorruptDatasetError(
                 f"{self._path}: has {self._count} samples and {len(hashes)} hashes of keys; "
-                f"make the index anew with: thunderlike datasets reindex {self._path}"
+                f"make the index again with: thunderlike datasets reindex {self._path}"
             )
         return KeyTable(salt, hashes)
 
