@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import thunderlike.compat.batchflow as bf
 import thunderlike.compat.deepdish as dd
 from thunderlike.compat.datadings import reader as readers
 from thunderlike.compat.datadings import tools, torch
@@ -305,3 +306,61 @@ def test_suffixes_are_appended_to_names():
     assert tools.path_append_suffix(name, ".file") == name
     assert tools.path_append_suffix(name, ".txt") == Path("some.file.txt")
     assert tools.path_append_suffix(name, "txt") == Path("some.filetxt")
+
+
+# batchflow
+
+
+class Pictures(bf.Batch):
+    components = "images", "masks"
+
+    @staticmethod
+    def look_at(item):
+        assert item is not None
+
+    def doubled(self, item):
+        return item * 2
+
+
+@pytest.fixture
+def batch():
+    return Pictures(range(4), preloaded=(np.ones((4, 3, 3)), np.zeros((4, 3, 3))))
+
+
+def test_components_are_loaded_from_what_there_is():
+    table = pd.DataFrame({"features": [1.0, 2, 3, 4], "labels": [0, 1, 0, 1]})
+    images, masks = np.zeros((4, 3, 3)), np.ones((4, 3, 3))
+
+    class Table(bf.Batch):
+        components = "features", "labels"
+
+    assert Table(range(4)).load(src=table).labels.tolist() == [0, 1, 0, 1]
+    two = bf.Batch(range(4)).load(src=table, dst=("features", "labels"))
+    assert two.features.tolist() == [1, 2, 3, 4]
+    assert bf.Batch(range(4)).load(src=table, dst="features").features.shape == (4, 2)
+    for src in ({"images": images, "masks": masks}, (images, masks)):
+        both = bf.Batch(range(4)).load(src=src, dst=("images", "masks"))
+        assert (both.images.sum(), both.masks.sum()) == (0, 36)
+    assert bf.Batch(range(4)).load(src=images, dst="images").images.shape == (4, 3, 3)
+    table.to_csv("table.csv")
+    read = bf.Batch(range(4)).load(
+        fmt="csv", src="table.csv", dst=("features", "labels"), index_col=0
+    )
+    assert (read.features.tolist(), read.labels.tolist()) == ([1, 2, 3, 4], [0, 1, 0, 1])
+
+
+def test_functions_are_applied_to_components(batch):
+    batch.apply_parallel(lambda image: image + 4, src="images", dst="masks")
+    assert (batch.masks == 5).all()
+    batch.add_components("sums")
+    batch.apply_parallel(lambda pair: pair[0] + pair[1], src=("images", "masks"), dst="sums")
+    assert (batch.sums == 6).all()
+    batch.apply_parallel(np.negative, src=["images", "masks"], dst=["images", "masks"], p=0.2)
+    assert set(np.unique(batch.masks)) <= {-5.0, 5.0}
+    batch.apply_parallel(Pictures.look_at, p=0.5)
+
+
+def test_methods_are_applied_by_name(batch):
+    pipeline = bf.Pipeline().apply_parallel(bf.B.doubled, src="images", p=0.5)
+    data = bf.Dataset(range(4), Pictures, preloaded=(batch.images, batch.masks))
+    assert set(np.unique((data >> pipeline).next_batch(4).images)) <= {1.0, 2.0}
