@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 
 import pytest
@@ -241,6 +242,7 @@ def test_a_rename_that_fails_puts_the_old_results_back(target, monkeypatch):
         move(self, path, aim)
 
     monkeypatch.setattr(store, "move", second_fails)
+    monkeypatch.setattr(store, "exchange", lambda *_: False)
     with (
         pytest.raises(StorageError, match="broken"),
         output(target, OURS, overwrite=True) as folder,
@@ -305,6 +307,8 @@ def dying(self, *args):
     return step(self, *args)
 
 setattr(store, verb, dying)
+if verb == "move":
+    store.exchange = lambda *_: False  # as on disks that cannot swap folders
 with output(target, ["image-*.bin"], overwrite=True) as folder:
     for number in range(3):
         write(join(folder, f"image-{number:05d}.bin"), b"new")
@@ -337,6 +341,7 @@ OLD_ONE, NEW_ONE = {(b"old", 2)}, {(b"new", 3)}
         ("write", 5, OLD_ONE),
         ("move", 1, OLD_ONE),
         ("move", 2, "absent"),
+        ("exchange", 1, OLD_ONE),
         ("delete", 2, NEW_ONE),
     ],
 )
@@ -359,3 +364,61 @@ def test_a_kill_at_any_step_in_a_bucket_never_leaves_a_mix(bucket, verb, at, aft
     with output(target, ["image-*.bin"], overwrite=True) as folder:
         write(join(folder, "image-00000.bin"), b"newer")
     assert {read(entry.path) for entry in find(target, "bin")} == {b"newer"}
+
+
+def test_a_folder_is_at_its_path_at_every_moment_of_an_overwrite(tmp_path, monkeypatch):
+    """Two folders are swapped in one step: there is no moment in which neither is there."""
+    target = str(tmp_path / "out")
+    with output(target, OURS) as folder:
+        fill(folder)
+    store = type(store_for(target))
+    monkeypatch.setattr(store, "move", None)
+    with output(target, OURS, overwrite=True) as folder:
+        fill(folder, b"newer")
+    assert content(target)["out/image-00000.bin"] == b"newer"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("swap", [True, False], ids=["in one step", "in two"])
+def test_two_writers_of_one_folder_end_with_the_result_of_one(tmp_path, monkeypatch, swap):
+    target = str(tmp_path / "out")
+    store = type(store_for(target))
+    if not swap:
+        monkeypatch.setattr(store, "exchange", lambda *_: False)
+    failures = []
+
+    def write_often(data):
+        for _ in range(15):
+            try:
+                with output(target, OURS, overwrite=True) as folder:
+                    fill(folder, data)
+            except StorageError as error:
+                failures.append(error)
+
+    writers = [threading.Thread(target=write_often, args=(data,)) for data in (b"one", b"two")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    found = content(target)
+    assert set(found) == set(NEW)
+    assert len({data for name, data in found.items() if name.endswith(".bin")}) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_is_replaced_while_it_is_listed_is_listed_again(tmp_path, monkeypatch):
+    target = str(tmp_path / "out")
+    with output(target, OURS) as folder:
+        fill(folder)
+    scandir, swapped = os.scandir, []
+
+    def away(place):
+        if not swapped:
+            swapped.append(place)
+            (tmp_path / "out").rename(tmp_path / "old")
+            (tmp_path / "out").mkdir()
+            (tmp_path / "out" / "other.bin").write_bytes(b"other")
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", away)
+    assert [entry.size for entry in find(target)] == [5]

@@ -327,6 +327,10 @@ class Store(ABC):
         place can do it in one.
         """
 
+    def exchange(self, path: str, target: str) -> bool:  # noqa: ARG002
+        """Swap two folders in one step; False, with nothing done, where the place cannot."""
+        return False
+
     def begin(self, path: str) -> None:  # noqa: B027  # most places make no folders
         """Make a hidden folder for results, where folders have to be made."""
 

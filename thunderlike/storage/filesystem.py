@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import os
 import stat
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from thunderlike.errors import Denied, Exists, NotFound, StorageError, ThunderlikeError
 from thunderlike.storage.base import Entry
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator
 
-__all__ = ["check_special", "described", "failure", "failures", "regular"]
+__all__ = ["check_special", "described", "exchange", "failure", "failures", "regular"]
 
 _KINDS = {
     stat.S_IFIFO: "a FIFO (named pipe)",
@@ -68,6 +70,30 @@ def described(path: str, found: os.stat_result) -> Entry:
     # Without the device: the machines that share a disk number it differently.
     identity = f"{found.st_ino:x}-{found.st_size:x}-{found.st_mtime_ns:x}"
     return Entry(path, found.st_size, identity)
+
+
+def exchange(path: str, target: str) -> bool:
+    """Swap what two paths name, in one step; False where the system or the disk cannot.
+
+    Examples
+    --------
+    >>> exchange("/nowhere/a", "/nowhere/b")
+    False
+    """
+    swap = _renameat2()
+    if swap is None:
+        return False
+    here, flag = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return bool(swap(here, os.fsencode(path), here, os.fsencode(target), flag) == 0)
+
+
+@cache
+def _renameat2() -> Any:
+    """Return Linux's call, which Python does not offer; None elsewhere."""
+    try:
+        return ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError, TypeError):
+        return None
 
 
 @contextmanager

@@ -63,9 +63,10 @@ def output(
 
     Notes
     -----
-    A process that is killed leaves `path` as it was and a folder ``.<letters>.partial`` beside it,
-    which may be deleted. A kill in the moment between the two renames of an overwrite leaves
-    nothing at `path` and the old results in such a folder.
+    A process that is killed leaves `path` as it was, or the new results, and a folder
+    ``.<letters>.partial`` in the same folder, which may be deleted. Where the system cannot swap
+    two folders in one step (other than Linux, and some network disks), a kill in the moment between
+    the two renames of an overwrite leaves nothing at `path` and the old results in such a folder.
 
     A bucket knows no renames: there the finished files are copied by the server, sixteen at once,
     and a kill while that goes on leaves a folder which `find` refuses and `overwrite` replaces.
@@ -176,11 +177,17 @@ def _publish(
         store.move(folder, target)
         return
     store.keep_modes(folder, target)
+    if store.exchange(folder, target):
+        store.delete(folder)  # the old one, which has that name now
+        return
     old = _beside(target)
     store.move(target, old)
     try:
         store.move(folder, target)
     except BaseException:
-        store.move(old, target)
+        try:
+            store.move(old, target)
+        except Exists:  # what another writer has finished since
+            store.delete(old)
         raise
     store.delete(old)

@@ -16,7 +16,7 @@ from thunderlike.config import home
 from thunderlike.errors import Exists, NotFound, StorageError
 from thunderlike.storage.atomic import keep_mode, replacement
 from thunderlike.storage.base import PARTIAL, Entry, FileVersion, Store, replaced
-from thunderlike.storage.filesystem import described, failure, failures, regular
+from thunderlike.storage.filesystem import described, exchange, failure, failures, regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,8 +46,20 @@ class LocalStore(Store):
             raise NotFound(f"{plain}: the current folder was removed; change to another") from error
 
     def list(self, path: str, *, recursive: bool) -> Sequence[Entry]:
-        """Name the files of a folder; one look at each file for its size."""
-        return list(_files(self.address(path), recursive=recursive))
+        """Name the files of a folder; one look at each file for its size.
+
+        A folder that is replaced meanwhile is listed again: names of one, and sizes of another,
+        would be a folder that never was.
+        """
+        folder = self.address(path)
+        for _ in range(_LISTINGS):
+            with failures(folder, "list"):
+                before = Path(folder).stat()
+                found = list(_files(folder, recursive=recursive))
+                with suppress(FileNotFoundError):
+                    if os.path.samestat(before, Path(folder).stat()):
+                        return found
+        raise StorageError(f"{folder}: was replaced while it was listed; read it again")
 
     def stat(self, path: str) -> Entry:
         """Describe one file."""
@@ -118,6 +130,10 @@ class LocalStore(Store):
         with failures(str(aim), f"move {folder} to"):
             aim.parent.mkdir(parents=True, exist_ok=True)
             folder.rename(aim)
+
+    def exchange(self, path: str, target: str) -> bool:
+        """Swap two folders: one step, on Linux and within a disk that can."""
+        return exchange(self.address(path), self.address(target))
 
     def begin(self, path: str) -> None:
         """Make a hidden folder: `write` makes all others, but no such one."""
@@ -296,6 +312,7 @@ class _VersionIO(io.RawIOBase):
         super().close()
 
 
+_LISTINGS = 5  # of a folder that is replaced
 _HOMES = {Path("/home"), Path("/Users")}  # each folder in one of these is somebody's home
 
 
@@ -316,21 +333,30 @@ def _plain(path: str) -> str:
 
 
 def _files(folder: str, *, recursive: bool) -> Iterator[Entry]:
-    """Walk with an explicit stack, so that a folder we may not enter is an error, not a gap."""
+    """Walk with an explicit stack, so that a folder we may not enter is an error, not a gap.
+
+    By descriptors: files are looked at in the very folder that named them.
+    """
     folders = [folder]
     while folders:
         folder = folders.pop()
-        with failures(folder, "list"), os.scandir(folder) as found:
-            for item in found:
-                if item.is_dir(follow_symlinks=False):
-                    folders += [item.path] if recursive else []
-                elif item.is_file():
-                    yield from _entry(item)
+        with failures(folder, "list"):
+            place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                with os.scandir(place) as found:
+                    for item in found:
+                        path = f"{folder.rstrip('/')}/{item.name}"
+                        if item.is_dir(follow_symlinks=False):
+                            folders += [path] if recursive else []
+                        elif item.is_file():
+                            yield from _entry(path, item)
+            finally:
+                os.close(place)
 
 
-def _entry(item: os.DirEntry[str]) -> Iterator[Entry]:
+def _entry(path: str, item: os.DirEntry[str]) -> Iterator[Entry]:
     try:
-        yield described(item.path, item.stat())
+        yield described(path, item.stat())
     except FileNotFoundError:
         return  # another process renamed or removed it since the folder was read
 
