@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import tifffile
 from thunderlike import arrays, storage
 from thunderlike.arrays.shared import shared_array
 from thunderlike.arrays.sources import as_source
-from thunderlike.errors import NotFound, SpecError
+from thunderlike.errors import NotFound, SpecError, StorageError
 
 RNG = np.random.default_rng(0)
 VALUES = RNG.integers(0, 50, (23, 14, 9)).astype(np.uint16)
@@ -241,3 +242,17 @@ def test_shared_memory_goes_with_its_last_owner():
 def test_a_copy_of_shared_memory_is_an_array_as_any_other():
     copy = shared_array((3,), "f8") + 1
     assert pickle.loads(pickle.dumps(copy)).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("missing", [("posix_fallocate", "sched_getaffinity"), ("preadv",)])
+def test_systems_that_lack_a_call_do_without(tmp_path, monkeypatch, missing):
+    """As macOS does."""
+    for name in (*missing, "posix_fadvise"):
+        monkeypatch.delattr(os, name, raising=False)
+    shared = arrays.read(np.arange(6), memory="shared")
+    assert shared.tolist() == [0, 1, 2, 3, 4, 5]
+    values = np.arange(100_000).reshape(100, 1000)
+    arrays.write(tmp_path / "x.npy", values)
+    np.testing.assert_array_equal(arrays.read(tmp_path / "x.npy"), values, strict=True)
+    with pytest.raises(StorageError, match="no room for a shared array"):
+        shared_array((2**60,), "u1")

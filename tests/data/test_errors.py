@@ -132,7 +132,7 @@ def test_what_cannot_be_sent_to_workers_is_an_error_of_ours(spark_context):
     lock = threading.Lock()
     with pytest.raises(WrongType, match=r"cannot be sent to Spark's workers.*lock"):
         images.map(lambda image: lock and image).toarray()
-    with pytest.raises(EngineError):
+    with pytest.raises(WrongType, match="only be used on the driver"):
         images.map(lambda image: spark_context and image).toarray()
 
 

@@ -188,3 +188,12 @@ def test_masked_values_are_refused_and_masks_of_nothing_are_not(engine, series):
 )
 def test_casts_that_keep_every_value(values, dtype, kept):
     assert (same_values(np.asarray(values), np.dtype(dtype)) is not None) == kept
+
+
+def test_a_map_with_workers_in_a_map_with_workers(series):
+    inner = tl.series.fromarray(np.arange(6.0).reshape(2, 3))
+
+    def nested(values):
+        return inner.map(lambda row: row.sum() + values[0], workers=2).toarray()
+
+    assert series.map(nested, workers=2).toarray().tolist() == [[3, 12], [7, 16]]

@@ -61,3 +61,12 @@ def test_forks_end_when_nobody_wants_more():
 def test_more_memory_than_there_is():
     with pytest.raises(EngineError, match="to share"):
         shared(2**60)
+
+
+def test_forks_in_a_fork_run_there():
+    def nested(number):
+        return list(spread(lambda item: (os.getpid(), item), range(number), workers=2))
+
+    for found in spread(nested, [3, 4], workers=2):
+        assert sorted(item for _, item in found) == list(range(len(found)))
+        assert len({process for process, _ in found}) == 1

@@ -200,3 +200,51 @@ def test_workers_of_a_script_that_was_killed_end_and_tidy_up(tmp_path, memory):
     while list(memory.iterdir()):
         assert time.monotonic() < until, "segments are left"
         time.sleep(0.05)
+
+
+def in_a_fork(run):
+    """What a function gives in a fork of this process, as text; of an error its class and text."""
+    here, there = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            told = repr(run())
+        except BaseException as error:
+            told = f"{type(error).__name__}: {error}"
+        os.write(there, told.encode())
+        os._exit(0)
+    os.close(there)
+    with os.fdopen(here) as answer:
+        told = answer.read()
+    os.waitpid(child, 0)
+    return told
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_maps_with_processes_of_its_own():
+    assert list(pmap(abs, [-1, 2], **processes)) == [1, 2]
+
+    def run():
+        twice = [list(pmap(abs, [-1, 2], **processes)) for _ in range(2)]
+        shutdown()
+        return twice
+
+    assert in_a_fork(run) == "[[1, 2], [1, 2]]"
+    assert list(pmap(abs, [-1, 2], **processes)) == [1, 2]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_map_that_was_begun_is_not_continued_in_a_fork():
+    found = pmap(abs, range(5), **processes)
+    assert next(found) == 0
+    assert in_a_fork(lambda: list(found)).startswith("WorkerFailed: a map that process")
+    assert list(found) == [1, 2, 3, 4]
+
+
+def test_a_map_in_a_worker_runs_there():
+    def nested(number):
+        return list(pmap(lambda item: (os.getpid(), item), range(number), **processes))
+
+    for found in pmap(nested, [3, 4], **processes):
+        assert [item for _, item in found] == list(range(len(found)))
+        assert len({process for process, _ in found}) == 1

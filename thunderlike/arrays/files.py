@@ -84,7 +84,7 @@ def read(
     if sink is None and found.array is not None and (begin := _file_offset(found)) is not None:
         made = allocated(found.shape, found.array.dtype, order, memory)
         with reported("read", verbose):
-            _ranges(os.preadv, str(found.location), os.O_RDONLY, begin, made, work)
+            _ranges(_read, str(found.location), os.O_RDONLY, begin, made, work)
         return made
     return fill(
         partial(_copy, found), found.shape, found.dtype, sink, work,
@@ -264,9 +264,18 @@ def _file_offset(source: Source) -> int | None:
     return int(source.offset + ahead) if ahead >= 0 else None
 
 
+def _read(file: int, parts: list[memoryview], at: int) -> int:
+    """Read into memory, where the system can without a copy."""
+    if hasattr(os, "preadv"):
+        return os.preadv(file, parts, at)
+    data = os.pread(file, len(parts[0]), at)
+    parts[0][: len(data)] = data
+    return len(data)
+
+
 def _written(file: int, parts: list[memoryview], at: int) -> int:
     """Write, and have the system begin with the disk now: syncing at the end then waits less."""
-    moved = os.pwritev(file, parts, at)
+    moved = os.pwrite(file, parts[0], at)
     if hasattr(os, "posix_fadvise"):  # "not needed" sends to the disk what is not there yet
         os.posix_fadvise(file, at, moved, os.POSIX_FADV_DONTNEED)
     return moved

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.errors import NotFound
+from thunderlike.errors import NotFound, StorageError
 from thunderlike.parallel.segments import MEMORY
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def shared_array(shape: Sequence[int], dtype: DTypeLike, order: str = "C") -> Sh
     home = MEMORY if os.access(MEMORY, os.W_OK) else None
     number, name = tempfile.mkstemp(prefix="thunderlike-array-", dir=home)
     try:
-        os.posix_fallocate(number, 0, max(nbytes, 1))  # says now, and not by a crash, what lacks
+        _allocate(number, max(nbytes, 1))
         segment = _Segment(Path(name), made=True)
     except BaseException:
         Path(name).unlink()
@@ -104,6 +104,22 @@ def shared_array(shape: Sequence[int], dtype: DTypeLike, order: str = "C") -> Sh
     finally:
         os.close(number)
     return segment.array(shape, dtype, None, 0, order)
+
+
+def _allocate(file: int, nbytes: int) -> None:
+    """Give a file its size, or fail now: a write to a map that has no room ends the process."""
+    if not hasattr(os, "posix_fallocate"):  # macOS
+        room = os.fstatvfs(file)
+        if room.f_bavail * room.f_frsize < nbytes:
+            raise StorageError(f"there is no room for a shared array of {nbytes} bytes")
+        os.ftruncate(file, nbytes)
+        return
+    try:
+        os.posix_fallocate(file, 0, nbytes)
+    except OSError as error:
+        raise StorageError(
+            f"there is no room for a shared array of {nbytes} bytes: {error.strerror}"
+        ) from error
 
 
 def _attached(path: Path, shape: Any, dtype: Any, strides: Any, offset: int) -> SharedArray:

@@ -58,7 +58,8 @@ def spread(
 
     Notes
     -----
-    For systems that fork: Linux and macOS. Threads of this process are not in its forks.
+    For systems that fork: Linux and macOS. Threads of this process are not in its forks. Called in
+    a fork, or in another worker process, it calls the function there.
 
     Examples
     --------
@@ -107,13 +108,17 @@ def forked(items: Iterable[Item], ahead: int = 3) -> Generator[Item, None, None]
 
     Notes
     -----
-    For systems that fork: Linux and macOS. The process ends with the iterator.
+    For systems that fork: Linux and macOS. The process ends with the iterator. In a fork, and in
+    any other worker process, items are made there: its siblings have the other cores.
 
     Examples
     --------
     >>> list(forked(number * number for number in range(5)))
     [0, 1, 4, 9, 16]
     """
+    if multiprocessing.current_process().daemon:  # which may have no processes of its own
+        yield from items
+        return
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe(duplex=False)
     room = context.Semaphore(ahead)

@@ -10,6 +10,7 @@ import reprlib
 import select
 import selectors
 import signal
+import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -20,7 +21,7 @@ from thunderlike.errors import WorkerFailed
 from thunderlike.parallel.parcels import Parcel, pack
 from thunderlike.parallel.remote import RemoteCrew
 from thunderlike.parallel.segments import Exchange, folder_for_segments, remove
-from thunderlike.parallel.stream import Outcome
+from thunderlike.parallel.stream import Outcome, SerialCrew
 from thunderlike.parallel.work import EMPTY, Kind, serve
 
 if TYPE_CHECKING:
@@ -67,13 +68,23 @@ class ProcessCrew(RemoteCrew):
                 self._replace(worker)
         super().begin(function)
 
+    def _check_owner(self) -> None:
+        """Refuse to serve a fork of the owner: both would listen to the same workers."""
+        if os.getpid() != self._owner:
+            raise WorkerFailed(
+                f"a map that process {self._owner} began cannot go on in its fork {os.getpid()}: "
+                "begin another one there"
+            )
+
     def _send(self, worker: int, kind: int, parcel: Parcel) -> None:
         if self._over:
             return
+        self._check_owner()
         with suppress(BrokenPipeError, ConnectionResetError):  # noticed when we listen to it
             self._seats[worker].exchange.send(kind, parcel)
 
     def _receive(self) -> tuple[int, int, Parcel] | None:
+        self._check_owner()
         if not self._ready:
             self._ready = [key.data for key, _ in self._selector.select()]
         worker = self._ready.pop()
@@ -87,6 +98,7 @@ class ProcessCrew(RemoteCrew):
         """Hire somebody for a worker that died, who runs what that one had not begun."""
         if self._over:
             raise WorkerFailed("the worker processes were stopped while a map was open")
+        self._check_owner()
         seat = self._seats[worker]
         self._selector.unregister(seat.connection)
         how = seat.buried()
@@ -120,8 +132,9 @@ class ProcessCrew(RemoteCrew):
 
     def kill(self) -> None:
         """Stop all processes without a word: what they run is of no use any more."""
-        for seat in self._seats.values():
-            seat.process.kill()
+        if os.getpid() == self._owner:
+            for seat in self._seats.values():
+                seat.process.kill()
         self.dismiss()
 
 
@@ -219,7 +232,10 @@ def lent(workers: int, function: Callable[[Any], Any]) -> Iterator[ProcessCrew]:
 
 
 def processes(plan: Plan) -> Generator[Outcome, None, None]:
-    """Outcomes of worker processes."""
+    """Outcomes of worker processes; of this one, where it is a worker: those have none."""
+    if multiprocessing.current_process().daemon:
+        yield from plan.over(SerialCrew(plan.function))
+        return
     with lent(plan.workers, plan.function) as crew:
         yield from plan.over(crew)
 
@@ -234,7 +250,7 @@ def _kept(workers: int) -> ProcessCrew | None:
 
 
 def _keep(crew: ProcessCrew) -> None:
-    if crew._over:
+    if crew._over or os.getpid() != crew._owner:
         return
     with _lock:
         _idle.append(crew)
@@ -268,5 +284,24 @@ def _leave() -> None:
         crew.dismiss()
 
 
+def _forget() -> None:
+    """In a fork: it has no crew, and must not wait for the fork server of its parent.
+
+    `multiprocessing` would ask the system for the state of a process that is not a child of the
+    fork, and fail.
+    """
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()  # a thread that is not here may have held it
+    _idle.clear()
+    server: Any = getattr(sys.modules.get("multiprocessing.forkserver"), "_forkserver", None)
+    if server is None or server._forkserver_pid is None:
+        return
+    with suppress(OSError):
+        os.close(server._forkserver_alive_fd)  # ours: the server ends with the parent's
+    preload = server._preload_modules
+    server.__init__()
+    server._preload_modules = preload
+
+
 atexit.register(_leave)
-os.register_at_fork(after_in_child=_idle.clear)
+os.register_at_fork(after_in_child=_forget)
