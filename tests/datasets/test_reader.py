@@ -374,3 +374,21 @@ def test_forks_and_threads_read_through_one_reader(path, mapped):
         child.join()
     assert [child.exitcode for child in children] == [0] * 4
     assert wrong == []
+
+
+def test_hashing_shows_how_far_it_is_or_tells_a_function(path, capsys):
+    reader, told = MsgpackReader(path), []
+    for progress in (True, False, None, lambda *done: told.append(done)):
+        assert reader.verify_data(progress=progress)
+        assert reader.verify_index(progress=progress)
+    assert told[0] == (path.stat().st_size, path.stat().st_size)
+    assert reader.verify(progress=True).ok
+
+
+def test_samples_without_a_key_are_named_when_keys_are_read_from_them(path):
+    for suffix in (".keys", ".offsets", ".key_hashes", ".filter", ".md5", ".sums"):
+        path.with_name(path.name + suffix).unlink()
+    path.write_bytes(b"\x81\xa3key\xa1a\x05")
+    indices.write_offsets([0, 7, 8], path)
+    with pytest.raises(CorruptSampleError, match="sample 1 at bytes 7 to 7: it has no 'key'"):
+        MsgpackReader(path).find_key(0)

@@ -293,7 +293,10 @@ class MsgpackReader(Reader):
     @cached_property
     def _offsets(self) -> NDArray[np.uint64]:
         self._pinned()
-        offsets = _offsets(self._path)
+        try:
+            offsets = _offsets(self._path)
+        except NotFound as error:
+            raise replaced(self._path) from error
         self._checked_version()
         if offsets[-1] != self._size:
             raise replaced(self._path)
@@ -321,7 +324,12 @@ class MsgpackReader(Reader):
             except NotFound:
                 continue
         _log.info("%s: no keys beside it, reading them from the samples", self._path)
-        return [sample["key"] for sample in self.slice(0)]
+        found = []
+        for number, sample in enumerate(self.slice(0)):
+            if not isinstance(sample, dict) or not isinstance(sample.get("key"), str):
+                raise self._corrupt(number, FormatError("it has no 'key' that is text"))
+            found.append(sample["key"])
+        return found
 
     @cached_property
     def _table(self) -> KeyTable:
@@ -475,9 +483,9 @@ def _opened_index(path: str, suffix: str) -> FileVersion:
 
 def _index_version(path: str) -> str | None:
     for suffix in (indices.SUFFIX_OFFSETS, indices.SUFFIX_LEGACY_INDEX):
-        for place in (indices.current(path, suffix), indices.beside(path, suffix)):
+        for find in (indices.current, indices.beside):  # it may be moved just now
             try:
-                return storage.stat(place).identity
+                return storage.stat(find(path, suffix)).identity
             except NotFound:
                 continue
     raise NotFound(f"{path}: has no index")
