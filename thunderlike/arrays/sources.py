@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from thunderlike import storage
-from thunderlike.data.arrayfiles import Hdf5, Zarr
+from thunderlike.data.arrayfiles import Hdf5, Zarr, folders
 from thunderlike.data.files import naming
 from thunderlike.errors import FormatError, NotFound, StorageError, WrongType
 from thunderlike.formats import npy, tiffpages
@@ -176,9 +176,10 @@ def _of_path(path: str) -> Source:
     if kind in (".tif", ".tiff"):
         return _of_tiff(file)
     if kind in (".h5", ".hdf5", ".hdf"):
-        return _of_format(file, Hdf5(name))
+        return _of_format(storage.stat(file), Hdf5(name))
     if kind == ".zarr":
-        return _of_format(file, Zarr(name))
+        (place,) = folders(file, None)
+        return _of_format(place, Zarr.of([place], name))
     if local_file(file) is None:
         return _of_array(npy.decode(storage.read(file)), file)
     array = mapped(file)
@@ -230,14 +231,15 @@ def _of_tiff(path: str) -> Source:
     return Source(shape, where.dtype, get, location=path, rows=where.shape[0] if one else 1)
 
 
-def _of_format(path: str, format: Any) -> Source:
-    found = format.look(path)
+def _of_format(file: storage.Entry, format: Any) -> Source:
+    found = format.look(file)
+    named = replace(format, dataset=found.name)
 
     def get(box: Box) -> Array:
         rows = box[0] if box else slice(0, 1)
         slab = np.empty((rows.stop - rows.start, *found.shape[1:]), found.dtype)
-        type(format)(found.name).read(path, 0, rows.start, rows.stop, slab)
+        named.read(file, 0, rows.start, rows.stop, slab)
         return slab[(slice(None), *box[1:])]
 
     rows = found.chunks[0] if found.chunks else 1
-    return Source(found.shape, found.dtype, get, location=path, rows=rows)
+    return Source(found.shape, found.dtype, get, location=file.path, rows=rows)
