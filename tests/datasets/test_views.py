@@ -216,7 +216,11 @@ def test_parts_of_a_shuffled_dataset_never_overlap():
     assert shuffler.epoch == 0
 
 
-@pytest.mark.parametrize("view", [Range, lambda r: Repeater(r, 1), Cycler, Shuffler], ids=str)
+@pytest.mark.parametrize(
+    "view",
+    [Range, lambda reader: Repeater(reader, 1), Cycler, Shuffler],
+    ids=["range", "repeater", "cycler", "shuffler"],
+)
 def test_epochs_of_pytorch_reach_the_shuffler_through_views(view):
     data = IterableDataset(view(shufflers()[0]))
     found = [[int(sample["key"]) for sample in data] for _ in range(3)]
