@@ -105,3 +105,14 @@ def test_names_of_100_001_images_sort_as_they_are_numbered():
     tl.images.fromarray(array).tobinary("memory://edges/many")
     found = tl.images.frombinary("memory://edges/many")
     np.testing.assert_array_equal(found.toarray(squeeze=False), array)
+
+
+@pytest.mark.parametrize("kind", ["images", "series"])
+def test_a_single_record_less_its_mean(engine, kind):
+    single = getattr(tl, kind).fromarray(np.full((1, 3, 4)[kind == "series" :], 2.0), engine=engine)
+    if kind == "series":
+        single = single[:1]
+    found = single - single.mean()
+    assert (found.mode, found.shape) == (single.mode, single.shape)
+    assert (found.toarray() == 0).all()
+    assert ((single.mean() - single).toarray() == 0).all()

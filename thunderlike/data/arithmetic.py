@@ -281,7 +281,9 @@ class _Applied:
 def _is_constant(value: Any, whole: Collection) -> bool:
     """Say whether the value meets every record alike."""
     if _is_collection(value):
-        return value.count() == 1 != whole.count() and value.value_shape == whole.value_shape
+        one = value.count() == 1 and value.value_shape == whole.value_shape
+        # Of two single records the one on another engine, such as a mean, is brought to the other.
+        return one and (whole.count() != 1 or value.engine != whole.engine)
     shape = np.shape(value)
     return shape != whole.shape and _broadcasts(shape, whole.value_shape)
 
