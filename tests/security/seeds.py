@@ -13,7 +13,9 @@ import h5py
 import numpy as np
 import tifffile
 import zarr
+from numcodecs import Zlib
 from PIL import Image
+from zarr.codecs import GzipCodec
 
 import thunderlike as tl
 from thunderlike.datasets import (
@@ -61,6 +63,10 @@ def series(kind, name=".", **options):
     return lambda folder: whole(read(folder / name, **options))
 
 
+def array(name):
+    return lambda folder: np.asarray(tl.arrays.read(folder / name)).sum()
+
+
 def told(name="."):
     return lambda folder: look(str(folder / name)).told()
 
@@ -93,7 +99,7 @@ LOADED = (
     lambda folder: str(tl.hdf5.ls(folder / "x.h5")),
     told("x.h5"),
 )
-ARRAYS = (images("hdf5", "x.h5"), series("hdf5", "x.h5"), told("x.h5"))
+ARRAYS = (images("hdf5", "x.h5"), series("hdf5", "x.h5"), array("x.h5"), told("x.h5"))
 HDF5 = [
     Seed(structure, LOADED),
     Seed(partial(structure, compression="blosc2:lz4"), LOADED),
@@ -165,6 +171,7 @@ TIF = (
     images("tif", "x.tif", nplanes=1),
     lambda folder: tiff.decode((folder / "x.tif").read_bytes()),
     lambda folder: tiff.header((folder / "x.tif").read_bytes()),
+    array("x.tif"),
     told("x.tif"),
 )
 TIFF = [
@@ -178,6 +185,8 @@ TIFF = [
         partial(tif, imagej=True, metadata={"unit": "um", "spacing": 2.0}),
         partial(tif, ome=True, metadata={"PhysicalSizeX": 0.5, "axes": "TYX"}),
         partial(tif, tile=(16, 16), dtype="f4"),
+        partial(tif, metadata={"axes": "TYX"}, truncate=True),
+        partial(tif, values=MOVIE.reshape(4, 2, 6, 10), metadata={"axes": "ZTYX"}, imagej=False),
         partial(tif, values=MOVIE[0] > 100, dtype=bool),
         lambda folder: tl.images.fromarray(MOVIE.astype("u2")).totif(folder / "out"),
     )
@@ -246,6 +255,7 @@ NPY = [
             series("npy", "x.npy"),
             lambda folder: npy.decode((folder / "x.npy").read_bytes()),
             lambda folder: tl.arrays.initialize_source(folder / "x.npy"),
+            array("x.npy"),
             told("x.npy"),
         ),
     )
@@ -271,10 +281,14 @@ def zarr_folder(folder, version=3, **options):
 
 
 ZARR = [
-    Seed(made, (images("zarr", "x.zarr"), series("zarr", "x.zarr"), told("x.zarr")))
+    Seed(
+        made, (images("zarr", "x.zarr"), series("zarr", "x.zarr"), array("x.zarr"), told("x.zarr"))
+    )
     for made in (
         zarr_folder,
         partial(zarr_folder, version=2),
+        partial(zarr_folder, compressors=GzipCodec()),
+        partial(zarr_folder, version=2, compressors=Zlib()),
         partial(zarr_folder, shards=(4, 12, 10)),
         partial(zarr_folder, compressors=None),
     )

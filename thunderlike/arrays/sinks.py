@@ -14,7 +14,7 @@ import numpy as np
 from thunderlike import storage
 from thunderlike.arrays.cutting import boxes
 from thunderlike.arrays.shared import shared_array
-from thunderlike.arrays.sources import is_node, mapped, split
+from thunderlike.arrays.sources import empty, is_node, mapped, split
 from thunderlike.data.arrayfiles import Folder, Hdf5
 from thunderlike.errors import FormatError, SpecError, WrongType
 from thunderlike.formats import hdf5, zarr
@@ -114,8 +114,7 @@ def allocated(
         return shared_array(shape, dtype, order)
     if memory is not None:
         raise SpecError(f"memory is 'shared' or None, not {memory!r}")
-    fortran: Any = order
-    return np.empty(shape, dtype, order=fortran)
+    return empty(shape, dtype, order)
 
 
 def fits(sink: Any, shape: tuple[int, ...], dtype: np.dtype[Any], casting: str) -> None:

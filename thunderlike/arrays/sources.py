@@ -13,7 +13,7 @@ import numpy as np
 from thunderlike import storage
 from thunderlike.data.arrayfiles import Hdf5, Zarr, folders
 from thunderlike.data.files import naming
-from thunderlike.errors import FormatError, NotFound, StorageError, WrongType
+from thunderlike.errors import EngineError, NotFound, StorageError, WrongType
 from thunderlike.formats import npy, tiffpages
 from thunderlike.kernels.checks import as_array
 from thunderlike.storage.opening import local_file, open_file
@@ -24,10 +24,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thunderlike.arrays.cutting import Box
+    from thunderlike.storage import Entry
 
     Array: TypeAlias = NDArray[Any]
 
-__all__ = ["Source", "as_source", "checked", "inside", "is_node", "mapped", "native", "split"]
+__all__ = [
+    "Source",
+    "as_source",
+    "checked",
+    "empty",
+    "inside",
+    "is_node",
+    "mapped",
+    "native",
+    "split",
+]
 
 _INSIDE = re.compile(r"(.+\.(?:h5|hdf5|hdf|zarr))::(.*)$", re.IGNORECASE)
 
@@ -128,6 +139,24 @@ def checked(dtype: np.dtype[Any], what: str = "an array") -> np.dtype[Any]:
     return dtype
 
 
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any], order: str = "C") -> Array:
+    """Make an array, uninitialised.
+
+    Raises
+    ------
+    EngineError
+        When there is no memory for it, as a file may announce any size.
+    """
+    fortran: Any = order
+    try:
+        return np.empty(shape, dtype, order=fortran)
+    except (MemoryError, ValueError) as error:  # numpy's, for what no address can name
+        raise EngineError(
+            f"there is no memory for {dtype} of shape {shape}: read a part of it with slicing=, or "
+            "give a file as the sink"
+        ) from error
+
+
 def native(values: Array) -> Array:
     """The same numbers in this machine's byte order; float16 and long double as floats in C."""
     if values.dtype.char == "e":
@@ -178,8 +207,8 @@ def _of_path(path: str) -> Source:
     if kind in (".h5", ".hdf5", ".hdf"):
         return _of_format(storage.stat(file), Hdf5(name))
     if kind == ".zarr":
-        (place,) = folders(file, None)
-        return _of_format(place, Zarr.of([place], name))
+        places = folders(file, None)
+        return _of_format(places[0], Zarr.of(places, name))
     if local_file(file) is None:
         return _of_array(npy.decode(storage.read(file)), file)
     array = mapped(file)
@@ -196,11 +225,8 @@ def mapped(path: str, mode: str = "r") -> Array:
     StorageError
         When it is shorter than it says: with the bytes wanted and those there are.
     """
-    try:
-        with open_file(path) as stream:
-            found = npy.layout(stream)
-    except FormatError as error:
-        raise FormatError(f"{path}: {error}") from error
+    with naming(path), open_file(path) as stream:
+        found = npy.layout(stream)
     nbytes = int(np.prod(found.shape, dtype=np.int64)) * found.stored.itemsize
     there = storage.stat(path).size - found.begin
     if there < nbytes:
@@ -231,14 +257,17 @@ def _of_tiff(path: str) -> Source:
     return Source(shape, where.dtype, get, location=path, rows=where.shape[0] if one else 1)
 
 
-def _of_format(file: storage.Entry, format: Any) -> Source:
-    found = format.look(file)
-    named = replace(format, dataset=found.name)
+def _of_format(file: Entry, format: Hdf5 | Zarr) -> Source:
+    path = file.path
+    with naming(path):
+        found = format.look(file)
+    named = replace(format, dataset=found.name or None)
 
     def get(box: Box) -> Array:
         rows = box[0] if box else slice(0, 1)
-        slab = np.empty((rows.stop - rows.start, *found.shape[1:]), found.dtype)
-        named.read(file, 0, rows.start, rows.stop, slab)
+        slab = empty((rows.stop - rows.start, *found.shape[1:]), found.dtype)
+        with naming(path):
+            named.read(file, 0, rows.start, rows.stop, slab)
         return slab[(slice(None), *box[1:])]
 
     rows = found.chunks[0] if found.chunks else 1

@@ -72,6 +72,9 @@ class Npy:
         """Read its header."""
         with open_file(file.path, identity=file.identity) as stream:
             found = npy.layout(stream)
+            there = stream.seek(0, os.SEEK_END) - found.begin
+        if there < (wanted := math.prod(found.shape) * found.stored.itemsize):
+            raise FormatError(f"cut short: {wanted} bytes of numbers wanted, {there} are there")
         return Dataset("", found.shape, found.stored.newbyteorder("="))
 
     def read(self, file: Entry, axis: int, start: int, stop: int, out: Array) -> None:
@@ -157,7 +160,8 @@ class Zarr:
         """The array of that name; without one the folder, or the largest of an OME-Zarr."""
         paths = [place.path for place in places]
         above = {path: _names(path, recursive=False) for path in paths}
-        name = dataset or omezarr.largest(Folder(paths[0], above[paths[0]]))
+        with naming(paths[0]):
+            name = dataset or omezarr.largest(Folder(paths[0], above[paths[0]]))
         below = {path: above[path] | _names(path, name, recursive=True) for path in paths}
         return cls(name, below)
 

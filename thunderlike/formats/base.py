@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Format",
     "Header",
+    "believable",
     "checked",
     "damage",
     "native",
@@ -85,6 +86,8 @@ class Format(Protocol):
         """Return the same bytes for the same array, always; SpecError for one that does not fit."""
 
 
+_MOST_RATIO = 2**14  # of what is announced to the bytes of a file
+
 _MAGIC = {
     b"II*\0": "tiff",
     b"MM\0*": "tiff",
@@ -142,6 +145,28 @@ def said(error: BaseException) -> str:
     ('no number: x', 'EOFError')
     """
     return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def believable(nbytes: int, there: int, what: str, floor: int = 2**28) -> None:
+    """Refuse what a file announces where it is far more than its bytes can stand for.
+
+    Compressed zeros take about a thousandth with zlib, and less with newer codecs; what was never
+    written takes nothing. Up to `floor` bytes anything is believed.
+
+    Raises
+    ------
+    FormatError
+        Beyond that, and beyond 16384 times the bytes that are there.
+
+    Examples
+    --------
+    >>> believable(2**37, 600, "pixels")
+    Traceback (most recent call last):
+    ...
+    thunderlike.errors.FormatError: announces 137438953472 bytes of pixels, and has 600 bytes in all
+    """
+    if nbytes > max(floor, there * _MOST_RATIO):
+        raise FormatError(f"announces {nbytes} bytes of {what}, and has {there} bytes in all")
 
 
 def native(array: NDArray[Any]) -> NDArray[Any]:

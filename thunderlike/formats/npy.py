@@ -29,6 +29,8 @@ _HEADERS = {
     (2, 0): npy_format.read_array_header_2_0,
 }
 
+_MOST_AXES = 64  # of an array of numpy's
+
 # Python 3.11 mistakes two threads that parse literals at once, as numpy does a header, for a bug.
 _parsing = threading.Lock()
 
@@ -177,6 +179,8 @@ def _parsed(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any], Literal["
         shape, fortran, dtype = _HEADERS[version](stream)
     if dtype.kind not in "buifc":
         raise FormatError(f"the npy file holds {dtype}, not numbers")
-    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize >= 2**63:
+    known = all(type(n) is int and 0 <= n < 2**63 for n in shape) and len(shape) <= _MOST_AXES
+    # Also of an array without elements numpy wants to know the strides.
+    if not known or math.prod(n for n in shape if n) * dtype.itemsize >= 2**63:
         raise FormatError(f"damaged npy file: no array has shape {shape!s:.80}")
     return shape, dtype, "F" if fortran else "C", stream.tell()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import logging
+import math
 import operator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ import numpy as np
 
 from thunderlike._lazy import optional
 from thunderlike.errors import FormatError, MissingExtra, SpecError
-from thunderlike.formats.base import checked, damage, read_into
+from thunderlike.formats.base import believable, checked, damage, read_into
 from thunderlike.formats.tiffaxes import Axes, announced, stated
 from thunderlike.formats.tiffheaders import Frame, Kind, Plain, chain
 
@@ -198,6 +199,7 @@ def index(stream: BinaryIO) -> Index:
             if not (tiff.is_lsm and size > 2**32):
                 plain = Plain.of(stream, Kind.of(magic), int(headers[0]))
             frame = Frame.of(stream, first.dataoffsets[0], first.nbytes) if pages == 1 else None
+        believable(pages * math.prod(shape) * dtype.itemsize, size, "pixels")
         axes, stored = stated(tiff, first, pages), dtype.newbyteorder(tiff.byteorder)
         display, page_axes = _display(first), first.axes
     return Index(
@@ -430,7 +432,7 @@ def _in_one_piece(page: TiffPage) -> bool:
 
 
 def _page_bytes(where: Index) -> int:
-    return int(np.prod(where.shape, dtype=np.int64)) * where.dtype.itemsize
+    return math.prod(where.shape) * where.dtype.itemsize
 
 
 def _size(stream: BinaryIO) -> int:
@@ -448,7 +450,7 @@ def _shape(page: TiffPage) -> tuple[int, ...]:
 
 
 def _dtype(page: TiffPage) -> np.dtype[Any]:
-    if page.dtype is None or 0 in page.shape:
+    if page.dtype is None or min(page.shape, default=0) < 1:
         raise FormatError(
             f"TIFF page of shape {page.shape} with {page.bitspersample} bits a pixel "
             "has no numpy dtype"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -13,7 +14,8 @@ from thunderlike.errors import FormatError, SpecError, ThunderlikeError
 from thunderlike.formats.base import numbers
 from thunderlike.formats.chunks import chunk_shape
 from thunderlike.formats.hdf5 import Dataset
-from thunderlike.formats.metadata import as_json
+from thunderlike.formats.metadata import as_json, boundary
+from thunderlike.formats.zarrchunks import Bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Files", "Writer", "describe", "group", "read"]
+
+
+_MOST_AXES = 64  # of an array of numpy's
 
 
 class Files(Protocol):
@@ -55,7 +60,13 @@ def describe(files: Files, name: str | None = None) -> Dataset:
     if dtype.kind not in "buifc":
         raise FormatError(f"the Zarr array holds {dtype}, not numbers")
     chunks = array.shards or array.chunks
-    attrs = dict(array.attrs.asdict())
+    if 0 in chunks and 0 not in array.shape:
+        raise FormatError(f"damaged Zarr array: it is cut in chunks of shape {chunks}")
+    if len(array.shape) > _MOST_AXES or math.prod(array.shape) * dtype.itemsize >= 2**63:
+        raise FormatError(f"damaged Zarr array: no array has shape {array.shape!s:.80}")
+    attrs: dict[str, Any] = {}
+    with boundary("attributes"):
+        attrs = dict(array.attrs.asdict())
     return Dataset(name or "", array.shape, dtype.newbyteorder("="), chunks, attrs)
 
 
@@ -69,7 +80,7 @@ def read(files: Files, name: str, axis: int, start: int, stop: int, out: NDArray
     """
     from zarr.core.buffer import default_buffer_prototype
 
-    array = _opened(files, name or None)
+    array = _opened(Bounded(files), name or None)
     ranges = [(0, n) for n in array.shape]
     ranges[axis] = (start, stop)
     region: Any = np.moveaxis(out, 0, axis)

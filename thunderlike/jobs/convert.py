@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from thunderlike.data.files import naming
 from thunderlike.engines import engine_for
 from thunderlike.errors import SpecError
+from thunderlike.formats.base import believable
 from thunderlike.jobs.batches import fingerprint, loading, written
 from thunderlike.jobs.contents import FORMATS
 from thunderlike.jobs.summaries import Steps, beside, summary
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["BATCH", "convert", "run", "target_format"]
 
 BATCH = 256 * 2**20
+_MUCH = 2**32  # bytes that a file may announce however small it is
 
 
 def target_format(path: str, given: str | None = None) -> str:
@@ -86,12 +89,17 @@ def convert(
         As the writers of that format.
     SpecError
         When the format holds no such records.
+    FormatError
+        When what the files announce is far more than their bytes can stand for.
 
     Notes
     -----
     What is done is kept in a hidden folder ``.<name>.unfinished`` beside `path` until all is;
     delete it to forget it. `path` itself appears when all is done.
     """
+    there = sum(file.size for file in contents.files)
+    with naming(contents.files[0].path):
+        believable(contents.collection.nbytes, there, "values", _MUCH)
     target = target_for(to, contents.collection)
     batches = loading(contents.source, engine_for(engine), batch, npartitions)
     plan = {**contents.told(), "files": fingerprint(contents.source), "to": to, "batch": batch}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote
 
 from thunderlike.config import home
-from thunderlike.errors import Exists, NotFound, StorageError
+from thunderlike.errors import Exists, NotFound, SpecError, StorageError
 from thunderlike.storage.atomic import keep_mode, replacement
 from thunderlike.storage.base import PARTIAL, Entry, FileVersion, Store, replaced
 from thunderlike.storage.filesystem import described, exchange, failure, failures, regular
@@ -37,6 +37,8 @@ class LocalStore(Store):
     def address(self, path: str) -> str:
         """Spell `path` in full; links stay as they are."""
         plain = _plain(path)
+        if "\0" in plain:  # written as %00 in a file:// address
+            raise SpecError(f"{plain!r}: no file has a name with a byte of 0 in it")
         full = os.path.expanduser(plain)  # noqa: PTH111  # pathlib has none that leaves links alone and drops '..'
         if full.partition("/")[0] == "~":
             raise StorageError(f"{plain}: this user has no home folder, since HOME is not set")
@@ -168,8 +170,9 @@ class LocalStore(Store):
     def protected(self, path: str) -> str:
         """Guard the root, homes, mounted disks, links and what we stand in."""
         given = Path(self.address(path))
-        if given.is_symlink() and given.is_dir():
-            return f"it is a link to {given.resolve()}"
+        with failures(path, "look at"):
+            if given.is_symlink() and given.is_dir():
+                return f"it is a link to {given.resolve()}"
         folder, ours = given.resolve(), home()
         below = ours is not None and ours.resolve().is_relative_to(folder)
         if below or _HOMES & {given.parent, folder.parent}:
