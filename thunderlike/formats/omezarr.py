@@ -140,7 +140,7 @@ def _told(files: Files) -> dict[str, Any]:
                 told = json.loads(data)
                 return dict(told.get(inner) or {}) if inner else dict(told)
             except (ValueError, AttributeError, TypeError, RecursionError) as error:
-                raise FormatError(f"{name} is not JSON of Zarr's: {error}") from error
+                raise FormatError(f"{name} is no JSON of Zarr's: {error}") from error
     return {}
 
 
