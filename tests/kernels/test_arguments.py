@@ -11,7 +11,7 @@ import pytest
 
 import thunderlike as tl
 from thunderlike.data.onengine import OnEngine
-from thunderlike.errors import SpecError, WrongType
+from thunderlike.errors import BadIndex, EngineError, NotFound, SpecError, WrongType
 from thunderlike.kernels.arguments import checked_arguments
 
 REFUSED = {
@@ -77,6 +77,29 @@ def test_what_is_annotated_is_taken(annotation):
     function = taking(annotation)
     for value in TAKEN[annotation]:
         assert function(value, object(), other=value) is value
+
+
+def test_errors_of_numpy_become_errors_of_the_package_and_ours_stay_what_they_are():
+    def function(error: Any) -> Any:
+        raise error
+
+    for theirs, kind in (
+        (TypeError("x"), WrongType),
+        (ValueError("x"), SpecError),
+        (IndexError("x"), BadIndex),
+        (OverflowError("x"), SpecError),
+        (MemoryError("x"), EngineError),
+    ):
+        with pytest.raises(kind, match=r"function: .*x") as raised:
+            checked_arguments(function)(theirs)
+        assert raised.value.__cause__ is theirs
+    ours = NotFound("x")
+    with pytest.raises(NotFound) as raised:
+        checked_arguments(function)(ours)
+    assert raised.value is ours
+    assert raised.value.__cause__ is None
+    with pytest.raises(WrongType, match="missing"):
+        checked_arguments(function)()
 
 
 def test_what_is_checked_stays_what_it_was():

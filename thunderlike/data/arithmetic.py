@@ -10,10 +10,10 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from thunderlike.data.base import Collection
 from thunderlike.data.folding import Folding
-from thunderlike.data.functions import Stacked, raised_by, typed_errors
+from thunderlike.data.functions import Stacked, raised_by
 from thunderlike.engines import ArraySource
 from thunderlike.errors import NotOnEngine, SpecError, ThunderlikeError, WrongType
-from thunderlike.kernels.checks import as_array, as_dtype
+from thunderlike.kernels.checks import as_array, as_dtype, typed_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -270,7 +270,7 @@ class _Applied:
         """What the function makes of operands."""
         with np.errstate(all="ignore"):  # nan and inf are results, and no engine warns of them
             try:
-                result: Array = self.op(*filled, **self.keywords)
+                result = as_array(self.op(*filled, **self.keywords), "the results")
             except ThunderlikeError:
                 raise
             except Exception as error:

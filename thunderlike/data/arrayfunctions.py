@@ -15,10 +15,11 @@ import numpy as np
 
 from thunderlike.data.arithmetic import applied
 from thunderlike.data.base import Collection
-from thunderlike.data.functions import Stacked, typed_errors
+from thunderlike.data.functions import Stacked
 from thunderlike.data.indexed import Indexed
 from thunderlike.data.joining import concatenate
 from thunderlike.errors import BadIndex, SpecError, WrongType
+from thunderlike.kernels.checks import typed_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,7 +51,8 @@ class ArrayFunctions:
                 f"numpy.{function.__name__} of a collection takes "
                 f"{', '.join(inspect.signature(ours).parameters)} and no more: {error}"
             ) from None
-        return ours(*given.args, **given.kwargs)
+        with typed_errors(f"numpy.{function.__name__}"):
+            return ours(*given.args, **given.kwargs)
 
 
 def _mean(a: Any, axis: Axis = None) -> Any:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from thunderlike.data.base import Collection
-from thunderlike.data.functions import Binary, typed_errors
+from thunderlike.data.functions import Binary
 from thunderlike.engines import ArraySource, local
 from thunderlike.errors import SpecError
+from thunderlike.kernels.checks import typed_errors
 from thunderlike.kernels.moments import Largest, Mean, Moments, Smallest, Total
 
 if TYPE_CHECKING:

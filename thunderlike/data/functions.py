@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import traceback
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from thunderlike.errors import (
-    EngineError,
     SpecError,
     ThunderlikeError,
     WorkerFailed,
     WrongType,
 )
-from thunderlike.kernels.checks import as_array, as_dtype, same_values
+from thunderlike.kernels.checks import as_array, as_dtype, same_values, typed_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from thunderlike.engines.base import Array, Records
 
@@ -38,7 +36,6 @@ __all__ = [
     "infer",
     "name_of",
     "raised_by",
-    "typed_errors",
 ]
 
 Shape = tuple[int, ...]
@@ -397,39 +394,6 @@ def infer(records: Records, trial: Trial | StackTrial, shape: Shape | None, dtyp
         result.dtype if asked is None else asked,
         cast=asked is not None,
     )
-
-
-@contextmanager
-def typed_errors(what: str) -> Iterator[None]:
-    """Raise the errors of numpy and scipy inside as errors of the package, on workers too.
-
-    Raises
-    ------
-    WrongType
-        For a TypeError: a dtype for which there is no such function.
-    SpecError
-        For a ValueError and its like: an empty axis, a number out of range.
-    EngineError
-        Where there is not enough memory.
-
-    Examples
-    --------
-    >>> with typed_errors("max"):
-    ...     np.max([])
-    Traceback (most recent call last):
-        ...
-    thunderlike.errors.SpecError: max: zero-size array to reduction operation maximum which has ...
-    """
-    try:
-        yield
-    except ThunderlikeError:
-        raise
-    except MemoryError as error:
-        raise EngineError(f"{what}: there is not enough memory: {error}") from error
-    except TypeError as error:
-        raise WrongType(f"{what}: {error}") from error
-    except (ValueError, ArithmeticError, LookupError) as error:
-        raise SpecError(f"{what}: {error}") from error
 
 
 def raised_by(function: Any, error: Exception, key: Shape | str | None = None) -> WorkerFailed:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from thunderlike.errors import WrongType
-from thunderlike.kernels.checks import as_dtype
+from thunderlike.errors import ThunderlikeError, WrongType
+from thunderlike.kernels.checks import FOREIGN, as_dtype, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,10 @@ Kind = TypeVar("Kind", bound=type)
 
 
 def checked_arguments(function: Callable[P, R]) -> Callable[P, R]:
-    """Have a function check the types of its arguments before it runs.
+    """Have a function check the types of its arguments before it runs, and type its errors.
+
+    What numpy and scipy raise for arguments that no annotation tells apart becomes an error of the
+    package, with the name of the function.
 
     Parameters
     ----------
@@ -60,14 +63,21 @@ def checked_arguments(function: Callable[P, R]) -> Callable[P, R]:
     parameters = inspect.signature(function).parameters.values()
     expected = {p.name: found for p in parameters if (found := _expected(p)) is not None}
     names = tuple(p.name for p in parameters if p.kind in _BY_POSITION)
-    refuse = functools.partial(_refuse, getattr(function, "__name__", "function"))
+    title = getattr(function, "__name__", "function")
+    refuse, as_ours = functools.partial(_refuse, title), functools.partial(typed, title)
+    foreign, ours = FOREIGN, ThunderlikeError
 
     def call(*args: Any, **keywords: Any) -> Any:
         for name, value in (*zip(names, args, strict=False), *keywords.items()):
             one = expected.get(name)
             if one is not None and not one.allows(value):
                 refuse(name, one, value)
-        return function(*args, **keywords)
+        try:
+            return function(*args, **keywords)
+        except ours:
+            raise
+        except foreign as error:
+            raise as_ours(error) from error
 
     # In the globals of the function, by which doctest finds the module that an object belongs to.
     made: Any = types.FunctionType(

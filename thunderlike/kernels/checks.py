@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from thunderlike.errors import SpecError, WrongType
+from thunderlike.errors import (
+    BadIndex,
+    EngineError,
+    KeyMissing,
+    SpecError,
+    ThunderlikeError,
+    WrongType,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     Array: TypeAlias = NDArray[Any]
 
-__all__ = ["as_array", "as_dtype", "is_between", "is_whole", "same_values"]
+__all__ = [
+    "FOREIGN",
+    "as_array",
+    "as_dtype",
+    "is_between",
+    "is_whole",
+    "same_values",
+    "typed",
+    "typed_errors",
+]
 
 _NUMBERS = "biufc"
 _SEQUENCES = (list, tuple)
@@ -150,3 +169,51 @@ def same_values(array: Array, dtype: np.dtype[Any]) -> Array | None:
         back = cast.astype(given)
     same = back == array
     return cast if np.all(same | ((array != array) & (back != back))) else None
+
+
+FOREIGN = (TypeError, ValueError, ArithmeticError, LookupError, MemoryError)
+"""What numpy and scipy raise for what they are given."""
+
+
+def typed(what: str, error: Exception) -> ThunderlikeError:
+    """Return the error of the package for one of numpy or scipy.
+
+    Examples
+    --------
+    >>> typed("max", TypeError("no loop for text"))
+    WrongType('max: no loop for text')
+    """
+    if isinstance(error, MemoryError):
+        return EngineError(f"{what}: there is not enough memory: {error}")
+    kinds = {TypeError: WrongType, IndexError: BadIndex, KeyError: KeyMissing}
+    kind = next((ours for theirs, ours in kinds.items() if isinstance(error, theirs)), SpecError)
+    return kind(f"{what}: {error}")
+
+
+@contextmanager
+def typed_errors(what: str) -> Iterator[None]:
+    """Raise the errors of numpy and scipy inside as errors of the package, on workers too.
+
+    Raises
+    ------
+    WrongType
+        For a TypeError: a dtype for which there is no such function.
+    SpecError
+        For a ValueError and its like: an empty axis, a number out of range.
+    EngineError
+        Where there is not enough memory.
+
+    Examples
+    --------
+    >>> with typed_errors("max"):
+    ...     np.max([])
+    Traceback (most recent call last):
+        ...
+    thunderlike.errors.SpecError: max: zero-size array to reduction operation maximum which has ...
+    """
+    try:
+        yield
+    except ThunderlikeError:
+        raise
+    except FOREIGN as error:
+        raise typed(what, error) from error
