@@ -95,10 +95,10 @@ class WriterLock:
         """
         if self._file is None:
             return
-        told = os.pread(self._descriptor, 2**16, 0)
+        content = os.pread(self._descriptor, 2**16, 0)
         homes = {self._file.parent, destination(self._address)[0].parent}
         with contextlib.suppress(ValueError, TypeError):
-            for path in map(Path, json.loads(told or b"[]")):
+            for path in map(Path, json.loads(content or b"[]")):
                 if PARTIAL.fullmatch(path.name) and path.parent in homes:
                     storage.delete(path)
 

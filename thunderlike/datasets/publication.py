@@ -159,11 +159,11 @@ def load(address: str) -> Publication | None:
     if file is not None and not os.path.lexists(file):
         return None  # nearly always, and in a tenth of the time
     try:
-        told = storage.read(record)
+        content = storage.read(record)
     except NotFound:
         return None
     try:
-        found = Publication(**json.loads(told))
+        found = Publication(**json.loads(content))
         ours = all(map(PARTIAL.fullmatch, found.files.values()))
     except (ValueError, TypeError, AttributeError) as error:
         raise CorruptDatasetError(

@@ -352,14 +352,14 @@ def query_user(
     """
     if default is not None and default not in answers:
         raise SpecError(f"the default {default!r} is not one of the answers {', '.join(answers)}")
-    asked, told = stdin or sys.stdin, stderr or sys.stderr
+    source, target = stdin or sys.stdin, stderr or sys.stderr
     prompt = f"{question} [{'/'.join(answers)}] "
-    if not asked.isatty():
+    if not source.isatty():
         raise NonInteractiveError(f"{question} Nobody is there to answer")
     while True:
-        told.write(prompt if default is None else f"{prompt}({default}) ")
-        told.flush()
-        line = asked.readline()
+        target.write(prompt if default is None else f"{prompt}({default}) ")
+        target.flush()
+        line = source.readline()
         if not line:
             raise NonInteractiveError(f"{question} Nobody answered")
         given = line.strip().lower() or default

@@ -319,11 +319,11 @@ class _Shards:
 def _record_of(folder: str) -> _Shards | None:
     place = hidden(storage.join(folder, MANIFEST), ".publishing")
     try:
-        told = storage.read(place)
+        content = storage.read(place)
     except NotFound:
         return None
     try:
-        record = _Shards(**json.loads(told))
+        record = _Shards(**json.loads(content))
         plain = all(name == posixpath.basename(name) for name in (*record.shards, *record.stale))
         plain = plain and (not record.folder or PARTIAL.fullmatch(record.folder) is not None)
     except (ValueError, TypeError) as error:

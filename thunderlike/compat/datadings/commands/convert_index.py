@@ -16,7 +16,7 @@ main = entry = command("datasets", "convert-index")
 
 
 def convert_index(path: str | Path, outdir: str | Path | None) -> None:
-    """Write the index files of a dataset from its ``.index``, beside it or to another folder."""
+    """Write the index files of a dataset from its ``.index``, in its folder or in another one."""
     operations.convert_index(path, outdir=outdir)
 
 
