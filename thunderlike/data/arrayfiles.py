@@ -60,6 +60,9 @@ class ArrayFormat(Protocol):
     def versions(self) -> Sequence[tuple[str, str | None]]:
         """Names and versions of files within the files, where those are folders."""
 
+    def check(self) -> None:
+        """Raise StorageError if files within the files have been replaced."""
+
     def unpinned(self) -> Self:
         """The same for files that were copied to another place."""
 
@@ -103,6 +106,9 @@ class Npy:
         """None besides that of the file."""
         return ()
 
+    def check(self) -> None:
+        """Nothing is read besides the file."""
+
     def unpinned(self) -> Npy:
         """The same: it knows nothing of the files."""
         return self
@@ -134,6 +140,9 @@ class Hdf5:
         """None besides that of the file."""
         return ()
 
+    def check(self) -> None:
+        """Nothing is read besides the file."""
+
     def unpinned(self) -> Hdf5:
         """The same: it knows nothing of the files."""
         return self
@@ -158,12 +167,10 @@ class Zarr:
     @classmethod
     def of(cls, places: Sequence[Entry], dataset: str | None) -> Zarr:
         """The array of that name; without one the folder, or the largest of an OME-Zarr."""
-        paths = [place.path for place in places]
-        above = {path: _names(path, recursive=False) for path in paths}
-        with naming(paths[0]):
-            name = dataset or omezarr.largest(Folder(paths[0], above[paths[0]]))
-        below = {path: above[path] | _names(path, name, recursive=True) for path in paths}
-        return cls(name, below)
+        first = places[0].path
+        with naming(first):
+            name = dataset or omezarr.largest(Folder(first, _names(first, recursive=False)))
+        return cls(name, {place.path: _listing(place.path, name) for place in places})
 
     def look(self, file: Entry) -> Dataset:
         """Read what the folder says of it, and OME's metadata above it."""
@@ -200,6 +207,14 @@ class Zarr:
             for name, identity in sorted(listing.items())
         ]
 
+    def check(self) -> None:
+        """Compare the chunks with what was listed."""
+        for path, listing in self.listings.items():
+            found = _listing(path, self.dataset)
+            for name, identity in listing.items():
+                if name not in found or (identity is not None and found[name] != identity):
+                    raise replaced(f"{path}/{name}")
+
     def unpinned(self) -> Zarr:
         """Only the names."""
         names = {path: dict.fromkeys(listing) for path, listing in self.listings.items()}
@@ -218,6 +233,12 @@ def _names(path: str, below: str | None = None, *, recursive: bool) -> dict[str,
     except NotFound:
         return {}
     return {entry.path[len(address) :].lstrip("/"): entry.identity for entry in found}
+
+
+def _listing(path: str, dataset: str | None) -> dict[str, str | None]:
+    """The files of an array in a folder, and those directly in the folder."""
+    above = _names(path, recursive=False) if dataset else {}
+    return above | _names(path, dataset, recursive=True)
 
 
 def _chunk_along(name: str, axis: int) -> int | None:
@@ -408,6 +429,10 @@ class ImageSlabs(Loader):
         """Those of the files in folders."""
         return self.format.versions
 
+    def check(self) -> None:
+        """Compare the files in folders with what was listed."""
+        self.format.check()
+
     def unpinned(self) -> ImageSlabs:
         """The same for copies of the files."""
         return replace(self, format=self.format.unpinned())
@@ -461,6 +486,10 @@ class SeriesSlabs(Loader):
     def versions(self) -> Sequence[tuple[str, str | None]]:
         """Those of the files in folders."""
         return self.format.versions
+
+    def check(self) -> None:
+        """Compare the files in folders with what was listed."""
+        self.format.check()
 
     def unpinned(self) -> SeriesSlabs:
         """The same for copies of the files."""

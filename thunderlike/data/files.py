@@ -8,7 +8,7 @@ import os
 import warnings
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -21,6 +21,7 @@ from thunderlike.formats import raw
 from thunderlike.formats.base import read_into
 from thunderlike.formats.metadata import boundary, of_file
 from thunderlike.parallel.pool import tmap
+from thunderlike.storage.base import replaced
 from thunderlike.storage.opening import local_file, open_file
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ __all__ = [
     "whole",
 ]
 
+_FEW = 16  # files that are asked for one by one
+
 
 class Loader(ABC):
     """Reads records of a file: what a format means by them. Pickled into every task."""
@@ -63,6 +66,9 @@ class Loader(ABC):
     def versions(self) -> Sequence[tuple[str, str | None]]:
         """Names and versions of further files that are read."""
         return ()
+
+    def check(self) -> None:  # noqa: B027  # most read nothing else
+        """Raise StorageError if further files that were read have been replaced."""
 
     def unpinned(self) -> Loader:
         """What reads copies of the files, which have other identities."""
@@ -213,6 +219,23 @@ class FileSource:
 
         for _ in tmap(fill, self._pieces(start, stop), workers=self.threads or 1):
             pass
+
+    def check(self) -> None:
+        """Compare the files with what was listed, once all were read.
+
+        Each was read in one version. That they are of one generation shows in that none has
+        been replaced until the last was read.
+
+        Raises
+        ------
+        StorageError
+            When one was replaced, or is gone.
+        """
+        if len(self.files) > 1:
+            for file, found in zip(self.files, _identities(self.files), strict=True):
+                if file.identity is not None and found != file.identity:
+                    raise replaced(file.path)
+        self.load.check()
 
     def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """The files that hold these records: the number of each, and which of its are wanted."""
@@ -387,6 +410,26 @@ def untold(what: str, conf: raw.Conf | None, path: str, name: str) -> SpecError:
     folder = storage.parent(path)
     found = f"{name} says no {what}" if conf is not None else f"there is no {name} here"
     return SpecError(f"{folder}: {found}: give {what}=")
+
+
+def _identities(files: Sequence[Entry]) -> list[str | None]:
+    """The identity that each file has now; None for those that are gone."""
+    store = storage.store_for(files[0].path)
+    if store.threads is None or len(files) <= _FEW:
+
+        def look(file: Entry) -> str | None:
+            try:
+                return storage.stat(file.path).identity
+            except NotFound:
+                return None
+
+        return list(tmap(look, files, workers=store.threads or 1))
+    there = dict[str, str | None]()  # where each answer takes a journey, folders are listed
+    for folder in {storage.parent(file.path) for file in files}:
+        with suppress(NotFound):
+            listing = storage.store_for(folder).list(folder, recursive=False)
+            there |= {str(entry.path): entry.identity for entry in listing}
+    return [there.get(str(file.path)) for file in files]
 
 
 def _carried(files: Sequence[Entry]) -> dict[str, bytes]:

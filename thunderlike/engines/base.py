@@ -122,8 +122,9 @@ class Source(Protocol):
     """Records that are somewhere else: a function from a range of records to a block.
 
     A source is pickled when an engine has workers elsewhere; `part` keeps what is sent small. One
-    whose records are in this process already may have them as `array`, and one that waits for
-    answers more than it computes may say how many `threads` to ask with.
+    whose records are in this process already may have them as `array`, one that waits for answers
+    more than it computes may say how many `threads` to ask with, and one whose records may be
+    replaced while others are read may have a `check` of that, called when all were read.
 
     Examples
     --------

@@ -63,6 +63,8 @@ class LocalEngine(Engine):
         threads = getattr(source, "threads", None)
         tiles = snapped(_tiles(source.spec, _read_bytes(source.spec, threads)), source.cuts)
         _each_tile(read, source.spec, "reading", threads, tiles)
+        if check := getattr(source, "check", None):
+            check()
         return LocalRecords(self, out)
 
     def adopt(
