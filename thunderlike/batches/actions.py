@@ -195,11 +195,15 @@ class Actions:
         if not callable(func):
             raise WrongType(f"func is called for each item, and {func!r:.80} cannot be")
         defaults = self.apply_defaults
+        if not (post is None or post is False or isinstance(post, str) or callable(post)):
+            raise WrongType(f"post is a method of the batch, a callable or False, not {post!r:.80}")
+        if not isinstance(requires_rng, bool | np.bool_ | int | type(None)):
+            raise WrongType(f"requires_rng must be True or False, not {requires_rng!r:.80}")
         init = defaults.get("init") if init is None else init
         post = defaults.get("post", "_assemble") if post is None else post
         src = defaults.get("src") if src is None and init is None else src
         dst = defaults.get("dst") if dst is None else dst
-        target = target or defaults.get("target", "threads")
+        target = defaults.get("target", "threads") if target is None else target
         chosen = self._chosen(p)
         keys = self._item_keys(rng_seeds) if requires_rng else []
         own = Own(args, kwargs)
@@ -222,7 +226,8 @@ class Actions:
             if not callable(call):
                 raise SpecError(f"post is a method of the batch, a callable or False, not {post!r}")
             found = [
-                call(r.results(), src=r.src, dst=r.dst, **accepted(call, kwargs)) for r in done
+                call(r.results(), **accepted(call, {**kwargs, "src": r.src, "dst": r.dst}))
+                for r in done
             ]
             return found[-1]
         arrays = [one.arrays() for one in done]  # all are there before any is stored
@@ -301,9 +306,10 @@ class Actions:
     def _item_keys(self: Any, seeds: Any) -> list[tuple[int, ...]]:
         if seeds is None:
             return self._keys()
-        if isinstance(seeds, int | np.integer):
+        if isinstance(seeds, int | np.integer) and not isinstance(seeds, bool) and seeds >= 0:
             where = zip(self._cut.epochs.tolist(), self._cut.positions.tolist(), strict=True)
             return [(int(seeds), epoch, position) for epoch, position in where]
+        seeds = _seeds(seeds)
         if len(seeds) != len(self):
             raise SpecError(f"{len(seeds)} seeds for {len(self)} items: give one for each")
         return [(int(seed),) for seed in seeds]
@@ -329,9 +335,10 @@ class Actions:
             moved to the front for ``'first'``; items of one axis stay as they are.
         """
         self._load()
-        if dst is not None and dst not in (self.components or ()) and _is_dtype(dst):
+        named = isinstance(dst, tuple | list) or self._has(dst)
+        if dst is not None and not named and _is_dtype(dst):
             raise WrongType(f"dst is the name of a component; give {dst!r} as dtype={dst!r}")
-        if channels not in ("last", "first", None):
+        if not (channels is None or (isinstance(channels, str) and channels in ("last", "first"))):
             raise SpecError(f"channels is 'last', 'first' or None, not {channels!r}")
         if not _is_dtype(dtype):
             raise WrongType(f"dtype={dtype!r:.80} is no dtype of numpy")
@@ -360,7 +367,20 @@ class Actions:
     @staticmethod
     def get_errors(results: Sequence[Any]) -> list[Exception] | None:
         """Pick the exceptions in a list, or None."""
+        if not hasattr(results, "__iter__"):
+            raise WrongType(f"results are a sequence, not {results!r:.80}")
         return [one for one in results if isinstance(one, Exception)] or None
+
+
+def _seeds(seeds: Any) -> list[int]:
+    """Return a seed for each item as numbers."""
+    try:
+        found = [int(seed) for seed in seeds]
+    except (TypeError, ValueError):
+        found = [-1]
+    if any(seed < 0 for seed in found):
+        raise WrongType(f"rng_seeds are whole numbers from 0 on, one or several: {seeds!r:.80}")
+    return found
 
 
 def _names_components(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy as copying
 import threading
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -13,16 +14,21 @@ from thunderlike.batches.actions import Actions
 from thunderlike.batches.cropping import Places, cropped, length_of, taken
 from thunderlike.batches.cuts import Cut
 from thunderlike.batches.decorators import action
+from thunderlike.batches.expressions import Expression
 from thunderlike.batches.index import DatasetIndex
 from thunderlike.batches.items import Components, Item, at, named
 from thunderlike.errors import KeyMissing, SpecError, WrongType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from thunderlike.batches.cuts import Array
 
 __all__ = ["Batch"]
+
+
+def _is_scalar(values: Any) -> bool:
+    return isinstance(values, np.ndarray | np.generic) and values.ndim == 0
 
 
 class Batch(Actions):
@@ -204,7 +210,8 @@ class Batch(Actions):
         """
         if values is None:
             return None
-        if not hasattr(values, "__getitem__") or isinstance(values, str | bytes | dict):
+        several = hasattr(values, "__getitem__") and not isinstance(values, type)
+        if not several or isinstance(values, str | bytes | dict | Expression) or _is_scalar(values):
             raise SpecError(
                 f"component {name!r} needs a value for each of {len(self)} items, in an array or "
                 f"list; not one {type(values).__name__}"
@@ -286,7 +293,7 @@ class Batch(Actions):
 
     def get(self, item: Any = None, component: str | None = None) -> Any:
         """All data, a component, an item, or a component of an item."""
-        if component is not None and component not in (self.components or ()):
+        if component is not None and not self._has(component):
             raise KeyMissing(f"there is no component {component!r}; there are {self.components}")
         if item is None:
             return self.data if component is None else getattr(self, component)
@@ -300,6 +307,9 @@ class Batch(Actions):
         part._arrays = {name: taken(a, positions) for name, a in self._arrays.items()}
         part._raw = taken(self._raw, positions)
         return part
+
+    def _has(self, name: Any) -> bool:
+        return isinstance(name, str) and name in (self.components or ())
 
     def _light(self, index: Any = None) -> Self:
         """The same batch without its data: what a worker elsewhere needs of it."""
@@ -328,10 +338,15 @@ class Batch(Actions):
             batch that holds data without components.
         """
         self._load()
+        if not isinstance(components, str | tuple | list):
+            raise WrongType(f"components are a name or several, not {components!r:.80}")
         names = (components,) if isinstance(components, str) else tuple(components)
         inits = (
             [init] if isinstance(components, str) else [None] * len(names) if init is None else init
         )
+        if not isinstance(inits, Iterable) or isinstance(inits, str) or _is_scalar(inits):
+            raise WrongType(f"init is a list of the values of each component, not {init!r:.80}")
+        inits = list(inits)
         if len(inits) != len(names):
             raise SpecError(
                 f"{len(names)} components need as many initial values, not {len(inits)}"
@@ -394,6 +409,8 @@ class Batch(Actions):
         if model is None:
             raise SpecError("give the class of the dataset: this batch comes from none")
         made = model if isinstance(model, type) else type(model)
+        if "batch_at" not in dir(made):
+            raise WrongType(f"dataset is a Dataset or a class of them, not {model!r:.80}")
         data = self._arrays if self.data is not None and self.components else self._raw
         positional = DatasetIndex(len(self)) if self.indices.dtype.kind in "iu" else self.index
         return made(
@@ -436,9 +453,15 @@ class Batch(Actions):
             For no batches, or a component that is None in some.
         """
         parts = merging.checked(batches)
+        if batch_class is not None and not (
+            isinstance(batch_class, type) and issubclass(batch_class, Batch)
+        ):
+            raise WrongType(f"batch_class is a subclass of Batch, not {batch_class!r:.80}")
         if batch_class is None:
             batch_class = type(parts[0]) if isinstance(parts[0], cls) else cls
         names = (components,) if isinstance(components, str) else components
+        if names is not None and not isinstance(names, tuple | list):
+            raise WrongType(f"components are a name or several, not {components!r:.80}")
         made = merging.joined(batch_class, parts, names, keep_index=keep_index)
         return merging.halved(made, batch_size, keep_index=keep_index)
 
@@ -459,13 +482,13 @@ class Batch(Actions):
         """The items of a component as local Images, their labels as labels; no copy."""
         from thunderlike.data.images import Images
 
-        return Images(getattr(self, component), labels=self.indices)
+        return Images(self.get(component=component), labels=self.indices)
 
     def to_series(self, component: str) -> Any:
         """The items of a component as local Series; their last axis is time."""
         from thunderlike.data.series import Series
 
-        return Series(getattr(self, component))
+        return Series(self.get(component=component))
 
     @action
     def load(

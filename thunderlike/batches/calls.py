@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from thunderlike.batches.chunks import Failed, Here, There, Todo, placed
+from thunderlike.batches.cuts import checked_size
 from thunderlike.config import current
-from thunderlike.errors import BatchError, SpecError, TimedOut
+from thunderlike.errors import BatchError, SpecError, TimedOut, WrongType
 from thunderlike.parallel.maps import pmap
 
 if TYPE_CHECKING:
@@ -66,9 +69,15 @@ class Call:
     on_error: str = "raise"
 
     def __post_init__(self) -> None:
-        if self.target not in TARGETS:
+        if not isinstance(self.target, str) or self.target not in TARGETS:
             raise SpecError(f"target is one of {', '.join(TARGETS)}, not {self.target!r}")
-        if self.on_error not in ("raise", "collect", "skip"):
+        if self.workers is not None:
+            checked_size(self.workers, "n_workers")
+        if self.timeout is not None and not (
+            isinstance(self.timeout, int | float | np.integer | np.floating) and self.timeout >= 0
+        ):
+            raise WrongType(f"timeout is a number of seconds, not {self.timeout!r:.80}")
+        if not isinstance(self.on_error, str) or self.on_error not in ("raise", "collect", "skip"):
             raise SpecError(f"on_error is raise, collect or skip, not {self.on_error!r}")
 
     def run(self, items: Any, keys: list[tuple[int, ...]], labels: Any, into: Any) -> list[Failed]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.batches.assembling import assembled
-from thunderlike.errors import BadIndex, SpecError
+from thunderlike.batches.expressions import Expression
+from thunderlike.errors import BadIndex, SpecError, WrongType
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,6 +117,8 @@ def cropped(data: Any, places: Places) -> Any:
 def _selected(data: Any, places: Places) -> Any:
     if data is None:
         return None
+    if isinstance(data, Expression | type):
+        raise WrongType(f"{data!r:.80} is no data: give arrays, a dict or a frame")
     if isinstance(data, Mapping):
         labels = places.labels.tolist()
         missing = [label for label in labels if label not in data]

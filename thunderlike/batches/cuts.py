@@ -106,6 +106,15 @@ class Cursor:
             raise SpecError(
                 "give n_iters or n_epochs, not both: they end the batches at two places"
             )
+        for name, value in (("n_iters", n_iters), ("n_epochs", n_epochs)):
+            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+            if value is not None and not whole:
+                raise WrongType(f"{name} must be a whole number, not {value!r:.80}")
+            if value is not None and value < 0:
+                raise SpecError(f"{name} must be at least 0, not {value}")
+        for name, flag in (("drop_last", drop_last), ("wrap", wrap)):
+            if not isinstance(flag, bool | np.bool_ | int | type(None)):
+                raise WrongType(f"{name} must be True or False, not {flag!r:.80}")
         self._n, self._shuffle, self._n_iters, self._n_epochs = n, shuffle, n_iters, n_epochs
         self._drop_last, self._crossing = drop_last, (wrap or n_epochs is None) and not drop_last
         self._taken, self._epoch = 0, 0
@@ -174,7 +183,7 @@ class Cursor:
         )
 
 
-def checked_size(batch_size: Any) -> int:
+def checked_size(batch_size: Any, name: str = "batch_size") -> int:
     """Return a batch size.
 
     Raises
@@ -185,9 +194,9 @@ def checked_size(batch_size: Any) -> int:
         For one below 1.
     """
     if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
-        raise WrongType(f"batch_size must be a whole number, not {batch_size!r:.80}")
+        raise WrongType(f"{name} must be a whole number, not {batch_size!r:.80}")
     if batch_size < 1:
-        raise SpecError(f"batch_size must be at least 1, not {batch_size}")
+        raise SpecError(f"{name} must be at least 1, not {batch_size}")
     return int(batch_size)
 
 

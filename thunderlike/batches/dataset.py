@@ -249,7 +249,7 @@ class Dataset:
         SpecError
             For another method, or more parts than items.
         """
-        if method != "kfold":
+        if not isinstance(method, str) or method != "kfold":
             raise SpecError(f"method is 'kfold', not {method!r}")
         if checked_size(n_splits) < 2 or n_splits > len(self):
             raise SpecError(

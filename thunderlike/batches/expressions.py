@@ -276,10 +276,25 @@ class NamedExpression(Expression, metaclass=_ByName):
     """
 
     def __init__(self, name: Any = None, mode: Any = "w") -> None:
-        self._name, self._mode = name, _MODES[checked("mode", mode, tuple(_MODES))]
+        known = tuple(_MODES)
+        self._name = name
+        self._mode = _MODES[checked("mode", mode if isinstance(mode, str) else repr(mode), known)]
 
     def _parts(self) -> Iterable[Any]:
         return () if self._name is None else (self._name,)
+
+    def _text(self, scope: Scope) -> Any:
+        """Return the name, once it is known.
+
+        Raises
+        ------
+        WrongType
+            For what is neither text nor None.
+        """
+        name = evaluated(self._name, scope)
+        if name is None or isinstance(name, str):
+            return name
+        raise WrongType(f"{type(self).__name__} is given a name, not {name!r:.80}")
 
     def _held(self, scope: Scope) -> Any:
         """Return its value before another is added to it."""
@@ -323,15 +338,23 @@ class B(NamedExpression):
         self._copy = copy
 
     def _value(self, scope: Scope) -> Any:
-        name, batch = evaluated(self._name, scope), _batch(self, scope)
+        name, batch = self._text(scope), _batch(self, scope)
         if name is None:
             return batch.deepcopy() if self._copy else batch
+        if not hasattr(batch, name):
+            raise KeyMissing(
+                f"the batch has neither an attribute nor a component {name!r}; its components are "
+                f"{batch.components}"
+            )
         return getattr(batch, name)
 
     def _replace(self, scope: Scope, value: Any) -> None:
         if self._name is None:
             raise SpecError("B() is no place to store a value: name a component")
-        setattr(_batch(self, scope), evaluated(self._name, scope), value)
+        try:
+            setattr(_batch(self, scope), self._text(scope), value)
+        except AttributeError as error:
+            raise SpecError(f"{self!r} cannot be set: {error}") from error
 
 
 class _Elementwise(Expression):
@@ -379,6 +402,10 @@ class Each(_Elementwise):
 
     def _assign(self, scope: Scope, value: Any) -> None:
         places = self._each(scope)
+        if not hasattr(value, "__len__"):
+            raise WrongType(
+                f"a value for each of {len(places)} objects is stored, not {value!r:.80}"
+            )
         if len(value) != len(places):
             raise SpecError(
                 f"{len(value)} values are stored in {len(places)} objects: give as many"
@@ -417,14 +444,14 @@ class V(NamedExpression):
         self._pipeline = pipeline
 
     def _value(self, scope: Scope) -> Any:
-        return _pipeline(self, scope).v(evaluated(self._name, scope))
+        return _pipeline(self, scope).v(self._text(scope))
 
     def _assign(self, scope: Scope, value: Any) -> None:
         with _pipeline(self, scope).locked():
             super()._assign(scope, value)
 
     def _replace(self, scope: Scope, value: Any) -> None:
-        _pipeline(self, scope).assign(evaluated(self._name, scope), value)
+        _pipeline(self, scope).assign(self._text(scope), value)
 
 
 class C(NamedExpression):
@@ -455,7 +482,7 @@ class C(NamedExpression):
         KeyMissing
             Where there is neither an entry nor a default.
         """
-        name, config = evaluated(self._name, scope), _pipeline(self, scope).config
+        name, config = self._text(scope), _pipeline(self, scope).config
         if name is None:
             return config
         try:
@@ -466,7 +493,7 @@ class C(NamedExpression):
         raise KeyMissing(f"the pipeline's config has no {name!r}; it has {', '.join(config)}")
 
     def _replace(self, scope: Scope, value: Any) -> None:
-        _pipeline(self, scope).config[evaluated(self._name, scope)] = value
+        _pipeline(self, scope).config[self._text(scope)] = value
 
 
 class D(NamedExpression):
@@ -495,7 +522,7 @@ class D(NamedExpression):
         KeyMissing
             When there is none of that name.
         """
-        name, dataset = evaluated(self._name, scope), self._dataset(scope)
+        name, dataset = self._text(scope), self._dataset(scope)
         if name is None:
             return dataset
         if not hasattr(dataset, name):
@@ -505,7 +532,7 @@ class D(NamedExpression):
     def _replace(self, scope: Scope, value: Any) -> None:
         if self._name is None:
             raise SpecError("D() is no place to store a value: name an attribute")
-        setattr(self._dataset(scope), evaluated(self._name, scope), value)
+        setattr(self._dataset(scope), self._text(scope), value)
 
 
 class I(NamedExpression):  # noqa: E742
@@ -534,7 +561,7 @@ class I(NamedExpression):  # noqa: E742
         SpecError
             For another name; for a ratio where the batches never end.
         """
-        name = evaluated(self._name, scope)
+        name = self._text(scope)
         number, total = _batch(self, scope).iteration, scope.batch.iterations
         kinds = [k for k in ("current", "maximum", "total", "ratio") if name and k.startswith(name)]
         if not kinds:
@@ -611,7 +638,10 @@ class R(NamedExpression):
     def _stream(self, scope: Scope) -> np.random.Generator:
         if self._seed is not None:
             place = scope.place or (() if scope.batch is None else scope.batch._place())
-            return generator(int(evaluated(self._seed, scope)), *place)
+            seed = evaluated(self._seed, scope)
+            if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+                raise WrongType(f"a seed is a whole number from 0 on, not {seed!r:.80}")
+            return generator(int(seed), *place)
         if scope.rng is not None:
             return scope.rng
         return np.random.default_rng() if scope.batch is None else scope.batch.random
@@ -663,7 +693,9 @@ class P(NamedExpression):
         values = evaluated(self._name, scope)
         if isinstance(values, PerItem):
             return values
-        if not hasattr(values, "__getitem__"):
+        if isinstance(values, np.ndarray) and values.ndim == 0:
+            values = values.reshape(1)
+        if not hasattr(values, "__getitem__") or not hasattr(values, "__len__"):
             values = list(values) if hasattr(values, "__iter__") else [values]
         if len(values) != len(scope.batch):
             raise SpecError(

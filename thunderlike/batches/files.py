@@ -427,7 +427,8 @@ def _write_zarr(dst: Any, labels: Any, arrays: dict[str, Any], *, overwrite: boo
     for name, array in whole.items():
         if array.dtype.hasobject:
             raise SpecError(f"component {name!r} is ragged or holds objects: msgpack can keep it")
-    if labels.dtype.kind not in "biufUO":
+    plain = all(isinstance(label, str | int | float) for label in labels.tolist())
+    if labels.dtype.kind not in "biufUO" or not plain:
         raise SpecError(
             f"labels of {labels.dtype} have no place in a Zarr group: use numbers or text"
         )

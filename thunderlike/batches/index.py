@@ -63,7 +63,11 @@ class DatasetIndex:
         self._cursor: tuple[Any, Cursor] | None = None
         if not len(labels):
             raise SpecError("an index needs at least one label: none was given")
-        if unique and len(set(labels.tolist())) != len(labels):
+        try:
+            different = len(set(labels.tolist()))
+        except TypeError as error:
+            raise WrongType(f"labels are numbers, text or other constants: {error}") from error
+        if unique and different != len(labels):
             raise SpecError(
                 f"label {_first_twice(labels)!r} comes twice: each needs its own, "
                 "or give unique=False"
@@ -86,7 +90,10 @@ class DatasetIndex:
         return iter(self.indices)
 
     def __contains__(self, label: object) -> bool:
-        return label in self._positions()
+        try:
+            return label in self._positions()
+        except TypeError:  # not hashable
+            return False
 
     def __add__(self, other: DatasetIndex) -> DatasetIndex:
         unique = self._unique and getattr(other, "_unique", True)
@@ -401,7 +408,10 @@ def _listed(values: Any) -> Any:
 
 def _labels(labels: Any) -> Array:
     if callable(labels) and not isinstance(labels, DatasetIndex):
-        labels = labels()
+        try:
+            labels = labels()
+        except TypeError as error:
+            raise WrongType(f"a function that gives labels takes no arguments: {error}") from error
     if isinstance(labels, DatasetIndex):
         return labels.indices
     if isinstance(labels, int | np.integer) and not isinstance(labels, bool):
@@ -422,7 +432,7 @@ def _labels(labels: Any) -> Array:
 
 def _patterns(path: Any) -> list[str]:
     many = [path] if isinstance(path, str | PurePath) else path
-    if not isinstance(many, Iterable) or isinstance(many, bytes):
+    if not isinstance(many, Iterable) or isinstance(many, bytes | np.ndarray):
         raise WrongType(f"path is a pattern or a sequence of them, not {path!r:.80}")
     many = list(many)
     if not many:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.errors import KeyMissing, SpecError
+from thunderlike.batches.expressions import Expression
+from thunderlike.errors import KeyMissing, SpecError, WrongType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,6 +105,8 @@ def named(data: Any, components: tuple[str, ...]) -> dict[str, Any]:
     """Data as a component each."""
     if data is None:
         return {}
+    if isinstance(data, Expression | type):
+        raise WrongType(f"{data!r:.80} is no data: give arrays, a dict or a frame")
     if isinstance(data, tuple | list):
         return dict(zip(components, data, strict=False))
     names = data.dtype.names if isinstance(data, np.ndarray) else None

@@ -29,7 +29,8 @@ def checked(batches: Any) -> list[Batch]:
     """
     from thunderlike.batches.batch import Batch
 
-    parts = list(batches) if isinstance(batches, Iterable) else [batches]
+    several = isinstance(batches, Iterable) and not isinstance(batches, Batch | np.ndarray)
+    parts = list(batches) if several else [batches]
     if not parts:
         raise SpecError("there are no batches to merge: give at least one")
     for part in parts:
@@ -58,7 +59,7 @@ def joined(
         made._raw = made_of.merge_component(None, [part._raw for part in parts])
         return made
     for name in names:
-        if not any(name in (part.components or ()) for part in parts):
+        if not any(part._has(name) for part in parts):
             raise KeyMissing(f"there is no component {name!r}; there are {first.components}")
     made.components = names
     for name in names:
@@ -89,6 +90,13 @@ def halved(whole: Any, size: int | None, *, keep_index: bool) -> tuple[Any, Any]
     return first, rest
 
 
+def _listed(data: Any) -> list[Any] | None:
+    try:
+        return list(data)
+    except TypeError:
+        return None
+
+
 def concatenated(component: str | None, data: list[Any]) -> Any:
     """The values of one component: arrays, lists or frames; None if they all are.
 
@@ -97,7 +105,9 @@ def concatenated(component: str | None, data: list[Any]) -> Any:
     SpecError
         When they are None in some batches and not in others.
     """
-    if data is None or not len(data):
+    if not isinstance(data, tuple | list):
+        data = None if data is None or isinstance(data, str | dict) else _listed(data)
+    if not data:
         raise SpecError(f"component {component!r} has no values to join: give those of each batch")
     missing = sum(values is None for values in data)
     if missing == len(data):

@@ -81,6 +81,8 @@ class Pipeline:
     def __post_init__(self) -> None:
         if self.config is None:
             object.__setattr__(self, "config", {})
+        if not isinstance(self.config, Mapping):
+            raise WrongType(f"config is a dict, not {self.config!r:.80}")
 
     # building
 
@@ -146,7 +148,7 @@ class Pipeline:
             if isinstance(name, str):
                 try:
                     importlib.import_module(name)
-                except ImportError as error:
+                except (ImportError, TypeError, ValueError) as error:
                     raise SpecError(f"namespace {name!r} cannot be imported: {error}") from error
         return self._changed(_namespaces=self._namespaces + names)
 
@@ -185,6 +187,8 @@ class Pipeline:
 
     def init_variable(self, name: str, default: Any = None) -> Self:
         """Give the pipeline a variable; a callable default makes a new one for each run."""
+        if not isinstance(name, str):
+            raise WrongType(f"a variable is named by text, not {name!r:.80}")
         return self._changed(_defaults={**self._defaults, name: default})
 
     def rebatch(
@@ -207,6 +211,8 @@ class Pipeline:
         """
         if not isinstance(batch_size, Expression):
             checked_size(batch_size)
+        if not (merge is None or callable(merge)):
+            raise WrongType(f"merge is a function of batches, not {merge!r:.80}")
         how = {"components": components, "batch_class": batch_class}
         return self._with(Rebatch(batch_size, merge, how))
 
@@ -264,6 +270,8 @@ class Pipeline:
         clear : bool
             Forget all other entries.
         """
+        if not isinstance(config, Mapping):
+            raise WrongType(f"config is a dict, not {config!r:.80}")
         if clear:
             self.config.clear()
         self.config.update(config)
@@ -306,6 +314,8 @@ class Pipeline:
         KeyMissing
             For one that was not initialised.
         """
+        if not isinstance(name, str):
+            raise WrongType(f"a variable is named by text, not {name!r:.80}")
         with self._state.lock:
             if name not in self._state.variables:
                 self._state.variables[name] = self._first(name)
@@ -326,14 +336,18 @@ class Pipeline:
     def append(self, name: str, value: Any) -> None:
         """Append to a variable that is a list; else as :meth:`assign`."""
         with self._state.lock:
-            self.assign(name, [*self.v(name), value])
+            held = self.v(name)
+            self.assign(name, [*held, value] if isinstance(held, list) else value)
 
     def _first(self, name: str) -> Any:
         if name not in self._defaults:
             raise KeyMissing(f"no variable {name!r}: call init_variable({name!r}, default) first")
         default = self._defaults[name]
         if isinstance(default, Expression):
-            return evaluated(default, Scope(pipeline=self))
+            try:
+                return evaluated(default, Scope(pipeline=self))
+            except RecursionError:
+                raise SpecError(f"the default of variable {name!r} asks for itself") from None
         if isinstance(default, list | dict | set):
             return copy.copy(default)
         return default() if callable(default) else default
@@ -352,6 +366,9 @@ class Pipeline:
         """
         names = what[0] if len(what) == 1 and isinstance(what[0], list | tuple) else what
         known = {"iter": "iter", True: "iter", "vars": "variables", "variables": "variables"}
+        for one in names:
+            if not isinstance(one, str | bool | type(None)):
+                raise WrongType(f"reset takes 'iter', 'variables' or 'all', not {one!r:.80}")
         chosen = {"all" if one == "all" else known.get(one) for one in names or ("iter",) if one}
         if None in chosen:
             raise SpecError(f"reset takes 'iter', 'variables' or 'all', not {what!r:.80}")
@@ -364,6 +381,8 @@ class Pipeline:
 
     def execute_for(self, batch: Any) -> Any:
         """Run all steps on one batch."""
+        if not isinstance(batch, Batch):
+            raise WrongType(f"a pipeline runs on batches, not on {type(batch).__name__}")
         return self._execute(batch, 0, len(self._steps))
 
     def _execute(self, batch: Any, first: int, last: int) -> Any:
@@ -428,7 +447,7 @@ class Pipeline:
             "wrap": wrap,
             "prefetch": prefetch,
             "target": target,
-            "on_error": "skip" if ignore_exceptions else on_error,
+            "on_error": "skip" if _flag(ignore_exceptions, "ignore_exceptions") else on_error,
             "notifier": notifier,
         }
         if n_iters is None and n_epochs is None:
@@ -454,8 +473,12 @@ class Pipeline:
             raise SpecError(f"target is one of {', '.join(TARGETS)}, not {target!r:.80}")
         prefetch = count(int(prefetch) if isinstance(prefetch, bool) else prefetch)
         seed, on_error = how.pop("seed", None), how.pop("on_error", "raise")
-        if how.pop("ignore_exceptions", False):
+        if _flag(how.pop("ignore_exceptions", False), "ignore_exceptions"):
             on_error = "skip"
+        if not isinstance(on_error, str):
+            raise WrongType(f"on_error is 'raise' or 'skip', not {on_error!r:.80}")
+        if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
+            raise WrongType(f"seed is a whole number from 0 on, not {seed!r:.80}")
         notifier = _notified(how.pop("notifier", None))
         try:
             cursor = Cursor(len(dataset), **how)
@@ -675,6 +698,12 @@ def _same(one: Any, other: Any) -> bool:
     return all(
         a == b if isinstance(a, plain) and isinstance(b, plain) else a is b for a, b in pairs
     )
+
+
+def _flag(value: Any, name: str) -> bool:
+    if not isinstance(value, bool | np.bool_ | int | Expression | type(None)):
+        raise WrongType(f"{name} must be True or False, not {value!r:.80}")
+    return not isinstance(value, Expression) and bool(value)
 
 
 def _notified(notifier: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from thunderlike.batches.assembling import Collected, assembled
 from thunderlike.batches.chunks import Failed, Listed
-from thunderlike.batches.expressions import PerItem
+from thunderlike.batches.expressions import Expression, PerItem
 from thunderlike.batches.items import Item
 from thunderlike.batches.work import accepted, arguments
 from thunderlike.errors import SpecError, WrongType
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ELSEWHERE = ("mpc", "m", "spark", "s")  # targets in other processes
 
-__all__ = ["Own", "Round", "columns", "names", "pairs"]
+__all__ = ["Own", "Round", "columns", "names", "pairs", "rows"]
 
 
 class Round:
@@ -65,11 +65,13 @@ class Round:
             return _component(self.batch, self.src)
         if isinstance(self.src, tuple) and all(isinstance(name, str) for name in self.src):
             return list(zip(*(_component(self.batch, name) for name in self.src), strict=True))
-        items = self.src
+        items = rows(self.src)
         if not hasattr(items, "__getitem__") or isinstance(items, dict):
             raise WrongType(
                 f"src is a component, a tuple or list of some, or an array: {items!r:.80}"
             )
+        if np.ndim(items) == 0 if isinstance(items, np.ndarray) else not hasattr(items, "__len__"):
+            raise WrongType(f"src has an entry for each item, not {items!r:.80}")
         if len(items) != len(self.batch):
             raise SpecError(
                 f"src has {len(items)} entries for {len(self.batch)} items: give one for each"
@@ -105,8 +107,13 @@ class Round:
         found = getattr(self.batch, init) if isinstance(init, str) else init
         if callable(found):
             found = found(**accepted(found, {**told, "src": self.src, "dst": self.dst}))
-        if hasattr(found, "__getitem__") and not isinstance(found, dict):
-            return found
+        found = rows(found)
+        if isinstance(found, type | Expression) or (
+            isinstance(found, np.ndarray) and found.ndim == 0
+        ):
+            raise WrongType(f"init gives the items as a sequence, not {found!r:.80}")
+        if hasattr(found, "__getitem__") and hasattr(found, "__len__"):
+            return list(found) if isinstance(found, dict) else found
         if not hasattr(found, "__iter__"):
             raise WrongType(f"init gives the items as a sequence, not {found!r:.80}")
         return list(found)
@@ -276,7 +283,14 @@ def _component(batch: Any, name: str) -> Any:
     values = getattr(batch, name)
     if values is None:
         raise SpecError(f"component {name!r} has no values yet: load it first")
-    return values
+    return rows(values)
+
+
+def rows(values: Any) -> Any:
+    """Return values as they are, and a frame as a list of its rows."""
+    if isinstance(values, Expression) or not hasattr(values, "iloc"):
+        return values
+    return [values.iloc[position] for position in range(len(values))]
 
 
 def columns(results: list[Any], dst: Any, skip: Any = ()) -> list[Any]:

@@ -201,7 +201,7 @@ def write_feather(dst: Any, labels: Any, arrays: dict[str, Any], **options: Any)
     stream = io.BytesIO()
     try:
         _flat(labels, arrays).reset_index().to_feather(stream, **options)
-    except (TypeError, ValueError, LookupError) as error:
+    except (TypeError, ValueError, LookupError, NotImplementedError) as error:
         if isinstance(error, SpecError):
             raise
         raise SpecError(f"{dst}: pandas cannot write it: {said(error)}") from error
