@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 import traceback
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ import numpy as np
 from thunderlike.batches.chunks import Failed, Here, There, Todo, placed
 from thunderlike.batches.cuts import checked_size
 from thunderlike.config import current
-from thunderlike.errors import BatchError, SpecError, TimedOut, WrongType
+from thunderlike.errors import BatchError, SpecError, TimedOut, WorkerFailed, WrongType
 from thunderlike.parallel.maps import pmap
 
 if TYPE_CHECKING:
@@ -89,13 +89,53 @@ class Call:
             When it raises, unless failed items are left out: with all labels and errors so far.
         """
         failures: list[Failed] = []
-        for failure in self._runner()(items, keys, into):
-            failures.append(failure)
-            if self.on_error == "raise":
-                break
+        with self._named(labels):
+            for failure in self._runner()(items, keys, into):
+                failures.append(failure)
+                if self.on_error == "raise":
+                    break
         if failures and self.on_error != "skip":
             raise _error(failures, labels)
         return failures
+
+    @contextmanager
+    def _named(self, labels: Any) -> Iterator[None]:
+        """Say which items a worker had that died, and what it is that cannot be sent to one.
+
+        Raises
+        ------
+        WorkerFailed
+            When a worker dies.
+        SpecError
+            For a function, argument or result that cannot be pickled.
+        """
+        size = max(1, self._chunk_size(len(labels)))
+        called = getattr(self.work.function, "function", self.work.function)
+        function = getattr(called, "__qualname__", type(called).__name__)
+        try:
+            yield
+        except WorkerFailed as error:
+            if not isinstance(error.key, int):
+                raise
+            held = labels[error.key * size : (error.key + 1) * size]
+            which = (
+                f"item {held[0]!r}" if len(held) == 1 else f"an item of {held[0]!r} .. {held[-1]!r}"
+            )
+            how = str(error).partition(" while it ran")[0]
+            raise WorkerFailed(
+                f"{how} while {function} ran on {which}: look for a crash in compiled code or too "
+                "little memory",
+                key=tuple(held),
+                traceback=error.traceback,
+            ) from error
+        except SpecError as error:
+            why = str(error).partition("cannot be sent to another process")
+            if not why[1]:
+                raise
+            raise SpecError(
+                f"{function}, an argument, an item or a result of it {why[1]}{why[2]}: use "
+                "target='threads', or make it within the function"
+            ) from error
 
     def _runner(self) -> Callable[..., Iterator[Failed]]:
         others = {"serial": self._here, "threads": self._here, "async": self._asynchronously}

@@ -185,7 +185,11 @@ class Attribute(Expression):
         return getattr(self._owner._value(scope), self._name)
 
     def _assign(self, scope: Scope, value: Any) -> None:
-        setattr(self._owner._value(scope), self._name, value)
+        owner = self._owner._value(scope)
+        try:
+            setattr(owner, self._name, value)
+        except AttributeError as error:
+            raise SpecError(f"{self._name} of {type(owner).__name__} cannot be set") from error
 
     def _parts(self) -> Iterable[Any]:
         return self._owner, self._name
@@ -402,7 +406,7 @@ class Each(_Elementwise):
 
     def _assign(self, scope: Scope, value: Any) -> None:
         places = self._each(scope)
-        if not hasattr(value, "__len__"):
+        if not hasattr(value, "__len__") or (isinstance(value, np.ndarray) and not value.ndim):
             raise WrongType(
                 f"a value for each of {len(places)} objects is stored, not {value!r:.80}"
             )

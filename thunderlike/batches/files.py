@@ -46,7 +46,7 @@ from thunderlike.batches.entries import LABELS, Table, component_of, entry_of, s
 from thunderlike.batches.index import FilesIndex
 from thunderlike.batches.items import named
 from thunderlike.data.arrayfiles import Folder
-from thunderlike.errors import BadIndex, FormatError, KeyMissing, SpecError, WrongType
+from thunderlike.errors import BadIndex, FormatError, KeyMissing, Refused, SpecError, WrongType
 from thunderlike.formats.base import damage, said
 
 if TYPE_CHECKING:
@@ -289,8 +289,10 @@ def _from_npz(data: bytes) -> dict[str, Any]:
         if len({member.filename for member in members}) != len(members):
             raise FormatError("holds several arrays of one name")
         most = _DEFLATED * len(data)
-        if sum(member.file_size for member in members) > most:
+        announced = sum(member.file_size for member in members)
+        if announced > most:
             raise FormatError(f"announces more than {most} bytes in a file of {len(data)}")
+        _check_memory(announced, len(data))
         return {
             member.filename.removesuffix(".npy"): _from_npy(file.read(member))
             for member in members
@@ -298,6 +300,17 @@ def _from_npz(data: bytes) -> dict[str, Any]:
         }
 
 
+def _check_memory(announced: int, held: int) -> None:
+    """Refuse what a file announces and memory cannot hold, before it is taken."""
+    from thunderlike.hdf5.guard import available
+
+    if announced > _SMALL and announced > available():
+        raise Refused(
+            f"announces {announced} bytes in a file of {held}, more than the memory that is free"
+        )
+
+
+_SMALL = 2**24  # bytes that are not worth a look at the free memory
 _DEFLATED = 1032  # the most that zlib can do: so many bytes of one
 
 
@@ -409,11 +422,17 @@ def _read_zarr(src: Any, _batch: Batch, _asked: Collection[str]) -> Table:
     group = zarr.open_group(FilesStore(Folder(storage.at(src))), mode="r")
     told = dict(group.attrs)
     if "labels" not in told or "components" not in told:
-        return None, {name: np.asarray(array) for name, array in sorted(group.arrays())}
+        return None, _whole(dict(sorted(group.arrays())))
     held = told["components"]  # a list in files of earlier versions
     entries = held if isinstance(held, dict) else {name: name for name in held}
-    arrays = {name: np.asarray(group[entry]) for name, entry in entries.items()}
-    return _as_labels(told["labels"]), arrays
+    arrays = {name: group[entry] for name, entry in entries.items()}
+    return _as_labels(told["labels"]), _whole(arrays)
+
+
+def _whole(arrays: dict[str, Any]) -> dict[str, Any]:
+    """Read arrays of a Zarr group."""
+    _check_memory(sum(array.nbytes for array in arrays.values()), 0)
+    return {name: np.asarray(array) for name, array in arrays.items()}
 
 
 def _as_labels(labels: list[Any]) -> Any:
@@ -472,6 +491,10 @@ def _read_blosc(src: Any, batch: Batch, _asked: Collection[str]) -> Table:
 
 
 def _unpacked(blosc2: Any, data: bytes) -> bytes:
+    announced, held, _ = blosc2.get_cbuffer_sizes(data)
+    if held != len(data):
+        raise FormatError(f"announces {held} bytes of compressed data and has {len(data)}")
+    _check_memory(announced, held)
     return blosc2.decompress2(data)
 
 

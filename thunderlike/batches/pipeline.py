@@ -489,7 +489,7 @@ class Pipeline:
         stop = self._next_rebatch(0)
         found = ((k, total, cut) for k, cut in enumerate(cursor.batches(size), start=1))
         batches = pmap(
-            Made(self, dataset, seed, stop),
+            Made(self, dataset, int(seed), stop),
             found,
             backend=TARGETS[target] if prefetch else "serial",
             workers=prefetch + 1,
