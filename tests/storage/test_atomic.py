@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import stat
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 import thunderlike as tl
 from thunderlike import storage
+from thunderlike.datasets import FileWriter
 from thunderlike.errors import Denied, NotFound, StorageError
 from thunderlike.storage import atomic
 from thunderlike.storage.atomic import destination, keep_mode, replacement, scratch
@@ -219,3 +221,59 @@ def test_nothing_is_left_in_the_temporary_folder(tmp_path, monkeypatch):
 
 def _refuse(*_):
     raise StorageError("memory://atomic.h5: no room")
+
+
+NOISE = np.random.default_rng(0).integers(0, 2**16, (4, 128, 128), dtype="u2")
+
+
+def noisy(path, **options):
+    with FileWriter(path, **options) as writer:
+        writer.write_many({"key": str(number), "x": image} for number, image in enumerate(NOISE))
+
+
+LARGE = {
+    "storage.write": lambda path: storage.write(path / "x", NOISE.tobytes()),
+    "save": lambda path: tl.save(path / "x.h5", {"a": NOISE}),
+    "save in place": lambda path: tl.save(path / "x.h5", {"a": NOISE}, atomic=False),
+    "tohdf5": lambda path: tl.images.fromarray(NOISE).tohdf5(path / "x.h5"),
+    "tonpy": lambda path: tl.images.fromarray(NOISE).tonpy(path / "x.npy"),
+    "totif": lambda path: tl.images.fromarray(NOISE.reshape(1, 256, 256)).totif(path / "x"),
+    "tozarr": lambda path: tl.images.fromarray(NOISE).tozarr(path / "x"),
+    "tomsgpack": lambda path: tl.images.fromarray(NOISE).tomsgpack(path / "x"),
+    "series.tobinary": lambda path: tl.series.fromarray(NOISE).tobinary(path / "x"),
+    "series.totext": lambda path: tl.series.fromarray(NOISE).totext(path / "x"),
+    "arrays.write npy": lambda path: tl.arrays.write(path / "x.npy", NOISE),
+    "arrays.write tif": lambda path: tl.arrays.write(path / "x.tif", NOISE),
+    "arrays.write h5": lambda path: tl.arrays.write(path / "x.h5", NOISE),
+    "arrays.write zarr": lambda path: tl.arrays.write(path / "x.zarr", NOISE),
+    "arrays.apply_lut": lambda path: tl.arrays.apply_lut(
+        NOISE, np.arange(2**16), sink=path / "x.npy"
+    ),
+    "initialize_sink": lambda path: tl.arrays.initialize_sink(path / "x.npy", source=NOISE),
+    "FileWriter": lambda path: noisy(path / "x.msgpack"),
+    "batch npz": lambda path: noise_batch().dump(str(path / "x.npz"), fmt="npz"),
+    "batch zarr": lambda path: noise_batch().dump(str(path / "x.zarr"), fmt="zarr"),
+    "image": lambda path: tl.util.images.save(path / "x.png", NOISE.reshape(256, 256)),
+}
+
+
+def noise_batch():
+    return tl.batches.Batch(4).load({"x": NOISE}, dst="x")
+
+
+@pytest.fixture
+def small_disk():
+    """Files of more than 16 KiB fail to be written, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**14, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("small_disk")
+@pytest.mark.parametrize("write", LARGE.values(), ids=LARGE)
+def test_a_disk_that_takes_no_more_is_an_error_of_ours_and_nothing_is_left(tmp_path, write):
+    with pytest.raises(StorageError) as caught:
+        write(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path}/x")
+    assert list(tmp_path.iterdir()) == []

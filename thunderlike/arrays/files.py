@@ -15,6 +15,7 @@ from thunderlike.arrays.sinks import allocated, fits, npy_draft
 from thunderlike.arrays.sources import Source, as_source, mapped, split
 from thunderlike.errors import BadIndex, Exists, NotFound, SpecError, StorageError, WrongType
 from thunderlike.kernels.arguments import checked_arguments
+from thunderlike.storage.filesystem import failure
 from thunderlike.storage.opening import local_file
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def read(
     if sink is None and found.array is not None and (begin := _file_offset(found)) is not None:
         made = allocated(found.shape, found.array.dtype, order, memory)
         with reported("read", verbose):
-            _ranges(_read, str(found.location), os.O_RDONLY, begin, made, work)
+            place = str(found.location)
+            _ranges(_read, place, os.O_RDONLY, begin, made, work, place)
         return made
     return fill(
         partial(_copy, found), found.shape, found.dtype, sink, work,
@@ -163,7 +165,7 @@ def write(
         npy_draft(path, found.shape, found.dtype, found.order) as made,
     ):
         if isinstance(made, np.memmap):
-            _ranges(_written, str(made.filename), os.O_WRONLY, made.offset, line, work)
+            _ranges(_written, str(made.filename), os.O_WRONLY, made.offset, line, work, path)
     return sink if local_file(path) is None else mapped(path, "r+")
 
 
@@ -282,9 +284,18 @@ def _written(file: int, parts: list[memoryview], at: int) -> int:
 
 
 def _ranges(
-    call: Callable[..., int], path: str | Path, flags: int, begin: int, array: Array, work: Work
+    call: Callable[..., int],
+    path: str | Path,
+    flags: int,
+    begin: int,
+    array: Array,
+    work: Work,
+    name: str,
 ) -> None:
-    """Move the bytes of an array to or from a file, in threads; all of them, or an error."""
+    """Move the bytes of an array to or from a file, in threads; all of them, or an error.
+
+    `name` is what messages call the file, which may still have another.
+    """
     data = memoryview(array.reshape(-1, order="A").view(np.uint8))  # type: ignore[arg-type]
     step = max(1, min(_BYTES, -(-len(data) // work.blocks)))
     file = os.open(path, flags)
@@ -296,7 +307,7 @@ def _ranges(
             moved = call(file, [part[done:]], begin + start + done)
             if moved == 0:
                 raise StorageError(
-                    f"{path}: {len(part)} bytes from byte {begin + start} wanted, "
+                    f"{name}: {len(part)} bytes from byte {begin + start} wanted, "
                     f"{done} moved: it is cut short"
                 )
             done += moved
@@ -306,6 +317,6 @@ def _ranges(
     except StorageError:
         raise
     except OSError as error:
-        raise StorageError(f"{path}: {error.strerror}") from error
+        raise failure(name, "move bytes of", error) from error
     finally:
         os.close(file)

@@ -13,6 +13,7 @@ from thunderlike.arrays.sources import as_source, mapped
 from thunderlike.errors import NotFound, SpecError
 from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.storage.atomic import destination
+from thunderlike.storage.filesystem import failures, reserve
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -154,8 +155,17 @@ def _mapped(path: str, shape: Any, dtype: Any, order: str, access: str | None) -
             )
     if shape is None or dtype is None:
         raise SpecError(f"{path}: a new file needs a shape and a dtype, or a source that has them")
-    place, _ = destination(path)
-    return np.lib.format.open_memmap(place, "w+", dtype, tuple(shape), order == "F")
+    place, old = destination(path)
+    with failures(path, "write"):
+        try:
+            made = np.lib.format.open_memmap(place, "w+", dtype, tuple(shape), order == "F")
+            with place.open("r+b") as file:
+                reserve(file.fileno(), place.stat().st_size)
+        except OSError:
+            if old is None:
+                place.unlink(missing_ok=True)
+            raise
+    return made
 
 
 def _buffer(array: Array, *, as_1d: bool) -> Array:

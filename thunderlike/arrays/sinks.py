@@ -19,6 +19,7 @@ from thunderlike.data.arrayfiles import Folder, Hdf5
 from thunderlike.errors import FormatError, SpecError, WrongType
 from thunderlike.formats import hdf5, zarr
 from thunderlike.storage.drafts import draft
+from thunderlike.storage.filesystem import reserve
 from thunderlike.storage.opening import local_file
 
 if TYPE_CHECKING:
@@ -202,6 +203,8 @@ def npy_draft(
     with draft(path, ours, overwrite=overwrite) as made:
         fortran = order == "F"
         values = np.lib.format.open_memmap(made.file, "w+", dtype, shape, fortran)
+        with made.file.open("r+b") as file:
+            reserve(file.fileno(), made.file.stat().st_size)
         yield values
         if isinstance(values, np.memmap):
             values.flush()

@@ -48,6 +48,7 @@ from thunderlike.batches.items import named
 from thunderlike.data.arrayfiles import Folder
 from thunderlike.errors import BadIndex, FormatError, KeyMissing, Refused, SpecError, WrongType
 from thunderlike.formats.base import damage, said
+from thunderlike.storage.filesystem import failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -456,7 +457,10 @@ def _write_zarr(dst: Any, labels: Any, arrays: dict[str, Any], *, overwrite: boo
         name: name if re.fullmatch(r"\w[\w -]*", name, re.ASCII) else f"[{number}]"
         for number, name in enumerate(whole)
     }
-    with storage.output(dst, ["**"], overwrite=overwrite) as folder:
+    with (
+        storage.output(dst, ["**"], overwrite=overwrite) as folder,
+        failures(str(dst), "write"),
+    ):
         group = zarr.open_group(folder, mode="w")
         group.attrs.update({"labels": labels.tolist(), "components": entries})
         for name, array in whole.items():

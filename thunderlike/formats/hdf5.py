@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
@@ -200,7 +203,12 @@ class Writer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
+        try:
+            self._file.close()
+        except RuntimeError as failed:  # what HDF5 could not write, as when the disk is full
+            found = re.search(r"errno = (\d+)", str(failed))
+            number = int(found[1]) if found else errno.EIO
+            raise OSError(number, os.strerror(number)) from failed
 
 
 def _array(file: Any, name: str) -> Any:

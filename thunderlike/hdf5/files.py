@@ -128,7 +128,13 @@ def _itself(address: str, *, change: bool) -> Iterator[tuple[Path, bool]]:
             create(target, old)
             if old is not None:
                 keep_mode(target, old)
-    yield target, there
+    try:
+        with failures(address, "write"):
+            yield target, there
+    except BaseException:
+        if not there:  # part of a file, which nobody could read
+            target.unlink(missing_ok=True)
+        raise
 
 
 def _target(address: str) -> tuple[Path, os.stat_result | None]:

@@ -135,6 +135,6 @@ def _file(store: Store, target: str) -> Iterator[Path]:
         with failures(target, "write"), replacement(target) as file:
             yield file
         return
-    with scratch() as folder, failures(target, "write"):
+    with failures(target, "write"), scratch() as folder:
         yield folder / "draft"
         store.send(target, folder / "draft")

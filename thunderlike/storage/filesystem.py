@@ -17,7 +17,7 @@ from thunderlike.storage.base import Entry
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["check_special", "described", "exchange", "failure", "failures", "regular"]
+__all__ = ["check_special", "described", "exchange", "failure", "failures", "regular", "reserve"]
 
 _KINDS = {
     stat.S_IFIFO: "a FIFO (named pipe)",
@@ -70,6 +70,24 @@ def described(path: str, found: os.stat_result) -> Entry:
     # Without the device: the machines that share a disk number it differently.
     identity = f"{found.st_ino:x}-{found.st_size:x}-{found.st_mtime_ns:x}"
     return Entry(path, found.st_size, identity)
+
+
+def reserve(descriptor: int, nbytes: int) -> None:
+    """Have the disk set bytes of an open file aside, which are zeros where nothing was written.
+
+    To write in a map of a file with holes ends the process when the disk is full; here that is an
+    OSError.
+    """
+    try:
+        os.posix_fallocate(descriptor, 0, max(nbytes, 1))
+    except (AttributeError, OSError) as error:  # macOS has no such call, and some disks cannot
+        if getattr(error, "errno", errno.EINVAL) not in (errno.EOPNOTSUPP, errno.EINVAL):
+            raise
+        for start in range(os.fstat(descriptor).st_size, nbytes, _ZEROS):
+            os.pwrite(descriptor, bytes(min(_ZEROS, nbytes - start)), start)
+
+
+_ZEROS = 2**20  # bytes written at once
 
 
 def exchange(path: str, target: str) -> bool:

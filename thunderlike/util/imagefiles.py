@@ -124,7 +124,7 @@ def save(path: str | os.PathLike[str], im: ArrayLike) -> None:
     SpecError
         For integers that are not.
     StorageError
-        For a device, a FIFO or a socket.
+        For a device, a FIFO or a socket, or when the disk does not take it.
 
     Examples
     --------
@@ -137,7 +137,13 @@ def save(path: str | os.PathLike[str], im: ArrayLike) -> None:
     from PIL import Image
 
     _check(path)
-    Image.fromarray(_storable(np.asarray(im))).save(path)
+    made, new = Image.fromarray(_storable(np.asarray(im))), not Path(path).exists()
+    try:
+        made.save(path)
+    except OSError as error:
+        if new:
+            Path(path).unlink(missing_ok=True)
+        raise StorageError(f"{path}: cannot write it: {error.strerror or error}") from error
 
 
 def _check(path: str | os.PathLike[str]) -> None:
