@@ -20,7 +20,7 @@ from thunderlike.errors import FormatError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Bounded"]
+__all__ = ["Bounded", "announced"]
 
 _METADATA = ("zarr.json", ".zarray")
 _DEFLATED = ("gzip", "zlib")
