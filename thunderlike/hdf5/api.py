@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
-from thunderlike.errors import SpecError
+from thunderlike.errors import SpecError, WrongType
 from thunderlike.util.arrays import aslice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from thunderlike.hdf5.filters import Choice
     from thunderlike.hdf5.tree import Tree
     from thunderlike.storage import AnyPath
@@ -86,7 +85,7 @@ def save(
     from thunderlike.hdf5.filters import Filters
 
     writes = {"w": saving.save, "a": saving.update}
-    if mode not in writes:
+    if not isinstance(mode, str) or mode not in writes:
         raise SpecError(
             f"mode {mode!r} is neither 'w', which writes a new file, nor 'a', which adds to one"
         )
@@ -164,9 +163,16 @@ def load(
         pickle=pickles.checked_policy(pickle),
         python=types == "python",
         budget=Budget(max_bytes),
-        classes={kind.__qualname__: kind for kind in classes},
+        classes=_by_name(classes),
     )
     return loading.load(path, group, sel, reader, unpack=unpack)
+
+
+def _by_name(classes: Any) -> dict[str, type]:
+    found = [classes] if isinstance(classes, type) else classes
+    if not isinstance(found, Iterable) or not all(isinstance(kind, type) for kind in found):
+        raise WrongType(f"classes are several classes, such as [Cell], not {classes!r:.60}")
+    return {kind.__qualname__: kind for kind in found}
 
 
 def append(path: AnyPath, group: str, array: Any, compression: Choice = "default") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from thunderlike.errors import SpecError
+from thunderlike.errors import FormatError, SpecError
 from thunderlike.hdf5.api import load, save
 from thunderlike.util.registries import NamedRegistry
 
@@ -89,6 +89,10 @@ class SaveableRegistry(Saveable, NamedRegistry):
         if path is None:
             return cls.load_from_dict({})
         d = load(path)
+        if not isinstance(d, dict):
+            raise FormatError(
+                f"{path}: holds a {type(d).__name__}, not the dictionary of a saved object"
+            )
         name = str(d.get("name", "noname"))
         kind = cls if name == "noname" or not cls.REGISTRY else cls.getclass(name)
         return kind.load_from_dict(d)

@@ -115,7 +115,10 @@ def _remove(group: Any, name: str) -> None:
 
 def append(path: AnyPath, group: str, array: Any, chosen: Filters) -> None:
     """Make an array longer, or begin one that can be."""
-    values = np.asarray(array)
+    try:
+        values = np.asarray(array)
+    except ValueError as error:
+        raise SpecError(f"{path}: {group}: the records are not an array: {error}") from error
     if not values.ndim or not dtypes.native(values.dtype):
         raise SpecError(f"{path}: {group}: only arrays of numbers, times or text can be extended")
     if not _exists(path):

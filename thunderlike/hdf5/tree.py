@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from thunderlike._text import printable
+from thunderlike.errors import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,6 +137,12 @@ class Drawing:
     compression: bool = False
     pattern: str = ""
     width: int | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise SpecError(f"{self.pattern!r:.60} is not a regular expression: {error}") from error
 
     def lines(self, tree: Tree) -> Iterator[str]:
         """Return the lines, one for each entry that is shown."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import operator
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
@@ -27,6 +28,7 @@ __all__ = [
     "multi_range",
     "span",
     "tupled_argmax",
+    "whole_numbers",
 ]
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
@@ -54,6 +56,30 @@ def also_named(**names: str) -> Callable[[Function], Function]:
     return decorate
 
 
+def whole_numbers(name: str, values: Any, count: int | None = None) -> tuple[int, ...]:
+    """Return an argument of several whole numbers as a tuple.
+
+    Raises
+    ------
+    WrongType
+        For anything else.
+    SpecError
+        For another number of them than `count`.
+
+    Examples
+    --------
+    >>> whole_numbers("size", [np.int64(3), 4], 2)
+    (3, 4)
+    """
+    try:
+        found = tuple(operator.index(value) for value in values)
+    except TypeError:
+        raise WrongType(f"{name} is several whole numbers, not {values!r:.60}") from None
+    if count is not None and len(found) != count:
+        raise SpecError(f"{name} is {count} whole numbers, not {len(found)}: {values!r:.60}")
+    return found
+
+
 aslice = np.s_  # `aslice[::2, 0]` is the index that is written in it
 
 
@@ -79,6 +105,8 @@ def humanize_bytesize(n: float) -> str:
     >>> humanize_bytesize(1536), humanize_bytesize(10**6), humanize_bytesize(0)
     ('1.5 KB', '976.6 KB', '0 B')
     """
+    if not isinstance(n, int | float | np.number) or not math.isfinite(n):
+        raise WrongType(f"a number of bytes is a finite number, not {n!r:.60}")
     power = min(max(0, int(math.log(abs(n), 1024))), 6) if n else 0
     return f"{n / 1024**power:.4g} {('B', 'KB', 'MB', 'GB', 'TB', 'PB', 'EB')[power]}"
 
@@ -120,6 +148,8 @@ def span(arr: Any) -> tuple[Any, Any]:
     (np.int64(-1), np.int64(3))
     """
     values = arr if hasattr(arr, "min") and hasattr(arr, "max") else np.asarray(arr)
+    if np.dtype(values.dtype).kind in "OUSV":
+        raise WrongType(f"the span is of numbers or times, not of {values.dtype}")
     if not math.prod(values.shape):
         raise SpecError(f"there is no smallest of no elements, shape {values.shape}")
     return np.asarray(values.min()).min(), np.asarray(values.max()).max()
@@ -156,8 +186,12 @@ def apply_once(
     True
     """
     values = np.asarray(arr)
+    if not callable(func):
+        raise WrongType(f"func is called with each line, and {func!r:.60} cannot be")
     try:
         chosen = sorted(normalize_axis_tuple(axes, values.ndim))
+    except TypeError:
+        raise WrongType(f"axes is an axis or several, not {axes!r:.60}") from None
     except ValueError as error:
         raise SpecError(f"axes {axes!r} of an array of {values.ndim}: {error}") from error
     if not chosen:
@@ -183,6 +217,8 @@ def tupled_argmax(a: ArrayLike) -> tuple[int, ...]:
     (1, 0)
     """
     values = np.asarray(a)
+    if values.dtype.kind in "OV":
+        raise WrongType(f"the largest is of numbers, times or text, not of {values.dtype}")
     if not values.size:
         raise SpecError(f"there is no largest of no elements, shape {values.shape}")
     return tuple(int(i) for i in np.unravel_index(np.argmax(values), values.shape))
@@ -196,4 +232,4 @@ def multi_range(*lengths: int) -> Iterator[tuple[int, ...]]:
     >>> list(multi_range(2, 2))
     [(0, 0), (0, 1), (1, 0), (1, 1)]
     """
-    return itertools.product(*(range(length) for length in lengths))
+    return itertools.product(*map(range, whole_numbers("lengths", lengths)))

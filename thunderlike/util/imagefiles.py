@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.errors import FormatError, SpecError, StorageError
+from thunderlike.errors import (
+    Denied,
+    FormatError,
+    NotFound,
+    SpecError,
+    StorageError,
+    ThunderlikeError,
+    WrongType,
+)
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
 
     from numpy.typing import ArrayLike, DTypeLike, NDArray
     from PIL import Image
@@ -46,7 +57,10 @@ def load(path: str | os.PathLike[str], dtype: DTypeLike = np.float64) -> NDArray
     """
     from skimage.util import img_as_float64, img_as_ubyte
 
-    wanted = np.dtype(dtype)
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError as error:
+        raise WrongType(f"dtype is one of numpy's, not {dtype!r:.60}") from error
     if wanted != np.uint8 and wanted.kind != "f":
         raise SpecError(f"images are loaded as uint8 or as floats, not as {wanted}")
     im = load_raw(path)
@@ -90,6 +104,13 @@ def _formats() -> tuple[str, ...]:
 def load_raw(path: str | os.PathLike[str]) -> NDArray[Any]:
     """Read an image file as it is: an image with a palette gives the numbers of its colours.
 
+    Raises
+    ------
+    NotFound, StorageError
+        When there is no such file, or it cannot be read.
+    FormatError
+        For a file that is not an image.
+
     Examples
     --------
     >>> import tempfile
@@ -98,8 +119,7 @@ def load_raw(path: str | os.PathLike[str]) -> NDArray[Any]:
     ...     load_raw(f"{folder}/bytes.png")
     array([[  0,   7, 255]], dtype=uint8)
     """
-    _check(path)
-    with Path(path).open("rb") as file:  # what the system says of a missing file passes
+    with _at(path) as place, place.open("rb") as file:
         try:
             with open_image(file) as im:
                 return np.array(im)
@@ -122,9 +142,9 @@ def save(path: str | os.PathLike[str], im: ArrayLike) -> None:
     Raises
     ------
     SpecError
-        For integers that are not.
-    StorageError
-        For a device, a FIFO or a socket, or when the disk does not take it.
+        For integers that are not, an unknown extension, and arrays that the format cannot hold.
+    NotFound, StorageError
+        For a folder that is not there, a device, a FIFO or a socket, and when it cannot be written.
 
     Examples
     --------
@@ -136,23 +156,62 @@ def save(path: str | os.PathLike[str], im: ArrayLike) -> None:
     """
     from PIL import Image
 
-    _check(path)
-    made, new = Image.fromarray(_storable(np.asarray(im))), not Path(path).exists()
+    values, encoded = _storable(np.asarray(im)), io.BytesIO()
+    with _at(path) as place:
+        known = Image.registered_extensions()
+        kind = known.get(place.suffix.lower())
+        if kind not in Image.SAVE:
+            usual = ".png, .tif, .jpg"
+            raise SpecError(
+                f"{path}: the extension {place.suffix!r} is not of an image format that can be "
+                f"written; take one such as {usual}"
+            )
+        try:
+            Image.fromarray(values).save(encoded, kind)
+        except Exception as error:  # Pillow says in many ways what a format cannot hold
+            raise SpecError(
+                f"{path}: an image of {values.dtype} and shape {values.shape} cannot be written as "
+                f"{kind}: {error}"
+            ) from error
+        new = not place.exists()
+        try:
+            place.write_bytes(encoded.getbuffer())
+        except OSError:
+            if new:
+                with suppress(OSError):
+                    place.unlink()
+            raise
+
+
+@contextmanager
+def _at(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give the path of a regular file, and raise the system's failures as ours.
+
+    A FIFO would wait for somebody to open its other end.
+    """
     try:
-        made.save(path)
+        place = Path(path)
+    except TypeError as error:
+        raise WrongType(f"path is text or a path, not {path!r:.60}") from error
+    try:
+        if place.exists() and not (place.is_file() or place.is_dir()):
+            raise StorageError(f"{path}: is not a regular file; give the path of a file")
+        yield place
+    except ThunderlikeError:
+        raise
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound(f"{path}: no such file or folder") from error
+    except IsADirectoryError as error:
+        raise NotFound(f"{path}: is a folder, not a file") from error
+    except PermissionError as error:
+        raise Denied(f"{path}: this user has no permission for it") from error
     except OSError as error:
-        if new:
-            Path(path).unlink(missing_ok=True)
-        raise StorageError(f"{path}: cannot write it: {error.strerror or error}") from error
-
-
-def _check(path: str | os.PathLike[str]) -> None:
-    """Refuse a FIFO, which waits for somebody to open its other end, and a device."""
-    if (place := Path(path)).exists() and not (place.is_file() or place.is_dir()):
-        raise StorageError(f"{path}: is not a regular file; give the path of a file")
+        raise StorageError(f"{path}: cannot read or write it: {error.strerror or error}") from error
 
 
 def _storable(im: NDArray[Any]) -> NDArray[Any]:
+    if im.dtype.kind == "f" and np.isnan(im).any():
+        raise SpecError("the image has NaN, which no image file holds: see np.nan_to_num")
     if im.dtype.kind in "bf":
         return np.rint(np.clip(im.astype(np.float64), 0, 1) * 255).astype(np.uint8)
     if im.dtype in (np.uint8, np.uint16):

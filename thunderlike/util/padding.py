@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.errors import SpecError
+from thunderlike.errors import SpecError, WrongType
+from thunderlike.util.arrays import whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,13 @@ def pad(data: ArrayLike, padwidth: Any, value: float = 0.0) -> NDArray[Any]:
     (5, 7)
     """
     array = np.asarray(data)
-    return np.pad(array, _widths(padwidth, array.ndim), constant_values=value)
+    widths = _widths(padwidth, array.ndim)
+    try:
+        return np.pad(array, widths, constant_values=value)
+    except (TypeError, ValueError) as error:
+        raise SpecError(
+            f"{value!r:.60} cannot stand around {array.dtype} values: {error}"
+        ) from error
 
 
 def pad_repeat_border(data: ArrayLike, padwidth: Any) -> NDArray[Any]:
@@ -86,7 +93,10 @@ def pad_to_size(data: ArrayLike, shape: Sequence[int], value: Any = 0.0) -> NDAr
     fill = np.asarray(value)
     # A plain 0.0 does not make floats of integers.
     held = array.dtype if _holds(array.dtype, fill) else np.result_type(array, fill)
-    padded = np.broadcast_to(fill, target).astype(held)
+    try:
+        padded = np.broadcast_to(fill, target).astype(held)
+    except ValueError as error:
+        raise SpecError(f"a value of shape {fill.shape} does not fill shape {target}") from error
     starts = [(t - s) // 2 for t, s in zip(target, array.shape, strict=True)]
     inside = tuple(slice(a, a + s) for a, s in zip(starts, array.shape, strict=True))
     padded[inside] = array
@@ -115,8 +125,7 @@ def _holds(dtype: np.dtype[Any], fill: NDArray[Any]) -> bool:
 
 
 def _target(shape: tuple[int, ...], wanted: Sequence[int]) -> tuple[int, ...]:
-    if len(wanted) != len(shape):
-        raise SpecError(f"the size {tuple(wanted)} is not one for each of {len(shape)} axes")
+    wanted = whole_numbers("shape", wanted, len(shape))
     target = tuple(s if w == -1 else w for s, w in zip(shape, wanted, strict=True))
     if any(t < s for t, s in zip(target, shape, strict=True)):
         raise SpecError(f"an array of shape {shape} does not fit into {target}: crop it")
@@ -124,11 +133,14 @@ def _target(shape: tuple[int, ...], wanted: Sequence[int]) -> tuple[int, ...]:
 
 
 def _widths(padwidth: Any, ndim: int) -> list[tuple[int, int]]:
-    each = [padwidth] * ndim if _is_whole(padwidth) else list(padwidth)
+    try:
+        each = [padwidth] * ndim if _is_whole(padwidth) else list(padwidth)
+        pairs = [(width, width) if _is_whole(width) else tuple(width) for width in each]
+        widths = [tuple(operator.index(side) for side in pair) for pair in pairs]
+    except TypeError:
+        raise WrongType(f"padwidth is whole numbers, not {padwidth!r:.60}") from None
     if len(each) != ndim:
         raise SpecError(f"padwidth {padwidth!r} is not one for each of {ndim} axes")
-    pairs = [(width, width) if _is_whole(width) else tuple(width) for width in each]
-    widths = [tuple(operator.index(side) for side in pair) for pair in pairs]
     if any(len(pair) != 2 or min(pair) < 0 for pair in widths):
         raise SpecError(f"padwidth {padwidth!r} has a width that is none")
     return [(before, after) for before, after in widths]

@@ -89,6 +89,8 @@ class NamedRegistry:
     @classmethod
     def getclass(cls, name: str) -> type[Self]:
         """Return the class of that name; KeyMissing when there is none."""
+        if not isinstance(name, str):
+            raise WrongType(f"the name of a class is text, not {name!r:.60}")
         for base in cls.__mro__:
             found = vars(base).get("REGISTRY", {}).get(name)
             if found is not None:

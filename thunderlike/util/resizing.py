@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from thunderlike.errors import SpecError
+import numpy as np
+
+from thunderlike.errors import SpecError, WrongType
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,10 +39,18 @@ def resize_by_factor(im: NDArray[Any], factor: float) -> NDArray[Any]:
     """
     from skimage.transform import pyramid_expand, pyramid_reduce
 
+    if not isinstance(factor, int | float | np.number):
+        raise WrongType(f"an image is scaled by a number, not by {factor!r:.60}")
     if factor == 1:
         return im
     if not factor > 0 or not math.isfinite(factor):
         raise SpecError(f"cannot scale an image by {factor}")
+    im = np.asarray(im)
+    if im.dtype.kind not in "biuf" or im.ndim not in (2, 3) or not im.size:
+        raise SpecError(
+            f"an image has two axes and perhaps channels, and numbers; this is an array of "
+            f"{im.dtype} and shape {im.shape}"
+        )
     channels = -1 if im.ndim == 3 else None
     if factor < 1:
         return pyramid_reduce(im, downscale=1 / factor, channel_axis=channels)
@@ -85,6 +95,7 @@ def resize(
         raise SpecError("give one of shape, max_side and min_side")
     if shape is not None:
         return resize_by_factor(im, _factor(im.shape, shape))
+    im = np.asarray(im)
     side = min(im.shape[:2]) if max_side is None else max(im.shape[:2])
     return resize_by_factor(im, given[0] / side)
 

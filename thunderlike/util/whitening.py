@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.errors import SpecError
+from thunderlike.errors import SpecError, WrongType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def zca_whitening_matrix(X: ArrayLike, w_epsilon: float, batch: int = 1000) -> N
     Raises
     ------
     SpecError
-        For no samples.
+        For no samples, samples that are not finite, and a negative `w_epsilon`.
 
     Notes
     -----
@@ -55,7 +55,13 @@ def zca_whitening_matrix(X: ArrayLike, w_epsilon: float, batch: int = 1000) -> N
     if not len(flat):
         raise SpecError(f"there are no samples to whiten, shape {np.shape(X)}")
     moments = sum(part.T @ part for part in _batches(flat, batch)) / len(flat)
+    if not np.isfinite(moments).all():
+        raise SpecError("the samples have values that are not finite: remove them first")
     directions, variances, _ = np.linalg.svd(moments)
+    if not w_epsilon >= 0:
+        raise SpecError(
+            f"w_epsilon is added to variances and is not negative, not {w_epsilon!r:.60}"
+        )
     return (directions / np.sqrt(variances + w_epsilon)) @ directions.T
 
 
@@ -82,7 +88,9 @@ def apply_whitening_matrix(X: ArrayLike, W: NDArray[Any], batch: int = 1000) -> 
     array([[2., 2.],
            [6., 4.]])
     """
-    flat = _flat(X)
+    flat, W = _flat(X), np.asarray(W)
+    if W.shape != (flat.shape[1],) * 2:
+        raise SpecError(f"samples of {flat.shape[1]} values do not multiply a matrix of {W.shape}")
     white = np.empty(flat.shape, np.result_type(flat, W))
     for start, part in zip(range(0, len(flat), batch), _batches(flat, batch), strict=True):
         np.matmul(part, W.T, out=white[start : start + batch])
@@ -106,6 +114,8 @@ def _flat(X: ArrayLike) -> NDArray[Any]:
     samples = np.asarray(X)
     if not samples.ndim:
         raise SpecError("samples are along the first axis, and a single number has none")
+    if samples.dtype.kind not in "biufc":
+        raise WrongType(f"samples are numbers, not {samples.dtype}")
     rows = samples.reshape(len(samples), -1) if samples.size else samples.reshape(0, 0)
     return rows.astype(np.result_type(rows, np.float32), copy=False)
 
