@@ -193,11 +193,17 @@ def append(path: AnyPath, group: str, array: Any, compression: Choice = "default
     ------
     SpecError
         For other records than those that are there, and for arrays of fixed length.
+    StorageError
+        When the disk is full. The file is as it was.
+    Hdf5Error
+        When another process keeps the file open.
 
     Notes
     -----
-    Changes the file in place, and writes no more than the new records: interrupted, it may leave a
-    file that cannot be read.
+    Changes the file in place, and writes no more than the new records and what refers to them. When
+    the process is killed at any moment, or the disk is full, the file has all of the records or
+    none of them; `load` and `append` undo what a killed process left half done, once. Readers and
+    other writers wait for it, 5 seconds at most.
 
     Examples
     --------

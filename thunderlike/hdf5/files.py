@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from thunderlike.errors import (
 )
 from thunderlike.formats.hdf5 import looks_like
 from thunderlike.hdf5 import attributes, filters
-from thunderlike.hdf5.disk import Disk
+from thunderlike.hdf5.disk import PATIENCE, Disk, Transaction, recover
 from thunderlike.storage.atomic import create, destination, keep_mode, replacement, scratch
 from thunderlike.storage.filesystem import failures
 from thunderlike.storage.local import LocalStore
@@ -63,6 +64,7 @@ def _here(path: AnyPath) -> Iterator[Path]:
     store, address = storage.resolve(path)
     size = store.stat(address).size
     if isinstance(store, LocalStore):
+        recover(Path(address))
         yield Path(address)
         return
     with scratch() as folder:
@@ -97,7 +99,7 @@ def writing(
         place = _beside(address, change=change) if atomic else _itself(address, change=change)
     else:
         place = _copy_of(path, store, address, change=change)
-    with place as (here, there), _made(here, str(path), there=there) as file:
+    with place as (here, there), _made(Disk(here), str(path), there=there) as file:
         yield file
 
 
@@ -122,7 +124,9 @@ def _itself(address: str, *, change: bool) -> Iterator[tuple[Path, bool]]:
     """The file itself; a new one in its place, of the same mode, unless it is to be changed."""
     target, old = _target(address)
     there = change and old is not None
-    if not there:
+    if there:
+        recover(target)
+    else:
         with failures(address, "write"):
             target.unlink(missing_ok=True)  # who has the old one open goes on reading it
             create(target, old)
@@ -160,24 +164,24 @@ def _beside(address: str, *, change: bool) -> Iterator[tuple[Path, bool]]:
     there = change and old is not None
     with failures(address, "write"), replacement(address) as partial:
         if there:
+            recover(target)
             shutil.copyfile(target, partial)
         yield partial, there
 
 
 @contextmanager
-def _made(file: Path, name: str, *, there: bool) -> Iterator[tuple[Any, Callable[[], None]]]:
+def _made(disk: Disk, name: str, *, there: bool) -> Iterator[tuple[Any, Callable[[], None]]]:
     """Open a file to change, or make one of an empty file."""
-    disk = Disk(file, "r+b")
     access = _access(_CACHE_TO_WRITE)
     access.set_fileobj_driver(h5fd.fileobj_driver, disk)
     try:
         with disk:
-            opened = _found(access, file, name) if there else _new(access)
+            opened = _found(access, name) if there else _new(access)
             # Else HDF5 would call Python to free what knows of the driver, when that has ended.
             access.set_fapl_sec2()
             with _closed(opened) as found:
                 yield found, disk.check
-            disk.check()
+            disk.commit()
     except Exception as error:
         if disk.failure is not None:
             raise disk.failure from error
@@ -189,36 +193,54 @@ def _new(access: Any) -> Any:
     return h5f.create(b"new", h5f.ACC_TRUNC, fcpl=root, fapl=access)
 
 
-def _found(access: Any, file: Path, name: str) -> Any:
+def _found(access: Any, name: str) -> Any:
     try:
         return h5f.open(b"changed", h5f.ACC_RDWR, fapl=access)
     except (OSError, RuntimeError) as error:
-        raise Hdf5Error(f"{name}: {_why(file, error)}") from error
+        raise Hdf5Error(f"{name}: {_why(error)}") from error
 
 
 @contextmanager
 def changing(path: AnyPath) -> Iterator[Any]:
-    """Open a file to change in place."""
-    with writing(path, change=True, atomic=False) as (file, _):
-        yield file
+    """Open a file to add to it; killed at any moment, it is as it was or as it is to be."""
+    store, address = storage.resolve(path)
+    if not isinstance(store, LocalStore):
+        with writing(path, change=True) as (file, _):
+            yield file
+        return
+    target, _ = _target(address)
+    with failures(address, "write"):
+        recover(target)
+        with _made(Transaction(target), str(path), there=True) as (file, _):
+            yield file
 
 
 @contextmanager
 def _opened(file: Path, name: str, flags: int) -> Iterator[Any]:
-    try:
-        found = h5f.open(os.fsencode(file), flags, fapl=_access(_CACHE_TO_READ))
-    except (OSError, RuntimeError) as error:
-        raise Hdf5Error(f"{name}: {_why(file, error)}") from error
+    last = time.monotonic() + PATIENCE
+    while True:
+        try:
+            found = h5f.open(os.fsencode(file), flags, fapl=_access(_CACHE_TO_READ))
+            break
+        except (OSError, RuntimeError) as error:
+            if not _is_locked(error) or time.monotonic() > last:
+                raise Hdf5Error(f"{name}: {_why(error, file)}") from error
+            time.sleep(0.02)  # an append takes a moment
     with _closed(found):
         yield found
 
 
-def _why(file: Path, error: BaseException) -> str:
+def _is_locked(error: BaseException) -> bool:
+    return "lock" in str(error)
+
+
+def _why(error: BaseException, file: Path | None = None) -> str:
     text = str(error)
-    if "lock" in text:
+    if _is_locked(error):
         return "another process is writing it"
     if "signature not found" in text:
-        return "is no HDF5 file" if file.stat().st_size else "is no HDF5 file: it is empty"
+        empty = file is not None and not file.stat().st_size
+        return "is no HDF5 file: it is empty" if empty else "is no HDF5 file"
     return f"is a damaged HDF5 file: {text.splitlines()[0]}"
 
 
