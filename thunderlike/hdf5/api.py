@@ -129,7 +129,7 @@ def load(
     types : {'python', 'numpy'}
         ``'numpy'`` gives single values as numpy's scalars, as deepdish does.
     max_bytes : int, optional
-        Refuse to read more; by default what is free of this machine's memory.
+        Refuse to read more; by default what is free of the memory of this machine and container.
     classes : iterable of type
         Dataclasses, named tuples and enumerations that may be made anew. Others come as
         dictionaries, as named tuples of a new class, and as values.

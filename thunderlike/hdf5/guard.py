@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from h5py import h5l
 
 from thunderlike.errors import Refused
 from thunderlike.util.arrays import humanize_bytesize
+from thunderlike.util.memory import available
 
-__all__ = ["Budget", "available", "check_link"]
+__all__ = ["Budget", "check_link"]
 
 
 class Budget:
@@ -19,7 +17,7 @@ class Budget:
     Parameters
     ----------
     limit : int, optional
-        By default what is free of this machine's memory.
+        By default what is free of the memory of this machine, or of its container.
 
     Examples
     --------
@@ -38,16 +36,6 @@ class Budget:
             asked, left = humanize_bytesize(nbytes), humanize_bytesize(self._left)
             raise Refused(f"announces {asked} where {left} are left; max_bytes= allows for more")
         self._left -= nbytes
-
-
-def available() -> int:
-    """Bytes of memory that are free, or can be freed."""
-    try:
-        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-        found = dict(line.split(":") for line in lines)
-        return int(found["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):  # not Linux
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def check_link(kind: int, target: str = "") -> None:

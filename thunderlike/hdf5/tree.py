@@ -49,7 +49,7 @@ class Entry:
     @property
     def level(self) -> int:
         """How deep it is: 1 for entries of the root."""
-        return len(re.findall(r"/[^/]", self.path))
+        return 0 if self.path == "/" else self.path.count("/")
 
     def walk(self) -> Iterator[Entry]:
         """Yield it and all below it, in order."""

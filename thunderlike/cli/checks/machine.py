@@ -7,11 +7,11 @@ import re
 import shutil
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from thunderlike.cli.checks.finding import Finding
 from thunderlike.config import home
+from thunderlike.util.memory import available as _free
 
 __all__ = ["memory", "spark_temp", "temp"]
 
@@ -103,17 +103,6 @@ def _roomiest() -> str:
     places = ("/tmp", "/var/tmp", home() or "/tmp", ".")  # noqa: S108
     usable = [f for f in map(Path, places) if f.is_dir() and os.access(f, os.W_OK)] or [Path("/")]
     return str(max(usable, key=lambda folder: shutil.disk_usage(folder).free))
-
-
-def _free() -> int:
-    """Bytes of memory that may be had: what Linux and the container allow, else what is there."""
-    free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    with suppress(OSError):
-        told = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
-        free = int(told.group(1)) * 1024 if told else free
-    with suppress(OSError, ValueError):  # no such limit, or "max"
-        free = min(free, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return free
 
 
 def _as_bytes(text: str) -> int:
