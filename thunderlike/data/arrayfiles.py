@@ -19,6 +19,7 @@ from thunderlike.formats.hdf5 import Dataset
 from thunderlike.parallel.pool import tmap
 from thunderlike.storage import Entry
 from thunderlike.storage.base import replaced
+from thunderlike.storage.blocks import open_shared
 from thunderlike.storage.listing import whole_folder
 from thunderlike.storage.opening import local_file, open_file
 
@@ -122,12 +123,12 @@ class Hdf5:
 
     def look(self, file: Entry) -> Dataset:
         """Read what the file says of it."""
-        with open_file(file.path, identity=file.identity) as stream:
+        with open_shared(file.path, identity=file.identity) as stream:
             return hdf5.describe(stream, self.dataset)
 
     def read(self, file: Entry, axis: int, start: int, stop: int, out: Array) -> None:
         """Read the chunks that hold it."""
-        with open_file(file.path, identity=file.identity) as stream:
+        with open_shared(file.path, identity=file.identity) as stream:
             name = self.dataset or hdf5.describe(stream).name
             hdf5.read(stream, name, axis, start, stop, out)
 

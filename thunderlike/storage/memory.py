@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import posixpath
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from thunderlike.errors import Exists, NotFound
@@ -22,6 +23,7 @@ _count = itertools.count()
 _lock = threading.Lock()
 
 
+@dataclass(frozen=True)  # all are equal
 class MemoryStore(Store):
     """``memory://`` addresses: one set of files for the whole process, shared by every instance.
 
