@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 import thunderlike as tl
+from thunderlike.errors import FormatError
 
 SCRIPT = Path(__file__).parent / "damage.py"
 FLIPS = int(os.environ.get("FLIPS", "30"))
@@ -72,3 +75,24 @@ def test_a_checksum_finds_every_turned_byte_of_an_array(tmp_path):
         (tmp_path / "y.h5").write_bytes(turned)
         with pytest.raises(tl.errors.Hdf5Error, match=r"y\.h5: /x: "):
             tl.load(tmp_path / "y.h5")
+
+
+def test_a_chunk_that_unpacks_to_more_than_it_holds(tmp_path):
+    """A megabyte of zlib may become a gigabyte; HDF5 itself would make room for all of it."""
+    bomb = zlib.compress(bytes(2**28), 9)
+    for checksum in (False, True):
+        with h5py.File(tmp_path / "x.h5", "w") as file:
+            node = file.create_dataset(
+                "x", (4, 1000), "f8", chunks=(1, 1000), compression="gzip", fletcher32=checksum
+            )
+            node.id.write_direct_chunk((2, 0), bomb)
+            node[0] = 1
+        for read in (
+            lambda: tl.load(tmp_path / "x.h5"),
+            lambda: tl.load(tmp_path / "x.h5", "/x", sel=slice(1, 3)),
+            lambda: tl.images.fromhdf5(tmp_path / "x.h5", axis=None),
+        ):
+            with pytest.raises(FormatError, match=r"unpacks to more than|has 8001 bytes"):
+                read()
+        if not checksum:
+            assert tl.load(tmp_path / "x.h5", "/x", sel=0).tolist() == [1] * 1000

@@ -17,7 +17,7 @@ from thunderlike.errors import FormatError, Refused, SpecError, ThunderlikeError
 from thunderlike.formats.base import numbers
 from thunderlike.formats.chunks import chunk_shape
 from thunderlike.formats.hdf5chunks import LEVEL, Packing, read_chunks, write_chunks
-from thunderlike.formats.hdf5guard import check_inside
+from thunderlike.formats.hdf5guard import check_chunks, check_inside
 from thunderlike.formats.metadata import as_json, boundary, from_json
 
 if TYPE_CHECKING:
@@ -169,7 +169,11 @@ def read(stream: BinaryIO, name: str, axis: int, start: int, stop: int, out: NDA
         packing = Packing.of(item)
         if packing and out.size:
             read_chunks(item, packing, axis, start, stop, out)
-        elif axis == 0 and item.dtype == out.dtype and out.flags.c_contiguous and out.size:
+            return
+        check_chunks(
+            item.id, [(start, stop) if a == axis else (0, n) for a, n in enumerate(item.shape)]
+        )
+        if axis == 0 and item.dtype == out.dtype and out.flags.c_contiguous and out.size:
             item.read_direct(out, np.s_[start:stop])
         else:
             out[...] = np.moveaxis(item[(slice(None),) * axis + (slice(start, stop),)], axis, 0)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 from h5py import h5d, h5s, h5t, h5z
 
 from thunderlike.errors import Hdf5Error, Unreadable
-from thunderlike.formats.hdf5chunks import LEVEL, Packing, write_chunks
-from thunderlike.formats.hdf5guard import check_inside
+from thunderlike.formats.hdf5chunks import LEVEL, Packing, read_chunks, write_chunks
+from thunderlike.formats.hdf5guard import check_chunks, check_inside
 from thunderlike.hdf5 import attributes, filters, guard
 from thunderlike.hdf5.selection import plan
 
@@ -152,6 +153,9 @@ _BUILT_IN = {1, 2, 3, 5, 6}  # deflate, shuffle, fletcher32, nbit, scaleoffset
 def _fill(
     dataset: DatasetID, values: NDArray[Any], memory: Any, planned: Plan | None, unit: int
 ) -> None:
+    if planned is None and _fill_chunks(dataset, values):
+        return
+    check_chunks(dataset, None if planned is None else planned.box(unit))
     memory_space = space = h5s.ALL
     if planned is not None and values.ndim:
         memory_space, space = h5s.create_simple(values.shape), dataset.get_space()
@@ -164,6 +168,21 @@ def _fill(
         if not missing or isinstance(error, Unreadable):
             raise
         raise Unreadable(f"is compressed by {missing}, which is not installed") from error
+
+
+def _fill_chunks(dataset: DatasetID, values: NDArray[Any]) -> bool:
+    """Unpack chunks of zlib here, where what one becomes is bounded; False for all others."""
+    if dataset.get_offset() is not None or not values.ndim:  # one piece of the file
+        return False
+    array = h5py.Dataset(dataset)
+    packing = Packing.of(array)
+    if packing is None or not packing.deflated or packing.nbytes < _LEAST_CHUNK:
+        return False
+    read_chunks(array, packing, 0, 0, len(values), values)
+    return True
+
+
+_LEAST_CHUNK = 2**15  # bytes: the library is faster with many small ones
 
 
 def _missing_filters(dataset: DatasetID) -> str:

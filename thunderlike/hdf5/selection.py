@@ -46,6 +46,16 @@ class Plan:
         """Shape of the block that is read."""
         return tuple(axis.count for axis in self.axes)
 
+    def box(self, unit: int = 1) -> list[tuple[int, int]]:
+        """First position along each axis, and the one after the last, in elements of the file."""
+        ends = []
+        for number, axis in enumerate(self.axes):
+            scale = unit if number == len(self.axes) - 1 else 1
+            last = axis.start + max(1, axis.step) * max(0, axis.count - 1) + 1
+            spans = [(axis.start, last)] if not axis.runs else [(a, a + n) for a, n in axis.runs]
+            ends.append((spans[0][0] * scale, spans[-1][1] * scale))
+        return ends
+
     def select(self, space: Any, unit: int = 1) -> None:
         """Tell HDF5; an element of the last axis is `unit` of those in the file."""
         scale = (*(1 for _ in self.axes[1:]), unit)
