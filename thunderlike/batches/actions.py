@@ -213,8 +213,8 @@ class Actions:
             fixed = {**accepted(func, offered), **own.kwargs}
             work = Work(_bound(func, own.args), fixed, rng=requires_rng)
             call = Call(work, target, n_workers, timeout, on_error)
-            told = {**kwargs, "p": p, "target": target}
-            round_ = Round(self, one_src, one_dst, init, chosen, keys, told)
+            options = {**kwargs, "p": p, "target": target}
+            round_ = Round(self, one_src, one_dst, init, chosen, keys, options)
             done.append(round_.run(call, post, own))
         return self._finished(done, post, kwargs)
 
@@ -272,13 +272,13 @@ class Actions:
             dst = src if dst_default == "src" else self.components
         if errors and dst is None:
             labels = self.indices.tolist()
-            told = [
+            failures = [
                 (k, v) for k, v in zip(labels, results, strict=False) if isinstance(v, Exception)
             ]
             raise BatchError(
                 f"Could not assemble the batch: {len(errors)} of {len(results)} results are "
                 f"exceptions, the first {errors[0]!r}",
-                errors=told,
+                errors=failures,
             ) from errors[0]
         where = names(dst)
         if not where:

@@ -282,7 +282,7 @@ class NamedExpression(Expression, metaclass=_ByName):
     def __init__(self, name: Any = None, mode: Any = "w") -> None:
         known = tuple(_MODES)
         self._name = name
-        self._mode = _MODES[checked("mode", mode if isinstance(mode, str) else repr(mode), known)]
+        self._update = _MODES[checked("mode", mode if isinstance(mode, str) else repr(mode), known)]
 
     def _parts(self) -> Iterable[Any]:
         return () if self._name is None else (self._name,)
@@ -305,11 +305,13 @@ class NamedExpression(Expression, metaclass=_ByName):
         return self._value(scope)
 
     def _assign(self, scope: Scope, value: Any) -> None:
-        held = None if self._mode == "write" else self._held(scope)
+        held = None if self._update == "write" else self._held(scope)
         if held is None:
             self._replace(scope, value)
             return
-        adds = "update" if isinstance(held, set | dict) and self._mode == "append" else self._mode
+        adds = (
+            "update" if isinstance(held, set | dict) and self._update == "append" else self._update
+        )
         if not hasattr(held, adds):
             raise SpecError(
                 f"{self!r} holds {type(held).__name__}, which has no {adds}: begin with a list, "

@@ -129,8 +129,8 @@ def dump(batch: Batch, dst: Any, fmt: str | None, components: Any, **options: An
         arrays = {name: values for name, values in arrays.items() if values is not None}
     missing = [name for name, values in arrays.items() if values is None]
     if missing or not arrays:
-        told = f"component {missing[0]!r} has no values" if missing else "the batch has no data"
-        raise SpecError(f"{told} to write: load it first")
+        stated = f"component {missing[0]!r} has no values" if missing else "the batch has no data"
+        raise SpecError(f"{stated} to write: load it first")
     if fmt is None:
         _scattered(batch, dst, arrays)
         return batch
@@ -421,13 +421,13 @@ def _read_zarr(src: Any, _batch: Batch, _asked: Collection[str]) -> Table:
 
     zarr = optional("zarr", "zarr")
     group = zarr.open_group(FilesStore(Folder(storage.at(src))), mode="r")
-    told = dict(group.attrs)
-    if "labels" not in told or "components" not in told:
+    stated = dict(group.attrs)
+    if "labels" not in stated or "components" not in stated:
         return None, _whole(dict(sorted(group.arrays())))
-    held = told["components"]  # a list in files of earlier versions
+    held = stated["components"]  # a list in files of earlier versions
     entries = held if isinstance(held, dict) else {name: name for name in held}
     arrays = {name: group[entry] for name, entry in entries.items()}
-    return _as_labels(told["labels"]), _whole(arrays)
+    return _as_labels(stated["labels"]), _whole(arrays)
 
 
 def _whole(arrays: dict[str, Any]) -> dict[str, Any]:

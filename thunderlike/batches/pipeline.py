@@ -504,11 +504,11 @@ class Pipeline:
         scope = Scope(pipeline=self)
         for step in self._before:
             step.run(scope)
-        shown, told = notifier
+        shown, note = notifier
         with shown():
             for batch in batches:
                 batch._pipeline, batch._dataset = self, dataset
-                told(batch)
+                note(batch)
                 yield batch
         for step in self._after:
             step.run(scope)

@@ -33,14 +33,16 @@ class Round:
         init: Any,
         chosen: Any,
         keys: list[Any],
-        told: dict[str, Any],
+        keywords: dict[str, Any],
     ) -> None:
         self.batch, self.src = batch, src
         self.dst = dst if dst is not None else src
         self._in_place = dst is None or (isinstance(dst, str | tuple | list) and _equal(dst, src))
         self._spread = not (init is None or init is False or _equal(init, "data"))
         self._views = not self._spread and src is None and batch.components is not None
-        self._items = self._from(init, told) if self._spread else self._sources(told["target"])
+        self._items = (
+            self._from(init, keywords) if self._spread else self._sources(keywords["target"])
+        )
         self._keys = keys
         self._positions = np.arange(len(self._items)) if chosen is None else np.flatnonzero(chosen)
         self._all = chosen is None
@@ -99,14 +101,14 @@ class Round:
             return [item.copied() for item in self.batch]
         return list(self.batch)
 
-    def _from(self, init: Any, told: dict[str, Any]) -> Any:
+    def _from(self, init: Any, keywords: dict[str, Any]) -> Any:
         if isinstance(init, str) and not hasattr(self.batch, init):
             raise SpecError(
                 f"init={init!r} is no attribute or method of {type(self.batch).__name__}"
             )
         found = getattr(self.batch, init) if isinstance(init, str) else init
         if callable(found):
-            found = found(**accepted(found, {**told, "src": self.src, "dst": self.dst}))
+            found = found(**accepted(found, {**keywords, "src": self.src, "dst": self.dst}))
         found = rows(found)
         if isinstance(found, type | Expression) or (
             isinstance(found, np.ndarray) and found.ndim == 0

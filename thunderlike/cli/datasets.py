@@ -59,8 +59,8 @@ def run(args: argparse.Namespace) -> int:
         with _progress(args):
             return act(args)
     except Exists as error:
-        told = str(error).partition("; give overwrite=True")[0]
-        raise Exists(f"{told}; -y replaces it") from error
+        reason = str(error).partition("; give overwrite=True")[0]
+        raise Exists(f"{reason}; -y replaces it") from error
     except (DatasetError, FormatError) as error:
         if args.debug:
             raise

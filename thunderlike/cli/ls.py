@@ -59,13 +59,13 @@ def add(commands: Any) -> None:
     parser.add_argument("--raw", action="store_true", help="frames and matrices as their parts")
     parser.add_argument("--json", action="store_true", help="print as JSON")
     parser.add_argument("--column-width", type=int, metavar="N", help="width of the left column")
-    told = "open IPython with the file, or the entry of --inspect, as `data`"
-    parser.add_argument("--ipython", action="store_true", help=told)
-    told = "what pickles may do with --inspect and --ipython (default refuse)"
+    help_text = "open IPython with the file, or the entry of --inspect, as `data`"
+    parser.add_argument("--ipython", action="store_true", help=help_text)
+    help_text = "what pickles may do with --inspect and --ipython (default refuse)"
     policies = ("refuse", "restricted", "allow")
-    parser.add_argument("--pickle", choices=policies, default="refuse", help=told)
-    told = f"thunderlike {__version__} (io protocol {PROTOCOL})"
-    parser.add_argument("-v", "--version", action="version", version=told)
+    parser.add_argument("--pickle", choices=policies, default="refuse", help=help_text)
+    help_text = f"thunderlike {__version__} (io protocol {PROTOCOL})"
+    parser.add_argument("-v", "--version", action="version", version=help_text)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -213,7 +213,9 @@ def described(value: Any) -> Any:
 
 def _unknown(kind: type) -> WrongType:
     named = f"{kind.__module__}.{kind.__qualname__}"
-    instead = next((told for base, told in _INSTEAD.items() if issubclass(kind, base)), _PLAINLY)
+    instead = next(
+        (spelled for base, spelled in _INSTEAD.items() if issubclass(kind, base)), _PLAINLY
+    )
     return WrongType(f"a message cannot hold {named}; {instead}")
 
 
@@ -291,8 +293,8 @@ def _other(found: dict[Any, Any]) -> Any:
 
 def _array(found: dict[Any, Any]) -> Any:
     """Make an array in steps that can be told apart."""
-    told, shape, data = found[b"type"], found[b"shape"], found[b"data"]
-    dtype = _dtype(told)
+    spelled, shape, data = found[b"type"], found[b"shape"], found[b"data"]
+    dtype = _dtype(spelled)
     try:
         if len(data) != dtype.itemsize * math.prod(shape):
             raise SpecError(f"it has {len(data)} bytes of data")
@@ -315,45 +317,45 @@ def _complex(data: Any) -> complex:
         raise FormatError(f"no complex number: {data!r:.60}") from error
 
 
-def _dtype(told: Any) -> np.dtype[Any]:
-    return _plain_dtype(told) if type(told) is str else _structured_dtype(told)
+def _dtype(spelled: Any) -> np.dtype[Any]:
+    return _plain_dtype(spelled) if type(spelled) is str else _structured_dtype(spelled)
 
 
 _NO_OBJECTS = "object arrays are not read: they are pickles, which can run any code"
 
 
 @lru_cache(maxsize=256)
-def _plain_dtype(told: str) -> np.dtype[Any]:
+def _plain_dtype(spelled: str) -> np.dtype[Any]:
     """Read a dtype's string; making a dtype takes longer than making a small array."""
-    if told.strip("<>|=")[:1] == "O":
+    if spelled.strip("<>|=")[:1] == "O":
         raise FormatError(_NO_OBJECTS)
     try:
-        if not _DTYPE.fullmatch(told):
+        if not _DTYPE.fullmatch(spelled):
             raise SpecError("it is none that numpy writes")
-        return np.dtype(told)
+        return np.dtype(spelled)
     except (TypeError, ValueError) as error:
-        raise FormatError(f"no dtype {told!r:.60}: {error}") from error
+        raise FormatError(f"no dtype {spelled!r:.60}: {error}") from error
 
 
-def _structured_dtype(told: Any) -> np.dtype[Any]:
+def _structured_dtype(spelled: Any) -> np.dtype[Any]:
     try:
-        _check_fields(told)
-        return np.lib.format.descr_to_dtype(_as_descr(told))
+        _check_fields(spelled)
+        return np.lib.format.descr_to_dtype(_as_descr(spelled))
     except FormatError:
         raise
     except Exception as error:  # numpy answers a hostile description with almost anything
-        raise FormatError(f"no dtype {told!r:.60}: {error}") from error
+        raise FormatError(f"no dtype {spelled!r:.60}: {error}") from error
 
 
-def _check_fields(told: Any) -> None:
-    for field in told:
+def _check_fields(spelled: Any) -> None:
+    for field in spelled:
         if isinstance(field[1], str):
             _plain_dtype(field[1])
         else:
             _check_fields(field[1])
 
 
-def _as_descr(told: Any) -> list[tuple[Any, ...]]:
+def _as_descr(spelled: Any) -> list[tuple[Any, ...]]:
     """Give lists back the tuples that they were before they went into a message."""
     return [
         (
@@ -361,7 +363,7 @@ def _as_descr(told: Any) -> list[tuple[Any, ...]]:
             _as_descr(kind) if isinstance(kind, list) else kind,
             *map(tuple, shape),
         )
-        for name, kind, *shape in told
+        for name, kind, *shape in spelled
     ]
 
 

@@ -115,19 +115,19 @@ def _check_inside(group: Any, path: str) -> None:
 
 def _attrs(file: Any, group: Any) -> dict[str, Any]:
     data = group["data"]
-    told: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     with boundary("description"):
-        told["description"] = _text(group.attrs.get("description"))
+        given["description"] = _text(group.attrs.get("description"))
     with boundary("unit"):
-        told["unit"] = _text(data.attrs.get("unit"))
+        given["unit"] = _text(data.attrs.get("unit"))
     with boundary("pixel_size"):
-        told["pixel_size"] = _pixel_size(file, group)
+        given["pixel_size"] = _pixel_size(file, group)
     with boundary("conversion"):
         if (factor := number(data.attrs.get("conversion", 1.0))) != 1.0:
-            told["conversion"] = factor
+            given["conversion"] = factor
     with boundary("frame_interval"):
-        told |= _timing(group, len(data))
-    return told
+        given |= _timing(group, len(data))
+    return given
 
 
 def _timing(group: Any, count: int) -> dict[str, Any]:
@@ -177,9 +177,9 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _there(told: Mapping[str, Any]) -> dict[str, Any]:
+def _there(given: Mapping[str, Any]) -> dict[str, Any]:
     unknown: tuple[Any, ...] = ("", "no description", "unknown", {}, None)
-    return {name: value for name, value in told.items() if value not in unknown}
+    return {name: value for name, value in given.items() if value not in unknown}
 
 
 @dataclass(frozen=True)
@@ -254,12 +254,18 @@ def write(
     """
     pynwb = optional("pynwb", extra="nwb")
     data = _data(blocks, shape, dtype)
-    told = {"name": name, "data": data, "unit": unit, "description": description, **timing.told}
+    given = {
+        "name": name,
+        "data": data,
+        "unit": unit,
+        "description": description,
+        **timing.told,
+    }
     whole = nwbfile or _session(session_start_time, description or name)
     if rois is None:
-        whole.add_acquisition(pynwb.TimeSeries(**told))
+        whole.add_acquisition(pynwb.TimeSeries(**given))
     else:
-        _add_responses(whole, optional("pynwb.ophys", extra="nwb"), {**told, "rois": rois})
+        _add_responses(whole, optional("pynwb.ophys", extra="nwb"), {**given, "rois": rois})
     # By its handle: pynwb warns of a draft's name, which does not end in .nwb yet.
     h5py = optional("h5py", extra="nwb")
     with h5py.File(file, "w") as handle, pynwb.NWBHDF5IO(file=handle, mode="w") as io:
@@ -270,17 +276,17 @@ def _session(start: Any, description: str) -> Any:
     pynwb = optional("pynwb", extra="nwb")
     # The same session has the same identifier.
     identifier = f"{description} {start.isoformat()}"
-    told = {"session_description": description, "identifier": identifier}
-    return pynwb.NWBFile(**told, session_start_time=start)
+    given = {"session_description": description, "identifier": identifier}
+    return pynwb.NWBFile(**given, session_start_time=start)
 
 
-def _add_responses(whole: Any, ophys: Any, told: dict[str, Any]) -> None:
+def _add_responses(whole: Any, ophys: Any, given: dict[str, Any]) -> None:
     if "ophys" not in whole.processing:
         whole.create_processing_module(name="ophys", description="optical physiology")
     module = whole.processing["ophys"]
     if "Fluorescence" not in module.data_interfaces:
         module.add(ophys.Fluorescence())
-    module["Fluorescence"].add_roi_response_series(ophys.RoiResponseSeries(**told))
+    module["Fluorescence"].add_roi_response_series(ophys.RoiResponseSeries(**given))
 
 
 def _data(blocks: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:

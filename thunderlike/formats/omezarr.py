@@ -88,10 +88,10 @@ def attrs(files: Files, name: str) -> dict[str, Any]:
 
     What cannot be understood is left out, with a line in the log.
     """
-    told: dict[str, Any] = {}
+    document: dict[str, Any] = {}
     with boundary("OME-Zarr"):
-        told = _told(files)
-    multiscale, known = _first(told), told.get("thunderlike")
+        document = _told(files)
+    multiscale, known = _first(document), document.get("thunderlike")
     if multiscale is None:
         return {}
     found: dict[str, Any] = dict(known) if isinstance(known, dict) else {}
@@ -106,9 +106,9 @@ def attrs(files: Files, name: str) -> dict[str, Any]:
     return found
 
 
-def _scale(told: Mapping[str, Any], count: int) -> list[Any]:
+def _scale(document: Mapping[str, Any], count: int) -> list[Any]:
     """The factors of a transformation."""
-    steps = told["coordinateTransformations"]
+    steps = document["coordinateTransformations"]
     found = next((one["scale"] for one in steps if one["type"] == "scale"), ())
     if len(found) != count:
         raise ValueError(f"the scale {found!r:.60} is not one number for each of {count} axes")
@@ -137,15 +137,15 @@ def _told(files: Files) -> dict[str, Any]:
         data = files.read(name)
         if data is not None:
             try:
-                told = json.loads(data)
-                return dict(told.get(inner) or {}) if inner else dict(told)
+                document = json.loads(data)
+                return dict(document.get(inner) or {}) if inner else dict(document)
             except (ValueError, AttributeError, TypeError, RecursionError) as error:
                 raise FormatError(f"{name} is no JSON of Zarr's: {error}") from error
     return {}
 
 
-def _first(told: Mapping[str, Any]) -> dict[str, Any] | None:
+def _first(document: Mapping[str, Any]) -> dict[str, Any] | None:
     """The first set of resolutions: one picture in several sizes."""
-    ome = told.get("ome")
-    every = (ome if isinstance(ome, dict) else told).get("multiscales")
+    ome = document.get("ome")
+    every = (ome if isinstance(ome, dict) else document).get("multiscales")
     return every[0] if isinstance(every, list) and every and isinstance(every[0], dict) else None

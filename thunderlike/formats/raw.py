@@ -115,9 +115,9 @@ def describe(
     >>> describe((64, 64), "int16")
     b'{"shape": [64, 64], "dtype": "int16"}\n'
     """
-    told = {"shape": list(_sizes(shape)), "dtype": numbers(dtype).name}
+    stated = {"shape": list(_sizes(shape)), "dtype": numbers(dtype).name}
     known = as_json(attrs)
-    text = json.dumps({**told, "attrs": known} if known else told)
+    text = json.dumps({**stated, "attrs": known} if known else stated)
     return text.encode() + b"\n"
 
 

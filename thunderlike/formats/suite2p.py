@@ -45,17 +45,17 @@ def sizes(data: bytes) -> dict[str, float]:
     try:
         before, code = (10, "<H") if data[6] == 1 else (12, "<I")
         (length,) = struct.unpack_from(code, data, 8)
-        told = _outermost(_described(data[before + length :]))
+        stated = _outermost(_described(data[before + length :]))
     except Exception as error:
         raise FormatError(f"not a pickle that can be read: {error}") from error
     found: dict[str, float] = {}
     for name in ("Ly", "Lx"):
-        if (value := _number(told.get(name))) is not None:
+        if (value := _number(stated.get(name))) is not None:
             try:
                 found[name] = whole(value)
             except ValueError as error:
                 raise FormatError(f"{name} is not the size of an image: {error}") from None
-    if (rate := _number(told.get("fs"))) is not None:
+    if (rate := _number(stated.get("fs"))) is not None:
         with boundary("fs"):
             seconds(rate, "s")  # positive, and so is the interval
             found["fs"] = number(rate)

@@ -152,16 +152,16 @@ def _announced(tiff: TiffFile, page: TiffPage) -> int:
         outer = _shaped(page)[0]
         return math.prod(outer)
     if tiff.is_imagej:
-        told, sizes = tiff.imagej_metadata or {}, 1
-        images = _count(told.get("images", 1))
+        entries, sizes = tiff.imagej_metadata or {}, 1
+        images = _count(entries.get("images", 1))
         with suppress(ValueError, LookupError):
-            sizes = math.prod(size for _, size in _imagej(told, page, None))
+            sizes = math.prod(size for _, size in _imagej(entries, page, None))
         # Samples of a page may be counted as channels.
         return sizes if images in (1, sizes, sizes * page.samplesperpixel) else max(images, sizes)
     if _UIC2 in page.tags:
         return int(page.tags[_UIC2].count)
-    if _NIH_HEADER in page.tags and isinstance(told := page.tags.valueof(_NIH_HEADER), dict):
-        return _count(told.get("nSlices", 1))
+    if _NIH_HEADER in page.tags and isinstance(entries := page.tags.valueof(_NIH_HEADER), dict):
+        return _count(entries.get("nSlices", 1))
     return 1
 
 
@@ -171,8 +171,10 @@ def _stated(tiff: TiffFile, page: TiffPage, pages: int) -> Axes | None:
         outer, names = _shaped(first)
         return Axes.of(list(zip(names, outer, strict=True))) if names else None
     if tiff.is_lsm:
-        told = tiff.lsm_metadata or {}
-        return Axes.of([("T", _count(told["DimensionTime"])), ("Z", _count(told["DimensionZ"]))])
+        entries = tiff.lsm_metadata or {}
+        return Axes.of(
+            [("T", _count(entries["DimensionTime"])), ("Z", _count(entries["DimensionZ"]))]
+        )
     if tiff.is_ome and (found := _ome(tiff.ome_metadata or "", page, pages)):
         return found
     if tiff.is_imagej:
@@ -194,18 +196,18 @@ def _count(value: Any) -> int:
 def _shaped(page: TiffPage) -> tuple[tuple[int, ...], str]:
     """Lengths of the axes of pages that tifffile describes, and their names if it says them."""
     text = page.shaped_description or ""
-    told: dict[str, Any]
+    entries: dict[str, Any]
     if text.startswith("shape="):
-        told = {"shape": [int(n) for n in text[7:-1].split(",") if n.strip()]}
+        entries = {"shape": [int(n) for n in text[7:-1].split(",") if n.strip()]}
     else:
-        told = json.loads(text)
-    shape = [_count(n) for n in told["shape"]]
+        entries = json.loads(text)
+    shape = [_count(n) for n in entries["shape"]]
     cut = len(shape)
     while math.prod(shape[cut:]) < page.size and cut:
         cut -= 1
     if [n for n in shape[cut:] if n > 1] != [n for n in page.shape if n > 1]:
         raise ValueError(f"the description is of shape {shape}, a page of {page.shape}")
-    axes = told.get("axes")
+    axes = entries.get("axes")
     known = isinstance(axes, str) and len(axes) == len(shape)
     return tuple(shape[:cut]), axes[:cut] if known and isinstance(axes, str) else ""
 
@@ -216,24 +218,24 @@ _IMAGEJ_ORDERS = {
 }  # fmt: skip
 
 
-def _imagej(told: Mapping[str, Any], page: TiffPage, pages: int | None) -> Sizes:
+def _imagej(entries: Mapping[str, Any], page: TiffPage, pages: int | None) -> Sizes:
     """Axes of an ImageJ stack; one that names none is a movie, as a volume would have slices."""
     counts = {"T": "frames", "Z": "slices", "C": "channels"}
-    if pages is not None and not any(name in told for name in counts.values()):
+    if pages is not None and not any(name in entries for name in counts.values()):
         return [("T", pages)]
-    sizes = {axis: _count(told.get(name, 1)) for axis, name in counts.items()}
+    sizes = {axis: _count(entries.get(name, 1)) for axis, name in counts.items()}
     # Bio-Formats counts the colours of a page as channels.
     if sizes["C"] == page.samplesperpixel and math.prod(sizes.values()) != pages:
         sizes["C"] = 1
-    order = _IMAGEJ_ORDERS[str(told.get("order", "czt")).lower()]
+    order = _IMAGEJ_ORDERS[str(entries.get("order", "czt")).lower()]
     return [(axis, sizes[axis]) for axis in order]
 
 
-def _metamorph(told: Mapping[str, Any], pages: int) -> Axes | None:
+def _metamorph(entries: Mapping[str, Any], pages: int) -> Axes | None:
     """Planes of a stack at different heights, or else at different times."""
-    if np.all(np.asarray(told["ZDistance"]) != 0):
+    if np.all(np.asarray(entries["ZDistance"]) != 0):
         return Axes("Z", (pages,))
-    if np.all(np.diff(np.asarray(told["TimeCreated"])) != 0):
+    if np.all(np.diff(np.asarray(entries["TimeCreated"])) != 0):
         return Axes("T", (pages,))
     return None
 
@@ -250,27 +252,27 @@ def _scanimage_text(tiff: TiffFile, first: TiffPage) -> str:
 
 
 def _scanimage(text: str, pages: int) -> Axes | None:
-    told = {
+    entries = {
         name: value.strip()
         for name, value in re.findall(r"^(?:scanimage\.)?([\w.]+) *= *(.*)$", text, re.MULTILINE)
     }
 
     def number(*names: str) -> int:
         """The first of these that is a number above 0; 0 where none is."""
-        values = (told.get(name, "") for name in names)
+        values = (entries.get(name, "") for name in names)
         return next((int(float(v)) for v in values if re.fullmatch(r"[1-9]\d*(\.0*)?", v)), 0)
 
-    saved = told.get("SI.hChannels.channelSave") or told.get("SI5.channelsSave")
+    saved = entries.get("SI.hChannels.channelSave") or entries.get("SI5.channelsSave")
     if saved is not None:
         channels = len(re.findall(r"\d+", saved))
         slices = number("SI.hStackManager.actualNumSlices", "SI.hStackManager.numSlices") or 1
         frames = number("SI.hStackManager.framesPerSlice")
         frames = frames // (number("SI.hScan2D.logAverageFactor") or 1) if frames else 0
-        fast = told.get("SI.hFastZ.enable", "").lower() in ("true", "1")
+        fast = entries.get("SI.hFastZ.enable", "").lower() in ("true", "1")
         if fast and number("SI.hFastZ.numDiscardFlybackFrames"):
             raise ValueError("ScanImage recorded frames while the objective flew back")
         fast = fast or number("SI.hStackManager.numVolumes") > 1
-    elif "state.acq.numberOfFrames" in told:
+    elif "state.acq.numberOfFrames" in entries:
         names = (f"state.acq.savingChannel{n}" for n in range(1, 5))
         channels = sum(number(name) for name in names)
         slices = number("state.acq.numberOfZSlices") or 1

@@ -81,11 +81,11 @@ def options(known: Mapping[str, Any] | None, values: NDArray[Any]) -> Attrs:
     does, where that has the dtype; volumes of other dtypes become OME files, and of single pages
     the pixel size is written as resolution.
     """
-    told = dict(known or {})
+    stated = dict(known or {})
     with boundary("ome"):
-        if _describes(told.get("ome"), values):
-            return {**_PLAIN, "description": told["ome"].encode()}
-    scales = metadata.scales(told)
+        if _describes(stated.get("ome"), values):
+            return {**_PLAIN, "description": stated["ome"].encode()}
+    scales = metadata.scales(stated)
     if not scales.pixel_size and scales.frame_interval is None:
         return _PLAIN
     if values.dtype.name in ("uint8", "uint16", "float32"):
@@ -113,27 +113,27 @@ def _resolution(size: Mapping[str, float], unit: float, unit_tag: Attrs) -> Attr
 
 def _as_imagej(scales: Scales, values: NDArray[Any]) -> Attrs:
     size = scales.pixel_size
-    told: Attrs = {"spacing": size.get("z"), "finterval": scales.frame_interval}
-    told["axes"] = _axes(values)
+    stated: Attrs = {"spacing": size.get("z"), "finterval": scales.frame_interval}
+    stated["axes"] = _axes(values)
     resolution = _resolution(size, 1.0, {})
     # Without a resolution tifffile writes one of 1, which a unit would make a size of pixels.
-    told |= {"unit": "um"} if resolution else {"zunit": "um"} if "z" in size else {}
-    return {"imagej": True, **resolution, "metadata": _there(told)}
+    stated |= {"unit": "um"} if resolution else {"zunit": "um"} if "z" in size else {}
+    return {"imagej": True, **resolution, "metadata": _there(stated)}
 
 
 def _as_ome(scales: Scales, values: NDArray[Any]) -> Attrs:
     # The same bytes for the same image: its identity is made of its pixels.
     identity = uuid.UUID(bytes=hashlib.blake2b(values.data, digest_size=16).digest())
-    told: Attrs = {
+    stated: Attrs = {
         "UUID": f"urn:uuid:{identity}",
         "Creator": "thunderlike",
         "axes": _axes(values),
     }
-    told |= {f"PhysicalSize{axis.upper()}": scales.pixel_size.get(axis) for axis in "zyx"}
-    told["TimeIncrement"] = scales.frame_interval
+    stated |= {f"PhysicalSize{axis.upper()}": scales.pixel_size.get(axis) for axis in "zyx"}
+    stated["TimeIncrement"] = scales.frame_interval
     if len(scales.frame_times) == len(values):
-        told["Plane"] = {"DeltaT": scales.frame_times}
-    return {"ome": True, "metadata": _there(told)}
+        stated["Plane"] = {"DeltaT": scales.frame_times}
+    return {"ome": True, "metadata": _there(stated)}
 
 
 def _axes(values: NDArray[Any]) -> str:
@@ -167,23 +167,23 @@ def _plain(tiff: TiffFile) -> Attrs:
 
 
 def _imagej(tiff: TiffFile) -> Attrs:
-    told: Attrs = {
+    stated: Attrs = {
         name: value
         for name, value in (tiff.imagej_metadata or {}).items()
         if isinstance(value, bool | int | float | str | list | tuple)
     }
-    found: Attrs = {"imagej": told}
+    found: Attrs = {"imagej": stated}
     size: dict[str, float] = {}
-    unit = told.get("unit")
-    if told.get("spacing") and (along := told.get("zunit", unit)):
+    unit = stated.get("unit")
+    if stated.get("spacing") and (along := stated.get("zunit", unit)):
         with boundary("pixel_size along z"):
-            size["z"] = round(metadata.length(told["spacing"], along), 9)
+            size["z"] = round(metadata.length(stated["spacing"], along), 9)
     if unit:
         with boundary("pixel_size"):
-            size |= _sizes(tiff.pages.first, {"y": told.get("yunit", unit), "x": unit})
-    if told.get("finterval"):
+            size |= _sizes(tiff.pages.first, {"y": stated.get("yunit", unit), "x": unit})
+    if stated.get("finterval"):
         with boundary("frame_interval"):
-            interval = metadata.seconds(told["finterval"], told.get("tunit") or "s")
+            interval = metadata.seconds(stated["finterval"], stated.get("tunit") or "s")
             found["frame_interval"] = interval
     return _there({**found, "pixel_size": size})
 
@@ -211,16 +211,16 @@ def _ome(tiff: TiffFile, pages: int) -> Attrs:
     image = omexml.Image.of(text, 0)
     if image is None:
         return _there(found)
-    told, size = image.pixels, dict[str, float]()
+    stated, size = image.pixels, dict[str, float]()
     for axis in "zyx":
         name = f"PhysicalSize{axis.upper()}"
-        if name in told:
+        if name in stated:
             with boundary(name):
-                size[axis] = metadata.length(told[name], told.get(f"{name}Unit", "um"))
-    if "TimeIncrement" in told:
+                size[axis] = metadata.length(stated[name], stated.get(f"{name}Unit", "um"))
+    if "TimeIncrement" in stated:
         with boundary("TimeIncrement"):
-            unit = told.get("TimeIncrementUnit", "s")
-            found["frame_interval"] = metadata.seconds(told["TimeIncrement"], unit)
+            unit = stated.get("TimeIncrementUnit", "s")
+            found["frame_interval"] = metadata.seconds(stated["TimeIncrement"], unit)
     with boundary("DeltaT"):
         found["frame_times"] = image.times(pages, first.samplesperpixel)
     return _there({**found, "pixel_size": size})

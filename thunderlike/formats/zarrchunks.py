@@ -79,17 +79,21 @@ class Bounded:
 
     def _learnt(self, data: bytes) -> bytes:
         """Remember how chunks are packed; metadata without the codec that is undone here."""
-        told: dict[str, Any] = json.loads(data)
-        if "codecs" in told:
-            *others, last = told["codecs"]
-            dtype, grid = np.dtype(told["data_type"]), told["chunk_grid"]["configuration"]
+        document: dict[str, Any] = json.loads(data)
+        if "codecs" in document:
+            *others, last = document["codecs"]
+            dtype, grid = np.dtype(document["data_type"]), document["chunk_grid"]["configuration"]
             shape, codec = grid["chunk_shape"], last["name"]
             if not {one["name"] for one in others} <= {"bytes", "transpose"}:
                 return data
-            stripped = {**told, "codecs": others}
-        elif told.get("compressor") and not told.get("filters"):
-            dtype, shape, codec = np.dtype(told["dtype"]), told["chunks"], told["compressor"]["id"]
-            stripped = {**told, "compressor": None}
+            stripped = {**document, "codecs": others}
+        elif document.get("compressor") and not document.get("filters"):
+            dtype, shape, codec = (
+                np.dtype(document["dtype"]),
+                document["chunks"],
+                document["compressor"]["id"],
+            )
+            stripped = {**document, "compressor": None}
         else:
             return data
         self._codec, self._nbytes = codec, math.prod(shape) * dtype.itemsize

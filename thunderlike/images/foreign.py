@@ -221,21 +221,21 @@ def fromsuite2p(
     if not address.endswith(".bin"):
         address = storage.join(address, "data.bin")
     beside = storage.join(storage.parent(address), "ops.npy")
-    told: dict[str, float] = {}
+    stated: dict[str, float] = {}
     ops = storage.open(beside) if storage.exists(beside) else None
     if ops is not None:
         # With a shape given, all that the file adds is metadata.
         with naming(beside), nullcontext() if shape is None else boundary("ops.npy"):
-            told = suite2p.sizes(ops.read())
-    if shape is None and not {"Ly", "Lx"} <= told.keys():
+            stated = suite2p.sizes(ops.read())
+    if shape is None and not {"Ly", "Lx"} <= stated.keys():
         raise SpecError(f"{beside}: does not tell Ly and Lx: give shape=(Ly, Lx)")
-    size = shape or (int(told["Ly"]), int(told["Lx"]))
+    size = shape or (int(stated["Ly"]), int(stated["Lx"]))
     found = frombinary(
         address, size, "int16", nplanes=1, npartitions=npartitions, labels=labels, engine=engine
     )
     if ops is not None:
         with ops:
             ops.check()  # the movie was listed in between: both are of one run
-    if told.get("fs"):
-        found.attrs["frame_interval"] = 1 / told["fs"]
+    if stated.get("fs"):
+        found.attrs["frame_interval"] = 1 / stated["fs"]
     return found

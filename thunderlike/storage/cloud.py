@@ -66,10 +66,10 @@ class CloudStore(ObjectStore):
         address = self.address(path)
         with self._asking(address, "look at"):
             self._system.invalidate_cache()
-            told = self._system.info(_bare(address))
-        if told.get("type", "file") != "file":
+            details = self._system.info(_bare(address))
+        if details.get("type", "file") != "file":
             raise NotFound(f"{path}: is a folder, not a file")
-        return Entry(address, int(told["size"] or 0), _identity(told))
+        return Entry(address, int(details["size"] or 0), _identity(details))
 
     def read(self, path: str) -> bytes:
         """Read a whole file."""
@@ -144,10 +144,10 @@ class CloudStore(ObjectStore):
         except Exception as error:
             raise StorageError(f"{address}: cannot {verb} it: {type(error).__name__}") from error
 
-    def _entry(self, told: dict[str, Any]) -> Entry:
-        name = told["name"]
+    def _entry(self, details: dict[str, Any]) -> Entry:
+        name = details["name"]
         full = name if "://" in name else f"{self.scheme}://{name.lstrip('/')}"
-        return Entry(Address(full, self), int(told["size"] or 0), _identity(told))
+        return Entry(Address(full, self), int(details["size"] or 0), _identity(details))
 
     def _has(self, address: str) -> bool:
         try:
@@ -178,13 +178,13 @@ _VERSIONS = ("ETag", "etag", "generation", "version_id", "Last-Modified", "LastM
              "last_modified", "updated", "mtime", "modified", "created")  # fmt: skip
 
 
-def _identity(told: dict[str, Any]) -> str | None:
-    found = next((told[name] for name in _VERSIONS if told.get(name) is not None), None)
+def _identity(details: dict[str, Any]) -> str | None:
+    found = next((details[name] for name in _VERSIONS if details.get(name) is not None), None)
     if found is None:
         return None
     # Some listings give a time as a number, and the look at one file as a date.
     named = found.timestamp() if hasattr(found, "timestamp") else found
-    return f"{told.get('size')}-{named}"
+    return f"{details.get('size')}-{named}"
 
 
 def _bare(address: str) -> str:

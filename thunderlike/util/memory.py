@@ -35,8 +35,8 @@ def available() -> int:
     """
     found = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with suppress(OSError):
-        told = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text("ascii"))
-        found = int(told[1]) * 1024 if told else found
+        matched = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text("ascii"))
+        found = int(matched[1]) * 1024 if matched else found
     return min([found, *_left()])
 
 
@@ -70,6 +70,6 @@ def _number(file: Path) -> int | None:
 def _unused(folder: Path, name: str) -> int:
     """Pages of files that Linux gives up when memory is short."""
     with suppress(OSError):
-        told = re.search(rf"^{name} (\d+)$", (folder / "memory.stat").read_text(), re.M)
-        return int(told[1]) if told else 0
+        matched = re.search(rf"^{name} (\d+)$", (folder / "memory.stat").read_text(), re.M)
+        return int(matched[1]) if matched else 0
     return 0
