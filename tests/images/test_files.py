@@ -60,11 +60,27 @@ def test_binary_and_tiff_of_every_dtype(engine, tmp_path, dtype, shape):
 
 def test_png_needs_the_limits_of_other_dtypes(engine, tmp_path):
     images = tl.images.fromarray(np.array([[[0.0, 0.5], [1.0, np.nan]]]), engine=engine)
-    with pytest.raises(SpecError):
+    with pytest.raises(SpecError, match=r"not float64; .* give topng vmin and vmax"):
         images.topng(tmp_path / "out")
     assert not (tmp_path / "out").exists()
     images.topng(tmp_path / "out", vmin=0, vmax=1)
     assert np.asarray(Image.open(tmp_path / "out/image-00000.png")).tolist() == [[0, 128], [255, 0]]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "limits", "said"),
+    [
+        ("complex64", {"vmin": 0, "vmax": 1}, "real numbers, not complex64"),
+        ("float64", {"vmin": np.nan, "vmax": 1}, "finite numbers, not nan and 1"),
+        ("int16", {"vmin": 0, "vmax": np.inf}, "finite numbers, not 0 and inf"),
+        ("int16", {"vmax": 1}, "both vmin and vmax"),
+    ],
+)
+def test_png_refuses_limits_that_scale_nothing(tmp_path, dtype, limits, said):
+    images = tl.images.fromarray(np.ones((2, 3, 4), dtype))
+    with pytest.raises(SpecError, match=said):
+        images.topng(tmp_path / "out", **limits)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_target_that_holds_something_is_left_alone(images, tmp_path):

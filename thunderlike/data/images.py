@@ -450,8 +450,8 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         Parameters
         ----------
         vmin, vmax : float, optional
-            Values to show as black and white. Only images of uint8 and uint16 can be written as
-            they are, without.
+            Values to show as black and white. Without them, images are written as they are: grey
+            ones of bool, uint8 or uint16, colour ones (a last axis of 3 or 4) of uint8.
 
         Examples
         --------

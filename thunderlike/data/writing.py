@@ -58,10 +58,21 @@ def images_to_png(
     vmax: float | None,
 ) -> None:
     """Write ``prefix-00000.png`` and so on, `vmin` as black and `vmax` as white."""
-    if (vmin is None) != (vmax is None):
-        raise SpecError("give both vmin and vmax, the values to show as black and white, or none")
-    plain = partial(png.encode, attrs=images.attrs) if images.attrs else png.encode
-    encode = plain if vmin is None or vmax is None else _Scaled(vmin, vmax, images.attrs)
+    if vmin is None or vmax is None:
+        if vmin is not vmax:
+            what = "give both vmin and vmax, the values to show as black and white, or none"
+            raise SpecError(what)
+        plain = partial(png.encode, attrs=images.attrs) if images.attrs else png.encode
+        _write(images, path, Names(prefix, "png"), plain, overwrite=overwrite)
+        return
+    if not (np.isfinite(vmin) and np.isfinite(vmax)):
+        raise SpecError(f"vmin and vmax must be finite numbers, not {vmin} and {vmax}")
+    if images.dtype.kind not in "biuf":
+        raise SpecError(
+            f"a PNG file holds real numbers, not {images.dtype}; "
+            "make real numbers of them first, such as map(np.abs)"
+        )
+    encode = _Scaled(vmin, vmax, images.attrs)
     _write(images, path, Names(prefix, "png"), encode, overwrite=overwrite)
 
 

@@ -157,7 +157,7 @@ def _check_writable(array: NDArray[Any]) -> None:
     if dtype not in depths:
         raise SpecError(
             f"a PNG file of shape {shape} holds {' or '.join(depths)}, not {dtype}; "
-            "rescale the values and convert with astype"
+            "rescale the values and convert with astype, or give topng vmin and vmax"
         )
 
 
