@@ -9,7 +9,7 @@ import pytest
 
 import thunderlike as tl
 from thunderlike import storage
-from thunderlike.errors import SpecError, StorageError
+from thunderlike.errors import SpecError, StorageError, WrongType
 from thunderlike.jobs import batches
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.convert import convert
@@ -198,3 +198,15 @@ def failing(each_block, done):
         return each_block(*args)
 
     return checked
+
+
+@pytest.mark.parametrize("path", [None, 3, b"parts"])
+def test_what_is_no_path(path):
+    with pytest.raises(WrongType, match=rf"a path is text.* or a list of these, not {path!r}"):
+        tl.images.fromtif(path)
+
+
+def test_labels_of_a_misspelled_word(tmp_path):
+    tif(tmp_path, 1)
+    with pytest.raises(SpecError, match=r"'files' for the names of their files, not 'file'"):
+        tl.images.fromtif(tmp_path, labels="file")

@@ -96,3 +96,12 @@ def test_a_chunk_that_unpacks_to_more_than_it_holds(tmp_path):
                 read()
         if not checksum:
             assert tl.load(tmp_path / "x.h5", "/x", sel=0).tolist() == [1] * 1000
+
+
+def test_a_file_cut_short_is_not_taken_for_a_locked_one(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["x"] = np.arange(1000.0)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(FormatError, match=r"a\.h5: is a damaged HDF5 file: .*truncated"):
+        tl.load(path)

@@ -470,3 +470,32 @@ def test_pixels_are_as_stored_and_viewers_show_them_as_before(tmp_path, engine, 
     np.testing.assert_array_equal(np.asarray(first), np.asarray(second))
     attrs = tl.images.fromtif(tmp_path / "out", engine=engine).attrs
     assert attrs in ({"photometric": "miniswhite"}, {"orientation": 6}) or attrs == {**images.attrs}
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_colours_are_not_channels(tmp_path, planar):
+    shape = (6, 7, 3) if planar == "contig" else (3, 6, 7)
+    photo = np.zeros(shape, "u1")
+    tifffile.imwrite(tmp_path / "a.tif", photo, photometric="rgb", planarconfig=planar)
+    with pytest.raises(BadIndex, match=r"a\.tif: channel=2: its 3 colours are the last axis"):
+        tl.images.fromtif(tmp_path / "a.tif", channel=2)
+
+
+def test_axes_that_are_not_those_of_pages_are_left_out(tmp_path):
+    array = np.arange(120, dtype="u2").reshape(2, 3, 4, 5)
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="minisblack", metadata={"axes": "ZYXT"})
+    with pytest.warns(UserWarning, match="its 6 pages are read as one volume"):
+        images = tl.images.fromtif(tmp_path / "a.tif")
+    assert "axes" not in images.attrs
+    np.testing.assert_array_equal(images.toarray(), array.reshape(6, 4, 5))
+
+
+@pytest.mark.parametrize("name", ["start", "stop", "nplanes", "channel"])
+def test_fractions_are_not_whole_numbers(tmp_path, name):
+    written(tmp_path / "a.tif", "TYX", "imagej")
+    for value in (1.5, float("nan")):
+        with pytest.raises(SpecError, match=rf"{name} must be .*whole number.*not {value}"):
+            tl.images.fromtif(tmp_path / "a.tif", **{name: value})
+    kept = {"start": 4, "stop": 1, "nplanes": 5, "channel": 5}[name]
+    value = {"start": 1.0, "stop": 1.0, "nplanes": 1.0, "channel": 0.0}[name]
+    assert len(tl.images.fromtif(tmp_path / "a.tif", **{name: value})) == kept

@@ -42,6 +42,9 @@ def test_a_plane_is_read_with_the_size_and_rate_beside_it(plane, engine):
 def test_the_shape_given_goes_before_and_nothing_else_is_needed(plane):
     movie = tl.images.fromsuite2p(plane / "data.bin", (6, 8))
     np.testing.assert_array_equal(movie.toarray(), VALUES)
+    with pytest.raises(SpecError, match=r"ops.npy: no such file: give shape="):
+        tl.images.fromsuite2p(plane)
+    ops(plane, fs=30.0)
     with pytest.raises(SpecError, match=r"ops.npy: does not tell Ly and Lx: give shape="):
         tl.images.fromsuite2p(plane)
 
@@ -83,3 +86,11 @@ def test_traces_go_to_suite2p_and_back(tmp_path):
     traces.astype("float32").tonpy(tmp_path / "F.npy")
     assert np.load(tmp_path / "F.npy").shape == (4, 50)
     assert tl.series.fromnpy(tmp_path / "F.npy").shape == (4, 50)
+
+
+@pytest.mark.parametrize("frames", [8, 10])
+def test_another_number_of_images_than_stated_is_warned_of(plane, frames):
+    ops(plane, Ly=6, Lx=8, nframes=frames)
+    with pytest.warns(UserWarning, match=rf"data.bin: holds 9 images.*states {frames}"):
+        movie = tl.images.fromsuite2p(plane)
+    np.testing.assert_array_equal(movie.toarray(), VALUES)

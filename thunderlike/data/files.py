@@ -20,6 +20,7 @@ from thunderlike.errors import BadIndex, FormatError, MissingExtra, NotFound, Sp
 from thunderlike.formats import raw
 from thunderlike.formats.base import read_into
 from thunderlike.formats.metadata import boundary, of_file
+from thunderlike.kernels.checks import is_whole
 from thunderlike.parallel.pool import tmap
 from thunderlike.storage.base import replaced
 from thunderlike.storage.opening import local_file, open_file
@@ -178,8 +179,13 @@ class FileSource:
 
         A name is what a path has that is not common to the folders of all files.
         """
-        if not isinstance(labels, str) or labels != "files":
+        if not isinstance(labels, str):
             return labels
+        if labels != "files":
+            raise SpecError(
+                "labels are one for each record, or 'files' for the names of their files, "
+                f"not {labels!r}"
+            )
         paths = [file.path for file in self.files]
         folders = [path.rpartition("/")[0] for path in paths]
         common = len(os.path.commonpath(folders)) if len(set(folders)) > 1 else len(folders[0])
@@ -340,6 +346,10 @@ def listed(
     `start` and `stop` count the files of a folder, a pattern or a list; of one file that is named,
     they count its records.
     """
+    for name, value in (("start", start), ("stop", stop)):
+        if value is not None and not is_whole(value, -math.inf):
+            raise SpecError(f"{name} must be a whole number or None, not {value!r}")
+    start, stop = (None if value is None else int(value) for value in (start, stop))
     files = storage.find(path, ext, recursive=recursive, credentials=credentials, order=order)
     if isinstance(path, str | os.PathLike) and files[0].path == storage.at(path, credentials):
         return files, slice(start, stop)

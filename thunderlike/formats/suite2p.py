@@ -20,7 +20,7 @@ _NUMBERS = re.compile(r"[iuf][1248]")
 
 
 def sizes(data: bytes) -> dict[str, float]:
-    """Find height ``Ly``, width ``Lx`` and images a second ``fs`` in the bytes of ``ops.npy``.
+    """Find ``Ly``, ``Lx``, ``nframes`` and images a second ``fs`` in the bytes of ``ops.npy``.
 
     The file is a pickle of any protocol, which could run anything. Nothing in it is run: its
     instructions are read one by one, as :mod:`pickletools` spells them, and of what they describe
@@ -55,6 +55,9 @@ def sizes(data: bytes) -> dict[str, float]:
                 found[name] = whole(value)
             except ValueError as error:
                 raise FormatError(f"{name} is not the size of an image: {error}") from None
+    if (count := _number(stated.get("nframes"))) is not None:
+        with boundary("nframes"):
+            found["nframes"] = whole(count)
     if (rate := _number(stated.get("fs"))) is not None:
         with boundary("fs"):
             seconds(rate, "s")  # positive, and so is the interval

@@ -169,7 +169,10 @@ def _stated(tiff: TiffFile, page: TiffPage, pages: int) -> Axes | None:
     first = tiff.pages.first  # says it, also where it is a thumbnail
     if first.is_shaped:
         outer, names = _shaped(first)
-        return Axes.of(list(zip(names, outer, strict=True))) if names else None
+        inner = names[len(outer) :]
+        if not set(inner) <= set("YXS"):
+            raise ValueError(f"{names} has the axes {inner} within a page")
+        return Axes.of(list(zip(names, outer, strict=False))) if names else None
     if tiff.is_lsm:
         entries = tiff.lsm_metadata or {}
         return Axes.of(
@@ -194,7 +197,10 @@ def _count(value: Any) -> int:
 
 
 def _shaped(page: TiffPage) -> tuple[tuple[int, ...], str]:
-    """Lengths of the axes of pages that tifffile describes, and their names if it says them."""
+    """Lengths of the axes along which pages follow one another, as tifffile describes them.
+
+    With the names of all axes, those within a page last, if it says them.
+    """
     text = page.shaped_description or ""
     entries: dict[str, Any]
     if text.startswith("shape="):
@@ -209,7 +215,7 @@ def _shaped(page: TiffPage) -> tuple[tuple[int, ...], str]:
         raise ValueError(f"the description is of shape {shape}, a page of {page.shape}")
     axes = entries.get("axes")
     known = isinstance(axes, str) and len(axes) == len(shape)
-    return tuple(shape[:cut]), axes[:cut] if known and isinstance(axes, str) else ""
+    return tuple(shape[:cut]), axes if known and isinstance(axes, str) else ""
 
 
 _IMAGEJ_ORDERS = {

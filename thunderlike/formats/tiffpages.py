@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import numpy as np
 
 from thunderlike._lazy import optional
-from thunderlike.errors import FormatError, MissingExtra, SpecError
+from thunderlike.errors import BadIndex, FormatError, MissingExtra, SpecError
 from thunderlike.formats.base import believable, checked, damage, read_into
 from thunderlike.formats.tiffaxes import Axes, announced, stated
 from thunderlike.formats.tiffheaders import Frame, Kind, Plain, chain
@@ -102,6 +102,12 @@ class Index:
         SpecError, BadIndex
             For a channel that is missing, or that the file does not say.
         """
+        one_channel = self.axes is None or self.axes.size("C") == 1
+        if channel not in (None, 0, -1) and "S" in self.page_axes and one_channel:
+            raise BadIndex(
+                f"channel={channel}: its {self.shape[-1]} colours are the last axis of each image, "
+                "not channels; leave out channel= and take one from that axis, as images[..., 0]"
+            )
         if self.axes is None or not self.axes.usable:
             if channel is not None:
                 has = f"axes {self.axes.names}" if self.axes else "none"

@@ -231,7 +231,7 @@ def _opened(file: Path, name: str, flags: int) -> Iterator[Any]:
 
 
 def _is_locked(error: BaseException) -> bool:
-    return "lock" in str(error)
+    return "unable to lock" in str(error)  # a truncated file names its superblock, "sblock"
 
 
 def _why(error: BaseException, file: Path | None = None) -> str:

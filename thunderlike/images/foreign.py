@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -206,9 +207,9 @@ def fromsuite2p(
 
     Notes
     -----
-    ``ops.npy`` is a pickle: it is searched for three numbers and never unpickled. Locally the movie
-    is mapped, not read. What suite2p calls ``F.npy`` is ``tl.series.fromnpy``, and ``tonpy`` of
-    float32 series of cells.
+    ``ops.npy`` is a pickle: it is searched for four numbers and never unpickled. One warning says
+    where ``nframes`` is not the number of images found. Locally the movie is mapped, not read.
+    What suite2p calls ``F.npy`` is ``tl.series.fromnpy``, and ``tonpy`` of float32 series of cells.
 
     Examples
     --------
@@ -228,7 +229,8 @@ def fromsuite2p(
         with naming(beside), nullcontext() if shape is None else boundary("ops.npy"):
             stated = suite2p.sizes(ops.read())
     if shape is None and not {"Ly", "Lx"} <= stated.keys():
-        raise SpecError(f"{beside}: does not tell Ly and Lx: give shape=(Ly, Lx)")
+        lack = "no such file" if ops is None else "does not tell Ly and Lx"
+        raise SpecError(f"{beside}: {lack}: give shape=(Ly, Lx)")
     size = shape or (int(stated["Ly"]), int(stated["Lx"]))
     found = frombinary(
         address, size, "int16", nplanes=1, npartitions=npartitions, labels=labels, engine=engine
@@ -236,6 +238,12 @@ def fromsuite2p(
     if ops is not None:
         with ops:
             ops.check()  # the movie was listed in between: both are of one run
+    if len(found) != (frames := stated.get("nframes", len(found))):
+        warnings.warn(
+            f"{address}: holds {len(found)} images of {size}, and {beside} states {frames}: the "
+            "movie may be cut short, or of another recording",
+            stacklevel=2,
+        )
     if stated.get("fs"):
         found.attrs["frame_interval"] = 1 / stated["fs"]
     return found

@@ -23,6 +23,7 @@ from thunderlike.images.loaders import (
     TiffVolumes,
 )
 from thunderlike.kernels.arguments import checked_arguments
+from thunderlike.kernels.checks import is_whole
 from thunderlike.parallel.pool import tmap
 from thunderlike.storage.opening import open_file
 
@@ -246,8 +247,12 @@ def fromtif(
             f"nplanes={nplanes} takes pages as they follow one another and channel={channel} those "
             "of a channel: give one of them"
         )
-    if nplanes is not None and nplanes < 1:
-        raise SpecError(f"nplanes must be at least 1, not {nplanes}")
+    if nplanes is not None and not is_whole(nplanes, 1):
+        raise SpecError(f"nplanes must be at least 1, a whole number, not {nplanes}")
+    if channel is not None and not is_whole(channel, -math.inf):
+        raise SpecError(f"channel must be a whole number, not {channel}")
+    nplanes = None if nplanes is None else int(nplanes)
+    channel = None if channel is None else int(channel)
     files, records = listed(
         path,
         ext,

@@ -7,16 +7,17 @@ import re
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from thunderlike.errors import NotFound, SpecError, StorageError
+from thunderlike.errors import NotFound, SpecError, StorageError, WrongType
 from thunderlike.parallel.pool import tmap
 from thunderlike.storage.base import UNSETTLED, Entry
 from thunderlike.storage.paths import AnyPath, at, parent, resolve, store_for
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
     from thunderlike.storage.base import Store
     from thunderlike.storage.credentials import AnyCredentials
@@ -77,6 +78,8 @@ def find(
         When a path finds no file; the message says what is there instead.
     SpecError
         When `start` and `stop` leave none of the files.
+    WrongType
+        For a path that is no path.
 
     Notes
     -----
@@ -97,6 +100,10 @@ def find(
     """
     if order not in ("text", "natural", None):
         raise SpecError(f"order of files is 'text' or 'natural', not {order!r}")
+    if isinstance(path, bytes) or not isinstance(path, str | os.PathLike | Iterable):
+        raise WrongType(
+            f"a path is text, an object such as pathlib.Path, or a list of these, not {path!r:.60}"
+        )
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     if not paths:
         raise NotFound("the list of paths is empty; give at least one file, folder or pattern")
