@@ -53,7 +53,7 @@ def is_between(value: Any, low: float, high: float) -> bool:
     return real and bool(low <= value <= high)
 
 
-def is_whole(value: Any, low: int, high: float = math.inf) -> bool:
+def is_whole(value: Any, low: float, high: float = math.inf) -> bool:
     """Say whether a value is one whole number, at least `low` and less than `high`.
 
     Examples
