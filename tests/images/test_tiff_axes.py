@@ -499,3 +499,14 @@ def test_fractions_are_not_whole_numbers(tmp_path, name):
     kept = {"start": 4, "stop": 1, "nplanes": 5, "channel": 5}[name]
     value = {"start": 1.0, "stop": 1.0, "nplanes": 1.0, "channel": 0.0}[name]
     assert len(tl.images.fromtif(tmp_path / "a.tif", **{name: value})) == kept
+
+
+def test_times_are_those_of_all_images_or_left_out(tmp_path):
+    said = {"axes": "TYX", "PhysicalSizeX": 0.5, "Plane": {"DeltaT": [0.0, 1.0, 2.0, 3.0, 5.0]}}
+    for name in "ab":
+        tifffile.imwrite(tmp_path / f"{name}.ome.tif", values("TYX"), ome=True, metadata=said)
+    found = tl.images.fromtif(tmp_path)
+    assert (len(found), found.attrs) == (10, {"pixel_size": {"x": 0.5}})
+    with pytest.warns(UserWarning, match="left out the last 1 pages"):
+        one = tl.images.fromtif(tmp_path / "a.ome.tif", nplanes=2, discard_extra=True)
+    assert (len(one), one.attrs["frame_times"]) == (2, [0.0, 2.0])

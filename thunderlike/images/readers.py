@@ -233,7 +233,7 @@ def fromtif(
     ones need imagecodecs for most codecs.
 
     What the first file says of its pixel size, axes and times, as OME or ImageJ write it, is in
-    `attrs` of the images.
+    `attrs` of the images; of several movies, only what does not count the images of the first.
 
     Examples
     --------
@@ -270,7 +270,9 @@ def fromtif(
             _pieces(file.path, where.pages, nplanes, discard_extra=discard_extra)
             for file, where in zip(files, indexes, strict=True)
         ]
-        return _images(_pages(files, indexes, counts, nplanes), *rest, attrs)
+        if times := attrs.get("frame_times"):
+            attrs["frame_times"] = times[::nplanes][: counts[0]]
+        return _images(_pages(files, indexes, counts, nplanes), *rest, _of_all(attrs, counts))
     with naming(files[0].path):
         chosen, planes = first.arranged(channel)
     attrs |= chosen.attrs
@@ -288,7 +290,13 @@ def fromtif(
         with naming(file.path):
             indexes.append(_arranged(where, channel, planes))
     counts = [where.pages // planes for where in indexes]
-    return _images(_pages(files, indexes, counts, planes), *rest, attrs)
+    return _images(_pages(files, indexes, counts, planes), *rest, _of_all(attrs, counts))
+
+
+def _of_all(attrs: dict[str, Any], counts: Sequence[int]) -> dict[str, Any]:
+    """What the first of several movies says of its own images is not true of all."""
+    several = len(counts) > 1 and counts[0] > 1
+    return surviving(attrs, same_count=False, same_shape=True) if several else attrs
 
 
 def _tif_header(file: Entry) -> tuple[tiffpages.Index, dict[str, Any]]:
