@@ -168,6 +168,16 @@ def test_masked_values_are_refused_and_masks_of_nothing_are_not(engine, series):
     ("values", "dtype", "kept"),
     [
         ([2**53 + 1], "float64", True),  # as numpy has it: a safe cast
+        (np.array([2**63], "u8"), "int64", False),  # its bits are those of -2**63
+        ([-1], "uint64", False),
+        ([2.0**63], "int64", False),
+        ([2.0**64], "uint64", False),
+        ([2.0**63], "uint64", True),
+        ([2**63 - 1], "float32", False),
+        (np.array([2**64 - 1], "u8"), "float32", False),
+        ([2**63 - 1], "complex64", False),
+        (np.array(["9999-01-01"], "M8[D]"), "M8[ns]", False),
+        (np.array(["2020-01-01", "NaT"], "M8[D]"), "M8[ns]", True),
         ([2**24 + 1], "float32", False),
         ([2**24], "float32", True),
         ([1e300], "float32", False),
@@ -197,3 +207,29 @@ def test_a_map_with_workers_in_a_map_with_workers(series):
         return inner.map(lambda row: row.sum() + values[0], workers=2).toarray()
 
     assert series.map(nested, workers=2).toarray().tolist() == [[3, 12], [7, 16]]
+
+
+@pytest.mark.parametrize(
+    ("results", "message"),
+    [
+        ((5, "7"), r"key \(0,\): the result of group 0, 5, does not fit in <U21"),
+        ((np.timedelta64(1, "s"), 5), "group 1, 5, does not fit in timedelta64"),
+        ((1.0, np.ma.masked), r"key \(0,\): the results are a masked array"),
+        ((np.array(2**60, "u8"), -1.5j), None),
+        ((True, 2), None),
+    ],
+)
+def test_results_of_groups_of_several_types_are_kept_or_refused_with_the_key(results, message):
+    series = tl.series.fromarray([[0, 1], [0, 1]], index=["a", "b"])
+    if message is None:
+        found = series.aggregate_by_index(lambda run: results[run[0]]).toarray()
+        np.testing.assert_array_equal(found, np.array([results, results]))
+        return
+    with pytest.raises(WrongType, match=message):
+        series.aggregate_by_index(lambda run: results[run[0]]).toarray()
+
+
+def test_a_later_result_above_the_range_of_the_first_is_refused(engine):
+    images = tl.images.fromarray(np.arange(4.0).reshape(4, 1, 1), engine=engine)
+    with pytest.raises(WrongType, match=r"uint64 for the record of key \(3,\) and int64"):
+        images.map(lambda x: 2**63 if x[0, 0] == 3 else 1).toarray()

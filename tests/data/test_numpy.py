@@ -163,3 +163,14 @@ def test_what_is_not_computed_on_engines_is_a_type_error_that_says_what_to_do(lo
 def test_axes_and_classes_that_do_not_fit_are_told(local, call, error, message):
     with pytest.raises(error, match=message):
         call(local)
+
+
+def test_in_asks_for_an_element_and_refuses_arrays():
+    images = tl.images.fromarray(np.arange(6.0).reshape(1, 2, 3))
+    assert 3 in images
+    assert np.float32(5) in images
+    assert 99 not in images
+    assert None not in images
+    assert 0 not in images[[]]
+    with pytest.raises(SpecError, match=r"a scalar, not of shape \(2, 3\)"):
+        images.__contains__(np.zeros((2, 3)))

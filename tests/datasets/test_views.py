@@ -10,6 +10,8 @@ import pytest
 
 from thunderlike.datasets import (
     Cycler,
+    DirectoryReader,
+    FileWriter,
     ListReader,
     MsgpackReader,
     QuasiShuffler,
@@ -18,8 +20,10 @@ from thunderlike.datasets import (
     Select,
     ShardedReader,
     Shuffler,
+    TarReader,
 )
 from thunderlike.datasets.torch import IterableDataset
+from thunderlike.datasets.transforms import Compose
 from thunderlike.errors import BadIndex, KeyMissing, SpecError, WrongType
 
 
@@ -261,3 +265,34 @@ def test_our_own_shuffle_is_numpys():
     seeds = np.random.SeedSequence([3, 0])
     wanted = np.random.Generator(np.random.PCG64(seeds)).permutation(50)
     assert order(Shuffler(numbers(50), seed=3, order="fast")) == wanted.tolist()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda _: Range(None), "a view shows the samples of a reader, not of None"),
+        (lambda _: Shuffler([1]), r"a reader, not of \[1\]"),
+        (lambda _: QuasiShuffler("ab"), "a reader, not of 'ab'"),
+        (lambda _: Cycler(None), "a reader, not of None"),
+        (lambda reader: Range(reader, "0"), "start is a whole number, not '0'"),
+        (lambda reader: Range(reader, 0, 1.5), r"stop is a whole number, not 1\.5"),
+        (lambda reader: Repeater(reader, 1.5), r"times is a whole number, not 1\.5"),
+        (lambda reader: Shuffler(reader, "x"), "seed is a whole number, not 'x'"),
+        (lambda reader: QuasiShuffler(reader, "3"), "buf_size is a number, not '3'"),
+        (lambda reader: QuasiShuffler(reader, 3, "a"), "chunk_size is a whole number, not 'a'"),
+        (lambda reader: reader.iter("a"), "start is a whole number, not 'a'"),
+        (lambda reader: reader.iter(0, 1.5), r"stop is a whole number, not 1\.5"),
+        (lambda reader: reader["1"], "the number of a sample is a whole number, not '1'"),
+        (lambda reader: Cycler(reader).get(None), "the number of a sample is a whole number"),
+        (lambda _: ListReader(5), "samples is a list of dicts, not 5"),
+        (lambda _: ListReader([{}, 2]), "sample 1 is a dict, not 2"),
+        (lambda _: TarReader(None), "a path is text, .* not None"),
+        (lambda _: DirectoryReader(5), "patterns are a path or several, not 5"),
+        (lambda _: ShardedReader(5), "shards are a path or several, not 5"),
+        (lambda _: FileWriter("a.msgpack", total="3"), "total is a whole number"),
+        (lambda _: Compose(min)(1, 2), "params are a dict of names and values, not 2"),
+    ],
+)
+def test_arguments_of_another_type_are_named(call, message):
+    with pytest.raises(WrongType, match=message):
+        call(ListReader([{"key": key} for key in "abc"]))

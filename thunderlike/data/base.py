@@ -244,6 +244,18 @@ class Collection(OnEngine):
             )
         return bool(self.toarray())
 
+    def __contains__(self, value: Any) -> bool:
+        """Whether an element equals a scalar; SpecError for anything else than a scalar.
+
+        Cost: one pass over the data.
+        """
+        if np.ndim(value) != 0:
+            raise SpecError(
+                f"an element of {type(self).__name__} is a scalar, not of shape "
+                f"{np.shape(value)}: compare records in a loop, with numpy.array_equal"
+            )
+        return bool(self.size and (self == value).max().toarray().any())
+
     def __iter__(self) -> Iterator[Array]:
         """Arrays of shape ``shape[1:]``, along the first axis, a few in memory at a time."""
         each = math.prod(self._baseshape[1:])

@@ -100,11 +100,11 @@ class Trial:
         Raises
         ------
         WrongType
-            For a masked array: with the key.
+            For a masked array, and for results of several kinds where they make one record: with
+            the key.
         """
-        result = self(number, record)
         try:
-            return as_record(result)
+            return as_record(self(number, record))
         except WrongType as error:
             name = name_of(self.function)
             raise WrongType(f"{name}, on the record of key {self.key(number)}: {error}") from error

@@ -15,9 +15,9 @@ import numpy as np
 from thunderlike.data import multiindex
 from thunderlike.data.functions import name_of
 from thunderlike.data.indexed import Indexed
-from thunderlike.errors import SpecError
+from thunderlike.errors import SpecError, WrongType
 from thunderlike.kernels import groups as kernels
-from thunderlike.kernels.checks import is_whole
+from thunderlike.kernels.checks import as_array, is_whole, same_values
 from thunderlike.kernels.groups import Groups
 
 if TYPE_CHECKING:
@@ -409,6 +409,8 @@ class Reductions(Indexed):
         ------
         WorkerFailed
             When the function raises: with the key of the series, and where it raised.
+        WrongType
+            For results that no one dtype holds, as a number and a text, and for masked ones.
 
         Notes
         -----
@@ -438,7 +440,18 @@ class _EachGroup:
 
     def __call__(self, series: Array) -> Array:
         runs = np.split(series[self.groups.order], self.groups.starts[1:])
-        return np.array([self.function(run) for run in runs])
+        results = [self.function(run) for run in runs]
+        array = as_array(results, "the results")
+        kinds = {getattr(result, "dtype", type(result)) for result in results}
+        if len(kinds) > 1 or int in kinds:  # numpy makes text or floats of some mixtures
+            for number, result in enumerate(results):
+                found = np.asarray(result)
+                if same_values(found, array.dtype) is None:
+                    raise WrongType(
+                        f"the result of group {number}, {result!r}, does not fit in "
+                        f"{array.dtype}, the dtype of all groups: return one type for all"
+                    )
+        return array
 
 
 def _each(values: Any) -> list[Any]:

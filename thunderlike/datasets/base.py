@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from thunderlike.datasets.views import Select
 
-__all__ = ["Numbers", "Reader", "windows_of"]
+__all__ = ["Numbers", "Reader", "as_whole", "windows_of"]
 
 Numbers: TypeAlias = "NDArray[np.int64]"
 Sample: TypeAlias = Any  # a dict whose "key" is text
@@ -219,9 +219,10 @@ class Reader(ABC):
         SpecError
             For a `chunk_size` below 1.
         WrongType
-            For a start or stop that is a bool: augments of datadings have `yield_key` there.
+            For a start or stop that is not a whole number, and for a bool: augments of datadings
+            have `yield_key` there.
         """
-        if chunk_size is not None and chunk_size < 1:
+        if chunk_size is not None and as_whole(chunk_size, "chunk_size") < 1:
             raise SpecError(f"chunk_size is {chunk_size}; give at least 1, or None")
         for name, given in (("start", start), ("stop", stop)):
             if isinstance(given, bool):
@@ -229,8 +230,9 @@ class Reader(ABC):
                     f"{name} is {given}, which is not a position; "
                     "give yield_key=, raw= and copy= by name"
                 )
-        first = self._start(start)
-        _, last, _ = slice(first, stop).indices(self._reach())
+        first = self._start(None if start is None else as_whole(start, "start"))
+        last = self._reach() if stop is None else as_whole(stop, "stop")
+        _, last, _ = slice(first, last).indices(self._reach())
         samples = self._walk(range(first, last), yield_key, raw, copy)
         # Taken in step with the samples, at the speed of C; all are above 0, so none is left out.
         self._marks, self._last = iter(range(first + 1, last + 1)), max(first, last)
@@ -351,7 +353,7 @@ class Reader(ABC):
         return [self.find_key(index) for index in window.tolist()]
 
     def _position(self, index: int) -> int:
-        count, given = len(self), operator.index(index)
+        count, given = len(self), as_whole(index, "the number of a sample")
         if not -count <= given < count:
             raise self._outside(given)
         return given + count if given < 0 else given
@@ -381,6 +383,27 @@ class Reader(ABC):
     def _packed(self, index: int, sample: Sample) -> bytes:
         """The message of a sample that no file holds."""
         return message(self.find_key(index), sample)
+
+
+def as_whole(value: Any, name: str) -> int:
+    """Return a whole number of any type as an int.
+
+    Raises
+    ------
+    WrongType
+        For anything else, with the name of the argument.
+
+    Examples
+    --------
+    >>> as_whole("2", "start")
+    Traceback (most recent call last):
+        ...
+    thunderlike.errors.WrongType: start is a whole number, not '2'
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise WrongType(f"{name} is a whole number, not {value!r:.60}") from None
 
 
 def windows_of(numbers: range | Numbers) -> Iterator[Numbers]:

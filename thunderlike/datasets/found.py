@@ -7,6 +7,7 @@ import itertools
 import os
 import threading
 from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cached_property, partial
@@ -16,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from thunderlike import storage
 from thunderlike.datasets.archives import Archive, Tar, Zip
 from thunderlike.datasets.listed import ListReader, noop
-from thunderlike.errors import CorruptSampleError, NotFound
+from thunderlike.errors import CorruptSampleError, NotFound, WrongType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from thunderlike.storage import AnyPath
 
@@ -170,6 +171,8 @@ class _ArchiveReader(_FileReader):
         *,
         allow_empty: bool = False,
     ) -> None:
+        if not _is_path(path):
+            raise WrongType(f"a path is text, or an object such as pathlib.Path, not {path!r:.60}")
         self._path = os.fspath(path)
         if not Path(self._path).is_file():
             raise NotFound(f"{self._path}: no such file")
@@ -243,7 +246,11 @@ class TarReader(_ArchiveReader):
 
 
 def _texts(patterns: Any) -> list[str]:
-    return [os.fspath(one) for one in ([patterns] if _is_path(patterns) else patterns)]
+    given = [patterns] if _is_path(patterns) else patterns
+    texts = list(given) if isinstance(given, Iterable) else [given]
+    if not all(map(_is_path, texts)):
+        raise WrongType(f"patterns are a path or several, not {patterns!r:.60}")
+    return [os.fspath(one) for one in texts]
 
 
 def _is_path(item: Any) -> bool:

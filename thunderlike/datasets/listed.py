@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from thunderlike import storage
 from thunderlike.datasets.base import Reader
-from thunderlike.errors import SpecError
+from thunderlike.errors import SpecError, WrongType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from thunderlike.storage import AnyPath
 
 __all__ = ["ListReader", "noop"]
@@ -62,10 +60,9 @@ class ListReader(Reader):
         initfun: Function = noop,
         convertfun: Function = noop,
     ) -> None:
-        self._samples = [
-            {**sample, "key": str(sample.get("key", number))}
-            for number, sample in enumerate(samples)
-        ]
+        if not isinstance(samples, Iterable):
+            raise WrongType(f"samples is a list of dicts, not {samples!r:.60}")
+        self._samples = [_with_key(sample, number) for number, sample in enumerate(samples)]
         for sample in self._samples:
             initfun(sample)
         self._convert = convertfun
@@ -130,3 +127,9 @@ def _listed(labels: Any) -> list[Any]:
         return list(labels)
     text = storage.read(labels).decode()
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _with_key(sample: Any, number: int) -> dict[str, Any]:
+    if not isinstance(sample, Mapping):
+        raise WrongType(f"sample {number} is a dict, not {sample!r:.60}")
+    return {**sample, "key": str(sample.get("key", number))}

@@ -10,6 +10,7 @@ import posixpath
 import re
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -40,6 +41,7 @@ from thunderlike.errors import (
     NotFound,
     SpecError,
     StorageError,
+    WrongType,
 )
 from thunderlike.formats.shards import MANIFEST, manifest
 from thunderlike.parallel.pool import tmap
@@ -47,7 +49,7 @@ from thunderlike.storage.base import PARTIAL, replaced
 from thunderlike.storage.opening import local_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from thunderlike.formats.shards import Summary
     from thunderlike.storage import AnyCredentials, AnyPath
@@ -112,6 +114,8 @@ class ShardedReader(Reader):
         if duplicate_keys not in ("error", "first"):
             raise SpecError(f"duplicate_keys is 'error' or 'first', not {duplicate_keys!r}")
         self._duplicates = duplicate_keys
+        if not _is_path(shards) and not isinstance(shards, Iterable):
+            raise WrongType(f"shards are a path or several, not {shards!r:.60}")
         given = [shards] if _is_path(shards) else list(shards)  # type: ignore[arg-type]
         self._shards = [one for item in given for one in _opened(item, order, credentials)]
         if not self._shards:

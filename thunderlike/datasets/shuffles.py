@@ -9,12 +9,14 @@ import random
 import threading
 from abc import abstractmethod
 from functools import cached_property
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.datasets.views import View
-from thunderlike.errors import SpecError
+from thunderlike.datasets.base import as_whole
+from thunderlike.datasets.views import View, as_reader
+from thunderlike.errors import SpecError, WrongType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +40,7 @@ class Shuffled(View):
         super().__init__(reader)
         if order not in ORDERS:
             raise SpecError(f"no order {order!r}; there are {', '.join(ORDERS)}")
-        self.seed, self.order = seed, order
+        self.seed, self.order = as_whole(seed, "seed"), order
         self._epoch = 0
 
     @abstractmethod
@@ -171,7 +173,7 @@ class Shuffler(Shuffled):
     def __init__(
         self, reader: Reader, seed: int | None = None, *, order: str = "datadings"
     ) -> None:
-        super().__init__(reader, len(reader) if seed is None else seed, order)
+        super().__init__(reader, len(as_reader(reader)) if seed is None else seed, order)
 
     def _datadings(self) -> Numbers:
         numbers = list(range(len(self)))
@@ -218,9 +220,12 @@ class QuasiShuffler(Shuffled):
         *,
         order: str = "datadings",
     ) -> None:
-        if chunk_size < 1 or buf_size <= 0:
+        if not isinstance(buf_size, Real):
+            raise WrongType(f"buf_size is a number, not {buf_size!r:.60}")
+        chunk_size = as_whole(chunk_size, "chunk_size")
+        if chunk_size < 1 or not 0 < buf_size < math.inf:
             raise SpecError(f"chunk_size {chunk_size} and buf_size {buf_size} must be positive")
-        count = len(reader)
+        count = len(as_reader(reader))
         wanted = math.ceil(count * buf_size) if buf_size < 1 else int(buf_size)
         self.buf_size = math.ceil(wanted / chunk_size) * chunk_size
         self.chunk_size = chunk_size

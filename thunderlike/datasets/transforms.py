@@ -65,6 +65,8 @@ class Compose:
 
     def __call__(self, value: Any, params: Mapping[str, Any] | None = None) -> Any:
         """Apply all to a value."""
+        if not isinstance(params, Mapping | None):
+            raise WrongType(f"params are a dict of names and values, not {params!r:.60}")
         there = params or {}
         for function, names, needed in self._bound:
             for name in needed:

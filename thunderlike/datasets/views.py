@@ -11,15 +11,38 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.datasets.base import Numbers, Reader
-from thunderlike.errors import BadIndex, SpecError
+from thunderlike.datasets.base import Numbers, Reader, as_whole
+from thunderlike.errors import BadIndex, SpecError, WrongType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
-__all__ = ["Cycler", "Range", "Repeater", "Select", "View"]
+__all__ = ["Cycler", "Range", "Repeater", "Select", "View", "as_reader"]
+
+
+def as_reader(reader: Any) -> Reader:
+    """Return what it is given if that is a reader.
+
+    Raises
+    ------
+    WrongType
+        For anything else.
+
+    Examples
+    --------
+    >>> as_reader(["a"])
+    Traceback (most recent call last):
+        ...
+    thunderlike.errors.WrongType: a view shows the samples of a reader, not of ['a']: ...
+    """
+    if not isinstance(reader, Reader):
+        raise WrongType(
+            f"a view shows the samples of a reader, not of {reader!r:.60}: make one of a list "
+            "with ListReader, of a file with MsgpackReader"
+        )
+    return reader
 
 
 class View(Reader):
@@ -51,7 +74,7 @@ class View(Reader):
     """
 
     def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+        self._reader = as_reader(reader)
 
     @abstractmethod
     def _mapping(self) -> Callable[[Numbers], Numbers]:
@@ -165,7 +188,8 @@ class Range(View):
 
     def __init__(self, reader: Reader, start: int = 0, stop: int | None = None) -> None:
         super().__init__(reader)
-        count = len(reader)
+        count, start = len(reader), as_whole(start, "start")
+        stop = count if stop is None else as_whole(stop, "stop")
         if not (-count <= start < count or start == count == 0):
             raise BadIndex(f"start {start} is out of range for {count} samples")
         self.start, last, _ = slice(start, stop).indices(count)
@@ -283,9 +307,9 @@ class Repeater(_Passes):
 
     def __init__(self, reader: Reader, times: int) -> None:
         super().__init__(reader)
-        if times < 0:
+        self.times = as_whole(times, "times")
+        if self.times < 0:
             raise SpecError(f"samples cannot be repeated {times} times")
-        self.times = times
 
     def __len__(self) -> int:
         return len(self._reader) * self.times
@@ -328,5 +352,5 @@ class Cycler(_Passes):
         return sys.maxsize - 1 if len(self._reader) else 0
 
     def _position(self, index: int) -> int:
-        given = operator.index(index)
+        given = as_whole(index, "the number of a sample")
         return given if 0 <= given < self._reach() else super()._position(given)

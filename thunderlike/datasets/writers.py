@@ -16,6 +16,7 @@ import numpy as np
 from thunderlike import storage
 from thunderlike.datasets import index as indices
 from thunderlike.datasets.appending import Begun, resumed
+from thunderlike.datasets.base import as_whole
 from thunderlike.datasets.parts import STALE, Part, Staging, hasher
 from thunderlike.datasets.publication import place, publish, remove
 from thunderlike.datasets.scripts import make_printer
@@ -152,6 +153,10 @@ class Writer(Whole):
     ) -> None:
         if printer:
             make_printer(**printer, disable=True).close()  # an unknown option is refused now
+        if total is not None and as_whole(total, "total") < 0:
+            raise SpecError(
+                f"total is {total}: give the number of samples that are to come, or None"
+            )
         self._path = storage.at(outfile, credentials)
         self._name = posixpath.basename(self._path)
         self._digest = digest

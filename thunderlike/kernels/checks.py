@@ -141,8 +141,8 @@ def _check_unmasked(values: Any, what: str) -> None:
 def same_values(array: Array, dtype: np.dtype[Any]) -> Array | None:
     """Return an array in another dtype if that changes no value, else None.
 
-    What numpy calls a safe cast is allowed, as from int64 to float64; for other casts between
-    numbers, or within one kind of dtype, values are compared. NaN stays NaN.
+    What numpy calls a safe cast between numbers is allowed, as from int64 to float64; for other
+    casts between numbers, or within one kind of dtype, values are compared. NaN stays NaN.
 
     Examples
     --------
@@ -160,15 +160,34 @@ def same_values(array: Array, dtype: np.dtype[Any]) -> Array | None:
         return None
     if given.kind == "V":  # fields may not even have the same names
         return None
-    if np.can_cast(given, dtype, "safe"):
+    if given.kind not in "mM" and np.can_cast(given, dtype, "safe"):  # a finer unit may overflow
         return array.astype(dtype)
     if given.kind == "c" and dtype.kind != "c":
         return None if np.any(array.imag) else same_values(array.real, dtype)
+    if dtype.kind == "c" and given.kind != "c":
+        real = same_values(array, np.dtype(f"f{dtype.itemsize // 2}"))
+        return None if real is None else real.astype(dtype)
     with np.errstate(all="ignore"):
         cast = array.astype(dtype)
         back = cast.astype(given)
-    same = back == array
+        same = (back == array) & _in_range(array, cast)
     return cast if np.all(same | ((array != array) & (back != back))) else None
+
+
+def _in_range(array: Array, cast: Array) -> Any:
+    """Where a cast between numbers stayed in range, though casting back undoes it if it did not.
+
+    2**63 becomes -2**63 in int64 and 2**63 again in uint64, and what a float too large for an
+    integer becomes depends on the processor.
+    """
+    given, dtype = array.dtype, cast.dtype
+    if given.kind in "iu" and dtype.kind in "iu":
+        return (array < 0) == (cast < 0)
+    if given.kind in "iu" and dtype.kind == "f":
+        return cast < float(int(np.iinfo(given).max) + 1)
+    if given.kind == "f" and dtype.kind in "iu":
+        return array < float(int(np.iinfo(dtype).max) + 1)
+    return True
 
 
 FOREIGN = (TypeError, ValueError, ArithmeticError, LookupError, MemoryError)
