@@ -9,7 +9,6 @@ import random
 import threading
 from abc import abstractmethod
 from functools import cached_property
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -220,7 +219,7 @@ class QuasiShuffler(Shuffled):
         *,
         order: str = "datadings",
     ) -> None:
-        if not isinstance(buf_size, Real):
+        if not isinstance(buf_size, int | float | np.number):
             raise WrongType(f"buf_size is a number, not {buf_size!r:.60}")
         chunk_size = as_whole(chunk_size, "chunk_size")
         if chunk_size < 1 or not 0 < buf_size < math.inf:
