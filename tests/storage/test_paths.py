@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from thunderlike import storage
-from thunderlike.errors import SpecError, StorageError
+from thunderlike.errors import SpecError, StorageError, WrongType
 
 
 def test_a_path_object_its_text_and_its_uri_are_one_file(tmp_path):
@@ -81,3 +81,18 @@ def test_stores_are_imported_when_a_path_asks_for_them():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "False False\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: storage.join("memory://a", 5), "name is the text of a path, not 5"),
+        (lambda: storage.within("/data", None), "name is the text of a path, not None"),
+        (lambda: storage.read_range("memory://a", "0", 1), "start is a whole number of bytes"),
+        (lambda: storage.read_range("memory://a", 0, 1.5), r"length is .* bytes, not 1\.5"),
+        (lambda: storage.write("memory://a", "text"), "data are bytes, not 'text': encode text"),
+    ],
+)
+def test_arguments_of_another_type_are_named(call, message):
+    with pytest.raises(WrongType, match=message):
+        call()

@@ -9,7 +9,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from thunderlike.errors import FormatError, NotFound, SpecError, StorageError
+from thunderlike.errors import FormatError, NotFound, SpecError, StorageError, WrongType
 from thunderlike.storage.base import PARTIAL, Address
 from thunderlike.storage.credentials import AnyCredentials, Credentials
 
@@ -130,6 +130,8 @@ def join(folder: AnyPath, name: str) -> str:
     >>> join("file:///data/", "conf.json")
     '/data/conf.json'
     """
+    if not isinstance(name, str):
+        raise WrongType(f"name is the text of a path, not {name!r:.60}")
     store, address = resolve(folder)
     divided = address if address.endswith("/") else address + "/"
     return store.address(divided + name)
@@ -152,6 +154,8 @@ def within(folder: AnyPath, name: str) -> str:
     ...
     thunderlike.errors.FormatError: /data: the name '../home/a.tif' leads out of this folder; ...
     """
+    if not isinstance(name, str):
+        raise WrongType(f"name is the text of a path, not {name!r:.60}")
     return join(folder, inside(name, resolve(folder)[1]))
 
 
@@ -354,6 +358,9 @@ def read_range(path: AnyPath, start: int, length: int) -> bytes:
     b'789'
     >>> delete("memory://digits")
     """
+    for what, given in (("start", start), ("length", length)):
+        if not hasattr(given, "__index__"):
+            raise WrongType(f"{what} is a whole number of bytes, not {given!r:.60}")
     if start < 0 or length < 0:
         raise SpecError(
             f"{_text(path)}: bytes {start} to {start} + {length} asked for; "
@@ -381,6 +388,10 @@ def write(path: AnyPath, data: bytes) -> None:
     True
     >>> delete("memory://new")
     """
+    try:
+        memoryview(data)
+    except TypeError:
+        raise WrongType(f"data are bytes, not {data!r:.60}: encode text first") from None
     store, address = resolve(path)
     store.write(address, data)
 
