@@ -113,7 +113,7 @@ WRITERS = {
 @pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
 @pytest.mark.parametrize("prefix", ["../victim", "/victim", "a/b", ".hidden", "a*", "a\0", 7])
 def test_a_prefix_is_the_beginning_of_a_name(tmp_path, write, prefix):
-    with pytest.raises(SpecError, match=r"prefix=.* begins the names of files"):
+    with pytest.raises(SpecError, match=r"prefix(=.* begins the names of files| must be text)"):
         write(tmp_path / "in" / "out", prefix=prefix)
     assert list(tmp_path.iterdir()) == []
     write(tmp_path / "out", prefix="day 1")
