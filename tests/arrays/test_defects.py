@@ -430,7 +430,7 @@ def test_a_file_cut_while_it_is_read_is_an_error_too(tmp_path):
     path.write_bytes(bytes(60))
     work = Work("read", 3, 2, verbose=False)
     with pytest.raises(StorageError, match="it is cut short"):
-        files._ranges(files.os.preadv, str(path), files.os.O_RDONLY, 0, values, work)
+        files._ranges(files._read, path, files.os.O_RDONLY, 0, values, work, str(path))
 
 
 def test_unknown_keywords_were_swallowed():

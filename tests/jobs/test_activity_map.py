@@ -203,12 +203,11 @@ def test_a_full_folder_is_refused_before_anything_is_read(engine, inputs):
 
 
 def test_what_stood_there_stays_when_the_job_fails(engine, inputs):
-    plan = job.plan(*inputs)
-    job.run(plan, engine)
+    job.run(job.plan(*inputs), engine)
     before = (inputs[2] / "correlation.npy").read_bytes()
     (inputs[0] / "image-00003.tif").write_bytes(b"II*\0")
     with pytest.raises(FormatError, match=r"image-00003\.tif"):
-        job.run(plan, engine, overwrite=True)
+        job.run(job.plan(*inputs), engine, overwrite=True)
     assert (inputs[2] / "correlation.npy").read_bytes() == before
     assert {file.name for file in inputs[2].parent.iterdir()} == {"movie", "speed.json", "map"}
 
