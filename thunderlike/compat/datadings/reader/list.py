@@ -19,8 +19,8 @@ def load_lines(path: str | Path) -> list[str]:
 
     Examples
     --------
-    >>> storage.write("memory://labels/all.txt", b"cat\n dog \n")
-    >>> load_lines("memory://labels/all.txt")
+    >>> storage.write("memory://label-lists/all.txt", b"cat\n dog \n")
+    >>> load_lines("memory://label-lists/all.txt")
     ['cat', 'dog']
     """
     lines = storage.read(path).decode().splitlines()
