@@ -17,7 +17,7 @@ import thunderlike as tl
 from thunderlike.engines import ArraySource, thinning
 from thunderlike.engines.session import settings_of
 from thunderlike.engines.spark import SparkEngine, SparkRecords, _as_bytes, _slabs
-from thunderlike.errors import EngineError, FormatError, SpecError
+from thunderlike.errors import EngineError, SpecError, StorageError
 
 pytestmark = pytest.mark.spark
 
@@ -126,7 +126,7 @@ def test_errors_come_through_streams_too(spark, tmp_path):
     movie = tl.images.frombinary(tmp_path / "out", engine=spark)
     file = tmp_path / "out/image-00002.bin"
     file.write_bytes(b"")
-    with pytest.raises(FormatError, match=r"image-00002\.bin"):
+    with pytest.raises(StorageError, match=r"image-00002\.bin: was replaced"):
         list(movie)
 
 
