@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "round_trip"]
 
-FORMATS = ("raw", "tiff", "png", "npy", "hdf5", "msgpack")
+FORMATS = ("raw", "tiff", "png", "npy", "hdf5", "samples")
 
 
 def round_trip(format: str) -> Finding:
@@ -50,7 +50,7 @@ def _calls(format: str) -> tuple[Callable[[Images, str], None], Callable[[str], 
         "png": (Images.topng, images.frompng),
         "npy": (Images.tonpy, images.fromnpy),
         "hdf5": (Images.tohdf5, images.fromhdf5),
-        "msgpack": (Images.tomsgpack, images.frommsgpack),
+        "samples": (Images.tomsgpack, images.frommsgpack),
     }
     write, read = calls[format]
     return write, read
