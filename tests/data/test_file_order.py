@@ -162,7 +162,9 @@ def test_labels_of_one_file_and_of_series(tmp_path):
     tl.images.fromarray(np.zeros((3, 4, 5))).tozarr(tmp_path / "a.zarr")
     assert tl.images.fromzarr(tmp_path / "a.zarr", labels="files").labels[0] == "a.zarr"
     storage.write("memory://file-labels/b.txt", b"1 2\n3 4\n")
-    assert tl.series.fromtext("memory://file-labels", labels="files").labels.tolist() == ["b.txt"] * 2
+    assert (
+        tl.series.fromtext("memory://file-labels", labels="files").labels.tolist() == ["b.txt"] * 2
+    )
     storage.delete("memory://file-labels")
 
 
