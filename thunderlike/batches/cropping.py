@@ -84,7 +84,10 @@ class Places:
             known[label] = row
         for label in self.labels.tolist():
             if label not in known:
-                raise BadIndex(f"{what}: has no item labelled {label!r}, of {len(known)}")
+                raise BadIndex(
+                    f"{what}: has no item labelled {label!r} among its {len(known)} labels; give "
+                    "its entries the labels of the batch's items"
+                )
             if label in twice:
                 raise BadIndex(f"{what}: has several items labelled {label!r}; each needs its own")
         return np.array([known[label] for label in self.labels.tolist()], dtype=np.intp)
