@@ -20,10 +20,10 @@ from thunderlike.kernels.checks import as_array
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from thunderlike._typing import Array
     from thunderlike.arrays.cutting import Box
     from thunderlike.arrays.processing import Verbose
 
-    Array: TypeAlias = NDArray[Any]
     Mode: TypeAlias = Literal["constant", "nearest", "reflect", "mirror", "wrap"]
 
 __all__ = ["correlate1d", "exact_dtype"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,12 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
+    from thunderlike._typing import Array
     from thunderlike.arrays.cutting import Box
     from thunderlike.arrays.processing import Verbose
 
-    Array: TypeAlias = NDArray[Any]
 
 __all__ = ["read", "write"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,9 +14,8 @@ from thunderlike.arrays.sinks import Sink, allocated, opened
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
+    from thunderlike._typing import Array
 
-    Array: TypeAlias = NDArray[Any]
     Compute = Callable[[Box, Array], None]
 
 __all__ = ["Work", "fill", "most_of"]

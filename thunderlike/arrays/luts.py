@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,12 +15,10 @@ from thunderlike.kernels.checks import as_array
 from thunderlike.kernels.compiled import compiled
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from thunderlike._typing import Array
     from thunderlike.arrays.cutting import Box
     from thunderlike.arrays.processing import Verbose
 
-    Array: TypeAlias = NDArray[Any]
 
 __all__ = ["apply_lut", "as_lut", "gather", "unsigned"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,11 +16,11 @@ from thunderlike.storage.atomic import destination
 from thunderlike.storage.filesystem import failures, reserve
 
 if TYPE_CHECKING:
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import DTypeLike
 
+    from thunderlike._typing import Array
     from thunderlike.storage import AnyPath
 
-    Array: TypeAlias = NDArray[Any]
 
 __all__ = ["initialize_sink", "initialize_source"]
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from thunderlike._typing import Array
     from thunderlike.arrays.processing import Verbose
 
-    Array: TypeAlias = NDArray[Any]
     Indices: TypeAlias = NDArray[np.int64]
 
 __all__ = ["index_neighbours", "merge", "neighbours"]

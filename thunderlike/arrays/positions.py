@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,13 +19,11 @@ from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.kernels.compiled import compiled
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from thunderlike._typing import Array
     from thunderlike.arrays.cutting import Box
     from thunderlike.arrays.processing import Verbose
     from thunderlike.arrays.sinks import Sink
 
-    Array: TypeAlias = NDArray[Any]
 
 __all__ = ["coordinates", "where"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,9 +17,8 @@ from thunderlike.kernels.checks import is_whole
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
+    from thunderlike._typing import Array
 
-    Array: TypeAlias = NDArray[Any]
 
 __all__ = ["is_collection", "where_nonzero", "with_kernel", "with_lut"]
 

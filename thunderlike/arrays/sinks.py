@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,9 +25,8 @@ from thunderlike.storage.opening import local_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from numpy.typing import NDArray
+    from thunderlike._typing import Array
 
-    Array: TypeAlias = NDArray[Any]
 
 __all__ = ["Sink", "allocated", "fits", "into", "npy_draft", "opened"]
 

@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,12 +21,10 @@ from thunderlike.storage.opening import local_file, open_file
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
+    from thunderlike._typing import Array
     from thunderlike.arrays.cutting import Box
     from thunderlike.storage import Entry
 
-    Array: TypeAlias = NDArray[Any]
 
 __all__ = [
     "Source",

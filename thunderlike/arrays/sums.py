@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Array: TypeAlias = NDArray[Any]
+    from thunderlike._typing import Array
+
     Op: TypeAlias = Literal["sum", "count", "min", "max", "any"]
 
 __all__ = ["block_ranges", "block_sums", "extremes", "nonzeros", "sum_whole"]

@@ -22,7 +22,7 @@ from thunderlike.errors import KeyMissing, SpecError, WrongType
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from thunderlike.batches.cuts import Array
+    from thunderlike._typing import Array
 
 __all__ = ["Batch"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from thunderlike.errors import SpecError, WrongType
 from thunderlike.parallel.seeds import generator
@@ -13,9 +12,10 @@ from thunderlike.parallel.seeds import generator
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Array", "Cursor", "Cut", "Shuffle", "checked_size", "cuts", "ordered"]
+    from thunderlike._typing import Array
 
-Array = NDArray[Any]
+__all__ = ["Cursor", "Cut", "Shuffle", "checked_size", "cuts", "ordered"]
+
 Shuffle = bool | int | np.random.Generator | np.random.RandomState | None
 
 

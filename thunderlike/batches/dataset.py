@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from thunderlike.batches.batch import Batch
-from thunderlike.batches.cuts import Array, Cut, Shuffle, checked_size, ordered
+from thunderlike.batches.cuts import Cut, Shuffle, checked_size, ordered
 from thunderlike.batches.expressions import F
 from thunderlike.batches.index import DatasetIndex, checked_positions
 from thunderlike.batches.pipeline import Pipeline
@@ -19,6 +19,8 @@ from thunderlike.errors import BadIndex, SpecError, WrongType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from thunderlike._typing import Array
 
 __all__ = ["Dataset"]
 

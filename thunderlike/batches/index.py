@@ -6,13 +6,16 @@ import copy
 import glob
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from thunderlike import storage
-from thunderlike.batches.cuts import Array, Cursor, Shuffle, cuts, ordered
+from thunderlike.batches.cuts import Cursor, Shuffle, cuts, ordered
 from thunderlike.errors import BadIndex, KeyMissing, SpecError, WrongType
+
+if TYPE_CHECKING:
+    from thunderlike._typing import Array
 
 __all__ = ["DatasetIndex", "FilesIndex", "checked_positions"]
 

@@ -16,9 +16,10 @@ from thunderlike.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from thunderlike._typing import Array
     from thunderlike.batches.index import DatasetIndex
     from thunderlike.batches.pipeline import Pipeline
-    from thunderlike.engines.base import Array, Records
+    from thunderlike.engines.base import Records
 
 __all__ = ["Rows", "component_of", "map_batches", "opened"]
 

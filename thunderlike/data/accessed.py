@@ -17,7 +17,7 @@ from thunderlike.formats import npy, png, sniff, tiff
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from thunderlike.engines.base import Array
+    from thunderlike._typing import Array
     from thunderlike.storage import Entry
 
 __all__ = ["BESIDE", "Accessed", "accessed", "decoded"]

@@ -18,7 +18,8 @@ from thunderlike.kernels.checks import as_array, as_dtype, typed_errors
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from thunderlike.engines.base import Array, Records
+    from thunderlike._typing import Array
+    from thunderlike.engines.base import Records
 
 __all__ = ["Elementwise", "applied"]
 

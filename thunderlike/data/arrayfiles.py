@@ -26,7 +26,7 @@ from thunderlike.storage.opening import local_file, open_file
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from thunderlike.engines.base import Array
+    from thunderlike._typing import Array, Shape
     from thunderlike.storage import AnyCredentials, AnyPaths
 
 __all__ = [
@@ -41,8 +41,6 @@ __all__ = [
     "image_source",
     "series_source",
 ]
-
-Shape = tuple[int, ...]
 
 
 class ArrayFormat(Protocol):

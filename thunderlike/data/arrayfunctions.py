@@ -24,7 +24,7 @@ from thunderlike.kernels.checks import typed_errors
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from thunderlike.engines.base import Array
+    from thunderlike._typing import Array
 
 __all__ = ["ArrayFunctions"]
 

@@ -24,11 +24,11 @@ from thunderlike.storage import Entry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from thunderlike.engines.base import Array, Records, Spec
+    from thunderlike._typing import Array, Shape
+    from thunderlike.engines.base import Records, Spec
 
 __all__ = ["Parts", "Sink", "assemble", "each_block", "each_part", "filled", "joined"]
 
-Shape = tuple[int, ...]
 Slab = tuple[int, "Array"]
 
 

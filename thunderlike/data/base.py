@@ -28,11 +28,9 @@ from thunderlike.kernels.checks import as_array, is_whole
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from thunderlike.engines.base import Array
+    from thunderlike._typing import Array, Shape
 
 __all__ = ["Collection", "checked_labels", "records_of"]
-
-Shape = tuple[int, ...]
 
 
 class Collection(OnEngine):

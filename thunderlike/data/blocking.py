@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.engines.base import Array, Spec
+from thunderlike.engines.base import Spec
 
 if TYPE_CHECKING:
+    from thunderlike._typing import Array
     from thunderlike.data.grid import Grid
 
 __all__ = ["FromBlocks", "FromBlocksToSeries", "ToBlocks"]

@@ -11,13 +11,14 @@ from thunderlike.data.aliases import with_draft_spellings
 from thunderlike.data.blocking import FromBlocks, FromBlocksToSeries
 from thunderlike.data.functions import PerObject, Results, Trial, infer
 from thunderlike.data.onengine import OnEngine
-from thunderlike.engines.base import Array, Records, Spec
+from thunderlike.engines.base import Records, Spec
 from thunderlike.errors import NotOnEngine, SpecError
 from thunderlike.kernels.checks import as_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from thunderlike._typing import Array, Shape
     from thunderlike.data.grid import Grid
     from thunderlike.data.images import Images
     from thunderlike.data.series import Series
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Blocks"]
 
-Shape = tuple[int, ...]
 OBJECT = np.dtype(object)
 
 

@@ -10,11 +10,11 @@ from thunderlike.data.grid import Grid
 from thunderlike.errors import SpecError
 
 if TYPE_CHECKING:
+    from thunderlike._typing import Shape
     from thunderlike.engines.base import Spec
 
 __all__ = ["block_bytes", "chunk_shape", "grid_of"]
 
-Shape = tuple[int, ...]
 
 _UNITS = {"": 10**3, "k": 10**3, "m": 10**6, "g": 10**9}
 _BLOCK = 10**8  # bytes of a block of all frames where nothing else is asked

@@ -28,7 +28,7 @@ from thunderlike.storage.opening import local_file, open_file
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from thunderlike.engines.base import Array
+    from thunderlike._typing import Array
     from thunderlike.storage import AnyCredentials, AnyPaths, Entry, Order
 
 __all__ = [

@@ -18,7 +18,7 @@ from thunderlike.kernels.moments import Largest, Mean, Moments, Smallest, Total
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from thunderlike.engines.base import Array
+    from thunderlike._typing import Array
 
 __all__ = ["Folding"]
 

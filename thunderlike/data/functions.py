@@ -19,7 +19,8 @@ from thunderlike.kernels.checks import as_array, as_dtype, same_values, typed_er
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from thunderlike.engines.base import Array, Records
+    from thunderlike._typing import Array, Shape
+    from thunderlike.engines.base import Records
 
 __all__ = [
     "Binary",
@@ -37,8 +38,6 @@ __all__ = [
     "name_of",
     "raised_by",
 ]
-
-Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)

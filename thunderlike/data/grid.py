@@ -11,9 +11,10 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from thunderlike._typing import Shape
+
 __all__ = ["Grid"]
 
-Shape: TypeAlias = tuple[int, ...]
 Slices: TypeAlias = tuple[slice, ...]
 
 

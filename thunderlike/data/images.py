@@ -31,8 +31,9 @@ from thunderlike.storage import at
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from thunderlike._typing import Array
     from thunderlike.data.series import Series
-    from thunderlike.engines.base import Array, Records
+    from thunderlike.engines.base import Records
     from thunderlike.storage import AnyCredentials
 
 __all__ = ["Images"]

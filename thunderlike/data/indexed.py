@@ -18,11 +18,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from thunderlike.engines.base import Array, Records
+    from thunderlike._typing import Array, Shape
+    from thunderlike.engines.base import Records
 
 __all__ = ["Indexed"]
-
-Shape = tuple[int, ...]
 
 
 class Indexed(Elementwise):

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from thunderlike._typing import Array, Shape
     from thunderlike.data.arithmetic import Elementwise
-    from thunderlike.engines.base import Array, Records
+    from thunderlike.engines.base import Records
 
 __all__ = ["concatenate"]
 
-Shape = tuple[int, ...]
 Joined = TypeVar("Joined", bound="Elementwise")
 
 

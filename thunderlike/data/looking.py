@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from thunderlike.engines.base import Array
+    from thunderlike._typing import Array
     from thunderlike.storage import AnyCredentials
     from thunderlike.viz import Clip
 

@@ -19,12 +19,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from thunderlike.engines.base import Array
+    from thunderlike._typing import Array, Shape
     from thunderlike.storage import Entry
 
 __all__ = ["Samples", "message_source", "positions"]
-
-Shape = tuple[int, ...]
 
 
 def message_source(files: Sequence[Entry], field: str) -> tuple[FileSource, list[str]]:

@@ -6,7 +6,7 @@ of series, and nothing runs on an engine.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from thunderlike.kernels.checks import as_array, is_whole
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Array: TypeAlias = NDArray[Any]
+    from thunderlike._typing import Array
+
 
 __all__ = ["as_index", "as_labels", "counts_only", "grouped", "selected", "shown", "without"]
 

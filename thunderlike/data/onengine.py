@@ -17,11 +17,11 @@ from thunderlike.viz import html
 if TYPE_CHECKING:
     import numpy as np
 
+    from thunderlike._typing import Shape
     from thunderlike.engines.base import Engine
 
 __all__ = ["OnEngine"]
 
-Shape = tuple[int, ...]
 log = logging.getLogger(__name__)
 
 

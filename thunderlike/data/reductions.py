@@ -23,7 +23,7 @@ from thunderlike.kernels.groups import Groups
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from thunderlike.engines.base import Array
+    from thunderlike._typing import Array
 
 __all__ = ["Reductions"]
 

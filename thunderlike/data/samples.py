@@ -15,7 +15,7 @@ from thunderlike.kernels.checks import same_values
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from thunderlike.engines.base import Array
+    from thunderlike._typing import Array
 
 __all__ = ["SampleSource", "Samples"]
 

@@ -29,8 +29,8 @@ from thunderlike.storage import at
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from thunderlike._typing import Array
     from thunderlike.data.images import Images
-    from thunderlike.engines.base import Array
     from thunderlike.storage import AnyCredentials
 
 __all__ = ["Series"]

@@ -18,7 +18,7 @@ from thunderlike.kernels.checks import as_array, is_whole
 from thunderlike.kernels.moments import Moments
 
 if TYPE_CHECKING:
-    from thunderlike.engines.base import Array
+    from thunderlike._typing import Array
 
 __all__ = ["Signals"]
 

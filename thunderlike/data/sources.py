@@ -15,7 +15,7 @@ from thunderlike.kernels.checks import as_array, as_dtype
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from thunderlike.engines.base import Array
+    from thunderlike._typing import Array
 
 __all__ = ["ListSource", "RandomSource", "list_source", "pairs_spec", "stacked"]
 

@@ -20,9 +20,9 @@ from thunderlike.storage.paths import file_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from thunderlike._typing import Array
     from thunderlike.data.images import Images
     from thunderlike.data.series import Series
-    from thunderlike.engines.base import Array
 
 __all__ = [
     "ImageFiles",

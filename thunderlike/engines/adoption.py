@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from thunderlike.config import current
-from thunderlike.engines.base import Array, Chunk, Spec
+from thunderlike.engines.base import Chunk, Spec
 from thunderlike.engines.keys import Key, as_key, check_distinct, fitting
 from thunderlike.engines.layout import Layout
 from thunderlike.engines.tasks import carrying
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from pyspark import RDD
+
+    from thunderlike._typing import Array
 
 __all__ = ["adopt"]
 

@@ -39,8 +39,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from thunderlike._typing import Array
 from thunderlike.engines.distributed import DistributedArray
 from thunderlike.errors import EngineError, SpecError, WrongType
 from thunderlike.kernels.checks import is_whole, same_values
@@ -48,8 +48,9 @@ from thunderlike.kernels.checks import is_whole, same_values
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
 __all__ = [
-    "Array",
     "ArraySource",
     "Chunk",
     "Engine",
@@ -65,7 +66,6 @@ __all__ = [
     "snapped",
 ]
 
-Array: TypeAlias = NDArray[Any]
 Chunk: TypeAlias = tuple[int, Array]  # number of the first record, the block
 Partial = TypeVar("Partial")
 

@@ -15,11 +15,11 @@ from thunderlike.util.arrays import humanize_bytesize
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from thunderlike.engines.base import Array, Records
+    from thunderlike._typing import Array, Shape
+    from thunderlike.engines.base import Records
 
 __all__ = ["DistributedArray"]
 
-Shape = tuple[int, ...]
 _LARGE = 2**30  # bytes that do not come here without a word, when nobody said toarray
 
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.engines.base import Array, Spec
+from thunderlike.engines.base import Spec
 from thunderlike.kernels.layout import transpose_into
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from thunderlike._typing import Array
 
 __all__ = ["Pick", "Transpose"]
 

@@ -11,7 +11,8 @@ from thunderlike.kernels.checks import as_array, same_values
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from thunderlike.engines.base import Array, Spec
+    from thunderlike._typing import Array
+    from thunderlike.engines.base import Spec
 
 __all__ = ["Key", "as_key", "check_distinct", "fitting"]
 

@@ -19,7 +19,8 @@ from thunderlike.errors import EngineError
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from thunderlike.engines.base import Array, Spec
+    from thunderlike._typing import Array
+    from thunderlike.engines.base import Spec
 
 __all__ = ["Landing", "land", "possible"]
 

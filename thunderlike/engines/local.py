@@ -12,7 +12,6 @@ import numpy as np
 
 from thunderlike.config import current
 from thunderlike.engines.base import (
-    Array,
     Chunk,
     Engine,
     Exchange,
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from threadpoolctl import ThreadpoolController
+
+    from thunderlike._typing import Array
 
 __all__ = ["LocalEngine", "LocalRecords"]
 

@@ -14,7 +14,8 @@ from thunderlike.errors import NotOnEngine
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from thunderlike.engines.base import Array, Engine, Records
+    from thunderlike._typing import Array
+    from thunderlike.engines.base import Engine, Records
 
 __all__ = ["blocks", "each_part", "is_rdd", "pairs", "spread", "usual_parts"]
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from thunderlike.engines.base import Array, Source, Spec
+from thunderlike.engines.base import Source, Spec
 from thunderlike.engines.local import LocalEngine, LocalRecords
+
+if TYPE_CHECKING:
+    from thunderlike._typing import Array
 
 __all__ = ["Part", "PlannedEngine", "PlannedRecords"]
 

@@ -21,7 +21,8 @@ from thunderlike.errors import EngineError
 if TYPE_CHECKING:
     from pyspark import SparkContext
 
-    from thunderlike.engines.base import Array, Source, Spec
+    from thunderlike._typing import Array
+    from thunderlike.engines.base import Source, Spec
 
 __all__ = ["Shelved", "shelved"]
 

@@ -19,7 +19,6 @@ from pyspark.serializers import BatchedSerializer, CPickleSerializer
 from thunderlike.config import current
 from thunderlike.engines import adoption, thinning
 from thunderlike.engines.base import (
-    Array,
     Chunk,
     Engine,
     Exchange,
@@ -44,6 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from thunderlike._typing import Array
 
 __all__ = ["SparkEngine", "SparkRecords", "context", "quiet"]
 

@@ -17,7 +17,7 @@ from thunderlike.kernels.arguments import checked_arguments
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from thunderlike.engines.base import Array
+    from thunderlike._typing import Array
 
 __all__ = ["Calcium", "CalciumSource", "Cells", "calcium", "fromexample"]
 

@@ -16,7 +16,7 @@ from thunderlike.storage.opening import open_file, open_whole
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from thunderlike.engines.base import Array
+    from thunderlike._typing import Array
     from thunderlike.formats.tiffpages import Index
     from thunderlike.storage import Entry
 

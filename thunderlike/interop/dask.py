@@ -16,7 +16,7 @@ from thunderlike.errors import NotOnEngine, SpecError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from thunderlike.engines.base import Array
+    from thunderlike._typing import Array
 
 __all__ = ["DaskSource", "image_source", "series_source", "todask"]
 

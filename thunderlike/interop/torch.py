@@ -8,7 +8,7 @@ from thunderlike._lazy import optional
 from thunderlike.errors import WrongType
 
 if TYPE_CHECKING:
-    from thunderlike.engines.base import Array
+    from thunderlike._typing import Array
 
 __all__ = ["totorch"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,14 +18,14 @@ from thunderlike.jobs.summaries import Steps, put, summary
 from thunderlike.jobs.summaries import write as write_summary
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
+    from thunderlike._typing import Array
     from thunderlike.data.series import Series
     from thunderlike.engines import Engine
     from thunderlike.jobs.contents import Contents
     from thunderlike.storage import AnyPath
 
-    Array: TypeAlias = NDArray[Any]
 
 __all__ = ["OUTPUTS", "ActivityMap", "Plan", "activity_map", "detrended", "plan", "run"]
 

@@ -19,7 +19,8 @@ from thunderlike.progress import track
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from thunderlike.engines.base import Array, Engine, Records, Source
+    from thunderlike._typing import Array
+    from thunderlike.engines.base import Engine, Records, Source
     from thunderlike.jobs.targets import Target
 
 __all__ = ["PREPARED", "Batches", "fingerprint", "hidden", "loading", "written"]

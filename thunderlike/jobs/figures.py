@@ -11,7 +11,7 @@ from thunderlike.kernels import groups, series
 from thunderlike.kernels.tiles import tiles
 
 if TYPE_CHECKING:
-    from thunderlike.engines.base import Array
+    from thunderlike._typing import Array
 
 __all__ = ["DFF", "Baseline", "Figures"]
 

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from thunderlike._typing import Array
     from thunderlike.engines import Engine
-    from thunderlike.engines.base import Array, Records
+    from thunderlike.engines.base import Records
     from thunderlike.jobs.contents import Contents
 
 __all__ = ["BATCH", "Baseline", "Figures", "Plan", "plan", "run"]

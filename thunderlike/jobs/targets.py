@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from thunderlike.engines.base import Array
+    from thunderlike._typing import Array
 
 __all__ = ["FILE_BYTES", "Hdf5", "Messages", "Target", "target_for"]
 

@@ -32,14 +32,12 @@ from thunderlike.storage.opening import open_file
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from thunderlike._typing import Array, Shape
     from thunderlike.engines import Engine, Records
-    from thunderlike.engines.base import Array
     from thunderlike.formats import raw
     from thunderlike.storage import AnyCredentials, AnyPaths, Entry, Order
 
 __all__ = ["frombinary", "fromtext"]
-
-Shape = tuple[int, ...]
 
 
 @checked_arguments

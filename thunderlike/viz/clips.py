@@ -18,7 +18,7 @@ from thunderlike.viz.pictures import flat, is_colour
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from thunderlike.viz.figures import Array
+    from thunderlike._typing import Array
 
 __all__ = ["Clip", "check", "clip", "grey", "looks_like_clip"]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from thunderlike._lazy import optional
 from thunderlike.errors import SpecError
@@ -15,9 +14,10 @@ from thunderlike.errors import SpecError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from thunderlike._typing import Array
+
 __all__ = ["PERCENTILES", "UNDEFINED", "axes_or_new", "checked", "contrast"]
 
-Array: TypeAlias = NDArray[Any]
 
 PERCENTILES = (0.5, 99.5)  # of the values: what lies outside is black or white
 UNDEFINED = "0.75"  # the grey of NaN, which no map of colours from here contains

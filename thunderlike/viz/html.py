@@ -16,7 +16,7 @@ from thunderlike.viz.pictures import flat
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from thunderlike.viz.figures import Array
+    from thunderlike._typing import Array
 
 __all__ = ["summary", "thumbnail"]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from thunderlike.viz.figures import Array
+    from thunderlike._typing import Array
 
 __all__ = ["heatmap", "lines"]
 

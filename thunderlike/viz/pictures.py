@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
 
-    from thunderlike.viz.figures import Array
+    from thunderlike._typing import Array
 
 __all__ = ["DIVERGING", "colour_bar", "diverging", "draw", "flat", "is_colour", "picture"]
 

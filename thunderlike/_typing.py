@@ -1,0 +1,12 @@
+"""Type aliases that several rooms share."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
+
+__all__ = ["Array", "Shape"]
+
+Array: TypeAlias = NDArray[Any]
+Shape: TypeAlias = tuple[int, ...]
