@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -19,6 +17,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 
 import pytest
+from bucket_server import AWS, serving_buckets
 
 from thunderlike.engines import engine_for
 from thunderlike.engines.layout import Layout
@@ -37,17 +36,6 @@ def pytest_addoption(parser):
     parser.addoption(
         "--programs", type=float, default=1, help="so many times the random programs of properties"
     )
-
-
-# What a worker finds for itself; before Spark starts, and instead of anybody's own.
-AWS = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-}
 
 
 def pytest_configure(config):
@@ -176,28 +164,30 @@ def no_thread_left():
 
 
 @pytest.fixture(scope="session")
-def s3_server():
-    """The address of a server that speaks S3, in a process of its own."""
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as server:
-        for line in server.stderr:
-            if found := re.search(rb"http://\S+", line):
-                break
-        else:
-            pytest.fail("the S3 server did not start")
-        drain = threading.Thread(target=server.stderr.read, daemon=True)
-        drain.start()
-        yield found[0].decode()
-        server.terminate()
-        drain.join()
+def s3_servers():
+    """The addresses of a server of buckets, in a process of its own: right answers, odd ones."""
+    with serving_buckets() as addresses:
+        yield addresses
 
 
 @pytest.fixture(scope="session")
-def s3_client(s3_server):
+def plain_s3_server(s3_servers):
+    """The address at which all answers are as they should be."""
+    return s3_servers[0]
+
+
+@pytest.fixture(scope="session")
+def s3_server(s3_servers):
+    """The address at which one answer is odd in this way and the next in another, and all right."""
+    return s3_servers[1]
+
+
+@pytest.fixture(scope="session")
+def s3_client(plain_s3_server):
     """A client of that server with nothing of ours in it."""
     import boto3
 
-    return boto3.client("s3", endpoint_url=s3_server)
+    return boto3.client("s3", endpoint_url=plain_s3_server)
 
 
 @pytest.fixture

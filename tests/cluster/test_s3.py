@@ -108,7 +108,7 @@ FAULTS = {
     "name", [pytest.param(n, marks=[pytest.mark.cluster] * ("503" not in n)) for n in FAULTS]
 )
 def test_a_server_that_misbehaves(
-    cluster, driver, fault, recording, bucket, s3_server, tmp_path, name
+    cluster, driver, fault, recording, bucket, plain_s3_server, tmp_path, name
 ):
     misbehave, least = FAULTS[name]
     movie = tl.images.fromtif(recording)[:6]
@@ -119,7 +119,7 @@ def test_a_server_that_misbehaves(
         counted.append(number)
         return misbehave(number)
 
-    with before(s3_server, counting) as (url, made), fault(name, "read, write and read"):
+    with before(plain_s3_server, counting) as (url, made), fault(name, "read, write and read"):
         given = {"access": "testing", "secret": SECRET, "endpoint_url": url}
         driver.ask(
             "copied", source=f"{bucket}/movie", target=f"{bucket}/copy",
@@ -137,12 +137,12 @@ def test_a_server_that_misbehaves(
 
 
 @pytest.mark.cluster
-def test_a_server_that_stalls_for_good(driver, fault, recording, bucket, s3_server, tmp_path):
+def test_a_server_that_stalls_for_good(driver, fault, recording, bucket, plain_s3_server, tmp_path):
     """Twice an answer never ends: asked again after a minute, the time-out of boto3."""
     movie = tl.images.fromtif(recording)[:6]
     movie.totif(f"{bucket}/movie")
     with (
-        before(s3_server, every(10, FOREVER, most=2)) as (url, made),
+        before(plain_s3_server, every(10, FOREVER, most=2)) as (url, made),
         fault("S3 server stalls in mid-body", "read, write and read"),
     ):
         given = {"access": "testing", "secret": "testing", "endpoint_url": url}

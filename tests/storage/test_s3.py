@@ -359,18 +359,20 @@ def test_a_storm_of_503_is_waited_out(answering):
 
 
 @pytest.mark.parametrize("allowance", [0, 100, 50_000])
-def test_a_connection_that_breaks_off_is_asked_again(bucket, s3_server, cutting, allowance):
+def test_a_connection_that_breaks_off_is_asked_again(bucket, plain_s3_server, cutting, allowance):
     data = os.urandom(200_000)
     write(f"{bucket}/key", data)
-    with cutting(s3_server, allowance, cuts=2) as (url, cut):
+    with cutting(plain_s3_server, allowance, cuts=2) as (url, cut):
         path = at(f"{bucket}/key", {**KEYS, "endpoint_url": url})
         assert read(path) == data
         assert len(cut) == 2
 
 
-def test_a_connection_that_keeps_breaking_off_is_an_error(bucket, s3_server, cutting, impatient):
+def test_a_connection_that_keeps_breaking_off_is_an_error(
+    bucket, plain_s3_server, cutting, impatient
+):
     write(f"{bucket}/key", os.urandom(200_000))
-    with cutting(s3_server, 50_000, cuts=100) as (url, cut):
+    with cutting(plain_s3_server, 50_000, cuts=100) as (url, cut):
         path = at(f"{bucket}/key", {**KEYS, "endpoint_url": url})
         found = str(failure(read, path))
         assert len(cut) == module.READS

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import tempfile
 import traceback
 from pathlib import Path
 
 import pytest
+from bucket_server import FAULTS, no_key_count
 
 import thunderlike as tl
 from thunderlike import storage
@@ -21,107 +21,6 @@ from thunderlike.storage import answers
 from thunderlike.storage import s3 as module
 from thunderlike.storage.opening import open_file
 
-PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Wi-Fi</body></html>"
-XML_PAGE = b"<html><head><title>Sign in</title></head><body>Wi-Fi</body></html>"
-
-
-def is_listing(request):
-    return request.method == "GET" and "list-type" in request.path
-
-
-def is_object(request):
-    return request.method == "GET" and not is_listing(request)
-
-
-def without(name, when=lambda _: True):
-    """Leave a header out of an answer."""
-
-    def rule(request, forward):
-        if not when(request):
-            return None
-        answer = forward()
-        answer.headers = {k: v for k, v in answer.headers.items() if k.lower() != name}
-        return answer
-
-    return rule
-
-
-def page(body):
-    def rule(request, forward):
-        return forward().replaced(200, body, {"Content-Type": "text/html"})
-
-    return rule
-
-
-def whole_instead_of_range(request, forward):
-    if not is_object(request) or "range" not in request.headers:
-        return None
-    return forward(without="range")
-
-
-def another_range(request, forward):
-    if not is_object(request) or "range" not in request.headers:
-        return None
-    answer = forward()
-    answer.headers["content-range"] = "bytes 1-2/77"
-    return answer
-
-
-def chunked(request, forward):
-    answer = forward() if request.method != "HEAD" else None
-    if answer is not None:
-        answer.chunked = True
-    return answer
-
-
-def no_key_count(request, forward):
-    answer = forward()
-    return answer.replaced(answer.status, re.sub(rb"<KeyCount>.*?</KeyCount>", b"", answer.body))
-
-
-def no_truncation(request, forward):
-    answer = forward()
-    body = re.sub(rb"<IsTruncated>.*?</IsTruncated>", b"", answer.body)
-    return answer.replaced(answer.status, body)
-
-
-def endless(request, forward):
-    if not is_listing(request):
-        return None
-    request.path = re.sub("continuation-token=[^&]*&?", "", request.path)
-    answer = forward()
-    more = b"<IsTruncated>true</IsTruncated><NextContinuationToken>x</NextContinuationToken>"
-    body = re.sub(rb"<IsTruncated>.*?</IsTruncated>", more, answer.body)
-    return answer.replaced(answer.status, body)
-
-
-def refused(status, code):
-    def rule(request, forward):
-        return forward().error(status, code)
-
-    return rule
-
-
-FAULTS = {
-    "no ETag": without("etag"),
-    "no Content-Range": without("content-range"),
-    "a page": page(PAGE),
-    "a page that is XML": page(XML_PAGE),
-    "nothing": page(b""),
-    "not XML": page(b"\x00\x01 hello"),
-    "the whole instead of a range": whole_instead_of_range,
-    "another range": another_range,
-    "chunked": chunked,
-    "no KeyCount": no_key_count,
-    "no IsTruncated": no_truncation,
-    "a listing without an end": endless,
-    "403": refused(403, "AccessDenied"),
-    "404": refused(404, "NoSuchKey"),
-    "no bucket": refused(404, "NoSuchBucket"),
-    "503": refused(503, "SlowDown"),
-    "500": refused(500, "InternalError"),
-    "closed": lambda request, forward: "close",
-}
 DATA = bytes(range(256)) * 200
 
 
@@ -273,7 +172,7 @@ def test_a_large_object_that_is_replaced_before_its_parts_come_is_never_a_mixtur
     seen = []
 
     def swap(request, forward):
-        if not is_object(request):
+        if not request.is_object:
             return None
         answer = forward()
         seen.append(request)

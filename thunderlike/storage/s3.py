@@ -6,6 +6,7 @@ import io
 import os
 import re
 import threading
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
@@ -175,25 +176,22 @@ class S3Store(ObjectStore):
         bucket, key = _parts(address)
         for left in reversed(range(READS)):
             answer = self._client.get_object(Bucket=bucket, Key=key, **wanted)
-            if left and headless(answer):
-                continue
-            try:
+            with closing(answer["Body"]) as body:
+                if left and headless(answer):
+                    continue
                 size, entry = checked(address, answer, wanted.get("Range"))
-            except StorageError:
-                answer["Body"].close()
-                raise
-            if size > 2 * PART and "Range" not in wanted:
-                answer["Body"].close()
+                parts = size > 2 * PART and "Range" not in wanted
+                try:
+                    data: bytes = b"" if parts else body.read()
+                except Exception as error:
+                    silent = kinds_of(error) & SILENT and READS - left >= SILENCES
+                    if not left or silent or not kinds_of(error) & BROKEN_OFF:
+                        raise
+                    continue
+            if parts:
                 return self._large(entry), entry
-            try:
-                data: bytes = answer["Body"].read()
-            except Exception as error:
-                silent = kinds_of(error) & SILENT and READS - left >= SILENCES
-                if not left or silent or not kinds_of(error) & BROKEN_OFF:
-                    raise
-            else:
-                if len(data) == size:
-                    return data, entry
+            if len(data) == size:
+                return data, entry
         raise StorageError(f"{address}: its end never came, asked {READS} times")
 
     def _large(self, entry: Entry) -> bytes:

@@ -1,0 +1,274 @@
+"""Readers in a loop while another process overwrites what they read: one generation or an error.
+
+python generations.py PLACE [--seconds 60] [FORMAT ...] prints the counts of each format. PLACE is a
+folder or ``bucket``, which starts a server of buckets.
+
+The writer replaces the path by our own writers, again and again; all numbers of generation k are k,
+and its shape depends on k too. A read has to be of one generation, which was there after the read
+began, or raise an error of ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import mmap
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+import thunderlike as tl
+
+CYCLE = 250  # generations after which values come again: they are bytes in a PNG
+
+
+@dataclass(frozen=True)
+class Format:
+    """How generations of a format are written and read.
+
+    Parameters
+    ----------
+    write : callable
+        Of a path and a value.
+    read : callable
+        Of a path; returns an array, or several, all of whose numbers are that value.
+    name : str
+        Of what is written in the folder of the test.
+    """
+
+    write: object
+    read: object
+    name: str
+
+
+def movie(value, dtype="u2", size=40):
+    return tl.images.fromarray(np.full((5 + value % 3, size, size + value % 2), value, dtype))
+
+
+def traces(value):
+    return tl.series.fromarray(np.full((6 + value % 3, 20 + value % 2), value, "f4"))
+
+
+def samples(value):
+    for number in range(40 + value % 3):
+        yield {"key": f"k{value}-{number}", "x": np.full(300 + value % 2, value, "u2")}
+
+
+def write_file(path, value):
+    with tl.datasets.FileWriter(path, overwrite=True) as writer:
+        writer.write_many(samples(value))
+
+
+def write_shards(path, value):
+    with tl.datasets.ShardWriter(f"{path}/{{}}.msgpack", max_samples=9, overwrite=True) as writer:
+        writer.write_many(samples(value))
+
+
+def read_samples(reader):
+    """The values of all samples, and those that their keys name."""
+    with reader:
+        keys = [int(key[1:].partition("-")[0]) for key in reader.keys()]  # noqa: SIM118  # not of samples
+        found = list(reader)
+    held = [int(sample["key"][1:].partition("-")[0]) for sample in found]
+    assert len(found) == len(keys), "keys and samples are not as many"
+    assert len(found) == 40 + keys[0] % 3, f"{len(found)} samples of generation {keys[0]}"
+    return [np.array(keys), np.array(held), *(sample["x"] for sample in found)]
+
+
+def read_structure(found):
+    assert found["n"] == found["a"].shape[0]
+    return [found["a"], found["b"]["c"], np.array(found["value"])]
+
+
+def write_structure(path, value):
+    shape = (200 + value % 3, 100)
+    tree = {"a": np.full(shape, value, "u2"), "n": shape[0], "value": value}
+    tree["b"] = {"c": np.full(50, value, "f8")}
+    tl.save(path, tree)
+
+
+def _images(read):
+    return lambda path: [read(path).toarray(squeeze=False)]
+
+
+FORMATS = {
+    "npy": Format(
+        lambda p, v: movie(v, size=300).tonpy(p, overwrite=True),
+        _images(tl.images.fromnpy),
+        "a.npy",
+    ),
+    "raw": Format(
+        lambda p, v: movie(v).tobinary(p, overwrite=True), _images(tl.images.frombinary), "raw"
+    ),
+    "tif": Format(
+        lambda p, v: movie(v).totif(p, overwrite=True), _images(tl.images.fromtif), "tif"
+    ),
+    "png": Format(
+        lambda p, v: movie(v, "u1").topng(p, overwrite=True), _images(tl.images.frompng), "png"
+    ),
+    "text": Format(
+        lambda p, v: traces(v).totext(p, overwrite=True), _images(tl.series.fromtext), "text"
+    ),
+    "series": Format(
+        lambda p, v: traces(v).tobinary(p, overwrite=True), _images(tl.series.frombinary), "series"
+    ),
+    "zarr": Format(
+        lambda p, v: movie(v).tozarr(p, overwrite=True), _images(tl.images.fromzarr), "a.zarr"
+    ),
+    "ome-zarr": Format(
+        lambda p, v: movie(v).tozarr(p, ome=True, overwrite=True),
+        _images(tl.images.fromzarr),
+        "o.zarr",
+    ),
+    "hdf5": Format(
+        lambda p, v: movie(v, size=300).tohdf5(p, overwrite=True),
+        _images(tl.images.fromhdf5),
+        "a.h5",
+    ),
+    "load": Format(write_structure, lambda path: read_structure(tl.load(path)), "b.h5"),
+    "dataset": Format(
+        write_file, lambda path: read_samples(tl.datasets.MsgpackReader(path)), "a.msgpack"
+    ),
+    "shards": Format(
+        write_shards, lambda path: read_samples(tl.datasets.ShardedReader(path)), "shards"
+    ),
+    "samples": Format(
+        lambda p, v: movie(v).tomsgpack(p, overwrite=True), _images(tl.images.frommsgpack), "m"
+    ),
+}
+
+
+@dataclass
+class Counts:
+    """The outcomes of the reads of one format."""
+
+    old: int = 0
+    new: int = 0
+    written: int = 0
+    errors: Counter = field(default_factory=Counter)
+    mixtures: list = field(default_factory=list)
+    untyped: list = field(default_factory=list)
+
+    @property
+    def reads(self):
+        """All of them."""
+        failed = sum(self.errors.values()) + len(self.mixtures) + len(self.untyped)
+        return self.old + self.new + failed
+
+    def __str__(self):
+        kinds = ", ".join(f"{count} {text}" for text, count in self.errors.most_common(6))
+        return (
+            f"{self.reads} reads of {self.written} generations: {self.old} old, {self.new} new, "
+            f"{sum(self.errors.values())} typed errors, {len(self.mixtures)} mixtures, "
+            f"{len(self.untyped)} untyped errors" + (f" ({kinds})" if kinds else "")
+        )
+
+
+def read_while_written(name, folder, seconds, least=0):
+    """Read a format for so long, and at least so often, while another process overwrites it."""
+    form = FORMATS[name]
+    path = f"{folder}/{form.name}"
+    form.write(path, 1)
+    with tempfile.NamedTemporaryFile() as state:
+        state.write(struct.pack("qq", 1, 1))
+        state.flush()
+        command = [sys.executable, __file__, "--write", name, path, state.name]
+        with (
+            subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as writer,
+            mmap.mmap(state.fileno(), 16) as shared,
+        ):
+            try:
+                counts = _read(form, path, shared, seconds, least)
+                assert writer.poll() is None, writer.stderr.read()
+            finally:
+                writer.terminate()
+                writer.stderr.close()
+    return counts
+
+
+def _read(form, path, shared, seconds, least):
+    counts, end = Counts(), time.monotonic() + seconds
+    while time.monotonic() < end or counts.reads < least:
+        _, finished = struct.unpack("qq", shared[:16])
+        try:
+            found = {int(v) for array in form.read(path) for v in np.unique(array)}
+        except tl.ThunderlikeError as error:
+            counts.errors[_short(error)] += 1
+            continue
+        except Exception:  # counted, and shown by who asked
+            counts.untyped.append(traceback.format_exc())
+            continue
+        begun, _ = struct.unpack("qq", shared[:16])
+        allowed = {_value(k): k for k in range(finished, begun + 1)}
+        if len(found) != 1 or not found <= set(allowed):
+            counts.mixtures.append((sorted(found), finished, begun))
+        elif allowed[found.pop()] == finished:
+            counts.old += 1
+        else:
+            counts.new += 1
+    counts.written = struct.unpack("qq", shared[:16])[1]
+    return counts
+
+
+def _value(generation):
+    return generation % CYCLE + 1 if generation > 1 else 1
+
+
+def _short(error):
+    """The class of an error and its message, less names that are never the same."""
+    text = str(error).partition(": ")[2] or str(error)
+    text = "".join(c for c in text if not c.isdigit())
+    return f"{type(error).__name__} {text[:60]!r}"
+
+
+def write_on(name, path, state):
+    """Overwrite the path for ever, generation after generation."""
+    with Path(state).open("r+b") as file, mmap.mmap(file.fileno(), 16) as shared:
+        generation = 1
+        while os.getppid() != 1:
+            generation += 1
+            shared[0:8] = struct.pack("q", generation)
+            FORMATS[name].write(path, _value(generation))
+            shared[8:16] = struct.pack("q", generation)
+
+
+def main():
+    if sys.argv[1] == "--write":
+        write_on(*sys.argv[2:])
+        return 0
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("place")
+    parser.add_argument("formats", nargs="*", default=list(FORMATS))
+    parser.add_argument("--seconds", type=float, default=60)
+    given = parser.parse_args()
+    wrong = 0
+    with _place(given.place) as folder:
+        for name in given.formats or FORMATS:
+            counts = read_while_written(name, folder, given.seconds)
+            print(f"{name}: {counts}", flush=True)
+            for one in [*counts.mixtures[:5], *counts.untyped[:3]]:
+                print(f"    {one}", flush=True)
+            wrong += len(counts.mixtures) + len(counts.untyped)
+    return wrong > 0
+
+
+def _place(place):
+    if place != "bucket":
+        return nullcontext(place)
+    from bucket_server import new_bucket
+
+    return new_bucket()
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        sys.exit(main())
