@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from bucket_server import AWS, serving_buckets
+from hypothesis import settings
 
 from thunderlike.engines import engine_for
 from thunderlike.engines.layout import Layout
@@ -26,6 +27,11 @@ from thunderlike.parallel.pool import _PREFIX
 
 pytest.register_assert_rewrite("thunderlike.testing.stores")
 
+# The same examples in every run, enough to find one-line mutations of the code;
+# with --slow new ones, and many. No deadlines: the machine may be busy.
+settings.register_profile("quick", max_examples=25, derandomize=True, deadline=None)
+settings.register_profile("slow", max_examples=150, deadline=None)
+
 ENGINES = ("local", "spark")
 NO_JAVA = f"no Java {LEAST_JAVA} or newer in JAVA_HOME or on the path: ALL SPARK TESTS ARE LEFT OUT"
 
@@ -33,6 +39,7 @@ NO_JAVA = f"no Java {LEAST_JAVA} or newer in JAVA_HOME or on the path: ALL SPARK
 def pytest_addoption(parser):
     parser.addoption("--engine", choices=("all", *ENGINES), default="all", help="run on this one")
     parser.addoption("--cluster", action="store_true", help="also run the long tests of faults")
+    parser.addoption("--slow", action="store_true", help="run everything, as before a release")
     parser.addoption(
         "--programs", type=float, default=1, help="so many times the random programs of properties"
     )
@@ -51,6 +58,7 @@ def pytest_configure(config):
         os.environ.setdefault(name, "-XX:TieredStopAtLevel=1")
     conf = Path(__file__).parent.parent / "thunderlike" / "conf"
     os.environ.setdefault("SPARK_CONF_DIR", str(conf))
+    settings.load_profile("slow" if config.getoption("--slow") else "quick")
     java = find_java()
     config.has_java = java is not None and java_version(java) >= LEAST_JAVA
 
@@ -88,8 +96,9 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.get_closest_marker("mpi"):
             item.add_marker(pytest.mark.xdist_group("mpi"))
-    if not config.getoption("--cluster"):
-        _leave_out(config, items, "cluster")
+    for marker in ("cluster", "slow"):
+        if not config.getoption(f"--{marker}"):
+            _leave_out(config, items, marker)
     if "spark" in _engines(config):
         for item in filter(_on_spark, items):
             item.add_marker(pytest.mark.xdist_group("spark"))

@@ -10,6 +10,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from types import FunctionType
 
@@ -20,7 +21,6 @@ from thunderlike import errors
 
 HOME = Path(tl.__file__).parent
 HEAVY = ("boto3", "matplotlib", "mpi4py", "numba", "pandas", "pyspark", "scipy.signal", "tables")
-TREES = {path.relative_to(HOME): ast.parse(path.read_text("utf-8")) for path in HOME.rglob("*.py")}
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(tl.__path__, "thunderlike.")
@@ -40,9 +40,16 @@ def imported_by(code):
     return {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
 
 
+@cache
+def trees():
+    """All modules, parsed, by path."""
+    files = HOME.rglob("*.py")
+    return {path.relative_to(HOME): ast.parse(path.read_text("utf-8")) for path in files}
+
+
 def outside(*rooms):
     """The parsed modules of all other rooms, by path."""
-    return [(path, tree) for path, tree in TREES.items() if path.parts[0] not in rooms]
+    return [(path, tree) for path, tree in trees().items() if path.parts[0] not in rooms]
 
 
 def calls(tree):
@@ -64,20 +71,20 @@ def imports(tree):
 # Names
 
 
-@pytest.mark.parametrize("name", ["thunderlike", *MODULES])
-def test_the_names_of_a_module_are_those_it_lists(name):
-    module = importlib.import_module(name)
-    listed = getattr(module, "__all__", [])
-    assert len(listed) == len(set(listed))
-    assert [missing for missing in listed if not hasattr(module, missing)] == []
-    defined = {
-        key
-        for key, value in vars(module).items()
-        if isinstance(value, type | FunctionType)
-        and value.__module__ == name
-        and not key.startswith("_")
-    }
-    assert defined <= set(listed)
+def test_the_names_of_a_module_are_those_it_lists():
+    for name in ("thunderlike", *MODULES):
+        module = importlib.import_module(name)
+        listed = getattr(module, "__all__", [])
+        assert len(listed) == len(set(listed)), name
+        assert [missing for missing in listed if not hasattr(module, missing)] == [], name
+        defined = {
+            key
+            for key, value in vars(module).items()
+            if isinstance(value, type | FunctionType)
+            and value.__module__ == name
+            and not key.startswith("_")
+        }
+        assert defined - set(listed) == set(), name
 
 
 def test_the_package_shows_what_it_lists():
@@ -106,7 +113,7 @@ def test_naming_every_room_that_needs_no_spark_imports_nothing_heavy():
 
 
 def test_pyspark_is_imported_in_engines_alone():
-    users = {path for path, tree in TREES.items() for m in imports(tree) if _is_pyspark(m)}
+    users = {path for path, tree in trees().items() for m in imports(tree) if _is_pyspark(m)}
     assert Path("engines/spark.py") in users
     assert {path.parts[0] for path in users} == {"engines"}
     assert users.isdisjoint({Path("engines/base.py"), Path("engines/local.py")})
@@ -114,7 +121,7 @@ def test_pyspark_is_imported_in_engines_alone():
 
 def test_boto3_is_imported_in_one_module_alone():
     wanted = re.compile(r"\b(import|from) boto|(optional|_module)\(\"boto")
-    users = {path for path in TREES if wanted.search((HOME / path).read_text("utf-8"))}
+    users = {path for path in trees() if wanted.search((HOME / path).read_text("utf-8"))}
     assert users == {Path("storage/s3.py")}
 
 
@@ -160,18 +167,18 @@ def test_every_error_of_the_package_is_in_the_tree():
     assert ours == set(ERRORS)
 
 
-@pytest.mark.parametrize("error", ERRORS)
-def test_every_error_is_also_a_builtin(error):
-    plain = [base for base in error.__mro__ if getattr(builtins, base.__name__, None) is base]
-    assert plain[0] is not Exception or error is errors.ThunderlikeError
+def test_every_error_is_also_a_builtin():
+    for error in ERRORS:
+        plain = [base for base in error.__mro__ if getattr(builtins, base.__name__, None) is base]
+        assert plain[0] is not Exception or error is errors.ThunderlikeError
 
 
-@pytest.mark.parametrize("error", ERRORS)
-def test_every_error_survives_pickling_and_prints_its_sentence(error):
-    sent = error("/data/a.tif: no such file")
-    came = pickle.loads(pickle.dumps(sent))
-    assert type(came) is error
-    assert str(came) == str(sent) == "/data/a.tif: no such file"
+def test_every_error_survives_pickling_and_prints_its_sentence():
+    for error in ERRORS:
+        sent = error("/data/a.tif: no such file")
+        came = pickle.loads(pickle.dumps(sent))
+        assert type(came) is error
+        assert str(came) == str(sent) == "/data/a.tif: no such file"
 
 
 def test_what_a_failed_worker_knows_survives_pickling():
@@ -210,10 +217,10 @@ def test_only_the_command_line_prints():
 
 
 def test_nobody_configures_logging():
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         assert "basicConfig" not in {name for name, _ in calls(tree)}, path
 
 
-@pytest.mark.parametrize("error", ERRORS)
-def test_an_error_can_be_made_by_its_class_alone(error):
-    assert isinstance(error.__new__(error), error)  # as libraries do that pickle tracebacks
+def test_an_error_can_be_made_by_its_class_alone():
+    for error in ERRORS:
+        assert isinstance(error.__new__(error), error)  # as libraries do that pickle tracebacks

@@ -101,9 +101,7 @@ SAMPLES = st.lists(
 
 
 @given(SAMPLES)
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_written_is_read(pairs):
     samples = [{**values, "key": key} for key, values in pairs]
     with FileWriter("memory://drawn/a.msgpack", overwrite=True, sums=True) as writer:

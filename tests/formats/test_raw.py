@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -21,7 +21,6 @@ ARRAYS = DTYPES.flatmap(
 )
 
 
-@settings(deadline=None)  # a shared machine may be slow
 @given(ARRAYS)
 def test_round_trip(array):
     decoded = decode(encode(array), array.shape, array.dtype)
@@ -30,7 +29,6 @@ def test_round_trip(array):
     assert decoded.flags.c_contiguous
 
 
-@settings(deadline=None)  # a shared machine may be slow
 @given(ARRAYS, st.sampled_from("<>"), st.sampled_from("CF"))
 def test_any_byte_order_and_index_order_is_read(array, mark, order):
     dtype = array.dtype.newbyteorder(mark)
@@ -41,7 +39,6 @@ def test_any_byte_order_and_index_order_is_read(array, mark, order):
     assert decoded.flags.c_contiguous
 
 
-@settings(deadline=None)  # a shared machine may be slow
 @given(ARRAYS, st.integers(-8, 8).filter(bool))
 def test_another_length_is_refused(array, extra):
     data = encode(array)

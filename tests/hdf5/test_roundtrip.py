@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import datetime as dt
 import enum
-import os
 import uuid
 import zoneinfo
 from dataclasses import dataclass
@@ -308,11 +307,7 @@ NESTED = st.recursive(
 )
 
 
-@settings(
-    max_examples=int(os.environ.get("HDF5_EXAMPLES", "60")),
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+@settings(suppress_health_check=list(HealthCheck))
 @given(NESTED, st.booleans())
 def test_any_structure_comes_back_as_it_was(tmp_path_factory, same, value, compat):
     path = tmp_path_factory.getbasetemp() / "any.h5"

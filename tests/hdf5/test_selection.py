@@ -38,7 +38,7 @@ def test_a_part_is_what_numpy_takes(path, index):
     assert np.shape(found) == CUBE[index].shape
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(
     hnp.basic_indices(CUBE.shape, allow_newaxis=True)
     | st.tuples(

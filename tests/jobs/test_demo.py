@@ -61,7 +61,6 @@ def test_the_tables_tell_the_truth(make, tmp_path):
     np.testing.assert_array_equal(cells[:, 3], recording.cells.follows)
 
 
-@pytest.mark.slow
 def test_the_cells_that_follow_are_found(make):
     [outcome], _, _ = make("local", frames=600)
     assert (outcome.cells.hits, outcome.cells.misses, outcome.cells.false_alarms) == (14, 0, 0)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from thunderlike.errors import SpecError
 from thunderlike.kernels import bands, filters
 
 
-@settings(deadline=None)  # the first call imports scipy
 @given(
     shape=st.lists(st.integers(1, 150), min_size=1, max_size=2),
     sigma=st.just(0) | st.floats(0.3, 12),

@@ -197,7 +197,6 @@ def check(found: Any, plain: Plain) -> None:
     assert [None if found.labels is None else found.labels.tolist(), index] == expected
 
 
-@settings(max_examples=150, deadline=None)
 @given(chains())
 def test_local_is_numpy(chain):
     movie, labels, calls, plain = chain
@@ -226,10 +225,7 @@ def layouts(draw):
 
 
 @pytest.mark.spark
-@pytest.mark.slow
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chain=chains(), plan=layouts())
 def test_spark_is_numpy(spark_context, chain, plan):
     from thunderlike.engines.spark import SparkEngine

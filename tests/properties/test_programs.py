@@ -18,7 +18,7 @@ import pytest
 import thunderlike as tl
 from thunderlike.engines.layout import Layout
 
-PROGRAMS = {"local": 600, "spark": 15}  # in a run
+PROGRAMS = {"local": 300, "spark": 5}  # in a run; four times as many with --slow
 TOGETHER = {"local": 100, "spark": 5}  # in a test
 
 SPEC = importlib.util.spec_from_file_location(
@@ -31,7 +31,8 @@ SPEC.loader.exec_module(programs)
 def pytest_generate_tests(metafunc):
     """Give each test some of the programs, and more tests with ``--programs``."""
     engine = metafunc.function.__name__.split("_")[1]
-    count = int(PROGRAMS[engine] * metafunc.config.getoption("--programs"))
+    options = metafunc.config.option
+    count = int(PROGRAMS[engine] * options.programs * (4 if options.slow else 1))
     metafunc.parametrize("first", range(0, count, TOGETHER[engine]))
 
 
@@ -44,7 +45,6 @@ def test_local_is_numpy(first):
 
 
 @pytest.mark.spark
-@pytest.mark.slow
 @pytest.mark.timeout(300)  # of many small jobs, on a machine that may be busy
 def test_spark_is_numpy(first, spark_context):
     from thunderlike.engines.spark import SparkEngine
