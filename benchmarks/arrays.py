@@ -39,7 +39,7 @@ def plain(function: Call) -> Call:
 
 def both(name: str, ours: Call, rivals: dict[str, Call]) -> Row:
     """A row with ours without numba among the rivals."""
-    return Row(name, ours, {"twin": plain(ours), **rivals})
+    return Row(name, ours, {"no numba": plain(ours), **rivals})
 
 
 def rows() -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""Every kernel in both forms: the loops that numba compiles, and their twin in numpy."""
+"""Every kernel in both implementations: compiled loops, and numpy."""
 
 import pytest
 
@@ -7,10 +7,10 @@ from thunderlike.kernels import compiled
 
 @pytest.fixture(params=["numba", "numpy"])
 def form(request, monkeypatch):
-    """Make every call choose this form, however small its work."""
+    """Make every call choose this implementation, whatever its size."""
     if request.param == "numba":
         pytest.importorskip("numba")
-        monkeypatch.setattr(compiled, "REPAYS", 0)
+        monkeypatch.setattr(compiled, "THRESHOLD", 0)
     else:
         monkeypatch.setenv("THUNDERLIKE_NUMBA", "0")
     return request.param

@@ -16,6 +16,7 @@ from thunderlike.arrays.sources import Source, as_source, checked, native
 from thunderlike.errors import BadIndex, SpecError
 from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.kernels.checks import as_array
+from thunderlike.kernels.compiled import use_compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -196,8 +197,8 @@ class _Taps:
         self._exact = source.dtype.kind in "biu" and weights.dtype.kind in "biu"
         self._weights = weights.astype(np.int64 if self._exact else np.float64)
         self._cval = self._weights.dtype.type(cval)  # type: ignore[arg-type]
-        work = source.size * len(weights)
-        self._form = correlate_block.form(work, _plain(source.dtype))
+        compiled = use_compiled(source.size)
+        self._correlate = correlate_block.choose(compiled, _plain(source.dtype))
 
     def __call__(self, box: Box, out: Array) -> None:
         """Write the values of a box."""
@@ -210,7 +211,7 @@ class _Taps:
         local = np.where(places < 0, -1, places - first)
         direct = target.flags.c_contiguous and self._writes(target.dtype)
         sums = target if direct else np.empty(target.shape, self._weights.dtype)
-        self._form(lines, local, self._weights, self._cval, _lines(sums, at))
+        self._correlate(lines, local, self._weights, self._cval, _lines(sums, at))
         if not direct:
             into(target, sums)
 

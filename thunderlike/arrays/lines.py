@@ -1,4 +1,4 @@
-"""The loops of a correlation along the middle one of three axes, and their twin in numpy."""
+"""The loops of a correlation along the middle one of three axes, and their numpy implementation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.arrays.cutting import boxes
-from thunderlike.kernels.compiled import compiled
+from thunderlike.kernels.compiled import jit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,7 +74,7 @@ def _exact(source: Array, places: NDArray[np.int64], weights: Array, cval: Any, 
         out[outer, along, inner] = total
 
 
-@compiled(twin=_with_numpy)
+@jit(plain=_with_numpy)
 def correlate_block(
     source: Array, places: NDArray[np.int64], weights: Array, cval: Any, out: Array
 ) -> None:

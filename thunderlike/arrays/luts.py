@@ -12,7 +12,7 @@ from thunderlike.arrays.sources import as_source, checked
 from thunderlike.errors import BadIndex, SpecError, WrongType
 from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.kernels.checks import as_array
-from thunderlike.kernels.compiled import compiled
+from thunderlike.kernels.compiled import jit, use_compiled
 
 if TYPE_CHECKING:
     from thunderlike._typing import Array
@@ -85,7 +85,7 @@ def apply_lut(
             f"apply_lut looks up whole numbers or bool, not {found.dtype}: convert with astype"
         )
     shape = found.shape + table.shape[1:]
-    look = gather.form(found.size, found.dtype, table.dtype)
+    look = gather.choose(use_compiled(found.size), found.dtype, table.dtype)
 
     def compute(box: Box, out: Array) -> None:
         indices = found.get(box[: len(found.shape)])
@@ -165,7 +165,7 @@ def _take(places: Array, lut: Array, out: Array) -> int:
     return -1
 
 
-@compiled(twin=_take)
+@jit(plain=_take)
 def gather(places: Array, lut: Array, out: Array) -> int:
     """Write ``lut[places]``, all of them lines; a place near the first that is none, else -1."""
     bits = 8 * places.itemsize

@@ -14,7 +14,7 @@ from thunderlike.arrays.sums import extremes
 from thunderlike.errors import BadIndex, SpecError, WrongType
 from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.kernels.checks import as_array
-from thunderlike.kernels.compiled import compiled
+from thunderlike.kernels.compiled import jit, use_compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -129,8 +129,8 @@ class _Sums:
         self._taps, self._weights = _taps(weights, np.int32 if narrow else np.int64)
         self._before = tuple(n // 2 for n in weights.shape)
         self._after = tuple(n - 1 - n // 2 for n in weights.shape)
-        work = source.size * max(1, len(self._weights))
-        self._form = look_around.form(work, native(np.empty(0, source.dtype)).dtype, table.dtype)
+        dtypes = native(np.empty(0, source.dtype)).dtype, table.dtype
+        self._look_around = look_around.choose(use_compiled(source.size), *dtypes)
 
     def __call__(self, box: Box, out: Array) -> None:
         """Write the values of a box."""
@@ -142,7 +142,7 @@ class _Sums:
         direct = target.flags.c_contiguous and target.dtype == self._table.dtype
         made = target if direct else np.empty(target.shape, self._table.dtype)
         at = np.array([inner[axis] for axis in axes], np.int64)
-        bad = self._form(
+        bad = self._look_around(
             values.reshape(-1), np.array(values.shape), at, np.array(made.shape),
             np.ascontiguousarray(self._taps[:, axes]), self._weights, self._table,
             made.reshape(-1), self._sure,
@@ -189,7 +189,7 @@ def _with_numpy(
     return None
 
 
-@compiled(twin=_with_numpy)
+@jit(plain=_with_numpy)
 def look_around(
     source: Array, shape: Array, at: Array, size: Array, taps: Array, weights: Array,
     table: Array, out: Array, sure: bool,

@@ -14,7 +14,7 @@ from thunderlike.arrays.processing import reported
 from thunderlike.arrays.sources import as_source
 from thunderlike.errors import SpecError, WrongType
 from thunderlike.kernels.arguments import checked_arguments
-from thunderlike.kernels.compiled import compiled
+from thunderlike.kernels.compiled import jit, use_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,20 +159,19 @@ def _joined(
     end = int(np.searchsorted(values, _ENDS.max - max(step, 0), side="right"))
     ends = edges(end - begin, min(work.blocks, max(1, len(values) // _LEAST)))
     cut = [(begin + a, begin + b) for a, b in itertools.pairwise(ends)]
-    # The binary searches of numpy take as many steps as the length has bits, and two for a pair.
-    form = merge.form(2 * len(values) * len(values).bit_length())
-    if form is merge.twin:  # counting takes it as long as writing: it does both at once
+    count = merge.choose(use_compiled(len(values)))
+    if count is merge.plain:  # counting takes it as long as writing: it does both at once
         found = work.run(lambda ab: _pairs(values, ab[0], ab[1], step, *inner), cut)
         return np.concatenate(list(found)) if cut else np.empty((0, 2), np.int64)
     nothing = np.empty((0, 2), np.int64)
-    sizes = list(work.run(lambda ab: int(form(values, *ab, step, *inner, nothing)), cut))
+    sizes = list(work.run(lambda ab: int(count(values, *ab, step, *inner, nothing)), cut))
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
     pairs = np.empty((starts[-1], 2), np.int64)
 
     def write(number: int) -> None:
         target = pairs[starts[number] : starts[number + 1]]
         if len(target):
-            form(values, *cut[number], step, *inner, target)
+            count(values, *cut[number], step, *inner, target)
 
     work.each(write, range(len(cut)))
     return pairs
@@ -209,7 +208,7 @@ def _stays(values: Indices, shape: Indices, steps: Indices) -> NDArray[np.bool_]
     return stays
 
 
-@compiled(twin=_with_numpy)
+@jit(plain=_with_numpy)
 def merge(
     values: Indices, start: int, stop: int, step: int, shape: Indices, steps: Indices, out: Indices
 ) -> int:

@@ -16,7 +16,7 @@ from thunderlike.arrays.sources import Source, as_source, native
 from thunderlike.arrays.sums import nonzeros
 from thunderlike.errors import SpecError
 from thunderlike.kernels.arguments import checked_arguments
-from thunderlike.kernels.compiled import compiled
+from thunderlike.kernels.compiled import jit, use_compiled
 
 if TYPE_CHECKING:
     from thunderlike._typing import Array
@@ -144,7 +144,7 @@ def _put(place: Sink, found: Array) -> None:
 
 def _filled(source: Source, cut: list[Box], ends: list[int], out: Array, work: Work) -> Array:
     """Write the coordinates of each box where they belong."""
-    form = coordinates.form(source.size, _plain_dtype(source.dtype))
+    write = coordinates.choose(use_compiled(source.size), _plain_dtype(source.dtype))
     direct = out.dtype == _INT64 and out.flags.c_contiguous
     full = out.reshape(len(out), len(source.shape)) if direct else out
 
@@ -153,7 +153,7 @@ def _filled(source: Source, cut: list[Box], ends: list[int], out: Array, work: W
         if start == stop:
             return
         rows = full[start:stop] if direct else np.empty((stop - start, len(source.shape)), _INT64)
-        _in_box(form, source, cut[number], rows)
+        _in_box(write, source, cut[number], rows)
         if not direct:
             out[start:stop] = rows.reshape(out[start:stop].shape)
 
@@ -165,10 +165,10 @@ def _plain_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return native(np.empty(0, dtype)).dtype
 
 
-def _in_box(form: Any, source: Source, box: Box, rows: Array) -> None:
+def _in_box(write: Any, source: Source, box: Box, rows: Array) -> None:
     values = np.ascontiguousarray(native(source.get(box)))
     origin = np.array([s.start for s in box], np.int64)
-    form(values.reshape(-1), np.array(values.shape, np.int64), origin, rows)
+    write(values.reshape(-1), np.array(values.shape, np.int64), origin, rows)
 
 
 def _with_numpy(values: Array, shape: Array, origin: Array, out: Array) -> None:
@@ -177,7 +177,7 @@ def _with_numpy(values: Array, shape: Array, origin: Array, out: Array) -> None:
         np.add(column, origin[axis], out=out[:, axis])
 
 
-@compiled(twin=_with_numpy)
+@jit(plain=_with_numpy)
 def coordinates(values: Array, shape: Array, origin: Array, out: Array) -> None:
     """Write coordinates of what is not 0 in a box, in C order.
 

@@ -14,7 +14,7 @@ from thunderlike.arrays.processing import counts
 from thunderlike.arrays.sources import Source, as_source
 from thunderlike.errors import SpecError
 from thunderlike.kernels.arguments import checked_arguments
-from thunderlike.kernels.compiled import compiled
+from thunderlike.kernels.compiled import jit, use_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,7 +160,7 @@ def _plain_sum(values: Array) -> Any:
     return values.sum(dtype=_dtype(values.dtype))
 
 
-@compiled(twin=_plain_sum)
+@jit(plain=_plain_sum)
 def sum_whole(values: Array) -> int:
     """Sum of a line of whole numbers of up to 4 bytes: numpy copies each wider before it adds."""
     total = 0
@@ -175,8 +175,8 @@ def _sum(values: Array, size: int) -> Any:
         return np.count_nonzero(values)
     whole = values.dtype.kind in "iu" and values.itemsize <= 4
     line = whole and values.flags.c_contiguous
-    form = sum_whole.form(size, values.dtype) if line else _plain_sum
-    return form(values.reshape(-1) if line else values)
+    sum_line = sum_whole.choose(use_compiled(size), values.dtype) if line else _plain_sum
+    return sum_line(values.reshape(-1) if line else values)
 
 
 def nonzeros(values: Array) -> int:

@@ -13,6 +13,7 @@ from thunderlike.data.functions import Binary
 from thunderlike.engines import ArraySource, local
 from thunderlike.errors import SpecError
 from thunderlike.kernels.checks import typed_errors
+from thunderlike.kernels.compiled import use_compiled
 from thunderlike.kernels.moments import Largest, Mean, Moments, Smallest, Total
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Folding(Collection):
         >>> movie.mean().shape, movie.mean(squeeze=True).shape
         ((1, 4, 6), (4, 6))
         """
-        folded = self._folded("mean", Mean)
+        folded = self._folded("mean", Mean, **self._compiled())
         with typed_errors("mean"):
             return self._statistic(folded.mean, squeeze=squeeze)
 
@@ -108,7 +109,9 @@ class Folding(Collection):
         >>> tl.series.fromarray([[1, 5], [3, 5]]).var().toarray()
         array([1., 0.])
         """
-        return self._statistic(self._folded("var", Moments).var, squeeze=squeeze)
+        return self._statistic(
+            self._folded("var", Moments, **self._compiled()).var, squeeze=squeeze
+        )
 
     def std(self, *, squeeze: bool = False) -> Any:
         """Standard deviation (of the population), float64; as :meth:`mean`.
@@ -119,7 +122,9 @@ class Folding(Collection):
         >>> tl.series.fromarray([[1, 5], [5, 5]]).std().toarray()
         array([2., 0.])
         """
-        return self._statistic(self._folded("std", Moments).std, squeeze=squeeze)
+        return self._statistic(
+            self._folded("std", Moments, **self._compiled()).std, squeeze=squeeze
+        )
 
     def sum(self, *, squeeze: bool = False) -> Any:
         """Sum over the records, in the dtype in which numpy adds up; as :meth:`mean`.
@@ -131,7 +136,7 @@ class Folding(Collection):
         >>> pixels.sum().toarray()
         array([600, 600], dtype=uint64)
         """
-        return self._statistic(self._folded("sum", Total).sum, squeeze=squeeze)
+        return self._statistic(self._folded("sum", Total, **self._compiled()).sum, squeeze=squeeze)
 
     def max(self, *, squeeze: bool = False) -> Any:
         """Maximum over the records; as :meth:`mean`.
@@ -158,14 +163,18 @@ class Folding(Collection):
     def _statistic(self, value: Array, *, squeeze: bool) -> Any:
         return np.asarray(value) if squeeze else self._single(value)
 
-    def _folded(self, what: str, partial: Any, nbytes: int = 0) -> Any:
+    def _compiled(self) -> dict[str, bool]:
+        """Return the keyword of kernels with compiled loops, by the size of all blocks together."""
+        return {"compiled": use_compiled(self._records.spec.size)}
+
+    def _folded(self, what: str, partial: Any, nbytes: int = 0, **arguments: Any) -> Any:
         """Merge the partials of all blocks; they have three arrays of float64, or `nbytes`."""
         self._check_any(what)
         nbytes = nbytes or 24 * math.prod(self.value_shape)
 
         def of(_: int, block: Array) -> Any:
             with typed_errors(what):
-                return partial.of(block)
+                return partial.of(block, **arguments)
 
         return self._records.aggregate(of, partial.merge, nbytes)
 

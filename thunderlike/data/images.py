@@ -24,6 +24,7 @@ from thunderlike.data.writers import ArrayWriters
 from thunderlike.engines.exchange import Transpose
 from thunderlike.errors import SpecError
 from thunderlike.kernels import bands, filters
+from thunderlike.kernels.compiled import use_compiled
 from thunderlike.kernels.localcorr import LocalCorrelation
 from thunderlike.kernels.windows import window_sizes
 from thunderlike.storage import at
@@ -259,8 +260,9 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         self._check_any("localcorr")
         if not math.prod(self.value_shape):
             return np.empty(self.value_shape)
+        compiled = use_compiled(self._records.spec.size)
         correlation = self._records.aggregate(
-            lambda _, block: LocalCorrelation.of(block, size),
+            lambda _, block: LocalCorrelation.of(block, size, compiled=compiled),
             LocalCorrelation.merge,
             40 * math.prod(self.value_shape),
         )

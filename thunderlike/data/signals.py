@@ -50,7 +50,7 @@ class Signals(Indexed):
                [ 1.,  1., -1.]])
         """
         if _within(axis):
-            return self._stacked(kernels.center)
+            return self._stacked(kernels.center, **self._compiled())
         return self._stacked(_shifted, by=self._moments().mean)
 
     def standardize(self, axis: int = 1) -> Self:
@@ -66,7 +66,7 @@ class Signals(Indexed):
                [nan, nan]])
         """
         if _within(axis):
-            return self._stacked(kernels.standardize)
+            return self._stacked(kernels.standardize, **self._compiled())
         return self._stacked(_scaled, by=self._moments().std)
 
     def zscore(self, axis: int = 1) -> Self:
@@ -81,7 +81,7 @@ class Signals(Indexed):
         array([-1.225,  0.   ,  1.225])
         """
         if _within(axis):
-            return self._stacked(kernels.zscore)
+            return self._stacked(kernels.zscore, **self._compiled())
         moments = self._moments()
         return self._stacked(_standardized, mean=moments.mean, std=moments.std)
 
@@ -204,7 +204,9 @@ class Signals(Indexed):
         if isinstance(signal, str | PathLike):
             signal = _from_matlab(signal, var)
         given = as_array(signal, "the signal")
-        correlated = self._stacked(kernels.correlate, signals=np.atleast_2d(given))
+        correlated = self._stacked(
+            kernels.correlate, signals=np.atleast_2d(given), **self._compiled()
+        )
         return correlated._indexed([1] if given.ndim == 1 else np.arange(len(given)))
 
     def crosscorr(self, signal: Any, lag: int = 0) -> Self:
@@ -235,7 +237,7 @@ class Signals(Indexed):
         np.int64(2)
         """
         correlated = self._stacked(
-            signals.crosscorr, signal=as_array(signal, "the signal"), lag=lag
+            signals.crosscorr, signal=as_array(signal, "the signal"), lag=lag, **self._compiled()
         )
         return correlated._indexed(np.arange(-int(lag), int(lag) + 1))
 
@@ -297,11 +299,12 @@ class Signals(Indexed):
         >>> tl.series.fromarray(wave).fourier(3).toarray().round(3)
         array([1., 1.])
         """
-        return self._stacked(signals.fourier, freq=freq)._indexed(["coherence", "phase"])
+        found = self._stacked(signals.fourier, freq=freq, **self._compiled())
+        return found._indexed(["coherence", "phase"])
 
     def _moments(self) -> Moments:
         """Moments over all series, at each position. One job."""
-        return self._folded("moments", Moments)
+        return self._folded("moments", Moments, **self._compiled())
 
 
 def _within(axis: int) -> bool:

@@ -102,6 +102,11 @@ class Spec:
         return max(1, self.weight or math.prod(self.shape) * self.dtype.itemsize)
 
     @property
+    def size(self) -> int:
+        """Numbers in all records."""
+        return self.count * math.prod(self.shape)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all records."""
         return self.count * (self.weight or math.prod(self.shape) * self.dtype.itemsize)

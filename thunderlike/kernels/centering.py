@@ -1,7 +1,4 @@
-"""Records less the mean of each, and how large what is left of them is.
-
-Sums along a record are made in numpy's order, by the loops too (`lanes`).
-"""
+"""Deviations of records from their means, and norms of the deviations."""
 
 from __future__ import annotations
 
@@ -9,13 +6,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from thunderlike.kernels.compiled import Compiled, compiled
-from thunderlike.kernels.lanes import halves, less_mean, product, teach
+from thunderlike.kernels.compiled import jit, use_compiled
 from thunderlike.kernels.moments import finite_origin
 from thunderlike.kernels.tiles import rooms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -23,11 +19,26 @@ if TYPE_CHECKING:
 
 __all__ = ["centered", "deviations", "norm", "projected"]
 
+_LANES, _RUN = 128, 1024  # partial sums of a run; samples of a run
 
-def deviations(block: Array) -> Iterator[tuple[slice, Array, Array]]:
-    """Which records, what they deviate by from the mean of each, and the norm of that as a column.
 
-    The deviations are float64, in a scratch of 2 MiB that is used again.
+def deviations(
+    block: Array, *, compiled: bool | None = None
+) -> Iterator[tuple[slice, Array, Array]]:
+    """Yield rows, the deviations of their records from the means, and the norms as a column.
+
+    Parameters
+    ----------
+    block : ndarray, shape (k, L)
+    compiled : bool, optional
+        Whether to run compiled loops; by default, the size of the block decides.
+
+    Yields
+    ------
+    rows : slice
+    tile : ndarray of float64
+        One reused buffer of 2 MiB.
+    norms : ndarray of float64, shape (k, 1)
 
     Examples
     --------
@@ -36,17 +47,17 @@ def deviations(block: Array) -> Iterator[tuple[slice, Array, Array]]:
     [[-2. -2.  2.  2.]] [[4.]]
     """
     origins, squares = finite_origin(block[:, :1]), np.empty((len(block), 1))
-    form = _form(deviate, block)
-    leaves = halves(block.shape[1])
+    deviate = _deviate.choose(_decided(block, compiled), block.dtype)
     for rows, tile in rooms(block):
-        form(block[rows], origins[rows], leaves, tile, squares[rows])
+        records = np.ascontiguousarray(block[rows])
+        deviate(records, origins[rows], tile, squares[rows])
         yield rows, tile, np.sqrt(squares[rows])
 
 
-def projected(block: Array, signal: Array) -> tuple[Array, Array]:
-    """Products of the deviations of each record with a signal, and norms of them, as two columns.
+def projected(block: Array, signal: Array, *, compiled: bool | None = None) -> tuple[Array, Array]:
+    """Compute products of the deviations with a signal, and norms of the deviations, as columns.
 
-    As from `deviations`, but nothing as large as the records is made.
+    As from `deviations`, but nothing as large as the records is allocated.
 
     Examples
     --------
@@ -54,8 +65,9 @@ def projected(block: Array, signal: Array) -> tuple[Array, Array]:
     (array([[2.]]), array([[4.]]))
     """
     products, squares = np.empty((2, len(block), 1))
-    origins, leaves = finite_origin(block[:, :1]), halves(block.shape[1])
-    _form(project, block)(block, origins, leaves, signal, products, squares)
+    origins = finite_origin(block[:, :1])
+    project = _project.choose(_decided(block, compiled), block.dtype)
+    project(np.ascontiguousarray(block), origins, signal, products, squares)
     return products, np.sqrt(squares)
 
 
@@ -84,53 +96,152 @@ def norm(tile: Array) -> Array:
     return np.sqrt(np.vecdot(tile, tile))[:, np.newaxis]
 
 
-def _form(function: Compiled, block: Array) -> Callable[..., None]:
-    known = block.size and block.flags.c_contiguous
-    return function.form(block.size, block.dtype) if known else function.twin
+def _decided(block: Array, compiled: bool | None) -> bool:
+    """Answer of the caller, else by the size of the block; records of no samples have no loops."""
+    return bool(block.size) and (use_compiled(block.size) if compiled is None else compiled)
 
 
 def _centered(records: Array, origins: Array, out: Array) -> Array:
     np.subtract(records, origins, out=out)
-    out -= out.sum(axis=1, keepdims=True) / out.shape[1]
+    out -= _sums(out) / out.shape[1]
     return out
 
 
-def _deviate(
-    records: Array,
-    origins: Array,
-    leaves: Array,  # noqa: ARG001
-    out: Array,
-    squares: Array,
-) -> None:
+def _deviate_plain(records: Array, origins: Array, out: Array, squares: Array) -> None:
     """Fill `out` with deviations, and a column with the sums of their squares."""
-    np.square(_centered(records, origins, out)).sum(axis=1, keepdims=True, out=squares)
+    squares[...] = _sums(np.square(_centered(records, origins, out)))
 
 
-@compiled(twin=_deviate, saves=1.5, needs=[teach])
-def deviate(records: Array, origins: Array, leaves: Array, out: Array, squares: Array) -> None:
-    """Bound by arithmetic on one record, which stays in the nearest cache from step to step."""
-    ones, sums = np.ones(records.shape[1]), np.empty(64)
-    for k in range(len(records)):
-        less_mean(records[k], origins[k, 0], ones, leaves, sums, out[k])
-        squares[k, 0] = product(out[k], out[k], leaves, sums)
-
-
-def _project(
-    records: Array, origins: Array, leaves: Array, signal: Array, products: Array, squares: Array
+def _project_plain(
+    records: Array, origins: Array, signal: Array, products: Array, squares: Array
 ) -> None:
-    """Fill two columns with products of deviations and a signal, and with sums of their squares."""
+    """Fill two columns: products of deviations and a signal, and sums of squared deviations."""
     for rows, tile in rooms(records):
-        _deviate(records[rows], origins[rows], leaves, tile, squares[rows])
-        np.multiply(tile, signal, out=tile).sum(axis=1, keepdims=True, out=products[rows])
+        _deviate_plain(records[rows], origins[rows], tile, squares[rows])
+        products[rows] = _sums(np.multiply(tile, signal, out=tile))
 
 
-@compiled(twin=_project, saves=1.5, needs=[teach])
-def project(
-    records: Array, origins: Array, leaves: Array, signal: Array, products: Array, squares: Array
+# Both implementations add up in the same order: runs of 1024 samples in 128 lanes, the lanes and
+# the sums of runs as numpy adds up 128 numbers. Of more, numpy has 8 lanes, of which a compiler
+# makes vector instructions only if it may change the order of sums; of 128 it does in any case.
+
+
+def _sums(values: Array) -> Array:
+    """Sum each record of float64, as a column.
+
+    Examples
+    --------
+    >>> _sums(np.ones((2, 3000)))
+    array([[3000.],
+           [3000.]])
+    """
+    count, length = values.shape
+    if length <= _LANES:
+        return values.sum(axis=1, keepdims=True)
+    whole = length // _RUN * _RUN
+    parts = [_run_sums(values[:, :whole].reshape(count, whole // _RUN, _RUN))]
+    if whole < length:
+        parts.append(_run_sums(values[:, np.newaxis, whole:]))
+    return _sums(np.concatenate(parts, axis=1))
+
+
+def _run_sums(runs: Array) -> Array:
+    """Sum runs of at most `_RUN` samples along the last axis."""
+    lanes = runs[..., :_LANES].copy()
+    for left in range(_LANES, runs.shape[-1], _LANES):
+        part = runs[..., left : left + _LANES]
+        lanes[..., : part.shape[-1]] += part
+    return lanes.sum(axis=-1)
+
+
+def _dot(a: Array, b: Array, lanes: Array, sums: Array) -> Any:
+    """Sum of products of two records of float64.
+
+    Parameters
+    ----------
+    a, b : ndarray of float64, shape (L,)
+    lanes, sums : ndarray of float64, shapes (_LANES,) and (L // _RUN + 1,)
+        Buffers.
+    """
+    runs = 0
+    for start in range(0, a.size, _RUN):
+        stop = min(start + _RUN, a.size)
+        lanes[:] = 0
+        for left in range(start, stop, _LANES):
+            right = min(left + _LANES, stop)
+            x, y = a[left:right], b[left:right]
+            for n in range(x.size):
+                lanes[n] += x[n] * y[n]
+        sums[runs] = _short_sum(lanes, min(_LANES, stop - start))
+        runs += 1
+    return sums[0] if runs == 1 else _sum(sums[:runs], lanes, sums)
+
+
+def _sum(a: Array, lanes: Array, sums: Array) -> Any:
+    """Sum of a record of float64; buffers as in `_dot`, where the record may be in `sums`."""
+    runs = a.size
+    while runs > _LANES:
+        last, runs = runs, 0
+        for start in range(0, last, _RUN):
+            stop = min(start + _RUN, last)
+            lanes[:] = 0
+            for left in range(start, stop, _LANES):
+                x = a[left : min(left + _LANES, stop)]
+                for n in range(x.size):
+                    lanes[n] += x[n]
+            sums[runs] = _short_sum(lanes, min(_LANES, stop - start))
+            runs += 1
+        a = sums
+    return _short_sum(a, runs)
+
+
+def _short_sum(a: Array, count: int) -> Any:
+    """Sum of the first numbers, at most `_LANES`, in the order of ``numpy.sum``."""
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
+    eights = count // 8 * 8
+    for n in range(0, eights, 8):
+        s0 += a[n]
+        s1 += a[n + 1]
+        s2 += a[n + 2]
+        s3 += a[n + 3]
+        s4 += a[n + 4]
+        s5 += a[n + 5]
+        s6 += a[n + 6]
+        s7 += a[n + 7]
+    total = ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
+    for n in range(eights, count):
+        total += a[n]
+    return total
+
+
+@jit(plain=_deviate_plain, helpers=[_dot, _sum, _short_sum])
+def _deviate(records: Array, origins: Array, out: Array, squares: Array) -> None:
+    """Bound by arithmetic on one record, which stays in the nearest cache from step to step."""
+    length = records.shape[1]
+    lanes, sums = np.empty(_LANES), np.empty(length // _RUN + 1)
+    for k in range(len(records)):
+        record, row, origin = records[k], out[k], origins[k, 0]
+        for n in range(length):
+            row[n] = record[n] - origin
+        mean = _sum(row, lanes, sums) / length
+        for n in range(length):
+            row[n] -= mean
+        squares[k, 0] = _dot(row, row, lanes, sums)
+
+
+@jit(plain=_project_plain, helpers=[_dot, _sum, _short_sum])
+def _project(
+    records: Array, origins: Array, signal: Array, products: Array, squares: Array
 ) -> None:
     """Bound by arithmetic on one record; nothing but the record itself passes through memory."""
-    ones, sums, row = np.ones(len(signal)), np.empty(64), np.empty(len(signal))
+    length = records.shape[1]
+    lanes, sums, row = np.empty(_LANES), np.empty(length // _RUN + 1), np.empty(length)
     for k in range(len(records)):
-        less_mean(records[k], origins[k, 0], ones, leaves, sums, row)
-        squares[k, 0] = product(row, row, leaves, sums)
-        products[k, 0] = product(row, signal, leaves, sums)
+        record, origin = records[k], origins[k, 0]
+        for n in range(length):
+            row[n] = record[n] - origin
+        mean = _sum(row, lanes, sums) / length
+        for n in range(length):
+            row[n] -= mean
+        squares[k, 0] = _dot(row, row, lanes, sums)
+        products[k, 0] = _dot(row, signal, lanes, sums)

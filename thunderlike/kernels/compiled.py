@@ -1,10 +1,13 @@
-"""The one gate to numba: loops that it compiles, each beside a twin in numpy.
+"""Loops compiled by numba, each with an equivalent numpy implementation.
 
-numba is optional (the extra ``fast``), takes a second to import and another to compile. So nothing
-here imports it before a function has been given work that would have repaid that, and everything
-here works without it. As both forms give the same to the last bit, nobody notices the change. Loops
-release the interpreter lock and are run by our own threads. They are never compiled with
-``parallel=True``: numba's thread layers abort under concurrent callers, or break forked workers.
+numba is optional (the extra ``fast``), takes a second to import and another to compile, and is
+imported here alone, for calls of at least :data:`THRESHOLD` elements. The size of the data of a
+call decides between the two implementations, not what ran before in the session. A worker sees a
+part of the data only: the driver decides for all of them by :func:`use_compiled`.
+
+Loops release the interpreter lock and run on the threads of the package. They are never compiled
+with ``parallel=True`` (numba's thread layers abort under concurrent callers, or break forked
+workers) nor with ``fastmath`` (the order of sums, and so the result, would depend on the CPU).
 """
 
 from __future__ import annotations
@@ -15,99 +18,123 @@ import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from thunderlike.errors import MissingExtra
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy as np
 
-__all__ = ["REPAYS", "Compiled", "compilable", "compiled", "installed"]
+__all__ = ["THRESHOLD", "Compiled", "compilable", "installed", "jit", "use_compiled"]
 
-REPAYS = 1e9  # ns that must be saved: what importing numba and loading a function takes
-_WHEN = "THUNDERLIKE_NUMBA"  # 0: as if it were not installed; always: from the first call on
-_ONE_AT_A_TIME = threading.Lock()
+THRESHOLD = 2**24  # elements of a call
+_VARIABLE = "THUNDERLIKE_NUMBA"
+_COMPILING = threading.Lock()
 _CHARS = "?bBhHiIlLqQfd"
 
 
-def compiled(
-    twin: Callable[..., Any], *, saves: float = 20, needs: Sequence[Callable[[], None]] = ()
-) -> Callable[[Callable[..., Any]], Compiled]:
-    """Make a function of loops, in the Python that numba knows, one of two forms.
+def use_compiled(elements: int) -> bool:
+    """Decide whether a call over this many elements runs compiled loops.
 
     Parameters
     ----------
-    twin : callable
-        The same function in numpy: same arguments, same results to the last bit.
-    saves : float
-        ns by which the innermost line of the loops is faster than the twin.
-    needs : sequence of callable
-        Called before the loops are compiled; each tells numba of what they call of our own.
+    elements : int
+        Of all data of the call, on every worker. ``THUNDERLIKE_NUMBA=always`` in the environment
+        stands for any number above the threshold, ``0`` for an environment without numba.
+
+    Examples
+    --------
+    >>> use_compiled(THRESHOLD - 1)
+    False
+    """
+    enough = elements >= THRESHOLD or os.environ.get(_VARIABLE) == "always"
+    return enough and installed()
+
+
+def jit(
+    plain: Callable[..., Any], *, helpers: Sequence[Callable[..., Any]] = ()
+) -> Callable[[Callable[..., Any]], Compiled]:
+    """Decorate loops, in the Python that numba compiles, with their numpy implementation.
+
+    Parameters
+    ----------
+    plain : callable
+        The same function in numpy: same arguments, results within 4 ulp.
+    helpers : sequence of callable
+        Functions of the same module that the loops call.
 
     Examples
     --------
     >>> import numpy as np
     >>> def _total(x):
     ...     return int(x.sum())
-    >>> @compiled(twin=_total)
+    >>> @jit(plain=_total)
     ... def total(x):
-    ...     found = 0
+    ...     result = 0
     ...     for i in range(x.size):
-    ...         found += x[i]
-    ...     return found
-    >>> total.form(work=3)(np.arange(3))
+    ...         result += x[i]
+    ...     return result
+    >>> total.choose(use_compiled(elements=3))(np.arange(3))
     3
     """
 
     def decorate(loops: Callable[..., Any]) -> Compiled:
-        return Compiled(loops, twin, saves, tuple(needs))
+        return Compiled(loops, plain, tuple(helpers))
 
     return decorate
 
 
 class Compiled:
-    """A function in two forms, one of which is chosen for each piece of work.
+    """A function with a compiled and a numpy implementation.
 
     Parameters
     ----------
     loops : callable
-        Compiled when it is first chosen, once for each set of dtypes, and kept on disk.
-    twin : callable
-        Its equal in numpy.
-    saves, needs
-        As in :func:`compiled`.
+        Compiled at first use, once for each set of dtypes; the result is cached on disk.
+    plain : callable
+        The numpy implementation.
+    helpers : tuple of callable
+        As in :func:`jit`.
     """
 
     def __init__(
         self,
         loops: Callable[..., Any],
-        twin: Callable[..., Any],
-        saves: float = 20,
-        needs: tuple[Callable[[], None], ...] = (),
+        plain: Callable[..., Any],
+        helpers: tuple[Callable[..., Any], ...] = (),
     ) -> None:
-        self.loops, self.twin = loops, twin
-        self._saves, self._needs = saves, needs
-        self._missed = 0.0  # ns that the loops would have saved until now
+        self.loops, self.plain = loops, plain
+        self._helpers = helpers
 
-    def form(self, work: float, *dtypes: np.dtype[Any]) -> Callable[..., Any]:
-        """Return the form that is faster for this much work after all that was done before.
+    def choose(self, compiled: bool, *dtypes: np.dtype[Any]) -> Callable[..., Any]:
+        """Return one of the two implementations.
 
         Parameters
         ----------
-        work : float
-            How many times the innermost line of the loops will run.
+        compiled : bool
+            The answer of :func:`use_compiled` for the whole call.
         *dtypes : dtype
-            Of the arrays; the twin takes those that numba does not know.
+            Of the arrays; the numpy implementation takes those that numba does not support.
+
+        Raises
+        ------
+        MissingExtra
+            On a worker without numba, when the driver has it.
         """
-        # As with skis, rented until the rent would have bought them: at most twice the least cost.
-        self._missed += work * self._saves
-        early = self._missed < REPAYS and os.environ.get(_WHEN) != "always"
-        if early or not all(map(compilable, dtypes)) or not installed():
-            return self.twin
-        with _ONE_AT_A_TIME:  # two threads would compile everything twice
-            return _jit(self.loops, self._needs)
+        if not compiled or not all(map(compilable, dtypes)):
+            return self.plain
+        if not _found():  # the numpy implementation would differ in its last bits
+            raise MissingExtra(
+                f"{self.plain.__module__} runs compiled loops, as the driver decided, but numba is "
+                "not installed on this worker: pip install 'thunderlike[fast]' on all workers, or "
+                "set THUNDERLIKE_NUMBA=0 on the driver"
+            )
+        with _COMPILING:  # two threads would compile everything twice
+            return _jit(self.loops, self._helpers)
 
 
 def compilable(dtype: np.dtype[Any]) -> bool:
-    """Say whether numba knows a dtype, in this byte order.
+    """Say whether numba supports a dtype, in this byte order.
 
     Examples
     --------
@@ -119,11 +146,11 @@ def compilable(dtype: np.dtype[Any]) -> bool:
 
 
 def installed() -> bool:
-    """Say whether numba is here and wanted; does not import it.
+    """Say whether numba is installed and enabled, without importing it.
 
-    ``THUNDERLIKE_NUMBA=0`` in the environment does without.
+    ``THUNDERLIKE_NUMBA=0`` in the environment disables it.
     """
-    return os.environ.get(_WHEN, "1") != "0" and _found()
+    return os.environ.get(_VARIABLE, "1") != "0" and _found()
 
 
 @cache
@@ -132,12 +159,20 @@ def _found() -> bool:
 
 
 @cache
-def _jit(loops: Callable[..., Any], needs: tuple[Callable[[], None], ...]) -> Callable[..., Any]:
+def _jit(loops: Callable[..., Any], helpers: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
     import numba
 
-    for teach in needs:
-        teach()
+    for helper in helpers:
+        _register(helper)
     try:
         return numba.njit(nogil=True, cache=True)(loops)
-    except RuntimeError:  # nowhere to keep it: a package in a zip file, say
+    except RuntimeError:  # no folder for the cache: a package in a zip file, say
         return numba.njit(nogil=True)(loops)
+
+
+@cache
+def _register(helper: Callable[..., Any]) -> None:
+    """Let compiled loops call a Python function; numba compiles it with them."""
+    from numba.extending import register_jitable
+
+    register_jitable(helper)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import numpy as np
 
 from thunderlike.errors import SpecError
-from thunderlike.kernels.compiled import compiled
+from thunderlike.kernels.compiled import jit, use_compiled
 from thunderlike.kernels.moments import Moments, finite_origin
 from thunderlike.kernels.windows import Windows, shifts, window_sizes
 
@@ -56,14 +56,18 @@ class LocalCorrelation:
 
     @classmethod
     @np.errstate(all="ignore")
-    def of(cls, block: Array, size: int | Sequence[int] = 2) -> Self:
-        """Partial of the frames of a block, of shape ``(k, *value_shape)``.
+    def of(
+        cls, block: Array, size: int | Sequence[int] = 2, *, compiled: bool | None = None
+    ) -> Self:
+        """Compute the partial of the frames of a block, of shape ``(k, *value_shape)``.
 
         Parameters
         ----------
         block : ndarray of real numbers
         size : int or sequence of int
             Window in pixels, for all axes or for each; 0 or 1 keeps to the pixel along an axis.
+        compiled : bool, optional
+            Whether to run compiled loops; by default, the size of the block decides.
 
         Raises
         ------
@@ -79,7 +83,9 @@ class LocalCorrelation:
             raise SpecError(f"frames of {block.dtype} have no correlation: make them real numbers")
         count, shape = len(block), block.shape[1:]
         windows = Windows(shape, window_sizes(size, len(shape)))
-        origin, sums = _shifted_sums(windows.lay_out(block), windows)
+        if compiled is None:
+            compiled = use_compiled(block.size)
+        origin, sums = _shifted_sums(windows.lay_out(block), windows, compiled=compiled)
         here, around, x, y, xx, yy, xy = windows.cut(np.concatenate([origin, sums]))
         pixel = Moments.shifted(count, here, x, xx)
         window = Moments.shifted(count, around, y, yy)
@@ -105,7 +111,7 @@ class LocalCorrelation:
         return np.clip(self.comoment / np.where(scale > 0, scale, np.nan), -1, 1)
 
 
-def _shifted_sums(frames: Array, windows: Windows) -> tuple[Array, Array]:
+def _shifted_sums(frames: Array, windows: Windows, *, compiled: bool) -> tuple[Array, Array]:
     """The origins of pixel x and window y, and the sums of x, y, x², y² and xy less these.
 
     The origin is the first frame, so that what does not change is exactly 0.
@@ -113,17 +119,17 @@ def _shifted_sums(frames: Array, windows: Windows) -> tuple[Array, Array]:
     origin, sums = np.zeros((2, frames.shape[1])), np.zeros((5, frames.shape[1]))
     first = finite_origin(frames[:1].sum(axis=0))
     own, reach = windows.centre, np.array(windows.reach, np.int64).reshape(-1, 2)
-    form = add_up.form(frames.size, frames.dtype)
+    add_up = _add_up.choose(compiled, frames.dtype)
     for start, stop in windows.stretches(frames.shape[1], _PIXELS):
         seen = slice(start, stop + windows.halo)
         total = np.zeros(seen.stop - start)
-        form(frames, start, first[seen], reach, own, total, sums[2:, start:stop])
+        add_up(frames, start, first[seen], reach, own, total, sums[2:, start:stop])
         for row, values in ((origin, first[seen]), (sums, total)):
             row[:2, start:stop] = values[own : own + stop - start], _window_sums(values, reach)
     return origin, sums
 
 
-def _add_up(
+def _add_up_plain(
     frames: Array,
     start: int,
     origin: Array,
@@ -144,8 +150,8 @@ def _add_up(
             product += (a * b).sum(axis=0)
 
 
-@compiled(twin=_add_up, saves=4)
-def add_up(
+@jit(plain=_add_up_plain)
+def _add_up(
     frames: Array,
     start: int,
     origin: Array,

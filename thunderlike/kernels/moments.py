@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 import numpy as np
 
 from thunderlike.errors import SpecError
-from thunderlike.kernels.compiled import compiled
+from thunderlike.kernels.compiled import jit, use_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,10 +62,16 @@ class Moments:
 
     @classmethod
     @np.errstate(all="ignore")
-    def of(cls, block: Array) -> Self:
-        """Moments of the records of a block, of shape ``(k, *value_shape)``.
+    def of(cls, block: Array, *, compiled: bool | None = None) -> Self:
+        """Compute the moments of the records of a block, of shape ``(k, *value_shape)``.
 
-        One pass over the block; beside the result a scratch of 2 MiB.
+        One pass over the block, with a buffer of 2 MiB.
+
+        Parameters
+        ----------
+        block : ndarray of real numbers
+        compiled : bool, optional
+            Whether to run compiled loops; by default, the size of the block decides.
 
         Raises
         ------
@@ -80,10 +86,11 @@ class Moments:
         flat = block.reshape(count, math.prod(shape))
         origin, total, squares = np.zeros((3, flat.shape[1]))
         origin[:] = finite_origin(flat[:1].sum(axis=0))
-        known = flat.size and flat.flags.c_contiguous
-        form = add_up.form(flat.size, flat.dtype) if known else add_up.twin
+        if compiled is None:
+            compiled = use_compiled(flat.size)
+        add_up = _add_up.choose(compiled, flat.dtype)
         tall = _ELEMENTS // min(max(1, flat.shape[1]), _COLUMNS)
-        form(flat, tall, origin, total, squares)
+        add_up(np.ascontiguousarray(flat), tall, origin, total, squares)
         moments = cls.shifted(count, origin, total, squares)
         return cls(count, moments.mean.reshape(shape), moments.m2.reshape(shape))
 
@@ -118,7 +125,7 @@ class Moments:
         return np.sqrt(self.var)
 
 
-def _add_up(flat: Array, tall: int, origin: Array, total: Array, squares: Array) -> None:
+def _add_up_plain(flat: Array, tall: int, origin: Array, total: Array, squares: Array) -> None:
     """Add to `total` and `squares` deviations from `origin`, and their squares, of so many rows."""
     for columns, tile in _tiles(flat, tall, origin):
         total[columns] += tile.sum(axis=0)
@@ -137,8 +144,8 @@ def _tiles(flat: Array, tall: int, origin: Array) -> Iterator[tuple[slice, Array
             yield columns, np.subtract(rows, origin[columns], out=tile)
 
 
-@compiled(twin=_add_up, saves=2)
-def add_up(flat: Array, tall: int, origin: Array, total: Array, squares: Array) -> None:
+@jit(plain=_add_up_plain)
+def _add_up(flat: Array, tall: int, origin: Array, total: Array, squares: Array) -> None:
     """Bound by memory for numbers of 4 bytes and more, by arithmetic for shorter ones."""
     count, width = flat.shape
     sums, powers = np.empty(_STRIP), np.empty(_STRIP)
@@ -194,19 +201,19 @@ class Total:
 
     @classmethod
     @np.errstate(all="ignore")
-    def of(cls, block: Array) -> Self:
-        """Sum of the records of a block, of shape ``(k, *value_shape)``; one pass, no copy."""
+    def of(cls, block: Array, *, compiled: bool | None = None) -> Self:
+        """Sum the records of a block, of shape ``(k, *value_shape)``; one pass, no copy."""
         dtype = sum_dtype(block.dtype)
         if dtype.kind not in "biufc":  # as numpy adds them up: durations, objects
             return cls(len(block), block.sum(axis=0), dtype)
         long = cls._accumulator(block.dtype, dtype)
         fast = np.dtype(f"{long.kind}4") if _is_short(block) else long
         total = np.zeros(block.shape[1:], fast)
-        if block.size and block.flags.c_contiguous:
-            form = sum_rows.form(block.size, block.dtype, fast)
-            form(block.reshape(len(block), -1), total.reshape(-1))
-        else:
-            sum_rows.twin(block, total)
+        if block.size:
+            if compiled is None:
+                compiled = use_compiled(block.size)
+            flat = np.ascontiguousarray(block.reshape(len(block), -1))
+            _sum_rows.choose(compiled, block.dtype, fast)(flat, total.reshape(-1))
         return cls(len(block), total.astype(long, copy=False), dtype)
 
     @classmethod
@@ -251,13 +258,13 @@ class Mean(Total):
         return self.total / self.count
 
 
-def _sum_rows(flat: Array, total: Array) -> None:
+def _sum_rows_plain(flat: Array, total: Array) -> None:
     """Add all rows to `total`."""
     total += np.add.reduce(flat, axis=0, dtype=total.dtype)
 
 
-@compiled(twin=_sum_rows, saves=0.3)
-def sum_rows(flat: Array, total: Array) -> None:
+@jit(plain=_sum_rows_plain)
+def _sum_rows(flat: Array, total: Array) -> None:
     """Bound by memory: the rows are read once, their sum stays in the second cache."""
     for row in range(len(flat)):
         numbers = flat[row]

@@ -55,12 +55,14 @@ def result_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 @np.errstate(all="ignore")
-def center(block: Array) -> Array:
+def center(block: Array, *, compiled: bool | None = None) -> Array:
     """Subtract from each record its mean; a constant record becomes exactly 0.
 
     Parameters
     ----------
     block : ndarray, shape (k, L)
+    compiled : bool, optional
+        Whether to run compiled loops; by default, the size of the block decides.
 
     Returns
     -------
@@ -78,18 +80,20 @@ def center(block: Array) -> Array:
            [ 0.,  0.,  0.]])
     """
     out = np.empty(block.shape, result_dtype(block.dtype))
-    for rows, tile, _ in deviations(block):
+    for rows, tile, _ in deviations(block, compiled=compiled):
         out[rows] = tile
     return out
 
 
 @np.errstate(all="ignore")
-def standardize(block: Array) -> Array:
+def standardize(block: Array, *, compiled: bool | None = None) -> Array:
     """Divide each record by its population standard deviation; a constant record becomes NaN.
 
     Parameters
     ----------
     block : ndarray, shape (k, L)
+    compiled : bool, optional
+        Whether to run compiled loops; by default, the size of the block decides.
 
     Returns
     -------
@@ -107,18 +111,20 @@ def standardize(block: Array) -> Array:
            [nan, nan, nan, nan]])
     """
     out = np.empty(block.shape, result_dtype(block.dtype))
-    for rows, _, norms in deviations(block):
+    for rows, _, norms in deviations(block, compiled=compiled):
         np.divide(block[rows], _std(block, norms), out=out[rows], casting="same_kind")
     return out
 
 
 @np.errstate(all="ignore")
-def zscore(block: Array) -> Array:
+def zscore(block: Array, *, compiled: bool | None = None) -> Array:
     """Subtract from each record its mean and divide by its population standard deviation.
 
     Parameters
     ----------
     block : ndarray, shape (k, L)
+    compiled : bool, optional
+        Whether to run compiled loops; by default, the size of the block decides.
 
     Returns
     -------
@@ -137,7 +143,7 @@ def zscore(block: Array) -> Array:
            [nan, nan, nan, nan]])
     """
     out = np.empty(block.shape, result_dtype(block.dtype))
-    for rows, tile, norms in deviations(block):
+    for rows, tile, norms in deviations(block, compiled=compiled):
         np.divide(tile, _std(block, norms), out=out[rows], casting="same_kind")
     return out
 
@@ -245,13 +251,15 @@ def normalize(
 
 
 @np.errstate(all="ignore")
-def correlate(block: Array, signals: ArrayLike) -> Array:
+def correlate(block: Array, signals: ArrayLike, *, compiled: bool | None = None) -> Array:
     """Pearson correlation of each record with each signal.
 
     Parameters
     ----------
     block : ndarray, shape (k, L)
     signals : array_like, shape (L,) or (m, L)
+    compiled : bool, optional
+        Whether to run compiled loops; by default, the size of the block decides.
 
     Returns
     -------
@@ -277,9 +285,10 @@ def correlate(block: Array, signals: ArrayLike) -> Array:
     """
     against, dtype = _unit_signals(signals, block.shape[1]), result_dtype(block.dtype)
     if len(against) == 1:
-        return _cosines(*projected(block, against[0])).astype(dtype, copy=False)
+        products = projected(block, against[0], compiled=compiled)
+        return _cosines(*products).astype(dtype, copy=False)
     out = np.empty((len(block), len(against)), dtype)
-    for rows, tile, norms in deviations(block):
+    for rows, tile, norms in deviations(block, compiled=compiled):
         out[rows] = _cosines(tile @ against.T, norms)
     return out
 

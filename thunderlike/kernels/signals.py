@@ -28,7 +28,7 @@ _FEW_TAPS = 8  # up to here adding shifted copies is faster than a Fourier trans
 
 
 @np.errstate(all="ignore")
-def fourier(block: Array, freq: int) -> Array:
+def fourier(block: Array, freq: int, *, compiled: bool | None = None) -> Array:
     """Coherence and phase of each record at one frequency.
 
     Parameters
@@ -36,6 +36,8 @@ def fourier(block: Array, freq: int) -> Array:
     block : ndarray, shape (k, L)
     freq : int
         Cycles in a record, from 0 to less than ``L // 2``.
+    compiled : bool, optional
+        Whether to run compiled loops; by default, the size of the block decides.
 
     Returns
     -------
@@ -64,7 +66,7 @@ def fourier(block: Array, freq: int) -> Array:
             f"cycles from 0 to less than {half}, half the length"
         )
     out = np.empty((len(block), 2), result_dtype(block.dtype))
-    for rows, tile, _ in deviations(block):
+    for rows, tile, _ in deviations(block, compiled=compiled):
         waves = rfft(tile, axis=1)[:, :half]
         at = waves[:, int(freq)]
         out[rows, 0] = np.abs(at) / norm(np.abs(waves))[:, 0]
@@ -124,7 +126,9 @@ def convolve(block: Array, signal: ArrayLike, mode: str = "full") -> Array:
 
 
 @np.errstate(all="ignore")
-def crosscorr(block: Array, signal: ArrayLike, lag: int = 0) -> Array:
+def crosscorr(
+    block: Array, signal: ArrayLike, lag: int = 0, *, compiled: bool | None = None
+) -> Array:
     """Correlation of each record with a signal, shifted by up to `lag` to both sides.
 
     Parameters
@@ -132,6 +136,8 @@ def crosscorr(block: Array, signal: ArrayLike, lag: int = 0) -> Array:
     block : ndarray, shape (k, L)
     signal : array_like, shape (L,)
     lag : int, >= 0
+    compiled : bool, optional
+        Whether to run compiled loops; by default, the size of the block decides.
 
     Returns
     -------
@@ -157,7 +163,7 @@ def crosscorr(block: Array, signal: ArrayLike, lag: int = 0) -> Array:
     """
     lagged = _lagged(signal, block.shape[1], lag)
     out = np.empty((len(block), len(lagged)), result_dtype(block.dtype))
-    for rows, tile, norms in deviations(block):
+    for rows, tile, norms in deviations(block, compiled=compiled):
         out[rows] = _unit(tile, norms) @ lagged.T
     return out
 
