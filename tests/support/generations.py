@@ -20,6 +20,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,7 +70,7 @@ def write_file(path, value):
 
 
 def write_shards(path, value):
-    with tl.datasets.ShardWriter(f"{path}/{{}}.msgpack", max_samples=9, overwrite=True) as writer:
+    with tl.datasets.ShardWriter(f"{path}/{{}}.msgpack", max_samples=20, overwrite=True) as writer:
         writer.write_many(samples(value))
 
 
@@ -138,6 +139,9 @@ FORMATS = {
     "dataset": Format(
         write_file, lambda path: read_samples(tl.datasets.MsgpackReader(path)), "a.msgpack"
     ),
+    "images of a dataset": Format(
+        write_file, _images(lambda path: tl.images.frommsgpack(path, field="x")), "b.msgpack"
+    ),
     "shards": Format(
         write_shards, lambda path: read_samples(tl.datasets.ShardedReader(path)), "shards"
     ),
@@ -173,8 +177,8 @@ class Counts:
         )
 
 
-def read_while_written(name, folder, seconds, least=0):
-    """Read a format for so long, and at least so often, while another process overwrites it."""
+def read_while_written(name, folder, seconds):
+    """Read a format for so long while another process overwrites it."""
     form = FORMATS[name]
     path = f"{folder}/{form.name}"
     form.write(path, 1)
@@ -186,8 +190,9 @@ def read_while_written(name, folder, seconds, least=0):
             subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as writer,
             mmap.mmap(state.fileno(), 16) as shared,
         ):
+            end = time.monotonic() + seconds
             try:
-                counts = _read(form, path, shared, seconds, least)
+                counts = _read(form, path, shared, lambda: time.monotonic() > end)
                 assert writer.poll() is None, writer.stderr.read()
             finally:
                 writer.terminate()
@@ -195,9 +200,22 @@ def read_while_written(name, folder, seconds, least=0):
     return counts
 
 
-def _read(form, path, shared, seconds, least):
-    counts, end = Counts(), time.monotonic() + seconds
-    while time.monotonic() < end or counts.reads < least:
+def read_during(name, folder, overwrites):
+    """Read a format until another thread has overwritten it so many times."""
+    form = FORMATS[name]
+    path = f"{folder}/{form.name}"
+    form.write(path, 1)
+    shared = bytearray(struct.pack("qq", 1, 1))
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(_overwrite, form, path, shared, lambda number: number <= overwrites)
+        counts = _read(form, path, shared, writer.done)
+        writer.result()
+    return counts
+
+
+def _read(form, path, shared, over):
+    counts = Counts()
+    while not over():
         _, finished = struct.unpack("qq", shared[:16])
         try:
             found = {int(v) for array in form.read(path) for v in np.unique(array)}
@@ -230,15 +248,20 @@ def _short(error):
     return f"{type(error).__name__} {text[:60]!r}"
 
 
+def _overwrite(form, path, shared, go_on):
+    """Overwrite the path, generation after generation."""
+    generation = 1
+    while go_on(generation):
+        generation += 1
+        shared[0:8] = struct.pack("q", generation)
+        form.write(path, _value(generation))
+        shared[8:16] = struct.pack("q", generation)
+
+
 def write_on(name, path, state):
-    """Overwrite the path for ever, generation after generation."""
+    """Overwrite the path until the reader is gone."""
     with Path(state).open("r+b") as file, mmap.mmap(file.fileno(), 16) as shared:
-        generation = 1
-        while os.getppid() != 1:
-            generation += 1
-            shared[0:8] = struct.pack("q", generation)
-            FORMATS[name].write(path, _value(generation))
-            shared[8:16] = struct.pack("q", generation)
+        _overwrite(FORMATS[name], path, shared, lambda _: os.getppid() != 1)
 
 
 def main():

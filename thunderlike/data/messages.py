@@ -12,7 +12,7 @@ from thunderlike import storage
 from thunderlike.data.files import FileSource, Loader, alike, naming
 from thunderlike.errors import CorruptDatasetError, FormatError, NotFound, SpecError
 from thunderlike.formats.msgpack import unpackb
-from thunderlike.formats.samples import KEYS, OFFSETS, decode_keys, decode_offsets
+from thunderlike.formats.samples import APPENDING, KEYS, OFFSETS, decode_keys, decode_offsets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ def message_source(files: Sequence[Entry], field: str) -> tuple[FileSource, list
 
     The offsets and keys of all shards are read, and the first sample.
     """
-    offsets = {file.path: _offsets(file.path) for file in files}
+    offsets = {file.path: _offsets(file) for file in files}
     counts = [len(offsets[file.path]) - 1 for file in files]
     first = next((file for file, count in zip(files, counts, strict=True) if count), None)
     if first is None:
@@ -114,13 +114,31 @@ class Samples(Loader):
         return array
 
 
-def _offsets(path: str) -> NDArray[np.uint64]:
+def _offsets(file: Entry) -> NDArray[np.uint64]:
+    """Read where the samples of a file begin, and make sure that the last one ends with it."""
+    place = _beside(file.path, OFFSETS)
     try:
-        data = storage.read(_beside(path, OFFSETS))
+        data = storage.read(place)
     except NotFound as error:
-        raise FormatError(f"{path}: has no file {OFFSETS} beside it: {error}") from error
-    with naming(path):
-        return decode_offsets(data)
+        raise FormatError(f"{file.path}: has no file {OFFSETS} beside it: {error}") from error
+    with naming(file.path):
+        offsets = decode_offsets(data)
+    last = int(offsets[-1])
+    if last != file.size and last != _kept(file):
+        raise CorruptDatasetError(
+            f"{file.path}: has {file.size} bytes, and {place} ends at byte {last}: it was replaced "
+            "while it was read, or the two files do not belong together; read it again, or make "
+            f"the index again with: thunderlike datasets reindex {file.path}"
+        )
+    return offsets
+
+
+def _kept(file: Entry) -> int | None:
+    """Return how many bytes there were before an append that goes on, or was stopped."""
+    try:
+        return int.from_bytes(storage.read(_beside(file.path, APPENDING)), "big")
+    except NotFound:
+        return None
 
 
 def _last_key(path: str) -> str:

@@ -62,7 +62,7 @@ SUFFIX_FILTER = samples.FILTER
 SUFFIX_SUMS = samples.SUMS
 SUFFIX_MD5 = samples.MD5
 SUFFIX_LEGACY_INDEX = samples.LEGACY
-SUFFIX_APPENDING = ".appending"  # while samples are added: how many bytes there were before
+SUFFIX_APPENDING = samples.APPENDING
 
 DIGESTS = ("md5", "sha256", "blake2b")
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "APPENDING",
     "FILTER",
     "KEYS",
     "KEY_HASHES",
@@ -52,6 +53,7 @@ __all__ = [
 ]
 
 OFFSETS, KEYS, KEY_HASHES, FILTER = ".offsets", ".keys", ".key_hashes", ".filter"
+APPENDING = ".appending"  # while samples are added: how many bytes there were before
 SUMS, MD5, LEGACY = ".sums", ".md5", ".index"
 MOST = 2**32 - 1  # samples in one file, and bytes in one text or message: lengths have 32 bits
 

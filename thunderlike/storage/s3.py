@@ -44,6 +44,7 @@ __all__ = ["S3Store"]
 
 PART: Final = 16 * MIB  # larger objects go in parts of this size, several at once
 LARGEST_COPY: Final = 2**30  # that the server makes in one request, within our patience
+LISTINGS: Final = 3  # of a folder that changes between two pages of its names
 READS: Final = 4  # of an object whose connection breaks off
 ATTEMPTS: Final = 6  # the waits between them grow to some 15 s together
 BATCH: Final = 1000  # as many names as one request may list, or ask to remove
@@ -90,10 +91,22 @@ class S3Store(ObjectStore):
         return cls(Credentials(keys), _open(credentials.get("endpoint_url") or _endpoint()))
 
     def list(self, path: str, *, recursive: bool) -> Sequence[Entry]:
-        """Name the objects of a folder: one request for each thousand."""
+        """Name the objects of a folder: one request for each thousand, all of one moment.
+
+        A listing of several pages takes a while. The first page is asked for again after the last:
+        who replaces a folder begins and ends by changing it. When it differs, the folder is listed
+        again.
+        """
         address = self.address(path)
         bucket, _ = _parts(address)
-        pages = list(self._pages(address, recursive=recursive))
+        for _ in range(LISTINGS):
+            pages = list(self._pages(address, recursive=recursive))
+            if len(pages) < 2:
+                break
+            if _names(next(self._pages(address, recursive=recursive))) == _names(pages[0]):
+                break
+        else:
+            raise StorageError(f"{path}: was replaced while it was listed; list it again")
         listed = [one for page in pages for one in page.get("Contents", ())]
         found = listed or any(page.get("CommonPrefixes") for page in pages)  # not all have KeyCount
         if not found and not _is_bucket(address):
@@ -273,6 +286,11 @@ def _parts(address: str) -> tuple[str, str]:
     """Divide an address into bucket and key."""
     bucket, _, key = address.removeprefix("s3://").partition("/")
     return bucket, key
+
+
+def _names(page: dict[str, Any]) -> tuple[Any, Any]:
+    """Return the objects and folders of a page, with version and time of each object."""
+    return page.get("Contents"), page.get("CommonPrefixes")
 
 
 def _is_bucket(address: str) -> bool:
