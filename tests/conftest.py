@@ -24,6 +24,7 @@ from thunderlike.engines import engine_for
 from thunderlike.engines.layout import Layout
 from thunderlike.engines.session import LEAST_JAVA, find_java, java_version
 from thunderlike.parallel.pool import _PREFIX
+from thunderlike.testing import ChunkedEngine
 
 pytest.register_assert_rewrite("thunderlike.testing.stores")
 
@@ -32,7 +33,9 @@ pytest.register_assert_rewrite("thunderlike.testing.stores")
 settings.register_profile("quick", max_examples=25, derandomize=True, deadline=None)
 settings.register_profile("slow", max_examples=150, deadline=None)
 
-ENGINES = ("local", "spark")
+ENGINES = ("local", "chunked", "spark")
+# Where a test that asks for `engine` also runs on the third one, which costs little.
+ON_CHUNKED = {"contract", "data"}
 NO_JAVA = f"no Java {LEAST_JAVA} or newer in JAVA_HOME or on the path: ALL SPARK TESTS ARE LEFT OUT"
 
 
@@ -81,12 +84,16 @@ def pytest_unconfigure(config):
 def _engines(config):
     wanted = config.getoption("--engine")
     chosen = ENGINES if wanted == "all" else (wanted,)
-    return [name for name in chosen if name == "local" or config.has_java]
+    return [name for name in chosen if name != "spark" or config.has_java]
 
 
 def pytest_generate_tests(metafunc):
-    if "engine" in metafunc.fixturenames:
-        metafunc.parametrize("engine", _engines(metafunc.config), indirect=True)
+    if "engine" not in metafunc.fixturenames:
+        return
+    names, room = _engines(metafunc.config), metafunc.definition.path.parent.name
+    if metafunc.config.getoption("--engine") == "all" and room not in ON_CHUNKED:
+        names.remove("chunked")
+    metafunc.parametrize("engine", names, indirect=True)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -156,6 +163,8 @@ def uneven(spec, slots, npartitions, chunk_bytes):
 def engine(request):
     if request.param == "local":
         return engine_for("local")
+    if request.param == "chunked":
+        return ChunkedEngine()
     from thunderlike.engines.spark import SparkEngine
 
     return SparkEngine(request.getfixturevalue("spark_context"), planner=uneven)

@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 
 from thunderlike.engines import ArraySource, Spec
+from thunderlike.engines.base import Kernel, SourceDefaults
 from thunderlike.engines.exchange import Transpose
-from thunderlike.errors import FormatError, SpecError, WorkerFailed
+from thunderlike.errors import FormatError, NotOnEngine, SpecError, WorkerFailed
 
 
 @dataclass
-class Block:
+class Block(Kernel):
     """A kernel out of a plain function of the block."""
 
     function: object
     vectorised: bool = True
+    processes: int = 1
 
     def __call__(self, start, block):
         return self.function(start, block)
@@ -162,17 +164,13 @@ def test_an_error_keeps_its_class_message_and_key(records):
     assert caught.value.traceback == "line\nof code"
 
 
-class Broken:
+class Broken(SourceDefaults):
     """A source that cannot be read."""
 
     spec = Spec(11, (3, 4), np.dtype("int16"))
-    cuts = None
 
     def read(self, start, stop, out):
         raise FormatError("image-00003.bin: expected 24 bytes, found 5")
-
-    def part(self, start, stop):
-        return self
 
 
 def test_a_source_that_fails_says_so(engine):
@@ -214,5 +212,98 @@ def test_adopt_refuses_records_of_different_shape(engine, array):
 
 
 def _native(engine, pairs):
-    """Pairs as the engine has them: an RDD, or the list itself."""
-    return engine.context.parallelize(pairs, 3) if engine.name == "spark" else pairs
+    """Pairs in the engine's own form, in three parts."""
+    return engine.spread([pairs[:4], pairs[4:5], pairs[5:]], iter)
+
+
+def test_lazy_says_when_records_are_made(engine):
+    if not engine.lazy:
+        with pytest.raises(FormatError):
+            engine.load(Broken())
+        return
+    records = engine.load(Broken())
+    records = records.map(Block(lambda start, b: b), (3, 4), np.dtype("int16"))
+    assert not records.in_memory
+    with pytest.raises(FormatError):
+        records.collect()
+
+
+def test_in_memory_records_are_an_array_and_others_compute_when_asked(records, array):
+    values = records.array((11,))
+    assert isinstance(values, np.ndarray) == records.in_memory
+    assert values.shape == array.shape
+    np.testing.assert_array_equal(np.asarray(values), array, strict=True)
+    if records.in_memory:
+        assert np.shares_memory(records.collect(), values)
+
+
+def test_a_source_may_be_an_array_already(engine, array):
+    class Held(SourceDefaults):
+        spec = Spec(11, (3, 4), np.dtype("int16"))
+        array = property(lambda self: held)
+
+        def read(self, start, stop, out):
+            out[...] = held[start:stop]
+
+    held = array
+    np.testing.assert_array_equal(engine.load(Held()).collect(), array, strict=True)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_kernel_may_ask_for_processes(records, array, processes):
+    kernel = Block(lambda start, b: b * 2, vectorised=False, processes=processes)
+    doubled = records.map(kernel, (3, 4), np.dtype("int16"))
+    np.testing.assert_array_equal(doubled.collect(), array * 2, strict=True)
+
+
+def test_items_of_parts_are_spread_in_order(engine):
+    native = engine.spread([3, 0, 2], range)
+    assert engine.run_partitions(native, lambda n, attempt, items: list(items), here=True) == [
+        [0, 1, 2, 0, 1]
+    ]
+    assert engine.default_npartitions >= 1
+
+
+def test_a_task_runs_once_for_each_partition(engine):
+    native = engine.spread([3, 2], range)
+    found = engine.run_partitions(native, lambda n, attempt, items: (n, attempt, list(items)))
+    assert [number for number, _, _ in found] == list(range(len(found)))
+    assert [item for _, _, items in found for item in items] == [0, 1, 2, 0, 1]
+    assert len({attempt for _, attempt, _ in found} - {""}) in (0, len(found))
+
+
+@pytest.mark.parametrize("here", [False, True])
+def test_a_task_runs_over_the_blocks_of_each_partition(records, array, here):
+    def task(number, attempt, blocks):
+        return number, [(start, block) for start, block in blocks]
+
+    found = records.run_partitions(task, here=here)
+    assert len(found) == (1 if here else records.npartitions)
+    assert [number for number, _ in found] == list(range(len(found)))
+    blocks = [block for _, blocks in found for block in blocks]
+    assert [start for start, _ in blocks] == sorted(start for start, _ in blocks)
+    np.testing.assert_array_equal(np.concatenate([block for _, block in blocks]), array)
+
+
+def test_an_error_of_a_task_keeps_its_class(engine, records):
+    def fail(number, attempt, items):
+        raise FormatError("part-00000.bin: no room")
+
+    with pytest.raises(FormatError, match="no room"):
+        records.run_partitions(fail)
+    with pytest.raises(FormatError, match="no room"):
+        engine.run_partitions(engine.spread([3], range), fail)
+
+
+def test_pairs_out_are_those_that_come_in(engine, array):
+    records = engine.load(ArraySource(array[:6]))
+    if engine.name == "local":  # whose own form is the array
+        with pytest.raises(NotOnEngine, match=r"\.toarray\(\)"):
+            records.native((3, 2))
+        return
+    again = engine.adopt(records.native((3, 2)), (3, 2), None, ordered=True)
+    np.testing.assert_array_equal(again.collect(), array[:6], strict=True)
+    (pairs,) = engine.run_partitions(
+        records.native((3, 2)), lambda n, attempt, pairs: list(pairs), here=True
+    )
+    assert [key for key, _ in pairs] == list(np.ndindex(3, 2))

@@ -106,7 +106,7 @@ def test_a_key_in_two_parts_is_found_and_nothing_is_left(spark_context, tmp_path
 
 
 def test_what_an_attempt_left_that_did_not_count_is_removed(tmp_path):
-    shard = distributed._Shard(str(tmp_path), None)
+    shard = distributed._Shard(str(tmp_path))
     shard(0, "lost", [{"key": "x"}])
     summary = shard(0, "good", [{"key": "a"}])
     distributed._tidy(str(tmp_path), [summary])

@@ -11,6 +11,7 @@ from thunderlike.batches.batch import Batch
 from thunderlike.batches.cuts import Cut
 from thunderlike.data.base import Collection
 from thunderlike.datasets.base import Reader
+from thunderlike.engines.base import Kernel
 from thunderlike.errors import SpecError
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def map_batches(
 
 
 @dataclass(frozen=True)
-class _Kernel:
+class _Kernel(Kernel):
     """A pipeline as a function of blocks."""
 
     pipeline: Pipeline

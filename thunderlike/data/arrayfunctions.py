@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -91,7 +90,13 @@ def _reduced(name: str, a: Any, axis: Axis) -> Any:
             f"numpy.{name} over axes {over} of shape {a.shape} is not computed on an engine: give "
             f"axis={a.baseaxes}, all others, or None"
         )
-    each = Stacked(_Each(getattr(np, name)))
+    function: Callable[..., Array] = getattr(np, name)
+
+    def statistic(block: Array) -> Array:
+        rows = block.reshape(len(block), math.prod(block.shape[1:]))
+        return np.asarray(function(rows, axis=1))
+
+    each = Stacked(statistic)
     nothing = each(0, np.zeros((1, *a.value_shape), a.dtype))
     values: Array = a._records.map(each, (), nothing.dtype).collect()
     return values.reshape(a.baseshape)
@@ -103,19 +108,6 @@ def _normal(axis: Axis, ndim: int) -> tuple[int, ...]:
     if wrong := [at for at in given if not -ndim <= at < ndim]:
         raise BadIndex(f"there is no axis {wrong[0]}, but {ndim} axes")
     return tuple(sorted(at % ndim for at in given))
-
-
-@dataclass(frozen=True)
-class _Each:
-    """A statistic of each record of a block."""
-
-    statistic: Callable[..., Array]
-    __name__: ClassVar[str] = "statistic"
-
-    def __call__(self, block: Array) -> Array:
-        return np.asarray(
-            self.statistic(block.reshape(len(block), math.prod(block.shape[1:])), axis=1)
-        )
 
 
 def _stack(arrays: Sequence[Any], axis: int = 0) -> Any:
@@ -152,7 +144,11 @@ def _where(condition: Any, x: Any, y: Any) -> Any:
         return applied(_pick, (applied(_pack, (condition, x), {}), y), {})
     if _is_collection(y):
         return applied(_pick, (applied(_pack_other, (condition, y), {}), x), {})
-    return applied(_Between(x, y), (condition,), {})
+
+    def where(condition: Array) -> Array:
+        return np.where(condition, x, y)
+
+    return applied(where, (condition,), {})
 
 
 def _pack(condition: Any, values: Any) -> Array:
@@ -167,18 +163,6 @@ def _pack_other(condition: Any, values: Any) -> Array:
 
 def _pick(packed: Array, other: Any) -> Array:
     return np.where(packed["is"], packed["of"], other)
-
-
-@dataclass(frozen=True)
-class _Between:
-    """Picks from two constants."""
-
-    x: Any
-    y: Any
-    __name__: ClassVar[str] = "where"
-
-    def __call__(self, condition: Array) -> Array:
-        return np.where(condition, self.x, self.y)
 
 
 def _is_collection(value: Any) -> bool:

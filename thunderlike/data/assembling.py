@@ -11,12 +11,9 @@ from dataclasses import dataclass
 from operator import add
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 from thunderlike import storage
 from thunderlike.config import config, current
 from thunderlike.data.files import FileSource, Packed
-from thunderlike.engines import parts
 from thunderlike.formats import raw
 from thunderlike.progress import track
 from thunderlike.storage import Entry
@@ -79,19 +76,12 @@ def each_part(
     list
         As of `each_block`.
     """
-    shared = storage.store_for(path).shared
-    found = parts.each_part(parts.blocks(records) if shared else records.stream(), _Part(write))
+
+    def run(_number: int, _attempt: str, blocks: Iterable[Slab]) -> list[Any]:
+        return write(iter(blocks))
+
+    found = records.run_partitions(run, here=not storage.store_for(path).shared)
     return list(itertools.chain.from_iterable(found))
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Writes a part, whatever its number and whichever attempt this is."""
-
-    write: Callable[[Iterator[Slab]], list[Any]]
-
-    def __call__(self, number: int, attempt: str, blocks: Iterable[Slab]) -> list[Any]:  # noqa: ARG002
-        return self.write(iter(blocks))
 
 
 def assemble(records: Records, key_shape: Shape, sink: Sink, folder: str) -> None:
@@ -106,7 +96,7 @@ def assemble(records: Records, key_shape: Shape, sink: Sink, folder: str) -> Non
     folder : str
         Address for the parts; removed by who gave it.
     """
-    if isinstance(records.array(key_shape), np.ndarray):
+    if records.in_memory:
         slabs = _cut(records.collect().reshape(*key_shape, *records.spec.shape), sink.rows)
     else:
         slabs = _joined(records, key_shape, sink.rows, folder)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from thunderlike.data import indexing, multiindex
 from thunderlike.data.attributes import surviving
 from thunderlike.data.functions import (
+    PerObject,
     PerRecord,
     PerStack,
     Predicate,
@@ -19,6 +19,7 @@ from thunderlike.data.functions import (
     StackTrial,
     Trial,
     infer,
+    name_of,
 )
 from thunderlike.data.onengine import OnEngine
 from thunderlike.engines import ArraySource, DistributedArray, Records, local
@@ -442,8 +443,13 @@ class Collection(OnEngine):
         >>> seen
         {(0,): [1, 2], (1,): [8, 9]}
         """
-        kernel = _Calling(Trial(func, self._baseshape, with_keys=True))
-        done = self._records.map(kernel, (0,), np.dtype(bool))
+
+        def call(record: Any) -> None:
+            func(record)  # its result is dropped where it was made
+
+        call.__name__ = name_of(func)
+        kernel = PerObject(Trial(call, self._baseshape, with_keys=True))
+        done = self._records.map(kernel, (), np.dtype(object))
         done.aggregate(lambda _start, _block: None, lambda _one, _other: None)
 
     def sample(self, nsamples: int = 100, seed: int | None = None) -> Self:
@@ -520,16 +526,3 @@ def checked_labels(labels: Any, baseshape: Shape) -> Array | None:
 
 def _part(block: Array, selectors: tuple[Any, ...]) -> Array:
     return np.ascontiguousarray(block[selectors])
-
-
-@dataclass(frozen=True)
-class _Calling:
-    """A user's function, called for what it does: its results have no length."""
-
-    trial: Trial
-    vectorised: ClassVar[bool] = False
-
-    def __call__(self, start: int, block: Array) -> Array:
-        for row, record in enumerate(block):
-            self.trial(start + row, record)
-        return np.empty((len(block), 0), bool)

@@ -11,7 +11,7 @@ from thunderlike.data.aliases import with_draft_spellings
 from thunderlike.data.blocking import FromBlocks, FromBlocksToSeries
 from thunderlike.data.functions import PerObject, Results, Trial, infer
 from thunderlike.data.onengine import OnEngine
-from thunderlike.engines.base import Records, Spec
+from thunderlike.engines.base import Kernel, Records, Spec
 from thunderlike.errors import NotOnEngine, SpecError
 from thunderlike.kernels.checks import as_dtype
 
@@ -358,7 +358,7 @@ class _Region:
 
 
 @dataclass(frozen=True)
-class _MapBlocks:
+class _MapBlocks(Kernel):
     """Call a function on each block, and check that what it gives fits beside the others."""
 
     trial: Trial

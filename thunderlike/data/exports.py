@@ -104,8 +104,8 @@ class Exports(Collection):
         """
         names = tuple(self._dims() if dims is None else dims)
         known = {} if dims is not None else self._coords(names)
-        keys = len(self._baseshape)
-        return xarray.toxarray(self.values, keys, names, {**known, **(coords or {})}, self.attrs)
+        values = self.values if self._records.in_memory else self.todask()
+        return xarray.toxarray(values, names, {**known, **(coords or {})}, self.attrs)
 
     def totorch(self) -> Any:
         """Make a tensor of torch, of full `shape`.

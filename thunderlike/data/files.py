@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from thunderlike import storage
-from thunderlike.engines.base import Spec
+from thunderlike.engines.base import SourceDefaults, Spec
 from thunderlike.errors import BadIndex, FormatError, MissingExtra, NotFound, SpecError
 from thunderlike.formats import raw
 from thunderlike.formats.base import read_into
@@ -86,7 +86,7 @@ class Loader(ABC):
 
 
 @dataclass(frozen=True)
-class FileSource:
+class FileSource(SourceDefaults):
     """Records in files, one or several each.
 
     Parameters

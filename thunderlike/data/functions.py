@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from thunderlike.engines.base import Kernel
 from thunderlike.errors import (
     SpecError,
     ThunderlikeError,
@@ -41,7 +42,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Stacked:
+class Stacked(Kernel):
     """A built-in operation: one call for a whole block, on any thread.
 
     Parameters
@@ -172,7 +173,7 @@ def converted(array: Array, dtype: np.dtype[Any], *, cast: bool) -> Array | None
 
 
 @dataclass(frozen=True)
-class PerRecord:
+class PerRecord(Kernel):
     """A user's function: called for each record, its results stacked.
 
     Parameters
@@ -209,7 +210,7 @@ class PerRecord:
 
 
 @dataclass(frozen=True)
-class PerObject:
+class PerObject(Kernel):
     """A user's function: called for each record, its results kept as they are.
 
     Parameters
@@ -230,7 +231,7 @@ class PerObject:
 
 
 @dataclass(frozen=True)
-class Predicate:
+class Predicate(Kernel):
     """A user's function that says yes or no of each record.
 
     Parameters
@@ -299,7 +300,7 @@ class StackTrial:
 
 
 @dataclass(frozen=True)
-class PerStack:
+class PerStack(Kernel):
     """A user's function of stacked records: called for each block, on any thread.
 
     Parameters

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -375,7 +374,13 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         >>> tops
         {0: np.float64(1.0), 1: np.float64(1.0)}
         """
-        super().foreach(_Numbered(func))
+
+        def numbered(record: tuple[tuple[int], Array]) -> None:
+            (number,), image = record
+            func((number, image))
+
+        numbered.__name__ = name_of(func)
+        super().foreach(numbered)
 
     # out
 
@@ -466,21 +471,6 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         """
         place = at(path, credentials)
         writing.images_to_png(self, place, prefix, overwrite=overwrite, vmin=vmin, vmax=vmax)
-
-
-@dataclass(frozen=True)
-class _Numbered:
-    """A function of ``(number, image)`` where one of ``(key, image)`` is called."""
-
-    function: Callable[[Any], Any]
-
-    @property
-    def __name__(self) -> str:
-        return name_of(self.function)
-
-    def __call__(self, record: tuple[tuple[int], Array]) -> None:
-        (number,), image = record
-        self.function((number, image))
 
 
 def _reshaped(block: Array, shape: tuple[int, ...]) -> Array:

@@ -186,10 +186,9 @@ class LookAtImages(Folding):
         return low if vmin is None else vmin, high if vmax is None else vmax
 
     def _thumbnail(self) -> str:
-        values = self.values
-        if not isinstance(values, np.ndarray) or not self.count():
+        if not self._records.in_memory or not self.count():
             return ""  # it would have to be computed
-        return html.thumbnail(values[0], "image 0")
+        return html.thumbnail(self._records.collect(0, 1)[0], "image 0")
 
 
 class LookAtSeries(Indexed):
@@ -327,10 +326,11 @@ class LookAtSeries(Indexed):
         return viz.heatmap(rows, ax, step=step, index=self._index, cmap=cmap, **words)
 
     def _thumbnail(self) -> str:
-        values = self.values
-        if not isinstance(values, np.ndarray) or len(self._baseshape) not in (2, 3):
+        shown = len(self._baseshape) in (2, 3) and self.length
+        if not self._records.in_memory or not shown:
             return ""
-        return html.thumbnail(values[..., 0], f"at {self._index[0]}") if self.length else ""
+        values = self._records.collect()[:, 0].reshape(self._baseshape)
+        return html.thumbnail(values, f"at {self._index[0]}")
 
 
 def _number(value: Any, count: int, what: str) -> int:

@@ -175,7 +175,7 @@ class OnEngine(abc.ABC):
         return self._moved(engine_for(engine))
 
     def _moved(self, engine: Engine) -> Self:
-        if engine.name == self.mode:
+        if engine == self.engine:
             log.warning("the records are on the %s engine already", engine.name)
             return self._changed(self._records)
         return self._changed(engine.load(ArraySource(self._records.collect())))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from thunderlike.data.accessed import decoded
-from thunderlike.engines.base import Spec
+from thunderlike.engines.base import SourceDefaults, Spec
 from thunderlike.errors import FormatError, SpecError
 from thunderlike.kernels.checks import same_values
 
@@ -34,7 +34,7 @@ class Samples(Protocol):
 
 
 @dataclass(frozen=True)
-class SampleSource:
+class SampleSource(SourceDefaults):
     """One field of each sample: an array, or the bytes of a TIFF, PNG or npy file.
 
     Parameters
@@ -50,7 +50,6 @@ class SampleSource:
     spec: Spec
     reader: Samples
     field: str
-    cuts: ClassVar[None] = None
 
     @classmethod
     def of(cls, reader: Samples, field: str, naxes: range) -> SampleSource:
@@ -88,10 +87,6 @@ class SampleSource:
                     f"{array.dtype}, in the first {self.spec.dtype}, which does not hold its values"
                 )
             out[row] = found
-
-    def part(self, start: int, stop: int) -> SampleSource:  # noqa: ARG002
-        """The same: it is small."""
-        return self
 
 
 def _array(sample: Any, field: str) -> Array:

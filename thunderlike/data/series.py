@@ -350,7 +350,7 @@ def _gramian(_: int, block: Array) -> Array:
 def _matrix(other: Any) -> Array:
     """What series are multiplied with, a vector as a column."""
     if isinstance(other, Series):
-        if other.engine != local():
+        if not other._records.in_memory:
             raise NotOnEngine(
                 f"series can only be multiplied with others that are here, not on {other.mode}: "
                 "call .tolocal() on these"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thunderlike.data.functions import converted, raised_by
-from thunderlike.engines.base import Spec
+from thunderlike.engines.base import SourceDefaults, Spec
 from thunderlike.errors import SpecError, ThunderlikeError, WrongType
 from thunderlike.kernels.checks import as_array, as_dtype
 
@@ -21,7 +21,7 @@ __all__ = ["ListSource", "RandomSource", "list_source", "pairs_spec", "stacked"]
 
 
 @dataclass(frozen=True)
-class ListSource:
+class ListSource(SourceDefaults):
     """Records that a function gives for the items of a list.
 
     Parameters
@@ -43,7 +43,6 @@ class ListSource:
     accessor: Callable[[Any], Any]
     offset: int = 0
     cast: bool = False
-    cuts: ClassVar[None] = None
 
     def read(self, start: int, stop: int, out: Array) -> None:
         """Call the function for each item."""
@@ -69,7 +68,7 @@ class ListSource:
 
 
 @dataclass(frozen=True)
-class RandomSource:
+class RandomSource(SourceDefaults):
     """Normal random numbers; record `v` depends on `seed` and `v` alone.
 
     Examples
@@ -84,16 +83,11 @@ class RandomSource:
 
     spec: Spec
     seed: int
-    cuts: ClassVar[None] = None
 
     def read(self, start: int, stop: int, out: Array) -> None:
         """Draw each record with a generator of its own."""
         for row, number in enumerate(range(start, stop)):
             out[row] = np.random.default_rng([self.seed, number]).standard_normal(self.spec.shape)
-
-    def part(self, start: int, stop: int) -> RandomSource:  # noqa: ARG002
-        """The same: it is small."""
-        return self
 
 
 def stacked(values: Any, what: str) -> Array:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
 from thunderlike.datasets.base import Reader
 from thunderlike.datasets.reader import MsgpackReader
 from thunderlike.datasets.writers import FileWriter
-from thunderlike.engines import engine_for
-from thunderlike.engines.parts import each_part, is_rdd, pairs, spread, usual_parts
+from thunderlike.engines import engine_for, engine_of
+from thunderlike.engines.base import unstacked
 from thunderlike.errors import SpecError
 from thunderlike.formats.shards import MANIFEST, manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from thunderlike.formats.shards import Summary
     from thunderlike.storage import AnyCredentials, AnyPath
@@ -81,26 +82,33 @@ def write(
     (3, 4, 5)
     >>> tl.datasets.write(movie, "memory://movie", overwrite=True)
     """
-    items, name = _named(source, field, labels)
+    run = _runner(source, field, labels)
     target = storage.at(path, credentials)
-    if is_rdd(items) and not storage.store_for(target).shared:
-        items = items.toLocalIterator()  # what only this process sees is written here
+    here = not storage.store_for(target).shared
     with storage.output(target, ["part-*", MANIFEST], overwrite=overwrite) as folder:
-        summaries = each_part(items, _Shard(folder, name, options))
+        summaries = run(_Shard(folder, options), here=here)
         _tidy(folder, summaries)
         storage.write(storage.join(folder, MANIFEST), manifest(summaries))
 
 
-def _named(source: Any, field: str, labels: Any) -> tuple[Any, _Named | None]:
-    """The items of a source, and what makes samples of them where they are none."""
+def _runner(source: Any, field: str, labels: Any) -> Callable[..., list[Summary]]:
+    """Return what runs a task over the samples of each partition of a source."""
     records = getattr(source, "_records", None)
     if records is None:
-        return source, None
+        return partial(engine_of(source).run_partitions, source)
     if field == "key":
         raise SpecError("the field 'key' is that of a sample's name: give another field=")
     shape = source._baseshape
-    digits = tuple(max(5, len(str(n - 1))) for n in shape)
-    return pairs(records, shape), _Named(field, digits, labels)
+    named = _Named(field, tuple(max(5, len(str(n - 1))) for n in shape), labels)
+
+    def run(task: _Shard, *, here: bool) -> list[Summary]:
+        def of_blocks(number: int, attempt: str, blocks: Iterable[Any]) -> Summary:
+            return task(number, attempt, map(named, unstacked(blocks, shape)))
+
+        found: list[Summary] = records.run_partitions(of_blocks, here=here)
+        return found
+
+    return run
 
 
 @dataclass(frozen=True)
@@ -122,16 +130,15 @@ class _Named:
 
 @dataclass(frozen=True)
 class _Shard:
-    """Writes the items of one part."""
+    """Writes the samples of one part."""
 
     folder: str
-    name: _Named | None
     options: dict[str, Any] = field(default_factory=dict)
 
-    def __call__(self, number: int, attempt: str, items: Iterable[Any]) -> Summary:
+    def __call__(self, number: int, attempt: str, samples: Iterable[Any]) -> Summary:
         name = "-".join(filter(None, [f"part-{number:05d}", attempt])) + ".msgpack"
         with FileWriter(storage.join(self.folder, name), **self.options) as writer:
-            writer.write_many(items if self.name is None else map(self.name, items))
+            writer.write_many(samples)
         return writer.summary()
 
 
@@ -169,16 +176,6 @@ def tordd(reader: Reader | AnyPath, npartitions: int | None = None, engine: Any 
     """
     source = reader if isinstance(reader, Reader) else MsgpackReader(reader)
     where = engine_for(engine)
-    count = npartitions or usual_parts(where)
+    count = npartitions or where.default_npartitions
     edges = [len(source) * part // count for part in range(count + 1)]
-    return spread(where, list(itertools.pairwise(edges)), _Samples(source))
-
-
-@dataclass(frozen=True)
-class _Samples:
-    """From a range of numbers to samples."""
-
-    reader: Reader
-
-    def __call__(self, ends: tuple[int, int]) -> Iterator[Any]:
-        return self.reader.slice(*ends)
+    return where.spread(list(itertools.pairwise(edges)), lambda ends: source.slice(*ends))

@@ -22,6 +22,7 @@ __all__ = [
     "Source",
     "Spec",
     "engine_for",
+    "engine_of",
     "local",
 ]
 
@@ -67,3 +68,14 @@ def engine_for(engine: Any = None) -> Engine:
     from thunderlike.engines.spark import SparkEngine
 
     return SparkEngine(context_of(engine))
+
+
+def engine_of(items: Any) -> Engine:
+    """The engine whose own form these items have: Spark for an RDD, local for any other iterable.
+
+    Examples
+    --------
+    >>> engine_of([1, 2, 3])
+    LocalEngine()
+    """
+    return engine_for(items.context) if hasattr(items, "mapPartitionsWithIndex") else local()

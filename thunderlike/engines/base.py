@@ -6,27 +6,36 @@ operation is one vectorised call a block, never one Python call a record. What t
 (frames, pixels, grid cells) is not the engine's business; the classes in ``thunderlike.data`` know.
 
 Two classes make an engine: an :class:`Engine`, which brings records in, and a :class:`Records`,
-which holds them and answers the verbs below. There are fourteen, and they may rely on each other:
+which holds them and answers the verbs below. An engine must write the first thirteen; the last
+three, and everything else in the two classes, have defaults for an engine in one process:
 
-==============  ==================================================================================
-``load``        bring in the records of a source
-``adopt``       bring in the engine's own form of ``(key, array)`` records
-``map``         a kernel over each block, one record out for each record in
-``combine``     a kernel over two collections, block by block, paired by record number
-``take``        some records, in any order, repeated if asked
-``concat``      these records, then those of others
-``regroup``     make new records out of pieces of the old ones (images to series and back)
-``aggregate``   one value out of all blocks: a partial for each, merged in order
-``collect``     a range of records as one array, here
-``stream``      all records, a block at a time, in order, here
-``cache``       keep what has been computed
-``uncache``     stop keeping it
-``repartition`` spread the records over another number of parts
-``native``      the engine's own form of ``(key, array)`` records
-==============  ==================================================================================
+==================  ==============================================================================
+``load``            bring in the records of a source
+``adopt``           bring in the engine's own form of ``(key, array)`` records
+``map``             a kernel over each block, one record out for each record in
+``combine``         a kernel over two collections, block by block, paired by record number
+``take``            some records, in any order, repeated if asked
+``concat``          these records, then those of others
+``regroup``         make new records out of pieces of the old ones (images to series and back)
+``aggregate``       one value out of all blocks: a partial for each, merged in order
+``collect``         a range of records as one array, here
+``stream``          all records, a block at a time, in order, here
+``cache``           keep what has been computed
+``uncache``         stop keeping it
+``repartition``     spread the records over another number of parts
+``native``          the engine's own form of ``(key, array)`` records; the inverse of ``adopt``
+``run_partitions``  a task over each partition, for what it does and returns (writers of files)
+``spread``          the items of small parts, expanded where the engine works
+==================  ==============================================================================
 
-An engine may be lazy: only ``aggregate``, ``collect`` and ``stream`` must compute. Whatever it
-does, the results are those of the local engine: values, shape, dtype, order, class of error.
+An engine may be lazy, and says so in :attr:`Engine.lazy`: only ``aggregate``, ``collect``,
+``stream`` and ``run_partitions`` must compute. Whatever it does, the results are those of the local
+engine: values, shape, dtype, order, class of error.
+
+What an engine is given has a protocol too, with everything that an engine may ask of it:
+:class:`Source`, :class:`Kernel`, :class:`Pairing`, :class:`Exchange`. Outside of
+``thunderlike.engines`` no method asks which engine it has. Where the cost of two ways differs, ask
+:attr:`Records.in_memory`.
 """
 
 from __future__ import annotations
@@ -46,7 +55,7 @@ from thunderlike.errors import EngineError, SpecError, WrongType
 from thunderlike.kernels.checks import is_whole, same_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -59,15 +68,20 @@ __all__ = [
     "Pairing",
     "Records",
     "Source",
+    "SourceDefaults",
     "Spec",
+    "Task",
     "check_block",
     "check_npartitions",
     "check_range",
     "snapped",
+    "unstacked",
 ]
 
 Chunk: TypeAlias = tuple[int, Array]  # number of the first record, the block
 Partial = TypeVar("Partial")
+Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -126,22 +140,17 @@ class Spec:
 class Source(Protocol):
     """Records that are somewhere else: a function from a range of records to a block.
 
-    A source is pickled when an engine has workers elsewhere; `part` keeps what is sent small. One
-    whose records are in this process already may have them as `array`, one that waits for answers
-    more than it computes may say how many `threads` to ask with, and one whose records may be
-    replaced while others are read may have a `check` of that, called when all were read.
+    A source is pickled when an engine has workers elsewhere; `part` keeps what is sent small.
+    Inherit :class:`SourceDefaults` for everything but `spec` and `read`.
 
     Examples
     --------
     >>> from thunderlike.engines import local
-    >>> class Counting:
-    ...     spec, cuts = Spec(4, (1,), np.dtype("int64")), None
+    >>> class Counting(SourceDefaults):
+    ...     spec = Spec(4, (1,), np.dtype("int64"))
     ...
     ...     def read(self, start, stop, out):
     ...         out[:, 0] = range(start, stop)
-    ...
-    ...     def part(self, start, stop):
-    ...         return self
     >>> local().load(Counting()).collect(1, 3).tolist()
     [[1], [2]]
     """
@@ -154,14 +163,72 @@ class Source(Protocol):
     def cuts(self) -> Sequence[int] | None:
         """Numbers of records before which a range may begin or end, 0 and `count` among them.
 
-        None where it may anywhere; a file that can only be read as a whole allows no cut within.
+        None, the default, where it may anywhere; a file that can only be read as a whole allows no
+        cut within.
+        """
+
+    @property
+    def array(self) -> Array | None:
+        """All records as one array, where they are in this process or mapped from a disk.
+
+        None, the default, where they have to be read. An engine may take it in place of reading.
+        """
+
+    @property
+    def threads(self) -> int | None:
+        """Number of ranges to read at once, for a source that waits more than it computes.
+
+        None, the default, for as many as there are workers.
         """
 
     def read(self, start: int, stop: int, out: Array) -> None:
         """Write records ``start .. stop-1`` into `out`, of shape ``(stop - start, *shape)``."""
 
     def part(self, start: int, stop: int) -> Source:
-        """A source that needs to answer for these records only, under the same numbers."""
+        """A source that needs to answer for these records only, under the same numbers.
+
+        By default the source itself.
+        """
+
+    def check(self) -> None:
+        """Raise StorageError if records were replaced since the first was read.
+
+        By default nothing is checked. An engine that reads all records in one verb calls it when
+        all were read.
+        """
+
+
+class SourceDefaults:
+    """The members of a :class:`Source` that have defaults: to be inherited.
+
+    Examples
+    --------
+    >>> source = SourceDefaults()
+    >>> source.cuts, source.array, source.threads, source.part(2, 4) is source
+    (None, None, None, True)
+    """
+
+    @property
+    def cuts(self) -> Sequence[int] | None:
+        """None: a range may begin and end anywhere."""
+        return None
+
+    @property
+    def array(self) -> Array | None:
+        """None: the records have to be read."""
+        return None
+
+    @property
+    def threads(self) -> int | None:
+        """None: as many as there are workers."""
+        return None
+
+    def part(self, start: int, stop: int) -> Any:  # noqa: ARG002
+        """The source itself: it is small."""
+        return self
+
+    def check(self) -> None:
+        """Check nothing: no record is ever replaced."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +255,7 @@ class ArraySource:
     offset: int = 0
 
     cuts: ClassVar[None] = None
+    threads: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         # Kernels and compiled libraries want numbers in the byte order of the machine.
@@ -207,17 +275,41 @@ class ArraySource:
         """The part of the array that holds these records."""
         return ArraySource(self.array[start - self.offset : stop - self.offset], start)
 
+    def check(self) -> None:
+        """Check nothing: the array is in this process."""
+
 
 class Kernel(Protocol):
-    """A function over a block; `vectorised` says that it may run on several threads at once.
+    """A function over a block: to be inherited, for the default of `processes`.
 
-    A kernel that calls a user's Python function for each record is not vectorised: threads would
-    only make it wait for the interpreter lock.
+    Examples
+    --------
+    >>> from thunderlike.engines import local
+    >>> class Doubled(Kernel):
+    ...     vectorised = True
+    ...
+    ...     def __call__(self, start, block):
+    ...         return 2 * block
+    >>> records = local().load(ArraySource(np.arange(3)))
+    >>> records.map(Doubled(), (), np.dtype(int)).collect()
+    array([0, 2, 4])
     """
 
     @property
     def vectorised(self) -> bool:
-        """Whether threads pay."""
+        """Whether it may run on several threads at once.
+
+        A kernel that calls a user's Python function for each record is not vectorised: threads
+        would only make it wait for the interpreter lock.
+        """
+
+    @property
+    def processes(self) -> int:
+        """Number of processes to run it in; 1, the default, for the engine's own.
+
+        An engine that has processes of its own, as Spark has, may ignore it.
+        """
+        return 1
 
     def __call__(self, start: int, block: Array, /) -> Array:
         """From the block whose first record is number `start`, of shape ``(k, *shape)``."""
@@ -251,8 +343,32 @@ class Exchange(Protocol):
         """Write a piece into `out`, which holds new records from number `first` on."""
 
 
+class Task(Protocol[Result_co]):
+    """What is run over a partition, for what it does and returns.
+
+    An engine may run it again for a partition whose worker died: it must then do the same.
+    """
+
+    def __call__(self, number: int, attempt: str, items: Iterable[Any], /) -> Result_co:
+        """Run over the items of partition `number`.
+
+        `attempt` is a word that differs between attempts at one partition, to be used in the names
+        of files; empty where there is only ever one.
+        """
+
+
 class Engine(abc.ABC):
     """Brings records in; :class:`Records` are what it makes.
+
+    Attributes
+    ----------
+    name : str
+        The `mode` of collections, for display.
+    lazy : bool
+        Records are computed when their values are needed, and not by the verb that makes them;
+        by default false.
+    default_npartitions : int
+        Number of parts that keep it busy; by default 1.
 
     Examples
     --------
@@ -263,6 +379,7 @@ class Engine(abc.ABC):
     """
 
     name: str
+    lazy: ClassVar[bool] = False
 
     @abc.abstractmethod
     def load(self, source: Source, npartitions: int | None = None) -> Records:
@@ -294,6 +411,70 @@ class Engine(abc.ABC):
             The pairs come in key order.
         """
 
+    @property
+    def default_npartitions(self) -> int:
+        """Number of parts that keep the engine busy; 1 in one process."""
+        return 1
+
+    def quiet(self) -> None:  # noqa: B027  # most engines have nothing to silence
+        """Silence the engine's own reports of failed tasks, whose errors are raised here.
+
+        By default there are no such reports.
+        """
+
+    def spread(self, parts: Sequence[Any], expand: Callable[[Any], Iterable[Any]]) -> Any:
+        """Return the items of all parts, in the engine's own form; nothing is expanded yet.
+
+        By default an iterator.
+
+        Parameters
+        ----------
+        parts : sequence
+            Small, for they are sent to the workers; one partition for each.
+        expand : callable
+            From a part to its items.
+
+        Examples
+        --------
+        >>> from thunderlike.engines import local
+        >>> list(local().spread([2, 3], range))
+        [0, 1, 0, 1, 2]
+        """
+        return itertools.chain.from_iterable(map(expand, parts))
+
+    def run_partitions(
+        self,
+        items: Any,
+        task: Task[Result],
+        *,
+        here: bool = False,  # noqa: ARG002
+    ) -> list[Result]:
+        """Run a task over each partition of items in the engine's own form.
+
+        By default all items are one partition, in this process.
+
+        Parameters
+        ----------
+        items : object
+            As `spread` returns them: an RDD on Spark, any iterable otherwise.
+        task : Task
+            What to run.
+        here : bool
+            Run it once, in this process, over all items in order: for what no other process sees.
+
+        Returns
+        -------
+        list
+            What the task returned for each partition, in their order; of the attempts that counted.
+
+        Examples
+        --------
+        >>> from thunderlike.engines import local
+        >>> local().run_partitions([1, 2, 3], lambda number, attempt, items: sum(items))
+        [6]
+        """
+        return [task(0, "", items)]
+
 
 class Records(abc.ABC):
     """Records held by an engine; never changed, every verb makes new ones.
@@ -308,6 +489,9 @@ class Records(abc.ABC):
         Parts that they are spread over.
     iscached : bool
         Whether what was computed is kept.
+    in_memory : bool
+        All records are one array in this process already: `collect` and `array` copy and compute
+        nothing. By default false.
 
     Examples
     --------
@@ -324,6 +508,11 @@ class Records(abc.ABC):
     spec: Spec
     npartitions: int
     iscached: bool
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether all records are one array in this process already."""
+        return False
 
     @abc.abstractmethod
     def map(self, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Records:
@@ -392,16 +581,49 @@ class Records(abc.ABC):
     def repartition(self, npartitions: int) -> Records:
         """Spread the same records, in the same order, over `npartitions` parts."""
 
-    @abc.abstractmethod
     def native(self, key_shape: tuple[int, ...]) -> Any:
-        """The engine's own form of ``(key, array)`` pairs, in key order, keys tuples of int."""
+        """The engine's own form of ``(key, array)`` pairs, in key order, keys tuples of int.
+
+        By default an iterator.
+        """
+        return unstacked(self.stream(), key_shape)
+
+    def run_partitions(self, task: Task[Result], *, here: bool = False) -> list[Result]:  # noqa: ARG002
+        """Run a task over the blocks of each partition; as :meth:`Engine.run_partitions`.
+
+        By default all blocks are one partition, in this process.
+
+        Examples
+        --------
+        >>> from thunderlike.engines import local
+        >>> records = local().load(ArraySource(np.arange(3)))
+        >>> records.run_partitions(lambda number, attempt, blocks: len(list(blocks)))
+        [1]
+        """
+        return [task(0, "", self.stream())]
 
     def array(self, key_shape: tuple[int, ...]) -> Array | DistributedArray:
         """All records as one array of shape ``(*key_shape, *spec.shape)``; nothing is computed.
 
-        An engine whose records are a numpy array in this process gives that instead.
+        By default an array that computes its values when they are asked for; where the records are
+        `in_memory`, that numpy array.
         """
         return DistributedArray(self, key_shape)
+
+
+def unstacked(
+    chunks: Iterable[Chunk], key_shape: tuple[int, ...]
+) -> Iterator[tuple[tuple[int, ...], Array]]:
+    """Split blocks into ``(key, array)`` pairs, keys the positions in an array of this shape.
+
+    Examples
+    --------
+    >>> list(unstacked([(2, np.array([7, 8]))], (2, 2)))
+    [((1, 0), np.int64(7)), ((1, 1), np.int64(8))]
+    """
+    for start, block in chunks:
+        keys = np.unravel_index(np.arange(start, start + len(block)), key_shape)
+        yield from zip(zip(*(k.tolist() for k in keys), strict=True), block, strict=True)
 
 
 def snapped(ranges: Sequence[tuple[int, int]], cuts: Sequence[int] | None) -> list[tuple[int, int]]:

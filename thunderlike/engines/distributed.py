@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from thunderlike.errors import BadIndex, SpecError
+from thunderlike.errors import BadIndex, NotOnEngine, SpecError
 from thunderlike.util.arrays import humanize_bytesize
 
 if TYPE_CHECKING:
@@ -143,6 +143,13 @@ class DistributedArray:
             )
         return np.array(self.toarray(), dtype=dtype, copy=copy)
 
+    def __reduce__(self) -> Any:
+        name = self.records.engine.name
+        raise NotOnEngine(
+            f"an array on the {name} engine computes in the process that made it and cannot go to "
+            "others: with dask leave out engine=, or use the collection itself"
+        )
+
     def __repr__(self) -> str:
         return f"DistributedArray(shape={self.shape}, dtype={self.dtype})"
 
@@ -153,6 +160,7 @@ class _Reshape:
 
     shape: Shape
     vectorised: ClassVar[bool] = True
+    processes: ClassVar[int] = 1
 
     def __call__(self, start: int, block: Array) -> Array:  # noqa: ARG002
         return block.reshape(len(block), *self.shape)

@@ -53,7 +53,7 @@ class LocalEngine(Engine):
     def load(self, source: Source, npartitions: int | None = None) -> LocalRecords:
         """Read everything now, ranges of records on threads, into one array."""
         check_npartitions(npartitions)
-        here = getattr(source, "array", None)  # in memory, or mapped from a disk: no copy
+        here = source.array  # in memory, or mapped from a disk: no copy
         if here is not None:
             return LocalRecords(self, here)
         out = source.spec.empty()
@@ -61,11 +61,10 @@ class LocalEngine(Engine):
         def read(start: int, stop: int) -> None:
             source.read(start, stop, out[start:stop])
 
-        threads = getattr(source, "threads", None)
+        threads = source.threads
         tiles = snapped(_tiles(source.spec, _read_bytes(source.spec, threads)), source.cuts)
         _each_tile(read, source.spec, "reading", threads, tiles)
-        if check := getattr(source, "check", None):
-            check()
+        source.check()
         return LocalRecords(self, out)
 
     def adopt(
@@ -105,10 +104,15 @@ class LocalRecords(Records):
         self.values = values
         self.spec = Spec(len(values), values.shape[1:], values.dtype)
 
+    @property
+    def in_memory(self) -> bool:
+        """True: the records are an array."""
+        return True
+
     def map(self, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any]) -> LocalRecords:
         """Apply the kernel to tiles, on threads if it is vectorised."""
         spec = Spec(self.spec.count, shape, dtype)
-        if getattr(kernel, "processes", 1) > 1:
+        if kernel.processes > 1:
             return LocalRecords(self.engine, _apart(kernel, self, spec))
         out = spec.empty()
 
@@ -237,7 +241,7 @@ def _each_tile(
             pass
 
 
-def _apart(kernel: Any, records: LocalRecords, spec: Spec) -> Array:
+def _apart(kernel: Kernel, records: LocalRecords, spec: Spec) -> Array:
     """Have the kernel's processes run over tiles: a few for each, as some may take longer."""
     larger = _larger(records.spec, spec)
     memory = shared(spec.nbytes)

@@ -6,7 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.config import Settings, config, current
-from thunderlike.engines import engine_for
+from thunderlike.engines.session import context
+from thunderlike.engines.spark import SparkEngine
 from thunderlike.engines.tasks import carrying, job
 from thunderlike.parallel.parcels import Raised
 from thunderlike.parallel.stream import Outcome, Source
@@ -28,7 +29,7 @@ def spark(plan: Plan) -> Generator[Outcome, None, None]:
     What a function raises is a result, so that Spark does not run the same failure four times. The
     function goes by value, by Spark's own broadcast where it is larger than 1 MiB.
     """
-    cluster: Any = engine_for("spark").context  # type: ignore[attr-defined]
+    cluster: Any = SparkEngine(context()).context
     slots = cluster.defaultParallelism
     run = carrying(_Task(plan.function, current()))
     source = Source(plan.items)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from thunderlike.engines.base import Source, Spec
+from thunderlike.engines.base import Source, SourceDefaults, Spec
 from thunderlike.engines.local import LocalEngine, LocalRecords
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ class PlannedEngine(LocalEngine):
 
     With it readers tell what there is without reading it.
     """
+
+    lazy = True
 
     def load(self, source: Source, npartitions: int | None = None) -> PlannedRecords:  # noqa: ARG002
         """Take note of the source."""
@@ -38,6 +40,11 @@ class PlannedRecords(LocalRecords):
     def __init__(self, engine: LocalEngine, source: Source) -> None:
         self.engine, self.source, self.spec = engine, source, source.spec
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether they have been read."""
+        return "values" in vars(self)
+
     @cached_property
     def values(self) -> Array:  # type: ignore[override]  # the base has a field
         """All records, in one array."""
@@ -45,7 +52,7 @@ class PlannedRecords(LocalRecords):
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(SourceDefaults):
     """Some consecutive records of a source, numbered from 0.
 
     Parameters
@@ -76,8 +83,7 @@ class Part:
     @property
     def threads(self) -> int | None:
         """As many as the source asks for."""
-        found: int | None = getattr(self.source, "threads", None)
-        return found
+        return self.source.threads
 
     def read(self, start: int, stop: int, out: Array) -> None:
         """Read from the source."""

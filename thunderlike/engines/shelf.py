@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thunderlike.engines.base import ArraySource
+from thunderlike.engines.base import ArraySource, SourceDefaults
 from thunderlike.engines.landing import possible
 from thunderlike.errors import EngineError
 
@@ -30,7 +30,7 @@ LEAST = 2**24  # bytes below which Spark's own way is as fast, and gives its mem
 
 
 @dataclass(frozen=True)
-class Shelved:
+class Shelved(SourceDefaults):
     """Records one after the other in a file of this machine.
 
     Parameters
@@ -43,7 +43,6 @@ class Shelved:
 
     path: str
     spec: Spec
-    cuts: ClassVar[None] = None
 
     def read(self, start: int, stop: int, out: Array) -> None:
         """Read records into `out`, which is contiguous."""
@@ -55,10 +54,6 @@ class Shelved:
 
     def _short(self, stop: int) -> int:
         raise EngineError(f"{self.path} ends before record {stop}: somebody else has changed it")
-
-    def part(self, start: int, stop: int) -> Shelved:  # noqa: ARG002
-        """Itself: it is no larger for holding more."""
-        return self
 
 
 def shelved(source: Source, context: SparkContext) -> Source:

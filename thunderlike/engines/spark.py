@@ -8,8 +8,10 @@ hold it. This is the one module that imports pyspark.
 
 from __future__ import annotations
 
+import itertools
+import uuid
 from collections import deque
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -27,9 +29,11 @@ from thunderlike.engines.base import (
     Records,
     Source,
     Spec,
+    Task,
     check_block,
     check_npartitions,
     check_range,
+    unstacked,
 )
 from thunderlike.engines.exchange import Pick
 from thunderlike.engines.landing import Landing, land, possible
@@ -49,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = ["SparkEngine", "SparkRecords", "context", "quiet"]
 
 Partial = TypeVar("Partial")
+Result = TypeVar("Result")
 
 
 class SparkEngine(Engine):
@@ -63,6 +68,7 @@ class SparkEngine(Engine):
     """
 
     name = "spark"
+    lazy = True
 
     def __init__(self, context: SparkContext, planner: Planner = by_size) -> None:
         check_running(context)
@@ -97,6 +103,35 @@ class SparkEngine(Engine):
             return SparkRecords(
                 self, *adoption.adopt(native, key_shape, spec, ordered, self.layout)
             )
+
+    @property
+    def default_npartitions(self) -> int:
+        """Two for each slot of the cluster."""
+        return 2 * int(self.context.defaultParallelism)
+
+    def quiet(self) -> None:
+        """Silence Spark's log of failed tasks."""
+        quiet(self.context)
+
+    def spread(self, parts: Sequence[Any], expand: Callable[[Any], Iterable[Any]]) -> RDD[Any]:
+        """An RDD with one partition for each part."""
+
+        def run(mine: Iterable[Any]) -> Iterator[Any]:
+            return itertools.chain.from_iterable(map(expand, mine))
+
+        return _stage(self.context.parallelize(parts, max(1, len(parts))), run)
+
+    def run_partitions(self, items: Any, task: Task[Result], *, here: bool = False) -> list[Result]:
+        """One job over the partitions of an RDD; each attempt is named when it runs."""
+        if here:
+            return [task(0, "", items.toLocalIterator())]
+
+        def run(number: int, mine: Iterable[Any]) -> Iterator[Result]:
+            yield task(number, uuid.uuid4().hex[:8], mine)
+
+        with job(self.context, "writing"):
+            found: list[Result] = items.mapPartitionsWithIndex(carrying(run)).collect()
+        return found
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SparkEngine) and other.context is self.context
@@ -168,7 +203,8 @@ class SparkRecords(Records):
         parts = [self, *(self._ours(other) for other in others)]
         starts = np.cumsum([0, *(part.spec.count for part in parts)]).tolist()
         moved = [
-            _stage(part.rdd, _Moved(start)) for part, start in zip(parts, starts, strict=False)
+            _stage(part.rdd, partial(_moved, by=by))
+            for part, by in zip(parts, starts, strict=False)
         ]
         layouts = [part.layout.moved(start) for part, start in zip(parts, starts, strict=False)]
         layout = Layout(tuple(chunks for one in layouts for chunks in one.partitions))
@@ -260,13 +296,13 @@ class SparkRecords(Records):
 
     def native(self, key_shape: tuple[int, ...]) -> RDD[Any]:
         """An RDD of ``(key, array)`` pairs."""
+        return _stage(self.rdd, partial(unstacked, key_shape=key_shape))
 
-        def unstack(chunks: Iterable[Chunk]) -> Iterator[tuple[tuple[int, ...], Array]]:
-            for start, block in chunks:
-                keys = np.unravel_index(np.arange(start, start + len(block)), key_shape)
-                yield from zip(zip(*(k.tolist() for k in keys), strict=True), block, strict=True)
-
-        return _stage(self.rdd, unstack)
+    def run_partitions(self, task: Task[Result], *, here: bool = False) -> list[Result]:
+        """One job over the chunks of each partition, or all chunks here."""
+        if here:
+            return super().run_partitions(task)
+        return self.engine.run_partitions(self.rdd, task)
 
     def _run(self, task: Callable[[Any], Any], partitions: list[int], label: str) -> list[Any]:
         """Run a task over some partitions: one job, results in the order of the partitions."""
@@ -363,14 +399,9 @@ def _read(parts: Iterable[tuple[tuple[tuple[int, int], ...], Source]]) -> Iterat
         deque(unread, maxlen=0)
 
 
-class _Moved:
+def _moved(chunks: Iterable[Chunk], by: int) -> Iterator[Chunk]:
     """The same chunks, under later numbers."""
-
-    def __init__(self, by: int) -> None:
-        self._by = by
-
-    def __call__(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-        return ((start + self._by, block) for start, block in chunks)
+    return ((start + by, block) for start, block in chunks)
 
 
 def _slabs(chunks: Iterable[Chunk], nbytes: int) -> Iterator[Chunk]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from thunderlike.engines.tasks import carrying
@@ -40,28 +40,20 @@ def thinned(partials: RDD[Any], nbytes: int, merge: Callable[[Any, Any], Any]) -
     arity = max(2, AT_ONCE // max(1, nbytes))
     while partials.getNumPartitions() > arity:
         groups = -(-partials.getNumPartitions() // arity)
-        sent = partials.mapPartitionsWithIndex(_Sent(arity)).partitionBy(groups, int)
-        partials = sent.mapPartitions(carrying(_Joined(merge)))
+        sent = partials.mapPartitionsWithIndex(partial(_sent, arity)).partitionBy(groups, int)
+        partials = sent.mapPartitions(carrying(partial(_joined, merge)))
     return partials
 
 
-class _Sent:
-    """Say for which group a partial is, and which in it."""
-
-    def __init__(self, arity: int) -> None:
-        self._arity = arity
-
-    def __call__(self, number: int, partials: Iterable[Any]) -> Iterator[tuple[int, Any]]:
-        return ((number // self._arity, (number, one)) for one in partials)
+def _sent(arity: int, number: int, partials: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+    """The group that each partial is for, and its number in it."""
+    return ((number // arity, (number, one)) for one in partials)
 
 
-class _Joined:
+def _joined(
+    merge: Callable[[Any, Any], Any], pairs: Iterable[tuple[int, tuple[int, Any]]]
+) -> Iterator[Any]:
     """Merge a group, in order."""
-
-    def __init__(self, merge: Callable[[Any, Any], Any]) -> None:
-        self._merge = merge
-
-    def __call__(self, pairs: Iterable[tuple[int, tuple[int, Any]]]) -> Iterator[Any]:
-        mine = sorted((numbered for _, numbered in pairs), key=lambda numbered: numbered[0])
-        if mine:
-            yield reduce(self._merge, (partial for _, partial in mine))
+    mine = sorted((numbered for _, numbered in pairs), key=lambda numbered: numbered[0])
+    if mine:
+        yield reduce(merge, (one for _, one in mine))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from thunderlike.data.images import Images
 from thunderlike.engines import Spec, engine_for
+from thunderlike.engines.base import SourceDefaults
 from thunderlike.errors import KeyMissing, SpecError
 from thunderlike.kernels.arguments import checked_arguments
 
@@ -171,7 +172,7 @@ class Calcium:
 
 
 @dataclass(frozen=True)
-class CalciumSource:
+class CalciumSource(SourceDefaults):
     """Images of a recording; image `v` depends on `seed`, `count` and `v` alone.
 
     Parameters
@@ -193,7 +194,6 @@ class CalciumSource:
 
     count: int
     seed: int
-    cuts: ClassVar[None] = None
 
     @property
     def spec(self) -> Spec:
@@ -206,10 +206,6 @@ class CalciumSource:
         for row, number in enumerate(range(start, stop)):
             photons = np.random.default_rng([self.seed, number]).poisson(recording.expected(number))
             out[row] = np.minimum(photons + _OFFSET, np.iinfo(np.uint16).max)
-
-    def part(self, start: int, stop: int) -> CalciumSource:  # noqa: ARG002
-        """The same: two numbers."""
-        return self
 
 
 @lru_cache(maxsize=4)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike._lazy import optional
-from thunderlike.engines.base import Spec
-from thunderlike.errors import NotOnEngine, SpecError
+from thunderlike.engines.base import SourceDefaults, Spec
+from thunderlike.errors import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,17 +52,9 @@ class _Values:
         part: Array = self._values[item]
         return part
 
-    def __reduce__(self) -> Any:
-        if isinstance(self._values, np.ndarray):
-            return _Values, (self._values,)
-        raise NotOnEngine(
-            "a dask array of values on Spark computes in the process that made it and cannot go to "
-            "others: leave out engine=, or use the collection itself"
-        )
-
 
 @dataclass(frozen=True)
-class DaskSource:
+class DaskSource(SourceDefaults):
     """Records along the first axis of a dask array, computed when they are read.
 
     Parameters
@@ -73,7 +65,7 @@ class DaskSource:
         Number of its first record.
     """
 
-    chunked: Any  # an engine takes the `array` of a source for its values
+    chunked: Any  # not `array`: that of a source is its values
     offset: int = 0
 
     @property

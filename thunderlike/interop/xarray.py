@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from thunderlike._lazy import optional
 from thunderlike.errors import SpecError
-from thunderlike.interop.dask import todask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,17 +15,16 @@ __all__ = ["checked", "dim_of", "toxarray"]
 
 def toxarray(
     values: Any,
-    naxes: int,
     dims: Sequence[str],
     coords: Mapping[str, Any],
     attrs: Mapping[str, Any],
 ) -> Any:
-    """Make a DataArray: of a numpy array it is a view, of values elsewhere it is a dask array.
+    """Make a DataArray, a view of the values.
 
     Parameters
     ----------
-    values, naxes
-        As for :func:`~thunderlike.interop.dask.todask`.
+    values : ndarray or dask.array.Array
+        Of any number of axes.
     dims, coords, attrs
         As DataArray takes them.
 
@@ -43,8 +39,7 @@ def toxarray(
     """
     if len(dims) != values.ndim:
         raise SpecError(f"dims {tuple(dims)} for {values.ndim} axes of shape {values.shape}")
-    data = values if isinstance(values, np.ndarray) else todask(values, naxes)
-    return _xarray().DataArray(data, coords=coords, dims=tuple(dims), attrs=dict(attrs))
+    return _xarray().DataArray(values, coords=coords, dims=tuple(dims), attrs=dict(attrs))
 
 
 def checked(array: Any) -> Any:

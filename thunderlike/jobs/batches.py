@@ -6,6 +6,7 @@ import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
@@ -140,11 +141,15 @@ def fingerprint(source: Source) -> str:
 def _batches(batches: Batches, work: str, target: Target) -> int:
     """Write each batch that no earlier run has written; return how many one had."""
     write, skipped = target.writer(storage.join(work, "files")), 0
+
+    def shifted(by: int, start: int, block: Array) -> Found:
+        return write(start + by, block)  # blocks are numbered from the beginning of a batch
+
     with track("working", batches.count) as progress, config(chunk_bytes=target.block_bytes):
         for number, start in enumerate(batches.starts):
             stop = min(start + batches.rows, batches.count)
             if _noted(work, number) is None:
-                found = each_block(batches.load(start, stop), work, _Shifted(write, start))
+                found = each_block(batches.load(start, stop), work, partial(shifted, start))
                 note = json.dumps([target.note(item) for item in found])
                 storage.write(_note(work, number), note.encode())
             else:
@@ -157,17 +162,6 @@ def _tidy(work: str) -> None:
     """Leave nothing of a run that failed before anything was done."""
     if _noted(work, 0) is None and not storage.exists(storage.join(work, PREPARED)):
         storage.delete(work)
-
-
-@dataclass(frozen=True)
-class _Shifted:
-    """A writer of blocks that are numbered from the beginning of a batch."""
-
-    write: Callable[[int, Array], Found]
-    by: int
-
-    def __call__(self, start: int, block: Array) -> Found:
-        return self.write(start + self.by, block)
 
 
 def _prepare(work: str, plan: bytes, *, resume: bool) -> None:

@@ -7,7 +7,6 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from thunderlike._lazy import optional
 from thunderlike.errors import ThunderlikeError
 
 if TYPE_CHECKING:
@@ -103,11 +102,6 @@ def started(engine: str) -> Engine:
     """
     from thunderlike.engines import engine_for
 
-    if engine == "local":
-        return engine_for(engine)
-    optional("pyspark", extra="spark")
-    from thunderlike.engines.session import context, quiet
-
-    spark = context()
-    quiet(spark)  # what failed is raised here, and then told in one line
-    return engine_for(spark)
+    found = engine_for(engine)
+    found.quiet()  # what failed is raised here, and then reported in one line
+    return found

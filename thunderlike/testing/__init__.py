@@ -1,11 +1,11 @@
-"""For tests, ours and our users': engines that refuse or count, the tests every store must pass."""
+"""For tests, ours and our users': engines, and the tests that every store must pass."""
 
 from __future__ import annotations
 
 from thunderlike._lazy import attributes
-from thunderlike.testing.engines import Computed, CountingEngine, LazyEngine
+from thunderlike.testing.engines import ChunkedEngine, Computed, CountingEngine, LazyEngine
 
-__all__ = ["Computed", "CountingEngine", "LazyEngine", "StoreSuite"]
+__all__ = ["ChunkedEngine", "Computed", "CountingEngine", "LazyEngine", "StoreSuite"]
 
 # It needs pytest, which only those have who test.
 __getattr__ = attributes(__name__, {"StoreSuite": "thunderlike.testing.stores:StoreSuite"})

@@ -1,23 +1,44 @@
-"""Engines for tests: one computes nothing and raises when asked to, one counts what it is asked."""
+"""Engines for tests: one refuses to compute, one counts verbs, one keeps a list of chunks."""
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
+from functools import cache, partial, reduce
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from thunderlike.engines.base import Engine, Records, Spec
+import numpy as np
+
+from thunderlike.engines.base import (
+    ArraySource,
+    Engine,
+    Records,
+    Spec,
+    check_block,
+    check_npartitions,
+    check_range,
+    snapped,
+)
+from thunderlike.engines.exchange import Pick
 from thunderlike.engines.local import LocalEngine, LocalRecords
 from thunderlike.errors import EngineError, NotOnEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
-    from thunderlike.engines.base import Exchange, Kernel, Pairing, Source
+    from thunderlike._typing import Array
+    from thunderlike.engines.base import Chunk, Exchange, Kernel, Pairing, Source
 
-__all__ = ["Computed", "CountingEngine", "LazyEngine", "LazyRecords"]
+__all__ = [
+    "ChunkedEngine",
+    "ChunkedRecords",
+    "Computed",
+    "CountingEngine",
+    "LazyEngine",
+    "LazyRecords",
+]
 
 
 class Computed(EngineError):
@@ -40,6 +61,7 @@ class LazyEngine(Engine):
     """
 
     name = "lazy"
+    lazy = True
 
     def load(self, source: Source, npartitions: int | None = None) -> LazyRecords:  # noqa: ARG002
         """Remember what the records would be."""
@@ -183,3 +205,212 @@ class _CountingRecords(LocalRecords):
     def stream(self) -> Any:
         self.engine.asked["stream"] += 1
         return super().stream()
+
+
+class ChunkedEngine(Engine):
+    """A lazy engine in one process: a list of chunks, each computed when it is needed.
+
+    The shortest engine that fulfils the whole contract, and the one to read before another is
+    written. Its chunks are of different sizes, so that errors in the order of records show.
+
+    Parameters
+    ----------
+    nchunks : int
+        About so many chunks are made of records.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> movie = tl.images.fromrandom((10, 4, 6), engine=ChunkedEngine())
+    >>> series = movie.toseries().zscore()
+    >>> series.mode, series.shape, round(series.map(lambda v: v.std()).max().toarray().item(), 6)
+    ('chunked', (4, 6, 10), 1.0)
+    """
+
+    name = "chunked"
+    lazy = True
+
+    def __init__(self, nchunks: int = 4) -> None:
+        self.nchunks = nchunks
+
+    def load(self, source: Source, npartitions: int | None = None) -> ChunkedRecords:
+        """Plan the chunks; each reads its records when it is computed."""
+        check_npartitions(npartitions)
+
+        def read(start: int, stop: int) -> Array:
+            block = source.spec.empty(stop - start)
+            source.read(start, stop, block)
+            return block
+
+        ranges = snapped(self.ranges(source.spec.count), source.cuts)
+        return self.records(source.spec, ranges, read)
+
+    def adopt(
+        self, native: Any, key_shape: tuple[int, ...] | None, spec: Spec | None, *, ordered: bool
+    ) -> ChunkedRecords:
+        """Cut into chunks what the local engine makes of an iterable of pairs."""
+        values = LocalEngine().adopt(native, key_shape, spec, ordered=ordered).values
+        return self.load(ArraySource(values))
+
+    def ranges(self, count: int) -> list[tuple[int, int]]:
+        """Cut so many records into consecutive ranges of different lengths."""
+        rows = -(-count // self.nchunks)
+        edges = sorted({0, *range(rows // 2 + 1, count, rows or 1), count})
+        return list(itertools.pairwise(edges))
+
+    def records(
+        self, spec: Spec, ranges: list[tuple[int, int]], make: Callable[[int, int], Array]
+    ) -> ChunkedRecords:
+        """Records of which `make` computes a range."""
+        chunks = [_LazyChunk(start, stop, partial(make, start, stop)) for start, stop in ranges]
+        return ChunkedRecords(self, spec, chunks)
+
+    def __repr__(self) -> str:
+        return f"ChunkedEngine({self.nchunks})"
+
+
+class ChunkedRecords(Records):
+    """Records in a list of chunks that are computed when they are needed."""
+
+    npartitions = 1
+
+    def __init__(self, engine: ChunkedEngine, spec: Spec, chunks: list[_LazyChunk]) -> None:
+        self.engine: ChunkedEngine = engine
+        self.spec, self.chunks, self.iscached = spec, chunks, False
+
+    def map(self, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any]) -> ChunkedRecords:
+        """As many chunks, each computed from one of these."""
+        spec = Spec(self.spec.count, shape, dtype)
+
+        def apply(chunk: _LazyChunk) -> Array:
+            block = kernel(chunk.start, chunk.values())
+            return check_block(block, chunk.stop - chunk.start, spec, chunk.start)
+
+        return self._from_each(spec, apply)
+
+    def combine(
+        self, other: Records, pairing: Pairing, shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> ChunkedRecords:
+        """As many chunks, each computed from one of these and the same range of the other."""
+        spec = Spec(self.spec.count, shape, dtype)
+
+        def pair(chunk: _LazyChunk) -> Array:
+            block = pairing(chunk.values(), other.collect(chunk.start, chunk.stop))
+            return check_block(block, chunk.stop - chunk.start, spec, chunk.start)
+
+        return self._from_each(spec, pair)
+
+    def take(self, rows: NDArray[np.int64]) -> ChunkedRecords:
+        """Rows of each chunk where they increase; else a regrouping."""
+        spec = Spec(len(rows), self.spec.shape, self.spec.dtype)
+        if not (np.diff(rows) > 0).all():
+            return self.regroup(Pick(spec, rows))
+        taken = []
+        for chunk in self.chunks:
+            first, last = np.searchsorted(rows, (chunk.start, chunk.stop)).tolist()
+            if last > first:
+                taken.append(_LazyChunk(first, last, partial(chunk.rows, rows[first:last])))
+        return ChunkedRecords(self.engine, spec, taken)
+
+    def concat(self, others: Sequence[Records]) -> ChunkedRecords:
+        """The chunks of all, under later numbers."""
+        chunks, count = list(self.chunks), self.spec.count
+        for other in others:
+            for start, stop in self.engine.ranges(other.spec.count):
+                make = partial(other.collect, start, stop)
+                chunks.append(_LazyChunk(count + start, count + stop, make))
+            count += other.spec.count
+        return ChunkedRecords(self.engine, Spec(count, self.spec.shape, self.spec.dtype), chunks)
+
+    def regroup(self, exchange: Exchange, nbytes: int | None = None) -> ChunkedRecords:  # noqa: ARG002
+        """Cut every chunk once, when the first of the new ones is computed."""
+        ranges = self.engine.ranges(exchange.spec.count)
+
+        @cache
+        def pieces() -> dict[int, list[Any]]:
+            found: dict[int, list[Any]] = {first: [] for first, _ in ranges}
+            for start, block in self.stream():
+                for first, last in ranges:
+                    piece = exchange.cut(start, block, first, last)
+                    if piece is not None:
+                        found[first].append(piece)
+            return found
+
+        def place(first: int, last: int) -> Array:
+            out = exchange.spec.empty(last - first)
+            for piece in pieces()[first]:
+                exchange.place(out, first, piece)
+            return out
+
+        return self.engine.records(exchange.spec, ranges, place)
+
+    def aggregate(
+        self,
+        partial: Callable[[int, Array], Any],
+        merge: Callable[[Any, Any], Any],
+        nbytes: int = 0,  # noqa: ARG002
+    ) -> Any:
+        """A partial of each chunk, merged in order."""
+        blocks = self.stream() if self.chunks else [(0, self.spec.empty(0))]
+        return reduce(merge, (partial(start, block) for start, block in blocks))
+
+    def collect(self, start: int = 0, stop: int | None = None) -> Array:
+        """Compute the chunks that hold the range."""
+        first, last = check_range(self.spec, start, stop)
+        out = self.spec.empty(last - first)
+        for chunk in self.chunks:
+            a, b = max(first, chunk.start), min(last, chunk.stop)
+            if b > a:
+                out[a - first : b - first] = chunk.values()[a - chunk.start : b - chunk.start]
+        return out
+
+    def stream(self) -> Iterator[Chunk]:
+        """Compute chunk by chunk."""
+        return ((chunk.start, chunk.values()) for chunk in self.chunks)
+
+    def cache(self) -> None:
+        """Have every chunk keep its records, once they are computed."""
+        self.iscached = True
+        for chunk in self.chunks:
+            chunk.keep(True)
+
+    def uncache(self) -> None:
+        """Have every chunk drop its records."""
+        self.iscached = False
+        for chunk in self.chunks:
+            chunk.keep(False)
+
+    def repartition(self, npartitions: int) -> ChunkedRecords:  # noqa: ARG002
+        """One process is one partition, whatever is asked."""
+        return self
+
+    def _from_each(self, spec: Spec, make: Callable[[_LazyChunk], Array]) -> ChunkedRecords:
+        """Records of chunks that are computed from one of ours each."""
+        chunks = [_LazyChunk(c.start, c.stop, partial(make, c)) for c in self.chunks]
+        return ChunkedRecords(self.engine, spec, chunks)
+
+
+class _LazyChunk:
+    """Consecutive records that a function computes."""
+
+    def __init__(self, start: int, stop: int, make: Callable[[], Array]) -> None:
+        self.start, self.stop, self._make = start, stop, make
+        self._keeps = False
+        self._kept: Array | None = None
+
+    def values(self) -> Array:
+        """All records of the chunk."""
+        if self._kept is not None:
+            return self._kept
+        block = self._make()
+        self._kept = block if self._keeps else None
+        return block
+
+    def rows(self, numbers: NDArray[np.int64]) -> Array:
+        """The records of these numbers."""
+        return self.values()[numbers - self.start]
+
+    def keep(self, keeps: bool) -> None:
+        """Keep what is computed from now on, or drop it."""
+        self._keeps = keeps
+        self._kept = self._kept if keeps else None
