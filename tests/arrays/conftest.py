@@ -2,7 +2,7 @@
 
 import pytest
 
-from thunderlike.kernels import compiled
+from thunderlike.kernels import _numba
 
 
 @pytest.fixture(params=["numba", "numpy"])
@@ -10,7 +10,7 @@ def form(request, monkeypatch):
     """Make every call choose this implementation, whatever its size."""
     if request.param == "numba":
         pytest.importorskip("numba")
-        monkeypatch.setattr(compiled, "THRESHOLD", 0)
+        monkeypatch.setattr(_numba, "THRESHOLD", 0)
     else:
         monkeypatch.setenv("THUNDERLIKE_NUMBA", "0")
     return request.param

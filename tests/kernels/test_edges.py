@@ -14,7 +14,7 @@ from scipy import ndimage
 from thunderlike.errors import SpecError
 from thunderlike.kernels import filters, series
 from thunderlike.kernels.layout import transpose_into
-from thunderlike.kernels.localcorr import LocalCorrelation
+from thunderlike.kernels.local_correlation import LocalCorrelation
 from thunderlike.kernels.moments import Largest, Moments, Smallest, Total
 
 PARTIALS = (Moments, Total, Largest, Smallest)

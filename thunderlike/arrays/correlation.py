@@ -14,9 +14,9 @@ from thunderlike.arrays.records import is_collection, with_kernel
 from thunderlike.arrays.sinks import into
 from thunderlike.arrays.sources import Source, as_source, checked, native
 from thunderlike.errors import BadIndex, SpecError
+from thunderlike.kernels._numba import use_compiled
 from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.kernels.checks import as_array
-from thunderlike.kernels.compiled import use_compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

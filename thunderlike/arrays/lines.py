@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.arrays.cutting import boxes
-from thunderlike.kernels.compiled import jit
+from thunderlike.kernels._numba import jit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,9 +10,9 @@ from thunderlike.arrays.filling import Work, fill
 from thunderlike.arrays.records import is_collection, with_lut
 from thunderlike.arrays.sources import as_source, checked
 from thunderlike.errors import BadIndex, SpecError, WrongType
+from thunderlike.kernels._numba import jit, use_compiled
 from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.kernels.checks import as_array
-from thunderlike.kernels.compiled import jit, use_compiled
 
 if TYPE_CHECKING:
     from thunderlike._typing import Array

@@ -12,9 +12,9 @@ from thunderlike.arrays.luts import as_lut
 from thunderlike.arrays.sources import Source, as_source, native
 from thunderlike.arrays.sums import extremes
 from thunderlike.errors import BadIndex, SpecError, WrongType
+from thunderlike.kernels._numba import jit, use_compiled
 from thunderlike.kernels.arguments import checked_arguments
 from thunderlike.kernels.checks import as_array
-from thunderlike.kernels.compiled import jit, use_compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,8 +13,8 @@ from thunderlike.arrays.filling import Work
 from thunderlike.arrays.processing import counts
 from thunderlike.arrays.sources import Source, as_source
 from thunderlike.errors import SpecError
+from thunderlike.kernels._numba import jit, use_compiled
 from thunderlike.kernels.arguments import checked_arguments
-from thunderlike.kernels.compiled import jit, use_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable

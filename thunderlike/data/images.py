@@ -23,8 +23,8 @@ from thunderlike.data.writers import ArrayWriters
 from thunderlike.engines.exchange import Transpose
 from thunderlike.errors import SpecError
 from thunderlike.kernels import bands, filters
-from thunderlike.kernels.compiled import use_compiled
-from thunderlike.kernels.localcorr import LocalCorrelation
+from thunderlike.kernels._numba import use_compiled
+from thunderlike.kernels.local_correlation import LocalCorrelation
 from thunderlike.kernels.windows import window_sizes
 from thunderlike.storage import at
 

@@ -2,7 +2,7 @@
 
 The whole series is one group; the positions with one index value are; panels and windows are.
 Groups are made once, here, from what the positions are called; the engine reduces all of them in
-one pass (:mod:`thunderlike.kernels.groups`).
+one pass (:mod:`thunderlike.kernels.groupby`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from thunderlike.data import multiindex
 from thunderlike.data.functions import name_of
 from thunderlike.data.indexed import Indexed
 from thunderlike.errors import SpecError, WrongType
-from thunderlike.kernels import groups as kernels
+from thunderlike.kernels import groupby as kernels
 from thunderlike.kernels.checks import as_array, is_whole, same_values
-from thunderlike.kernels.groups import Groups
+from thunderlike.kernels.groupby import Groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,9 +21,9 @@ from thunderlike.engines import local
 from thunderlike.engines.base import ArraySource, Spec
 from thunderlike.engines.exchange import Transpose
 from thunderlike.errors import NotOnEngine, SpecError
-from thunderlike.kernels import products
+from thunderlike.kernels import linalg
 from thunderlike.kernels.checks import as_array
-from thunderlike.kernels.products import Comoments
+from thunderlike.kernels.linalg import Comoments
 from thunderlike.storage import at
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
                 f"shapes {self.shape} and {np.shape(other)} are not aligned: give a matrix of "
                 f"shape ({self.length}, k)"
             )
-        return self._stacked(products.times, matrix=matrix)._indexed(None)
+        return self._stacked(linalg.times, matrix=matrix)._indexed(None)
 
     # out
 
@@ -344,7 +344,7 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
 
 
 def _gramian(_: int, block: Array) -> Array:
-    return products.gramian(block)
+    return linalg.gramian(block)
 
 
 def _matrix(other: Any) -> Array:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thunderlike.kernels import groups, series
+from thunderlike.kernels import groupby, series
 from thunderlike.kernels.tiles import tiles
 
 if TYPE_CHECKING:
@@ -81,6 +81,6 @@ class Figures:
         return maps, dff
 
     def _maps(self, tile: Array) -> Array:
-        whole = groups.Groups.equal(np.arange(tile.shape[1])[np.newaxis])
-        columns = [groups.statistic(tile, whole, stat) for stat in ("mean", "stdev")]
-        return np.hstack([*columns, *(groups.percentile(tile, q) for q in self.percentiles)])
+        whole = groupby.Groups.equal(np.arange(tile.shape[1])[np.newaxis])
+        columns = [groupby.statistic(tile, whole, stat) for stat in ("mean", "stdev")]
+        return np.hstack([*columns, *(groupby.percentile(tile, q) for q in self.percentiles)])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from thunderlike.kernels.compiled import jit, use_compiled
+from thunderlike.kernels._numba import jit, use_compiled
 from thunderlike.kernels.moments import finite_origin
 from thunderlike.kernels.tiles import rooms
 

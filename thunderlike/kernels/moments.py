@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 import numpy as np
 
 from thunderlike.errors import SpecError
-from thunderlike.kernels.compiled import jit, use_compiled
+from thunderlike.kernels._numba import jit, use_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

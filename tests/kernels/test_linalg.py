@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from thunderlike.errors import SpecError
-from thunderlike.kernels.products import Comoments, gramian, times
+from thunderlike.kernels.linalg import Comoments, gramian, times
 
 DTYPES = ["bool", "uint8", "int16", "float32", "float64", ">i2"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import numpy as np
 
 from thunderlike.errors import SpecError
-from thunderlike.kernels.compiled import jit, use_compiled
+from thunderlike.kernels._numba import jit, use_compiled
 from thunderlike.kernels.moments import Moments, finite_origin
 from thunderlike.kernels.windows import Windows, shifts, window_sizes
 

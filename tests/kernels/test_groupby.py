@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from thunderlike.errors import SpecError
-from thunderlike.kernels.groups import STATISTICS, Groups, percentile, statistic, summary
+from thunderlike.kernels.groupby import STATISTICS, Groups, percentile, statistic, summary
 
 NUMBERS = [2, 0, 0, 1, 2, 2, 0, 3, 1, 0]
 NUMPY = {

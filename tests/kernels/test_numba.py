@@ -14,10 +14,10 @@ import pytest
 import thunderlike
 import thunderlike as tl
 from thunderlike.errors import MissingExtra
-from thunderlike.kernels import centering, compiled
+from thunderlike.kernels import _numba, centering
+from thunderlike.kernels._numba import THRESHOLD, Compiled, compilable, use_compiled
 from thunderlike.kernels.centering import deviations, projected
-from thunderlike.kernels.compiled import THRESHOLD, Compiled, compilable, use_compiled
-from thunderlike.kernels.localcorr import LocalCorrelation
+from thunderlike.kernels.local_correlation import LocalCorrelation
 from thunderlike.kernels.moments import Mean, Moments, Total
 from thunderlike.kernels.series import center, correlate, standardize, zscore
 from thunderlike.kernels.signals import crosscorr, fourier
@@ -156,13 +156,13 @@ def test_all_blocks_of_a_collection_count(engine, monkeypatch):
     series = tl.series.fromarray(np.zeros((10, 20)), engine=engine, npartitions=5)
     images = tl.images.fromarray(np.zeros((10, 4, 5)), engine=engine, npartitions=5)
     for threshold, answer in ((200, True), (201, False)):
-        monkeypatch.setattr(compiled, "THRESHOLD", threshold)
+        monkeypatch.setattr(_numba, "THRESHOLD", threshold)
         assert series._compiled() == images._compiled() == {"compiled": answer}
 
 
 CALLS = """
 import hashlib, numpy as np, thunderlike as tl
-from thunderlike.kernels import compiled
+from thunderlike.kernels import _numba
 def digests(engine):
     rng = np.random.default_rng(0)
     values = rng.normal(size=(40, 301)) + 1000
@@ -180,7 +180,7 @@ def digests(engine):
 @pytest.mark.parametrize("threshold", [0, 10**9])
 def test_same_call_same_data_same_bits(engine, threshold, monkeypatch):
     pytest.importorskip("numba")
-    monkeypatch.setattr(compiled, "THRESHOLD", threshold)
+    monkeypatch.setattr(_numba, "THRESHOLD", threshold)
     namespace: dict = {"hashlib": hashlib}
     exec(CALLS, namespace)
     expected = namespace["digests"](engine)
@@ -195,7 +195,7 @@ def test_a_new_process_gives_the_same_bits(monkeypatch):
     namespace: dict = {}
     exec(CALLS, namespace)
     expected = namespace["digests"]("local")
-    code = f"{CALLS}\nfor compiled.THRESHOLD in (10**9, 0): print(*digests('local'))"
+    code = f"{CALLS}\nfor _numba.THRESHOLD in (10**9, 0): print(*digests('local'))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert [line.split() for line in ran.stdout.splitlines()] == [expected, expected]
 
@@ -270,12 +270,12 @@ def test_numpy_takes_dtypes_that_numba_does_not_support():
 
 
 def test_without_numba_numpy_does_everything(monkeypatch):
-    monkeypatch.setattr(compiled, "_found", lambda: False)
+    monkeypatch.setattr(_numba, "_found", lambda: False)
     assert not use_compiled(10**12)
 
 
 def test_a_worker_without_numba_says_so(monkeypatch):
-    monkeypatch.setattr(compiled, "_found", lambda: False)
+    monkeypatch.setattr(_numba, "_found", lambda: False)
     with pytest.raises(MissingExtra, match="on the driver"):
         Compiled(_loops, _plain).choose(True)
 
@@ -289,8 +289,8 @@ def test_a_place_without_a_cache_is_no_failure():
     numba = pytest.importorskip("numba")
     namespace = {}
     exec("def loops(x):\n    return x + 1", namespace)
-    assert compiled._jit(namespace["loops"], ())(1) == 2
-    assert isinstance(compiled._jit(_loops, ()), numba.core.dispatcher.Dispatcher)
+    assert _numba._jit(namespace["loops"], ())(1) == 2
+    assert isinstance(_numba._jit(_loops, ()), numba.core.dispatcher.Dispatcher)
 
 
 def test_numba_is_imported_in_one_place_and_never_runs_in_parallel():
@@ -304,5 +304,5 @@ def test_numba_is_imported_in_one_place_and_never_runs_in_parallel():
                 node.names if isinstance(node, ast.Import) else [ast.alias(node.module or "")]
             )
         }
-        assert ("numba" in names) == (path == HOME / "kernels" / "compiled.py"), path
+        assert ("numba" in names) == (path == HOME / "kernels" / "_numba.py"), path
         assert "njit(parallel" not in text

@@ -9,8 +9,8 @@ import pytest
 from scipy import ndimage
 
 from thunderlike.errors import SpecError
-from thunderlike.kernels import localcorr
-from thunderlike.kernels.localcorr import LocalCorrelation
+from thunderlike.kernels import local_correlation
+from thunderlike.kernels.local_correlation import LocalCorrelation
 
 
 def reference(movie, size):
@@ -52,8 +52,8 @@ def test_a_large_offset_costs_no_digits():
 
 
 def test_images_larger_than_a_stretch(monkeypatch):
-    monkeypatch.setattr(localcorr, "_PIXELS", 50)
-    monkeypatch.setattr(localcorr, "_FRAMES", 5)
+    monkeypatch.setattr(local_correlation, "_PIXELS", 50)
+    monkeypatch.setattr(local_correlation, "_FRAMES", 5)
     frames = movie((23, 20, 31), "int16")
     np.testing.assert_allclose(
         LocalCorrelation.of(frames, 3).result(), reference(frames, 3), atol=1e-12
