@@ -22,7 +22,7 @@ from thunderlike.data.shapes import reshaped
 from thunderlike.data.writers import ArrayWriters
 from thunderlike.engines.exchange import Transpose
 from thunderlike.errors import SpecError
-from thunderlike.kernels import bands, filters
+from thunderlike.kernels import filters
 from thunderlike.kernels._numba import use_compiled
 from thunderlike.kernels.local_correlation import LocalCorrelation
 from thunderlike.kernels.windows import window_sizes
@@ -101,7 +101,7 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         >>> Images(np.eye(5)[np.newaxis]).gaussian_filter(1).toarray()[2, 2].round(3)
         np.float64(0.283)
         """
-        gaussian = bands.gaussian if fast else filters.gaussian
+        gaussian = filters.fast_gaussian if fast else filters.gaussian
         return self._stacked(gaussian, sigma=sigma, order=order)
 
     def uniform_filter(self, size: int | Sequence[int] = 2) -> Self:

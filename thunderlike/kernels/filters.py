@@ -2,13 +2,14 @@
 
 The filters give what ``scipy.ndimage`` gives for each image in its mode ``reflect``, to the bit,
 in the dtype of the images: Gaussian and uniform filters of whole numbers cut off the fraction.
+:func:`fast_gaussian` multiplies by banded matrices with BLAS: faster, less exact.
 """
 
 from __future__ import annotations
 
 import math
-from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,19 +20,16 @@ from thunderlike.kernels.windows import Windows, per_axis, shifts, window_sizes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from numpy.typing import NDArray
-
-    Array: TypeAlias = NDArray[Any]
+    from thunderlike._typing import Array
 
 __all__ = [
     "checked_gaussian",
+    "fast_gaussian",
     "gaussian",
     "max_min_projection",
     "max_projection",
     "median",
-    "projected_shape",
     "subsample",
-    "subsampled_shape",
     "uniform",
     "wider",
 ]
@@ -40,6 +38,9 @@ _ORDERED = frozenset("?bhilqBHILQfd")  # dtypes that scipy.ndimage can rank
 _LINEAR = _ORDERED | frozenset("FD")
 _NETWORK_PIXELS = 49  # beyond, in float64, scipy catches up
 _STRETCH_BYTES = 2**17  # the system takes back larger arrays each time; threads queue on less
+_WIDTH = 64  # pixels of a band: narrower ones make many small products, wider ones multiply zeros
+_NOTHING = 1e-15  # a deviation that scipy takes for none
+_RADII = 4.0  # where scipy cuts the Gaussian off, in deviations
 
 
 def gaussian(block: Array, sigma: float | Sequence[float] = 2, order: int = 0) -> Array:
@@ -269,8 +270,8 @@ def subsample(block: Array, factor: int | Sequence[int]) -> Array:
 
     Returns
     -------
-    ndarray, shape (k, *subsampled_shape(value_shape, factor))
-        A copy, of the same dtype.
+    ndarray, shape (k, ...)
+        A copy of the first pixel of each stride, of the same dtype.
 
     Raises
     ------
@@ -286,22 +287,6 @@ def subsample(block: Array, factor: int | Sequence[int]) -> Array:
     return block[(slice(None), *strides)].copy()
 
 
-def subsampled_shape(shape: Sequence[int], factor: int | Sequence[int]) -> tuple[int, ...]:
-    """Shape of an image of this shape after :func:`subsample`.
-
-    Raises
-    ------
-    SpecError
-        As :func:`subsample`.
-
-    Examples
-    --------
-    >>> subsampled_shape((5, 6), (2, 3))
-    (3, 2)
-    """
-    return tuple(-(-n // step) for n, step in zip(shape, _strides(factor, len(shape)), strict=True))
-
-
 def max_projection(block: Array, axis: int = -1) -> Array:
     """Largest pixel of each image along an axis.
 
@@ -313,7 +298,7 @@ def max_projection(block: Array, axis: int = -1) -> Array:
 
     Returns
     -------
-    ndarray, shape (k, *projected_shape(value_shape, axis))
+    ndarray, shape (k, ...), without that axis
         Of the same dtype. NaN where there is one along the axis.
 
     Raises
@@ -340,7 +325,7 @@ def max_min_projection(block: Array, axis: int = -1) -> Array:
 
     Returns
     -------
-    ndarray, shape (k, *projected_shape(value_shape, axis))
+    ndarray, shape (k, ...), without that axis
         Of dtype ``wider(block.dtype)``, in which the sum has room.
 
     Raises
@@ -355,23 +340,6 @@ def max_min_projection(block: Array, axis: int = -1) -> Array:
     """
     along = 1 + _axis(axis, block.ndim - 1)
     return np.add(np.max(block, along), np.min(block, along), dtype=wider(block.dtype))
-
-
-def projected_shape(shape: Sequence[int], axis: int = -1) -> tuple[int, ...]:
-    """Shape of an image of this shape without an axis.
-
-    Raises
-    ------
-    SpecError
-        If there is no such axis.
-
-    Examples
-    --------
-    >>> projected_shape((4, 5, 6), axis=1)
-    (4, 6)
-    """
-    gone = _axis(axis, len(shape))
-    return (*shape[:gone], *shape[gone + 1 :])
 
 
 def wider(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -409,3 +377,67 @@ def _axis(axis: int, ndim: int) -> int:
             f"there is no axis {axis} to project along: images have axes 0 to {ndim - 1}"
         )
     return axis % ndim
+
+
+def fast_gaussian(block: Array, sigma: float | Sequence[float] = 2, order: int = 0) -> Array:
+    """Smooth each image with a Gaussian, nearly as :func:`gaussian`.
+
+    Parameters
+    ----------
+    block : ndarray, shape (k, ...)
+    sigma, order
+        As there.
+
+    Returns
+    -------
+    ndarray, shape and dtype of `block`
+        Computed in float32 for images of float32 and of whole numbers of at most 16 bits, else in
+        float64: whole numbers differ by at most 1, others in their last digits.
+
+    Notes
+    -----
+    Bound by BLAS: ``2 (64 + 8 sigma)`` operations a pixel and axis. A NaN or an inf spoils up to 63
+    pixels more along each axis than in scipy, those of its band.
+
+    Examples
+    --------
+    >>> fast_gaussian(np.full((1, 2, 3), 7.5), sigma=1).round(3)
+    array([[[7.5, 7.5, 7.5],
+            [7.5, 7.5, 7.5]]])
+    """
+    sigmas, orders = checked_gaussian(block, sigma, order)
+    values = block.astype(np.result_type(block.dtype, np.float32))
+    for axis, (width, degree) in enumerate(zip(sigmas, orders, strict=True), start=1):
+        if width > _NOTHING:
+            values = _along(values, axis, width, degree)
+    with np.errstate(invalid="ignore"):  # a NaN as a whole number, as scipy casts it
+        return values.astype(block.dtype, copy=False)
+
+
+def _along(values: Array, axis: int, sigma: float, order: int) -> Array:
+    """Filter along one axis, a band of it at a time."""
+    shape, length = values.shape, values.shape[axis]
+    lines = values.reshape(math.prod(shape[:axis]), length, math.prod(shape[axis + 1 :]))
+    out = np.empty_like(lines)
+    for start in range(0, length, _WIDTH):
+        stop = min(start + _WIDTH, length)
+        first, matrix = _band(start, stop, length, sigma, order, lines.real.dtype.char)
+        seen = lines[:, first : first + matrix.shape[1]]
+        if lines.shape[2] == 1:  # the last axis: one product, not one a line
+            np.matmul(seen[..., 0], matrix.T, out=out[:, start:stop, 0])
+        else:
+            np.matmul(matrix, seen, out=out[:, start:stop])
+    return out.reshape(shape)
+
+
+@lru_cache(maxsize=256)
+def _band(
+    start: int, stop: int, length: int, sigma: float, order: int, dtype: str
+) -> tuple[int, Array]:
+    """The first pixel that these depend on, and how: scipy's answers to single bright pixels."""
+    from scipy.ndimage import gaussian_filter1d
+
+    radius = int(_RADII * sigma + 0.5)
+    first, last = max(0, start - radius), min(length, stop + radius)
+    answers = gaussian_filter1d(np.eye(last - first), sigma, axis=0, order=order, mode="reflect")
+    return first, np.ascontiguousarray(answers[start - first : stop - first], dtype)
