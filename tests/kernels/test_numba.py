@@ -19,8 +19,7 @@ from thunderlike.kernels._numba import THRESHOLD, Compiled, compilable, use_comp
 from thunderlike.kernels.centering import deviations, projected
 from thunderlike.kernels.local_correlation import LocalCorrelation
 from thunderlike.kernels.moments import Mean, Moments, Total
-from thunderlike.kernels.series import center, correlate, standardize, zscore
-from thunderlike.kernels.signals import crosscorr, fourier
+from thunderlike.kernels.series import center, correlate, crosscorr, fourier, standardize, zscore
 
 HOME = Path(thunderlike.__file__).parent
 DTYPES = ["u2", "f4", "f8"]

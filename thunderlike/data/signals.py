@@ -13,7 +13,6 @@ from thunderlike.data.indexed import Indexed
 from thunderlike.errors import SpecError
 from thunderlike.formats import matlab
 from thunderlike.kernels import series as kernels
-from thunderlike.kernels import signals
 from thunderlike.kernels.checks import as_array, is_whole
 from thunderlike.kernels.moments import Moments
 
@@ -237,7 +236,7 @@ class Signals(Indexed):
         np.int64(2)
         """
         correlated = self._stacked(
-            signals.crosscorr, signal=as_array(signal, "the signal"), lag=lag, **self._compiled()
+            kernels.crosscorr, signal=as_array(signal, "the signal"), lag=lag, **self._compiled()
         )
         return correlated._indexed(np.arange(-int(lag), int(lag) + 1))
 
@@ -268,7 +267,7 @@ class Signals(Indexed):
         array([0. , 1. , 2.5, 4. , 1.5])
         """
         convolved = self._stacked(
-            signals.convolve, signal=as_array(signal, "the signal"), mode=mode
+            kernels.convolve, signal=as_array(signal, "the signal"), mode=mode
         )
         return convolved._indexed(None)
 
@@ -299,7 +298,7 @@ class Signals(Indexed):
         >>> tl.series.fromarray(wave).fourier(3).toarray().round(3)
         array([1., 1.])
         """
-        found = self._stacked(signals.fourier, freq=freq, **self._compiled())
+        found = self._stacked(kernels.fourier, freq=freq, **self._compiled())
         return found._indexed(["coherence", "phase"])
 
     def _moments(self) -> Moments:
