@@ -14,9 +14,9 @@ import pytest
 import thunderlike
 import thunderlike as tl
 from thunderlike.errors import MissingExtra
-from thunderlike.kernels import _numba, centering
+from thunderlike.kernels import _numba, _tiles
 from thunderlike.kernels._numba import THRESHOLD, Compiled, compilable, use_compiled
-from thunderlike.kernels.centering import deviations, projected
+from thunderlike.kernels._tiles import deviations, projected
 from thunderlike.kernels.local_correlation import LocalCorrelation
 from thunderlike.kernels.moments import Mean, Moments, Total
 from thunderlike.kernels.series import center, correlate, crosscorr, fourier, standardize, zscore
@@ -119,7 +119,7 @@ def test_sums_along_a_record_are_as_exact_as_those_of_numpy(length, kind):
     }[kind]
     exact = values.astype(np.longdouble).sum(axis=1)
     ulp = np.spacing(np.abs(values).sum(axis=1))  # sums that cancel have no digits to compare
-    error = np.abs(centering._sums(values)[:, 0] - exact)
+    error = np.abs(_tiles._sums(values)[:, 0] - exact)
     assert (error <= 8 * ulp).all()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from thunderlike.kernels import groupby, series
-from thunderlike.kernels.tiles import tiles
+from thunderlike.kernels._tiles import tiles
 
 if TYPE_CHECKING:
     from thunderlike._typing import Array

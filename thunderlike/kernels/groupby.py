@@ -16,7 +16,7 @@ from thunderlike.errors import SpecError
 from thunderlike.kernels.checks import is_between
 from thunderlike.kernels.moments import finite_origin, sum_dtype
 from thunderlike.kernels.series import result_dtype
-from thunderlike.kernels.tiles import tiles
+from thunderlike.kernels._tiles import tiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ import numpy as np
 
 from thunderlike.kernels.moments import finite_origin, sum_dtype
 from thunderlike.kernels.series import result_dtype
-from thunderlike.kernels.tiles import tiles
+from thunderlike.kernels._tiles import tiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,25 +1,74 @@
-"""Deviations of records from their means, and norms of the deviations."""
+"""Tiles of a block of series, and deviations of the series from their means.
+
+A block of int16 converted to float64 is four times its size, and each step of a formula would read
+and write all of it in memory. A tile of 2 MiB stays in the cache. Smaller tiles would fit a nearer
+cache, but threads wait for one another between calls as short as those.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thunderlike.kernels._numba import jit, use_compiled
 from thunderlike.kernels.moments import finite_origin
-from thunderlike.kernels.tiles import rooms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike
 
-    Array: TypeAlias = NDArray[Any]
+    from thunderlike._typing import Array
 
-__all__ = ["centered", "deviations", "norm", "projected"]
+__all__ = ["buffers", "centered", "deviations", "norm", "projected", "tiles"]
 
 _LANES, _RUN = 128, 1024  # partial sums of a run; samples of a run
+_ELEMENTS = 2**18  # 2 MiB of float64
+
+
+def tiles(
+    block: Array, dtype: DTypeLike = np.float64, *, width: int = 0, least: int = 1
+) -> Iterator[tuple[slice, Array]]:
+    """Yield (rows, writable copy) of a few records at a time, in one reusable buffer.
+
+    Parameters
+    ----------
+    block : ndarray, shape (k, L)
+    dtype : dtype
+        Of the copies.
+    width : int
+        Elements of a record during the computation, if more than L.
+    least : int
+        Records of a tile at least, whatever their length.
+
+    Examples
+    --------
+    >>> block = np.arange(6, dtype="int16").reshape(3, 2)
+    >>> [(rows, tile.sum()) for rows, tile in tiles(block)]
+    [(slice(0, 3, None), np.float64(15.0))]
+    """
+    for rows, tile in buffers(block, dtype, width=width, least=least):
+        tile[...] = block[rows]
+        yield rows, tile
+
+
+def buffers(
+    block: Array, dtype: DTypeLike = np.float64, *, width: int = 0, least: int = 1
+) -> Iterator[tuple[slice, Array]]:
+    """Yield (rows, uninitialised buffer) with the sizes of `tiles`.
+
+    Examples
+    --------
+    >>> [(rows, buffer.shape) for rows, buffer in buffers(np.zeros((3, 2)))]
+    [(slice(0, 3, None), (3, 2))]
+    """
+    count, length = block.shape
+    step = max(least, _ELEMENTS // max(1, length, width))
+    memory = np.empty((min(step, count), length), dtype)
+    for start in range(0, count, step):
+        rows = slice(start, min(start + step, count))
+        yield rows, memory[: rows.stop - start]
 
 
 def deviations(
@@ -48,7 +97,7 @@ def deviations(
     """
     origins, squares = finite_origin(block[:, :1]), np.empty((len(block), 1))
     deviate = _deviate.choose(_decided(block, compiled), block.dtype)
-    for rows, tile in rooms(block):
+    for rows, tile in buffers(block):
         records = np.ascontiguousarray(block[rows])
         deviate(records, origins[rows], tile, squares[rows])
         yield rows, tile, np.sqrt(squares[rows])
@@ -116,14 +165,9 @@ def _project_plain(
     records: Array, origins: Array, signal: Array, products: Array, squares: Array
 ) -> None:
     """Fill two columns: products of deviations and a signal, and sums of squared deviations."""
-    for rows, tile in rooms(records):
+    for rows, tile in buffers(records):
         _deviate_plain(records[rows], origins[rows], tile, squares[rows])
         products[rows] = _sums(np.multiply(tile, signal, out=tile))
-
-
-# Both implementations add up in the same order: runs of 1024 samples in 128 lanes, the lanes and
-# the sums of runs as numpy adds up 128 numbers. Of more, numpy has 8 lanes, of which a compiler
-# makes vector instructions only if it may change the order of sums; of 128 it does in any case.
 
 
 def _sums(values: Array) -> Array:
