@@ -1,6 +1,6 @@
-"""Reductions over groups of positions within each record of a block of series, ``(k, L)``.
+"""Group-by reductions along each series of a block of shape ``(k, L)``.
 
-Positions are brought group after group, once, and every group of every record is reduced in one
+Positions are sorted by group once, and every group of every record is reduced in one
 call: no mask for each group, no call for each record. Sums and deviations are computed in float64.
 """
 
@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from thunderlike.errors import SpecError
+from thunderlike.kernels._tiles import tiles
 from thunderlike.kernels.checks import is_between
 from thunderlike.kernels.moments import finite_origin, sum_dtype
 from thunderlike.kernels.series import result_dtype
-from thunderlike.kernels._tiles import tiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
-    Array: TypeAlias = NDArray[Any]
+    from thunderlike._typing import Array
 
 __all__ = ["STATISTICS", "Groups", "percentile", "statistic", "summary"]
 

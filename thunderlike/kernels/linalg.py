@@ -1,23 +1,21 @@
-"""Matrix products over a block of series, ``(k, L)``: one call of BLAS for each tile.
+"""Gramians, covariances and matrix products of a block of series, of shape ``(k, L)``.
 
-Whoever calls these from several threads keeps BLAS to one thread.
+Each tile takes one call of BLAS; callers with several threads limit BLAS to one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from thunderlike.kernels._tiles import tiles
 from thunderlike.kernels.moments import finite_origin, sum_dtype
 from thunderlike.kernels.series import result_dtype
-from thunderlike.kernels._tiles import tiles
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Array: TypeAlias = NDArray[Any]
+    from thunderlike._typing import Array
 
 __all__ = ["Comoments", "gramian", "times"]
 

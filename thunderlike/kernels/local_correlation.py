@@ -1,10 +1,10 @@
-"""How far each pixel goes along with its neighbourhood, in one pass over the frames."""
+"""Correlation of each pixel with its neighbourhood, in one pass over the frames."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -16,9 +16,7 @@ from thunderlike.kernels.windows import Windows, shifts, window_sizes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    Array: TypeAlias = NDArray[Any]
+    from thunderlike._typing import Array
 
 __all__ = ["LocalCorrelation"]
 

@@ -1,6 +1,6 @@
 """Reductions over records in one pass: partials of blocks, merged in any grouping.
 
-A partial is made by ``of(block)``, joined by ``merge``, and read by its properties. The partial of
+A partial is computed by ``of(block)``, joined by ``merge``, and read by its properties. The partial of
 an empty block changes nothing it is merged with. The property names are numpy's.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -18,9 +18,7 @@ from thunderlike.kernels._numba import jit, use_compiled
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
-    Array: TypeAlias = NDArray[Any]
+    from thunderlike._typing import Array
 
 __all__ = ["Largest", "Mean", "Moments", "Smallest", "Total", "finite_origin", "sum_dtype"]
 

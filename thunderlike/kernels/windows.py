@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,9 +20,7 @@ from thunderlike.kernels.checks import is_whole
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
-
-    Array: TypeAlias = NDArray[Any]
+    from thunderlike._typing import Array
 
 __all__ = ["Windows", "per_axis", "shifts", "window_sizes"]
 
