@@ -7,7 +7,7 @@ import pytest
 
 import thunderlike as tl
 from thunderlike.errors import SpecError, WorkerFailed, WrongType
-from thunderlike.kernels.checks import same_values
+from thunderlike.kernels._validation import same_values
 
 
 @pytest.fixture

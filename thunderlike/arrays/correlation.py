@@ -15,8 +15,7 @@ from thunderlike.arrays.sinks import into
 from thunderlike.arrays.sources import Source, as_source, checked, native
 from thunderlike.errors import BadIndex, SpecError
 from thunderlike.kernels._numba import use_compiled
-from thunderlike.kernels.arguments import checked_arguments
-from thunderlike.kernels.checks import as_array
+from thunderlike.kernels._validation import as_array, checked_arguments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,7 +14,7 @@ from thunderlike.arrays.processing import reported
 from thunderlike.arrays.sinks import allocated, fits, npy_draft
 from thunderlike.arrays.sources import Source, as_source, mapped, split
 from thunderlike.errors import BadIndex, Exists, NotFound, SpecError, StorageError, WrongType
-from thunderlike.kernels.arguments import checked_arguments
+from thunderlike.kernels._validation import checked_arguments
 from thunderlike.storage.filesystem import failure
 from thunderlike.storage.opening import local_file
 

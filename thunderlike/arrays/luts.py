@@ -11,8 +11,7 @@ from thunderlike.arrays.records import is_collection, with_lut
 from thunderlike.arrays.sources import as_source, checked
 from thunderlike.errors import BadIndex, SpecError, WrongType
 from thunderlike.kernels._numba import jit, use_compiled
-from thunderlike.kernels.arguments import checked_arguments
-from thunderlike.kernels.checks import as_array
+from thunderlike.kernels._validation import as_array, checked_arguments
 
 if TYPE_CHECKING:
     from thunderlike._typing import Array

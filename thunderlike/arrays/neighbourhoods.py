@@ -13,8 +13,7 @@ from thunderlike.arrays.sources import Source, as_source, native
 from thunderlike.arrays.sums import extremes
 from thunderlike.errors import BadIndex, SpecError, WrongType
 from thunderlike.kernels._numba import jit, use_compiled
-from thunderlike.kernels.arguments import checked_arguments
-from thunderlike.kernels.checks import as_array
+from thunderlike.kernels._validation import as_array, checked_arguments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,7 +11,7 @@ import numpy as np
 from thunderlike.arrays.sinks import allocated, fits
 from thunderlike.arrays.sources import as_source, mapped
 from thunderlike.errors import NotFound, SpecError
-from thunderlike.kernels.arguments import checked_arguments
+from thunderlike.kernels._validation import checked_arguments
 from thunderlike.storage.atomic import destination
 from thunderlike.storage.filesystem import failures, reserve
 

@@ -14,7 +14,7 @@ from thunderlike.arrays.processing import reported
 from thunderlike.arrays.sources import as_source
 from thunderlike.errors import SpecError, WrongType
 from thunderlike.kernels._numba import jit, use_compiled
-from thunderlike.kernels.arguments import checked_arguments
+from thunderlike.kernels._validation import checked_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

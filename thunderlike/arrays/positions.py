@@ -16,7 +16,7 @@ from thunderlike.arrays.sources import Source, as_source, native
 from thunderlike.arrays.sums import nonzeros
 from thunderlike.errors import SpecError
 from thunderlike.kernels._numba import jit, use_compiled
-from thunderlike.kernels.arguments import checked_arguments
+from thunderlike.kernels._validation import checked_arguments
 
 if TYPE_CHECKING:
     from thunderlike._typing import Array

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from thunderlike.errors import SpecError, WrongType
-from thunderlike.kernels.arguments import checked_arguments
+from thunderlike.kernels._validation import checked_arguments
 from thunderlike.parallel.pool import tmap
 from thunderlike.progress import track
 

@@ -12,7 +12,7 @@ from thunderlike.data.blocks import Blocks
 from thunderlike.data.onengine import OnEngine
 from thunderlike.data.series import Series
 from thunderlike.errors import BadIndex, SpecError
-from thunderlike.kernels.checks import is_whole
+from thunderlike.kernels._validation import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from thunderlike.data.arrayfiles import Hdf5, Zarr, folders
 from thunderlike.data.files import naming
 from thunderlike.errors import EngineError, NotFound, StorageError, WrongType
 from thunderlike.formats import npy, tiffpages
-from thunderlike.kernels.checks import as_array
+from thunderlike.kernels._validation import as_array
 from thunderlike.storage.opening import local_file, open_file
 
 if TYPE_CHECKING:

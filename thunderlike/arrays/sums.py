@@ -14,7 +14,7 @@ from thunderlike.arrays.processing import counts
 from thunderlike.arrays.sources import Source, as_source
 from thunderlike.errors import SpecError
 from thunderlike.kernels._numba import jit, use_compiled
-from thunderlike.kernels.arguments import checked_arguments
+from thunderlike.kernels._validation import checked_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable

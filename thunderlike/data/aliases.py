@@ -32,7 +32,7 @@ import functools
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from thunderlike.errors import SpecError
-from thunderlike.kernels.arguments import checked_arguments
+from thunderlike.kernels._validation import checked_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

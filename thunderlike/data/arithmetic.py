@@ -13,7 +13,7 @@ from thunderlike.data.folding import Folding
 from thunderlike.data.functions import Stacked, raised_by
 from thunderlike.engines import ArraySource
 from thunderlike.errors import NotOnEngine, SpecError, ThunderlikeError, WrongType
-from thunderlike.kernels.checks import as_array, as_dtype, typed_errors
+from thunderlike.kernels._validation import as_array, as_dtype, typed_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

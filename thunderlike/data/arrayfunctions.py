@@ -18,7 +18,7 @@ from thunderlike.data.functions import Stacked
 from thunderlike.data.indexed import Indexed
 from thunderlike.data.joining import concatenate
 from thunderlike.errors import BadIndex, SpecError, WrongType
-from thunderlike.kernels.checks import typed_errors
+from thunderlike.kernels._validation import typed_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

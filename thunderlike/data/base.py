@@ -24,7 +24,7 @@ from thunderlike.data.functions import (
 from thunderlike.data.onengine import OnEngine
 from thunderlike.engines import ArraySource, DistributedArray, Records, local
 from thunderlike.errors import SpecError
-from thunderlike.kernels.checks import as_array, is_whole
+from thunderlike.kernels._validation import as_array, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

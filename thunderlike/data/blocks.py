@@ -13,7 +13,7 @@ from thunderlike.data.functions import PerObject, Results, Trial, infer
 from thunderlike.data.onengine import OnEngine
 from thunderlike.engines.base import Kernel, Records, Spec
 from thunderlike.errors import NotOnEngine, SpecError
-from thunderlike.kernels.checks import as_dtype
+from thunderlike.kernels._validation import as_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,7 @@ from thunderlike.errors import BadIndex, FormatError, MissingExtra, NotFound, Sp
 from thunderlike.formats import raw
 from thunderlike.formats.base import read_into
 from thunderlike.formats.metadata import boundary, of_file
-from thunderlike.kernels.checks import is_whole
+from thunderlike.kernels._validation import is_whole
 from thunderlike.parallel.pool import tmap
 from thunderlike.storage.base import replaced
 from thunderlike.storage.opening import local_file, open_file

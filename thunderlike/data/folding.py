@@ -13,7 +13,7 @@ from thunderlike.data.functions import Binary
 from thunderlike.engines import ArraySource, local
 from thunderlike.errors import SpecError
 from thunderlike.kernels._numba import use_compiled
-from thunderlike.kernels.checks import typed_errors
+from thunderlike.kernels._validation import typed_errors
 from thunderlike.kernels.moments import Largest, Mean, Moments, Smallest, Total
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from thunderlike.errors import (
     WorkerFailed,
     WrongType,
 )
-from thunderlike.kernels.checks import as_array, as_dtype, same_values, typed_errors
+from thunderlike.kernels._validation import as_array, as_dtype, same_values, typed_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from thunderlike.data.arithmetic import Elementwise
 from thunderlike.data.base import records_of
 from thunderlike.data.functions import raised_by
 from thunderlike.errors import SpecError, ThunderlikeError, WrongType
-from thunderlike.kernels.checks import as_array
+from thunderlike.kernels._validation import as_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from thunderlike.data import multiindex
 from thunderlike.data.base import Collection
 from thunderlike.data.indexed import Indexed
 from thunderlike.errors import BadIndex, NotOnEngine, SpecError
-from thunderlike.kernels.arguments import checked_arguments
+from thunderlike.kernels._validation import checked_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.errors import SpecError, WrongType
-from thunderlike.kernels.checks import as_array, is_whole
+from thunderlike.kernels._validation import as_array, is_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

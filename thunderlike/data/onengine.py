@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from thunderlike.engines import ArraySource, Records, engine_for, local
 from thunderlike.engines.base import check_npartitions
 from thunderlike.errors import SpecError
-from thunderlike.kernels.arguments import checked_methods
+from thunderlike.kernels._validation import checked_methods
 from thunderlike.util.arrays import humanize_bytesize
 from thunderlike.viz import html
 

@@ -17,7 +17,7 @@ from thunderlike.data.functions import name_of
 from thunderlike.data.indexed import Indexed
 from thunderlike.errors import SpecError, WrongType
 from thunderlike.kernels import groupby as kernels
-from thunderlike.kernels.checks import as_array, is_whole, same_values
+from thunderlike.kernels._validation import as_array, is_whole, same_values
 from thunderlike.kernels.groupby import Groups
 
 if TYPE_CHECKING:

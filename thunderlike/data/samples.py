@@ -10,7 +10,7 @@ import numpy as np
 from thunderlike.data.accessed import decoded
 from thunderlike.engines.base import SourceDefaults, Spec
 from thunderlike.errors import FormatError, SpecError
-from thunderlike.kernels.checks import same_values
+from thunderlike.kernels._validation import same_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ from thunderlike.engines.base import ArraySource, Spec
 from thunderlike.engines.exchange import Transpose
 from thunderlike.errors import NotOnEngine, SpecError
 from thunderlike.kernels import linalg
-from thunderlike.kernels.checks import as_array
+from thunderlike.kernels._validation import as_array
 from thunderlike.kernels.linalg import Comoments
 from thunderlike.storage import at
 

@@ -13,7 +13,7 @@ from thunderlike.data.indexed import Indexed
 from thunderlike.errors import SpecError
 from thunderlike.formats import matlab
 from thunderlike.kernels import series as kernels
-from thunderlike.kernels.checks import as_array, is_whole
+from thunderlike.kernels._validation import as_array, is_whole
 from thunderlike.kernels.moments import Moments
 
 if TYPE_CHECKING:

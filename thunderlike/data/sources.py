@@ -10,7 +10,7 @@ import numpy as np
 from thunderlike.data.functions import converted, raised_by
 from thunderlike.engines.base import SourceDefaults, Spec
 from thunderlike.errors import SpecError, ThunderlikeError, WrongType
-from thunderlike.kernels.checks import as_array, as_dtype
+from thunderlike.kernels._validation import as_array, as_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,7 +14,7 @@ from thunderlike.engines.keys import Key, as_key, check_distinct, fitting
 from thunderlike.engines.layout import Layout
 from thunderlike.engines.tasks import carrying
 from thunderlike.errors import SpecError
-from thunderlike.kernels.checks import as_array
+from thunderlike.kernels._validation import as_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

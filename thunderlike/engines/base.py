@@ -52,7 +52,7 @@ import numpy as np
 from thunderlike._typing import Array
 from thunderlike.engines.distributed import DistributedArray
 from thunderlike.errors import EngineError, SpecError, WrongType
-from thunderlike.kernels.checks import is_whole, same_values
+from thunderlike.kernels._validation import is_whole, same_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

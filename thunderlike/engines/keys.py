@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from thunderlike.errors import SpecError, WrongType
-from thunderlike.kernels.checks import as_array, same_values
+from thunderlike.kernels._validation import as_array, same_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

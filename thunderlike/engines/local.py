@@ -27,7 +27,7 @@ from thunderlike.engines.base import (
 )
 from thunderlike.engines.keys import Key, as_key, check_distinct, fitting
 from thunderlike.errors import NotOnEngine, SpecError
-from thunderlike.kernels.checks import as_array
+from thunderlike.kernels._validation import as_array
 from thunderlike.parallel.forked import shared, spread
 from thunderlike.parallel.pool import tmap
 from thunderlike.progress import track

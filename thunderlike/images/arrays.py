@@ -12,7 +12,7 @@ from thunderlike.data.files import listed
 from thunderlike.data.images import Images
 from thunderlike.data.messages import message_source
 from thunderlike.engines import engine_for
-from thunderlike.kernels.arguments import checked_arguments
+from thunderlike.kernels._validation import checked_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

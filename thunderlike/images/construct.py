@@ -10,8 +10,7 @@ from thunderlike.data.images import Images
 from thunderlike.data.sources import RandomSource, list_source, pairs_spec, stacked
 from thunderlike.engines import ArraySource, DistributedArray, Records, Spec, engine_for
 from thunderlike.errors import SpecError
-from thunderlike.kernels.arguments import checked_arguments
-from thunderlike.kernels.checks import as_array
+from thunderlike.kernels._validation import as_array, checked_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

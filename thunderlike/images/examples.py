@@ -13,7 +13,7 @@ from thunderlike.data.images import Images
 from thunderlike.engines import Spec, engine_for
 from thunderlike.engines.base import SourceDefaults
 from thunderlike.errors import KeyMissing, SpecError
-from thunderlike.kernels.arguments import checked_arguments
+from thunderlike.kernels._validation import checked_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable

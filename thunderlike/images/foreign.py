@@ -17,7 +17,7 @@ from thunderlike.formats.metadata import boundary
 from thunderlike.images.construct import fromarray
 from thunderlike.images.readers import frombinary
 from thunderlike.interop import dask, xarray
-from thunderlike.kernels.arguments import checked_arguments
+from thunderlike.kernels._validation import checked_arguments
 from thunderlike.storage.opening import open_file
 
 if TYPE_CHECKING:

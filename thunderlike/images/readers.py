@@ -22,8 +22,7 @@ from thunderlike.images.loaders import (
     TiffPlanes,
     TiffVolumes,
 )
-from thunderlike.kernels.arguments import checked_arguments
-from thunderlike.kernels.checks import is_whole
+from thunderlike.kernels._validation import checked_arguments, is_whole
 from thunderlike.parallel.pool import tmap
 from thunderlike.storage.opening import open_file
 

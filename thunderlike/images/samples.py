@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from thunderlike.data.images import Images
 from thunderlike.data.samples import Samples, SampleSource
 from thunderlike.engines import engine_for
-from thunderlike.kernels.arguments import checked_arguments
+from thunderlike.kernels._validation import checked_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.errors import SpecError
-from thunderlike.kernels.checks import is_whole
+from thunderlike.kernels._validation import is_whole
 from thunderlike.kernels.windows import Windows, per_axis, shifts, window_sizes
 
 if TYPE_CHECKING:

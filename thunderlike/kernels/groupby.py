@@ -14,7 +14,7 @@ import numpy as np
 
 from thunderlike.errors import SpecError
 from thunderlike.kernels._tiles import tiles
-from thunderlike.kernels.checks import is_between
+from thunderlike.kernels._validation import is_between
 from thunderlike.kernels.moments import finite_origin, sum_dtype
 from thunderlike.kernels.series import result_dtype
 

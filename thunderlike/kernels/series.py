@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.errors import SpecError
-from thunderlike.kernels._tiles import centered, deviations, norm, projected
-from thunderlike.kernels.checks import is_between, is_whole
+from thunderlike.kernels._tiles import centered, deviations, norm, projected, tiles
+from thunderlike.kernels._validation import is_between, is_whole
 from thunderlike.kernels.moments import sum_dtype
-from thunderlike.kernels._tiles import tiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable

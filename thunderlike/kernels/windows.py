@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from thunderlike.errors import SpecError
-from thunderlike.kernels.checks import is_whole
+from thunderlike.kernels._validation import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

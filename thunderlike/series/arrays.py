@@ -11,7 +11,7 @@ from thunderlike.data.messages import message_source, positions
 from thunderlike.data.series import Series
 from thunderlike.engines import engine_for
 from thunderlike.errors import SpecError
-from thunderlike.kernels.arguments import checked_arguments
+from thunderlike.kernels._validation import checked_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,7 +11,7 @@ from thunderlike.data.series import Series
 from thunderlike.engines import engine_for
 from thunderlike.formats import nwb
 from thunderlike.interop import dask, xarray
-from thunderlike.kernels.arguments import checked_arguments
+from thunderlike.kernels._validation import checked_arguments
 from thunderlike.series.construct import fromarray
 from thunderlike.storage.opening import open_file
 

@@ -25,7 +25,7 @@ from thunderlike.engines import engine_for
 from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats import text
 from thunderlike.formats.base import read_into
-from thunderlike.kernels.arguments import checked_arguments
+from thunderlike.kernels._validation import checked_arguments
 from thunderlike.parallel.pool import tmap
 from thunderlike.storage.opening import open_file
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from thunderlike.data.samples import Samples, SampleSource
 from thunderlike.data.series import Series
 from thunderlike.engines import engine_for
-from thunderlike.kernels.arguments import checked_arguments
+from thunderlike.kernels._validation import checked_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

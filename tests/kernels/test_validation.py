@@ -12,7 +12,7 @@ import pytest
 import thunderlike as tl
 from thunderlike.data.onengine import OnEngine
 from thunderlike.errors import BadIndex, EngineError, NotFound, SpecError, WrongType
-from thunderlike.kernels.arguments import checked_arguments
+from thunderlike.kernels._validation import checked_arguments
 
 REFUSED = {
     "int": ["3", None, True, [3], np.bool_(True), object()],
