@@ -1,7 +1,7 @@
 """Reductions over records in one pass: partials of blocks, merged in any grouping.
 
-A partial is computed by ``of(block)``, joined by ``merge``, and read by its properties. The partial of
-an empty block changes nothing it is merged with. The property names are numpy's.
+A partial is computed by ``of(block)``, joined by ``merge``, and read by its properties. The partial
+of an empty block changes nothing it is merged with. The property names are numpy's.
 """
 
 from __future__ import annotations
