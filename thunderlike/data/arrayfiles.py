@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 
 from thunderlike import storage
-from thunderlike.data.files import FileSource, Loader, Packed, check_unchanged, naming, whole
+from thunderlike.data.files import FileSource, Loader, Packed, naming, whole
 from thunderlike.errors import FormatError, NotFound, SpecError
 from thunderlike.formats import hdf5, npy, omezarr, zarr
 from thunderlike.formats.hdf5 import Dataset
@@ -80,21 +80,13 @@ class Npy:
         return Dataset("", found.shape, found.stored.newbyteorder("="))
 
     def read(self, file: Entry, axis: int, start: int, stop: int, out: Array) -> None:
-        """Map the file if it is on a disk here, else read it whole, and take the part."""
-        part = (slice(None),) * axis + (slice(start, stop),)
+        """Read the part of a file on a disk here, all of one elsewhere."""
         if local_file(file.path) is None:
+            part = (slice(None),) * axis + (slice(start, stop),)
             out[...] = np.moveaxis(npy.decode(whole(file))[part], axis, 0)
             return
         with open_file(file.path, identity=file.identity) as stream:
-            found = npy.layout(stream)
-            if 0 in found.shape:
-                return
-            try:
-                array = np.memmap(stream, found.stored, "r", found.begin, found.shape, found.order)
-            except ValueError as error:
-                raise FormatError(f"cut short: {error}") from error
-            out[...] = np.moveaxis(array[part], axis, 0)
-            check_unchanged(stream)
+            npy.read_part(stream, npy.layout(stream), axis, start, stop, out)
 
     def part(self, axis: int, wanted: Mapping[str, range]) -> Npy:  # noqa: ARG002
         """The same: it knows nothing of the files."""
@@ -353,6 +345,7 @@ def image_source(
     load: Loader | None = _packed(files, format, shape, at)
     if load is None:
         steps = {} if each else _steps(files, found, at)
+        step = step if first.chunks or each else _together(files[0], format, first, at, shape)
         load = ImageSlabs(format, None if each else at, steps)
     source = FileSource.of(files, counts, shape, first.dtype, load, whole=each, step=step)
     return source, dict(first.attrs)
@@ -388,6 +381,10 @@ def series_source(
     load: Loader | None = _packed(files, format, (length,), 0) if last else None
     if load is None:
         steps = _steps(files, found, 1 if at == 0 else 0)
+        if not first.chunks:
+            along = 1 if at == 0 else 0
+            rows_shape = (*keys[1:], length)
+            step = each * _together(files[0], format, first, along, rows_shape)
         load = SeriesSlabs(format, at, keys[1:], steps)
     counts = [n * each for n in rows]
     source = FileSource.of(files, counts, (length,), first.dtype, load, step=max(step, 1))
@@ -502,6 +499,26 @@ def _steps(files: Sequence[Entry], found: Sequence[Dataset], axis: int) -> dict[
     return {
         file.path: item.chunks[axis] for file, item in zip(files, found, strict=True) if item.chunks
     }
+
+
+def _together(file: Entry, format: ArrayFormat, found: Dataset, axis: int, shape: Shape) -> int:
+    """Positions of an axis to read at once, of which each is many short runs in an npy file.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the array without the axis.
+    """
+    if not isinstance(format, Npy) or 0 in found.shape:
+        return 1
+    behind = found.shape[axis + 1 :] if _layout(file).order == "C" else found.shape[:axis]
+    run = math.prod(behind) * found.dtype.itemsize
+    most = _TOGETHER // (math.prod(shape) * found.dtype.itemsize)
+    return max(1, min(found.shape[axis], -(-_RUN // run), most))
+
+
+_RUN = 2**16  # bytes read at once from a disk at little cost
+_TOGETHER = 2**25  # bytes of records read at once for that
 
 
 def _chunks(wanted: Mapping[str, tuple[int, int]], steps: Mapping[str, int]) -> dict[str, range]:

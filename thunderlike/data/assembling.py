@@ -97,7 +97,7 @@ def assemble(records: Records, key_shape: Shape, sink: Sink, folder: str) -> Non
         Address for the parts; removed by who gave it.
     """
     if records.in_memory:
-        slabs = _cut(records.collect().reshape(*key_shape, *records.spec.shape), sink.rows)
+        slabs = _cut(records, key_shape, sink.rows)
     else:
         slabs = _joined(records, key_shape, sink.rows, folder)
     filled(sink, slabs, key_shape[0])
@@ -111,8 +111,12 @@ def filled(sink: Sink, slabs: Iterator[Slab], rows: int) -> None:
             work.advance(len(slab))
 
 
-def _cut(values: Array, rows: int) -> Iterator[Slab]:
-    return ((start, values[start : start + rows]) for start in range(0, len(values), rows))
+def _cut(records: Records, key_shape: Shape, rows: int) -> Iterator[Slab]:
+    each = math.prod(key_shape[1:])
+    for start in range(0, key_shape[0], rows):
+        stop = min(start + rows, key_shape[0])
+        slab = records.collect(start * each, stop * each)
+        yield start, slab.reshape(stop - start, *key_shape[1:], *records.spec.shape)
 
 
 def _joined(records: Records, key_shape: Shape, rows: int, folder: str) -> Iterator[Slab]:

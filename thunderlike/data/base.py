@@ -232,7 +232,10 @@ class Collection(OnEngine):
         return self._records.array(self._baseshape)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(np.asarray(self.values), dtype=dtype, copy=copy)
+        values = self.values
+        if isinstance(values, np.ndarray):  # which may be mapped: its pages may be lost
+            values = self.toarray(squeeze=False)
+        return np.array(np.asarray(values), dtype=dtype, copy=copy)
 
     def __bool__(self) -> bool:
         """The only element as a bool, as numpy has it; SpecError for none and for several."""

@@ -23,18 +23,21 @@ from thunderlike.formats.metadata import boundary, of_file
 from thunderlike.kernels._validation import is_whole
 from thunderlike.parallel.pool import tmap
 from thunderlike.storage.base import replaced
+from thunderlike.storage.filesystem import failures
 from thunderlike.storage.opening import local_file, open_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from thunderlike._typing import Array
-    from thunderlike.storage import AnyCredentials, AnyPaths, Entry, Order
+    from thunderlike.engines.base import Stored
+    from thunderlike.storage import AnyCredentials, AnyPaths, Entry, FileVersion, Order
 
 __all__ = [
     "FileSource",
     "Loader",
     "Packed",
+    "PackedFile",
     "alike",
     "check_unchanged",
     "described",
@@ -75,8 +78,8 @@ class Loader(ABC):
         """What reads copies of the files, which have other identities."""
         return self
 
-    def mapped(self, file: Entry) -> Array | None:  # noqa: ARG002
-        """All records of a file as an array mapped from a disk of this machine, if they can be."""
+    def packed(self, file: Entry) -> PackedFile | None:  # noqa: ARG002
+        """The open file, if it is on a disk of this machine and its records are as ours."""
         return None
 
     @property
@@ -131,18 +134,17 @@ class FileSource(SourceDefaults):
         return (*itertools.chain.from_iterable(steps), self.edges[-1])
 
     @property
-    def array(self) -> Array | None:
-        """The records of a single file, mapped from the disk, where its numbers stand as ours do.
-
-        The map is private: what is written into it does not reach the file.
-        """
-        found = self.load.mapped(self.files[0]) if len(self.files) == 1 else None
-        first, last = self.skipped, self.skipped + self.spec.count
-        if found is not None and len(found) < last:
+    def stored(self) -> Stored | None:
+        """A single file on a disk of this machine, where its numbers stand as ours do."""
+        found = self.load.packed(self.files[0]) if len(self.files) == 1 else None
+        if found is None:
+            return None
+        last = self.skipped + self.spec.count
+        if found.count < last:
             raise FormatError(
-                f"{self.files[0].path}: cut short: it holds {len(found)} whole records of {last}"
+                f"{self.files[0].path}: cut short: it holds {found.count} whole records of {last}"
             )
-        return None if found is None else found[first:last]
+        return replace(found, skipped=self.skipped)
 
     @property
     def threads(self) -> int | None:
@@ -303,20 +305,62 @@ class Packed(Loader):
         begins = {path: self.begins[path] for path in wanted if path in self.begins}
         return replace(self, begins=begins)
 
-    def mapped(self, file: Entry) -> Array | None:
-        """Map the file, if it is on a disk here and its numbers are in our byte order."""
+    def packed(self, file: Entry) -> PackedFile | None:
+        """Open the file, if it is on a disk here and its numbers are in our byte order."""
         if local_file(file.path) is None or not self.stored.isnative:
             return None
         begin = self.begins.get(file.path, 0)
-        with storage.open(file.path, identity=file.identity) as version:
-            count = (version.size - begin) // max(self.nbytes, 1)
-            if count < 1 or not self.nbytes:
-                return None
-            stream = open_file(version)
-            # Written to in memory alone: mode "c" is copy on write.
-            array = np.memmap(stream, self.stored, "c", begin, (count, *self.shape))
+        version = storage.open(file.path, identity=file.identity)
+        count = (version.size - begin) // max(self.nbytes, 1)
+        if count < 1 or not self.nbytes:
+            version.close()
+            return None
+        return PackedFile(version, begin, count, self.shape, self.stored)
+
+
+@dataclass(frozen=True)
+class PackedFile:
+    """An open file of such records: the version that was listed, whatever takes its name.
+
+    Parameters
+    ----------
+    version : FileVersion
+        Of a disk of this machine.
+    begin : int
+        Byte at which the first record stands.
+    count : int
+        Whole records in the file.
+    shape, dtype
+        Of a record, in native byte order.
+    skipped : int
+        Records before those that are numbered from 0.
+    """
+
+    version: FileVersion
+    begin: int
+    count: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    skipped: int = 0
+
+    def read(self, start: int, stop: int, out: Array) -> None:  # noqa: ARG002
+        """Read records straight into place."""
+        nbytes = math.prod(self.shape) * self.dtype.itemsize
+        at = self.begin + (self.skipped + start) * nbytes
+        with naming(self.version.path), open_file(self.version) as stream:
+            read_into(stream, at, out)
+
+    def mapped(self) -> Array:
+        """Map all records; written to in memory alone."""
+        path = self.version.path
+        with failures(path, "map"), open_file(self.version) as stream:
             check_unchanged(stream)
-            return array.view(np.ndarray)
+            # Mode "c" is copy on write.
+            try:
+                array = np.memmap(stream, self.dtype, "c", self.begin, (self.count, *self.shape))
+            except ValueError as error:  # cut short since it was looked at
+                raise replaced(path) from error
+        return array[self.skipped :].view(np.ndarray)
 
 
 def whole(file: Entry) -> bytes:

@@ -329,8 +329,8 @@ class LookAtSeries(Indexed):
         shown = len(self._baseshape) in (2, 3) and self.length
         if not self._records.in_memory or not shown:
             return ""
-        values = self._records.collect()[:, 0].reshape(self._baseshape)
-        return html.thumbnail(values, f"at {self._index[0]}")
+        first = self[..., :1].toarray(squeeze=False)[..., 0]
+        return html.thumbnail(first, f"at {self._index[0]}")
 
 
 def _number(value: Any, count: int, what: str) -> int:

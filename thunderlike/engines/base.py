@@ -168,6 +168,10 @@ class Source(Protocol):
         """
 
     @property
+    def stored(self) -> Stored | None:
+        """The open file of the records where an engine may read it as it needs them, else None."""
+
+    @property
     def array(self) -> Array | None:
         """All records as one array, where they are in this process or mapped from a disk.
 
@@ -211,6 +215,11 @@ class SourceDefaults:
     @property
     def cuts(self) -> Sequence[int] | None:
         """None: a range may begin and end anywhere."""
+        return None
+
+    @property
+    def stored(self) -> Stored | None:
+        """None: the engine reads when it likes."""
         return None
 
     @property
@@ -277,6 +286,23 @@ class ArraySource:
 
     def check(self) -> None:
         """Check nothing: the array is in this process."""
+
+    @property
+    def stored(self) -> None:
+        """None: the array is in this process."""
+
+
+class Stored(Protocol):
+    """Records of an open file on a disk of this machine, in native byte order."""
+
+    def read(self, start: int, stop: int, out: Array) -> None:
+        """Write records ``start .. stop-1`` into `out`; StorageError if the file has changed."""
+
+    def mapped(self) -> Array:
+        """All records as a private map of the file; StorageError if the file has changed.
+
+        The system ends a process that touches pages of a map which the file has lost.
+        """
 
 
 class Kernel(Protocol):

@@ -5,6 +5,8 @@ It is eager and it is the readable definition of what every engine must do.
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from functools import cache, reduce
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -20,6 +22,7 @@ from thunderlike.engines.base import (
     Records,
     Source,
     Spec,
+    Stored,
     check_block,
     check_npartitions,
     check_range,
@@ -31,6 +34,7 @@ from thunderlike.kernels._validation import as_array
 from thunderlike.parallel.forked import shared, spread
 from thunderlike.parallel.pool import tmap
 from thunderlike.progress import track
+from thunderlike.util.memory import available
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -40,7 +44,7 @@ if TYPE_CHECKING:
 
     from thunderlike._typing import Array
 
-__all__ = ["LocalEngine", "LocalRecords"]
+__all__ = ["LocalEngine", "LocalRecords", "StoredRecords"]
 
 Partial = TypeVar("Partial")
 
@@ -53,9 +57,12 @@ class LocalEngine(Engine):
     def load(self, source: Source, npartitions: int | None = None) -> LocalRecords:
         """Read everything now, ranges of records on threads, into one array."""
         check_npartitions(npartitions)
-        here = source.array  # in memory, or mapped from a disk: no copy
+        here = source.array  # in memory: no copy
         if here is not None:
             return LocalRecords(self, here)
+        stored = source.stored
+        if stored is not None:
+            return StoredRecords(self, stored, 0, source.spec)
         out = source.spec.empty()
 
         def read(start: int, stop: int) -> None:
@@ -109,6 +116,10 @@ class LocalRecords(Records):
         """True: the records are an array."""
         return True
 
+    def block(self, start: int, stop: int) -> Array:
+        """Records ``start .. stop-1``: a view, not to be written into."""
+        return self.values[start:stop]
+
     def map(self, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any]) -> LocalRecords:
         """Apply the kernel to tiles, on threads if it is vectorised."""
         spec = Spec(self.spec.count, shape, dtype)
@@ -117,7 +128,7 @@ class LocalRecords(Records):
         out = spec.empty()
 
         def run(start: int, stop: int) -> None:
-            block = kernel(start, self.values[start:stop])
+            block = kernel(start, self.block(start, stop))
             out[start:stop] = check_block(block, stop - start, spec, start)
 
         workers = None if kernel.vectorised else 1
@@ -129,10 +140,13 @@ class LocalRecords(Records):
     ) -> LocalRecords:
         """Apply the pairing to the same tile of both."""
         spec = Spec(self.spec.count, shape, dtype)
-        right, out = other.collect(), spec.empty()
+        right = (
+            other if isinstance(other, LocalRecords) else LocalRecords(self.engine, other.collect())
+        )
+        out = spec.empty()
 
         def run(start: int, stop: int) -> None:
-            block = pairing(self.values[start:stop], right[start:stop])
+            block = pairing(self.block(start, stop), right.block(start, stop))
             out[start:stop] = check_block(block, stop - start, spec, start)
 
         _each_tile(run, _larger(self.spec, spec), "combining")
@@ -147,20 +161,25 @@ class LocalRecords(Records):
 
     def concat(self, others: Sequence[Records]) -> LocalRecords:
         """One array; a copy."""
-        arrays = [self.values, *(other.collect() for other in others)]
+        arrays = [self.collect(), *(other.collect() for other in others)]
         return LocalRecords(self.engine, np.concatenate(arrays))
 
     def regroup(self, exchange: Exchange, nbytes: int | None = None) -> LocalRecords:  # noqa: ARG002
         """Have each tile of the new records placed from the one old block."""
         out = exchange.spec.empty()
+        for first, block in self._blocks():
 
-        def place(start: int, stop: int) -> None:
-            piece = exchange.cut(0, self.values, start, stop)
-            if piece is not None:
-                exchange.place(out[start:stop], start, piece)
+            def place(start: int, stop: int, first: int = first, block: Array = block) -> None:
+                piece = exchange.cut(first, block, start, stop)
+                if piece is not None:
+                    exchange.place(out[start:stop], start, piece)
 
-        _each_tile(place, exchange.spec, "regrouping")
+            _each_tile(place, exchange.spec, "regrouping")
         return LocalRecords(self.engine, out)
+
+    def _blocks(self) -> Iterator[Chunk]:
+        """The records in as few arrays as memory allows."""
+        yield 0, self.values
 
     def aggregate(
         self,
@@ -172,7 +191,7 @@ class LocalRecords(Records):
         with track("reducing", self.spec.count) as work, _one_blas_thread():
 
             def run(tile: tuple[int, int]) -> Partial:
-                result = partial(tile[0], self.values[tile[0] : tile[1]])
+                result = partial(tile[0], self.block(*tile))
                 work.advance(tile[1] - tile[0])
                 return result
 
@@ -186,7 +205,7 @@ class LocalRecords(Records):
     def stream(self) -> Iterator[Chunk]:
         """Tiles of the array."""
         tiles = _tiles(self.spec, current().chunk_bytes)
-        return ((start, self.values[start:stop]) for start, stop in tiles)
+        return ((start, self.block(start, stop)) for start, stop in tiles)
 
     def cache(self) -> None:
         """Nothing to do: the records are in memory."""
@@ -208,6 +227,99 @@ class LocalRecords(Records):
     def array(self, key_shape: Key) -> Array:
         """The array itself."""
         return self.values.reshape(*key_shape, *self.spec.shape)
+
+
+class StoredRecords(LocalRecords):
+    """Records of one file, read a tile at a time by whatever computes with them.
+
+    What needs all of them in one array reads that array; where it would take more than half of the
+    memory that is free, it is mapped.
+
+    Parameters
+    ----------
+    stored : Stored
+        The open file.
+    first : int
+        Number in the file of the first of these records.
+    spec : Spec
+    """
+
+    def __init__(self, engine: LocalEngine, stored: Stored, first: int, spec: Spec) -> None:
+        self.engine, self._stored, self._first, self.spec = engine, stored, first, spec
+        self._values: Array | None = None
+
+    @property
+    def values(self) -> Array:  # type: ignore[override]  # the base has a field
+        """All records, in one array."""
+        return self.collect()
+
+    def block(self, start: int, stop: int) -> Array:
+        """Records ``start .. stop-1``, read now."""
+        if self._values is not None:
+            return self._values[start:stop]
+        out = self.spec.empty(stop - start)
+        self._stored.read(self._first + start, self._first + stop, out)
+        return out
+
+    def take(self, rows: NDArray[np.int64]) -> LocalRecords:
+        """Pick the rows: consecutive ones stay in the file, others are read."""
+        if self._values is not None or not len(rows):
+            return LocalRecords(self.engine, self.collect(0, None if len(rows) else 0)[rows])
+        if np.array_equal(rows, rows[0] + np.arange(len(rows))):
+            spec = replace(self.spec, count=len(rows))
+            return StoredRecords(self.engine, self._stored, self._first + int(rows[0]), spec)
+        out, order = self.spec.empty(len(rows)), np.argsort(rows, kind="stable")
+        wanted = rows[order]
+        tiles = _tiles(self.spec, current().tile_bytes)
+        edges = np.searchsorted(wanted, [start for start, _ in tiles] + [self.spec.count])
+        for a, b in itertools.pairwise(edges.tolist()):
+            if a < b:
+                start = int(wanted[a])
+                block = self.block(start, int(wanted[b - 1]) + 1)
+                out[order[a:b]] = block[wanted[a:b] - start]
+        return LocalRecords(self.engine, out)
+
+    def collect(self, start: int = 0, stop: int | None = None) -> Array:
+        """Records in one array: read now, or mapped where that takes less memory than there is."""
+        first, last = check_range(self.spec, start, stop)
+        if self._values is not None:
+            return self._values[first:last]
+        spec = replace(self.spec, count=last - first)
+        if spec.nbytes > _SMALL and spec.nbytes > available() // 2:
+            return self._stored.mapped()[self._first + first : self._first + last]
+        out = spec.empty()
+
+        def read(a: int, b: int) -> None:
+            self._stored.read(self._first + first + a, self._first + first + b, out[a:b])
+
+        _each_tile(read, spec, "reading", None, _tiles(spec, _read_bytes(spec, None)))
+        return out
+
+    def _blocks(self) -> Iterator[Chunk]:
+        if self._values is not None:
+            yield 0, self._values
+            return
+        for start, stop in _tiles(self.spec, _BLOCK):
+            yield start, self.collect(start, stop)
+
+    def cache(self) -> None:
+        """Read all records, once."""
+        self._values = self.collect()
+
+    def uncache(self) -> None:
+        """Leave the records in the file."""
+        self._values = None
+
+    def array(self, key_shape: Key) -> Array:
+        """The records as a mapped array, of which nothing is read here."""
+        found = self._values
+        if found is None:
+            found = self._stored.mapped()[self._first : self._first + self.spec.count]
+        return found.reshape(*key_shape, *self.spec.shape)
+
+
+_BLOCK = 2**27  # bytes of a file that are regrouped at once
+_SMALL = 2**28  # bytes: what is read without a look at the memory that is free
 
 
 def _read_bytes(spec: Spec, threads: int | None) -> int:
@@ -249,7 +361,7 @@ def _apart(kernel: Kernel, records: LocalRecords, spec: Spec) -> Array:
 
     def run(tile: tuple[int, int]) -> int:
         start, stop = tile
-        block = kernel(start, records.values[start:stop])
+        block = kernel(start, records.block(start, stop))
         out[start:stop] = check_block(block, stop - start, spec, start)
         return stop - start
 

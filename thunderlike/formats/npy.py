@@ -8,21 +8,21 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
+import numpy as np
 from numpy.lib import format as npy_format
 
 from thunderlike.errors import FormatError
 from thunderlike.formats import raw
-from thunderlike.formats.base import Header, checked, damage, native, numbers
+from thunderlike.formats.base import Header, checked, damage, native, numbers, read_into
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
     from typing import Literal
 
-    import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Layout", "Writer", "decode", "encode", "header", "layout"]
+__all__ = ["Layout", "Writer", "decode", "encode", "header", "layout", "read_part"]
 
 _HEADERS = {
     (1, 0): npy_format.read_array_header_1_0,
@@ -125,6 +125,78 @@ def layout(stream: BinaryIO) -> Layout:
     checked(stream.read(16), "npy")
     stream.seek(0)
     return Layout(*_parsed(stream))
+
+
+def read_part(
+    stream: BinaryIO, found: Layout, axis: int, start: int, stop: int, out: NDArray[Any]
+) -> None:
+    """Read positions ``start .. stop-1`` of an axis, which becomes the first of `out`.
+
+    Reads a few MiB at a time: the positions alone where they are far apart in the file, what is
+    between them too where they are close together.
+
+    Raises
+    ------
+    FormatError
+        When the file ends before.
+    """
+    if not out.size:
+        return
+    shape, region = found.shape, np.moveaxis(out, 0, axis)
+    if found.order == "F":  # the axes as they are in the file, the last one running fastest
+        shape, region, axis = shape[::-1], region.T, len(shape) - 1 - axis
+    if axis == 0 and region.flags.c_contiguous and region.dtype == found.stored.newbyteorder("="):
+        row = math.prod(shape[1:]) * found.stored.itemsize
+        read_into(stream, found.begin + start * row, region, found.stored)
+        return
+    first, last = (start, stop) if axis == 0 else (0, shape[0])
+    rows = max(1, _PIECE // (region.nbytes // (last - first) or 1))
+    for a in range(first, last, rows):
+        b = min(a + rows, last)
+        region[a - first : b - first] = _rows(stream, found, shape, axis, (a, b), (start, stop))
+
+
+def _rows(
+    stream: BinaryIO,
+    found: Layout,
+    shape: tuple[int, ...],
+    axis: int,
+    rows: tuple[int, int],
+    wanted: tuple[int, int],
+) -> NDArray[Any]:
+    """Read rows of an array, of shape `shape` in the file, and of an axis only what is wanted."""
+    itemsize = found.stored.itemsize
+    row = math.prod(shape[1:]) * itemsize
+    part = np.empty(
+        (rows[1] - rows[0], *shape[1:])
+        if axis == 0
+        else (rows[1] - rows[0], *shape[1:axis], wanted[1] - wanted[0], *shape[axis + 1 :]),
+        found.stored,
+    )
+    begin = found.begin + rows[0] * row
+    inner = math.prod(shape[axis + 1 :]) * itemsize
+    stride, run = shape[axis] * inner, (wanted[1] - wanted[0]) * inner
+    if axis == 0 or run == stride:
+        read_into(stream, begin, part)
+        return part
+    outer = part.reshape(-1, run // itemsize)
+    begin += wanted[0] * inner
+    if run >= _NEAR or stride - run >= _NEAR:
+        for number, one in enumerate(outer):
+            read_into(stream, begin + number * stride, one)
+        return part
+    step = max(1, _PIECE // stride)
+    for number in range(0, len(outer), step):
+        some = outer[number : number + step]
+        span = np.empty(((len(some) - 1) * stride + run) // itemsize, found.stored)
+        read_into(stream, begin + number * stride, span)
+        shown = np.lib.stride_tricks.as_strided(span, some.shape, (stride, itemsize))
+        some[...] = shown
+    return part
+
+
+_PIECE = 2**22  # bytes read at once
+_NEAR = 2**14  # bytes: a gap that is read over between two parts
 
 
 class Writer:

@@ -57,7 +57,7 @@ def fromnpy(
     Notes
     -----
     The headers of all files are read here. A single file in C order, counted by its first axis, is
-    mapped locally and not read.
+    read locally where its values are needed.
 
     Examples
     --------

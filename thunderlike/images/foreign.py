@@ -208,7 +208,8 @@ def fromsuite2p(
     Notes
     -----
     ``ops.npy`` is a pickle: it is searched for four numbers and never unpickled. One warning says
-    where ``nframes`` is not the number of images found. Locally the movie is mapped, not read.
+    where ``nframes`` is not the number of images found. Locally the movie is read where its
+    values are needed.
     What suite2p calls ``F.npy`` is ``tl.series.fromnpy``, and ``tonpy`` of float32 series of cells.
 
     Examples

@@ -108,8 +108,8 @@ def frombinary(
     Notes
     -----
     The files are listed once, here. Locally they are read now, on threads, into one array; a single
-    file in C order and in the byte order of this machine is mapped instead: nothing is read until
-    it is needed, so leave the file as it is while the images are in use. With Spark they are read
+    file in C order and in the byte order of this machine stays open instead, and is read where its
+    values are needed: StorageError if it was changed in place by then. With Spark they are read
     on the workers, when they are needed.
 
     Examples

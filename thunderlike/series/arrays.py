@@ -58,7 +58,7 @@ def fromnpy(
     Notes
     -----
     The headers of all files are read here. A single file in C order whose last axis is that of the
-    series is mapped locally and not read.
+    series is read locally where its values are needed.
 
     Examples
     --------
