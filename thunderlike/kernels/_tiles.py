@@ -273,19 +273,34 @@ def _deviate(records: Array, origins: Array, out: Array, squares: Array) -> None
         squares[k, 0] = _dot(row, row, lanes, sums)
 
 
-@jit(plain=_project_plain, helpers=[_dot, _sum, _short_sum])
+@jit(plain=_project_plain, helpers=[_sum, _short_sum])
 def _project(
     records: Array, origins: Array, signal: Array, products: Array, squares: Array
 ) -> None:
     """Bound by arithmetic on one record; nothing but the record itself passes through memory."""
     length = records.shape[1]
-    lanes, sums, row = np.empty(_LANES), np.empty(length // _RUN + 1), np.empty(length)
+    lanes, others, row = np.empty(_LANES), np.empty(_LANES), np.empty(length)
+    sums, dots = np.empty(length // _RUN + 1), np.empty(length // _RUN + 1)
     for k in range(len(records)):
         record, origin = records[k], origins[k, 0]
         for n in range(length):
             row[n] = record[n] - origin
         mean = _sum(row, lanes, sums) / length
-        for n in range(length):
-            row[n] -= mean
-        squares[k, 0] = _dot(row, row, lanes, sums)
-        products[k, 0] = _dot(row, signal, lanes, sums)
+        runs = 0
+        for start in range(0, length, _RUN):
+            stop = min(start + _RUN, length)
+            lanes[:] = 0
+            others[:] = 0
+            for left in range(start, stop, _LANES):
+                right = min(left + _LANES, stop)
+                x, y = row[left:right], signal[left:right]
+                for n in range(x.size):
+                    deviation = x[n] - mean
+                    lanes[n] += deviation * deviation
+                    others[n] += deviation * y[n]
+            count = min(_LANES, stop - start)
+            sums[runs], dots[runs] = _short_sum(lanes, count), _short_sum(others, count)
+            runs += 1
+        one = runs == 1
+        squares[k, 0] = sums[0] if one else _sum(sums[:runs], lanes, sums)
+        products[k, 0] = dots[0] if one else _sum(dots[:runs], lanes, dots)
