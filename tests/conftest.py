@@ -23,7 +23,7 @@ from hypothesis import settings
 from thunderlike.engines import engine_for
 from thunderlike.engines.layout import Layout
 from thunderlike.engines.session import LEAST_JAVA, find_java, java_version
-from thunderlike.parallel.pool import _PREFIX
+from thunderlike.parallel.threads import _PREFIX
 from thunderlike.testing import ChunkedEngine
 
 pytest.register_assert_rewrite("thunderlike.testing.stores")

@@ -21,7 +21,7 @@ from thunderlike.config import Settings, current, home
 from thunderlike.engines.session import user_of_java
 from thunderlike.errors import ConfigError, NotFound, StorageError
 from thunderlike.hdf5.filters import _default
-from thunderlike.jobs.shipping import cache
+from thunderlike.jobs.submit import cache
 
 README = """
 import pwd

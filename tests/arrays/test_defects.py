@@ -42,12 +42,12 @@ def test_assigning_the_default_was_not_enough(monkeypatch):
 
 
 def test_cutoff_was_dead(monkeypatch):
-    from thunderlike.arrays import positions
+    from thunderlike.arrays import reductions
 
     def never(*_, **__):
         raise AssertionError
 
-    monkeypatch.setattr(positions, "_in_blocks", never)
+    monkeypatch.setattr(reductions, "_in_blocks", never)
     assert arrays.where([0, 1], cutoff=3).tolist() == [1]
     with pytest.raises(AssertionError):
         arrays.where([0, 1], cutoff=2)
@@ -338,7 +338,7 @@ def test_duplicates_gave_one_partner_only(form):
 
 
 def test_the_cost_grew_with_the_offset():
-    from thunderlike.arrays.pairs import merge
+    from thunderlike.arrays.neighbors import merge
 
     class Counting(list):
         looked = 0
@@ -423,14 +423,14 @@ def test_a_truncated_file_had_an_uninitialised_tail(tmp_path):
 
 
 def test_a_file_cut_while_it_is_read_is_an_error_too(tmp_path):
-    from thunderlike.arrays import files
-    from thunderlike.arrays.filling import Work
+    from thunderlike.arrays import io
+    from thunderlike.arrays.blockwise import Work
 
     path, values = tmp_path / "x.bin", np.zeros(100, np.uint8)
     path.write_bytes(bytes(60))
     work = Work("read", 3, 2, verbose=False)
     with pytest.raises(StorageError, match="it is cut short"):
-        files._ranges(files._read, path, files.os.O_RDONLY, 0, values, work, str(path))
+        io._ranges(io._read, path, io.os.O_RDONLY, 0, values, work, str(path))
 
 
 def test_unknown_keywords_were_swallowed():

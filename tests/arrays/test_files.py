@@ -13,8 +13,8 @@ import pytest
 import tifffile
 
 from thunderlike import arrays, storage
+from thunderlike.arrays._sources import as_source
 from thunderlike.arrays.shared import shared_array
-from thunderlike.arrays.sources import as_source
 from thunderlike.errors import NotFound, SpecError, StorageError
 
 RNG = np.random.default_rng(0)

@@ -10,7 +10,7 @@ import cloudpickle
 import numpy as np
 import pytest
 
-from thunderlike.batches import Batch, Dataset, P, action, apply_parallel, chunks
+from thunderlike.batches import Batch, Dataset, P, action, apply_parallel, execution
 from thunderlike.errors import BatchError, SpecError, WrongType
 
 LOCAL = ["for", "threads", "mpc"]
@@ -144,8 +144,8 @@ def test_ragged_results_are_objects(batch, target):
 
 @pytest.mark.parametrize(("pays", "here"), [(float("inf"), True), (-1, False)])
 def test_quick_items_stay_in_this_thread_and_slow_ones_go_to_others(monkeypatch, pays, here):
-    monkeypatch.setattr(chunks, "PAYS", pays)
-    monkeypatch.setattr(chunks, "FIRST", pays)
+    monkeypatch.setattr(execution, "PAYS", pays)
+    monkeypatch.setattr(execution, "FIRST", pays)
     batch = Batch.from_data(data={"a": np.zeros(300)})
     batch.apply_parallel(lambda _: threading.get_ident(), src="a", dst="who", n_workers=2)
     assert (set(batch.who) == {threading.get_ident()}) is here

@@ -9,7 +9,7 @@ import pytest
 
 from thunderlike import storage
 from thunderlike.batches import Batch, Dataset, FilesIndex
-from thunderlike.batches.entries import component_of, entry_of
+from thunderlike.batches.io import component_of, entry_of
 from thunderlike.errors import (
     BadIndex,
     FormatError,

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from thunderlike.batches import PP, B, Batch, C, D, Dataset, DatasetIndex, FilesIndex, I, L, P, R, V
-from thunderlike.batches import files as batch_files
+from thunderlike.batches import io as batch_files
 from thunderlike.errors import Refused, SpecError, ThunderlikeError, WorkerFailed
 
 LIBRARIES = {"feather": "pyarrow", "zarr": "zarr", "blosc": "blosc2", "csv": "pandas"}

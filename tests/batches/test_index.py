@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from thunderlike.batches import Dataset, DatasetIndex, FilesIndex
-from thunderlike.batches.cuts import cuts
+from thunderlike.batches.sampler import cuts
 from thunderlike.errors import BadIndex, KeyMissing, NotFound, SpecError, WrongType
 
 

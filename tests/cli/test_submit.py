@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from thunderlike.cli import main, scripts, submit
-from thunderlike.jobs import submitting
+from thunderlike.jobs import submit as submitting
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 import thunderlike
 from thunderlike.config import Settings, config, current
-from thunderlike.jobs.submitting import PROFILES, settings_of, tried
+from thunderlike.jobs.submit import PROFILES, settings_of, tried
 
 CONF = Path(thunderlike.__file__).parent / "conf"
 WARNINGS = (

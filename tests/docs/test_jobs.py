@@ -11,7 +11,7 @@ import pytest
 
 from thunderlike import cli
 from thunderlike.cli import scripts, submit
-from thunderlike.jobs.submitting import PROFILES, tried
+from thunderlike.jobs.submit import PROFILES, tried
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "spark-submit" / "README.md").read_text("utf-8")

@@ -11,7 +11,7 @@ import tifffile
 import thunderlike as tl
 from thunderlike import storage
 from thunderlike.errors import Exists, FormatError, NotFound, SpecError
-from thunderlike.jobs import batches
+from thunderlike.jobs import checkpoint
 from thunderlike.jobs import convert as module
 from thunderlike.jobs.contents import FORMATS, look
 from thunderlike.jobs.convert import convert, target_format
@@ -63,7 +63,7 @@ def test_looking_reads_no_values(movie, monkeypatch):
 
 @pytest.mark.parametrize("to", ["tif", "hdf5", "msgpack", "zarr"])
 def test_what_is_done_is_not_done_again(engine, movie, tmp_path, monkeypatch, to):
-    target, write = path_of(tmp_path, to), batches.each_block
+    target, write = path_of(tmp_path, to), checkpoint.each_block
     with monkeypatch.context() as patch:
         calls = itertools.count()
 
@@ -72,7 +72,7 @@ def test_what_is_done_is_not_done_again(engine, movie, tmp_path, monkeypatch, to
                 raise KeyboardInterrupt
             return write(*arguments)
 
-        patch.setattr(batches, "each_block", fail_at_third)
+        patch.setattr(checkpoint, "each_block", fail_at_third)
         with pytest.raises(KeyboardInterrupt):
             convert(look(movie, nplanes=1), target, to, engine=engine, batch=3 * 63)
     assert not storage.exists(target)
@@ -94,9 +94,9 @@ def test_another_input_begins_anew(movie, tmp_path, monkeypatch):
 
 
 def _failing_at_the_end(to, collection):
-    from thunderlike.jobs import targets
+    from thunderlike.jobs import outputs
 
-    target = targets.target_for(to, collection)
+    target = outputs.target_for(to, collection)
 
     def fail(*_):
         raise FormatError("at the end")
@@ -107,7 +107,7 @@ def _failing_at_the_end(to, collection):
 
 def test_targets_are_looked_at_first(movie, tmp_path, monkeypatch):
     (tmp_path / "all.npy").write_text("thesis")
-    monkeypatch.setattr(batches, "each_block", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr(checkpoint, "each_block", lambda *_: pytest.fail("computed"))
     with pytest.raises(Exists, match=r"all\.npy"):
         convert(look(movie), str(tmp_path / "all.npy"), "npy")
     with pytest.raises(tl.ThunderlikeError, match="not written by us"):

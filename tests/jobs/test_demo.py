@@ -11,7 +11,7 @@ from thunderlike.errors import EngineError, MissingExtra, SpecError, StorageErro
 from thunderlike.images.examples import calcium
 from thunderlike.jobs import demo as demonstration
 from thunderlike.jobs.demo import Cells, demo, largest_difference
-from thunderlike.jobs.running import started
+from thunderlike.jobs.report import started
 
 FRAMES = 40
 pytestmark = pytest.mark.usefixtures("undrawn")

@@ -11,7 +11,7 @@ import thunderlike as tl
 from thunderlike.errors import KeyMissing, NotFound, SpecError
 from thunderlike.jobs import make_dataset
 from thunderlike.jobs.contents import look
-from thunderlike.jobs.labels import read_labels
+from thunderlike.jobs.make_dataset import read_labels
 
 MOVIE = np.random.default_rng(0).integers(0, 250, (9, 4, 5)).astype(np.uint8)
 KINDS = ["cat", "dog", "cat", "eel", "dog", "cat", "ant", "ant", "bee"]
@@ -39,7 +39,7 @@ def test_a_dataset_with_labels(engine, work, batch):
 
 
 def test_other_labels_begin_anew(work, monkeypatch):
-    from thunderlike.jobs.targets import Messages
+    from thunderlike.jobs.outputs import Messages
 
     with monkeypatch.context() as patch:
         patch.setattr(Messages, "finish", lambda *_: 1 / 0)

@@ -6,7 +6,7 @@ import numpy as np
 
 from thunderlike.formats import png
 from thunderlike.jobs.activity_map import ActivityMap
-from thunderlike.jobs.pictures import can_draw, map_figure, png_of
+from thunderlike.jobs.plots import can_draw, map_figure, png_of
 from thunderlike.jobs.signals import Signal
 
 SIGNAL = Signal("speed.txt", "speed", np.sin(np.arange(30.0)))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from thunderlike.errors import NotFound, WorkerFailed
-from thunderlike.jobs.running import FAILED, INTERRUPTED, as_options, reported
+from thunderlike.jobs.report import FAILED, INTERRUPTED, as_options, reported
 
 
 def raising(error):

@@ -10,7 +10,7 @@ import pytest
 import thunderlike as tl
 from thunderlike import storage
 from thunderlike.errors import Exists, SpecError
-from thunderlike.jobs import batches, series_stats
+from thunderlike.jobs import checkpoint, series_stats
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.series_stats import Baseline, Figures
 
@@ -82,7 +82,10 @@ def test_pixels_without_a_value_are_counted(tmp_path):
 
 
 def test_what_is_done_is_not_done_again(movie, tmp_path, monkeypatch):
-    plan, write = series_stats.plan(look(movie), str(tmp_path / "out"), FIGURES), batches.each_block
+    plan, write = (
+        series_stats.plan(look(movie), str(tmp_path / "out"), FIGURES),
+        checkpoint.each_block,
+    )
     with monkeypatch.context() as patch:
         calls = itertools.count()
 
@@ -91,7 +94,7 @@ def test_what_is_done_is_not_done_again(movie, tmp_path, monkeypatch):
                 raise KeyboardInterrupt
             return write(records, *rest)
 
-        patch.setattr(batches, "each_block", fail_at_last)
+        patch.setattr(checkpoint, "each_block", fail_at_last)
         with pytest.raises(KeyboardInterrupt):
             series_stats.run(plan, tl.engines.local(), batch=600)
     assert not (tmp_path / "out").exists()
@@ -105,7 +108,7 @@ def test_what_is_done_is_not_done_again(movie, tmp_path, monkeypatch):
 def test_the_target_is_looked_at_first(movie, tmp_path, monkeypatch):
     storage.write(tmp_path / "out/thesis.txt", b"years")
     plan = series_stats.plan(look(movie), str(tmp_path / "out"), FIGURES)
-    monkeypatch.setattr(batches, "each_block", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr(checkpoint, "each_block", lambda *_: pytest.fail("computed"))
     with pytest.raises(Exists, match=r"thesis\.txt"):
         series_stats.run(plan, tl.engines.local())
     with pytest.raises(tl.ThunderlikeError, match="not written by us"):

@@ -11,7 +11,7 @@ import venv
 import pytest
 
 from thunderlike.errors import MissingExtra, StorageError
-from thunderlike.jobs import shipping
+from thunderlike.jobs import submit
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def home(monkeypatch, tmp_path):
 
 
 def test_the_package_works_from_its_zip(home):
-    file = shipping.package()
+    file = submit.package()
     assert file.parent == home
     code = (
         "import thunderlike as tl, thunderlike.cli.scripts.activity_map as job\n"
@@ -37,9 +37,9 @@ def test_the_package_works_from_its_zip(home):
 
 
 def test_the_same_package_is_zipped_once():
-    first = shipping.package()
+    first = submit.package()
     time = first.stat().st_mtime_ns
-    assert shipping.package() == first
+    assert submit.package() == first
     assert first.stat().st_mtime_ns == time
 
 
@@ -55,7 +55,7 @@ def small(tmp_path):
 
 
 def test_an_environment_is_packed_without_spark(small, home):
-    file = shipping.environment(str(small))
+    file = submit.environment(str(small))
     assert file.parent == home
     with tarfile.open(file) as archive:
         names = archive.getnames()
@@ -67,7 +67,7 @@ def test_an_environment_is_packed_without_spark(small, home):
 def test_what_is_no_environment_is_named(tmp_path):
     (tmp_path / "bare").mkdir()
     with pytest.raises(StorageError, match="bare: cannot be packed"):
-        shipping.environment(str(tmp_path / "bare"))
+        submit.environment(str(tmp_path / "bare"))
     assert not list((tmp_path / "thunderlike").iterdir())
 
 
@@ -75,11 +75,11 @@ def test_an_environment_of_conda_needs_its_own_packer(tmp_path, monkeypatch):
     (tmp_path / "conda" / "conda-meta").mkdir(parents=True)
     monkeypatch.setitem(sys.modules, "conda_pack", None)
     with pytest.raises(MissingExtra, match="conda_pack is not installed"):
-        shipping.environment(str(tmp_path / "conda"))
+        submit.environment(str(tmp_path / "conda"))
 
 
 def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(StorageError, match="another XDG_CACHE_HOME may help"):
-        shipping.package()
+        submit.package()

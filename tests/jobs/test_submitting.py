@@ -8,16 +8,16 @@ import sys
 import pytest
 
 from thunderlike.errors import EngineError, SpecError
-from thunderlike.jobs import shipping, submitting
-from thunderlike.jobs.submitting import Submission, line, profile_for, settings_of, shown
+from thunderlike.jobs import submit
+from thunderlike.jobs.submit import Submission, line, profile_for, settings_of, shown
 
 
 @pytest.fixture(autouse=True)
 def made(monkeypatch, tmp_path):
     """Archives that are made at once, and a spark-submit that is the same everywhere."""
-    monkeypatch.setattr(shipping, "package", lambda: tmp_path / "ours.zip")
-    monkeypatch.setattr(shipping, "environment", lambda: tmp_path / "env.tar.gz")
-    monkeypatch.setattr(submitting, "spark_submit", lambda: "spark-submit")
+    monkeypatch.setattr(submit, "package", lambda: tmp_path / "ours.zip")
+    monkeypatch.setattr(submit, "environment", lambda: tmp_path / "env.tar.gz")
+    monkeypatch.setattr(submit, "spark_submit", lambda: "spark-submit")
     monkeypatch.delenv("PYSPARK_PYTHON", raising=False)
     return tmp_path
 
@@ -127,16 +127,16 @@ def test_spark_is_looked_for_in_three_places(monkeypatch, tmp_path):
     monkeypatch.undo()
     monkeypatch.setenv("SPARK_HOME", str(tmp_path))
     with pytest.raises(EngineError, match="holds no Spark"):
-        submitting.spark_submit()
+        submit.spark_submit()
     program = tmp_path / "bin" / "spark-submit"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    assert submitting.spark_submit() == str(program)
+    assert submit.spark_submit() == str(program)
     monkeypatch.delenv("SPARK_HOME")
     monkeypatch.setenv("PATH", str(program.parent))
-    assert submitting.spark_submit() == "spark-submit"
+    assert submit.spark_submit() == "spark-submit"
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(submitting, "find_spec", lambda _: None)
+    monkeypatch.setattr(submit, "find_spec", lambda _: None)
     with pytest.raises(EngineError, match="no spark-submit: set SPARK_HOME"):
-        submitting.spark_submit()
+        submit.spark_submit()

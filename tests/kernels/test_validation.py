@@ -106,7 +106,7 @@ def test_what_is_checked_stays_what_it_was():
     function = tl.images.fromarray
     assert list(inspect.signature(function).parameters)[:2] == ["values", "labels"]
     assert pickle.loads(pickle.dumps(function)) is function
-    assert function.__module__ == "thunderlike.images.construct"
+    assert function.__module__ == "thunderlike.images.creation"
 
 
 def test_every_public_method_is_checked():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from thunderlike.errors import EngineError, WorkerFailed
-from thunderlike.parallel.forked import shared, spread
+from thunderlike.parallel.fork import shared, spread
 
 
 @pytest.mark.parametrize(("count", "workers"), [(0, 2), (1, 3), (10, 1), (10, 3)])

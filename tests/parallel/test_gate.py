@@ -9,14 +9,14 @@ import pytest
 
 from thunderlike import parallel
 from thunderlike.errors import ConfigError
-from thunderlike.parallel import gate
+from thunderlike.parallel import launcher
 
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch):
-    for name in (*gate.mpi.LAUNCHERS, gate.VARIABLE):
+    for name in (*launcher.mpi.LAUNCHERS, launcher.VARIABLE):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(gate, "_passed", [])
+    monkeypatch.setattr(launcher, "_passed", [])
 
 
 def test_the_gate_lets_the_script_through_and_modules_not():
@@ -28,7 +28,7 @@ def test_the_gate_lets_the_script_through_and_modules_not():
 
 @pytest.mark.parametrize("choice", ["serial", "processes"])
 def test_the_maps_give_the_same_wherever_they_run(monkeypatch, choice):
-    monkeypatch.setenv(gate.VARIABLE, choice)
+    monkeypatch.setenv(launcher.VARIABLE, choice)
     assert parallel.main("__main__")
     assert list(parallel.imap(abs, [-1, -2])) == [1, 2]
     assert sorted(parallel.imap_unordered(abs, [-1, -2])) == [1, 2]
@@ -39,7 +39,7 @@ def test_the_maps_give_the_same_wherever_they_run(monkeypatch, choice):
 
 @pytest.mark.parametrize("choice", ["serial", "processes"])
 def test_nothing_starts_before_the_first_next(monkeypatch, choice):
-    monkeypatch.setenv(gate.VARIABLE, choice)
+    monkeypatch.setenv(launcher.VARIABLE, choice)
     parallel.main("__main__")
     taken = []
     found = parallel.imap(abs, (taken.append(i) or i for i in range(5)))
@@ -49,7 +49,7 @@ def test_nothing_starts_before_the_first_next(monkeypatch, choice):
 
 
 def test_an_unknown_choice_is_refused(monkeypatch):
-    monkeypatch.setenv(gate.VARIABLE, "gpu")
+    monkeypatch.setenv(launcher.VARIABLE, "gpu")
     with pytest.raises(ConfigError, match="THUNDERLIKE_PARALLEL is one of serial"):
         parallel.main("__main__")
 

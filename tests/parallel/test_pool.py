@@ -8,7 +8,7 @@ import time
 import pytest
 
 import thunderlike as tl
-from thunderlike.parallel.pool import tmap
+from thunderlike.parallel.threads import tmap
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])

@@ -83,7 +83,7 @@ def test_what_cannot_be_sent_is_named_with_what_helps():
 
 def test_without_cloudpickle_a_lambda_is_refused_with_the_extra_that_helps(monkeypatch):
     monkeypatch.setitem(sys.modules, "cloudpickle", None)
-    monkeypatch.setattr("thunderlike.parallel.parcels.find_spec", lambda _: None)
+    monkeypatch.setattr("thunderlike.parallel._protocol.find_spec", lambda _: None)
     with pytest.raises(SpecError, match=r"<lambda>.*top level.*thunderlike\[parallel\]"):
         list(pmap(lambda x: x, [1], **processes))
     assert list(pmap(abs, [-1], **processes)) == [1]

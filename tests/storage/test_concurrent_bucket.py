@@ -12,7 +12,7 @@ from generations import FORMATS, read_during
 import thunderlike as tl
 from thunderlike import storage
 from thunderlike.errors import CorruptDatasetError, StorageError
-from thunderlike.parallel.pool import tmap
+from thunderlike.parallel.threads import tmap
 from thunderlike.storage import s3 as module
 
 

@@ -10,15 +10,12 @@ Three settings of the room may be assigned: ``tl.arrays.default_processes = 4``.
 
 from __future__ import annotations
 
-from thunderlike.arrays.correlation import correlate1d
-from thunderlike.arrays.files import read, write
-from thunderlike.arrays.luts import apply_lut
-from thunderlike.arrays.neighbourhoods import apply_lut_to_index
-from thunderlike.arrays.opening import initialize_sink, initialize_source
-from thunderlike.arrays.pairs import index_neighbours, neighbours
-from thunderlike.arrays.positions import where
-from thunderlike.arrays.processing import finalize_processing, initialize_processing
-from thunderlike.arrays.sums import block_ranges, block_sums
+from thunderlike.arrays.blockwise import finalize_processing, initialize_processing
+from thunderlike.arrays.correlate import correlate1d
+from thunderlike.arrays.io import initialize_sink, initialize_source, read, write
+from thunderlike.arrays.lookup import apply_lut, apply_lut_to_index
+from thunderlike.arrays.neighbors import index_neighbours, neighbours
+from thunderlike.arrays.reductions import block_ranges, block_sums, where
 
 __all__ = [
     "apply_lut",

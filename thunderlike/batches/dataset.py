@@ -1,4 +1,4 @@
-"""All items, and how they are cut into batches."""
+"""Datasets: all items, divided into batches."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from thunderlike.batches._sources import component_of, map_batches, opened
 from thunderlike.batches.batch import Batch
-from thunderlike.batches.cuts import Cut, Shuffle, checked_size, ordered
 from thunderlike.batches.expressions import F
 from thunderlike.batches.index import DatasetIndex, checked_positions
 from thunderlike.batches.pipeline import Pipeline
-from thunderlike.batches.sources import component_of, map_batches, opened
+from thunderlike.batches.sampler import Cut, Shuffle, checked_size, ordered
 from thunderlike.data.base import Collection
 from thunderlike.errors import BadIndex, SpecError, WrongType
 

@@ -1,4 +1,4 @@
-"""Arguments that are evaluated for each batch: ``B.size``, ``V('loss')``, ``R('normal')``."""
+"""Named expressions, evaluated for each batch: ``B.size``, ``V('loss')``, ``R('normal')``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.batches.assembling import assembled
+from thunderlike.batches.execution import assembled
 from thunderlike.errors import KeyMissing, SpecError, WrongType
-from thunderlike.parallel.seeds import generator
-from thunderlike.parallel.stream import checked
+from thunderlike.parallel.map import checked
+from thunderlike.parallel.random import generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Labels of items: what a batch takes from, in which order."""
+"""Indices: the labels of the items of a dataset or a batch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from thunderlike import storage
-from thunderlike.batches.cuts import Cursor, Shuffle, cuts, ordered
+from thunderlike.batches.sampler import Cursor, Shuffle, cuts, ordered
 from thunderlike.errors import BadIndex, KeyMissing, SpecError, WrongType
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ class DatasetIndex:
         return self.subset_by_pos(ordered(len(self), True if seed is None else seed, epoch=0))
 
     def gen_batch(self, batch_size: int, **how: Any) -> Iterator[Self]:
-        """Yield the indices of batches; see :func:`~thunderlike.batches.cuts.cuts`."""
+        """Yield the indices of batches; see :func:`~thunderlike.batches.sampler.cuts`."""
         return (self.subset_by_pos(cut.positions) for cut in cuts(len(self), batch_size, **how))
 
     def next_batch(self, batch_size: int, **how: Any) -> Self:
@@ -257,7 +257,7 @@ class DatasetIndex:
         batch_size : int
             May change from call to call.
         **how
-            As in :func:`~thunderlike.batches.cuts.cuts`; other values begin again.
+            As in :func:`~thunderlike.batches.sampler.cuts`; other values begin again.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Actions written down once and run on every batch."""
+"""Pipelines: a sequence of actions, run on each batch."""
 
 from __future__ import annotations
 
@@ -12,16 +12,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from threading import RLock
 from types import ModuleType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from thunderlike.batches.batch import Batch
-from thunderlike.batches.calls import TARGETS
-from thunderlike.batches.cuts import Cursor, checked_size, cuts
-from thunderlike.batches.expressions import B, Expression, F, Scope, evaluated
-from thunderlike.batches.making import Batches, Made
-from thunderlike.batches.steps import (
+from thunderlike.batches._steps import (
     Call,
     Perhaps,
     Rebatch,
@@ -32,11 +27,50 @@ from thunderlike.batches.steps import (
     probability,
     rebatched,
 )
+from thunderlike.batches.batch import Batch
+from thunderlike.batches.execution import TARGETS
+from thunderlike.batches.expressions import B, Expression, F, Scope, evaluated
+from thunderlike.batches.sampler import Cursor, checked_size, cuts
 from thunderlike.errors import EngineError, KeyMissing, SpecError, WrongType
-from thunderlike.parallel.maps import pmap
+from thunderlike.parallel.map import pmap
 from thunderlike.progress import progress
 
-__all__ = ["Once", "Pipeline"]
+if TYPE_CHECKING:
+    from thunderlike.batches.sampler import Cut
+
+__all__ = ["Batches", "Made", "Once", "Pipeline"]
+
+
+class Made:
+    """From a cut to a batch on which the first steps have run."""
+
+    def __init__(self, pipeline: Pipeline, dataset: Any, seed: int | None, stop: int) -> None:
+        self._pipeline, self._dataset, self._seed, self._stop = pipeline, dataset, seed, stop
+
+    def __call__(self, numbered: tuple[int, int | None, Cut]) -> Any:
+        """Return the batch of a number, of so many, and a cut."""
+        number, total, cut = numbered
+        batch = self._dataset.batch_at(cut)
+        batch._seed = self._seed
+        batch.iteration, batch.iterations = number, total
+        return self._pipeline._execute(batch, 0, self._stop)
+
+
+class Batches:
+    """Batches by number, made when they are asked for."""
+
+    def __init__(self, made: Made, found: list[Cut]) -> None:
+        self._made, self._cuts = made, found
+
+    def __len__(self) -> int:
+        return len(self._cuts)
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        position = range(len(self._cuts))[number]
+        batch = self._made((position + 1, len(self._cuts), self._cuts[position]))
+        batch._load()
+        return {name: getattr(batch, name) for name in batch.components or ()}
+
 
 APART = 1000  # random streams of one step are numbered within this
 
@@ -418,8 +452,8 @@ class Pipeline:
         Parameters
         ----------
         batch_size, shuffle, n_iters, n_epochs, drop_last, wrap
-            As in :func:`~thunderlike.batches.cuts.cuts`; one epoch by default. Without a size, all
-            arguments are those of ``run(..., lazy=True)``.
+            As in :func:`~thunderlike.batches.sampler.cuts`; one epoch by default. Without a size,
+            all arguments are those of ``run(..., lazy=True)``.
         seed : int, optional
             Of all random streams; the seed of `shuffle` by default, else a new one each time.
         prefetch : int

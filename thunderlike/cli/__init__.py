@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from thunderlike.cli import convert, datasets, demo, doctor, info, ls, submit
 from thunderlike.cli.checks.versions import Versions
 from thunderlike.cli.options import OneLine
-from thunderlike.jobs.running import FAILED, reported
+from thunderlike.jobs.report import FAILED, reported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

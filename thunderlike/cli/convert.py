@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     """Look, convert and say what was done."""
     from thunderlike.jobs.contents import look
     from thunderlike.jobs.convert import convert, target_format
-    from thunderlike.jobs.running import default_engine, started
+    from thunderlike.jobs.report import default_engine, started
     from thunderlike.progress import progress
 
     to = target_format(args.out, args.to)

@@ -89,8 +89,14 @@ def run(args: argparse.Namespace) -> int:
     import subprocess
 
     from thunderlike.engines.session import user_of_java
-    from thunderlike.jobs.refusals import check_options, check_reachable
-    from thunderlike.jobs.submitting import Submission, line, missing, shown
+    from thunderlike.jobs.submit import (
+        Submission,
+        check_options,
+        check_reachable,
+        line,
+        missing,
+        shown,
+    )
     from thunderlike.progress import progress
 
     _check(args)
@@ -118,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     """Say what nobody has tried; refuse what cannot be."""
     from thunderlike.errors import EngineError
-    from thunderlike.jobs.submitting import profile_for, tried
+    from thunderlike.jobs.submit import profile_for, tried
 
     profile = profile_for(args.master, args.profile)
     if profile == "databricks" and not args.dry_run:

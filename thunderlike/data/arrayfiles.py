@@ -16,7 +16,7 @@ from thunderlike.data.files import FileSource, Loader, Packed, naming, whole
 from thunderlike.errors import FormatError, NotFound, SpecError
 from thunderlike.formats import hdf5, npy, omezarr, zarr
 from thunderlike.formats.hdf5 import Dataset
-from thunderlike.parallel.pool import tmap
+from thunderlike.parallel.threads import tmap
 from thunderlike.storage import Entry
 from thunderlike.storage.base import replaced
 from thunderlike.storage.blocks import open_shared

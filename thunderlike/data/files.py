@@ -21,7 +21,7 @@ from thunderlike.formats import raw
 from thunderlike.formats.base import read_into
 from thunderlike.formats.metadata import boundary, of_file
 from thunderlike.kernels._validation import is_whole
-from thunderlike.parallel.pool import tmap
+from thunderlike.parallel.threads import tmap
 from thunderlike.storage.base import replaced
 from thunderlike.storage.filesystem import failures
 from thunderlike.storage.opening import local_file, open_file

@@ -16,8 +16,8 @@ from thunderlike.data.folding import Folding
 from thunderlike.data.indexed import Indexed
 from thunderlike.errors import BadIndex, SpecError
 from thunderlike.storage.drafts import draft
-from thunderlike.viz import html
-from thunderlike.viz.clips import check, looks_like_clip
+from thunderlike.viz import notebook
+from thunderlike.viz.animation import check, looks_like_clip
 from thunderlike.viz.figures import contrast
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class LookAtImages(Folding):
     def _thumbnail(self) -> str:
         if not self._records.in_memory or not self.count():
             return ""  # it would have to be computed
-        return html.thumbnail(self._records.collect(0, 1)[0], "image 0")
+        return notebook.thumbnail(self._records.collect(0, 1)[0], "image 0")
 
 
 class LookAtSeries(Indexed):
@@ -330,7 +330,7 @@ class LookAtSeries(Indexed):
         if not self._records.in_memory or not shown:
             return ""
         first = self[..., :1].toarray(squeeze=False)[..., 0]
-        return html.thumbnail(first, f"at {self._index[0]}")
+        return notebook.thumbnail(first, f"at {self._index[0]}")
 
 
 def _number(value: Any, count: int, what: str) -> int:

@@ -12,7 +12,7 @@ from thunderlike.engines.base import check_npartitions
 from thunderlike.errors import SpecError
 from thunderlike.kernels._validation import checked_methods
 from thunderlike.util.arrays import humanize_bytesize
-from thunderlike.viz import html
+from thunderlike.viz import notebook
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,7 +124,7 @@ class OnEngine(abc.ABC):
 
     def _repr_html_(self) -> str:
         """What a notebook shows: facts, and a picture only if nothing is computed for it."""
-        return html.summary(type(self).__name__, self._facts(), self._thumbnail())
+        return notebook.summary(type(self).__name__, self._facts(), self._thumbnail())
 
     def _facts(self) -> dict[str, Any]:
         facts = {name: getattr(self, name) for name in self._described}

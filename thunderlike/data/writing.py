@@ -13,7 +13,7 @@ from thunderlike import storage
 from thunderlike.data.assembling import each_block, each_part
 from thunderlike.errors import SpecError
 from thunderlike.formats import png, raw, text, tiff
-from thunderlike.parallel.pool import tmap
+from thunderlike.parallel.threads import tmap
 from thunderlike.storage.drafts import draft
 from thunderlike.storage.paths import file_name
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike.errors import NotFound
-from thunderlike.parallel.pool import tmap
+from thunderlike.parallel.threads import tmap
 from thunderlike.storage.base import replaced
 from thunderlike.storage.filesystem import check_special
 from thunderlike.storage.opening import local_file

@@ -15,7 +15,7 @@ from thunderlike._lazy import optional
 from thunderlike.errors import FormatError
 from thunderlike.formats import tiff
 from thunderlike.formats.base import damage
-from thunderlike.util.imagefiles import open_image
+from thunderlike.util.images import open_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

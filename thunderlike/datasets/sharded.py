@@ -44,7 +44,7 @@ from thunderlike.errors import (
     WrongType,
 )
 from thunderlike.formats.shards import MANIFEST, manifest
-from thunderlike.parallel.pool import tmap
+from thunderlike.parallel.threads import tmap
 from thunderlike.storage.base import PARTIAL, replaced
 from thunderlike.storage.opening import local_file
 

@@ -31,7 +31,7 @@ from thunderlike.datasets.scripts import (
 )
 from thunderlike.errors import FormatError, KeyMissing, SpecError
 from thunderlike.formats.samples import hash_string
-from thunderlike.parallel.forked import forked
+from thunderlike.parallel.fork import forked
 from thunderlike.storage.filesystem import check_special
 from thunderlike.storage.local import failure
 

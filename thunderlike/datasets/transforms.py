@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from thunderlike.errors import FormatError, KeyMissing, SpecError, WrongType
-from thunderlike.util.imagefiles import open_image
+from thunderlike.util.images import open_image
 
 __all__ = ["Compose", "CompressedToPIL", "Transform", "Transforms", "applied", "dict2tuple"]
 

@@ -31,8 +31,8 @@ from thunderlike.engines.base import (
 from thunderlike.engines.keys import Key, as_key, check_distinct, fitting
 from thunderlike.errors import NotOnEngine, SpecError
 from thunderlike.kernels._validation import as_array
-from thunderlike.parallel.forked import shared, spread
-from thunderlike.parallel.pool import tmap
+from thunderlike.parallel.fork import shared, spread
+from thunderlike.parallel.threads import tmap
 from thunderlike.progress import track
 from thunderlike.util.memory import available
 

@@ -9,13 +9,13 @@ from thunderlike.config import Settings, config, current
 from thunderlike.engines.session import context
 from thunderlike.engines.spark import SparkEngine
 from thunderlike.engines.tasks import carrying, job
-from thunderlike.parallel.parcels import Raised
-from thunderlike.parallel.stream import Outcome, Source
+from thunderlike.parallel._protocol import Raised
+from thunderlike.parallel.map import Outcome, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
-    from thunderlike.parallel.maps import Plan
+    from thunderlike.parallel.map import Plan
 
 __all__ = ["spark"]
 

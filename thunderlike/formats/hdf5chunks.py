@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.errors import FormatError
-from thunderlike.parallel.pool import tmap
+from thunderlike.parallel.threads import tmap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

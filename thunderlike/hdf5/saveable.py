@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from thunderlike.errors import FormatError, SpecError
 from thunderlike.hdf5.api import load, save
-from thunderlike.util.registries import NamedRegistry
+from thunderlike.util.registry import NamedRegistry
 
 if TYPE_CHECKING:
     from thunderlike.storage import AnyPath

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from thunderlike.data.images import Images
 from thunderlike.data.joining import concatenate
-from thunderlike.images.arrays import fromhdf5, frommsgpack, fromnpy, frompath, fromzarr
-from thunderlike.images.construct import fromarray, fromlist, fromrandom, fromrdd
+from thunderlike.images.arrays import (
+    fromdataset,
+    fromhdf5,
+    frommsgpack,
+    fromnpy,
+    frompath,
+    fromzarr,
+)
+from thunderlike.images.creation import fromarray, fromlist, fromrandom, fromrdd
 from thunderlike.images.examples import fromexample
-from thunderlike.images.foreign import fromdask, fromnwb, fromsuite2p, fromxarray
+from thunderlike.images.interop import fromdask, fromnwb, fromsuite2p, fromxarray
 from thunderlike.images.readers import frombinary, frompng, fromtif
-from thunderlike.images.samples import fromdataset
 
 __all__ = [
     "Images",

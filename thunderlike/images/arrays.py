@@ -1,4 +1,4 @@
-"""Images from files that hold whole arrays, and from files of any kind."""
+"""Images from files of whole arrays: HDF5, npy, Zarr, msgpack; and from samples of datasets."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from thunderlike.data.attributes import surviving
 from thunderlike.data.files import listed
 from thunderlike.data.images import Images
 from thunderlike.data.messages import message_source
+from thunderlike.data.samples import Samples, SampleSource
 from thunderlike.engines import engine_for
 from thunderlike.kernels._validation import checked_arguments
 
@@ -19,7 +20,49 @@ if TYPE_CHECKING:
 
     from thunderlike.storage import AnyCredentials, AnyPaths, Entry, Order
 
-__all__ = ["fromhdf5", "frommsgpack", "fromnpy", "frompath", "fromzarr"]
+__all__ = ["fromdataset", "fromhdf5", "frommsgpack", "fromnpy", "frompath", "fromzarr"]
+
+
+@checked_arguments
+def fromdataset(
+    reader: Samples,
+    field: str = "data",
+    labels: Sequence[Any] | None = None,
+    npartitions: int | None = None,
+    engine: Any = None,
+) -> Images:
+    """Make images of one field of each sample of a dataset.
+
+    Parameters
+    ----------
+    reader : Reader
+        Of ``tl.datasets``, or a view; images come in its order.
+    field : str
+        An array in each sample, or the bytes of a TIFF, PNG or npy file.
+    labels : sequence, optional
+        What each image is called, such as ``list(reader.keys())``.
+    npartitions, engine
+        As in :func:`~thunderlike.images.creation.fromarray`.
+
+    Raises
+    ------
+    SpecError
+        For a field that is not there, is no image, or is not of one shape.
+
+    Notes
+    -----
+    One sample is read here; the others are where the engine runs, each worker its ranges.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import thunderlike as tl
+    >>> faces = tl.datasets.ListReader([{"key": k, "image": np.eye(3)} for k in "ab"])
+    >>> tl.images.fromdataset(faces, field="image").shape
+    (2, 3, 3)
+    """
+    source = SampleSource.of(reader, field, range(1, 5))
+    return Images(engine_for(engine).load(source, npartitions), labels=labels)
 
 
 @checked_arguments

@@ -15,15 +15,9 @@ from thunderlike.data.images import Images
 from thunderlike.engines import engine_for
 from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats import png, tiffmeta, tiffpages
-from thunderlike.images.loaders import (
-    FortranPlanes,
-    PngImages,
-    RawPlanes,
-    TiffPlanes,
-    TiffVolumes,
-)
+from thunderlike.images._loaders import FortranPlanes, PngImages, RawPlanes, TiffPlanes, TiffVolumes
 from thunderlike.kernels._validation import checked_arguments, is_whole
-from thunderlike.parallel.pool import tmap
+from thunderlike.parallel.threads import tmap
 from thunderlike.storage.opening import open_file
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Which pixels of a movie follow a signal: the correlation of each with it."""
+"""Activity map: correlation of each pixel of a movie with a signal."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from thunderlike import storage
 from thunderlike.data.images import Images
 from thunderlike.errors import SpecError
 from thunderlike.formats import npy, tiff
-from thunderlike.jobs.movies import find_movie
-from thunderlike.jobs.pictures import NOT_DRAWN, can_draw, map_figure, png_of
+from thunderlike.jobs.contents import Contents, look
+from thunderlike.jobs.plots import NOT_DRAWN, can_draw, map_figure, png_of
+from thunderlike.jobs.report import Steps, put, summary
+from thunderlike.jobs.report import write as write_summary
 from thunderlike.jobs.signals import Signal, read_signal
-from thunderlike.jobs.summaries import Steps, put, summary
-from thunderlike.jobs.summaries import write as write_summary
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -26,8 +26,48 @@ if TYPE_CHECKING:
     from thunderlike.jobs.contents import Contents
     from thunderlike.storage import AnyPath
 
+__all__ = [
+    "OUTPUTS",
+    "ActivityMap",
+    "Plan",
+    "activity_map",
+    "detrended",
+    "find_movie",
+    "plan",
+    "run",
+]
 
-__all__ = ["OUTPUTS", "ActivityMap", "Plan", "activity_map", "detrended", "plan", "run"]
+
+def find_movie(path: AnyPath, **options: Any) -> Contents:
+    """Look at what is there, and at nothing but names, sizes and the first header.
+
+    Parameters
+    ----------
+    path : path
+        A folder, a pattern or a file.
+    **options
+        Of :func:`~thunderlike.jobs.contents.look`: ``format``, and what the reader of the format
+        takes, such as ``nplanes``, ``order``, ``dataset``, ``start`` and ``stop``.
+
+    Raises
+    ------
+    NotFound, FormatError
+        As ``look``.
+    SpecError
+        For files that hold series, for pictures in colour, for options that mean nothing to the
+        reader, and when `start` and `stop` leave no file.
+    """
+    found = look(str(path), **options)
+    if not isinstance(found.collection, Images):
+        raise SpecError(f"{path}: {found.format} files hold series, and a movie is made of images")
+    shape = found.source.spec.shape
+    if found.format in ("png", "tif") and len(shape) == 3 and shape[-1] in (3, 4):
+        raise SpecError(
+            f"{found.files[0].path}: a picture in colour, of shape {shape}: convert the movie to "
+            "grey first"
+        )
+    return found
+
 
 OUTPUTS = ("correlation.npy", "correlation.tif", "mean.tif", "summary.png", "summary.json")
 
@@ -151,7 +191,7 @@ def plan(
     Parameters
     ----------
     images : path
-        A folder, a pattern or a file: :func:`thunderlike.jobs.movies.find_movie`.
+        A folder, a pattern or a file: :func:`thunderlike.jobs.activity_map.find_movie`.
     signal : str
         ``FILE`` or ``FILE:NAME``: :func:`thunderlike.jobs.signals.read_signal`. It has a value for
         each image, or for each file where `start` and `stop` choose some.

@@ -1,4 +1,4 @@
-"""What is at a path: which format, how many records of which shape; nothing is read for it."""
+"""Contents of a path: format, number of records, shape; reads headers only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from thunderlike import images, series, storage
 from thunderlike.engines.planned import PlannedEngine
 from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats import hdf5, sniff
-from thunderlike.images.loaders import TiffVolumes
+from thunderlike.images._loaders import TiffVolumes
 from thunderlike.storage.opening import open_file
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from thunderlike.data.files import naming
 from thunderlike.engines import engine_for
 from thunderlike.errors import SpecError
 from thunderlike.formats.base import believable
-from thunderlike.jobs.batches import fingerprint, loading, written
+from thunderlike.jobs.checkpoint import fingerprint, loading, written
 from thunderlike.jobs.contents import FORMATS
-from thunderlike.jobs.summaries import Steps, beside, summary
-from thunderlike.jobs.summaries import write as write_summary
-from thunderlike.jobs.targets import target_for
+from thunderlike.jobs.outputs import target_for
+from thunderlike.jobs.report import Steps, beside, summary
+from thunderlike.jobs.report import write as write_summary
 
 if TYPE_CHECKING:
     from thunderlike.engines import Engine

@@ -1,4 +1,4 @@
-"""The demonstration: a movie whose truth is known, mapped on both engines and compared."""
+"""Demonstration: a movie of known truth, analysed on both engines."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from thunderlike import storage
 from thunderlike.errors import EngineError, MissingExtra
 from thunderlike.images.examples import calcium
 from thunderlike.jobs import activity_map
-from thunderlike.jobs.pictures import NOT_DRAWN, can_draw, map_figure, png_of
-from thunderlike.jobs.running import started
+from thunderlike.jobs.plots import NOT_DRAWN, can_draw, map_figure, png_of
+from thunderlike.jobs.report import started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

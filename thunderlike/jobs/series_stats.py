@@ -1,9 +1,9 @@
-"""Mean, deviation, percentiles and dF/F of every pixel, a batch of pixels at a time."""
+"""Statistics of each pixel: mean, standard deviation, percentiles, dF/F; pixels in batches."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,14 @@ from thunderlike.engines import Spec
 from thunderlike.engines.planned import Part
 from thunderlike.errors import SpecError
 from thunderlike.formats import hdf5, raw
-from thunderlike.jobs.batches import PREPARED, Batches, fingerprint, hidden, loading, written
+from thunderlike.jobs.checkpoint import PREPARED, Batches, fingerprint, hidden, loading, written
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.convert import BATCH
-from thunderlike.jobs.figures import DFF, Baseline, Figures
-from thunderlike.jobs.summaries import Steps, put, summary
-from thunderlike.jobs.summaries import write as write_summary
-from thunderlike.jobs.targets import Hdf5, Target
+from thunderlike.jobs.outputs import Hdf5, Target
+from thunderlike.jobs.report import Steps, put, summary
+from thunderlike.jobs.report import write as write_summary
+from thunderlike.kernels import groupby, series
+from thunderlike.kernels._tiles import tiles
 from thunderlike.storage.drafts import draft
 
 if TYPE_CHECKING:
@@ -35,7 +36,79 @@ if TYPE_CHECKING:
     from thunderlike.engines.base import Records
     from thunderlike.jobs.contents import Contents
 
-__all__ = ["BATCH", "Baseline", "Figures", "Plan", "plan", "run"]
+__all__ = ["BATCH", "DFF", "Baseline", "Figures", "Plan", "plan", "run"]
+
+
+DFF = np.dtype(np.float32)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What dF/F is relative to: the arguments of :meth:`thunderlike.Series.normalize`."""
+
+    method: str = "percentile"
+    window: int | None = None
+    perc: float = 20
+    offset: float = 0.1
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What is computed of each series.
+
+    Parameters
+    ----------
+    percentiles : tuple of float
+        From 0 to 100; each becomes a map.
+    baseline : Baseline or None
+        Of dF/F; None to leave it out.
+
+    Examples
+    --------
+    >>> Figures((5, 50)).names
+    ('mean', 'std', 'p5', 'p50')
+    >>> maps, dff = Figures((50,), Baseline("mean", offset=0)).of(np.array([[1, 2, 6]], "int16"))
+    >>> maps.round(2), dff.round(2)
+    (array([[3.  , 2.16, 2.  ]]), array([[-0.67, -0.33,  1.  ]], dtype=float32))
+    """
+
+    percentiles: tuple[float, ...] = (5, 50, 95)
+    baseline: Baseline | None = field(default_factory=Baseline)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the maps are called."""
+        return ("mean", "std", *(f"p{q:g}" for q in self.percentiles))
+
+    def of(self, block: Array) -> tuple[Array, Array | None]:
+        """Compute all of a block of series, shape (k, L).
+
+        Returns
+        -------
+        ndarray of float64, shape (k, names)
+            A series with a NaN has none of them.
+        ndarray of float32, shape (k, L), or None
+            ``(y - b) / (b + offset)`` for the baseline b.
+
+        Raises
+        ------
+        SpecError
+            For a percentile or a baseline that there is not, and for values that are no real
+            numbers.
+        """
+        maps = np.empty((len(block), len(self.names)))
+        dff = None if self.baseline is None else np.empty(block.shape, DFF)
+        for rows, tile in tiles(block):
+            maps[rows] = self._maps(tile)
+            if self.baseline is not None and dff is not None:
+                dff[rows] = series.normalize(tile, **asdict(self.baseline))
+        return maps, dff
+
+    def _maps(self, tile: Array) -> Array:
+        whole = groupby.Groups.equal(np.arange(tile.shape[1])[np.newaxis])
+        columns = [groupby.statistic(tile, whole, stat) for stat in ("mean", "stdev")]
+        return np.hstack([*columns, *(groupby.percentile(tile, q) for q in self.percentiles)])
+
 
 _BLOCK = 2**23  # bytes of the pixels that one thread works on
 

@@ -1,4 +1,4 @@
-"""Reading the signal that a movie is compared with: a column of text, or JSON."""
+"""Signals: one column of a text or JSON file."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ engines nor records; the local engine and the readers stand on it.
 
 from __future__ import annotations
 
-from thunderlike.parallel.gate import (
+from thunderlike.parallel.launcher import (
     imap,
     imap_unordered,
     main,
@@ -15,10 +15,9 @@ from thunderlike.parallel.gate import (
     starmap,
     starmap_unordered,
 )
-from thunderlike.parallel.maps import pmap
+from thunderlike.parallel.map import Failure, pmap
 from thunderlike.parallel.processes import shutdown
-from thunderlike.parallel.seeds import generator, seeded
-from thunderlike.parallel.stream import Failure
+from thunderlike.parallel.random import generator, seeded
 
 __all__ = [
     "Failure",

@@ -1,8 +1,4 @@
-"""Workers that are ranks of an MPI job: point-to-point messages, bounded, never all at once.
-
-Rank 0 hands out items and never computes; the others serve. This is the one module that imports
-mpi4py, and it does so only in a process that `mpirun` has started.
-"""
+"""MPI backend: a bounded master and its workers, over point-to-point messages."""
 
 from __future__ import annotations
 
@@ -20,19 +16,44 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from thunderlike._lazy import optional
 from thunderlike.errors import EngineError, SpecError
-from thunderlike.parallel.parcels import APART, Parcel, pack, pack_by_value
-from thunderlike.parallel.patience import Patience
-from thunderlike.parallel.remote import RemoteCrew
-from thunderlike.parallel.work import EMPTY, Kind, serve
+from thunderlike.parallel._protocol import APART, EMPTY, Kind, Parcel, pack, pack_by_value, serve
+from thunderlike.parallel.processes import RemoteCrew
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from thunderlike.config import Settings
-    from thunderlike.parallel.maps import Plan
-    from thunderlike.parallel.stream import Outcome
+    from thunderlike.parallel.map import Outcome, Plan
 
-__all__ = ["RankCrew", "launched", "lead", "lent", "rank", "ranks", "size", "work"]
+__all__ = ["Patience", "RankCrew", "launched", "lead", "lent", "rank", "ranks", "size", "work"]
+
+
+SHORT = 3e-4  # seconds of a wait that is short
+SHARE, LONGEST = 8, 1e-3  # a pause is an eighth of the wait so far, a millisecond at most
+
+
+class Patience:
+    """Waits by asking again and again, without keeping a core busy.
+
+    While waits are short it asks at once; after a long one it soon pauses, a little longer each
+    time. Always pausing would make a small message cost ten times as much, never pausing would
+    take a core from those who work.
+    """
+
+    def __init__(self) -> None:
+        self._spin = SHORT
+
+    def wait(self, ready: Callable[[], bool]) -> None:
+        """Return once it is so."""
+        started, waited = time.perf_counter(), 0.0
+        while not ready():
+            waited = time.perf_counter() - started
+            if waited < self._spin:
+                os.sched_yield()
+            else:
+                time.sleep(min(LONGEST, waited / SHARE))
+        self._spin = SHORT if waited < SHORT else 0.0
+
 
 # What launchers tell a rank: Hydra and MPICH, Open MPI and PMIx, MVAPICH.
 LAUNCHERS = ("PMI_RANK", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "MV2_COMM_WORLD_SIZE")

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from thunderlike.parallel.parcels import APART, Parcel
+from thunderlike.parallel._protocol import APART, Parcel
 
 __all__ = ["Exchange", "folder_for_segments", "remove"]
 

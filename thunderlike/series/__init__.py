@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from thunderlike.data.joining import concatenate
 from thunderlike.data.series import Series
-from thunderlike.series.arrays import fromhdf5, frommsgpack, fromnpy, frompath, fromzarr
-from thunderlike.series.construct import fromarray, fromlist, fromrandom, fromrdd
+from thunderlike.series.arrays import (
+    fromdataset,
+    fromhdf5,
+    frommsgpack,
+    fromnpy,
+    frompath,
+    fromzarr,
+)
+from thunderlike.series.creation import fromarray, fromlist, fromrandom, fromrdd
 from thunderlike.series.examples import fromexample
-from thunderlike.series.foreign import fromdask, fromnwb, fromxarray
+from thunderlike.series.interop import fromdask, fromnwb, fromxarray
 from thunderlike.series.readers import frombinary, fromtext
-from thunderlike.series.samples import fromdataset
 
 __all__ = [
     "Series",

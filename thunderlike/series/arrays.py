@@ -1,4 +1,4 @@
-"""Series from files that hold whole arrays."""
+"""Series from files of whole arrays: HDF5, npy, Zarr, msgpack; and from samples of datasets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from thunderlike import storage
 from thunderlike.data.accessed import BESIDE, accessed
 from thunderlike.data.arrayfiles import ArrayFormat, Hdf5, Npy, Zarr, folders, series_source
 from thunderlike.data.messages import message_source, positions
+from thunderlike.data.samples import Samples, SampleSource
 from thunderlike.data.series import Series
 from thunderlike.engines import engine_for
 from thunderlike.errors import SpecError
@@ -18,7 +19,49 @@ if TYPE_CHECKING:
 
     from thunderlike.storage import AnyCredentials, AnyPaths, Entry, Order
 
-__all__ = ["fromhdf5", "frommsgpack", "fromnpy", "frompath", "fromzarr"]
+__all__ = ["fromdataset", "fromhdf5", "frommsgpack", "fromnpy", "frompath", "fromzarr"]
+
+
+@checked_arguments
+def fromdataset(
+    reader: Samples,
+    field: str = "data",
+    index: Any = None,
+    labels: Sequence[Any] | None = None,
+    npartitions: int | None = None,
+    engine: Any = None,
+) -> Series:
+    """Make series of one field of each sample of a dataset.
+
+    Parameters
+    ----------
+    reader : Reader
+        Of ``tl.datasets``, or a view; series come in its order.
+    field : str
+        An array of one axis in each sample.
+    index, labels, npartitions, engine
+        As in :func:`~thunderlike.series.creation.fromarray`.
+
+    Raises
+    ------
+    SpecError
+        For a field that is not there, has more axes, or is not of one length.
+
+    Notes
+    -----
+    One sample is read here; the others are where the engine runs, each worker its ranges.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import thunderlike as tl
+    >>> traces = tl.datasets.ListReader([{"key": k, "trace": np.arange(4)} for k in "ab"])
+    >>> tl.series.fromdataset(traces, field="trace").shape
+    (2, 4)
+    """
+    source = SampleSource.of(reader, field, range(1, 2))
+    records = engine_for(engine).load(source, npartitions)
+    return Series(records, index=index, labels=labels)
 
 
 @checked_arguments

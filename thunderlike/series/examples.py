@@ -8,7 +8,7 @@ import numpy as np
 
 from thunderlike.errors import KeyMissing
 from thunderlike.kernels._validation import checked_arguments
-from thunderlike.series.construct import fromarray
+from thunderlike.series.creation import fromarray
 
 if TYPE_CHECKING:
     from thunderlike.data.series import Series

@@ -26,7 +26,7 @@ from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats import text
 from thunderlike.formats.base import read_into
 from thunderlike.kernels._validation import checked_arguments
-from thunderlike.parallel.pool import tmap
+from thunderlike.parallel.threads import tmap
 from thunderlike.storage.opening import open_file
 
 if TYPE_CHECKING:

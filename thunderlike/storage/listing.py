@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from thunderlike.errors import NotFound, SpecError, StorageError, WrongType
-from thunderlike.parallel.pool import tmap
+from thunderlike.parallel.threads import tmap
 from thunderlike.storage.base import UNSETTLED, Entry
 from thunderlike.storage.paths import AnyPath, at, parent, resolve, store_for
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from thunderlike.errors import Exists, NotFound
-from thunderlike.parallel.pool import tmap
+from thunderlike.parallel.threads import tmap
 from thunderlike.storage.base import SUCCESS, UNSETTLED, Address, Entry, Store
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from thunderlike.parallel.pool import tmap
+from thunderlike.parallel.threads import tmap
 from thunderlike.storage.base import FileVersion, replaced
 from thunderlike.storage.filesystem import check_special
 from thunderlike.storage.local import LocalStore, LocalVersion

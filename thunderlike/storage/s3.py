@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from thunderlike._lazy import optional
 from thunderlike.config import MIB, current
 from thunderlike.errors import ConfigError, Denied, NotFound, SpecError, StorageError
-from thunderlike.parallel.pool import tmap
+from thunderlike.parallel.threads import tmap
 from thunderlike.storage.answers import (
     BROKEN_OFF,
     PATIENCE,

@@ -41,10 +41,12 @@ _HOMES = {
         "multi_range",
         "span",
         "tupled_argmax",
+        "pad",
+        "pad_repeat_border",
+        "pad_repeat_border_corner",
+        "pad_to_size",
     ),
-    "padding": ("pad", "pad_repeat_border", "pad_repeat_border_corner", "pad_to_size"),
-    "timing": ("timed",),
-    "registries": ("NamedRegistry",),
+    "registry": ("NamedRegistry", "timed"),
     "whitening": ("apply_whitening_matrix", "whiten", "zca_whitening_matrix"),
 }
 

@@ -1,24 +1,34 @@
-"""Small helpers for single images, numpy arrays of shape ``(height, width[, channels])``.
-
-Boxes are half open, ``(top, left, bottom, right)`` with the last two outside, as slices and
-scikit-image have them: ``crop_to_bounding_box(im, bounding_box(im))`` holds all of the object.
-"""
+"""Single images, arrays of shape ``(height, width[, channels])``: files, resizing, and more."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import io
+import math
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.errors import BadIndex, SpecError, WrongType
+from thunderlike.errors import (
+    BadIndex,
+    Denied,
+    FormatError,
+    NotFound,
+    SpecError,
+    StorageError,
+    ThunderlikeError,
+    WrongType,
+)
 from thunderlike.util.arrays import also_named, whole_numbers
-from thunderlike.util.imagefiles import load, load_raw, save
-from thunderlike.util.resizing import resize, resize_by_factor
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Iterator
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+    from PIL import Image
 
 __all__ = [
     "asgray",
@@ -32,10 +42,300 @@ __all__ = [
     "load",
     "load_raw",
     "offset",
+    "open_image",
     "resize",
     "resize_by_factor",
     "save",
 ]
+
+
+_MOST_SKEWED = 0.5  # deepdish's: factors of the two axes may differ by so much
+
+
+def resize_by_factor(im: NDArray[Any], factor: float) -> NDArray[Any]:
+    """Scale an image, smoothed before it shrinks; channels stay.
+
+    Parameters
+    ----------
+    im : ndarray
+    factor : float
+        The new height is ``ceil(factor * height)``; 1 gives `im` itself.
+
+    Returns
+    -------
+    ndarray
+        Floats, from 0 to 1 for images of integers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> resize_by_factor(np.zeros((5, 6, 3)), 0.5).shape
+    (3, 3, 3)
+    """
+    from skimage.transform import pyramid_expand, pyramid_reduce
+
+    if not isinstance(factor, int | float | np.number):
+        raise WrongType(f"an image is scaled by a number, not by {factor!r:.60}")
+    if factor == 1:
+        return im
+    if not factor > 0 or not math.isfinite(factor):
+        raise SpecError(f"cannot scale an image by {factor}")
+    im = np.asarray(im)
+    if im.dtype.kind not in "biuf" or im.ndim not in (2, 3) or not im.size:
+        raise SpecError(
+            f"an image has two axes and perhaps channels, and numbers; this is an array of "
+            f"{im.dtype} and shape {im.shape}"
+        )
+    channels = -1 if im.ndim == 3 else None
+    if factor < 1:
+        return pyramid_reduce(im, downscale=1 / factor, channel_axis=channels)
+    return pyramid_expand(im, upscale=factor, channel_axis=channels)
+
+
+def resize(
+    im: NDArray[Any],
+    shape: tuple[int, int] | None = None,
+    max_side: float | None = None,
+    min_side: float | None = None,
+) -> NDArray[Any]:
+    """Scale an image by one factor, so that a side of it becomes as long as is said.
+
+    Parameters
+    ----------
+    im : ndarray
+    shape : (int, int), optional
+        Height and width. The factor is that of the width; that of the height may differ by less
+        than 0.5, so that the height is near what was asked for.
+    max_side, min_side : float, optional
+        Of the longer side, or of the shorter one.
+
+    Returns
+    -------
+    ndarray
+        As from :func:`resize_by_factor`.
+
+    Raises
+    ------
+    SpecError
+        When not exactly one of the three is given, and for a shape of other proportions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> resize(np.zeros((40, 60)), max_side=30).shape
+    (20, 30)
+    """
+    given = [value for value in (shape, max_side, min_side) if value is not None]
+    if len(given) != 1:
+        raise SpecError("give one of shape, max_side and min_side")
+    if shape is not None:
+        return resize_by_factor(im, _factor(im.shape, shape))
+    im = np.asarray(im)
+    side = min(im.shape[:2]) if max_side is None else max(im.shape[:2])
+    return resize_by_factor(im, given[0] / side)
+
+
+def _factor(shape: tuple[int, ...], wanted: tuple[int, int]) -> float:
+    down, across = wanted[0] / shape[0], wanted[1] / shape[1]
+    if abs(across - down) >= _MOST_SKEWED:
+        raise SpecError(
+            f"an image of shape {shape} does not become {tuple(wanted)} by one factor: "
+            f"{down:.3g} down and {across:.3g} across"
+        )
+    return across
+
+
+# The usual ones first: Pillow asks them in this order.
+_DECODED: tuple[str, ...] = (
+    *("PNG", "JPEG", "TIFF", "GIF", "BMP", "WEBP", "JPEG2000", "PPM", "AVIF", "DDS", "DIB"),
+    *("FITS", "ICNS", "ICO", "IM", "PCX", "PSD", "QOI", "SGI", "SPIDER", "TGA", "XBM", "XPM"),
+)
+
+
+def load(path: str | os.PathLike[str], dtype: DTypeLike = np.float64) -> NDArray[Any]:
+    """Read an image file; as floats from 0 to 1, or as bytes from 0 to 255.
+
+    Raises
+    ------
+    SpecError
+        For a dtype that is neither.
+    FormatError
+        For a file that is no image.
+
+    Examples
+    --------
+    >>> import tempfile, os
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     name = os.path.join(folder, "gray.png")
+    ...     save(name, np.array([[0.0, 0.5, 1.0]]))
+    ...     load(name, "uint8")
+    array([[  0, 128, 255]], dtype=uint8)
+    """
+    from skimage.util import img_as_float64, img_as_ubyte
+
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError as error:
+        raise WrongType(f"dtype is one of numpy's, not {dtype!r:.60}") from error
+    if wanted != np.uint8 and wanted.kind != "f":
+        raise SpecError(f"images are loaded as uint8 or as floats, not as {wanted}")
+    im = load_raw(path)
+    if im.dtype == np.int32:  # how Pillow gives 16 bits
+        im = im.astype(np.uint16)
+    return img_as_ubyte(im) if wanted == np.uint8 else img_as_float64(im).astype(wanted)
+
+
+def open_image(file: IO[bytes]) -> Image.Image:
+    """Open an image of a format that Pillow decodes by itself, as ``PIL.Image.open`` does.
+
+    Others Pillow hands to another program, whatever the name of the file: PostScript to
+    Ghostscript.
+
+    Raises
+    ------
+    PIL.UnidentifiedImageError
+        For other files.
+
+    Examples
+    --------
+    >>> import io
+    >>> from thunderlike.formats import png
+    >>> open_image(io.BytesIO(png.encode(np.zeros((2, 3), "uint8")))).size
+    (3, 2)
+    """
+    from PIL import Image
+
+    return Image.open(file, formats=_formats())
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Names of those formats, as far as this build of Pillow has them."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(name for name in _DECODED if name in Image.OPEN)
+
+
+def load_raw(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Read an image file as it is: an image with a palette gives the numbers of its colours.
+
+    Raises
+    ------
+    NotFound, StorageError
+        When there is no such file, or it cannot be read.
+    FormatError
+        For a file that is not an image.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(f"{folder}/bytes.png", np.array([[0, 7, 255]], np.uint8))
+    ...     load_raw(f"{folder}/bytes.png")
+    array([[  0,   7, 255]], dtype=uint8)
+    """
+    with _at(path) as place, place.open("rb") as file:
+        try:
+            with open_image(file) as im:
+                return np.array(im)
+        except Exception as error:  # Pillow answers damage with almost anything
+            raise FormatError(
+                f"{path}: is no image that Pillow reads: {type(error).__name__}"
+            ) from error
+
+
+def save(path: str | os.PathLike[str], im: ArrayLike) -> None:
+    """Write an image file, its kind from its name.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    im : array_like
+        Floats from 0 to 1, clipped and rounded to bytes; bool; bytes; uint16 where the format has
+        16 bits; other integers must be from 0 to 255.
+
+    Raises
+    ------
+    SpecError
+        For integers that are not, an unknown extension, and arrays that the format cannot hold.
+    NotFound, StorageError
+        For a folder that is not there, a device, a FIFO or a socket, and when it cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(f"{folder}/floats.png", [[0.0, 0.2, 1.5]])
+    ...     load_raw(f"{folder}/floats.png")
+    array([[  0,  51, 255]], dtype=uint8)
+    """
+    from PIL import Image
+
+    values, encoded = _storable(np.asarray(im)), io.BytesIO()
+    with _at(path) as place:
+        known = Image.registered_extensions()
+        kind = known.get(place.suffix.lower())
+        if kind not in Image.SAVE:
+            usual = ".png, .tif, .jpg"
+            raise SpecError(
+                f"{path}: the extension {place.suffix!r} is not of an image format that can be "
+                f"written; take one such as {usual}"
+            )
+        try:
+            Image.fromarray(values).save(encoded, kind)
+        except Exception as error:  # Pillow says in many ways what a format cannot hold
+            raise SpecError(
+                f"{path}: an image of {values.dtype} and shape {values.shape} cannot be written as "
+                f"{kind}: {error}"
+            ) from error
+        new = not place.exists()
+        try:
+            place.write_bytes(encoded.getbuffer())
+        except OSError:
+            if new:
+                with suppress(OSError):
+                    place.unlink()
+            raise
+
+
+@contextmanager
+def _at(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give the path of a regular file, and raise the system's failures as ours.
+
+    A FIFO would wait for somebody to open its other end.
+    """
+    try:
+        place = Path(path)
+    except TypeError as error:
+        raise WrongType(f"path is text or a path, not {path!r:.60}") from error
+    try:
+        if place.exists() and not (place.is_file() or place.is_dir()):
+            raise StorageError(f"{path}: is not a regular file; give the path of a file")
+        yield place
+    except ThunderlikeError:
+        raise
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound(f"{path}: no such file or folder") from error
+    except IsADirectoryError as error:
+        raise NotFound(f"{path}: is a folder, not a file") from error
+    except PermissionError as error:
+        raise Denied(f"{path}: this user has no permission for it") from error
+    except OSError as error:
+        raise StorageError(f"{path}: cannot read or write it: {error.strerror or error}") from error
+
+
+def _storable(im: NDArray[Any]) -> NDArray[Any]:
+    if im.dtype.kind == "f" and np.isnan(im).any():
+        raise SpecError("the image has NaN, which no image file holds: see np.nan_to_num")
+    if im.dtype.kind in "bf":
+        return np.rint(np.clip(im.astype(np.float64), 0, 1) * 255).astype(np.uint8)
+    if im.dtype in (np.uint8, np.uint16):
+        return im
+    if im.dtype.kind not in "iu" or (im.size and not 0 <= im.min() <= im.max() <= 255):
+        raise SpecError(f"{im.dtype} values are not all from 0 to 255: scale them first")
+    return im.astype(np.uint8)
+
 
 Box = tuple[int, int, int, int]
 

@@ -7,7 +7,7 @@ these, of values that an engine computed.
 
 from __future__ import annotations
 
-from thunderlike.viz.clips import Clip, clip
+from thunderlike.viz.animation import Clip, clip
 from thunderlike.viz.lines import heatmap, lines
 from thunderlike.viz.pictures import picture
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import NoReturn
 
-from thunderlike.jobs.running import FAILED
+from thunderlike.jobs.report import FAILED
 
 __all__ = ["OneLine", "megabytes", "numbers", "positive", "shape"]
 

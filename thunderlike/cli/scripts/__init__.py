@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from thunderlike import storage
 from thunderlike.cli.options import OneLine, megabytes, positive
 from thunderlike.config import current
-from thunderlike.jobs.running import as_options, default_engine, reported, started
+from thunderlike.jobs.report import as_options, default_engine, reported, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -15,7 +15,7 @@ from thunderlike.cli import scripts
 from thunderlike.cli.info import options as reading_options
 from thunderlike.cli.info import reading
 from thunderlike.jobs import activity_map
-from thunderlike.jobs.running import started
+from thunderlike.jobs.report import started
 from thunderlike.progress import progress
 
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ from thunderlike.cli.info import options as reading_options
 from thunderlike.cli.info import reading
 from thunderlike.jobs import convert
 from thunderlike.jobs.contents import FORMATS, Contents, look
-from thunderlike.jobs.running import as_options, started
-from thunderlike.jobs.summaries import beside
+from thunderlike.jobs.report import as_options, beside, started
 from thunderlike.progress import progress
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ from thunderlike.cli.info import reading
 from thunderlike.cli.options import megabytes
 from thunderlike.jobs import make_dataset
 from thunderlike.jobs.contents import look
-from thunderlike.jobs.running import started
-from thunderlike.jobs.summaries import beside
+from thunderlike.jobs.report import beside, started
 from thunderlike.progress import progress
 
 if TYPE_CHECKING:

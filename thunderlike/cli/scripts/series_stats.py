@@ -17,7 +17,7 @@ from thunderlike.cli.info import reading
 from thunderlike.cli.options import numbers, positive
 from thunderlike.jobs import series_stats
 from thunderlike.jobs.contents import look
-from thunderlike.jobs.running import started
+from thunderlike.jobs.report import started
 from thunderlike.jobs.series_stats import Baseline, Figures
 from thunderlike.progress import progress
 

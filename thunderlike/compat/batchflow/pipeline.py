@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from thunderlike import batches
-from thunderlike.batches.steps import Call
+from thunderlike.batches._steps import Call
 from thunderlike.compat.batchflow.config import Config
 from thunderlike.errors import KeyMissing
 

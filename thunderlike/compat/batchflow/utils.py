@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from thunderlike.batches._steps import stored
 from thunderlike.batches.expressions import Scope, evaluated
-from thunderlike.batches.steps import stored
 
 __all__ = ["is_iterable", "read_data_from", "save_data_to"]
 

@@ -20,7 +20,7 @@ from thunderlike.datasets.sets.spec import Task
 from thunderlike.datasets.sets.types import ordered
 from thunderlike.datasets.writers import FileWriter
 from thunderlike.errors import CorruptSampleError, Exists, FormatError, NotFound, SpecError
-from thunderlike.parallel.pool import tmap
+from thunderlike.parallel.threads import tmap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,0 +1,122 @@
+"""Division of arrays into boxes of whole rows, or into equal runs of elements."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["MOST", "Box", "boxes", "edges", "grown", "size_of", "spans"]
+
+Box: TypeAlias = tuple[slice, ...]
+
+# Elements worked on between two looks for a Ctrl-C, and in scratch memory of one thread.
+MOST = 2**21
+
+
+def edges(n: int, blocks: int) -> list[int]:
+    """Boundaries of at most `blocks` equal runs of `n` elements, exact whatever their number.
+
+    Examples
+    --------
+    >>> edges(100, 3), edges(2, 10), edges(0, 4)
+    ([0, 33, 66, 100], [0, 1, 2], [0])
+    """
+    count = min(blocks, n)
+    return [i * n // count for i in range(count + 1)] if count else [0]
+
+
+def boxes(shape: Sequence[int], most: int, rows: int | None = None) -> Iterator[Box]:
+    """Cut an array in boxes of consecutive elements in C order, one after the other.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the array.
+    most : int
+        Elements of a box; more only where `rows` asks for it.
+    rows : int, optional
+        Cut the first axis alone, at multiples of it.
+
+    Examples
+    --------
+    >>> list(boxes((3, 4), most=8))
+    [(slice(0, 2, None), slice(0, 4, None)), (slice(2, 3, None), slice(0, 4, None))]
+    >>> len(list(boxes((3, 4), most=3))), list(boxes((), most=1)), list(boxes((3, 0), most=1))
+    (6, [()], [])
+    """
+    if not shape:
+        yield ()
+    elif 0 not in shape:
+        yield from _boxes(tuple(shape), most, rows)
+
+
+def _boxes(shape: tuple[int, ...], most: int, rows: int | None) -> Iterator[Box]:
+    first, rest = shape[0], shape[1:]
+    each = math.prod(rest)
+    whole = tuple(slice(0, n) for n in rest)
+    if each > most and rows is None:
+        for i, box in itertools.product(range(first), list(_boxes(rest, most, None))):
+            yield (slice(i, i + 1), *box)
+        return
+    least = rows or 1
+    step = least * max(1, most // (least * each))
+    for start in range(0, first, step):
+        yield (slice(start, min(start + step, first)), *whole)
+
+
+def spans(shape: Sequence[int], start: int, stop: int) -> Iterator[Box]:
+    """Boxes that hold elements ``start .. stop-1`` of an array flattened in C order, in order.
+
+    Examples
+    --------
+    >>> list(spans((3, 4), 2, 9))
+    [(slice(0, 1, None), slice(2, 4, None)), (slice(1, 2, None), slice(0, 4, None)),
+    (slice(2, 3, None), slice(0, 1, None))]
+    """
+    if start >= stop:
+        return
+    if len(shape) <= 1:
+        yield (slice(start, stop),) if shape else ()
+        return
+    rest = tuple(shape[1:])
+    each = math.prod(rest)
+    (first, skipped), (last, kept) = divmod(start, each), divmod(stop, each)
+    if first == last:
+        yield from _within(first, spans(rest, skipped, kept))
+        return
+    if skipped:
+        yield from _within(first, spans(rest, skipped, each))
+        first += 1
+    if first < last:
+        yield (slice(first, last), *(slice(0, n) for n in rest))
+    if kept:
+        yield from _within(last, spans(rest, 0, kept))
+
+
+def _within(row: int, found: Iterator[Box]) -> Iterator[Box]:
+    return ((slice(row, row + 1), *box) for box in found)
+
+
+def grown(
+    box: Box, shape: Sequence[int], before: Sequence[int], after: Sequence[int]
+) -> tuple[Box, tuple[int, ...]]:
+    """A box with some of what is around it, as far as the array goes; and where in it it begins.
+
+    Examples
+    --------
+    >>> grown((slice(0, 2), slice(3, 5)), (9, 9), before=(1, 1), after=(2, 2))
+    ((slice(0, 4, None), slice(2, 7, None)), (0, 1))
+    """
+    starts = [max(0, s.start - b) for s, b in zip(box, before, strict=True)]
+    stops = [min(n, s.stop + a) for s, n, a in zip(box, shape, after, strict=True)]
+    inner = tuple(s.start - start for s, start in zip(box, starts, strict=True))
+    return tuple(map(slice, starts, stops)), inner
+
+
+def size_of(box: Box) -> tuple[int, ...]:
+    """Shape of a box."""
+    return tuple(s.stop - s.start for s in box)

@@ -1,0 +1,121 @@
+"""Views of the components of a batch: all of them, or those of one item."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike.batches.expressions import Expression
+from thunderlike.errors import KeyMissing, SpecError, WrongType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from thunderlike.batches.batch import Batch
+
+__all__ = ["Components", "Item", "at", "named"]
+
+
+class Components:
+    """What a batch holds, an attribute and an entry for each component; setting one sets it there.
+
+    Examples
+    --------
+    >>> from thunderlike.batches import Batch
+    >>> data = Batch.from_data(data={"x": np.arange(3)}).data
+    >>> data.x is data["x"], list(data)
+    (True, ['x'])
+    """
+
+    __slots__ = ("_batch",)
+
+    def __init__(self, batch: Batch) -> None:
+        object.__setattr__(self, "_batch", batch)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in self._batch.components:
+            raise AttributeError(
+                f"there is no component {name!r}; there are {self._batch.components}"
+            )
+        return getattr(self._batch, name)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._batch.components:
+            raise KeyMissing(f"there is no component {name!r}; there are {self._batch.components}")
+        return getattr(self._batch, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name]
+        setattr(self._batch, name, value)
+
+    __setitem__ = __setattr__
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._batch.components)
+
+    def __len__(self) -> int:
+        return len(self._batch.components)
+
+    def keys(self) -> tuple[str, ...]:
+        """Names of the components."""
+        return self._batch.components
+
+    def __repr__(self) -> str:
+        return f"Components({', '.join(self)})"
+
+
+class Item:
+    """One item of a batch, an attribute for each component; what is set goes to the batch."""
+
+    __slots__ = ("_batch", "_position")
+
+    def __init__(self, batch: Batch, position: int) -> None:
+        object.__setattr__(self, "_batch", batch)
+        object.__setattr__(self, "_position", position)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in (self._batch.components or ()):
+            raise AttributeError(
+                f"there is no component {name!r}; there are {self._batch.components}"
+            )
+        values = getattr(self._batch, name)
+        return None if values is None else at(values, self._position)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in (self._batch.components or ()):
+            raise KeyMissing(f"there is no component {name!r}; there are {self._batch.components}")
+        getattr(self._batch, name)[self._position] = value
+
+    def copied(self) -> SimpleNamespace:
+        """Return its values apart from the batch, an attribute for each component."""
+        return SimpleNamespace(**{name: getattr(self, name) for name in self._batch.components})
+
+    def __repr__(self) -> str:
+        return f"Item({self._batch.indices[self._position]!r}: {', '.join(self._batch.components)})"
+
+
+def at(values: Any, position: int) -> Any:
+    """The entry of a component at a position."""
+    return values.iloc[position] if hasattr(values, "iloc") else values[position]
+
+
+def named(data: Any, components: tuple[str, ...]) -> dict[str, Any]:
+    """Data as a component each."""
+    if data is None:
+        return {}
+    if isinstance(data, Expression | type):
+        raise WrongType(f"{data!r:.80} is no data: give arrays, a dict or a frame")
+    if isinstance(data, tuple | list):
+        return dict(zip(components, data, strict=False))
+    names = data.dtype.names if isinstance(data, np.ndarray) else None
+    if names or isinstance(data, dict):
+        return {name: data[name] for name in components if name in (names or data)}
+    if hasattr(data, "columns"):
+        return {name: data[name].to_numpy() for name in components if name in data}
+    if len(components) == 1:
+        return {components[0]: data}
+    raise SpecError(
+        f"one {type(data).__name__} cannot be {len(components)} components: give a dict"
+    )

@@ -1,0 +1,321 @@
+"""Read the source components of an action and write its results to the destination components."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike.batches._components import Item
+from thunderlike.batches.execution import Collected, Failed, Listed, accepted, arguments, assembled
+from thunderlike.batches.expressions import Expression, PerItem
+from thunderlike.errors import SpecError, WrongType
+
+if TYPE_CHECKING:
+    from thunderlike.batches.batch import Batch
+    from thunderlike.batches.execution import Call
+
+ELSEWHERE = ("mpc", "m", "spark", "s")  # targets in other processes
+
+__all__ = ["Own", "Round", "columns", "names", "pairs", "rows"]
+
+
+class Round:
+    """One source and its destination, with the results."""
+
+    def __init__(
+        self,
+        batch: Batch,
+        src: Any,
+        dst: Any,
+        init: Any,
+        chosen: Any,
+        keys: list[Any],
+        keywords: dict[str, Any],
+    ) -> None:
+        self.batch, self.src = batch, src
+        self.dst = dst if dst is not None else src
+        self._in_place = dst is None or (isinstance(dst, str | tuple | list) and _equal(dst, src))
+        self._spread = not (init is None or init is False or _equal(init, "data"))
+        self._views = not self._spread and src is None and batch.components is not None
+        self._items = (
+            self._from(init, keywords) if self._spread else self._sources(keywords["target"])
+        )
+        self._keys = keys
+        self._positions = np.arange(len(self._items)) if chosen is None else np.flatnonzero(chosen)
+        self._all = chosen is None
+        self._found: Any = None
+        self._failed: list[Failed] = []
+
+    @property
+    def replaces_data(self) -> bool:
+        """Whether results replace the data of a batch without components."""
+        return (
+            not self._spread
+            and self.src is None
+            and self.dst is None
+            and self.batch.components is None
+        )
+
+    def _sources(self, target: str) -> Any:
+        if self.src is None:
+            self.batch._load()
+            return self._whole_items(target)
+        if isinstance(self.src, str):
+            return _component(self.batch, self.src)
+        if isinstance(self.src, tuple) and all(isinstance(name, str) for name in self.src):
+            return list(zip(*(_component(self.batch, name) for name in self.src), strict=True))
+        items = rows(self.src)
+        if not hasattr(items, "__getitem__") or isinstance(items, dict):
+            raise WrongType(
+                f"src is a component, a tuple or list of some, or an array: {items!r:.80}"
+            )
+        if np.ndim(items) == 0 if isinstance(items, np.ndarray) else not hasattr(items, "__len__"):
+            raise WrongType(f"src has an entry for each item, not {items!r:.80}")
+        if len(items) != len(self.batch):
+            raise SpecError(
+                f"src has {len(items)} entries for {len(self.batch)} items: give one for each"
+            )
+        self.dst = None if self.dst is self.src else self.dst
+        return items
+
+    def _whole_items(self, target: str) -> Any:
+        """Return the items of the batch itself."""
+        if self.batch.components is None:
+            if self.batch.data is None:
+                raise SpecError("the batch has no data to work on: load it, or give src or init")
+            if len(self.batch.data) != len(self.batch):
+                raise SpecError(
+                    f"the data has {len(self.batch.data)} entries for {len(self.batch)} items: "
+                    "give src or init"
+                )
+            return self.batch.data
+        if target in ELSEWHERE:
+            if self.dst is None:
+                raise SpecError(
+                    f"target {target!r} works on copies of the items, which cannot be changed in "
+                    "place: give src or dst"
+                )
+            return [item.copied() for item in self.batch]
+        return list(self.batch)
+
+    def _from(self, init: Any, keywords: dict[str, Any]) -> Any:
+        if isinstance(init, str) and not hasattr(self.batch, init):
+            raise SpecError(
+                f"init={init!r} is no attribute or method of {type(self.batch).__name__}"
+            )
+        found = getattr(self.batch, init) if isinstance(init, str) else init
+        if callable(found):
+            found = found(**accepted(found, {**keywords, "src": self.src, "dst": self.dst}))
+        found = rows(found)
+        if isinstance(found, type | Expression) or (
+            isinstance(found, np.ndarray) and found.ndim == 0
+        ):
+            raise WrongType(f"init gives the items as a sequence, not {found!r:.80}")
+        if hasattr(found, "__getitem__") and hasattr(found, "__len__"):
+            return list(found) if isinstance(found, dict) else found
+        if not hasattr(found, "__iter__"):
+            raise WrongType(f"init gives the items as a sequence, not {found!r:.80}")
+        return list(found)
+
+    def run(self, call: Call, post: Any, own: Own) -> Round:
+        """Call it for the items that are chosen."""
+        call.work.spread = self._spread or bool(own)
+        items, keys = (
+            own.joined(self._items, spread=self._spread) if own else self._items,
+            self._keys,
+        )
+        if not self._all:
+            items = [items[k] for k in self._positions]
+            keys = [keys[k] for k in self._positions] if keys else []
+        single = post == "_assemble" and self._all
+        single = single and (len(self.names()) == 1 or self.replaces_data)
+        single = single and not isinstance(self.dst, tuple | list)
+        self._found = Collected(len(items)) if single else Listed()
+        labels = self.batch.indices.tolist()
+        if len(self._items) != len(self.batch):
+            labels = list(range(len(self._items)))
+        self._failed = call.run(items, keys, [labels[k] for k in self._positions], self._found)
+        return self
+
+    def names(self) -> tuple[str, ...]:
+        """Components that the results go to."""
+        return names(self.dst)
+
+    def failed(self) -> set[int]:
+        """Positions of the items that failed."""
+        return {int(self._positions[one.position]) for one in self._failed}
+
+    def results(self) -> list[Any]:
+        """Results in the order of the items, those not chosen being what they were."""
+        listed = (
+            self._found if isinstance(self._found, dict) else dict(enumerate(self._found.whole()))
+        )
+        placed = {int(self._positions[k]): value for k, value in listed.items()}
+        example = next(iter(placed.values()), None)
+        return [
+            placed[k] if k in placed else self._left_out(k, example)
+            for k in range(len(self._items))
+        ]
+
+    def _left_out(self, position: int, example: Any) -> Any:
+        """Return an item that is not changed: what is in `dst`, else the source."""
+        if self._views and self.dst is None:
+            return None
+        names, held = self.names(), self.batch.components or ()
+        several = isinstance(self.dst, tuple | list)
+        if names and all(n in held and getattr(self.batch, n) is not None for n in names):
+            values = tuple(_entry(getattr(self.batch, name), position) for name in names)
+            return values if several else values[0]
+        source = None if self._spread or self._views else _entry(self._items, position)
+        if source is None or not (self._in_place or _alike(source, example)):
+            raise SpecError(
+                f"{self.dst!r} has no values for the items that p leaves out, and their source "
+                "does not fit it: give it some first"
+            )
+        return source
+
+    def arrays(self) -> list[Any]:
+        """Return an array for each destination."""
+        if self._views and not self.names():
+            return self._changed_in_place()
+        if not self.names() and not self.replaces_data:
+            raise SpecError("say where results go: give dst, or post=False to have them returned")
+        if isinstance(self._found, Collected) and not self._failed:
+            return [self._found.whole()]
+        results, failed = self.results_or_none(), self.failed()
+        if isinstance(self.dst, tuple | list):
+            blank = (None,) * len(self.names())
+            results = [blank if k in failed else value for k, value in enumerate(results)]
+        return columns(results, self.dst, skip=failed)
+
+    def _changed_in_place(self) -> list[Any]:
+        """Check that a function of whole items returned nothing but those."""
+        for value in self.results_or_none():
+            if not (value is None or isinstance(value, Item)):
+                raise SpecError(
+                    f"a function of items returned {type(value).__name__}: say with dst where "
+                    "results go, or change the items and return nothing"
+                )
+        return []
+
+    def results_or_none(self) -> list[Any]:
+        """Results, None for items that failed."""
+        for one in self._failed:
+            self._found.put(one.position, None)
+        return self.results()
+
+
+class Own:
+    """The arguments of a call that each item has a value of its own for, and those for all."""
+
+    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._named = {name: v for name, v in kwargs.items() if isinstance(v, PerItem)}
+        self.kwargs = {name: v for name, v in kwargs.items() if name not in self._named}
+        self._all = args if any(isinstance(v, PerItem) for v in args) else ()
+        self.args = () if self._all else args
+
+    def __bool__(self) -> bool:
+        return bool(self._named or self._all)
+
+    def joined(self, items: Any, *, spread: bool) -> list[Any]:
+        """Items as arguments, together with their own."""
+        found = []
+        for k, item in enumerate(items):
+            args, named = arguments(item) if spread else ((item,), {})
+            after = (value[k] if isinstance(value, PerItem) else value for value in self._all)
+            own = {name: values[k] for name, values in self._named.items()}
+            found.append(((*args, *after), {**named, **own}))
+        return found
+
+
+def _equal(value: Any, other: Any) -> bool:
+    plain = isinstance(value, str | tuple | list) and isinstance(other, str | tuple | list)
+    if not plain or type(value) is not type(other):
+        return False
+    try:
+        return bool(value == other)
+    except ValueError:  # arrays among them
+        return value is other
+
+
+def _entry(values: Any, position: int) -> Any:
+    return values.iloc[position] if hasattr(values, "iloc") else values[position]
+
+
+def _alike(value: Any, other: Any) -> bool:
+    """Whether two results fit into the same destinations: of one shape, or as many of one shape."""
+    if other is None:
+        return not isinstance(value, tuple)
+    if isinstance(value, tuple | list) and isinstance(other, tuple | list):
+        return len(value) == len(other) and all(map(_alike, value, other))
+    return not isinstance(value, tuple) and np.shape(value) == np.shape(other)
+
+
+def pairs(src: Any, dst: Any) -> list[tuple[Any, Any]]:
+    """Sources and destinations, done one after the other."""
+    for where in dst if isinstance(dst, tuple | list) else [dst]:
+        inner = where if isinstance(where, tuple | list) else [where]
+        if not all(one is None or isinstance(one, str) for one in inner):
+            raise WrongType(f"dst is the name of a component, or several, not {dst!r:.80}")
+    if not (isinstance(src, list) and all(isinstance(one, str | tuple) for one in src)):
+        return [(src, dst)]
+    if dst is None:
+        return [(one, None) for one in src]
+    if not isinstance(dst, list) or len(dst) != len(src):
+        raise SpecError(
+            f"a list of {len(src)} sources needs a list of as many destinations: {dst!r}"
+        )
+    return list(zip(src, dst, strict=True))
+
+
+def names(dst: Any) -> tuple[str, ...]:
+    """The components that a destination is."""
+    if isinstance(dst, str):
+        return (dst,)
+    return tuple(dst) if isinstance(dst, tuple | list) else ()
+
+
+def _component(batch: Any, name: str) -> Any:
+    batch._load()
+    if name not in (batch.components or ()):
+        raise SpecError(f"there is no component {name!r}; there are {batch.components}")
+    values = getattr(batch, name)
+    if values is None:
+        raise SpecError(f"component {name!r} has no values yet: load it first")
+    return rows(values)
+
+
+def rows(values: Any) -> Any:
+    """Return values as they are, and a frame as a list of its rows."""
+    if isinstance(values, Expression) or not hasattr(values, "iloc"):
+        return values
+    return [values.iloc[position] for position in range(len(values))]
+
+
+def columns(results: list[Any], dst: Any, skip: Any = ()) -> list[Any]:
+    """Results as an array for each destination."""
+    if not isinstance(dst, tuple | list):
+        kept = [value for k, value in enumerate(results) if k not in skip]
+        return [_spaced(assembled(kept), len(results), skip)]
+    for k, value in enumerate(results):
+        if not isinstance(value, tuple | list) or len(value) != len(dst):
+            found = len(value) if isinstance(value, tuple | list) else 1
+            raise SpecError(
+                f"item {k} gave {found} results for {len(dst)} destinations {tuple(dst)}"
+            )
+    return [
+        _spaced(
+            assembled([v[d] for k, v in enumerate(results) if k not in skip]), len(results), skip
+        )
+        for d in range(len(dst))
+    ]
+
+
+def _spaced(array: Any, n: int, skip: Any) -> Any:
+    """The array with a gap for each item that is left out afterwards."""
+    if not skip:
+        return array
+    out = np.empty((n, *array.shape[1:]), array.dtype)
+    out[[k for k in range(n) if k not in skip]] = array
+    return out

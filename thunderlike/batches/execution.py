@@ -1,0 +1,559 @@
+"""Execution of a function over the items of a batch: arguments, chunks, workers, results."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import numbers
+import pickle
+import queue
+import threading
+import time
+import traceback
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike.batches.sampler import checked_size
+from thunderlike.config import current
+from thunderlike.errors import BatchError, SpecError, TimedOut, WorkerFailed, WrongType
+from thunderlike.parallel.map import pmap
+from thunderlike.parallel.random import generator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+__all__ = [
+    "TARGETS",
+    "Call",
+    "Chunk",
+    "Collected",
+    "Failed",
+    "Here",
+    "Listed",
+    "There",
+    "Todo",
+    "Work",
+    "accepted",
+    "arguments",
+    "assembled",
+    "placed",
+]
+
+
+@dataclass
+class Work:
+    """What is called for an item; pickled when it runs elsewhere.
+
+    Parameters
+    ----------
+    function : callable
+        Takes an item, or the arguments that an item is.
+    kwargs : dict
+        Further arguments of every call.
+    spread : bool
+        Items are arguments: a tuple or list of positional ones, a dict of named ones, or
+        ``(tuple, dict)`` of both.
+    rng : bool
+        It takes ``rng``, a random stream of the item.
+    """
+
+    function: Callable[..., Any]
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    spread: bool = False
+    rng: bool = False
+
+    def __call__(self, item: Any, key: tuple[int, ...] | None = None) -> Any:
+        """Call it for one item."""
+        if not (self.spread or self.rng):
+            return self.function(item, **self.kwargs)
+        args, named = arguments(item) if self.spread else ((item,), {})
+        if self.rng:
+            assert key is not None
+            named = {**named, "rng": generator(key[0], *key[1:])}
+        return self.function(*args, **named, **self.kwargs)
+
+
+def arguments(item: Any) -> tuple[Any, dict[str, Any]]:
+    """What an element of `init` says to call with."""
+    if isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], dict):
+        return item if isinstance(item[0], tuple | list) else ((item[0],), item[1])
+    if isinstance(item, tuple | list):
+        return item, {}
+    return ((), item) if isinstance(item, dict) else ((item,), {})
+
+
+def accepted(function: Callable[..., Any], offered: dict[str, Any]) -> dict[str, Any]:
+    """Those of the offered arguments that a function takes by name."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # a ufunc or the like
+        return {}
+    if (getattr(function, "__module__", None) or "").partition(".")[0] == "numpy":
+        return {}  # its **kwargs are of a method that knows neither
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return offered
+    known = {p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
+    return {name: value for name, value in offered.items() if name in known}
+
+
+class Collected:
+    """Results by position, written straight into one array while they are alike.
+
+    Parameters
+    ----------
+    n : int
+        How many there will be. Threads may put different positions at once.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._array: NDArray[Any] | None = None
+        self._shape: tuple[int, ...] | None = None
+        self._dtype: Any = None
+        self._others: dict[int, Any] = {}
+        self._fresh, self._lock = True, threading.Lock()
+
+    def _expect(self, value: Any) -> None:
+        """Make room for results like the first one; of two at once, one is the first."""
+        with self._lock:
+            if self._fresh and type(value) is np.ndarray:
+                self._array = np.empty((self._n, *value.shape), value.dtype)
+                self._dtype, self._shape = value.dtype, value.shape  # last: whoever sees it may put
+            self._fresh = False
+
+    def put(self, position: int, value: Any) -> None:
+        """Note one result."""
+        if self._fresh:
+            self._expect(value)
+        if type(value) is np.ndarray and value.shape == self._shape and value.dtype == self._dtype:
+            self._array[position] = value  # type: ignore[index]  # there is one of that shape
+        else:
+            self._others[position] = value
+
+    def put_block(self, start: int, values: NDArray[Any]) -> None:
+        """Note results in a row, stacked; one copy for all where they are like the others."""
+        if self._fresh and len(values):
+            self._expect(values[0])
+        if values.shape[1:] == self._shape and values.dtype == self._dtype:
+            self._array[start : start + len(values)] = values  # type: ignore[index]
+        else:
+            self._others.update(zip(range(start, start + len(values)), values, strict=True))
+
+    def whole(self) -> Any:
+        """All results: stacked where their shapes agree, else an object array."""
+        if self._array is not None and not self._others:
+            return self._array
+        return assembled(
+            [self._others[k] if k in self._others else self._one(k) for k in range(self._n)]
+        )
+
+    def _one(self, position: int) -> Any:
+        assert self._array is not None
+        return self._array[position]
+
+
+def assembled(values: list[Any]) -> NDArray[Any]:
+    """One array of values, by the first axis.
+
+    Arrays of one shape are stacked, numbers become an array of their common dtype, text one of
+    text; everything else is an object array.
+
+    Examples
+    --------
+    >>> assembled([1, 2.5])
+    array([1. , 2.5])
+    >>> assembled([np.zeros(2), np.zeros(3)]).dtype
+    dtype('O')
+    """
+    if values and all(isinstance(value, np.ndarray) for value in values):
+        if len({value.shape for value in values}) == 1:
+            return np.stack(values)
+    elif (values and all(isinstance(v, numbers.Number | np.generic | bool) for v in values)) or (
+        values and all(isinstance(value, str) for value in values)
+    ):
+        return np.array(values)
+    out = np.empty(len(values), dtype=object)
+    for position, value in enumerate(values):
+        out[position] = value
+    return out
+
+
+# Seconds of an item from which a second thread pays: below it they mostly wait for each other's
+# interpreter lock, and two take up to three times as long as one.
+PAYS = 2e-4
+FIRST = 5e-3  # the same for the first item: it imports, compiles, makes room for the results
+MOST = 256  # items between two looks at the clock
+
+
+@dataclass
+class Failed:
+    """An item that failed, on its way back."""
+
+    position: int
+    error: Exception
+    text: str
+
+
+@dataclass
+class Chunk:
+    """Items in a row, and their keys."""
+
+    start: int
+    items: Any
+    keys: list[tuple[int, ...]]
+
+
+class Todo:
+    """Items that wait for their call, given out from the first to the last.
+
+    Parameters
+    ----------
+    items : sequence
+        All of them.
+    keys : list
+        Of their random streams; none, or one for each.
+    """
+
+    def __init__(self, items: Any, keys: list[tuple[int, ...]]) -> None:
+        self._items, self._keys, self._start = items, keys, 0
+
+    def __len__(self) -> int:
+        return len(self._items) - self._start
+
+    def take(self, size: int) -> Chunk:
+        """The next items in a row."""
+        start, stop = self._start, self._start + size
+        self._start = min(stop, len(self._items))
+        return Chunk(start, self._items[start:stop], self._keys[start:stop])
+
+    def chunks(self, size: int) -> Iterator[Chunk]:
+        """All that are left."""
+        while len(self):
+            yield self.take(max(1, size))
+
+    def quick(self) -> Iterator[Chunk]:
+        """What to run in one thread: the next ones, for as long as they take no longer than PAYS.
+
+        Each chunk is to be run before the next is asked for: that is how long it takes.
+        """
+        size, limit = 1, FIRST
+        while len(self):
+            started = time.perf_counter()
+            yield self.take(size)
+            if time.perf_counter() - started > limit:
+                return
+            size = min(2 * size, MOST)
+            limit = size * PAYS
+
+
+@dataclass
+class Here:
+    """Runs chunks in this process: results go where they belong at once."""
+
+    work: Work
+    into: Any
+    on_error: str
+
+    def __call__(self, chunk: Chunk) -> list[Failed]:
+        """Run a chunk; what failed."""
+        return _filled(self.work, chunk, self.into.put, 0, self.on_error)
+
+
+@dataclass
+class There:
+    """Runs chunks elsewhere: results come back together, as one array where they are alike."""
+
+    work: Work
+    on_error: str
+
+    def __call__(self, chunk: Chunk) -> tuple[int, Any, list[Failed]]:
+        """Run a chunk; where it starts, its results, what failed."""
+        found = Listed()
+        failures = _filled(self.work, chunk, found.put, chunk.start, self.on_error)
+        return chunk.start, found.packed(), [_portable(failure) for failure in failures]
+
+
+def _filled(
+    work: Work, chunk: Chunk, put: Callable[[int, Any], None], offset: int, on_error: str
+) -> list[Failed]:
+    """Call it for the items of a chunk, each result goes to `put`; what failed."""
+    failures = []
+    plain, function, kwargs = not (work.spread or work.rng), work.function, work.kwargs
+    start = chunk.start
+    for k, item in enumerate(chunk.items):
+        try:
+            value = (
+                function(item, **kwargs)
+                if plain
+                else work(item, chunk.keys[k] if chunk.keys else None)
+            )
+        except Exception as error:  # whatever a user's function raises
+            failures.append(Failed(start + k, error, traceback.format_exc()))
+            if on_error == "raise":
+                break
+        else:
+            put(start + k - offset, value)
+    return failures
+
+
+class Listed(dict[int, Any]):
+    """Results by position, as they are."""
+
+    put = dict.__setitem__
+
+    def packed(self) -> Any:
+        """One array where they are arrays that are alike, else themselves."""
+        values = list(self.values())
+        alike = values and all(type(v) is type(values[0]) for v in values) and _uniform(values)
+        return (list(self), assembled(values)) if alike else dict(self)
+
+
+def _uniform(values: list[Any]) -> bool:
+    first = values[0]
+    return (
+        hasattr(first, "dtype")
+        and getattr(first, "ndim", 0) > 0
+        and all(v.shape == first.shape and v.dtype == first.dtype for v in values)
+    )
+
+
+def placed(result: tuple[int, Any, list[Failed]], into: Any) -> list[Failed]:
+    """Put the results of a chunk where they belong; its failures."""
+    start, packed, failures = result
+    if isinstance(packed, tuple) and isinstance(into, Collected):
+        positions, values = packed
+        if positions == list(range(len(positions))):
+            into.put_block(start, values)
+            return failures
+    found = packed.items() if isinstance(packed, dict) else zip(*packed, strict=True)
+    for position, value in found:
+        into.put(start + position, value)
+    return failures
+
+
+def _portable(failure: Failed) -> Failed:
+    """The failure with its exception, or its text where that cannot be pickled."""
+    try:
+        pickle.loads(pickle.dumps(failure.error))  # noqa: S301  # our own
+    except Exception:  # any of them
+        failure.error = RuntimeError(f"{type(failure.error).__name__}: {failure.error}")
+    return failure
+
+
+# What the original calls them, and who runs it in `tl.parallel`.
+TARGETS = {
+    "for": "serial",
+    "f": "serial",
+    "threads": "threads",
+    "t": "threads",
+    "mpc": "processes",
+    "m": "processes",
+    "spark": "spark",
+    "s": "spark",
+    "async": "async",
+    "a": "async",
+}
+CHUNKS = 4  # for each worker: so that one who is slow does not hold up the rest for long
+
+
+@dataclass
+class Call:
+    """A function over items, on a target.
+
+    Parameters
+    ----------
+    work : Work
+        What is called.
+    target : str
+        One of :data:`TARGETS`.
+    workers : int, optional
+        Threads or processes.
+    timeout : float, optional
+        Seconds for the whole call.
+    on_error : {'raise', 'collect', 'skip'}
+        Stop at the first error; or run all items and raise then; or leave failed items out.
+    """
+
+    work: Work
+    target: str = "threads"
+    workers: int | None = None
+    timeout: float | None = None
+    on_error: str = "raise"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.target, str) or self.target not in TARGETS:
+            raise SpecError(f"target is one of {', '.join(TARGETS)}, not {self.target!r}")
+        if self.workers is not None:
+            checked_size(self.workers, "n_workers")
+        if self.timeout is not None and not (
+            isinstance(self.timeout, int | float | np.integer | np.floating) and self.timeout >= 0
+        ):
+            raise WrongType(f"timeout is a number of seconds, not {self.timeout!r:.80}")
+        if not isinstance(self.on_error, str) or self.on_error not in ("raise", "collect", "skip"):
+            raise SpecError(f"on_error is raise, collect or skip, not {self.on_error!r}")
+
+    def run(self, items: Any, keys: list[tuple[int, ...]], labels: Any, into: Any) -> list[Failed]:
+        """Call it for each item; results go into ``into.put(position, result)``.
+
+        Raises
+        ------
+        BatchError
+            When it raises, unless failed items are left out: with all labels and errors so far.
+        """
+        failures: list[Failed] = []
+        with self._named(labels):
+            for failure in self._runner()(items, keys, into):
+                failures.append(failure)
+                if self.on_error == "raise":
+                    break
+        if failures and self.on_error != "skip":
+            raise _error(failures, labels)
+        return failures
+
+    @contextmanager
+    def _named(self, labels: Any) -> Iterator[None]:
+        """Say which items a worker had that died, and what it is that cannot be sent to one.
+
+        Raises
+        ------
+        WorkerFailed
+            When a worker dies.
+        SpecError
+            For a function, argument or result that cannot be pickled.
+        """
+        size = max(1, self._chunk_size(len(labels)))
+        called = getattr(self.work.function, "function", self.work.function)
+        function = getattr(called, "__qualname__", type(called).__name__)
+        try:
+            yield
+        except WorkerFailed as error:
+            if not isinstance(error.key, int):
+                raise
+            held = labels[error.key * size : (error.key + 1) * size]
+            which = (
+                f"item {held[0]!r}" if len(held) == 1 else f"an item of {held[0]!r} .. {held[-1]!r}"
+            )
+            how = str(error).partition(" while it ran")[0]
+            raise WorkerFailed(
+                f"{how} while {function} ran on {which}: look for a crash in compiled code or too "
+                "little memory",
+                key=tuple(held),
+                traceback=error.traceback,
+            ) from error
+        except SpecError as error:
+            why = str(error).partition("cannot be sent to another process")
+            if not why[1]:
+                raise
+            raise SpecError(
+                f"{function}, an argument, an item or a result of it {why[1]}{why[2]}: use "
+                "target='threads', or make it within the function"
+            ) from error
+
+    def _runner(self) -> Callable[..., Iterator[Failed]]:
+        others = {"serial": self._here, "threads": self._here, "async": self._asynchronously}
+        return others.get(TARGETS[self.target], self._elsewhere)
+
+    def _here(self, items: Any, keys: list[Any], into: Any) -> Iterator[Failed]:
+        """In this process: results go where they belong at once."""
+        todo, backend = Todo(items, keys), TARGETS[self.target]
+        task = Here(self.work, into, self.on_error)
+        if backend == "threads" and self.timeout is None:
+            yield from chain.from_iterable(self._mapped(task, todo.quick(), "serial"))
+        size = len(todo) if backend == "serial" else self._chunk_size(len(todo))
+        yield from chain.from_iterable(self._mapped(task, todo.chunks(size), backend))
+
+    def _elsewhere(self, items: Any, keys: list[Any], into: Any) -> Iterator[Failed]:
+        """In other processes: results come back a chunk at a time."""
+        todo, task = Todo(items, keys), There(self.work, self.on_error)
+        chunks = todo.chunks(self._chunk_size(len(items)))
+        for result in self._mapped(task, chunks, TARGETS[self.target]):
+            yield from placed(result, into)
+
+    def _mapped(self, task: Any, chunks: Any, backend: str) -> Iterator[Any]:
+        workers = 1 if backend == "serial" else self.workers
+        found: Any = pmap(task, chunks, backend=backend, workers=workers, progress="batch")
+        with closing(self._in_time(found)) as results:
+            yield from results
+
+    def _chunk_size(self, n: int) -> int:
+        return -(-n // (CHUNKS * (self.workers or current().nworkers())))
+
+    def _in_time(self, results: Any) -> Any:
+        return results if self.timeout is None else _until(results, self.timeout)
+
+    def _asynchronously(self, items: Any, keys: list[Any], into: Any) -> Iterator[Failed]:
+        if not inspect.iscoroutinefunction(self.work.function):
+            raise SpecError("target 'async' needs a coroutine function, made with `async def`")
+        yield from _apart(self._gathered(items, keys, into), self.timeout)
+
+    async def _gathered(self, items: Any, keys: list[Any], into: Any) -> list[Failed]:
+        calls = (self.work(item, keys[k] if keys else None) for k, item in enumerate(items))
+        found = await asyncio.gather(*calls, return_exceptions=True)
+        failures = []
+        for position, value in enumerate(found):
+            if isinstance(value, Exception):
+                failures.append(Failed(position, value, "".join(traceback.format_exception(value))))
+            else:
+                into.put(position, value)
+        return failures
+
+
+def _error(failures: list[Failed], labels: Any) -> BatchError:
+    failures.sort(key=lambda failure: failure.position)
+    first = failures[0]
+    label = labels[first.position]
+    told = (
+        f"{len(failures)} of {len(labels)} items failed" if len(failures) > 1 else "an item failed"
+    )
+    error = BatchError(
+        f"{told}; item {label!r} raised {type(first.error).__name__}: {first.error}\n{first.text}",
+        errors=[(labels[failure.position], failure.error) for failure in failures],
+    )
+    error.__cause__ = first.error
+    return error
+
+
+def _apart(coroutine: Any, timeout: float | None) -> Any:
+    """Run a coroutine on a loop of its own, in a thread: also where a loop is running already."""
+    (found,) = pmap(lambda one: asyncio.run(asyncio.wait_for(one, timeout)), [coroutine], workers=2)
+    return found
+
+
+def _until(results: Any, timeout: float) -> Iterator[Any]:
+    """The same results, or TimeoutError; what has not begun by then is not begun."""
+    found: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    over = threading.Event()
+
+    def consume() -> None:
+        with closing(results):
+            try:
+                for result in results:
+                    found.put((result, None))
+                    if over.is_set():
+                        return
+            except BaseException as error:  # raised where the results are asked for
+                found.put((None, error))
+        found.put((None, StopIteration()))
+
+    threading.Thread(target=consume, daemon=True).start()
+    deadline = time.monotonic() + timeout
+    try:
+        while True:
+            try:
+                result, error = found.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                told = f"the items were not done within {timeout} s: allow more with timeout="
+                raise TimedOut(told) from None
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            yield result
+    finally:
+        over.set()

@@ -1,0 +1,151 @@
+"""Plots of a job's results as PNG bytes."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from thunderlike._lazy import optional
+from thunderlike.errors import MissingExtra
+from thunderlike.viz.figures import contrast
+from thunderlike.viz.pictures import DIVERGING, colour_bar, draw, flat
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from thunderlike.jobs.activity_map import ActivityMap
+
+__all__ = ["NOT_DRAWN", "can_draw", "map_figure", "png_of"]
+
+# Of the palette of Okabe and Ito (2008), for any kind of colour vision: dark blue, light orange.
+_TRACE, _SIGNAL = "#0072B2", "#E69F00"
+_STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "0.4",
+    "xtick.color": "0.3",
+    "ytick.color": "0.3",
+}
+
+
+NOT_DRAWN = "not drawn, matplotlib is not installed: pip install 'thunderlike[viz]'"
+
+
+def can_draw() -> bool:
+    """Say whether matplotlib is there; a job does its work without it, and draws nothing."""
+    try:
+        optional("matplotlib", extra="viz")
+    except MissingExtra:
+        return False
+    return True
+
+
+def map_figure(found: ActivityMap) -> Figure:
+    """Draw the mean image, the map, and the best pixel's trace over the signal.
+
+    Parameters
+    ----------
+    found : ActivityMap
+        Of images, or of volumes: then the plane of the best pixel is shown.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Its axes are the mean image, the map and the traces.
+
+    Raises
+    ------
+    MissingExtra
+        Without matplotlib.
+    """
+    matplotlib = optional("matplotlib", extra="viz")
+    figure_class = optional("matplotlib.figure", extra="viz").Figure
+    with matplotlib.rc_context(_STYLE):
+        figure: Figure = figure_class(figsize=(9, 7), layout="constrained")
+        (mean, correlation), below = _grid(figure)
+        _draw_mean(mean, found)
+        _draw_map(correlation, found)
+        _draw_traces(below, found)
+    return figure
+
+
+def png_of(figure: Figure) -> bytes:
+    """Draw a figure to PNG, 150 pixels an inch; the same bytes for the same figure."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=150, metadata={"Software": None})
+    return stream.getvalue()
+
+
+def _grid(figure: Figure) -> tuple[tuple[Axes, Axes], Axes]:
+    grid = figure.add_gridspec(2, 2, height_ratios=(2.1, 1))
+    above = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
+    return above, figure.add_subplot(grid[1, :])
+
+
+def _draw_mean(axes: Axes, found: ActivityMap) -> None:
+    image, which = flat(found.mean, _plane(found))
+    draw(axes, image, "gray", contrast(image))
+    axes.set_title(f"mean of {len(found.signal.values)} images{which}")
+    _frame(axes, found)
+
+
+def _draw_map(axes: Axes, found: ActivityMap) -> None:
+    image, which = flat(found.correlation, _plane(found))
+    limit = 1.0 if found.best is None else float(np.nanmax(np.abs(found.correlation)))
+    shown = draw(axes, image, DIVERGING, (-limit, limit))
+    axes.set_title(f"correlation with {_name(found)}{which}")
+    _frame(axes, found)
+    colour_bar(axes, shown, _bar_label(found))
+
+
+def _bar_label(found: ActivityMap) -> str:
+    grey = int(np.isnan(found.correlation).sum())
+    return "Pearson's r" + (f" (grey: {grey} constant pixels)" if grey else "")
+
+
+def _draw_traces(axes: Axes, found: ActivityMap) -> None:
+    signal = (found.signal.values - found.signal.values.mean()) / found.signal.values.std()
+    axes.fill_between(np.arange(len(signal)), signal, signal.min(), color=_SIGNAL, alpha=0.35, lw=0)
+    axes.plot(signal, color=_SIGNAL, lw=1, label=_name(found))
+    if found.best is not None:
+        axes.plot(found.trace, color=_TRACE, lw=1, label=f"pixel {_text(found.best)}")
+        axes.set_title(f"the best pixel, {_text(found.best)}: r = {found.best_correlation:.3f}")
+    else:
+        axes.set_title("no pixel varies")
+    axes.set_xlim(0, len(signal) - 1)
+    axes.locator_params(axis="x", integer=True)
+    axes.set_xlabel("image")
+    axes.set_ylabel("standard deviations")
+    axes.legend(loc="upper right", ncols=2, frameon=False, bbox_to_anchor=(1, 1.2))
+
+
+def _frame(axes: Axes, found: ActivityMap) -> None:
+    """No ticks, and a ring around the best pixel."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    if found.best is not None:
+        row, column = found.best[-2:]
+        for size, colour in ((14, "white"), (12, "black")):  # seen on light and on dark
+            axes.plot(column, row, "o", ms=size, mfc="none", mec=colour, mew=1.2)
+
+
+def _plane(found: ActivityMap) -> int:
+    """Of a volume, the plane of the best pixel."""
+    return found.best[0] if found.best else 0
+
+
+def _name(found: ActivityMap) -> str:
+    """What the signal is called, as far as there is room."""
+    name = found.signal.name
+    return name if len(name) <= 24 else name[:22] + "..."
+
+
+def _text(pixel: tuple[int, ...]) -> str:
+    return f"({', '.join(map(str, pixel))})"

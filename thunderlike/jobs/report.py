@@ -1,0 +1,226 @@
+"""Reports of a run: inputs, outputs, versions, duration."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from thunderlike import storage
+from thunderlike.errors import ThunderlikeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from thunderlike.engines import Engine
+
+__all__ = [
+    "FAILED",
+    "INTERRUPTED",
+    "Steps",
+    "as_options",
+    "beside",
+    "default_engine",
+    "put",
+    "reported",
+    "started",
+    "summary",
+    "write",
+]
+
+
+_LIBRARIES = ("thunderlike", "numpy", "scipy", "pyspark")
+
+
+class Steps:
+    """How long each step of a job took.
+
+    Attributes
+    ----------
+    seconds : dict
+        Of each step, by its name.
+
+    Examples
+    --------
+    >>> steps = Steps()
+    >>> with steps.timed("load"):
+    ...     pass
+    >>> list(steps.seconds)
+    ['load']
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, step: str) -> None:
+        """Take the time since the last lap, at first since this was made."""
+        now = time.perf_counter()
+        self.seconds[step], self._last = round(now - self._last, 3), now
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Take the time of a block that does not raise."""
+        begin = time.perf_counter()
+        yield
+        self.seconds[step] = round(time.perf_counter() - begin, 3)
+
+
+def summary(
+    told: Mapping[str, Any], output: str, engine: Engine, steps: Steps, command: str
+) -> dict[str, Any]:
+    """Say what a job did, as what JSON can hold.
+
+    Parameters
+    ----------
+    told : mapping
+        What only this job has to say; comes first.
+    output : str
+        What it wrote.
+    engine : Engine
+        Where it computed.
+    steps : Steps
+        How long that took.
+    command : str
+        How it was called.
+
+    Examples
+    --------
+    >>> from thunderlike.engines import local
+    >>> list(summary({"images": "movie"}, "map", local(), Steps(), "a command"))
+    ['images', 'engine', 'seconds', 'output', 'command', 'versions']
+    """
+    seconds = steps.seconds | {"total": round(sum(steps.seconds.values()), 3)}
+    return {
+        **told,
+        "engine": engine.name,
+        "seconds": seconds,
+        "output": storage.resolve(output)[1],
+        "command": command,
+        "versions": {"python": platform.python_version()} | {n: _version(n) for n in _LIBRARIES},
+    }
+
+
+def beside(path: str) -> str:
+    """Where the summary of a job stands whose output is one file, or a folder of one format.
+
+    Examples
+    --------
+    >>> beside("out/day1.h5"), beside("frames/")
+    ('out/day1.h5.summary.json', 'frames.summary.json')
+    """
+    return f"{path.rstrip('/')}.summary.json"
+
+
+def write(path: str, told: Mapping[str, Any]) -> None:
+    """Write a summary."""
+    storage.write(path, json.dumps(told, indent=2).encode() + b"\n")
+
+
+def put(folder: str, name: str, data: bytes) -> None:
+    """Write a file into the folder of a job."""
+    storage.write(storage.join(folder, name), data)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+FAILED = 2
+INTERRUPTED = 130  # what a shell reports after Ctrl-C: 128 and the number of the signal
+# Arguments that errors name: ``overwrite=True``, ``shape=``, ``start=3``, ``engine='local'``; not a
+# folder of that name in a path.
+_ARGUMENT = re.compile(
+    r"(?<![^\s(])(axis|channel|dataset|discard_extra|dtype|engine|format|nplanes|order|overwrite|perc|recursive"
+    r"|shape|sigma|start|stop|window)=('[^']*'|[\w.-]*\w)?"
+)
+
+
+def reported(run: Callable[[], int], *, debug: bool) -> int:
+    """Run a command and turn what it raises into an exit code.
+
+    Parameters
+    ----------
+    run : callable
+        The command; returns its exit code.
+    debug : bool
+        Let our own errors through, so that Python shows where they were raised.
+
+    Returns
+    -------
+    int
+        What `run` returned; 2 after an error of ours, which becomes one line on standard error;
+        130 when the user interrupted it. Any other exception is a bug, and passes.
+
+    Examples
+    --------
+    >>> reported(lambda: 0, debug=False)
+    0
+    """
+    try:
+        return run()
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return INTERRUPTED
+    except ThunderlikeError as error:
+        if debug:
+            raise
+        _say(f"error: {error}")
+        return FAILED
+
+
+def as_options(text: str) -> str:
+    """Call the arguments that an error names as they are called on a command line.
+
+    Examples
+    --------
+    >>> as_options("give overwrite=True, nplanes=1 or engine='local'")
+    'give --overwrite, --nplanes 1 or --engine local'
+    """
+
+    def option(found: re.Match[str]) -> str:
+        value = (found[2] or "").strip("'")
+        return f"--{found[1].replace('_', '-')}" + (
+            f" {value}" if value not in ("", "True") else ""
+        )
+
+    return _ARGUMENT.sub(option, text)
+
+
+def _say(text: str) -> None:
+    """Write one line, whatever line breaks the text has."""
+    sys.stderr.write(as_options(" ".join(text.split())) + "\n")
+
+
+def default_engine() -> str:
+    """Spark where ``spark-submit`` started us, else local."""
+    return "spark" if "PYSPARK_GATEWAY_PORT" in os.environ else "local"
+
+
+def started(engine: str) -> Engine:
+    """The engine of this name, Spark's own reports of failed tasks silenced.
+
+    Raises
+    ------
+    MissingExtra, EngineError
+        For Spark without pyspark or Java; says how to get it.
+
+    Examples
+    --------
+    >>> started("local")
+    LocalEngine()
+    """
+    from thunderlike.engines import engine_for
+
+    found = engine_for(engine)
+    found.quiet()  # what failed is raised here, and then reported in one line
+    return found

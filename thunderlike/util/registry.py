@@ -1,0 +1,161 @@
+"""Registries of classes by name, and timing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+
+import numpy as np
+
+from thunderlike.errors import KeyMissing, SpecError, WrongType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["NamedRegistry", "timed"]
+
+
+Kind = TypeVar("Kind", bound=type)
+
+
+class NamedRegistry:
+    """A base whose subclasses register under names, and are found and made by them.
+
+    A class is found through the class it was registered with, its bases and its own ancestors,
+    up to `NamedRegistry`. Each direct subclass has a registry of its own, which those below it
+    share: two hierarchies may use one name, and the common base finds the later of the two.
+
+    Examples
+    --------
+    >>> class Filter(NamedRegistry): ...
+    >>> @Filter.register("mean")
+    ... class Mean(Filter): ...
+    >>> Filter.construct("mean").name, NamedRegistry.getclass("mean") is Mean
+    ('mean', True)
+    """
+
+    REGISTRY: ClassVar[dict[str, type]] = {}
+    _name: ClassVar[str] = "noname"
+    _begins_hierarchies: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "_begins_hierarchies" in vars(cls.__mro__[1]):
+            cls.REGISTRY = {}
+
+    @property
+    def name(self) -> str:
+        """Name its class, or the nearest base of it, is registered as; ``'noname'`` for none."""
+        return type(self)._name
+
+    @classmethod
+    def root(cls, reg_cls: Kind) -> Kind:
+        """Decorate a class to give it a registry of its own, apart from those of its bases."""
+        reg_cls.REGISTRY = {}  # type: ignore[attr-defined]
+        reg_cls._is_root = True  # type: ignore[attr-defined]
+        return reg_cls
+
+    @classmethod
+    def register(cls, name: str, *, replace: bool = False) -> Callable[[Kind], Kind]:
+        """Decorate a subclass to register it.
+
+        Parameters
+        ----------
+        name : str
+        replace : bool
+            Take the name from another class. A class of the same name is replaced in any case: it
+            is a new version of it, from a notebook cell or a module that ran again.
+
+        Raises
+        ------
+        WrongType
+            For a class that is not a subclass.
+        SpecError
+            For a name that another class of the hierarchy has.
+        """
+
+        def add(new: Kind) -> Kind:
+            if not (isinstance(new, type) and issubclass(new, cls)):
+                raise WrongType(f"{new!r:.60} is not a subclass of {cls.__name__}")
+            taken = getattr(new, "REGISTRY", {}).get(name, new)
+            if taken.__name__ != new.__name__ and not replace:
+                raise SpecError(f"the name {name!r} is taken by {taken.__name__}; replace=True")
+            for base in new.__mro__:
+                if "REGISTRY" in vars(base):
+                    base.REGISTRY[name] = new  # type: ignore[attr-defined]
+                if "_is_root" in vars(base):
+                    break
+            new._name = name
+            return new
+
+        return add
+
+    @classmethod
+    def getclass(cls, name: str) -> type[Self]:
+        """Return the class of that name; KeyMissing when there is none."""
+        if not isinstance(name, str):
+            raise WrongType(f"the name of a class is text, not {name!r:.60}")
+        for base in cls.__mro__:
+            found = vars(base).get("REGISTRY", {}).get(name)
+            if found is not None:
+                return found
+        known = ", ".join(sorted(cls.REGISTRY)) or "none"
+        raise KeyMissing(f"{cls.__name__} has no class {name!r}; registered: {known}")
+
+    @classmethod
+    def construct(cls, name: str, *args: Any, **kwargs: Any) -> Self:
+        """Make one of the class of that name."""
+        return cls.getclass(name)(*args, **kwargs)
+
+    @classmethod
+    def registry(cls) -> dict[str, type]:
+        """Return the classes by name."""
+        return cls.REGISTRY
+
+
+@contextmanager
+def timed(
+    name: str | None = None,
+    file: Any = None,
+    callback: Callable[[float], Any] | None = None,
+    wall_clock: bool = True,  # noqa: ARG001  # deepdish has it, and ignores it too
+) -> Iterator[None]:
+    """Report the seconds that a ``with`` block took, also when it raised.
+
+    Parameters
+    ----------
+    name : str, optional
+        Shown with them.
+    file : file or ndarray, optional
+        Where to write a line; standard output, as it is at the end, by default. An array of one
+        element takes the seconds instead.
+    callback : callable, optional
+        Called with the seconds, instead of all that.
+    wall_clock : bool
+        Ignored.
+
+    Examples
+    --------
+    >>> seconds = []
+    >>> with timed(callback=seconds.append):
+    ...     total = sum(range(1000))
+    >>> len(seconds)
+    1
+    """
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        _report(time.perf_counter() - start, name, file, callback)
+
+
+def _report(seconds: float, name: str | None, file: Any, callback: Any) -> None:
+    if callback is not None:
+        callback(seconds)
+    elif isinstance(file, np.ndarray):
+        file[...] = seconds
+    else:
+        title = f"[timed] {name}" if name else "[timed]"
+        (file or sys.stdout).write(f"{title}: {seconds} s\n")

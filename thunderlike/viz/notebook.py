@@ -1,0 +1,59 @@
+"""HTML representation of collections in notebooks."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from thunderlike.formats import png
+from thunderlike.viz.animation import grey
+from thunderlike.viz.figures import contrast
+from thunderlike.viz.pictures import flat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from thunderlike._typing import Array
+
+__all__ = ["summary", "thumbnail"]
+
+_SIDE = 128  # pixels of a thumbnail, at most
+
+
+def summary(title: str, facts: Mapping[str, object], image: str = "") -> str:
+    """Write a table of facts as HTML, a picture beside it; all text is escaped.
+
+    Examples
+    --------
+    >>> summary("Images", {"labels": "<a>"})[-56:]
+    '<tr><th>labels</th><td>&lt;a&gt;</td></tr></table></div>'
+    """
+    rows = "".join(
+        f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
+        for name, value in facts.items()
+    )
+    return (
+        '<div style="display: flex; gap: 2em; align-items: center">'
+        f"<table><caption><b>{escape(title)}</b></caption>{rows}</table>{image}</div>"
+    )
+
+
+def thumbnail(values: Array, caption: str) -> str:
+    """Draw a small picture as HTML: at most 128 pixels each way, no library but Pillow.
+
+    Nothing of a size that cannot be drawn.
+    """
+    if values.ndim not in (2, 3) or values.dtype.kind not in "buif" or not values.size:
+        return ""
+    image = flat(values, len(values) // 2)[0]
+    height, width = -(-np.array(image.shape[:2]) // _SIDE)
+    small = image[::height, ::width]
+    data = base64.b64encode(png.encode(np.ascontiguousarray(grey(small, contrast(small))))).decode()
+    style = f"width: {_SIDE}px; image-rendering: pixelated"
+    return (
+        f'<figure style="margin: 0"><img style="{style}" alt="" src="data:image/png;base64,{data}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
