@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import pydoc
 import runpy
 import sys
 from argparse import Namespace
 
 import pytest
-
-from thunderlike import storage
 from thunderlike.compat.datadings.commands import cat, convert_index, merge, sample, shuffle, split
 from thunderlike.compat.datadings.reader import augment
+
+from thunderlike import storage
 from thunderlike.datasets import FileWriter, ListReader, MsgpackReader, sets
 
 ROOT = "thunderlike.compat.datadings"
@@ -47,6 +48,47 @@ def test_each_set_has_two_modules(name):
         one.path for one in sets.get(name).files(sets.get(name).chosen({})).values()
     }
     assert callable(writer.main)
+
+
+MODULES = [
+    "commands",
+    "commands.bench",
+    "commands.cat",
+    "commands.convert_index",
+    "commands.merge",
+    "commands.sample",
+    "commands.shuffle",
+    "commands.split",
+    "commands.write",
+    "index",
+    "reader",
+    "reader.augment",
+    "reader.directory",
+    "reader.list",
+    "reader.msgpack",
+    "reader.reader",
+    "reader.sharded",
+    "reader.zipfile",
+    "sets",
+    "sets.types",
+    "tools",
+    "tools.argparse",
+    "tools.cached_property",
+    "tools.compression",
+    "tools.matlab",
+    "tools.msgpack",
+    "torch",
+    "writer",
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_can_be_imported(name):
+    module = importlib.import_module(f"{ROOT}.{name}")
+    assert module.__all__ or name == "sets"
+    assert [one for one in module.__all__ if not hasattr(module, one)] == []
+    help_text = pydoc.render_doc(module, renderer=pydoc.plaintext)
+    assert all(one in help_text for one in module.__all__)
 
 
 def test_modules_run_as_commands(tmp_path, monkeypatch, capsys):

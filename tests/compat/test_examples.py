@@ -18,11 +18,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-
-import thunderlike.compat.batchflow as bf
-import thunderlike.compat.deepdish as dd
-from thunderlike.compat.datadings import reader as readers
-from thunderlike.compat.datadings import tools, torch
 from thunderlike.compat.datadings.sets.types import ImageClassificationData
 from thunderlike.compat.datadings.tools.argparse import (
     MinMaxAction,
@@ -31,6 +26,11 @@ from thunderlike.compat.datadings.tools.argparse import (
     make_parser_simple,
 )
 from thunderlike.compat.datadings.writer import FileWriter
+
+import thunderlike.compat.batchflow as bf
+import thunderlike.compat.deepdish as dd
+from thunderlike.compat.datadings import reader as readers
+from thunderlike.compat.datadings import tools, torch
 
 
 @pytest.fixture(autouse=True)

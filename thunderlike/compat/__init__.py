@@ -1,6 +1,25 @@
-"""Other packages' names for what is here; each is asked for by importing its module.
+"""Names of the older packages, for code written for them.
 
-:mod:`thunderlike.compat.thunder` lets packages and scripts written for Thunder import it as
-``thunder``; :mod:`thunderlike.compat.datadings` has the modules of datadings. Nothing else in the
-package imports this room.
+:mod:`thunderlike.compat.thunder` lets code written for Thunder import it as ``thunder``;
+:mod:`thunderlike.compat.deepdish`, :mod:`thunderlike.compat.datadings` and
+:mod:`thunderlike.compat.batchflow` have the modules of those packages. No other room imports this
+one.
 """
+
+from __future__ import annotations
+
+from thunderlike.compat.aliases import submodules as _submodules
+
+_submodules(
+    __name__,
+    {
+        "readers": {
+            "thunderlike.compat.thunder_files": "FileNotFoundError LocalFileReader "
+            "LocalParallelReader get_file_reader get_parallel_reader normalize_scheme"
+        },
+        "writers": {
+            "thunderlike.compat.thunder_files": "getlabel images_tobinary series_tobinary topng "
+            "totif write_config"
+        },
+    },
+)

@@ -1,8 +1,8 @@
-"""``import thunderlike.compat.thunder``, and from then on ``import thunder`` means thunderlike.
+"""Thunder's modules: after ``import thunderlike.compat.thunder``, ``import thunder`` works.
 
-It is for scripts and packages that were written for Thunder 1.x, and must come before they are
-imported. Workers of Spark do the same before they read a function. With Thunder, or the real bolt,
-imported in the same process it refuses; where it is only installed, this goes before it.
+For scripts and packages written for Thunder 1.x; import this module before them. Spark workers
+import it before they unpickle a function. Importing it raises `AlreadyImported` if Thunder or bolt
+itself was imported in the same process; an installed Thunder that is not imported is shadowed.
 
 >>> import thunderlike.compat.thunder
 >>> from thunder.images import fromarray, Images
@@ -17,8 +17,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import images, series
-from thunderlike.compat import readers, writers
-from thunderlike.compat.aliases import install
+from thunderlike.compat import thunder_files as files
+from thunderlike.compat.aliases import contents, install
 from thunderlike.data.base import Collection
 from thunderlike.data.blocks import Blocks
 from thunderlike.data.images import Images
@@ -42,23 +42,23 @@ def _public(module: ModuleType) -> dict[str, Any]:
 MODULES: dict[str, dict[str, Any]] = {
     "thunder": {"__version__": __version__},
     "thunder.base": {"Base": OnEngine, "Data": Collection},
-    "thunder.readers": _public(readers),
+    "thunder.readers": contents("thunderlike.compat.readers") or {},
     "thunder.images": _public(images),
     "thunder.images.images": {"Images": Images},
     "thunder.images.readers": _public(images),
     "thunder.images.writers": {
-        "topng": writers.topng,
-        "totif": writers.totif,
-        "tobinary": writers.images_tobinary,
-        "config": writers.write_config,
+        "topng": files.topng,
+        "totif": files.totif,
+        "tobinary": files.images_tobinary,
+        "config": files.write_config,
     },
     "thunder.series": _public(series),
     "thunder.series.series": {"Series": Series},
     "thunder.series.readers": _public(series),
     "thunder.series.writers": {
-        "tobinary": writers.series_tobinary,
-        "write_config": writers.write_config,
-        "getlabel": writers.getlabel,
+        "tobinary": files.series_tobinary,
+        "write_config": files.write_config,
+        "getlabel": files.getlabel,
     },
     "thunder.blocks": {},
     "thunder.blocks.blocks": {"Blocks": Blocks},

@@ -1,6 +1,6 @@
-"""``from thunderlike.compat.batchflow import ...``: batchflow's names, for scripts written for it.
+"""batchflow's names, for scripts written for it: ``from thunderlike.compat.batchflow import ...``.
 
-Every module of batchflow that is rebuilt has its own here: ``thunderlike.compat.batchflow.batch``,
+Each supported module of batchflow has its counterpart: ``thunderlike.compat.batchflow.batch``,
 ``.dataset``, ``.dsindex``, ``.pipeline``, ``.named_expr``, ``.decorators``, ``.config``, ``.utils``
 and ``.utils_random``.
 
@@ -14,25 +14,40 @@ and ``.utils_random``.
 
 from __future__ import annotations
 
-from thunderlike.batches import PP, B, C, D, F, I, L, NamedExpression, P, R, V, W
-from thunderlike.compat.batchflow.batch import Batch, ImagesBatch
-from thunderlike.compat.batchflow.config import Config
-from thunderlike.compat.batchflow.dataset import Dataset
-from thunderlike.compat.batchflow.decorators import (
+from thunderlike.batches import (
+    PP,
+    B,
+    C,
+    D,
+    F,
+    I,
+    L,
+    NamedExpression,
+    P,
+    R,
+    V,
+    W,
     action,
-    any_action_failed,
     apply_parallel,
-    inbatch_parallel,
 )
-from thunderlike.compat.batchflow.dsindex import DatasetIndex, FilesIndex
-from thunderlike.compat.batchflow.named_expr import eval_expr
-from thunderlike.compat.batchflow.pipeline import Pipeline
-from thunderlike.compat.batchflow.utils import read_data_from, save_data_to
-from thunderlike.compat.batchflow.utils_random import (
+from thunderlike.compat.aliases import submodules as _submodules
+from thunderlike.compat.batchflow.batch import (
+    Batch,
+    Dataset,
+    DatasetIndex,
+    FilesIndex,
+    ImagesBatch,
+    Pipeline,
+    any_action_failed,
+    eval_expr,
+    inbatch_parallel,
     make_rng,
     make_seed_sequence,
+    read_data_from,
+    save_data_to,
     spawn_seed_sequence,
 )
+from thunderlike.compat.batchflow.config import Config
 
 __all__ = [
     "PP",
@@ -68,3 +83,24 @@ __all__ = [
 ]
 
 __version__ = "0.10.1"  # the release of batchflow whose names these are
+
+_HOME = "thunderlike.compat.batchflow.batch"
+
+_submodules(
+    __name__,
+    {
+        "dataset": {_HOME: "Dataset"},
+        "decorators": {
+            "thunderlike.batches": "action apply_parallel",
+            _HOME: "any_action_failed inbatch_parallel",
+        },
+        "dsindex": {_HOME: "DatasetIndex FilesIndex"},
+        "named_expr": {
+            "thunderlike.batches": "PP B C D F I L NamedExpression P R V W",
+            _HOME: "eval_expr",
+        },
+        "pipeline": {_HOME: "Pipeline"},
+        "utils": {_HOME: "is_iterable read_data_from save_data_to"},
+        "utils_random": {_HOME: "make_rng make_seed_sequence spawn_seed_sequence"},
+    },
+)

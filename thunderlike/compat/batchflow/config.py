@@ -1,4 +1,4 @@
-"""A dict of settings, whose keys may be paths: ``config['model/rate']``."""
+"""Nested settings with paths as keys: ``config['model/rate']``."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Config(dict[str, Any]):
     Parameters
     ----------
     config : mapping or sequence of pairs, optional
-        Its dicts are settings too, and its keys may be paths.
+        Initial settings; nested dicts become settings, and keys may be paths.
     **settings
-        Further ones.
+        Further settings.
 
     Examples
     --------
@@ -34,13 +34,13 @@ class Config(dict[str, Any]):
 
     @property
     def config(self) -> Config:
-        """The settings themselves."""
+        """The same object, as in batchflow."""
         return self
 
     def put(self, variable: str, value: Any) -> None:
-        """Set a value by its path; dicts are joined with those that are there."""
+        """Set a value by its path; dicts are merged into existing settings."""
         if not isinstance(variable, str):
-            raise WrongType(f"settings are named by text, not {variable!r:.80}")
+            raise WrongType(f"the name of a setting is {variable!r:.80}; expected a string")
         name, *rest = [part for part in variable.split("/") if part] or [variable]
         held = dict.get(self, name)
         if rest:
@@ -52,7 +52,7 @@ class Config(dict[str, Any]):
         dict.__setitem__(self, name, value)
 
     def _holder(self, path: Any) -> tuple[Any, str]:
-        """Return the dict that holds an entry, None where there is none, and its name."""
+        """Return the dict that holds an entry, or None, and the name of the entry."""
         *folders, name = [part for part in str(path).split("/") if part] or [str(path)]
         held: Any = self
         for folder in folders:
@@ -74,7 +74,7 @@ class Config(dict[str, Any]):
         return self._several(variables, one)
 
     def pop(self, variables: Any, *default: Any, **named: Any) -> Any:
-        """Remove a value, or several, and return it; `default` where there is none."""
+        """Remove and return one value or several; `default` if missing."""
         fallback = (*default, *named.values())
 
         def one(path: Any) -> Any:
@@ -131,7 +131,7 @@ class Config(dict[str, Any]):
         return self.flatten().keys() if flatten else dict.keys(self)
 
     def values(self, flatten: bool = False) -> Any:
-        """Return values; of all levels if `flatten`."""
+        """Return values; those of all levels if `flatten`."""
         return self.flatten().values() if flatten else dict.values(self)
 
     def update(self, other: Any = None, **settings: Any) -> None:  # type: ignore[override]
@@ -174,8 +174,12 @@ def _pairs(config: Any) -> Iterable[tuple[str, Any]]:
     if isinstance(config, Mapping):
         return list(config.items())
     if not isinstance(config, list | tuple):
-        raise WrongType(f"settings are a dict or a list of pairs, not {type(config).__name__}")
+        raise WrongType(
+            f"settings are a {type(config).__name__}; expected a dict or a list of pairs"
+        )
     for pair in config:
         if len(pair) != 2:
-            raise SpecError(f"settings are pairs of a name and a value, not {pair!r:.80}")
+            raise SpecError(
+                f"settings have the item {pair!r:.80}; expected pairs of a name and a value"
+            )
     return list(config)

@@ -1,7 +1,7 @@
-"""Thunder's readers of whole files: a list of paths, and their bytes.
+"""Functions of Thunder that read and write files.
 
-Thunder had a class for every kind of place. Here a path says where it leads, so that one class
-reads from anywhere and ``Local`` is only a name.
+Thunder has a reader class for each kind of storage. Here the path says which storage is meant, so
+that one class reads from anywhere.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
 from thunderlike.engines.session import context_of
-from thunderlike.errors import NotFound, SpecError
+from thunderlike.errors import Exists, NotFound, SpecError
+from thunderlike.formats import raw
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import BinaryIO
 
+    from thunderlike.data.images import Images
+    from thunderlike.data.series import Series
     from thunderlike.storage import AnyCredentials, AnyPath
 
 __all__ = [
@@ -25,21 +29,27 @@ __all__ = [
     "LocalParallelReader",
     "get_file_reader",
     "get_parallel_reader",
+    "getlabel",
+    "images_tobinary",
     "normalize_scheme",
+    "series_tobinary",
+    "topng",
+    "totif",
+    "write_config",
 ]
 
-File = tuple[int, bytes, str]  # its number, what it holds, its path
+File = tuple[int, bytes, str]  # number, content, path
 
 
 class LocalParallelReader:
-    """Reads many files, here or on Spark.
+    """Read many files, locally or on Spark.
 
     Parameters
     ----------
     engine : None, SparkContext or SparkSession
-        Where they are read.
+        None reads locally.
     credentials : dict, optional
-        What opens a bucket, for `read`: ``{'access': ..., 'secret': ...}``.
+        Credentials of a bucket, for `read`: ``{'access': ..., 'secret': ...}``.
     """
 
     def __init__(self, engine: Any = None, credentials: AnyCredentials = None) -> None:
@@ -53,7 +63,7 @@ class LocalParallelReader:
         stop: int | None = None,
         recursive: bool = False,
     ) -> list[str]:
-        """Name the files that a path means, in order; as ``images.frombinary`` finds them."""
+        """List the files of a path in order, as ``images.frombinary`` finds them."""
         found = storage.find(path, ext, recursive=recursive, start=start, stop=stop)
         return [entry.path for entry in found]
 
@@ -66,7 +76,7 @@ class LocalParallelReader:
         recursive: bool = False,
         npartitions: int | None = None,
     ) -> Any:
-        """Return ``(number, bytes, path)`` of each file: a list, or on Spark an RDD."""
+        """Return ``(number, bytes, path)`` of each file as a list, or as an RDD on Spark."""
         place = storage.at(path, self.credentials)
         files = list(enumerate(self.list(place, ext, start, stop, recursive)))
         if self.engine is None:
@@ -76,12 +86,12 @@ class LocalParallelReader:
 
 
 class LocalFileReader:
-    """Reads one file.
+    """Read one file.
 
     Parameters
     ----------
     credentials : dict, optional
-        What opens a bucket, for `read` and `open`: ``{'access': ..., 'secret': ...}``.
+        Credentials of a bucket, for `read` and `open`: ``{'access': ..., 'secret': ...}``.
     """
 
     def __init__(self, credentials: AnyCredentials = None) -> None:
@@ -95,14 +105,14 @@ class LocalFileReader:
         stop: int | None = None,
         recursive: bool = False,
     ) -> list[str]:
-        """Name the files that a path means, in order, or none.
+        """List the files of a path in order; an empty list if none exists.
 
         Parameters
         ----------
         path : path
             A file, folder or pattern.
         filename : str, optional
-            What to look for in the folder `path`, or in the one in which `path` is.
+            Name or pattern to find in the folder `path`, or in the folder of the file `path`.
         start, stop, recursive
             As in ``images.frombinary``.
         """
@@ -116,19 +126,19 @@ class LocalFileReader:
     def read(
         self, path: AnyPath, filename: str | None = None, offset: int | None = None, size: int = -1
     ) -> bytes:
-        """Return what the one file holds, or `size` bytes of it from `offset` on.
+        """Return the content of the one file, or `size` bytes of it from `offset` on.
 
         Raises
         ------
         NotFound, SpecError
-            When there is none, or more than one.
+            If no file, or more than one file, is found.
         """
         only = self._only(storage.at(path, self.credentials), filename)
         length = storage.stat(only).size if size < 0 else size
         return storage.read_range(only, offset or 0, length)
 
     def open(self, path: AnyPath, filename: str | None = None) -> BinaryIO:
-        """Return the one file to read from, whole in memory."""
+        """Return the content of the one file as a binary stream in memory."""
         return io.BytesIO(self.read(path, filename))
 
     def _only(self, path: AnyPath, filename: str | None) -> str:
@@ -136,31 +146,31 @@ class LocalFileReader:
         if not files:
             raise NotFound(f"{path}: no file {filename or ''} found")
         if len(files) > 1:
-            raise SpecError(f"{path}: there are {len(files)} files, name the one to read")
+            raise SpecError(f"{path}: found {len(files)} files; name the file to read")
         return files[0]
 
 
 def get_parallel_reader(path: AnyPath) -> type[LocalParallelReader]:
-    """Return the class that reads many files; StorageError for a place that nothing reads."""
+    """Return the class that reads many files; StorageError for an unknown scheme."""
     storage.store_for(path)
     return LocalParallelReader
 
 
 def get_file_reader(path: AnyPath) -> type[LocalFileReader]:
-    """Return the class that reads one file; StorageError for a place that nothing reads."""
+    """Return the class that reads one file; StorageError for an unknown scheme."""
     storage.store_for(path)
     return LocalFileReader
 
 
 def normalize_scheme(path: str, ext: str | None = None) -> str:
-    """Return the full address of a path, with its scheme.
+    """Return the full URL of a path, with its scheme.
 
     Parameters
     ----------
     path : str
         A file, folder or pattern.
     ext : str, optional
-        Of the files wanted in a folder.
+        Extension of the files in a folder.
 
     Examples
     --------
@@ -175,13 +185,91 @@ def normalize_scheme(path: str, ext: str | None = None) -> str:
     return full if "://" in full else f"file://{full}"
 
 
+def topng(
+    images: Images, path: AnyPath, prefix: str = "image", overwrite: bool = False, **options: Any
+) -> None:
+    """Write one PNG file per image; `options` are those of ``Images.topng``."""
+    images.topng(path, prefix, overwrite=overwrite, **options)
+
+
+def totif(
+    images: Images, path: AnyPath, prefix: str = "image", overwrite: bool = False, **options: Any
+) -> None:
+    """Write one TIFF file per image; see ``Images.totif``."""
+    images.totif(path, prefix, overwrite=overwrite, **options)
+
+
+def images_tobinary(
+    images: Images, path: AnyPath, prefix: str = "image", overwrite: bool = False, **options: Any
+) -> None:
+    """Write one flat binary file per image; see ``Images.tobinary``."""
+    images.tobinary(path, prefix, overwrite=overwrite, **options)
+
+
+def series_tobinary(
+    series: Series, path: AnyPath, prefix: str = "series", overwrite: bool = False, **options: Any
+) -> None:
+    """Write flat binary files with many series each; see ``Series.tobinary``."""
+    series.tobinary(path, prefix, overwrite=overwrite, **options)
+
+
+def write_config(
+    path: AnyPath,
+    shape: Sequence[int],
+    dtype: Any,
+    name: str = "conf.json",
+    overwrite: bool = True,
+) -> None:
+    r"""Write the metadata of the flat binary files in a folder, and an empty ``SUCCESS``.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+    shape, dtype
+        Shape and dtype of one image, or of all series.
+    name : str
+        Name of the metadata file.
+    overwrite : bool
+        Replace an existing file.
+
+    Raises
+    ------
+    Exists
+        If the file exists and `overwrite` is false.
+
+    Examples
+    --------
+    >>> write_config("memory://made", (4, 6), "int16")
+    >>> storage.read("memory://made/conf.json")
+    b'{"shape": [4, 6], "dtype": "int16"}\n'
+    >>> storage.delete("memory://made")
+    """
+    conf = storage.join(path, name)
+    if not overwrite and storage.exists(conf):
+        raise Exists(f"{conf}: exists already; give overwrite=True to replace it")
+    storage.write(conf, raw.describe(shape, dtype))
+    storage.write(storage.join(path, storage.SUCCESS), b"")
+
+
+def getlabel(key: Sequence[int]) -> str:
+    """Return the part of a file's name that holds the key of its first series.
+
+    Examples
+    --------
+    >>> getlabel((3, 14))
+    '00003-00014'
+    """
+    return "-".join(f"{int(k):05d}" for k in key)
+
+
 def _read(file: tuple[int, str]) -> File:
     number, path = file
     return number, storage.read(path), path
 
 
 def _folder(path: AnyPath) -> str:
-    """The folder that a path is, or is in."""
+    """Return a folder itself, or the folder of a file."""
     _, address = storage.resolve(path)
     try:
         storage.stat(address)
