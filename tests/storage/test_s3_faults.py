@@ -206,6 +206,31 @@ def test_a_silent_server_is_asked_three_times(behind, monkeypatch):
         with pytest.raises(StorageError, match=r"no answer from 127\.0\.0\.1"):
             call(storage.join(path, "x"))
         assert len(proxy.asked) == answers.SILENCES
+        module._silent_until.clear()
+    module._clients.clear()
+
+
+@pytest.mark.parametrize("first", [0, 3, 8])
+def test_a_writer_gives_a_silent_server_up_once(behind, monkeypatch, first):
+    """Removing what it had written does not wait once more for as long."""
+    path, proxy = behind
+    monkeypatch.setattr(module, "PATIENCE", 1)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "6")
+    module._clients.clear()
+    asked = []
+
+    def rule(request, forward):
+        asked.append(request.path)
+        return "wait" if len(asked) > first else None
+
+    proxy.rule = rule
+    images = tl.images.fromrandom((3, 4, 5))
+    with pytest.raises(StorageError, match=r"no answer from 127\.0\.0\.1"):
+        images.totif(storage.join(path, "tif"))
+    assert 1 <= len(asked) - first <= answers.SILENCES
+    with pytest.raises(StorageError, match="the server was silent a moment ago"):
+        storage.read(path)
+    module._silent_until.clear()
     module._clients.clear()
 
 

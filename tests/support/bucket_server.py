@@ -277,11 +277,6 @@ def closed(request, forward):
     return "close"
 
 
-def silent(request, forward):
-    """Wait until the client gives up."""
-    return "wait"
-
-
 FAULTS = {
     "no ETag": without("etag"),
     "no Content-Range": without("content-range"),

@@ -6,7 +6,8 @@ import io
 import os
 import re
 import threading
-from contextlib import closing
+import time
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
@@ -35,7 +36,6 @@ from thunderlike.storage.objects import THREADS, ObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from thunderlike.storage.base import Store
@@ -44,6 +44,7 @@ __all__ = ["S3Store"]
 
 PART: Final = 16 * MIB  # larger objects go in parts of this size, several at once
 LARGEST_COPY: Final = 2**30  # that the server makes in one request, within our patience
+REST: Final = 5  # seconds in which a server that was given up is not asked again
 LISTINGS: Final = 3  # of a folder that changes between two pages of its names
 READS: Final = 4  # of an object whose connection breaks off
 ATTEMPTS: Final = 6  # the waits between them grow to some 15 s together
@@ -171,8 +172,18 @@ class S3Store(ObjectStore):
     def _client(self) -> Any:
         return _client(self)
 
-    def _asking(self, address: str, verb: str) -> AbstractContextManager[None]:
-        return answers(address, verb, self.endpoint_url)
+    @contextmanager
+    def _asking(self, address: str, verb: str) -> Iterator[None]:
+        """Ask the server; not while it is known to be silent, as when a failed writer cleans up."""
+        if time.monotonic() < _silent_until.get(self.endpoint_url, 0):
+            raise StorageError(f"{address}: cannot {verb} it: the server was silent a moment ago")
+        try:
+            with answers(address, verb, self.endpoint_url):
+                yield
+        except StorageError as error:
+            if isinstance(error.__cause__, Exception) and kinds_of(error.__cause__) & SILENT:
+                _silent_until[self.endpoint_url] = time.monotonic() + REST
+            raise
 
     def _head(self, bucket: str, key: str) -> dict[str, Any]:
         try:
@@ -340,6 +351,7 @@ def _open(endpoint: str | None) -> str | None:
 
 
 _clients: dict[Any, Any] = {}
+_silent_until: dict[str | None, float] = {}  # by server
 _lock = threading.Lock()
 
 # What boto3's search for credentials depends on: who changes it in a notebook gets a new client.
