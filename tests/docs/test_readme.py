@@ -1,4 +1,4 @@
-"""README.md: what it shows runs, what it names exists. Its local lines run as a doctest besides."""
+"""README.md: its code runs, the names in it exist. Its local lines also run as a doctest."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from thunderlike.cli import COMMANDS
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "README.md").read_text("utf-8")
-TABLE = [line for line in TEXT.splitlines() if line.startswith("| `")]
+COSTS = (ROOT / "docs" / "costs.md").read_text("utf-8")
 
 
 def blocks(language):
@@ -52,10 +53,16 @@ def test_the_spark_lines_are_the_local_ones():
 @pytest.mark.parametrize("words", commands(), ids=shlex.join)
 def test_every_command_is_one(words):
     if words[0] == "./dev":
-        told = subprocess.run(
+        helped = subprocess.run(
             [sys.executable, ROOT / "dev", "--help"], capture_output=True, text=True, check=True
         ).stdout
-        assert f"./dev {words[1]} " in told
+        assert f"./dev {words[1]} " in helped
+    elif words[0] == "pip":
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+        (asked,) = re.findall(r"^thunderlike\[(.*)\]$", words[2])
+        assert set(asked.split(",")) <= set(extras["optional-dependencies"])
+    elif words[0] == "thunderlike":
+        assert words[1] in COMMANDS
     else:
         assert words[0] == ".venv/bin/python"
         assert (ROOT / words[1]).is_file()
@@ -65,7 +72,7 @@ def test_every_command_is_one(words):
 
 def test_every_thunderlike_command_that_it_names_is_one():
     named = set(re.findall(r"thunderlike (\w+)`", TEXT))
-    assert "doctor" in named
+    assert "submit" in named
     assert named <= set(COMMANDS)
 
 
@@ -74,13 +81,24 @@ def test_every_link_leads_somewhere(target):
     assert (ROOT / target).exists()
 
 
-def test_every_method_of_the_table_exists():
+def exists(name):
+    module, _, attribute = name.removeprefix("tl.").rpartition(".")
+    if name.startswith("tl."):
+        return hasattr(tl if not module else getattr(tl, module), attribute)
     homes = (tl.Images, tl.Series, tl.images, tl.series)
-    named = {
-        name for row in TABLE for name in re.findall(r"`([a-z_.]+)(?:\(.*?\))?`", row.split("|")[1])
-    }
+    places = (importlib.import_module(module),) if module else homes
+    return any(hasattr(place, attribute) for place in places)
+
+
+def test_every_method_of_the_costs_exists():
+    rows = [line.split("|")[1] for line in COSTS.splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`([a-z_.]+)(?:\(.*?\))?`", row)}
     assert {"toseries", "tordd", "zscore", "numpy.asarray"} <= named
-    for name in named:
-        module, _, attribute = name.rpartition(".")
-        places = (importlib.import_module(module),) if module else homes
-        assert any(hasattr(place, attribute) for place in places), name
+    assert [name for name in named if not exists(name)] == []
+
+
+def test_every_function_of_the_tasks_exists():
+    rows = [line.split("|")[2] for line in TEXT.splitlines() if line.startswith("| ")]
+    named = {name for row in rows for name in re.findall(r"`([a-z_.]+[a-z0-9])`", row)}
+    assert {"fromtif", "zscore", "tl.hdf5", "todask"} <= named
+    assert [name for name in named if not exists(name)] == []
