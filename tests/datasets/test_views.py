@@ -233,7 +233,7 @@ def test_epochs_of_pytorch_reach_the_shuffler_through_views(view):
 
 
 def test_arguments_of_augments_by_position_are_refused():
-    with pytest.raises(WrongType, match="start is True"):
+    with pytest.raises(WrongType, match="start must be a whole number or None, not True"):
         Shuffler(numbers(3)).iter(True)
     assert len(list(numbers(3).iter(chunk_size=None))) == 3
 
@@ -274,22 +274,28 @@ def test_our_own_shuffle_is_numpys():
         (lambda _: Shuffler([1]), r"a reader, not of \[1\]"),
         (lambda _: QuasiShuffler("ab"), "a reader, not of 'ab'"),
         (lambda _: Cycler(None), "a reader, not of None"),
-        (lambda reader: Range(reader, "0"), "start is a whole number, not '0'"),
+        (lambda reader: Range(reader, "0"), "start must be a whole number, not '0'"),
         (lambda reader: Range(reader, 0, 1.5), r"stop is a whole number, not 1\.5"),
         (lambda reader: Repeater(reader, 1.5), r"times is a whole number, not 1\.5"),
-        (lambda reader: Shuffler(reader, "x"), "seed is a whole number, not 'x'"),
-        (lambda reader: QuasiShuffler(reader, "3"), "buf_size is a number, not '3'"),
-        (lambda reader: QuasiShuffler(reader, 3, "a"), "chunk_size is a whole number, not 'a'"),
-        (lambda reader: reader.iter("a"), "start is a whole number, not 'a'"),
+        (lambda reader: Shuffler(reader, "x"), "seed must be a whole number or None, not 'x'"),
+        (lambda reader: QuasiShuffler(reader, "3"), "buf_size must be a number, not '3'"),
+        (
+            lambda reader: QuasiShuffler(reader, 3, "a"),
+            "chunk_size must be a whole number",
+        ),
+        (lambda reader: reader.iter("a"), "start must be a whole number or None, not 'a'"),
         (lambda reader: reader.iter(0, 1.5), r"stop is a whole number, not 1\.5"),
-        (lambda reader: reader["1"], "the number of a sample is a whole number, not '1'"),
-        (lambda reader: Cycler(reader).get(None), "the number of a sample is a whole number"),
+        (lambda reader: reader["1"], "index must be a whole number, not '1'"),
+        (lambda reader: Cycler(reader).get(None), "index must be a whole number, not None"),
         (lambda _: ListReader(5), "samples is a list of dicts, not 5"),
         (lambda _: ListReader([{}, 2]), "sample 1 is a dict, not 2"),
         (lambda _: TarReader(None), "a path is text, .* not None"),
         (lambda _: DirectoryReader(5), "patterns are a path or several, not 5"),
         (lambda _: ShardedReader(5), "shards are a path or several, not 5"),
-        (lambda _: FileWriter("a.msgpack", total="3"), "total is a whole number"),
+        (
+            lambda _: FileWriter("a.msgpack", total="3"),
+            "total must be a whole number or None",
+        ),
         (lambda _: Compose(min)(1, 2), "params are a dict of names and values, not 2"),
     ],
 )

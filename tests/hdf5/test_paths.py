@@ -68,7 +68,7 @@ def test_mode_a_replaces_entries_and_keeps_others(tmp_path):
     assert found["c"].tolist() == [0, 1, 2]
     with pytest.raises(SpecError, match="takes a dictionary"):
         tl.save(path, [1], mode="a")
-    with pytest.raises(SpecError, match="neither"):
+    with pytest.raises(SpecError, match="mode must be 'w' or 'a', not 'x'"):
         tl.save(path, {}, mode="x")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from thunderlike._arguments import checked_types
 from thunderlike.batches.batch import Batch
 from thunderlike.batches.sampler import Cut
 from thunderlike.data.base import Collection
@@ -65,6 +66,7 @@ def component_of(collection: Any) -> str:
     return name if name == "series" else name.removesuffix("s")
 
 
+@checked_types
 def map_batches(
     collection: Any, pipeline: Pipeline, component: str, batch_class: type[Batch] = Batch
 ) -> Any:

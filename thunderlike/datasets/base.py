@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from thunderlike._arguments import checked_methods
 from thunderlike.errors import BadIndex, KeyMissing, SpecError, WrongType
 from thunderlike.formats.shards import message
 
@@ -29,6 +30,7 @@ Sample: TypeAlias = Any  # a dict whose "key" is text
 _WINDOW = 4096  # samples whose places are looked up at once
 
 
+@checked_methods
 class Reader(ABC):
     """An ordered collection of samples, each a dict with a unique ``"key"``.
 
@@ -80,7 +82,7 @@ class Reader(ABC):
         """Return the key of a sample; BadIndex outside."""
 
     @abstractmethod
-    def find_index(self, key: str) -> int:
+    def find_index(self, key: Any) -> int:
         """Return the number of the sample with this key; KeyMissing if there is none."""
 
     @abstractmethod
@@ -93,7 +95,7 @@ class Reader(ABC):
 
     def __contains__(self, key: object) -> bool:
         try:
-            self.find_index(key)  # type: ignore[arg-type]
+            self.find_index(key)
         except KeyMissing:
             return False
         return True

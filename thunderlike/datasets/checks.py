@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike import storage
+from thunderlike._arguments import checked_arguments
 from thunderlike.datasets import index as indices
 from thunderlike.datasets import publication
 from thunderlike.datasets.locks import WriterLock
@@ -161,6 +162,7 @@ def _named(path: AnyPath) -> str:
     return f"hashing {str(path).rpartition('/')[2]}"
 
 
+@checked_arguments
 def check(path: AnyPath, *, samples: bool = False) -> Report:
     """Look whether the files of a dataset fit together, without reading all of the data.
 
@@ -252,6 +254,7 @@ def _check_samples(reader: MsgpackReader, report: Report) -> None:
     report.note("samples")
 
 
+@checked_arguments
 def reindex(path: AnyPath, digest: str | None = "md5") -> int:
     """Make all index files anew from the data file alone; return how many samples it has.
 

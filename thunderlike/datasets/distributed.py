@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
+from thunderlike._arguments import checked_arguments
 from thunderlike.datasets.base import Reader
 from thunderlike.datasets.reader import MsgpackReader
 from thunderlike.datasets.writers import FileWriter
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["tordd", "write"]
 
 
+@checked_arguments
 def write(
     source: Any,
     path: AnyPath,
@@ -150,6 +152,7 @@ def _tidy(folder: str, summaries: list[Summary]) -> None:
             storage.delete(entry.path)
 
 
+@checked_arguments
 def tordd(reader: Reader | AnyPath, npartitions: int | None = None, engine: Any = "spark") -> Any:
     """Return an RDD of the samples of a dataset.
 

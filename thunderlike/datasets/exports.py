@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thunderlike._arguments import checked_arguments
 from thunderlike._lazy import optional
 from thunderlike.errors import SpecError
 from thunderlike.formats import npy
@@ -29,6 +30,7 @@ __all__ = ["export_parquet", "export_tar"]
 _ROWS = 1000  # of a table that is written at once
 
 
+@checked_arguments
 def export_tar(reader: Reader, outfile: AnyPath) -> int:
     """Write samples as a tar archive in the manner of webdataset; return how many.
 
@@ -78,6 +80,7 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
+@checked_arguments
 def export_parquet(reader: Reader, outfile: AnyPath) -> int:
     """Write samples as a Parquet file, a row each; return how many.
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
+from thunderlike._arguments import checked_methods
 from thunderlike.datasets.archives import Archive, Tar, Zip
 from thunderlike.datasets.listed import ListReader, noop
 from thunderlike.errors import CorruptSampleError, NotFound, WrongType
@@ -82,6 +83,7 @@ class _FileReader(ListReader):
         """Read a file."""
 
 
+@checked_methods
 class DirectoryReader(_FileReader):
     """A sample for each file of some folders, or of a list of files.
 
@@ -205,6 +207,7 @@ class _ArchiveReader(_FileReader):
         return self._path
 
 
+@checked_methods
 class ZipFileReader(_ArchiveReader):
     """A sample for each file in a zip archive.
 
@@ -225,6 +228,7 @@ class ZipFileReader(_ArchiveReader):
     _kind = Zip
 
 
+@checked_methods
 class TarReader(_ArchiveReader):
     """A sample for each file in a tar archive, which may be compressed.
 

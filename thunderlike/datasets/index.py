@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
+from thunderlike._arguments import checked_arguments
 from thunderlike.datasets import publication
 from thunderlike.errors import CorruptDatasetError, NotFound
 from thunderlike.formats import samples
@@ -77,6 +78,7 @@ SUFFIXES = (
 )
 
 
+@checked_arguments
 def beside(path: AnyPath, suffix: str) -> str:
     """Return the address of an index file.
 
@@ -89,6 +91,7 @@ def beside(path: AnyPath, suffix: str) -> str:
     return address if address.endswith(suffix) else publication.beside(address, suffix)
 
 
+@checked_arguments
 def current(path: AnyPath, suffix: str) -> str:
     """Return where an index file is now: elsewhere for the moment in which it is replaced.
 
@@ -105,6 +108,7 @@ def current(path: AnyPath, suffix: str) -> str:
     return publication.place(data_path(path, suffix), suffix)
 
 
+@checked_arguments
 def data_path(path: AnyPath, suffix: str) -> str:
     """Return the address of the data file that an index file belongs to.
 
@@ -118,36 +122,43 @@ def data_path(path: AnyPath, suffix: str) -> str:
     return store.address(address.removesuffix(suffix))
 
 
+@checked_arguments
 def keys_len(path: AnyPath) -> int:
     """Read how many keys there are, from the first bytes of the ``.keys`` file."""
     return _loaded(path, SUFFIX_KEYS, samples.keys_count, 5)
 
 
+@checked_arguments
 def load_keys(path: AnyPath) -> list[str]:
     """Load all keys; nothing in the file is ever run."""
     return _loaded(path, SUFFIX_KEYS, samples.decode_keys)
 
 
+@checked_arguments
 def load_offsets(path: AnyPath) -> NDArray[np.uint64]:
     """Load where each message begins, and at last where the last one ends: ``n + 1`` numbers."""
     return _loaded(path, SUFFIX_OFFSETS, samples.decode_offsets)
 
 
+@checked_arguments
 def load_key_hashes(path: AnyPath) -> tuple[bytes, NDArray[np.uint64]]:
     """Load the salt, and the hash of each key."""
     return _loaded(path, SUFFIX_KEY_HASHES, samples.decode_key_hashes)
 
 
+@checked_arguments
 def load_filter(path: AnyPath) -> Any:
     """Load the Bloom filter of the keys, to be asked ``key in filter``."""
     return _loaded(path, SUFFIX_FILTER, samples.decode_filter)
 
 
+@checked_arguments
 def load_sums(path: AnyPath) -> bytes:
     """Load the hashes of the messages, 8 bytes each."""
     return _loaded(path, SUFFIX_SUMS, bytes)
 
 
+@checked_arguments
 def unfinished_append(path: AnyPath) -> int | None:
     """Return how many bytes there were before an append that was never finished; None without."""
     try:
@@ -156,32 +167,38 @@ def unfinished_append(path: AnyPath) -> int | None:
         return None
 
 
+@checked_arguments
 def legacy_index_len(path: AnyPath) -> int:
     """Read how many samples an old ``.index`` file tells of."""
     return len(legacy_load_index(path)[0])
 
 
+@checked_arguments
 def legacy_load_index(path: AnyPath) -> tuple[list[str], NDArray[np.uint64]]:
     """Load keys and offsets, the end of the data included, from an old ``.index`` file."""
     size = storage.stat(data_path(path, SUFFIX_LEGACY_INDEX)).size
     return _loaded(path, SUFFIX_LEGACY_INDEX, lambda data: samples.decode_legacy(data, size))
 
 
+@checked_arguments
 def write_offsets(offsets: Any, path: AnyPath) -> Path | str:
     """Write where each message begins and the last one ends; return its path."""
     return _written(path, SUFFIX_OFFSETS, samples.encode_offsets(offsets))
 
 
+@checked_arguments
 def write_keys(keys: Sequence[str], path: AnyPath) -> Path | str:
     """Write the keys; return its path."""
     return _written(path, SUFFIX_KEYS, samples.encode_keys(keys))
 
 
+@checked_arguments
 def write_key_hashes(keys: Sequence[str], path: AnyPath) -> Path | str:
     """Hash the keys and write that; return its path."""
     return _written(path, SUFFIX_KEY_HASHES, samples.encode_key_hashes(keys))
 
 
+@checked_arguments
 def write_filter(keys: Sequence[str], path: AnyPath) -> Path | str:
     """Write a Bloom filter of the keys; return its path."""
     return _written(path, SUFFIX_FILTER, samples.encode_filter(keys))

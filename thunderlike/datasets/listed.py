@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from thunderlike import storage
+from thunderlike._arguments import checked_methods
 from thunderlike.datasets.base import Reader
 from thunderlike.errors import SpecError, WrongType
 
@@ -22,6 +23,7 @@ def noop(sample: Sample) -> None:
     """Leave a sample as it is."""
 
 
+@checked_methods
 class ListReader(Reader):
     """Samples in memory, such as those of a list or of other readers.
 
@@ -98,7 +100,7 @@ class ListReader(Reader):
         """Return the key of a sample."""
         return str(self._samples[self._position(index)]["key"])
 
-    def find_index(self, key: str) -> int:
+    def find_index(self, key: Any) -> int:
         """Return the number of a key."""
         try:
             return self._index[key]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike import storage
+from thunderlike._arguments import checked_arguments
 from thunderlike.datasets import index as indices
 from thunderlike.datasets.checks import file_digest
 from thunderlike.datasets.locks import WriterLock
@@ -43,6 +44,7 @@ __all__ = [
 ]
 
 
+@checked_arguments
 def copied(reader: Reader, outfile: AnyPath, *, overwrite: bool = False) -> int:
     """Write the samples of a reader, in its order, without unpacking them; return how many."""
     with RawWriter(outfile, overwrite=overwrite, total=len(reader)) as writer:
@@ -50,6 +52,7 @@ def copied(reader: Reader, outfile: AnyPath, *, overwrite: bool = False) -> int:
     return len(reader)
 
 
+@checked_arguments
 def shuffle(
     infile: AnyPath,
     outfile: AnyPath,
@@ -77,6 +80,7 @@ def shuffle(
     return copied(Shuffler(reader, seed) if true_shuffle else nearby, outfile, overwrite=overwrite)
 
 
+@checked_arguments
 def merge(
     infiles: Sequence[AnyPath],
     outfile: AnyPath,
@@ -133,6 +137,7 @@ def _merged(counts: Sequence[int], seed: int, strategy: str, shuffle: bool) -> N
     return order
 
 
+@checked_arguments
 def split_names(infile: AnyPath, edges: Sequence[int]) -> list[str]:
     """Name the parts of a split: ``NAME-0.msgpack`` and so on, beside the dataset."""
     path = storage.at(infile)
@@ -140,6 +145,7 @@ def split_names(infile: AnyPath, edges: Sequence[int]) -> list[str]:
     return [f"{stem}-{number}.msgpack" for number in range(len(edges) + 1)]
 
 
+@checked_arguments
 def split(
     infile: AnyPath, edges: Sequence[int], outfiles: Sequence[AnyPath], *, overwrite: bool = False
 ) -> list[int]:
@@ -163,6 +169,7 @@ def split(
     return [copied(part, out, overwrite=overwrite) for part, out in pairs]
 
 
+@checked_arguments
 def sample(
     infile: AnyPath,
     outfile: AnyPath,
@@ -189,6 +196,7 @@ def sample(
     return copied(view, outfile, overwrite=overwrite)
 
 
+@checked_arguments
 def convert_index(
     infile: AnyPath, outfile: AnyPath | None = None, *, outdir: AnyPath | None = None
 ) -> list[str]:
@@ -232,6 +240,7 @@ def convert_index(
     return [beside(target, suffix) for suffix in contents]
 
 
+@checked_arguments
 def describe(path: AnyPath) -> dict[str, Any]:
     """Say what a dataset is: samples, bytes, files, and the fields of its first sample."""
     reader = MsgpackReader(path)

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import msgpack
 
+from thunderlike._arguments import checked_arguments
 from thunderlike.errors import FormatError, SpecError, ThunderlikeError, WrongType
 from thunderlike.formats.msgpack import described, recognized
 
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 
+@checked_arguments
 def packb(o: Any, **kwargs: Any) -> bytes:
     r"""Write one value as a message.
 
@@ -54,11 +56,13 @@ def packb(o: Any, **kwargs: Any) -> bytes:
     return packed
 
 
+@checked_arguments
 def pack(o: Any, stream: IO[bytes], **kwargs: Any) -> None:
     """Write the message of one value to a stream; options as in :func:`packb`."""
     stream.write(packb(o, **kwargs))
 
 
+@checked_arguments
 def unpackb(packed: bytes | bytearray | memoryview, **kwargs: Any) -> Any:
     r"""Read one value from a message.
 
@@ -81,6 +85,7 @@ def unpackb(packed: bytes | bytearray | memoryview, **kwargs: Any) -> Any:
         return msgpack.unpackb(packed, **_reading(kwargs))
 
 
+@checked_arguments
 def unpack(stream: IO[bytes], **kwargs: Any) -> Any:
     """Read the one message that a stream holds; options as in :func:`unpackb`."""
     return unpackb(stream.read(), **kwargs)

@@ -15,6 +15,7 @@ import numpy as np
 import xxhash
 
 from thunderlike import storage
+from thunderlike._arguments import checked_methods
 from thunderlike.datasets import index as indices
 from thunderlike.datasets.base import Numbers, Reader
 from thunderlike.datasets.files import Bytes, opened
@@ -38,6 +39,7 @@ __all__ = ["KeyTable", "MsgpackReader"]
 _log = logging.getLogger(__name__)
 
 
+@checked_methods
 class MsgpackReader(Reader):
     """A dataset in one msgpack file with its index files, on a disk or in any store.
 
@@ -192,7 +194,7 @@ class MsgpackReader(Reader):
     def _keys_at(self, window: Numbers) -> Sequence[str]:
         return list(map(self._keys.__getitem__, window.tolist()))
 
-    def find_index(self, key: str) -> int:
+    def find_index(self, key: Any) -> int:
         """Return the number of a key; the first call loads and sorts the hashes of all keys."""
         found = self._table.find(key) if isinstance(key, str) else -1
         # Another key may have the same hash, once in 2**64 / n: looked at where that is free.

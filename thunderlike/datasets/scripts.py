@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from thunderlike._arguments import checked_arguments
 from thunderlike.errors import NonInteractiveError, SpecError, WrongType
 from thunderlike.progress import track
 
@@ -97,6 +98,7 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 }
 
 
+@checked_arguments
 def argument(parser: argparse.ArgumentParser, name: str, *flags: str, **overrides: Any) -> None:
     """Add one of ``ARGUMENTS`` to a parser; keywords replace those that ``add_argument`` gets.
 
@@ -129,6 +131,7 @@ globals().update({f"argument_{_name}": _adder(_name) for _name in ARGUMENTS})
 __all__ += [f"argument_{_name}" for _name in ARGUMENTS]
 
 
+@checked_arguments
 def argument_threads(
     parser: argparse.ArgumentParser, default: int = 1, max_threads: int = 0
 ) -> None:
@@ -144,6 +147,7 @@ def argument_threads(
     parser.add_argument("-t", "--threads", default=min(default, most), **settings)
 
 
+@checked_arguments
 def make_parser(
     description: str | None,
     indir: bool = True,
@@ -170,6 +174,7 @@ def make_parser(
     return parser
 
 
+@checked_arguments
 def make_parser_simple(
     description: str | None,
     indir: bool = False,
@@ -196,6 +201,7 @@ def make_parser_simple(
 # People
 
 
+@checked_arguments
 def print_over(
     *words: Any,
     sep: str = " ",
@@ -283,6 +289,7 @@ class ProgressPrinter(tqdm):
         super().close()
 
 
+@checked_arguments
 def make_printer(
     bar_format: str | None = "{desc} {percentage:3.0f}% {elapsed}<{remaining}, {rate_fmt}{postfix}",
     miniters: float | None = 0,
@@ -319,6 +326,7 @@ def make_printer(
     return ProgressPrinter(**given, **kwargs)
 
 
+@checked_arguments
 def query_user(
     question: str,
     default: str | None = "yes",
@@ -368,6 +376,7 @@ def query_user(
                 return answer
 
 
+@checked_arguments
 def document_keys(
     typefun: Callable[..., Any],
     block: str = "Important:",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike import storage
+from thunderlike._arguments import checked_methods
 from thunderlike.datasets import index as indices
 from thunderlike.datasets.base import Numbers, Reader
 from thunderlike.datasets.locks import WriterLock
@@ -61,6 +62,7 @@ _TRIES = 20  # to open all shards between two changes of them
 _KEPT = 64  # shards whose files stay open
 
 
+@checked_methods
 class ShardedReader(Reader):
     """Several datasets, one after the other, as one.
 
@@ -168,7 +170,7 @@ class ShardedReader(Reader):
         shard, number = self._within(self._position(index))
         return shard.find_key(number)
 
-    def find_index(self, key: str) -> int:
+    def find_index(self, key: Any) -> int:
         """Return the number of a key: that in the first shard which has it.
 
         Raises
@@ -380,6 +382,7 @@ def _replace(staged: str, final: str) -> None:
         lock.release()
 
 
+@checked_methods
 class ShardWriter(Whole):
     """Write samples to one file after the other, and what they are to ``manifest.json``, last.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thunderlike._arguments import checked_methods
 from thunderlike.datasets.base import as_whole
 from thunderlike.datasets.views import View, as_reader
 from thunderlike.errors import SpecError, WrongType
@@ -27,6 +28,7 @@ __all__ = ["QuasiShuffler", "Shuffled", "Shuffler"]
 ORDERS = ("datadings", "fast")
 
 
+@checked_methods
 class Shuffled(View):
     """What both shufflers share: an order for each epoch, and a new epoch after each pass.
 
@@ -139,6 +141,7 @@ class _Drawn:
                     self._known = stop
 
 
+@checked_methods
 class Shuffler(Shuffled):
     """All samples of a reader in random order, another one in each epoch.
 
@@ -183,6 +186,7 @@ class Shuffler(Shuffled):
         return self._generator().permutation(len(self))
 
 
+@checked_methods
 class QuasiShuffler(Shuffled):
     """All samples in an order that is random nearby: chunks are shuffled, then samples in a buffer.
 

@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 
 from thunderlike import storage
+from thunderlike._arguments import checked_arguments
 from thunderlike.datasets.checks import file_digest
 from thunderlike.datasets.fetching import download, verify
 from thunderlike.datasets.packing import packb, unpackb
@@ -77,6 +78,7 @@ Item = TypeVar("Item")
 # Paths and hashes
 
 
+@checked_arguments
 def path_append(path: Path, string: str) -> Path:
     """Add text to the name of a path.
 
@@ -95,6 +97,7 @@ def path_append(path: Path, string: str) -> Path:
     return path.with_name(path.name + string)
 
 
+@checked_arguments
 def path_append_suffix(path: Path, suffix: str) -> Path:
     """Add a suffix to a path that does not end in it.
 
@@ -106,6 +109,7 @@ def path_append_suffix(path: Path, suffix: str) -> Path:
     return path if path.suffix == suffix else path_append(path, suffix)
 
 
+@checked_arguments
 def hash_md5hex(path: AnyPath, read_size: int = 2**16, progress: bool = False) -> str:  # noqa: ARG001
     """Hash a file with MD5; `progress` shows how far it is.
 
@@ -119,6 +123,7 @@ def hash_md5hex(path: AnyPath, read_size: int = 2**16, progress: bool = False) -
     return file_digest(path, "md5", progress)
 
 
+@checked_arguments
 def load_md5file(path: AnyPath) -> dict[str, str]:
     """Read a file of hashes: name to hash.
 
@@ -152,6 +157,7 @@ def _text(path: AnyPath) -> str:
         raise FormatError(f"{path}: not a text file: {error}") from error
 
 
+@checked_arguments
 def hash_string_bytes(s: str, salt: bytes = b"") -> bytes:
     """Hash a key, to 8 bytes.
 
@@ -166,6 +172,7 @@ def hash_string_bytes(s: str, salt: bytes = b"") -> bytes:
 # Arrays and files
 
 
+@checked_arguments
 def split_array(
     img: NDArray[Any], v_pixels: int, h_pixels: int, indices: Sequence[int] = (1, 2)
 ) -> Iterator[NDArray[Any]]:
@@ -188,6 +195,7 @@ def split_array(
     return (tile for _, (tile,) in tiles([area], (v_pixels, h_pixels), border=True))
 
 
+@checked_arguments
 def tiff_to_nd_array(file_path: AnyPath, type: Any = np.uint8) -> NDArray[Any]:
     """Read a TIFF file as ``(bands, rows, cols)``.
 
@@ -201,6 +209,7 @@ def tiff_to_nd_array(file_path: AnyPath, type: Any = np.uint8) -> NDArray[Any]:
     return raster(storage.read(file_path), type)
 
 
+@checked_arguments
 def open_comp(
     path: AnyPath, mode: str = "rb", level: int | None = None, encoding: str | None = None
 ) -> IO[Any]:
@@ -230,6 +239,7 @@ def open_comp(
         raise failure(str(place), "open", error) from error
 
 
+@checked_arguments
 def loadmat(mat: AnyPath | bytes | IO[bytes]) -> dict[str, Any]:
     """Load a MATLAB file, given by path, as a file or as bytes.
 
@@ -263,6 +273,7 @@ def loadmat(mat: AnyPath | bytes | IO[bytes]) -> dict[str, Any]:
     return found
 
 
+@checked_arguments
 def iter_fields(arr: NDArray[Any], ignore: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
     """Iterate over the fields of a structured array: name and value.
 
@@ -277,6 +288,7 @@ def iter_fields(arr: NDArray[Any], ignore: Sequence[str] = ()) -> Iterator[tuple
             yield name, arr[name]
 
 
+@checked_arguments
 def yield_process(gen: Iterable[Item], ahead: int = 3) -> Iterator[Item]:
     """Run an iterable in a process, a few items ahead; what it raises is raised here.
 
@@ -288,6 +300,7 @@ def yield_process(gen: Iterable[Item], ahead: int = 3) -> Iterator[Item]:
     return forked(gen, ahead)
 
 
+@checked_arguments
 def yield_threaded(gen: Iterable[Item], ahead: int = 3) -> Iterator[Item]:
     """Run an iterable in a thread, a few items ahead; what it raises is raised here.
 
@@ -339,6 +352,7 @@ def _put(found: queue.Queue[Any], item: Any, stopped: threading.Event) -> None:
 # Files from elsewhere
 
 
+@checked_arguments
 def download_if_not_found(url: str, path: AnyPath, md5: str | None = None) -> None:
     """Fetch a file unless it is there, as :func:`thunderlike.datasets.fetching.download` does.
 
@@ -352,6 +366,7 @@ def download_if_not_found(url: str, path: AnyPath, md5: str | None = None) -> No
         download(url, Path(path), md5)
 
 
+@checked_arguments
 def download_files_if_not_found(files: Mapping[str, Mapping[str, Any]], indir: AnyPath) -> None:
     """Fetch the files of ``{name: {path, url, md5}}`` that are not there and have a url.
 
@@ -365,6 +380,7 @@ def download_files_if_not_found(files: Mapping[str, Mapping[str, Any]], indir: A
             download_if_not_found(told["url"], Path(indir) / told["path"], told.get("md5"))
 
 
+@checked_arguments
 def verify_file(meta: Mapping[str, Any], indir: AnyPath) -> None:
     """Compare a file with its md5, as :func:`thunderlike.datasets.fetching.verify` does.
 
@@ -389,6 +405,7 @@ def _entry_of(meta: Mapping[str, Any], name: str) -> Any:
     return meta[name]
 
 
+@checked_arguments
 def verify_files(files: Mapping[str, Mapping[str, Any]], indir: AnyPath) -> None:
     """Compare the files of ``{name: {path, url, md5}}`` with their md5.
 
@@ -406,6 +423,7 @@ def verify_files(files: Mapping[str, Mapping[str, Any]], indir: AnyPath) -> None
         verify_file(told, indir)
 
 
+@checked_arguments
 def locate_files(
     files: Mapping[str, Mapping[str, Any]], indir: AnyPath
 ) -> dict[str, dict[str, Any]]:
@@ -419,6 +437,7 @@ def locate_files(
     return {name: {**told, "path": str(Path(indir) / told["path"])} for name, told in files.items()}
 
 
+@checked_arguments
 def prepare_indir(files: Mapping[str, Mapping[str, Any]], args: Any) -> dict[str, dict[str, Any]]:
     """Fetch what is missing, verify it unless ``args.skip_verification``, and say where it is.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
+from thunderlike._arguments import checked_arguments
 from thunderlike.datasets.sharing import Ranges, left_over, share, size
 from thunderlike.datasets.shuffles import Shuffler
 from thunderlike.datasets.transforms import Compose, CompressedToPIL, applied, dict2tuple
@@ -45,6 +46,7 @@ def _bases() -> tuple[Any, Any]:
 _Dataset, _IterableDataset = _bases()
 
 
+@checked_arguments
 def no_rng(sample: Any) -> dict[str, Any]:  # noqa: ARG001
     """Draw no parameters: what datasets do without `rng`.
 

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from thunderlike._arguments import checked_arguments
 from thunderlike.errors import FormatError, KeyMissing, SpecError, WrongType
 from thunderlike.util.images import open_image
 
@@ -153,6 +154,7 @@ class CompressedToPIL:
         return f"CompressedToPIL({self.size or ''})"
 
 
+@checked_arguments
 def dict2tuple(
     it: Iterable[Mapping[str, Any]], keys: Sequence[str] = ("image", "label")
 ) -> Iterator[tuple[Any, ...]]:

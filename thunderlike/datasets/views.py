@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thunderlike._arguments import checked_methods
 from thunderlike.datasets.base import Numbers, Reader, as_whole
 from thunderlike.errors import BadIndex, SpecError, WrongType
 
@@ -45,6 +46,7 @@ def as_reader(reader: Any) -> Reader:
     return reader
 
 
+@checked_methods
 class View(Reader):
     """A reader that shows the samples of another one in another order.
 
@@ -106,7 +108,7 @@ class View(Reader):
         """Return the key of the sample that stands here."""
         return self._reader.find_key(self._below(self._position(index)))
 
-    def find_index(self, key: str) -> int:
+    def find_index(self, key: Any) -> int:
         """Return where the sample with this key stands here first."""
         place = self._place(self._reader.find_index(key))
         if place < 0:
@@ -169,6 +171,7 @@ class View(Reader):
         return f"{type(self).__name__} of {self._reader._name()}"
 
 
+@checked_methods
 class Range(View):
     """Samples ``start .. stop-1`` of a reader; negative numbers count from the end.
 
@@ -205,6 +208,7 @@ class Range(View):
         return number - self.start if self.start <= number < self.stop else -1
 
 
+@checked_methods
 class Select(View):
     """The samples of some numbers, in their order; a number may come again.
 
@@ -292,6 +296,7 @@ class _Passes(View):
         return {name: value for name, value in super().__getstate__().items() if name != "_current"}
 
 
+@checked_methods
 class Repeater(_Passes):
     """All samples of a reader, several times over; a shuffler draws another order each time.
 
@@ -331,6 +336,7 @@ class Repeater(_Passes):
         return self._reader._later(passes * self.times)
 
 
+@checked_methods
 class Cycler(_Passes):
     """All samples of a reader, over and over: a loop never ends, and any number is in range.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike import storage
+from thunderlike._arguments import checked_methods
 from thunderlike.datasets import index as indices
 from thunderlike.datasets.appending import Begun, resumed
 from thunderlike.datasets.base import as_whole
@@ -65,6 +66,7 @@ class Whole(ABC):
             self.abort()
 
 
+@checked_methods
 class Writer(Whole):
     """What all writers share; use :class:`FileWriter` or :class:`RawWriter`.
 
@@ -338,6 +340,7 @@ class Writer(Whole):
             self.abort()
 
 
+@checked_methods
 class FileWriter(Writer):
     """Write samples, each a dict with a unique ``"key"``; parameters as :class:`Writer`.
 
@@ -380,6 +383,7 @@ class FileWriter(Writer):
             self.write(sample)
 
 
+@checked_methods
 class RawWriter(Writer):
     r"""Write messages that are packed already; parameters as :class:`Writer`.
 

@@ -78,7 +78,7 @@ class YFCC100mReader(Reader):
         """Return the key of a photo."""
         return self._place(self._position(index))[1]
 
-    def find_index(self, key: str) -> int:
+    def find_index(self, key: Any) -> int:
         """Return the number of a photo: of the pack that its key names, or of all one by one."""
         told = f"{key.split('/')[0]}.zip"
         for name in [told] if told in self._packs else self._packs:

@@ -18,6 +18,7 @@ from thunderlike.formats.base import numbers
 from thunderlike.formats.chunks import chunk_shape
 from thunderlike.formats.hdf5chunks import LEVEL, Packing, read_chunks, write_chunks
 from thunderlike.formats.hdf5guard import check_chunks, check_inside
+from thunderlike.formats.hdf5journal import undone
 from thunderlike.formats.metadata import as_json, boundary, from_json
 
 if TYPE_CHECKING:
@@ -289,6 +290,7 @@ def _is_array(item: Any) -> bool:
 @contextmanager
 def opened(stream: BinaryIO) -> Iterator[Any]:
     """Open a file to read, with what is wrong with it told as FormatError."""
+    stream = undone(stream)
     if begin(stream) is None:
         stream.seek(0)
         start = stream.read(len(_MAGIC))

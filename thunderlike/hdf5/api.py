@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
+from thunderlike._arguments import checked_arguments
 from thunderlike.errors import SpecError, WrongType
 from thunderlike.util.arrays import aslice
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["append", "aslice", "load", "ls", "save"]
 
 
+@checked_arguments
 def save(
     path: AnyPath,
     data: Any,
@@ -85,10 +87,6 @@ def save(
     from thunderlike.hdf5.filters import Filters
 
     writes = {"w": saving.save, "a": saving.update}
-    if not isinstance(mode, str) or mode not in writes:
-        raise SpecError(
-            f"mode {mode!r} is neither 'w', which writes a new file, nor 'a', which adds to one"
-        )
     chosen = Filters.of(compression, checksum=checksum)
     allowed = pickles.checked_policy(pickle, ("refuse", "allow")) == "allow"
     if not (meta or compat):
@@ -97,6 +95,7 @@ def save(
     writes[mode](path, data, chosen, writer, atomic=atomic)
 
 
+@checked_arguments
 def load(
     path: AnyPath,
     group: str | Iterable[str] | None = None,
@@ -175,6 +174,7 @@ def _by_name(classes: Any) -> dict[str, type]:
     return {kind.__qualname__: kind for kind in found}
 
 
+@checked_arguments
 def append(path: AnyPath, group: str, array: Any, compression: Choice = "default") -> None:
     """Make an array of a file longer, along its first axis; begin it if it is not there.
 
@@ -219,6 +219,7 @@ def append(path: AnyPath, group: str, array: Any, compression: Choice = "default
     saving.append(path, group, array, Filters.of(compression))
 
 
+@checked_arguments
 def ls(path: AnyPath, group: str = "/", *, raw: bool = False) -> Tree:
     """Describe what is in a file, without reading any array or pickle.
 

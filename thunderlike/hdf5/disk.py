@@ -8,7 +8,7 @@ A :class:`Transaction` changes a file at once. New bytes go behind the end that 
 has, where nothing refers to them; what replaces old bytes is kept in memory until HDF5 has closed.
 Then the old bytes are written as a journal behind the end, the new ones in their place, and the
 journal is cut off. A journal that is still there belongs to a process that was killed meanwhile:
-`recover` puts the old bytes back.
+readers pass over what it changed (`formats.hdf5journal`), and `recover` puts the old bytes back.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import io
 import os
 import struct
 import time
-import zlib
 from typing import TYPE_CHECKING, Any
 
-from thunderlike.errors import Denied, Hdf5Error
+from thunderlike.errors import Hdf5Error
+from thunderlike.formats import hdf5journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PATIENCE", "Disk", "Transaction", "recover"]
 
-_MAGIC = b"\x89TL-append\r\n\x1a\n\x00\x01"
-_END = struct.Struct("<IQ16s")  # checksum and length of the journal, magic
-_REGION = struct.Struct("<QQ")  # size of the file, number of regions; of each, place and length
 PATIENCE = 5.0  # seconds to wait for readers and other writers, which hold the file briefly
 
 
@@ -130,11 +127,8 @@ class Transaction(Disk):
         """Replace the old bytes by the new ones, with the old ones at hand."""
         self.check()
         old = list(self._old())
-        payload = _REGION.pack(self._size, len(old))
-        payload += b"".join(_REGION.pack(at, len(data)) + data for at, data in old)
-        trailer = _END.pack(zlib.crc32(payload), len(payload), _MAGIC)
         self.seek(max(self._end, self.seek(0, os.SEEK_END)))
-        Disk.write(self, payload + trailer)
+        Disk.write(self, hdf5journal.pack(hdf5journal.Journal(self._size, old)))
         self.check()
         for at, data in self._changes:
             self._put(at, data)
@@ -172,56 +166,20 @@ def recover(path: Path) -> None:
     ------
     Hdf5Error
         When another process is making them now.
-    Denied
-        When this user may not write the file.
     """
     with path.open("rb") as reader:
-        if _journal(reader) is None:
+        if hdf5journal.find(reader) is None:
             return
-    try:
-        file = path.open("r+b")
-    except OSError as error:
-        raise Denied(
-            f"{path}: an append to it was interrupted, and this user has no permission to undo it"
-        ) from error
-    with file:
+    with path.open("r+b") as file:
         _lock(file, path)
-        found = _journal(file)  # another process may have undone it meanwhile
+        found = hdf5journal.find(file)  # another process may have undone it meanwhile
         if found is None:
             return
-        size, old = found
-        for at, data in old:
+        for at, data in found.old:
             file.seek(at)
             file.write(data)
         file.flush()
-        file.truncate(size)
-
-
-def _journal(file: Any) -> tuple[int, list[tuple[int, bytes]]] | None:
-    """Read the old size and the old bytes behind the end of a file; None where there are none."""
-    end = file.seek(0, os.SEEK_END)
-    if end < _END.size:
-        return None
-    file.seek(end - _END.size)
-    checksum, length, magic = _END.unpack(file.read(_END.size))
-    start = end - _END.size - length
-    if magic != _MAGIC or start < 0 or length < _REGION.size:
-        return None
-    file.seek(start)
-    payload = file.read(length)
-    if zlib.crc32(payload) != checksum:
-        return None
-    (size, count), place, old = _REGION.unpack_from(payload), _REGION.size, []
-    for _ in range(count):
-        if place + _REGION.size > length:
-            return None
-        at, nbytes = _REGION.unpack_from(payload, place)
-        place += _REGION.size
-        old.append((at, payload[place : place + nbytes]))
-        place += nbytes
-    # A file from elsewhere may say anything: nothing is written but what was in it before.
-    inside = size <= start and all(at + len(data) <= size for at, data in old)
-    return (size, old) if inside and place == length else None
+        file.truncate(found.size)
 
 
 def _lock(file: Any, path: Path) -> None:

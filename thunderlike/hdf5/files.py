@@ -6,10 +6,11 @@ file, whole, also when a part of it is wanted; and written in one before it is s
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from thunderlike.errors import (
     StorageError,
     ThunderlikeError,
 )
+from thunderlike.formats import hdf5journal
 from thunderlike.formats.hdf5 import looks_like
 from thunderlike.hdf5 import attributes, filters
 from thunderlike.hdf5.disk import PATIENCE, Disk, Transaction, recover
@@ -64,7 +66,8 @@ def _here(path: AnyPath) -> Iterator[Path]:
     store, address = storage.resolve(path)
     size = store.stat(address).size
     if isinstance(store, LocalStore):
-        recover(Path(address))
+        with suppress(OSError):  # who may not write it reads past what is to be undone
+            recover(Path(address))
         yield Path(address)
         return
     with scratch() as folder:
@@ -218,16 +221,35 @@ def changing(path: AnyPath) -> Iterator[Any]:
 @contextmanager
 def _opened(file: Path, name: str, flags: int) -> Iterator[Any]:
     last = time.monotonic() + PATIENCE
-    while True:
-        try:
-            found = h5f.open(os.fsencode(file), flags, fapl=_access(_CACHE_TO_READ))
-            break
-        except (OSError, RuntimeError) as error:
-            if not _is_locked(error) or time.monotonic() > last:
-                raise Hdf5Error(f"{name}: {_why(error, file)}") from error
-            time.sleep(0.02)  # an append takes a moment
-    with _closed(found):
-        yield found
+    with file.open("rb") as stream:
+        while True:
+            try:
+                found = _found_whole(file, stream, flags)
+                break
+            except (OSError, RuntimeError) as error:
+                if not _is_locked(error) or time.monotonic() > last:
+                    raise Hdf5Error(f"{name}: {_why(error, file)}") from error
+                time.sleep(0.02)  # an append takes a moment
+        with _closed(found):
+            yield found
+
+
+def _found_whole(file: Path, stream: Any, flags: int) -> Any:
+    """Open a file as it was before an append that was interrupted."""
+    access = _access(_CACHE_TO_READ)
+    if hdf5journal.find(stream) is None:
+        return h5f.open(os.fsencode(file), flags, fapl=access)
+    try:
+        fcntl.flock(stream.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OSError("unable to lock: an append is writing it") from None
+    except OSError:  # a file system without locks
+        pass
+    access.set_fileobj_driver(h5fd.fileobj_driver, hdf5journal.undone(stream))
+    try:
+        return h5f.open(b"undone", flags, fapl=access)
+    finally:
+        access.set_fapl_sec2()
 
 
 def _is_locked(error: BaseException) -> bool:

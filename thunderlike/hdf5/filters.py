@@ -64,6 +64,8 @@ class Filters:
         SpecError
             For a name or level that there is not.
         """
+        if not isinstance(choice, str | bool | tuple | list | None):
+            raise SpecError(f"compression is a name or a pair (name, level), not {choice!r:.60}")
         if choice is True or choice == "default":
             choice = _default()
         if choice is None or choice is False or choice in ("", "none", "None"):

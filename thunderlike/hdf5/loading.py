@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from h5py import h5g
 
+from thunderlike._arguments import caller_level
 from thunderlike._text import printable
 from thunderlike.config import current
 from thunderlike.errors import GroupMissing, SpecError, WrongType
@@ -47,7 +48,7 @@ def load(
         else:
             found = tuple(_entry(reader, name, sel) for name in group)
     if reader.left_out:
-        warnings.warn(_left_out(str(path), reader.left_out), stacklevel=3)
+        warnings.warn(_left_out(str(path), reader.left_out), stacklevel=caller_level())
     return found
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike import storage
+from thunderlike._arguments import checked_arguments
 from thunderlike.data.images import Images
 from thunderlike.errors import SpecError
 from thunderlike.formats import npy, tiff
@@ -72,6 +73,7 @@ def find_movie(path: AnyPath, **options: Any) -> Contents:
 OUTPUTS = ("correlation.npy", "correlation.tif", "mean.tif", "summary.png", "summary.json")
 
 
+@checked_arguments
 def activity_map(images: Images, signal: ArrayLike, sigma: float = 0) -> Series:
     """Correlate each pixel with a signal.
 
@@ -102,6 +104,7 @@ def activity_map(images: Images, signal: ArrayLike, sigma: float = 0) -> Series:
     return detrended(images, sigma).correlate(signal)
 
 
+@checked_arguments
 def detrended(images: Images, sigma: float = 0) -> Series:
     """Make the series of the pixels, smoothed in space, without their linear trend.
 
@@ -175,6 +178,7 @@ class Plan:
     npartitions: int | None = None
 
 
+@checked_arguments
 def plan(
     images: AnyPath,
     signal: str,
@@ -225,6 +229,7 @@ def plan(
     return Plan(movie, fitting, str(output), sigma, npartitions)
 
 
+@checked_arguments
 def run(
     plan: Plan, engine: Engine, *, overwrite: bool = False, command: str = ""
 ) -> tuple[ActivityMap, dict[str, Any]]:

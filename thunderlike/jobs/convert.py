@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from thunderlike._arguments import checked_arguments
 from thunderlike.data.files import naming
 from thunderlike.engines import engine_for
 from thunderlike.errors import SpecError
@@ -24,6 +25,7 @@ BATCH = 256 * 2**20
 _MUCH = 2**32  # bytes that a file may announce however small it is
 
 
+@checked_arguments
 def target_format(path: str, given: str | None = None) -> str:
     """Name the format to write: the given one, or by the extension of the path.
 
@@ -46,6 +48,7 @@ def target_format(path: str, given: str | None = None) -> str:
     return name
 
 
+@checked_arguments
 def convert(
     contents: Contents,
     path: str,
@@ -106,6 +109,7 @@ def convert(
     return written(path, target, batches, plan, overwrite=overwrite, resume=resume)
 
 
+@checked_arguments
 def run(
     contents: Contents, path: str, to: str, engine: Engine, *, command: str = "", **options: Any
 ) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from thunderlike.errors import ConfigError
+from thunderlike._arguments import checked_arguments, checked_types
+from thunderlike.errors import ConfigError, WrongType
 from thunderlike.parallel import mpi
 from thunderlike.parallel._protocol import is_worker
 from thunderlike.parallel.map import pmap
@@ -20,6 +21,7 @@ CHOICES = ("serial", "processes", "mpi")
 _passed: list[str] = []  # the backend, once rank 0 is through the gate
 
 
+@checked_arguments
 def main(name: str | None = None) -> bool:
     """Let the script itself through, on rank 0; every other rank stays here and works.
 
@@ -66,6 +68,7 @@ def rank() -> int:
     return mpi.rank() if _chosen() == "mpi" else 0
 
 
+@checked_types
 def imap(f: Callable[[Any], Any], params: Iterable[Any]) -> Iterator[Any]:
     """Map, results in the order of the items as soon as they are ready.
 
@@ -100,6 +103,7 @@ def imap(f: Callable[[Any], Any], params: Iterable[Any]) -> Iterator[Any]:
     return _map(f, params, ordered=True)
 
 
+@checked_types
 def imap_unordered(f: Callable[[Any], Any], params: Iterable[Any]) -> Iterator[Any]:
     """Map, results in the order in which they are ready; else as :func:`imap`.
 
@@ -111,6 +115,7 @@ def imap_unordered(f: Callable[[Any], Any], params: Iterable[Any]) -> Iterator[A
     return _map(f, params, ordered=False)
 
 
+@checked_types
 def starmap(f: Callable[..., Any], params: Iterable[Iterable[Any]]) -> Iterator[Any]:
     """Call ``f(*item)`` for each item; else as :func:`imap`.
 
@@ -122,6 +127,7 @@ def starmap(f: Callable[..., Any], params: Iterable[Iterable[Any]]) -> Iterator[
     return _map(_Spread(f), params, ordered=True)
 
 
+@checked_types
 def starmap_unordered(f: Callable[..., Any], params: Iterable[Iterable[Any]]) -> Iterator[Any]:
     """Call ``f(*item)`` for each item; else as :func:`imap_unordered`.
 
@@ -142,7 +148,13 @@ class _Spread:
         self.__qualname__ = getattr(function, "__qualname__", type(function).__name__)
 
     def __call__(self, item: Iterable[Any]) -> Any:
-        return self.function(*item)
+        try:
+            arguments = tuple(item)
+        except TypeError as error:
+            raise WrongType(
+                f"items of a starmap are the arguments of a call, such as (1, 2), not {item!r:.60}"
+            ) from error
+        return self.function(*arguments)
 
 
 def _map(function: Callable[[Any], Any], items: Iterable[Any], *, ordered: bool) -> Iterator[Any]:

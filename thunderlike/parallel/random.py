@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from thunderlike._arguments import checked_arguments
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["generator", "seeded"]
 
 
+@checked_arguments
 def generator(seed: int, *position: int) -> np.random.Generator:
     """A random stream of its own for a position.
 
@@ -35,6 +38,7 @@ def generator(seed: int, *position: int) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(sequence))
 
 
+@checked_arguments
 def seeded(items: Iterable[Any], seed: int) -> Iterator[tuple[Any, np.random.Generator]]:
     """Give each item a random stream: pairs for `starmap`, the same whoever runs them.
 

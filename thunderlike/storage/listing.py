@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from thunderlike._arguments import caller_level
 from thunderlike.errors import NotFound, SpecError, StorageError, WrongType
 from thunderlike.parallel.threads import tmap
 from thunderlike.storage.base import UNSETTLED, Entry
@@ -151,17 +151,9 @@ def _ordered(place: str, found: list[Entry], order: Order | None) -> list[Entry]
     warnings.warn(
         f"{place}: files are in the order of their names as text, {names[0]} before {names[1]}; "
         'give order="natural" to count numbers as numbers, or order="text" to keep it',
-        stacklevel=_outside(),
+        stacklevel=caller_level(),
     )
     return found
-
-
-def _outside() -> int:
-    """The `stacklevel` at which a warning names the line that called this package."""
-    frame, level = sys._getframe(2), 2
-    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("thunderlike."):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def _one(path: AnyPath, ext: str | None, *, recursive: bool) -> list[Entry]:

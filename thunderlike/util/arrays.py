@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from thunderlike._arguments import checked_arguments, checked_types
 from thunderlike.errors import SpecError, WrongType
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def whole_numbers(name: str, values: Any, count: int | None = None) -> tuple[int
 aslice = np.s_  # `aslice[::2, 0]` is the index that is written in it
 
 
+@checked_arguments
 @also_named(array="arr")
 def bytesize(arr: Any) -> int:
     """Bytes of all elements, of anything with a shape and a dtype; nothing is computed.
@@ -102,6 +104,7 @@ def bytesize(arr: Any) -> int:
     return math.prod(arr.shape) * np.dtype(arr.dtype).itemsize
 
 
+@checked_arguments
 def humanize_bytesize(n: float) -> str:
     """Spell a number of bytes in units of 1024, with four digits.
 
@@ -116,6 +119,7 @@ def humanize_bytesize(n: float) -> str:
     return f"{n / 1024**power:.4g} {('B', 'KB', 'MB', 'GB', 'TB', 'PB', 'EB')[power]}"
 
 
+@checked_arguments
 @also_named(array="arr")
 def memsize(arr: Any) -> str:
     """Spell the bytes of all elements.
@@ -128,6 +132,7 @@ def memsize(arr: Any) -> str:
     return humanize_bytesize(bytesize(arr))
 
 
+@checked_arguments
 @also_named(array="arr")
 def span(arr: Any) -> tuple[Any, Any]:
     """Return minimum and maximum; NaN where there is any.
@@ -160,6 +165,7 @@ def span(arr: Any) -> tuple[Any, Any]:
     return np.asarray(values.min()).min(), np.asarray(values.max()).max()
 
 
+@checked_types
 @also_named(array="arr")
 def apply_once(
     func: Callable[[NDArray[Any]], Any],
@@ -197,7 +203,7 @@ def apply_once(
         chosen = sorted(normalize_axis_tuple(axes, values.ndim))
     except TypeError:
         raise WrongType(f"axes is an axis or several, not {axes!r:.60}") from None
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise SpecError(f"axes {axes!r} of an array of {values.ndim}: {error}") from error
     if not chosen:
         raise SpecError("axes names none: name one at least")
@@ -207,6 +213,7 @@ def apply_once(
     return np.expand_dims(found, tuple(chosen)) if keepdims else found
 
 
+@checked_arguments
 @also_named(array="a")
 def tupled_argmax(a: ArrayLike) -> tuple[int, ...]:
     """Return where the first maximum is, one position for each axis.
@@ -229,6 +236,7 @@ def tupled_argmax(a: ArrayLike) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(np.argmax(values), values.shape))
 
 
+@checked_arguments
 def multi_range(*lengths: int) -> Iterator[tuple[int, ...]]:
     """Loop over several ranges, one within the other.
 

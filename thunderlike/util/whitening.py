@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thunderlike._arguments import checked_arguments
 from thunderlike.errors import SpecError, WrongType
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["apply_whitening_matrix", "whiten", "zca_whitening_matrix"]
 
 
+@checked_arguments
 def zca_whitening_matrix(X: ArrayLike, w_epsilon: float, batch: int = 1000) -> NDArray[Any]:
     """Return the matrix that whitens samples and moves them as little as can be (ZCA).
 
@@ -65,6 +67,7 @@ def zca_whitening_matrix(X: ArrayLike, w_epsilon: float, batch: int = 1000) -> N
     return (directions / np.sqrt(variances + w_epsilon)) @ directions.T
 
 
+@checked_arguments
 def apply_whitening_matrix(X: ArrayLike, W: NDArray[Any], batch: int = 1000) -> NDArray[Any]:
     """Multiply each sample by a matrix.
 
@@ -97,6 +100,7 @@ def apply_whitening_matrix(X: ArrayLike, W: NDArray[Any], batch: int = 1000) -> 
     return white.reshape(np.shape(X))
 
 
+@checked_arguments
 def whiten(X: ArrayLike, w_epsilon: float, batch: int = 1000) -> NDArray[Any]:
     """Whiten samples by their own matrix; two passes, parameters as for the other two.
 

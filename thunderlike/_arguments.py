@@ -1,0 +1,324 @@
+"""Types of arguments, checked against the annotations of a signature when a function is called.
+
+An argument in the wrong place often means something where it stands: an engine where a number of
+partitions is expected was ignored on one engine and failed in Java on the other. Annotations say
+what is expected already; this module reads those that are numbers, text, functions and sequences of
+them. Other annotations, and `Any`, are left to the function.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import itertools
+import re
+import sys
+import types
+from collections.abc import Iterable, Mapping
+from numbers import Real
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from thunderlike.errors import (
+    BadIndex,
+    EngineError,
+    KeyMissing,
+    SpecError,
+    ThunderlikeError,
+    WrongType,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "FOREIGN",
+    "caller_level",
+    "checked_arguments",
+    "checked_methods",
+    "checked_methods_types",
+    "checked_types",
+    "typed",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Kind = TypeVar("Kind", bound=type)
+
+
+FOREIGN = (TypeError, ValueError, ArithmeticError, LookupError, MemoryError)
+"""What numpy and scipy raise for what they are given."""
+_FOREIGN = (*FOREIGN, AttributeError)  # also of an argument that has not what its type has
+
+
+def typed(what: str, error: Exception) -> ThunderlikeError:
+    """Return the error of the package for one of numpy or scipy.
+
+    Examples
+    --------
+    >>> typed("max", TypeError("no loop for text"))
+    WrongType('max: no loop for text')
+    """
+    if isinstance(error, MemoryError):
+        return EngineError(f"{what}: there is not enough memory: {error}")
+    kinds = {
+        TypeError: WrongType,
+        AttributeError: WrongType,
+        IndexError: BadIndex,
+        KeyError: KeyMissing,
+    }
+    kind = next((ours for theirs, ours in kinds.items() if isinstance(error, theirs)), SpecError)
+    return kind(f"{what}: {error}")
+
+
+def caller_level() -> int:
+    """Return the `stacklevel` at which a warning names the line that called this package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("thunderlike."):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def checked_arguments(function: Callable[P, R]) -> Callable[P, R]:
+    """Have a function check the types of its arguments before it runs, and type its errors.
+
+    What numpy and scipy raise for arguments that no annotation tells apart becomes an error of the
+    package, with the name of the function.
+
+    Parameters
+    ----------
+    function : callable
+        Its annotations must be text, as ``from __future__ import annotations`` makes them.
+
+    Raises
+    ------
+    WrongType
+        From the function returned: for an argument of another type, with its name.
+
+    Examples
+    --------
+    >>> @checked_arguments
+    ... def repeat(text: str, times: int | None = None) -> str:
+    ...     return text * (times or 2)
+    >>> repeat("ab", 3)
+    'ababab'
+    >>> repeat("ab", "3")
+    Traceback (most recent call last):
+        ...
+    thunderlike.errors.WrongType: repeat: times must be a whole number or None, not '3'
+    """
+    return _checking(function, _FOREIGN)
+
+
+def checked_types(function: Callable[P, R]) -> Callable[P, R]:
+    """Have a function check the types of its arguments; its errors stay what they are.
+
+    For functions that call one of the user's, whose errors are the user's as well.
+
+    Examples
+    --------
+    >>> @checked_types
+    ... def twice(function: Callable[[], Any]) -> Any:
+    ...     return function(), function()
+    >>> twice(3)
+    Traceback (most recent call last):
+        ...
+    thunderlike.errors.WrongType: twice: function must be a function, not 3
+    """
+    return _checking(function, ())
+
+
+def _checking(function: Callable[P, R], foreign: tuple[type[Exception], ...]) -> Callable[P, R]:
+    parameters = inspect.signature(function).parameters.values()
+    expected = {p.name: found for p in parameters if (found := _expected(p)) is not None}
+    names: Iterable[str] = [p.name for p in parameters if p.kind in _BY_POSITION]
+    rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
+    if rest in expected:
+        names = itertools.chain(names, itertools.repeat(rest, _MOST_CHECKED))
+    names = tuple(names)
+    title = _title(function)
+    refuse, as_ours = functools.partial(_refuse, title), functools.partial(typed, title)
+    ours = ThunderlikeError
+
+    def call(*args: Any, **keywords: Any) -> Any:
+        for name, value in (*zip(names, args, strict=False), *keywords.items()):
+            one = expected.get(name)
+            if one is not None and not one.allows(value):
+                refuse(name, one, value)
+        try:
+            return function(*args, **keywords)
+        except ours:
+            raise
+        except foreign as error:
+            raise as_ours(error) from error
+
+    # In the globals of the function, by which doctest finds the module that an object belongs to.
+    made: Any = types.FunctionType(
+        call.__code__, getattr(function, "__globals__", {}), None, None, call.__closure__
+    )
+    checking: Callable[P, R] = functools.update_wrapper(made, function)
+    return checking
+
+
+def _title(function: Any) -> str:
+    """The name of a function; that of its class if it makes objects."""
+    name = getattr(function, "__name__", "function")
+    if name != "__init__":
+        return str(name)
+    return str(function.__qualname__).rpartition(".")[0].rpartition(".")[2]
+
+
+def checked_methods(kind: Kind) -> Kind:
+    """Have every public method that a class defines check the types of its arguments.
+
+    Parameters
+    ----------
+    kind : type
+        Changed, and returned.
+    """
+    return _checking_methods(kind, checked_arguments)
+
+
+def checked_methods_types(kind: Kind) -> Kind:
+    """Have the methods of a class, and its making, check types; their errors stay what they are.
+
+    Parameters
+    ----------
+    kind : type
+        Changed, and returned.
+    """
+    return _checking_methods(kind, checked_types)
+
+
+def _checking_methods(kind: Kind, check: Callable[[Any], Any]) -> Kind:
+    for name, method in tuple(vars(kind).items()):
+        if name.startswith("_") and name != "__init__":
+            continue
+        if inspect.isfunction(method):
+            setattr(kind, name, check(method))
+        elif isinstance(method, classmethod | staticmethod):
+            setattr(kind, name, type(method)(check(method.__func__)))
+    return kind
+
+
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class _Expected:
+    """What one parameter takes: a value that passes one of the tests."""
+
+    def __init__(self, tests: list[Callable[[Any], bool]], words: list[str]) -> None:
+        self._tests, self.words = tests, " or ".join(words)
+
+    def allows(self, value: Any) -> bool:
+        return any(test(value) for test in self._tests)
+
+
+def _expected(parameter: inspect.Parameter) -> _Expected | None:
+    """What a parameter takes, None for anything."""
+    text = str(parameter.annotation)
+    if parameter.name == "dtype" and text == "Any":
+        text = "DTypeLike | None"
+    parts = [part.strip() for part in _alternatives(text)]
+    kinds = [_kind(part) for part in parts]
+    if any(kind is None for kind in kinds) or parameter.kind not in _CHECKED:
+        return None
+    if {"int", "str"} <= set(parts):  # a number or one of some words: the function names them
+        return None
+    known = [kind for kind in kinds if kind is not None]
+    return _Expected([test for test, _ in known], [words for _, words in known])
+
+
+_CHECKED = (*_BY_POSITION, inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_POSITIONAL)
+_MOST_CHECKED = 1000  # arguments of one call
+
+
+def _refuse(function: str, name: str, expected: _Expected, value: Any) -> None:
+    shown = repr(value)
+    if len(shown) > 60 or "\n" in shown:
+        shown = f"a value of type {type(value).__name__}"
+    raise WrongType(f"{function}: {name} must be {expected.words}, not {shown}")
+
+
+def _alternatives(annotation: str) -> list[str]:
+    """The parts of a union, ``"int | tuple[int | str, ...]"`` has two."""
+    return re.split(r"\|(?![^\[]*\])", annotation)
+
+
+def _kind(annotation: str) -> tuple[Callable[[Any], bool], str] | None:
+    """A test for a type, and its name in words."""
+    if annotation.startswith("Literal["):
+        choices = ast.literal_eval(f"({annotation[len('Literal[') : -1]},)")
+        return functools.partial(_is_one_of, choices), " or ".join(map(repr, choices))
+    return _KINDS.get(annotation) or _KINDS.get(annotation.partition("[")[0])
+
+
+# Arrays are known by what they have: processes that never see one start without numpy.
+
+
+def _is_number(value: Any) -> bool:
+    # Fractions where whole numbers are wanted are for the function: it knows why.
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    if kind is not None:
+        return getattr(value, "ndim", None) == 0 and kind in "iuf"
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_sequence(value: Any) -> bool:
+    iterable = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
+    return iterable and getattr(value, "ndim", 1) != 0
+
+
+def _is_numbers(value: Any) -> bool:
+    if hasattr(value, "dtype"):
+        return getattr(value, "ndim", None) == 1 and value.dtype.kind in "iuf"
+    return _is_sequence(value) and all(map(_is_number, value))
+
+
+def _is_bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return True
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    return kind == "b" and not hasattr(value, "__array_finalize__")  # no array
+
+
+def _is_dtype(value: Any) -> bool:
+    import numpy as np
+
+    try:
+        np.dtype(value)
+    except (TypeError, ValueError, SyntaxError):
+        return False
+    return True
+
+
+def _is_one_of(choices: tuple[Any, ...], value: Any) -> bool:
+    return isinstance(value, str) and value in choices
+
+
+def _is(*classes: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, classes)
+
+
+_WHOLE, _FLOAT = "a whole number", "a number"
+_KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "None": (lambda value: value is None, "None"),
+    "int": (_is_number, _WHOLE),
+    "float": (_is_number, _FLOAT),
+    "bool": (_is_bool, "True or False"),
+    "str": (_is(str), "text"),
+    "Callable": (callable, "a function"),
+    "Mapping": (_is(Mapping), "a mapping"),
+    "DTypeLike": (_is_dtype, "a dtype of numpy, such as 'float32',"),
+    "Shape": (lambda value: _is_number(value) or _is_numbers(value), "a tuple of whole numbers"),
+    "tuple[int, ...]": (_is_numbers, "a tuple of whole numbers"),
+    "Sequence[int]": (_is_numbers, "a sequence of whole numbers"),
+    "Sequence[float]": (_is_numbers, "a sequence of numbers"),
+    "Sequence[str]": (lambda value: _is_sequence(value) and all(map(_is(str), value)), "texts"),
+    "Sequence[Any]": (_is_sequence, "a sequence"),
+    "Iterable[Any]": (_is_sequence, "a sequence"),
+    "Iterable[Iterable[Any]]": (_is_sequence, "a sequence of sequences"),
+    "type[Batch]": (_is(type), "a class"),
+    "Cut": (_is(tuple), "a cut of an index"),
+    "dict[str, Any]": (_is(Mapping), "a dictionary"),
+}

@@ -1,0 +1,120 @@
+"""Journals of appends to HDF5 files that were interrupted, and the files without what they changed.
+
+An append in place (:func:`thunderlike.hdf5.append`) first writes the bytes that it will replace
+behind the end of the file. A journal that is still there belongs to a process that was killed
+meanwhile, or that is at work now: the file is as it was once the old bytes are back. Readers take
+it so without writing; the next append puts the old bytes back.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Journal", "find", "pack", "undone"]
+
+_MAGIC = b"\x89TL-append\r\n\x1a\n\x00\x01"
+_END = struct.Struct("<IQ16s")  # checksum and length of the journal, magic
+_REGION = struct.Struct("<QQ")  # size of the file, number of regions; of each, place and length
+
+
+class Journal(NamedTuple):
+    """The size that a file had, and the bytes that were replaced in it, with their places."""
+
+    size: int
+    old: Sequence[tuple[int, bytes]]
+
+
+def pack(journal: Journal) -> bytes:
+    """Return a journal as bytes, to be written behind the end of the file.
+
+    Examples
+    --------
+    >>> find(io.BytesIO(b"new" + pack(Journal(3, [(0, b"old")]))))
+    Journal(size=3, old=[(0, b'old')])
+    """
+    payload = _REGION.pack(journal.size, len(journal.old))
+    payload += b"".join(_REGION.pack(at, len(data)) + data for at, data in journal.old)
+    return payload + _END.pack(zlib.crc32(payload), len(payload), _MAGIC)
+
+
+def find(file: Any) -> Journal | None:
+    """Read the journal behind the end of a file; None where there is none, as nearly always."""
+    end = file.seek(0, os.SEEK_END)
+    if end < _END.size:
+        return None
+    file.seek(end - _END.size)
+    trailer = file.read(_END.size)
+    if len(trailer) < _END.size:  # it is being cut off
+        return None
+    checksum, length, magic = _END.unpack(trailer)
+    start = end - _END.size - length
+    if magic != _MAGIC or start < 0 or length < _REGION.size:
+        return None
+    file.seek(start)
+    payload = file.read(length)
+    if zlib.crc32(payload) != checksum:
+        return None
+    (size, count), place, old = _REGION.unpack_from(payload), _REGION.size, []
+    for _ in range(count):
+        if place + _REGION.size > length:
+            return None
+        at, nbytes = _REGION.unpack_from(payload, place)
+        place += _REGION.size
+        old.append((at, payload[place : place + nbytes]))
+        place += nbytes
+    # A file from elsewhere may say anything: nothing is written but what was in it before.
+    inside = size <= start and all(at + len(data) <= size for at, data in old)
+    return Journal(size, old) if inside and place == length else None
+
+
+def undone(file: BinaryIO) -> Any:
+    """Return a file without the changes of an interrupted append: itself, if there are none.
+
+    Examples
+    --------
+    >>> undone(io.BytesIO(b"new" + pack(Journal(3, [(0, b"old")])))).read()
+    b'old'
+    """
+    journal = find(file)
+    file.seek(0)
+    return file if journal is None else _Undone(file, journal)
+
+
+class _Undone(io.RawIOBase):
+    """A file to read, with the bytes of a journal in their places."""
+
+    def __init__(self, file: BinaryIO, journal: Journal) -> None:
+        self._file, self._journal, self._at = file, journal, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place; the end is that of the file as it was."""
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._journal.size}
+        self._at = max(0, start[whence] + offset)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Read, with the old bytes over the new ones."""
+        view, at = memoryview(buffer).cast("B"), self._at
+        self._file.seek(at)
+        data = self._file.read(max(0, min(view.nbytes, self._journal.size - at)))
+        view[: len(data)] = data
+        end = at + len(data)
+        for start, old in self._journal.old:
+            first, last = max(at, start), min(end, start + len(old))
+            if first < last:
+                view[first - at : last - at] = old[first - start : last - start]
+        self._at = end
+        return len(data)
