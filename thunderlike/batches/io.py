@@ -8,7 +8,7 @@ import itertools
 import math
 import re
 import zipfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,9 @@ from thunderlike.batches.index import FilesIndex
 from thunderlike.data.arrayfiles import Folder
 from thunderlike.errors import BadIndex, FormatError, KeyMissing, Refused, SpecError, WrongType
 from thunderlike.formats.base import damage, said
+from thunderlike.storage.atomic import replacement
 from thunderlike.storage.filesystem import failures
+from thunderlike.storage.opening import local_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -738,10 +740,18 @@ def _write_blosc(dst: Any, labels: Any, arrays: dict[str, Any]) -> None:
     names = [f"{label}.blosc" for label in labels]
     if len(set(names)) != len(names):
         raise SpecError("two items have the same label, and would be written to the same file")
-    for row, (label, name) in enumerate(zip(labels, names, strict=True)):
-        item = {entry_of(key): _entry(values, row) for key, values in arrays.items()}
-        data = _as_npz({LABELS: np.array([label]), **item})
-        storage.write(storage.within(dst, name), blosc2.compress2(data))
+    with ExitStack() as files:  # on a disk they take their names once all are written
+        for row, (label, name) in enumerate(zip(labels, names, strict=True)):
+            item = {entry_of(key): _entry(values, row) for key, values in arrays.items()}
+            data = blosc2.compress2(_as_npz({LABELS: np.array([label]), **item}))
+            path = storage.within(dst, name)
+            file = local_file(path)
+            if file is None:
+                storage.write(path, data)
+                continue
+            with failures(path, "write"):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                files.enter_context(replacement(file)).write_bytes(data)
 
 
 FORMATS: dict[str, tuple[Callable[..., Table], Callable[..., None]]] = {

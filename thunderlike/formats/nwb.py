@@ -14,6 +14,7 @@ import numpy as np
 from thunderlike._lazy import optional
 from thunderlike.errors import FormatError, Refused, SpecError
 from thunderlike.formats.hdf5 import opened
+from thunderlike.formats.hdf5disk import Disk
 from thunderlike.formats.metadata import boundary, length, number, seconds
 
 if TYPE_CHECKING:
@@ -268,8 +269,12 @@ def write(
         _add_responses(whole, optional("pynwb.ophys", extra="nwb"), {**given, "rois": rois})
     # By its handle: pynwb warns of a draft's name, which does not end in .nwb yet.
     h5py = optional("h5py", extra="nwb")
-    with h5py.File(file, "w") as handle, pynwb.NWBHDF5IO(file=handle, mode="w") as io:
-        io.write(whole)
+    with file.open("wb"), Disk(file) as disk:
+        try:
+            with h5py.File(disk, "w") as handle, pynwb.NWBHDF5IO(file=handle, mode="w") as io:
+                io.write(whole)
+        finally:
+            disk.check()
 
 
 def _session(start: Any, description: str) -> Any:

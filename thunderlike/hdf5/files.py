@@ -10,6 +10,7 @@ import fcntl
 import os
 import shutil
 import time
+import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from thunderlike.formats import hdf5journal
 from thunderlike.formats.hdf5 import looks_like
 from thunderlike.hdf5 import attributes, filters
 from thunderlike.hdf5.disk import PATIENCE, Disk, Transaction, recover
-from thunderlike.storage.atomic import create, destination, keep_mode, replacement, scratch
+from thunderlike.storage.atomic import appear, create, destination, keep_mode, replacement, scratch
 from thunderlike.storage.filesystem import failures
 from thunderlike.storage.local import LocalStore
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from thunderlike.storage import AnyPath
     from thunderlike.storage.base import Store
 
-__all__ = ["changing", "located", "reading", "writing"]
+__all__ = ["beginning", "changing", "located", "reading", "writing"]
 
 _PIECE = 2**26
 _CACHE_TO_WRITE = filters.BLOSC_CHUNK_BYTES  # one chunk: it takes the records of several writes
@@ -201,6 +202,34 @@ def _found(access: Any, name: str) -> Any:
         return h5f.open(b"changed", h5f.ACC_RDWR, fapl=access)
     except (OSError, RuntimeError) as error:
         raise Hdf5Error(f"{name}: {_why(error)}") from error
+
+
+@contextmanager
+def beginning(path: AnyPath) -> Iterator[Any]:
+    """Open a new file to write; it appears when all went well, and replaces nothing.
+
+    Raises
+    ------
+    Exists
+        At the end, when another process has made a file of that name meanwhile.
+    """
+    store, address = storage.resolve(path)
+    if not isinstance(store, LocalStore):
+        with writing(path) as (file, _):
+            yield file
+        return
+    target, _ = _target(address)
+    partial = target.with_name(f".{uuid.uuid4().hex}.partial")
+    with failures(address, "write"):
+        create(partial, None)
+        try:
+            with _made(Disk(partial), str(path), there=False) as (file, _):
+                yield file
+            with partial.open("rb") as stream:
+                os.fsync(stream.fileno())
+            appear(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager

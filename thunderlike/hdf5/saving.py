@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from h5py import h5g, h5s
 
 from thunderlike.config import current
-from thunderlike.errors import SpecError
+from thunderlike.errors import Exists, SpecError
 from thunderlike.hdf5 import arrays, attributes, datasets, dtypes, files, links, metadata, names
 from thunderlike.hdf5.encode import Writer
 from thunderlike.hdf5.places import Place
@@ -29,11 +30,16 @@ def save(path: AnyPath, data: Any, chosen: Filters, writer: Writer, *, atomic: b
     """Write one value as a file."""
     with files.writing(path, atomic=atomic) as (file, check), _located(path, writer):
         writer.check = check
-        root = h5g.open(file, b"/")
-        place = Place(None, "", None, chosen)
-        _mark(root, {"TITLE": "", "PYTABLES_FORMAT_VERSION": "2.1"})
-        _mark(root, {"CLASS": "GROUP", "VERSION": "1.0", "DEEPDISH_IO_VERSION": np.int64(VERSION)})
-        run(_top(writer, place, root, data), current().hdf5_depth)
+        _marked(file, writer, data, chosen)
+
+
+def _marked(file: Any, writer: Writer, data: Any, chosen: Filters) -> Any:
+    """Write a value into a new file, and return the root of that."""
+    root = h5g.open(file, b"/")
+    _mark(root, {"TITLE": "", "PYTABLES_FORMAT_VERSION": "2.1"})
+    _mark(root, {"CLASS": "GROUP", "VERSION": "1.0", "DEEPDISH_IO_VERSION": np.int64(VERSION)})
+    run(_top(writer, Place(None, "", None, chosen), root, data), current().hdf5_depth)
+    return root
 
 
 def _located(path: Any, writer: Writer) -> Any:
@@ -122,13 +128,22 @@ def append(path: AnyPath, group: str, array: Any, chosen: Filters) -> None:
     if not values.ndim or not dtypes.native(values.dtype):
         raise SpecError(f"{path}: {group}: only arrays of numbers, times or text can be extended")
     if not _exists(path):
-        save(path, {}, chosen, Writer(), atomic=True)
+        with suppress(Exists):  # another process has begun the file meanwhile
+            _new_with(path, group, values, chosen)
+            return
     with files.changing(path) as file, files.located(lambda: f"{path}: {group}"):
         parent, name = _parent(h5g.open(file, b"/"), group)
         if name in links.names_of(parent):
             _extend(parent, name, values)
         else:
             _begin(parent, name, values, chosen)
+
+
+def _new_with(path: AnyPath, group: str, values: Any, chosen: Filters) -> None:
+    """Write a file that holds one array."""
+    with files.beginning(path) as file, files.located(lambda: f"{path}: {group}"):
+        root = _marked(file, Writer(), {}, chosen)
+        _begin(*_parent(root, group), values, chosen)
 
 
 def _parent(root: Any, path: str) -> tuple[Any, str]:

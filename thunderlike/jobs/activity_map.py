@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike import storage
-from thunderlike._arguments import checked_arguments
+from thunderlike._arguments import checked_types
 from thunderlike.data.images import Images
 from thunderlike.errors import SpecError
 from thunderlike.formats import npy, tiff
@@ -73,7 +73,7 @@ def find_movie(path: AnyPath, **options: Any) -> Contents:
 OUTPUTS = ("correlation.npy", "correlation.tif", "mean.tif", "summary.png", "summary.json")
 
 
-@checked_arguments
+@checked_types
 def activity_map(images: Images, signal: ArrayLike, sigma: float = 0) -> Series:
     """Correlate each pixel with a signal.
 
@@ -104,7 +104,7 @@ def activity_map(images: Images, signal: ArrayLike, sigma: float = 0) -> Series:
     return detrended(images, sigma).correlate(signal)
 
 
-@checked_arguments
+@checked_types
 def detrended(images: Images, sigma: float = 0) -> Series:
     """Make the series of the pixels, smoothed in space, without their linear trend.
 
@@ -178,7 +178,7 @@ class Plan:
     npartitions: int | None = None
 
 
-@checked_arguments
+@checked_types
 def plan(
     images: AnyPath,
     signal: str,
@@ -229,7 +229,7 @@ def plan(
     return Plan(movie, fitting, str(output), sigma, npartitions)
 
 
-@checked_arguments
+@checked_types
 def run(
     plan: Plan, engine: Engine, *, overwrite: bool = False, command: str = ""
 ) -> tuple[ActivityMap, dict[str, Any]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import images, series, storage
-from thunderlike._arguments import checked_arguments
+from thunderlike._arguments import checked_types
 from thunderlike.engines.planned import PlannedEngine
 from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats import hdf5, sniff
@@ -103,7 +103,7 @@ class Contents:
         return self.files[0].path
 
 
-@checked_arguments
+@checked_types
 def look(
     path: str,
     *,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from thunderlike._arguments import checked_arguments
+from thunderlike._arguments import checked_types
 from thunderlike.data.files import naming
 from thunderlike.engines import engine_for
 from thunderlike.errors import SpecError
@@ -25,7 +25,7 @@ BATCH = 256 * 2**20
 _MUCH = 2**32  # bytes that a file may announce however small it is
 
 
-@checked_arguments
+@checked_types
 def target_format(path: str, given: str | None = None) -> str:
     """Name the format to write: the given one, or by the extension of the path.
 
@@ -48,7 +48,7 @@ def target_format(path: str, given: str | None = None) -> str:
     return name
 
 
-@checked_arguments
+@checked_types
 def convert(
     contents: Contents,
     path: str,
@@ -109,7 +109,7 @@ def convert(
     return written(path, target, batches, plan, overwrite=overwrite, resume=resume)
 
 
-@checked_arguments
+@checked_types
 def run(
     contents: Contents, path: str, to: str, engine: Engine, *, command: str = "", **options: Any
 ) -> dict[str, Any]:

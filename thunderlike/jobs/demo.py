@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from thunderlike import storage
-from thunderlike._arguments import checked_arguments
+from thunderlike._arguments import checked_types
 from thunderlike.errors import EngineError, MissingExtra
 from thunderlike.images.examples import calcium
 from thunderlike.jobs import activity_map
@@ -88,7 +88,7 @@ class Outcome:
     cells: Cells
 
 
-@checked_arguments
+@checked_types
 def demo(
     output: AnyPath, engines: Sequence[str], *, frames: int, seed: int, say: Say
 ) -> tuple[list[Outcome], str]:
@@ -128,7 +128,7 @@ def demo(
     return outcomes, picture
 
 
-@checked_arguments
+@checked_types
 def largest_difference(one: ActivityMap, other: ActivityMap) -> float:
     """How far two maps are apart at most; infinitely if a pixel is undefined in one alone.
 

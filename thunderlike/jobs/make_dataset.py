@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike._arguments import checked_arguments
+from thunderlike._arguments import checked_types
 from thunderlike.errors import SpecError
 from thunderlike.jobs.checkpoint import fingerprint, loading, written
 from thunderlike.jobs.convert import BATCH
@@ -117,7 +117,7 @@ class Plan:
         return {"field": self.field, "labels": told | {"first": kinds[:10].tolist()}}
 
 
-@checked_arguments
+@checked_types
 def plan(
     contents: Contents,
     output: str,
@@ -154,7 +154,7 @@ def plan(
     return Plan(contents, output, field, named, shard, labels)
 
 
-@checked_arguments
+@checked_types
 def run(
     plan: Plan,
     engine: Engine,

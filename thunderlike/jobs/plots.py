@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thunderlike._arguments import checked_arguments
+from thunderlike._arguments import checked_types
 from thunderlike._lazy import optional
 from thunderlike.errors import MissingExtra
 from thunderlike.viz.figures import contrast
@@ -47,7 +47,7 @@ def can_draw() -> bool:
     return True
 
 
-@checked_arguments
+@checked_types
 def map_figure(found: ActivityMap) -> Figure:
     """Draw the mean image, the map, and the best pixel's trace over the signal.
 
@@ -77,7 +77,7 @@ def map_figure(found: ActivityMap) -> Figure:
     return figure
 
 
-@checked_arguments
+@checked_types
 def png_of(figure: Figure) -> bytes:
     """Draw a figure to PNG, 150 pixels an inch; the same bytes for the same figure."""
     stream = io.BytesIO()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike import storage
-from thunderlike._arguments import checked_arguments
+from thunderlike._arguments import checked_types
 from thunderlike.data.assembling import filled, joined
 from thunderlike.data.images import Images
 from thunderlike.engines import Spec
@@ -149,7 +149,7 @@ class Plan:
         return ("stats.h5", *(["dff.h5"] if self.figures.baseline else []), "summary.json")
 
 
-@checked_arguments
+@checked_types
 def plan(contents: Contents, output: str, figures: Figures) -> Plan:
     """Check that the job can be done; nothing is read.
 
@@ -184,7 +184,7 @@ def plan(contents: Contents, output: str, figures: Figures) -> Plan:
     return made
 
 
-@checked_arguments
+@checked_types
 def run(
     plan: Plan,
     engine: Engine,

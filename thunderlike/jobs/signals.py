@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from thunderlike import storage
-from thunderlike._arguments import checked_arguments
+from thunderlike._arguments import checked_types
 from thunderlike.errors import FormatError, KeyMissing, NotFound, SpecError
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Signal:
         )
 
 
-@checked_arguments
+@checked_types
 def read_signal(text: str) -> Signal:
     r"""Read ``FILE`` or ``FILE:NAME``.
 
@@ -122,7 +122,7 @@ def read_signal(text: str) -> Signal:
     return Signal(path, name, _numbers(path, name, values))
 
 
-@checked_arguments
+@checked_types
 def read_column(text: str, what: str = "signal") -> tuple[str, str, Sequence[Any]]:
     r"""Read ``FILE`` or ``FILE:NAME``, whatever the values are.
 

@@ -17,7 +17,7 @@ from thunderlike.storage.filesystem import failure, failures, regular
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["create", "destination", "keep_mode", "replacement", "scratch"]
+__all__ = ["appear", "create", "destination", "keep_mode", "replacement", "scratch"]
 
 _LINKS = 40  # that are followed, as Linux does
 
@@ -126,6 +126,23 @@ def create(path: Path, old: os.stat_result | None) -> None:
     """Make an empty file where none may be yet; for this user alone if it is to replace another."""
     mode = 0o666 if old is None else 0o600
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
+
+
+def appear(path: Path, target: Path) -> None:
+    """Give a file another name that no file may have yet.
+
+    Raises
+    ------
+    FileExistsError
+        When one has it.
+    """
+    try:
+        os.link(path, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+        path.replace(target)
 
 
 def keep_mode(path: Path, old: os.stat_result) -> None:
