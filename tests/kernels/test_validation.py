@@ -10,13 +10,9 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike._arguments import checked_arguments
 from thunderlike.data.onengine import OnEngine
 from thunderlike.errors import BadIndex, EngineError, NotFound, SpecError, WrongType
-<<<<<<<< HEAD:tests/kernels/test_validation.py
 from thunderlike.kernels._validation import checked_arguments
-========
->>>>>>>> 6f67348 (Check arguments of hdf5, parallel, util, datasets, batches and jobs by their annotations; read HDF5 files past an interrupted append in every reader):tests/test_arguments.py
 
 REFUSED = {
     "int": ["3", None, True, [3], np.bool_(True), object()],
