@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from thunderlike._arguments import checked_methods_types
 from thunderlike.batches import io
 from thunderlike.batches._components import Components, Item, at, named
 from thunderlike.batches._indexing import Places, cropped, length_of, taken
@@ -139,6 +140,7 @@ def _is_scalar(values: Any) -> bool:
     return isinstance(values, np.ndarray | np.generic) and values.ndim == 0
 
 
+@checked_methods_types
 class Batch(Actions):
     """Items and their components, aligned: entry k of each component belongs to item k.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from thunderlike._arguments import checked_methods
 from thunderlike.batches._sources import component_of, map_batches, opened
 from thunderlike.batches.batch import Batch
 from thunderlike.batches.expressions import F
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Dataset"]
 
 
+@checked_methods
 class Dataset:
     """Labels, perhaps their data, and the class of its batches.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from thunderlike import storage
+from thunderlike._arguments import checked_methods
 from thunderlike.batches.sampler import Cursor, Shuffle, cuts, ordered
 from thunderlike.errors import BadIndex, KeyMissing, SpecError, WrongType
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["DatasetIndex", "FilesIndex", "checked_positions"]
 
 
+@checked_methods
 class DatasetIndex:
     """Labels in order, each once.
 
@@ -279,6 +281,7 @@ class DatasetIndex:
         self._cursor = None
 
 
+@checked_methods
 class FilesIndex(DatasetIndex):
     """Names of files as labels, sorted as people count.
 
@@ -418,7 +421,10 @@ def _labels(labels: Any) -> Array:
     if isinstance(labels, DatasetIndex):
         return labels.indices
     if isinstance(labels, int | np.integer) and not isinstance(labels, bool):
-        return np.arange(labels)
+        try:
+            return np.arange(labels)
+        except MemoryError as error:
+            raise SpecError(f"an index of {labels} labels does not fit in memory") from error
     if isinstance(labels, str | bytes | bool) or not isinstance(labels, Iterable):
         raise WrongType(f"labels are a number or a sequence, not {labels!r:.80}")
     listed = labels if isinstance(labels, np.ndarray) else list(labels)

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from thunderlike._arguments import checked_types
 from thunderlike.config import current
 from thunderlike.errors import SpecError
 from thunderlike.parallel._protocol import is_worker
@@ -251,6 +252,7 @@ class Plan:
         return stream(crew, self.items, window=window, ordered=self.ordered)
 
 
+@checked_types
 def pmap(
     function: Callable[[Any], Any],
     items: Iterable[Any],

@@ -248,6 +248,7 @@ def multi_range(*lengths: int) -> Iterator[tuple[int, ...]]:
     return itertools.product(*map(range, whole_numbers("lengths", lengths)))
 
 
+@checked_arguments
 def pad(data: ArrayLike, padwidth: Any, value: float = 0.0) -> NDArray[Any]:
     """Surround an array with a value.
 
@@ -278,6 +279,7 @@ def pad(data: ArrayLike, padwidth: Any, value: float = 0.0) -> NDArray[Any]:
         ) from error
 
 
+@checked_arguments
 def pad_repeat_border(data: ArrayLike, padwidth: Any) -> NDArray[Any]:
     """Surround an array with the values at its edges; widths as for :func:`pad`.
 
@@ -292,6 +294,7 @@ def pad_repeat_border(data: ArrayLike, padwidth: Any) -> NDArray[Any]:
     return np.pad(array, _widths(padwidth, array.ndim), mode="edge")
 
 
+@checked_arguments
 def pad_to_size(data: ArrayLike, shape: Sequence[int], value: Any = 0.0) -> NDArray[Any]:
     """Put an array into the middle of a larger one; an odd row or column goes to the end.
 
@@ -333,6 +336,7 @@ def pad_to_size(data: ArrayLike, shape: Sequence[int], value: Any = 0.0) -> NDAr
     return padded
 
 
+@checked_arguments
 def pad_repeat_border_corner(data: ArrayLike, shape: Sequence[int]) -> NDArray[Any]:
     """Enlarge an array at the end of its axes, with the values at its edges.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+import shutil
+import uuid
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from thunderlike._arguments import checked_arguments
 from thunderlike.errors import (
     BadIndex,
     Denied,
@@ -52,6 +55,7 @@ __all__ = [
 _MOST_SKEWED = 0.5  # deepdish's: factors of the two axes may differ by so much
 
 
+@checked_arguments
 def resize_by_factor(im: NDArray[Any], factor: float) -> NDArray[Any]:
     """Scale an image, smoothed before it shrinks; channels stay.
 
@@ -92,6 +96,7 @@ def resize_by_factor(im: NDArray[Any], factor: float) -> NDArray[Any]:
     return pyramid_expand(im, upscale=factor, channel_axis=channels)
 
 
+@checked_arguments
 def resize(
     im: NDArray[Any],
     shape: tuple[int, int] | None = None,
@@ -152,6 +157,7 @@ _DECODED: tuple[str, ...] = (
 )
 
 
+@checked_arguments
 def load(path: str | os.PathLike[str], dtype: DTypeLike = np.float64) -> NDArray[Any]:
     """Read an image file; as floats from 0 to 1, or as bytes from 0 to 255.
 
@@ -185,6 +191,7 @@ def load(path: str | os.PathLike[str], dtype: DTypeLike = np.float64) -> NDArray
     return img_as_ubyte(im) if wanted == np.uint8 else img_as_float64(im).astype(wanted)
 
 
+@checked_arguments
 def open_image(file: IO[bytes]) -> Image.Image:
     """Open an image of a format that Pillow decodes by itself, as ``PIL.Image.open`` does.
 
@@ -217,6 +224,7 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in _DECODED if name in Image.OPEN)
 
 
+@checked_arguments
 def load_raw(path: str | os.PathLike[str]) -> NDArray[Any]:
     """Read an image file as it is: an image with a palette gives the numbers of its colours.
 
@@ -245,6 +253,7 @@ def load_raw(path: str | os.PathLike[str]) -> NDArray[Any]:
             ) from error
 
 
+@checked_arguments
 def save(path: str | os.PathLike[str], im: ArrayLike) -> None:
     """Write an image file, its kind from its name.
 
@@ -289,14 +298,22 @@ def save(path: str | os.PathLike[str], im: ArrayLike) -> None:
                 f"{path}: an image of {values.dtype} and shape {values.shape} cannot be written as "
                 f"{kind}: {error}"
             ) from error
-        new = not place.exists()
-        try:
-            place.write_bytes(encoded.getbuffer())
-        except OSError:
-            if new:
-                with suppress(OSError):
-                    place.unlink()
-            raise
+        _replace(place.resolve(), encoded.getbuffer())
+
+
+def _replace(place: Path, data: Any) -> None:
+    """Write a file whole or not at all; one that is there stays until the new one is complete."""
+    partial = place.with_name(f".{uuid.uuid4().hex}.partial")
+    try:
+        with partial.open("xb") as file:
+            file.write(data)
+        if place.exists():
+            shutil.copymode(place, partial)
+        partial.replace(place)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
 
 
 @contextmanager
@@ -350,6 +367,7 @@ def _image(im: ArrayLike) -> NDArray[Any]:
     return values
 
 
+@checked_arguments
 def asgray(im: ArrayLike) -> NDArray[Any]:
     """Return the mean of red, green and blue, float64; a gray image as it is.
 
@@ -373,6 +391,7 @@ def asgray(im: ArrayLike) -> NDArray[Any]:
     raise SpecError(f"an image has 1, 3 or 4 channels; this has shape {im.shape}")
 
 
+@checked_arguments
 def bounding_box(alpha: ArrayLike, threshold: float = 0.1) -> Box:
     """Return the smallest box around all pixels above a threshold.
 
@@ -397,6 +416,7 @@ def bounding_box(alpha: ArrayLike, threshold: float = 0.1) -> Box:
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
+@checked_arguments
 def crop_to_bounding_box(im: ArrayLike, bb: Box) -> NDArray[Any]:
     """Return what is in a box, as a view.
 
@@ -410,6 +430,7 @@ def crop_to_bounding_box(im: ArrayLike, bb: Box) -> NDArray[Any]:
     return _image(im)[top:bottom, left:right]
 
 
+@checked_arguments
 def bounding_box_as_binary_map(alpha: ArrayLike, threshold: float = 0.1) -> NDArray[np.bool_]:
     """Return True in the box around all pixels above a threshold, and False elsewhere.
 
@@ -424,6 +445,7 @@ def bounding_box_as_binary_map(alpha: ArrayLike, threshold: float = 0.1) -> NDAr
     return inside
 
 
+@checked_arguments
 def crop(im: ArrayLike, size: tuple[int, int]) -> NDArray[Any]:
     """Return the middle of an image, of that height and width, as a view.
 
@@ -451,6 +473,7 @@ def _size(size: Any) -> tuple[int, int]:
     return height, width
 
 
+@checked_arguments
 def crop_or_pad(im: ArrayLike, size: tuple[int, int], value: Any = 0) -> NDArray[Any]:
     """Return an image of that height and width: its middle, or itself with a border.
 
@@ -469,6 +492,7 @@ def crop_or_pad(im: ArrayLike, size: tuple[int, int], value: Any = 0) -> NDArray
     return np.pad(kept, around, constant_values=value)
 
 
+@checked_arguments
 def extract_patches(
     images: Iterable[NDArray[Any]],
     patch_shape: tuple[int, int],
@@ -505,16 +529,21 @@ def extract_patches(
     [(2, 3), (2, 3), (2, 3), (2, 3)]
     """
     patch_shape = _size(patch_shape)
-    if samples_per_image < 0:
+    if not samples_per_image >= 0:
         raise SpecError(f"samples_per_image is a number of patches, not {samples_per_image}")
     rng = np.random.default_rng(seed)
-    kept: list[NDArray[Any]] = []
-    for im in map(_image, _iterable(images)):
-        kept += [im] if cycle else []
-        yield from _patches(im, patch_shape, samples_per_image, rng, copy=copy)
-    while cycle and kept:
-        for im in kept:
+
+    def patches() -> Iterator[NDArray[Any]]:
+        kept: list[NDArray[Any]] = []
+        for im in map(_image, found):
+            kept += [im] if cycle else []
             yield from _patches(im, patch_shape, samples_per_image, rng, copy=copy)
+        while cycle and kept:
+            for im in kept:
+                yield from _patches(im, patch_shape, samples_per_image, rng, copy=copy)
+
+    found = _iterable(images)
+    return patches()
 
 
 def _iterable(images: Any) -> Iterable[Any]:
@@ -536,6 +565,7 @@ def _patches(
         yield patch.copy() if copy else patch
 
 
+@checked_arguments
 def integrate(ii: ArrayLike, r0: Any, c0: Any, r1: Any, c1: Any) -> Any:
     """Sum a rectangle of an image, from its integral image; all corners are inside.
 
@@ -573,6 +603,7 @@ def integrate(ii: ArrayLike, r0: Any, c0: Any, r1: Any, c1: Any) -> Any:
     return sums[r1 + 1, c1 + 1] - sums[r0, c1 + 1] - sums[r1 + 1, c0] + sums[r0, c0]
 
 
+@checked_arguments
 @also_named(shift="offset")
 def offset(img: ArrayLike, offset: tuple[int, int], fill_value: Any = 0) -> NDArray[Any]:
     """Move an image down and to the right, by negative numbers up and left, and fill the gap.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
+from thunderlike._arguments import checked_types
 from thunderlike.errors import KeyMissing, SpecError, WrongType
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class NamedRegistry:
         return cls.REGISTRY
 
 
+@checked_types
 @contextmanager
 def timed(
     name: str | None = None,
@@ -144,6 +146,8 @@ def timed(
     >>> len(seconds)
     1
     """
+    if file is not None and not hasattr(file, "write") and not isinstance(file, np.ndarray):
+        raise WrongType(f"timed: file must be an open file or an array, not {file!r:.60}")
     start = time.perf_counter()
     try:
         yield
