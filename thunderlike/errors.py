@@ -39,9 +39,9 @@ what was asked, what was found and what to do. All survive pickling: they cross 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from thunderlike._text import printable
+from thunderlike._text import printable, without_secrets
 
 __all__ = [
     "AlreadyImported",
@@ -80,9 +80,15 @@ __all__ = [
 class ThunderlikeError(Exception):
     """The root: ``except tl.ThunderlikeError`` catches every failure of the package."""
 
+    # A message is one line; names of files in it may hold line breaks, which are escaped.
+    _kept: ClassVar[str] = ""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*(without_secrets(a) if isinstance(a, str) else a for a in args))
+
     def __str__(self) -> str:
         # KeyError and OSError print something else than their message; we always print it.
-        return printable(str(self.args[0]), keep="\n\t") if self.args else ""
+        return printable(str(self.args[0]), keep=self._kept) if self.args else ""
 
 
 class SpecError(ThunderlikeError, ValueError):
@@ -202,6 +208,8 @@ class Unreadable(Hdf5Error, NotImplementedError):
 
 class EngineError(ThunderlikeError, RuntimeError):
     """The engine could not run what was asked."""
+
+    _kept = "\n\t"  # tracebacks of workers
 
 
 class NotOnEngine(EngineError, NotImplementedError):

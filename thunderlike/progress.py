@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from thunderlike._text import printable, without_secrets
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -103,7 +105,8 @@ class Tracker:
     """
 
     def __init__(self, label: str, total: int, unit: str) -> None:
-        self._work, self._label, self._unit = next(_numbers), label, unit
+        self._work, self._unit = next(_numbers), unit
+        self._label = printable(without_secrets(label))  # it may name a file
         self._done, self._total = 0, total
         self._lock = threading.Lock()
 

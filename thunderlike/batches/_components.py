@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thunderlike._text import printable
 from thunderlike.batches.expressions import Expression
 from thunderlike.errors import KeyMissing, SpecError, WrongType
 
@@ -63,7 +64,7 @@ class Components:
         return self._batch.components
 
     def __repr__(self) -> str:
-        return f"Components({', '.join(self)})"
+        return f"Components({', '.join(map(printable, self))})"
 
 
 class Item:
@@ -93,7 +94,8 @@ class Item:
         return SimpleNamespace(**{name: getattr(self, name) for name in self._batch.components})
 
     def __repr__(self) -> str:
-        return f"Item({self._batch.indices[self._position]!r}: {', '.join(self._batch.components)})"
+        names = ", ".join(map(printable, self._batch.components))
+        return f"Item({self._batch.indices[self._position]!r}: {names})"
 
 
 def at(values: Any, position: int) -> Any:

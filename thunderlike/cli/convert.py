@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli.info import options, reading
 from thunderlike.cli.options import megabytes, positive
+from thunderlike.cli.output import show
 
 if TYPE_CHECKING:
     import argparse
@@ -69,5 +70,5 @@ def run(args: argparse.Namespace) -> int:
             batch=args.batch, overwrite=args.overwrite,
         )  # fmt: skip
     again = f", {skipped} batches of them by an earlier run" if skipped else ""
-    print(f"{args.out}: {contents.collection.count()} records as {to}{again}")
+    show(f"{args.out}: {contents.collection.count()} records as {to}{again}")
     return 0

@@ -7,6 +7,8 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from thunderlike.cli.output import show
+
 if TYPE_CHECKING:
     import argparse
 
@@ -53,13 +55,13 @@ def tell(args: argparse.Namespace, told: dict[str, Any]) -> None:
     if args.quiet:
         return
     if args.json:
-        print(json.dumps(told))
+        show(json.dumps(told))
         return
     for name, value in told.items():
         lines = value.items() if isinstance(value, dict) else [("", value)]
         for key, one in lines:
             label = f"{name} {key}".strip()
-            print(f"{label:<16} {', '.join(map(str, one)) if isinstance(one, list) else one}")
+            show(f"{label:<16} {', '.join(map(str, one)) if isinstance(one, list) else one}")
 
 
 def _cat(args: argparse.Namespace) -> int:
@@ -72,7 +74,7 @@ def _cat(args: argparse.Namespace) -> int:
         found = reader.slice(args.start, args.stop)
     for sample in found:
         short = {str(name): _short(value, args.maxstring) for name, value in sample.items()}
-        print(json.dumps(short) if args.json else "  ".join(f"{k}: {v}" for k, v in short.items()))
+        show(json.dumps(short) if args.json else "  ".join(f"{k}: {v}" for k, v in short.items()))
     return 0
 
 
@@ -91,7 +93,7 @@ def _ls(args: argparse.Namespace) -> int:
     for number in range(first, last):
         start, size = offsets[number], offsets[number + 1] - offsets[number]
         told = {"index": number, "offset": start, "bytes": size, "key": reader.find_key(number)}
-        print(json.dumps(told) if args.json else "{:>10} {:>14} {:>10}  {}".format(*told.values()))
+        show(json.dumps(told) if args.json else "{:>10} {:>14} {:>10}  {}".format(*told.values()))
     return 0
 
 

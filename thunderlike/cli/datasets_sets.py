@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli.datasets_look import tell
+from thunderlike.cli.output import show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,15 +149,16 @@ def _list(args: argparse.Namespace) -> int:
     found = [sets.get(name) for name in sets.names()]
     if args.json:
         keys = ("name", "kind", "about", "size", "registration")
-        print(json.dumps([{key: getattr(spec, key) for key in keys} for spec in found], indent=2))
+        listed = [{key: getattr(spec, key) for key in keys} for spec in found]
+        show(*json.dumps(listed, indent=2).split("\n"))
         return 0
     for kind in sets.KINDS:
-        print(f"{kind}:")
+        show(f"{kind}:")
         for spec in (spec for spec in found if spec.kind == kind):
             asks = "registration" if spec.registration else ""
-            print(f"  {spec.name:<15} {spec.size or '?':<16} {asks:<13} {spec.about}".rstrip())
-    print("\nsizes of downloads are rough, ? is not known")
-    print("thunderlike datasets write SET INDIR -o OUTDIR; SET -h says more")
+            show(f"  {spec.name:<15} {spec.size or '?':<16} {asks:<13} {spec.about}".rstrip())
+    show("", "sizes of downloads are rough, ? is not known")
+    show("thunderlike datasets write SET INDIR -o OUTDIR; SET -h says more")
     return 0
 
 
@@ -168,7 +170,7 @@ def _write(args: argparse.Namespace) -> int:
     own = {option.name: getattr(args, option.name) for option in spec.options}
     if show := getattr(args, "show", None):
         found = {w: sets.metadata(spec, w, args.indir, verify=args.verify, **own) for w in show}
-        print(json.dumps(found))
+        show(json.dumps(found))
         return 0
     common = {keyword: getattr(args, keyword) for keyword in _COMMON}
     for keyword in ("shuffle", "check_images"):

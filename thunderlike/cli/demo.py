@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from thunderlike.cli.output import show
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -78,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    show(*text.split("\n"))
 
 
 _COLUMNS = "{:<8} {:>8} {:>14} {:>6} {:>6} {:>8} {:>14} {:>16}"

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli.checks import guarded
+from thunderlike.cli.output import show
 
 if TYPE_CHECKING:
     import argparse
@@ -84,14 +85,15 @@ def _as_table(findings: Iterator[Finding]) -> list[Finding]:
     """Print each as soon as it is known: Spark takes its time."""
     seen = []
     for finding in findings:
-        print(f"{finding.level:<4}  {finding.name:<13}  {finding.line}", flush=True)
+        show(f"{finding.level:<4}  {finding.name:<13}  {finding.line}")
         seen.append(finding)
-    print(_sentence(seen))
+    show("", _sentence(seen))
     return seen
 
 
 def _as_json(findings: list[Finding]) -> list[Finding]:
-    print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+    found = json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2)
+    show(*found.split("\n"))
     return findings
 
 
@@ -99,7 +101,7 @@ def _sentence(findings: Sequence[Finding]) -> str:
     """What it comes to."""
     levels = [finding.level for finding in findings]
     if "FAIL" in levels:
-        return f"\nmarked FAIL: {levels.count('FAIL')}; they need mending"
+        return f"marked FAIL: {levels.count('FAIL')}; they need mending"
     if "warn" in levels:
-        return f"\nthunderlike works; marked warn: {levels.count('warn')}"
-    return "\nall is well"
+        return f"thunderlike works; marked warn: {levels.count('warn')}"
+    return "all is well"

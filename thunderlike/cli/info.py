@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli.options import positive, shape
+from thunderlike.cli.output import show
 
 if TYPE_CHECKING:
     import argparse
@@ -102,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     from thunderlike.jobs.contents import look
 
     told = look(args.path, **options(args)).told()
-    print(json.dumps(told, indent=2) if args.json else "\n".join(_lines(told)))
+    show(*(json.dumps(told, indent=2).split("\n") if args.json else _lines(told)))
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike._text import printable
 from thunderlike._version import __version__
+from thunderlike.cli.output import show
 from thunderlike.errors import (
     GroupMissing,
     MissingExtra,
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     codes = []
     for number, file in enumerate(args.files):
         if len(args.files) > 1 and not args.json:
-            print("\n" * (number > 0) + file)
+            show(*[""] * (number > 0), file)
         codes.append(_guarded(args, file))
     return max(codes)
 
@@ -107,10 +108,13 @@ def _one(args: argparse.Namespace, file: str) -> None:
         tree = hdf5.ls(file, raw=args.raw)
         if args.summarize:
             _summarize(file, tree)
-        print(_json(file, tree) if args.json else _drawn(args, tree))
+        _print(args, file, tree)
 
 
-def _drawn(args: argparse.Namespace, tree: Tree) -> str:
+def _print(args: argparse.Namespace, file: str, tree: Tree) -> None:
+    if args.json:
+        show(*_json(file, tree).split("\n"))
+        return
     text = tree.text(
         depth=args.depth,
         everything=args.all,
@@ -119,7 +123,10 @@ def _drawn(args: argparse.Namespace, tree: Tree) -> str:
         pattern=args.filter,
         width=args.column_width,
     )
-    return text if args.no_color or not sys.stdout.isatty() else _coloured(text)
+    if args.no_color or not sys.stdout.isatty():
+        show(*text.split("\n"))
+    else:
+        print(_coloured(text))
 
 
 def _coloured(text: str) -> str:

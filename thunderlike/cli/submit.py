@@ -6,6 +6,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from thunderlike._text import printable
+from thunderlike.cli.output import show
+
 if TYPE_CHECKING:
     import argparse
 
@@ -111,10 +114,11 @@ def run(args: argparse.Namespace) -> int:
         check_reachable(args.master)
     with progress():
         words = line(job, pack=not args.dry_run)
-    print(shown(words), flush=True)
+    show(*shown(words).split("\n"))
     for archive in missing(words):
+        shown_archive = printable(str(archive))
         sys.stderr.write(
-            f"note: {archive} is not there yet; without --dry-run it is packed first\n"
+            f"note: {shown_archive} is not there yet; without --dry-run it is packed first\n"
         )
     if args.dry_run:
         return 0
@@ -133,7 +137,7 @@ def _check(args: argparse.Namespace) -> None:
             "the line, without the first, the parameters of a job's Spark Submit task"
         )
     if profile and not tried(profile):
-        sys.stderr.write(f"note: nobody has run a job with the profile {profile} yet\n")
+        sys.stderr.write(f"note: nobody has run a job with the profile {printable(profile)} yet\n")
 
 
 def _script(job: str) -> str:

@@ -24,7 +24,7 @@ from thunderlike.data.functions import (
 from thunderlike.data.onengine import OnEngine
 from thunderlike.engines import ArraySource, DistributedArray, Records, local
 from thunderlike.errors import SpecError
-from thunderlike.kernels._validation import as_array, is_whole
+from thunderlike.kernels._validation import as_array, as_shape, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -380,7 +380,7 @@ class Collection(OnEngine):
             raise SpecError(f"workers must be a whole number from 1 on, not {workers!r}")
         if with_keys and block:
             raise SpecError("a function of stacked records is given no keys: leave out one of both")
-        shape = None if value_shape is None else tuple(np.atleast_1d(value_shape).tolist()) or (1,)
+        shape = None if value_shape is None else as_shape(value_shape) or (1,)
         base = self._baseshape
         trial = StackTrial(func, base) if block else Trial(func, base, with_keys)
         results = infer(self._records, trial, shape, dtype)

@@ -13,7 +13,7 @@ from thunderlike.data.functions import PerObject, Results, Trial, infer
 from thunderlike.data.onengine import OnEngine
 from thunderlike.engines.base import Kernel, Records, Spec
 from thunderlike.errors import NotOnEngine, SpecError
-from thunderlike.kernels._validation import as_dtype
+from thunderlike.kernels._validation import as_dtype, as_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,7 +224,7 @@ class Blocks(OnEngine):
             nothing = self._dtype if dtype is None else as_dtype(dtype)
             return self._changed(self._records, dtype=nothing)
         trial = Trial(func, self._baseshape)
-        shape = None if value_shape is None else tuple(value_shape)
+        shape = None if value_shape is None else as_shape(value_shape)
         results = infer(self._records, trial, shape, dtype)
         region = _Region(self._grid, self._length, results.shape)
         grid = region.grid  # refuses now what cannot be put together again

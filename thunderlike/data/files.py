@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from thunderlike import storage
+from thunderlike._text import printable
 from thunderlike.engines.base import SourceDefaults, Spec
 from thunderlike.errors import BadIndex, FormatError, MissingExtra, NotFound, SpecError
 from thunderlike.formats import raw
@@ -453,9 +454,8 @@ def told(what: str, given: Any, conf: raw.Conf | None, path: str, name: str) -> 
     same = tuple(given) == tuple(found) if what == "shape" else np.dtype(given) == found
     if not same:
         beside = storage.join(storage.parent(path), name)
-        warnings.warn(
-            f"{beside}: says the {what} is {found}; the given {given} goes before", stacklevel=5
-        )
+        text = f"{beside}: says the {what} is {found}; the given {given} goes before"
+        warnings.warn(printable(text), stacklevel=5)
     return given
 
 

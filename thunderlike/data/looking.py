@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike import viz
+from thunderlike._text import plain
 from thunderlike.data import multiindex
 from thunderlike.data.folding import Folding
 from thunderlike.data.indexed import Indexed
@@ -107,7 +108,7 @@ class LookAtImages(Folding):
 
     def _named(self, number: int) -> str:
         title = f"image {number} (of 0 to {self.count() - 1})"
-        return title if self._labels is None else f"{title}: {self._labels[number]}"
+        return title if self._labels is None else f"{title}: {plain(str(self._labels[number]))}"
 
     def movie(
         self,
@@ -254,7 +255,7 @@ class LookAtSeries(Indexed):
         """Draw one value for each series: a picture, or a line where they stand in a row."""
         values = self.toarray(squeeze=False)[..., 0]
         name = self._index.ravel()[0]
-        label = str(name) if isinstance(name, str) else "value"
+        label = plain(name) if isinstance(name, str) else "value"
         if values.ndim not in (2, 3):
             title = f"{self.count()} series, one value each"
             return viz.lines(values.ravel(), ax, title=title, along="series", label=label)
@@ -282,7 +283,7 @@ class LookAtSeries(Indexed):
 
     def _called(self, number: int) -> str:
         if self._labels is not None:
-            return str(self._labels.ravel()[number])
+            return plain(str(self._labels.ravel()[number]))
         key = tuple(int(i) for i in np.unravel_index(number, self._baseshape))
         return str(key[0] if len(key) == 1 else key)
 

@@ -7,6 +7,7 @@ import logging
 import math
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from thunderlike._text import printable
 from thunderlike.engines import ArraySource, Records, engine_for, local
 from thunderlike.engines.base import check_npartitions
 from thunderlike.errors import SpecError
@@ -119,7 +120,7 @@ class OnEngine(abc.ABC):
         return self.shape[0]
 
     def __repr__(self) -> str:
-        lines = [f"{name}: {getattr(self, name)}" for name in self._described]
+        lines = [f"{name}: {printable(str(getattr(self, name)))}" for name in self._described]
         return "\n".join([type(self).__name__, *lines])
 
     def _repr_html_(self) -> str:

@@ -16,6 +16,7 @@ from thunderlike.datasets.publication import partial_name, remove, write_new
 from thunderlike.datasets.reader import MsgpackReader
 from thunderlike.errors import CorruptDatasetError, NotFound, SpecError
 from thunderlike.formats.samples import sums_of
+from thunderlike.formats.text import as_text
 from thunderlike.storage.atomic import destination
 from thunderlike.storage.filesystem import failures
 from thunderlike.storage.opening import local_file
@@ -119,7 +120,8 @@ def _prime(part: Part, reader: MsgpackReader, path: str) -> None:
 
 def _compare(part: Part, path: str) -> None:
     try:
-        told = storage.read(indices.beside(path, f".{part.digest.name}")).decode()
+        place = indices.beside(path, f".{part.digest.name}")
+        told = as_text(storage.read(place), place)
     except NotFound:
         return
     if told.split(" ")[0] != part.digest.hexdigest():

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from thunderlike.errors import FormatError, NotFound, ThunderlikeError
 from thunderlike.formats.base import said
+from thunderlike.formats.text import as_text
 from thunderlike.storage.filesystem import check_special
 
 if TYPE_CHECKING:
@@ -121,7 +122,11 @@ class Archive(ABC):
 
     def lines(self, name: str) -> list[str]:
         """The lines of a text file, without empty ones."""
-        return [line for line in self.read(name).decode("utf-8").splitlines() if line.strip()]
+        return [
+            line
+            for line in as_text(self.read(name), f"{self.path}: {name}").splitlines()
+            if line.strip()
+        ]
 
     @contextmanager
     def _said(self, name: str = "") -> Iterator[None]:

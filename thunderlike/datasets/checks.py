@@ -120,7 +120,9 @@ def digests_of(path: AnyPath) -> tuple[str, dict[str, str]]:
         except NotFound:
             continue
         try:
-            lines = [line.split("  ", 1) for line in text.decode().splitlines()]
+            lines = [
+                line.split("  ", 1) for line in text.decode("utf-8", "surrogateescape").splitlines()
+            ]
             return digest, {name: told for told, name in lines}
         except ValueError as error:
             raise CorruptDatasetError(f"{place}: is no list of hashes and names") from error

@@ -19,6 +19,7 @@ from thunderlike._arguments import checked_methods
 from thunderlike.datasets.archives import Archive, Tar, Zip
 from thunderlike.datasets.listed import ListReader, noop
 from thunderlike.errors import CorruptSampleError, NotFound, WrongType
+from thunderlike.formats.text import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -289,7 +290,7 @@ def _chosen(
 
 def _listed(path: str, separator: str) -> Iterator[_Found]:
     """The files that a text file names, as it writes them."""
-    for line in storage.read(path).decode().splitlines():
+    for line in as_text(storage.read(path), path).splitlines():
         if line:
             name, *told = line.split(separator)
             yield _Found(name, name, told[0] if told else None, told[1:])

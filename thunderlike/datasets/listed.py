@@ -9,6 +9,7 @@ from thunderlike import storage
 from thunderlike._arguments import checked_methods
 from thunderlike.datasets.base import Reader
 from thunderlike.errors import SpecError, WrongType
+from thunderlike.formats.text import as_text
 
 if TYPE_CHECKING:
     from thunderlike.storage import AnyPath
@@ -127,7 +128,7 @@ def _number(numbers: dict[Any, int], label: Any) -> int | None:
 def _listed(labels: Any) -> list[Any]:
     if isinstance(labels, Sequence) and not isinstance(labels, str):
         return list(labels)
-    text = storage.read(labels).decode()
+    text = as_text(storage.read(labels), labels)
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 

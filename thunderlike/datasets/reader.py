@@ -16,6 +16,7 @@ import xxhash
 
 from thunderlike import storage
 from thunderlike._arguments import checked_methods
+from thunderlike._text import printable, without_secrets
 from thunderlike.datasets import index as indices
 from thunderlike.datasets.base import Numbers, Reader
 from thunderlike.datasets.files import Bytes, opened
@@ -105,11 +106,15 @@ class MsgpackReader(Reader):
         """Address of the data file."""
         return self._path
 
+    @property
+    def _shown(self) -> str:
+        return printable(without_secrets(self._path))
+
     def __len__(self) -> int:
         return self._count
 
     def __repr__(self) -> str:
-        return f"MsgpackReader({self._path!r})"
+        return f"MsgpackReader({without_secrets(self._path)!r})"
 
     def _name(self) -> str:
         return str(self._path)
@@ -203,7 +208,10 @@ class MsgpackReader(Reader):
         return found
 
     def __contains__(self, key: object) -> bool:
-        if isinstance(key, str) and self._filter is not None and key not in self._filter:
+        try:
+            if isinstance(key, str) and self._filter is not None and key not in self._filter:
+                return False
+        except UnicodeEncodeError:  # keys are UTF-8
             return False
         return super().__contains__(key)
 
@@ -325,7 +333,10 @@ class MsgpackReader(Reader):
                 return load(self._path)
             except NotFound:
                 continue
-        _log.info("%s: no keys beside it, reading them from the samples", self._path)
+        _log.info(
+            "%s: no keys beside it, reading them from the samples",
+            printable(without_secrets(self._path)),
+        )
         found = []
         for number, sample in enumerate(self.slice(0)):
             if not isinstance(sample, dict) or not isinstance(sample.get("key"), str):
@@ -338,7 +349,10 @@ class MsgpackReader(Reader):
         try:
             salt, hashes = indices.load_key_hashes(self._path)
         except NotFound:
-            _log.info("%s: no hashes of keys beside it, hashing them now", self._path)
+            _log.info(
+                "%s: no hashes of keys beside it, hashing them now",
+                printable(without_secrets(self._path)),
+            )
             salt, hashes = indices.hash_keys(self._keys)
         self._checked_version()
         if len(hashes) != self._count:

@@ -32,6 +32,7 @@ from thunderlike.datasets.scripts import (
 )
 from thunderlike.errors import FormatError, KeyMissing, SpecError
 from thunderlike.formats.samples import hash_string
+from thunderlike.formats.text import as_text
 from thunderlike.parallel.fork import forked
 from thunderlike.storage.filesystem import check_special
 from thunderlike.storage.local import failure
@@ -151,10 +152,7 @@ def load_md5file(path: AnyPath) -> dict[str, str]:
 
 
 def _text(path: AnyPath) -> str:
-    try:
-        return storage.read(path).decode()
-    except UnicodeDecodeError as error:
-        raise FormatError(f"{path}: not a text file: {error}") from error
+    return as_text(storage.read(path), path)
 
 
 @checked_arguments

@@ -15,6 +15,7 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike._arguments import checked_methods
+from thunderlike._text import printable
 from thunderlike.datasets import index as indices
 from thunderlike.datasets.appending import Begun, resumed
 from thunderlike.datasets.base import as_whole
@@ -332,7 +333,7 @@ class Writer(Whole):
     def __del__(self) -> None:
         if self._open and self._process == os.getpid():  # a fork's copy writes nothing
             warnings.warn(
-                f"{self._path}: the writer was never closed; nothing is written",
+                printable(f"{self._path}: the writer was never closed; nothing is written"),
                 ResourceWarning,
                 stacklevel=2,
                 source=self,

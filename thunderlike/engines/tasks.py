@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike import errors
 from thunderlike.errors import EngineError, ThunderlikeError, WrongType
+from thunderlike.kernels._validation import FOREIGN, typed
 from thunderlike.progress import Tracker, track, watched
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class _Task:
             yield from self.function(*args)
         except ThunderlikeError as error:
             raise _Carried(error) from error
+        except FOREIGN as error:  # of numpy and scipy, which the local engine types as well
+            raise _Carried(typed("a task on Spark", error)) from error
         _pass_over(len(sys.modules))
 
 

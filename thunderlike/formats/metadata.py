@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thunderlike._text import printable
 from thunderlike.errors import StorageError
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def left_out(name: str, reason: object) -> None:
     """Log that an attribute is left out, and why."""
     at = f"{path}: " if (path := _file.get()) else ""
     text = " ".join(str(reason).split())[:200] or type(reason).__name__
-    _log.warning("%smetadata left out: %s: %s", at, name, text)
+    _log.warning("%smetadata left out: %s: %s", *map(printable, (at, name, text)))
 
 
 @contextmanager

@@ -164,7 +164,7 @@ def hash_string(s: str, salt: bytes = b"") -> int:
 
 
 def _digest(text: str, salt: bytes) -> bytes:
-    return hashlib.blake2s(text.encode(), salt=salt).digest()[:8]
+    return hashlib.blake2s(text.encode("utf-8", "surrogatepass"), salt=salt).digest()[:8]
 
 
 def key_hasher(salt: bytes) -> Any:
@@ -173,7 +173,7 @@ def key_hasher(salt: bytes) -> Any:
 
     def digest(key: str) -> bytes:
         hasher = fresh()
-        hasher.update(key.encode())
+        hasher.update(key.encode("utf-8", "surrogatepass"))
         return hasher.digest()[:8]
 
     return digest
@@ -262,4 +262,6 @@ def sums_of(messages: Iterable[bytes | memoryview]) -> bytes:
 
 def digest_lines(digests: dict[str, str]) -> bytes:
     """Write what ``md5sum`` would: hash, two blanks, name."""
-    return "".join(f"{digest}  {name}\n" for name, digest in digests.items()).encode()
+    return "".join(f"{digest}  {name}\n" for name, digest in digests.items()).encode(
+        "utf-8", "surrogateescape"
+    )

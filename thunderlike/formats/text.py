@@ -13,7 +13,28 @@ from thunderlike.errors import FormatError
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["decode", "encode", "shape"]
+__all__ = ["as_text", "decode", "encode", "shape"]
+
+
+def as_text(data: bytes, path: object) -> str:
+    """Decode the text of a file.
+
+    Raises
+    ------
+    FormatError
+        For bytes that are not UTF-8, with the path and the position.
+
+    Examples
+    --------
+    >>> as_text(b"cat", "labels.txt")
+    'cat'
+    """
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FormatError(
+            f"{path}: not text in UTF-8: {error.reason} at byte {error.start}"
+        ) from error
 
 
 def decode(data: bytes, dtype: DTypeLike = "float64", skip: int = 0) -> NDArray[Any]:

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
+from thunderlike._text import printable
 from thunderlike.data.arrayfiles import Hdf5, image_source
 from thunderlike.data.files import naming
 from thunderlike.data.images import Images
@@ -240,11 +241,11 @@ def fromsuite2p(
         with ops:
             ops.check()  # the movie was listed in between: both are of one run
     if len(found) != (frames := stated.get("nframes", len(found))):
-        warnings.warn(
+        text = (
             f"{address}: holds {len(found)} images of {size}, and {beside} states {frames}: the "
-            "movie may be cut short, or of another recording",
-            stacklevel=2,
+            "movie may be cut short, or of another recording"
         )
+        warnings.warn(printable(text), stacklevel=2)
     if stated.get("fs"):
         found.attrs["frame_interval"] = 1 / stated["fs"]
     return found

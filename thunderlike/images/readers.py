@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from thunderlike import storage
+from thunderlike._text import printable
 from thunderlike.data.attributes import surviving
 from thunderlike.data.files import FileSource, Packed, described, listed, naming, told, untold
 from thunderlike.data.images import Images
@@ -272,7 +273,7 @@ def fromtif(
     if planes == chosen.pages:
         found = _images(_volumes(files, chosen, TiffVolumes(first, channel)), *rest, attrs)
         if len(files) == 1 and (doubt := _doubt(chosen)):
-            warnings.warn(f"{files[0].path}: {doubt}", stacklevel=3)
+            warnings.warn(printable(f"{files[0].path}: {doubt}"), stacklevel=3)
         return found
     if len(times := attrs.get("frame_times", ())) == first.pages and first.axes is not None:
         numbers = first.axes.pages_of(channel)
@@ -471,5 +472,6 @@ def _pieces(path: str, pages: int, nplanes: int, *, discard_extra: bool) -> int:
             "or discard_extra=True to leave out the last ones"
         )
     if pages % nplanes:
-        warnings.warn(f"{path}: left out the last {pages % nplanes} pages", stacklevel=5)
+        text = printable(f"{path}: left out the last {pages % nplanes} pages")
+        warnings.warn(text, stacklevel=5)
     return pages // nplanes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -107,7 +108,7 @@ def written(
     work = hidden(path, "unfinished")
     with target.opened(storage.at(path), overwrite) as place:
         _prepare(work, json.dumps(plan, sort_keys=True, default=str).encode(), resume=resume)
-        storage.write(storage.join(work, "place"), str(place).encode())
+        storage.write(storage.join(work, "place"), os.fsencode(str(place)))
         try:
             target.skipped = _batches(batches, work, target)
         except BaseException:
@@ -170,7 +171,7 @@ def _prepare(work: str, plan: bytes, *, resume: bool) -> None:
         raise StorageError(f"{work}: nothing can be kept there: {reason}")
     mark, last = storage.join(work, "plan.json"), _read(storage.join(work, "place"))
     if last is not None:  # by an interrupted run; all its files are in there if it was at its end
-        _remove(last.decode(errors="replace"), work)
+        _remove(os.fsdecode(last), work)
     whole = _noted(work, 0) is None or storage.exists(storage.join(work, "files"))
     if not (resume and whole and _read(mark) == plan):
         storage.delete(work)

@@ -9,6 +9,7 @@ import numpy as np
 
 from thunderlike._arguments import checked_types
 from thunderlike._lazy import optional
+from thunderlike._text import plain
 from thunderlike.errors import MissingExtra
 from thunderlike.viz.figures import contrast
 from thunderlike.viz.pictures import DIVERGING, colour_bar, draw, flat
@@ -147,7 +148,7 @@ def _plane(found: ActivityMap) -> int:
 def _name(found: ActivityMap) -> str:
     """What the signal is called, as far as there is room."""
     name = found.signal.name
-    return name if len(name) <= 24 else name[:22] + "..."
+    return plain(name if len(name) <= 24 else name[:22] + "...")
 
 
 def _text(pixel: tuple[int, ...]) -> str:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
+from thunderlike._text import printable
 from thunderlike.errors import ThunderlikeError
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def as_options(text: str) -> str:
 
 def _say(text: str) -> None:
     """Write one line, whatever line breaks the text has."""
-    sys.stderr.write(as_options(" ".join(text.split())) + "\n")
+    sys.stderr.write(printable(as_options(" ".join(text.split()))) + "\n")
 
 
 def default_engine() -> str:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import thunderlike
 from thunderlike._lazy import optional
+from thunderlike._text import printable
 from thunderlike.config import home
 from thunderlike.errors import EngineError, SpecError, StorageError, ThunderlikeError
 from thunderlike.progress import track
@@ -385,11 +386,19 @@ def shown(words: Sequence[str]) -> str:
         --master 'local[2]' \
         job.py --input 'a b'
     """
-    lines, rest = [shlex.quote(words[0])], list(words[1:])
+    lines, rest = [_quoted(words[0])], list(words[1:])
     while rest[0].startswith("--"):
-        lines.append(shlex.join(rest[:2]))
+        lines.append(" ".join(map(_quoted, rest[:2])))
         rest = rest[2:]
-    return " \\\n    ".join([*lines, shlex.join(rest)])
+    return " \\\n    ".join([*lines, *([" ".join(map(_quoted, rest))] if rest else [])])
+
+
+def _quoted(word: str) -> str:
+    """Quote a word for a shell, with escapes in place of control characters."""
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = printable(word.replace("\\", r"\\").replace("'", r"\'"))
+    return f"$'{escaped}'"
 
 
 def profile_for(master: str, given: str | None = None) -> str | None:

@@ -9,6 +9,7 @@ and `Any`, to the function.
 from __future__ import annotations
 
 import math
+import sys
 from contextlib import contextmanager
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ __all__ = [
     "FOREIGN",
     "as_array",
     "as_dtype",
+    "as_shape",
     "checked_arguments",
     "checked_methods",
     "is_between",
@@ -188,6 +190,29 @@ def _in_range(array: Array, cast: Array) -> Any:
     if given.kind == "f" and dtype.kind in "iu":
         return array < float(int(np.iinfo(dtype).max) + 1)
     return True
+
+
+def as_shape(value: Any, what: str = "value_shape") -> tuple[int, ...]:
+    """Return the shape of a record, from one length or several.
+
+    Raises
+    ------
+    SpecError
+        For lengths that are negative or not whole numbers, and more elements than an array may
+        have.
+
+    Examples
+    --------
+    >>> as_shape(3), as_shape((2, 3))
+    ((3,), (2, 3))
+    """
+    lengths = np.ravel(np.asarray(value, object)).tolist()
+    if not all(is_whole(n, 0) for n in lengths):
+        raise SpecError(f"{what} must be whole numbers from 0 on, not {value!r:.60}")
+    found = tuple(map(int, lengths))
+    if math.prod(found) > sys.maxsize:
+        raise SpecError(f"{what} {value!r:.60} has more elements than an array may have")
+    return found
 
 
 @contextmanager

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from thunderlike._lazy import optional
+from thunderlike._text import without_secrets
 from thunderlike.errors import Denied, MissingExtra, NotFound, StorageError, ThunderlikeError
 from thunderlike.storage.base import Address, Entry, replaced
 from thunderlike.storage.credentials import Credentials
 from thunderlike.storage.objects import ObjectStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from thunderlike.storage.base import Store
@@ -50,11 +50,10 @@ class CloudStore(ObjectStore):
     def list(self, path: str, *, recursive: bool) -> Sequence[Entry]:
         """Name the files of a folder; as many requests as the filesystem makes of it."""
         address = self.address(path)
-        with self._asking(address, "list"):
-            # A listing that is kept would not know what another process has written.
-            self._system.invalidate_cache()
-            depth = None if recursive else 1
-            found = self._system.find(_bare(address), maxdepth=depth, detail=True)
+        # A listing that is kept would not know what another process has written.
+        depth = None if recursive else 1
+        self._ask(address, "list", "invalidate_cache")
+        found = self._ask(address, "list", "find", _bare(address), maxdepth=depth, detail=True)
         entries = [self._entry(one) for one in found.values() if one.get("type") == "file"]
         entries = [entry for entry in entries if entry.path != address]  # a file is in no folder
         if not entries and not self._system.isdir(_bare(address)):
@@ -64,9 +63,8 @@ class CloudStore(ObjectStore):
     def stat(self, path: str) -> Entry:
         """Describe one file."""
         address = self.address(path)
-        with self._asking(address, "look at"):
-            self._system.invalidate_cache()
-            details = self._system.info(_bare(address))
+        self._ask(address, "look at", "invalidate_cache")
+        details = self._ask(address, "look at", "info", _bare(address))
         if details.get("type", "file") != "file":
             raise NotFound(f"{path}: is a folder, not a file")
         return Entry(address, int(details["size"] or 0), _identity(details))
@@ -74,8 +72,7 @@ class CloudStore(ObjectStore):
     def read(self, path: str) -> bytes:
         """Read a whole file."""
         address = self.address(path)
-        with self._asking(address, "read"):
-            return bytes(self._system.cat_file(_bare(address)))
+        return bytes(self._ask(address, "read", "cat_file", _bare(address)))
 
     def read_range(self, path: str, start: int, length: int) -> bytes:
         """Read a part of a file."""
@@ -104,45 +101,53 @@ class CloudStore(ObjectStore):
         """Read a part of a file of which the size is known."""
         if start >= size or not length:
             return b""
-        with self._asking(address, "read"):
-            stop = min(start + length, size)
-            data = bytes(self._system.cat_file(_bare(address), start=start, end=stop))
+        stop = min(start + length, size)
+        found = self._ask(address, "read", "cat_file", _bare(address), start=start, end=stop)
+        data = bytes(found)
         # A web server may know no ranges, and send all of it.
         return data if len(data) == stop - start else data[start:stop]
 
     def write(self, path: str, data: bytes) -> None:
         """Put a file, which is seen when all of it is there."""
         address = self.address(path)
-        with self._asking(address, "write"):
-            self._system.pipe_file(_bare(address), bytes(data))
+        self._ask(address, "write", "pipe_file", _bare(address), bytes(data))
 
     def send(self, path: str, file: Path) -> None:
         """Put a file of this machine, as the filesystem does it: most send it in parts."""
         address = self.address(path)
-        with self._asking(address, "write"):
-            self._system.put_file(str(file), _bare(address))
+        self._ask(address, "write", "put_file", str(file), _bare(address))
 
     @property
     def _system(self) -> Any:
         return _system(self.scheme, self.credentials)
 
-    @contextmanager
-    def _asking(self, address: str, verb: str) -> Iterator[None]:
-        """Raise what a filesystem raises as ours; each library has errors of its own."""
+    def _ask(self, address: str, verb: str, method: str, *args: Any, **options: Any) -> Any:
+        """Call a filesystem and raise its errors as ours; each library has errors of its own.
+
+        Those name the whole address. One with a query, where signatures stand, is in no cause.
+        """
         try:
-            yield
+            return getattr(self._system, method)(*args, **options)
         except ThunderlikeError:
             raise
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-            raise NotFound(f"{address}: no such file or folder") from error
-        except PermissionError as error:
-            raise Denied(
-                f"{address}: these credentials do not allow to {verb} it; give credentials="
-            ) from error
-        except NotImplementedError as error:
-            raise StorageError(f"{address}: {self.scheme}:// cannot {verb} files") from error
         except Exception as error:
-            raise StorageError(f"{address}: cannot {verb} it: {type(error).__name__}") from error
+            failure = self._failure(address, verb, error)
+            if without_secrets(address) == address:
+                raise failure from error
+            kind = type(error).__name__
+        failure.__cause__ = OSError(f"{kind}, of which the message may hold the query")
+        raise failure
+
+    def _failure(self, address: str, verb: str, error: Exception) -> ThunderlikeError:
+        if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
+            return NotFound(f"{address}: no such file or folder")
+        if isinstance(error, PermissionError):
+            return Denied(
+                f"{address}: these credentials do not allow to {verb} it; give credentials="
+            )
+        if isinstance(error, NotImplementedError):
+            return StorageError(f"{address}: {self.scheme}:// cannot {verb} files")
+        return StorageError(f"{address}: cannot {verb} it: {type(error).__name__}")
 
     def _entry(self, details: dict[str, Any]) -> Entry:
         name = details["name"]
@@ -163,14 +168,12 @@ class CloudStore(ObjectStore):
             return False
 
     def _copy(self, entry: Entry, target: str) -> None:
-        with self._asking(target, "write"):
-            self._system.cp_file(_bare(entry.path), _bare(target))
+        self._ask(target, "write", "cp_file", _bare(entry.path), _bare(target))
 
     def _remove(self, addresses: Iterable[str]) -> None:
         for address in addresses:
-            with self._asking(address, "remove"):
-                if self._has(address):
-                    self._system.rm_file(_bare(address))
+            if self._has(address):
+                self._ask(address, "remove", "rm_file", _bare(address))
 
 
 # How filesystems of fsspec name the version of a file, or the time of its last change.

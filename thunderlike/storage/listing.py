@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from thunderlike._arguments import caller_level
+from thunderlike._text import printable
 from thunderlike.errors import NotFound, SpecError, StorageError, WrongType
 from thunderlike.parallel.threads import tmap
 from thunderlike.storage.base import UNSETTLED, Entry
@@ -148,11 +149,11 @@ def _ordered(place: str, found: list[Entry], order: Order | None) -> list[Entry]
         return sensible
     at = next(i for i, (a, b) in enumerate(zip(found, sensible, strict=True)) if a != b)
     names = [entry.path.rpartition("/")[2] for entry in (found[at], sensible[at])]
-    warnings.warn(
+    text = printable(
         f"{place}: files are in the order of their names as text, {names[0]} before {names[1]}; "
-        'give order="natural" to count numbers as numbers, or order="text" to keep it',
-        stacklevel=caller_level(),
+        'give order="natural" to count numbers as numbers, or order="text" to keep it'
     )
+    warnings.warn(text, stacklevel=caller_level())
     return found
 
 

@@ -6,12 +6,14 @@ import base64
 import io
 import tempfile
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thunderlike._lazy import optional
+from thunderlike._text import printable
 from thunderlike.errors import EngineError, SpecError
 from thunderlike.viz.pictures import flat, is_colour
 
@@ -57,7 +59,7 @@ class Clip:
             if self.format == "gif"
             else f'<video src="{source}" style="{style}" controls loop></video>'
         )
-        return f"<figure>{shown}<figcaption>{self.about}</figcaption></figure>"
+        return f"<figure>{shown}<figcaption>{escape(printable(self.about))}</figcaption></figure>"
 
 
 def clip(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thunderlike._text import plain
 from thunderlike.viz.figures import PERCENTILES, axes_or_new, checked, contrast
 from thunderlike.viz.pictures import DIVERGING, SEQUENTIAL, colour_bar, diverging, draw
 
@@ -129,7 +130,7 @@ def _places(axes: Axes, index: Any, count: int) -> Array:
     if found.ndim == 1 and found.dtype.kind in "iuf":
         return found
     if count <= _NAMED:
-        words = [", ".join(map(str, np.atleast_1d(name))) for name in found]
+        words = [plain(", ".join(map(str, np.atleast_1d(name)))) for name in found]
         axes.set_xticks(range(count), words)
     return np.arange(count)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from thunderlike._text import printable
 from thunderlike.formats import png
 from thunderlike.viz.animation import grey
 from thunderlike.viz.figures import contrast
@@ -32,13 +33,18 @@ def summary(title: str, facts: Mapping[str, object], image: str = "") -> str:
     '<tr><th>labels</th><td>&lt;a&gt;</td></tr></table></div>'
     """
     rows = "".join(
-        f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
+        f"<tr><th>{_shown(name)}</th><td>{_shown(str(value))}</td></tr>"
         for name, value in facts.items()
     )
     return (
         '<div style="display: flex; gap: 2em; align-items: center">'
-        f"<table><caption><b>{escape(title)}</b></caption>{rows}</table>{image}</div>"
+        f"<table><caption><b>{_shown(title)}</b></caption>{rows}</table>{image}</div>"
     )
+
+
+def _shown(text: str) -> str:
+    """Escape what HTML or a terminal would act on."""
+    return escape(printable(text, keep="\n"))
 
 
 def thumbnail(values: Array, caption: str) -> str:
@@ -55,5 +61,5 @@ def thumbnail(values: Array, caption: str) -> str:
     style = f"width: {_SIDE}px; image-rendering: pixelated"
     return (
         f'<figure style="margin: 0"><img style="{style}" alt="" src="data:image/png;base64,{data}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
+        f"<figcaption>{_shown(caption)}</figcaption></figure>"
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import NoReturn
 
+from thunderlike._text import printable
 from thunderlike.jobs.report import FAILED
 
 __all__ = ["OneLine", "megabytes", "numbers", "positive", "shape"]
@@ -19,7 +20,9 @@ class OneLine(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Leave with 2."""
         end = "" if message.endswith("?") else ";"
-        self.exit(FAILED, f"error: {message}{end} {self.prog} --help explains every option\n")
+        self.exit(
+            FAILED, f"error: {printable(message)}{end} {self.prog} --help explains every option\n"
+        )
 
 
 def positive(text: str) -> int:

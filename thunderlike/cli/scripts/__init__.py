@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
+from thunderlike._text import printable
 from thunderlike.cli.options import OneLine, megabytes, positive
 from thunderlike.config import current
 from thunderlike.jobs.report import as_options, default_engine, reported, started
@@ -115,7 +116,7 @@ def described(rows: dict[str, str]) -> str:
     output   map
     """
     width = max(map(len, rows)) + 3
-    return "\n".join(f"{name:<{width}}{value}" for name, value in rows.items())
+    return "\n".join(f"{name:<{width}}{printable(value)}" for name, value in rows.items())
 
 
 def spread(engine: str, source: Source, npartitions: int | None) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from thunderlike.cli import scripts
 from thunderlike.cli.info import options as reading_options
 from thunderlike.cli.info import reading
+from thunderlike.cli.output import show
 from thunderlike.jobs import activity_map
 from thunderlike.jobs.report import started
 from thunderlike.progress import progress
@@ -110,7 +111,7 @@ def run(options: argparse.Namespace) -> int:
         **reading_options(options),
     )
     if options.dry_run:
-        print(scripts.described(_rows(options, plan)))
+        show(*scripts.described(_rows(options, plan)).split("\n"))
         return 0
     with progress():
         found, summary = activity_map.run(
@@ -121,7 +122,7 @@ def run(options: argparse.Namespace) -> int:
         if found.best is None
         else (f"best pixel {found.best}, r = {found.best_correlation:.3f}")
     )
-    print(f"{plan.output}: {best}; {scripts.speed(summary)}")
+    show(f"{plan.output}: {best}; {scripts.speed(summary)}")
     return 0
 
 

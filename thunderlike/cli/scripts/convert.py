@@ -11,9 +11,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from thunderlike._text import printable
 from thunderlike.cli import scripts
 from thunderlike.cli.info import options as reading_options
 from thunderlike.cli.info import reading
+from thunderlike.cli.output import show
 from thunderlike.jobs import convert
 from thunderlike.jobs.contents import FORMATS, Contents, look
 from thunderlike.jobs.report import as_options, beside, started
@@ -72,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     to = convert.target_format(options.output, options.to)
     contents = look(options.input, **reading_options(options))
     if options.dry_run:
-        print(scripts.described(_rows(contents, to, options)))
+        show(*scripts.described(_rows(contents, to, options)).split("\n"))
         return 0
     with progress():
         summary = convert.run(
@@ -81,9 +83,9 @@ def run(options: argparse.Namespace) -> int:
             command=scripts.command(),
         )  # fmt: skip
     if contents.advice:
-        sys.stderr.write(f"note: {as_options(contents.advice)}\n")
+        sys.stderr.write(f"note: {printable(as_options(contents.advice))}\n")
     done = f"{contents.collection.count()} records as {to}{scripts.before(summary)}"
-    print(f"{options.output}: {done}; {scripts.speed(summary)}")
+    show(f"{options.output}: {done}; {scripts.speed(summary)}")
     return 0
 
 

@@ -15,6 +15,7 @@ from thunderlike.cli import scripts
 from thunderlike.cli.info import options as reading_options
 from thunderlike.cli.info import reading
 from thunderlike.cli.options import megabytes
+from thunderlike.cli.output import show
 from thunderlike.jobs import make_dataset
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.report import beside, started
@@ -94,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
         shard=options.shard,
     )
     if options.dry_run:
-        print(scripts.described(_rows(plan, options)))
+        show(*scripts.described(_rows(plan, options)).split("\n"))
         return 0
     with progress():
         summary = make_dataset.run(
@@ -103,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
             command=scripts.command(),
         )  # fmt: skip
     told = f"{summary['samples']} samples{scripts.before(summary)}"
-    print(f"{options.output}: {told}; {scripts.speed(summary)}")
+    show(f"{options.output}: {told}; {scripts.speed(summary)}")
     return 0
 
 

@@ -15,6 +15,7 @@ from thunderlike.cli import scripts
 from thunderlike.cli.info import options as reading_options
 from thunderlike.cli.info import reading
 from thunderlike.cli.options import numbers, positive
+from thunderlike.cli.output import show
 from thunderlike.jobs import series_stats
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.report import started
@@ -120,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
     plan = series_stats.plan(contents, options.output, figures)
     batch = _batch(options)
     if options.dry_run:
-        print(scripts.described(_rows(plan, batch, options)))
+        show(*scripts.described(_rows(plan, batch, options)).split("\n"))
         return 0
     with progress():
         summary = series_stats.run(
@@ -129,7 +130,7 @@ def run(options: argparse.Namespace) -> int:
         )  # fmt: skip
     mean = summary["maps"]["mean"]
     told = f"mean {mean['min']:.4g} to {mean['max']:.4g}" if mean["min"] is not None else "no mean"
-    print(f"{options.output}: {told}{scripts.before(summary)}; {scripts.speed(summary)}")
+    show(f"{options.output}: {told}{scripts.before(summary)}; {scripts.speed(summary)}")
     return 0
 
 

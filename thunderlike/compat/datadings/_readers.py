@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
 from thunderlike.datasets import sharded, shuffles, views
+from thunderlike.formats.text import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -125,7 +126,7 @@ def load_lines(path: str | Path) -> list[str]:
     >>> load_lines("memory://label-lists/all.txt")
     ['cat', 'dog']
     """
-    lines = storage.read(path).decode().splitlines()
+    lines = as_text(storage.read(path), path).splitlines()
     return [line.strip() for line in lines if line.strip()]
 
 
