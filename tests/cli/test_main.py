@@ -93,7 +93,7 @@ def test_our_errors_are_one_line_and_code_2(capsys):
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.count("\n") == 1
-    assert "/data: no such folder" in told.err
+    assert "/data: no such\\nfolder" in told.err
 
 
 @pytest.mark.usefixtures("lost")

@@ -20,6 +20,7 @@ import thunderlike as tl
 from thunderlike import storage
 from thunderlike._text import without_secrets
 from thunderlike.cli import main
+from thunderlike.storage import cloud
 
 SECRET = "wJalrXUtnFEMIK7MDENG"
 OURS = str(Path(tl.__file__).parent)
@@ -130,16 +131,17 @@ def web():
             self.info(path)
             return b"junkjunk"[start:end]
 
-        def find(self, path, **_):
+        def find(self, path, *_args, **_options):
             self.info(path)
+            return {}
 
         pipe_file = put_file = cp_file = rm_file = find
 
     before = _registry.get("https")
     fsspec.register_implementation("https", Web, clobber=True)
-    storage.cloud._system.cache_clear()
+    cloud._system.cache_clear()
     yield
-    storage.cloud._system.cache_clear()
+    cloud._system.cache_clear()
     _registry.pop("https")
     if before is not None:
         fsspec.register_implementation("https", before, clobber=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli.info import options, reading
 from thunderlike.cli.options import megabytes, positive
-from thunderlike.cli.output import show
+from thunderlike.cli.options.output import show
 
 if TYPE_CHECKING:
     import argparse

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli.datasets_look import tell
-from thunderlike.cli.output import show
+from thunderlike.cli.options.output import show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli.checks import guarded
-from thunderlike.cli.output import show
+from thunderlike.cli.options.output import show
 
 if TYPE_CHECKING:
     import argparse

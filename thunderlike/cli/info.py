@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli.options import positive, shape
-from thunderlike.cli.output import show
+from thunderlike.cli.options.output import show
 
 if TYPE_CHECKING:
     import argparse
