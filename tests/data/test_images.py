@@ -240,3 +240,12 @@ def test_fromrdd_sorts_by_key(spark_context):
     )
     assert images.toarray()[:, 0, 0].tolist() == [10, 20, 30]
     assert images.labels.tolist() == ["x", "y", "z"]
+
+
+def test_sizes_that_no_array_has_are_refused_alike_on_every_engine(engine):
+    images = tl.images.fromarray(np.zeros((5, 4, 3), "u1"), engine=engine)
+    with pytest.raises(SpecError, match="dimension"):
+        images.localcorr(2**63)
+    for size in (-1, 1.5, 2**63, (2**40, 2**40)):
+        with pytest.raises(SpecError, match="value_shape"):
+            images.map(lambda image: image, value_shape=size)
