@@ -119,7 +119,7 @@ def web():
     from fsspec.registry import _registry
 
     class Web(fsspec.AbstractFileSystem):
-        protocol, cachable = "https", False
+        protocol = "https"
         raised = {"404": FileNotFoundError, "403": PermissionError, "500": RuntimeError}  # noqa: RUF012
 
         def info(self, path, **_):
