@@ -103,6 +103,8 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.get_closest_marker("mpi"):
             item.add_marker(pytest.mark.xdist_group("mpi"))
+    for item in filter(_another_dtype, items):
+        item.add_marker(pytest.mark.slow)
     for marker in ("cluster", "slow"):
         if not config.getoption(f"--{marker}"):
             _leave_out(config, items, marker)
@@ -117,6 +119,12 @@ def _leave_out(config, items, marker):
     left_out = [item for item in items if item.get_closest_marker(marker)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+def _another_dtype(item):
+    """Say whether a test on Spark differs from another one in its `dtype` alone."""
+    parameters = getattr(item, "callspec", None)
+    return bool(parameters and _on_spark(item) and parameters.indices.get("dtype"))
 
 
 def _on_spark(item):

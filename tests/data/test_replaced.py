@@ -152,7 +152,7 @@ class Generations:
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("place", ["disk", "memory"])
-def test_one_generation_is_read_or_none(tmp_path, between, name, place):
+def test_one_generation_is_read_or_none(tmp_path, between, name, place, pytestconfig):
     write, read = FORMATS[name]
     if place == "memory" and name == "npys":
         pytest.skip("its writer needs a disk")
@@ -170,7 +170,7 @@ def test_one_generation_is_read_or_none(tmp_path, between, name, place):
             answers["error"] += 1
         if not called():
             break
-        number += 1 + number // 4
+        number += 1 + number // (4 if pytestconfig.option.slow else 2)
     assert number > 2
     assert answers[1]
     between(0, None)

@@ -11,10 +11,15 @@ from thunderlike.errors import SpecError
 
 
 @pytest.fixture(params=["int16", "float32", "float64"])
-def array(request):
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture
+def array(dtype):
     values = np.random.default_rng(2).normal(300, 40, (5, 4, 30))
     values[2, 1] = 250  # a constant pixel, as cameras have
-    return values.astype(request.param)
+    return values.astype(dtype)
 
 
 @pytest.fixture

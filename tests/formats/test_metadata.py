@@ -232,7 +232,9 @@ ODD = [
 
 
 @pytest.mark.parametrize("attrs", ODD)
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "float64"])
+@pytest.mark.parametrize(
+    "dtype", ["uint8", *(pytest.param(d, marks=pytest.mark.slow) for d in ("int16", "float64"))]
+)
 def test_odd_attributes_block_no_writer(tmp_path, attrs, dtype):
     values = MOVIE.astype(dtype)
     for images in (tl.images.fromarray(values), tl.images.fromarray(np.stack([values] * 2))):
