@@ -10,9 +10,9 @@ from argparse import Namespace
 
 import pytest
 from thunderlike.compat.datadings.commands import cat, convert_index, merge, sample, shuffle, split
+from thunderlike.compat.datadings.reader import augment
 
 from thunderlike import storage
-from thunderlike.compat.datadings.reader import augment
 from thunderlike.datasets import FileWriter, ListReader, MsgpackReader, sets
 
 ROOT = "thunderlike.compat.datadings"
