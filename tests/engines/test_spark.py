@@ -12,9 +12,10 @@ import time
 
 import numpy as np
 import pytest
+from pyspark import cloudpickle
 
 import thunderlike as tl
-from thunderlike.engines import ArraySource, thinning
+from thunderlike.engines import ArraySource, engine_of, thinning
 from thunderlike.engines.session import settings_of
 from thunderlike.engines.spark import SparkEngine, SparkRecords, _as_bytes, _slabs
 from thunderlike.errors import EngineError, SpecError, StorageError
@@ -248,3 +249,25 @@ def test_a_worker_of_which_less_is_taken_than_it_has_is_kept(spark):
     else:
         pytest.fail("no worker ran a second task")
     assert frozen > 10_000  # of what PySpark would look through after each task
+
+
+def test_items_of_an_rdd_are_those_of_its_engine(spark, spark_context):
+    assert engine_of(spark_context.parallelize([1])) == spark
+    assert (spark.lazy, spark.default_npartitions) == (True, 2 * spark_context.defaultParallelism)
+
+
+def test_a_task_is_sent_without_the_data_of_the_driver(spark):
+    """A closure takes along what it uses, and nothing else that stands where it was made."""
+    movie = tl.images.fromarray(np.zeros((8, 100, 100)), engine=spark, npartitions=2)
+    records = movie.map(np.mean, value_shape=(1,), dtype=float)[1:]._records
+    spread = spark.spread(list(range(1000)), lambda part: [part])
+    for rdd in (records.rdd, records.native((7,)), spread):
+        assert len(cloudpickle.dumps(rdd.func)) < 2**14
+
+
+def test_each_attempt_at_a_partition_has_a_name(spark, spark_context):
+    items = spark_context.parallelize(range(5), 3)
+    found = spark.run_partitions(items, lambda number, attempt, items: (number, attempt))
+    assert [number for number, _ in found] == [0, 1, 2]
+    assert len({attempt for _, attempt in found}) == 3
+    assert all(attempt for _, attempt in found)
