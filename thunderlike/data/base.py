@@ -232,9 +232,8 @@ class Collection(OnEngine):
         return self._records.array(self._baseshape)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        values = self.values
-        if isinstance(values, np.ndarray):  # which may be mapped: its pages may be lost
-            values = self.toarray(squeeze=False)
+        # In memory, `values` may be the map of a file, whose pages may be lost: read it.
+        values = self.toarray(squeeze=False) if self._records.in_memory else self.values
         return np.array(np.asarray(values), dtype=dtype, copy=copy)
 
     def __bool__(self) -> bool:

@@ -516,8 +516,8 @@ class Records(abc.ABC):
     iscached : bool
         Whether what was computed is kept.
     in_memory : bool
-        All records are one array in this process already: `collect` and `array` copy and compute
-        nothing. By default false.
+        All records are one array in this process, or in one file that it holds open: `collect`
+        computes nothing, and `array` is a numpy array. By default false.
 
     Examples
     --------
@@ -537,7 +537,7 @@ class Records(abc.ABC):
 
     @property
     def in_memory(self) -> bool:
-        """Whether all records are one array in this process already."""
+        """Whether all records are one array in this process, or one file that it holds open."""
         return False
 
     @abc.abstractmethod
