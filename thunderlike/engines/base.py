@@ -70,6 +70,7 @@ __all__ = [
     "Source",
     "SourceDefaults",
     "Spec",
+    "Stored",
     "Task",
     "check_block",
     "check_npartitions",
