@@ -140,3 +140,44 @@ def test_blocks_of_volumes(engine):
     np.testing.assert_array_equal(
         blocks.toseries().toarray(), np.moveaxis(volumes.toarray(), 0, -1)
     )
+
+
+def random_movie(engine, shape=(5, 7, 7), dtype="int16"):
+    array = np.random.default_rng(1).integers(0, 100, shape).astype(dtype)
+    return tl.images.fromarray(array, engine=engine), array
+
+
+def test_bug_blocks_smaller_than_an_element_were_a_name_error(engine):
+    images, array = random_movie(engine, (3, 2, 2))
+    blocks = images.toblocks("0.000001")
+    assert blocks.blockshape == (3, 1, 1)
+    np.testing.assert_array_equal(blocks.toarray(), array)
+
+
+def test_bug_auto_was_known_by_the_identity_of_its_text(engine):
+    images, array = random_movie(engine)
+    auto = "".join(["au", "to"])  # equal to the literal, and not the same object
+    assert images.toblocks(auto).blockshape == images.toblocks("auto").blockshape
+    np.testing.assert_array_equal(images.toseries(auto).toarray(), np.moveaxis(array, 0, -1))
+
+
+def test_bug_a_map_over_blocks_forgot_their_padding(engine):
+    images, array = random_movie(engine)
+    mapped = images.toblocks((3, 3), padding=1).map(lambda block: block * 2)
+    assert mapped.padding == (0, 1, 1)
+    np.testing.assert_array_equal(mapped.toimages().toarray(), array * 2)
+
+
+def test_bug_a_short_last_block_lost_more_than_its_padding(engine):
+    images, array = random_movie(engine, (2, 7, 7))
+    blocks = images.toblocks(3, padding=2)
+    np.testing.assert_array_equal(blocks.toimages().toarray(), array)
+    np.testing.assert_array_equal(blocks.toseries().toarray(), np.moveaxis(array, 0, -1))
+    assert [block.shape[1] for block in blocks.collect_blocks()[::3]] == [5, 6, 3]
+
+
+def test_bug_chunks_that_split_a_later_axis_scrambled_the_records(engine):
+    images, array = random_movie(engine, (3, 4, 6))
+    expected = np.moveaxis(array, 0, -1)
+    np.testing.assert_array_equal(images.toseries((2, 3)).toarray(), expected)
+    np.testing.assert_array_equal(images.toblocks((2, 3), 1).toseries().toarray(), expected)

@@ -233,3 +233,22 @@ def test_a_later_result_above_the_range_of_the_first_is_refused(engine):
     images = tl.images.fromarray(np.arange(4.0).reshape(4, 1, 1), engine=engine)
     with pytest.raises(WrongType, match=r"uint64 for the record of key \(3,\) and int64"):
         images.map(lambda x: 2**63 if x[0, 0] == 3 else 1).toarray()
+
+
+def random_movie(engine, shape=(5, 7, 7), dtype="int16"):
+    array = np.random.default_rng(1).integers(0, 100, shape).astype(dtype)
+    return tl.images.fromarray(array, engine=engine), array
+
+
+@pytest.mark.spark
+def test_bug_a_map_ran_a_second_time_on_data_made_up(spark_context):
+    images, array = random_movie(spark_context)
+    seen = spark_context.accumulator(0)
+
+    def look(x):
+        assert x.tolist() in array.tolist(), "made-up data"
+        seen.add(1)
+        return x
+
+    images.map(look).toarray()
+    assert seen.value == 1 + len(array)  # the first record once more, for shape and dtype

@@ -254,3 +254,22 @@ def test_sizes_that_no_array_has_are_refused_alike_on_every_engine(engine):
     for size in (-1, 1.5, 2**63, (2**40, 2**40)):
         with pytest.raises(SpecError, match="value_shape"):
             images.map(lambda image: image, value_shape=size)
+
+
+def random_movie(engine, shape=(5, 7, 7), dtype="int16"):
+    array = np.random.default_rng(1).integers(0, 100, shape).astype(dtype)
+    return tl.images.fromarray(array, engine=engine), array
+
+
+def test_bug_localcorr_cut_the_fractions_off_what_it_compared_with(engine):
+    images, _ = random_movie(engine, (40, 6, 6))
+    small = images.map(lambda x: x % 6)
+    found, exact = small.localcorr(2), small.astype("float64").localcorr(2)
+    np.testing.assert_allclose(found, exact, atol=1e-12)
+
+
+def test_bug_images_of_one_pixel_had_no_series(engine):
+    images, array = random_movie(engine, (4, 1, 1))
+    series = images.toseries()
+    assert series.shape == (1, 1, 4)
+    np.testing.assert_array_equal(series.toarray(squeeze=False), array.T)

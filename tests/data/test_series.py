@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import signal
+from scipy.io import savemat
 
 import thunderlike as tl
-from thunderlike.errors import SpecError
+from thunderlike.errors import FormatError, MissingExtra, NotFound, NotOnEngine, SpecError
 
 
 @pytest.fixture(params=["int16", "float32", "float64"])
@@ -212,3 +213,215 @@ def test_fromrdd_places_by_key(spark_context):
     found = tl.series.fromrdd(rdd, shape=(2, 3, 4), dtype="int64")
     assert found.toarray()[..., 0].tolist() == [[0, 1, 2], [10, 11, 12]]
     assert tl.series.fromrdd(rdd).shape == (6, 4)
+
+
+LABELS = np.arange(6).reshape(3, 2)
+
+
+@pytest.fixture
+def trials():
+    return np.random.default_rng(9).normal(100, 30, (3, 2, 20)).astype("int16")
+
+
+@pytest.fixture
+def labelled(trials, engine):
+    return tl.series.fromarray(trials, index=np.arange(20) * 10, labels=LABELS, engine=engine)
+
+
+@pytest.fixture
+def local(trials):
+    return tl.series.fromarray(trials, index=np.arange(20) * 10)
+
+
+def check(found, expected, index):
+    """Values and shape, an index that counts or is given, and labels that came along."""
+    np.testing.assert_allclose(found.toarray(squeeze=False), expected, rtol=1e-9, atol=1e-9)
+    assert isinstance(found.index, np.ndarray)
+    assert found.index.tolist() == list(index)
+    assert found.labels.tolist() == LABELS.tolist()
+
+
+def test_fourier(labelled, trials):
+    found = labelled.fourier(3)
+    bins = np.fft.fft(trials - trials.mean(-1, keepdims=True))[..., :10]
+    coherence = abs(bins[..., 3]) / np.sqrt((abs(bins) ** 2).sum(-1))
+    phase = (-np.pi / 2 - np.angle(bins[..., 3])) % (2 * np.pi)
+    check(found, np.stack([coherence, phase], axis=-1), ["coherence", "phase"])
+
+
+@pytest.mark.parametrize("freq", [10, -1])
+def test_fourier_of_a_frequency_that_is_too_high(local, freq):
+    with pytest.raises(ValueError, match="less than 10"):
+        local.fourier(freq)
+    with pytest.raises(TypeError):
+        local.fourier()
+
+
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+def test_convolve(labelled, trials, mode):
+    signal = [0.5, 1, 0.25]
+    found = labelled.convolve(signal, mode)
+    expected = np.apply_along_axis(np.convolve, -1, trials, signal, mode)
+    check(found, expected, range(expected.shape[-1]))
+
+
+def test_crosscorr(labelled, trials):
+    signal = np.sin(np.arange(20))
+    found = labelled.crosscorr(signal, lag=2)
+    centre = labelled.crosscorr(signal)
+    assert found.index.tolist() == [-2, -1, 0, 1, 2]
+    np.testing.assert_allclose(found[..., 2].toarray(), centre.toarray())
+    expected = [np.corrcoef(y, signal)[0, 1] for y in trials.reshape(6, 20)]
+    check(centre, np.reshape(expected, (3, 2, 1)), [0])
+
+
+def test_bug_crosscorr_of_a_constant_series_without_lag_failed(engine):
+    found = tl.series.fromarray(np.full((2, 5), 7), engine=engine).crosscorr(np.arange(5))
+    assert (found.shape, found.toarray().tolist()) == ((2, 1), [0, 0])
+
+
+@pytest.mark.parametrize("window", [6, 5])
+def test_bug_normalize_in_an_exact_window_used_fractions_as_positions(labelled, trials, window):
+    left, right = window // 2, window // 2 + window % 2
+    positions = [(max(i - left, 0), i + right + 1) for i in range(20)]
+    base = np.stack([np.percentile(trials[..., a:b], 20, axis=-1) for a, b in positions], axis=-1)
+    found = labelled.normalize("window-exact", window=window)
+    check(found, (trials - base) / (base + 0.1), range(0, 200, 10))
+
+
+def test_correlate_with_a_signal_of_matlab(labelled, tmp_path):
+    signal, more = np.sin(np.arange(20)), np.random.default_rng(0).random((3, 20))
+    path = tmp_path / "signals.mat"
+    savemat(path, {"s": signal, "more": more})
+    found = labelled.correlate(str(path))
+    assert found.index.tolist() == [1]
+    np.testing.assert_allclose(found.toarray(), labelled.correlate(signal).toarray())
+    assert labelled.correlate(path, var="more").shape == (3, 2, 3)
+
+
+def test_a_signal_of_matlab_that_is_not_there(local, tmp_path):
+    path = tmp_path / "signals.mat"
+    savemat(path, {"other": np.arange(20)})
+    with pytest.raises(FormatError, match=r"signals\.mat: holds no variable 's', but other"):
+        local.correlate(path)
+    path.write_bytes(b"no such thing")
+    with pytest.raises(FormatError, match=r"signals\.mat"):
+        local.correlate(path)
+    with pytest.raises(NotFound):
+        local.correlate(tmp_path / "absent.mat")
+
+
+def test_gramian_and_covariance(labelled, trials):
+    flat = trials.reshape(6, 20).astype("float64")
+    for found, expected in [
+        (labelled.gramian(), flat.T @ flat),
+        (labelled.cov(), np.cov(flat, rowvar=False)),
+    ]:
+        assert (found.mode, found.shape, found.dtype) == ("local", (20, 20), "float64")
+        assert (found.index.tolist(), found.labels) == ((np.arange(20) * 10).tolist(), None)
+        np.testing.assert_allclose(found.toarray(), expected, atol=1e-7)
+
+
+def test_bug_gramian_of_small_integers_overflowed(engine):
+    """Thunder gave -7936 for this."""
+    series = tl.series.fromarray(np.full((1, 1), 10_000, "int16"), engine=engine)
+    assert series.gramian().toarray() == 1e8
+
+
+def test_covariance_of_one_series_and_of_none(engine):
+    one = tl.series.fromarray(np.arange(3), engine=engine)
+    assert np.isnan(one.cov().toarray()).all()
+    none = tl.series.fromarray(np.zeros((0, 3)), engine=engine)
+    for call in (none.cov, none.gramian):
+        with pytest.raises(SpecError, match="no records"):
+            call()
+
+
+@pytest.mark.parametrize("columns", [1, 4])
+def test_times_a_matrix(labelled, trials, columns):
+    matrix = np.random.default_rng(0).random((20, columns))
+    check(labelled.times(matrix), trials @ matrix, range(columns))
+
+
+def test_times_a_vector_a_number_and_series(local, trials, engine):
+    vector = np.arange(20)
+    np.testing.assert_array_equal(
+        local.times(vector).toarray(squeeze=False), (trials @ vector)[..., None]
+    )
+    doubled = local.times(2)
+    np.testing.assert_array_equal(doubled.toarray(), trials * 2, strict=True)
+    assert doubled.index.tolist() == local.index.tolist()
+    weights = tl.series.fromarray(np.random.default_rng(0).random((20, 3)))
+    found = tl.series.fromarray(trials, engine=engine).times(weights)
+    np.testing.assert_allclose(found.toarray(), trials @ weights.toarray())
+    assert local.times(list(range(20))).index.tolist() == [0]
+
+
+def test_times_of_integers_has_room():
+    series = tl.series.fromarray(np.full((1, 300), 100, "int8"))
+    assert series.times(np.full(300, 100, "int8")).toarray() == 3_000_000
+
+
+@pytest.mark.parametrize("shape", [(19,), (2, 20), (20, 2, 2)])
+def test_times_what_is_not_aligned(local, shape):
+    with pytest.raises(ValueError, match="not aligned"):
+        local.times(np.zeros(shape))
+
+
+@pytest.mark.spark
+def test_times_series_that_are_not_here(local, trials, spark_context):
+    there = tl.series.fromarray(np.zeros((20, 2)), engine=spark_context)
+    for series in (local, local.tospark(spark_context)):
+        with pytest.raises(NotImplementedError, match=r"tolocal\(\)") as caught:
+            series.times(there)
+        assert isinstance(caught.value, NotOnEngine)
+
+
+def test_reshape_and_flatten(labelled, trials):
+    check_values = trials.reshape(2, 3, 20)
+    for shape in [(2, 3, 20), ((2, 3, 20),), (2, -1, 20), (2, 3, -1)]:
+        found = labelled.reshape(*shape)
+        assert (found.shape, found.labels.tolist()) == ((2, 3, 20), LABELS.reshape(2, 3).tolist())
+        assert found.index.tolist() == labelled.index.tolist()
+    np.testing.assert_array_equal(found.toarray(), check_values, strict=True)
+    flat = labelled.flatten()
+    assert (flat.shape, flat.labels.tolist()) == ((6, 20), list(range(6)))
+    assert flat.map(lambda kv: kv[0], with_keys=True).toarray().tolist() == list(range(6))
+
+
+@pytest.mark.parametrize("shape", [(6, 4, 5), (2, 4, 20), (120,), (-1, -1, 20), (2, 3, 20, 0)])
+def test_reshape_keeps_the_series(local, shape):
+    with pytest.raises(ValueError, match="reshape"):
+        local.reshape(*shape)
+
+
+def test_flatten_of_nothing(engine):
+    none = tl.series.fromarray(np.zeros((2, 0, 5)), engine=engine)
+    assert none.flatten().shape == (0, 5)
+
+
+def test_topandas(labelled, trials):
+    frame = labelled.topandas()
+    assert (frame.shape, frame.index.names) == ((6, 20), ["key0", "key1", "label"])
+    assert frame.columns.tolist() == labelled.index.tolist()
+    assert frame.loc[2, 1, 5].tolist() == trials[2, 1].tolist()
+    assert (frame.to_numpy() == trials.reshape(6, 20)).all()
+
+
+def test_topandas_of_levels(engine):
+    index = [("a", 1), ("a", 2), ("b", 1)]
+    frame = tl.series.fromarray(np.arange(6).reshape(2, 3), index=index, engine=engine).topandas()
+    assert frame["a"].to_numpy().tolist() == [[0, 1], [3, 4]]
+    assert (frame.index.name, frame.index.tolist()) == ("key0", [0, 1])
+
+
+def test_topandas_is_a_copy(local):
+    frame = local.topandas()
+    frame.iloc[0, 0] = -1
+    assert local.first()[0] != -1
+
+
+def test_topandas_without_pandas(local, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pandas", None)
+    with pytest.raises(MissingExtra, match=r"thunderlike\[pandas\]"):
+        local.topandas()

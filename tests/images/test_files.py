@@ -315,3 +315,44 @@ def test_pixel_sizes_of_png(tmp_path, engine):
 def test_pixels_are_read_whatever_the_description_is(tmp_path, text):
     tifffile.imwrite(tmp_path / "a.tif", np.ones((2, 3), "u1"), description=text, metadata=None)
     assert tl.images.fromtif(tmp_path / "a.tif").toarray().sum() == 6
+
+
+def random_movie(engine, shape=(5, 7, 7), dtype="int16"):
+    array = np.random.default_rng(1).integers(0, 100, shape).astype(dtype)
+    return tl.images.fromarray(array, engine=engine), array
+
+
+def test_bug_stop_at_0_was_ignored(engine, tmp_path):
+    images, _ = random_movie(engine, (3, 2, 2))
+    images.tobinary(tmp_path / "movie")
+    with pytest.raises(SpecError, match="0"):
+        tl.images.frombinary(tmp_path / "movie", start=0, stop=0, engine=engine)
+    assert len(tl.images.frombinary(tmp_path / "movie", stop=-1, engine=engine)) == 2
+
+
+@pytest.mark.parametrize("place", ["folder", "bucket"])
+def test_bug_tiff_files_of_a_bucket_could_not_be_listed(engine, request, tmp_path, place):
+    folder = str(tmp_path) if place == "folder" else request.getfixturevalue("bucket")
+    images, array = random_movie(engine, (3, 4, 5))
+    images.totif(f"{folder}/movie")
+    for ext in ("tif", "tiff"):
+        found = tl.images.fromtif(f"{folder}/movie", ext=ext, engine=engine)
+        np.testing.assert_array_equal(found.toarray(), array)
+
+
+def test_bug_planes_of_binary_files_had_fractions_as_keys(engine, tmp_path):
+    images, array = random_movie(engine, (2, 3, 4, 6))
+    images.tobinary(tmp_path / "movie")
+    planes = tl.images.frombinary(tmp_path / "movie", nplanes=2, engine=engine)
+    keys = planes.map(lambda pair: np.array(pair[0]), with_keys=True)
+    np.testing.assert_array_equal(keys.toarray(), np.arange(6))
+    np.testing.assert_array_equal(planes.first(), array[0, :, :, :2])
+
+
+def test_bug_the_rows_of_a_single_page_were_taken_for_pages(engine, tmp_path):
+    page = np.arange(12, dtype="uint8").reshape(3, 4)
+    tifffile.imwrite(tmp_path / "page.tif", page)
+    images = tl.images.fromtif(tmp_path / "page.tif", nplanes=1, engine=engine)
+    np.testing.assert_array_equal(images.toarray(squeeze=False), page[np.newaxis])
+    with pytest.raises(ValueError, match=r"page\.tif: 1 pages"):
+        tl.images.fromtif(tmp_path / "page.tif", nplanes=3, engine=engine).toarray()

@@ -123,3 +123,23 @@ def test_files_of_any_kind(tmp_path, engine, rows):
     (tmp_path / "3.dat").write_bytes(bytes(2))
     with pytest.raises(tl.ThunderlikeError, match=r"3\.dat"):
         tl.series.frompath(tmp_path, read, engine=engine).toarray()
+
+
+def test_bug_text_lost_its_dtype_its_last_line_and_what_followed_a_comma(engine, tmp_path):
+    (tmp_path / "a.txt").write_text("# two records\n1, 2,3\n\n4\t5 6")
+    series = tl.series.fromtext(tmp_path / "a.txt", dtype="int32", labels=[7, 8], engine=engine)
+    expected = np.array([[1, 2, 3], [4, 5, 6]], "int32")
+    np.testing.assert_array_equal(series.toarray(), expected, strict=True)
+    assert series.labels.tolist() == [7, 8]
+    (tmp_path / "b.txt").write_text("1 2\n3\n")
+    with pytest.raises(FormatError, match=r"b\.txt.*2"):
+        tl.series.fromtext(tmp_path / "b.txt", engine=engine).toarray()
+
+
+def test_bug_series_of_binary_files_failed_with_an_array_as_index(engine, tmp_path):
+    series = tl.series.fromarray(np.arange(6.0).reshape(3, 2), engine=engine)
+    series.tobinary(tmp_path / "series")
+    index = np.array([0.5, 1.5])
+    found = tl.series.frombinary(tmp_path / "series", index=index, labels=[4, 5, 6], engine=engine)
+    np.testing.assert_array_equal(found.index, index)
+    assert found.labels.tolist() == [4, 5, 6]
