@@ -16,7 +16,7 @@ import pytest
 
 import thunderlike as tl
 from thunderlike import storage
-from thunderlike.cli.checks.settings import settings
+from thunderlike.cli.doctor.installation import settings
 from thunderlike.config import Settings, current, home
 from thunderlike.engines.session import user_of_java
 from thunderlike.errors import ConfigError, NotFound, StorageError

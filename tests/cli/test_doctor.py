@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from thunderlike.cli import doctor, main
-from thunderlike.cli.checks import Finding, libraries, spark
+from thunderlike.cli.doctor import installation, spark
+from thunderlike.cli.doctor.finding import Finding
 
 WELL = Finding("numpy", "ok", "2.4.6")
 MISSING = Finding("java", "warn", "there is none", "apt-get install java", {"version": 0})
@@ -78,7 +79,7 @@ def test_a_check_that_breaks_does_not_stop_the_others(monkeypatch):
     def broken():
         raise RuntimeError("no idea\nwhy")
 
-    monkeypatch.setattr(libraries, "python", broken)
+    monkeypatch.setattr(installation, "python", broken)
     findings = {finding.name: finding for finding in doctor.examine()}
     assert findings["python"].level == "FAIL"
     assert "RuntimeError: no idea:" in findings["python"].line

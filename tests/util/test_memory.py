@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.cli.checks import machine
+from thunderlike.cli.doctor import machine
 from thunderlike.errors import Refused
 from thunderlike.util import memory
 

@@ -15,8 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli import convert, datasets, demo, doctor, info, ls, submit
-from thunderlike.cli.checks.versions import Versions
-from thunderlike.cli.options import OneLine
+from thunderlike.cli.options import OneLine, Versions
 from thunderlike.jobs.report import FAILED, reported
 
 if TYPE_CHECKING:

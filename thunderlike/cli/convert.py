@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli.info import options, reading
-from thunderlike.cli.options import megabytes, positive
-from thunderlike.cli.options.output import show
+from thunderlike.cli.options import megabytes, positive, show
 
 if TYPE_CHECKING:
     import argparse

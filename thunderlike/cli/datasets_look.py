@@ -7,7 +7,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from thunderlike.cli.options.output import show
+from thunderlike.cli.options import show
 
 if TYPE_CHECKING:
     import argparse

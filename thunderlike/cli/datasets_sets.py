@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli.datasets_look import tell
-from thunderlike.cli.options.output import show
+from thunderlike.cli.options import show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,8 +168,8 @@ def _write(args: argparse.Namespace) -> int:
 
     spec = args.spec
     own = {option.name: getattr(args, option.name) for option in spec.options}
-    if show := getattr(args, "show", None):
-        found = {w: sets.metadata(spec, w, args.indir, verify=args.verify, **own) for w in show}
+    if wanted := getattr(args, "show", None):
+        found = {w: sets.metadata(spec, w, args.indir, verify=args.verify, **own) for w in wanted}
         show(json.dumps(found))
         return 0
     common = {keyword: getattr(args, keyword) for keyword in _COMMON}

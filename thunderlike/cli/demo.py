@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from thunderlike.cli.options.output import show
+from thunderlike.cli.options import show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from thunderlike.cli.options import positive, shape
-from thunderlike.cli.options.output import show
+from thunderlike.cli.options import positive, shape, show
 
 if TYPE_CHECKING:
     import argparse

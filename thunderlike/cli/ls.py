@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike._text import printable
 from thunderlike._version import __version__
-from thunderlike.cli.options.output import show
+from thunderlike.cli.options import show
 from thunderlike.errors import (
     GroupMissing,
     MissingExtra,

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from thunderlike._text import printable
-from thunderlike.cli.options.output import show
+from thunderlike.cli.options import show
 
 if TYPE_CHECKING:
     import argparse

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from thunderlike.cli import scripts
 from thunderlike.cli.info import options as reading_options
 from thunderlike.cli.info import reading
-from thunderlike.cli.options.output import show
+from thunderlike.cli.options import show
 from thunderlike.jobs import activity_map
 from thunderlike.jobs.report import started
 from thunderlike.progress import progress

@@ -15,7 +15,7 @@ from thunderlike._text import printable
 from thunderlike.cli import scripts
 from thunderlike.cli.info import options as reading_options
 from thunderlike.cli.info import reading
-from thunderlike.cli.options.output import show
+from thunderlike.cli.options import show
 from thunderlike.jobs import convert
 from thunderlike.jobs.contents import FORMATS, Contents, look
 from thunderlike.jobs.report import as_options, beside, started

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from thunderlike.cli import scripts
 from thunderlike.cli.info import options as reading_options
 from thunderlike.cli.info import reading
-from thunderlike.cli.options import numbers, positive
-from thunderlike.cli.options.output import show
+from thunderlike.cli.options import numbers, positive, show
 from thunderlike.jobs import series_stats
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.report import started

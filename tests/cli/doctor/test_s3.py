@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from thunderlike.cli.checks.s3 import s3
+from thunderlike.cli.doctor.installation import s3
 
 SECRET = "wJalrXUtnFEMI"
 

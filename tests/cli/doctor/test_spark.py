@@ -8,9 +8,9 @@ from importlib import metadata
 
 import pytest
 
-from thunderlike.cli.checks import Finding, spark
-from thunderlike.cli.checks.probe import probe
-from thunderlike.cli.checks.spark import judged
+from thunderlike.cli.doctor import spark
+from thunderlike.cli.doctor.finding import Finding
+from thunderlike.cli.doctor.spark import judged, probe
 
 DRIVER = {"python": "3.11.7", "numpy": "2.4.6", "thunderlike": "0.1.0"}
 TOLD = {"version": "4.3.0", "master": "local[2]", "started": 5.0, "ran": 2.0, "driver": DRIVER}
@@ -28,7 +28,7 @@ def fake_java(folder, version):
 def everything_there(monkeypatch):
     """Neither Java nor pyspark is missing, as far as Spark's own check sees."""
     monkeypatch.setattr(spark, "_lacking", lambda: None)
-    for name in spark._SWAYS:
+    for name in spark._VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 

@@ -8,11 +8,11 @@ from importlib import metadata
 import pytest
 
 import thunderlike
-from thunderlike.cli.checks import libraries
+from thunderlike.cli.doctor import installation
 
 
 def test_the_package_is_found_where_it_is():
-    finding = libraries.package()
+    finding = installation.package()
     assert finding.level == "ok"
     assert finding.found.startswith(thunderlike.__version__)
 
@@ -23,29 +23,29 @@ def test_a_package_that_was_never_installed(monkeypatch):
 
     monkeypatch.setattr(metadata, "version", missing)
     monkeypatch.setattr(metadata, "requires", missing)
-    finding = libraries.package()
+    finding = installation.package()
     assert finding.level == "FAIL"
     assert "install -e " in finding.fix
-    assert libraries.requirements() == {}
+    assert installation.requirements() == {}
 
 
 def test_this_python_is_one_of_ours():
-    finding = libraries.python()
+    finding = installation.python()
     assert finding.level == "ok"
     assert finding.details["executable"] == sys.executable
 
 
 @pytest.mark.parametrize("version", ["3.10.14", "3.14.0"])
 def test_another_python_is_told_which_to_take(version, monkeypatch):
-    monkeypatch.setattr(libraries.platform, "python_version", lambda: version)
-    finding = libraries.python()
+    monkeypatch.setattr(installation.platform, "python_version", lambda: version)
+    finding = installation.python()
     assert finding.level == "FAIL"
     assert version in finding.found
     assert finding.fix == "python3.13 -m venv .venv"
 
 
 def test_every_extra_is_looked_at():
-    declared = libraries.requirements()
+    declared = installation.requirements()
     assert {"numpy", "tifffile", "pyspark", "matplotlib", "imagecodecs"} <= set(declared)
     assert "thunderlike" not in declared
 
@@ -61,12 +61,12 @@ def test_every_extra_is_looked_at():
     ],
 )
 def test_what_is_needed_fails_and_what_is_optional_warns(declared, level):
-    assert libraries.library(declared).level == level
+    assert installation.library(declared).level == level
 
 
 def test_the_remedy_installs_what_was_declared_into_this_python(monkeypatch):
-    fix = libraries.library("no-such-library>=2,<3").fix
+    fix = installation.library("no-such-library>=2,<3").fix
     assert fix == f"{sys.executable} -m pip install 'no-such-library<3,>=2'"
-    monkeypatch.setattr(libraries.util, "find_spec", lambda name: None)
-    fix = libraries.library("no-such-library").fix
+    monkeypatch.setattr(installation.util, "find_spec", lambda name: None)
+    fix = installation.library("no-such-library").fix
     assert fix == f"uv pip install --python {sys.executable} 'no-such-library'"

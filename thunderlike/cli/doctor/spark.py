@@ -1,4 +1,7 @@
-"""Java, Spark and its workers."""
+"""Checks of Java, Spark and its workers.
+
+``python -m thunderlike.cli.doctor.spark [MASTER]`` starts Spark and prints its versions as JSON.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,79 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
-from thunderlike.cli.checks.finding import SEE_ALL, Finding, Level
-from thunderlike.cli.checks.libraries import library, requirements
+from thunderlike.cli.doctor.finding import SEE_ALL, Finding, Level
+from thunderlike.cli.doctor.installation import library, requirements
 
-__all__ = ["java", "judged", "spark", "spark_home"]
+__all__ = ["java", "judged", "probe", "spark", "spark_home"]
+
+
+def probe(context: Any) -> dict[str, Any]:
+    """Run numpy in two tasks of a SparkContext, and report the versions.
+
+    Returns
+    -------
+    dict
+        ``version``, ``master`` and ``slots`` of Spark; ``driver`` and each of ``workers`` with the
+        versions of ``python``, ``numpy`` and ``thunderlike``, None if missing; ``ran``, in
+        seconds; ``driver_memory`` and ``local_dir`` as set, or None.
+    """
+    from thunderlike.engines import engine_for
+    from thunderlike.engines.tasks import job
+
+    engine_for(context)  # sets the Python of local workers
+
+    def versions(_: Any = None) -> dict[str, Any]:
+        # Nested, so that it is pickled by value: the workers may have no thunderlike.
+        import platform
+        import sys
+        from importlib import metadata
+
+        def version(name: str) -> str | None:
+            try:
+                return metadata.version(name)
+            except metadata.PackageNotFoundError:
+                return None
+
+        found = {name: version(name) for name in ("numpy", "thunderlike")}
+        if found["numpy"]:
+            import numpy as np
+
+            assert np.arange(4.0).sum() == 6
+        return {"python": platform.python_version(), "executable": sys.executable, **found}
+
+    began = time.monotonic()
+    with job(context, "doctor"):
+        workers = context.parallelize(range(2), 2).map(versions).collect()
+    return {
+        "version": context.version,
+        "master": context.master,
+        "slots": context.defaultParallelism,
+        "driver": versions(),
+        "workers": workers,
+        "ran": time.monotonic() - began,
+        "driver_memory": context.getConf().get("spark.driver.memory"),
+        "local_dir": context.getConf().get("spark.local.dir"),
+    }
+
+
+def _report(master: str | None = None) -> None:
+    from thunderlike.engines.session import context
+
+    began = time.monotonic()
+    spark = context(master, spark__ui__enabled="false")
+    started = time.monotonic() - began
+    print(json.dumps({**probe(spark), "started": started}))
+    spark.stop()
+
+
+if __name__ == "__main__":
+    _report(*sys.argv[1:])
+
 
 _JAVA_PACKAGES = {
     "apt-get": "apt-get install default-jre-headless",
@@ -23,18 +91,18 @@ _JAVA_PACKAGES = {
     "brew": "brew install openjdk@21",
 }
 _JAVA_HOMES = ("usr/lib/jvm/*", "opt/homebrew/opt/openjdk*", "Library/Java/*/*/Contents/Home")
-_SWAYS = (
+_VARIABLES = (
     "SPARK_HOME",
     "SPARK_CONF_DIR",
     "SPARK_LOCAL_DIRS",
     "PYSPARK_PYTHON",
     "PYSPARK_SUBMIT_ARGS",
 )
-_SECONDS = 240  # a cluster may have to find room for its executors first
+_SECONDS = 240  # a cluster may have to start machines for the executors first
 
 
 def java() -> Finding:
-    """Whether there is a Java that Spark runs on."""
+    """Check that a Java of a supported version is installed."""
     from thunderlike.engines.session import LEAST_JAVA, find_java, java_version
 
     path = find_java()
@@ -48,7 +116,7 @@ def java() -> Finding:
 
 
 def spark_home() -> Finding:
-    """Whether ``SPARK_HOME`` is the Spark that the pyspark of this Python belongs to."""
+    """Check that the Spark in ``SPARK_HOME`` has the version of pyspark."""
     given, ours = os.environ.get("SPARK_HOME"), util.find_spec("pyspark")
     if given is None:
         return Finding("SPARK_HOME", "ok", "is not set: Spark is the one within pyspark")
@@ -65,84 +133,85 @@ def spark_home() -> Finding:
 
 
 def spark(master: str | None = None, *, debug: bool = False) -> Finding:
-    """Whether numpy runs on two workers of a real Spark, and on which versions.
+    """Run numpy on two workers of Spark, and compare their versions with the driver's.
 
     Parameters
     ----------
     master : str, optional
-        Where; by default wherever ``engine='spark'`` would run.
+        Spark master; by default the one that ``engine='spark'`` uses.
     debug : bool
-        Let Spark speak on standard error.
+        Show the output of Spark on standard error.
 
     Notes
     -----
-    Spark is started in a process of its own and ended: some 10 seconds.
+    Spark is started and stopped in a process of its own, which takes about 10 seconds.
     """
     lacking = _lacking()
     if lacking is not None:
         level: Level = "FAIL" if master else "warn"
         return Finding("spark", level, f"was not tried without {lacking.name}", lacking.fix)
     try:
-        told = _ask(master, debug=debug)
+        answer = _ask(master, debug=debug)
     except subprocess.TimeoutExpired:
-        return Finding("spark", "FAIL", f"did not answer within {_SECONDS} s", _mend(master))
+        return Finding("spark", "FAIL", f"did not answer within {_SECONDS} s", _fix(master))
     except ValueError as said:
-        return Finding("spark", "FAIL", str(said), _mend(master))
-    return judged(told)
+        return Finding("spark", "FAIL", str(said), _fix(master))
+    return judged(answer)
 
 
-def judged(told: dict[str, Any]) -> Finding:
-    """What to think of the answers of :func:`thunderlike.cli.checks.probe.probe`.
+def judged(answer: dict[str, Any]) -> Finding:
+    """Judge the result of :func:`probe`.
 
     Examples
     --------
     >>> driver = {"python": "3.11.7", "numpy": "2.4.6", "thunderlike": "0.1.0"}
-    >>> told = {"version": "4.3.0", "master": "yarn", "started": 9.0, "ran": 3.0}
-    >>> judged({**told, "driver": driver, "workers": [driver, {**driver, "numpy": None}]}).found
+    >>> answer = {"version": "4.3.0", "master": "yarn", "started": 9.0, "ran": 3.0}
+    >>> judged({**answer, "driver": driver, "workers": [driver, {**driver, "numpy": None}]}).found
     'the workers have numpy none, the driver 2.4.6'
     """
-    driver = told["driver"]
+    driver = answer["driver"]
     for name in ("numpy", "thunderlike", "python"):
-        theirs = {worker[name] for worker in told["workers"]} - {driver[name]}
+        theirs = {worker[name] for worker in answer["workers"]} - {driver[name]}
         if theirs:
             seen = ", ".join(sorted(version or "none" for version in theirs))
             found = f"the workers have {name} {seen}, the driver {driver[name]}"
             level: Level = "FAIL" if None in theirs else "warn"
-            return Finding("spark", level, found, _equip(told["master"], driver), told)
+            return Finding("spark", level, found, _equip(answer["master"], driver), answer)
     found = (
-        f"{told['version']} on {told['master']}, started in {told['started']:.1f} s; 2 tasks in "
-        f"{told['ran']:.1f} s on Python {driver['python']} and numpy {driver['numpy']}, as here"
+        f"{answer['version']} on {answer['master']}, started in {answer['started']:.1f} s; "
+        f"2 tasks in {answer['ran']:.1f} s "
+        f"on Python {driver['python']} and numpy {driver['numpy']}, as here"
     )
-    return Finding("spark", "ok", found, details=told)
+    return Finding("spark", "ok", found, details=answer)
 
 
 def _lacking() -> Finding | None:
-    """What Spark cannot be tried without, if it is not there."""
+    """Return the finding of a missing requirement of Spark, or None."""
     pyspark = library(requirements().get("pyspark", "pyspark; extra == 'spark'"))
     return next((part for part in (pyspark, java()) if part.level != "ok"), None)
 
 
 def _ask(master: str | None, *, debug: bool) -> dict[str, Any]:
-    """Ask a Spark in a process of its own: a JVM may die, hang or shout.
+    """Run `probe` in a process of its own, since a JVM may crash, hang or fill the terminal.
 
     Raises
     ------
     ValueError
-        With what it said last, when it gave no answer.
+        If it gives no answer, with its last error message.
     """
-    command = [sys.executable, "-m", "thunderlike.cli.checks.probe", *([master] if master else [])]
+    command = [sys.executable, "-m", "thunderlike.cli.doctor.spark", *([master] if master else [])]
     stderr = None if debug else subprocess.PIPE
     done = subprocess.run(  # noqa: S603  # ourselves
         command, stdout=subprocess.PIPE, stderr=stderr, text=True, timeout=_SECONDS, check=False
     )
     if done.returncode:
         raise ValueError(_last_words(done.stderr or "") or "gave no answer, and said why above")
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
 
 
 def _last_words(said: str) -> str:
-    r"""The line that says why: what Java logs or names as a cause, else Python's last.
+    r"""Return the line with the cause: an error or cause of Java, else Python's last line.
 
     Examples
     --------
@@ -151,21 +220,21 @@ def _last_words(said: str) -> str:
     """
     causes = re.findall(r"^(?:\S+ ERROR|Caused by:) (.+(?<!:))$", said, re.MULTILINE)
     if causes:
-        return max(causes, key=len)  # one failure is told at several lengths
+        return max(causes, key=len)  # one failure is logged at several lengths
     last = next((line for line in reversed(said.splitlines()) if line.strip()), "")
     return last.removeprefix("thunderlike.errors.EngineError: ")
 
 
-def _mend(master: str | None) -> str:
-    """Without what sways it Spark is as it was installed; else see what it says."""
-    set_here = [name for name in _SWAYS if name in os.environ]
+def _fix(master: str | None) -> str:
+    """Return the command that unsets variables that change Spark, else one that shows its log."""
+    set_here = [name for name in _VARIABLES if name in os.environ]
     if set_here:
         return "unset " + " ".join(set_here)
     return f"{SEE_ALL} --spark-master '{master}'" if master else SEE_ALL
 
 
 def _equip(master: str, driver: dict[str, str]) -> str:
-    """The command that gives workers what the driver has."""
+    """Return the command that installs the driver's versions on workers."""
     if master.startswith("local"):
         return f"export PYSPARK_PYTHON={sys.executable}"
     libraries = " ".join(f"{name}=={driver[name]}" for name in ("numpy", "thunderlike"))
@@ -173,14 +242,14 @@ def _equip(master: str, driver: dict[str, str]) -> str:
 
 
 def _version_of(home: Path) -> str | None:
-    """Version of the Spark in a folder."""
+    """Return the version of the Spark in a folder."""
     names = [path.name for path in home.glob("jars/spark-core_*.jar")]
     found = re.fullmatch(r"spark-core_[\d.]+-(.+)\.jar", names[0]) if names else None
     return found.group(1) if found else None
 
 
 def _get_java() -> str:
-    """The command that gets a Java: one that is here already, else from the system's installer."""
+    """Return the command that selects an installed Java, or installs one."""
     from thunderlike.engines.session import LEAST_JAVA, java_version
 
     for home in (home for place in _JAVA_HOMES for home in sorted(Path("/").glob(place))):

@@ -1,4 +1,4 @@
-"""What a check returns."""
+"""Results of checks."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ SEE_ALL = "thunderlike --debug doctor"
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one part.
+    """Result of the check of one part.
 
     Parameters
     ----------
     name : str
-        The part.
+        Name of the part.
     level : 'ok', 'warn' or 'FAIL'
         ``warn``: an optional part is missing, or may disappoint. ``FAIL``: something needed is
         missing, or what is there does not work.
     found : str
-        What was found, in a line.
+        Result in one line.
     fix : str
-        The command that mends it; empty where nothing needs mending.
+        Command that fixes the fault; empty without a fault.
     details : dict
-        The same for a program, and more.
+        Machine-readable details for ``--json``.
 
     Examples
     --------
@@ -46,17 +46,17 @@ class Finding:
 
     @property
     def line(self) -> str:
-        """What was found, and the command that mends it."""
+        """Result and the command that fixes the fault."""
         return f"{self.found}: {self.fix}" if self.fix else self.found
 
 
 def guarded(name: str, check: Callable[[], Finding], *, debug: bool = False) -> Finding:
-    """Run a check; one that breaks is a finding too, and the others go on.
+    """Run a check and turn an exception into a finding.
 
     Parameters
     ----------
     debug : bool
-        Show where it broke, on standard error.
+        Print the traceback to standard error.
 
     Examples
     --------

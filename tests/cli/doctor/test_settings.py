@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from thunderlike.cli.checks.settings import settings
+from thunderlike.cli.doctor.installation import settings
 
 
 @pytest.fixture(autouse=True)

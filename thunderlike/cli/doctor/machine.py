@@ -1,4 +1,4 @@
-"""Memory, and room for temporary files."""
+"""Checks of memory, temporary folders and file formats."""
 
 from __future__ import annotations
 
@@ -8,24 +8,31 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from thunderlike.cli.checks.finding import Finding
+from thunderlike.cli.doctor.finding import SEE_ALL, Finding
 from thunderlike.config import home
 from thunderlike.util.memory import available as _free
 
-__all__ = ["memory", "spark_temp", "temp"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from thunderlike.data.images import Images
+
+__all__ = ["FORMATS", "memory", "round_trip", "spark_temp", "temp"]
+
 
 MIB, GIB = 2**20, 2**30
 _PROBE_BYTES = 16 * MIB
 
 
 def memory(driver_memory: str | None = None) -> Finding:
-    """Whether there is memory to work in, and for Spark's driver if its size was set.
+    """Check the free memory, also against the memory set for Spark's driver.
 
     Parameters
     ----------
     driver_memory : str, optional
-        As Spark writes it: ``8g``, ``512m``.
+        Size in Spark's notation: ``8g``, ``512m``.
     """
     free = _free()
     details = {"free": free, "driver_memory": driver_memory}
@@ -40,7 +47,7 @@ def memory(driver_memory: str | None = None) -> Finding:
 
 
 def temp() -> Finding:
-    """Whether temporary files can be written, where ``TMPDIR`` says."""
+    """Check that the temporary folder, ``TMPDIR`` if set, can be written."""
     try:
         folder = tempfile.gettempdir()
     except FileNotFoundError as error:
@@ -56,12 +63,12 @@ def temp() -> Finding:
 
 
 def spark_temp(local_dir: str | None = None) -> Finding:
-    """Whether Spark can write what it shuffles.
+    """Check that Spark can write its shuffle files.
 
     Parameters
     ----------
     local_dir : str, optional
-        Folders that ``spark.local.dir`` names; ``SPARK_LOCAL_DIRS`` goes before, ``/tmp`` behind.
+        Folders of ``spark.local.dir``; ``SPARK_LOCAL_DIRS`` has priority, ``/tmp`` is the default.
     """
     given = os.environ.get("SPARK_LOCAL_DIRS") or local_dir or "/tmp"  # noqa: S108  # as Java has it
     rooms = [_room("spark temp", folder, "SPARK_LOCAL_DIRS") for folder in given.split(",")]
@@ -69,7 +76,7 @@ def spark_temp(local_dir: str | None = None) -> Finding:
 
 
 def _room(name: str, folder: str, variable: str) -> Finding:
-    """Write and remove a file of some size; the variable names another folder."""
+    """Measure space and speed of a folder; `variable` is the setting that changes it."""
     fix = f"export {variable}={_roomiest()}"
     try:
         place = _existing(Path(folder))
@@ -84,12 +91,12 @@ def _room(name: str, folder: str, variable: str) -> Finding:
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or the one it would be made in: Spark makes its own, and we leave no trace."""
+    """Return the folder or its nearest existing parent: Spark creates it, a check must not."""
     return next(place for place in (folder, *folder.absolute().parents) if place.exists())
 
 
 def _written(folder: Path) -> float:
-    """Seconds that it takes to bring some bytes to the disk."""
+    """Return the seconds to write and sync 16 MiB."""
     began = time.perf_counter()
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(bytes(_PROBE_BYTES))
@@ -99,14 +106,14 @@ def _written(folder: Path) -> float:
 
 
 def _roomiest() -> str:
-    """The folder with most room among those that people put such files in."""
+    """Return the usual temporary folder with most free space."""
     places = ("/tmp", "/var/tmp", home() or "/tmp", ".")  # noqa: S108
     usable = [f for f in map(Path, places) if f.is_dir() and os.access(f, os.W_OK)] or [Path("/")]
     return str(max(usable, key=lambda folder: shutil.disk_usage(folder).free))
 
 
 def _as_bytes(text: str) -> int:
-    """Read a size as Spark writes it.
+    """Parse a size in Spark's notation; a plain number counts MiB.
 
     Examples
     --------
@@ -116,3 +123,45 @@ def _as_bytes(text: str) -> int:
     units = {"k": 2**10, "m": MIB, "g": GIB, "t": 2**40}
     found = re.match(r"(\d+)\s*([kmgt]?)", text.lower())
     return int(found.group(1)) * units.get(found.group(2), MIB) if found else 0
+
+
+FORMATS = ("raw", "tiff", "png", "npy", "hdf5", "samples")
+
+
+def round_trip(format: str) -> Finding:
+    """Write and read images in a format, and compare them.
+
+    Parameters
+    ----------
+    format : str
+        One of `FORMATS`.
+    """
+    import numpy as np
+
+    from thunderlike import images
+
+    write, read = _calls(format)
+    sent = images.fromarray(np.arange(4 * 6 * 8, dtype="uint16").reshape(4, 6, 8))
+    with tempfile.TemporaryDirectory() as folder:
+        write(sent, f"{folder}/out.{format}")
+        came = read(f"{folder}/out.{format}").toarray()
+    if came.dtype == sent.dtype and np.array_equal(came, sent.toarray()):
+        return Finding(format, "ok", "4 images were written and read back")
+    return Finding(format, "FAIL", "images came back changed", SEE_ALL)
+
+
+def _calls(format: str) -> tuple[Callable[[Images, str], None], Callable[[str], Images]]:
+    """Return the writer and the reader of a format."""
+    from thunderlike import images
+    from thunderlike.data.images import Images
+
+    calls: dict[str, Any] = {
+        "raw": (Images.tobinary, images.frombinary),
+        "tiff": (Images.totif, images.fromtif),
+        "png": (Images.topng, images.frompng),
+        "npy": (Images.tonpy, images.fromnpy),
+        "hdf5": (Images.tohdf5, images.fromhdf5),
+        "samples": (Images.tomsgpack, images.frommsgpack),
+    }
+    write, read = calls[format]
+    return write, read

@@ -1,4 +1,8 @@
-"""``thunderlike doctor``: what of the package can run here, and what mends the rest."""
+"""``thunderlike doctor``: check Python, libraries, Spark, memory and files on this machine.
+
+A check is a function that returns a `Finding`; it reports faults instead of raising and never
+shows a secret. To add one, write it in the module of its subject and call it in `examine`.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,14 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from thunderlike.cli.checks import guarded
-from thunderlike.cli.options.output import show
+from thunderlike.cli.doctor.finding import guarded
+from thunderlike.cli.options import show
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from thunderlike.cli.checks import Finding
+    from thunderlike.cli.doctor.finding import Finding
 
 __all__ = ["add", "examine", "run"]
 
@@ -22,7 +26,7 @@ _CODES = {"ok": 0, "warn": 1, "FAIL": 2}
 
 _EPILOG = """\
 Every line is ok, warn (an optional part is missing, or may disappoint) or FAIL (something needed is
-missing, or does not work), and ends with the command that mends it.
+missing, or does not work), and ends with the command that fixes it.
 
   thunderlike doctor
   thunderlike doctor --json > doctor.json        for a bug report: no secret is ever shown
@@ -37,7 +41,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "doctor",
         help="check Python, libraries, Java, Spark, memory, disk, files",
-        description="Check what of thunderlike can run on this machine, and how to mend the rest.",
+        description="Check what works on this machine, and name the command that fixes the rest.",
         epilog=_EPILOG,
     )
     parser.add_argument("--json", action="store_true", help="print the same as JSON")
@@ -45,44 +49,44 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what was found; return 0 when all is well, 1 for a warning, 2 for a failure."""
+    """Print the findings; return 0 without faults, 1 for a warning, 2 for a failure."""
     findings = examine(args.spark_master, debug=args.debug)
     seen = _as_json(list(findings)) if args.json else _as_table(findings)
     return max(_CODES[finding.level] for finding in seen)
 
 
 def examine(master: str | None = None, *, debug: bool = False) -> Iterator[Finding]:
-    """Make every check, one after the other; none that breaks keeps the next from being made.
+    """Run all checks one after the other; an exception in one does not stop the others.
 
     Parameters
     ----------
     master : str, optional
-        Spark to try; without it, the one that ``engine='spark'`` would use.
+        Spark master to test; by default the one that ``engine='spark'`` uses.
     debug : bool
-        Let Spark, and checks that break, speak on standard error.
+        Show the output of Spark and the tracebacks of checks on standard error.
     """
-    from thunderlike.cli.checks import files, libraries, machine, s3, settings, spark
+    from thunderlike.cli.doctor import installation, machine, spark
 
     look = partial(guarded, debug=debug)
-    yield look("thunderlike", libraries.package)
-    yield look("python", libraries.python)
-    for name, declared in libraries.requirements().items():
-        yield look(name, partial(libraries.library, declared))
-    yield look("settings", settings.settings)
-    yield look("s3", s3.s3)
-    for name in files.FORMATS:
-        yield look(name, partial(files.round_trip, name))
+    yield look("thunderlike", installation.package)
+    yield look("python", installation.python)
+    for name, declared in installation.requirements().items():
+        yield look(name, partial(installation.library, declared))
+    yield look("settings", installation.settings)
+    yield look("s3", installation.s3)
+    for name in machine.FORMATS:
+        yield look(name, partial(machine.round_trip, name))
     yield look("temp", machine.temp)
     yield look("java", spark.java)
     yield look("SPARK_HOME", spark.spark_home)
     yield (ran := look("spark", partial(spark.spark, master, debug=debug)))
-    # What a running Spark says of its own settings is the truth about them.
+    # Only a running Spark knows its effective settings: files and arguments override each other.
     yield look("spark temp", partial(machine.spark_temp, ran.details.get("local_dir")))
     yield look("memory", partial(machine.memory, ran.details.get("driver_memory")))
 
 
 def _as_table(findings: Iterator[Finding]) -> list[Finding]:
-    """Print each as soon as it is known: Spark takes its time."""
+    """Print each finding as soon as it is known: starting Spark takes seconds."""
     seen = []
     for finding in findings:
         show(f"{finding.level:<4}  {finding.name:<13}  {finding.line}")
@@ -98,10 +102,10 @@ def _as_json(findings: list[Finding]) -> list[Finding]:
 
 
 def _sentence(findings: Sequence[Finding]) -> str:
-    """What it comes to."""
+    """Summarize the findings."""
     levels = [finding.level for finding in findings]
     if "FAIL" in levels:
-        return f"marked FAIL: {levels.count('FAIL')}; they need mending"
+        return f"marked FAIL: {levels.count('FAIL')}; they need fixing"
     if "warn" in levels:
         return f"thunderlike works; marked warn: {levels.count('warn')}"
     return "all is well"

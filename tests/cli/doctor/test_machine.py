@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from thunderlike.cli.checks import machine
-from thunderlike.cli.checks.machine import GIB
+from thunderlike.cli.doctor import machine
+from thunderlike.cli.doctor.machine import GIB
 
 
 @pytest.fixture

@@ -1,0 +1,150 @@
+"""Options and output that all commands share: parser, values of options, lines, ``--version``.
+
+Values are parsed and checked here, so that argparse names the option in its errors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+from argparse import ArgumentParser, ArgumentTypeError
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from thunderlike._text import printable
+from thunderlike._version import __version__
+from thunderlike.jobs.report import FAILED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["OneLine", "Versions", "megabytes", "numbers", "positive", "shape", "show", "versions"]
+
+
+class OneLine(ArgumentParser):
+    """Says what is wrong with a command line in one line, as everything else that is."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with 2."""
+        end = "" if message.endswith("?") else ";"
+        self.exit(
+            FAILED, f"error: {printable(message)}{end} {self.prog} --help explains every option\n"
+        )
+
+
+def positive(text: str) -> int:
+    """Read a whole number from 1 up.
+
+    Examples
+    --------
+    >>> positive("12")
+    12
+    """
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is no whole number from 1 up")
+    return int(text)
+
+
+def megabytes(text: str) -> int:
+    """Read megabytes, some more than 0, as bytes.
+
+    Examples
+    --------
+    >>> megabytes("0.5")
+    500000
+    """
+    try:
+        found = int(float(text) * 10**6)
+    except (ValueError, OverflowError):
+        found = 0
+    if found < 1:
+        raise ArgumentTypeError(f"{text!r} are no megabytes: give a number above 0")
+    return found
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Read numbers with commas between them.
+
+    Examples
+    --------
+    >>> numbers("5,50")
+    (5.0, 50.0)
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} are no numbers: give some, as 5,50") from None
+
+
+def shape(text: str) -> tuple[int, ...]:
+    """Read sizes with commas, or an x, between them.
+
+    Examples
+    --------
+    >>> shape("512,256"), shape("512x256")
+    ((512, 256), (512, 256))
+    """
+    try:
+        return tuple(positive(part.strip()) for part in text.replace("x", ",").split(","))
+    except ArgumentTypeError:
+        raise ArgumentTypeError(f"{text!r} is no shape: give sizes, as 512,512") from None
+
+
+_LIBRARIES = ("numpy", "scipy", "h5py", "pyspark")
+
+
+def show(*lines: str) -> None:
+    r"""Print lines, the control characters in each escaped, and flush them.
+
+    A line break in a line is escaped as well: each argument is one line. What the encoding of
+    standard output lacks is printed as an escape.
+
+    Examples
+    --------
+    >>> show("day1.tif", "a\x1b[2J\nb")
+    day1.tif
+    a\x1b[2J\nb
+    """
+    text = "\n".join(map(printable, lines))
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+
+
+class Versions(argparse.Action):
+    """What ``--version`` does; Java is only asked when somebody says it."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        """Print them and stop."""
+        print(versions())
+        parser.exit()
+
+
+def versions() -> str:
+    """Our version on the first line, on the second those of what it stands on.
+
+    Examples
+    --------
+    >>> versions().splitlines()[0].split()[0]
+    'thunderlike'
+    """
+    below = [f"Python {platform.python_version()}", *map(_library, _LIBRARIES), _java()]
+    return f"thunderlike {__version__}\n{', '.join(below)}"
+
+
+def _library(name: str) -> str:
+    """Read a version without importing the library."""
+    try:
+        return f"{name} {metadata.version(name)}"
+    except metadata.PackageNotFoundError:
+        return f"no {name}"
+
+
+def _java() -> str:
+    from thunderlike.engines.session import find_java, java_version
+
+    java = find_java()
+    return f"Java {java_version(java)}" if java else "no Java"
