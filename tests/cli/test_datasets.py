@@ -150,7 +150,7 @@ def test_a_file_that_is_there_is_not_replaced_when_nobody_can_be_asked(
     before = infile.read_bytes()
     code, _, err = call(command, infile, infile, *more)
     assert code == 2
-    assert err.endswith(f"{infile} is there already; -y replaces it\n")
+    assert err.endswith(f"{infile} exists; give -y to replace it\n")
     assert infile.read_bytes() == before
 
 
@@ -249,6 +249,19 @@ def test_write_makes_a_dataset_of_files(call, tmp_path):
     code, _, _ = call("write", "{LABEL}/*", "--archive", tmp_path / "t.tar", "-o", out, "-y")
     assert code == 0
     assert len(keys(out)) == 3
+
+
+def test_metadata_of_a_set_is_printed_as_json(call, tmp_path, monkeypatch):
+    given = []
+
+    def metadata(spec, what, indir, **options):
+        given.append((spec.name, what, indir))
+        return ["cat", "dog"]
+
+    monkeypatch.setattr("thunderlike.datasets.sets.metadata", metadata)
+    code, out, _ = call("write", "CIFAR100", tmp_path, "--class-names")
+    assert (code, json.loads(out)) == (0, {"class_names": ["cat", "dog"]})
+    assert given == [("CIFAR100", "class_names", str(tmp_path))]
 
 
 @pytest.mark.parametrize(

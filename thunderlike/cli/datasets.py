@@ -1,20 +1,371 @@
-"""``thunderlike datasets``: look at datasets of samples, check them, make new ones of them."""
+"""``thunderlike datasets``: inspect, verify, convert and create datasets of samples."""
 
 from __future__ import annotations
 
+import argparse
+import difflib
+import json
+import re
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from thunderlike.cli import datasets_look as look
-from thunderlike.cli import datasets_make as make
-from thunderlike.cli import datasets_sets as sets
+from thunderlike.cli import datasets_inspect
+from thunderlike.cli.datasets_inspect import report
+from thunderlike.cli.options import show
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-__all__ = ["add", "run"]
+    from thunderlike.datasets.sets import SetSpec
+
+__all__ = ["_add_writers", "run"]
+
+
+def _add_writers(commands: Any) -> None:
+    """Describe the commands to argparse."""
+    _add_shuffle(commands)
+    _add_merge(commands)
+    _add_split(commands)
+    _add_sample(commands)
+    _add_export(commands)
+    _add_write(commands)
+
+
+def _command(commands: Any, name: str, act: Any, about: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about)
+    parser.add_argument("-y", "--no-confirm", action="store_true", help="replace without asking")
+    parser.set_defaults(act=act)
+    return parser
+
+
+def _seed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="of the order; drawn and printed by default"
+    )
+
+
+def _add_shuffle(commands: Any) -> None:
+    parser = _command(commands, "shuffle", _shuffle, "write a dataset in random order")
+    parser.add_argument("infile", metavar="FILE")
+    parser.add_argument("outfile", metavar="OUT")
+    parser.add_argument("--true-shuffle", action="store_true", help="over the whole dataset")
+    parser.add_argument(
+        "--buf-size", type=float, default=0.01, metavar="F", help="draw among these (%(default)s)"
+    )
+    parser.add_argument(
+        "--chunk-size", type=int, default=16, metavar="N", help="read together (%(default)s)"
+    )
+    _seed(parser)
+
+
+def _add_merge(commands: Any) -> None:
+    parser = _command(commands, "merge", _merge, "write several datasets as one")
+    parser.add_argument("infile", nargs="+", metavar="FILE")
+    parser.add_argument("outfile", metavar="OUT")
+    parser.add_argument("-s", "--strategy", choices=("concat", "random"), default="concat")
+    parser.add_argument("--shuffle", action="store_true", help="each of them, before that")
+    parser.add_argument("--prefix-keys", action="store_true", help="put the file's name before")
+    _seed(parser)
+
+
+def _add_split(commands: Any) -> None:
+    parser = _command(commands, "split", _split, "write the parts between some samples")
+    parser.add_argument("infile", metavar="FILE")
+    parser.add_argument("split", nargs="+", type=int, metavar="N", help="where parts begin")
+    parser.add_argument("-o", "--outfiles", nargs="+", metavar="OUT", help="NAME-0.msgpack ...")
+
+
+def _add_sample(commands: Any) -> None:
+    parser = _command(commands, "sample", _sample, "write some samples")
+    parser.add_argument("infile", metavar="FILE")
+    parser.add_argument("outfile", metavar="OUT")
+    parser.add_argument("number", type=int, metavar="N")
+    parser.add_argument("-s", "--strategy", choices=("sequential", "random"), default="sequential")
+    _seed(parser)
+
+
+def _add_export(commands: Any) -> None:
+    parser = _command(commands, "export", _export, "write a tar archive or a table")
+    parser.add_argument("infile", metavar="FILE")
+    about = "a tar archive for webdataset, or a Parquet file (.parquet)"
+    parser.add_argument("outfile", metavar="OUT", help=about)
+
+
+def _add_write(commands: Any) -> None:
+    parser = _command(
+        commands, "write", _write_files, "write files of folders or archives as a dataset"
+    )
+    parser.add_argument("patterns", nargs="+", metavar="PATTERN", help="such as 'in/{LABEL}/**'")
+    parser.add_argument("-o", "--outfile", required=True, metavar="OUT")
+    parser.add_argument("--archive", metavar="FILE", help="a zip or tar that the patterns look in")
+    parser.add_argument("--labels", metavar="FILE", help="all labels, one on each line")
+    parser.add_argument("--include", nargs="+", default=(), metavar="PATTERN")
+    parser.add_argument("--exclude", nargs="+", default=(), metavar="PATTERN")
+    parser.add_argument("--separator", default="\t", help="in a list of files")
+    parser.add_argument("--root-dir", default="", metavar="DIR", help="of a list of files")
+    parser.add_argument("--shuffle", action="store_true", help="in random order")
+    _seed(parser)
+
+
+def _agreed(args: argparse.Namespace, paths: Sequence[str]) -> bool:
+    """Ask before replacing files; raise an error without a terminal."""
+    from thunderlike import storage
+    from thunderlike.datasets.tools import query_user
+    from thunderlike.errors import NonInteractiveError
+
+    for path in paths:
+        if storage.exists(path) and not args.no_confirm:
+            try:
+                answer = query_user(f"{path} exists, replace it?")
+            except NonInteractiveError:
+                raise NonInteractiveError(f"{path} exists; give -y to replace it") from None
+            if answer != "yes":
+                return False
+    return True
+
+
+def _drawn(args: argparse.Namespace) -> int:
+    from thunderlike.datasets.operations import random_seed
+
+    return random_seed() if args.seed is None else int(args.seed)
+
+
+def _act(operation: str, *options: str) -> Callable[[argparse.Namespace], int]:
+    """Return an act that runs an operation on infile and outfile with these options."""
+
+    def act(args: argparse.Namespace) -> int:
+        from thunderlike.datasets import operations
+
+        if not _agreed(args, [args.outfile]):
+            return 2
+        given = {option: getattr(args, option) for option in options}
+        given |= {"seed": _drawn(args), "overwrite": True}
+        count = getattr(operations, operation)(args.infile, args.outfile, **given)
+        report(args, {"samples": count, "seed": given["seed"]})
+        return 0
+
+    return act
+
+
+_shuffle = _act("shuffle", "true_shuffle", "buf_size", "chunk_size")
+_merge = _act("merge", "strategy", "shuffle", "prefix_keys")
+_sample = _act("sample", "number", "strategy")
+
+
+def _split(args: argparse.Namespace) -> int:
+    from thunderlike.datasets.operations import split, split_names
+
+    outfiles = args.outfiles or split_names(args.infile, args.split)
+    if not _agreed(args, outfiles):
+        return 2
+    counts = split(args.infile, args.split, outfiles, overwrite=True)
+    report(args, {"samples": dict(zip(outfiles, counts, strict=True))})
+    return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    from thunderlike.datasets import MsgpackReader
+    from thunderlike.datasets.exports import export_parquet, export_tar
+
+    if not _agreed(args, [args.outfile]):
+        return 2
+    export = export_parquet if args.outfile.endswith(".parquet") else export_tar
+    report(args, {"samples": export(MsgpackReader(args.infile), args.outfile)})
+    return 0
+
+
+def _write_files(args: argparse.Namespace) -> int:
+    from thunderlike.datasets import FileWriter, Shuffler
+
+    if not _agreed(args, [args.outfile]):
+        return 2
+    seed = _drawn(args)
+    with _reader_of(args) as reader:
+        ordered = Shuffler(reader, seed) if args.shuffle else reader
+        with FileWriter(args.outfile, overwrite=True, total=len(reader)) as writer:
+            writer.write_many(ordered.slice(0))
+    report(args, {"samples": len(reader), **({"seed": seed} if args.shuffle else {})})
+    return 0
+
+
+def _reader_of(args: argparse.Namespace) -> Any:
+    from thunderlike.datasets import DirectoryReader, TarReader, ZipFileReader
+
+    chosen = {
+        "labels": args.labels,
+        "include": args.include,
+        "exclude": args.exclude,
+        "separator": args.separator,
+    }
+    if args.archive is None:
+        return DirectoryReader(args.patterns, root_dir=args.root_dir, **chosen)
+    kind = ZipFileReader if args.archive.endswith(".zip") else TarReader
+    return kind(args.archive, args.patterns, **chosen)
+
+
+# Options of every set: the keyword of `sets.write`, and the arguments of argparse.
+_COMMON: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "indir": (("indir",), {"metavar": "INDIR", "nargs": "?", "default": ".", "help": "downloads"}),
+    "outdir": (("-o", "--outdir"), {"metavar": "DIR", "help": "for the datasets; INDIR if none"}),
+    "splits": (("--splits",), {"nargs": "+", "metavar": "SPLIT", "help": "only these"}),
+    "seed": (("--seed",), {"type": int, "default": 0, "metavar": "N", "help": "of the order (0)"}),
+    "workers": (("-t", "--threads"), {"type": int, "metavar": "N", "help": "all cores by default"}),
+    "overwrite": (("-y", "--no-confirm"), {"action": "store_true", "help": "replace datasets"}),
+    "verify": (("-s", "--skip-verification"), {"action": "store_false", "help": "of the md5"}),
+    "shuffle": (("--shuffle",), {"choices": ("yes", "no"), "help": "write in random order"}),
+    "check_images": (("--check-images",), {"choices": ("yes", "no"), "help": "decode each"}),
+}
+
+
+def _add_sets(commands: Any) -> None:
+    """Let ``write`` take the name of a public set in place of files."""
+    commands.choices["write"] = _Write(commands.choices["write"])
+
+
+class _Write(argparse.ArgumentParser):
+    """Parser of ``write``: without a word it lists the sets, a set adds its options, else files."""
+
+    def __init__(self, files: argparse.ArgumentParser) -> None:
+        super().__init__(prog=files.prog, add_help=False)
+        self._files = files
+
+    def add_argument(self, *names: Any, **settings: Any) -> Any:
+        """Add an argument, also to the parser for files."""
+        if "_files" in self.__dict__:
+            self._files.add_argument(*names, **settings)
+        return super().add_argument(*names, **settings)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse with the parser that the first word selects."""
+        from thunderlike.errors import KeyMissing
+
+        words = list(args or [])
+        first = words[0] if words else ""
+        if not first or (first.startswith("-") and not {"-h", "--help"} & set(words)):
+            return self._listing(words, namespace)
+        try:
+            spec = _spec(first)
+        except (KeyMissing, ImportError) as error:
+            if _NAME.fullmatch(first) and not Path(first).exists():
+                self.error(_suggestion(first, error))
+            return self._files.parse_known_args(words, namespace)
+        return self._of_set(spec).parse_known_args(words[1:], namespace)
+
+    def _listing(self, words: Sequence[str], namespace: Any) -> Any:
+        parser = argparse.ArgumentParser(prog=self.prog, parents=[self])
+        parser.set_defaults(act=_list)
+        return parser.parse_known_args(words, namespace)
+
+    def _of_set(self, spec: SetSpec) -> argparse.ArgumentParser:
+        parser = argparse.ArgumentParser(
+            prog=f"{self.prog} {spec.name}",
+            description=spec.about,
+            epilog=_epilog(spec),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            parents=[self],
+        )
+        for keyword, (names, settings) in _COMMON.items():
+            dest: dict[str, Any] = {} if names[0] == keyword else {"dest": keyword}
+            parser.add_argument(*names, **dest, **settings)
+        _add_own(parser, spec)
+        parser.set_defaults(act=_write_set, spec=spec)
+        return parser
+
+
+def _spec(name: str) -> SetSpec:
+    from thunderlike.datasets import sets
+    from thunderlike.errors import KeyMissing
+
+    if ":" in name and "/" in name:
+        raise KeyMissing(name)
+    return sets.get(name)
+
+
+def _suggestion(name: str, error: Exception) -> str:
+    """Return the error for a word that is neither a set nor a file, with the closest names."""
+    from thunderlike.datasets import sets
+
+    known = {one.lower(): one for one in sets.names()}
+    close = [known[one] for one in difflib.get_close_matches(name.lower(), known)]
+    close += [one for low, one in known.items() if low.startswith(name.lower())]
+    hint = f"; did you mean {' or '.join(dict.fromkeys(close))}?" if close else ""
+    return f"{error}{hint}"
+
+
+# Names of sets; patterns of files have a slash, a dot or a star.
+_NAME = re.compile(r"\w+")
+
+
+def _add_own(parser: argparse.ArgumentParser, spec: SetSpec) -> None:
+    for option in spec.options:
+        names = option.flags or (f"--{option.name.replace('_', '-')}",)
+        given = {"dest": option.name, "default": option.default, "help": option.help}
+        parser.add_argument(*names, **given, **option.settings)
+    if spec.weights:
+        names = ("--calculate-weights", "--class-counts")
+        parser.add_argument(*names, action="store_true", help="count the pixels of each class")
+    for what in spec.meta:
+        about = f"print {what.replace('_', ' ')} and stop"
+        name = f"--{what.replace('_', '-')}"
+        parser.add_argument(name, action="append_const", dest="show", const=what, help=about)
+
+
+def _epilog(spec: SetSpec) -> str:
+    """Return source files and datasets of a set, for ``--help``."""
+    from thunderlike.datasets.sets.types import fields_of
+
+    sources = spec.files(spec.chosen({})).values()
+    lines = ["files, downloaded if missing, except those to download by hand (*):"]
+    for one in sources:
+        lines += [f"  {one.path}{'' if one.url else ' *'}{'' if one.md5 else ', md5 unknown'}"]
+    lines += ["datasets:"]
+    for split in spec.splits:
+        fields = " ".join(fields_of(split.sample or spec.sample))
+        lines.append(f"  {split.file}: {split.total or '?'} samples of {fields}")
+    lines += [f"* {spec.manual}"] if spec.manual else []
+    return "\n".join([*lines, *([f"see {spec.see}"] if spec.see else [])])
+
+
+def _list(args: argparse.Namespace) -> int:
+    """Print all public sets by kind."""
+    from thunderlike.datasets import sets
+
+    found = [sets.get(name) for name in sets.names()]
+    if args.json:
+        keys = ("name", "kind", "about", "size", "registration")
+        listed = [{key: getattr(spec, key) for key in keys} for spec in found]
+        show(*json.dumps(listed, indent=2).split("\n"))
+        return 0
+    for kind in sets.KINDS:
+        show(f"{kind}:")
+        for spec in (spec for spec in found if spec.kind == kind):
+            asks = "registration" if spec.registration else ""
+            show(f"  {spec.name:<15} {spec.size or '?':<16} {asks:<13} {spec.about}".rstrip())
+    show("", "sizes of downloads are approximate, ? is unknown")
+    show("thunderlike datasets write SET INDIR -o OUTDIR; SET -h shows details")
+    return 0
+
+
+def _write_set(args: argparse.Namespace) -> int:
+    """Write a set, or print metadata of its archives."""
+    from thunderlike.datasets import sets
+
+    spec = args.spec
+    own = {option.name: getattr(args, option.name) for option in spec.options}
+    if wanted := getattr(args, "show", None):
+        found = {w: sets.metadata(spec, w, args.indir, verify=args.verify, **own) for w in wanted}
+        show(json.dumps(found))
+        return 0
+    common = {keyword: getattr(args, keyword) for keyword in _COMMON}
+    for keyword in ("shuffle", "check_images"):
+        common[keyword] = None if common[keyword] is None else common[keyword] == "yes"
+    weights = bool(getattr(args, "calculate_weights", False))
+    paths = sets.write(spec, **common, calculate_weights=weights, **own)
+    report(args, {split: str(path) for split, path in paths.items()})
+    return 0
+
 
 _EPILOG = """\
   thunderlike datasets info train.msgpack
@@ -25,22 +376,23 @@ _EPILOG = """\
   thunderlike datasets write 'photos/{LABEL}/**' -o photos.msgpack
   thunderlike datasets write CIFAR10 downloads -o data
 
-exit codes: 0 done, 1 a dataset is damaged, 2 could not be done (one line says why)
+exit codes: 0 done, 1 a dataset is damaged, 2 failed (with the reason in one line)
 """
 
 
 def add(commands: Any) -> None:
-    """Describe the command and its own commands to argparse."""
+    """Add the command and its subcommands to argparse."""
     parser = commands.add_parser(
         "datasets",
-        help="look at, check, shuffle, merge, split and write datasets of samples",
-        description="Work on datasets: keyed samples in msgpack files, those of datadings too.",
+        help="inspect, verify, shuffle, merge, split and write datasets of samples",
+        description="Work on datasets: keyed samples in msgpack files, also those of datadings.",
         epilog=_EPILOG,
     )
     parser.set_defaults(subcommand=None)
     below = parser.add_subparsers(title="commands", metavar="COMMAND", dest="subcommand")
-    for room in (look, make, sets):
-        room.add(below)
+    datasets_inspect.add(below)
+    _add_writers(below)
+    _add_sets(below)
     for command in below.choices.values():
         command.add_argument("--json", action="store_true", help="print the outcome as JSON")
         command.add_argument("--quiet", action="store_true", help="print nothing, show no progress")
@@ -48,7 +400,7 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run one of the commands; return 1 for a damaged dataset."""
+    """Run a subcommand; return 1 for a damaged dataset."""
     from thunderlike.errors import DatasetError, Exists, FormatError
 
     if args.subcommand is None:
@@ -60,7 +412,7 @@ def run(args: argparse.Namespace) -> int:
             return act(args)
     except Exists as error:
         reason = str(error).partition("; give overwrite=True")[0]
-        raise Exists(f"{reason}; -y replaces it") from error
+        raise Exists(f"{reason}; give -y to replace it") from error
     except (DatasetError, FormatError) as error:
         if args.debug:
             raise
@@ -69,7 +421,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _progress(args: argparse.Namespace) -> Any:
-    """Bars on a terminal only: a log of a thousand shards wants no lines."""
+    """Show progress on a terminal only, since a log of a thousand shards needs no lines."""
     from thunderlike.progress import progress
 
     return progress() if sys.stderr.isatty() and not args.quiet else nullcontext()

@@ -1,4 +1,4 @@
-"""What every store must do, as tests to inherit."""
+"""Contract of a store, as tests to inherit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["StoreSuite"]
 
 
 class StoreSuite:
-    """Tests of a store: inherit them, and say in a fixture `root` where the store is empty.
+    """Tests of a store; a subclass has a fixture `root` that returns an empty folder of it.
 
     Examples
     --------
@@ -29,7 +29,7 @@ class StoreSuite:
             def root(self):
                 return f"mine://{uuid.uuid4().hex}"
 
-    What a test does is told by its name.
+    The name of each test says what it checks.
 
     >>> tests = [name for name in dir(StoreSuite) if name.startswith("test_")]
     >>> "test_reads_what_was_written" in tests, len(tests) > 10
@@ -166,7 +166,7 @@ class StoreSuite:
         self, store: Store, root: str, verb: str, name: str
     ) -> None:
         store.write(f"{root}/file", b"x")
-        calls = {
+        calls: dict[str, Callable[[str], object]] = {
             "read": lambda path: store.read(path),
             "stat": lambda path: store.stat(path),
             "read_range": lambda path: store.read_range(path, 0, 1),
@@ -258,7 +258,7 @@ class StoreSuite:
 
 
 def _old_or_replaced(read: Callable[[], bytes], path: str) -> bytes:
-    """What a read of a version that was replaced gives; a typed error counts as what was there."""
+    """Read a replaced version; the error that says so counts as the old content."""
     try:
         return read()
     except StorageError as error:

@@ -1,7 +1,7 @@
-"""Small helpers for arrays and images, timing and registries of classes; deepdish's.
+"""Helpers for arrays and images, timing, and registries of classes, with deepdish's names.
 
-A leaf: it knows errors and nothing else of ours. `Saveable` and `SaveableRegistry` need files, and
-so live in ``thunderlike.hdf5.saveable``; they have their names here too.
+Imports no other room. `Saveable` and `SaveableRegistry` need HDF5 files: they are defined in
+``thunderlike.hdf5.saveable`` and available here too.
 """
 
 from __future__ import annotations

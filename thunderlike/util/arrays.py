@@ -92,7 +92,7 @@ aslice = np.s_  # `aslice[::2, 0]` is the index that is written in it
 @checked_arguments
 @also_named(array="arr")
 def bytesize(arr: Any) -> int:
-    """Bytes of all elements, of anything with a shape and a dtype; nothing is computed.
+    """Return the bytes of all elements of anything with a shape and a dtype, without computing it.
 
     Examples
     --------
@@ -101,7 +101,8 @@ def bytesize(arr: Any) -> int:
     """
     if not (hasattr(arr, "shape") and hasattr(arr, "dtype")):
         raise WrongType(f"a {type(arr).__name__} has no shape and dtype: convert it by np.asarray")
-    return math.prod(arr.shape) * np.dtype(arr.dtype).itemsize
+    size: int = math.prod(arr.shape) * np.dtype(arr.dtype).itemsize
+    return size
 
 
 @checked_arguments
@@ -376,7 +377,7 @@ def _widths(padwidth: Any, ndim: int) -> list[tuple[int, int]]:
     if len(each) != ndim:
         raise SpecError(f"padwidth {padwidth!r} is not one for each of {ndim} axes")
     if any(len(pair) != 2 or min(pair) < 0 for pair in widths):
-        raise SpecError(f"padwidth {padwidth!r} has a width that is none")
+        raise SpecError(f"padwidth is {padwidth!r}; expected widths of 0 or more")
     return [(before, after) for before, after in widths]
 
 

@@ -28,7 +28,7 @@ from thunderlike.util.arrays import also_named, whole_numbers
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import ArrayLike, DTypeLike, NDArray
     from PIL import Image
@@ -91,9 +91,11 @@ def resize_by_factor(im: NDArray[Any], factor: float) -> NDArray[Any]:
             f"{im.dtype} and shape {im.shape}"
         )
     channels = -1 if im.ndim == 3 else None
+    reduce: Callable[..., NDArray[Any]] = pyramid_reduce
+    expand: Callable[..., NDArray[Any]] = pyramid_expand
     if factor < 1:
-        return pyramid_reduce(im, downscale=1 / factor, channel_axis=channels)
-    return pyramid_expand(im, upscale=factor, channel_axis=channels)
+        return reduce(im, downscale=1 / factor, channel_axis=channels)
+    return expand(im, upscale=factor, channel_axis=channels)
 
 
 @checked_arguments
@@ -186,17 +188,19 @@ def load(path: str | os.PathLike[str], dtype: DTypeLike = np.float64) -> NDArray
     if wanted != np.uint8 and wanted.kind != "f":
         raise SpecError(f"images are loaded as uint8 or as floats, not as {wanted}")
     im = load_raw(path)
-    if im.dtype == np.int32:  # how Pillow gives 16 bits
+    if im.dtype == np.int32:  # Pillow's type for 16 bits
         im = im.astype(np.uint16)
-    return img_as_ubyte(im) if wanted == np.uint8 else img_as_float64(im).astype(wanted)
+    to_bytes: Callable[[NDArray[Any]], NDArray[Any]] = img_as_ubyte
+    to_float: Callable[[NDArray[Any]], NDArray[Any]] = img_as_float64
+    return to_bytes(im) if wanted == np.uint8 else to_float(im).astype(wanted)
 
 
 @checked_arguments
 def open_image(file: IO[bytes]) -> Image.Image:
-    """Open an image of a format that Pillow decodes by itself, as ``PIL.Image.open`` does.
+    """Open an image with ``PIL.Image.open``, only of formats that Pillow decodes itself.
 
-    Others Pillow hands to another program, whatever the name of the file: PostScript to
-    Ghostscript.
+    Pillow passes other formats to external programs, such as PostScript to Ghostscript, whatever
+    the name of the file.
 
     Raises
     ------
@@ -217,7 +221,7 @@ def open_image(file: IO[bytes]) -> Image.Image:
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """Names of those formats, as far as this build of Pillow has them."""
+    """Return the formats of `_DECODED` that this build of Pillow supports."""
     from PIL import Image
 
     Image.init()
@@ -387,7 +391,8 @@ def asgray(im: ArrayLike) -> NDArray[Any]:
     if im.ndim == 3 and im.shape[-1] == 1:
         return im[..., 0]
     if im.ndim == 3 and im.shape[-1] in (3, 4):
-        return im[..., :3].mean(axis=-1)
+        grey: NDArray[Any] = im[..., :3].mean(axis=-1)
+        return grey
     raise SpecError(f"an image has 1, 3 or 4 channels; this has shape {im.shape}")
 
 
@@ -513,14 +518,14 @@ def extract_patches(
     seed : int
         The same seed gives the same patches.
     cycle : bool
-        Begin again after the last image, for ever; all images are kept for that.
+        Start again after the last image, endlessly; all images stay in memory.
     copy : bool
-        Give copies, not views of the images.
+        Yield copies, not views of the images.
 
     Raises
     ------
     SpecError
-        For an image smaller than a patch.
+        If an image is smaller than a patch.
 
     Examples
     --------
@@ -542,15 +547,11 @@ def extract_patches(
             for im in kept:
                 yield from _patches(im, patch_shape, samples_per_image, rng, copy=copy)
 
-    found = _iterable(images)
-    return patches()
-
-
-def _iterable(images: Any) -> Iterable[Any]:
     try:
-        return iter(images)
+        found: Iterable[Any] = iter(images)
     except TypeError:
-        raise WrongType(f"images are several, such as a list, not {images!r:.60}") from None
+        raise WrongType(f"images is {images!r:.60}; expected several, such as a list") from None
+    return patches()
 
 
 def _patches(

@@ -1,4 +1,4 @@
-"""Memory that this process may still take."""
+"""Memory available to this process."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 __all__ = ["available"]
 
 _GROUPS = Path("/sys/fs/cgroup")
-# Limit, use and statistics of a control group, and what of the use can be given up, by version.
+# Files with limit and use of a control group, and the name of its reclaimable part, by version.
 _V2 = ("memory.max", "memory.current", "inactive_file")
 _V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 
 
 def available() -> int:
-    """Bytes that are free or can be freed: of the machine, and of what its container may take.
+    """Return the bytes available to this process, within the limits of its container.
 
     Returns
     -------
     int
-        The least of what Linux calls available and what is left below the limit of each control
-        group that this process is in; the memory of the machine where neither is known.
+        Minimum of the memory that Linux reports as available and of what remains below the limit
+        of each control group of this process; the memory of the machine if neither is known.
 
     Examples
     --------
@@ -41,10 +41,10 @@ def available() -> int:
 
 
 def _left() -> Iterator[int]:
-    """What is left below the limits of this process' control groups and those around them."""
+    """Yield the bytes below the limit of each control group of this process and of its parents."""
     for top, path, files in _groups():
         group = top / path.lstrip("/")
-        # In a container its own group is the top, whatever the path says.
+        # In a container its own group is mounted at the top, although the path differs.
         for folder in {top, group, *(p for p in group.parents if top in p.parents)}:
             limit, use = (_number(folder / name) for name in files[:2])
             if limit is not None:
@@ -52,7 +52,7 @@ def _left() -> Iterator[int]:
 
 
 def _groups() -> Iterator[tuple[Path, str, tuple[str, str, str]]]:
-    """The control groups that count memory: where they are, the path in there, names of files."""
+    """Yield mount point, path and file names of the control groups that count memory."""
     found = ""
     with suppress(OSError):
         found = Path("/proc/self/cgroup").read_text()
@@ -62,13 +62,13 @@ def _groups() -> Iterator[tuple[Path, str, tuple[str, str, str]]]:
 
 
 def _number(file: Path) -> int | None:
-    with suppress(OSError, ValueError):  # there is none, or "max"
+    with suppress(OSError, ValueError):  # missing, or "max"
         return int(file.read_text())
     return None
 
 
 def _unused(folder: Path, name: str) -> int:
-    """Pages of files that Linux gives up when memory is short."""
+    """Return the bytes of cached files that Linux reclaims when memory is short."""
     with suppress(OSError):
         matched = re.search(rf"^{name} (\d+)$", (folder / "memory.stat").read_text(), re.M)
         return int(matched[1]) if matched else 0

@@ -22,7 +22,7 @@ Kind = TypeVar("Kind", bound=type)
 
 
 class NamedRegistry:
-    """A base whose subclasses register under names, and are found and made by them.
+    """Base class of hierarchies whose subclasses are registered and found by name.
 
     A class is found through the class it was registered with, its bases and its own ancestors,
     up to `NamedRegistry`. Each direct subclass has a registry of its own, which those below it
@@ -48,7 +48,7 @@ class NamedRegistry:
 
     @property
     def name(self) -> str:
-        """Name its class, or the nearest base of it, is registered as; ``'noname'`` for none."""
+        """Registered name of the class or its nearest base; ``'noname'`` if none is registered."""
         return type(self)._name
 
     @classmethod
@@ -72,9 +72,9 @@ class NamedRegistry:
         Raises
         ------
         WrongType
-            For a class that is not a subclass.
+            If the class is not a subclass.
         SpecError
-            For a name that another class of the hierarchy has.
+            If another class of the hierarchy has the name.
         """
 
         def add(new: Kind) -> Kind:
@@ -95,11 +95,11 @@ class NamedRegistry:
 
     @classmethod
     def getclass(cls, name: str) -> type[Self]:
-        """Return the class of that name; KeyMissing when there is none."""
+        """Return the class of a name; KeyMissing if no class has it."""
         if not isinstance(name, str):
             raise WrongType(f"the name of a class is text, not {name!r:.60}")
         for base in cls.__mro__:
-            found = vars(base).get("REGISTRY", {}).get(name)
+            found: type[Self] | None = vars(base).get("REGISTRY", {}).get(name)
             if found is not None:
                 return found
         known = ", ".join(sorted(cls.REGISTRY)) or "none"
@@ -107,7 +107,7 @@ class NamedRegistry:
 
     @classmethod
     def construct(cls, name: str, *args: Any, **kwargs: Any) -> Self:
-        """Make one of the class of that name."""
+        """Make an instance of the class of a name."""
         return cls.getclass(name)(*args, **kwargs)
 
     @classmethod
@@ -129,12 +129,12 @@ def timed(
     Parameters
     ----------
     name : str, optional
-        Shown with them.
+        Title of the line.
     file : file or ndarray, optional
-        Where to write a line; standard output, as it is at the end, by default. An array of one
-        element takes the seconds instead.
+        File of the line; ``sys.stdout`` at the end of the block by default. An array of one
+        element is set to the seconds instead.
     callback : callable, optional
-        Called with the seconds, instead of all that.
+        Function called with the seconds, instead of writing a line.
     wall_clock : bool
         Ignored.
 

@@ -64,7 +64,8 @@ def zca_whitening_matrix(X: ArrayLike, w_epsilon: float, batch: int = 1000) -> N
         raise SpecError(
             f"w_epsilon is added to variances and is not negative, not {w_epsilon!r:.60}"
         )
-    return (directions / np.sqrt(variances + w_epsilon)) @ directions.T
+    matrix: NDArray[Any] = (directions / np.sqrt(variances + w_epsilon)) @ directions.T
+    return matrix
 
 
 @checked_arguments

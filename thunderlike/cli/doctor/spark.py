@@ -218,7 +218,7 @@ def _last_words(said: str) -> str:
     >>> _last_words("12:00:01 ERROR DiskBlockManager: no room\nTraceback:\nValueError: so")
     'DiskBlockManager: no room'
     """
-    causes = re.findall(r"^(?:\S+ ERROR|Caused by:) (.+(?<!:))$", said, re.MULTILINE)
+    causes: list[str] = re.findall(r"^(?:\S+ ERROR|Caused by:) (.+(?<!:))$", said, re.MULTILINE)
     if causes:
         return max(causes, key=len)  # one failure is logged at several lengths
     last = next((line for line in reversed(said.splitlines()) if line.strip()), "")

@@ -1,4 +1,4 @@
-"""The commands of ``thunderlike datasets`` that look: cat, ls, info, verify, bench; and reindex."""
+"""Commands of ``thunderlike datasets`` that read: cat, ls, info, verify, bench, reindex."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from thunderlike.cli.options import show
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["add", "tell"]
+__all__ = ["add", "report"]
 
 
 def add(commands: Any) -> None:
-    """Describe the commands to argparse."""
+    """Add the commands to argparse."""
     cat = _command(commands, "cat", _cat, "print samples")
     cat.add_argument("-s", "--maxstring", type=int, default=40, metavar="N", help="cut text to N")
     cat.add_argument("--keys", nargs="+", metavar="KEY", help="only the samples of these keys")
-    for command in (cat, _command(commands, "ls", _ls, "list keys, and where samples are")):
+    for command in (cat, _command(commands, "ls", _ls, "list keys and positions of samples")):
         command.add_argument("--start", type=int, default=0, metavar="N", help="from this one")
         command.add_argument("--stop", type=int, metavar="N", help="before this one")
-    _command(commands, "info", _info, "tell what a dataset is")
-    verify = _command(commands, "verify", _verify, "compare all files with their hashes")
+    _command(commands, "info", _info, "describe a dataset")
+    verify = _command(commands, "verify", _verify, "compare all files with their checksums")
     verify.add_argument("--samples", action="store_true", help="also read every sample")
-    _command(commands, "reindex", _reindex, "make all index files anew from the data")
-    convert = _command(commands, "convert-index", _convert, "make today's index of an old one")
+    _command(commands, "reindex", _reindex, "rebuild all index files from the data")
+    convert = _command(
+        commands, "convert-index", _convert, "convert an old index file to the current ones"
+    )
     convert.add_argument("-o", "--outdir", metavar="DIR", help="write it to this folder instead")
     convert.add_argument("--outfile", metavar="FILE", help="name it after this data file instead")
     bench = _command(commands, "bench", _bench, "measure how fast samples are read")
@@ -43,21 +45,21 @@ def add(commands: Any) -> None:
     bench.add_argument("--exclude", nargs="+", default=(), metavar="PATTERN")
 
 
-def _command(commands: Any, name: str, act: Any, told: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=told, description=told)
+def _command(commands: Any, name: str, act: Any, about: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about)
     parser.add_argument("infile", metavar="FILE")
     parser.set_defaults(act=act)
     return parser
 
 
-def tell(args: argparse.Namespace, told: dict[str, Any]) -> None:
-    """Print an outcome, one line for each part of it, or as JSON."""
+def report(args: argparse.Namespace, outcome: dict[str, Any]) -> None:
+    """Print an outcome, one line per part, or as JSON."""
     if args.quiet:
         return
     if args.json:
-        show(json.dumps(told))
+        show(json.dumps(outcome))
         return
-    for name, value in told.items():
+    for name, value in outcome.items():
         lines = value.items() if isinstance(value, dict) else [("", value)]
         for key, one in lines:
             label = f"{name} {key}".strip()
@@ -92,30 +94,30 @@ def _ls(args: argparse.Namespace) -> int:
     first, last, _ = slice(args.start, args.stop).indices(len(reader))
     for number in range(first, last):
         start, size = offsets[number], offsets[number + 1] - offsets[number]
-        told = {"index": number, "offset": start, "bytes": size, "key": reader.find_key(number)}
-        show(json.dumps(told) if args.json else "{:>10} {:>14} {:>10}  {}".format(*told.values()))
+        row = {"index": number, "offset": start, "bytes": size, "key": reader.find_key(number)}
+        show(json.dumps(row) if args.json else "{:>10} {:>14} {:>10}  {}".format(*row.values()))
     return 0
 
 
 def _info(args: argparse.Namespace) -> int:
     from thunderlike.datasets.operations import describe
 
-    tell(args, describe(args.infile))
+    report(args, describe(args.infile))
     return 0
 
 
 def _verify(args: argparse.Namespace) -> int:
     from thunderlike.datasets import MsgpackReader
 
-    report = MsgpackReader(args.infile).verify(samples=args.samples)
-    tell(args, dataclasses.asdict(report))
-    return 0 if report.ok else 1
+    found = MsgpackReader(args.infile).verify(samples=args.samples)
+    report(args, dataclasses.asdict(found))
+    return 0 if found.ok else 1
 
 
 def _reindex(args: argparse.Namespace) -> int:
     from thunderlike.datasets import reindex
 
-    tell(args, {"samples": reindex(args.infile)})
+    report(args, {"samples": reindex(args.infile)})
     return 0
 
 
@@ -123,7 +125,7 @@ def _convert(args: argparse.Namespace) -> int:
     from thunderlike.datasets.operations import convert_index
 
     written = convert_index(args.infile, args.outfile, outdir=args.outdir)
-    tell(args, {"written": written})
+    report(args, {"written": written})
     return 0
 
 
@@ -139,8 +141,8 @@ def _bench(args: argparse.Namespace) -> int:
             count += 1
             size += len(sample) if args.raw else 0
     seconds = time.perf_counter() - started
-    told = {"samples": count, "seconds": round(seconds, 3), "per second": round(count / seconds)}
-    tell(args, {**told, "MB per second": round(size / seconds / 1e6)} if args.raw else told)
+    found = {"samples": count, "seconds": round(seconds, 3), "per second": round(count / seconds)}
+    report(args, {**found, "MB per second": round(size / seconds / 1e6)} if args.raw else found)
     return 0
 
 
