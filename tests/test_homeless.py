@@ -20,7 +20,7 @@ from thunderlike.cli.doctor.installation import settings
 from thunderlike.config import Settings, current, home
 from thunderlike.engines.session import user_of_java
 from thunderlike.errors import ConfigError, NotFound, StorageError
-from thunderlike.hdf5.filters import _default
+from thunderlike.hdf5.compression import _default
 from thunderlike.jobs.submit import cache
 
 README = """

@@ -226,7 +226,7 @@ def test_export_is_a_table_of_samples(call, infile, tmp_path):
 @pytest.mark.parametrize("rows", [1, 1000])
 def test_samples_that_make_no_table_are_named(call, infile, tmp_path, monkeypatch, more, rows):
     pytest.importorskip("pyarrow")
-    monkeypatch.setattr("thunderlike.datasets.exports._ROWS", rows)
+    monkeypatch.setattr("thunderlike.datasets.operations._ROWS", rows)
     with FileWriter(infile, append=True) as writer:
         writer.write({"key": "odd", "label": 1, "image": b"", "a": np.eye(2)} | more)
     code, _, err = call("export", infile, tmp_path / "out.parquet")

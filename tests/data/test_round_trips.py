@@ -123,9 +123,9 @@ def _read_by_h5py(path):
 
 @pytest.mark.parametrize("write", WHOLE)
 def test_many_chunks_come_together(engine, tmp_path, write, monkeypatch):
-    from thunderlike.formats import chunks
+    from thunderlike.formats import base
 
-    monkeypatch.setattr(chunks.chunk_shape, "__defaults__", (256,))
+    monkeypatch.setattr(base.chunk_shape, "__defaults__", (256,))
     array = values((50, 17, 13), "uint16")
     for make, read, values_ in (
         (tl.images.fromarray, IMAGES, array),

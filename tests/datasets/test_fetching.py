@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from thunderlike.datasets.fetching import Source, download, locate
+from thunderlike.datasets.download import Source, download, locate
 from thunderlike.datasets.tools import download_files_if_not_found
 from thunderlike.errors import DownloadError, NotFound, VerifyError
 

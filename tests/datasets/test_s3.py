@@ -13,7 +13,7 @@ from thunderlike.datasets import (
     ShardedReader,
     ShardWriter,
     Shuffler,
-    files,
+    msgpack,
     write,
 )
 from thunderlike.errors import Denied, NotFound, StorageError
@@ -26,8 +26,8 @@ def place(bucket):
 
 
 def test_a_dataset_in_a_bucket_is_one_like_any_other(place, samples, monkeypatch):
-    monkeypatch.setattr(files, "_RANGE", 500)  # many ranges, of a small dataset
-    monkeypatch.setattr(files, "_GAP", 10)
+    monkeypatch.setattr(msgpack, "_RANGE", 500)  # many ranges, of a small dataset
+    monkeypatch.setattr(msgpack, "_GAP", 10)
     with FileWriter(place, sums=True) as writer:
         writer.write_many(samples)
     reader = MsgpackReader(place, verify=True)
@@ -122,7 +122,7 @@ class Counted:
 def test_neighbours_come_in_one_range_and_no_byte_comes_twice(path):
     reader = MsgpackReader(path)
     read = Counted(path.read_bytes())
-    reader.__dict__["_file"] = files.Ranged(read, "x", threads=1)
+    reader.__dict__["_file"] = msgpack.Ranged(read, "x", threads=1)
     assert len(list(reader)) == 100
     assert read.asked == [(0, path.stat().st_size)]
     read.asked.clear()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thunderlike.datasets import ListReader, QuasiShuffler, torch
-from thunderlike.datasets.sharing import cut, left_over, share, size
+from thunderlike.datasets.sharded import cut, left_over, share, size
 from thunderlike.errors import FormatError, KeyMissing, SpecError, UnevenShares, WrongType
 
 

@@ -22,8 +22,7 @@ from thunderlike.datasets import (
     Shuffler,
     TarReader,
 )
-from thunderlike.datasets.torch import IterableDataset
-from thunderlike.datasets.transforms import Compose
+from thunderlike.datasets.torch import Compose, IterableDataset
 from thunderlike.errors import BadIndex, KeyMissing, SpecError, WrongType
 
 

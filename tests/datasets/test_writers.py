@@ -23,9 +23,9 @@ from thunderlike.datasets import (
     MsgpackReader,
     RawWriter,
     Writer,
+    _data_file,
     check,
     operations,
-    parts,
     reindex,
 )
 from thunderlike.datasets import index as indices
@@ -39,7 +39,7 @@ from thunderlike.errors import (
     StorageError,
     WrongType,
 )
-from thunderlike.formats import samples as layout
+from thunderlike.formats import dataset_files as layout
 from thunderlike.formats.msgpack import packb
 from thunderlike.progress import subscribe
 
@@ -200,7 +200,7 @@ def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, monkeypatch):
     def full(self, batch):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(parts.Part, "_write", full)
+    monkeypatch.setattr(_data_file.Part, "_write", full)
     with (
         pytest.raises(StorageError, match=r"w\.msgpack: the disk is full"),
         FileWriter(tmp_path / "w.msgpack") as writer,
@@ -264,7 +264,7 @@ def test_other_digests_have_files_of_their_own(tmp_path, digest):
 
 
 def test_progress_is_told_to_a_function_and_as_events(tmp_path, monkeypatch):
-    monkeypatch.setattr("thunderlike.datasets.writers._BATCH", 100)
+    monkeypatch.setattr("thunderlike.datasets.writer._BATCH", 100)
     told, events = [], []
     with (
         subscribe(events.append),

@@ -13,7 +13,7 @@ import thunderlike as tl
 from thunderlike import storage
 from thunderlike.errors import FormatError
 from thunderlike.formats import hdf5
-from thunderlike.formats.hdf5chunks import Packing
+from thunderlike.formats._hdf5_chunks import Packing
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.convert import convert
 

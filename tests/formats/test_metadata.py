@@ -16,7 +16,8 @@ import tifffile
 
 import thunderlike as tl
 from thunderlike.errors import FormatError
-from thunderlike.formats import metadata, omezarr, png, suite2p, tiff, tiffmeta
+from thunderlike.formats import metadata, ome_zarr, png, suite2p, tiff
+from thunderlike.formats.tiff import metadata as tiffmeta
 
 MOVIE = np.arange(3 * 6 * 7, dtype="u2").reshape(3, 6, 7)
 IJ = "ImageJ=1.53t\nimages=3\nslices=3\n"
@@ -325,7 +326,7 @@ def test_scales_of_ome_zarr(unit, scale, expected):
     axes = [{"name": "t", "unit": "minute"}, {"name": "y"}, {"name": "x", "unit": unit}]
     steps = [{"type": "scale", "scale": [2, 1, scale]}]
     sets = [{"path": "0", "coordinateTransformations": steps}]
-    found = omezarr.attrs(Folder({"axes": axes, "datasets": sets}), "0")
+    found = ome_zarr.attrs(Folder({"axes": axes, "datasets": sets}), "0")
     size = {} if expected is None else {"pixel_size": {"x": expected}}
     assert found == {"axes": "TYX", "frame_interval": 120.0, **size}
 
@@ -345,7 +346,7 @@ class Folder:
 def test_resolutions_of_ome_zarr_that_make_no_sense(steps):
     axes = [{"name": axis, "unit": "micrometer"} for axis in "zyx"]
     folder = Folder({"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": steps}]})
-    assert omezarr.attrs(folder, "0") == {"axes": "ZYX"}
+    assert ome_zarr.attrs(folder, "0") == {"axes": "ZYX"}
 
 
 def test_a_scale_of_all_resolutions_of_ome_zarr_counts():
@@ -353,7 +354,7 @@ def test_a_scale_of_all_resolutions_of_ome_zarr_counts():
     one = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [0.5, 0.25]}]}
     common = [{"type": "scale", "scale": [2, 2]}]
     told = {"axes": axes, "datasets": [one], "coordinateTransformations": common}
-    assert omezarr.attrs(Folder(told), "0")["pixel_size"] == {"y": 1.0, "x": 0.5}
+    assert ome_zarr.attrs(Folder(told), "0")["pixel_size"] == {"y": 1.0, "x": 0.5}
 
 
 def test_damaged_attributes_of_hdf5_and_conf(tmp_path, log):

@@ -15,7 +15,7 @@ import thunderlike as tl
 from thunderlike import formats
 from thunderlike.errors import Hdf5Error, StorageError
 from thunderlike.formats import hdf5journal
-from thunderlike.hdf5 import disk
+from thunderlike.hdf5 import _files
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def small_disk(tmp_path):
 def moments(monkeypatch, tmp_path):
     """Copies of the file as it is after each half of each write, and each change of its length."""
     copies = []
-    write, truncate = disk.Disk.write, disk.Disk.truncate
+    write, truncate = _files.Disk.write, _files.Disk.truncate
 
     def keep(file):
         if file.name.name == "log.h5":  # not those that are written elsewhere and renamed
@@ -53,8 +53,8 @@ def moments(monkeypatch, tmp_path):
         keep(file)
         return found
 
-    monkeypatch.setattr(disk.Disk, "write", writes)
-    monkeypatch.setattr(disk.Disk, "truncate", truncates)
+    monkeypatch.setattr(_files.Disk, "write", writes)
+    monkeypatch.setattr(_files.Disk, "truncate", truncates)
     return copies
 
 
@@ -134,7 +134,7 @@ for write in (lambda: tl.hdf5.append("{small_disk}/a.h5", "/x", np.random.random
 def test_one_appends_at_a_time(tmp_path, monkeypatch):
     path = tmp_path / "log.h5"
     tl.hdf5.append(path, "/log", [1, 2])
-    monkeypatch.setattr(disk, "PATIENCE", 0)
+    monkeypatch.setattr(_files, "PATIENCE", 0)
     with path.open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(Hdf5Error, match=r"log\.h5: another process has it open"):

@@ -46,8 +46,8 @@ def stored(address, array, tmp_path, **options):
 
 @pytest.mark.parametrize("options", [{}, {"bigtiff": True}, {"compression": "deflate"}], ids=str)
 def test_only_the_pages_asked_for_are_read(tmp_path, read, options):
-    from thunderlike.formats import tiffpages
-    from thunderlike.storage.opening import open_file
+    from thunderlike.formats.tiff import pages as tiffpages
+    from thunderlike.storage._open import open_file
 
     movie = np.repeat(np.repeat(MOVIE, 4, 1), 4, 2)  # pages of 128 KiB
     stored("memory://large/movie.tif", movie, tmp_path, **options)
@@ -64,7 +64,7 @@ def test_only_the_pages_asked_for_are_read(tmp_path, read, options):
 
 def test_a_task_knows_of_its_own_pages_alone():
     from thunderlike.data.files import FileSource
-    from thunderlike.formats.tiffpages import Index
+    from thunderlike.formats.tiff.pages import Index
     from thunderlike.images._loaders import TiffPlanes
     from thunderlike.storage import Entry
 

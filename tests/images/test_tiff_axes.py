@@ -13,7 +13,8 @@ import tifffile
 
 import thunderlike as tl
 from thunderlike.errors import BadIndex, FormatError, SpecError
-from thunderlike.formats import tiff, tiffpages
+from thunderlike.formats import tiff
+from thunderlike.formats.tiff import pages as tiffpages
 
 SIZES = {"T": 5, "Z": 3, "C": 2, "Y": 6, "X": 7, "S": 3, "A": 2, "Q": 4}
 

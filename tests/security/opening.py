@@ -44,8 +44,8 @@ from thunderlike.datasets import (
     ZipFileReader,
     check,
 )
-from thunderlike.datasets.pictures import pixels
-from thunderlike.datasets.transforms import CompressedToPIL
+from thunderlike.datasets.images import pixels
+from thunderlike.datasets.torch import CompressedToPIL
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.convert import convert
 from thunderlike.jobs.signals import read_signal

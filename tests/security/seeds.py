@@ -27,7 +27,7 @@ from thunderlike.datasets import (
     ZipFileReader,
     check,
 )
-from thunderlike.formats import matlab, msgpack, npy, pickles, png, tiff
+from thunderlike.formats import matlab, msgpack, npy, png, safe_pickle, tiff
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.signals import read_signal
 
@@ -370,8 +370,8 @@ ARCHIVES = [
     Seed(
         pickled,
         (
-            lambda folder: pickles.load((folder / "x.pkl").read_bytes(), "x.pkl"),
-            lambda folder: pickles.checkpoint((folder / "x.pt").read_bytes(), "x.pt"),
+            lambda folder: safe_pickle.load((folder / "x.pkl").read_bytes(), "x.pkl"),
+            lambda folder: safe_pickle.checkpoint((folder / "x.pt").read_bytes(), "x.pt"),
         ),
     ),
 ]

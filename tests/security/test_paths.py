@@ -20,7 +20,7 @@ from thunderlike.datasets import (
     TarReader,
     ZipFileReader,
 )
-from thunderlike.datasets.exports import export_tar
+from thunderlike.datasets.operations import export_tar
 from thunderlike.errors import FormatError, SpecError, StorageError
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.convert import convert

@@ -13,7 +13,7 @@ import zarr
 import thunderlike as tl
 from thunderlike.datasets import MsgpackReader
 from thunderlike.errors import FormatError
-from thunderlike.formats import pickles
+from thunderlike.formats import safe_pickle
 
 MOVIE = np.ones((4, 3, 3), "<i2")
 
@@ -95,11 +95,11 @@ def test_messages(tmp_path, payload):
 @pytest.mark.parametrize("protocol", range(5))
 def test_pickles_of_sets_are_values_and_arrays(protocol, tmp_path):
     value = {"a": np.arange(6, dtype=">i4").reshape(2, 3), "b": [1, "x", b"y"], "c": np.float32(2)}
-    found = pickles.load(pickle.dumps(value, protocol), "x")
+    found = safe_pickle.load(pickle.dumps(value, protocol), "x")
     np.testing.assert_array_equal(found.pop("a"), value.pop("a"))
     assert found == value
     with pytest.raises(FormatError, match="nothing was run"):
-        pickles.load(pickle.dumps(Payload(tmp_path / "ran"), protocol), "x")
+        safe_pickle.load(pickle.dumps(Payload(tmp_path / "ran"), protocol), "x")
 
 
 HOSTILE = {
@@ -117,4 +117,4 @@ def test_what_a_pickle_says_of_an_array_is_not_believed(name):
             return (*np.zeros(0).__reduce__()[:2], HOSTILE[name])
 
     with pytest.raises(FormatError):
-        pickles.load(pickle.dumps(Made(), 2), "x")
+        safe_pickle.load(pickle.dumps(Made(), 2), "x")

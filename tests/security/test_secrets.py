@@ -20,7 +20,7 @@ import thunderlike as tl
 from thunderlike import storage
 from thunderlike._text import without_secrets
 from thunderlike.cli import main
-from thunderlike.storage import cloud
+from thunderlike.storage import fsspec as cloud
 
 SECRET = "wJalrXUtnFEMIK7MDENG"
 OURS = str(Path(tl.__file__).parent)

@@ -14,8 +14,8 @@ import thunderlike as tl
 from thunderlike import storage
 from thunderlike.datasets import FileWriter
 from thunderlike.errors import Denied, NotFound, StorageError
-from thunderlike.storage import atomic
-from thunderlike.storage.atomic import destination, keep_mode, replacement, scratch
+from thunderlike.storage import filesystem
+from thunderlike.storage.filesystem import destination, keep_mode, replacement, scratch
 
 MOVIE = np.arange(48, dtype="u1").reshape(3, 4, 4)
 
@@ -157,7 +157,7 @@ def test_a_link_of_another_user_in_a_folder_of_everybody_is_not_followed(tmp_pat
         found = look(path)
         return Another(found) if stat.S_ISLNK(found.st_mode) else found
 
-    monkeypatch.setattr(atomic.os, "lstat", of_another)
+    monkeypatch.setattr(filesystem.os, "lstat", of_another)
     with pytest.raises(Denied, match="a link that another user made"):
         destination(shared / "link")
     shared.chmod(0o755)
@@ -170,7 +170,7 @@ def test_the_rights_of_a_group_that_cannot_be_kept_are_those_of_everybody(tmp_pa
     def refused(*_):
         raise PermissionError
 
-    monkeypatch.setattr(atomic.os, "chown", refused)
+    monkeypatch.setattr(filesystem.os, "chown", refused)
     old = os.stat_result((stat.S_IFREG | 0o664, 0, 0, 1, os.getuid(), os.getgid() + 1, 0, 0, 0, 0))
     keep_mode(tmp_path / "x", old)
     assert mode(tmp_path / "x") == "0o644"

@@ -11,7 +11,7 @@ import pytest
 
 import thunderlike as tl
 from thunderlike import storage
-from thunderlike.storage import blocks
+from thunderlike.storage import _open
 from thunderlike.storage.base import FileVersion
 
 
@@ -51,13 +51,13 @@ def test_an_array_of_20_mb_takes_few_requests(requests):
 def test_reads_at_any_place_are_those_of_the_file(monkeypatch):
     data = np.random.default_rng(0).bytes(5000)
     storage.write("memory://blocks/bytes", data)
-    monkeypatch.setattr(blocks, "_LARGE_BLOCK", 512)
-    monkeypatch.setattr(blocks, "_BLOCK", 256)
+    monkeypatch.setattr(_open, "_LARGE_BLOCK", 512)
+    monkeypatch.setattr(_open, "_BLOCK", 256)
     for small in (10_000, 100):
-        monkeypatch.setattr(blocks, "_SMALL", small)
-        monkeypatch.setattr(blocks, "_kept", blocks._Kept())
+        monkeypatch.setattr(_open, "_SMALL", small)
+        monkeypatch.setattr(_open, "_kept", _open._Kept())
         name = identity("memory://blocks/bytes")
-        with blocks.open_shared("memory://blocks/bytes", identity=name) as file:
+        with _open.open_shared("memory://blocks/bytes", identity=name) as file:
             for start, length in ((0, 8), (500, 30), (511, 1), (255, 700), (4990, 100), (6000, 5)):
                 file.seek(start)
                 assert file.read(length) == data[start : start + length]
@@ -69,7 +69,7 @@ def test_threads_ask_once_for_what_all_want(requests):
     name = identity("memory://blocks/shared")
 
     def read(start):
-        with blocks.open_shared("memory://blocks/shared", identity=name) as file:
+        with _open.open_shared("memory://blocks/shared", identity=name) as file:
             file.seek(start)
             return len(file.read(10))
 
@@ -82,5 +82,5 @@ def test_another_version_has_blocks_of_its_own():
     for data in (b"old", b"new"):
         storage.write("memory://blocks/changes", data)
         name = identity("memory://blocks/changes")
-        with blocks.open_shared("memory://blocks/changes", identity=name) as file:
+        with _open.open_shared("memory://blocks/changes", identity=name) as file:
             assert file.read() == data

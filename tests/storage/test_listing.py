@@ -6,7 +6,7 @@ import pytest
 
 from thunderlike.errors import NotFound, SpecError
 from thunderlike.storage import delete, find, write
-from thunderlike.storage.listing import regex
+from thunderlike.storage.glob import regex
 
 NAMES = [
     "b.tif",

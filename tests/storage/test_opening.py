@@ -10,8 +10,8 @@ import tifffile
 
 import thunderlike as tl
 from thunderlike import storage
+from thunderlike.storage._open import open_file
 from thunderlike.storage.memory import MemoryStore
-from thunderlike.storage.opening import open_file
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from bucket_server import FAULTS, no_key_count
 import thunderlike as tl
 from thunderlike import storage
 from thunderlike.errors import ConfigError, Denied, NotFound, SpecError, StorageError
-from thunderlike.storage import answers
+from thunderlike.storage import _s3_responses
 from thunderlike.storage import s3 as module
-from thunderlike.storage.opening import open_file
+from thunderlike.storage._open import open_file
 
 DATA = bytes(range(256)) * 200
 
@@ -196,7 +196,7 @@ def test_a_file_is_sent_in_parts_and_not_read_into_memory(behind, tmp_path, monk
 
 def test_a_silent_server_is_asked_three_times(behind, monkeypatch):
     path, proxy = behind
-    assert answers.PATIENCE * answers.SILENCES < 60
+    assert _s3_responses.PATIENCE * _s3_responses.SILENCES < 60
     monkeypatch.setattr(module, "PATIENCE", 0.2)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "6")
     module._clients.clear()
@@ -205,7 +205,7 @@ def test_a_silent_server_is_asked_three_times(behind, monkeypatch):
         proxy.asked.clear()
         with pytest.raises(StorageError, match=r"no answer from 127\.0\.0\.1"):
             call(storage.join(path, "x"))
-        assert len(proxy.asked) == answers.SILENCES
+        assert len(proxy.asked) == _s3_responses.SILENCES
         module._silent_until.clear()
     module._clients.clear()
 
@@ -227,7 +227,7 @@ def test_a_writer_gives_a_silent_server_up_once(behind, monkeypatch, first):
     images = tl.images.fromrandom((3, 4, 5))
     with pytest.raises(StorageError, match=r"no answer from 127\.0\.0\.1"):
         images.totif(storage.join(path, "tif"))
-    assert 1 <= len(asked) - first <= answers.SILENCES
+    assert 1 <= len(asked) - first <= _s3_responses.SILENCES
     with pytest.raises(StorageError, match="the server was silent a moment ago"):
         storage.read(path)
     module._silent_until.clear()

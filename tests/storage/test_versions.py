@@ -11,7 +11,7 @@ import pytest
 
 from thunderlike import storage
 from thunderlike.errors import NotFound, SpecError, StorageError
-from thunderlike.storage.opening import open_file, open_whole
+from thunderlike.storage._open import open_file, open_whole
 
 REPLACED = "was replaced while it was read; read it again"
 OLD, NEW = b"old header, old data", b"new header, new data"

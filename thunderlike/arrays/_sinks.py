@@ -18,9 +18,9 @@ from thunderlike.arrays.shared import shared_array
 from thunderlike.data.arrayfiles import Folder, Hdf5
 from thunderlike.errors import FormatError, SpecError, WrongType
 from thunderlike.formats import hdf5, zarr
-from thunderlike.storage.drafts import draft
+from thunderlike.storage._open import local_file
+from thunderlike.storage.atomic import draft
 from thunderlike.storage.filesystem import reserve
-from thunderlike.storage.opening import local_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -266,7 +266,7 @@ def _check_alone(path: str, wanted: str) -> None:
 
 
 def _names(path: str) -> list[str]:
-    from thunderlike.storage.opening import open_file
+    from thunderlike.storage._open import open_file
 
     with open_file(path) as stream:
         return hdf5.datasets(stream)

@@ -14,9 +14,10 @@ from thunderlike import storage
 from thunderlike.data.arrayfiles import Hdf5, Zarr, folders
 from thunderlike.data.files import naming
 from thunderlike.errors import EngineError, NotFound, StorageError, WrongType
-from thunderlike.formats import npy, tiffpages
+from thunderlike.formats import npy
+from thunderlike.formats.tiff import pages as tiffpages
 from thunderlike.kernels._validation import as_array
-from thunderlike.storage.opening import local_file, open_file
+from thunderlike.storage._open import local_file, open_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,9 +15,8 @@ from thunderlike.arrays._sources import Source, as_source, mapped, split
 from thunderlike.arrays.blockwise import Work, fill, reported
 from thunderlike.errors import BadIndex, Exists, NotFound, SpecError, StorageError, WrongType
 from thunderlike.kernels._validation import checked_arguments
-from thunderlike.storage.atomic import destination
-from thunderlike.storage.filesystem import failure, failures, reserve
-from thunderlike.storage.opening import local_file
+from thunderlike.storage._open import local_file
+from thunderlike.storage.filesystem import destination, failure, failures, reserve
 
 if TYPE_CHECKING:
     from collections.abc import Callable

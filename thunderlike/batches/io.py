@@ -23,9 +23,8 @@ from thunderlike.batches.index import FilesIndex
 from thunderlike.data.arrayfiles import Folder
 from thunderlike.errors import BadIndex, FormatError, KeyMissing, Refused, SpecError, WrongType
 from thunderlike.formats.base import damage, said
-from thunderlike.storage.atomic import replacement
-from thunderlike.storage.filesystem import failures
-from thunderlike.storage.opening import local_file
+from thunderlike.storage._open import local_file
+from thunderlike.storage.filesystem import failures, replacement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -532,7 +531,7 @@ def _from_npz(data: bytes) -> dict[str, Any]:
 
 def _check_memory(announced: int, held: int) -> None:
     """Refuse what a file announces and memory cannot hold, before it is taken."""
-    from thunderlike.hdf5.guard import available
+    from thunderlike.hdf5._limits import available
 
     if announced > _SMALL and announced > available():
         raise Refused(
@@ -646,7 +645,7 @@ def _entry(values: Any, row: int) -> Any:
 
 
 def _read_zarr(src: Any, _batch: Batch, _asked: Collection[str]) -> Table:
-    from thunderlike.formats.zarrstore import FilesStore
+    from thunderlike.formats.zarr import FilesStore
 
     zarr = optional("zarr", "zarr")
     group = zarr.open_group(FilesStore(Folder(storage.at(src))), mode="r")

@@ -167,7 +167,7 @@ def _split(args: argparse.Namespace) -> int:
 
 def _export(args: argparse.Namespace) -> int:
     from thunderlike.datasets import MsgpackReader
-    from thunderlike.datasets.exports import export_parquet, export_tar
+    from thunderlike.datasets.operations import export_parquet, export_tar
 
     if not _agreed(args, [args.outfile]):
         return 2

@@ -21,7 +21,7 @@ from thunderlike.errors import (
 if TYPE_CHECKING:
     import argparse
 
-    from thunderlike.hdf5.tree import Entry, Tree
+    from thunderlike.hdf5.listing import Entry, Tree
 
 __all__ = ["add", "run"]
 

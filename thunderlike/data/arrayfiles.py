@@ -14,14 +14,13 @@ import numpy as np
 from thunderlike import storage
 from thunderlike.data.files import FileSource, Loader, Packed, naming, whole
 from thunderlike.errors import FormatError, NotFound, SpecError
-from thunderlike.formats import hdf5, npy, omezarr, zarr
+from thunderlike.formats import hdf5, npy, ome_zarr, zarr
 from thunderlike.formats.hdf5 import Dataset
 from thunderlike.parallel.threads import tmap
 from thunderlike.storage import Entry
+from thunderlike.storage._open import local_file, open_file, open_shared
 from thunderlike.storage.base import replaced
-from thunderlike.storage.blocks import open_shared
-from thunderlike.storage.listing import whole_folder
-from thunderlike.storage.opening import local_file, open_file
+from thunderlike.storage.glob import whole_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -160,14 +159,14 @@ class Zarr:
         """The array of that name; without one the folder, or the largest of an OME-Zarr."""
         first = places[0].path
         with naming(first):
-            name = dataset or omezarr.largest(Folder(first, _names(first, recursive=False)))
+            name = dataset or ome_zarr.largest(Folder(first, _names(first, recursive=False)))
         return cls(name, {place.path: _listing(place.path, name) for place in places})
 
     def look(self, file: Entry) -> Dataset:
         """Read what the folder says of it, and OME's metadata above it."""
         folder = self._folder(file)
         found = zarr.describe(folder, self.dataset)
-        above = omezarr.attrs(folder, self.dataset) if self.dataset else {}
+        above = ome_zarr.attrs(folder, self.dataset) if self.dataset else {}
         return replace(found, attrs={**found.attrs, **above})
 
     def read(self, file: Entry, axis: int, start: int, stop: int, out: Array) -> None:

@@ -12,7 +12,7 @@ from thunderlike.data.indexed import Indexed
 from thunderlike.formats import hdf5, nwb
 from thunderlike.formats.metadata import scales
 from thunderlike.interop import dask, napari, torch, xarray
-from thunderlike.storage.drafts import draft
+from thunderlike.storage.atomic import draft
 from thunderlike.viz.pictures import is_colour
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ from thunderlike.formats.base import read_into
 from thunderlike.formats.metadata import boundary, of_file
 from thunderlike.kernels._validation import is_whole
 from thunderlike.parallel.threads import tmap
+from thunderlike.storage._open import local_file, open_file
 from thunderlike.storage.base import replaced
 from thunderlike.storage.filesystem import failures
-from thunderlike.storage.opening import local_file, open_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

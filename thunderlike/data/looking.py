@@ -16,7 +16,7 @@ from thunderlike.data import multiindex
 from thunderlike.data.folding import Folding
 from thunderlike.data.indexed import Indexed
 from thunderlike.errors import BadIndex, SpecError
-from thunderlike.storage.drafts import draft
+from thunderlike.storage.atomic import draft
 from thunderlike.viz import notebook
 from thunderlike.viz.animation import check, looks_like_clip
 from thunderlike.viz.figures import contrast

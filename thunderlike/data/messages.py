@@ -11,8 +11,8 @@ import numpy as np
 from thunderlike import storage
 from thunderlike.data.files import FileSource, Loader, alike, naming
 from thunderlike.errors import CorruptDatasetError, FormatError, NotFound, SpecError
+from thunderlike.formats.dataset_files import APPENDING, KEYS, OFFSETS, decode_keys, decode_offsets
 from thunderlike.formats.msgpack import unpackb
-from thunderlike.formats.samples import APPENDING, KEYS, OFFSETS, decode_keys, decode_offsets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

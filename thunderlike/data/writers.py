@@ -10,9 +10,9 @@ from thunderlike.data.assembling import assemble
 from thunderlike.data.base import Collection
 from thunderlike.datasets import distributed as datasets
 from thunderlike.errors import SpecError
-from thunderlike.formats import hdf5, npy, omezarr, zarr
+from thunderlike.formats import hdf5, npy, ome_zarr, zarr
 from thunderlike.formats.base import sniff
-from thunderlike.storage.drafts import draft
+from thunderlike.storage.atomic import draft
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,7 +187,7 @@ class ArrayWriters(Collection):
             options: dict[str, Any] = {"attrs": self.attrs}
             if told is not None:
                 zarr.group(Folder(folder), told)
-                place, options = storage.join(folder, "0"), {"axes": omezarr.axes_of(self.shape)}
+                place, options = storage.join(folder, "0"), {"axes": ome_zarr.axes_of(self.shape)}
             time = range(self.ndim)[self._time]
             sink = zarr.Writer(Folder(place), self.shape, self.dtype, time=time, **options)
             self._assemble(sink, parts)
@@ -196,7 +196,7 @@ class ArrayWriters(Collection):
     def _ome(self) -> dict[str, Any]:
         if self._time:
             raise SpecError("OME-Zarr holds images, time first: call .toimages() on series")
-        return omezarr.metadata(self.shape, self.attrs)
+        return ome_zarr.metadata(self.shape, self.attrs)
 
     def tomsgpack(
         self,

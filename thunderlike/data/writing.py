@@ -14,7 +14,7 @@ from thunderlike.data.assembling import each_block, each_part
 from thunderlike.errors import SpecError
 from thunderlike.formats import png, raw, text, tiff
 from thunderlike.parallel.threads import tmap
-from thunderlike.storage.drafts import draft
+from thunderlike.storage.atomic import draft
 from thunderlike.storage.paths import file_name
 
 if TYPE_CHECKING:

@@ -8,16 +8,14 @@ index functions are in ``thunderlike.datasets.index``, what PyTorch needs in
 from __future__ import annotations
 
 from thunderlike._lazy import attributes as _attributes
-from thunderlike.datasets.base import Reader
-from thunderlike.datasets.checks import Report, check, reindex
 from thunderlike.datasets.distributed import tordd, write
-from thunderlike.datasets.found import DirectoryReader, TarReader, ZipFileReader
-from thunderlike.datasets.listed import ListReader
-from thunderlike.datasets.reader import MsgpackReader
+from thunderlike.datasets.folder import DirectoryReader, ListReader, TarReader, ZipFileReader
+from thunderlike.datasets.msgpack import MsgpackReader
+from thunderlike.datasets.reader import Cycler, Range, Reader, Repeater, Select, View
 from thunderlike.datasets.sharded import ShardedReader, ShardWriter
-from thunderlike.datasets.shuffles import QuasiShuffler, Shuffler
-from thunderlike.datasets.views import Cycler, Range, Repeater, Select, View
-from thunderlike.datasets.writers import FileWriter, RawWriter, Writer
+from thunderlike.datasets.shuffle import QuasiShuffler, Shuffler
+from thunderlike.datasets.verification import Report, check, reindex
+from thunderlike.datasets.writer import FileWriter, RawWriter, Writer
 
 __all__ = [
     "Cycler",

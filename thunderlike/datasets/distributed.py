@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
 from thunderlike._arguments import checked_arguments
-from thunderlike.datasets.base import Reader
-from thunderlike.datasets.reader import MsgpackReader
-from thunderlike.datasets.writers import FileWriter
+from thunderlike.datasets.msgpack import MsgpackReader
+from thunderlike.datasets.reader import Reader
+from thunderlike.datasets.writer import FileWriter
 from thunderlike.engines import engine_for, engine_of
 from thunderlike.engines.base import unstacked
 from thunderlike.errors import SpecError
-from thunderlike.formats.shards import MANIFEST, manifest
+from thunderlike.formats.dataset_files import MANIFEST, manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from thunderlike.formats.shards import Summary
+    from thunderlike.formats.dataset_files import Summary
     from thunderlike.storage import AnyCredentials, AnyPath
 
 __all__ = ["tordd", "write"]
@@ -55,7 +55,7 @@ def write(
     credentials : mapping, optional
         For a store that needs some.
     **options
-        ``digest`` and ``sums``, as in :class:`~thunderlike.datasets.writers.FileWriter`.
+        ``digest`` and ``sums``, as in :class:`~thunderlike.datasets.writer.FileWriter`.
 
     Raises
     ------

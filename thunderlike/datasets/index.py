@@ -1,9 +1,4 @@
-"""The small files beside a dataset: read and written by the path of the dataset, or their own.
-
-Each function takes the path of the data file, or of the index file itself; the suffix is added
-where it is missing. :mod:`thunderlike.formats.samples` describes their contents. Files are written
-whole or not at all; functions that write return the path, an address where that is not on a disk.
-"""
+"""Index files of a dataset: keys, offsets, filter, checksum."""
 
 from __future__ import annotations
 
@@ -13,9 +8,9 @@ from thunderlike import storage
 from thunderlike._arguments import checked_arguments
 from thunderlike.datasets import publication
 from thunderlike.errors import CorruptDatasetError, NotFound
-from thunderlike.formats import samples
-from thunderlike.formats.samples import hash_keys
-from thunderlike.storage.opening import local_file
+from thunderlike.formats import dataset_files
+from thunderlike.formats.dataset_files import hash_keys
+from thunderlike.storage._open import local_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,14 +51,14 @@ __all__ = [
     "write_offsets",
 ]
 
-SUFFIX_OFFSETS = samples.OFFSETS
-SUFFIX_KEYS = samples.KEYS
-SUFFIX_KEY_HASHES = samples.KEY_HASHES
-SUFFIX_FILTER = samples.FILTER
-SUFFIX_SUMS = samples.SUMS
-SUFFIX_MD5 = samples.MD5
-SUFFIX_LEGACY_INDEX = samples.LEGACY
-SUFFIX_APPENDING = samples.APPENDING
+SUFFIX_OFFSETS = dataset_files.OFFSETS
+SUFFIX_KEYS = dataset_files.KEYS
+SUFFIX_KEY_HASHES = dataset_files.KEY_HASHES
+SUFFIX_FILTER = dataset_files.FILTER
+SUFFIX_SUMS = dataset_files.SUMS
+SUFFIX_MD5 = dataset_files.MD5
+SUFFIX_LEGACY_INDEX = dataset_files.LEGACY
+SUFFIX_APPENDING = dataset_files.APPENDING
 
 DIGESTS = ("md5", "sha256", "blake2b")
 
@@ -125,31 +120,31 @@ def data_path(path: AnyPath, suffix: str) -> str:
 @checked_arguments
 def keys_len(path: AnyPath) -> int:
     """Read how many keys there are, from the first bytes of the ``.keys`` file."""
-    return _loaded(path, SUFFIX_KEYS, samples.keys_count, 5)
+    return _loaded(path, SUFFIX_KEYS, dataset_files.keys_count, 5)
 
 
 @checked_arguments
 def load_keys(path: AnyPath) -> list[str]:
     """Load all keys; nothing in the file is ever run."""
-    return _loaded(path, SUFFIX_KEYS, samples.decode_keys)
+    return _loaded(path, SUFFIX_KEYS, dataset_files.decode_keys)
 
 
 @checked_arguments
 def load_offsets(path: AnyPath) -> NDArray[np.uint64]:
     """Load where each message begins, and at last where the last one ends: ``n + 1`` numbers."""
-    return _loaded(path, SUFFIX_OFFSETS, samples.decode_offsets)
+    return _loaded(path, SUFFIX_OFFSETS, dataset_files.decode_offsets)
 
 
 @checked_arguments
 def load_key_hashes(path: AnyPath) -> tuple[bytes, NDArray[np.uint64]]:
     """Load the salt, and the hash of each key."""
-    return _loaded(path, SUFFIX_KEY_HASHES, samples.decode_key_hashes)
+    return _loaded(path, SUFFIX_KEY_HASHES, dataset_files.decode_key_hashes)
 
 
 @checked_arguments
 def load_filter(path: AnyPath) -> Any:
     """Load the Bloom filter of the keys, to be asked ``key in filter``."""
-    return _loaded(path, SUFFIX_FILTER, samples.decode_filter)
+    return _loaded(path, SUFFIX_FILTER, dataset_files.decode_filter)
 
 
 @checked_arguments
@@ -177,31 +172,31 @@ def legacy_index_len(path: AnyPath) -> int:
 def legacy_load_index(path: AnyPath) -> tuple[list[str], NDArray[np.uint64]]:
     """Load keys and offsets, the end of the data included, from an old ``.index`` file."""
     size = storage.stat(data_path(path, SUFFIX_LEGACY_INDEX)).size
-    return _loaded(path, SUFFIX_LEGACY_INDEX, lambda data: samples.decode_legacy(data, size))
+    return _loaded(path, SUFFIX_LEGACY_INDEX, lambda data: dataset_files.decode_legacy(data, size))
 
 
 @checked_arguments
 def write_offsets(offsets: Any, path: AnyPath) -> Path | str:
     """Write where each message begins and the last one ends; return its path."""
-    return _written(path, SUFFIX_OFFSETS, samples.encode_offsets(offsets))
+    return _written(path, SUFFIX_OFFSETS, dataset_files.encode_offsets(offsets))
 
 
 @checked_arguments
 def write_keys(keys: Sequence[str], path: AnyPath) -> Path | str:
     """Write the keys; return its path."""
-    return _written(path, SUFFIX_KEYS, samples.encode_keys(keys))
+    return _written(path, SUFFIX_KEYS, dataset_files.encode_keys(keys))
 
 
 @checked_arguments
 def write_key_hashes(keys: Sequence[str], path: AnyPath) -> Path | str:
     """Hash the keys and write that; return its path."""
-    return _written(path, SUFFIX_KEY_HASHES, samples.encode_key_hashes(keys))
+    return _written(path, SUFFIX_KEY_HASHES, dataset_files.encode_key_hashes(keys))
 
 
 @checked_arguments
 def write_filter(keys: Sequence[str], path: AnyPath) -> Path | str:
     """Write a Bloom filter of the keys; return its path."""
-    return _written(path, SUFFIX_FILTER, samples.encode_filter(keys))
+    return _written(path, SUFFIX_FILTER, dataset_files.encode_filter(keys))
 
 
 def _written(path: AnyPath, suffix: str, data: bytes) -> Path | str:

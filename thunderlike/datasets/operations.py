@@ -1,10 +1,14 @@
-"""What is done with whole datasets: shuffled, merged, split, sampled, described."""
+"""Operations on datasets: merge, split, sample, shuffle, export."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
+import json
+import math
 import random
+import tarfile
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -12,29 +16,34 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike._arguments import checked_arguments
+from thunderlike._lazy import optional
 from thunderlike.datasets import index as indices
-from thunderlike.datasets.checks import file_digest
-from thunderlike.datasets.locks import WriterLock
-from thunderlike.datasets.parts import STALE
-from thunderlike.datasets.publication import beside, publish, recover
-from thunderlike.datasets.reader import MsgpackReader
+from thunderlike.datasets._data_file import STALE
+from thunderlike.datasets.msgpack import MsgpackReader
+from thunderlike.datasets.publication import WriterLock, beside, publish, recover
+from thunderlike.datasets.reader import Range, Select
 from thunderlike.datasets.sharded import ShardedReader
-from thunderlike.datasets.shuffles import QuasiShuffler, Shuffler
-from thunderlike.datasets.views import Range, Select
-from thunderlike.datasets.writers import FileWriter, RawWriter
+from thunderlike.datasets.shuffle import QuasiShuffler, Shuffler
+from thunderlike.datasets.verification import file_digest
+from thunderlike.datasets.writer import FileWriter, RawWriter
 from thunderlike.errors import SpecError
-from thunderlike.formats import samples
+from thunderlike.formats import dataset_files, npy
+from thunderlike.progress import track
+from thunderlike.storage.atomic import draft
+from thunderlike.storage.paths import inside
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from thunderlike.datasets.base import Numbers, Reader
+    from thunderlike.datasets.reader import Numbers, Reader
     from thunderlike.storage import AnyPath
 
 __all__ = [
     "convert_index",
     "copied",
     "describe",
+    "export_parquet",
+    "export_tar",
     "merge",
     "random_seed",
     "sample",
@@ -42,6 +51,143 @@ __all__ = [
     "split",
     "split_names",
 ]
+
+
+_ROWS = 1000  # of a table that is written at once
+
+
+@checked_arguments
+def export_tar(reader: Reader, outfile: AnyPath) -> int:
+    """Write samples as a tar archive in the manner of webdataset; return how many.
+
+    Bytes become ``KEY.FIELD``, arrays ``KEY.FIELD.npy``, all else, and the key itself,
+    ``KEY.json``. Dots in keys, which divide names there, become underscores in the names.
+
+    Notes
+    -----
+    One sample is held at a time. What JSON does not know becomes text there.
+    """
+    with (
+        draft(outfile, _any, overwrite=True) as made,
+        tarfile.open(made.file, mode="w") as archive,
+        track("exporting", len(reader), "samples") as work,
+    ):
+        for key, found in reader.items():
+            for name, data in _members(key, found):
+                member = tarfile.TarInfo(inside(name, f"{outfile}: sample {key!r:.80}"))
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+            work.advance()
+    return len(reader)
+
+
+def _any(start: bytes) -> bool:  # noqa: ARG001
+    """Whoever calls has agreed to replace what is there."""
+    return True
+
+
+def _members(key: str, found: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+    stem, rest = key.replace(".", "_"), {}
+    for name, value in found.items():
+        if isinstance(value, bytes):
+            yield f"{stem}.{name}", value
+        elif isinstance(value, np.ndarray):
+            yield f"{stem}.{name}.npy", npy.encode(value)
+        else:
+            rest[name] = value
+    yield f"{stem}.json", json.dumps(rest, default=_plain).encode()
+
+
+def _plain(value: Any) -> Any:
+    """What JSON makes of numbers of numpy; text of anything else."""
+    if isinstance(value, np.generic):
+        plain = value.item()
+        return plain if not isinstance(plain, float) or math.isfinite(plain) else str(plain)
+    return str(value)
+
+
+@checked_arguments
+def export_parquet(reader: Reader, outfile: AnyPath) -> int:
+    """Write samples as a Parquet file, a row each; return how many.
+
+    A field is a column: text, bytes, numbers as they are; arrays of one shape as tensors, which
+    pyarrow gives back as arrays and others as lists; lists and dicts as JSON.
+
+    Raises
+    ------
+    MissingExtra
+        Without pyarrow.
+    SpecError
+        For samples that have not all the fields of the first one, of the same kinds and shapes.
+
+    Notes
+    -----
+    A thousand samples are held at a time.
+    """
+    optional("pyarrow", "batches")
+    from pyarrow import parquet
+
+    rows = reader.slice(0)
+    first = _table(list(itertools.islice(rows, _ROWS)))
+    with (
+        draft(outfile, _any, overwrite=True) as made,
+        parquet.ParquetWriter(made.file, first.schema) as file,
+        track("exporting", len(reader), "samples") as work,
+    ):
+        table = first
+        while len(table):
+            file.write_table(_fitted(table, first.schema))
+            work.advance(len(table))
+            table = _table(list(itertools.islice(rows, _ROWS)))
+    return len(reader)
+
+
+def _table(samples: Sequence[dict[str, Any]]) -> Any:
+    import pyarrow
+
+    if not samples:
+        return pyarrow.table({"key": pyarrow.array([], pyarrow.string())})
+    names = list(samples[0])
+    for sample in samples:
+        if sample.keys() != samples[0].keys():
+            raise SpecError(
+                f"sample {sample['key']!r} has the fields {', '.join(map(str, sample))}, and a "
+                f"table needs those of {samples[0]['key']!r}: {', '.join(map(str, names))}"
+            )
+    return pyarrow.table({str(name): _column(name, samples) for name in names})
+
+
+def _column(name: str, samples: Sequence[dict[str, Any]]) -> Any:
+    import pyarrow
+
+    values = [sample[name] for sample in samples]
+    try:
+        if isinstance(values[0], np.ndarray):
+            stacked = np.stack(values, dtype=values[0].dtype, casting="equiv")
+            return pyarrow.FixedShapeTensorArray.from_numpy_ndarray(stacked)
+        return pyarrow.array(list(map(_cell, values)))
+    except (ValueError, TypeError, pyarrow.ArrowException) as error:
+        keys = f"{samples[0]['key']!r} to {samples[-1]['key']!r}"
+        raise SpecError(f"{name!r} of samples {keys} makes no column: {error}") from error
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list | dict):
+        return json.dumps(value, default=_plain)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _fitted(table: Any, schema: Any) -> Any:
+    """A table with the columns that the first one had."""
+    if table.schema == schema:
+        return table
+    try:
+        if set(table.schema.names) != set(schema.names):
+            raise SpecError(f"they have {', '.join(table.schema.names)}")
+        return table.select(schema.names).cast(schema)
+    except (ValueError, TypeError) as error:
+        key = table["key"][0].as_py()
+        raise SpecError(f"samples from {key!r} on are not like those before: {error}") from error
 
 
 @checked_arguments
@@ -73,7 +219,7 @@ def shuffle(
         Any sample may come after any other. Without it they are shuffled nearby, which reads the
         file nearly from its beginning to its end.
     buf_size, chunk_size
-        As in :class:`~thunderlike.datasets.shuffles.QuasiShuffler`.
+        As in :class:`~thunderlike.datasets.shuffle.QuasiShuffler`.
     """
     reader = MsgpackReader(infile)
     nearby = QuasiShuffler(reader, buf_size, chunk_size, seed)
@@ -222,15 +368,15 @@ def convert_index(
     if outdir is not None:
         target = storage.join(storage.at(outdir), PurePosixPath(target).name)
     contents = {
-        indices.SUFFIX_OFFSETS: samples.encode_offsets(offsets),
-        indices.SUFFIX_KEYS: samples.encode_keys(keys),
-        indices.SUFFIX_KEY_HASHES: samples.encode_key_hashes(keys),
-        indices.SUFFIX_FILTER: samples.encode_filter(keys),
+        indices.SUFFIX_OFFSETS: dataset_files.encode_offsets(offsets),
+        indices.SUFFIX_KEYS: dataset_files.encode_keys(keys),
+        indices.SUFFIX_KEY_HASHES: dataset_files.encode_key_hashes(keys),
+        indices.SUFFIX_FILTER: dataset_files.encode_filter(keys),
     }
     lines = {PurePosixPath(place).name: file_digest(place)}
     for suffix, data in contents.items():
         lines[PurePosixPath(target).name + suffix] = hashlib.md5(data).hexdigest()  # noqa: S324
-    contents[indices.SUFFIX_MD5] = samples.digest_lines(lines)
+    contents[indices.SUFFIX_MD5] = dataset_files.digest_lines(lines)
     lock = WriterLock(target)
     try:
         recover(target, lock, STALE)

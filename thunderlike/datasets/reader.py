@@ -1,125 +1,118 @@
-"""Samples in a msgpack file, read at the speed of the disk."""
+"""Readers: sequences of samples, and views of them."""
 
 from __future__ import annotations
 
-import logging
-import warnings
-from bisect import bisect_left
-from dataclasses import dataclass
+import copy
+import itertools
+import operator
+import sys
+from abc import ABC, abstractmethod
 from functools import cached_property
-from gc import is_tracked
-from itertools import chain, tee
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import xxhash
 
-from thunderlike import storage
 from thunderlike._arguments import checked_methods
-from thunderlike._text import printable, without_secrets
-from thunderlike.datasets import index as indices
-from thunderlike.datasets.base import Numbers, Reader
-from thunderlike.datasets.files import Bytes, opened
-from thunderlike.datasets.publication import data_key
-from thunderlike.errors import CorruptDatasetError, CorruptSampleError, FormatError, NotFound
-from thunderlike.formats.msgpack import CONTAINERS, decode, revived, unpackb
-from thunderlike.formats.samples import key_hasher
-from thunderlike.storage.base import replaced
+from thunderlike.errors import BadIndex, KeyMissing, SpecError, WrongType
+from thunderlike.formats.dataset_files import message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Self
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
-    from thunderlike.datasets.checks import Report
-    from thunderlike.storage import AnyCredentials, AnyPath
-    from thunderlike.storage.base import FileVersion
+__all__ = [
+    "Cycler",
+    "Numbers",
+    "Range",
+    "Reader",
+    "Repeater",
+    "Select",
+    "View",
+    "as_reader",
+    "as_whole",
+    "windows_of",
+]
 
-__all__ = ["KeyTable", "MsgpackReader"]
 
-_log = logging.getLogger(__name__)
+Numbers: TypeAlias = "NDArray[np.int64]"
+Sample: TypeAlias = Any  # a dict whose "key" is text
+
+_WINDOW = 4096  # samples whose places are looked up at once
 
 
 @checked_methods
-class MsgpackReader(Reader):
-    """A dataset in one msgpack file with its index files, on a disk or in any store.
+class Reader(ABC):
+    """An ordered collection of samples, each a dict with a unique ``"key"``.
 
-    Parameters
-    ----------
-    path : path
-        Of the data file.
-    buffering : int
-        Accepted for programs written for datadings; without effect.
-    mmap : bool
-        Map a file on a disk into memory. Without it, or where it cannot be mapped, it is read in
-        ranges, as are files elsewhere.
-    verify : bool
-        Compare the hash of each message that is read with the one in ``.sums``.
-    credentials : mapping, optional
-        For a store that needs some.
+    A reader has a cursor, which ``for`` moves: a loop that was left goes on where it stopped, and
+    one that came to the end begins anew. Readers can be copied and pickled, cursor included; open
+    files are opened again on the other side. ``get``, ``slice`` and ``get_many`` leave the cursor
+    alone and may be called from several threads at once.
 
-    Raises
-    ------
-    NotFound
-        When there is no data file, or neither ``.offsets`` nor ``.index`` beside it.
-    CorruptDatasetError
-        When the files cannot belong together. What needs a look at all offsets or keys is seen
-        when these are first needed.
-    StorageError
-        When the dataset was replaced or extended since it was opened, and a file of it is needed
-        that was not read before: samples and keys are always of one version. Open it again.
+    To write one, define ``__len__``, ``find_key``, ``find_index`` and ``_one``.
 
     Notes
     -----
-    Opening looks at the versions of two files and at 16 bytes. Offsets (8 bytes a sample), keys and
-    their hashes (12 bytes a sample) are loaded when they are first needed. A sample is copied
-    once, from the mapped file; from elsewhere neighbours come in ranges of 4 MiB, as many at once
-    as the store has threads.
+    ``raw=True`` gives the message, the bytes of the file, in place of the sample. With it
+    ``copy=False`` gives a memoryview where that saves a copy; it keeps more of the file in memory
+    than itself. `chunk_size` is accepted for programs written for datadings: how much is read at
+    once is decided here, and it never changed results.
 
     Examples
     --------
     >>> import thunderlike as tl
-    >>> with tl.datasets.FileWriter("memory://pets.msgpack") as writer:
-    ...     writer.write({"key": "rex", "label": 1})
-    ...     writer.write({"key": "tom", "label": 2})
-    >>> with tl.datasets.MsgpackReader("memory://pets.msgpack") as reader:
-    ...     [sample["label"] for sample in reader], reader.find_index("tom"), "kitty" in reader
-    ([1, 2], 1, False)
+    >>> reader = tl.datasets.ListReader([{"key": k} for k in "abcde"])
+    >>> reader.get(-1), reader.find_index("c")
+    ({'key': 'e'}, 2)
+    >>> for sample in reader:
+    ...     if sample["key"] == "b":
+    ...         break
+    >>> [sample["key"] for sample in reader]  # goes on
+    ['c', 'd', 'e']
     """
 
-    def __init__(
-        self,
-        path: AnyPath,
-        buffering: int = 0,  # noqa: ARG002
-        *,
-        mmap: bool = True,
-        verify: bool = False,
-        credentials: AnyCredentials = None,
-    ) -> None:
-        self._path = storage.at(path, credentials)
-        self._mapped, self._verify = mmap, verify
-        self._version: _Version | None = _opened_version(self._path)
-        self._count, self._size = self._version.count, self._version.size
+    # The cursor is where the last loop is: numbers that run beside its samples, see `iter`.
+    _marks: Iterator[int] = iter(())
+    _last: int = 0
 
     @property
-    def path(self) -> str:
-        """Address of the data file."""
-        return self._path
+    def _i(self) -> int:
+        return self._last - operator.length_hint(self._marks)
 
-    @property
-    def _shown(self) -> str:
-        return printable(without_secrets(self._path))
+    @_i.setter
+    def _i(self, index: int) -> None:
+        self._marks, self._last = iter(()), index
 
+    @abstractmethod
     def __len__(self) -> int:
-        return self._count
+        """How many samples there are."""
 
-    def __repr__(self) -> str:
-        return f"MsgpackReader({without_secrets(self._path)!r})"
+    @abstractmethod
+    def find_key(self, index: int) -> str:
+        """Return the key of a sample; BadIndex outside."""
 
-    def _name(self) -> str:
-        return str(self._path)
+    @abstractmethod
+    def find_index(self, key: Any) -> int:
+        """Return the number of the sample with this key; KeyMissing if there is none."""
 
-    # Samples
+    @abstractmethod
+    def _one(self, index: int, raw: bool) -> Any:
+        """Return the sample of a number in range, or its message."""
+
+    def _read(self, windows: Iterable[Numbers], raw: bool, copy: bool) -> Iterator[Any]:  # noqa: ARG002
+        """Return the samples of many numbers, which come in windows; overridden for speed."""
+        return (self._one(index, raw) for window in windows for index in window.tolist())
+
+    def __contains__(self, key: object) -> bool:
+        try:
+            self.find_index(key)
+        except KeyMissing:
+            return False
+        return True
+
+    # One sample
 
     def get(
         self,
@@ -128,402 +121,644 @@ class MsgpackReader(Reader):
         raw: bool = False,
         copy: bool = True,  # noqa: ARG002
     ) -> Any:
-        """Return a sample, as :meth:`Reader.get`."""
-        if index < 0 or index >= self._count:
-            index = self._position(index)
-        found = self._one(index, raw)
-        return (self._keys[index], found) if yield_key else found
-
-    def _one(self, index: int, raw: bool) -> Any:
-        first, last = self._bounds[index], self._bounds[index + 1]
-        message: Any = self._file.bytes(first, last) if raw else self._file.view(first, last)
-        if self._verify:
-            self._checked(index, message)
-        if raw:
-            return message
-        try:
-            return unpackb(message)
-        except FormatError as error:
-            raise self._corrupt(index, error) from error
-
-    def _read(self, windows: Iterable[Numbers], raw: bool, copy: bool) -> Iterator[Any]:
-        ours, theirs = tee(windows)
-        numbers: Iterator[int] = chain.from_iterable(map(np.ndarray.tolist, ours))
-        offsets = self._offsets
-        spans = ((offsets[window], offsets[window + 1]) for window in theirs)
-        messages: Any = chain.from_iterable(self._file.stream(spans, raw and copy))
-        if self._verify:
-            numbers, again = tee(numbers)
-            messages = map(self._checked, again, messages)
-        return iter(messages) if raw else self._decoded(numbers, messages)
-
-    def _decoded(self, numbers: Iterator[int], messages: Iterable[memoryview]) -> Iterator[Any]:
-        """Unpack as `unpackb` does, without its calls: they would be a third of the time."""
-        for index, message in zip(numbers, messages, strict=True):
-            try:
-                sample = decode(message)
-                # Python keeps watch on what holds arrays or lists alone: a quick look for them.
-                if is_tracked(sample):
-                    for name, value in sample.items():
-                        if type(value) in CONTAINERS:
-                            sample[name] = revived(value)
-                    if "key" not in sample:
-                        sample = self._one(index, raw=False)
-            except Exception:
-                sample = self._one(index, raw=False)  # says what is wrong, and where
-            yield sample
-
-    def _checked(self, index: int, message: Any) -> Any:
-        """The message, if its hash is the one that was written down."""
-        if xxhash.xxh3_64_digest(message) != self._sums[8 * index : 8 * index + 8]:
-            raise self._corrupt(index, FormatError("its bytes are not those that were written"))
-        return message
-
-    def _corrupt(self, index: int, cause: FormatError) -> CorruptSampleError:
-        first, last = self._bounds[index], self._bounds[index + 1]
-        key = self._keys[index] if "_keys" in self.__dict__ else None
-        named = "" if key is None else f" ({key!r})"
-        text = f"{self._path}: sample {index}{named} at bytes {first} to {last - 1}: {cause}"
-        return CorruptSampleError(text, self._path, index, key, first, last - first, str(cause))
-
-    # Keys
-
-    def find_key(self, index: int) -> str:
-        """Return the key of a sample; the first call loads all."""
-        return self._keys[self._position(index)]
-
-    def keys(self) -> Iterator[str]:
-        """Iterate over all keys."""
-        return iter(self._keys)
-
-    def _keys_at(self, window: Numbers) -> Sequence[str]:
-        return list(map(self._keys.__getitem__, window.tolist()))
-
-    def find_index(self, key: Any) -> int:
-        """Return the number of a key; the first call loads and sorts the hashes of all keys."""
-        found = self._table.find(key) if isinstance(key, str) else -1
-        # Another key may have the same hash, once in 2**64 / n: looked at where that is free.
-        if found < 0 or ("_keys" in self.__dict__ and self._keys[found] != key):
-            raise self._missing(key)
-        return found
-
-    def __contains__(self, key: object) -> bool:
-        try:
-            if isinstance(key, str) and self._filter is not None and key not in self._filter:
-                return False
-        except UnicodeEncodeError:  # keys are UTF-8
-            return False
-        return super().__contains__(key)
-
-    # Verification
-
-    def verify(
-        self,
-        data: bool = True,
-        index: bool = True,
-        samples: bool = False,
-        progress: Callable[[int, int], None] | bool | None = None,
-    ) -> Report:
-        """Compare the files with the hashes that were written down with them.
+        """Return a sample.
 
         Parameters
         ----------
-        data, index : bool
-            Look at the data file; at the index files.
-        samples : bool
-            Also read each sample, and look whether its key is the one in ``.keys``.
-        progress : True or callable, optional
-            True shows how far it is; a callable is called with bytes done and in all.
+        index : int
+            Its number; negative ones count from the end.
+        yield_key : bool
+            Return ``(key, sample)``.
+        raw, copy : bool
+            As told in the class; a single message is always bytes.
 
         Raises
         ------
-        NotFound
-            When there is no file of hashes.
+        BadIndex
+            Outside the samples.
+        CorruptSampleError
+            For a sample that cannot be read.
         """
-        from thunderlike.datasets.checks import verify
+        index = self._position(index)
+        found = self._one(index, raw)
+        return (self.find_key(index), found) if yield_key else found
 
-        return verify(self, data=data, index=index, samples=samples, progress=progress)
+    def __getitem__(self, index: Any) -> Any:
+        """A sample, or an iterator over the samples of a slice with any step."""
+        if isinstance(index, slice):
+            return self._walk(range(*index.indices(len(self))))
+        return self.get(index)
 
-    def verify_data(self, read_size: int = 2**19, progress: Any = False) -> bool:  # noqa: ARG002
-        """Tell whether the data file has the hash that was written down with it."""
-        return self.verify(index=False, progress=progress).ok
+    # Many samples
 
-    def verify_index(self, read_size: int = 2**19, progress: Any = False) -> bool:  # noqa: ARG002
-        """Tell whether every index file has the hash that was written down with it."""
-        return self.verify(data=False, progress=progress).ok
+    def slice(
+        self,
+        start: int,
+        stop: int | None = None,
+        yield_key: bool = False,
+        raw: bool = False,
+        copy: bool = True,
+    ) -> Iterator[Any]:
+        """Iterate over samples ``start .. stop-1``, without moving the cursor.
 
-    # What is loaded on first use
+        Negative numbers count from the end, and what is outside is left out, as in Python.
+        """
+        first, last, _ = slice(start, stop).indices(len(self))
+        return self._walk(range(first, last), yield_key, raw, copy)
 
-    def close(self) -> None:
-        """Unmap the file when the last slice of it is gone; the next use opens it again."""
-        self.__dict__.pop("_file", None)
+    def get_many(
+        self, indices: ArrayLike, yield_key: bool = False, raw: bool = False, copy: bool = True
+    ) -> list[Any]:
+        """Return the samples of these numbers, in this order.
 
-    def _pinned(self) -> _Version:
-        """The version that was opened; that of a copy is found when it is first used."""
-        if self._version is None:
-            found = _opened_version(self._path)
-            if (found.count, found.size) != (self._count, self._size):
-                raise replaced(self._path)
-            self._version = found
-        return self._version
+        Where files are read in ranges, neighbours are read together and several at a time.
 
-    def is_current(self) -> bool:
-        """Tell whether the files of the dataset still are those that were opened.
+        Raises
+        ------
+        BadIndex
+            When one is outside the samples.
 
         Examples
         --------
         >>> import thunderlike as tl
-        >>> with tl.datasets.FileWriter("memory://moods.msgpack") as writer:
-        ...     writer.write({"key": "good"})
-        >>> reader = MsgpackReader("memory://moods.msgpack")
-        >>> before = reader.is_current()
-        >>> with tl.datasets.FileWriter("memory://moods.msgpack", overwrite=True) as writer:
-        ...     writer.write({"key": "better"})
-        >>> before, reader.is_current()
-        (True, False)
+        >>> reader = tl.datasets.ListReader([{"key": k} for k in "abc"])
+        >>> reader.get_many([2, 0])
+        [{'key': 'c'}, {'key': 'a'}]
         """
-        return self._pinned().is_current(self._path)
+        return list(self._walk(self._positions(indices), yield_key, raw, copy))
 
-    def _checked_version(self) -> None:
-        """Make sure that what was just opened or loaded is of the version that was opened."""
-        if not self.is_current():
-            raise replaced(self._path)
+    def keys(self) -> Iterator[str]:
+        """Iterate over all keys, in order."""
+        return map(self.find_key, range(len(self)))
+
+    def items(self) -> Iterator[tuple[str, Sample]]:
+        """Iterate over all ``(key, sample)``, without moving the cursor."""
+        return self.slice(0, yield_key=True)
+
+    def select(self, indices: ArrayLike) -> Select:
+        """Return a reader of only these samples, in this order."""
+        return Select(self, indices)
+
+    # The cursor
+
+    def iter(
+        self,
+        start: int | None = None,
+        stop: int | None = None,
+        yield_key: bool = False,
+        raw: bool = False,
+        copy: bool = True,
+        chunk_size: int | None = 16,
+    ) -> Iterator[Any]:
+        """Iterate over samples, moving the cursor to the one after each.
+
+        Of several loops over one reader, the one begun last moves the cursor.
+
+        Parameters
+        ----------
+        start : int, optional
+            Where to begin; by default at the cursor, or at 0 when that is at the end. ``len`` is
+            allowed, and gives nothing.
+        stop : int, optional
+            Where to stop; negative ones count from the end.
+        chunk_size : int or None
+            Accepted for programs written for datadings; without effect.
+
+        Raises
+        ------
+        BadIndex
+            For a start outside, at once.
+        SpecError
+            For a `chunk_size` below 1.
+        WrongType
+            For a start or stop that is not a whole number, and for a bool: augments of datadings
+            have `yield_key` there.
+        """
+        if chunk_size is not None and as_whole(chunk_size, "chunk_size") < 1:
+            raise SpecError(f"chunk_size is {chunk_size}; give at least 1, or None")
+        for name, given in (("start", start), ("stop", stop)):
+            if isinstance(given, bool):
+                raise WrongType(
+                    f"{name} is {given}, which is not a position; "
+                    "give yield_key=, raw= and copy= by name"
+                )
+        first = self._start(None if start is None else as_whole(start, "start"))
+        last = self._reach() if stop is None else as_whole(stop, "stop")
+        _, last, _ = slice(first, last).indices(self._reach())
+        samples = self._walk(range(first, last), yield_key, raw, copy)
+        # Taken in step with the samples, at the speed of C; all are above 0, so none is left out.
+        self._marks, self._last = iter(range(first + 1, last + 1)), max(first, last)
+        return itertools.compress(samples, self._marks)
+
+    def _start(self, start: int | None) -> int:
+        if start is None:
+            if self._i >= self._reach():
+                self._ended()
+            return self._i
+        if not -len(self) <= start <= self._reach():
+            raise self._outside(start)
+        return start + len(self) if start < 0 else start
+
+    def _reach(self) -> int:
+        """The number after the last sample that a loop comes to."""
+        return len(self)
+
+    def _ended(self) -> None:
+        """Go back to the start after the end."""
+        self._i = 0
+
+    @property
+    def epoch(self) -> int:
+        """Number of the current pass, by which shufflers choose their order; 0 without any."""
+        return 0
+
+    def _later(self, passes: int) -> Reader:  # noqa: ARG002
+        """Return this reader as it is after some passes: itself, if its order never changes.
+
+        The reader itself stays as it is, since other views may show it too.
+        """
+        return self
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.iter()
+
+    def rawiter(self, yield_key: bool = False) -> Iterator[Any]:
+        """Iterate over messages from the cursor on."""
+        return self.iter(yield_key=yield_key, raw=True)
+
+    def next(self) -> Sample:
+        """Return the sample at the cursor and move on; StopIteration at the end, always."""
+        return self._next(raw=False)
+
+    __next__ = next
+
+    def rawnext(self) -> bytes:
+        """Return the message at the cursor and move on."""
+        return self._next(raw=True)
+
+    def _next(self, raw: bool) -> Any:
+        if self._i >= self._reach():
+            raise StopIteration
+        found = self._one(self._i, raw)
+        self._i += 1
+        return found
+
+    def seek(self, index: int) -> None:
+        """Move the cursor to a sample; negative numbers count from the end; BadIndex outside."""
+        self._i = self._position(index)
+
+    def seek_index(self, index: int) -> None:
+        """Move the cursor, as :meth:`seek`."""
+        self.seek(index)
+
+    def seek_key(self, key: str) -> None:
+        """Move the cursor to the sample with this key; KeyMissing if there is none."""
+        self._i = self.find_index(key)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the reader stands, as plain values that any format can store."""
+        return {"position": self._i}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from where a reader of the same samples stood."""
+        self._i = int(state["position"])
+
+    # Opening and closing
+
+    def close(self) -> None:  # noqa: B027  # most have nothing to let go of
+        """Let go of open files; the next use opens them again."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        # Other machines may have other files by this path: the version is found there.
-        return super().__getstate__() | {"_version": None}
+        """Everything but what was opened or computed on first use."""
+        kind = type(self)
+        kept = {
+            name: value
+            for name, value in self.__dict__.items()
+            if not isinstance(getattr(kind, name, None), cached_property)
+        }
+        return kept | {"_marks": iter(()), "_last": self._i}
 
-    @cached_property
-    def _file(self) -> Bytes:
-        pinned = self._pinned()
-        found = opened(self._path, self._size, mapped=self._mapped, identity=pinned.data)
-        self._checked_version()
-        return found
+    # Numbers of samples
 
-    @cached_property
-    def _offsets(self) -> NDArray[np.uint64]:
-        self._pinned()
-        try:
-            offsets = _offsets(self._path)
-        except NotFound as error:
-            raise replaced(self._path) from error
-        self._checked_version()
-        if offsets[-1] != self._size:
-            raise replaced(self._path)
-        return offsets
+    def _walk(
+        self,
+        numbers: range | Numbers,
+        yield_key: bool = False,
+        raw: bool = False,
+        copy: bool = True,
+    ) -> Iterator[Any]:
+        """Iterate over the samples of numbers in range."""
+        found = self._read(windows_of(numbers), raw, copy)
+        if not yield_key:
+            return found
+        names = (key for window in windows_of(numbers) for key in self._keys_at(window))
+        return zip(names, found, strict=True)
 
-    @cached_property
-    def _bounds(self) -> memoryview:
-        return self._offsets.data  # gives Python's own numbers, five times faster than numpy
+    def _keys_at(self, window: Numbers) -> Sequence[str]:
+        """Return the keys of numbers in range."""
+        return [self.find_key(index) for index in window.tolist()]
 
-    @cached_property
-    def _keys(self) -> list[str]:
-        keys = self._found_keys()
-        self._checked_version()
-        if len(keys) != self._count:
-            raise CorruptDatasetError(
-                f"{self._path}: has {self._count} samples and {len(keys)} keys; "
-                f"make the index again with: thunderlike datasets reindex {self._path}"
-            )
-        return keys
+    def _position(self, index: int) -> int:
+        count, given = len(self), as_whole(index, "the number of a sample")
+        if not -count <= given < count:
+            raise self._outside(given)
+        return given + count if given < 0 else given
 
-    def _found_keys(self) -> list[str]:
-        for load in (indices.load_keys, lambda path: indices.legacy_load_index(path)[0]):
-            try:
-                return load(self._path)
-            except NotFound:
-                continue
-        _log.info(
-            "%s: no keys beside it, reading them from the samples",
-            printable(without_secrets(self._path)),
+    def _positions(self, indices: ArrayLike) -> Numbers:
+        given = np.asarray(indices)
+        if given.size and given.dtype.kind not in "iu":
+            raise SpecError(f"samples are chosen by whole numbers, not by {given.dtype}")
+        numbers = given.astype(np.int64).ravel()
+        outside = (numbers < -len(self)) | (numbers >= len(self))
+        if outside.any():
+            raise self._outside(int(numbers[outside][0]))
+        return np.where(numbers < 0, numbers + len(self), numbers)
+
+    def _outside(self, index: int) -> BadIndex:
+        return BadIndex(f"index {index} is out of range for {len(self)} samples in {self._name()}")
+
+    def _missing(self, key: object) -> KeyMissing:
+        return KeyMissing(
+            f"no sample with the key {key!r} in {self._name()}; keys() lists those there are"
         )
-        found = []
-        for number, sample in enumerate(self.slice(0)):
-            if not isinstance(sample, dict) or not isinstance(sample.get("key"), str):
-                raise self._corrupt(number, FormatError("it has no 'key' that is text"))
-            found.append(sample["key"])
-        return found
 
-    @cached_property
-    def _table(self) -> KeyTable:
-        try:
-            salt, hashes = indices.load_key_hashes(self._path)
-        except NotFound:
-            _log.info(
-                "%s: no hashes of keys beside it, hashing them now",
-                printable(without_secrets(self._path)),
-            )
-            salt, hashes = indices.hash_keys(self._keys)
-        self._checked_version()
-        if len(hashes) != self._count:
-            raise CorruptDatasetError(
-                f"{self._path}: has {self._count} samples and {len(hashes)} hashes of keys; "
-                f"make the index again with: thunderlike datasets reindex {self._path}"
-            )
-        return KeyTable(salt, hashes)
+    def _name(self) -> str:
+        """What messages call this reader."""
+        return type(self).__name__
 
-    @cached_property
-    def _filter(self) -> Any:
-        """The Bloom filter of the keys; None where it cannot help."""
-        try:
-            found = indices.load_filter(self._path)
-        except NotFound:
-            return None
-        except CorruptDatasetError as error:
-            warnings.warn(f"{error}; going on without it", stacklevel=3)
-            return None
-        self._checked_version()
-        return found
-
-    @cached_property
-    def _sums(self) -> bytes:
-        sums = indices.load_sums(self._path)
-        self._checked_version()
-        if len(sums) != 8 * self._count:
-            raise CorruptDatasetError(
-                f"{self._path}: has {self._count} samples and {len(sums)} bytes of sums, not 8 each"
-            )
-        return sums
+    def _packed(self, index: int, sample: Sample) -> bytes:
+        """The message of a sample that no file holds."""
+        return message(self.find_key(index), sample)
 
 
-class KeyTable:
-    """From a key to the number of its sample: sorted hashes, 12 bytes a sample.
-
-    Parameters
-    ----------
-    salt : bytes
-        That the hashes were made with.
-    hashes : ndarray of uint64
-        In the order of the samples.
-    """
-
-    def __init__(self, salt: bytes, hashes: NDArray[np.uint64]) -> None:
-        order = np.argsort(hashes)
-        self._digest = key_hasher(salt)
-        self._sorted = hashes[order].data
-        self._order = order.astype(np.uint32).data
-
-    def find(self, key: str) -> int:
-        """Return the number of a key, -1 if no key has its hash."""
-        wanted = int.from_bytes(self._digest(key), "big")
-        at = bisect_left(self._sorted, wanted)
-        if at < len(self._sorted) and self._sorted[at] == wanted:
-            return int(self._order[at])
-        return -1
-
-
-_TRIES = 20  # to find a dataset between two changes of it
-
-
-@dataclass(frozen=True)
-class _Version:
-    """One version of a dataset: which data file and which offsets, how many samples and bytes."""
-
-    data: str | None
-    index: str | None
-    count: int
-    size: int
-
-    def is_current(self, path: str) -> bool:
-        """Tell whether both files still are those.
-
-        The data file is replaced before any index file, and ``.offsets`` before the other index
-        files: when both are the same after a file was loaded, that one belongs to them.
-        """
-        try:
-            return data_key(path)[0] == self.data and _index_version(path) == self.index
-        except NotFound:
-            return False
-
-
-def _opened_version(path: str) -> _Version:
-    """Find out which version of a dataset is there.
+def as_whole(value: Any, name: str) -> int:
+    """Return a whole number of any type as an int.
 
     Raises
     ------
-    NotFound, CorruptDatasetError
-        For a dataset without data or index, or whose files do not fit.
-    StorageError
-        When it changes all the time.
+    WrongType
+        For anything else, with the name of the argument.
+
+    Examples
+    --------
+    >>> as_whole("2", "start")
+    Traceback (most recent call last):
+        ...
+    thunderlike.errors.WrongType: start is a whole number, not '2'
     """
-    for last in range(_TRIES):
-        data, size = data_key(path)
-        trouble: Exception | None = None
-        try:
-            found = _version(path, data, size)
-        except (CorruptDatasetError, NotFound) as error:
-            trouble = error
-        if data_key(path)[0] == data:
-            if trouble is None:
-                return found
-            if last:  # twice the same: nobody is at work there
-                raise trouble
-    raise replaced(path)
-
-
-def _version(path: str, data: str | None, size: int) -> _Version:
-    """How many samples there are, and how many bytes of the file are theirs."""
     try:
-        with _opened_index(path, indices.SUFFIX_OFFSETS) as file:
-            head, length = file.read_range(0, 8), file.size
-            tail = file.read_range(max(0, length - 8), 8)
-            place, version = file.path, file.identity
-    except NotFound:
-        return _legacy_version(path, data, size)
-    if length < 8 or length % 8:
-        raise CorruptDatasetError(
-            f"{place}: has {length} bytes, not 8 for each offset; {_anew(path)}"
+        return operator.index(value)
+    except TypeError:
+        raise WrongType(f"{name} is a whole number, not {value!r:.60}") from None
+
+
+def windows_of(numbers: range | Numbers) -> Iterator[Numbers]:
+    """Cut numbers into arrays of a few thousand."""
+    for at in range(0, len(numbers), _WINDOW):
+        part = numbers[at : at + _WINDOW]
+        yield part if isinstance(part, np.ndarray) else np.arange(part.start, part.stop, part.step)
+
+
+def as_reader(reader: Any) -> Reader:
+    """Return what it is given if that is a reader.
+
+    Raises
+    ------
+    WrongType
+        For anything else.
+
+    Examples
+    --------
+    >>> as_reader(["a"])
+    Traceback (most recent call last):
+        ...
+    thunderlike.errors.WrongType: a view shows the samples of a reader, not of ['a']: ...
+    """
+    if not isinstance(reader, Reader):
+        raise WrongType(
+            f"a view shows the samples of a reader, not of {reader!r:.60}: make one of a list "
+            "with ListReader, of a file with MsgpackReader"
         )
-    first, last = int.from_bytes(head, "big"), int.from_bytes(tail, "big")
-    if first:
-        raise CorruptDatasetError(f"{place}: the first offset is {first}, not 0; {_anew(path)}")
-    if last != size and not (last < size and indices.unfinished_append(path) == last):
-        raise CorruptDatasetError(
-            f"{path}: has {size} bytes, and its index knows of {last}: they do not fit; "
-            f"copy all its files again, or {_anew(path)}"
-        )
-    return _Version(data, version, length // 8 - 1, last)
+    return reader
 
 
-def _opened_index(path: str, suffix: str) -> FileVersion:
-    """Open an index file where it is now."""
-    place = indices.current(path, suffix)
-    try:
-        return storage.open(place)
-    except NotFound:
-        final = indices.beside(path, suffix)
-        if place == final:
-            raise
-        return storage.open(final)  # it was moved there just now
+@checked_methods
+class View(Reader):
+    """A reader that shows the samples of another one in another order.
+
+    To write one, define `_mapping` and `_place`, and ``__len__`` where that differs.
+
+    Where a shuffler is below, each pass over a view takes the order of the next epoch, as a pass
+    over the shuffler does. A view that leaves samples out, such as a :class:`Range`, is a choice
+    of samples: they stay the same in every pass, so that parts of a shuffled dataset never overlap.
+
+    Parameters
+    ----------
+    reader : Reader
+        Whose samples; views may be nested.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> class Backwards(tl.datasets.View):
+    ...     def _mapping(self):
+    ...         return lambda numbers: len(self) - 1 - numbers
+    ...
+    ...     def _place(self, number):
+    ...         return len(self) - 1 - number
+    >>> backwards = Backwards(tl.datasets.ListReader([{"key": k} for k in "abc"]))
+    >>> list(backwards.keys()), backwards.find_index("a")
+    (['c', 'b', 'a'], 2)
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = as_reader(reader)
+
+    @abstractmethod
+    def _mapping(self) -> Callable[[Numbers], Numbers]:
+        """Return a function from numbers here to numbers in the reader below."""
+
+    @abstractmethod
+    def _place(self, number: int) -> int:
+        """Return where a sample of the reader below stands here first; -1 if it does not."""
+
+    def __len__(self) -> int:
+        return len(self._reader)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._reader!r})"
+
+    def _below(self, index: int) -> int:
+        return int(self._mapping()(np.array([index]))[0])
+
+    def _one(self, index: int, raw: bool) -> Any:
+        return self._reader._one(self._below(index), raw)
+
+    def _read(self, windows: Iterable[Numbers], raw: bool, copy: bool) -> Iterator[Any]:
+        return self._reader._read(map(self._mapping(), windows), raw, copy)
+
+    def _keys_at(self, window: Numbers) -> Sequence[str]:
+        return self._reader._keys_at(self._mapping()(window))
+
+    def find_key(self, index: int) -> str:
+        """Return the key of the sample that stands here."""
+        return self._reader.find_key(self._below(self._position(index)))
+
+    def find_index(self, key: Any) -> int:
+        """Return where the sample with this key stands here first."""
+        place = self._place(self._reader.find_index(key))
+        if place < 0:
+            raise self._missing(key)
+        return place
+
+    @property
+    def epoch(self) -> int:
+        """Number of the current pass over the shuffler below; 0 without one."""
+        return self._reader.epoch
+
+    def set_epoch(self, epoch: int) -> None:
+        """Take the order of an epoch, from its start; a view that leaves samples out keeps its own.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> letters = tl.datasets.ListReader([{"key": k} for k in "abcde"])
+        >>> shuffled = Repeater(tl.datasets.Shuffler(letters, seed=1), 1)
+        >>> shuffled.set_epoch(1)
+        >>> "".join(shuffled.keys())
+        'dcbae'
+        """
+        self._i = 0
+        self._reader = self._below_later(epoch - self.epoch)
+
+    def _below_later(self, passes: int) -> Reader:
+        """The reader below after some passes over this view."""
+        return self._reader if len(self) < len(self._reader) else self._reader._later(passes)
+
+    def _later(self, passes: int) -> Reader:
+        later = self._below_later(passes)
+        if later is self._reader:
+            return self
+        twin = copy.copy(self)
+        twin._reader = later
+        return twin
+
+    def _ended(self) -> None:
+        super()._ended()
+        self._reader = self._below_later(1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the view stands, and the state of the views below it."""
+        below = {"below": self._reader.state_dict()} if isinstance(self._reader, View) else {}
+        return super().state_dict() | below
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from where a view of the same samples stood."""
+        if "below" in state:
+            self._reader = copy.copy(self._reader)  # other views may show the one that is here
+            self._reader.load_state_dict(state["below"])
+        super().load_state_dict(state)
+
+    def close(self) -> None:
+        """Close the reader below."""
+        self._reader.close()
+
+    def _name(self) -> str:
+        return f"{type(self).__name__} of {self._reader._name()}"
 
 
-def _index_version(path: str) -> str | None:
-    for suffix in (indices.SUFFIX_OFFSETS, indices.SUFFIX_LEGACY_INDEX):
-        for find in (indices.current, indices.beside):  # it may be moved just now
-            try:
-                return storage.stat(find(path, suffix)).identity
-            except NotFound:
-                continue
-    raise NotFound(f"{path}: has no index")
+@checked_methods
+class Range(View):
+    """Samples ``start .. stop-1`` of a reader; negative numbers count from the end.
+
+    Raises
+    ------
+    BadIndex
+        For a start outside.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> letters = tl.datasets.ListReader([{"key": k} for k in "abcdef"])
+    >>> part = tl.datasets.Range(letters, 1, -2)
+    >>> len(part), list(part.keys()), part.find_index("c")
+    (3, ['b', 'c', 'd'], 1)
+    """
+
+    def __init__(self, reader: Reader, start: int = 0, stop: int | None = None) -> None:
+        super().__init__(reader)
+        count, start = len(reader), as_whole(start, "start")
+        stop = count if stop is None else as_whole(stop, "stop")
+        if not (-count <= start < count or start == count == 0):
+            raise BadIndex(f"start {start} is out of range for {count} samples")
+        self.start, last, _ = slice(start, stop).indices(count)
+        self.stop = max(last, self.start)
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def _mapping(self) -> Callable[[Numbers], Numbers]:
+        return lambda numbers: numbers + self.start
+
+    def _place(self, number: int) -> int:
+        return number - self.start if self.start <= number < self.stop else -1
 
 
-def _anew(path: str) -> str:
-    return f"make the index again with: thunderlike datasets reindex {path}"
+@checked_methods
+class Select(View):
+    """The samples of some numbers, in their order; a number may come again.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> letters = tl.datasets.ListReader([{"key": k} for k in "abcdef"])
+    >>> list(letters.select([-1, 0, 0]).keys())
+    ['f', 'a', 'a']
+    """
+
+    def __init__(self, reader: Reader, indices: ArrayLike) -> None:
+        super().__init__(reader)
+        self._indices = reader._positions(indices)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def _below_later(self, passes: int) -> Reader:  # noqa: ARG002
+        return self._reader  # chosen once, also where as many are chosen as there are
+
+    def _mapping(self) -> Callable[[Numbers], Numbers]:
+        return self._indices.__getitem__
+
+    def _place(self, number: int) -> int:
+        found = np.flatnonzero(self._indices == number)
+        return int(found[0]) if len(found) else -1
 
 
-def _legacy_version(path: str, data: str | None, size: int) -> _Version:
-    try:
-        version = storage.stat(indices.beside(path, indices.SUFFIX_LEGACY_INDEX)).identity
-        return _Version(data, version, indices.legacy_index_len(path), size)
-    except NotFound:
-        raise NotFound(
-            f"{path}: neither {indices.SUFFIX_OFFSETS} nor {indices.SUFFIX_LEGACY_INDEX} is there; "
-            f"{_anew(path)}"
-        ) from None
+class _Passes(View):
+    """All samples of a reader in several passes, each in the order of its own epoch."""
+
+    def _mapping(self) -> Callable[[Numbers], Numbers]:
+        return lambda numbers: numbers % len(self._reader)
+
+    def _place(self, number: int) -> int:
+        return number
+
+    def _pass(self, number: int) -> Reader:
+        """The reader below in one of the passes; the last one asked for is kept, with its order."""
+        if number == 0:
+            return self._reader
+        wanted = (self._reader.epoch, number)
+        if self.__dict__.get("_current", (None,))[0] != wanted:
+            self._current = wanted, self._reader._later(number)
+        return self._current[1]
+
+    def _one(self, index: int, raw: bool) -> Any:
+        number, place = divmod(index, len(self._reader))
+        return self._pass(number)._one(place, raw)
+
+    def find_key(self, index: int) -> str:
+        """Return the key of the sample that stands here."""
+        number, place = divmod(self._position(index), len(self._reader))
+        return self._pass(number).find_key(place)
+
+    def _read(self, windows: Iterable[Numbers], raw: bool, copy: bool) -> Iterator[Any]:
+        if self._reader._later(1) is self._reader:
+            return super()._read(windows, raw, copy)
+        return self._by_pass(windows, raw, copy)
+
+    def _by_pass(self, windows: Iterable[Numbers], raw: bool, copy: bool) -> Iterator[Any]:
+        runs = (run for window in windows for run in self._runs(window))
+        for number, parts in itertools.groupby(runs, key=operator.itemgetter(0)):
+            yield from self._pass(number)._read((part for _, part in parts), raw, copy)
+
+    def _keys_at(self, window: Numbers) -> Sequence[str]:
+        runs = self._runs(window)
+        return [key for number, part in runs for key in self._pass(number)._keys_at(part)]
+
+    def _runs(self, window: Numbers) -> Iterator[tuple[int, Numbers]]:
+        """Cut a window where another pass begins: number of the pass, places in it."""
+        numbers, places = np.divmod(window, max(1, len(self._reader)))
+        edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(window)]
+        for first, last in itertools.pairwise(edges):
+            if last > first:
+                yield int(numbers[first]), places[first:last]
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from where a view of the same samples stood."""
+        self.__dict__.pop("_current", None)
+        super().load_state_dict(state)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_current"}
 
 
-def _offsets(path: str) -> NDArray[np.uint64]:
-    try:
-        return indices.load_offsets(path)
-    except NotFound:
-        return indices.legacy_load_index(path)[1]
+@checked_methods
+class Repeater(_Passes):
+    """All samples of a reader, several times over; a shuffler draws another order each time.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> letters = tl.datasets.ListReader([{"key": k} for k in "abc"])
+    >>> "".join(tl.datasets.Repeater(letters, 2).keys())
+    'abcabc'
+    >>> "".join(tl.datasets.Repeater(tl.datasets.Shuffler(letters, seed=1), 2).keys())
+    'bcacba'
+    """
+
+    def __init__(self, reader: Reader, times: int) -> None:
+        super().__init__(reader)
+        self.times = as_whole(times, "times")
+        if self.times < 0:
+            raise SpecError(f"samples cannot be repeated {times} times")
+
+    def __len__(self) -> int:
+        return len(self._reader) * self.times
+
+    def _place(self, number: int) -> int:
+        return number if self.times else -1
+
+    @property
+    def epoch(self) -> int:
+        """Number of the current pass over all repetitions; 0 without a shuffler below."""
+        return self._reader.epoch // max(1, self.times)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Take the orders of this pass over all repetitions, from its start."""
+        self._i = 0
+        self._reader = self._reader._later(epoch * self.times - self._reader.epoch)
+
+    def _below_later(self, passes: int) -> Reader:
+        return self._reader._later(passes * self.times)
+
+
+@checked_methods
+class Cycler(_Passes):
+    """All samples of a reader, over and over: a loop never ends, and any number is in range.
+
+    A shuffler draws another order in each cycle. The length is that of one cycle.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> letters = tl.datasets.ListReader([{"key": k} for k in "abc"])
+    >>> cycle = tl.datasets.Cycler(letters)
+    >>> [sample["key"] for sample in cycle.iter(1, 6)], cycle.get(100)
+    (['b', 'c', 'a', 'b', 'c'], {'key': 'b'})
+    >>> shuffled = tl.datasets.Cycler(tl.datasets.Shuffler(letters, seed=1))
+    >>> "".join(sample["key"] for sample in shuffled.iter(0, 9))
+    'bcacbacab'
+    """
+
+    def _reach(self) -> int:
+        return sys.maxsize - 1 if len(self._reader) else 0
+
+    def _position(self, index: int) -> int:
+        given = as_whole(index, "the number of a sample")
+        return given if 0 <= given < self._reach() else super()._position(given)

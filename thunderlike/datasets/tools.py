@@ -19,10 +19,9 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike._arguments import checked_arguments
-from thunderlike.datasets.checks import file_digest
-from thunderlike.datasets.fetching import download, verify
+from thunderlike.datasets.download import download, verify
+from thunderlike.datasets.images import raster, tiles
 from thunderlike.datasets.packing import packb, unpackb
-from thunderlike.datasets.pictures import raster, tiles
 from thunderlike.datasets.scripts import (
     ProgressPrinter,
     document_keys,
@@ -30,8 +29,9 @@ from thunderlike.datasets.scripts import (
     print_over,
     query_user,
 )
+from thunderlike.datasets.verification import file_digest
 from thunderlike.errors import FormatError, KeyMissing, SpecError
-from thunderlike.formats.samples import hash_string
+from thunderlike.formats.dataset_files import hash_string
 from thunderlike.formats.text import as_text
 from thunderlike.parallel.fork import forked
 from thunderlike.storage.filesystem import check_special
@@ -352,7 +352,7 @@ def _put(found: queue.Queue[Any], item: Any, stopped: threading.Event) -> None:
 
 @checked_arguments
 def download_if_not_found(url: str, path: AnyPath, md5: str | None = None) -> None:
-    """Fetch a file unless it is there, as :func:`thunderlike.datasets.fetching.download` does.
+    """Fetch a file unless it is there, as :func:`thunderlike.datasets.download.download` does.
 
     Examples
     --------
@@ -380,7 +380,7 @@ def download_files_if_not_found(files: Mapping[str, Mapping[str, Any]], indir: A
 
 @checked_arguments
 def verify_file(meta: Mapping[str, Any], indir: AnyPath) -> None:
-    """Compare a file with its md5, as :func:`thunderlike.datasets.fetching.verify` does.
+    """Compare a file with its md5, as :func:`thunderlike.datasets.download.verify` does.
 
     Raises
     ------

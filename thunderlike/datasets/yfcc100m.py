@@ -14,8 +14,8 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike.datasets.archives import Zip
-from thunderlike.datasets.base import Reader
-from thunderlike.datasets.pictures import pixels
+from thunderlike.datasets.images import pixels
+from thunderlike.datasets.reader import Reader
 from thunderlike.errors import FormatError, NotFound
 
 if TYPE_CHECKING:

@@ -14,10 +14,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
 import numpy as np
 
 from thunderlike.errors import FormatError, Refused, SpecError, ThunderlikeError
-from thunderlike.formats.base import numbers
-from thunderlike.formats.chunks import chunk_shape
-from thunderlike.formats.hdf5chunks import LEVEL, Packing, read_chunks, write_chunks
-from thunderlike.formats.hdf5guard import check_chunks, check_inside
+from thunderlike.formats._hdf5_chunks import (
+    LEVEL,
+    Packing,
+    check_chunks,
+    check_inside,
+    read_chunks,
+    write_chunks,
+)
+from thunderlike.formats.base import chunk_shape, numbers
 from thunderlike.formats.hdf5journal import undone
 from thunderlike.formats.metadata import as_json, boundary, from_json
 

@@ -1,29 +1,243 @@
-"""Zarr: arrays in a folder of chunks, wherever that folder is."""
+"""Zarr arrays: read, write, and a store over this package's files."""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import json
 import math
+import zlib
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
+from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 
 from thunderlike._lazy import optional
 from thunderlike.errors import FormatError, SpecError, ThunderlikeError
-from thunderlike.formats.base import numbers
-from thunderlike.formats.chunks import chunk_shape
+from thunderlike.formats.base import chunk_shape, numbers
 from thunderlike.formats.hdf5 import Dataset
 from thunderlike.formats.metadata import as_json, boundary
-from thunderlike.formats.zarrchunks import Bounded
+from thunderlike.formats.unpacked import CODECS, unpacked_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
 
-__all__ = ["Files", "Writer", "describe", "group", "read"]
+__all__ = ["Bounded", "Files", "FilesStore", "Writer", "describe", "group", "read"]
+
+
+_METADATA_NAMES = ("zarr.json", ".zarray")
+_DEFLATED = ("gzip", "zlib")
+_CHECKSUM = 4  # bytes after the index of a shard
+_SPARE = 2**20  # bytes that blocks of zstd may announce, and not hold
+_AUTO = 47  # window bits of zlib: the header of the data says whether it is gzip's or its own
+
+
+class _Files(Protocol):
+    def read(self, name: str) -> bytes | None: ...
+
+    def write(self, name: str, data: bytes) -> None: ...
+
+    def list(self) -> Iterable[str]: ...
+
+
+@dataclass
+class Bounded:
+    """A folder of which an array is read.
+
+    Parameters
+    ----------
+    files : Files
+        The folder.
+    """
+
+    files: _Files
+    _codec: str = field(default="", init=False)
+    _nbytes: int = field(default=0, init=False)
+    _stripped: bool = field(default=False, init=False)
+    _inner: tuple[int, bool] | None = field(default=None, init=False)
+
+    def read(self, name: str) -> bytes | None:
+        """Return what a file holds; chunks that gzip or zlib packed are unpacked."""
+        data = self.files.read(name)
+        if data is None:
+            return None
+        if name.rpartition("/")[2] in _METADATA_NAMES:
+            try:
+                return self._learnt(data)
+            except FormatError:
+                raise
+            except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+                return data  # Zarr says what is wrong with it
+        if not self._codec or name.rpartition("/")[2].startswith("."):
+            return data
+        if self._stripped:
+            return self._unpacked(data)
+        room = self._nbytes + (_SPARE if self._codec == "zstd" else 0)
+        for part in self._chunks(data):
+            size = unpacked_size(self._codec, part, room)
+            if size > room:
+                raise FormatError(
+                    f"chunk {name} unpacks to {size} bytes or more, and has room for {self._nbytes}"
+                )
+        return data
+
+    def write(self, name: str, data: bytes) -> None:
+        """Make `data` the content of a file."""
+        self.files.write(name, data)
+
+    def list(self) -> Iterable[str]:
+        """Name all files."""
+        return self.files.list()
+
+    def _learnt(self, data: bytes) -> bytes:
+        """Remember how chunks are packed; metadata without the codec that is undone here."""
+        document: dict[str, Any] = json.loads(data)
+        self._codec, self._stripped, self._inner = "", False, None
+        if "codecs" in document:
+            dtype, shape = np.dtype(document["data_type"]), _grid(document)["chunk_shape"]
+            codecs = document["codecs"]
+            if codecs[-1]["name"] == "sharding_indexed":
+                inner = codecs[-1]["configuration"]
+                number = math.prod(
+                    -(-n // c) for n, c in zip(shape, inner["chunk_shape"], strict=True)
+                )
+                self._inner = number, inner.get("index_location", "end") == "start"
+                shape, codecs = inner["chunk_shape"], inner["codecs"]
+            names = [one["name"].removeprefix("numcodecs.") for one in codecs]
+            stripped = {**document, "codecs": codecs[:-1]}
+            bare = self._inner is None and set(names[:-1]) <= {"bytes", "transpose"}
+        elif document.get("compressor") or document.get("filters"):
+            dtype, shape = np.dtype(document["dtype"]), document["chunks"]
+            codecs = [*(document.get("filters") or ()), document.get("compressor")]
+            names = [one["id"] for one in codecs if one]
+            stripped, bare = {**document, "compressor": None}, not document.get("filters")
+        else:
+            return data
+        packed = [name for name in names if name in CODECS]
+        if len(packed) > 1:
+            raise FormatError(
+                f"chunks of the Zarr array are packed by {' and again by '.join(packed)}: such are "
+                "not read, as nothing limits what they unpack to"
+            )
+        if not packed:
+            return data
+        self._codec, self._nbytes = packed[0], math.prod(shape) * dtype.itemsize
+        self._stripped = bare and self._codec in _DEFLATED and names[-1] == self._codec
+        return json.dumps(stripped).encode() if self._stripped else data
+
+    def _chunks(self, data: bytes) -> Iterable[bytes]:
+        """The packed chunks of a shard, or of a file that is one."""
+        if self._inner is None:
+            return [data]
+        number, first = self._inner
+        nbytes = 16 * number
+        index = data[:nbytes] if first else data[len(data) - nbytes - _CHECKSUM :][:nbytes]
+        places = np.frombuffer(index, "<u8").reshape(-1, 2)
+        there = places[(places < len(data)).all(axis=1)].tolist()
+        return (data[at : at + length] for at, length in there)
+
+    def _unpacked(self, data: bytes) -> bytes:
+        parts, room = list[bytes](), self._nbytes + 1
+        try:
+            while data and room > 0:
+                inflate = zlib.decompressobj(_AUTO)
+                parts.append(inflate.decompress(data, room))
+                room -= len(parts[-1])
+                if not inflate.eof:
+                    break
+                data = inflate.unused_data  # gzip files may have several members
+        except zlib.error as error:
+            raise FormatError(f"a chunk of the Zarr array cannot be unpacked: {error}") from error
+        if room <= 0:
+            raise FormatError(
+                f"a chunk of the Zarr array unpacks to more than the {self._nbytes} bytes it has "
+                "room for"
+            )
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _grid(document: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = document["chunk_grid"]["configuration"]
+    return found
+
+
+class FilesStore(Store):
+    """Answers Zarr from a folder of files; each call waits in a thread, so that several can."""
+
+    supports_writes = True
+    supports_deletes = False
+    supports_listing = True
+
+    def __init__(self, files: Files) -> None:
+        super().__init__(read_only=False)
+        self._files = files
+
+    def with_read_only(self, read_only: bool = False) -> FilesStore:  # noqa: ARG002
+        """The same: an array opened for reading asks for nothing else."""
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FilesStore) and other._files == self._files
+
+    __hash__ = None  # type: ignore[assignment]
+
+    async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
+        """Return a file or a part of it, None if there is none."""
+        data = await asyncio.to_thread(self._files.read, key)
+        if data is None:
+            return None
+        return prototype.buffer.from_bytes(_part(data, byte_range))
+
+    async def get_partial_values(
+        self, prototype: Any, key_ranges: Iterable[tuple[str, Any]]
+    ) -> list[Any]:
+        """Return parts of several files."""
+        return [await self.get(key, prototype, part) for key, part in key_ranges]
+
+    async def exists(self, key: str) -> bool:
+        """Say whether a file is there."""
+        return await asyncio.to_thread(self._files.read, key) is not None
+
+    async def set(self, key: str, value: Any) -> None:
+        """Write a file."""
+        await asyncio.to_thread(self._files.write, key, value.to_bytes())
+
+    async def delete(self, key: str) -> None:
+        """Leave out a chunk of zeros: a folder is written once, so that there is none to remove."""
+
+    async def list(self) -> AsyncIterator[str]:
+        """Name all files."""
+        for name in await asyncio.to_thread(self._files.list):
+            yield name
+
+    async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
+        """Name the files below a folder."""
+        async for name in self.list():
+            if name.startswith(prefix):
+                yield name
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """Name what is in a folder."""
+        below = f"{prefix.rstrip('/')}/" if prefix else ""
+        seen = set()
+        async for name in self.list_prefix(below):
+            first = name[len(below) :].partition("/")[0]
+            if first not in seen:
+                seen.add(first)
+                yield first
+
+
+def _part(data: bytes, wanted: Any) -> bytes:
+    if isinstance(wanted, RangeByteRequest):
+        return data[wanted.start : wanted.end]
+    if isinstance(wanted, OffsetByteRequest):
+        return data[wanted.offset :]
+    return data[-wanted.suffix :] if isinstance(wanted, SuffixByteRequest) else data
 
 
 _MOST_AXES = 64  # of an array of numpy's
@@ -123,7 +337,7 @@ class Writer:
     shape, dtype
         Of the whole array.
     time : int
-        Axis along which the series of a pixel runs; see :func:`~thunderlike.formats.chunks`.
+        Axis along which the series of a pixel runs; see :func:`~thunderlike.formats.base`.
     attrs : mapping
         What is known of the array: kept as its attributes.
     axes : sequence of str, optional
@@ -206,7 +420,6 @@ def _decoding() -> Iterator[None]:
 
 
 def _store(files: Files) -> Any:
-    from thunderlike.formats.zarrstore import FilesStore
 
     return FilesStore(files)
 

@@ -6,7 +6,7 @@ h5py, which never unpickles; `decode` decides what a node becomes, `encode` what
 
 from __future__ import annotations
 
+from thunderlike.hdf5._pickles import Compression, ForcePickle
 from thunderlike.hdf5.api import append, aslice, load, ls, save
-from thunderlike.hdf5.wrappers import Compression, ForcePickle
 
 __all__ = ["Compression", "ForcePickle", "append", "aslice", "load", "ls", "save"]

@@ -10,8 +10,8 @@ from thunderlike.errors import SpecError, WrongType
 from thunderlike.util.arrays import aslice
 
 if TYPE_CHECKING:
-    from thunderlike.hdf5.filters import Choice
-    from thunderlike.hdf5.tree import Tree
+    from thunderlike.hdf5.compression import Choice
+    from thunderlike.hdf5.listing import Tree
     from thunderlike.storage import AnyPath
 
 __all__ = ["append", "aslice", "load", "ls", "save"]
@@ -82,13 +82,13 @@ def save(
     >>> tl.load("memory://day1.h5")
     {'x': array([0, 1, 2]), 'rate': 7.5, 'tags': ['a', ('b', None)]}
     """
-    from thunderlike.hdf5 import pickles, saving
-    from thunderlike.hdf5.encode import Writer
-    from thunderlike.hdf5.filters import Filters
+    from thunderlike.hdf5 import _io, _pickles
+    from thunderlike.hdf5.compression import Filters
+    from thunderlike.hdf5.encoder import Writer
 
-    writes = {"w": saving.save, "a": saving.update}
+    writes = {"w": _io.save, "a": _io.update}
     chosen = Filters.of(compression, checksum=checksum)
-    allowed = pickles.checked_policy(pickle, ("refuse", "allow")) == "allow"
+    allowed = _pickles.checked_policy(pickle, ("refuse", "allow")) == "allow"
     if not (meta or compat):
         raise SpecError("compat=False keeps values in the metadata, and meta=False writes none")
     writer = Writer(pickle=allowed, links=links, meta=meta, compat=compat)
@@ -151,20 +151,20 @@ def load(
     >>> tl.load("memory://x.h5", ["/b", "/a/x"], types="numpy")[0]
     np.int64(5)
     """
-    from thunderlike.hdf5 import loading, pickles
-    from thunderlike.hdf5.decode import Reader
-    from thunderlike.hdf5.guard import Budget
+    from thunderlike.hdf5 import _io, _pickles
+    from thunderlike.hdf5._limits import Budget
+    from thunderlike.hdf5.decoder import Reader
 
     if types not in ("python", "numpy"):
         raise SpecError(f"types is 'python' or 'numpy', not {types!r}")
     reader = Reader(
         root=None,
-        pickle=pickles.checked_policy(pickle),
+        pickle=_pickles.checked_policy(pickle),
         python=types == "python",
         budget=Budget(max_bytes),
         classes=_by_name(classes),
     )
-    return loading.load(path, group, sel, reader, unpack=unpack)
+    return _io.load(path, group, sel, reader, unpack=unpack)
 
 
 def _by_name(classes: Any) -> dict[str, type]:
@@ -213,10 +213,10 @@ def append(path: AnyPath, group: str, array: Any, compression: Choice = "default
     >>> tl.load("memory://log.h5", "/t")
     array([0, 1, 2, 3, 4, 5])
     """
-    from thunderlike.hdf5 import saving
-    from thunderlike.hdf5.filters import Filters
+    from thunderlike.hdf5 import _io
+    from thunderlike.hdf5.compression import Filters
 
-    saving.append(path, group, array, Filters.of(compression))
+    _io.append(path, group, array, Filters.of(compression))
 
 
 @checked_arguments

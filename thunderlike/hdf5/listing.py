@@ -1,40 +1,217 @@
-"""Describe the nodes of a file without reading any array or pickle."""
+"""Listing of the content of HDF5 files."""
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from h5py import h5d, h5g, h5o, h5t
 
-from thunderlike.errors import ThunderlikeError
-from thunderlike.hdf5 import attributes, datasets, files, filters, links, metadata
-from thunderlike.hdf5.decode import Reader, kind_of
-from thunderlike.hdf5.guard import Budget
-from thunderlike.hdf5.loading import opened
-from thunderlike.hdf5.tree import Entry, Tree
+from thunderlike._text import printable
+from thunderlike.errors import SpecError, ThunderlikeError
+from thunderlike.hdf5 import _attributes, _datasets, _files, _limits, compression
+from thunderlike.hdf5._io import opened
+from thunderlike.hdf5._limits import Budget
+from thunderlike.hdf5.decoder import Reader, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from thunderlike.hdf5.groups import Group
+    from thunderlike.hdf5._codec import Group
     from thunderlike.storage import AnyPath
 
-__all__ = ["ls"]
+__all__ = ["Drawing", "Entry", "Tree", "ls"]
+
+
+_NARROWEST, _WIDEST = 20, 80
+_ENDS = 5  # of more than 50 entries, so many at each end are shown
+_MANY = 50
+
+
+@dataclass
+class Entry:
+    """One row: where it is, what it is, and its size.
+
+    Attributes
+    ----------
+    path : str
+    kind : str
+        ``'array'``, ``'dict'``, ``'list'``, ``'scalar'``, ``'DataFrame'``, ``'link'`` ...
+    text : str
+        What ``thunderlike ls`` shows.
+    shape, dtype : optional
+        Of what has them.
+    compression : str
+        Of an array, as ``zlib lvl1``.
+    entries : list of Entry
+        What is in it.
+    """
+
+    path: str
+    kind: str
+    text: str
+    shape: tuple[int, ...] | None = None
+    dtype: str | None = None
+    compression: str = ""
+    entries: list[Entry] = field(default_factory=list)
+
+    @property
+    def level(self) -> int:
+        """How deep it is: 1 for entries of the root."""
+        return 0 if self.path == "/" else self.path.count("/")
+
+    def walk(self) -> Iterator[Entry]:
+        """Yield it and all below it, in order."""
+        waiting = [self]
+        while waiting:
+            entry = waiting.pop()
+            yield entry
+            waiting.extend(reversed(entry.entries))
+
+
+@dataclass
+class Tree:
+    """All that is in a file, below one group.
+
+    Attributes
+    ----------
+    root : Entry
+    starred : bool
+        The file holds one value that is no dictionary, under the name ``data``.
+    """
+
+    root: Entry
+    starred: bool = False
+
+    def __iter__(self) -> Iterator[Entry]:
+        """All entries, in order, without the root."""
+        entries = self.root.walk()
+        if self.root.path == "/":
+            next(entries)
+        return entries
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def text(self, **options: Any) -> str:
+        """Draw it, as :class:`Drawing` takes the options.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.save("memory://deep.h5", {"a": {"b": {"c": 1}}})
+        >>> print(tl.hdf5.ls("memory://deep.h5").text(depth=2))
+        /a                 dict
+        /a/b               dict (1) {...}
+        """
+        return "\n".join(Drawing(**options).lines(self))
+
+
+def _starred(path: str) -> str:
+    """Mark the one entry that `load` gives in place of the file."""
+    return printable(path) + ("*" if path == "/data" else "")
+
+
+def _shortened(name: str, length: int) -> str:
+    """Shorten a path at its end; in a narrow column at its start, where all paths are alike."""
+    if len(name) <= length:
+        return name
+    kept = max(1, length - 3)
+    return f"{name[:kept]}..." if length >= _NARROWEST - 2 else f"...{name[-kept:]}"
+
+
+@dataclass
+class Drawing:
+    """How a tree becomes lines.
+
+    Parameters
+    ----------
+    depth : int
+        Levels to show.
+    everything : bool
+        Show all of more than 50 entries.
+    leaves : bool
+        Show what holds nothing only.
+    compression : bool
+        Say how arrays are compressed.
+    pattern : str
+        Show paths in which this regular expression is found.
+    width : int, optional
+        Of the left column.
+    """
+
+    depth: int = 4
+    everything: bool = False
+    leaves: bool = False
+    compression: bool = False
+    pattern: str = ""
+    width: int | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise SpecError(f"{self.pattern!r:.60} is not a regular expression: {error}") from error
+
+    def lines(self, tree: Tree) -> Iterator[str]:
+        """Return the lines, one for each entry that is shown."""
+        rows = list(self._rows(tree))
+        named = [(_starred(path) if tree.starred else printable(path), text) for path, text in rows]
+        longest = max((len(name) + 2 for name, _ in named), default=0)
+        width = self.width or min(max(longest, _NARROWEST), _WIDEST)
+        for name, text in named:
+            yield f"{_shortened(name, width - 2):<{width - 1}}{printable(text)}"
+        if self.pattern:
+            hidden = sum(1 for entry in tree if not re.search(self.pattern, entry.path))
+            yield f"Filtered on: {self.pattern} ({hidden} rows omitted)"
+
+    def _rows(self, tree: Tree) -> Iterator[tuple[str, str]]:
+        top = tree.root.level
+        waiting: list[Any] = [tree.root] if tree.root.path != "/" else self._shown(tree.root)[::-1]
+        while waiting:
+            entry = waiting.pop()
+            if isinstance(entry, str):
+                yield "", entry
+                continue
+            cut = entry.level - top >= self.depth
+            if self._wanted(entry):
+                yield entry.path, self._text(entry, cut=cut)
+            if not cut:
+                waiting.extend(reversed(self._shown(entry)))
+
+    def _wanted(self, entry: Entry) -> bool:
+        if self.leaves and entry.entries:
+            return False
+        return not self.pattern or re.search(self.pattern, entry.path) is not None
+
+    def _text(self, entry: Entry, *, cut: bool) -> str:
+        if cut and entry.entries:
+            brackets = {"list": "[...]", "tuple": "(...)"}.get(entry.kind, "{...}")
+            return f"{entry.text} ({len(entry.entries)}) {brackets}"
+        more = f" {entry.compression}" if self.compression and entry.compression else ""
+        return entry.text + more
+
+    def _shown(self, entry: Entry) -> list[Any]:
+        """Entries, those in the middle of very many left out; lists are shown whole."""
+        found, count = entry.entries, len(entry.entries)
+        if self.everything or self.pattern or count <= _MANY or entry.kind in ("list", "tuple"):
+            return list(found)
+        note = f"... {count - 2 * _ENDS} omitted ({count} in total)"
+        return [*found[:_ENDS], note, *found[-_ENDS:]]
 
 
 def ls(path: AnyPath, group: str = "/", *, raw: bool = False) -> Tree:
     """Describe a file: see :func:`thunderlike.hdf5.ls`."""
     reader = Reader(None)
-    with files.reading(path) as file, files.located(lambda: f"{path}: {reader.here}"):
+    with _files.reading(path) as file, _files.located(lambda: f"{path}: {reader.here}"):
         reader.root = h5g.open(file, b"/")
         lister = _Lister(reader, raw=raw)
         node, where = opened(reader, group)
         entry = lister.tree(node, where)
-        top = attributes.names_of(reader.root)
+        top = _attributes.names_of(reader.root)
         return Tree(entry, starred="DEEPDISH_IO_DEEPDISH_IO_UNPACK" in top)
 
 
@@ -60,12 +237,12 @@ class _Lister:
 
     def _entries(self, group: Group) -> Iterator[tuple[Entry, Group | None, int]]:
         for name in sorted(group.ordered(), key=_natural):
-            path = self.reader.here = links.join(group.path, name)
+            path = self.reader.here = _limits.join(group.path, name)
             if name not in group.nodes:
                 yield _scalar(group, name, path), None, 0
                 continue
             try:
-                target = links.target_of(group.id, name)
+                target = _limits.target_of(group.id, name)
             except ThunderlikeError as error:
                 yield Entry(path, "refused", f"refused: it {error}"), None, 0
                 continue
@@ -109,16 +286,16 @@ def _natural(name: str) -> tuple[bool, int, str]:
 
 
 def _array(node: Any, path: str) -> Entry:
-    found = attributes.names_of(node)
+    found = _attributes.names_of(node)
     if "PSEUDOATOM" in found or isinstance(node.get_type(), h5t.TypeVlenID):
         return _rows(node, path, found)
-    told = {name: attributes.read(node, name) for name in _TOLD if name in found}
-    known = metadata.read(node, found)
+    told = {name: _attributes.read(node, name) for name in _TOLD if name in found}
+    known = _attributes.read_metadata(node, found)
     shape, dtype = _described(node, told)
     if known.get("kind") in ("str", "bytes"):
         kind = "unicode" if known["kind"] == "str" else "ascii"
         return Entry(path, known["kind"], f"{known['kind']} ({shape[0]} bytes) [{kind}]", shape)
-    packed = filters.applied(node.get_create_plist())
+    packed = compression.applied(node.get_create_plist())
     name = known["kind"] if "items" in known and known.get("kind") else "array"
     mark = " big-endian" if _is_big(node) else ""
     text = f"{name} {shape} [{dtype}]{mark}"
@@ -127,10 +304,10 @@ def _array(node: Any, path: str) -> Entry:
 
 def _rows(node: Any, path: str, found: list[str]) -> Entry:
     """Rows of any length: of PyTables a list, or pickles, by what its attributes say."""
-    marks = {name: attributes.read(node, name) for name in _ROWS.intersection(found)}
+    marks = {name: _attributes.read(node, name) for name in _ROWS.intersection(found)}
     texts = (mark.decode() if isinstance(mark, bytes) else str(mark) for mark in marks.values())
     kinds = set(texts)
-    shape, kind = datasets.shape_of(node), node.get_type()
+    shape, kind = _datasets.shape_of(node), node.get_type()
     dtype = next((_ATOMS[k] for k in kinds if k in _ATOMS), None)
     if dtype is None and "PSEUDOATOM" in found:
         return Entry(path, "pickled", "pickled [object]")
@@ -147,7 +324,7 @@ _TOLD = ("strtype", "itemsize", "zeroarray_dtype")
 
 def _described(node: Any, told: dict[str, Any]) -> tuple[tuple[int, ...], str]:
     """Shape and dtype as Python will have them."""
-    shape = datasets.shape_of(node)
+    shape = _datasets.shape_of(node)
     if "zeroarray_dtype" in told:
         return _empty_shape(node), _named(bytes(told["zeroarray_dtype"]).decode("ascii", "replace"))
     strtype = told.get("strtype")
@@ -155,7 +332,7 @@ def _described(node: Any, told: dict[str, Any]) -> tuple[tuple[int, ...], str]:
         return (*shape[:-1], shape[-1] // (4 * int(told["itemsize"]))), "unicode"
     kind = node.get_type()
     if isinstance(kind, h5t.TypeStringID):
-        return shape, "unicode" if attributes.is_utf8(kind) else "ascii"
+        return shape, "unicode" if _attributes.is_utf8(kind) else "ascii"
     return shape, _type_name(kind)
 
 
@@ -163,7 +340,7 @@ def _empty_shape(node: Any) -> tuple[int, ...]:
     """The shape of an empty array is its values: a few numbers, read if they are few."""
     if math.prod(node.shape) > 64:
         return ()
-    return tuple(int(n) for n in datasets.read(node, Budget(1000)).ravel())
+    return tuple(int(n) for n in _datasets.read(node, Budget(1000)).ravel())
 
 
 def _named(dtype: str) -> str:
@@ -176,10 +353,10 @@ def _named(dtype: str) -> str:
 def _type_name(kind: Any) -> str:
     while isinstance(kind, h5t.TypeArrayID):
         kind = kind.get_super()
-    if attributes.is_bits(kind):
+    if _attributes.is_bits(kind):
         return "bool"
     try:
-        return attributes.plain_type(kind).name if not _is_compound(kind) else "structured"
+        return _attributes.plain_type(kind).name if not _is_compound(kind) else "structured"
     except (ThunderlikeError, TypeError):
         return type(kind).__name__.removeprefix("Type").removesuffix("ID").lower()
 
@@ -240,7 +417,7 @@ def _length(group: Group, axis: str) -> int:
     """Rows of an axis; one of several levels has as many as its labels."""
     several = str(group.attribute(f"{axis}_variety", "")) == "multi"
     node = h5d.open(group.id, f"{axis}_label0".encode() if several else axis.encode())
-    return 0 if "shape" in attributes.names_of(node) else int(node.shape[0])
+    return 0 if "shape" in _attributes.names_of(node) else int(node.shape[0])
 
 
 def _sparse(group: Group) -> Entry | None:
@@ -271,13 +448,13 @@ def _pandas(group: Group) -> Entry | None:
 def _of_column(node: Any) -> tuple[int, str]:
     """How many values a column or an index has, and of what dtype."""
     if isinstance(node, h5d.DatasetID):
-        found = attributes.names_of(node)
-        told = {name: attributes.read(node, name) for name in _TOLD if name in found}
+        found = _attributes.names_of(node)
+        told = {name: _attributes.read(node, name) for name in _TOLD if name in found}
         shape, dtype = _described(node, told)
         return (shape[0] if shape else 1), dtype
-    there, names = attributes.names_of(node), links.names_of(node)
+    there, names = _attributes.names_of(node), _limits.names_of(node)
     if "range" in there:
-        return len(range(*map(int, str(attributes.read(node, "range")).split()))), "int64"
+        return len(range(*map(int, str(_attributes.read(node, "range")).split()))), "int64"
     items = sum(1 for name in (*there, *names) if re.fullmatch(r"i\d+", name))
     if items:  # a short list: each item is an entry
         return items, "object"

@@ -13,8 +13,8 @@ import numpy as np
 from h5py import h5r, h5s, h5t
 
 from thunderlike.errors import Hdf5Error, SpecError, Unreadable
-from thunderlike.formats.hdf5guard import check_inside
-from thunderlike.hdf5 import attributes
+from thunderlike.formats._hdf5_chunks import check_inside
+from thunderlike.hdf5 import _attributes
 
 if TYPE_CHECKING:
     from h5py.h5d import DatasetID
@@ -49,7 +49,7 @@ def decode(dataset: DatasetID, names: list[str], array: NDArray[Any], sel: Any) 
     kind = _class_of(dataset)
     if _OBJECT in names and kind not in _DTYPES:
         raise Unreadable(f"is a MATLAB object of class {kind!r:.40}, which is not read")
-    if _EMPTY in names and np.any(attributes.read(dataset, _EMPTY)):
+    if _EMPTY in names and np.any(_attributes.read(dataset, _EMPTY)):
         return _empty(np.asarray(array), kind, sel)
     if kind == "logical" and array.dtype.kind in "iu":
         return array.astype(bool)
@@ -83,7 +83,7 @@ def target(reference: Any, root: GroupID) -> tuple[Any, str] | None:
 
 
 def _class_of(dataset: DatasetID) -> str:
-    stored = attributes.read(dataset, CLASS)
+    stored = _attributes.read(dataset, CLASS)
     return stored.decode("ascii", "replace") if isinstance(stored, bytes) else str(stored)
 
 

@@ -12,19 +12,17 @@ import numpy as np
 from thunderlike.data.images import Images
 from thunderlike.data.series import Series
 from thunderlike.errors import Hdf5Error
-from thunderlike.hdf5 import arrays, datasets, metadata
-from thunderlike.hdf5.places import new_group
+from thunderlike.hdf5 import _attributes, _datasets, arrays
+from thunderlike.hdf5._codec import new_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from thunderlike.hdf5.decode import Reader
-    from thunderlike.hdf5.encode import Writer
-    from thunderlike.hdf5.groups import Group
-    from thunderlike.hdf5.places import Place
-    from thunderlike.hdf5.walking import Task
+    from thunderlike.hdf5._codec import Group, Place, Task
+    from thunderlike.hdf5.decoder import Reader
+    from thunderlike.hdf5.encoder import Writer
 
 __all__ = ["get", "put"]
 
@@ -54,11 +52,13 @@ def _stream(place: Place, value: Any) -> None:
     start, piece = next(pieces)
     first = arrays.encode(piece)
     shape = (value.shape[0], *first.values.shape[1:])
-    dataset = datasets.create(place.parent, place.name, shape, first.values.dtype, place.filters)
-    metadata.write(dataset, {name: v for name, v in first.known.items() if name != "order"})
-    datasets.write_part(dataset, first.values, start)
+    dataset = _datasets.create(place.parent, place.name, shape, first.values.dtype, place.filters)
+    _attributes.write_metadata(
+        dataset, {name: v for name, v in first.known.items() if name != "order"}
+    )
+    _datasets.write_part(dataset, first.values, start)
     for start, piece in pieces:
-        datasets.write_part(dataset, arrays.encode(piece).values, start)
+        _datasets.write_part(dataset, arrays.encode(piece).values, start)
 
 
 def _pieces(value: Any) -> Iterator[tuple[int, NDArray[Any]]]:

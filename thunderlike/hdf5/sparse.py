@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.errors import Hdf5Error
-from thunderlike.hdf5 import attributes
-from thunderlike.hdf5.places import new_group
+from thunderlike.hdf5 import _attributes
+from thunderlike.hdf5._codec import new_group
 
 if TYPE_CHECKING:
-    from thunderlike.hdf5.decode import Reader
-    from thunderlike.hdf5.encode import Writer
-    from thunderlike.hdf5.groups import Group
-    from thunderlike.hdf5.places import Place
-    from thunderlike.hdf5.walking import Task
+    from thunderlike.hdf5._codec import Group, Place, Task
+    from thunderlike.hdf5.decoder import Reader
+    from thunderlike.hdf5.encoder import Writer
 
 __all__ = ["get", "put"]
 
@@ -36,8 +34,8 @@ def put(writer: Writer, place: Place, value: Any) -> Task:
     original = value.format
     stored = value.asformat(_VIA.get(original, original))
     group = new_group(place, "sparse:")
-    attributes.write(group, "format", stored.format)
-    attributes.write(group, "maxprint", np.int64(getattr(stored, "maxprint", 50)))
+    _attributes.write(group, "format", stored.format)
+    _attributes.write(group, "maxprint", np.int64(getattr(stored, "maxprint", 50)))
     parts = {name: np.asarray(part) for name, part in _parts(stored).items()}
     yield writer.entries(place, group, parts.items())
     known: dict[str, Any] = {"kind": "sparse"}

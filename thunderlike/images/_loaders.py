@@ -9,15 +9,16 @@ import numpy as np
 
 from thunderlike.data.files import Loader, alike, whole
 from thunderlike.errors import FormatError
-from thunderlike.formats import png, raw, tiffpages
+from thunderlike.formats import png, raw
 from thunderlike.formats.base import read_into
-from thunderlike.storage.opening import open_file, open_whole
+from thunderlike.formats.tiff import pages as tiffpages
+from thunderlike.storage._open import open_file, open_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from thunderlike._typing import Array
-    from thunderlike.formats.tiffpages import Index
+    from thunderlike.formats.tiff.pages import Index
     from thunderlike.storage import Entry
 
 __all__ = ["FortranPlanes", "PngImages", "RawPlanes", "TiffPlanes", "TiffVolumes"]

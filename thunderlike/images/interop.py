@@ -19,7 +19,7 @@ from thunderlike.images.creation import fromarray
 from thunderlike.images.readers import frombinary
 from thunderlike.interop import dask, xarray
 from thunderlike.kernels._validation import checked_arguments
-from thunderlike.storage.opening import open_file
+from thunderlike.storage._open import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,11 +15,13 @@ from thunderlike.data.files import FileSource, Packed, described, listed, naming
 from thunderlike.data.images import Images
 from thunderlike.engines import engine_for
 from thunderlike.errors import FormatError, SpecError
-from thunderlike.formats import png, tiffmeta, tiffpages
+from thunderlike.formats import png
+from thunderlike.formats.tiff import metadata
+from thunderlike.formats.tiff import pages as tiffpages
 from thunderlike.images._loaders import FortranPlanes, PngImages, RawPlanes, TiffPlanes, TiffVolumes
 from thunderlike.kernels._validation import checked_arguments, is_whole
 from thunderlike.parallel.threads import tmap
-from thunderlike.storage.opening import open_file
+from thunderlike.storage._open import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -297,7 +299,7 @@ def _tif_header(file: Entry) -> tuple[tiffpages.Index, dict[str, Any]]:
     """Where the pages of a file are, and what it says of them."""
     with naming(file.path), open_file(file.path, identity=file.identity) as stream:
         first = tiffpages.index(stream)
-        return first, {**tiffmeta.attrs(stream, first.pages), **first.attrs}
+        return first, {**metadata.attrs(stream, first.pages), **first.attrs}
 
 
 def _doubt(where: tiffpages.Index) -> str:

@@ -14,7 +14,7 @@ from thunderlike.engines.planned import PlannedEngine
 from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats import hdf5, sniff
 from thunderlike.images._loaders import TiffVolumes
-from thunderlike.storage.opening import open_file
+from thunderlike.storage._open import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,9 +16,9 @@ from thunderlike.data.arrayfiles import Folder
 from thunderlike.data.assembling import Parts, filled, joined
 from thunderlike.data.writing import ImageFiles, Names, SeriesFiles
 from thunderlike.errors import SpecError
-from thunderlike.formats import hdf5, npy, png, raw, shards, sniff, text, tiff, zarr
+from thunderlike.formats import dataset_files, hdf5, npy, png, raw, sniff, text, tiff, zarr
 from thunderlike.jobs.contents import FORMATS
-from thunderlike.storage.drafts import draft
+from thunderlike.storage.atomic import draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -144,13 +144,13 @@ class _Shards:
     baseshape: tuple[int, ...]
     labels: Array | None = None
 
-    def __call__(self, start: int, block: Array) -> list[shards.Summary]:
+    def __call__(self, start: int, block: Array) -> list[dataset_files.Summary]:
         """Write a shard; the same one if the block comes again."""
         if not len(block):
             return []
         digits = max(5, len(str(int(np.prod(self.baseshape)) - 1)))
         name = f"part-{start:0{digits}d}.msgpack"
-        summary, files = shards.shard(name, self._samples(start, block))
+        summary, files = dataset_files.shard(name, self._samples(start, block))
         for file, data in files.items():
             storage.write(storage.join(self.folder, file), data)
         return [summary]
@@ -206,14 +206,18 @@ class Messages(Target):
     @contextmanager
     def opened(self, path: str, overwrite: bool) -> Iterator[Any]:
         """Look at the folder, and give it the shards when the block ends."""
-        with storage.output(path, ["part-*", shards.MANIFEST], overwrite=overwrite) as folder:
+        with storage.output(
+            path, ["part-*", dataset_files.MANIFEST], overwrite=overwrite
+        ) as folder:
             yield folder
 
     def finish(self, place: Any, files: str, notes: Notes) -> None:
         """Write the manifest."""
         none = np.empty(0, np.uint64)
-        summaries = [replace(shards.Summary(**note), hashes=none) for note in notes]
-        storage.write(storage.join(files, shards.MANIFEST), shards.manifest(summaries))
+        summaries = [replace(dataset_files.Summary(**note), hashes=none) for note in notes]
+        storage.write(
+            storage.join(files, dataset_files.MANIFEST), dataset_files.manifest(summaries)
+        )
         _moved(files, place)
 
 

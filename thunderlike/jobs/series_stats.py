@@ -25,7 +25,7 @@ from thunderlike.jobs.report import Steps, put, summary
 from thunderlike.jobs.report import write as write_summary
 from thunderlike.kernels import groupby, series
 from thunderlike.kernels._tiles import tiles
-from thunderlike.storage.drafts import draft
+from thunderlike.storage.atomic import draft
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from thunderlike.formats import nwb
 from thunderlike.interop import dask, xarray
 from thunderlike.kernels._validation import checked_arguments
 from thunderlike.series.creation import fromarray
-from thunderlike.storage.opening import open_file
+from thunderlike.storage._open import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

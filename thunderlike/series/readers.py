@@ -27,7 +27,7 @@ from thunderlike.formats import text
 from thunderlike.formats.base import read_into
 from thunderlike.kernels._validation import checked_arguments
 from thunderlike.parallel.threads import tmap
-from thunderlike.storage.opening import open_file
+from thunderlike.storage._open import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,10 +6,9 @@ knows nothing of arrays or formats. A new kind of place is a class that fulfils 
 
 from __future__ import annotations
 
-from thunderlike.storage.base import Entry, FileVersion, Store
-from thunderlike.storage.credentials import AnyCredentials, Credentials
-from thunderlike.storage.folders import SUCCESS, output
-from thunderlike.storage.listing import AnyPaths, Order, find, natural
+from thunderlike.storage.atomic import SUCCESS, output
+from thunderlike.storage.base import AnyCredentials, Credentials, Entry, FileVersion, Store
+from thunderlike.storage.glob import AnyPaths, Order, find, natural
 from thunderlike.storage.paths import (
     AnyPath,
     at,

@@ -1,187 +1,314 @@
-"""Files of this machine that are replaced whole or not at all: the one place that renames them."""
+"""Atomic writes: drafts of files and of folders, renamed when complete."""
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
-import tempfile
 import uuid
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from thunderlike.errors import Denied, ThunderlikeError
-from thunderlike.storage.filesystem import failure, failures, regular
+from thunderlike.errors import Exists, NotFound, StorageError
+from thunderlike.storage.base import PARTIAL, SUCCESS, UNSETTLED
+from thunderlike.storage.filesystem import failures, replacement, scratch
+from thunderlike.storage.glob import regex
+from thunderlike.storage.local import LocalStore
+from thunderlike.storage.paths import AnyPath, join, parent, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
-__all__ = ["appear", "create", "destination", "keep_mode", "replacement", "scratch"]
+    from thunderlike.storage.base import AnyCredentials, Store
 
-_LINKS = 40  # that are followed, as Linux does
+__all__ = ["SUCCESS", "Draft", "draft", "output"]
 
 
-def destination(path: str | os.PathLike[str]) -> tuple[Path, os.stat_result | None]:
-    """Return where a file that is written to `path` belongs, and what the system says of the old.
+@dataclass(frozen=True)
+class Draft:
+    """A file that is being written.
 
-    A link to a file is followed, so that the file it leads to is replaced and the link stays. A
-    link that leads nowhere is where the file belongs: nothing is created at its far end.
+    Parameters
+    ----------
+    file : Path
+        On this machine: write the result here.
+    folder : str
+        Address of a hidden folder beside the target, for parts that other machines write: to be
+        made with `Store.begin`, and removed at the end.
+    """
+
+    file: Path
+    folder: str
+
+
+@contextmanager
+def draft(
+    path: AnyPath,
+    ours: Callable[[bytes], bool],
+    *,
+    overwrite: bool = False,
+    credentials: AnyCredentials = None,
+) -> Iterator[Draft]:
+    """Write one file: checked first, seen last.
+
+    Enter before computing. When the block ends, what it wrote to ``draft.file`` takes the name
+    `path` in one step; when it raises, what stood there before still does. The parts are removed
+    either way.
+
+    Parameters
+    ----------
+    path : path
+        Of the finished file; the folders above it are made.
+    ours : callable
+        Tells from the first 16 bytes whether a file is of the kind that we write.
+    overwrite : bool
+        Replace such a file. Nothing else is ever replaced.
+    credentials : mapping, optional
+        As in :func:`~thunderlike.storage.paths.at`.
 
     Raises
     ------
-    NotFound
-        When `path` is a folder, or a link to one.
+    Exists
+        When something is at `path`, and `overwrite` is false or it is a folder.
     StorageError
-        When it is a device, a FIFO or a socket, or links that lead back to themselves.
-    Denied
-        For a link of another user in a folder where everybody may write, such as ``/tmp``: its
-        maker could choose which of our files is overwritten. Linux refuses to follow those
-        as well.
+        When the file to be overwritten is of another kind or no regular file, or nothing can be
+        written there.
+
+    Notes
+    -----
+    A process that is killed leaves `path` as it was, and a hidden ``.<letters>.partial`` beside it,
+    which may be deleted.
 
     Examples
     --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = Path(folder, "data").write_bytes(b"old")
-    ...     Path(folder, "link").symlink_to("data")
-    ...     place, old = destination(Path(folder, "link"))
-    ...     place.name, old.st_size
-    ('data', 3)
+    >>> from thunderlike.storage import delete, read
+    >>> with draft("memory://total", ours=lambda start: True) as made:
+    ...     made.file.write_bytes(b"42")
+    2
+    >>> read("memory://total")
+    b'42'
+    >>> delete("memory://total")
     """
-    place = str(path)
-    with failures(str(path), "write"):
-        for _ in range(_LINKS):
-            try:
-                found = os.lstat(place)
-            except (FileNotFoundError, NotADirectoryError):
-                return Path(path), None
-            if not stat.S_ISLNK(found.st_mode):
-                return Path(place), regular(str(path), found)
-            _check_owner(place, found)
-            place = os.path.join(os.path.dirname(place), os.readlink(place))  # noqa: PTH115, PTH118, PTH120  # pathlib drops what a link says of '..'
-        os.stat(path)  # noqa: PTH116  # says that they lead in a circle
-    return Path(path), None
+    store, target = resolve(path, credentials)
+    _check(store, target, ours, overwrite=overwrite)
+    folder = join(parent(target), f".{uuid.uuid4().hex}.partial")
+    try:
+        if not any(map(PARTIAL.fullmatch, target.split("/"))):  # there `output` has tried it
+            _try_out(store, folder, target)
+        with _file(store, target) as file:
+            yield Draft(file, folder)
+            _check(store, target, ours, overwrite=overwrite)  # somebody may have written meanwhile
+    finally:
+        store.delete(folder)
 
 
-def _check_owner(link: str, found: os.stat_result) -> None:
-    folder = Path(link).parent.stat()
-    shared = folder.st_mode & stat.S_ISVTX and folder.st_mode & stat.S_IWOTH
-    if shared and found.st_uid not in (os.geteuid(), folder.st_uid):
-        raise Denied(
-            f"{link}: is a link that another user made in a folder where everybody may write; "
-            "it is not followed: remove it, or give the path it leads to"
+def _check(store: Store, target: str, ours: Callable[[bytes], bool], *, overwrite: bool) -> None:
+    try:
+        store.stat(target)
+    except NotFound:
+        if store.exists(target):
+            raise Exists(f"{target}: is a folder, and a file is to be written there") from None
+        return
+    if not overwrite:
+        raise Exists(f"{target}: is there already; give overwrite=True to replace it")
+    if not ours(store.read_range(target, 0, 16)):
+        raise StorageError(
+            f"{target}: was not written by us, by its first bytes; remove it yourself or give "
+            "another path"
         )
 
 
-@contextmanager
-def replacement(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Make a file that takes the place of another when the block ends, if it did not raise.
+def _try_out(store: Store, folder: str, target: str) -> None:
+    """Find out now, and not after hours of work, whether we may write here."""
+    try:
+        store.begin(folder)
+        store.write(join(folder, "probe"), b"")
+        store.delete(folder)  # a process that is killed before it has written leaves nothing
+    except StorageError as error:
+        raise type(error)(f"{target}: nothing can be written beside it: {error}") from error
 
-    The block writes to the file that it is given, empty and hidden in the folder of the old one, by
-    any means. Then its bytes are flushed to the disk and it is renamed, in one step. It has the
-    permissions of the old file, and none for others while it is written. Links are followed as by
-    `destination`. When the block raises, the file is removed and the old one stays; a process
-    that is killed leaves it, as ``.<letters>.partial``.
+
+@contextmanager
+def _file(store: Store, target: str) -> Iterator[Path]:
+    """A file to write in: on the target's own disk, if that is here, so that it can be renamed."""
+    if isinstance(store, LocalStore):
+        with failures(target, "write"), replacement(target) as file:
+            yield file
+        return
+    with failures(target, "write"), scratch() as folder:
+        yield folder / "draft"
+        store.send(target, folder / "draft")
+
+
+@contextmanager
+def output(
+    path: AnyPath,
+    ours: Sequence[str],
+    *,
+    overwrite: bool = False,
+    credentials: AnyCredentials = None,
+) -> Iterator[str]:
+    """Write a folder of results: checked first, seen last.
+
+    Enter before computing: what stands at `path` is looked at then, and a place which may not be
+    written fails then. The ``with`` block writes into the folder that it is given, a hidden one
+    beside `path`, from any process or machine that sees the store. When the block ends, an empty
+    file ``SUCCESS`` is added and the folder takes the name `path`. When the block raises, the
+    folder is removed, and what stood at `path` before still does.
+
+    Parameters
+    ----------
+    path : path
+        Of the finished folder; the folders above it are made.
+    ours : sequence of str
+        The names which the block gives to its files, patterns as in `find`.
+    overwrite : bool
+        Replace a folder that such a block has written: one that holds ``SUCCESS`` and nothing but
+        names of `ours`. Nothing else is ever removed.
+    credentials : mapping, optional
+        As in :func:`at`; the address that is yielded needs none again.
 
     Yields
     ------
-    Path
-        The file to write.
+    str
+        The address of the folder to write in.
 
     Raises
     ------
+    Exists
+        If files are at `path` and `overwrite` is false.
     StorageError
-        As `destination` does, or when the file cannot be made, flushed or renamed.
+        If what is to be overwritten does not look like ours, or `path` is the root, a home, the
+        current folder, a mounted disk or a link to a folder.
+
+    Notes
+    -----
+    A process that is killed leaves `path` as it was, or the new results, and a folder
+    ``.<letters>.partial`` in the same folder, which may be deleted. Where the system cannot swap
+    two folders in one step (other than Linux, and some network disks), a kill in the moment between
+    the two renames of an overwrite leaves nothing at `path` and the old results in such a folder.
+
+    A bucket knows no renames: there the finished files are copied by the server, sixteen at once,
+    and a kill while that goes on leaves a folder which `find` refuses and `overwrite` replaces.
 
     Examples
     --------
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with replacement(Path(folder, "total")) as file:
-    ...         _ = file.write_bytes(b"42")
-    ...     os.listdir(folder)
-    ['total']
+    >>> from thunderlike.storage import delete, exists, read, write
+    >>> with output("memory://results", ours=["image-*.bin"]) as folder:
+    ...     write(join(folder, "image-00000.bin"), b"pixels")
+    ...     exists("memory://results")
+    False
+    >>> read("memory://results/image-00000.bin"), exists("memory://results/SUCCESS")
+    (b'pixels', True)
+    >>> delete("memory://results")
     """
-    place, old = destination(path)
-    # Not made from the file's name, which may already be as long as a name can be.
-    partial = place.with_name(f".{uuid.uuid4().hex}.partial")
-    with failures(str(path), "write"):
-        create(partial, old)
+    store, target = resolve(path, credentials)
+    _check_folder(store, target, ours, overwrite=overwrite)
+    folder = _beside(target)
     try:
-        yield partial
-        with failures(str(path), "write"):
-            with partial.open("rb") as stream:
-                os.fsync(stream.fileno())  # the rename might survive a crash that the bytes do not
-            if old is not None:
-                keep_mode(partial, old)
-            destination(place)  # a folder or a device may have taken the name meanwhile
-            partial.replace(place)
+        _probe_folder(store, folder, target)
+        if overwrite and store.exists(target):
+            store.keep_modes(folder, target)  # others see no more of it now than when it is done
+        yield folder
+        _sweep(store, folder)
+        store.write(join(folder, SUCCESS), b"")
+        _publish(store, folder, target, ours, overwrite=overwrite)
+    except StorageError as error:
+        _drop(store, folder)
+        raise type(error)(str(error).replace(folder, target)) from error
     except BaseException:
-        with suppress(OSError):
-            partial.unlink()
+        _drop(store, folder)
         raise
 
 
-def create(path: Path, old: os.stat_result | None) -> None:
-    """Make an empty file where none may be yet; for this user alone if it is to replace another."""
-    mode = 0o666 if old is None else 0o600
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
+def _sweep(store: Store, folder: str) -> None:
+    """Remove what workers that died in the middle of a file have left of it."""
+    for entry in store.list(folder, recursive=True) if store.exists(folder) else ():
+        if PARTIAL.fullmatch(entry.path.rpartition("/")[2]):
+            store.delete(entry.path)
 
 
-def appear(path: Path, target: Path) -> None:
-    """Give a file another name that no file may have yet.
+def _drop(store: Store, folder: str) -> None:
+    """Remove what was written; if that fails too, the first failure is the one to tell of."""
+    with suppress(StorageError):
+        store.delete(folder)
 
-    Raises
-    ------
-    FileExistsError
-        When one has it.
-    """
+
+def _check_folder(store: Store, target: str, ours: Sequence[str], *, overwrite: bool) -> None:
+    """Refuse a target that holds anything which we may not remove."""
+    if reason := store.protected(target):
+        raise StorageError(f"{target}: cannot become an output folder: {reason}")
+    there = _names(store, target)
+    if there and not overwrite:
+        raise Exists(
+            f"{target}: is not empty (it holds {there[0]!r}); "
+            "give another folder, or overwrite=True to replace it"
+        )
+    strange = _strange(there, ours)
+    signed = SUCCESS in there or any(name.endswith(UNSETTLED) for name in there)
+    if strange or (there and not signed):
+        found = f"it holds {strange[0]!r}" if strange else f"it holds no file {SUCCESS!r}"
+        raise StorageError(
+            f"{target}: was not written by us, since {found}; "
+            "remove it yourself or give another folder"
+        )
+
+
+def _names(store: Store, target: str) -> list[str]:
+    """Name all files below `target`, relative to it, in order."""
     try:
-        os.link(path, target)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
-        path.replace(target)
+        entries = store.list(target, recursive=True)
+    except NotFound:
+        if store.exists(target):
+            raise Exists(f"{target}: is a file, and a folder is to be written there") from None
+        return []
+    return sorted(entry.path[len(target) + 1 :] for entry in entries)
 
 
-def keep_mode(path: Path, old: os.stat_result) -> None:
-    """Give a file or folder the owner and the permissions of the one that it replaces."""
-    mode, found = stat.S_IMODE(old.st_mode), path.stat()
-    if (found.st_uid, found.st_gid) != (old.st_uid, old.st_gid):
-        for owner, group in ((old.st_uid, old.st_gid), (-1, old.st_gid)):
-            with suppress(OSError):  # only root may give files to others
-                os.chown(path, owner, group)
-                break
-        else:  # what the old group may do, another must not: it may do what everybody may
-            mode = mode & ~0o070 | (mode & 0o007) << 3
-    path.chmod(mode)
+def _strange(names: Sequence[str], ours: Sequence[str]) -> list[str]:
+    """Pick the names that our writer did not give."""
+    # What a killed writer left under its temporary name is ours as well.
+    known = [regex(one) for one in (*ours, SUCCESS, ".*.partial", f".*{UNSETTLED}")]
+    return [name for name in names if not any(one.fullmatch(name) for one in known)]
 
 
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """Make a temporary folder that is removed with all in it when the block ends, however it ends.
+def _beside(target: str) -> str:
+    """Name a hidden folder in the same folder: a rename then stays within one disk."""
+    return join(parent(target), f".{uuid.uuid4().hex}.partial")
 
-    Raises
-    ------
-    StorageError
-        When none can be made, or its disk is full; the message names the folder for
-        temporary files and not the file that is read or written.
-    """
+
+def _probe_folder(store: Store, folder: str, target: str) -> None:
+    """Find out now, and not after hours of work, whether we may write here."""
+    probe = join(folder, SUCCESS)
     try:
-        folder = tempfile.TemporaryDirectory(prefix="thunderlike-", ignore_cleanup_errors=True)
-    except OSError as error:
-        named = tempfile.tempdir or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108
-        kind = failure(named, "write", error)
-        raise type(kind)(
-            f"{kind}: no temporary file can be made; set TMPDIR to a folder that may be written"
-        ) from error
-    with folder as name:
+        store.begin(folder)
+        store.write(probe, b"")
+        store.delete(probe)
+    except StorageError as error:
+        raise type(error)(f"{target}: nothing can be written beside it: {error}") from error
+
+
+def _publish(
+    store: Store, folder: str, target: str, ours: Sequence[str], *, overwrite: bool
+) -> None:
+    """Give the finished folder its name; the old one goes only when the new one stands."""
+    _check_folder(
+        store, target, ours, overwrite=overwrite
+    )  # somebody may have written there meanwhile
+    if not store.exists(target):
+        store.move(folder, target)
+        return
+    store.keep_modes(folder, target)
+    if store.exchange(folder, target):
+        store.delete(folder)  # the old one, which has that name now
+        return
+    old = _beside(target)
+    store.move(target, old)
+    try:
+        store.move(folder, target)
+    except BaseException:
         try:
-            yield Path(name)
-        except ThunderlikeError:
-            raise
-        except OSError as error:  # what the block says of other files passes
-            if error.errno in (errno.ENOSPC, errno.EDQUOT) or name in str(error.filename):
-                raise failure(name, "write", error) from error
-            raise
+            store.move(old, target)
+        except Exists:  # what another writer has finished since
+            store.delete(old)
+        raise
+    store.delete(old)

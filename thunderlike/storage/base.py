@@ -1,33 +1,92 @@
-"""The store contract: what a place that holds files has to be able to do."""
+"""Stores: the protocol, entries of listings, versions of files, credentials."""
 
 from __future__ import annotations
 
 import re
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from thunderlike.errors import SpecError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
-
-    from thunderlike.storage.credentials import Credentials
 
 __all__ = [
     "PARTIAL",
     "SUCCESS",
     "UNSETTLED",
     "Address",
+    "AnyCredentials",
+    "Credentials",
     "Entry",
     "FileVersion",
     "Store",
     "replaced",
 ]
+
+
+AnyCredentials: TypeAlias = "Mapping[str, Any] | None"
+
+
+class Credentials(Mapping[str, Any]):
+    """Named values for a store to look at; its repr tells the names alone.
+
+    Parameters
+    ----------
+    given : mapping, optional
+        From names to values that can be hashed.
+
+    Raises
+    ------
+    SpecError
+        For what is no mapping from names.
+
+    Notes
+    -----
+    A pickle of it holds the values in the clear. Give credentials only where the workers cannot
+    find them for themselves.
+
+    Examples
+    --------
+    >>> keys = Credentials({"access": "AK", "secret": "xyzzy"})
+    >>> keys
+    Credentials(access=..., secret=...)
+    >>> keys["secret"]
+    'xyzzy'
+    """
+
+    __slots__ = ("_given",)
+
+    def __init__(self, given: AnyCredentials = None) -> None:
+        named = isinstance(given, Mapping) and all(isinstance(name, str) for name in given)
+        if given is not None and not named:
+            raise SpecError(
+                "credentials is a dict such as {'access': ..., 'secret': ...}, "
+                f"not a {type(given).__name__}"
+            )
+        self._given = dict(given or {})
+
+    def __getitem__(self, name: str) -> Any:
+        return self._given[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._given.items()))
+
+    def __repr__(self) -> str:
+        return f"Credentials({', '.join(f'{name}=...' for name in self)})"
+
 
 SUCCESS = "SUCCESS"  # the empty file that says: this folder of results is whole
 UNSETTLED = ".unsettled"  # how a hidden file ends that says: this folder is not whole

@@ -1,4 +1,4 @@
-"""What the operating system says of files: kinds, versions, and failures as our errors."""
+"""Local filesystem: errors by path, special files, modes, atomic replacement of one file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import ctypes
 import errno
 import os
 import stat
+import tempfile
+import uuid
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -17,7 +19,22 @@ from thunderlike.storage.base import Entry
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["check_special", "described", "exchange", "failure", "failures", "regular", "reserve"]
+__all__ = [
+    "appear",
+    "check_special",
+    "create",
+    "described",
+    "destination",
+    "exchange",
+    "failure",
+    "failures",
+    "keep_mode",
+    "regular",
+    "replacement",
+    "reserve",
+    "scratch",
+]
+
 
 _KINDS = {
     stat.S_IFIFO: "a FIFO (named pipe)",
@@ -151,3 +168,171 @@ _ANSWERS: dict[int, tuple[type[StorageError], str]] = {
     errno.ENOSPC: (StorageError, "the disk is full"),
     errno.EDQUOT: (StorageError, "this user's share of the disk is full"),
 }
+
+
+_LINKS = 40  # that are followed, as Linux does
+
+
+def destination(path: str | os.PathLike[str]) -> tuple[Path, os.stat_result | None]:
+    """Return where a file that is written to `path` belongs, and what the system says of the old.
+
+    A link to a file is followed, so that the file it leads to is replaced and the link stays. A
+    link that leads nowhere is where the file belongs: nothing is created at its far end.
+
+    Raises
+    ------
+    NotFound
+        When `path` is a folder, or a link to one.
+    StorageError
+        When it is a device, a FIFO or a socket, or links that lead back to themselves.
+    Denied
+        For a link of another user in a folder where everybody may write, such as ``/tmp``: its
+        maker could choose which of our files is overwritten. Linux refuses to follow those
+        as well.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "data").write_bytes(b"old")
+    ...     Path(folder, "link").symlink_to("data")
+    ...     place, old = destination(Path(folder, "link"))
+    ...     place.name, old.st_size
+    ('data', 3)
+    """
+    place = str(path)
+    with failures(str(path), "write"):
+        for _ in range(_LINKS):
+            try:
+                found = os.lstat(place)
+            except (FileNotFoundError, NotADirectoryError):
+                return Path(path), None
+            if not stat.S_ISLNK(found.st_mode):
+                return Path(place), regular(str(path), found)
+            _check_owner(place, found)
+            place = os.path.join(os.path.dirname(place), os.readlink(place))  # noqa: PTH115, PTH118, PTH120  # pathlib drops what a link says of '..'
+        os.stat(path)  # noqa: PTH116  # says that they lead in a circle
+    return Path(path), None
+
+
+def _check_owner(link: str, found: os.stat_result) -> None:
+    folder = Path(link).parent.stat()
+    shared = folder.st_mode & stat.S_ISVTX and folder.st_mode & stat.S_IWOTH
+    if shared and found.st_uid not in (os.geteuid(), folder.st_uid):
+        raise Denied(
+            f"{link}: is a link that another user made in a folder where everybody may write; "
+            "it is not followed: remove it, or give the path it leads to"
+        )
+
+
+@contextmanager
+def replacement(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Make a file that takes the place of another when the block ends, if it did not raise.
+
+    The block writes to the file that it is given, empty and hidden in the folder of the old one, by
+    any means. Then its bytes are flushed to the disk and it is renamed, in one step. It has the
+    permissions of the old file, and none for others while it is written. Links are followed as by
+    `destination`. When the block raises, the file is removed and the old one stays; a process
+    that is killed leaves it, as ``.<letters>.partial``.
+
+    Yields
+    ------
+    Path
+        The file to write.
+
+    Raises
+    ------
+    StorageError
+        As `destination` does, or when the file cannot be made, flushed or renamed.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacement(Path(folder, "total")) as file:
+    ...         _ = file.write_bytes(b"42")
+    ...     os.listdir(folder)
+    ['total']
+    """
+    place, old = destination(path)
+    # Not made from the file's name, which may already be as long as a name can be.
+    partial = place.with_name(f".{uuid.uuid4().hex}.partial")
+    with failures(str(path), "write"):
+        create(partial, old)
+    try:
+        yield partial
+        with failures(str(path), "write"):
+            with partial.open("rb") as stream:
+                os.fsync(stream.fileno())  # the rename might survive a crash that the bytes do not
+            if old is not None:
+                keep_mode(partial, old)
+            destination(place)  # a folder or a device may have taken the name meanwhile
+            partial.replace(place)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+
+
+def create(path: Path, old: os.stat_result | None) -> None:
+    """Make an empty file where none may be yet; for this user alone if it is to replace another."""
+    mode = 0o666 if old is None else 0o600
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
+
+
+def appear(path: Path, target: Path) -> None:
+    """Give a file another name that no file may have yet.
+
+    Raises
+    ------
+    FileExistsError
+        When one has it.
+    """
+    try:
+        os.link(path, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+        path.replace(target)
+
+
+def keep_mode(path: Path, old: os.stat_result) -> None:
+    """Give a file or folder the owner and the permissions of the one that it replaces."""
+    mode, found = stat.S_IMODE(old.st_mode), path.stat()
+    if (found.st_uid, found.st_gid) != (old.st_uid, old.st_gid):
+        for owner, group in ((old.st_uid, old.st_gid), (-1, old.st_gid)):
+            with suppress(OSError):  # only root may give files to others
+                os.chown(path, owner, group)
+                break
+        else:  # what the old group may do, another must not: it may do what everybody may
+            mode = mode & ~0o070 | (mode & 0o007) << 3
+    path.chmod(mode)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Make a temporary folder that is removed with all in it when the block ends, however it ends.
+
+    Raises
+    ------
+    StorageError
+        When none can be made, or its disk is full; the message names the folder for
+        temporary files and not the file that is read or written.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="thunderlike-", ignore_cleanup_errors=True)
+    except OSError as error:
+        named = tempfile.tempdir or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108
+        kind = failure(named, "write", error)
+        raise type(kind)(
+            f"{kind}: no temporary file can be made; set TMPDIR to a folder that may be written"
+        ) from error
+    with folder as name:
+        try:
+            yield Path(name)
+        except ThunderlikeError:
+            raise
+        except OSError as error:  # what the block says of other files passes
+            if error.errno in (errno.ENOSPC, errno.EDQUOT) or name in str(error.filename):
+                raise failure(name, "write", error) from error
+            raise

@@ -14,9 +14,16 @@ from urllib.parse import unquote
 
 from thunderlike.config import home
 from thunderlike.errors import Exists, NotFound, SpecError, StorageError
-from thunderlike.storage.atomic import keep_mode, replacement
 from thunderlike.storage.base import PARTIAL, Entry, FileVersion, Store, replaced
-from thunderlike.storage.filesystem import described, exchange, failure, failures, regular
+from thunderlike.storage.filesystem import (
+    described,
+    exchange,
+    failure,
+    failures,
+    keep_mode,
+    regular,
+    replacement,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

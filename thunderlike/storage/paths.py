@@ -10,8 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from thunderlike.errors import FormatError, NotFound, SpecError, StorageError, WrongType
-from thunderlike.storage.base import PARTIAL, Address
-from thunderlike.storage.credentials import AnyCredentials, Credentials
+from thunderlike.storage.base import PARTIAL, Address, AnyCredentials, Credentials
 
 if TYPE_CHECKING:
     from thunderlike.storage.base import Entry, FileVersion, Store
@@ -47,10 +46,10 @@ HOMES = {
     "s3": "thunderlike.storage.s3:S3Store",
     "s3a": "thunderlike.storage.s3:S3Store",
     "s3n": "thunderlike.storage.s3:S3Store",
-    "gs": "thunderlike.storage.cloud:CloudStore",
-    "az": "thunderlike.storage.cloud:CloudStore",
-    "http": "thunderlike.storage.cloud:CloudStore",
-    "https": "thunderlike.storage.cloud:CloudStore",
+    "gs": "thunderlike.storage.fsspec:CloudStore",
+    "az": "thunderlike.storage.fsspec:CloudStore",
+    "http": "thunderlike.storage.fsspec:CloudStore",
+    "https": "thunderlike.storage.fsspec:CloudStore",
 }
 
 
@@ -255,7 +254,7 @@ def open(path: AnyPath, *, identity: str | None = None) -> FileVersion:  # as st
     -------
     FileVersion
         With `read_range`, `read`, `size`, `identity`, `check` and `close`; a context manager, and
-        safe in threads. :func:`thunderlike.storage.opening.open_file` makes a stream of it.
+        safe in threads. :func:`thunderlike.storage._open.open_file` makes a stream of it.
 
     Raises
     ------

@@ -16,7 +16,7 @@ from thunderlike._lazy import optional
 from thunderlike.config import MIB, current
 from thunderlike.errors import ConfigError, Denied, NotFound, SpecError, StorageError
 from thunderlike.parallel.threads import tmap
-from thunderlike.storage.answers import (
+from thunderlike.storage._s3_responses import (
     BROKEN_OFF,
     PATIENCE,
     SILENCES,
@@ -30,9 +30,8 @@ from thunderlike.storage.answers import (
     kinds_of,
     patient,
 )
-from thunderlike.storage.base import Address, Entry, replaced
-from thunderlike.storage.credentials import Credentials
-from thunderlike.storage.objects import THREADS, ObjectStore
+from thunderlike.storage.base import Address, Credentials, Entry, replaced
+from thunderlike.storage.object_store import THREADS, ObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -23,7 +23,7 @@ from thunderlike.datasets import MsgpackReader, sets
 from thunderlike.datasets.archives import opened
 from thunderlike.datasets.sets import catalog, meta, rejected, types
 from thunderlike.errors import CorruptSampleError, FormatError, KeyMissing, NotFound, SpecError
-from thunderlike.formats import pickles
+from thunderlike.formats import safe_pickle
 
 PAGE = Path(__file__).parents[3] / "docs" / "datasets-sets.md"
 
@@ -141,7 +141,7 @@ def test_a_hostile_pickle_runs_nothing(tmp_path, protocol):
     ):
         data = pickle.dumps({b"data": Hostile(*call)}, protocol)
         with pytest.raises(FormatError, match="nothing was run"):
-            pickles.load(data, "data_batch_1")
+            safe_pickle.load(data, "data_batch_1")
     assert not mark.exists()
 
 
@@ -164,9 +164,9 @@ def test_arrays_of_older_and_newer_numpy_are_read():
         pickle.dumps(array, 2),
         pickle.dumps(array, 2).replace(b"numpy._core", b"numpy.core"),
     ):
-        np.testing.assert_array_equal(pickles.load(data, "x"), array)
+        np.testing.assert_array_equal(safe_pickle.load(data, "x"), array)
     with pytest.raises(FormatError, match="damaged"):
-        pickles.load(b"\x80\x02}q", "x")
+        safe_pickle.load(b"\x80\x02}q", "x")
 
 
 # Archives

@@ -46,7 +46,7 @@ _submodules(
         "reader.directory": {_DATASETS: "DirectoryReader", _READERS: "check_included"},
         "reader.list": {
             _DATASETS: "ListReader",
-            "thunderlike.datasets.listed": "noop",
+            "thunderlike.datasets.folder": "noop",
             _READERS: "load_lines sorted_labels",
         },
         "reader.msgpack": {_DATASETS: "MsgpackReader"},

@@ -6,14 +6,14 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
-from thunderlike.datasets import sharded, shuffles, views
+from thunderlike.datasets import reader, sharded, shuffle
 from thunderlike.formats.text import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from thunderlike.datasets.base import Reader
+    from thunderlike.datasets.reader import Reader
     from thunderlike.storage import AnyPath
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-class Augment(views.View):
+class Augment(reader.View):
     """Base class of augments: views whose ``iter`` has neither `start` nor `stop`.
 
     Examples
@@ -52,23 +52,23 @@ class Augment(views.View):
         return super().iter(None, None, yield_key, raw, copy, chunk_size)
 
 
-class Cycler(Augment, views.Cycler):
+class Cycler(Augment, reader.Cycler):
     """Iterate over a reader endlessly; see :class:`thunderlike.datasets.Cycler`."""
 
 
-class Range(Augment, views.Range):
+class Range(Augment, reader.Range):
     """Samples ``start .. stop-1`` of a reader; see :class:`thunderlike.datasets.Range`."""
 
 
-class Repeater(Augment, views.Repeater):
+class Repeater(Augment, reader.Repeater):
     """Iterate over a reader several times; see :class:`thunderlike.datasets.Repeater`."""
 
 
-class Shuffler(Augment, shuffles.Shuffler):
+class Shuffler(Augment, shuffle.Shuffler):
     """Iterate in random order; see :class:`thunderlike.datasets.Shuffler`."""
 
 
-class QuasiShuffler(Augment, shuffles.QuasiShuffler):
+class QuasiShuffler(Augment, shuffle.QuasiShuffler):
     """Iterate in nearly random order; see :class:`thunderlike.datasets.QuasiShuffler`."""
 
     def iter(  # type: ignore[override]  # as in datadings

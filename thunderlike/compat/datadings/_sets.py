@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from thunderlike.datasets import pictures
+from thunderlike.datasets import images
 from thunderlike.datasets.sets import get, meta, names, types
 from thunderlike.datasets.yfcc100m import YFCC100mReader
 
@@ -26,10 +26,10 @@ def bitget(byteval: int, idx: int) -> bool:
 
 
 _MORE: dict[str, dict[str, Any]] = {
-    "ADE20k": {"index_to_color": pictures.index_to_color},
+    "ADE20k": {"index_to_color": images.index_to_color},
     "VOC2012": {
         "bitget": bitget,
-        "class_color_map": pictures.class_color_map,
+        "class_color_map": images.class_color_map,
         "median_frequency_weights": meta.median_frequency_weights,
     },
     "YFCC100m": {"YFCC100mReader": YFCC100mReader},
@@ -64,7 +64,7 @@ def facts(name: str) -> dict[str, Any]:
         found["CLASSES"] = spec.classes
     if spec.colors:
         found["COLORS"] = spec.colors
-        found["index_to_color"] = partial(pictures.index_to_color, colors=spec.colors)
+        found["index_to_color"] = partial(images.index_to_color, colors=spec.colors)
     return found | _MORE.get(name, {})
 
 

@@ -6,18 +6,18 @@ import gzip
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from thunderlike.datasets.pictures import png, recompressed
+from thunderlike.datasets.images import png, recompressed
 from thunderlike.datasets.sets.facts import declared, sources
 from thunderlike.datasets.sets.parsers import base, changed, mat, of_key, pickled_rows, table, texts
 from thunderlike.datasets.sets.spec import Item, Option
 from thunderlike.errors import FormatError, NotFound
-from thunderlike.formats.pickles import checkpoint, load
+from thunderlike.formats.safe_pickle import checkpoint, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from thunderlike.datasets.archives import Archive
-    from thunderlike.datasets.fetching import Source
+    from thunderlike.datasets.download import Source
     from thunderlike.datasets.sets.spec import Options, Sample, Task
 
     _Image = tuple[str, str, bytes]  # what its label is known by, its name, its bytes

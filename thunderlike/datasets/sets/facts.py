@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from thunderlike.datasets.fetching import Source
+from thunderlike.datasets.download import Source
 from thunderlike.datasets.sets.spec import SetSpec, Split
 
 __all__ = ["declared", "sources"]

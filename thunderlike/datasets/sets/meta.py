@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.datasets.pictures import class_color_map, index_to_color
+from thunderlike.datasets.images import class_color_map, index_to_color
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -13,7 +13,7 @@ import numpy as np
 from thunderlike.datasets.sets.spec import Item
 from thunderlike.errors import FormatError
 from thunderlike.formats.base import damage
-from thunderlike.formats.pickles import load
+from thunderlike.formats.safe_pickle import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.datasets.pictures import classes_of, jpeg, png, raster, tiles
+from thunderlike.datasets.images import classes_of, jpeg, png, raster, tiles
 from thunderlike.datasets.sets.facts import declared
 from thunderlike.datasets.sets.parsers import mat, paired
 from thunderlike.datasets.sets.spec import Item

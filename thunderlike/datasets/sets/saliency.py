@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.datasets.pictures import inside_border, jpeg, opened
+from thunderlike.datasets.images import inside_border, jpeg, opened
 from thunderlike.datasets.sets import types
 from thunderlike.datasets.sets.facts import declared
 from thunderlike.datasets.sets.parsers import (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike._lazy import optional
-from thunderlike.datasets.pictures import classes_of, pixels, png
+from thunderlike.datasets.images import classes_of, pixels, png
 from thunderlike.datasets.sets.facts import declared
 from thunderlike.datasets.sets.meta import class_color_map
 from thunderlike.datasets.sets.parsers import (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from thunderlike.datasets.fetching import Source
+from thunderlike.datasets.download import Source
 from thunderlike.errors import KeyMissing, SpecError
 
 if TYPE_CHECKING:

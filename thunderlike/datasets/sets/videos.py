@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.datasets.pictures import frames, jpeg, tracked
+from thunderlike.datasets.images import frames, jpeg, tracked
 from thunderlike.datasets.sets import types
 from thunderlike.datasets.sets.facts import declared
 from thunderlike.datasets.sets.parsers import base, floats, mats, of_key

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
 from thunderlike.datasets.archives import Member, opened
-from thunderlike.datasets.fetching import locate
-from thunderlike.datasets.pictures import pixels
-from thunderlike.datasets.reader import MsgpackReader
+from thunderlike.datasets.download import locate
+from thunderlike.datasets.images import pixels
+from thunderlike.datasets.msgpack import MsgpackReader
 from thunderlike.datasets.sets import meta
 from thunderlike.datasets.sets.catalog import get
 from thunderlike.datasets.sets.spec import Task
 from thunderlike.datasets.sets.types import ordered
-from thunderlike.datasets.writers import FileWriter
+from thunderlike.datasets.writer import FileWriter
 from thunderlike.errors import CorruptSampleError, Exists, FormatError, NotFound, SpecError
 from thunderlike.parallel.threads import tmap
 

@@ -1,0 +1,460 @@
+"""Datasets of files in folders, and of lists."""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import os
+import threading
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from thunderlike import storage
+from thunderlike._arguments import checked_methods
+from thunderlike.datasets.archives import Archive, Tar, Zip
+from thunderlike.datasets.reader import Reader
+from thunderlike.errors import CorruptSampleError, NotFound, SpecError, WrongType
+from thunderlike.formats.text import as_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from thunderlike.storage import AnyPath
+
+__all__ = ["DirectoryReader", "ListReader", "TarReader", "ZipFileReader", "noop"]
+
+
+Sample: TypeAlias = dict[str, Any]
+Function: TypeAlias = Callable[[Sample], Any]
+
+
+def noop(sample: Sample) -> None:
+    """Leave a sample as it is."""
+
+
+@checked_methods
+class ListReader(Reader):
+    """Samples in memory, such as those of a list or of other readers.
+
+    Parameters
+    ----------
+    samples : iterable of dict
+        Copied, not changed. A sample without ``"key"`` gets its number in the list, as text.
+    labels : sequence or path, optional
+        All labels, in order, or a text file with one on each line; by default those of the samples,
+        sorted naturally.
+    numeric_labels : bool
+        Give the position of a label among all in place of it, and the label as ``"_label"``.
+    initfun : callable
+        Called once with each sample, which it may change.
+    convertfun : callable
+        Called with a copy of the sample each time it is read, which it may change.
+
+    Raises
+    ------
+    SpecError
+        For a key that is there twice, and a label that is not among all.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> pets = [{"key": "rex", "label": "dog"}, {"key": "tom", "label": "cat"}]
+    >>> tl.datasets.ListReader(pets).get(0)
+    {'key': 'rex', 'label': 1, '_label': 'dog'}
+    """
+
+    def __init__(
+        self,
+        samples: Iterable[Sample],
+        labels: Sequence[Any] | AnyPath | None = None,
+        numeric_labels: bool = True,
+        initfun: Function = noop,
+        convertfun: Function = noop,
+    ) -> None:
+        if not isinstance(samples, Iterable):
+            raise WrongType(f"samples is a list of dicts, not {samples!r:.60}")
+        self._samples = [_with_key(sample, number) for number, sample in enumerate(samples)]
+        for sample in self._samples:
+            initfun(sample)
+        self._convert = convertfun
+        self._index = self._indexed()
+        self._numeric = numeric_labels
+        self._labels = self._numbered(labels) if numeric_labels else {}
+
+    def _indexed(self) -> dict[str, int]:
+        index: dict[str, int] = {}
+        for number, sample in enumerate(self._samples):
+            if index.setdefault(sample["key"], number) != number:
+                first = index[sample["key"]]
+                raise SpecError(f"samples {first} and {number} have the same key {sample['key']!r}")
+        return index
+
+    def _numbered(self, labels: Any) -> dict[Any, int]:
+        """From each label to its number, and look whether every sample has one of them."""
+        used = [sample["label"] for sample in self._samples if "label" in sample]
+        known = sorted(set(used), key=storage.natural) if labels is None else _as_list(labels)
+        if labels is None and None in known:
+            raise SpecError("a sample has the label None; give labels, or leave the label out")
+        numbers = {label: number for number, label in enumerate(known)}
+        numbers |= {str(label): number for label, number in numbers.items()}
+        for sample in self._samples:
+            if "label" in sample and _number(numbers, sample["label"]) is None:
+                raise SpecError(f"sample {sample['key']!r}: no label {sample['label']!r} is known")
+        return numbers
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def find_key(self, index: int) -> str:
+        """Return the key of a sample."""
+        return str(self._samples[self._position(index)]["key"])
+
+    def find_index(self, key: Any) -> int:
+        """Return the number of a key."""
+        try:
+            return self._index[key]
+        except (KeyError, TypeError):
+            raise self._missing(key) from None
+
+    def _one(self, index: int, raw: bool) -> Any:
+        sample = dict(self._samples[index])
+        if self._numeric and "label" in sample:
+            sample["_label"] = sample["label"]
+            sample["label"] = _number(self._labels, sample["label"])
+        self._complete(index, sample)
+        self._convert(sample)
+        return self._packed(index, sample) if raw else sample
+
+    def _complete(self, index: int, sample: Sample) -> None:
+        """Add to a copy of a sample what is only read when it is asked for."""
+
+
+def _number(numbers: dict[Any, int], label: Any) -> int | None:
+    return numbers.get(label, numbers.get(str(label)))
+
+
+def _as_list(labels: Any) -> list[Any]:
+    if isinstance(labels, Sequence) and not isinstance(labels, str):
+        return list(labels)
+    text = as_text(storage.read(labels), labels)
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _with_key(sample: Any, number: int) -> dict[str, Any]:
+    if not isinstance(sample, Mapping):
+        raise WrongType(f"sample {number} is a dict, not {sample!r:.60}")
+    return {**sample, "key": str(sample.get("key", number))}
+
+
+LABEL = "{LABEL}"
+
+
+@dataclass
+class _Found:
+    """One file: where it is, what it is called here, and what a list says of it."""
+
+    path: str
+    key: str
+    label: str | None = None
+    more: list[str] = field(default_factory=list)
+
+    def sample(self, root: str) -> dict[str, Any]:
+        labelled = {} if self.label is None else {"label": self.label}
+        place = os.path.join(root, self.path)  # noqa: PTH118  # text, as in the list
+        return {"key": self.key, **labelled, "path": place, "_additional_info": self.more}
+
+
+class _FileReader(ListReader):
+    """What readers of files share: their bytes are read when a sample is.
+
+    Attributes
+    ----------
+    bytes_read : int
+        Of all samples so far.
+    """
+
+    def __init__(
+        self,
+        found: Iterable[_Found],
+        labels: Sequence[Any] | AnyPath | None,
+        numeric_labels: bool,
+        initfun: Callable[[dict[str, Any]], Any],
+        convertfun: Callable[[dict[str, Any]], Any],
+        root_dir: str = "",
+    ) -> None:
+        samples = [one.sample(root_dir) for one in found]
+        super().__init__(samples, labels, numeric_labels, initfun, convertfun)
+        self.bytes_read = 0
+
+    def _complete(self, index: int, sample: dict[str, Any]) -> None:
+        try:
+            sample["data"] = self._load(sample["path"])
+        except FileNotFoundError as error:
+            raise NotFound(f"{sample['path']}: no such file") from error
+        except Exception as error:  # archives answer damage with almost anything
+            told = f"{self._name()}: sample {index} ({sample['path']}): {error}"
+            path, key = sample["path"], sample["key"]
+            raise CorruptSampleError(told, path, index, key, cause=str(error)) from error
+        self.bytes_read += len(sample["data"])
+
+    @abstractmethod
+    def _load(self, path: str) -> bytes:
+        """Read a file."""
+
+
+@checked_methods
+class DirectoryReader(_FileReader):
+    """A sample for each file of some folders, or of a list of files.
+
+    Parameters
+    ----------
+    patterns : path or iterable of paths
+        A pattern such as ``photos/{LABEL}/**``, in which one name may be ``{LABEL}``: the folder of
+        that place is the label, and keys begin there. Or a text file with ``path, label, more...``
+        on each line, divided by `separator`; keys are the paths as written. Of several patterns,
+        what they begin with in common is left out of the keys.
+    labels, numeric_labels, initfun, convertfun
+        As in :class:`~thunderlike.datasets.folder.ListReader`.
+    include, exclude : sequence of str
+        Paths must match one of the first, if there are any, and none of the second.
+    separator : str
+        In files that are lists.
+    root_dir : path
+        What paths are relative to.
+    allow_empty : bool
+        A pattern may match nothing.
+
+    Raises
+    ------
+    NotFound
+        For a pattern that matches no file.
+
+    Notes
+    -----
+    Files come in natural order of their paths; hidden ones are left out. A sample is ``key, label,
+    path, _additional_info, _label, data``, of which the last, the bytes of the file, is read when
+    the sample is.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for place in ("cat/tom.jpg", "dog/rex.jpg"):
+    ...         storage.write(f"{folder}/{place}", b"...")
+    ...     for sample in DirectoryReader(f"{folder}/{{LABEL}}/**", numeric_labels=False):
+    ...         print(sample["key"], sample["label"])
+    cat/tom.jpg cat
+    dog/rex.jpg dog
+    """
+
+    def __init__(
+        self,
+        patterns: AnyPath | Iterable[AnyPath],
+        labels: Sequence[Any] | AnyPath | None = None,
+        numeric_labels: bool = True,
+        initfun: Callable[[dict[str, Any]], Any] = noop,
+        convertfun: Callable[[dict[str, Any]], Any] = noop,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        separator: str = "\t",
+        root_dir: AnyPath = "",
+        *,
+        allow_empty: bool = False,
+    ) -> None:
+        given = _texts(patterns)
+        shared = _shared(given)
+        find = partial(_matching, shared=shared)
+        found = _found(given, find, separator, allow_empty)
+        chosen = _chosen(found, include, exclude)
+        root = os.fspath(root_dir)
+        super().__init__(chosen, labels, numeric_labels, initfun, convertfun, root)
+
+    def _load(self, path: str) -> bytes:
+        return Path(path).read_bytes()
+
+
+class _ArchiveReader(_FileReader):
+    """What readers of archives share: one open archive for each thread of each process."""
+
+    _kind: type[Archive]
+
+    def __init__(
+        self,
+        path: AnyPath,
+        patterns: AnyPath | Iterable[AnyPath] = f"{LABEL}/**",
+        labels: Sequence[Any] | AnyPath | None = None,
+        numeric_labels: bool = True,
+        initfun: Callable[[dict[str, Any]], Any] = noop,
+        convertfun: Callable[[dict[str, Any]], Any] = noop,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        separator: str = "\t",
+        *,
+        allow_empty: bool = False,
+    ) -> None:
+        if not _is_path(path):
+            raise WrongType(f"a path is text, or an object such as pathlib.Path, not {path!r:.60}")
+        self._path = os.fspath(path)
+        if not Path(self._path).is_file():
+            raise NotFound(f"{self._path}: no such file")
+        names = sorted(self._archive.names, key=storage.natural)
+        find = partial(_members, names=names)
+        found = _found(_texts(patterns), find, separator, allow_empty)
+        chosen = _chosen(found, include, exclude)
+        super().__init__(chosen, labels, numeric_labels, initfun, convertfun)
+
+    @cached_property
+    def _archives(self) -> dict[tuple[int, int], Archive]:
+        return {}
+
+    @property
+    def _archive(self) -> Archive:
+        mine = (os.getpid(), threading.get_ident())
+        if mine not in self._archives:
+            self._archives[mine] = self._kind(Path(self._path))
+        return self._archives[mine]
+
+    def _load(self, path: str) -> bytes:
+        return self._archive.read(path)
+
+    def close(self) -> None:
+        """Close the archive; the next use opens it again."""
+        for archive in self.__dict__.pop("_archives", {}).values():
+            archive.close()
+
+    def _name(self) -> str:
+        return self._path
+
+
+@checked_methods
+class ZipFileReader(_ArchiveReader):
+    """A sample for each file in a zip archive.
+
+    Parameters are those of :class:`DirectoryReader`, but that `path` names the archive, and that
+    ``*`` in a pattern also matches ``/``, and hidden files are matched too.
+
+    Examples
+    --------
+    >>> import tempfile, zipfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with zipfile.ZipFile(f"{folder}/pets.zip", "w") as archive:
+    ...         archive.writestr("dog/rex.txt", "woof")
+    ...     with ZipFileReader(f"{folder}/pets.zip", numeric_labels=False) as reader:
+    ...         reader.get(0)["label"], reader.get(0)["data"]
+    ('dog', b'woof')
+    """
+
+    _kind = Zip
+
+
+@checked_methods
+class TarReader(_ArchiveReader):
+    """A sample for each file in a tar archive, which may be compressed.
+
+    Parameters are those of :class:`ZipFileReader`. Only files that are not compressed as a whole
+    can be read in any order without reading what stands before.
+
+    Examples
+    --------
+    >>> import io, tarfile, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with tarfile.open(f"{folder}/pets.tar", "w") as archive:
+    ...         archive.addfile(tarfile.TarInfo("dog/rex.txt"), io.BytesIO())
+    ...     with TarReader(f"{folder}/pets.tar", numeric_labels=False) as reader:
+    ...         list(reader.keys()), reader.get(0)["label"]
+    (['dog/rex.txt'], 'dog')
+    """
+
+    _kind = Tar
+
+
+def _texts(patterns: Any) -> list[str]:
+    given = [patterns] if _is_path(patterns) else patterns
+    texts = list(given) if isinstance(given, Iterable) else [given]
+    if not all(map(_is_path, texts)):
+        raise WrongType(f"patterns are a path or several, not {patterns!r:.60}")
+    return [os.fspath(one) for one in texts]
+
+
+def _is_path(item: Any) -> bool:
+    return isinstance(item, str | os.PathLike)
+
+
+def _found(
+    patterns: Iterable[str],
+    find: Callable[[str], Iterator[_Found]],
+    separator: str,
+    allow_empty: bool,
+) -> list[_Found]:
+    """The files of all patterns, those that are lists among them."""
+    found: list[_Found] = []
+    for pattern in patterns:
+        there = _listed(pattern, separator) if Path(pattern).is_file() else find(pattern)
+        files = list(there)
+        if not files and not allow_empty:
+            raise NotFound(f"{pattern}: no file matches it; allow_empty=True lets that be")
+        found += files
+    return found
+
+
+def _chosen(
+    found: list[_Found], include: Sequence[str], exclude: Sequence[str]
+) -> Iterator[_Found]:
+    for one in found:
+        wanted = not include or any(fnmatch(one.path, pattern) for pattern in include)
+        if wanted and not any(fnmatch(one.path, pattern) for pattern in exclude):
+            yield one
+
+
+def _listed(path: str, separator: str) -> Iterator[_Found]:
+    """The files that a text file names, as it writes them."""
+    for line in as_text(storage.read(path), path).splitlines():
+        if line:
+            name, *told = line.split(separator)
+            yield _Found(name, name, told[0] if told else None, told[1:])
+
+
+def _matching(pattern: str, shared: str) -> Iterator[_Found]:
+    """The files that a pattern matches."""
+    parts = pattern.split("/")
+    place = parts.index(LABEL) if LABEL in parts else None
+    prefix = shared or (pattern.partition(LABEL)[0] if place is not None else _fixed(parts))
+    wanted = pattern.replace(LABEL, "*", 1)
+    found = glob.iglob(wanted, recursive=True)  # noqa: PTH207  # relative paths stay as given
+    files = (path for path in found if Path(path).is_file())
+    for path in sorted(files, key=storage.natural):
+        label = path.split("/")[place] if place is not None else None
+        yield _Found(path, path.removeprefix(prefix), label)
+
+
+def _shared(patterns: Sequence[str]) -> str:
+    """The folders that several patterns begin with in common, as text."""
+    if len(patterns) == 1:
+        return ""
+    common = itertools.takewhile(
+        lambda parts: len(set(parts)) == 1 and parts[0] != LABEL,
+        zip(*(pattern.split("/") for pattern in patterns), strict=False),
+    )
+    return "".join(f"{parts[0]}/" for parts in common)
+
+
+def _fixed(parts: Sequence[str]) -> str:
+    """What a pattern begins with before the first name that is not spelled out."""
+    fixed = itertools.takewhile(lambda part: not glob.has_magic(part), parts[:-1])
+    return "/".join([*fixed, ""])
+
+
+def _members(pattern: str, names: Iterable[str]) -> Iterator[_Found]:
+    """The members of an archive that a pattern matches; ``*`` goes across folders."""
+    parts = pattern.split("/")
+    place = parts.index(LABEL) if LABEL in parts else None
+    start = max(pattern.find(LABEL), 0)
+    wanted = pattern.replace(LABEL, "*", 1)
+    for name in names:
+        if fnmatch(name, wanted):
+            yield _Found(name, name[start:], name.split("/")[place] if place is not None else None)

@@ -1,0 +1,569 @@
+"""Writers of msgpack datasets."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import sys
+import warnings
+from abc import ABC, abstractmethod
+from array import array
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike import storage
+from thunderlike._arguments import checked_methods
+from thunderlike._text import printable
+from thunderlike.datasets import index as indices
+from thunderlike.datasets._data_file import STALE, Part, Staging, hasher
+from thunderlike.datasets.msgpack import MsgpackReader
+from thunderlike.datasets.publication import partial_name, place, publish, remove, write_new
+from thunderlike.datasets.reader import as_whole
+from thunderlike.datasets.scripts import make_printer
+from thunderlike.errors import (
+    CorruptDatasetError,
+    DatasetError,
+    Exists,
+    FormatError,
+    KeyMissing,
+    NotFound,
+    SpecError,
+    WrongType,
+)
+from thunderlike.formats import dataset_files
+from thunderlike.formats.dataset_files import Summary, message, plain_hashes, sums_of
+from thunderlike.formats.msgpack import pack_into, unpackb
+from thunderlike.formats.text import as_text
+from thunderlike.progress import track
+from thunderlike.storage._open import local_file
+from thunderlike.storage.filesystem import destination, failures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Self
+
+    from thunderlike.storage import AnyCredentials, AnyPath
+
+__all__ = ["Begun", "FileWriter", "RawWriter", "Whole", "Writer", "resumed"]
+
+
+_COPY_BATCH = 4 * 2**20  # bytes hashed at once
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Where a writer begins.
+
+    Parameters
+    ----------
+    part : Part
+        The data file.
+    staging : Staging
+        Holds the lock, and the file of a new dataset.
+    keys, lengths : dict, array
+        Of the samples that are there: their numbers, and the bytes of each.
+    start : int or None
+        How many bytes those have; None for a new file.
+    """
+
+    part: Part
+    staging: Staging
+    keys: dict[str, int] = field(default_factory=dict)
+    lengths: array[int] = field(default_factory=lambda: array("Q"))
+    start: int | None = None
+
+
+def resumed(path: str, digest: str | None, sums: bool) -> Begun:
+    """Open a dataset for more samples, and mark that they are coming.
+
+    Raises
+    ------
+    SpecError
+        For one that is not on a disk, or has an old index.
+    CorruptDatasetError
+        For one that is damaged; nothing is changed then.
+    InUse
+        When another writer has it open.
+    """
+    file = local_file(path)
+    if file is None:
+        raise SpecError(f"{path}: only files on a disk can be added to; write a shard")
+    staging = Staging(path, append=True)
+    try:
+        return _resumed(path, destination(file)[0], staging, digest, sums)
+    except BaseException:
+        staging.close()
+        raise
+
+
+def _resumed(path: str, file: Path, staging: Staging, digest: str | None, sums: bool) -> Begun:
+    reader = MsgpackReader(path)
+    if not storage.exists(indices.beside(path, indices.SUFFIX_OFFSETS)):
+        raise SpecError(
+            f"{path}: has an old index; first run: thunderlike datasets convert-index {path}"
+        )
+    offsets = indices.load_offsets(path)
+    keys = {key: number for number, key in enumerate(reader.keys())}
+    if len(keys) != len(reader):
+        raise CorruptDatasetError(f"{path}: holds the same key twice")
+    start = int(offsets[-1])
+    has_sums = sums or storage.exists(indices.beside(path, indices.SUFFIX_SUMS))
+    hasher(digest)  # an unknown one is refused before anything is changed
+    marker = indices.beside(path, indices.SUFFIX_APPENDING)
+    unnamed = storage.join(storage.parent(path), partial_name())
+    staging.lock.note([unnamed])
+    try:
+        write_new(unnamed, start.to_bytes(8, "big"), path)
+        with failures(path, "write"):
+            Path(unnamed).replace(marker)
+        part = Part(file, start, digest, has_sums, path)
+        try:
+            _prime(part, reader, path)
+        except BaseException:
+            part.abort(start)
+            raise
+    except BaseException:
+        remove(unnamed)
+        remove(marker)
+        raise
+    return Begun(part, staging, keys, array("Q", np.diff(offsets).tolist()), start)
+
+
+def _prime(part: Part, reader: MsgpackReader, path: str) -> None:
+    """Hash what is there, and compare it with the hash that was written down."""
+    if part.digest is not None:
+        for batch in _batches(reader.slice(0, raw=True, copy=False)):
+            part.digest.update(batch)
+        _compare(part, path)
+    if part.summing:
+        part.sums.append(sums_of(reader.slice(0, raw=True, copy=False)))
+
+
+def _compare(part: Part, path: str) -> None:
+    try:
+        place = indices.beside(path, f".{part.digest.name}")
+        told = as_text(storage.read(place), place)
+    except NotFound:
+        return
+    if told.split(" ")[0] != part.digest.hexdigest():
+        raise CorruptDatasetError(
+            f"{path}: does not have the hash that was written down; nothing was added"
+        )
+
+
+def _batches(messages: Iterable[memoryview]) -> Iterable[bytes]:
+    """Join messages to pieces that are worth a call."""
+    held, size = [], 0
+    for one in messages:
+        held.append(one)
+        size += len(one)
+        if size >= _COPY_BATCH:
+            yield b"".join(held)
+            held, size = [], 0
+    yield b"".join(held)
+
+
+_BATCH = 4 * 2**20  # bytes handed to the disk at once
+
+
+class Whole(ABC):
+    """Something that is closed at the end of a ``with`` block, and given up when that raises."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish what was begun."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Give up what was begun."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+@checked_methods
+class Writer(Whole):
+    """What all writers share; use :class:`FileWriter` or :class:`RawWriter`.
+
+    The dataset appears when the writer is closed, after its bytes are on the disk, all of its files
+    in one step. When a ``with`` block raises, or the process is killed, what was there before still
+    is. On a disk one writer at a time has a dataset open.
+
+    Parameters
+    ----------
+    outfile : path
+        The data file; index files come beside it. Folders above it are made.
+    buffering : int
+        Accepted for programs written for datadings; without effect.
+    overwrite : bool
+        Replace a dataset that is there.
+    append : bool
+        Add to a dataset that is there, on a disk; a new one is made where there is none.
+    digest : {'md5', 'sha256', 'blake2b', None}
+        Hash of the whole files. Others than md5, the one that datadings reads, go to a file of
+        their name.
+    sums : bool
+        Also write ``.sums``, a hash of each sample, which lets a reader notice a flipped bit at
+        once; other programs ignore that file.
+    progress : True or callable, optional
+        True shows a line on a terminal; a callable is called with samples and bytes written so far,
+        every few megabytes. ``with tl.progress():`` shows the same.
+    total : int, optional
+        How many samples will come, for showing progress.
+    desc : str, optional
+        What progress is called; the name of the file by default.
+    disable : bool
+        Accepted for programs written for datadings: writers are quiet unless asked.
+    credentials : mapping, optional
+        For a store that needs some.
+    **printer
+        Options of :func:`~thunderlike.datasets.scripts.make_printer`, such as ``unit`` and
+        ``bar_format``, for the line that ``progress=True`` shows.
+
+    Attributes
+    ----------
+    written : int
+        Samples so far.
+
+    Raises
+    ------
+    Exists
+        When a dataset is there, before anything else is done.
+    InUse
+        When another writer has the dataset open, on a disk.
+    WrongType
+        For an option that does not exist.
+
+    Notes
+    -----
+    Bytes of samples are written 4 MiB at a time, and hashed in a thread where there is a second
+    core. Memory: keys, and 8 bytes a sample. For a store that is not a disk, the data is first
+    written to this machine's temporary folder and sent in parts when it is whole; such stores have
+    no locks, so of two writers the one that is closed last wins.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> with tl.datasets.FileWriter("memory://what-all-share.msgpack") as writer:
+    ...     writer.write({"key": "a", "label": 3})
+    >>> isinstance(writer, tl.datasets.Writer), writer.written
+    (True, 1)
+    """
+
+    _open = False  # also where an option was refused
+
+    def __init__(
+        self,
+        outfile: AnyPath,
+        buffering: int = 0,  # noqa: ARG002
+        overwrite: bool = False,
+        *,
+        append: bool = False,
+        digest: str | None = "md5",
+        sums: bool = False,
+        progress: Callable[[int, int], Any] | bool | None = None,
+        total: int | None = None,
+        desc: str | None = None,
+        disable: bool = True,  # noqa: ARG002
+        credentials: AnyCredentials = None,
+        **printer: Any,
+    ) -> None:
+        if printer:
+            make_printer(**printer, disable=True).close()  # an unknown option is refused now
+        if total is not None and as_whole(total, "total") < 0:
+            raise SpecError(
+                f"total is {total}: give the number of samples that are to come, or None"
+            )
+        self._path = storage.at(outfile, credentials)
+        self._name = posixpath.basename(self._path)
+        self._digest = digest
+        self._listener = progress if callable(progress) else None
+        begun = self._begun(overwrite, append, sums)
+        self._part, self._keys, self._lengths = begun.part, begun.keys, begun.lengths
+        self._staging, self._process = begun.staging, os.getpid()
+        self._start, self._bytes = begun.start, begun.start or 0
+        self._put = self._there = len(self._lengths)
+        self._batch = bytearray()  # messages, one after the other
+        self._batch_bytes = 0
+        self._open = True
+        self._stack = ExitStack()
+        label = desc or f"writing {self._name}"
+        self._advance: Callable[[int], Any]
+        if progress is True and sys.stderr.isatty():
+            bar = make_printer(total=total, desc=label, **printer)
+            self._advance = self._stack.enter_context(bar).update
+        else:
+            self._advance = self._stack.enter_context(track(label, total or 0, "samples")).advance
+
+    @property
+    def written(self) -> int:
+        """Samples so far, those that were there before included."""
+        return len(self._keys)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of their messages."""
+        return self._bytes + self._batch_bytes
+
+    def _begun(self, overwrite: bool, append: bool, sums: bool) -> Begun:
+        there = storage.exists(self._path)
+        if append and there:
+            return resumed(self._path, self._digest, sums)
+        if there and not overwrite:
+            raise Exists(f"{self._path}: is there already; give overwrite=True to replace it")
+        hasher(self._digest)  # an unknown one is refused before a file is made
+        staging = Staging(self._path, overwrite=overwrite)
+        try:
+            return Begun(Part(staging.part, 0, self._digest, sums, self._path), staging)
+        except BaseException:
+            staging.part.unlink(missing_ok=True)
+            staging.close()
+            raise
+
+    # Writing
+
+    @abstractmethod
+    def write(self, *args: Any) -> None:
+        """Add a sample, as the kind of writer takes it."""
+
+    def _add(self, key: str) -> None:
+        """Count what was put at the end of the batch as the message of this key."""
+        number, size = len(self._keys), len(self._batch) - self._batch_bytes
+        if (
+            self._open
+            and isinstance(key, str)
+            and number < dataset_files.MOST
+            and size <= dataset_files.MOST
+            and self._keys.setdefault(key, number) == number
+        ):
+            self._lengths.append(size)
+            self._batch_bytes += size
+            if self._batch_bytes >= _BATCH:
+                self._flush()
+            return
+        self._withdraw()
+        raise self._refusal(key, size)
+
+    def _withdraw(self) -> None:
+        """Cut off what was put at the end of the batch."""
+        del self._batch[self._batch_bytes :]
+
+    def _refusal(self, key: object, size: int) -> Exception:
+        """Say why a message was not added."""
+        number = len(self._keys)
+        if not self._open:
+            return DatasetError(f"{self._path}: the writer is closed")
+        if not isinstance(key, str):
+            return WrongType(f"{self._path}: a key is text, not {key!r:.60}")
+        if number == dataset_files.MOST:
+            return DatasetError(f"{self._path}: a file holds {number} samples at most; use shards")
+        if size > dataset_files.MOST:
+            return SpecError(f"sample {key!r}: has {size} bytes, of {dataset_files.MOST} at most")
+        return SpecError(
+            f"{self._path}: the key {key!r} of sample {number} is that of sample "
+            f"{self._keys[key]} already; keys must be unique"
+        )
+
+    def _flush(self) -> None:
+        batch, lengths = self._batch, self._lengths[self._put :]
+        self._bytes += self._batch_bytes
+        self._batch, self._batch_bytes, self._put = bytearray(), 0, len(self._lengths)
+        self._part.put(batch, lengths)
+        self._advance(len(lengths))
+        if self._listener is not None:
+            self._listener(self.written, self._bytes)
+
+    # Ending
+
+    def close(self) -> None:
+        """Write what is left and the index, and let the dataset be seen; again without effect."""
+        if not self._open:
+            return
+        try:
+            self._flush()
+            self._part.flush()
+            contents, lock = self._contents(), self._staging.lock
+            if self._start is None:
+                publish(self._path, contents, self._part.path, lock=lock, stale=STALE)
+            else:
+                publish(self._path, contents, None, lock=lock, size=self._bytes, stale=STALE)
+        except BaseException:
+            self.abort()
+            raise
+        self._open = False
+        self._stack.close()
+        self._staging.close()
+
+    def abort(self) -> None:
+        """Give up: remove what was written, leave what was there before; again without effect."""
+        if not self._open:
+            return
+        self._open = False
+        self._stack.close()
+        try:
+            if self._start is None or not self._is_published():
+                self._part.abort(self._start)
+                if self._start is not None:
+                    remove(indices.beside(self._path, indices.SUFFIX_APPENDING))
+        finally:
+            self._staging.close()
+
+    def _is_published(self) -> bool:
+        """Whether samples that were added are seen already: they are not cut off any more."""
+        offsets = place(self._path, indices.SUFFIX_OFFSETS)
+        wanted = 8 * (len(self._lengths) + 1)
+        return len(self._lengths) > self._there and storage.stat(offsets).size == wanted
+
+    def _contents(self) -> dict[str, bytes]:
+        """The files beside the data, by suffix, in the order in which they are written."""
+        keys, ends = list(self._keys), np.zeros(len(self._keys) + 1, np.uint64)
+        np.cumsum(self._lengths, out=ends[1:], dtype=np.uint64)
+        contents = {
+            indices.SUFFIX_OFFSETS: dataset_files.encode_offsets(ends),
+            indices.SUFFIX_KEYS: dataset_files.encode_keys(keys),
+            indices.SUFFIX_KEY_HASHES: dataset_files.encode_key_hashes(keys),
+            indices.SUFFIX_FILTER: dataset_files.encode_filter(keys),
+        }
+        self._part.finish()  # while all that was computed
+        if self._part.summing:
+            contents[indices.SUFFIX_SUMS] = b"".join(self._part.sums)
+        return contents | self._digests(contents)
+
+    def _digests(self, contents: dict[str, bytes]) -> dict[str, bytes]:
+        if self._digest is None:
+            return {}
+        lines = {self._name: self._part.digest.hexdigest()}
+        for suffix, data in contents.items():
+            found = hashlib.new(self._digest, data, usedforsecurity=False)
+            lines[self._name + suffix] = found.hexdigest()
+        return {f".{self._digest}": dataset_files.digest_lines(lines)}
+
+    def summary(self) -> Summary:
+        """Say what the manifest of a folder of shards tells of this one, once it is closed."""
+        digest = self._part.digest.hexdigest() if self._digest == "md5" else ""
+        hashes = plain_hashes(list(self._keys))
+        return Summary(self._name, self.written, self._bytes, digest, hashes)
+
+    def __del__(self) -> None:
+        if self._open and self._process == os.getpid():  # a fork's copy writes nothing
+            warnings.warn(
+                printable(f"{self._path}: the writer was never closed; nothing is written"),
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
+            self.abort()
+
+
+@checked_methods
+class FileWriter(Writer):
+    """Write samples, each a dict with a unique ``"key"``; parameters as :class:`Writer`.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> with tl.datasets.FileWriter("memory://digits.msgpack", overwrite=True) as writer:
+    ...     writer.write({"key": "zero", "label": 0})
+    ...     writer.written
+    1
+    """
+
+    def write(self, sample: dict[str, Any]) -> None:
+        """Add a sample.
+
+        Raises
+        ------
+        KeyMissing
+            For a sample without ``"key"``.
+        WrongType
+            For a key that is no text, and for values that a message cannot hold.
+        SpecError
+            For a key that is there already, and for a sample of 4 GiB.
+        """
+        try:
+            key = sample["key"]
+        except KeyError:
+            raise KeyMissing(f"{self._path}: sample {self.written} has no 'key'") from None
+        try:
+            pack_into(sample, self._batch)
+        except Exception:
+            self._withdraw()
+            message(key, sample)  # says which sample it is
+            raise
+        self._add(key)
+
+    def write_many(self, samples: Iterable[dict[str, Any]]) -> None:
+        """Add samples, one after the other."""
+        for sample in samples:
+            self.write(sample)
+
+
+@checked_methods
+class RawWriter(Writer):
+    r"""Write messages that are packed already; parameters as :class:`Writer`.
+
+    Parameters
+    ----------
+    check : bool
+        Unpack each, and look whether its ``"key"`` is the one it is given.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> with tl.datasets.RawWriter("memory://copy.msgpack", overwrite=True, check=True) as writer:
+    ...     writer.write("a", b"\x81\xa3key\xa1a")
+    """
+
+    def __init__(
+        self,
+        outfile: AnyPath,
+        buffering: int = 0,
+        overwrite: bool = False,
+        *,
+        check: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(outfile, buffering, overwrite, **options)
+        self._check = check
+
+    def write(self, key: str, data: bytes | bytearray | memoryview) -> None:
+        """Add a message.
+
+        Raises
+        ------
+        WrongType
+            For a key that is no text, or data that is no bytes.
+        SpecError
+            For a key that is there already, for 4 GiB, and for a message that is not this sample.
+        """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise WrongType(f"sample {key!r}: a message is bytes, not {type(data).__name__}")
+        packed = bytes(data)
+        if self._check:
+            self._look(key, packed)
+        self._batch += packed
+        self._add(key)
+
+    def _look(self, key: str, packed: bytes) -> None:
+        try:
+            found = unpackb(packed)
+        except FormatError as error:
+            raise SpecError(f"sample {key!r}: {error}") from error
+        if not isinstance(found, dict) or found.get("key") != key:
+            raise SpecError(f"sample {key!r}: its message is that of another, {found!r:.60}")
+
+    def write_many(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Add ``(key, message)``, one after the other."""
+        for key, data in messages:
+            self.write(key, data)

@@ -1,0 +1,118 @@
+"""Restricted unpickling."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+
+from thunderlike.errors import FormatError
+from thunderlike.formats import raw
+from thunderlike.formats.base import damage, numbers
+
+__all__ = ["checkpoint", "load"]
+
+
+class _Dtype:
+    """Stands for a dtype: numpy believes whatever a pickle says of one, and crashes."""
+
+    def __init__(self, code: str, *_: Any) -> None:
+        self.made = numbers(code)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.made = self.made.newbyteorder(state[1])
+
+
+class _Array(np.ndarray):
+    """An array of numbers, once its bytes are seen to be as many as its shape takes."""
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        version, shape, dtype, fortran, data = state
+        if not isinstance(dtype, _Dtype):
+            raise FormatError("an array of no dtype")
+        raw.decode(data, shape, dtype.made)
+        super().__setstate__((version, shape, dtype.made, fortran, data))
+
+
+def _array(*_: Any) -> Any:
+    return np.ndarray.__new__(_Array, 0)
+
+
+def _scalar(dtype: _Dtype, data: bytes) -> Any:
+    return raw.decode(data, (), dtype.made)[()]
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    """Bytes, as protocol 2 of Python 3 has them."""
+    return text.encode(encoding)
+
+
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Dtype,
+    ("_codecs", "encode"): _encode,
+    ("collections", "OrderedDict"): OrderedDict,
+}
+for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+    _ALLOWED |= {(_module, "_reconstruct"): _array, (_module, "scalar"): _scalar}
+
+
+class _Plain(pickle.Unpickler):
+    """Refuses everything but values and what rebuilds a numpy array, which is not numpy's own."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED:
+            raise FormatError(
+                f"asks for {module}.{name}, which is neither a plain value nor a numpy array; "
+                "nothing was run"
+            )
+        return _ALLOWED[module, name]
+
+
+def load(data: bytes, what: str, encoding: str = "bytes") -> Any:
+    """Read a pickle of plain values and numpy arrays.
+
+    Parameters
+    ----------
+    data : bytes
+        The pickle.
+    what : str
+        What it is, for messages.
+    encoding : str
+        What texts of Python 2 become; bytes by default.
+
+    Raises
+    ------
+    FormatError
+        When it asks for anything else, which is not run, or is damaged.
+
+    Examples
+    --------
+    >>> load(pickle.dumps({"labels": [1, 2]}), "data_batch_1")
+    {'labels': [1, 2]}
+    >>> load(pickle.dumps(print), "data_batch_1")
+    Traceback (most recent call last):
+    ...
+    thunderlike.errors.FormatError: data_batch_1: asks for builtins.print, which is neither ...
+    """
+    try:
+        return _Plain(io.BytesIO(data), encoding=encoding).load()
+    except FormatError as error:
+        raise FormatError(f"{what}: {error}") from None
+    except Exception as error:  # damaged pickles raise almost anything
+        raise FormatError(f"{what}: is damaged, or no pickle: {error}") from error
+
+
+def checkpoint(data: bytes, what: str) -> Any:
+    """Read the values of a PyTorch file that holds no tensors, as :func:`load`."""
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        raise FormatError(f"{what}: is no PyTorch file of version 1.6 or newer")
+    with damage("PyTorch", what), zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for name in archive.namelist():
+            if name.endswith("/data.pkl"):
+                return load(archive.read(name), what, encoding="utf-8")
+    raise FormatError(f"{what}: holds no data.pkl")

@@ -1,0 +1,256 @@
+"""HDF5 datasets: creation and reading by selection."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+from h5py import h5d, h5s, h5t, h5z
+
+from thunderlike.errors import Hdf5Error, Unreadable
+from thunderlike.formats._hdf5_chunks import (
+    LEVEL,
+    Packing,
+    check_chunks,
+    check_inside,
+    read_chunks,
+    write_chunks,
+)
+from thunderlike.hdf5 import _attributes, _limits, compression
+from thunderlike.hdf5.selection import plan
+
+if TYPE_CHECKING:
+    from h5py.h5d import DatasetID
+    from numpy.typing import NDArray
+
+    from thunderlike.hdf5.compression import Filters
+    from thunderlike.hdf5.selection import Plan
+
+__all__ = [
+    "append",
+    "create",
+    "plain_type_of",
+    "read",
+    "read_pickle",
+    "read_rows",
+    "shape_of",
+    "write_part",
+    "write_pickle",
+]
+
+
+def create(
+    parent: Any,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    chosen: Filters,
+    *,
+    grows: bool = False,
+) -> DatasetID:
+    """Make an array without values yet; one that grows does so along its first axis."""
+    most = (h5s.UNLIMITED, *shape[1:]) if grows else None
+    space = h5s.create_simple(shape, most) if shape else h5s.create(h5s.SCALAR)
+    plist = chosen.plist(shape, dtype, grows=grows) if shape else None
+    return h5d.create(parent, name.encode(), _attributes.file_type(dtype), space, plist)
+
+
+def write_part(dataset: DatasetID, values: NDArray[Any], start: int | None = None) -> None:
+    """Write all of an array, or its records from `start` on."""
+    data = np.ascontiguousarray(values)
+    bits = data.view(np.uint8) if data.dtype.kind == "b" else data
+    plist = dataset.get_create_plist()
+    packing = _packing(plist, bits)
+    if packing is not None and _fits(dataset.shape, packing.shape, bits, start or 0):
+        write_chunks(dataset, packing, bits, start or 0)
+        return
+    if start is None or data.size:
+        memory, space = _places(dataset, data.shape, start)
+        dataset.write(memory, space, bits, _attributes.file_type(values.dtype))
+    if plist.get_nfilters():
+        # A filter that fails when the array is closed would fail without a word.
+        dataset.flush()
+
+
+def _places(dataset: DatasetID, shape: tuple[int, ...], start: int | None) -> tuple[Any, Any]:
+    """What HDF5 is told of which records to write, in memory and in the file."""
+    if start is None:
+        return h5s.ALL, h5s.ALL
+    space = dataset.get_space()
+    space.select_hyperslab((start, *(0 for _ in shape[1:])), shape)
+    return h5s.create_simple(shape), space
+
+
+def _packing(plist: Any, values: NDArray[Any]) -> Packing | None:
+    """How to pack chunks ourselves, on all processors; None for what HDF5 has to pack.
+
+    Its own lock lets one thread pack at a time.
+    """
+    if plist.get_layout() != h5d.CHUNKED or values.dtype.kind not in "biufc":
+        return None
+    filters_ = [plist.get_filter(number) for number in range(plist.get_nfilters())]
+    if [code for code, *_ in filters_] != [h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE]:
+        return None
+    if filters_[1][2] != (LEVEL,):
+        return None
+    return Packing(plist.get_chunk(), values.dtype, shuffled=True, deflated=True)
+
+
+def _fits(shape: tuple[int, ...], chunk: tuple[int, ...], values: NDArray[Any], start: int) -> bool:
+    """Tell whether records are whole chunks, and several."""
+    stop = start + len(values)
+    whole = start % chunk[0] == 0 and (stop % chunk[0] == 0 or stop == shape[0])
+    return whole and values.size > math.prod(chunk)
+
+
+def append(dataset: DatasetID, values: NDArray[Any]) -> None:
+    """Make an array that grows longer."""
+    length = dataset.shape[0]
+    dataset.set_extent((length + len(values), *dataset.shape[1:]))
+    write_part(dataset, values, length)
+
+
+def read(
+    dataset: DatasetID, budget: _limits.Budget, planned: Plan | None = None, unit: int = 1
+) -> NDArray[Any]:
+    """Read an array, or what a plan says: bool for bit fields, else native byte order.
+
+    Raises
+    ------
+    Refused
+        When the values are in other files, or more than fit.
+    Unreadable
+        For references, types that numpy does not have, and filters that are not installed.
+    """
+    plist = check_inside(dataset)
+    kind = dataset.get_type()
+    texts = isinstance(kind, h5t.TypeStringID) and kind.is_variable_str()
+    dtype = dataset.dtype if texts else _attributes.plain_type(kind)
+    shape = shape_of(dataset) if planned is None else _scaled(planned.shape, unit)
+    budget.spend(math.prod(shape) * (2 * dtype.itemsize if dtype.hasobject else dtype.itemsize))
+    if plist is not None:
+        _prepare(plist, dtype, budget)
+    values = np.empty(shape, dtype)
+    if values.size:
+        memory = None if texts else _attributes.memory_type(kind, dtype)
+        _fill(dataset, values, memory, planned, unit)
+    if texts:
+        return _decoded(values, budget)
+    if isinstance(kind, h5t.TypeVlenID):
+        budget.spend(sum(row.nbytes for row in values.ravel()))
+        return _attributes.native_rows(kind, values)
+    return values.view(bool) if _attributes.is_bits(kind) else values
+
+
+def _prepare(plist: Any, dtype: np.dtype[Any], budget: _limits.Budget) -> None:
+    """Bring in the plug-ins of chunks; HDF5 unpacks whole ones, whatever the array's size."""
+    if plist.get_layout() == h5d.CHUNKED:
+        budget.spend(math.prod(plist.get_chunk()) * dtype.itemsize)
+    codes = {plist.get_filter(number)[0] for number in range(plist.get_nfilters())}
+    if codes - _BUILT_IN:
+        compression.plugins()
+
+
+_BUILT_IN = {1, 2, 3, 5, 6}  # deflate, shuffle, fletcher32, nbit, scaleoffset
+
+
+def _fill(
+    dataset: DatasetID, values: NDArray[Any], memory: Any, planned: Plan | None, unit: int
+) -> None:
+    if planned is None and _fill_chunks(dataset, values):
+        return
+    check_chunks(dataset, None if planned is None else planned.box(unit))
+    memory_space = space = h5s.ALL
+    if planned is not None and values.ndim:
+        memory_space, space = h5s.create_simple(values.shape), dataset.get_space()
+        planned.select(space, unit)
+    try:
+        with _attributes.converted():
+            dataset.read(memory_space, space, values, memory)
+    except OSError as error:
+        missing = _missing_filters(dataset)
+        if not missing or isinstance(error, Unreadable):
+            raise
+        raise Unreadable(f"is compressed by {missing}, which is not installed") from error
+
+
+def _fill_chunks(dataset: DatasetID, values: NDArray[Any]) -> bool:
+    """Unpack chunks of zlib here, where what one becomes is bounded; False for all others."""
+    if dataset.get_offset() is not None or not values.ndim:  # one piece of the file
+        return False
+    array = h5py.Dataset(dataset)
+    packing = Packing.of(array)
+    if packing is None or not packing.deflated or packing.nbytes < _LEAST_CHUNK:
+        return False
+    read_chunks(array, packing, 0, 0, len(values), values)
+    return True
+
+
+_LEAST_CHUNK = 2**15  # bytes: the library is faster with many small ones
+
+
+def _missing_filters(dataset: DatasetID) -> str:
+    plist = dataset.get_create_plist()
+    found = [plist.get_filter(number) for number in range(plist.get_nfilters())]
+    missing = [(code, label) for code, _, _, label in found if not h5z.filter_avail(code)]
+    return ", ".join(f"the HDF5 filter {c} {n.decode('ascii', 'replace')!r}" for c, n in missing)
+
+
+def shape_of(dataset: DatasetID) -> tuple[int, ...]:
+    """Return the shape; h5py's `Empty` has none, and is as one of no elements."""
+    shape = dataset.shape
+    return (0,) if shape is None else tuple(shape)
+
+
+def _scaled(shape: tuple[int, ...], unit: int) -> tuple[int, ...]:
+    return (*shape[:-1], shape[-1] * unit) if shape else ()
+
+
+def _decoded(texts: NDArray[Any], budget: _limits.Budget) -> NDArray[Any]:
+    """Texts of any length, from h5py or MATLAB, as an array of the longest."""
+    found = [item.decode("utf-8", "surrogateescape") for item in texts.ravel()]
+    budget.spend(4 * len(found) * max(map(len, found), default=0))
+    return np.array(found, np.str_).reshape(texts.shape)
+
+
+def write_pickle(parent: Any, name: str, data: bytes) -> None:
+    """Write a pickle as PyTables does: one row of bytes, marked as an object."""
+    space = h5s.create_simple((1,), (h5s.UNLIMITED,))
+    plist = compression.NONE.plist((1,), np.dtype(np.uint8), grows=True)
+    kind = h5t.vlen_create(h5t.NATIVE_UINT8)
+    dataset = h5d.create(parent, name.encode(), kind, space, plist)
+    row = np.empty(1, _ROWS)
+    row[0] = np.frombuffer(data, np.uint8)
+    dataset.write(h5s.ALL, h5s.ALL, row)
+    for key, value in _PICKLED.items():
+        _attributes.write(dataset, key, value)
+
+
+_ROWS = h5t.vlen_dtype(np.uint8)
+_PICKLED = {"CLASS": "VLARRAY", "PSEUDOATOM": "object", "TITLE": "", "VERSION": "1.4"}
+
+
+def read_pickle(dataset: DatasetID, budget: _limits.Budget) -> bytes:
+    """Read the bytes of a pickle, and do not unpickle them."""
+    rows = read_rows(dataset, budget)
+    if len(rows) != 1:
+        raise Hdf5Error(f"is marked as one pickle but has {len(rows)} rows")
+    return rows[0].tobytes()
+
+
+def read_rows(dataset: DatasetID, budget: _limits.Budget, sel: Any = None) -> NDArray[Any]:
+    """Read the rows, of any length each, of a VLArray of PyTables: an array of arrays."""
+    shape = shape_of(dataset)
+    if len(shape) != 1 or not isinstance(dataset.get_type(), h5t.TypeVlenID):
+        raise Hdf5Error("is marked as rows of any length (VLARRAY) but holds other data")
+    planned = None if sel is None else plan(sel, shape)
+    rows = read(dataset, budget, planned)
+    return rows if planned is None else rows[planned.after]
+
+
+def plain_type_of(dataset: DatasetID) -> np.dtype[Any]:
+    """Return the dtype that :func:`read` would give."""
+    kind = dataset.get_type()
+    return np.dtype(bool) if _attributes.is_bits(kind) else _attributes.plain_type(kind)

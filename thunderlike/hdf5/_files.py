@@ -1,0 +1,503 @@
+"""HDF5 files on disk: opening, locking, journals of appends."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import shutil
+import struct
+import time
+import uuid
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from h5py import h5f, h5fd, h5p
+
+from thunderlike import storage
+from thunderlike._text import printable
+from thunderlike.errors import (
+    Hdf5Error,
+    NotFound,
+    StorageError,
+    ThunderlikeError,
+)
+from thunderlike.formats import hdf5journal
+from thunderlike.formats.hdf5 import looks_like
+from thunderlike.formats.hdf5disk import Disk
+from thunderlike.hdf5 import _attributes, compression
+from thunderlike.storage.filesystem import (
+    appear,
+    create,
+    destination,
+    failures,
+    keep_mode,
+    replacement,
+    scratch,
+)
+from thunderlike.storage.local import LocalStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from thunderlike.storage import AnyPath
+    from thunderlike.storage.base import Store
+
+__all__ = [
+    "PATIENCE",
+    "Disk",
+    "Transaction",
+    "beginning",
+    "changing",
+    "located",
+    "reading",
+    "recover",
+    "writing",
+]
+
+
+PATIENCE = 5.0  # seconds to wait for readers and other writers, which hold the file briefly
+
+
+class Transaction(Disk):
+    """A file that is changed when `commit` is called, in a way that survives a kill, or not at all.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    Hdf5Error
+        When another process, or another part of this one, has it open.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._committed = True  # there is nothing to undo yet
+        _lock(self, path)
+        self._size = self.seek(0, os.SEEK_END)
+        self._end = self._size  # as HDF5 sets it
+        self._kept = min(self._size, _stored_end(self))  # what the file refers to is before it
+        self._changes: list[tuple[int, bytes]] = []
+        self._committed = False
+
+    def write(self, data: Any) -> int:
+        """Write behind the end of the file; keep what is to replace bytes of it."""
+        view, at = memoryview(data).cast("B"), self.tell()
+        inside = max(0, min(self._kept - at, view.nbytes))
+        if inside:
+            self._changes.append((at, bytes(view[:inside])))
+            self.seek(at + inside)
+        if inside < view.nbytes:
+            super().write(view[inside:])
+            self._end = max(self._end, at + view.nbytes)
+        return view.nbytes
+
+    def readinto(self, buffer: Any) -> int:
+        """Read as if all that was written were there."""
+        view, at = memoryview(buffer).cast("B"), self.tell()
+        found = super().readinto(view) or 0
+        for start, data in self._changes:
+            first, last = max(at, start), min(at + view.nbytes, start + len(data))
+            if first < last:
+                view[first - at : last - at] = data[first - start : last - start]
+        return max(found, view.nbytes if at + view.nbytes <= self._kept else found)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Remember the length that the file is to have."""
+        self._end = self.tell() if size is None else size
+        return self._end
+
+    def commit(self) -> None:
+        """Replace the old bytes by the new ones, with the old ones at hand."""
+        self.check()
+        old = list(self._old())
+        self.seek(max(self._end, self.seek(0, os.SEEK_END)))
+        Disk.write(self, hdf5journal.pack(hdf5journal.Journal(self._size, old)))
+        self.check()
+        for at, data in self._changes:
+            self._put(at, data)
+        if self.failure is not None:  # a disk that copies on write may be full here too
+            failed, self.failure = self.failure, None
+            for at, data in old:
+                self._put(at, data)
+            raise failed
+        super().truncate(self._end)
+        self._committed = True
+        self.check()
+
+    def _put(self, at: int, data: bytes) -> None:
+        self.seek(at)
+        Disk.write(self, data)
+
+    def _old(self) -> Iterator[tuple[int, bytes]]:
+        for at, data in self._changes:
+            self.seek(at)
+            found = bytearray(len(data))
+            Disk.readinto(self, found)
+            yield at, bytes(found)
+
+    def close(self) -> None:
+        """Close the file; without `commit` it is as it was."""
+        if not self.closed and not self._committed:
+            io.FileIO.truncate(self, self._size)
+        super().close()
+
+
+def recover(path: Path) -> None:
+    """Undo the changes of a process that was killed while it made them; a few bytes are read.
+
+    Raises
+    ------
+    Hdf5Error
+        When another process is making them now.
+    """
+    with path.open("rb") as reader:
+        if hdf5journal.find(reader) is None:
+            return
+    with path.open("r+b") as file:
+        _lock(file, path)
+        found = hdf5journal.find(file)  # another process may have undone it meanwhile
+        if found is None:
+            return
+        for at, data in found.old:
+            file.seek(at)
+            file.write(data)
+        file.flush()
+        file.truncate(found.size)
+
+
+def _lock(file: Any, path: Path) -> None:
+    """Keep readers and other writers out, as HDF5 itself does by this lock.
+
+    `HDF5_USE_FILE_LOCKING=FALSE` turns both off, for file systems without locks.
+    """
+    if os.environ.get("HDF5_USE_FILE_LOCKING", "").upper() in ("FALSE", "0"):
+        return
+    last = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > last:
+                file.close()
+                raise Hdf5Error(f"{path}: another process has it open; close it there") from error
+            time.sleep(0.02)
+        except OSError:  # a file system without locks
+            return
+        else:
+            return
+
+
+def _stored_end(file: Any) -> int:
+    """Return where the file says that it ends; more than it has when it cannot be told."""
+    file.seek(0)
+    head = file.read(64).ljust(64, b"\0")
+    places = {0: (13, 40), 1: (13, 44), 2: (9, 28), 3: (9, 28)}  # by the version of the superblock
+    size, end = places.get(head[8], (0, 0))
+    if head[:8] != b"\x89HDF\r\n\x1a\n" or head[size] != 8:
+        return 2**63
+    return int(struct.unpack_from("<Q", head, end)[0])
+
+
+_PIECE = 2**26
+_CACHE_TO_WRITE = compression.BLOSC_CHUNK_BYTES  # one chunk: it takes the records of several writes
+_CACHE_TO_READ = 0  # an array is read once; new memory for each chunk costs as much as unpacking
+
+
+@contextmanager
+def reading(path: AnyPath) -> Iterator[Any]:
+    """Open a file to read.
+
+    Raises
+    ------
+    NotFound
+        When there is none.
+    Hdf5Error
+        When it is no HDF5 file, or cannot be opened.
+    """
+    with _here(path) as file, _opened(file, str(path), h5f.ACC_RDONLY) as found:
+        yield found
+
+
+@contextmanager
+def _here(path: AnyPath) -> Iterator[Path]:
+    """A file of this machine with the same bytes."""
+    store, address = storage.resolve(path)
+    size = store.stat(address).size
+    if isinstance(store, LocalStore):
+        with suppress(OSError):  # who may not write it reads past what is to be undone
+            recover(Path(address))
+        yield Path(address)
+        return
+    with scratch() as folder:
+        copy = folder / "copy.h5"
+        with store.version(address) as version, copy.open("wb") as stream:
+            for start in range(0, size, _PIECE):
+                stream.write(version.read_range(start, _PIECE))
+        yield copy
+
+
+@contextmanager
+def writing(
+    path: AnyPath, *, change: bool = False, atomic: bool = True
+) -> Iterator[tuple[Any, Callable[[], None]]]:
+    """Open a file to write, new or as a copy of what is there; it appears when all went well.
+
+    Parameters
+    ----------
+    change : bool
+        Begin with what is there.
+    atomic : bool
+        Write beside, flush to the disk and rename, so that whatever happens the old file or the new
+        is there; without, into the file itself.
+
+    Yields
+    ------
+    h5py.h5f.FileID, callable
+        The file, and what to call now and then: it raises when the disk could not be written.
+    """
+    store, address = storage.resolve(path)
+    if isinstance(store, LocalStore):
+        place = _beside(address, change=change) if atomic else _itself(address, change=change)
+    else:
+        place = _copy_of(path, store, address, change=change)
+    with place as (here, there), _made(Disk(here), str(path), there=there) as file:
+        yield file
+
+
+@contextmanager
+def _copy_of(
+    path: AnyPath, store: Store, address: str, *, change: bool
+) -> Iterator[tuple[Path, bool]]:
+    """A file of this machine that is sent when it is complete, and whether HDF5 is in it."""
+    there = change and store.exists(address)
+    with scratch() as folder:
+        copy = folder / "new.h5"
+        create(copy, None)
+        if there:
+            with _here(path) as old:
+                shutil.copyfile(old, copy)
+        yield copy, there
+        store.send(address, copy)
+
+
+@contextmanager
+def _itself(address: str, *, change: bool) -> Iterator[tuple[Path, bool]]:
+    """The file itself; a new one in its place, of the same mode, unless it is to be changed."""
+    target, old = _target(address)
+    there = change and old is not None
+    if there:
+        recover(target)
+    else:
+        with failures(address, "write"):
+            target.unlink(missing_ok=True)  # who has the old one open goes on reading it
+            create(target, old)
+            if old is not None:
+                keep_mode(target, old)
+    try:
+        with failures(address, "write"):
+            yield target, there
+    except BaseException:
+        if not there:  # part of a file, which nobody could read
+            target.unlink(missing_ok=True)
+        raise
+
+
+def _target(address: str) -> tuple[Path, os.stat_result | None]:
+    folder = Path(address).parent
+    if not folder.is_dir():
+        raise NotFound(f"{address}: there is no folder {folder}; make it first")
+    target, old = destination(address)
+    if old is not None and Path(address).is_symlink():
+        with target.open("rb") as file:
+            start = file.read(8)
+        if start and not looks_like(start):
+            raise StorageError(
+                f"{address}: is a link to {target}, which was not written by us, by its first "
+                "bytes; give that path to replace it"
+            )
+    return target, old
+
+
+@contextmanager
+def _beside(address: str, *, change: bool) -> Iterator[tuple[Path, bool]]:
+    """A new file that takes the place of the old one, or a copy of it."""
+    target, old = _target(address)
+    there = change and old is not None
+    with failures(address, "write"), replacement(address) as partial:
+        if there:
+            recover(target)
+            shutil.copyfile(target, partial)
+        yield partial, there
+
+
+@contextmanager
+def _made(disk: Disk, name: str, *, there: bool) -> Iterator[tuple[Any, Callable[[], None]]]:
+    """Open a file to change, or make one of an empty file."""
+    access = _access(_CACHE_TO_WRITE)
+    access.set_fileobj_driver(h5fd.fileobj_driver, disk)
+    try:
+        with disk:
+            opened = _found(access, name) if there else _new(access)
+            # Else HDF5 would call Python to free what knows of the driver, when that has ended.
+            access.set_fapl_sec2()
+            with _closed(opened) as found:
+                yield found, disk.check
+            disk.commit()
+    except Exception as error:
+        if disk.failure is not None:
+            raise disk.failure from error
+        raise
+
+
+def _new(access: Any) -> Any:
+    root = _attributes.compact(h5p.create(h5p.FILE_CREATE))
+    return h5f.create(b"new", h5f.ACC_TRUNC, fcpl=root, fapl=access)
+
+
+def _found(access: Any, name: str) -> Any:
+    try:
+        return h5f.open(b"changed", h5f.ACC_RDWR, fapl=access)
+    except (OSError, RuntimeError) as error:
+        raise Hdf5Error(f"{name}: {_why(error)}") from error
+
+
+@contextmanager
+def beginning(path: AnyPath) -> Iterator[Any]:
+    """Open a new file to write; it appears when all went well, and replaces nothing.
+
+    Raises
+    ------
+    Exists
+        At the end, when another process has made a file of that name meanwhile.
+    """
+    store, address = storage.resolve(path)
+    if not isinstance(store, LocalStore):
+        with writing(path) as (file, _):
+            yield file
+        return
+    target, _ = _target(address)
+    partial = target.with_name(f".{uuid.uuid4().hex}.partial")
+    with failures(address, "write"):
+        create(partial, None)
+        try:
+            with _made(Disk(partial), str(path), there=False) as (file, _):
+                yield file
+            with partial.open("rb") as stream:
+                os.fsync(stream.fileno())
+            appear(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def changing(path: AnyPath) -> Iterator[Any]:
+    """Open a file to add to it; killed at any moment, it is as it was or as it is to be."""
+    store, address = storage.resolve(path)
+    if not isinstance(store, LocalStore):
+        with writing(path, change=True) as (file, _):
+            yield file
+        return
+    target, _ = _target(address)
+    with failures(address, "write"):
+        recover(target)
+        with _made(Transaction(target), str(path), there=True) as (file, _):
+            yield file
+
+
+@contextmanager
+def _opened(file: Path, name: str, flags: int) -> Iterator[Any]:
+    last = time.monotonic() + PATIENCE
+    with file.open("rb") as stream:
+        while True:
+            try:
+                found = _found_whole(file, stream, flags)
+                break
+            except (OSError, RuntimeError) as error:
+                if not _is_locked(error) or time.monotonic() > last:
+                    raise Hdf5Error(f"{name}: {_why(error, file)}") from error
+                time.sleep(0.02)  # an append takes a moment
+        with _closed(found):
+            yield found
+
+
+def _found_whole(file: Path, stream: Any, flags: int) -> Any:
+    """Open a file as it was before an append that was interrupted."""
+    access = _access(_CACHE_TO_READ)
+    if hdf5journal.find(stream) is None:
+        return h5f.open(os.fsencode(file), flags, fapl=access)
+    try:
+        fcntl.flock(stream.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OSError("unable to lock: an append is writing it") from None
+    except OSError:  # a file system without locks
+        pass
+    access.set_fileobj_driver(h5fd.fileobj_driver, hdf5journal.undone(stream))
+    try:
+        return h5f.open(b"undone", flags, fapl=access)
+    finally:
+        access.set_fapl_sec2()
+
+
+def _is_locked(error: BaseException) -> bool:
+    return "unable to lock" in str(error)  # a truncated file names its superblock, "sblock"
+
+
+def _why(error: BaseException, file: Path | None = None) -> str:
+    text = str(error)
+    if _is_locked(error):
+        return "another process is writing it"
+    if "signature not found" in text:
+        empty = file is not None and not file.stat().st_size
+        return "is no HDF5 file: it is empty" if empty else "is no HDF5 file"
+    return f"is a damaged HDF5 file: {text.splitlines()[0]}"
+
+
+@contextmanager
+def _closed(found: Any) -> Iterator[Any]:
+    try:
+        yield found
+    finally:
+        if found.valid:
+            found.close()
+
+
+def _access(cache: int) -> Any:
+    """Written as any HDF5 since 1.8 reads it; closed with all that is open in it.
+
+    `cache` is for the chunks of each array, in bytes.
+    """
+    access = h5p.create(h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5f.LIBVER_V18, h5f.LIBVER_V110)
+    access.set_fclose_degree(h5f.CLOSE_STRONG)
+    access.set_cache(0, 521, cache, 0.75)
+    return access
+
+
+@contextmanager
+def located(where: Any) -> Iterator[None]:
+    """Raise what HDF5 raises over a damaged file as our own, saying what was being read.
+
+    Parameters
+    ----------
+    where : callable
+        Returns ``file: /node`` for messages.
+    """
+    try:
+        yield
+    except ThunderlikeError as error:
+        error.args = (f"{_short(where())}: {error}",)
+        raise
+    except MemoryError as error:
+        raise Hdf5Error(f"{_short(where())}: does not fit in memory") from error
+    except Exception as error:
+        found = str(error).partition("\n")[0] or type(error).__name__
+        raise Hdf5Error(f"{_short(where())}: HDF5 cannot: {found}") from error
+
+
+def _short(where: str, most: int = 400) -> str:
+    where = printable(where)  # names in files may hold anything
+    return where if len(where) <= most else f"{where[: most // 2]} ... {where[-most // 2 :]}"
