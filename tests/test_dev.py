@@ -65,7 +65,7 @@ def run_dev(*arguments):
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=300,
     )
 
 

@@ -35,7 +35,7 @@ def imported_by(code):
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
     )
     return {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
 

@@ -152,7 +152,7 @@ def test_a_class_of_the_running_script_can_be_copied():
         print(type(Mine(3, preloaded=(np.arange(3),)).deepcopy()).__name__)
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
-    assert subprocess.check_output(command, text=True, timeout=60) == "Mine\n"
+    assert subprocess.check_output(command, text=True, timeout=300) == "Mine\n"
 
 
 def test_merging_cuts_into_a_full_batch_and_a_rest():

@@ -112,7 +112,7 @@ def test_the_whole_on_a_spark_of_its_own():
         [sys.executable, "-m", "thunderlike", "doctor", "--json", "--spark-master", "local[2]"],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=300,
         check=False,
     )
     assert ran.stderr == ""

@@ -17,7 +17,12 @@ from thunderlike.errors import NotFound
 
 def python(*words, **options):
     return subprocess.run(
-        [sys.executable, *words], capture_output=True, text=True, timeout=60, check=False, **options
+        [sys.executable, *words],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        **options,
     )
 
 
@@ -134,4 +139,4 @@ def test_a_reader_that_leaves_early_is_no_crash():
         assert child.stdout.readline() == b"a line\n"
         child.stdout.close()
         assert child.stderr.read() == b""
-        assert child.wait(timeout=30) == 2
+        assert child.wait(timeout=300) == 2

@@ -12,7 +12,7 @@ import pytest
 
 import thunderlike as tl
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.spark]
 
 STAGES = ("load", "filter", "shuffle", "reduce", "write")
 

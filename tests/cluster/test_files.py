@@ -10,7 +10,7 @@ import pytest
 
 import thunderlike as tl
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.spark]
 
 ATTEMPTS = 4  # at a task, where nobody sets spark.task.maxFailures
 

@@ -13,7 +13,7 @@ import pytest
 import thunderlike as tl
 from thunderlike.cli.scripts import activity_map, convert, make_dataset, series_stats
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.spark]
 
 WHENCE = """\
 import thunderlike as tl

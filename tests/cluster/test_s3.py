@@ -14,7 +14,7 @@ import pytest
 
 import thunderlike as tl
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.spark]
 
 BUSY = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Reduce it</Message></Error>"
 FOREVER = 3600

@@ -11,7 +11,7 @@ import pytest
 
 import thunderlike as tl
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.spark]
 
 READERS = {
     "tif": lambda out: tl.images.fromtif(out),

@@ -56,4 +56,4 @@ from deepdish.util import SaveableRegistry
 assert save is ours.io.save and dd.image.crop is ours.image.crop
 assert dd.span([1, 2]) == (1, 2) and dd.__version__ == ours.__version__
 """
-    subprocess.run([sys.executable, "-c", lines], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", lines], check=True, timeout=300)

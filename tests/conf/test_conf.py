@@ -114,7 +114,7 @@ def spark_env(
         env={"PATH": os.environ["PATH"], "SPARK_HOME": "/", **environment},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=300,
         check=False,
     )
 

@@ -60,7 +60,7 @@ print("alive")
 def test_a_file_that_is_cut_short_ends_no_process(tmp_path, case):
     done = subprocess.run(
         [sys.executable, "-c", _READER, str(tmp_path / "a.npy"), case, "local"],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.endswith("alive\n")

@@ -52,7 +52,6 @@ def test_a_script_is_short_and_begins_with_what_it_is_about(gallery, script):
 
 
 @pytest.mark.xdist_group("jupyter")
-@pytest.mark.timeout(180)
 def test_every_script_runs_in_jupyter(gallery, run):
     books = {script.stem: run(gallery.notebook(script)) for script in SCRIPTS}
     assert all(gallery.pictures(book) for book in books.values())

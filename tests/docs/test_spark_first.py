@@ -17,7 +17,6 @@ COMMANDS = [shlex.split(line) for line in re.findall(r"```sh\n(.+)\n```", PAGE)]
 
 
 @pytest.mark.spark
-@pytest.mark.timeout(180)
 def test_the_commands_say_the_same():
     scripts = Path(sys.executable).parent
     path = f"{scripts}{os.pathsep}{os.environ['PATH']}"
@@ -30,7 +29,7 @@ def test_the_commands_say_the_same():
             capture_output=True,
             text=True,
             check=True,
-            timeout=120,
+            timeout=300,
         )
         said += [line for line in ran.stdout.splitlines() if "best r" in line]
     assert [line.split()[0] for line in said] == ["local", "spark"]

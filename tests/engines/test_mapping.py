@@ -91,4 +91,4 @@ def test_a_worker_that_is_killed_is_replaced():
 
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-c", textwrap.dedent(code), f"{folder}/flag"]
-        subprocess.run(command, check=True, capture_output=True, timeout=100)
+        subprocess.run(command, check=True, capture_output=True, timeout=300)

@@ -104,7 +104,7 @@ def test_spark_starts_however_long_the_path_of_its_temporary_folder(tmp_path, na
     (tmp_path / name).mkdir()
     environment = os.environ | {"TMPDIR": str(tmp_path / name)}
     ran = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=100,
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=300,
         env=environment,
     )  # fmt: skip
     assert ran.stdout == "1\n", ran.stderr
@@ -114,7 +114,7 @@ def test_spark_starts_however_long_the_path_of_its_temporary_folder(tmp_path, na
 def test_a_spark_that_cannot_be_started_is_an_error_in_one_line():
     code = "import thunderlike as tl; tl.spark.context('local[x]')"
     ran = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=100
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=300
     )
     last = ran.stderr.splitlines()[-1]
     assert last.startswith("thunderlike.errors.EngineError: Spark on local[x] cannot be started: ")

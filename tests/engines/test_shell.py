@@ -42,7 +42,7 @@ def test_the_shell_is_an_engine():
         },
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=300,
         check=False,
     )
     assert "Images\nmode: spark\ndtype: float64\nshape: (6, 2, 2)\n" in ran.stdout, ran.stderr

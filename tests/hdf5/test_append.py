@@ -125,7 +125,7 @@ for write in (lambda: tl.hdf5.append("{small_disk}/a.h5", "/x", np.random.random
         print(error)
 """
     ran = subprocess.run(
-        [sys.executable, "-c", lines], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", lines], capture_output=True, text=True, timeout=300, check=False
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.count("the disk is full") == 2

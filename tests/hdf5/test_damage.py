@@ -43,7 +43,7 @@ def damaged(path, how, count):
         [sys.executable, "-X", "faulthandler", SCRIPT, path, how, str(count), "0"],
         capture_output=True,
         text=True,
-        timeout=100 + count,
+        timeout=300 + count,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr[-2000:]

@@ -90,7 +90,7 @@ def test_a_fresh_process_is_as_safe(tmp_path):
         env={**os.environ, "MARKER": str(tmp_path / "marker")},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     assert ran.stdout.startswith("Refused: ")

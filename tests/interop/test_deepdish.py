@@ -112,7 +112,7 @@ def read_by_deepdish(path):
         [PYTHON, HERE / "deepdish_peer.py", "read", path],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr

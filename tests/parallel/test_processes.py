@@ -170,7 +170,7 @@ def test_a_script_that_ends_within_a_map_leaves_nothing(tmp_path, memory):
         """)
     )
     ran = subprocess.run(
-        [sys.executable, path], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, path], capture_output=True, text=True, timeout=300, check=False
     )
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "0\nlate\n", "")
     assert list(memory.iterdir()) == []
@@ -183,7 +183,7 @@ def test_an_interrupt_ends_the_script_and_its_workers_with_one_traceback(script,
         assert ran.stdout.readline() == "ready\n"
         time.sleep(0.5)
         os.killpg(ran.pid, signal.SIGINT)
-        _, told = ran.communicate(timeout=60)
+        _, told = ran.communicate(timeout=300)
     assert ran.returncode == -signal.SIGINT
     assert told.count("Traceback") == 1
     assert told.rstrip().endswith("KeyboardInterrupt")

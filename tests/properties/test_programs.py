@@ -45,7 +45,6 @@ def test_local_is_numpy(first):
 
 
 @pytest.mark.spark
-@pytest.mark.timeout(300)  # of many small jobs, on a machine that may be busy
 def test_spark_is_numpy(first, spark_context):
     from thunderlike.engines.spark import SparkEngine
 

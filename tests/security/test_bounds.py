@@ -220,7 +220,7 @@ def test_ome_files_open_no_others(tmp_path, kind):
     tifffile.imwrite(stream, np.ones((4, 5), "u1"), description=described, metadata=None)
     (tmp_path / "a.ome.tif").write_bytes(stream.getvalue())
     command = [sys.executable, "-c", OPENED, str(tmp_path / "a.ome.tif"), "other.tif"]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     assert ran.stdout == "read\n"
 
 

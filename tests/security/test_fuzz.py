@@ -21,7 +21,7 @@ SPEC.loader.exec_module(seeds)
 MINUTES = float(os.environ.get("FUZZ_MINUTES", "0"))
 EXAMPLES = 100  # of each format: some three seconds
 
-pytestmark = pytest.mark.timeout(120 + 60 * MINUTES)
+pytestmark = pytest.mark.timeout(600 + 60 * MINUTES)
 
 
 def fuzzed(name, examples, seed):

@@ -19,7 +19,7 @@ def opened(base, *more):
         env={**os.environ, "HOME": str(base / "home"), "TMPDIR": str(base / "tmp")},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=300,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr

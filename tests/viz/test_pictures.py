@@ -109,7 +109,7 @@ picture([[1, 2]])
 assert pyplot.get_fignums() == []
 assert axes._repr_png_().startswith(b"\\x89PNG")
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch):
