@@ -23,7 +23,7 @@ import numpy as np
 import thunderlike as tl
 from thunderlike import storage
 from thunderlike.data import Blocks, Images, Series
-from thunderlike.testing import Computed, CountingEngine, LazyEngine
+from thunderlike.testing import ComputedError, CountingEngine, LazyEngine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,7 +152,7 @@ def is_lazy(kind: type, name: str) -> str:
     """Call it on an engine that raises when something is computed."""
     try:
         call(kind, name, LazyEngine())
-    except Computed:
+    except ComputedError:
         return "no"
     return "yes"
 

@@ -19,7 +19,7 @@ from thunderlike import storage
 from thunderlike.cli.doctor.installation import settings
 from thunderlike.config import Settings, current, home
 from thunderlike.engines.session import user_of_java
-from thunderlike.errors import ConfigError, NotFound, StorageError
+from thunderlike.errors import ConfigError, NotFoundError, StorageError
 from thunderlike.hdf5.compression import _default
 from thunderlike.jobs.submit import cache
 
@@ -132,9 +132,9 @@ def test_a_current_folder_that_was_removed_is_named(monkeypatch, tmp_path):
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
-    with pytest.raises(NotFound, match="x: the current folder was removed"):
+    with pytest.raises(NotFoundError, match="x: the current folder was removed"):
         storage.read("x")
     storage.write(tmp_path / "y", b"1")
     storage.delete(tmp_path / "y")
-    with pytest.raises(NotFound, match="the current folder was removed"):
+    with pytest.raises(NotFoundError, match="the current folder was removed"):
         tl.images.fromtif("x")

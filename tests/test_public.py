@@ -182,7 +182,7 @@ def test_every_error_survives_pickling_and_prints_its_sentence():
 
 
 def test_what_a_failed_worker_knows_survives_pickling():
-    sent = errors.WorkerFailed("f raised", key=(3, 4), traceback="line 7")
+    sent = errors.WorkerFailedError("f raised", key=(3, 4), traceback="line 7")
     came = pickle.loads(pickle.dumps(sent))
     assert (str(came), came.key, came.traceback) == ("f raised", (3, 4), "line 7")
 
@@ -268,7 +268,7 @@ class Questions(ast.NodeVisitor):
 
     def visit_ExceptHandler(self, node):
         caught = {last_name(one) for one in (node.type, *getattr(node.type, "elts", ()))}
-        self._ask(node, "NotOnEngine" in caught)
+        self._ask(node, "NotOnEngineError" in caught)
         self.generic_visit(node)
 
     def visit_Attribute(self, node):
@@ -301,7 +301,7 @@ ASKED = [
     "if isinstance(records.array(key_shape), np.ndarray): pass",
     "values = self.values\nif not isinstance(values, np.ndarray) or not self.count(): pass",
     "values = self.values\nif not isinstance(values, np.ndarray) or len(shape) not in (2, 3): pass",
-    "if other.engine != local(): raise NotOnEngine",
+    "if other.engine != local(): raise NotOnEngineError",
     "if engine.name == self.mode: pass",
     "if is_rdd(items) and not storage.store_for(target).shared: pass",
     "if x.mode == 'spark': pass",
@@ -321,11 +321,11 @@ ASKED = [
     "context = getattr(engine, 'context', None)",
     "engine.context.parallelize(items)",
     "if hasattr(items, 'mapPartitionsWithIndex'): pass",
-    "try: records.native(shape)\nexcept NotOnEngine: pass",
-    "try: records.native(shape)\nexcept (TypeError, errors.NotOnEngine): pass",
+    "try: records.native(shape)\nexcept NotOnEngineError: pass",
+    "try: records.native(shape)\nexcept (TypeError, errors.NotOnEngineError): pass",
 ]
 NOT_ASKED = [
-    "if one.engine != other.engine: raise NotOnEngine(one.mode)",
+    "if one.engine != other.engine: raise NotOnEngineError(one.mode)",
     "if records.in_memory or engine.lazy: pass",
     "engine_for(engine).load(source)",
     "engine_for(rdd.context).adopt(rdd)",

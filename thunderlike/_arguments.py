@@ -20,12 +20,12 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from thunderlike.errors import (
-    BadIndex,
+    BadIndexError,
     EngineError,
-    KeyMissing,
+    KeyMissingError,
     SpecError,
     ThunderlikeError,
-    WrongType,
+    WrongTypeError,
 )
 
 if TYPE_CHECKING:
@@ -57,15 +57,15 @@ def typed(what: str, error: Exception) -> ThunderlikeError:
     Examples
     --------
     >>> typed("max", TypeError("no loop for text"))
-    WrongType('max: no loop for text')
+    WrongTypeError('max: no loop for text')
     """
     if isinstance(error, MemoryError):
         return EngineError(f"{what}: there is not enough memory: {error}")
     kinds = {
-        TypeError: WrongType,
-        AttributeError: WrongType,
-        IndexError: BadIndex,
-        KeyError: KeyMissing,
+        TypeError: WrongTypeError,
+        AttributeError: WrongTypeError,
+        IndexError: BadIndexError,
+        KeyError: KeyMissingError,
     }
     kind = next((ours for theirs, ours in kinds.items() if isinstance(error, theirs)), SpecError)
     return kind(f"{what}: {error}")
@@ -92,7 +92,7 @@ def checked_arguments(function: Callable[P, R]) -> Callable[P, R]:
 
     Raises
     ------
-    WrongType
+    WrongTypeError
         From the function returned: for an argument of another type, with its name.
 
     Examples
@@ -105,7 +105,7 @@ def checked_arguments(function: Callable[P, R]) -> Callable[P, R]:
     >>> repeat("ab", "3")
     Traceback (most recent call last):
         ...
-    thunderlike.errors.WrongType: repeat: times must be a whole number or None, not '3'
+    thunderlike.errors.WrongTypeError: repeat: times must be a whole number or None, not '3'
     """
     return _checking(function, _FOREIGN)
 
@@ -123,7 +123,7 @@ def checked_types(function: Callable[P, R]) -> Callable[P, R]:
     >>> twice(3)
     Traceback (most recent call last):
         ...
-    thunderlike.errors.WrongType: twice: function must be a function, not 3
+    thunderlike.errors.WrongTypeError: twice: function must be a function, not 3
     """
     return _checking(function, ())
 
@@ -237,7 +237,7 @@ def _refuse(function: str, name: str, expected: _Expected, value: Any) -> None:
     shown = repr(value)
     if len(shown) > 60 or "\n" in shown:
         shown = f"a value of type {type(value).__name__}"
-    raise WrongType(f"{function}: {name} must be {expected.words}, not {shown}")
+    raise WrongTypeError(f"{function}: {name} must be {expected.words}, not {shown}")
 
 
 def _alternatives(annotation: str) -> list[str]:

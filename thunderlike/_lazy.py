@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from thunderlike.errors import MissingExtra
+from thunderlike.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ def optional(module: str, extra: str) -> ModuleType:
 
     Raises
     ------
-    MissingExtra
+    MissingExtraError
         If it is not installed.
 
     Examples
@@ -27,7 +27,7 @@ def optional(module: str, extra: str) -> ModuleType:
     >>> optional("no_library", extra="viz")
     Traceback (most recent call last):
     ...
-    thunderlike.errors.MissingExtra: no_library is not installed: pip install 'thunderlike[viz]'
+    thunderlike.errors.MissingExtraError: no_library is not installed: pip install ...
     """
     try:
         return importlib.import_module(module)
@@ -35,7 +35,9 @@ def optional(module: str, extra: str) -> ModuleType:
         name = module.partition(".")[0]
         if error.name is None or error.name.partition(".")[0] != name:
             raise  # it is there, and something that it needs is not
-        raise MissingExtra(f"{name} is not installed: pip install 'thunderlike[{extra}]'") from None
+        raise MissingExtraError(
+            f"{name} is not installed: pip install 'thunderlike[{extra}]'"
+        ) from None
 
 
 def attributes(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:

@@ -3,35 +3,35 @@
 ::
 
     ThunderlikeError
-    ├ SpecError (ValueError)              a shape, dtype, key or argument does not fit
-    │ ├ WrongType (TypeError)             a value is of a type that has no place there
-    │ └ UnevenShares (RuntimeError)       workers would get unequal numbers of batches
-    ├ KeyMissing (KeyError)               no record or name of that key
-    │ └ GroupMissing (ValueError)         no group or array of that name in an HDF5 file
-    ├ BadIndex (IndexError)             a position outside the records
-    ├ StorageError (OSError)              bytes could not be listed, read or written
-    │ ├ NotFound (FileNotFoundError)
-    │ ├ Exists (FileExistsError, ValueError)
-    │ ├ Denied (PermissionError)
-    │ ├ InUse (BlockingIOError)           another writer has the file open
-    │ └ DownloadError                     a file could not be fetched
-    ├ FormatError (ValueError)            bytes are not what their name says
-    │ ├ VerifyError                       a file does not have the hash it should have
-    │ └ Hdf5Error (OSError)               an HDF5 file that is damaged, or none
-    │   ├ Refused (PermissionError)       asks for what only the caller may allow
-    │   └ Unreadable (NotImplementedError) an entry of a kind that has no Python value
-    ├ DatasetError (ValueError)           a dataset's files
-    │ └ CorruptDatasetError               do not fit together
-    │   └ CorruptSampleError              hold a sample that cannot be read
-    ├ NonInteractiveError (RuntimeError)  nobody is there to answer a question
-    ├ EngineError (RuntimeError)          the engine could not run it
-    │ ├ NotOnEngine (NotImplementedError) another engine can
-    │ ├ WorkerFailed                      a user's function raised
-    │ ├ TimedOut (TimeoutError)           it took longer than the caller allowed
-    │ └ BatchError                        a function raised on items of a batch
-    ├ MissingExtra (ImportError)          an optional library is not installed
-    ├ AlreadyImported (ImportError)       another library has the name that an alias needs
-    └ ConfigError (ValueError)            a setting is unknown or makes no sense
+    ├ SpecError (ValueError)                    a shape, dtype, key or argument does not fit
+    │ ├ WrongTypeError (TypeError)              a value of a wrong type
+    │ └ UnevenSharesError (RuntimeError)        workers would get unequal numbers of batches
+    ├ KeyMissingError (KeyError)                no record or name of that key
+    │ └ GroupMissingError (ValueError)          no group or array of that name in an HDF5 file
+    ├ BadIndexError (IndexError)                a position outside the records
+    ├ StorageError (OSError)                    bytes cannot be listed, read or written
+    │ ├ NotFoundError (FileNotFoundError)
+    │ ├ ExistsError (FileExistsError, ValueError)
+    │ ├ DeniedError (PermissionError)
+    │ ├ InUseError (BlockingIOError)            another writer has the file open
+    │ └ DownloadError                           a file cannot be downloaded
+    ├ FormatError (ValueError)                  bytes do not match their format
+    │ ├ VerifyError                             a file does not have its expected hash
+    │ └ Hdf5Error (OSError)                     a damaged HDF5 file, or not an HDF5 file
+    │   ├ RefusedError (PermissionError)        needs an explicit permission of the caller
+    │   └ UnreadableError (NotImplementedError) a member without a Python equivalent
+    ├ DatasetError (ValueError)                 files of a dataset
+    │ └ CorruptDatasetError                     inconsistent files
+    │   └ CorruptSampleError                    a sample that cannot be decoded
+    ├ NonInteractiveError (RuntimeError)        a question without a terminal to answer it
+    ├ EngineError (RuntimeError)                the engine cannot run the operation
+    │ ├ NotOnEngineError (NotImplementedError)  only another engine can
+    │ ├ WorkerFailedError                       a user function raised
+    │ ├ TimedOutError (TimeoutError)            the time limit of the caller was exceeded
+    │ └ BatchError                              a function raised on items of a batch
+    ├ MissingExtraError (ImportError)           an optional library is not installed
+    ├ AlreadyImportedError (ImportError)        another library has the name of an alias
+    └ ConfigError (ValueError)                  an unknown or invalid setting
 
 Each is also the builtin that a caller would try to catch. A message is one sentence that says
 what was asked, what was found and what to do. All survive pickling: they cross processes.
@@ -45,35 +45,51 @@ from thunderlike._text import printable, without_secrets
 
 __all__ = [
     "AlreadyImported",
+    "AlreadyImportedError",
     "BadIndex",
+    "BadIndexError",
     "BatchError",
     "ConfigError",
     "CorruptDatasetError",
     "CorruptSampleError",
     "DatasetError",
     "Denied",
+    "DeniedError",
     "DownloadError",
     "EngineError",
     "Exists",
+    "ExistsError",
     "FormatError",
     "GroupMissing",
+    "GroupMissingError",
     "Hdf5Error",
     "InUse",
+    "InUseError",
     "KeyMissing",
+    "KeyMissingError",
     "MissingExtra",
+    "MissingExtraError",
     "NonInteractiveError",
     "NotFound",
+    "NotFoundError",
     "NotOnEngine",
+    "NotOnEngineError",
     "Refused",
+    "RefusedError",
     "SpecError",
     "StorageError",
     "ThunderlikeError",
     "TimedOut",
+    "TimedOutError",
     "UnevenShares",
+    "UnevenSharesError",
     "Unreadable",
+    "UnreadableError",
     "VerifyError",
     "WorkerFailed",
+    "WorkerFailedError",
     "WrongType",
+    "WrongTypeError",
 ]
 
 
@@ -95,23 +111,23 @@ class SpecError(ThunderlikeError, ValueError):
     """A shape, dtype, key or argument does not fit the records."""
 
 
-class WrongType(SpecError, TypeError):
+class WrongTypeError(SpecError, TypeError):
     """A value is of a type that cannot be stored or used there."""
 
 
-class UnevenShares(SpecError, RuntimeError):
+class UnevenSharesError(SpecError, RuntimeError):
     """Workers that share samples would get unequal numbers of batches."""
 
 
-class KeyMissing(ThunderlikeError, KeyError):
+class KeyMissingError(ThunderlikeError, KeyError):
     """There is no record or name of that key."""
 
 
-class GroupMissing(KeyMissing, ValueError):
+class GroupMissingError(KeyMissingError, ValueError):
     """There is no group or array of that name in the HDF5 file."""
 
 
-class BadIndex(ThunderlikeError, IndexError):
+class BadIndexError(ThunderlikeError, IndexError):
     """A position lies outside the records, or the index says no position."""
 
 
@@ -119,19 +135,19 @@ class StorageError(ThunderlikeError, OSError):
     """Bytes could not be listed, read or written."""
 
 
-class NotFound(StorageError, FileNotFoundError):
+class NotFoundError(StorageError, FileNotFoundError):
     """Nothing is at that path, or nothing there matches."""
 
 
-class Exists(StorageError, FileExistsError, ValueError):
+class ExistsError(StorageError, FileExistsError, ValueError):
     """Something is at that path already and was not to be overwritten."""
 
 
-class Denied(StorageError, PermissionError):
+class DeniedError(StorageError, PermissionError):
     """The path may not be read or written by this user."""
 
 
-class InUse(StorageError, BlockingIOError):
+class InUseError(StorageError, BlockingIOError):
     """Another writer has the file open, and only one may write at a time."""
 
 
@@ -198,11 +214,11 @@ class Hdf5Error(FormatError, OSError):
     __new__ = OSError.__new__  # type: ignore[assignment]
 
 
-class Refused(Hdf5Error, PermissionError):
+class RefusedError(Hdf5Error, PermissionError):
     """A file asks to run code or to read other files, which only the caller may allow."""
 
 
-class Unreadable(Hdf5Error, NotImplementedError):
+class UnreadableError(Hdf5Error, NotImplementedError):
     """An entry of an HDF5 file is of a kind that has no Python value; the file is not damaged."""
 
 
@@ -212,11 +228,11 @@ class EngineError(ThunderlikeError, RuntimeError):
     _kept = "\n\t"  # tracebacks of workers
 
 
-class NotOnEngine(EngineError, NotImplementedError):
+class NotOnEngineError(EngineError, NotImplementedError):
     """Another engine is needed; the message names the call that can."""
 
 
-class WorkerFailed(EngineError):
+class WorkerFailedError(EngineError):
     """A function given by the user raised while it ran over the records.
 
     Attributes
@@ -233,7 +249,7 @@ class WorkerFailed(EngineError):
         self.traceback = traceback
 
 
-class TimedOut(EngineError, TimeoutError):
+class TimedOutError(EngineError, TimeoutError):
     """It took longer than the caller allowed; what had not begun was not begun."""
 
     # The base that must make it: who unpickles with a traceback asks the class, and finds another.
@@ -254,13 +270,32 @@ class BatchError(EngineError):
         self.errors = errors or []
 
 
-class MissingExtra(ThunderlikeError, ImportError):
+class MissingExtraError(ThunderlikeError, ImportError):
     """An optional library is not installed; the message says which extra brings it."""
 
 
-class AlreadyImported(ThunderlikeError, ImportError):
+class AlreadyImportedError(ThunderlikeError, ImportError):
     """A module of the name that an alias needs is in use, and is not ours."""
 
 
 class ConfigError(ThunderlikeError, ValueError):
     """A setting is unknown or its value makes no sense."""
+
+
+# Names of earlier versions, without the suffix.
+AlreadyImported = AlreadyImportedError
+BadIndex = BadIndexError
+Denied = DeniedError
+Exists = ExistsError
+GroupMissing = GroupMissingError
+InUse = InUseError
+KeyMissing = KeyMissingError
+MissingExtra = MissingExtraError
+NotFound = NotFoundError
+NotOnEngine = NotOnEngineError
+Refused = RefusedError
+TimedOut = TimedOutError
+UnevenShares = UnevenSharesError
+Unreadable = UnreadableError
+WorkerFailed = WorkerFailedError
+WrongType = WrongTypeError

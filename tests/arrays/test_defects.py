@@ -10,13 +10,13 @@ from scipy import ndimage
 
 from thunderlike import arrays
 from thunderlike.errors import (
-    BadIndex,
-    Exists,
-    NotFound,
+    BadIndexError,
+    ExistsError,
+    NotFoundError,
     SpecError,
     StorageError,
     ThunderlikeError,
-    WrongType,
+    WrongTypeError,
 )
 
 RNG = np.random.default_rng(0)
@@ -409,7 +409,7 @@ def test_only_contiguous_parts_could_be_read(tmp_path):
         np.testing.assert_array_equal(found, values[part])
     with pytest.raises(TypeError, match="slicing takes whole numbers, slices and Ellipsis"):
         arrays.read(tmp_path / "x.npy", slicing=[1, 2])
-    with pytest.raises(BadIndex, match=r"there is no 9 in an array of shape \(6, 7, 8\)"):
+    with pytest.raises(BadIndexError, match=r"there is no 9 in an array of shape \(6, 7, 8\)"):
         arrays.read(tmp_path / "x.npy", slicing=9)
 
 
@@ -461,7 +461,7 @@ def test_overwrite_did_not_replace_a_file_of_another_shape(tmp_path):
 def test_overwrite_false_had_an_unformatted_message(tmp_path):
     path = tmp_path / "x.npy"
     np.save(path, [1])
-    with pytest.raises(Exists, match=r"x.npy: is there already; give overwrite=True"):
+    with pytest.raises(ExistsError, match=r"x.npy: is there already; give overwrite=True"):
         arrays.write(path, [2], overwrite=False)
     assert np.load(path).tolist() == [1]
 
@@ -490,10 +490,17 @@ def test_a_slice_of_another_dtype_wrote_raw_bytes(tmp_path):
 
 
 def test_a_part_of_no_file(tmp_path):
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         arrays.write(tmp_path / "x.npy", [1], slicing=0)
 
 
 def test_every_error_is_ours():
-    for error in (BadIndex, Exists, NotFound, SpecError, StorageError, WrongType):
+    for error in (
+        BadIndexError,
+        ExistsError,
+        NotFoundError,
+        SpecError,
+        StorageError,
+        WrongTypeError,
+    ):
         assert issubclass(error, ThunderlikeError)

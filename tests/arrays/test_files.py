@@ -15,7 +15,7 @@ import tifffile
 from thunderlike import arrays, storage
 from thunderlike.arrays._sources import as_source
 from thunderlike.arrays.shared import shared_array
-from thunderlike.errors import NotFound, SpecError, StorageError
+from thunderlike.errors import NotFoundError, SpecError, StorageError
 
 RNG = np.random.default_rng(0)
 VALUES = RNG.integers(0, 50, (23, 14, 9)).astype(np.uint16)
@@ -235,7 +235,7 @@ def test_shared_memory_goes_with_its_last_owner():
     del view
     assert not path.exists()
     theirs[...] = 1  # who has mapped it keeps it
-    with pytest.raises(NotFound, match="the shared array is gone"):
+    with pytest.raises(NotFoundError, match="the shared array is gone"):
         pickle.loads(sent)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from thunderlike.batches import Batch, Dataset, P, action, apply_parallel, execution
-from thunderlike.errors import BatchError, SpecError, WrongType
+from thunderlike.errors import BatchError, SpecError, WrongTypeError
 
 LOCAL = ["for", "threads", "mpc"]
 TARGETS = [*LOCAL, pytest.param("spark", marks=pytest.mark.spark)]
@@ -528,7 +528,7 @@ def test_results_are_assembled_as_a_class_that_overrides_it_asks():
 
 
 def test_a_dtype_where_a_component_is_meant_is_refused(batch):
-    with pytest.raises(WrongType, match="dtype='uint8'"):
+    with pytest.raises(WrongTypeError, match="dtype='uint8'"):
         batch.to_array("a", "uint8")
     for wrong in ({"dtype": "blue"}, {"channels": "middle"}):
         with pytest.raises(SpecError):

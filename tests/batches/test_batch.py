@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from thunderlike.batches import Batch, Dataset
-from thunderlike.errors import BadIndex, KeyMissing, SpecError, WrongType
+from thunderlike.errors import BadIndexError, KeyMissingError, SpecError, WrongTypeError
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def test_whole_number_labels_are_places_in_all_data():
     data = np.arange(10) * 10
     assert Batch([7, 2], preloaded={"x": data}).x.tolist() == [70, 20]
     assert Batch([7, 2], preloaded=data).data.tolist() == [70, 20]
-    with pytest.raises(BadIndex, match="10 entries"):
+    with pytest.raises(BadIndexError, match="10 entries"):
         _ = Batch([7, 12], preloaded=data).data
 
 
@@ -51,7 +51,7 @@ def test_without_an_index_items_are_counted_by_rows():
 
 
 def test_components_are_a_tuple():
-    with pytest.raises(WrongType, match="tuple"):
+    with pytest.raises(WrongTypeError, match="tuple"):
         type("Wrong", (Batch,), {"components": ["x"]})
 
 
@@ -62,9 +62,9 @@ def test_an_item_is_found_by_its_label_and_what_is_set_reaches_the_batch(batch):
     batch["c"].y[0] = 7
     assert (batch.x.tolist(), batch.y[2].tolist()) == ([0, 9, 2], [7, 5])
     assert [item.x for item in batch] == [0, 9, 2]
-    with pytest.raises(KeyMissing, match="'z'"):
+    with pytest.raises(KeyMissingError, match="'z'"):
         batch["z"]
-    with pytest.raises(KeyMissing, match="'z'"):
+    with pytest.raises(KeyMissingError, match="'z'"):
         batch["a"].z = 1
     assert batch.get("a", "x") == 0
     assert batch.get(component="x") is batch.x
@@ -75,7 +75,7 @@ def test_lists_of_labels_and_slices_of_positions_give_batches(batch):
     assert batch[["c", "a"]].x.tolist() == [2, 0]
     assert batch[1:].indices.tolist() == ["b", "c"]
     assert batch[::-1].y.tolist() == [[4, 5], [2, 3], [0, 1]]
-    with pytest.raises(KeyMissing):
+    with pytest.raises(KeyMissingError):
         batch[["a", "z"]]
 
 

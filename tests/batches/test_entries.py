@@ -11,12 +11,12 @@ from thunderlike import storage
 from thunderlike.batches import Batch, Dataset, FilesIndex
 from thunderlike.batches.io import component_of, entry_of
 from thunderlike.errors import (
-    BadIndex,
+    BadIndexError,
     FormatError,
-    KeyMissing,
+    KeyMissingError,
     SpecError,
     ThunderlikeError,
-    WrongType,
+    WrongTypeError,
 )
 
 LIBRARIES = {"feather": "pyarrow", "zarr": "zarr", "blosc": "blosc2", "csv": "pandas"}
@@ -218,7 +218,7 @@ def test_arrays_of_other_programs_are_read_by_number(tmp_path):
 def test_a_first_column_of_text_names_the_rows_of_text_labels(tmp_path):
     (tmp_path / "f.csv").write_text("name,x\ndog,2\ncat,1\n")
     assert held(Batch(["cat", "dog"]).load(tmp_path / "f.csv", "csv")) == {"x": [1, 2]}
-    with pytest.raises(BadIndex, match="without labels"):
+    with pytest.raises(BadIndexError, match="without labels"):
         Batch(["cow"]).load(tmp_path / "f.csv", "csv")
 
 
@@ -233,7 +233,7 @@ def test_a_frame_is_looked_up_by_label_and_never_permuted(frame):
     assert Batch(text).load(frame, dst=("features",)).features.tolist() == [0, 1, 2, 3]
     assert Batch([3, 1]).load(shuffled, dst=("features",)).features.tolist() == [3, 1]
     for wrong, labels in ((shuffled, text), (frame, text[:3]), (named, ["z"]), (named, [0, 1])):
-        with pytest.raises(BadIndex):
+        with pytest.raises(BadIndexError):
             Batch(labels).load(wrong, dst=("features",))
 
 
@@ -244,21 +244,21 @@ def test_rows_of_a_dataset_are_looked_up_alike(frame):
         assert dataset.create_batch(["d", "b"]).data.features.tolist() == [3, 1]
         part = dataset.create_subset(["c", "a"])
         assert part.create_batch(["a"]).data.features.tolist() == [0]
-    with pytest.raises(BadIndex, match="4 entries without labels for 3 items"):
+    with pytest.raises(BadIndexError, match="4 entries without labels for 3 items"):
         _ = Dataset(text[:3], preloaded=frame).create_batch(["a"]).data
 
 
 def test_a_label_that_stands_twice_is_refused(frame):
     twice = frame.set_index(np.array(["a", "a", "b", "c"]))
-    with pytest.raises(BadIndex, match="several items labelled 'a'"):
+    with pytest.raises(BadIndexError, match="several items labelled 'a'"):
         Batch(["a"]).load(twice, dst=("features",))
     assert Batch(["c"]).load(twice, dst=("features",)).features.tolist() == [3]
 
 
 def test_arrays_have_no_labels_and_must_be_as_many_as_the_items():
-    with pytest.raises(BadIndex, match="without labels"):
+    with pytest.raises(BadIndexError, match="without labels"):
         Batch(["a", "b"]).load(np.arange(4), dst="x")
-    with pytest.raises(BadIndex, match="no entry -1"):
+    with pytest.raises(BadIndexError, match="no entry -1"):
         Batch([0, -1]).load(np.arange(4), dst="x")
     assert Batch(["a", "b"]).load(np.arange(2), dst="x").x.tolist() == [0, 1]
 
@@ -269,7 +269,7 @@ def test_a_component_may_be_a_dict_by_label():
     assert Batch(labels).load({"x": {"b": 2, "a": 1}}, dst=("x",)).x.tolist() == [1, 2]
     assert Batch(labels).load({"b": 2, "a": 1}, dst="x").x.tolist() == [1, 2]
     assert Batch([1]).load({"x": {0: "p", 1: "q"}}).x.tolist() == ["q"]
-    with pytest.raises(BadIndex, match="labelled 'b'"):
+    with pytest.raises(BadIndexError, match="labelled 'b'"):
         Batch(labels).load({"x": {"a": 1}})
 
 
@@ -294,18 +294,18 @@ def test_names_that_are_attributes_of_a_batch_are_refused_wherever_they_come_fro
     with pytest.raises(SpecError, match="taken"):
         Batch(2).load(tmp_path / "x.npz", "npz")
     for name in ("", 3, None):
-        with pytest.raises(WrongType, match=r"named by text|must be text"):
+        with pytest.raises(WrongTypeError, match=r"named by text|must be text"):
             Batch(2).add_components([name])
 
 
 @pytest.mark.parametrize("fmt", ["npz", "msgpack", "hdf5"])
 def test_what_a_file_does_not_have_is_named(fmt, tmp_path):
     Batch.from_data(data={"x": np.ones(2), "y": np.ones(2)}).dump(tmp_path / "f", fmt)
-    with pytest.raises(KeyMissing, match="'z'"):
+    with pytest.raises(KeyMissingError, match="'z'"):
         Batch(2).load(tmp_path / "f", fmt, dst=("x", "z"))
-    with pytest.raises(KeyMissing, match="'z'"):
+    with pytest.raises(KeyMissingError, match="'z'"):
         Batch(2).load(tmp_path / "f", fmt, dst="z")
-    with pytest.raises(KeyMissing, match="'z'"):
+    with pytest.raises(KeyMissingError, match="'z'"):
         Batch.from_data(data={"x": np.ones(2)}).dump(tmp_path / "f", fmt, components="z")
 
 

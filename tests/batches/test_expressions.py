@@ -27,7 +27,7 @@ from thunderlike.batches import (
     W,
     action,
 )
-from thunderlike.errors import KeyMissing, SpecError, WrongType
+from thunderlike.errors import KeyMissingError, SpecError, WrongTypeError
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_d_is_the_dataset():
     (batch,) = dataset.p.update(B.n, D("classes") * D.size).gen_batch(6)
     assert batch.n == 18
     assert D().get(batch) is dataset
-    with pytest.raises(KeyMissing, match="nothing"):
+    with pytest.raises(KeyMissingError, match="nothing"):
         D("nothing").get(batch)
     with pytest.raises(SpecError, match="no dataset"):
         D().get(Batch(3))
@@ -154,9 +154,9 @@ def test_c_is_the_config_of_this_or_another_pipeline():
     pipeline = pipeline.update(C("new"), B.size)
     assert pipeline.run(2).v("v") == [1, 3, 7]
     assert (pipeline.config["new"], C().get(pipeline=other)) == (2, {"rate": 3})
-    with pytest.raises(KeyMissing, match="'z'"):
+    with pytest.raises(KeyMissingError, match="'z'"):
         C("z").get(pipeline=other)
-    with pytest.raises(WrongType, match="fallback"):
+    with pytest.raises(WrongTypeError, match="fallback"):
         C("z", fallback=1)
 
 
@@ -219,7 +219,7 @@ def test_w_hands_an_expression_on_and_no_eval_keeps_one():
 
 def test_an_expression_has_no_truth_length_or_end():
     for wrong in (bool, list, lambda e: e in [1], len):
-        with pytest.raises((WrongType, TypeError)):
+        with pytest.raises((WrongTypeError, TypeError)):
             wrong(B.size > 1)
     assert not hasattr(B.size, "__array__")
     with pytest.raises(AttributeError):
@@ -236,5 +236,5 @@ def test_what_has_no_value_yet_says_why():
         R("gauss").get(Batch(3))
     with pytest.raises(SpecError, match="cannot be drawn"):
         R("normal", 0, -1).get(Batch(3))
-    with pytest.raises(WrongType, match="F calls"):
+    with pytest.raises(WrongTypeError, match="F calls"):
         F("x").get(Batch(3))

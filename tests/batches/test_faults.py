@@ -16,7 +16,7 @@ import pytest
 
 from thunderlike.batches import PP, B, Batch, C, D, Dataset, DatasetIndex, FilesIndex, I, L, P, R, V
 from thunderlike.batches import io as batch_files
-from thunderlike.errors import Refused, SpecError, ThunderlikeError, WorkerFailed
+from thunderlike.errors import RefusedError, SpecError, ThunderlikeError, WorkerFailedError
 
 LIBRARIES = {"feather": "pyarrow", "zarr": "zarr", "blosc": "blosc2", "csv": "pandas"}
 
@@ -69,7 +69,7 @@ def test_what_a_file_announces_fits_into_memory(fmt, tmp_path, monkeypatch):
     Batch.from_data(data={"x": np.zeros((2, 1000))}).dump(tmp_path / "f", fmt)
     monkeypatch.setattr(batch_files, "_SMALL", 0)
     monkeypatch.setattr("thunderlike.hdf5._limits.available", lambda: 100)
-    with pytest.raises(Refused, match="more than the memory"):
+    with pytest.raises(RefusedError, match="more than the memory"):
         Batch(2).load(tmp_path / "f", fmt)
 
 
@@ -143,7 +143,7 @@ def by_value():
 @pytest.mark.usefixtures("by_value")
 def test_a_worker_that_dies_is_told_with_the_items_it_had():
     items = Batch(list("uvwx"), preloaded={"x": np.arange(4.0)})
-    with pytest.raises(WorkerFailed, match=r"while dies ran on item 'w'") as caught:
+    with pytest.raises(WorkerFailedError, match=r"while dies ran on item 'w'") as caught:
         items.apply_parallel(dies, src="x", target="mpc")
     assert caught.value.key == ("w",)
     assert items.x.tolist() == [0, 1, 2, 3]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from thunderlike.batches import Batch, FilesIndex
-from thunderlike.errors import BadIndex, FormatError, SpecError
+from thunderlike.errors import BadIndexError, FormatError, SpecError
 
 LIBRARIES = {
     "feather": "pyarrow",
@@ -55,7 +55,7 @@ def test_what_is_dumped_is_loaded_by_label(fmt, labels, tmp_path):
 
 def test_a_label_that_a_file_does_not_have_is_named(fmt, tmp_path):
     batch_of(["a", "b"]).dump(tmp_path / "x", fmt)
-    with pytest.raises((BadIndex, FileNotFoundError), match="z"):
+    with pytest.raises((BadIndexError, FileNotFoundError), match="z"):
         Batch(["a", "z"]).load(tmp_path / "x", fmt)
 
 
@@ -96,7 +96,7 @@ def test_memory_is_cut_by_label():
     assert Batch([7, 2]).load({"x": data, "y": -data}).y.tolist() == [-70, -20]
     assert Batch([7, 2]).load((data, -data), dst=("x", "y")).y.tolist() == [-70, -20]
     assert Batch([7, 2]).load(data).data.tolist() == [70, 20]
-    with pytest.raises(BadIndex, match="10 entries"):
+    with pytest.raises(BadIndexError, match="10 entries"):
         Batch([7, 12]).load(data, dst="x")
 
 

@@ -7,7 +7,13 @@ import pytest
 
 from thunderlike.batches import Dataset, DatasetIndex, FilesIndex
 from thunderlike.batches.sampler import cuts
-from thunderlike.errors import BadIndex, KeyMissing, NotFound, SpecError, WrongType
+from thunderlike.errors import (
+    BadIndexError,
+    KeyMissingError,
+    NotFoundError,
+    SpecError,
+    WrongTypeError,
+)
 
 
 def positions(n, size, **how):
@@ -47,9 +53,9 @@ def test_no_labels_and_labels_that_come_twice_are_refused(labels, told):
 
 
 def test_a_label_that_is_not_there_is_named():
-    with pytest.raises(KeyMissing, match="'z'"):
+    with pytest.raises(KeyMissingError, match="'z'"):
         DatasetIndex(list("ab")).get_pos("z")
-    with pytest.raises(BadIndex, match="'z'"):
+    with pytest.raises(BadIndexError, match="'z'"):
         DatasetIndex(list("ab")).create_subset(["a", "z"])
 
 
@@ -129,9 +135,9 @@ def test_files_come_in_the_order_in_which_people_count(tmp_path):
     assert index.indices.tolist() == ["frame1", "frame9", "frame10"]
     assert index.get_fullpath("frame9") == str(tmp_path / "frame9.bin")
     assert index.subset_by_pos([2]).get_fullpath("frame10") == str(tmp_path / "frame10.bin")
-    with pytest.raises(KeyMissing, match="frame7"):
+    with pytest.raises(KeyMissingError, match="frame7"):
         index.get_fullpath("frame7")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         FilesIndex(tmp_path / "*.tif")
 
 
@@ -154,7 +160,7 @@ def test_labels_may_come_from_a_function_and_are_what_they_were():
     "wrong", [[[1], [2]], [[1], [2, 3]], "abc", b"abc", None, 2.5, True, np.ones((2, 2))]
 )
 def test_what_is_no_row_of_labels_is_refused(wrong):
-    with pytest.raises(WrongType, match="labels"):
+    with pytest.raises(WrongTypeError, match="labels"):
         DatasetIndex(wrong)
 
 
@@ -182,12 +188,12 @@ def test_parts_are_of_the_same_class_and_known_afterwards():
     index.split([0.4, 0.4])
     assert (len(index.train), len(index.test), len(index.validation)) == (2, 2, 1)
     for wrong in ([5], [-6]):
-        with pytest.raises(BadIndex, match="not in 0"):
+        with pytest.raises(BadIndexError, match="not in 0"):
             index.create_batch(wrong)
     for odd in (["a"], [1.5], None):
-        with pytest.raises(WrongType, match="positions"):
+        with pytest.raises(WrongTypeError, match="positions"):
             index.create_batch(odd)
-    with pytest.raises(WrongType, match="shares"):
+    with pytest.raises(WrongTypeError, match="shares"):
         index.split("much")
 
 
@@ -195,7 +201,7 @@ def test_orders_may_come_from_a_generator_of_numpy():
     one, two = (DatasetIndex(9).split(0.5, np.random.RandomState(3))[0].indices for _ in range(2))
     np.testing.assert_array_equal(one, two)
     for wrong in ("x", 1.5, -1):
-        with pytest.raises(WrongType, match="shuffle"):
+        with pytest.raises(WrongTypeError, match="shuffle"):
             DatasetIndex(3).next_batch(1, shuffle=wrong)
 
 
@@ -204,7 +210,7 @@ def test_files_may_be_given_by_label(tmp_path):
     assert index.get_fullpath("b") == str(tmp_path / "2")
     assert FilesIndex(index=["a"], paths=["x"]).paths == {"a": "x"}
     assert (index + FilesIndex(index=["c"], paths=["x"])).get_fullpath("c") == "x"
-    with pytest.raises(KeyMissing, match="'z'"):
+    with pytest.raises(KeyMissingError, match="'z'"):
         FilesIndex(index=["z"], paths={"a": "x"})
     with pytest.raises(SpecError, match="as many paths"):
         FilesIndex(index=["z"], paths=["x", "y"])
@@ -214,7 +220,7 @@ def test_files_may_be_given_by_label(tmp_path):
 
 @pytest.mark.parametrize("wrong", [1, [2, 3], [None], b"x", None])
 def test_what_is_no_pattern_is_refused(wrong):
-    with pytest.raises(WrongType, match="pattern"):
+    with pytest.raises(WrongTypeError, match="pattern"):
         FilesIndex(wrong)
     with pytest.raises(SpecError, match="empty"):
         FilesIndex([])

@@ -9,12 +9,12 @@ import pytest
 
 from thunderlike.batches import B, Batch, C, Dataset, F, P, Pipeline, R, V, action, apply_parallel
 from thunderlike.errors import (
-    BadIndex,
+    BadIndexError,
     BatchError,
     EngineError,
-    KeyMissing,
+    KeyMissingError,
     SpecError,
-    WrongType,
+    WrongTypeError,
 )
 
 
@@ -61,9 +61,9 @@ def test_labels_that_are_text_name_rows_of_all_data_in_parts_too():
 
 def test_what_is_not_there_is_named(dataset):
     for call in (dataset.create_subset, dataset.create_batch):
-        with pytest.raises(BadIndex, match="99"):
+        with pytest.raises(BadIndexError, match="99"):
             call([1, 99])
-    with pytest.raises(BadIndex, match="99"):
+    with pytest.raises(BadIndexError, match="99"):
         dataset.create_batch([99], pos=True)
     assert dataset.create_batch([3, -1], pos=True).x.tolist() == [3, 9]
 
@@ -224,9 +224,9 @@ def test_expressions_are_worked_out_for_each_batch(dataset):
     assert [batch.peak for batch in found] == [12, 16, 18]
     assert pipeline.v("sizes") == [4, 4, 2]
     assert pipeline.v("sum") == 45
-    with pytest.raises(KeyMissing, match="nothing"):
+    with pytest.raises(KeyMissingError, match="nothing"):
         list(dataset.p.add(C("nothing")).gen_batch(4))
-    with pytest.raises(KeyMissing, match="init_variable"):
+    with pytest.raises(KeyMissingError, match="init_variable"):
         dataset.p.v("nothing")
     with pytest.raises(SpecError, match="no place"):
         list(dataset.p.update(R("random"), 1).gen_batch(4))
@@ -355,7 +355,7 @@ def test_a_value_goes_into_arrays_and_several_places(dataset):
         dataset.p.update(place, [1, 2]).run(10)
     with pytest.raises(SpecError, match="3 values cannot be stored in 2"):
         dataset.p.update([place, place], [1, 2, 3]).run(10)
-    with pytest.raises(WrongType, match="stored in"):
+    with pytest.raises(WrongTypeError, match="stored in"):
         dataset.p.update("x", 1).run(10)
 
 
@@ -402,7 +402,7 @@ def test_a_notifier_sees_every_batch(dataset, capsys):
     assert seen == [4, 4, 2]
     dataset.p.run(4, notifier=True)
     assert capsys.readouterr().out == ""
-    with pytest.raises(WrongType, match="notifier"):
+    with pytest.raises(WrongTypeError, match="notifier"):
         dataset.p.run(4, notifier=3)
 
 
@@ -462,7 +462,7 @@ def test_folds_are_attributes_and_parts_of_the_parts(dataset):
     assert dataset.test.cv(2) is dataset.cv2.test
     for one in (dataset, dataset.train, dataset.test):
         assert not hasattr(one, "cv3")
-    with pytest.raises(BadIndex, match="no fold 3"):
+    with pytest.raises(BadIndexError, match="no fold 3"):
         dataset.cv(3)
 
 
@@ -492,7 +492,7 @@ def test_what_is_no_dataset_batch_class_or_pipeline_is_refused(dataset):
     ):
         try:
             wrong()
-        except WrongType:
+        except WrongTypeError:
             continue
         assert wrong.__code__.co_names[-1] == "gen_batch"  # refused when the first is asked for
 

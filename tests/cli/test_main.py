@@ -12,7 +12,7 @@ import pytest
 
 from thunderlike import __version__, cli
 from thunderlike.cli import COMMANDS, main
-from thunderlike.errors import NotFound
+from thunderlike.errors import NotFoundError
 
 
 def python(*words, **options):
@@ -34,7 +34,7 @@ def lost(monkeypatch):
         commands.add_parser("lost")
 
     def run(args):
-        raise NotFound("/data: no such\nfolder")
+        raise NotFoundError("/data: no such\nfolder")
 
     monkeypatch.setitem(COMMANDS, "lost", SimpleNamespace(add=add, run=run))
 
@@ -104,7 +104,7 @@ def test_our_errors_are_one_line_and_code_2(capsys):
 @pytest.mark.usefixtures("lost")
 @pytest.mark.parametrize("words", [["--debug", "lost"], ["lost", "--debug"]])
 def test_debug_lets_the_error_through_wherever_it_stands(words):
-    with pytest.raises(NotFound, match="/data"):
+    with pytest.raises(NotFoundError, match="/data"):
         main(words)
 
 

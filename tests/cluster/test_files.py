@@ -31,7 +31,7 @@ def failures(cluster, victim):
 @pytest.mark.parametrize(
     ("how", "kind", "said"),
     [
-        ("remove", "NotFound", "no such file"),
+        ("remove", "NotFoundError", "no such file"),
         ("cut", "StorageError", "was replaced while it was read"),
     ],
 )

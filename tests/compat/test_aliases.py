@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from thunderlike.compat.aliases import contents, install, submodules
-from thunderlike.errors import AlreadyImported, ThunderlikeError
+from thunderlike.errors import AlreadyImportedError, ThunderlikeError
 
 MODULES = {"madeup": {"one": 1}, "madeup.inner": {"two": 2}, "madeup.inner.most": {"three": 3}}
 
@@ -53,7 +53,7 @@ def test_the_real_one_is_left_alone(monkeypatch):
     real = ModuleType("madeup.inner")
     real.__file__ = "/lib/madeup/inner.py"
     monkeypatch.setitem(sys.modules, "madeup.inner", real)
-    with pytest.raises(AlreadyImported, match=r"from /lib/madeup/inner\.py") as caught:
+    with pytest.raises(AlreadyImportedError, match=r"from /lib/madeup/inner\.py") as caught:
         install(MODULES)
     assert isinstance(caught.value, ImportError)
     assert isinstance(caught.value, ThunderlikeError)

@@ -9,7 +9,7 @@ import pytest
 
 from thunderlike import batches
 from thunderlike.compat import batchflow as bf
-from thunderlike.errors import KeyMissing, SpecError, WrongType
+from thunderlike.errors import KeyMissingError, SpecError, WrongTypeError
 
 MODULES = {
     "batch": ["Batch", "ImagesBatch"],
@@ -158,7 +158,7 @@ def test_a_pipeline_has_batchflows_names(dataset):
     assert (pipeline.v("n"), pipeline.v("b"), pipeline.config["model"]["rate"]) == (4, 5, 4)
     assert pipeline.get_variable("z", 3, create=True) == 3
     assert pipeline.delete_variable("z").has_variable("z") is False
-    with pytest.raises(KeyMissing, match="'z'"):
+    with pytest.raises(KeyMissingError, match="'z'"):
         pipeline.del_variable("z")
 
 
@@ -180,7 +180,7 @@ def test_values_are_stored_and_read():
 @pytest.mark.parametrize("wrong", ["x", 1.5, object()])
 def test_what_is_no_seed_is_refused(wrong):
     for make in (bf.make_rng, bf.make_seed_sequence, bf.spawn_seed_sequence):
-        with pytest.raises(WrongType):
+        with pytest.raises(WrongTypeError):
             make(wrong)
 
 
@@ -202,10 +202,10 @@ def test_settings_have_paths():
     assert config.copy() is not config
     assert config + {"q": 1} != config
     assert ({"q": 1} + config)["q"] == 1
-    with pytest.raises(KeyMissing, match="'no/such'"):
+    with pytest.raises(KeyMissingError, match="'no/such'"):
         config["no/such"]
     for wrong in ({0: 1}, [(0, 1)], 5):
-        with pytest.raises(WrongType):
+        with pytest.raises(WrongTypeError):
             bf.Config(wrong)
     with pytest.raises(SpecError, match="pairs"):
         bf.Config([("a", 0, 1)])

@@ -9,7 +9,7 @@ from thunder.images import fromarray, frombinary, frompng, fromtif, writers
 from thunder.series.writers import getlabel, write_config
 from thunder.series.writers import tobinary as series_tobinary
 
-from thunderlike.errors import Exists
+from thunderlike.errors import ExistsError
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_files_of_our_own_can_be_described(array, tmp_path):
 def test_a_description_is_replaced_unless_told_not_to(tmp_path):
     write_config(tmp_path, shape=(2, 3), dtype="int16", name="about.json")
     write_config(tmp_path, shape=(2, 4), dtype="int16", name="about.json")
-    with pytest.raises(Exists, match=r"about\.json"):
+    with pytest.raises(ExistsError, match=r"about\.json"):
         write_config(tmp_path, shape=(9, 9), dtype="int16", name="about.json", overwrite=False)
     found = json.loads((tmp_path / "about.json").read_text())
     assert found == {"shape": [2, 4], "dtype": "int16"}

@@ -11,7 +11,7 @@ import pytest
 from thunderlike.engines import ArraySource, Spec
 from thunderlike.engines.base import Kernel, SourceDefaults
 from thunderlike.engines.exchange import Transpose
-from thunderlike.errors import FormatError, NotOnEngine, SpecError, WorkerFailed
+from thunderlike.errors import FormatError, NotOnEngineError, SpecError, WorkerFailedError
 
 
 @dataclass
@@ -155,10 +155,10 @@ def test_cache_changes_nothing_but_the_flag(records, array):
 def test_an_error_keeps_its_class_message_and_key(records):
     def fail(start, block):
         if start + len(block) == 11:
-            raise WorkerFailed("record (10,) is odd", key=(10,), traceback="line\nof code")
+            raise WorkerFailedError("record (10,) is odd", key=(10,), traceback="line\nof code")
         return block
 
-    with pytest.raises(WorkerFailed, match=r"record \(10,\) is odd") as caught:
+    with pytest.raises(WorkerFailedError, match=r"record \(10,\) is odd") as caught:
         records.map(Block(fail), (3, 4), np.dtype("int16")).collect()
     assert caught.value.key == (10,)
     assert caught.value.traceback == "line\nof code"
@@ -298,7 +298,7 @@ def test_an_error_of_a_task_keeps_its_class(engine, records):
 def test_pairs_out_are_those_that_come_in(engine, array):
     records = engine.load(ArraySource(array[:6]))
     if engine.name == "local":  # whose own form is the array
-        with pytest.raises(NotOnEngine, match=r"\.toarray\(\)"):
+        with pytest.raises(NotOnEngineError, match=r"\.toarray\(\)"):
             records.native((3, 2))
         return
     again = engine.adopt(records.native((3, 2)), (3, 2), None, ordered=True)

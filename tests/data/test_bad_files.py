@@ -10,7 +10,7 @@ import zarr
 from PIL import Image
 
 import thunderlike as tl
-from thunderlike.errors import EngineError, FormatError, NotFound, SpecError
+from thunderlike.errors import EngineError, FormatError, NotFoundError, SpecError
 
 images, series = tl.images, tl.series
 FRAMES = np.random.default_rng(1).integers(0, 255, (6, 12, 9)).astype(np.uint8)
@@ -120,7 +120,7 @@ def test_a_damaged_chunk_of_zarr(tmp_path):
     chunk = next(path for path in (tmp_path / "a.zarr" / "c").rglob("*") if path.is_file())
     chunk.write_bytes(b"nonsense")
     refused(images.fromzarr, tmp_path / "a.zarr", "local", "chunk of the Zarr array cannot be read")
-    with pytest.raises(NotFound, match="nothing: no such"):
+    with pytest.raises(NotFoundError, match="nothing: no such"):
         images.fromzarr(tmp_path / "nothing")
 
 
@@ -179,9 +179,9 @@ def test_descriptions_of_nonsense(tmp_path, conf, cause):
 @EACH
 def test_nothing_that_fits(tmp_path, ext, read):
     (tmp_path / "notes.md").write_text("no data")
-    with pytest.raises(NotFound, match=str(tmp_path)):
+    with pytest.raises(NotFoundError, match=str(tmp_path)):
         read(tmp_path)
-    with pytest.raises(NotFound, match="no such file"):
+    with pytest.raises(NotFoundError, match="no such file"):
         read(tmp_path / f"missing.{ext}")
 
 

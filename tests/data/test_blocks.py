@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import NotOnEngine, SpecError
+from thunderlike.errors import NotOnEngineError, SpecError
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_map_may_not_change_what_is_cut(images):
         blocks.map(lambda block: block[:, 1:])
     with pytest.raises(NotImplementedError) as caught:
         blocks.map(lambda block: block[0])
-    assert isinstance(caught.value, NotOnEngine)
+    assert isinstance(caught.value, NotOnEngineError)
 
 
 def test_map_of_a_block_that_does_not_fit_beside_the_others(images):
@@ -111,7 +111,7 @@ def test_map_in_a_user_function_names_the_block(images):
             raise KeyError("lost")
         return block
 
-    with pytest.raises(tl.errors.WorkerFailed, match="lost") as caught:
+    with pytest.raises(tl.errors.WorkerFailedError, match="lost") as caught:
         images.toblocks((2, 3)).map(fail).toarray()
     assert caught.value.key == (1, 1)
 

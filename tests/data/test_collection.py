@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import BadIndex, EngineError, NotOnEngine, SpecError, WorkerFailed
+from thunderlike.errors import (
+    BadIndexError,
+    EngineError,
+    NotOnEngineError,
+    SpecError,
+    WorkerFailedError,
+)
 
 
 @pytest.fixture
@@ -135,7 +141,7 @@ def test_labels_and_index_follow_the_selection(images, series):
 def test_index_that_selects_nothing_there_is_an_index_error(images, item):
     with pytest.raises(IndexError) as caught:
         images[item]
-    assert isinstance(caught.value, BadIndex)
+    assert isinstance(caught.value, BadIndexError)
 
 
 def test_map_keeps_labels_and_takes_keys(images, array):
@@ -201,7 +207,7 @@ def test_map_in_other_processes_says_what_went_wrong(images):
             raise LookupError("no such thing")
         return key_and_image[1]
 
-    with pytest.raises(WorkerFailed, match=r"LookupError: no such thing.*key \(1,\)"):
+    with pytest.raises(WorkerFailedError, match=r"LookupError: no such thing.*key \(1,\)"):
         images.map(fails, with_keys=True, workers=2).toarray()
     with pytest.raises(SpecError, match="workers must be"):
         images.map(np.mean, workers=0)
@@ -214,7 +220,7 @@ def test_map_over_stacks_must_give_a_result_for_each_record(images):
         images.map(lambda stack: stack.mean(), block=True)
     with pytest.raises(SpecError, match="leave out one"):
         images.map(np.mean, block=True, with_keys=True)
-    with pytest.raises(WorkerFailed, match="key"):
+    with pytest.raises(WorkerFailedError, match="key"):
         images.map(lambda stack: 1 / 0, block=True)
 
 
@@ -246,7 +252,7 @@ def test_a_user_function_that_raises_names_the_key(images):
             raise ZeroDivisionError("no such frame")
         return kv[1]
 
-    error, message = _raised(WorkerFailed, lambda: images.map(picky, with_keys=True).toarray())
+    error, message = _raised(WorkerFailedError, lambda: images.map(picky, with_keys=True).toarray())
     assert error.key == (4,)
     assert "ZeroDivisionError: no such frame" in message
     assert "picky" in error.traceback
@@ -422,7 +428,7 @@ def test_to_spark_and_back(array, spark_context):
 
 def test_an_rdd_only_where_there_is_one(images, array):
     if images.mode == "local":
-        with pytest.raises(NotOnEngine):
+        with pytest.raises(NotOnEngineError):
             images.tordd()
         return
     engine, native = images.engine, images.tordd()
@@ -527,7 +533,7 @@ def test_foreach_with_a_function_that_raises_names_the_key(images):
         if record[0] == 4:
             raise ZeroDivisionError("never")
 
-    with pytest.raises(WorkerFailed, match="picky raised ZeroDivisionError") as caught:
+    with pytest.raises(WorkerFailedError, match="picky raised ZeroDivisionError") as caught:
         images.foreach(picky)
     assert caught.value.key == (4,)
 

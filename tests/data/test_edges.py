@@ -7,7 +7,7 @@ import pytest
 
 import thunderlike as tl
 from thunderlike.data import writing
-from thunderlike.errors import SpecError, WorkerFailed
+from thunderlike.errors import SpecError, WorkerFailedError
 
 
 def checked(images, array):
@@ -95,7 +95,7 @@ def test_a_function_that_raises_carries_the_key_and_where(engine):
         return x
 
     images = tl.images.fromarray(np.arange(12.0).reshape(3, 2, 2), engine=engine)
-    with pytest.raises(WorkerFailed, match="picky raised RuntimeError: no eights") as caught:
+    with pytest.raises(WorkerFailedError, match="picky raised RuntimeError: no eights") as caught:
         images.map(picky).toarray()
     assert caught.value.key == (2,)
     assert "in picky" in caught.value.traceback

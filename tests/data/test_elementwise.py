@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import NotOnEngine, SpecError, WorkerFailed
+from thunderlike.errors import NotOnEngineError, SpecError, WorkerFailedError
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_function_that_raises_on_some_records_is_named(images):
             raise ValueError("too many")
         return a + b
 
-    with pytest.raises(WorkerFailed, match="picky raised ValueError: too many") as caught:
+    with pytest.raises(WorkerFailedError, match="picky raised ValueError: too many") as caught:
         images.element_wise(images, picky).toarray()
     assert "in picky" in caught.value.traceback
 
@@ -100,7 +100,7 @@ def test_engines_must_be_the_same(array, spark_context):
     here = tl.images.fromarray(array)
     with pytest.raises(NotImplementedError, match=r"tolocal\(\)") as caught:
         here.plus(here.tospark(spark_context))
-    assert isinstance(caught.value, NotOnEngine)
+    assert isinstance(caught.value, NotOnEngineError)
 
 
 def test_subtract(images, array):

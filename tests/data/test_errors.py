@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import EngineError, SpecError, WorkerFailed, WrongType
+from thunderlike.errors import EngineError, SpecError, WorkerFailedError, WrongTypeError
 
 
 def equal(found, expected):
@@ -84,9 +84,9 @@ def test_durations_are_added_up_and_dates_are_not(engine):
     dates = tl.series.fromarray(durations.astype("M8[s]"), engine=engine)
     equal(dates.max(), durations.astype("M8[s]").max(axis=0, keepdims=True))
     for call in (dates.sum, dates.mean):
-        with pytest.raises(WrongType, match="add"):
+        with pytest.raises(WrongTypeError, match="add"):
             call()
-    with pytest.raises(WrongType, match="maximum"):
+    with pytest.raises(WrongTypeError, match="maximum"):
         tl.series.fromarray(np.array([["a", "b"]]), engine=engine).max()
 
 
@@ -94,24 +94,27 @@ def test_durations_are_added_up_and_dates_are_not(engine):
     ("call", "kind"),
     [
         (lambda x: x + 300, SpecError),
-        (lambda x: (x > 0) - (x > 0), WrongType),
-        (lambda x: x + "text", WrongType),
-        (lambda x: x.element_wise(1, lambda a, b: a.nothing), WorkerFailed),
+        (lambda x: (x > 0) - (x > 0), WrongTypeError),
+        (lambda x: x + "text", WrongTypeError),
+        (lambda x: x.element_wise(1, lambda a, b: a.nothing), WorkerFailedError),
         (lambda x: x.clip("low"), SpecError),
         (lambda x: x[::0], SpecError),
-        (lambda x: x["a":"b"], WrongType),
+        (lambda x: x["a":"b"], WrongTypeError),
         (lambda x: x["a"], IndexError),
-        (lambda x: x.astype("junk"), WrongType),
+        (lambda x: x.astype("junk"), WrongTypeError),
         (lambda x: x.astype(int, casting="loosely"), SpecError),
-        (lambda x: x.toseries().between("a", "b"), WrongType),
-        (lambda x: x.toseries().select(lambda value: value.nothing), WorkerFailed),
+        (lambda x: x.toseries().between("a", "b"), WrongTypeError),
+        (lambda x: x.toseries().select(lambda value: value.nothing), WorkerFailedError),
         (lambda x: x.toseries().correlate([1, "two", 3]), SpecError),
         (lambda x: x.toseries().correlate([[1, 2], [3]]), SpecError),
         (lambda x: tl.series.fromarray([[1, 2], [3, 4]], labels=[("a", 1), ("b",)]), SpecError),
-        (lambda x: tl.series.fromarray({1: 2}), WrongType),
-        (lambda x: tl.images.fromarray(image for image in x), WrongType),
-        (lambda x: tl.images.fromarray("movie"), WrongType),
-        (lambda x: tl.images.fromlist([1, 2], accessor=lambda item: item.nothing), WorkerFailed),
+        (lambda x: tl.series.fromarray({1: 2}), WrongTypeError),
+        (lambda x: tl.images.fromarray(image for image in x), WrongTypeError),
+        (lambda x: tl.images.fromarray("movie"), WrongTypeError),
+        (
+            lambda x: tl.images.fromlist([1, 2], accessor=lambda item: item.nothing),
+            WorkerFailedError,
+        ),
     ],
 )
 def test_a_failure_has_one_class_on_every_engine(engine, call, kind):
@@ -130,9 +133,9 @@ def test_a_value_shape_without_axes_is_that_of_one_number(engine):
 def test_what_cannot_be_sent_to_workers_is_an_error_of_ours(spark_context):
     images = tl.images.fromarray(np.zeros((3, 2, 2)), engine=spark_context)
     lock = threading.Lock()
-    with pytest.raises(WrongType, match=r"cannot be sent to Spark's workers.*lock"):
+    with pytest.raises(WrongTypeError, match=r"cannot be sent to Spark's workers.*lock"):
         images.map(lambda image: lock and image).toarray()
-    with pytest.raises(WrongType, match="only be used on the driver"):
+    with pytest.raises(WrongTypeError, match="only be used on the driver"):
         images.map(lambda image: spark_context and image).toarray()
 
 
@@ -143,7 +146,7 @@ def test_a_worker_that_dies_is_named(spark_context):
     def die(image):
         os.kill(os.getpid(), signal.SIGKILL)
 
-    with pytest.raises(WorkerFailed, match="a worker process of Spark died"):
+    with pytest.raises(WorkerFailedError, match="a worker process of Spark died"):
         images.map(die, value_shape=(2, 2), dtype=float).toarray()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import thunderlike as tl
 from thunderlike import storage
-from thunderlike.errors import SpecError, StorageError, WrongType
+from thunderlike.errors import SpecError, StorageError, WrongTypeError
 from thunderlike.jobs import checkpoint
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.convert import convert
@@ -204,7 +204,7 @@ def failing(each_block, done):
 
 @pytest.mark.parametrize("path", [None, 3, b"parts"])
 def test_what_is_no_path(path):
-    with pytest.raises(WrongType, match=rf"a path is text.* or a list of these, not {path!r}"):
+    with pytest.raises(WrongTypeError, match=rf"a path is text.* or a list of these, not {path!r}"):
         tl.images.fromtif(path)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import SpecError, WorkerFailed, WrongType
+from thunderlike.errors import SpecError, WorkerFailedError, WrongTypeError
 from thunderlike.kernels._validation import same_values
 
 
@@ -36,7 +36,7 @@ LOSSY = {
 
 @pytest.mark.parametrize("results", LOSSY.values(), ids=LOSSY.keys())
 def test_a_result_that_does_not_fit_in_the_dtype_of_the_first_is_refused(series, results):
-    with pytest.raises(WrongType, match=r"key \(1,\).*dtype="):
+    with pytest.raises(WrongTypeError, match=r"key \(1,\).*dtype="):
         series.map(first_then(*results)).toarray()
 
 
@@ -69,7 +69,7 @@ def test_a_dtype_that_is_given_is_a_cast_that_is_wanted(series):
 
 
 def test_what_cannot_be_cast_to_the_dtype_names_the_key(series):
-    with pytest.raises(WrongType, match=r"NoneType for the record of key \(1,\)"):
+    with pytest.raises(WrongTypeError, match=r"NoneType for the record of key \(1,\)"):
         series.map(first_then(3, None), dtype=int).toarray()
 
 
@@ -78,28 +78,28 @@ def test_stacks_processes_and_blocks_keep_values_too(engine, series):
         return stack.astype(int) if (stack == 0).any() else stack + 0.5
 
     parts = tl.series.fromarray([[0, 1, 2], [4, 5, 8]], npartitions=2, engine=engine)
-    with tl.config(tile_bytes=24), pytest.raises(WrongType, match=r"key \(1,\)"):
+    with tl.config(tile_bytes=24), pytest.raises(WrongTypeError, match=r"key \(1,\)"):
         parts.map(part, block=True).toarray()
-    with pytest.raises(WrongType, match=r"key \(1,\)"):
+    with pytest.raises(WrongTypeError, match=r"key \(1,\)"):
         series.map(first_then(0, 5.67), workers=2).toarray()
     blocks = tl.images.fromarray(np.arange(4.0).reshape(1, 2, 2), engine=engine).toblocks((1, 2))
-    with pytest.raises(WrongType, match=r"key \(1, 0\)"):
+    with pytest.raises(WrongTypeError, match=r"key \(1, 0\)"):
         blocks.map(lambda block: block.astype(int) if block.min() == 0 else block / 4).toarray()
     assert blocks.map(part, dtype="int16").toarray().dtype == "int16"
 
 
 def test_functions_of_pixels_and_of_groups_keep_values_too(engine):
     images = tl.images.fromarray(np.arange(12.0).reshape(3, 2, 2), engine=engine)
-    with pytest.raises(WrongType, match=r"key \(0, 1\)"):
+    with pytest.raises(WrongTypeError, match=r"key \(0, 1\)"):
         images.map_as_series(lambda v: v.mean() / 4 if v[0] == 1 else 0).toarray()
     halves = tl.series.fromarray([[1, 2, 4], [1, 2, 5.0]], index=["a", "a", "b"], engine=engine)
-    with pytest.raises(WrongType, match=r"key \(1,\)"):
+    with pytest.raises(WrongTypeError, match=r"key \(1,\)"):
         halves.aggregate_by_index(lambda v: 0 if v.sum() < 5 else v.mean() / 2).toarray()
 
 
 def test_items_of_lists_keep_values_too(engine):
     items = [np.array([[1, 2]]), np.array([[1.5, 2]])]
-    with pytest.raises(WrongType, match="item 1 has dtype float64"):
+    with pytest.raises(WrongTypeError, match="item 1 has dtype float64"):
         tl.images.fromlist(items, engine=engine).toarray()
     assert tl.images.fromlist(items, dtype=float, engine=engine).toarray().tolist() == [
         [1, 2],
@@ -111,7 +111,7 @@ def test_items_of_lists_keep_values_too(engine):
 @pytest.mark.parametrize("ordered", [True, False])
 def test_records_of_an_rdd_keep_values_too(spark_context, ordered):
     pairs = spark_context.parallelize([(0, np.array([1, 2])), (1, np.array([1.5, 2]))], 2)
-    with pytest.raises(WrongType, match=r"key \(1,\).*float64"):
+    with pytest.raises(WrongTypeError, match=r"key \(1,\).*float64"):
         tl.series.fromrdd(pairs, ordered=ordered).toarray()
     found = tl.series.fromrdd(pairs, dtype="float32", ordered=ordered)
     assert found.toarray().tolist() == [[1, 2], [1.5, 2]]
@@ -122,7 +122,7 @@ def test_records_of_an_rdd_keep_values_too(spark_context, ordered):
 
 def test_a_function_of_two_elements_keeps_values_too(engine):
     series = tl.series.fromarray([[1, 2], [3, 4]], engine=engine)
-    with pytest.raises(WrongType, match="do not fit in int64"):
+    with pytest.raises(WrongTypeError, match="do not fit in int64"):
         series.element_wise(series, lambda a, b: a + b if a.size == 1 else a / b * 0.5).toarray()
 
 
@@ -136,7 +136,7 @@ def test_what_a_function_of_two_records_raises_is_named(series):
     def refuse(one, other):
         raise KeyError("refused")
 
-    with pytest.raises(WorkerFailed, match="refuse raised KeyError"):
+    with pytest.raises(WorkerFailedError, match="refuse raised KeyError"):
         series.reduce(refuse)
 
 
@@ -158,7 +158,7 @@ def test_masked_values_are_refused_and_masks_of_nothing_are_not(engine, series):
         lambda: series.map(lambda v: np.ma.masked_greater(v, 4), block=True).toarray(),
         lambda: series.reduce(lambda one, other: np.ma.masked_greater(one + other, 4)),
     ):
-        with pytest.raises(WrongType, match="masked"):
+        with pytest.raises(WrongTypeError, match="masked"):
             refuse()
     unmasked = np.ma.masked_greater(np.arange(6.0).reshape(2, 3), 900)
     assert tl.series.fromarray(unmasked, engine=engine).mean().toarray().tolist() == [1.5, 2.5, 3.5]
@@ -225,13 +225,13 @@ def test_results_of_groups_of_several_types_are_kept_or_refused_with_the_key(res
         found = series.aggregate_by_index(lambda run: results[run[0]]).toarray()
         np.testing.assert_array_equal(found, np.array([results, results]))
         return
-    with pytest.raises(WrongType, match=message):
+    with pytest.raises(WrongTypeError, match=message):
         series.aggregate_by_index(lambda run: results[run[0]]).toarray()
 
 
 def test_a_later_result_above_the_range_of_the_first_is_refused(engine):
     images = tl.images.fromarray(np.arange(4.0).reshape(4, 1, 1), engine=engine)
-    with pytest.raises(WrongType, match=r"uint64 for the record of key \(3,\) and int64"):
+    with pytest.raises(WrongTypeError, match=r"uint64 for the record of key \(3,\) and int64"):
         images.map(lambda x: 2**63 if x[0, 0] == 3 else 1).toarray()
 
 

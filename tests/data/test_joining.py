@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import BadIndex, NotOnEngine, SpecError
+from thunderlike.errors import BadIndexError, NotOnEngineError, SpecError
 
 
 def movie(count, shape, engine=None, dtype="int16", **names):
@@ -97,12 +97,12 @@ def test_what_does_not_fit_is_named():
         tl.images.concatenate([np.zeros((2, 3, 4))])
     with pytest.raises(SpecError, match="nothing"):
         tl.images.concatenate([])
-    with pytest.raises(BadIndex, match="no axis 3"):
+    with pytest.raises(BadIndexError, match="no axis 3"):
         tl.images.concatenate([one, one], axis=3)
 
 
 @pytest.mark.spark
 def test_all_must_be_on_one_engine(spark_context):
     _, one = movie(5, (4, 6))
-    with pytest.raises(NotOnEngine, match=r"tolocal\(\)"):
+    with pytest.raises(NotOnEngineError, match=r"tolocal\(\)"):
         tl.images.concatenate([one, one.tospark(spark_context)])

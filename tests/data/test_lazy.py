@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.testing import Computed, LazyEngine
+from thunderlike.testing import ComputedError, LazyEngine
 
 PLANS = {
     "gaussian_filter": lambda x: x.gaussian_filter(2),
@@ -78,5 +78,5 @@ def test_only_plans(movie, name):
 
 @pytest.mark.parametrize("name", ACTIONS)
 def test_computes(movie, name):
-    with pytest.raises(Computed):
+    with pytest.raises(ComputedError):
         ACTIONS[name](movie)

@@ -10,7 +10,7 @@ from PIL import Image
 
 import thunderlike as tl
 from thunderlike import storage
-from thunderlike.errors import BadIndex, Exists, SpecError, StorageError
+from thunderlike.errors import BadIndexError, ExistsError, SpecError, StorageError
 from thunderlike.testing import LazyEngine
 
 VALUES = np.random.default_rng(0).normal(10, 3, (12, 6, 8))
@@ -68,7 +68,7 @@ def test_movies_are_written_and_returned(movie):
         assert (opened.n_frames, opened.size) == (12, (8, 6))
     assert storage.read("memory://movies/a.gif") == made.data
     assert made == movie.movie(fps=20)
-    with pytest.raises(Exists):
+    with pytest.raises(ExistsError):
         movie.movie("memory://movies/a.gif")
     movie.movie("memory://movies/a.gif", overwrite=True, vmin=0, vmax=1)
     storage.write("memory://movies/b.gif", b"somebody's own")
@@ -117,15 +117,19 @@ def test_a_heat_map_of_very_many_shows_every_kth(local, monkeypatch):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda x: x.plot(12), BadIndex, "there is no image 12, but 12, from 0"),
+        (lambda x: x.plot(12), BadIndexError, "there is no image 12, but 12, from 0"),
         (lambda x: x.plot("var"), SpecError, "no plot of 'var': give a number, 'mean', 'std', "),
-        (lambda x: x.toseries().plot(48), BadIndex, "there is no series 48, but 48"),
+        (lambda x: x.toseries().plot(48), BadIndexError, "there is no series 48, but 48"),
         (
             lambda x: x.toseries().plot((1, 8)),
-            BadIndex,
+            BadIndexError,
             r"no series \(1, 8\): keys have shape \(6, 8\)",
         ),
-        (lambda x: x.toseries().plot((1, 2, 3)), BadIndex, r"no series \(1, 2, 3\): keys have"),
+        (
+            lambda x: x.toseries().plot((1, 2, 3)),
+            BadIndexError,
+            r"no series \(1, 2, 3\): keys have",
+        ),
         (lambda x: x.map(np.mean).plot(), SpecError, "a picture has 2 axes"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 
 import thunderlike as tl
 from thunderlike.data import multiindex
-from thunderlike.errors import SpecError, WorkerFailed
+from thunderlike.errors import SpecError, WorkerFailedError
 
 LEVELS = np.array(
     [
@@ -216,7 +216,7 @@ def test_aggregate_by_index_with_a_function_that_raises_names_the_key(series):
     def picky(values):
         raise ZeroDivisionError("never")
 
-    with pytest.raises(WorkerFailed, match="picky raised ZeroDivisionError") as caught:
+    with pytest.raises(WorkerFailedError, match="picky raised ZeroDivisionError") as caught:
         series.aggregate_by_index(picky)
     assert caught.value.key == (0, 0)
 

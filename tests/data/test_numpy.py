@@ -7,8 +7,8 @@ import pytest
 
 import thunderlike as tl
 from thunderlike.engines import DistributedArray
-from thunderlike.errors import BadIndex, SpecError
-from thunderlike.testing import Computed, LazyEngine
+from thunderlike.errors import BadIndexError, SpecError
+from thunderlike.testing import ComputedError, LazyEngine
 
 VALUES = np.random.default_rng(0).normal(1, 3, (7, 4, 5))
 
@@ -112,7 +112,7 @@ def test_shape_ndim_and_size_compute_nothing():
     movie = tl.images.fromrandom((10, 4, 6), engine=LazyEngine())
     assert (np.shape(movie), np.ndim(movie), np.size(movie)) == ((10, 4, 6), 3, 240)
     assert np.where(movie > 0, movie, 0).shape == np.clip(movie, 0, 1).shape == movie.shape
-    with pytest.raises(Computed):
+    with pytest.raises(ComputedError):
         np.mean(movie)
 
 
@@ -120,11 +120,11 @@ def test_much_that_comes_here_unasked_is_told_with_its_size(monkeypatch):
     movie = tl.images.fromrandom((10, 4, 6), engine=LazyEngine())
     monkeypatch.setitem(DistributedArray.__array__.__globals__, "_LARGE", 1000)
     with (
-        pytest.raises(Computed),
+        pytest.raises(ComputedError),
         pytest.warns(UserWarning, match=r"all values, 1\.875 KB from the lazy .* \.toarray\(\)"),
     ):
         np.asarray(movie)
-    with pytest.raises(Computed):
+    with pytest.raises(ComputedError):
         movie.toarray()
 
 
@@ -150,7 +150,7 @@ def test_what_is_not_computed_on_engines_is_a_type_error_that_says_what_to_do(lo
     ("call", "error", "message"),
     [
         (lambda x: np.mean(x, axis=1), SpecError, r"over axes \(1,\) .* give axis=\(0,\), all"),
-        (lambda x: np.mean(x, axis=3), BadIndex, "there is no axis 3, but 3"),
+        (lambda x: np.mean(x, axis=3), BadIndexError, "there is no axis 3, but 3"),
         (lambda x: np.stack([x, x]), SpecError, "Images cannot be stacked along a new axis 0"),
         (
             lambda x: np.stack([x.toseries()] * 2, axis=-1),

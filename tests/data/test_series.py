@@ -8,7 +8,13 @@ from scipy import signal
 from scipy.io import savemat
 
 import thunderlike as tl
-from thunderlike.errors import FormatError, MissingExtra, NotFound, NotOnEngine, SpecError
+from thunderlike.errors import (
+    FormatError,
+    MissingExtraError,
+    NotFoundError,
+    NotOnEngineError,
+    SpecError,
+)
 
 
 @pytest.fixture(params=["int16", "float32", "float64"])
@@ -307,7 +313,7 @@ def test_a_signal_of_matlab_that_is_not_there(local, tmp_path):
     path.write_bytes(b"no such thing")
     with pytest.raises(FormatError, match=r"signals\.mat"):
         local.correlate(path)
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         local.correlate(tmp_path / "absent.mat")
 
 
@@ -374,7 +380,7 @@ def test_times_series_that_are_not_here(local, trials, spark_context):
     for series in (local, local.tospark(spark_context)):
         with pytest.raises(NotImplementedError, match=r"tolocal\(\)") as caught:
             series.times(there)
-        assert isinstance(caught.value, NotOnEngine)
+        assert isinstance(caught.value, NotOnEngineError)
 
 
 def test_reshape_and_flatten(labelled, trials):
@@ -423,5 +429,5 @@ def test_topandas_is_a_copy(local):
 
 def test_topandas_without_pandas(local, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
-    with pytest.raises(MissingExtra, match=r"thunderlike\[pandas\]"):
+    with pytest.raises(MissingExtraError, match=r"thunderlike\[pandas\]"):
         local.topandas()

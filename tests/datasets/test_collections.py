@@ -26,9 +26,9 @@ from thunderlike.datasets.sharded import MANIFEST
 from thunderlike.errors import (
     CorruptDatasetError,
     CorruptSampleError,
-    Exists,
-    KeyMissing,
-    NotFound,
+    ExistsError,
+    KeyMissingError,
+    NotFoundError,
     SpecError,
 )
 from thunderlike.formats.msgpack import packb
@@ -69,7 +69,7 @@ def test_a_converted_sample_is_a_copy():
     assert reader.get(0) == {"key": "a", "n": 1}
     assert reader.get(0) is not reader.get(0)
     assert "a" in reader
-    with pytest.raises(KeyMissing):
+    with pytest.raises(KeyMissingError):
         reader.find_index("b")
 
 
@@ -124,7 +124,7 @@ def test_no_label_is_no_label(tree):
 def test_files_are_chosen(tree):
     reader = DirectoryReader(f"{tree}/{{LABEL}}/**", include=["*.txt"], exclude=["*/1.*", "*10*"])
     assert list(reader.keys()) == ["a/9.txt"]
-    with pytest.raises(NotFound, match="allow_empty"):
+    with pytest.raises(NotFoundError, match="allow_empty"):
         DirectoryReader(f"{tree}/none/*")
     assert len(DirectoryReader(f"{tree}/none/*", allow_empty=True)) == 0
 
@@ -142,7 +142,7 @@ def test_a_list_names_files_labels_and_more(tree, tmp_path):
     assert reader.get(0)["_additional_info"] == ["u", "v"]
     assert [(s["_label"], s["data"]) for s in reader] == [("nine", b"nine"), ("x", b"x")]
     (tree / "a" / "9.txt").unlink()
-    with pytest.raises(NotFound, match=r"9\.txt"):
+    with pytest.raises(NotFoundError, match=r"9\.txt"):
         reader.get(0)
 
 
@@ -162,7 +162,7 @@ def test_members_of_archives(archives, kind):
     reader.close()
     with kind(archives[kind], "a/*", exclude=["*9*"]) as some:
         assert list(some.keys()) == ["a/1.txt", "a/10.txt"]
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         kind(f"{archives[kind]}.no")
 
 
@@ -194,7 +194,7 @@ def test_shards_are_one_dataset(shards):
     assert reader.get(-1) == {"key": "32"}
     assert [reader.find_index(str(i)) for i in range(33)] == list(range(33))
     assert [s["key"] for s in reader.get_many([32, 0, 1, 16])] == ["32", "0", "1", "16"]
-    with pytest.raises(KeyMissing):
+    with pytest.raises(KeyMissingError):
         reader.find_index("33")
     reader.seek(0)
     next(reader)
@@ -205,7 +205,7 @@ def test_shards_are_one_dataset(shards):
 
 def test_what_does_not_match_is_said(shards):
     for given in (f"{shards}/no*.msgpack", f"{shards}/s{{0..11}}.msgpack", []):
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFoundError):
             ShardedReader(given)
     (shards / MANIFEST).write_text("{}", "utf-8")
     with pytest.raises(CorruptDatasetError, match="no list of shards"):
@@ -243,9 +243,9 @@ def test_the_manifest_comes_last_and_says_what_there_is(tmp_path):
     assert [one["name"] for one in told["shards"]] == [f"part-0000{i}.msgpack" for i in range(3)]
     assert [one["samples"] for one in told["shards"]] == [2, 2, 1]
     assert MsgpackReader(tmp_path / "part-00000.msgpack").verify().ok
-    with pytest.raises(Exists):
+    with pytest.raises(ExistsError):
         ShardWriter(place, 3)
-    with pytest.raises(KeyMissing), ShardWriter(place, 1, overwrite=True) as writer:
+    with pytest.raises(KeyMissingError), ShardWriter(place, 1, overwrite=True) as writer:
         writer.write_many([{"key": "a"}, {"no": "key"}])
     assert json.loads((tmp_path / MANIFEST).read_text("utf-8")) == told
     assert list(ShardedReader(tmp_path).keys()) == list("01234")

@@ -11,7 +11,7 @@ import thunderlike as tl
 from thunderlike import storage
 from thunderlike.datasets import ListReader, MsgpackReader, ShardedReader, Shuffler, distributed
 from thunderlike.datasets.sharded import MANIFEST
-from thunderlike.errors import Exists, SpecError
+from thunderlike.errors import ExistsError, SpecError
 from thunderlike.formats import npy
 
 FRAMES = np.arange(9 * 4 * 5, dtype="int16").reshape(9, 4, 5)
@@ -29,7 +29,7 @@ def test_images_go_out_and_come_back(engine, tmp_path):
     np.testing.assert_array_equal(back.toarray(), FRAMES)
     assert back.dtype == "int16"
     assert list(back.labels) == list(reader.keys())
-    with pytest.raises(Exists):
+    with pytest.raises(ExistsError):
         tl.datasets.write(movie, tmp_path / "d")
     tl.datasets.write(movie[:3], tmp_path / "d", overwrite=True, field="x")
     assert list(ShardedReader(tmp_path / "d").get(2)) == ["key", "x"]

@@ -13,7 +13,7 @@ import pytest
 
 from thunderlike.datasets.download import Source, download, locate
 from thunderlike.datasets.tools import download_files_if_not_found
-from thunderlike.errors import DownloadError, NotFound, VerifyError
+from thunderlike.errors import DownloadError, NotFoundError, VerifyError
 
 BODY = bytes(range(256)) * 4000
 MD5 = hashlib.md5(BODY, usedforsecurity=False).hexdigest()
@@ -171,7 +171,7 @@ def test_files_by_hand_are_asked_for_before_anything_is_fetched(server, tmp_path
         "a": Source("a.zip", MD5, f"{server.address}/a.zip"),
         "b": Source("b.zip", MD5),
     }
-    with pytest.raises(NotFound, match="by hand: ask them"):
+    with pytest.raises(NotFoundError, match="by hand: ask them"):
         locate(sources, tmp_path, manual="ask them")
     assert server.asked == []
     (tmp_path / "b.zip").write_bytes(BODY)

@@ -26,7 +26,13 @@ from thunderlike.datasets import (
     publication,
     reindex,
 )
-from thunderlike.errors import CorruptDatasetError, Exists, InUse, NotFound, StorageError
+from thunderlike.errors import (
+    CorruptDatasetError,
+    ExistsError,
+    InUseError,
+    NotFoundError,
+    StorageError,
+)
 
 FORK = multiprocessing.get_context("fork")
 OLD, NEW = [f"old{i}" for i in range(6)], [f"new{i}" for i in range(9)]
@@ -192,9 +198,9 @@ def test_a_second_writer_is_refused_and_the_first_loses_nothing(tmp_path, option
     with FileWriter(place, **options) as writer:
         writer.write_many(samples(NEW[:4]))
         for other in ({"append": True}, {"overwrite": True}):
-            with pytest.raises(InUse, match=r"x\.msgpack: another writer has it open"):
+            with pytest.raises(InUseError, match=r"x\.msgpack: another writer has it open"):
                 FileWriter(place, **other)
-        with pytest.raises(InUse):
+        with pytest.raises(InUseError):
             reindex(place)
         writer.write_many(samples(NEW[4:]))
     assert found(tmp_path) == (OLD if "append" in options else []) + NEW
@@ -204,15 +210,15 @@ def test_a_second_writer_is_refused_and_the_first_loses_nothing(tmp_path, option
 
 def test_of_two_writers_of_a_new_dataset_one_is_refused(tmp_path):
     first = FileWriter(tmp_path / "x.msgpack")
-    with pytest.raises(InUse):
+    with pytest.raises(InUseError):
         FileWriter(tmp_path / "x.msgpack")
     first.write_many(samples(OLD))
     first.close()
-    with pytest.raises(Exists):
+    with pytest.raises(ExistsError):
         FileWriter(tmp_path / "x.msgpack")
     with ShardWriter(tmp_path / "s" / "{}.msgpack", 2) as writer:
         writer.write_many(samples(OLD[:3]))
-        with pytest.raises(InUse):
+        with pytest.raises(InUseError):
             ShardWriter(tmp_path / "s" / "{}.msgpack", 2)
 
 
@@ -229,7 +235,7 @@ def test_the_lock_of_a_killed_writer_locks_nothing(tmp_path):
     child = FORK.Process(target=holds)
     child.start()
     here.recv()
-    with pytest.raises(InUse):
+    with pytest.raises(InUseError):
         FileWriter(tmp_path / "x.msgpack", append=True)
     os.kill(child.pid, signal.SIGKILL)
     child.join()
@@ -244,7 +250,7 @@ def test_a_fork_neither_writes_nor_unlocks(tmp_path):
     child = FORK.Process(target=writer.__del__)
     child.start()
     child.join()
-    with pytest.raises(InUse):
+    with pytest.raises(InUseError):
         FileWriter(tmp_path / "x.msgpack")
     writer.close()
     assert found(tmp_path) == OLD
@@ -399,7 +405,7 @@ def test_stale_files_of_the_old_dataset_go(tmp_path):
     overwrite(tmp_path)
     suffixes = {"", ".offsets", ".keys", ".key_hashes", ".filter", ".md5"}
     assert set(files(tmp_path)) == {f"x.msgpack{suffix}" for suffix in suffixes}
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         index.load_sums(tmp_path / "x.msgpack")
 
 

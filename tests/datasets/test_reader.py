@@ -17,11 +17,11 @@ from thunderlike import storage
 from thunderlike.datasets import FileWriter, MsgpackReader, RawWriter, reindex
 from thunderlike.datasets import index as indices
 from thunderlike.errors import (
-    BadIndex,
+    BadIndexError,
     CorruptDatasetError,
     CorruptSampleError,
-    KeyMissing,
-    NotFound,
+    KeyMissingError,
+    NotFoundError,
     SpecError,
 )
 from thunderlike.formats.msgpack import packb
@@ -71,7 +71,7 @@ def test_many_at_once_in_any_order(reader, samples):
     assert reader.get_many([]) == []
     order = random.Random(1).sample(range(100), 100)
     assert keys(reader.get_many(np.array(order))) == [f"k{i}" for i in order]
-    with pytest.raises(BadIndex):
+    with pytest.raises(BadIndexError):
         reader.get_many([0, 100])
     with pytest.raises(SpecError):
         reader.get_many([0.5])
@@ -79,7 +79,7 @@ def test_many_at_once_in_any_order(reader, samples):
 
 @pytest.mark.parametrize("index", [100, -101])
 def test_a_number_outside_is_named_with_the_file(reader, index):
-    with pytest.raises(BadIndex, match=rf"index {index} .* 100 samples in .*set.msgpack"):
+    with pytest.raises(BadIndexError, match=rf"index {index} .* 100 samples in .*set.msgpack"):
         reader.get(index)
     with pytest.raises(IndexError):
         reader.seek(index)
@@ -98,7 +98,7 @@ def test_keys_are_found(reader):
     assert "k7" in reader
     for absent in ("k100", "", 5, None):
         assert absent not in reader
-        with pytest.raises(KeyMissing, match=r"set\.msgpack"):
+        with pytest.raises(KeyMissingError, match=r"set\.msgpack"):
             reader.find_index(absent)
     reader.seek_key("k42")
     assert next(reader)["key"] == "k42"
@@ -119,7 +119,7 @@ def test_a_start_sets_the_cursor_to_where_the_loop_stopped(reader):
     assert len(list(reader.iter(0))) == 100
     assert len(list(reader)) == 100  # the reference gives none here
     assert list(reader.iter(100)) == []
-    with pytest.raises(BadIndex):
+    with pytest.raises(BadIndexError):
         reader.iter(101)  # at once, not at the first sample
     with pytest.raises(SpecError):
         reader.iter(chunk_size=0)
@@ -158,7 +158,7 @@ def test_an_empty_dataset(tmp_path):
     reader = MsgpackReader(tmp_path / "none.msgpack")
     assert (len(reader), list(reader), list(reader.keys()), reader.get_many([])) == (0, [], [], [])
     assert "a" not in reader
-    with pytest.raises(BadIndex):
+    with pytest.raises(BadIndexError):
         reader.get(0)
     assert reader.verify().ok
 
@@ -172,13 +172,13 @@ def without(path, *suffixes):
 
 
 def test_no_data(tmp_path):
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         MsgpackReader(tmp_path / "none.msgpack")
 
 
 def test_no_offsets_says_how_to_make_them(path, samples):
     without(path, ".offsets")
-    with pytest.raises(NotFound, match=f"thunderlike datasets reindex {path}"):
+    with pytest.raises(NotFoundError, match=f"thunderlike datasets reindex {path}"):
         MsgpackReader(path)
     assert reindex(path) == 100
     assert keys(MsgpackReader(path)) == keys(samples)
@@ -191,7 +191,7 @@ def test_what_can_be_done_without_is_done_without(path, samples):
     assert reader.find_index("k9") == 9
     assert "k9" in reader
     assert "no" not in reader
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         reader.verify()
 
 

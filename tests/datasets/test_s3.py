@@ -16,7 +16,7 @@ from thunderlike.datasets import (
     msgpack,
     write,
 )
-from thunderlike.errors import Denied, NotFound, StorageError
+from thunderlike.errors import DeniedError, NotFoundError, StorageError
 from thunderlike.formats.msgpack import packb
 
 
@@ -37,7 +37,7 @@ def test_a_dataset_in_a_bucket_is_one_like_any_other(place, samples, monkeypatch
     assert [sample["label"] for sample in shuffled][:4] == [57, 76, 27, 11]
     assert [s["label"] for s in reader.get_many([9, 2, 99])] == [9, 2, 99]
     assert reader.verify(samples=True).ok
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         MsgpackReader(f"{place}.none")
 
 
@@ -69,7 +69,7 @@ def test_a_writer_that_fails_leaves_nothing_in_the_bucket_and_on_this_machine(
     bucket, tmp_path, monkeypatch
 ):
     def refused(self, path, file):
-        raise Denied(f"{path}: these credentials do not allow to write it")
+        raise DeniedError(f"{path}: these credentials do not allow to write it")
 
     def whole(self):
         raise AssertionError("the data file is read as a whole")
@@ -79,7 +79,7 @@ def test_a_writer_that_fails_leaves_nothing_in_the_bucket_and_on_this_machine(
     place = f"{bucket}/failed/a.msgpack"
     with monkeypatch.context() as patched:
         patched.setattr("thunderlike.storage.s3.S3Store.send", refused)
-        with pytest.raises(Denied, match=r"a\.msgpack"), FileWriter(place) as writer:
+        with pytest.raises(DeniedError, match=r"a\.msgpack"), FileWriter(place) as writer:
             writer.write({"key": "a"})
         assert list(tmp_path.iterdir()) == []
         assert not storage.exists(f"{bucket}/failed")
@@ -88,7 +88,7 @@ def test_a_writer_that_fails_leaves_nothing_in_the_bucket_and_on_this_machine(
             writer.write({"key": kind})
     with monkeypatch.context() as patched:
         patched.setattr("thunderlike.storage.s3.S3Store.send", refused)
-        with pytest.raises(Denied), FileWriter(place, overwrite=True) as writer:
+        with pytest.raises(DeniedError), FileWriter(place, overwrite=True) as writer:
             writer.write({"key": "c"})
     assert list(MsgpackReader(place).keys()) == ["new"]
     listed = storage.store_for(place).list(f"{bucket}/failed", recursive=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from thunderlike.datasets import packing, scripts, tools
-from thunderlike.errors import FormatError, NonInteractiveError, SpecError, WrongType
+from thunderlike.errors import FormatError, NonInteractiveError, SpecError, WrongTypeError
 from thunderlike.progress import subscribe
 
 
@@ -78,7 +78,7 @@ def test_a_printer_is_a_tqdm():
     assert "converting: " in drawn.getvalue()
     quiet = tools.ProgressPrinter(iter("abc"), disable=True)
     assert (list(quiet), quiet.n) == (["a", "b", "c"], 3)
-    with pytest.raises(WrongType, match="unknown option 'colour_of_bar'"):
+    with pytest.raises(WrongTypeError, match="unknown option 'colour_of_bar'"):
         tools.make_printer(colour_of_bar="green")
 
 
@@ -140,7 +140,7 @@ def test_packing_never_unpickles_and_raises_our_errors():
     for data in (forged, b"\xc1", b"\x92\x01", b"\x01\x02", b"\x91" * 5000):
         with pytest.raises(FormatError):
             packing.unpackb(data)
-    for value, error in (({1}, WrongType), (2**70, SpecError), (object(), WrongType)):
+    for value, error in (({1}, WrongTypeError), (2**70, SpecError), (object(), WrongTypeError)):
         with pytest.raises(error, match="a message cannot hold"):
             packing.packb(value)
 

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from thunderlike.datasets import ListReader, QuasiShuffler, torch
 from thunderlike.datasets.sharded import cut, left_over, share, size
-from thunderlike.errors import FormatError, KeyMissing, SpecError, UnevenShares, WrongType
+from thunderlike.errors import (
+    FormatError,
+    KeyMissingError,
+    SpecError,
+    UnevenSharesError,
+    WrongTypeError,
+)
 
 
 def numbers(ranges):
@@ -48,8 +54,8 @@ def test_what_was_taken_and_what_is_left_are_all(total, shares, data):
 def test_uneven_batches_are_said_when_they_can_be_known():
     with pytest.raises(SpecError, match="one batch more than others"):
         share([(0, 9)], 0, 2, "error", 2)
-    assert issubclass(UnevenShares, RuntimeError)
-    with pytest.raises(UnevenShares):
+    assert issubclass(UnevenSharesError, RuntimeError)
+    with pytest.raises(UnevenSharesError):
         torch.IterableDataset(letters(9), batch_size=4, num_workers=2)
     assert share([(0, 8)], 1, 2, "error", 2) == [(4, 8)]
     with pytest.raises(SpecError, match="even is one of"):
@@ -144,7 +150,7 @@ def test_functions_get_the_parameters_that_they_name():
 
 
 def test_what_is_wrong_with_a_function_is_said():
-    with pytest.raises(KeyMissing, match="add needs the parameter 'amount'"):
+    with pytest.raises(KeyMissingError, match="add needs the parameter 'amount'"):
         torch.Compose(add)(1, {})
     with pytest.raises(SpecError, match="takes no argument"):
         torch.Compose(lambda: 1)
@@ -177,15 +183,15 @@ def test_partial_fixes_constants():
     assert torch.Compose(functools.partial(fixed, more=1))(3, params) == 7
     assert torch.Compose([fixed, scaled])(1, params) == 54
     assert torch.Compose(functools.partial(scaled, more=1))(3, params) == 22
-    with pytest.raises(KeyMissing, match="'factor'"):
+    with pytest.raises(KeyMissingError, match="'factor'"):
         torch.Compose(functools.partial(scaled, more=1))(3, {})
 
 
 def test_what_is_no_transform_or_no_image_is_named():
     for wrong in (None, 5, [abs, None]):
-        with pytest.raises(WrongType, match="cannot be called"):
+        with pytest.raises(WrongTypeError, match="cannot be called"):
             torch.Compose(wrong)
     with pytest.raises(FormatError, match="not an image that Pillow reads: b'junk'"):
         torch.CompressedToPIL()(b"junk")
-    with pytest.raises(WrongType, match="not int"):
+    with pytest.raises(WrongTypeError, match="not int"):
         torch.CompressedToPIL()(5)

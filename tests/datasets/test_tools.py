@@ -18,11 +18,11 @@ from thunderlike.datasets import tools
 from thunderlike.errors import (
     DownloadError,
     FormatError,
-    KeyMissing,
-    NotFound,
+    KeyMissingError,
+    NotFoundError,
     SpecError,
     VerifyError,
-    WorkerFailed,
+    WorkerFailedError,
 )
 
 
@@ -43,9 +43,9 @@ def test_damaged_and_missing_files_are_named(tmp_path):
     with pytest.raises(FormatError, match="the bytes given"):
         tools.loadmat(b"junk")
     for read in (tools.open_comp, tools.loadmat, tools.load_md5file, tools.hash_md5hex):
-        with pytest.raises(NotFound, match=r"none\.gz"):
+        with pytest.raises(NotFoundError, match=r"none\.gz"):
             read(tmp_path / "none.gz")
-    with pytest.raises(KeyMissing, match="a: its description has no 'md5'"):
+    with pytest.raises(KeyMissingError, match="a: its description has no 'md5'"):
         tools.verify_file({"path": "a"}, tmp_path)
     with pytest.raises(SpecError, match="has no name"):
         tools.path_append(Path("/"), ".md5")
@@ -126,9 +126,9 @@ def test_a_process_that_dies_or_raises_what_cannot_be_sent_is_told():
         raise Local("here")
         yield
 
-    with pytest.raises(WorkerFailed, match="ended with code -9"):
+    with pytest.raises(WorkerFailedError, match="ended with code -9"):
         list(tools.yield_process(killed()))
-    with pytest.raises(WorkerFailed, match="Local: here"):
+    with pytest.raises(WorkerFailedError, match="Local: here"):
         list(tools.yield_process(breaks()))
 
 
@@ -144,7 +144,7 @@ def test_files_that_are_here_are_verified_and_told(tmp_path):
     assert tools.prepare_indir(files, args)["one"]["md5"] == files["one"]["md5"]
     with pytest.raises(DownloadError, match="only http"):
         tools.download_if_not_found("file:///etc/hosts", tmp_path / "b")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         tools.verify_file({"path": "c", "md5": ""}, tmp_path)
     with pytest.raises(SpecError):
         tools.prepare_indir({}, SimpleNamespace(indir=tmp_path / "a", skip_verification=True))

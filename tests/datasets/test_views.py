@@ -23,7 +23,7 @@ from thunderlike.datasets import (
     TarReader,
 )
 from thunderlike.datasets.torch import Compose, IterableDataset
-from thunderlike.errors import BadIndex, KeyMissing, SpecError, WrongType
+from thunderlike.errors import BadIndexError, KeyMissingError, SpecError, WrongTypeError
 
 
 def numbers(count):
@@ -64,9 +64,9 @@ def test_a_view_is_a_reader(path, view):
     first = names[min(7, len(names) - 1)]
     assert reader.find_index(first) == names.index(first)
     assert first in reader
-    with pytest.raises(BadIndex):
+    with pytest.raises(BadIndexError):
         reader.get(len(reader))
-    with pytest.raises(KeyMissing):
+    with pytest.raises(KeyMissingError):
         reader.find_index("no such key")
     next(reader)
     twin = pickle.loads(pickle.dumps(reader))
@@ -85,9 +85,9 @@ def test_a_range_is_as_long_as_it_is():
     assert looped(part) == [5]
     assert len(Range(numbers(10), 6, 3)) == 0
     for start in (10, -11):
-        with pytest.raises(BadIndex):
+        with pytest.raises(BadIndexError):
             Range(numbers(10), start)
-    with pytest.raises(KeyMissing):
+    with pytest.raises(KeyMissingError):
         part.find_index("9")
 
 
@@ -232,7 +232,7 @@ def test_epochs_of_pytorch_reach_the_shuffler_through_views(view):
 
 
 def test_arguments_of_augments_by_position_are_refused():
-    with pytest.raises(WrongType, match="start must be a whole number or None, not True"):
+    with pytest.raises(WrongTypeError, match="start must be a whole number or None, not True"):
         Shuffler(numbers(3)).iter(True)
     assert len(list(numbers(3).iter(chunk_size=None))) == 3
 
@@ -299,5 +299,5 @@ def test_our_own_shuffle_is_numpys():
     ],
 )
 def test_arguments_of_another_type_are_named(call, message):
-    with pytest.raises(WrongType, match=message):
+    with pytest.raises(WrongTypeError, match=message):
         call(ListReader([{"key": key} for key in "abc"]))

@@ -32,12 +32,12 @@ from thunderlike.datasets import index as indices
 from thunderlike.errors import (
     CorruptDatasetError,
     DatasetError,
-    Exists,
-    KeyMissing,
-    NotFound,
+    ExistsError,
+    KeyMissingError,
+    NotFoundError,
     SpecError,
     StorageError,
-    WrongType,
+    WrongTypeError,
 )
 from thunderlike.formats import dataset_files as layout
 from thunderlike.formats.msgpack import packb
@@ -120,7 +120,7 @@ def test_messages_that_are_packed_already(tmp_path):
             ("c", packb({"key": "x"}), SpecError),
             ("c", b"\xc1", SpecError),
             ("c", b"\xa1", SpecError),
-            ("c", "text", WrongType),
+            ("c", "text", WrongTypeError),
         ):
             with pytest.raises(error, match="'c'"):
                 writer.write(key, data)
@@ -136,11 +136,11 @@ def test_a_refused_sample_leaves_the_others(tmp_path):
         writer.write({"key": "a"})
         with pytest.raises(SpecError, match="'a' of sample 1 is that of sample 0"):
             writer.write({"key": "a"})
-        with pytest.raises(WrongType, match="a key is text, not 5"):
+        with pytest.raises(WrongTypeError, match="a key is text, not 5"):
             writer.write({"key": 5})
-        with pytest.raises(KeyMissing):
+        with pytest.raises(KeyMissingError):
             writer.write({"label": 5})
-        with pytest.raises(WrongType, match=r"sample 'b': .*set"):
+        with pytest.raises(WrongTypeError, match=r"sample 'b': .*set"):
             writer.write({"key": "b", "x": {1}})
         writer.write({"key": "b"})
     assert keys(tmp_path / "w.msgpack") == ["a", "b"]
@@ -164,11 +164,11 @@ def test_a_file_that_is_there_is_kept(tmp_path):
     with FileWriter(place) as writer:
         writer.write({"key": "a"})
     before = files(tmp_path)
-    with pytest.raises(Exists, match="overwrite=True"):
+    with pytest.raises(ExistsError, match="overwrite=True"):
         FileWriter(place)
     with pytest.raises(SpecError, match="no digest"):
         FileWriter(place, overwrite=True, digest="crc")
-    with pytest.raises(KeyMissing), FileWriter(place, overwrite=True) as writer:
+    with pytest.raises(KeyMissingError), FileWriter(place, overwrite=True) as writer:
         writer.write_many([{"key": "b"}, {"no": "key"}])
     assert files(tmp_path) == before
 
@@ -236,7 +236,7 @@ def test_options_of_printers_are_taken_and_others_refused(tmp_path):
     with FileWriter(tmp_path / "w.msgpack", total=1, progress=True, **more) as writer:
         writer.write({"key": "a"})
     for kind in (FileWriter, RawWriter):
-        with pytest.raises(WrongType, match="unknown option 'uint'"):
+        with pytest.raises(WrongTypeError, match="unknown option 'uint'"):
             kind(tmp_path / "x.msgpack", uint="images")
         with pytest.raises(TypeError):
             kind()
@@ -254,7 +254,7 @@ def test_other_digests_have_files_of_their_own(tmp_path, digest):
             writer.write({"key": "a"})
     assert not (tmp_path / "w.msgpack.md5").exists()
     if digest is None:
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFoundError):
             MsgpackReader(place).verify()
     else:
         assert MsgpackReader(place).verify().ok
@@ -296,7 +296,7 @@ def test_adding_is_as_if_all_had_been_written_at_once(tmp_path):
 
 def test_adding_in_vain_leaves_all_as_it_was(path):
     before = files(path.parent)
-    with pytest.raises(KeyMissing), FileWriter(path, append=True) as writer:
+    with pytest.raises(KeyMissingError), FileWriter(path, append=True) as writer:
         writer.write_many([{"key": "new", "x": bytes(5_000_000)}, {"no": "key"}])
     assert files(path.parent) == before
 
@@ -366,7 +366,7 @@ def test_a_kill_leaves_old_or_new_and_never_a_mix(tmp_path, kind):
 def _whole(place, outcomes):
     try:
         found = keys(place)
-    except NotFound:
+    except NotFoundError:
         if not place.exists():
             assert [] in outcomes
             return

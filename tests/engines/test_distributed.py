@@ -7,7 +7,7 @@ import pytest
 
 import thunderlike as tl
 from thunderlike.engines import ArraySource, DistributedArray
-from thunderlike.errors import BadIndex, SpecError
+from thunderlike.errors import BadIndexError, SpecError
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ class TestDistributed:
             far.reshape(2, 5, 11)
 
     def test_keys_outside_are_named(self, far):
-        with pytest.raises(BadIndex, match=r"shape \(2, 5\)"):
+        with pytest.raises(BadIndexError, match=r"shape \(2, 5\)"):
             far[2, 0]
 
     def test_images_want_one_axis_of_keys(self, far):
@@ -104,10 +104,10 @@ class TestDistributed:
 
 
 def test_nothing_is_computed_until_asked():
-    from thunderlike.testing.engines import Computed, LazyEngine
+    from thunderlike.testing.engines import ComputedError, LazyEngine
 
     records = LazyEngine().load(ArraySource(np.zeros((6, 4))))
     far = records.array((2, 3)).reshape(6, 2, 2)
     assert far.shape == (6, 2, 2)
-    with pytest.raises(Computed):
+    with pytest.raises(ComputedError):
         far.toarray()

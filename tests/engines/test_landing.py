@@ -82,5 +82,5 @@ def test_collecting_gives_what_was_there(spark_context, monkeypatch, part):
 @pytest.mark.spark
 def test_what_a_worker_raises_arrives(spark_context):
     movie = tl.images.fromarray(np.zeros((40, 128, 200)), engine=spark_context)
-    with pytest.raises(tl.errors.WorkerFailed, match="ZeroDivisionError"):
+    with pytest.raises(tl.errors.WorkerFailedError, match="ZeroDivisionError"):
         movie.map(lambda image: 1 // 0, value_shape=(128, 200), dtype="f8").toarray()

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from thunderlike.engines import engine_for, session
-from thunderlike.errors import EngineError, MissingExtra
+from thunderlike.errors import EngineError, MissingExtraError
 
 
 def fake_java(folder, text):
@@ -35,7 +35,7 @@ def test_java_says_its_version(tmp_path, text, version):
 
 def test_without_pyspark_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyspark", None)
-    with pytest.raises(MissingExtra, match=r"thunderlike\[spark\]"):
+    with pytest.raises(MissingExtraError, match=r"thunderlike\[spark\]"):
         engine_for("spark")
 
 

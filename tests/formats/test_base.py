@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from thunderlike.errors import FormatError, NotFound, SpecError
+from thunderlike.errors import FormatError, NotFoundError, SpecError
 from thunderlike.formats import Header, sniff
 from thunderlike.formats.base import damage, native, numbers
 
@@ -39,8 +39,8 @@ def test_any_failure_of_a_parser_is_damage(error):
 
 
 def test_our_own_failures_pass():
-    with pytest.raises(NotFound), damage("png"):
-        raise NotFound("no such file")
+    with pytest.raises(NotFoundError), damage("png"):
+        raise NotFoundError("no such file")
 
 
 def test_native_copies_only_what_is_not():

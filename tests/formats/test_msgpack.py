@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from thunderlike.errors import FormatError, SpecError, WrongType
+from thunderlike.errors import FormatError, SpecError, WrongTypeError
 from thunderlike.formats.msgpack import packb, unpackb
 
 KINDS = [
@@ -141,7 +141,7 @@ def test_any_array_comes_back(array):
     ],
 )
 def test_what_cannot_be_stored_is_refused_by_type(value, found):
-    with pytest.raises(WrongType, match=found) as caught:
+    with pytest.raises(WrongTypeError, match=found) as caught:
         packb({"x": value})
     assert isinstance(caught.value, TypeError)
 

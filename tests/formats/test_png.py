@@ -128,9 +128,9 @@ def test_16_bit_colour_without_imagecodecs_says_what_to_install():
     code = (
         "import sys; sys.modules['imagecodecs'] = None\n"
         "from thunderlike.formats.png import decode\n"
-        "from thunderlike.errors import MissingExtra\n"
+        "from thunderlike.errors import MissingExtraError\n"
         "try: decode(sys.stdin.buffer.read())\n"
-        "except MissingExtra as error: print(error)"
+        "except MissingExtraError as error: print(error)"
     )
     data = built(1, 1, 16, 2, [bytes(6)])
     run = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True)

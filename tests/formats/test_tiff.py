@@ -212,13 +212,13 @@ WITHOUT_CODECS = """
 import sys
 sys.modules["imagecodecs"] = None
 import numpy as np
-from thunderlike.errors import MissingExtra
+from thunderlike.errors import MissingExtraError
 from thunderlike.formats.tiff import decode, encode
 
 data = sys.stdin.buffer.read()
 try:
     print(decode(data).tolist())
-except MissingExtra as error:
+except MissingExtraError as error:
     print(error)
 """
 
@@ -359,7 +359,7 @@ import numpy as np
 import thunderlike as tl
 from thunderlike.cli import main
 from thunderlike.datasets import pictures
-from thunderlike.errors import MissingExtra
+from thunderlike.errors import MissingExtraError
 
 path = sys.argv[1]
 for read in (
@@ -371,7 +371,7 @@ for read in (
 ):
     try:
         print("value", read())
-    except MissingExtra as error:
+    except MissingExtraError as error:
         assert "pip install 'thunderlike[codecs]'" in str(error), error
 assert main(["convert", path, path + ".npy"]) == 2
 """

@@ -11,7 +11,7 @@ import pytest
 import tables
 
 import thunderlike as tl
-from thunderlike.errors import Unreadable
+from thunderlike.errors import UnreadableError
 
 TEXT = h5py.string_dtype()
 MIXED = np.dtype([("n", "i4"), ("t", TEXT), ("in", [("x", "f8", (2,))])])
@@ -111,7 +111,7 @@ def test_what_is_not_read_is_left_out_and_an_error_by_name(tmp_path, told):
     assert found["good"] == 5
     assert "r" not in found
     assert [Path(warning.filename).name for warning in caught] == [Path(__file__).name]
-    with pytest.raises(Unreadable, match=rf"x\.h5: /r: .*{told}"):
+    with pytest.raises(UnreadableError, match=rf"x\.h5: /r: .*{told}"):
         tl.load(tmp_path / "x.h5", "/r")
     assert tl.load(tmp_path / "x.h5", "/good") == 5
     assert "/good" in str(tl.hdf5.ls(tmp_path / "x.h5"))

@@ -16,7 +16,7 @@ import tables
 
 import thunderlike as tl
 from thunderlike.cli import main
-from thunderlike.errors import Hdf5Error, Refused
+from thunderlike.errors import Hdf5Error, RefusedError
 from thunderlike.formats import hdf5 as formats_hdf5
 
 SCRIPT = Path(__file__).parent / "hostile.py"
@@ -52,7 +52,7 @@ def test_load_refuses_and_says_where_and_ls_runs_nothing(tmp_path, marker, name)
     make, node = hostile.FILES[name]
     make(tmp_path / "x.h5")
     for policy in ("refuse", "restricted"):
-        with pytest.raises((Hdf5Error, tl.errors.GroupMissing)) as caught:
+        with pytest.raises((Hdf5Error, tl.errors.GroupMissingError)) as caught:
             tl.load(tmp_path / "x.h5", pickle=policy, max_bytes=2**28)
         assert str(caught.value).startswith(f"{tmp_path / 'x.h5'}: {node}: ")
         assert "\n" not in str(caught.value)
@@ -78,7 +78,7 @@ def test_a_link_to_nothing_is_left_out_and_an_error_by_name(tmp_path):
     make(tmp_path / "x.h5")
     with pytest.warns(UserWarning, match=rf"left out 1 entry .*{node} \(leads to /nowhere"):
         assert list(tl.load(tmp_path / "x.h5")["group"]) == ["array"]
-    with pytest.raises(tl.errors.GroupMissing, match=rf"x\.h5: {node}: leads to /nowhere"):
+    with pytest.raises(tl.errors.GroupMissingError, match=rf"x\.h5: {node}: leads to /nowhere"):
         tl.load(tmp_path / "x.h5", node)
 
 
@@ -93,7 +93,7 @@ def test_a_fresh_process_is_as_safe(tmp_path):
         timeout=300,
         check=True,
     )
-    assert ran.stdout.startswith("Refused: ")
+    assert ran.stdout.startswith("RefusedError: ")
     assert ran.stdout.endswith("marker False\n")
 
 
@@ -108,7 +108,7 @@ def test_allow_still_reads_no_other_file(tmp_path):
     for name in ("external link", "virtual", "external storage"):
         make, _ = hostile.FILES[name]
         make(tmp_path / "x.h5")
-        with pytest.raises(Refused, match=r"other|another"):
+        with pytest.raises(RefusedError, match=r"other|another"):
             tl.load(tmp_path / "x.h5", pickle="allow")
 
 
@@ -116,7 +116,7 @@ def test_restricted_allows_arrays_and_no_more(tmp_path):
     inner = np.array([1, "a", None], object)
     hostile.object_row(tmp_path / "x.h5", data=pickle.dumps(inner, 2))
     assert tl.load(tmp_path / "x.h5", "/row", pickle="restricted").tolist() == [1, "a", None]
-    with pytest.raises(Refused, match="_reconstruct"):
+    with pytest.raises(RefusedError, match="_reconstruct"):
         tl.load(tmp_path / "x.h5", "/row")
 
 
@@ -135,7 +135,7 @@ def test_bytes_that_only_end_as_a_pickle_does_stay_bytes(tmp_path):
 def test_a_limit_counts_all_that_is_read(tmp_path):
     tl.save(tmp_path / "x.h5", [np.zeros(1000), np.zeros(1000)], None)
     assert len(tl.load(tmp_path / "x.h5", max_bytes=16_000)) == 2
-    with pytest.raises(Refused, match=r"announces 7\.812 KB"):
+    with pytest.raises(RefusedError, match=r"announces 7\.812 KB"):
         tl.load(tmp_path / "x.h5", max_bytes=15_999)
 
 
@@ -146,7 +146,7 @@ def test_what_is_no_hdf5_file(tmp_path):
             tl.load(tmp_path / "x.h5")
     with pytest.raises(FileNotFoundError):
         tl.load(tmp_path / "none.h5")
-    with pytest.raises(tl.errors.NotFound, match="folder"):
+    with pytest.raises(tl.errors.NotFoundError, match="folder"):
         tl.load(tmp_path)
 
 
@@ -182,5 +182,5 @@ def test_fromhdf5_and_info_run_nothing_and_read_nothing_else(tmp_path, marker, n
 def test_fromhdf5_refuses_values_of_other_files(tmp_path, name):
     make, node = hostile.FILES[name]
     make(tmp_path / "x.h5")
-    with pytest.raises(Refused, match=rf"x\.h5: {node}: .*other"):
+    with pytest.raises(RefusedError, match=rf"x\.h5: {node}: .*other"):
         tl.images.fromhdf5(tmp_path / "x.h5", node, axis=None)

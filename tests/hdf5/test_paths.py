@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import GroupMissing, NotFound, SpecError
+from thunderlike.errors import GroupMissingError, NotFoundError, SpecError
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_several_paths_give_a_tuple_that_shares(path):
 
 @pytest.mark.parametrize("name", ["/none", "/a/none", "/none/x", "/a/x/y", "/n/x"])
 def test_what_is_not_there_says_what_is(path, name):
-    with pytest.raises(GroupMissing, match=r"x\.h5: /") as caught:
+    with pytest.raises(GroupMissingError, match=r"x\.h5: /") as caught:
         tl.load(path, name)
     assert isinstance(caught.value, KeyError)
     assert isinstance(caught.value, ValueError)
@@ -148,7 +148,7 @@ def test_a_file_in_memory_or_in_a_bucket_is_copied(elsewhere):
     with pytest.raises(SpecError):
         tl.save(path, {"x": 1, "f": len})
     assert tl.load(path, "/x", sel=2) == 2
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         tl.load(f"{elsewhere}/none.h5")
 
 

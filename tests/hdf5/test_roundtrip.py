@@ -145,7 +145,7 @@ def test_other_keys_are_pickled_if_that_is_allowed(back):
     with pytest.raises(tl.errors.SpecError, match=r"the key Point\(x=1, y=2\) is a Point.*pickle="):
         tl.save("memory://keys.h5", {"v": value})
     assert back({"v": value}, pickle="allow") == {"v": value}
-    with pytest.raises(tl.errors.Refused, match="asks for"):
+    with pytest.raises(tl.errors.RefusedError, match="asks for"):
         back_refused(value)
     tl.save("memory://keys.h5", {"v": value, "w": 1}, pickle="allow")
     assert tl.load("memory://keys.h5", "/w") == 1
@@ -251,7 +251,7 @@ def test_what_has_no_place_is_an_error_that_says_where(tmp_path):
 def test_pickle_allow_pickles_what_has_no_place(back):
     assert back({"f": len}, pickle="allow")["f"] is len
     tl.save("memory://refused.h5", {"f": len}, pickle="allow")
-    with pytest.raises(tl.errors.Refused, match=r"builtins\.len"):
+    with pytest.raises(tl.errors.RefusedError, match=r"builtins\.len"):
         tl.load("memory://refused.h5")
 
 

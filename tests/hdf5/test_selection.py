@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import thunderlike as tl
-from thunderlike.errors import BadIndex, SpecError
+from thunderlike.errors import BadIndexError, SpecError
 from thunderlike.hdf5.selection import plan
 
 CUBE = np.arange(9 * 7 * 5).reshape(9, 7, 5)
@@ -89,7 +89,7 @@ def test_frames_and_matrices_are_taken_apart_by_rows(tmp_path):
     "index", [9, -10, [0, 9], np.s_[0, 0, 0, 0], "a", 1.5, [0.5], np.ones(3, bool)]
 )
 def test_an_index_that_does_not_fit_says_where(path, index):
-    with pytest.raises(BadIndex, match=r"x\.h5: /plain: "):
+    with pytest.raises(BadIndexError, match=r"x\.h5: /plain: "):
         tl.load(path, "/plain", sel=index)
 
 
@@ -111,5 +111,5 @@ def test_little_is_read():
     assert planned.axes[0].runs == ((5, 3), (100, 1))
     assert plan(np.s_[10:20], (1000, 1000)).shape == (10, 1000)
     tl.save("memory://big.h5", {"x": np.zeros((1000, 100))})
-    with pytest.raises(tl.errors.Refused):
+    with pytest.raises(tl.errors.RefusedError):
         tl.load("memory://big.h5", "/x", sel=slice(None, None, 2), max_bytes=399_999)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import KeyMissing, SpecError
+from thunderlike.errors import KeyMissingError, SpecError
 from thunderlike.images.examples import CELLS, FOLLOWERS, SHAPE, CalciumSource, calcium
 
 FRAMES = 90
@@ -23,7 +23,7 @@ def test_without_a_name_the_names_are_told(capsys):
 
 
 def test_another_name_is_refused_and_the_names_are_told():
-    with pytest.raises(KeyMissing, match=r"no example 'fish'; there are calcium"):
+    with pytest.raises(KeyMissingError, match=r"no example 'fish'; there are calcium"):
         tl.images.fromexample("fish")
 
 

@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 import thunderlike as tl
-from thunderlike.errors import Exists, FormatError, NotFound, SpecError
+from thunderlike.errors import ExistsError, FormatError, NotFoundError, SpecError
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_target_that_holds_something_is_left_alone(images, tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(ValueError, match="thesis") as caught:
         images.totif(tmp_path)
-    assert isinstance(caught.value, Exists)
+    assert isinstance(caught.value, ExistsError)
     with pytest.raises(tl.ThunderlikeError, match="thesis"):
         images.totif(tmp_path, overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
@@ -179,7 +179,7 @@ def test_paths_of_every_kind(images, engine, tmp_path):
 def test_nothing_there(engine, tmp_path):
     with pytest.raises(FileNotFoundError, match="absent") as caught:
         tl.images.frombinary(tmp_path / "absent", engine=engine)
-    assert isinstance(caught.value, NotFound)
+    assert isinstance(caught.value, NotFoundError)
 
 
 def test_no_shape_told(engine, tmp_path):

@@ -12,7 +12,7 @@ import pytest
 import tifffile
 
 import thunderlike as tl
-from thunderlike.errors import BadIndex, FormatError, SpecError
+from thunderlike.errors import BadIndexError, FormatError, SpecError
 from thunderlike.formats import tiff
 from thunderlike.formats.tiff import pages as tiffpages
 
@@ -157,8 +157,8 @@ def test_an_imagej_file_that_names_no_axis_is_a_movie(tmp_path):
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
-        ({"channel": 2}, BadIndex, "channel=2: it has 2"),
-        ({"channel": -3}, BadIndex, "channel=-3: it has 2"),
+        ({"channel": 2}, BadIndexError, "channel=2: it has 2"),
+        ({"channel": -3}, BadIndexError, "channel=-3: it has 2"),
         ({"channel": 0, "nplanes": 1}, SpecError, "give one of them"),
         ({"start": 5}, SpecError, "start=5, stop=None leave none of its 5 records"),
     ],
@@ -478,7 +478,7 @@ def test_colours_are_not_channels(tmp_path, planar):
     shape = (6, 7, 3) if planar == "contig" else (3, 6, 7)
     photo = np.zeros(shape, "u1")
     tifffile.imwrite(tmp_path / "a.tif", photo, photometric="rgb", planarconfig=planar)
-    with pytest.raises(BadIndex, match=r"a\.tif: channel=2: its 3 colours are the last axis"):
+    with pytest.raises(BadIndexError, match=r"a\.tif: channel=2: its 3 colours are the last axis"):
         tl.images.fromtif(tmp_path / "a.tif", channel=2)
 
 

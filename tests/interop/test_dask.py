@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import MissingExtra, SpecError
+from thunderlike.errors import MissingExtraError, SpecError
 from thunderlike.testing import LazyEngine
 
 da = pytest.importorskip("dask.array")
@@ -96,7 +96,7 @@ def test_what_cannot_be_read_is_told(array, message):
 
 def test_without_dask_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "dask.array", None)
-    with pytest.raises(MissingExtra, match=r"dask is not installed: .*thunderlike\[interop\]"):
+    with pytest.raises(MissingExtraError, match=r"dask is not installed: .*thunderlike\[interop\]"):
         tl.images.fromarray(VALUES).todask()
 
 

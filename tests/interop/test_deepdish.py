@@ -96,7 +96,7 @@ def test_every_compression_of_deepdish_is_read(file):
 
 def test_what_deepdish_pickled_is_refused_and_restricted_reads_the_arrays(file):
     path = file("pickled")
-    with pytest.raises(tl.errors.Refused):
+    with pytest.raises(tl.errors.RefusedError):
         tl.load(path)
     for name in ("huge", "complex", "objects", "range", "texts"):
         assert tl.load(path, f"/{name}", pickle="restricted") is not None

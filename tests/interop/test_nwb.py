@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import Exists, FormatError, Refused, SpecError
+from thunderlike.errors import ExistsError, FormatError, RefusedError, SpecError
 
 pynwb = pytest.importorskip("pynwb")
 h5py = pytest.importorskip("h5py")
@@ -114,7 +114,7 @@ def test_values_in_other_files_are_refused(tmp_path):
     nwb.add_acquisition(series)
     with pynwb.NWBHDF5IO(tmp_path / "a.nwb", "w") as io:
         io.write(nwb)
-    with pytest.raises(Refused, match=r"images are in other files, run.tif: read those"):
+    with pytest.raises(RefusedError, match=r"images are in other files, run.tif: read those"):
         tl.images.fromnwb(tmp_path / "a.nwb")
     with h5py.File(tmp_path / "secret.h5", "w") as file:
         file["x"] = VALUES
@@ -122,7 +122,7 @@ def test_values_in_other_files_are_refused(tmp_path):
         group = file.create_group("acquisition/movie")
         group.attrs["neurodata_type"] = "TwoPhotonSeries"
         group["data"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "/x")
-    with pytest.raises(Refused, match="behind a link"):
+    with pytest.raises(RefusedError, match="behind a link"):
         tl.images.fromnwb(tmp_path / "b.nwb")
 
 
@@ -173,5 +173,5 @@ def test_what_nwb_wants_to_know_is_asked_before_anything_is_computed(tmp_path):
     with pytest.raises(SpecError, match="give session_start_time="):
         traces.tonwb(tmp_path / "a.nwb", rate=1)
     (tmp_path / "a.nwb").touch()
-    with pytest.raises(Exists):
+    with pytest.raises(ExistsError):
         traces.tonwb(tmp_path / "a.nwb", rate=1, session_start_time=START)

@@ -11,7 +11,7 @@ import tifffile
 from scipy import ndimage
 
 import thunderlike as tl
-from thunderlike.errors import Exists, FormatError, SpecError
+from thunderlike.errors import ExistsError, FormatError, SpecError
 from thunderlike.formats import npy, tiff
 from thunderlike.jobs import activity_map as job
 
@@ -197,7 +197,7 @@ def test_a_full_folder_is_refused_before_anything_is_read(engine, inputs):
     (inputs[2] / "thesis.txt").write_text("years of work")
     plan = job.plan(*inputs)
     (inputs[0] / "image-00003.tif").write_bytes(b"II*\0")
-    with pytest.raises(Exists, match="is not empty"):
+    with pytest.raises(ExistsError, match="is not empty"):
         job.run(plan, engine)
     assert [file.name for file in inputs[2].iterdir()] == ["thesis.txt"]
 

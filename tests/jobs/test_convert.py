@@ -10,7 +10,7 @@ import tifffile
 
 import thunderlike as tl
 from thunderlike import storage
-from thunderlike.errors import Exists, FormatError, NotFound, SpecError
+from thunderlike.errors import ExistsError, FormatError, NotFoundError, SpecError
 from thunderlike.jobs import checkpoint
 from thunderlike.jobs import convert as module
 from thunderlike.jobs.contents import FORMATS, look
@@ -108,7 +108,7 @@ def _failing_at_the_end(to, collection):
 def test_targets_are_looked_at_first(movie, tmp_path, monkeypatch):
     (tmp_path / "all.npy").write_text("thesis")
     monkeypatch.setattr(checkpoint, "each_block", lambda *_: pytest.fail("computed"))
-    with pytest.raises(Exists, match=r"all\.npy"):
+    with pytest.raises(ExistsError, match=r"all\.npy"):
         convert(look(movie), str(tmp_path / "all.npy"), "npy")
     with pytest.raises(tl.ThunderlikeError, match="not written by us"):
         convert(look(movie), str(tmp_path / "all.npy"), "npy", overwrite=True)
@@ -118,7 +118,7 @@ def test_targets_are_looked_at_first(movie, tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_known(tmp_path, movie):
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         look(str(tmp_path / "nothing"))
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "a").write_bytes(b"12345678")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from thunderlike.errors import EngineError, MissingExtra, SpecError, StorageError
+from thunderlike.errors import EngineError, MissingExtraError, SpecError, StorageError
 from thunderlike.images.examples import calcium
 from thunderlike.jobs import demo as demonstration
 from thunderlike.jobs.demo import Cells, demo, largest_difference
@@ -86,7 +86,7 @@ def no_java(name):
 
 def no_pyspark(name):
     if name == "spark":
-        raise MissingExtra("pyspark is not installed: pip install 'thunderlike[spark]'")
+        raise MissingExtraError("pyspark is not installed: pip install 'thunderlike[spark]'")
     return started(name)
 
 

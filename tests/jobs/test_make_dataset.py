@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import KeyMissing, NotFound, SpecError
+from thunderlike.errors import KeyMissingError, NotFoundError, SpecError
 from thunderlike.jobs import make_dataset
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.make_dataset import read_labels
@@ -66,9 +66,11 @@ def test_numbers_stay_numbers(work, name, kind):
 def test_labels_that_do_not_fit(work):
     with pytest.raises(SpecError, match=r"cells\.csv: 'kind' has 9 labels, for 8 records"):
         read_labels("cells.csv:kind", 8)
-    with pytest.raises(KeyMissing, match="no column is called 'kin'; there is number, half, kind"):
+    with pytest.raises(
+        KeyMissingError, match="no column is called 'kin'; there is number, half, kind"
+    ):
         read_labels("cells.csv:kin", 9)
-    with pytest.raises(NotFound, match="no such file"):
+    with pytest.raises(NotFoundError, match="no such file"):
         read_labels("cell.csv:kind", 9)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import FormatError, NotFound, SpecError
+from thunderlike.errors import FormatError, NotFoundError, SpecError
 from thunderlike.formats import png, tiff
 from thunderlike.jobs.activity_map import find_movie
 
@@ -81,7 +81,7 @@ def test_a_pattern(movie):
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(NotFound, match="nowhere: no such file or folder"):
+    with pytest.raises(NotFoundError, match="nowhere: no such file or folder"):
         find_movie(tmp_path / "nowhere")
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from thunderlike.errors import NotFound, WorkerFailed
+from thunderlike.errors import NotFoundError, WorkerFailedError
 from thunderlike.jobs.report import FAILED, INTERRUPTED, as_options, reported
 
 
@@ -19,7 +19,7 @@ def test_the_exit_code_of_the_command_is_kept(capsys):
 
 
 def test_an_error_is_one_line_and_exit_code_2(capsys):
-    error = WorkerFailed("a: f raised\n  ValueError: bad", key=(1,), traceback="many\nlines")
+    error = WorkerFailedError("a: f raised\n  ValueError: bad", key=(1,), traceback="many\nlines")
     assert reported(raising(error), debug=False) == FAILED
     assert capsys.readouterr().err == "error: a: f raised ValueError: bad\n"
 
@@ -32,8 +32,8 @@ def test_arguments_are_told_as_options_and_folders_as_they_are():
 
 
 def test_debug_lets_an_error_through():
-    with pytest.raises(NotFound, match="movie: no such folder"):
-        reported(raising(NotFound("movie: no such folder")), debug=True)
+    with pytest.raises(NotFoundError, match="movie: no such folder"):
+        reported(raising(NotFoundError("movie: no such folder")), debug=True)
 
 
 def test_an_interrupted_command_says_so(capsys):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import NotFound
+from thunderlike.errors import NotFoundError
 from thunderlike.formats import png
 
 SCRIPT = Path(__file__).parents[2] / "spark-submit" / "activity_map.py"
@@ -148,7 +148,7 @@ def test_a_failure_is_one_line_exit_code_2_and_nothing_half_written(engine, work
 
 
 def test_debug_shows_where(work):
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         script.main([*arguments(images="tof"), "--debug"])
 
 

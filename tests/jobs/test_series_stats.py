@@ -9,7 +9,7 @@ import pytest
 
 import thunderlike as tl
 from thunderlike import storage
-from thunderlike.errors import Exists, SpecError
+from thunderlike.errors import ExistsError, SpecError
 from thunderlike.jobs import checkpoint, series_stats
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.series_stats import Baseline, Figures
@@ -109,7 +109,7 @@ def test_the_target_is_looked_at_first(movie, tmp_path, monkeypatch):
     storage.write(tmp_path / "out/thesis.txt", b"years")
     plan = series_stats.plan(look(movie), str(tmp_path / "out"), FIGURES)
     monkeypatch.setattr(checkpoint, "each_block", lambda *_: pytest.fail("computed"))
-    with pytest.raises(Exists, match=r"thesis\.txt"):
+    with pytest.raises(ExistsError, match=r"thesis\.txt"):
         series_stats.run(plan, tl.engines.local())
     with pytest.raises(tl.ThunderlikeError, match="not written by us"):
         series_stats.run(plan, tl.engines.local(), overwrite=True)

@@ -10,7 +10,7 @@ import venv
 
 import pytest
 
-from thunderlike.errors import MissingExtra, StorageError
+from thunderlike.errors import MissingExtraError, StorageError
 from thunderlike.jobs import submit
 
 
@@ -74,7 +74,7 @@ def test_what_is_no_environment_is_named(tmp_path):
 def test_an_environment_of_conda_needs_its_own_packer(tmp_path, monkeypatch):
     (tmp_path / "conda" / "conda-meta").mkdir(parents=True)
     monkeypatch.setitem(sys.modules, "conda_pack", None)
-    with pytest.raises(MissingExtra, match="conda_pack is not installed"):
+    with pytest.raises(MissingExtraError, match="conda_pack is not installed"):
         submit.environment(str(tmp_path / "conda"))
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from thunderlike.errors import FormatError, KeyMissing, NotFound, SpecError
+from thunderlike.errors import FormatError, KeyMissingError, NotFoundError, SpecError
 from thunderlike.jobs.signals import Signal, read_signal
 
 NAMED = [{"name": "speed", "value": [1, 2.5, 3]}, {"name": "place", "value": [0, 0, 9]}]
@@ -71,30 +71,30 @@ def test_a_file_name_may_hold_colons(file):
 
 @pytest.mark.parametrize("name", ["", ":speed", ":a:b"])
 def test_a_missing_file_is_named(tmp_path, name):
-    with pytest.raises(NotFound, match=r"none\.csv.*: no such file"):
+    with pytest.raises(NotFoundError, match=r"none\.csv.*: no such file"):
         read_signal(f"{tmp_path}/none.csv{name}")
 
 
 def test_a_folder_is_no_file(tmp_path):
-    with pytest.raises(NotFound, match="no such file"):
+    with pytest.raises(NotFoundError, match="no such file"):
         read_signal(str(tmp_path))
 
 
 def test_an_unknown_name_lists_those_that_there_are(file):
     path = file("data.json", NAMED)
-    with pytest.raises(KeyMissing) as caught:
+    with pytest.raises(KeyMissingError) as caught:
         read_signal(f"{path}:Speed")
     assert str(caught.value) == f"{path}: no signal is called 'Speed'; there is speed, place"
 
 
 def test_a_name_for_a_signal_without_one_is_refused(file):
     path = file("data.txt", "1\n2\n")
-    with pytest.raises(KeyMissing, match="'speed'; there is one without a name"):
+    with pytest.raises(KeyMissingError, match="'speed'; there is one without a name"):
         read_signal(f"{path}:speed")
 
 
 def test_one_of_several_must_be_named(file):
-    with pytest.raises(KeyMissing, match="FILE:NAME; there is time, speed"):
+    with pytest.raises(KeyMissingError, match="FILE:NAME; there is time, speed"):
         read_signal(file("data.csv", "time,speed\n0,1\n1,2\n"))
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import thunderlike
 import thunderlike as tl
-from thunderlike.errors import MissingExtra
+from thunderlike.errors import MissingExtraError
 from thunderlike.kernels import _numba, _tiles
 from thunderlike.kernels._numba import THRESHOLD, Compiled, compilable, use_compiled
 from thunderlike.kernels._tiles import deviations, projected
@@ -275,7 +275,7 @@ def test_without_numba_numpy_does_everything(monkeypatch):
 
 def test_a_worker_without_numba_says_so(monkeypatch):
     monkeypatch.setattr(_numba, "_found", lambda: False)
-    with pytest.raises(MissingExtra, match="on the driver"):
+    with pytest.raises(MissingExtraError, match="on the driver"):
         Compiled(_loops, _plain).choose(True)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import thunderlike as tl
 from thunderlike.data.onengine import OnEngine
-from thunderlike.errors import BadIndex, EngineError, NotFound, SpecError, WrongType
+from thunderlike.errors import BadIndexError, EngineError, NotFoundError, SpecError, WrongTypeError
 from thunderlike.kernels._validation import checked_arguments
 
 REFUSED = {
@@ -68,7 +68,7 @@ def test_other_types_are_refused_by_position_and_by_name(annotation):
             lambda value=value: function(value=value),
             lambda value=value: function(first, other=value),
         ):
-            with pytest.raises(WrongType, match=r"function: (value|other) must be"):
+            with pytest.raises(WrongTypeError, match=r"function: (value|other) must be"):
                 call()
 
 
@@ -84,21 +84,21 @@ def test_errors_of_numpy_become_errors_of_the_package_and_ours_stay_what_they_ar
         raise error
 
     for theirs, kind in (
-        (TypeError("x"), WrongType),
+        (TypeError("x"), WrongTypeError),
         (ValueError("x"), SpecError),
-        (IndexError("x"), BadIndex),
+        (IndexError("x"), BadIndexError),
         (OverflowError("x"), SpecError),
         (MemoryError("x"), EngineError),
     ):
         with pytest.raises(kind, match=r"function: .*x") as raised:
             checked_arguments(function)(theirs)
         assert raised.value.__cause__ is theirs
-    ours = NotFound("x")
-    with pytest.raises(NotFound) as raised:
+    ours = NotFoundError("x")
+    with pytest.raises(NotFoundError) as raised:
         checked_arguments(function)(ours)
     assert raised.value is ours
     assert raised.value.__cause__ is None
-    with pytest.raises(WrongType, match="missing"):
+    with pytest.raises(WrongTypeError, match="missing"):
         checked_arguments(function)()
 
 

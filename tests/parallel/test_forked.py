@@ -8,7 +8,7 @@ import signal
 import numpy as np
 import pytest
 
-from thunderlike.errors import EngineError, WorkerFailed
+from thunderlike.errors import EngineError, WorkerFailedError
 from thunderlike.parallel.fork import shared, spread
 
 
@@ -46,7 +46,7 @@ def test_what_is_raised_there_is_raised_here_and_the_others_end():
 
 
 def test_a_fork_that_is_killed_is_told_of():
-    with pytest.raises(WorkerFailed, match="ended with code -9"):
+    with pytest.raises(WorkerFailedError, match="ended with code -9"):
         list(spread(lambda _: os.kill(os.getpid(), signal.SIGKILL), range(4), workers=2))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from thunderlike.errors import SpecError, ThunderlikeError, WorkerFailed
+from thunderlike.errors import SpecError, ThunderlikeError, WorkerFailedError
 from thunderlike.parallel import pmap, segments, shutdown
 
 processes = {"backend": "processes", "workers": 2}
@@ -30,7 +30,7 @@ def dies_at(bad, how):
 
 @pytest.mark.parametrize(("how", "told"), [(signal.SIGKILL, "signal 9"), (0, "exit code 7")])
 def test_a_worker_that_dies_is_an_error_that_names_its_item(how, told):
-    with pytest.raises(WorkerFailed, match=f"{told} while it ran item 3, 3") as caught:
+    with pytest.raises(WorkerFailedError, match=f"{told} while it ran item 3, 3") as caught:
         list(pmap(dies_at(3, how), range(20), **processes))
     assert caught.value.key == 3
 
@@ -97,7 +97,7 @@ def test_an_error_that_cannot_travel_comes_as_its_text():
 
         raise Odd(1, 2)
 
-    with pytest.raises(WorkerFailed, match="Odd: 1 and 2") as caught:
+    with pytest.raises(WorkerFailedError, match="Odd: 1 and 2") as caught:
         list(pmap(fail, [0], **processes))
     assert "in fail" in caught.value.traceback
     assert isinstance(caught.value, ThunderlikeError)
@@ -237,7 +237,7 @@ def test_a_fork_maps_with_processes_of_its_own():
 def test_a_map_that_was_begun_is_not_continued_in_a_fork():
     found = pmap(abs, range(5), **processes)
     assert next(found) == 0
-    assert in_a_fork(lambda: list(found)).startswith("WorkerFailed: a map that process")
+    assert in_a_fork(lambda: list(found)).startswith("WorkerFailedError: a map that process")
     assert list(found) == [1, 2, 3, 4]
 
 

@@ -318,6 +318,6 @@ def test_names_that_the_terminal_has_no_letters_for(tmp_path, capsys, monkeypatc
 
 
 def test_errors_are_one_line():
-    assert str(tl.errors.NotFound("a\nb\tc")) == "a\\nb\\tc"
-    assert str(tl.errors.WorkerFailed("f raised\n  at g")) == "f raised\n  at g"
-    assert Path(__file__).name in repr(tl.errors.NotFound(__file__))
+    assert str(tl.errors.NotFoundError("a\nb\tc")) == "a\\nb\\tc"
+    assert str(tl.errors.WorkerFailedError("f raised\n  at g")) == "f raised\n  at g"
+    assert Path(__file__).name in repr(tl.errors.NotFoundError(__file__))

@@ -251,6 +251,6 @@ def test_hdf5_links_lead_to_no_other_file(tmp_path, victim):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["data"] = MOVIE
         file["out"] = h5py.ExternalLink(str(victim), "/")
-    with pytest.raises(tl.errors.Refused, match=r"other|another"):
+    with pytest.raises(tl.errors.RefusedError, match=r"other|another"):
         tl.load(tmp_path / "x.h5", "/out")
     assert tl.images.fromhdf5(tmp_path / "x.h5").shape == MOVIE.shape

@@ -243,6 +243,6 @@ def test_addresses_without_a_secret_stay(text):
 
 
 def test_an_error_keeps_no_secret_when_it_travels():
-    error = tl.errors.NotFound(f"https://host/x?sig={SECRET}: no such file")
+    error = tl.errors.NotFoundError(f"https://host/x?sig={SECRET}: no such file")
     assert str(error) == "https://host/x?...: no such file"
     assert SECRET.encode() not in pickle.dumps(error)

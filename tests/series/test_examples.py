@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import KeyMissing
+from thunderlike.errors import KeyMissingError
 from thunderlike.series.examples import CYCLES, rhythms
 
 
@@ -24,5 +24,5 @@ def test_each_group_has_its_frequency(name):
 
 
 def test_another_name_is_refused():
-    with pytest.raises(KeyMissing, match="rhythms"):
+    with pytest.raises(KeyMissingError, match="rhythms"):
         tl.series.fromexample("iris")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import Exists, FormatError, SpecError
+from thunderlike.errors import ExistsError, FormatError, SpecError
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def test_binary_out_and_in_again(engine, array, tmp_path):
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names[:2] == ["SUCCESS", "conf.json"]
     assert names[2] == "series-00000-00000.bin"
-    with pytest.raises(Exists):
+    with pytest.raises(ExistsError):
         found.tobinary(tmp_path / "out")
 
 

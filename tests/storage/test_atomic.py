@@ -13,7 +13,7 @@ import pytest
 import thunderlike as tl
 from thunderlike import storage
 from thunderlike.datasets import FileWriter
-from thunderlike.errors import Denied, NotFound, StorageError
+from thunderlike.errors import DeniedError, NotFoundError, StorageError
 from thunderlike.storage import filesystem
 from thunderlike.storage.filesystem import destination, keep_mode, replacement, scratch
 
@@ -126,7 +126,7 @@ def test_a_link_to_a_folder_is_no_file(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("folder")
     for name in ("folder", "link"):
-        with pytest.raises(NotFound, match="is a folder, not a file"):
+        with pytest.raises(NotFoundError, match="is a folder, not a file"):
             storage.write(tmp_path / name, b"x")
 
 
@@ -158,7 +158,7 @@ def test_a_link_of_another_user_in_a_folder_of_everybody_is_not_followed(tmp_pat
         return Another(found) if stat.S_ISLNK(found.st_mode) else found
 
     monkeypatch.setattr(filesystem.os, "lstat", of_another)
-    with pytest.raises(Denied, match="a link that another user made"):
+    with pytest.raises(DeniedError, match="a link that another user made"):
         destination(shared / "link")
     shared.chmod(0o755)
     assert destination(shared / "link")[0] == tmp_path / "theirs"

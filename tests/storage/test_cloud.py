@@ -8,7 +8,7 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from thunderlike.errors import Denied, MissingExtra, StorageError
+from thunderlike.errors import DeniedError, MissingExtraError, StorageError
 from thunderlike.storage import at, find, read, store_for, write
 from thunderlike.storage.paths import HOMES
 
@@ -36,7 +36,7 @@ def cloud(monkeypatch):
 @pytest.mark.parametrize(
     ("answer", "kind", "found"),
     [
-        (PermissionError(SECRET), Denied, "do not allow to read it"),
+        (PermissionError(SECRET), DeniedError, "do not allow to read it"),
         (ConnectionResetError(SECRET), StorageError, "cannot read it: ConnectionResetError"),
         (NotImplementedError(SECRET), StorageError, "grudging:// cannot read files"),
         (ValueError(SECRET), StorageError, "cannot read it: ValueError"),
@@ -51,14 +51,14 @@ def test_errors_of_any_library_are_ours(cloud, monkeypatch, answer, kind, found)
 
 
 def test_a_write_that_is_refused(cloud):
-    with pytest.raises(Denied, match="do not allow to write it"):
+    with pytest.raises(DeniedError, match="do not allow to write it"):
         write(cloud, b"x")
 
 
 def test_a_library_that_is_missing_is_named_with_what_brings_it(monkeypatch):
     fsspec.register_implementation("rare", "no_such_library.FS", clobber=True)
     monkeypatch.setitem(HOMES, "rare", HOMES["gs"])
-    with pytest.raises(MissingExtra, match=r"rare:// needs .*thunderlike\[cloud\]"):
+    with pytest.raises(MissingExtraError, match=r"rare:// needs .*thunderlike\[cloud\]"):
         find("rare://bucket/key")
 
 

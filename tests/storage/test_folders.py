@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 
-from thunderlike.errors import Denied, Exists, NotFound, StorageError
+from thunderlike.errors import DeniedError, ExistsError, NotFoundError, StorageError
 from thunderlike.storage import delete, exists, find, join, output, read, store_for, write
 
 OURS = ["image-*.bin", "conf.json"]
@@ -119,7 +119,7 @@ def broken(target, monkeypatch, verb):
 def test_a_worker_that_outlives_its_results_does_not_make_their_folder_again(tmp_path):
     for folder in (attempted(tmp_path / "given-up"), finished(tmp_path / "done")):
         for name in ("image-00007.bin", "deep/image-00007.bin"):
-            with pytest.raises(NotFound, match="is finished, or was given up"):
+            with pytest.raises(NotFoundError, match="is finished, or was given up"):
                 write(join(folder, name), b"late")
     assert find_names(tmp_path / "done") == ["SUCCESS", "conf.json"]
     assert [path.name for path in tmp_path.iterdir()] == ["done"]
@@ -180,7 +180,7 @@ def test_overwrite_of_nothing_is_fine(target):
 
 def test_files_at_the_target_are_refused_before_the_block_runs(target):
     write(f"{target}/mine.txt", b"x")
-    with pytest.raises(Exists, match=r"out: is not empty .*mine\.txt.*overwrite=True"):
+    with pytest.raises(ExistsError, match=r"out: is not empty .*mine\.txt.*overwrite=True"):
         output(target, OURS).__enter__()
     assert content(target) == {"out/mine.txt": b"x"}
 
@@ -215,7 +215,7 @@ def test_what_a_killed_writer_left_is_ours(target):
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_file_at_the_target_is_refused(target, overwrite):
     write(target, b"x")
-    with pytest.raises(Exists, match="out: is a file"):
+    with pytest.raises(ExistsError, match="out: is a file"):
         output(target, OURS, overwrite=overwrite).__enter__()
     assert read(target) == b"x"
 
@@ -224,7 +224,7 @@ def test_who_writes_there_meanwhile_is_not_overwritten(target):
     results = output(target, OURS)
     fill(results.__enter__())
     write(f"{target}/theirs", b"x")
-    with pytest.raises(Exists, match="not empty"):
+    with pytest.raises(ExistsError, match="not empty"):
         results.__exit__(None, None, None)
     assert content(target) == {"out/theirs": b"x"}
 
@@ -288,7 +288,7 @@ def test_the_memory_root_is_never_replaced():
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_place_without_permission_is_refused_before_the_block_runs(tmp_path):
     (tmp_path / "closed").mkdir(mode=0o500)
-    with pytest.raises(Denied, match="closed"):
+    with pytest.raises(DeniedError, match="closed"):
         output(tmp_path / "closed/out", OURS).__enter__()
 
 
@@ -325,7 +325,7 @@ def killed(target, verb, at):
     try:
         return {(read(entry.path), len(find(target, "bin"))) for entry in find(target, "bin")}
     except StorageError as error:
-        if not isinstance(error, NotFound) and "is not whole" not in str(error):
+        if not isinstance(error, NotFoundError) and "is not whole" not in str(error):
             raise
         return "absent"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from thunderlike.errors import NotFound, SpecError
+from thunderlike.errors import NotFoundError, SpecError
 from thunderlike.storage import delete, find, write
 from thunderlike.storage.glob import regex
 
@@ -81,7 +81,7 @@ def test_patterns(folder, pattern, expected):
     if expected:
         assert names(folder, f"{folder}/{pattern}") == expected
     else:
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFoundError):
             find(f"{folder}/{pattern}")
 
 
@@ -142,24 +142,24 @@ def test_a_list_keeps_its_order_and_is_sliced_as_a_whole(folder):
     ],
 )
 def test_nothing_found_says_what_is_there(folder, path, options, message):
-    with pytest.raises(NotFound, match=message):
+    with pytest.raises(NotFoundError, match=message):
         find(folder + path, **options)
 
 
 def test_a_folder_of_folders_points_to_recursive(folder):
     write(f"{folder}/only/folders/here.tif", b"")
-    with pytest.raises(NotFound, match="recursive=True"):
+    with pytest.raises(NotFoundError, match="recursive=True"):
         find(f"{folder}/only")
     assert len(find(f"{folder}/only", recursive=True)) == 1
 
 
 def test_an_empty_folder_is_said_to_be_empty(tmp_path):
-    with pytest.raises(NotFound, match="holds no file at any depth"):
+    with pytest.raises(NotFoundError, match="holds no file at any depth"):
         find(tmp_path, recursive=True)
 
 
 def test_an_empty_list_is_not_found():
-    with pytest.raises(NotFound, match="list of paths is empty"):
+    with pytest.raises(NotFoundError, match="list of paths is empty"):
         find([])
 
 

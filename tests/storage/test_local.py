@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from thunderlike.errors import Denied, Exists, NotFound, StorageError
+from thunderlike.errors import DeniedError, ExistsError, NotFoundError, StorageError
 from thunderlike.storage.local import LocalStore
 
 store = LocalStore()
@@ -149,16 +149,17 @@ def test_permission_is_denied_by_name(tmp_path):
     calls = [store.read, store.stat, store.exists, lambda path: store.write(path, b"y")]
     try:
         for call in calls:
-            with pytest.raises(Denied, match="closed/file: this user has no permission"):
+            with pytest.raises(DeniedError, match="closed/file: this user has no permission"):
                 call(f"{tmp_path}/closed/file")
-        with pytest.raises(Denied, match="closed: this"):
+        with pytest.raises(DeniedError, match="closed: this"):
             store.list(str(tmp_path), recursive=True)
     finally:
         (tmp_path / "closed").chmod(0o700)
 
 
 @pytest.mark.parametrize(
-    ("number", "kind"), [(13, Denied), (30, Denied), (28, StorageError), (5, StorageError)]
+    ("number", "kind"),
+    [(13, DeniedError), (30, DeniedError), (28, StorageError), (5, StorageError)],
 )
 def test_failures_of_the_system_are_ours(tmp_path, monkeypatch, number, kind):
     store.write(f"{tmp_path}/file", b"x")
@@ -221,7 +222,7 @@ def test_move_takes_an_empty_folders_place(tmp_path):
     store.move(f"{tmp_path}/a", f"{tmp_path}/b")
     assert content(tmp_path / "b") == {"file": b"x"}
     store.write(f"{tmp_path}/c/file", b"y")
-    with pytest.raises(Exists):
+    with pytest.raises(ExistsError):
         store.move(f"{tmp_path}/c", f"{tmp_path}/b")
 
 
@@ -252,5 +253,5 @@ def test_a_vanished_file_is_not_found_even_when_it_was_listed(tmp_path):
     store.write(f"{tmp_path}/file", b"x")
     (entry,) = store.list(str(tmp_path), recursive=False)
     store.delete(entry.path)
-    with pytest.raises(NotFound, match="file: no such file"):
+    with pytest.raises(NotFoundError, match="file: no such file"):
         store.read(entry.path)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from thunderlike.errors import NotFound
+from thunderlike.errors import NotFoundError
 from thunderlike.storage.memory import MemoryStore
 
 store = MemoryStore()
@@ -17,7 +17,7 @@ def test_every_instance_sees_the_same_files():
     MemoryStore().write("memory://shared/file", b"x")
     assert store.read("memory://shared/file") == b"x"
     store.delete("memory://shared")
-    with pytest.raises(NotFound, match="this process's memory"):
+    with pytest.raises(NotFoundError, match="this process's memory"):
         MemoryStore().read("memory://shared/file")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from thunderlike import storage
-from thunderlike.errors import SpecError, StorageError, WrongType
+from thunderlike.errors import SpecError, StorageError, WrongTypeError
 
 
 def test_a_path_object_its_text_and_its_uri_are_one_file(tmp_path):
@@ -94,5 +94,5 @@ def test_stores_are_imported_when_a_path_asks_for_them():
     ],
 )
 def test_arguments_of_another_type_are_named(call, message):
-    with pytest.raises(WrongType, match=message):
+    with pytest.raises(WrongTypeError, match=message):
         call()

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import Denied, NotFound, SpecError, StorageError
+from thunderlike.errors import DeniedError, NotFoundError, SpecError, StorageError
 from thunderlike.storage import (
     at,
     delete,
@@ -102,7 +102,7 @@ def test_whole_buckets_are_never_removed_or_replaced(place):
 def test_a_bucket_is_a_folder_that_may_be_empty(bucket):
     assert exists(bucket)
     assert list(store_for(bucket).list(bucket, recursive=True)) == []
-    assert isinstance(failure(stat, bucket), NotFound)
+    assert isinstance(failure(stat, bucket), NotFoundError)
 
 
 # Large objects
@@ -286,7 +286,7 @@ CALLS = {
 def test_a_missing_bucket(bucket, call):
     missing = f"s3://no-{uuid.uuid4().hex}/raw"
     error = failure(call, missing)
-    assert isinstance(error, NotFound)
+    assert isinstance(error, NotFoundError)
     reasons = ("no such bucket", f"there is no {parent(missing)}", "no such file")
     assert any(reason in str(error) for reason in reasons)
     assert not exists(missing)
@@ -300,9 +300,9 @@ def test_a_missing_bucket_is_said_to_be_one(bucket):
 
 def test_nothing_fits(bucket):
     write(f"{bucket}/raw/a.bin", b"")
-    with pytest.raises(NotFound, match=r"s3://.*/raw: no \.tif file; it holds 1 \.bin"):
+    with pytest.raises(NotFoundError, match=r"s3://.*/raw: no \.tif file; it holds 1 \.bin"):
         find(f"{bucket}/raw", "tif")
-    with pytest.raises(NotFound, match=r"s3://.*/raw is there, 'none' in it is not"):
+    with pytest.raises(NotFoundError, match=r"s3://.*/raw is there, 'none' in it is not"):
         find(f"{bucket}/raw/none")
 
 
@@ -323,16 +323,16 @@ def strict(s3_server, s3_client, bucket):
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_keys_that_the_server_does_not_know(strict, call):
     error = failure(call, strict)
-    assert isinstance(error, Denied)
+    assert isinstance(error, DeniedError)
     assert "the server does not know these credentials" in str(error)
 
 
 DENIALS = [
-    (403, "AccessDenied", Denied, "do not allow to read it"),
-    (403, "SignatureDoesNotMatch", Denied, "does not know these credentials"),
-    (400, "ExpiredToken", Denied, "have expired"),
-    (404, "NoSuchKey", NotFound, "no such file"),
-    (404, "NoSuchBucket", NotFound, "no such bucket"),
+    (403, "AccessDenied", DeniedError, "do not allow to read it"),
+    (403, "SignatureDoesNotMatch", DeniedError, "does not know these credentials"),
+    (400, "ExpiredToken", DeniedError, "have expired"),
+    (404, "NoSuchKey", NotFoundError, "no such file"),
+    (404, "NoSuchBucket", NotFoundError, "no such bucket"),
     (501, "NotImplemented", StorageError, "asked once: the server answers 501 NotImplemented"),
     (503, "SlowDown", StorageError, "too busy to read it, asked 2 times"),
     (500, "InternalError", StorageError, "asked 2 times: the server answers 500 InternalError"),
@@ -389,7 +389,7 @@ def test_no_keys_anywhere(bucket, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     error = failure(read, f"{bucket}/key")
-    assert isinstance(error, Denied)
+    assert isinstance(error, DeniedError)
     assert "no credentials are found; give credentials=" in str(error)
 
 

@@ -16,7 +16,7 @@ from bucket_server import FAULTS, no_key_count
 
 import thunderlike as tl
 from thunderlike import storage
-from thunderlike.errors import ConfigError, Denied, NotFound, SpecError, StorageError
+from thunderlike.errors import ConfigError, DeniedError, NotFoundError, SpecError, StorageError
 from thunderlike.storage import _s3_responses
 from thunderlike.storage import s3 as module
 from thunderlike.storage._open import open_file
@@ -128,9 +128,9 @@ SENTENCES = [
     ("chunked", "read", StorageError, "no Content-Length"),
     ("no IsTruncated", "list", StorageError, "it has no IsTruncated"),
     ("a listing without an end", "list", StorageError, "does not end"),
-    ("403", "send", Denied, "do not allow to write it"),
-    ("403", "write parts", Denied, "do not allow to write it"),
-    ("no bucket", "send", NotFound, "there is no such bucket"),
+    ("403", "send", DeniedError, "do not allow to write it"),
+    ("403", "write parts", DeniedError, "do not allow to write it"),
+    ("no bucket", "send", NotFoundError, "there is no such bucket"),
     ("503", "send", StorageError, "too busy to write it"),
     ("closed", "send", StorageError, "no answer from 127.0.0.1"),
 ]
@@ -149,7 +149,7 @@ def test_a_listing_without_a_count_is_a_listing(behind):
     path, proxy = behind
     proxy.rule = no_key_count
     assert [one.path for one in storage.find(path)] == [storage.join(path, "x")]
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         storage.find(storage.join(path, "none"))
 
 
@@ -244,7 +244,7 @@ def test_a_failed_writer_leaves_nothing_in_the_temporary_folder(behind, tmp_path
         lambda: images.tohdf5(storage.join(path, "new.h5")),
         lambda: images.tonpy(storage.join(path, "new.npy")),
     ):
-        with pytest.raises(Denied):
+        with pytest.raises(DeniedError):
             write()
     assert list(tmp_path.iterdir()) == []
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from thunderlike import storage
-from thunderlike.errors import NotFound, SpecError, StorageError
+from thunderlike.errors import NotFoundError, SpecError, StorageError
 from thunderlike.storage._open import open_file, open_whole
 
 REPLACED = "was replaced while it was read; read it again"
@@ -112,7 +112,7 @@ def test_the_identity_of_a_folder_is_that_of_all_its_files(tmp_path, place):
         before = storage.identity(folder)
     assert storage.identity(f"{folder}/2") != before
     storage.delete(folder)
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         storage.identity(folder)
 
 

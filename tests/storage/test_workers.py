@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import Denied, Exists, NotFound
+from thunderlike.errors import DeniedError, ExistsError, NotFoundError
 from thunderlike.storage import delete, exists, find, write
 
 KEYS = {"access": "testing", "secret": "wJalrXUtnFEMI"}
@@ -52,7 +52,7 @@ def test_series_out_and_in_again(bucket, array, engine, given, s3_server):
 def test_overwrite_replaces_what_we_wrote_and_nothing_else(bucket, array, engine):
     images = tl.images.fromarray(array, engine=engine)
     images.totif(f"{bucket}/out")
-    with pytest.raises(Exists, match="overwrite=True"):
+    with pytest.raises(ExistsError, match="overwrite=True"):
         images.totif(f"{bucket}/out")
     images[:3].totif(f"{bucket}/out", overwrite=True)
     assert len(find(f"{bucket}/out", "tif")) == 3
@@ -77,7 +77,7 @@ def test_a_worker_says_which_file_went_missing(bucket, array, spark_context):
     tl.images.fromarray(array).totif(f"{bucket}/out")
     images = tl.images.fromtif(f"{bucket}/out", engine=spark_context)
     delete(f"{bucket}/out/image-00007.tif")
-    with pytest.raises(NotFound, match=r"s3://bucket-.*/out/image-00007\.tif: no such file"):
+    with pytest.raises(NotFoundError, match=r"s3://bucket-.*/out/image-00007\.tif: no such file"):
         images.toarray()
 
 
@@ -85,7 +85,7 @@ def test_a_worker_says_which_file_went_missing(bucket, array, spark_context):
 def test_a_worker_without_a_key_says_so_without_showing_any(bucket, spark_context, s3_server):
     write(f"{bucket}/raw/a.bin", bytes(24))
     wrong = {**KEYS, "endpoint_url": f"{s3_server}", "profile": "lab"}
-    with pytest.raises(Denied, match="no profile 'lab'") as caught:
+    with pytest.raises(DeniedError, match="no profile 'lab'") as caught:
         tl.images.frombinary(f"{bucket}/raw", (3, 4), engine=spark_context, credentials=wrong)
     assert KEYS["secret"] not in str(caught.value)
 

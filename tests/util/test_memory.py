@@ -10,7 +10,7 @@ import pytest
 
 import thunderlike as tl
 from thunderlike.cli.doctor import machine
-from thunderlike.errors import Refused
+from thunderlike.errors import RefusedError
 from thunderlike.util import memory
 
 MIB = 2**20
@@ -68,6 +68,6 @@ def test_load_and_the_doctor_keep_to_it(groups, tmp_path):
     group(groups("0::/\n"), memory._V2, 2 * MIB, MIB)
     assert machine.memory().details["free"] == MIB
     tl.save("memory://limited.h5", {"x": np.zeros(MIB), "y": 1})
-    with pytest.raises(Refused, match="announces 8 MB where 1 MB are left"):
+    with pytest.raises(RefusedError, match="announces 8 MB where 1 MB are left"):
         tl.load("memory://limited.h5")
     assert tl.load("memory://limited.h5", "/y") == 1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import KeyMissing, SpecError, WrongType
+from thunderlike.errors import KeyMissingError, SpecError, WrongTypeError
 from thunderlike.util import NamedRegistry, Saveable, SaveableRegistry
 
 
@@ -66,7 +66,7 @@ def test_hierarchies_have_registries_of_their_own():
     assert Two.construct("x").name == "x"
     assert Below().name == "x"  # as deepdish: saved, it is loaded as what was registered
     assert list(One.registry()) == ["x"]
-    with pytest.raises(KeyMissing, match="no class 'never registered'; registered: x"):
+    with pytest.raises(KeyMissingError, match="no class 'never registered'; registered: x"):
         One.getclass("never registered")
     assert NamedRegistry.getclass("x") is Second  # the later of the two
 
@@ -136,7 +136,7 @@ def test_a_name_is_taken_once():
         Base.register("x")(type("Other", (Base,), {}))
     other = Base.register("x", replace=True)(type("Other", (Base,), {}))
     assert Base.getclass("x") is other
-    with pytest.raises(WrongType):
+    with pytest.raises(WrongTypeError):
         Base.register("y")(int)
     with pytest.raises(AttributeError):
         First().name = "z"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from thunderlike.errors import BadIndex, MissingExtra, SpecError
+from thunderlike.errors import BadIndexError, MissingExtraError, SpecError
 from thunderlike.viz import picture
 from thunderlike.viz.figures import contrast
 
@@ -78,7 +78,7 @@ def test_other_axes_are_refused(values):
 def test_what_is_no_number_or_plane_is_refused():
     with pytest.raises(SpecError, match="complex128 cannot be drawn"):
         picture(np.zeros((2, 2), complex))
-    with pytest.raises(BadIndex, match="there is no plane 4, but 4, from 0"):
+    with pytest.raises(BadIndexError, match="there is no plane 4, but 4, from 0"):
         picture(np.zeros((4, 2, 2)), plane=4)
     with pytest.raises(SpecError, match="plane is a number or 'max', not 'min'"):
         picture(np.zeros((4, 2, 2)), plane="min")
@@ -114,5 +114,5 @@ assert axes._repr_png_().startswith(b"\\x89PNG")
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'thunderlike\[viz\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'thunderlike\[viz\]'"):
         picture(np.eye(3))

@@ -11,7 +11,7 @@ import numpy as np
 from thunderlike.data.blocks import Blocks
 from thunderlike.data.onengine import OnEngine
 from thunderlike.data.series import Series
-from thunderlike.errors import BadIndex, SpecError
+from thunderlike.errors import BadIndexError, SpecError
 from thunderlike.kernels._validation import is_whole
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def with_kernel(collection: Any, axis: int, function: Callable[..., Array]) -> A
     """
     ndim = len(collection.shape)
     if not is_whole(axis, -ndim, ndim):
-        raise BadIndex(
+        raise BadIndexError(
             f"there is no axis {axis!r} in {type(collection).__name__} of shape "
             f"{collection.shape}: give 0 to {ndim - 1}"
         )

@@ -16,7 +16,7 @@ from thunderlike.arrays._boxes import boxes
 from thunderlike.arrays._sources import empty, is_node, mapped, split
 from thunderlike.arrays.shared import shared_array
 from thunderlike.data.arrayfiles import Folder, Hdf5
-from thunderlike.errors import FormatError, SpecError, WrongType
+from thunderlike.errors import FormatError, SpecError, WrongTypeError
 from thunderlike.formats import hdf5, zarr
 from thunderlike.storage._open import local_file
 from thunderlike.storage.atomic import draft
@@ -83,7 +83,7 @@ def opened(
 
     Raises
     ------
-    SpecError, WrongType
+    SpecError, WrongTypeError
         When a given sink has another shape, may not be written, or has no room for such numbers.
     """
     if sink is None:
@@ -103,7 +103,7 @@ def opened(
         put, chunks = partial(_into_node, sink), getattr(sink, "chunks", None)
         yield Sink(None, sink.dtype, put, (chunks or (1,))[0], lambda: sink)
     else:
-        raise WrongType(f"a sink is an array, a path or a dataset of a file, not {type(sink)}")
+        raise WrongTypeError(f"a sink is an array, a path or a dataset of a file, not {type(sink)}")
 
 
 def allocated(
@@ -122,7 +122,7 @@ def fits(sink: Any, shape: tuple[int, ...], dtype: np.dtype[Any], casting: str) 
 
     Raises
     ------
-    SpecError, WrongType
+    SpecError, WrongTypeError
         With what was asked and what was found.
     """
     if tuple(sink.shape) != tuple(shape):
@@ -131,7 +131,7 @@ def fits(sink: Any, shape: tuple[int, ...], dtype: np.dtype[Any], casting: str) 
         raise SpecError(f"the sink of shape {sink.shape} may not be written: give one that may")
     kind: Any = casting
     if sink.dtype.kind not in "biuf" or not np.can_cast(dtype, sink.dtype, kind):
-        raise WrongType(f"the sink is {sink.dtype} and has no room for a result of {dtype}")
+        raise WrongTypeError(f"the sink is {sink.dtype} and has no room for a result of {dtype}")
 
 
 def into(target: Array, values: Array) -> None:

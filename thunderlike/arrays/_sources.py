@@ -13,7 +13,7 @@ import numpy as np
 from thunderlike import storage
 from thunderlike.data.arrayfiles import Hdf5, Zarr, folders
 from thunderlike.data.files import naming
-from thunderlike.errors import EngineError, NotFound, StorageError, WrongType
+from thunderlike.errors import EngineError, NotFoundError, StorageError, WrongTypeError
 from thunderlike.formats import npy
 from thunderlike.formats.tiff import pages as tiffpages
 from thunderlike.kernels._validation import as_array
@@ -100,9 +100,9 @@ def as_source(thing: Any) -> Source:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When there is no such file.
-    WrongType
+    WrongTypeError
         For complex numbers, objects, text and dates.
 
     Examples
@@ -130,11 +130,13 @@ def checked(dtype: np.dtype[Any], what: str = "an array") -> np.dtype[Any]:
 
     Raises
     ------
-    WrongType
+    WrongTypeError
         If it is not.
     """
     if dtype.kind not in "biuf":
-        raise WrongType(f"{what} of dtype {dtype} was given: it must hold real numbers or bool")
+        raise WrongTypeError(
+            f"{what} of dtype {dtype} was given: it must hold real numbers or bool"
+        )
     return dtype
 
 
@@ -200,7 +202,7 @@ def _of_array(array: Array, location: str | None = None, offset: int = 0) -> Sou
 def _of_path(path: str) -> Source:
     file, name, kind = split(path)
     if not storage.exists(file):
-        raise NotFound(f"{file}: no such file to read an array from")
+        raise NotFoundError(f"{file}: no such file to read an array from")
     if kind in (".tif", ".tiff"):
         return _of_tiff(file)
     if kind in (".h5", ".hdf5", ".hdf"):

@@ -15,7 +15,7 @@ import numpy as np
 
 from thunderlike.arrays._boxes import MOST, Box, boxes, size_of
 from thunderlike.arrays._sinks import Sink, allocated, opened
-from thunderlike.errors import SpecError, WrongType
+from thunderlike.errors import SpecError, WrongTypeError
 from thunderlike.kernels._validation import checked_arguments
 from thunderlike.parallel.threads import tmap
 from thunderlike.progress import track
@@ -52,7 +52,7 @@ def counts(processes: Any, blocks: Any = None) -> tuple[int, int]:
 
     Raises
     ------
-    SpecError, WrongType
+    SpecError, WrongTypeError
         For a number below 1, or no whole number at all.
 
     Examples
@@ -78,7 +78,7 @@ def cutoff_of(cutoff: Any) -> int:
 
 def _whole(name: str, value: Any, others: str, least: int = 1) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise WrongType(f"{name} must be a whole number >= {least}{others}, not {value!r}")
+        raise WrongTypeError(f"{name} must be a whole number >= {least}{others}, not {value!r}")
     number = value.__index__()
     if number < least:
         raise SpecError(f"{name} must be a whole number >= {least}{others}, not {value!r}")
@@ -186,7 +186,7 @@ def initialize_processing(
 
     Raises
     ------
-    SpecError, WrongType
+    SpecError, WrongTypeError
         For numbers below 1, or other things.
 
     Examples

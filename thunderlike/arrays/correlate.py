@@ -12,7 +12,7 @@ from thunderlike.arrays._dispatch import is_collection, with_kernel
 from thunderlike.arrays._sinks import into
 from thunderlike.arrays._sources import Source, as_source, checked, native
 from thunderlike.arrays.blockwise import Work, counts, fill
-from thunderlike.errors import BadIndex, SpecError
+from thunderlike.errors import BadIndexError, SpecError
 from thunderlike.kernels._numba import jit, use_compiled
 from thunderlike.kernels._validation import as_array, checked_arguments
 
@@ -230,7 +230,7 @@ def correlate1d(
     ------
     SpecError
         For an empty kernel, an array without axes, or an unknown mode.
-    BadIndex
+    BadIndexError
         For an axis that there is not.
 
     Notes
@@ -279,7 +279,7 @@ def _axis(axis: int, shape: tuple[int, ...]) -> int:
     if not shape:
         raise SpecError("a single number has no axis to correlate along: give an array")
     if not -len(shape) <= axis < len(shape):
-        raise BadIndex(
+        raise BadIndexError(
             f"there is no axis {axis} in an array of shape {shape}: give 0 to {len(shape) - 1}"
         )
     return axis % len(shape)

@@ -13,7 +13,14 @@ from thunderlike import storage
 from thunderlike.arrays._sinks import allocated, fits, npy_draft
 from thunderlike.arrays._sources import Source, as_source, mapped, split
 from thunderlike.arrays.blockwise import Work, fill, reported
-from thunderlike.errors import BadIndex, Exists, NotFound, SpecError, StorageError, WrongType
+from thunderlike.errors import (
+    BadIndexError,
+    ExistsError,
+    NotFoundError,
+    SpecError,
+    StorageError,
+    WrongTypeError,
+)
 from thunderlike.kernels._validation import checked_arguments
 from thunderlike.storage._open import local_file
 from thunderlike.storage.filesystem import destination, failure, failures, reserve
@@ -147,7 +154,7 @@ def initialize_sink(
 def _mapped(path: str, shape: Any, dtype: Any, order: str, access: str | None) -> Array:
     there = Path(path).exists()
     if access == "r+" and not there:
-        raise NotFound(f"{path}: no such file to open with mode 'r+'; mode='w+' makes one")
+        raise NotFoundError(f"{path}: no such file to open with mode 'r+'; mode='w+' makes one")
     if there and access != "w+":
         found = mapped(path, "r+")
         same = (shape is None or found.shape == tuple(shape)) and (
@@ -240,11 +247,11 @@ def read(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When there is no such file.
     StorageError
         When it is shorter than it says: with the bytes wanted and those got.
-    WrongType, BadIndex
+    WrongTypeError, BadIndexError
         For other indexing, or beyond the array.
 
     Examples
@@ -301,9 +308,9 @@ def write(
 
     Raises
     ------
-    Exists
+    ExistsError
         If there is a file and `overwrite` is False.
-    SpecError, WrongType
+    SpecError, WrongTypeError
         When the source does not have the shape of the part, or its numbers do not fit.
     StorageError
         When the disk takes fewer bytes than there are.
@@ -330,7 +337,7 @@ def write(
         return _copied(found, sink, work)
     path, _, kind = split(os.fspath(sink))
     if not overwrite and storage.exists(path):
-        raise Exists(f"{path}: is there already; give overwrite=True to replace it")
+        raise ExistsError(f"{path}: is there already; give overwrite=True to replace it")
     line = found.array
     if kind != ".npy" or line is None or not (line.flags.c_contiguous or line.flags.f_contiguous):
         return _copied(found, sink, work)
@@ -360,12 +367,12 @@ def _write_part(sink: Any, found: Source, slicing: Any, work: Work) -> Any:
         if kind != ".npy" or local_file(path) is None:
             raise SpecError(f"{path}: a part is written to a .npy file on a disk here")
         if not storage.exists(path):
-            raise NotFound(f"{path}: no such file to write a part of")
+            raise NotFoundError(f"{path}: no such file to write a part of")
         whole = mapped(path, "r+")
     elif isinstance(sink, np.ndarray):
         whole = sink
     else:
-        raise WrongType(f"a part is written to an array or a .npy file, not to {type(sink)}")
+        raise WrongTypeError(f"a part is written to an array or a .npy file, not to {type(sink)}")
     part = _view(whole, slicing)
     fits(part, found.shape, found.dtype, "same_kind")
     _copied(found, part, work)
@@ -414,7 +421,7 @@ def _view(array: Array, slicing: Any) -> Array:
     for one in slicing if isinstance(slicing, tuple) else (slicing,):
         whole = hasattr(one, "__index__") and not isinstance(one, bool | np.bool_ | np.ndarray)
         if not (whole or one is None or one is Ellipsis or isinstance(one, slice)):
-            raise WrongType(
+            raise WrongTypeError(
                 f"slicing takes whole numbers, slices and Ellipsis, not {type(one).__name__}"
             )
     every = slicing if isinstance(slicing, tuple) else (slicing,)
@@ -422,7 +429,9 @@ def _view(array: Array, slicing: Any) -> Array:
         # With an Ellipsis even one element is a view, of no axes.
         view: Array = array[every if Ellipsis in every else (*every, Ellipsis)]
     except IndexError as error:
-        raise BadIndex(f"there is no {slicing!r} in an array of shape {array.shape}") from error
+        raise BadIndexError(
+            f"there is no {slicing!r} in an array of shape {array.shape}"
+        ) from error
     return view
 
 

@@ -11,7 +11,7 @@ from thunderlike.arrays._dispatch import is_collection, with_lut
 from thunderlike.arrays._sources import Source, as_source, checked, native
 from thunderlike.arrays.blockwise import Work, fill
 from thunderlike.arrays.reductions import extremes
-from thunderlike.errors import BadIndex, SpecError, WrongType
+from thunderlike.errors import BadIndexError, SpecError, WrongTypeError
 from thunderlike.kernels._numba import jit, use_compiled
 from thunderlike.kernels._validation import as_array, checked_arguments
 
@@ -62,10 +62,10 @@ def apply_lut(
 
     Raises
     ------
-    BadIndex
+    BadIndexError
         For an element that is no place in the table, negative ones included: with its position.
         What the sink holds is then unspecified.
-    WrongType
+    WrongTypeError
         For a source of floats.
 
     Notes
@@ -84,7 +84,7 @@ def apply_lut(
     work = Work("apply_lut", blocks, processes, verbose)
     found = as_source(source)
     if found.dtype.kind == "f":
-        raise WrongType(
+        raise WrongTypeError(
             f"apply_lut looks up whole numbers or bool, not {found.dtype}: convert with astype"
         )
     shape = found.shape + table.shape[1:]
@@ -147,12 +147,12 @@ def unsigned(indices: Array) -> Array:
     return indices.view(f"u{indices.itemsize}")
 
 
-def _outside(indices: Array, table: Array, box: Box) -> BadIndex:
+def _outside(indices: Array, table: Array, box: Box) -> BadIndexError:
     wrong = np.argwhere((indices < 0) | (indices >= len(table)))[0]
     value = int(indices[tuple(wrong)])
     at = tuple(int(i) + s.start for i, s in zip(wrong, box, strict=False))
     there = f"outside 0..{len(table) - 1}" if len(table) else "in no table: it is empty"
-    return BadIndex(f"lookup index {value} at position {at} is {there}")
+    return BadIndexError(f"lookup index {value} at position {at} is {there}")
 
 
 def _take(places: Array, lut: Array, out: Array) -> int:
@@ -219,9 +219,9 @@ def apply_lut_to_index(
 
     Raises
     ------
-    WrongType
+    WrongTypeError
         For a source or a kernel of floats.
-    BadIndex
+    BadIndexError
         When a sum is no place in the table: with the bounds between which all sums are.
     SpecError
         When source and kernel have different numbers of axes.
@@ -250,7 +250,7 @@ def apply_lut_to_index(
 
 def _check(source: Source, weights: Array) -> None:
     if source.dtype.kind == "f" or weights.dtype.kind not in "biu":
-        raise WrongType(
+        raise WrongTypeError(
             f"a neighbourhood's index is a sum of whole numbers, not of {source.dtype} times "
             f"{weights.dtype}"
         )
@@ -281,7 +281,7 @@ class _Sums:
         self._source, self._table, self._bounds = source, table, (low, high)
         self._sure = low >= 0 and high < len(table)
         if max(-low, high) >= 2**63:
-            raise BadIndex(
+            raise BadIndexError(
                 f"sums of {source.dtype} with this kernel reach from {low} to {high}, beyond int64"
             )
         narrow = max(-low, high) < 2**31
@@ -311,9 +311,9 @@ class _Sums:
         if not direct:
             target[...] = made
 
-    def _outside(self, index: int) -> BadIndex:
+    def _outside(self, index: int) -> BadIndexError:
         low, high = self._bounds
-        return BadIndex(
+        return BadIndexError(
             f"a sum of {index} is outside the table's 0..{len(self._table) - 1}; sums of "
             f"{self._source.dtype} with this kernel reach from {low} to {high}"
         )

@@ -11,7 +11,7 @@ import numpy as np
 from thunderlike.arrays._boxes import edges
 from thunderlike.arrays._sources import as_source
 from thunderlike.arrays.blockwise import Work, reported
-from thunderlike.errors import SpecError, WrongType
+from thunderlike.errors import SpecError, WrongTypeError
 from thunderlike.kernels._numba import jit, use_compiled
 from thunderlike.kernels._validation import checked_arguments
 
@@ -61,7 +61,7 @@ def neighbours(
 
     Raises
     ------
-    WrongType
+    WrongTypeError
         For indices that are no whole numbers.
     SpecError
         For more than one axis, numbers beyond int64, or a shape that does not fit.
@@ -115,7 +115,7 @@ def _line(values: Array) -> Indices:
             f"indices are a line of whole numbers, not an array of shape {values.shape}"
         )
     if values.size and values.dtype.kind not in "iu":
-        raise WrongType(f"indices are whole numbers, not {values.dtype}: convert with astype")
+        raise WrongTypeError(f"indices are whole numbers, not {values.dtype}: convert with astype")
     if values.dtype == np.uint64 and values.size and values.max() > _ENDS.max:
         raise SpecError(f"index {values.max()} is beyond int64")
     return np.ascontiguousarray(values, np.int64)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.errors import NotFound, StorageError
+from thunderlike.errors import NotFoundError, StorageError
 from thunderlike.parallel.segments import MEMORY
 
 if TYPE_CHECKING:
@@ -124,7 +124,9 @@ def _allocate(file: int, nbytes: int) -> None:
 
 def _attached(path: Path, shape: Any, dtype: Any, strides: Any, offset: int) -> SharedArray:
     if not path.exists():
-        raise NotFound(f"{path}: the shared array is gone: its maker must keep it until it is read")
+        raise NotFoundError(
+            f"{path}: the shared array is gone: its maker must keep it until it is read"
+        )
     return _Segment(path, made=False).array(shape, dtype, strides, offset)
 
 

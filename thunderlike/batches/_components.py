@@ -9,7 +9,7 @@ import numpy as np
 
 from thunderlike._text import printable
 from thunderlike.batches.expressions import Expression
-from thunderlike.errors import KeyMissing, SpecError, WrongType
+from thunderlike.errors import KeyMissingError, SpecError, WrongTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,9 @@ class Components:
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._batch.components:
-            raise KeyMissing(f"there is no component {name!r}; there are {self._batch.components}")
+            raise KeyMissingError(
+                f"there is no component {name!r}; there are {self._batch.components}"
+            )
         return getattr(self._batch, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -86,7 +88,9 @@ class Item:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in (self._batch.components or ()):
-            raise KeyMissing(f"there is no component {name!r}; there are {self._batch.components}")
+            raise KeyMissingError(
+                f"there is no component {name!r}; there are {self._batch.components}"
+            )
         getattr(self._batch, name)[self._position] = value
 
     def copied(self) -> SimpleNamespace:
@@ -108,7 +112,7 @@ def named(data: Any, components: tuple[str, ...]) -> dict[str, Any]:
     if data is None:
         return {}
     if isinstance(data, Expression | type):
-        raise WrongType(f"{data!r:.80} is no data: give arrays, a dict or a frame")
+        raise WrongTypeError(f"{data!r:.80} is no data: give arrays, a dict or a frame")
     if isinstance(data, tuple | list):
         return dict(zip(components, data, strict=False))
     names = data.dtype.names if isinstance(data, np.ndarray) else None

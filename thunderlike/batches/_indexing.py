@@ -10,7 +10,7 @@ import numpy as np
 
 from thunderlike.batches.execution import assembled
 from thunderlike.batches.expressions import Expression
-from thunderlike.errors import BadIndex, SpecError, WrongType
+from thunderlike.errors import BadIndexError, SpecError, WrongTypeError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,13 +46,13 @@ class Places:
 
         Raises
         ------
-        BadIndex
+        BadIndexError
             For a position outside; for labels that are no positions where the data has more or
             fewer entries than there are items, so that nothing says which belongs to which.
         """
         if not self.are_numbers:
             if n != self.total:
-                raise BadIndex(
+                raise BadIndexError(
                     f"{what} has {n} entries without labels for {self.total} items labelled like "
                     f"{self.labels[0]!r}: give one for each item in order, or a frame or dict "
                     "with these labels"
@@ -60,7 +60,7 @@ class Places:
             return self.positions
         outside = self.labels[(self.labels < 0) | (self.labels >= n)]
         if len(outside):
-            raise BadIndex(
+            raise BadIndexError(
                 f"{what} has {n} entries, and the batch asks for {self.labels.tolist()[:5]}: "
                 f"there is no entry {outside[0]}"
             )
@@ -71,7 +71,7 @@ class Places:
 
         Raises
         ------
-        BadIndex
+        BadIndexError
             For a label that is not there, or there more than once.
         """
         if np.array_equal(labels, self.labels):
@@ -84,12 +84,14 @@ class Places:
             known[label] = row
         for label in self.labels.tolist():
             if label not in known:
-                raise BadIndex(
+                raise BadIndexError(
                     f"{what}: has no item labelled {label!r} among its {len(known)} labels; give "
                     "its entries the labels of the batch's items"
                 )
             if label in twice:
-                raise BadIndex(f"{what}: has several items labelled {label!r}; each needs its own")
+                raise BadIndexError(
+                    f"{what}: has several items labelled {label!r}; each needs its own"
+                )
         return np.array([known[label] for label in self.labels.tolist()], dtype=np.intp)
 
 
@@ -107,7 +109,7 @@ def cropped(data: Any, places: Places) -> Any:
 
     Raises
     ------
-    BadIndex
+    BadIndexError
         When it has no such entries.
     """
     if isinstance(data, Mapping):
@@ -121,12 +123,12 @@ def _selected(data: Any, places: Places) -> Any:
     if data is None:
         return None
     if isinstance(data, Expression | type):
-        raise WrongType(f"{data!r:.80} is no data: give arrays, a dict or a frame")
+        raise WrongTypeError(f"{data!r:.80} is no data: give arrays, a dict or a frame")
     if isinstance(data, Mapping):
         labels = places.labels.tolist()
         missing = [label for label in labels if label not in data]
         if missing:
-            raise BadIndex(f"the data has no entry labelled {missing[0]!r}, of {len(data)}")
+            raise BadIndexError(f"the data has no entry labelled {missing[0]!r}, of {len(data)}")
         return assembled([data[label] for label in labels])
     if hasattr(data, "get_many"):
         return _stacked(data.get_many(places.rows(len(data))))

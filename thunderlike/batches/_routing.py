@@ -9,7 +9,7 @@ import numpy as np
 from thunderlike.batches._components import Item
 from thunderlike.batches.execution import Collected, Failed, Listed, accepted, arguments, assembled
 from thunderlike.batches.expressions import Expression, PerItem
-from thunderlike.errors import SpecError, WrongType
+from thunderlike.errors import SpecError, WrongTypeError
 
 if TYPE_CHECKING:
     from thunderlike.batches.batch import Batch
@@ -67,11 +67,11 @@ class Round:
             return list(zip(*(_component(self.batch, name) for name in self.src), strict=True))
         items = rows(self.src)
         if not hasattr(items, "__getitem__") or isinstance(items, dict):
-            raise WrongType(
+            raise WrongTypeError(
                 f"src is a component, a tuple or list of some, or an array: {items!r:.80}"
             )
         if np.ndim(items) == 0 if isinstance(items, np.ndarray) else not hasattr(items, "__len__"):
-            raise WrongType(f"src has an entry for each item, not {items!r:.80}")
+            raise WrongTypeError(f"src has an entry for each item, not {items!r:.80}")
         if len(items) != len(self.batch):
             raise SpecError(
                 f"src has {len(items)} entries for {len(self.batch)} items: give one for each"
@@ -111,11 +111,11 @@ class Round:
         if isinstance(found, type | Expression) or (
             isinstance(found, np.ndarray) and found.ndim == 0
         ):
-            raise WrongType(f"init gives the items as a sequence, not {found!r:.80}")
+            raise WrongTypeError(f"init gives the items as a sequence, not {found!r:.80}")
         if hasattr(found, "__getitem__") and hasattr(found, "__len__"):
             return list(found) if isinstance(found, dict) else found
         if not hasattr(found, "__iter__"):
-            raise WrongType(f"init gives the items as a sequence, not {found!r:.80}")
+            raise WrongTypeError(f"init gives the items as a sequence, not {found!r:.80}")
         return list(found)
 
     def run(self, call: Call, post: Any, own: Own) -> Round:
@@ -257,7 +257,7 @@ def pairs(src: Any, dst: Any) -> list[tuple[Any, Any]]:
     for where in dst if isinstance(dst, tuple | list) else [dst]:
         inner = where if isinstance(where, tuple | list) else [where]
         if not all(one is None or isinstance(one, str) for one in inner):
-            raise WrongType(f"dst is the name of a component, or several, not {dst!r:.80}")
+            raise WrongTypeError(f"dst is the name of a component, or several, not {dst!r:.80}")
     if not (isinstance(src, list) and all(isinstance(one, str | tuple) for one in src)):
         return [(src, dst)]
     if dst is None:

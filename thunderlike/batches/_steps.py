@@ -9,7 +9,7 @@ import numpy as np
 
 from thunderlike.batches.batch import Batch
 from thunderlike.batches.expressions import Expression, Scope, evaluated
-from thunderlike.errors import SpecError, WrongType
+from thunderlike.errors import SpecError, WrongTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,7 +81,7 @@ class Call:
         scope = Scope.of(batch)
         function, args, kwargs = evaluated((self.function, self.args, self.kwargs), scope)
         if not callable(function):
-            raise WrongType(f"a pipeline calls functions, and {function!r:.80} is not one")
+            raise WrongTypeError(f"a pipeline calls functions, and {function!r:.80} is not one")
         found = function(scope.batch, *args, **kwargs) if self.first else function(*args, **kwargs)
         if self.save_to is not None:
             stored(self.save_to, found, scope)
@@ -109,7 +109,7 @@ def stored(place: Any, value: Any, scope: Scope) -> None:
     ------
     SpecError
         For more or fewer values than places, or values that do not fit an array.
-    WrongType
+    WrongTypeError
         For another place.
     """
     if isinstance(place, Expression):
@@ -127,7 +127,7 @@ def stored(place: Any, value: Any, scope: Scope) -> None:
         for key in keys:
             stored(place[key], held[key], scope)
     else:
-        raise WrongType(
+        raise WrongTypeError(
             "a value is stored in an expression such as V('name') or in an array, not in "
             f"{place!r:.80}"
         )

@@ -11,7 +11,7 @@ import numpy as np
 from thunderlike.batches._routing import Own, Round, columns, names, pairs
 from thunderlike.batches.execution import Call, Work, accepted
 from thunderlike.batches.expressions import evaluated
-from thunderlike.errors import BatchError, SpecError, WrongType
+from thunderlike.errors import BatchError, SpecError, WrongTypeError
 from thunderlike.parallel.random import generator
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Actions:
     def random_seed(self, seed: int | np.random.SeedSequence) -> None:
         entropy = seed.entropy if isinstance(seed, np.random.SeedSequence) else seed
         if isinstance(entropy, bool) or not isinstance(entropy, int | np.integer) or entropy < 0:
-            raise WrongType(f"random_seed is a whole number from 0 on, not {seed!r:.80}")
+            raise WrongTypeError(f"random_seed is a whole number from 0 on, not {seed!r:.80}")
         self._seed, self._random, self._calls = int(entropy), None, 0
 
     @property
@@ -243,7 +243,7 @@ class Actions:
         array([1., 2., 3., 4.])
         """
         if len(args) > 2 and _names_components(args[2]) and all(map(_is_choice, args[:2])):
-            raise WrongType(
+            raise WrongTypeError(
                 f"apply_parallel passes {args!r:.80} on to {_called(func)}: give init, post, src "
                 "and dst by name"
             )
@@ -283,12 +283,14 @@ class Actions:
     ) -> Any:
         """Call a function for each item, with arguments that are evaluated already."""
         if not callable(func):
-            raise WrongType(f"func is called for each item, and {func!r:.80} cannot be")
+            raise WrongTypeError(f"func is called for each item, and {func!r:.80} cannot be")
         defaults = self.apply_defaults
         if not (post is None or post is False or isinstance(post, str) or callable(post)):
-            raise WrongType(f"post is a method of the batch, a callable or False, not {post!r:.80}")
+            raise WrongTypeError(
+                f"post is a method of the batch, a callable or False, not {post!r:.80}"
+            )
         if not isinstance(requires_rng, bool | np.bool_ | int | type(None)):
-            raise WrongType(f"requires_rng must be True or False, not {requires_rng!r:.80}")
+            raise WrongTypeError(f"requires_rng must be True or False, not {requires_rng!r:.80}")
         init = defaults.get("init") if init is None else init
         post = defaults.get("post", "_assemble") if post is None else post
         src = defaults.get("src") if src is None and init is None else src
@@ -385,7 +387,9 @@ class Actions:
         try:
             odds = np.asarray(p, dtype=float)
         except (TypeError, ValueError):
-            raise WrongType(f"p is a probability or one for each item, not {p!r:.80}") from None
+            raise WrongTypeError(
+                f"p is a probability or one for each item, not {p!r:.80}"
+            ) from None
         if odds.ndim and odds.shape != (len(self),):
             raise SpecError(f"p has {odds.size} probabilities for {len(self)} items: one for each")
         if not ((odds >= 0) & (odds <= 1)).all():
@@ -427,11 +431,11 @@ class Actions:
         self._load()
         named = isinstance(dst, tuple | list) or self._has(dst)
         if dst is not None and not named and _is_dtype(dst):
-            raise WrongType(f"dst is the name of a component; give {dst!r} as dtype={dst!r}")
+            raise WrongTypeError(f"dst is the name of a component; give {dst!r} as dtype={dst!r}")
         if not (channels is None or (isinstance(channels, str) and channels in ("last", "first"))):
             raise SpecError(f"channels is 'last', 'first' or None, not {channels!r}")
         if not _is_dtype(dtype):
-            raise WrongType(f"dtype={dtype!r:.80} is no dtype of numpy")
+            raise WrongTypeError(f"dtype={dtype!r:.80} is no dtype of numpy")
         chosen = list(self.components or ()) if src is None else src
         return self._applied(
             _to_array,
@@ -458,7 +462,7 @@ class Actions:
     def get_errors(results: Sequence[Any]) -> list[Exception] | None:
         """Pick the exceptions in a list, or None."""
         if not hasattr(results, "__iter__"):
-            raise WrongType(f"results are a sequence, not {results!r:.80}")
+            raise WrongTypeError(f"results are a sequence, not {results!r:.80}")
         return [one for one in results if isinstance(one, Exception)] or None
 
 
@@ -469,7 +473,9 @@ def _seeds(seeds: Any) -> list[int]:
     except (TypeError, ValueError):
         found = [-1]
     if any(seed < 0 for seed in found):
-        raise WrongType(f"rng_seeds are whole numbers from 0 on, one or several: {seeds!r:.80}")
+        raise WrongTypeError(
+            f"rng_seeds are whole numbers from 0 on, one or several: {seeds!r:.80}"
+        )
     return found
 
 

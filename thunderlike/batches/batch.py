@@ -17,7 +17,7 @@ from thunderlike.batches.actions import Actions, action
 from thunderlike.batches.expressions import Expression
 from thunderlike.batches.index import DatasetIndex
 from thunderlike.batches.sampler import Cut, checked_size
-from thunderlike.errors import KeyMissing, SpecError, WrongType
+from thunderlike.errors import KeyMissingError, SpecError, WrongTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ def checked(batches: Any) -> list[Batch]:
     ------
     SpecError
         For no batches.
-    WrongType
+    WrongTypeError
         For something else.
     """
     several = isinstance(batches, Iterable) and not isinstance(batches, Batch | np.ndarray)
@@ -43,7 +43,7 @@ def checked(batches: Any) -> list[Batch]:
         raise SpecError("there are no batches to merge: give at least one")
     for part in parts:
         if not isinstance(part, Batch):
-            raise WrongType(f"batches are merged, not {type(part).__name__}")
+            raise WrongTypeError(f"batches are merged, not {type(part).__name__}")
     return parts
 
 
@@ -54,7 +54,7 @@ def joined(
 
     Raises
     ------
-    KeyMissing
+    KeyMissingError
         For a component that no batch has.
     """
     for part in parts:
@@ -68,7 +68,7 @@ def joined(
         return made
     for name in names:
         if not any(part._has(name) for part in parts):
-            raise KeyMissing(f"there is no component {name!r}; there are {first.components}")
+            raise KeyMissingError(f"there is no component {name!r}; there are {first.components}")
     made.components = names
     for name in names:
         values = [part._arrays.get(name) for part in parts]
@@ -187,7 +187,7 @@ class Batch(Actions):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if not (cls.components is None or isinstance(cls.components, tuple)):
-            raise WrongType(f"components is a tuple of names or None, not {cls.components!r}")
+            raise WrongTypeError(f"components is a tuple of names or None, not {cls.components!r}")
         for name in cls.components or ():
             cls._check_free(name)
 
@@ -354,7 +354,7 @@ class Batch(Actions):
     @classmethod
     def _check_free(cls, name: Any) -> None:
         if not isinstance(name, str) or not name:
-            raise WrongType(f"a component is named by text, not {name!r:.80}")
+            raise WrongTypeError(f"a component is named by text, not {name!r:.80}")
         if name in dir(cls) or name in cls._state or name.startswith("__"):
             raise SpecError(f"{name!r} is taken: give the component another name")
 
@@ -383,7 +383,7 @@ class Batch(Actions):
 
         Raises
         ------
-        KeyMissing
+        KeyMissingError
             For a label that is not there.
         """
         if isinstance(label, slice):
@@ -404,7 +404,9 @@ class Batch(Actions):
     def get(self, item: Any = None, component: str | None = None) -> Any:
         """All data, a component, an item, or a component of an item."""
         if component is not None and not self._has(component):
-            raise KeyMissing(f"there is no component {component!r}; there are {self.components}")
+            raise KeyMissingError(
+                f"there is no component {component!r}; there are {self.components}"
+            )
         if item is None:
             return self.data if component is None else getattr(self, component)
         return self[item] if component is None else getattr(self[item], component)
@@ -449,13 +451,15 @@ class Batch(Actions):
         """
         self._load()
         if not isinstance(components, str | tuple | list):
-            raise WrongType(f"components are a name or several, not {components!r:.80}")
+            raise WrongTypeError(f"components are a name or several, not {components!r:.80}")
         names = (components,) if isinstance(components, str) else tuple(components)
         inits = (
             [init] if isinstance(components, str) else [None] * len(names) if init is None else init
         )
         if not isinstance(inits, Iterable) or isinstance(inits, str) or _is_scalar(inits):
-            raise WrongType(f"init is a list of the values of each component, not {init!r:.80}")
+            raise WrongTypeError(
+                f"init is a list of the values of each component, not {init!r:.80}"
+            )
         inits = list(inits)
         if len(inits) != len(names):
             raise SpecError(
@@ -520,7 +524,7 @@ class Batch(Actions):
             raise SpecError("give the class of the dataset: this batch comes from none")
         made = model if isinstance(model, type) else type(model)
         if "batch_at" not in dir(made):
-            raise WrongType(f"dataset is a Dataset or a class of them, not {model!r:.80}")
+            raise WrongTypeError(f"dataset is a Dataset or a class of them, not {model!r:.80}")
         data = self._arrays if self.data is not None and self.components else self._raw
         positional = DatasetIndex(len(self)) if self.indices.dtype.kind in "iu" else self.index
         return made(
@@ -566,12 +570,12 @@ class Batch(Actions):
         if batch_class is not None and not (
             isinstance(batch_class, type) and issubclass(batch_class, Batch)
         ):
-            raise WrongType(f"batch_class is a subclass of Batch, not {batch_class!r:.80}")
+            raise WrongTypeError(f"batch_class is a subclass of Batch, not {batch_class!r:.80}")
         if batch_class is None:
             batch_class = type(parts[0]) if isinstance(parts[0], cls) else cls
         names = (components,) if isinstance(components, str) else components
         if names is not None and not isinstance(names, tuple | list):
-            raise WrongType(f"components are a name or several, not {components!r:.80}")
+            raise WrongTypeError(f"components are a name or several, not {components!r:.80}")
         made = joined(batch_class, parts, names, keep_index=keep_index)
         return halved(made, batch_size, keep_index=keep_index)
 

@@ -16,7 +16,7 @@ from thunderlike.batches.index import DatasetIndex, checked_positions
 from thunderlike.batches.pipeline import Pipeline
 from thunderlike.batches.sampler import Cut, Shuffle, checked_size, ordered
 from thunderlike.data.base import Collection
-from thunderlike.errors import BadIndex, SpecError, WrongType
+from thunderlike.errors import BadIndexError, SpecError, WrongTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -64,7 +64,7 @@ class Dataset:
     ) -> None:
         self._collection = index
         if not (isinstance(batch_class, type) and issubclass(batch_class, Batch)):
-            raise WrongType(f"batch_class is a subclass of Batch, not {batch_class!r:.80}")
+            raise WrongTypeError(f"batch_class is a subclass of Batch, not {batch_class!r:.80}")
         found, data = opened(index, self.build_index)
         self.index: DatasetIndex = found
         self.batch_class = batch_class
@@ -178,7 +178,7 @@ class Dataset:
 
         Raises
         ------
-        BadIndex
+        BadIndexError
             For a label or position that is not there.
         """
         positions = (
@@ -207,7 +207,9 @@ class Dataset:
 
     def __rshift__(self, pipeline: Pipeline) -> Pipeline:
         if not isinstance(pipeline, Pipeline):
-            raise WrongType(f"dataset >> pipeline takes a Pipeline, not {type(pipeline).__name__}")
+            raise WrongTypeError(
+                f"dataset >> pipeline takes a Pipeline, not {type(pipeline).__name__}"
+            )
         return pipeline << self
 
     def map_batches(self, pipeline: Pipeline) -> Any:
@@ -232,7 +234,7 @@ class Dataset:
 
         Raises
         ------
-        BadIndex
+        BadIndexError
             For a label that is not there.
         """
         return self._part(self.index.create_subset(labels))
@@ -275,11 +277,11 @@ class Dataset:
 
         Raises
         ------
-        BadIndex
+        BadIndexError
             When there are not so many.
         """
         if f"cv{n}" not in self._folds:
-            raise BadIndex(
+            raise BadIndexError(
                 f"there is no fold {n!r:.80}, of {len(self._folds)}: cv_split makes them"
             )
         return self._folds[f"cv{n}"]

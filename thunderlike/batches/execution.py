@@ -19,7 +19,13 @@ import numpy as np
 
 from thunderlike.batches.sampler import checked_size
 from thunderlike.config import current
-from thunderlike.errors import BatchError, SpecError, TimedOut, WorkerFailed, WrongType
+from thunderlike.errors import (
+    BatchError,
+    SpecError,
+    TimedOutError,
+    WorkerFailedError,
+    WrongTypeError,
+)
 from thunderlike.parallel.map import pmap
 from thunderlike.parallel.random import generator
 
@@ -394,7 +400,7 @@ class Call:
         if self.timeout is not None and not (
             isinstance(self.timeout, int | float | np.integer | np.floating) and self.timeout >= 0
         ):
-            raise WrongType(f"timeout is a number of seconds, not {self.timeout!r:.80}")
+            raise WrongTypeError(f"timeout is a number of seconds, not {self.timeout!r:.80}")
         if not isinstance(self.on_error, str) or self.on_error not in ("raise", "collect", "skip"):
             raise SpecError(f"on_error is raise, collect or skip, not {self.on_error!r}")
 
@@ -422,7 +428,7 @@ class Call:
 
         Raises
         ------
-        WorkerFailed
+        WorkerFailedError
             When a worker dies.
         SpecError
             For a function, argument or result that cannot be pickled.
@@ -432,7 +438,7 @@ class Call:
         function = getattr(called, "__qualname__", type(called).__name__)
         try:
             yield
-        except WorkerFailed as error:
+        except WorkerFailedError as error:
             if not isinstance(error.key, int):
                 raise
             held = labels[error.key * size : (error.key + 1) * size]
@@ -440,7 +446,7 @@ class Call:
                 f"item {held[0]!r}" if len(held) == 1 else f"an item of {held[0]!r} .. {held[-1]!r}"
             )
             how = str(error).partition(" while it ran")[0]
-            raise WorkerFailed(
+            raise WorkerFailedError(
                 f"{how} while {function} ran on {which}: look for a crash in compiled code or too "
                 "little memory",
                 key=tuple(held),
@@ -549,7 +555,7 @@ def _until(results: Any, timeout: float) -> Iterator[Any]:
                 result, error = found.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 told = f"the items were not done within {timeout} s: allow more with timeout="
-                raise TimedOut(told) from None
+                raise TimedOutError(told) from None
             if isinstance(error, StopIteration):
                 return
             if error is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.batches.execution import assembled
-from thunderlike.errors import KeyMissing, SpecError, WrongType
+from thunderlike.errors import KeyMissingError, SpecError, WrongTypeError
 from thunderlike.parallel.map import checked
 from thunderlike.parallel.random import generator
 
@@ -150,7 +150,7 @@ class Expression:
         return Called(self, args, kwargs)
 
     def __bool__(self) -> bool:
-        raise WrongType(
+        raise WrongTypeError(
             f"{self!r} has no truth value before it is evaluated: give it to an action, or use "
             "& | ~ instead of and, or, not"
         )
@@ -292,13 +292,13 @@ class NamedExpression(Expression, metaclass=_ByName):
 
         Raises
         ------
-        WrongType
+        WrongTypeError
             For what is neither text nor None.
         """
         name = evaluated(self._name, scope)
         if name is None or isinstance(name, str):
             return name
-        raise WrongType(f"{type(self).__name__} is given a name, not {name!r:.80}")
+        raise WrongTypeError(f"{type(self).__name__} is given a name, not {name!r:.80}")
 
     def _held(self, scope: Scope) -> Any:
         """Return its value before another is added to it."""
@@ -348,7 +348,7 @@ class B(NamedExpression):
         if name is None:
             return batch.deepcopy() if self._copy else batch
         if not hasattr(batch, name):
-            raise KeyMissing(
+            raise KeyMissingError(
                 f"the batch has neither an attribute nor a component {name!r}; its components are "
                 f"{batch.components}"
             )
@@ -409,7 +409,7 @@ class Each(_Elementwise):
     def _assign(self, scope: Scope, value: Any) -> None:
         places = self._each(scope)
         if not hasattr(value, "__len__") or (isinstance(value, np.ndarray) and not value.ndim):
-            raise WrongType(
+            raise WrongTypeError(
                 f"a value for each of {len(places)} objects is stored, not {value!r:.80}"
             )
         if len(value) != len(places):
@@ -477,7 +477,9 @@ class C(NamedExpression):
         super().__init__(name, mode)
         unknown = set(default) - {"default"}
         if unknown:
-            raise WrongType(f"C has no argument {', '.join(sorted(unknown))}: default is the one")
+            raise WrongTypeError(
+                f"C has no argument {', '.join(sorted(unknown))}: default is the one"
+            )
         self._pipeline, self._default = pipeline, default
 
     def _value(self, scope: Scope) -> Any:
@@ -485,7 +487,7 @@ class C(NamedExpression):
 
         Raises
         ------
-        KeyMissing
+        KeyMissingError
             Where there is neither an entry nor a default.
         """
         name, config = self._text(scope), _pipeline(self, scope).config
@@ -496,7 +498,7 @@ class C(NamedExpression):
         except KeyError:
             if "default" in self._default:
                 return evaluated(self._default["default"], scope)
-        raise KeyMissing(f"the pipeline's config has no {name!r}; it has {', '.join(config)}")
+        raise KeyMissingError(f"the pipeline's config has no {name!r}; it has {', '.join(config)}")
 
     def _replace(self, scope: Scope, value: Any) -> None:
         _pipeline(self, scope).config[self._text(scope)] = value
@@ -525,14 +527,14 @@ class D(NamedExpression):
 
         Raises
         ------
-        KeyMissing
+        KeyMissingError
             When there is none of that name.
         """
         name, dataset = self._text(scope), self._dataset(scope)
         if name is None:
             return dataset
         if not hasattr(dataset, name):
-            raise KeyMissing(f"the dataset has no attribute {name!r}")
+            raise KeyMissingError(f"the dataset has no attribute {name!r}")
         return getattr(dataset, name)
 
     def _replace(self, scope: Scope, value: Any) -> None:
@@ -603,7 +605,7 @@ class F(NamedExpression):
     def _value(self, scope: Scope) -> Any:
         function, args, kwargs = evaluated((self._name, self._args, self._kwargs), scope)
         if not callable(function):
-            raise WrongType(f"F calls a function, and {function!r:.80} is not one")
+            raise WrongTypeError(f"F calls a function, and {function!r:.80} is not one")
         return function(*args, **kwargs)
 
     def _parts(self) -> Iterable[Any]:
@@ -646,7 +648,7 @@ class R(NamedExpression):
             place = scope.place or (() if scope.batch is None else scope.batch._place())
             seed = evaluated(self._seed, scope)
             if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-                raise WrongType(f"a seed is a whole number from 0 on, not {seed!r:.80}")
+                raise WrongTypeError(f"a seed is a whole number from 0 on, not {seed!r:.80}")
             return generator(int(seed), *place)
         if scope.rng is not None:
             return scope.rng

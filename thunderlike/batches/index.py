@@ -13,7 +13,7 @@ import numpy as np
 from thunderlike import storage
 from thunderlike._arguments import checked_methods
 from thunderlike.batches.sampler import Cursor, Shuffle, cuts, ordered
-from thunderlike.errors import BadIndex, KeyMissing, SpecError, WrongType
+from thunderlike.errors import BadIndexError, KeyMissingError, SpecError, WrongTypeError
 
 if TYPE_CHECKING:
     from thunderlike._typing import Array
@@ -36,7 +36,7 @@ class DatasetIndex:
     ------
     SpecError
         For no labels; for one that comes twice, unless `unique` is False.
-    WrongType
+    WrongTypeError
         For what is neither a number nor a sequence of labels.
 
     Attributes
@@ -71,7 +71,7 @@ class DatasetIndex:
         try:
             different = len(set(labels.tolist()))
         except TypeError as error:
-            raise WrongType(f"labels are numbers, text or other constants: {error}") from error
+            raise WrongTypeError(f"labels are numbers, text or other constants: {error}") from error
         if unique and different != len(labels):
             raise SpecError(
                 f"label {_first_twice(labels)!r} comes twice: each needs its own, "
@@ -116,7 +116,7 @@ class DatasetIndex:
 
         Raises
         ------
-        KeyMissing
+        KeyMissingError
             For a label that is not there.
         """
         if isinstance(labels, slice):
@@ -142,7 +142,7 @@ class DatasetIndex:
 
         Raises
         ------
-        BadIndex
+        BadIndexError
             For a position that is not there.
         """
         if not isinstance(positions, slice):
@@ -161,7 +161,7 @@ class DatasetIndex:
 
         Raises
         ------
-        BadIndex
+        BadIndexError
             For a position or label that is not there.
 
         Examples
@@ -177,13 +177,15 @@ class DatasetIndex:
 
         Raises
         ------
-        BadIndex
+        BadIndexError
             For a label that is not there.
         """
         wanted = _labels(labels)
         missing = [label for label in wanted.tolist() if label not in self]
         if missing:
-            raise BadIndex(f"no item is labelled {missing[0]!r}: a subset takes from {len(self)}")
+            raise BadIndexError(
+                f"no item is labelled {missing[0]!r}: a subset takes from {len(self)}"
+            )
         return self._like(wanted, unique=self._unique)
 
     def _like(self, labels: Array, *, unique: bool) -> Self:
@@ -302,9 +304,9 @@ class FilesIndex(DatasetIndex):
     ------
     SpecError
         When two files have the same name.
-    NotFound
+    NotFoundError
         When no file matches.
-    WrongType
+    WrongTypeError
         For a pattern that is neither text nor a path.
 
     Examples
@@ -362,11 +364,11 @@ class FilesIndex(DatasetIndex):
 
         Raises
         ------
-        KeyMissing
+        KeyMissingError
             For a label that is not there.
         """
         if label not in self._paths:
-            raise KeyMissing(
+            raise KeyMissingError(
                 f"no file is labelled {label!r}, of {len(self)}: .indices has the labels"
             )
         return self._paths[label]
@@ -382,20 +384,20 @@ def checked_positions(positions: Any, n: int) -> Array:
 
     Raises
     ------
-    WrongType
+    WrongTypeError
         For what is not whole numbers.
-    BadIndex
+    BadIndexError
         For a position that is not there.
     """
     if isinstance(positions, DatasetIndex):
         positions = positions.indices
     wanted = np.atleast_1d(positions if isinstance(positions, np.ndarray) else _listed(positions))
     if wanted.size and (wanted.dtype.kind not in "iu" or wanted.ndim > 1):
-        raise WrongType(f"positions are whole numbers in a row, not {positions!r:.80}")
+        raise WrongTypeError(f"positions are whole numbers in a row, not {positions!r:.80}")
     wanted = wanted.astype(np.intp)
     outside = wanted[(wanted < -n) | (wanted >= n)]
     if len(outside):
-        raise BadIndex(f"position {outside[0]} is not in 0 .. {n - 1}")
+        raise BadIndexError(f"position {outside[0]} is not in 0 .. {n - 1}")
     return wanted
 
 
@@ -403,7 +405,7 @@ def _position(known: dict[Any, int], label: Any) -> int:
     try:
         return known[label]
     except (KeyError, TypeError):
-        raise KeyMissing(
+        raise KeyMissingError(
             f"no item is labelled {label!r:.80}, of {len(known)}: .indices has the labels"
         ) from None
 
@@ -417,7 +419,9 @@ def _labels(labels: Any) -> Array:
         try:
             labels = labels()
         except TypeError as error:
-            raise WrongType(f"a function that gives labels takes no arguments: {error}") from error
+            raise WrongTypeError(
+                f"a function that gives labels takes no arguments: {error}"
+            ) from error
     if isinstance(labels, DatasetIndex):
         return labels.indices
     if isinstance(labels, int | np.integer) and not isinstance(labels, bool):
@@ -426,14 +430,14 @@ def _labels(labels: Any) -> Array:
         except MemoryError as error:
             raise SpecError(f"an index of {labels} labels does not fit in memory") from error
     if isinstance(labels, str | bytes | bool) or not isinstance(labels, Iterable):
-        raise WrongType(f"labels are a number or a sequence, not {labels!r:.80}")
+        raise WrongTypeError(f"labels are a number or a sequence, not {labels!r:.80}")
     listed = labels if isinstance(labels, np.ndarray) else list(labels)
     try:
         made = np.atleast_1d(np.asarray(listed))
     except ValueError:  # sequences of unequal length
         made = np.empty((1, 1))
     if made.ndim > 1:
-        raise WrongType(f"labels stand in one row, not in a table: {labels!r:.80}")
+        raise WrongTypeError(f"labels stand in one row, not in a table: {labels!r:.80}")
     if made.dtype.kind in "US" and not all(isinstance(one, str | bytes) for one in listed):
         made = np.array(listed, dtype=object)  # numpy would turn the numbers among them into text
     return made
@@ -442,13 +446,13 @@ def _labels(labels: Any) -> Array:
 def _patterns(path: Any) -> list[str]:
     many = [path] if isinstance(path, str | PurePath) else path
     if not isinstance(many, Iterable) or isinstance(many, bytes | np.ndarray):
-        raise WrongType(f"path is a pattern or a sequence of them, not {path!r:.80}")
+        raise WrongTypeError(f"path is a pattern or a sequence of them, not {path!r:.80}")
     many = list(many)
     if not many:
         raise SpecError("path is empty: give at least one pattern")
     for one in many:
         if not isinstance(one, str | PurePath):
-            raise WrongType(f"a pattern is text or a path, not {one!r:.80}")
+            raise WrongTypeError(f"a pattern is text or a path, not {one!r:.80}")
     return [str(one) for one in many]
 
 
@@ -463,7 +467,7 @@ def _located(labels: list[Any], paths: Any) -> dict[Any, str]:
         paths = dict(zip(labels, listed, strict=True))
     missing = [label for label in labels if label not in paths]
     if missing:
-        raise KeyMissing(f"paths has no path of {missing[0]!r:.80}; it has {len(paths)}")
+        raise KeyMissingError(f"paths has no path of {missing[0]!r:.80}; it has {len(paths)}")
     return {label: str(paths[label]) for label in labels}
 
 
@@ -480,7 +484,7 @@ def _sizes(n: int, shares: float | Iterable[float]) -> tuple[int, int, int]:
     try:
         given = [float(s) for s in (shares if isinstance(shares, Iterable) else [shares])]
     except (TypeError, ValueError):
-        raise WrongType(f"shares are one to three numbers, not {shares!r:.80}") from None
+        raise WrongTypeError(f"shares are one to three numbers, not {shares!r:.80}") from None
     total = sum(given)
     if not 1 <= len(given) <= 3 or not min(given) >= 0 or total > 1 + 1e-9:
         raise SpecError(f"shares are one to three numbers from 0 that sum to 1 at most: {given}")

@@ -21,7 +21,14 @@ from thunderlike.batches._indexing import cropped, frame_labels, taken
 from thunderlike.batches.execution import assembled
 from thunderlike.batches.index import FilesIndex
 from thunderlike.data.arrayfiles import Folder
-from thunderlike.errors import BadIndex, FormatError, KeyMissing, Refused, SpecError, WrongType
+from thunderlike.errors import (
+    BadIndexError,
+    FormatError,
+    KeyMissingError,
+    RefusedError,
+    SpecError,
+    WrongTypeError,
+)
 from thunderlike.formats.base import damage, said
 from thunderlike.storage._open import local_file
 from thunderlike.storage.filesystem import failures, replacement
@@ -304,7 +311,7 @@ def load(batch: Batch, src: Any, fmt: str | None, dst: Any, **options: Any) -> B
     ------
     SpecError
         For an unknown format or option.
-    BadIndex
+    BadIndexError
         For items that `src` does not have.
     """
     asked = _asked(dst)
@@ -329,7 +336,7 @@ def load(batch: Batch, src: Any, fmt: str | None, dst: Any, **options: Any) -> B
 def _asked(dst: Any) -> tuple[str, ...]:
     names = () if dst is None else (dst,) if isinstance(dst, str) else dst
     if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
-        raise WrongType(f"dst is the name of a component or a tuple of names, not {dst!r:.80}")
+        raise WrongTypeError(f"dst is the name of a component or a tuple of names, not {dst!r:.80}")
     return tuple(names)
 
 
@@ -376,7 +383,7 @@ def _scattered(batch: Batch, dst: Any, arrays: dict[str, Any]) -> None:
     if len(arrays) != 1:
         raise SpecError(f"one array takes one component, not {', '.join(arrays)}: say which")
     if not hasattr(dst, "__setitem__"):
-        raise WrongType(f"without fmt, dst is an array to write into, not {dst!r:.80}")
+        raise WrongTypeError(f"without fmt, dst is an array to write into, not {dst!r:.80}")
     (values,) = arrays.values()
     rows = batch._places().rows(len(dst), "dst")
     try:
@@ -391,7 +398,7 @@ def _names(batch: Batch, components: Any) -> tuple[str, ...]:
     names = _asked(components)
     missing = [name for name in names if name not in (batch.components or ())]
     if missing:
-        raise KeyMissing(f"there is no component {missing[0]!r}; there are {batch.components}")
+        raise KeyMissingError(f"there is no component {missing[0]!r}; there are {batch.components}")
     return names
 
 
@@ -441,7 +448,9 @@ def _into(batch: Batch, found: Any, dst: Any, *, in_memory: bool) -> Batch:
             found = found[dst]
         elif not in_memory:
             if len(found) != 1:
-                raise KeyMissing(f"there is no {dst!r} in the file; there are {', '.join(found)}")
+                raise KeyMissingError(
+                    f"there is no {dst!r} in the file; there are {', '.join(found)}"
+                )
             found = next(iter(found.values()))
         found = {dst: found}
     elif dst is not None:
@@ -471,7 +480,7 @@ def _by_name(found: Any, names: tuple[str, ...]) -> dict[str, Any]:
     if missing and len(names) == 1 and not held:
         return {names[0]: found}
     if missing:
-        raise KeyMissing(
+        raise KeyMissingError(
             f"there is no {missing[0]!r} to load; there are {', '.join(map(str, held))}"
         )
     values = {name: found[name] for name in names}
@@ -534,7 +543,7 @@ def _check_memory(announced: int, held: int) -> None:
     from thunderlike.hdf5._limits import available
 
     if announced > _SMALL and announced > available():
-        raise Refused(
+        raise RefusedError(
             f"announces {announced} bytes in a file of {held}, more than the memory that is free"
         )
 
@@ -620,7 +629,7 @@ def _read_msgpack(src: Any, batch: Batch, _asked: Collection[str]) -> Table:
         labels = [str(label) for label in batch.indices]
         missing = [label for label in labels if label not in reader]
         if missing:
-            raise BadIndex(f"{src}: has no sample of key {missing[0]!r}, of {len(reader)}")
+            raise BadIndexError(f"{src}: has no sample of key {missing[0]!r}, of {len(reader)}")
         samples = reader.get_many([reader.find_index(label) for label in labels])
     fields = [{n: v for n, v in sample.items() if n != _KEY} for sample in samples]
     found = _columns_of(fields, "sample")

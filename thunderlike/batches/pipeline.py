@@ -31,7 +31,7 @@ from thunderlike.batches.batch import Batch
 from thunderlike.batches.execution import TARGETS
 from thunderlike.batches.expressions import B, Expression, F, Scope, evaluated
 from thunderlike.batches.sampler import Cursor, checked_size, cuts
-from thunderlike.errors import EngineError, KeyMissing, SpecError, WrongType
+from thunderlike.errors import EngineError, KeyMissingError, SpecError, WrongTypeError
 from thunderlike.parallel.map import pmap
 from thunderlike.progress import progress
 
@@ -116,7 +116,7 @@ class Pipeline:
         if self.config is None:
             object.__setattr__(self, "config", {})
         if not isinstance(self.config, Mapping):
-            raise WrongType(f"config is a dict, not {self.config!r:.80}")
+            raise WrongTypeError(f"config is a dict, not {self.config!r:.80}")
 
     # building
 
@@ -222,7 +222,7 @@ class Pipeline:
     def init_variable(self, name: str, default: Any = None) -> Self:
         """Give the pipeline a variable; a callable default makes a new one for each run."""
         if not isinstance(name, str):
-            raise WrongType(f"a variable is named by text, not {name!r:.80}")
+            raise WrongTypeError(f"a variable is named by text, not {name!r:.80}")
         return self._changed(_defaults={**self._defaults, name: default})
 
     def rebatch(
@@ -246,7 +246,7 @@ class Pipeline:
         if not isinstance(batch_size, Expression):
             checked_size(batch_size)
         if not (merge is None or callable(merge)):
-            raise WrongType(f"merge is a function of batches, not {merge!r:.80}")
+            raise WrongTypeError(f"merge is a function of batches, not {merge!r:.80}")
         how = {"components": components, "batch_class": batch_class}
         return self._with(Rebatch(batch_size, merge, how))
 
@@ -263,7 +263,9 @@ class Pipeline:
     def __add__(self, other: Any) -> Self:
         other = other.pipeline if isinstance(other, Once) else other
         if not isinstance(other, Pipeline):
-            raise WrongType(f"a pipeline is joined to a pipeline, not to {type(other).__name__}")
+            raise WrongTypeError(
+                f"a pipeline is joined to a pipeline, not to {type(other).__name__}"
+            )
         config = copy.copy(self.config)
         config.update(other.config)
         return self._changed(
@@ -305,7 +307,7 @@ class Pipeline:
             Forget all other entries.
         """
         if not isinstance(config, Mapping):
-            raise WrongType(f"config is a dict, not {config!r:.80}")
+            raise WrongTypeError(f"config is a dict, not {config!r:.80}")
         if clear:
             self.config.clear()
         self.config.update(config)
@@ -328,14 +330,14 @@ class Pipeline:
         ------
         EngineError
             When there is none.
-        WrongType
+        WrongTypeError
             For something else.
         """
         found = evaluated(self.dataset, Scope(pipeline=self))
         if found is None:
             raise EngineError("the pipeline has no dataset: dataset >> pipeline gives it one")
         if not hasattr(found, "batch_at"):
-            raise WrongType(f"a pipeline runs on a Dataset, not on {type(found).__name__}")
+            raise WrongTypeError(f"a pipeline runs on a Dataset, not on {type(found).__name__}")
         return found
 
     # variables
@@ -345,11 +347,11 @@ class Pipeline:
 
         Raises
         ------
-        KeyMissing
+        KeyMissingError
             For one that was not initialised.
         """
         if not isinstance(name, str):
-            raise WrongType(f"a variable is named by text, not {name!r:.80}")
+            raise WrongTypeError(f"a variable is named by text, not {name!r:.80}")
         with self._state.lock:
             if name not in self._state.variables:
                 self._state.variables[name] = self._first(name)
@@ -360,7 +362,7 @@ class Pipeline:
 
         Raises
         ------
-        KeyMissing
+        KeyMissingError
             For one that was not initialised.
         """
         with self._state.lock:
@@ -375,7 +377,9 @@ class Pipeline:
 
     def _first(self, name: str) -> Any:
         if name not in self._defaults:
-            raise KeyMissing(f"no variable {name!r}: call init_variable({name!r}, default) first")
+            raise KeyMissingError(
+                f"no variable {name!r}: call init_variable({name!r}, default) first"
+            )
         default = self._defaults[name]
         if isinstance(default, Expression):
             try:
@@ -402,7 +406,7 @@ class Pipeline:
         known = {"iter": "iter", True: "iter", "vars": "variables", "variables": "variables"}
         for one in names:
             if not isinstance(one, str | bool | type(None)):
-                raise WrongType(f"reset takes 'iter', 'variables' or 'all', not {one!r:.80}")
+                raise WrongTypeError(f"reset takes 'iter', 'variables' or 'all', not {one!r:.80}")
         chosen = {"all" if one == "all" else known.get(one) for one in names or ("iter",) if one}
         if None in chosen:
             raise SpecError(f"reset takes 'iter', 'variables' or 'all', not {what!r:.80}")
@@ -416,7 +420,7 @@ class Pipeline:
     def execute_for(self, batch: Any) -> Any:
         """Run all steps on one batch."""
         if not isinstance(batch, Batch):
-            raise WrongType(f"a pipeline runs on batches, not on {type(batch).__name__}")
+            raise WrongTypeError(f"a pipeline runs on batches, not on {type(batch).__name__}")
         return self._execute(batch, 0, len(self._steps))
 
     def _execute(self, batch: Any, first: int, last: int) -> Any:
@@ -510,14 +514,16 @@ class Pipeline:
         if _flag(how.pop("ignore_exceptions", False), "ignore_exceptions"):
             on_error = "skip"
         if not isinstance(on_error, str):
-            raise WrongType(f"on_error is 'raise' or 'skip', not {on_error!r:.80}")
+            raise WrongTypeError(f"on_error is 'raise' or 'skip', not {on_error!r:.80}")
         if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
-            raise WrongType(f"seed is a whole number from 0 on, not {seed!r:.80}")
+            raise WrongTypeError(f"seed is a whole number from 0 on, not {seed!r:.80}")
         notifier = _notified(how.pop("notifier", None))
         try:
             cursor = Cursor(len(dataset), **how)
         except TypeError as error:
-            raise WrongType(f"gen_batch: {error}".replace("Cursor.__init__()", "it")) from error
+            raise WrongTypeError(
+                f"gen_batch: {error}".replace("Cursor.__init__()", "it")
+            ) from error
         total = cursor.total(size)
         seed = seed if seed is not None else _seed_of(how.get("shuffle", False))
         stop = self._next_rebatch(0)
@@ -736,7 +742,7 @@ def _same(one: Any, other: Any) -> bool:
 
 def _flag(value: Any, name: str) -> bool:
     if not isinstance(value, bool | np.bool_ | int | Expression | type(None)):
-        raise WrongType(f"{name} must be True or False, not {value!r:.80}")
+        raise WrongTypeError(f"{name} must be True or False, not {value!r:.80}")
     return not isinstance(value, Expression) and bool(value)
 
 
@@ -748,7 +754,7 @@ def _notified(notifier: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
         return nullcontext, notifier
     if notifier is None or isinstance(notifier, bool | str):
         return (progress if notifier else nullcontext), lambda _: None
-    raise WrongType(f"notifier is a bool or a function of the batch, not {notifier!r:.80}")
+    raise WrongTypeError(f"notifier is a bool or a function of the batch, not {notifier!r:.80}")
 
 
 def _is_action(dataset: Any, name: str) -> bool:

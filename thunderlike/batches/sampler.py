@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from thunderlike.errors import SpecError, WrongType
+from thunderlike.errors import SpecError, WrongTypeError
 from thunderlike.parallel.random import generator
 
 if TYPE_CHECKING:
@@ -109,12 +109,12 @@ class Cursor:
         for name, value in (("n_iters", n_iters), ("n_epochs", n_epochs)):
             whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
             if value is not None and not whole:
-                raise WrongType(f"{name} must be a whole number, not {value!r:.80}")
+                raise WrongTypeError(f"{name} must be a whole number, not {value!r:.80}")
             if value is not None and value < 0:
                 raise SpecError(f"{name} must be at least 0, not {value}")
         for name, flag in (("drop_last", drop_last), ("wrap", wrap)):
             if not isinstance(flag, bool | np.bool_ | int | type(None)):
-                raise WrongType(f"{name} must be True or False, not {flag!r:.80}")
+                raise WrongTypeError(f"{name} must be True or False, not {flag!r:.80}")
         self._n, self._shuffle, self._n_iters, self._n_epochs = n, shuffle, n_iters, n_epochs
         self._drop_last, self._crossing = drop_last, (wrap or n_epochs is None) and not drop_last
         self._taken, self._epoch = 0, 0
@@ -188,13 +188,13 @@ def checked_size(batch_size: Any, name: str = "batch_size") -> int:
 
     Raises
     ------
-    WrongType
+    WrongTypeError
         For what is not a whole number.
     SpecError
         For one below 1.
     """
     if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
-        raise WrongType(f"{name} must be a whole number, not {batch_size!r:.80}")
+        raise WrongTypeError(f"{name} must be a whole number, not {batch_size!r:.80}")
     if batch_size < 1:
         raise SpecError(f"{name} must be at least 1, not {batch_size}")
     return int(batch_size)
@@ -205,7 +205,7 @@ def ordered(n: int, shuffle: Shuffle, epoch: int) -> Array:
 
     Raises
     ------
-    WrongType
+    WrongTypeError
         For a `shuffle` that is neither a bool, a seed nor a source of random numbers.
     """
     if shuffle is None or isinstance(shuffle, bool | np.bool_):
@@ -214,6 +214,6 @@ def ordered(n: int, shuffle: Shuffle, epoch: int) -> Array:
         return np.asarray(shuffle.permutation(n))
     if isinstance(shuffle, int | np.integer) and shuffle >= 0:
         return generator(int(shuffle), epoch).permutation(n)
-    raise WrongType(
+    raise WrongTypeError(
         f"shuffle must be a bool, a seed from 0 on or a generator of numpy, not {shuffle!r:.80}"
     )

@@ -239,7 +239,7 @@ class _Write(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse with the parser that the first word selects."""
-        from thunderlike.errors import KeyMissing
+        from thunderlike.errors import KeyMissingError
 
         words = list(args or [])
         first = words[0] if words else ""
@@ -247,7 +247,7 @@ class _Write(argparse.ArgumentParser):
             return self._listing(words, namespace)
         try:
             spec = _spec(first)
-        except (KeyMissing, ImportError) as error:
+        except (KeyMissingError, ImportError) as error:
             if _NAME.fullmatch(first) and not Path(first).exists():
                 self.error(_suggestion(first, error))
             return self._files.parse_known_args(words, namespace)
@@ -276,10 +276,10 @@ class _Write(argparse.ArgumentParser):
 
 def _spec(name: str) -> SetSpec:
     from thunderlike.datasets import sets
-    from thunderlike.errors import KeyMissing
+    from thunderlike.errors import KeyMissingError
 
     if ":" in name and "/" in name:
-        raise KeyMissing(name)
+        raise KeyMissingError(name)
     return sets.get(name)
 
 
@@ -401,7 +401,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run a subcommand; return 1 for a damaged dataset."""
-    from thunderlike.errors import DatasetError, Exists, FormatError
+    from thunderlike.errors import DatasetError, ExistsError, FormatError
 
     if args.subcommand is None:
         args.help_of(sys.stderr)
@@ -410,9 +410,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         with _progress(args):
             return act(args)
-    except Exists as error:
+    except ExistsError as error:
         reason = str(error).partition("; give overwrite=True")[0]
-        raise Exists(f"{reason}; give -y to replace it") from error
+        raise ExistsError(f"{reason}; give -y to replace it") from error
     except (DatasetError, FormatError) as error:
         if args.debug:
             raise

@@ -12,8 +12,8 @@ from thunderlike._text import printable
 from thunderlike._version import __version__
 from thunderlike.cli.options import show
 from thunderlike.errors import (
-    GroupMissing,
-    MissingExtra,
+    GroupMissingError,
+    MissingExtraError,
     SpecError,
     ThunderlikeError,
 )
@@ -85,7 +85,7 @@ def _guarded(args: argparse.Namespace, file: str) -> int:
     """One broken file does not keep the others from being shown."""
     try:
         _one(args, file)
-    except GroupMissing as error:
+    except GroupMissingError as error:
         what = args.inspect if args.inspect else error
         sys.stderr.write(f"Error: Could not find group: {printable(str(what))}\n")
     except ThunderlikeError as error:
@@ -168,6 +168,6 @@ def _ipython(file: str, entry: str | None, pickle: Any) -> None:
     try:
         ipython = importlib.import_module("IPython")
     except ModuleNotFoundError:
-        raise MissingExtra("IPython is not installed: pip install ipython") from None
+        raise MissingExtraError("IPython is not installed: pip install ipython") from None
     data = hdf5.load(file, entry, pickle=pickle)
     ipython.start_ipython(argv=[], user_ns={"data": data, "file": file})

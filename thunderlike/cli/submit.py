@@ -145,12 +145,14 @@ def _script(job: str) -> str:
     from pathlib import Path
 
     from thunderlike.cli import scripts
-    from thunderlike.errors import NotFound
+    from thunderlike.errors import NotFoundError
 
     if "://" in job or Path(job).is_file():
         return job
     folder = Path(scripts.__file__).parent
     ours = {file.stem: file for file in sorted(folder.glob("[!_]*.py"))}
     if job.replace("-", "_") not in ours:
-        raise NotFound(f"{job}: no such script, and no job of ours: these are {', '.join(ours)}")
+        raise NotFoundError(
+            f"{job}: no such script, and no job of ours: these are {', '.join(ours)}"
+        )
     return str(ours[job.replace("-", "_")])

@@ -13,7 +13,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec, spec_from_loader
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from thunderlike.errors import AlreadyImported
+from thunderlike.errors import AlreadyImportedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ def install(modules: Mapping[str, Mapping[str, Any]]) -> None:
 
     Raises
     ------
-    AlreadyImported
+    AlreadyImportedError
         When another module of one of the names was imported before; nothing is installed then.
 
     Examples
@@ -54,7 +54,7 @@ def install(modules: Mapping[str, Mapping[str, Any]]) -> None:
     for name in modules:
         module = sys.modules.get(name)
         if module is not _installed.get(name):
-            raise AlreadyImported(
+            raise AlreadyImportedError(
                 f"{name} is imported already, from {getattr(module, '__file__', 'somewhere')}: "
                 "use one or the other, in a process of its own"
             )

@@ -85,7 +85,7 @@ def install() -> None:
 
     Raises
     ------
-    AlreadyImported
+    AlreadyImportedError
         When the real deepdish was imported in this process.
 
     Examples

@@ -1,8 +1,8 @@
 """Thunder's modules: after ``import thunderlike.compat.thunder``, ``import thunder`` works.
 
 For scripts and packages written for Thunder 1.x; import this module before them. Spark workers
-import it before they unpickle a function. Importing it raises `AlreadyImported` if Thunder or bolt
-itself was imported in the same process; an installed Thunder that is not imported is shadowed.
+import it before they unpickle a function. Importing it raises `AlreadyImportedError` if Thunder or
+bolt itself was imported in the same process; an installed Thunder that is not imported is shadowed.
 
 >>> import thunderlike.compat.thunder
 >>> from thunder.images import fromarray, Images

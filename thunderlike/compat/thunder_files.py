@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
 from thunderlike.engines.session import context_of
-from thunderlike.errors import Exists, NotFound, SpecError
+from thunderlike.errors import ExistsError, NotFoundError, SpecError
 from thunderlike.formats import raw
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class LocalFileReader:
         where = path if filename is None else storage.join(_folder(path), filename)
         try:
             found = storage.find(where, recursive=recursive, start=start, stop=stop)
-        except NotFound:
+        except NotFoundError:
             return []
         return [entry.path for entry in found]
 
@@ -130,7 +130,7 @@ class LocalFileReader:
 
         Raises
         ------
-        NotFound, SpecError
+        NotFoundError, SpecError
             If no file, or more than one file, is found.
         """
         only = self._only(storage.at(path, self.credentials), filename)
@@ -144,7 +144,7 @@ class LocalFileReader:
     def _only(self, path: AnyPath, filename: str | None) -> str:
         files = self.list(path, filename)
         if not files:
-            raise NotFound(f"{path}: no file {filename or ''} found")
+            raise NotFoundError(f"{path}: no file {filename or ''} found")
         if len(files) > 1:
             raise SpecError(f"{path}: found {len(files)} files; name the file to read")
         return files[0]
@@ -235,7 +235,7 @@ def write_config(
 
     Raises
     ------
-    Exists
+    ExistsError
         If the file exists and `overwrite` is false.
 
     Examples
@@ -247,7 +247,7 @@ def write_config(
     """
     conf = storage.join(path, name)
     if not overwrite and storage.exists(conf):
-        raise Exists(f"{conf}: exists already; give overwrite=True to replace it")
+        raise ExistsError(f"{conf}: exists already; give overwrite=True to replace it")
     storage.write(conf, raw.describe(shape, dtype))
     storage.write(storage.join(path, storage.SUCCESS), b"")
 
@@ -273,6 +273,6 @@ def _folder(path: AnyPath) -> str:
     _, address = storage.resolve(path)
     try:
         storage.stat(address)
-    except NotFound:
+    except NotFoundError:
         return address if storage.exists(address) else storage.parent(address)
     return storage.parent(address)

@@ -12,7 +12,7 @@ from thunderlike.data.base import Collection
 from thunderlike.data.folding import Folding
 from thunderlike.data.functions import Stacked, raised_by
 from thunderlike.engines import ArraySource
-from thunderlike.errors import NotOnEngine, SpecError, ThunderlikeError, WrongType
+from thunderlike.errors import NotOnEngineError, SpecError, ThunderlikeError, WrongTypeError
 from thunderlike.kernels._validation import as_array, as_dtype, typed_errors
 
 if TYPE_CHECKING:
@@ -83,9 +83,9 @@ class Elementwise(Folding, NDArrayOperatorsMixin):
         ------
         SpecError
             When the shapes, or the classes, differ.
-        NotOnEngine
+        NotOnEngineError
             When `other` is on another engine.
-        WorkerFailed
+        WorkerFailedError
             When `op` raises, once it is computed; it is first tried on arrays of one element, and
             what it raises then is raised at once.
 
@@ -187,17 +187,17 @@ def _check_elementwise(ufunc: np.ufunc, method: str, keywords: Mapping[str, Any]
     """Refuse what is no function of elements, or writes into what is there."""
     name = f"numpy.{ufunc.__name__}"
     if method != "__call__":
-        raise WrongType(
+        raise WrongTypeError(
             f"{name}.{method} is not computed on an engine: use .sum(), .max(), .reduce(function) "
             "or .map(function), or give it x.toarray()"
         )
     if ufunc.signature is not None or ufunc.nargs - ufunc.nout > 2:
-        raise WrongType(
+        raise WrongTypeError(
             f"{name} is no function of one or two elements: call it on each record with x.map, or "
             "multiply series with a matrix by .times(matrix)"
         )
     if wrong := keywords.keys() & {"out", "where"}:
-        raise WrongType(
+        raise WrongTypeError(
             f"{name} of a collection takes no {wrong.pop()}=: collections are never changed, it "
             "returns a new one; numpy.where(condition, x, y) chooses"
         )
@@ -305,7 +305,7 @@ def _paired(value: Any, whole: Collection) -> Records:
         values = np.reshape(value, (whole.count(), *whole.value_shape))
         return whole.engine.load(ArraySource(values))
     if value.engine != whole.engine:
-        raise NotOnEngine(
+        raise NotOnEngineError(
             f"one is on the {whole.mode} engine, the other on {value.mode}: "
             "call .tolocal() or .tospark(sc) on one of them"
         )

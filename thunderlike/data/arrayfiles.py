@@ -13,7 +13,7 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike.data.files import FileSource, Loader, Packed, naming, whole
-from thunderlike.errors import FormatError, NotFound, SpecError
+from thunderlike.errors import FormatError, NotFoundError, SpecError
 from thunderlike.formats import hdf5, npy, ome_zarr, zarr
 from thunderlike.formats.hdf5 import Dataset
 from thunderlike.parallel.threads import tmap
@@ -220,7 +220,7 @@ def _names(path: str, below: str | None = None, *, recursive: bool) -> dict[str,
     place = storage.within(path, below) if below else address
     try:
         found = whole_folder(store, place, recursive=recursive)
-    except NotFound:
+    except NotFoundError:
         return {}
     return {entry.path[len(address) :].lstrip("/"): entry.identity for entry in found}
 
@@ -267,7 +267,7 @@ class Folder:
         if self.listed is None or name not in self.listed:
             try:
                 data = storage.read(place)
-            except NotFound:
+            except NotFoundError:
                 self._absent.add(name)
                 return None
             if self.listed is not None:
@@ -276,7 +276,7 @@ class Folder:
         try:
             with storage.open(place, identity=self.listed[name]) as version:
                 return version.read()
-        except NotFound as error:
+        except NotFoundError as error:
             raise replaced(place) from error
 
     def check(self) -> None:
@@ -289,7 +289,7 @@ class Folder:
         place, identity = storage.join(self.path, described), self.listed[described]
         try:
             found = storage.stat(place).identity
-        except NotFound as error:
+        except NotFoundError as error:
             raise replaced(place) from error
         if identity is not None and found != identity:
             raise replaced(place)

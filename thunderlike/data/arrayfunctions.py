@@ -17,7 +17,7 @@ from thunderlike.data.base import Collection
 from thunderlike.data.functions import Stacked
 from thunderlike.data.indexed import Indexed
 from thunderlike.data.joining import concatenate
-from thunderlike.errors import BadIndex, SpecError, WrongType
+from thunderlike.errors import BadIndexError, SpecError, WrongTypeError
 from thunderlike.kernels._validation import typed_errors
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ class ArrayFunctions:
         if ours is None:
             name = f"{function.__module__}.{function.__name__}"
             known = ", ".join(one.__name__ for one in _COMPUTED)
-            raise WrongType(
+            raise WrongTypeError(
                 f"{name} is not computed on an engine, as {known} are: give it x.toarray(), or "
                 "call it on each record with x.map"
             )
         try:
             given = inspect.signature(ours).bind(*args, **keywords)
         except TypeError as error:
-            raise WrongType(
+            raise WrongTypeError(
                 f"numpy.{function.__name__} of a collection takes "
                 f"{', '.join(inspect.signature(ours).parameters)} and no more: {error}"
             ) from None
@@ -106,7 +106,7 @@ def _normal(axis: Axis, ndim: int) -> tuple[int, ...]:
     """Axes counted from the first, in order."""
     given = range(ndim) if axis is None else np.atleast_1d(np.asarray(axis)).tolist()
     if wrong := [at for at in given if not -ndim <= at < ndim]:
-        raise BadIndex(f"there is no axis {wrong[0]}, but {ndim} axes")
+        raise BadIndexError(f"there is no axis {wrong[0]}, but {ndim} axes")
     return tuple(sorted(at % ndim for at in given))
 
 

@@ -332,7 +332,7 @@ class Collection(OnEngine):
 
         Raises
         ------
-        WorkerFailed
+        WorkerFailedError
             When the function raises: with the key of the record, and where it raised.
         SpecError
             When a result has another shape, or values that the dtype of the first cannot hold:
@@ -433,7 +433,7 @@ class Collection(OnEngine):
 
         Raises
         ------
-        WorkerFailed
+        WorkerFailedError
             When it raises: with the key of the record.
 
         Examples

@@ -12,7 +12,7 @@ from thunderlike.data.blocking import FromBlocks, FromBlocksToSeries
 from thunderlike.data.functions import PerObject, Results, Trial, infer
 from thunderlike.data.onengine import OnEngine
 from thunderlike.engines.base import Kernel, Records, Spec
-from thunderlike.errors import NotOnEngine, SpecError
+from thunderlike.errors import NotOnEngineError, SpecError
 from thunderlike.kernels._validation import as_dtype, as_shape
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class Blocks(OnEngine):
         ------
         SpecError
             When a result has another length along an axis that is cut.
-        NotOnEngine
+        NotOnEngineError
             When it has another number of axes.
 
         Notes
@@ -324,7 +324,7 @@ class _Region:
         """
         image, chunk = list(self.before.image), list(self.before.chunk)
         if len(self.first) != 1 + len(image):
-            raise NotOnEngine(
+            raise NotOnEngineError(
                 f"a function of blocks gave {len(self.first)} axes for {1 + len(image)}: keep all "
                 "axes, or use map_generic"
             )

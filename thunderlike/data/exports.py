@@ -45,7 +45,7 @@ class Exports(Collection):
 
         Raises
         ------
-        MissingExtra
+        MissingExtraError
             Without dask: ``pip install 'thunderlike[interop]'``.
 
         Notes
@@ -85,7 +85,7 @@ class Exports(Collection):
         ------
         SpecError
             For dims that are not as many as the axes.
-        MissingExtra
+        MissingExtraError
             Without xarray: ``pip install 'thunderlike[interop]'``.
 
         Notes
@@ -112,9 +112,9 @@ class Exports(Collection):
 
         Raises
         ------
-        WrongType
+        WrongTypeError
             For a dtype that torch does not have.
-        MissingExtra
+        MissingExtraError
             Without torch: ``pip install 'thunderlike[torch]'``.
 
         Notes
@@ -177,7 +177,7 @@ class ImageExports(Exports):
 
         Raises
         ------
-        MissingExtra
+        MissingExtraError
             Without napari: ``pip install 'thunderlike[napari]'``.
 
         Notes
@@ -247,9 +247,9 @@ class SeriesExports(Exports, Indexed):
         ------
         SpecError
             When nothing tells the rate, or when the session started.
-        Exists
+        ExistsError
             When something is there.
-        MissingExtra
+        MissingExtraError
             Without pynwb: ``pip install 'thunderlike[nwb]'``.
 
         Notes

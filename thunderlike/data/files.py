@@ -17,7 +17,13 @@ import numpy as np
 from thunderlike import storage
 from thunderlike._text import printable
 from thunderlike.engines.base import SourceDefaults, Spec
-from thunderlike.errors import BadIndex, FormatError, MissingExtra, NotFound, SpecError
+from thunderlike.errors import (
+    BadIndexError,
+    FormatError,
+    MissingExtraError,
+    NotFoundError,
+    SpecError,
+)
 from thunderlike.formats import raw
 from thunderlike.formats.base import read_into
 from thunderlike.formats.metadata import boundary, of_file
@@ -420,7 +426,7 @@ def naming(path: str) -> Iterator[None]:
     try:
         with of_file(path):
             yield
-    except (BadIndex, FormatError, MissingExtra, SpecError) as error:
+    except (BadIndexError, FormatError, MissingExtraError, SpecError) as error:
         raise type(error)(f"{path}: {error}") from error
 
 
@@ -436,7 +442,7 @@ def described(path: str, name: str, *, needed: bool = True) -> raw.Conf | None:
     beside = storage.join(storage.parent(path), name)
     try:
         data = storage.read(beside)
-    except NotFound:
+    except NotFoundError:
         return None
     with naming(beside), nullcontext() if needed else boundary(name):
         return raw.parse_conf(data)
@@ -474,13 +480,13 @@ def _identities(files: Sequence[Entry]) -> list[str | None]:
         def look(file: Entry) -> str | None:
             try:
                 return storage.stat(file.path).identity
-            except NotFound:
+            except NotFoundError:
                 return None
 
         return list(tmap(look, files, workers=store.threads or 1))
     there = dict[str, str | None]()  # where each answer takes a journey, folders are listed
     for folder in {storage.parent(file.path) for file in files}:
-        with suppress(NotFound):
+        with suppress(NotFoundError):
             listing = storage.store_for(folder).list(folder, recursive=False)
             there |= {str(entry.path): entry.identity for entry in listing}
     return [there.get(str(file.path)) for file in files]

@@ -44,7 +44,7 @@ class Folding(Collection):
         ------
         SpecError
             When the result has another shape.
-        WorkerFailed
+        WorkerFailedError
             When the function raises.
 
         Examples

@@ -12,8 +12,8 @@ from thunderlike.engines.base import Kernel
 from thunderlike.errors import (
     SpecError,
     ThunderlikeError,
-    WorkerFailed,
-    WrongType,
+    WorkerFailedError,
+    WrongTypeError,
 )
 from thunderlike.kernels._validation import as_array, as_dtype, same_values, typed_errors
 
@@ -99,15 +99,17 @@ class Trial:
 
         Raises
         ------
-        WrongType
+        WrongTypeError
             For a masked array, and for results of several kinds where they make one record: with
             the key.
         """
         try:
             return as_record(self(number, record))
-        except WrongType as error:
+        except WrongTypeError as error:
             name = name_of(self.function)
-            raise WrongType(f"{name}, on the record of key {self.key(number)}: {error}") from error
+            raise WrongTypeError(
+                f"{name}, on the record of key {self.key(number)}: {error}"
+            ) from error
 
     def key(self, number: int) -> Shape:
         """Return the key of record `number`."""
@@ -138,7 +140,7 @@ class Results:
 
         Raises
         ------
-        WrongType
+        WrongTypeError
             Where a value would change, and for what cannot be converted: with the key.
         """
         if array.dtype == self.dtype:
@@ -152,8 +154,8 @@ class Results:
             f"{name_of(trial.function)} returned {what} for the record of key {trial.key(number)}"
         )
         if self.cast:
-            raise WrongType(f"{where}, which cannot be converted to {self.dtype}")
-        raise WrongType(
+            raise WrongTypeError(f"{where}, which cannot be converted to {self.dtype}")
+        raise WrongTypeError(
             f"{where} and {self.dtype} for the first: its values do not fit in {self.dtype}, give "
             "dtype= a dtype that holds all results"
         )
@@ -370,7 +372,7 @@ def as_record(value: Any) -> Array:
         return np.array([value], object)  # as text of fixed length it would cut the longer ones
     try:
         return np.atleast_1d(as_array(value, "the results"))
-    except WrongType:
+    except WrongTypeError:
         raise
     except SpecError:  # a list of unequal things: an array of objects
         return np.atleast_1d(np.asarray(value, object))
@@ -396,7 +398,7 @@ def infer(records: Records, trial: Trial | StackTrial, shape: Shape | None, dtyp
     )
 
 
-def raised_by(function: Any, error: Exception, key: Shape | str | None = None) -> WorkerFailed:
+def raised_by(function: Any, error: Exception, key: Shape | str | None = None) -> WorkerFailedError:
     """What to raise for what a user's function raised: one class, whichever engine called it.
 
     Parameters
@@ -406,7 +408,7 @@ def raised_by(function: Any, error: Exception, key: Shape | str | None = None) -
     """
     what = "the file" if isinstance(key, str) else "the record of key"
     where = "" if key is None else f", on {what} {key}"
-    return WorkerFailed(
+    return WorkerFailedError(
         f"{name_of(function)} raised {type(error).__name__}: {error}{where}",
         key=key,
         traceback="".join(traceback.format_exception(error)),

@@ -407,7 +407,7 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
 
         Raises
         ------
-        Exists
+        ExistsError
             When the folder holds anything.
         StorageError
             With `overwrite`, when it holds anything that is not such output.

@@ -10,7 +10,7 @@ from thunderlike.data import multiindex
 from thunderlike.data.arithmetic import Elementwise
 from thunderlike.data.base import records_of
 from thunderlike.data.functions import raised_by
-from thunderlike.errors import SpecError, ThunderlikeError, WrongType
+from thunderlike.errors import SpecError, ThunderlikeError, WrongTypeError
 from thunderlike.kernels._validation import as_array
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ class Indexed(Elementwise):
         try:
             keep = np.array([bool(left <= value < right) for value in values], dtype=bool)
         except TypeError as error:
-            raise WrongType(
+            raise WrongTypeError(
                 f"between({left!r}, {right!r}) cannot be compared with the index values "
                 f"{multiindex.shown(self._index)}: {error}"
             ) from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.errors import BadIndex, SpecError, WrongType
+from thunderlike.errors import BadIndexError, SpecError, WrongTypeError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +22,7 @@ def selectors(item: Any, shape: tuple[int, ...]) -> list[Any]:
 
     Raises
     ------
-    BadIndex
+    BadIndexError
         For a position outside an axis, more indices than axes, or more than one list: numpy and
         Thunder disagree on what two lists mean.
 
@@ -34,7 +34,7 @@ def selectors(item: Any, shape: tuple[int, ...]) -> list[Any]:
     items = _expanded(item if isinstance(item, tuple) else (item,), len(shape))
     found = [_selector(i, n, axis) for axis, (i, n) in enumerate(zip(items, shape, strict=True))]
     if sum(isinstance(s, np.ndarray) for s in found) > 1:
-        raise BadIndex("more than one list in an index: select in two steps, x[list][:, list]")
+        raise BadIndexError("more than one list in an index: select in two steps, x[list][:, list]")
     return found
 
 
@@ -57,7 +57,7 @@ def _expanded(items: tuple[Any, ...], ndim: int) -> list[Any]:
     """Replace the Ellipsis, and what is left out at the end, by full slices."""
     where = [i for i, item in enumerate(items) if item is Ellipsis]
     if len(where) > 1 or len(items) - len(where) > ndim:
-        raise BadIndex(f"{len(items)} indices for {ndim} axes")
+        raise BadIndexError(f"{len(items)} indices for {ndim} axes")
     missing = [slice(None)] * (ndim - len(items) + len(where))
     at = where[0] if where else len(items)
     return [*items[:at], *missing, *items[at + len(where) :]]
@@ -68,7 +68,7 @@ def _selector(item: Any, length: int, axis: int) -> Any:
         try:
             item.indices(length)
         except TypeError as error:
-            raise WrongType(f"{item!r} on axis {axis}: {error}") from error
+            raise WrongTypeError(f"{item!r} on axis {axis}: {error}") from error
         except ValueError as error:
             raise SpecError(f"{item!r} on axis {axis}: {error}") from error
         return item
@@ -80,7 +80,7 @@ def _selector(item: Any, length: int, axis: int) -> Any:
         return slice(at, at + 1)
     if array.ndim == 1 and (np.issubdtype(array.dtype, np.integer) or not len(array)):
         return _inside(array.astype(np.int64), length, axis)
-    raise BadIndex(
+    raise BadIndexError(
         f"{item!r} selects nothing on axis {axis} of length {length}: give an int, a slice, a list "
         "of int, or a list of as many bool"
     )
@@ -90,5 +90,5 @@ def _inside(array: NDArray[Any], length: int, axis: int) -> NDArray[np.int64]:
     """Positions counted from the start, if all are on the axis."""
     wrong = array[(array < -length) | (array >= length)]
     if wrong.size:
-        raise BadIndex(f"position {wrong.flat[0]} is outside axis {axis} of length {length}")
+        raise BadIndexError(f"position {wrong.flat[0]} is outside axis {axis} of length {length}")
     return np.where(array < 0, array + length, array)

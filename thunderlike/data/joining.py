@@ -10,7 +10,7 @@ import numpy as np
 from thunderlike.data import multiindex
 from thunderlike.data.base import Collection
 from thunderlike.data.indexed import Indexed
-from thunderlike.errors import BadIndex, NotOnEngine, SpecError
+from thunderlike.errors import BadIndexError, NotOnEngineError, SpecError
 from thunderlike.kernels._validation import checked_arguments
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ def concatenate(items: Iterable[Joined], axis: int = 0) -> Joined:
     ------
     SpecError
         For no item, items of different classes, and shapes or indices that do not fit.
-    BadIndex
+    BadIndexError
         For an axis that there is not.
-    NotOnEngine
+    NotOnEngineError
         When not all are on one engine.
 
     Notes
@@ -136,14 +136,14 @@ def _check_kind(parts: Sequence[Any]) -> None:
             "fromarray makes of arrays"
         )
     if any(part.engine != parts[0].engine for part in parts):
-        raise NotOnEngine(
+        raise NotOnEngineError(
             f"not all are on the {parts[0].mode} engine: call .tolocal() or .tospark(sc) on some"
         )
 
 
 def _normal(axis: int, ndim: int) -> int:
     if not -ndim <= axis < ndim:
-        raise BadIndex(f"there is no axis {axis}, but {ndim} axes")
+        raise BadIndexError(f"there is no axis {axis}, but {ndim} axes")
     return axis % ndim
 
 

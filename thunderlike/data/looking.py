@@ -15,7 +15,7 @@ from thunderlike._text import plain
 from thunderlike.data import multiindex
 from thunderlike.data.folding import Folding
 from thunderlike.data.indexed import Indexed
-from thunderlike.errors import BadIndex, SpecError
+from thunderlike.errors import BadIndexError, SpecError
 from thunderlike.storage.atomic import draft
 from thunderlike.viz import notebook
 from thunderlike.viz.animation import check, looks_like_clip
@@ -74,11 +74,11 @@ class LookAtImages(Folding):
 
         Raises
         ------
-        BadIndex
+        BadIndexError
             For an image or plane that there is not.
         SpecError
             For another statistic, and images of one axis or of complex numbers.
-        MissingExtra
+        MissingExtraError
             Without matplotlib: ``pip install 'thunderlike[viz]'``.
 
         Notes
@@ -150,7 +150,7 @@ class LookAtImages(Folding):
             For another extension, no image, or a speed that cannot be.
         EngineError
             For MP4 where there is no ffmpeg.
-        Exists
+        ExistsError
             When something is there.
 
         Notes
@@ -224,9 +224,9 @@ class LookAtSeries(Indexed):
 
         Raises
         ------
-        BadIndex
+        BadIndexError
             For a series that there is not.
-        MissingExtra
+        MissingExtraError
             Without matplotlib.
 
         Notes
@@ -278,7 +278,7 @@ class LookAtSeries(Indexed):
             return _number(key, self.count(), "series")
         shape = self._baseshape
         if len(key) != len(shape) or any(not -n <= i < n for i, n in zip(key, shape, strict=True)):
-            raise BadIndex(f"there is no series {tuple(key)}: keys have shape {shape}, from 0")
+            raise BadIndexError(f"there is no series {tuple(key)}: keys have shape {shape}, from 0")
         return int(np.ravel_multi_index(tuple(np.mod(key, shape)), shape))
 
     def _called(self, number: int) -> str:
@@ -336,7 +336,7 @@ class LookAtSeries(Indexed):
 
 def _number(value: Any, count: int, what: str) -> int:
     if not -count <= value < count:
-        raise BadIndex(f"there is no {what} {value}, but {count}, from 0")
+        raise BadIndexError(f"there is no {what} {value}, but {count}, from 0")
     return int(value) % count
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike.data.files import FileSource, Loader, alike, naming
-from thunderlike.errors import CorruptDatasetError, FormatError, NotFound, SpecError
+from thunderlike.errors import CorruptDatasetError, FormatError, NotFoundError, SpecError
 from thunderlike.formats.dataset_files import APPENDING, KEYS, OFFSETS, decode_keys, decode_offsets
 from thunderlike.formats.msgpack import unpackb
 
@@ -119,7 +119,7 @@ def _offsets(file: Entry) -> NDArray[np.uint64]:
     place = _beside(file.path, OFFSETS)
     try:
         data = storage.read(place)
-    except NotFound as error:
+    except NotFoundError as error:
         raise FormatError(f"{file.path}: has no file {OFFSETS} beside it: {error}") from error
     with naming(file.path):
         offsets = decode_offsets(data)
@@ -137,7 +137,7 @@ def _kept(file: Entry) -> int | None:
     """Return how many bytes there were before an append that goes on, or was stopped."""
     try:
         return int.from_bytes(storage.read(_beside(file.path, APPENDING)), "big")
-    except NotFound:
+    except NotFoundError:
         return None
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.errors import SpecError, WrongType
+from thunderlike.errors import SpecError, WrongTypeError
 from thunderlike.kernels._validation import as_array, is_whole
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _array(index: Any) -> Array:
             index = entries
     try:
         array = as_array(index, "the entries of the index")
-    except WrongType:
+    except WrongTypeError:
         raise
     except SpecError as error:
         raise SpecError(

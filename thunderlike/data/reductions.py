@@ -15,7 +15,7 @@ import numpy as np
 from thunderlike.data import multiindex
 from thunderlike.data.functions import name_of
 from thunderlike.data.indexed import Indexed
-from thunderlike.errors import SpecError, WrongType
+from thunderlike.errors import SpecError, WrongTypeError
 from thunderlike.kernels import groupby as kernels
 from thunderlike.kernels._validation import as_array, is_whole, same_values
 from thunderlike.kernels.groupby import Groups
@@ -407,9 +407,9 @@ class Reductions(Indexed):
 
         Raises
         ------
-        WorkerFailed
+        WorkerFailedError
             When the function raises: with the key of the series, and where it raised.
-        WrongType
+        WrongTypeError
             For results that no one dtype holds, as a number and a text, and for masked ones.
 
         Notes
@@ -447,7 +447,7 @@ class _EachGroup:
             for number, result in enumerate(results):
                 found = np.asarray(result)
                 if same_values(found, array.dtype) is None:
-                    raise WrongType(
+                    raise WrongTypeError(
                         f"the result of group {number}, {result!r}, does not fit in "
                         f"{array.dtype}, the dtype of all groups: return one type for all"
                     )

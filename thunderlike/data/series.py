@@ -20,7 +20,7 @@ from thunderlike.data.writers import ArrayWriters
 from thunderlike.engines import local
 from thunderlike.engines.base import ArraySource, Spec
 from thunderlike.engines.exchange import Transpose
-from thunderlike.errors import NotOnEngine, SpecError
+from thunderlike.errors import NotOnEngineError, SpecError
 from thunderlike.kernels import linalg
 from thunderlike.kernels._validation import as_array
 from thunderlike.kernels.linalg import Comoments
@@ -183,7 +183,7 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
         ------
         SpecError
             When `other` has another shape.
-        NotOnEngine
+        NotOnEngineError
             When `other` are series that are not local.
 
         Notes
@@ -266,7 +266,7 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
 
         Raises
         ------
-        Exists
+        ExistsError
             When the folder holds anything.
         StorageError
             With `overwrite`, when it holds anything that is not such output.
@@ -317,7 +317,7 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
 
         Raises
         ------
-        MissingExtra
+        MissingExtraError
             Without pandas.
 
         Notes
@@ -351,7 +351,7 @@ def _matrix(other: Any) -> Array:
     """What series are multiplied with, a vector as a column."""
     if isinstance(other, Series):
         if not other._records.in_memory:
-            raise NotOnEngine(
+            raise NotOnEngineError(
                 f"series can only be multiplied with others that are here, not on {other.mode}: "
                 "call .tolocal() on these"
             )

@@ -9,7 +9,7 @@ import numpy as np
 
 from thunderlike.data.functions import converted, raised_by
 from thunderlike.engines.base import SourceDefaults, Spec
-from thunderlike.errors import SpecError, ThunderlikeError, WrongType
+from thunderlike.errors import SpecError, ThunderlikeError, WrongTypeError
 from thunderlike.kernels._validation import as_array, as_dtype
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class ListSource(SourceDefaults):
                 )
             found = converted(array, self.spec.dtype, cast=self.cast)
             if found is None:
-                raise WrongType(
+                raise WrongTypeError(
                     f"item {number} has dtype {array.dtype}, whose values do not fit in "
                     f"{self.spec.dtype}: give dtype= a dtype that holds all items"
                 )
@@ -95,7 +95,7 @@ def stacked(values: Any, what: str) -> Array:
     if not isinstance(values, list | tuple):
         array = as_array(values)
         if array.ndim == 0 and array.dtype.kind not in "biufc":
-            raise WrongType(
+            raise WrongTypeError(
                 f"an array, or a list of arrays, is needed, not {type(values).__name__}"
             )
         return array
@@ -138,8 +138,8 @@ def _array_of(accessor: Callable[[Any], Any], item: Any, number: int) -> Array:
     """What the function gives for one item, as an array."""
     try:
         return np.atleast_1d(as_array(accessor(item)))
-    except WrongType as error:
-        raise WrongType(f"item {number}: {error}") from error
+    except WrongTypeError as error:
+        raise WrongTypeError(f"item {number}: {error}") from error
     except ThunderlikeError:
         raise
     except Exception as error:

@@ -45,7 +45,7 @@ class ArrayWriters(Collection):
 
         Raises
         ------
-        Exists
+        ExistsError
             When something is there.
         StorageError
             With `overwrite`, when that is no such file.
@@ -97,11 +97,11 @@ class ArrayWriters(Collection):
 
         Raises
         ------
-        Exists
+        ExistsError
             When something is there.
         StorageError
             With `overwrite`, when that is no HDF5 file.
-        MissingExtra
+        MissingExtraError
             When h5py is not installed.
 
         Notes
@@ -158,13 +158,13 @@ class ArrayWriters(Collection):
 
         Raises
         ------
-        Exists
+        ExistsError
             When the folder holds anything.
         SpecError
             With `ome`, of series, and of images that are neither pictures nor volumes.
         StorageError
             With `overwrite`, when it holds anything that is not such output.
-        MissingExtra
+        MissingExtraError
             When zarr is not installed.
 
         Notes
@@ -221,7 +221,7 @@ class ArrayWriters(Collection):
 
         Raises
         ------
-        Exists
+        ExistsError
             When the folder holds anything.
         StorageError
             With `overwrite`, when it holds anything that is not such output.

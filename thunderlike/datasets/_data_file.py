@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from thunderlike import storage
 from thunderlike.datasets import index as indices
 from thunderlike.datasets.publication import WriterLock, partial_name, recover
-from thunderlike.errors import Exists, SpecError, StorageError
+from thunderlike.errors import ExistsError, SpecError, StorageError
 from thunderlike.formats.dataset_files import sums_of
 from thunderlike.storage._open import local_file
 from thunderlike.storage.filesystem import create, destination, failure, failures
@@ -176,9 +176,9 @@ class Staging:
 
     Raises
     ------
-    InUse
+    InUseError
         When another writer has it open.
-    Exists
+    ExistsError
         When it exists and must not be replaced.
     """
 
@@ -216,7 +216,7 @@ class Staging:
 
 def _check_free(address: str) -> None:
     if storage.exists(address):  # again, now that nobody else writes
-        raise Exists(f"{address}: is there already; give overwrite=True to replace it")
+        raise ExistsError(f"{address}: is there already; give overwrite=True to replace it")
 
 
 def _temporary() -> tempfile.TemporaryDirectory[str]:

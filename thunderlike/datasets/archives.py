@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
-from thunderlike.errors import FormatError, NotFound, ThunderlikeError
+from thunderlike.errors import FormatError, NotFoundError, ThunderlikeError
 from thunderlike.formats.base import said
 from thunderlike.formats.text import as_text
 from thunderlike.storage.filesystem import check_special
@@ -89,9 +89,9 @@ class Archive(ABC):
         return name in self._known
 
     def member(self, name: str) -> Member:
-        """A file to be read later; NotFound at once when there is none of that name."""
+        """A file to be read later; NotFoundError at once when there is none of that name."""
         if name not in self:
-            raise NotFound(f"{self.path}: has no member {name!r}; get the archive anew")
+            raise NotFoundError(f"{self.path}: has no member {name!r}; get the archive anew")
         return Member(self, name)
 
     def ending(self, *suffixes: str) -> list[str]:
@@ -103,7 +103,7 @@ class Archive(ABC):
 
         Raises
         ------
-        NotFound
+        NotFoundError
             When there is none of that name.
         FormatError
             When the archive is damaged there.

@@ -59,7 +59,7 @@ def write(
 
     Raises
     ------
-    Exists
+    ExistsError
         When something is there and `overwrite` is false.
     SpecError
         For a key that is in two shards, by hashes of 64 bits.

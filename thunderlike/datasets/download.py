@@ -10,7 +10,7 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.datasets.verification import file_digest
-from thunderlike.errors import DownloadError, NotFound, VerifyError
+from thunderlike.errors import DownloadError, NotFoundError, VerifyError
 from thunderlike.progress import track
 from thunderlike.storage.filesystem import check_special, destination, keep_mode
 
@@ -67,7 +67,7 @@ def locate(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         For a file to be fetched by hand; before anything is fetched.
     VerifyError, DownloadError
         As :func:`verify` and :func:`download`.
@@ -75,7 +75,7 @@ def locate(
     for source in sources.values():
         if source.url is None and not (indir / source.path).exists():
             how = f": {manual}" if manual else ""
-            raise NotFound(f"{indir / source.path}: is not there, and is fetched by hand{how}")
+            raise NotFoundError(f"{indir / source.path}: is not there, and is fetched by hand{how}")
     for source in sources.values():
         path = indir / source.path
         if not path.exists() and source.url is not None:
@@ -92,11 +92,11 @@ def verify(path: Path, md5: str) -> None:
     ------
     VerifyError
         When it is another.
-    NotFound
+    NotFoundError
         When there is no such file.
     """
     if not path.is_file():
-        raise NotFound(f"{path}: no such file")
+        raise NotFoundError(f"{path}: no such file")
     with track(f"verifying {path.name}", path.stat().st_size, "bytes") as work:
         found = file_digest(path, "md5", lambda done, _: work.reach(done))
     if found != md5:

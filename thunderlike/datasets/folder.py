@@ -18,7 +18,7 @@ from thunderlike import storage
 from thunderlike._arguments import checked_methods
 from thunderlike.datasets.archives import Archive, Tar, Zip
 from thunderlike.datasets.reader import Reader
-from thunderlike.errors import CorruptSampleError, NotFound, SpecError, WrongType
+from thunderlike.errors import CorruptSampleError, NotFoundError, SpecError, WrongTypeError
 from thunderlike.formats.text import as_text
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class ListReader(Reader):
         convertfun: Function = noop,
     ) -> None:
         if not isinstance(samples, Iterable):
-            raise WrongType(f"samples is a list of dicts, not {samples!r:.60}")
+            raise WrongTypeError(f"samples is a list of dicts, not {samples!r:.60}")
         self._samples = [_with_key(sample, number) for number, sample in enumerate(samples)]
         for sample in self._samples:
             initfun(sample)
@@ -147,7 +147,7 @@ def _as_list(labels: Any) -> list[Any]:
 
 def _with_key(sample: Any, number: int) -> dict[str, Any]:
     if not isinstance(sample, Mapping):
-        raise WrongType(f"sample {number} is a dict, not {sample!r:.60}")
+        raise WrongTypeError(f"sample {number} is a dict, not {sample!r:.60}")
     return {**sample, "key": str(sample.get("key", number))}
 
 
@@ -195,7 +195,7 @@ class _FileReader(ListReader):
         try:
             sample["data"] = self._load(sample["path"])
         except FileNotFoundError as error:
-            raise NotFound(f"{sample['path']}: no such file") from error
+            raise NotFoundError(f"{sample['path']}: no such file") from error
         except Exception as error:  # archives answer damage with almost anything
             told = f"{self._name()}: sample {index} ({sample['path']}): {error}"
             path, key = sample["path"], sample["key"]
@@ -231,7 +231,7 @@ class DirectoryReader(_FileReader):
 
     Raises
     ------
-    NotFound
+    NotFoundError
         For a pattern that matches no file.
 
     Notes
@@ -298,10 +298,12 @@ class _ArchiveReader(_FileReader):
         allow_empty: bool = False,
     ) -> None:
         if not _is_path(path):
-            raise WrongType(f"a path is text, or an object such as pathlib.Path, not {path!r:.60}")
+            raise WrongTypeError(
+                f"a path is text, or an object such as pathlib.Path, not {path!r:.60}"
+            )
         self._path = os.fspath(path)
         if not Path(self._path).is_file():
-            raise NotFound(f"{self._path}: no such file")
+            raise NotFoundError(f"{self._path}: no such file")
         names = sorted(self._archive.names, key=storage.natural)
         find = partial(_members, names=names)
         found = _found(_texts(patterns), find, separator, allow_empty)
@@ -377,7 +379,7 @@ def _texts(patterns: Any) -> list[str]:
     given = [patterns] if _is_path(patterns) else patterns
     texts = list(given) if isinstance(given, Iterable) else [given]
     if not all(map(_is_path, texts)):
-        raise WrongType(f"patterns are a path or several, not {patterns!r:.60}")
+        raise WrongTypeError(f"patterns are a path or several, not {patterns!r:.60}")
     return [os.fspath(one) for one in texts]
 
 
@@ -397,7 +399,7 @@ def _found(
         there = _listed(pattern, separator) if Path(pattern).is_file() else find(pattern)
         files = list(there)
         if not files and not allow_empty:
-            raise NotFound(f"{pattern}: no file matches it; allow_empty=True lets that be")
+            raise NotFoundError(f"{pattern}: no file matches it; allow_empty=True lets that be")
         found += files
     return found
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from thunderlike import storage
 from thunderlike._arguments import checked_arguments
 from thunderlike.datasets import publication
-from thunderlike.errors import CorruptDatasetError, NotFound
+from thunderlike.errors import CorruptDatasetError, NotFoundError
 from thunderlike.formats import dataset_files
 from thunderlike.formats.dataset_files import hash_keys
 from thunderlike.storage._open import local_file
@@ -92,7 +92,7 @@ def current(path: AnyPath, suffix: str) -> str:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When the dataset that is being written has no such file.
 
     Examples
@@ -158,7 +158,7 @@ def unfinished_append(path: AnyPath) -> int | None:
     """Return how many bytes there were before an append that was never finished; None without."""
     try:
         return int.from_bytes(storage.read(beside(path, SUFFIX_APPENDING)), "big")
-    except NotFound:
+    except NotFoundError:
         return None
 
 
@@ -213,7 +213,7 @@ def _loaded(
     found = current(path, suffix)
     try:
         data = _read(found, length)
-    except NotFound:
+    except NotFoundError:
         final = beside(path, suffix)
         if found == final:
             raise

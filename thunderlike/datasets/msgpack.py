@@ -24,7 +24,7 @@ from thunderlike._text import printable, without_secrets
 from thunderlike.datasets import index as indices
 from thunderlike.datasets.publication import data_key
 from thunderlike.datasets.reader import Numbers, Reader
-from thunderlike.errors import CorruptDatasetError, CorruptSampleError, FormatError, NotFound
+from thunderlike.errors import CorruptDatasetError, CorruptSampleError, FormatError, NotFoundError
 from thunderlike.formats.dataset_files import key_hasher
 from thunderlike.formats.msgpack import CONTAINERS, decode, revived, unpackb
 from thunderlike.parallel.threads import tmap
@@ -214,7 +214,7 @@ def opened(path: str, size: int, *, mapped: bool = True, identity: str | None = 
     try:
         found = Mapped(file, size) if mapped else _positioned(file)
     except FileNotFoundError as error:
-        raise NotFound(f"{path}: no such file") from error
+        raise NotFoundError(f"{path}: no such file") from error
     except (OSError, ValueError):  # some network disks do not map
         found = _positioned(file)
     if identity not in (None, found.key):
@@ -271,7 +271,7 @@ class MsgpackReader(Reader):
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When there is no data file, or neither ``.offsets`` nor ``.index`` beside it.
     CorruptDatasetError
         When the files cannot belong together. What needs a look at all offsets or keys is seen
@@ -448,7 +448,7 @@ class MsgpackReader(Reader):
 
         Raises
         ------
-        NotFound
+        NotFoundError
             When there is no file of hashes.
         """
         from thunderlike.datasets.verification import verify
@@ -516,7 +516,7 @@ class MsgpackReader(Reader):
         self._pinned()
         try:
             offsets = _offsets(self._path)
-        except NotFound as error:
+        except NotFoundError as error:
             raise replaced(self._path) from error
         self._checked_version()
         if offsets[-1] != self._size:
@@ -542,7 +542,7 @@ class MsgpackReader(Reader):
         for load in (indices.load_keys, lambda path: indices.legacy_load_index(path)[0]):
             try:
                 return load(self._path)
-            except NotFound:
+            except NotFoundError:
                 continue
         _log.info(
             "%s: no keys beside it, reading them from the samples",
@@ -559,7 +559,7 @@ class MsgpackReader(Reader):
     def _table(self) -> KeyTable:
         try:
             salt, hashes = indices.load_key_hashes(self._path)
-        except NotFound:
+        except NotFoundError:
             _log.info(
                 "%s: no hashes of keys beside it, hashing them now",
                 printable(without_secrets(self._path)),
@@ -578,7 +578,7 @@ class MsgpackReader(Reader):
         """The Bloom filter of the keys; None where it cannot help."""
         try:
             found = indices.load_filter(self._path)
-        except NotFound:
+        except NotFoundError:
             return None
         except CorruptDatasetError as error:
             warnings.warn(f"{error}; going on without it", stacklevel=3)
@@ -643,7 +643,7 @@ class _Version:
         """
         try:
             return data_key(path)[0] == self.data and _index_version(path) == self.index
-        except NotFound:
+        except NotFoundError:
             return False
 
 
@@ -652,7 +652,7 @@ def _opened_version(path: str) -> _Version:
 
     Raises
     ------
-    NotFound, CorruptDatasetError
+    NotFoundError, CorruptDatasetError
         For a dataset without data or index, or whose files do not fit.
     StorageError
         When it changes all the time.
@@ -662,7 +662,7 @@ def _opened_version(path: str) -> _Version:
         trouble: Exception | None = None
         try:
             found = _version(path, data, size)
-        except (CorruptDatasetError, NotFound) as error:
+        except (CorruptDatasetError, NotFoundError) as error:
             trouble = error
         if data_key(path)[0] == data:
             if trouble is None:
@@ -679,7 +679,7 @@ def _version(path: str, data: str | None, size: int) -> _Version:
             head, length = file.read_range(0, 8), file.size
             tail = file.read_range(max(0, length - 8), 8)
             place, version = file.path, file.identity
-    except NotFound:
+    except NotFoundError:
         return _legacy_version(path, data, size)
     if length < 8 or length % 8:
         raise CorruptDatasetError(
@@ -701,7 +701,7 @@ def _opened_index(path: str, suffix: str) -> FileVersion:
     place = indices.current(path, suffix)
     try:
         return storage.open(place)
-    except NotFound:
+    except NotFoundError:
         final = indices.beside(path, suffix)
         if place == final:
             raise
@@ -713,9 +713,9 @@ def _index_version(path: str) -> str | None:
         for find in (indices.current, indices.beside):  # it may be moved just now
             try:
                 return storage.stat(find(path, suffix)).identity
-            except NotFound:
+            except NotFoundError:
                 continue
-    raise NotFound(f"{path}: has no index")
+    raise NotFoundError(f"{path}: has no index")
 
 
 def _anew(path: str) -> str:
@@ -726,8 +726,8 @@ def _legacy_version(path: str, data: str | None, size: int) -> _Version:
     try:
         version = storage.stat(indices.beside(path, indices.SUFFIX_LEGACY_INDEX)).identity
         return _Version(data, version, indices.legacy_index_len(path), size)
-    except NotFound:
-        raise NotFound(
+    except NotFoundError:
+        raise NotFoundError(
             f"{path}: neither {indices.SUFFIX_OFFSETS} nor {indices.SUFFIX_LEGACY_INDEX} is there; "
             f"{_anew(path)}"
         ) from None
@@ -736,5 +736,5 @@ def _legacy_version(path: str, data: str | None, size: int) -> _Version:
 def _offsets(path: str) -> NDArray[np.uint64]:
     try:
         return indices.load_offsets(path)
-    except NotFound:
+    except NotFoundError:
         return indices.legacy_load_index(path)[1]

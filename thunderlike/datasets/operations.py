@@ -115,7 +115,7 @@ def export_parquet(reader: Reader, outfile: AnyPath) -> int:
 
     Raises
     ------
-    MissingExtra
+    MissingExtraError
         Without pyarrow.
     SpecError
         For samples that have not all the fields of the first one, of the same kinds and shapes.
@@ -359,7 +359,7 @@ def convert_index(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When the data file or its ``.index`` is missing.
     """
     place = indices.data_path(infile, indices.SUFFIX_LEGACY_INDEX)

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 import msgpack
 
 from thunderlike._arguments import checked_arguments
-from thunderlike.errors import FormatError, SpecError, ThunderlikeError, WrongType
+from thunderlike.errors import FormatError, SpecError, ThunderlikeError, WrongTypeError
 from thunderlike.formats.msgpack import described, recognized
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def packb(o: Any, **kwargs: Any) -> bytes:
 
     Raises
     ------
-    WrongType, SpecError
+    WrongTypeError, SpecError
         For a value, or a size, that a message cannot hold.
 
     Examples
@@ -111,7 +111,7 @@ class Packer(msgpack.Packer):
         except ThunderlikeError:
             raise
         except (TypeError, OverflowError, ValueError) as error:
-            kind = WrongType if isinstance(error, TypeError) else SpecError
+            kind = WrongTypeError if isinstance(error, TypeError) else SpecError
             raise kind(f"a message cannot hold it: {error}") from error
 
 
@@ -163,7 +163,7 @@ def _described(default: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
     def describe(value: Any) -> Any:
         try:
             return described(value)
-        except WrongType:
+        except WrongTypeError:
             if default is None:
                 raise
             return default(value)
@@ -191,6 +191,6 @@ def _read(tell: Callable[[], int] | None = None) -> Iterator[None]:
         place = "a byte" if tell is None else f"the byte at {tell()}"
         raise FormatError(f"not a message: {place} is 0xc1, with which no value starts") from error
     except TypeError as error:
-        raise WrongType(f"cannot unpack it: {error}") from error
+        raise WrongTypeError(f"cannot unpack it: {error}") from error
     except (ValueError, RecursionError) as error:
         raise FormatError(f"not a message: {error}") from error

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from thunderlike import storage
-from thunderlike.errors import CorruptDatasetError, InUse, NotFound
+from thunderlike.errors import CorruptDatasetError, InUseError, NotFoundError
 from thunderlike.storage._open import local_file
 from thunderlike.storage.base import PARTIAL
 from thunderlike.storage.filesystem import destination, failures, keep_mode, regular
@@ -112,7 +112,7 @@ class Publication:
 
         Raises
         ------
-        NotFound
+        NotFoundError
             When there is no data file.
         CorruptDatasetError
             When it is neither the old one nor the new one.
@@ -151,7 +151,7 @@ def load(address: str) -> Publication | None:
         return None  # nearly always, and in a tenth of the time
     try:
         content = storage.read(record)
-    except NotFound:
+    except NotFoundError:
         return None
     try:
         found = Publication(**json.loads(content))
@@ -170,7 +170,7 @@ def place(address: str, suffix: str) -> str:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When the dataset that is being published has no such file.
     """
     final = beside(address, suffix)
@@ -178,7 +178,7 @@ def place(address: str, suffix: str) -> str:
     if record is None or not record.in_force(address):
         return final
     if suffix not in record.files:
-        raise NotFound(f"{final}: no such file or folder")
+        raise NotFoundError(f"{final}: no such file or folder")
     staged = record.staged(address, suffix)
     return staged if storage.exists(staged) else final
 
@@ -242,7 +242,7 @@ def _is_in_force(address: str) -> bool:
     record = load(address)
     try:
         return record is not None and record.in_force(address)
-    except (NotFound, CorruptDatasetError):
+    except (NotFoundError, CorruptDatasetError):
         return False
 
 
@@ -275,7 +275,7 @@ def _staged(
     if part is not None:
         made = storage.stat(part)
         record = replace(record, size=made.size)
-        with suppress(NotFound):
+        with suppress(NotFoundError):
             old = storage.stat(address)
             record = replace(record, old=old.identity, old_size=old.size)
         if local_file(address) is not None:  # renaming a file keeps its version
@@ -369,7 +369,7 @@ def move(staged: str, final: str, data: bytes | None = None) -> None:
     """
     file = local_file(staged)
     if file is None:
-        with suppress(NotFound):
+        with suppress(NotFoundError):
             storage.write(final, storage.read(staged) if data is None else data)
         return
     with failures(final, "write"):
@@ -433,7 +433,7 @@ class WriterLock:
 
     Raises
     ------
-    InUse
+    InUseError
         When another writer holds it, in this process or another.
 
     Examples
@@ -443,7 +443,7 @@ class WriterLock:
     ...     lock = WriterLock(f"{folder}/pets.msgpack")
     ...     try:
     ...         WriterLock(f"{folder}/pets.msgpack")
-    ...     except InUse as error:
+    ...     except InUseError as error:
     ...         print(str(error).removeprefix(folder))
     ...     lock.release()
     /pets.msgpack: another writer has it open; close that one first, or write to another path
@@ -470,7 +470,7 @@ class WriterLock:
             same = os.fstat(self._descriptor).st_ino == file.stat().st_ino
         except BlockingIOError as error:
             self._close()
-            raise InUse(
+            raise InUseError(
                 f"{address}: another writer has it open; close that one first, or write to "
                 "another path"
             ) from error

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from thunderlike._arguments import checked_methods
-from thunderlike.errors import BadIndex, KeyMissing, SpecError, WrongType
+from thunderlike.errors import BadIndexError, KeyMissingError, SpecError, WrongTypeError
 from thunderlike.formats.dataset_files import message
 
 if TYPE_CHECKING:
@@ -91,11 +91,11 @@ class Reader(ABC):
 
     @abstractmethod
     def find_key(self, index: int) -> str:
-        """Return the key of a sample; BadIndex outside."""
+        """Return the key of a sample; BadIndexError outside."""
 
     @abstractmethod
     def find_index(self, key: Any) -> int:
-        """Return the number of the sample with this key; KeyMissing if there is none."""
+        """Return the number of the sample with this key; KeyMissingError if there is none."""
 
     @abstractmethod
     def _one(self, index: int, raw: bool) -> Any:
@@ -108,7 +108,7 @@ class Reader(ABC):
     def __contains__(self, key: object) -> bool:
         try:
             self.find_index(key)
-        except KeyMissing:
+        except KeyMissingError:
             return False
         return True
 
@@ -134,7 +134,7 @@ class Reader(ABC):
 
         Raises
         ------
-        BadIndex
+        BadIndexError
             Outside the samples.
         CorruptSampleError
             For a sample that cannot be read.
@@ -175,7 +175,7 @@ class Reader(ABC):
 
         Raises
         ------
-        BadIndex
+        BadIndexError
             When one is outside the samples.
 
         Examples
@@ -226,11 +226,11 @@ class Reader(ABC):
 
         Raises
         ------
-        BadIndex
+        BadIndexError
             For a start outside, at once.
         SpecError
             For a `chunk_size` below 1.
-        WrongType
+        WrongTypeError
             For a start or stop that is not a whole number, and for a bool: augments of datadings
             have `yield_key` there.
         """
@@ -238,7 +238,7 @@ class Reader(ABC):
             raise SpecError(f"chunk_size is {chunk_size}; give at least 1, or None")
         for name, given in (("start", start), ("stop", stop)):
             if isinstance(given, bool):
-                raise WrongType(
+                raise WrongTypeError(
                     f"{name} is {given}, which is not a position; "
                     "give yield_key=, raw= and copy= by name"
                 )
@@ -304,7 +304,7 @@ class Reader(ABC):
         return found
 
     def seek(self, index: int) -> None:
-        """Move the cursor to a sample; negative numbers count from the end; BadIndex outside."""
+        """Move the cursor to a sample; negative numbers count from the end."""
         self._i = self._position(index)
 
     def seek_index(self, index: int) -> None:
@@ -312,7 +312,7 @@ class Reader(ABC):
         self.seek(index)
 
     def seek_key(self, key: str) -> None:
-        """Move the cursor to the sample with this key; KeyMissing if there is none."""
+        """Move the cursor to the sample with this key; KeyMissingError if there is none."""
         self._i = self.find_index(key)
 
     def state_dict(self) -> dict[str, Any]:
@@ -380,11 +380,13 @@ class Reader(ABC):
             raise self._outside(int(numbers[outside][0]))
         return np.where(numbers < 0, numbers + len(self), numbers)
 
-    def _outside(self, index: int) -> BadIndex:
-        return BadIndex(f"index {index} is out of range for {len(self)} samples in {self._name()}")
+    def _outside(self, index: int) -> BadIndexError:
+        return BadIndexError(
+            f"index {index} is out of range for {len(self)} samples in {self._name()}"
+        )
 
-    def _missing(self, key: object) -> KeyMissing:
-        return KeyMissing(
+    def _missing(self, key: object) -> KeyMissingError:
+        return KeyMissingError(
             f"no sample with the key {key!r} in {self._name()}; keys() lists those there are"
         )
 
@@ -402,7 +404,7 @@ def as_whole(value: Any, name: str) -> int:
 
     Raises
     ------
-    WrongType
+    WrongTypeError
         For anything else, with the name of the argument.
 
     Examples
@@ -410,12 +412,12 @@ def as_whole(value: Any, name: str) -> int:
     >>> as_whole("2", "start")
     Traceback (most recent call last):
         ...
-    thunderlike.errors.WrongType: start is a whole number, not '2'
+    thunderlike.errors.WrongTypeError: start is a whole number, not '2'
     """
     try:
         return operator.index(value)
     except TypeError:
-        raise WrongType(f"{name} is a whole number, not {value!r:.60}") from None
+        raise WrongTypeError(f"{name} is a whole number, not {value!r:.60}") from None
 
 
 def windows_of(numbers: range | Numbers) -> Iterator[Numbers]:
@@ -430,7 +432,7 @@ def as_reader(reader: Any) -> Reader:
 
     Raises
     ------
-    WrongType
+    WrongTypeError
         For anything else.
 
     Examples
@@ -438,10 +440,10 @@ def as_reader(reader: Any) -> Reader:
     >>> as_reader(["a"])
     Traceback (most recent call last):
         ...
-    thunderlike.errors.WrongType: a view shows the samples of a reader, not of ['a']: ...
+    thunderlike.errors.WrongTypeError: a view shows the samples of a reader, not of ['a']: ...
     """
     if not isinstance(reader, Reader):
-        raise WrongType(
+        raise WrongTypeError(
             f"a view shows the samples of a reader, not of {reader!r:.60}: make one of a list "
             "with ListReader, of a file with MsgpackReader"
         )
@@ -579,7 +581,7 @@ class Range(View):
 
     Raises
     ------
-    BadIndex
+    BadIndexError
         For a start outside.
 
     Examples
@@ -596,7 +598,7 @@ class Range(View):
         count, start = len(reader), as_whole(start, "start")
         stop = count if stop is None else as_whole(stop, "stop")
         if not (-count <= start < count or start == count == 0):
-            raise BadIndex(f"start {start} is out of range for {count} samples")
+            raise BadIndexError(f"start {start} is out of range for {count} samples")
         self.start, last, _ = slice(start, stop).indices(count)
         self.stop = max(last, self.start)
 

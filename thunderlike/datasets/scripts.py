@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from thunderlike._arguments import checked_arguments
-from thunderlike.errors import NonInteractiveError, SpecError, WrongType
+from thunderlike.errors import NonInteractiveError, SpecError, WrongTypeError
 from thunderlike.progress import track
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ def make_printer(
 
     Raises
     ------
-    WrongType
+    WrongTypeError
         For a keyword that tqdm does not know.
 
     Examples
@@ -314,7 +314,7 @@ def make_printer(
     """
     known = inspect.signature(tqdm.__init__).parameters
     if unknown := sorted(set(kwargs) - set(known)):
-        raise WrongType(
+        raise WrongTypeError(
             f"unknown option {unknown[0]!r} for a progress bar; tqdm lists those it has"
         )
     given = {

@@ -37,13 +37,13 @@ from thunderlike.datasets.reader import Numbers, Reader
 from thunderlike.datasets.writer import FileWriter, Whole
 from thunderlike.errors import (
     CorruptDatasetError,
-    Exists,
-    KeyMissing,
-    NotFound,
+    ExistsError,
+    KeyMissingError,
+    NotFoundError,
     SpecError,
     StorageError,
-    UnevenShares,
-    WrongType,
+    UnevenSharesError,
+    WrongTypeError,
 )
 from thunderlike.formats.dataset_files import MANIFEST, manifest
 from thunderlike.parallel.threads import tmap
@@ -100,7 +100,7 @@ def share(ranges: Ranges, number: int, shares: int, even: str, batch_size: int |
 
     Raises
     ------
-    UnevenShares
+    UnevenSharesError
         For ``'error'`` and shares that differ in their number of batches.
 
     Examples
@@ -120,7 +120,7 @@ def share(ranges: Ranges, number: int, shares: int, even: str, batch_size: int |
         last = first + -(-total // shares)
         return cut(ranges, first, last) + cut(ranges, 0, max(last - total, 0))
     if batch_size and 0 < (total / shares) % batch_size < 1:
-        raise UnevenShares(
+        raise UnevenSharesError(
             f"{total} samples in {shares} shares and batches of {batch_size}: some would have one "
             "batch more than others; give even='drop' or even='pad'"
         )
@@ -178,7 +178,7 @@ class ShardedReader(Reader):
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When nothing matches.
     StorageError
         When the shards are replaced all the time while they are opened.
@@ -212,11 +212,11 @@ class ShardedReader(Reader):
             raise SpecError(f"duplicate_keys is 'error' or 'first', not {duplicate_keys!r}")
         self._duplicates = duplicate_keys
         if not _is_path(shards) and not isinstance(shards, Iterable):
-            raise WrongType(f"shards are a path or several, not {shards!r:.60}")
+            raise WrongTypeError(f"shards are a path or several, not {shards!r:.60}")
         given = [shards] if _is_path(shards) else list(shards)  # type: ignore[arg-type]
         self._shards = [one for item in given for one in _opened(item, order, credentials)]
         if not self._shards:
-            raise NotFound("the list of shards is empty; give at least one")
+            raise NotFoundError("the list of shards is empty; give at least one")
         self._edges = [0, *itertools.accumulate(map(len, self._shards))]
         self._used: OrderedDict[int, None] = OrderedDict()
 
@@ -270,7 +270,7 @@ class ShardedReader(Reader):
 
         Raises
         ------
-        KeyMissing
+        KeyMissingError
             When none has.
         CorruptDatasetError
             When several have, unless ``duplicate_keys='first'``.
@@ -291,7 +291,7 @@ class ShardedReader(Reader):
             if key in shard:
                 try:
                     yield shard.find_index(key) + self._edges[number]
-                except KeyMissing:
+                except KeyMissingError:
                     continue
 
     def _later(self, passes: int) -> Reader:
@@ -349,7 +349,7 @@ def _state(address: str) -> Any:
         return record
     try:
         return record, storage.stat(storage.join(folder, MANIFEST)).identity
-    except NotFound:
+    except NotFoundError:
         return record
 
 
@@ -393,7 +393,7 @@ def _told(address: str) -> list[str] | None:
     try:
         found = json.loads(storage.read(place))
         return [storage.within(address, shard["name"]) for shard in found["shards"]]
-    except NotFound:
+    except NotFoundError:
         return None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CorruptDatasetError(f"{place}: is no list of shards: {error}") from error
@@ -421,7 +421,7 @@ def _record_of(folder: str) -> _Shards | None:
     place = hidden(storage.join(folder, MANIFEST), ".publishing")
     try:
         content = storage.read(place)
-    except NotFound:
+    except NotFoundError:
         return None
     try:
         record = _Shards(**json.loads(content))
@@ -499,9 +499,9 @@ class ShardWriter(Whole):
     ------
     SpecError
         Without ``{}``, and without either limit; when a key comes again in another shard.
-    Exists
+    ExistsError
         When there is a manifest already and `overwrite` is false.
-    InUse
+    InUseError
         When another writer has shards of the folder open.
 
     Notes
@@ -556,7 +556,7 @@ class ShardWriter(Whole):
             _settle(self._folder, record)
         self._lock.remove_leftovers()
         if storage.exists(self._manifest) and not overwrite:
-            raise Exists(f"{self._manifest}: is there already; give overwrite=True")
+            raise ExistsError(f"{self._manifest}: is there already; give overwrite=True")
         if overwrite and on_disk:
             self._staging = storage.join(self._folder, partial_name())
             self._lock.note([self._staging])

@@ -15,7 +15,7 @@ import numpy as np
 
 from thunderlike._arguments import checked_methods
 from thunderlike.datasets.reader import View, as_reader, as_whole
-from thunderlike.errors import SpecError, WrongType
+from thunderlike.errors import SpecError, WrongTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -223,7 +223,7 @@ class QuasiShuffler(Shuffled):
         order: str = "datadings",
     ) -> None:
         if not isinstance(buf_size, int | float | np.number):
-            raise WrongType(f"buf_size is a number, not {buf_size!r:.60}")
+            raise WrongTypeError(f"buf_size is a number, not {buf_size!r:.60}")
         chunk_size = as_whole(chunk_size, "chunk_size")
         if chunk_size < 1 or not 0 < buf_size < math.inf:
             raise SpecError(f"chunk_size {chunk_size} and buf_size {buf_size} must be positive")

@@ -30,7 +30,7 @@ from thunderlike.datasets.scripts import (
     query_user,
 )
 from thunderlike.datasets.verification import file_digest
-from thunderlike.errors import FormatError, KeyMissing, SpecError
+from thunderlike.errors import FormatError, KeyMissingError, SpecError
 from thunderlike.formats.dataset_files import hash_string
 from thunderlike.formats.text import as_text
 from thunderlike.parallel.fork import forked
@@ -120,7 +120,7 @@ def hash_md5hex(path: AnyPath, read_size: int = 2**16, progress: bool = False) -
     >>> hash_md5hex("memory://hash-one/abc.txt")
     '900150983cd24fb0d6963f7d28e17f72'
     """
-    storage.stat(path)  # NotFound for a file that is missing
+    storage.stat(path)  # NotFoundError for a file that is missing
     return file_digest(path, "md5", progress)
 
 
@@ -384,7 +384,7 @@ def verify_file(meta: Mapping[str, Any], indir: AnyPath) -> None:
 
     Raises
     ------
-    KeyMissing
+    KeyMissingError
         For a description without ``path`` or ``md5``.
 
     Examples
@@ -399,7 +399,7 @@ def verify_file(meta: Mapping[str, Any], indir: AnyPath) -> None:
 
 def _entry_of(meta: Mapping[str, Any], name: str) -> Any:
     if meta.get(name) is None:
-        raise KeyMissing(f"{meta.get('path', 'a file')}: its description has no {name!r}")
+        raise KeyMissingError(f"{meta.get('path', 'a file')}: its description has no {name!r}")
     return meta[name]
 
 

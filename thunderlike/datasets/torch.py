@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from thunderlike._arguments import checked_arguments
 from thunderlike.datasets.sharded import Ranges, left_over, share, size
 from thunderlike.datasets.shuffle import Shuffler
-from thunderlike.errors import FormatError, KeyMissing, SpecError, WrongType
+from thunderlike.errors import FormatError, KeyMissingError, SpecError, WrongTypeError
 from thunderlike.util.images import open_image
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ class Compose:
     ------
     SpecError
         For a function without arguments.
-    WrongType
+    WrongTypeError
         For what is not a function.
-    KeyMissing
+    KeyMissingError
         When called without a parameter that a function needs; names both.
 
     Examples
@@ -78,7 +78,7 @@ class Compose:
             given = list(given[0])
         for one in given:
             if not callable(one):
-                raise WrongType(
+                raise WrongTypeError(
                     f"Compose takes functions, or one list of them; {one!r:.60} cannot be called"
                 )
         self._bound = [(one, *_parameters(one)) for one in given]
@@ -87,13 +87,13 @@ class Compose:
     def __call__(self, value: Any, params: Mapping[str, Any] | None = None) -> Any:
         """Apply all to a value."""
         if not isinstance(params, Mapping | None):
-            raise WrongType(f"params are a dict of names and values, not {params!r:.60}")
+            raise WrongTypeError(f"params are a dict of names and values, not {params!r:.60}")
         there = params or {}
         for function, names, needed in self._bound:
             for name in needed:
                 if self._prefix + name not in there:
                     label = getattr(function, "__name__", function)
-                    raise KeyMissing(f"{label} needs the parameter {self._prefix + name!r}")
+                    raise KeyMissingError(f"{label} needs the parameter {self._prefix + name!r}")
             chosen = {n: there[self._prefix + n] for n in names if self._prefix + n in there}
             value = function(value, **chosen)
         return value
@@ -165,7 +165,7 @@ class CompressedToPIL:
                 image.draft("RGB", self.size)
             return image.convert("RGB")
         except TypeError as error:
-            raise WrongType(f"an image file is bytes, not {type(data).__name__}") from error
+            raise WrongTypeError(f"an image file is bytes, not {type(data).__name__}") from error
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             start = bytes(data[:16])
             raise FormatError(f"not an image that Pillow reads: {start!r}...: {error}") from error

@@ -15,7 +15,7 @@ from thunderlike.datasets import publication
 from thunderlike.datasets._data_file import STALE, hasher
 from thunderlike.datasets.msgpack import MsgpackReader
 from thunderlike.datasets.publication import WriterLock
-from thunderlike.errors import CorruptDatasetError, CorruptSampleError, FormatError, NotFound
+from thunderlike.errors import CorruptDatasetError, CorruptSampleError, FormatError, NotFoundError
 from thunderlike.formats import dataset_files
 from thunderlike.formats.msgpack import message_end, unpackb
 from thunderlike.progress import progress as shown
@@ -92,7 +92,7 @@ def verify(
     for name in names:
         place = storage.within(folder, name)
         if name != own and name.startswith(own):
-            with suppress(NotFound):
+            with suppress(NotFoundError):
                 place = publication.place(reader.path, name.removeprefix(own))
         # What a writer was adding when it was killed does not belong to the dataset.
         size = reader._size if name == own else None
@@ -108,7 +108,7 @@ def digests_of(path: AnyPath) -> tuple[str, dict[str, str]]:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When there are none.
     CorruptDatasetError
         For a file of hashes that is none.
@@ -117,7 +117,7 @@ def digests_of(path: AnyPath) -> tuple[str, dict[str, str]]:
         place = indices.beside(path, f".{digest}")
         try:
             text = storage.read(indices.current(path, f".{digest}"))
-        except NotFound:
+        except NotFoundError:
             continue
         try:
             lines = [
@@ -126,7 +126,7 @@ def digests_of(path: AnyPath) -> tuple[str, dict[str, str]]:
             return digest, {name: told for told, name in lines}
         except ValueError as error:
             raise CorruptDatasetError(f"{place}: is no list of hashes and names") from error
-    raise NotFound(f"{path}: no .md5 file is beside it, nothing to compare it with")
+    raise NotFoundError(f"{path}: no .md5 file is beside it, nothing to compare it with")
 
 
 def file_digest(
@@ -147,7 +147,7 @@ def file_digest(
     """
     try:
         there = storage.stat(path).size
-    except NotFound:
+    except NotFoundError:
         return "missing"
     size = there if size is None else min(size, there)
     found = hasher(digest)
@@ -193,7 +193,7 @@ def check(path: AnyPath, *, samples: bool = False) -> Report:
         reader = MsgpackReader(path)
         report.samples = len(reader)
         report.note(f"{len(reader._offsets)} offsets")
-    except (CorruptDatasetError, NotFound) as error:
+    except (CorruptDatasetError, NotFoundError) as error:
         report.note("offsets", str(error))
         return report
     for look in (_check_keys, _check_hashes, _check_filter, _check_sums):
@@ -201,7 +201,7 @@ def check(path: AnyPath, *, samples: bool = False) -> Report:
             look(reader, report)
         except CorruptDatasetError as error:
             report.note(look.__name__, str(error))
-        except NotFound:
+        except NotFoundError:
             continue
     if samples:
         _check_samples(reader, report)
@@ -271,7 +271,7 @@ def reindex(path: AnyPath, digest: str | None = "md5") -> int:
     ------
     CorruptSampleError
         For bytes that are not a whole sample; nothing is written then.
-    InUse
+    InUseError
         When a writer has the dataset open.
 
     Notes

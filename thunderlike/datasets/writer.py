@@ -28,12 +28,12 @@ from thunderlike.datasets.scripts import make_printer
 from thunderlike.errors import (
     CorruptDatasetError,
     DatasetError,
-    Exists,
+    ExistsError,
     FormatError,
-    KeyMissing,
-    NotFound,
+    KeyMissingError,
+    NotFoundError,
     SpecError,
-    WrongType,
+    WrongTypeError,
 )
 from thunderlike.formats import dataset_files
 from thunderlike.formats.dataset_files import Summary, message, plain_hashes, sums_of
@@ -87,7 +87,7 @@ def resumed(path: str, digest: str | None, sums: bool) -> Begun:
         For one that is not on a disk, or has an old index.
     CorruptDatasetError
         For one that is damaged; nothing is changed then.
-    InUse
+    InUseError
         When another writer has it open.
     """
     file = local_file(path)
@@ -148,7 +148,7 @@ def _compare(part: Part, path: str) -> None:
     try:
         place = indices.beside(path, f".{part.digest.name}")
         told = as_text(storage.read(place), place)
-    except NotFound:
+    except NotFoundError:
         return
     if told.split(" ")[0] != part.digest.hexdigest():
         raise CorruptDatasetError(
@@ -238,11 +238,11 @@ class Writer(Whole):
 
     Raises
     ------
-    Exists
+    ExistsError
         When a dataset is there, before anything else is done.
-    InUse
+    InUseError
         When another writer has the dataset open, on a disk.
-    WrongType
+    WrongTypeError
         For an option that does not exist.
 
     Notes
@@ -321,7 +321,7 @@ class Writer(Whole):
         if append and there:
             return resumed(self._path, self._digest, sums)
         if there and not overwrite:
-            raise Exists(f"{self._path}: is there already; give overwrite=True to replace it")
+            raise ExistsError(f"{self._path}: is there already; give overwrite=True to replace it")
         hasher(self._digest)  # an unknown one is refused before a file is made
         staging = Staging(self._path, overwrite=overwrite)
         try:
@@ -365,7 +365,7 @@ class Writer(Whole):
         if not self._open:
             return DatasetError(f"{self._path}: the writer is closed")
         if not isinstance(key, str):
-            return WrongType(f"{self._path}: a key is text, not {key!r:.60}")
+            return WrongTypeError(f"{self._path}: a key is text, not {key!r:.60}")
         if number == dataset_files.MOST:
             return DatasetError(f"{self._path}: a file holds {number} samples at most; use shards")
         if size > dataset_files.MOST:
@@ -484,9 +484,9 @@ class FileWriter(Writer):
 
         Raises
         ------
-        KeyMissing
+        KeyMissingError
             For a sample without ``"key"``.
-        WrongType
+        WrongTypeError
             For a key that is no text, and for values that a message cannot hold.
         SpecError
             For a key that is there already, and for a sample of 4 GiB.
@@ -494,7 +494,7 @@ class FileWriter(Writer):
         try:
             key = sample["key"]
         except KeyError:
-            raise KeyMissing(f"{self._path}: sample {self.written} has no 'key'") from None
+            raise KeyMissingError(f"{self._path}: sample {self.written} has no 'key'") from None
         try:
             pack_into(sample, self._batch)
         except Exception:
@@ -542,13 +542,13 @@ class RawWriter(Writer):
 
         Raises
         ------
-        WrongType
+        WrongTypeError
             For a key that is no text, or data that is no bytes.
         SpecError
             For a key that is there already, for 4 GiB, and for a message that is not this sample.
         """
         if not isinstance(data, bytes | bytearray | memoryview):
-            raise WrongType(f"sample {key!r}: a message is bytes, not {type(data).__name__}")
+            raise WrongTypeError(f"sample {key!r}: a message is bytes, not {type(data).__name__}")
         packed = bytes(data)
         if self._check:
             self._look(key, packed)

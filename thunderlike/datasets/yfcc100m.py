@@ -16,7 +16,7 @@ from thunderlike import storage
 from thunderlike.datasets.archives import Zip
 from thunderlike.datasets.images import pixels
 from thunderlike.datasets.reader import Reader
-from thunderlike.errors import FormatError, NotFound
+from thunderlike.errors import FormatError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,7 +40,7 @@ class YFCC100mReader(Reader):
 
     Raises
     ------
-    NotFound
+    NotFoundError
         For a folder without packs.
 
     Notes
@@ -64,7 +64,7 @@ class YFCC100mReader(Reader):
         found = self._path.glob("*.zip") if self._path.is_dir() else []
         self._packs = sorted(one.name for one in found if _PACK.fullmatch(one.name))
         if not self._packs:
-            raise NotFound(f"{path}: has no packs such as 00a1b2c3d4.zip")
+            raise NotFoundError(f"{path}: has no packs such as 00a1b2c3d4.zip")
         given = reject or {}
         self._reject = {name: frozenset(given.get(name, ())) for name in self._packs}
         counts = self._counts()

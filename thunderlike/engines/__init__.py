@@ -51,7 +51,7 @@ def engine_for(engine: Any = None) -> Engine:
     ------
     EngineError
         For anything else; for Spark without Java; for a Spark Connect session.
-    MissingExtra
+    MissingExtraError
         For Spark where pyspark is not installed.
 
     Examples

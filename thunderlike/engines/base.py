@@ -51,7 +51,7 @@ import numpy as np
 
 from thunderlike._typing import Array
 from thunderlike.engines.distributed import DistributedArray
-from thunderlike.errors import EngineError, SpecError, WrongType
+from thunderlike.errors import EngineError, SpecError, WrongTypeError
 from thunderlike.kernels._validation import is_whole, same_values
 
 if TYPE_CHECKING:
@@ -688,7 +688,7 @@ def check_block(block: Array, count: int, spec: Spec, start: int) -> Array:
         )
     found = same_values(block, spec.dtype)
     if found is None:
-        raise WrongType(
+        raise WrongTypeError(
             f"records {start} to {start + count - 1} came out as {block.dtype}, whose values do "
             f"not fit in {spec.dtype}, which was declared"
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from thunderlike.errors import BadIndex, NotOnEngine, SpecError
+from thunderlike.errors import BadIndexError, NotOnEngineError, SpecError
 from thunderlike.util.arrays import humanize_bytesize
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class DistributedArray:
         try:
             return np.asarray(numbers[keys])
         except IndexError as error:
-            raise BadIndex(f"{keys} in the keys of shape {self.key_shape}: {error}") from None
+            raise BadIndexError(f"{keys} in the keys of shape {self.key_shape}: {error}") from None
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -145,7 +145,7 @@ class DistributedArray:
 
     def __reduce__(self) -> Any:
         name = self.records.engine.name
-        raise NotOnEngine(
+        raise NotOnEngineError(
             f"an array on the {name} engine computes in the process that made it and cannot go to "
             "others: with dask leave out engine=, or use the collection itself"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from thunderlike.errors import SpecError, WrongType
+from thunderlike.errors import SpecError, WrongTypeError
 from thunderlike.kernels._validation import as_array, same_values
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def fitting(key: Any, value: Any, spec: Spec, *, cast: bool = False) -> Array:
     if not cast and array.dtype != spec.dtype:
         found = same_values(array, spec.dtype)
         if found is None:
-            raise WrongType(
+            raise WrongTypeError(
                 f"the record of key {as_key(key)} has dtype {array.dtype}, whose values do not fit "
                 f"in {spec.dtype}, that of the first: give dims and dtype"
             )

@@ -29,7 +29,7 @@ from thunderlike.engines.base import (
     snapped,
 )
 from thunderlike.engines.keys import Key, as_key, check_distinct, fitting
-from thunderlike.errors import NotOnEngine, SpecError
+from thunderlike.errors import NotOnEngineError, SpecError
 from thunderlike.kernels._validation import as_array
 from thunderlike.parallel.fork import shared, spread
 from thunderlike.parallel.threads import tmap
@@ -219,7 +219,7 @@ class LocalRecords(Records):
 
     def native(self, key_shape: tuple[int, ...]) -> NoReturn:
         """Not here: there is no RDD without Spark."""
-        raise NotOnEngine(
+        raise NotOnEngineError(
             f"the local engine keeps {key_shape} records in one numpy array, not in an RDD: "
             "call .tospark(sc) first, or take the array with .toarray()"
         )

@@ -15,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import errors
-from thunderlike.errors import EngineError, ThunderlikeError, WrongType
+from thunderlike.errors import EngineError, ThunderlikeError, WrongTypeError
 from thunderlike.kernels._validation import FOREIGN, typed
 from thunderlike.progress import Tracker, track, watched
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["carrying", "check_running", "import_first", "interruptible", "job"]
 
 
-class _Carried(Exception):  # never seen by a caller
+class _CarriedError(Exception):  # never seen by a caller
     """One of our errors as text: Spark hands the driver no exception, only its traceback."""
 
     def __init__(self, error: ThunderlikeError) -> None:
@@ -63,9 +63,9 @@ class _Task:
         try:
             yield from self.function(*args)
         except ThunderlikeError as error:
-            raise _Carried(error) from error
+            raise _CarriedError(error) from error
         except FOREIGN as error:  # of numpy and scipy, which the local engine types as well
-            raise _Carried(typed("a task on Spark", error)) from error
+            raise _CarriedError(typed("a task on Spark", error)) from error
         _pass_over(len(sys.modules))
 
 
@@ -82,13 +82,13 @@ def _pass_over(modules: int) -> None:  # noqa: ARG001
 
 def _landed(text: str) -> ThunderlikeError | None:
     """The error in the text of a worker's traceback, if it is one of ours."""
-    found = re.search(rf"{_Carried.__name__}: (\[.*\])\s*$", text, re.MULTILINE)
+    found = re.search(rf"{_CarriedError.__name__}: (\[.*\])\s*$", text, re.MULTILINE)
     if found is None:
         return None
     name, message, attributes = json.loads(found.group(1))
     error: ThunderlikeError = getattr(errors, name)(message)
     vars(error).update(attributes)
-    if isinstance(error, errors.WorkerFailed) and isinstance(error.key, list):
+    if isinstance(error, errors.WorkerFailedError) and isinstance(error.key, list):
         error.key = tuple(error.key)
     return error
 
@@ -116,7 +116,7 @@ def job(context: SparkContext, label: str) -> Iterator[None]:
         raise (_landed(str(error)) or _failure(str(error))) from error
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         # What runs on the driver inside pickles functions, and nothing else.
-        raise WrongType(
+        raise WrongTypeError(
             f"the function cannot be sent to Spark's workers: {error}; make what it uses inside of "
             "it, or on the local engine"
         ) from error
@@ -179,7 +179,7 @@ def _failure(text: str) -> EngineError:
             "spark.executor.memory higher, or use more partitions"
         )
     if re.search(_DIED, text):
-        return errors.WorkerFailed(
+        return errors.WorkerFailedError(
             "a worker process of Spark died while it ran the function: the code ended it, or the "
             "system did for lack of memory; smaller partitions, .repartition(n), need less"
         )

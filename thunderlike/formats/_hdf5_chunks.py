@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.errors import FormatError, Hdf5Error, Refused
+from thunderlike.errors import FormatError, Hdf5Error, RefusedError
 from thunderlike.formats.unpacked import unpacked_size
 from thunderlike.parallel.threads import tmap
 
@@ -32,7 +32,7 @@ def check_inside(dataset: Any) -> Any:
 
     Raises
     ------
-    Refused
+    RefusedError
         When its values are in other files.
 
     Examples
@@ -49,9 +49,11 @@ def check_inside(dataset: Any) -> Any:
         return None  # HDF5 has it only of such: not of chunks, nor of what is elsewhere
     plist = dataset.get_create_plist()
     if plist.get_layout() == h5d.VIRTUAL:
-        raise Refused("is a virtual dataset, which reads other files")
+        raise RefusedError("is a virtual dataset, which reads other files")
     if plist.get_external_count():
-        raise Refused("has its values in another file, which could be any file of this machine")
+        raise RefusedError(
+            "has its values in another file, which could be any file of this machine"
+        )
     return plist
 
 

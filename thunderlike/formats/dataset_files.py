@@ -12,7 +12,7 @@ import numpy as np
 import simplebloom
 import xxhash
 
-from thunderlike.errors import CorruptDatasetError, SpecError, WrongType
+from thunderlike.errors import CorruptDatasetError, SpecError, WrongTypeError
 from thunderlike.formats.msgpack import packb, place_of_fault
 
 if TYPE_CHECKING:
@@ -316,7 +316,7 @@ def shard(name: str, records: Iterable[tuple[str, Any]]) -> tuple[Summary, dict[
 
     Raises
     ------
-    WrongType
+    WrongTypeError
         For keys that are not text, and samples that hold what a message cannot.
     SpecError
         For a key that is there twice, and for a sample of 4 GiB.
@@ -328,7 +328,7 @@ def shard(name: str, records: Iterable[tuple[str, Any]]) -> tuple[Summary, dict[
     messages: dict[str, bytes] = {}
     for key, sample in records:
         if not isinstance(key, str):
-            raise WrongType(f"{name}: a key is text, not {key!r:.60}")
+            raise WrongTypeError(f"{name}: a key is text, not {key!r:.60}")
         if key in messages:
             raise SpecError(f"{name}: the key {key!r} is there twice; keys must be unique")
         messages[key] = message(key, sample)
@@ -340,13 +340,13 @@ def message(key: str, sample: Any) -> bytes:
 
     Raises
     ------
-    WrongType, SpecError
+    WrongTypeError, SpecError
         As :func:`~thunderlike.formats.msgpack.packb`, and for a message of 4 GiB.
     """
     try:
         packed = packb(sample)
     except (TypeError, ValueError) as error:
-        kind = WrongType if isinstance(error, TypeError) else SpecError
+        kind = WrongTypeError if isinstance(error, TypeError) else SpecError
         place = place_of_fault(sample)
         raise kind(f"sample {key!r}: {f'field {place}: ' if place else ''}{error}") from error
     if len(packed) > MOST:

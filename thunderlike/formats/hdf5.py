@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
 
-from thunderlike.errors import FormatError, Refused, SpecError, ThunderlikeError
+from thunderlike.errors import FormatError, RefusedError, SpecError, ThunderlikeError
 from thunderlike.formats._hdf5_chunks import (
     LEVEL,
     Packing,
@@ -148,7 +148,7 @@ def describe(stream: BinaryIO, name: str | None = None) -> Dataset:
     ------
     FormatError
         For what is no HDF5 file, or has no such array of numbers; names those that it has.
-    Refused
+    RefusedError
         When the values of the array are in other files.
     """
     there = datasets(stream)
@@ -265,8 +265,8 @@ def _array(file: Any, name: str) -> Any:
     item = file[name]
     try:
         check_inside(item.id)
-    except Refused as error:
-        raise Refused(f"{name}: {error}") from None
+    except RefusedError as error:
+        raise RefusedError(f"{name}: {error}") from None
     return item
 
 

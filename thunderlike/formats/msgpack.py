@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from thunderlike.errors import FormatError, SpecError, WrongType
+from thunderlike.errors import FormatError, SpecError, WrongTypeError
 
 __all__ = [
     "CONTAINERS",
@@ -58,7 +58,7 @@ def packb(value: Any) -> bytes:
 
     Raises
     ------
-    WrongType
+    WrongTypeError
         For values of other types, such as sets, dates and object arrays; names the type.
     SpecError
         For whole numbers beyond 64 bits.
@@ -80,7 +80,7 @@ def pack_into(value: Any, buffer: bytearray) -> None:
 
     Raises
     ------
-    WrongType, SpecError
+    WrongTypeError, SpecError
         As :func:`packb`; the end of the buffer is to be cut off then.
 
     Examples
@@ -195,7 +195,7 @@ def described(value: Any) -> Any:
 
     Raises
     ------
-    WrongType
+    WrongTypeError
         For any other value.
     """
     if isinstance(value, np.ndarray):
@@ -211,12 +211,12 @@ def described(value: Any) -> Any:
     raise _unknown(type(value))
 
 
-def _unknown(kind: type) -> WrongType:
+def _unknown(kind: type) -> WrongTypeError:
     named = f"{kind.__module__}.{kind.__qualname__}"
     instead = next(
         (spelled for base, spelled in _INSTEAD.items() if issubclass(kind, base)), _PLAINLY
     )
-    return WrongType(f"a message cannot hold {named}; {instead}")
+    return WrongTypeError(f"a message cannot hold {named}; {instead}")
 
 
 _PLAINLY = "store numbers, text, bytes, lists, dicts or arrays"
@@ -234,7 +234,7 @@ _INSTEAD: dict[type, str] = {
 def _array_map(array: Any) -> dict[bytes, Any]:
     dtype = array.dtype
     if dtype.hasobject:
-        raise WrongType(
+        raise WrongTypeError(
             "a message cannot hold an array of objects, which would be a pickle; "
             "store value.tolist()"
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from thunderlike._lazy import optional
-from thunderlike.errors import FormatError, Refused, SpecError
+from thunderlike.errors import FormatError, RefusedError, SpecError
 from thunderlike.formats.hdf5 import opened
 from thunderlike.formats.hdf5disk import Disk
 from thunderlike.formats.metadata import boundary, length, number, seconds
@@ -63,7 +63,7 @@ def find(stream: BinaryIO, name: str | None, kinds: tuple[str, ...]) -> Found:
     ------
     FormatError
         For what is no HDF5 file, or has not one such series; names those that it has.
-    Refused
+    RefusedError
         When the values are in other files.
     """
     with opened(stream) as file:
@@ -109,9 +109,9 @@ def _check_inside(group: Any, path: str) -> None:
     """Refuse values that are elsewhere."""
     if (elsewhere := _inside(group, "external_file")) is not None:
         names = ", ".join(str(name) for name in elsewhere.asstr()[:4])
-        raise Refused(f"{path}: its images are in other files, {names}: read those instead")
+        raise RefusedError(f"{path}: its images are in other files, {names}: read those instead")
     if _inside(group, "data") is None:
-        raise Refused(f"{path}: its values are behind a link: read the file that it leads to")
+        raise RefusedError(f"{path}: its values are behind a link: read the file that it leads to")
 
 
 def _attrs(file: Any, group: Any) -> dict[str, Any]:

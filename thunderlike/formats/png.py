@@ -88,7 +88,7 @@ def decode(data: bytes) -> NDArray[Any]:
     FormatError
         For bytes that are no PNG file, are cut short or damaged, or claim more pixels than
         ``PIL.Image.MAX_IMAGE_PIXELS``.
-    MissingExtra
+    MissingExtraError
         For colour of 16 bits, which Pillow would cut to 8, if imagecodecs is not installed.
 
     Examples

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from h5py import h5a, h5s, h5t
 
-from thunderlike.errors import Hdf5Error, SpecError, Unreadable
+from thunderlike.errors import Hdf5Error, SpecError, UnreadableError
 from thunderlike.hdf5 import _pickles, scalars
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def read(thing: Object, name: str) -> Any:
 
     Raises
     ------
-    Unreadable
+    UnreadableError
         For references and other types without a Python value.
     """
     attribute = h5a.open(thing, name.encode("utf-8", "surrogateescape"))
@@ -157,13 +157,13 @@ def memory_type(kind: Any, dtype: np.dtype[Any]) -> Any:
 
 @contextmanager
 def converted() -> Iterator[None]:
-    """Raise Unreadable where HDF5 knows no conversion from a type of the file to one of numpy's."""
+    """Raise UnreadableError where HDF5 cannot convert a type of the file to a dtype."""
     try:
         yield
     except (OSError, RuntimeError, TypeError) as error:
         if "conversion path" not in str(error) and not isinstance(error, TypeError):
             raise
-        raise Unreadable(f"holds values without a numpy dtype: {error}") from error
+        raise UnreadableError(f"holds values without a numpy dtype: {error}") from error
 
 
 def plain_type(kind: Any) -> np.dtype[Any]:
@@ -171,7 +171,7 @@ def plain_type(kind: Any) -> np.dtype[Any]:
 
     Raises
     ------
-    Unreadable
+    UnreadableError
         For references, and types that numpy does not have.
 
     Notes
@@ -189,9 +189,9 @@ def plain_type(kind: Any) -> np.dtype[Any]:
             return kind.dtype  # byte order and base type are in its metadata
         found = kind.dtype
     except (TypeError, ValueError, KeyError) as error:
-        raise Unreadable(f"holds values without a numpy dtype: {error}") from error
+        raise UnreadableError(f"holds values without a numpy dtype: {error}") from error
     if isinstance(kind, h5t.TypeOpaqueID) and found.kind not in "VmM":
-        raise Unreadable(f"holds opaque values that are marked as {found}")
+        raise UnreadableError(f"holds opaque values that are marked as {found}")
     return found.newbyteorder("=")
 
 
@@ -201,13 +201,13 @@ def _check_parts(kind: Any) -> None:
     while waiting:
         inner = waiting.pop()
         if isinstance(inner, h5t.TypeReferenceID):
-            raise Unreadable("holds references, which are not followed")
+            raise UnreadableError("holds references, which are not followed")
         if isinstance(inner, h5t.TypeCompoundID):
             waiting += [inner.get_member_type(i) for i in range(inner.get_nmembers())]
         elif isinstance(inner, h5t.TypeVlenID | h5t.TypeArrayID):
             waiting.append(inner.get_super())
         if isinstance(inner, h5t.TypeVlenID) and inner is not kind and _is_swapped(inner):
-            raise Unreadable("holds rows in foreign byte order within other values")
+            raise UnreadableError("holds rows in foreign byte order within other values")
 
 
 def _is_swapped(rows: Any) -> bool:
@@ -219,7 +219,7 @@ def _is_swapped(rows: Any) -> bool:
     if numbers:
         return base.get_size() > 1 and base.get_order() != h5t.NATIVE_INT64.get_order()
     if isinstance(base, h5t.TypeCompoundID) and not base.dtype.isnative:
-        raise Unreadable("holds rows of records in foreign byte order")
+        raise UnreadableError("holds rows of records in foreign byte order")
     return False
 
 
@@ -395,7 +395,7 @@ def key_from_json(spelled: Any, policy: Policy = "refuse") -> Any:
 
     Raises
     ------
-    Refused
+    RefusedError
         For a pickled key that asks for what the policy does not allow.
     Hdf5Error
         For what is not a key.

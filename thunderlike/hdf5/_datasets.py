@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from h5py import h5d, h5s, h5t, h5z
 
-from thunderlike.errors import Hdf5Error, Unreadable
+from thunderlike.errors import Hdf5Error, UnreadableError
 from thunderlike.formats._hdf5_chunks import (
     LEVEL,
     Packing,
@@ -119,9 +119,9 @@ def read(
 
     Raises
     ------
-    Refused
+    RefusedError
         When the values are in other files, or more than fit.
-    Unreadable
+    UnreadableError
         For references, types that numpy does not have, and filters that are not installed.
     """
     plist = check_inside(dataset)
@@ -171,9 +171,9 @@ def _fill(
             dataset.read(memory_space, space, values, memory)
     except OSError as error:
         missing = _missing_filters(dataset)
-        if not missing or isinstance(error, Unreadable):
+        if not missing or isinstance(error, UnreadableError):
             raise
-        raise Unreadable(f"is compressed by {missing}, which is not installed") from error
+        raise UnreadableError(f"is compressed by {missing}, which is not installed") from error
 
 
 def _fill_chunks(dataset: DatasetID, values: NDArray[Any]) -> bool:

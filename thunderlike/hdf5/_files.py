@@ -19,7 +19,7 @@ from thunderlike import storage
 from thunderlike._text import printable
 from thunderlike.errors import (
     Hdf5Error,
-    NotFound,
+    NotFoundError,
     StorageError,
     ThunderlikeError,
 )
@@ -213,7 +213,7 @@ def reading(path: AnyPath) -> Iterator[Any]:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When there is none.
     Hdf5Error
         When it is no HDF5 file, or cannot be opened.
@@ -309,7 +309,7 @@ def _itself(address: str, *, change: bool) -> Iterator[tuple[Path, bool]]:
 def _target(address: str) -> tuple[Path, os.stat_result | None]:
     folder = Path(address).parent
     if not folder.is_dir():
-        raise NotFound(f"{address}: there is no folder {folder}; make it first")
+        raise NotFoundError(f"{address}: there is no folder {folder}; make it first")
     target, old = destination(address)
     if old is not None and Path(address).is_symlink():
         with target.open("rb") as file:
@@ -371,7 +371,7 @@ def beginning(path: AnyPath) -> Iterator[Any]:
 
     Raises
     ------
-    Exists
+    ExistsError
         At the end, when another process has made a file of that name meanwhile.
     """
     store, address = storage.resolve(path)

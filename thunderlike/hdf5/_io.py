@@ -13,7 +13,7 @@ from h5py import h5g, h5s
 from thunderlike._arguments import caller_level
 from thunderlike._text import printable
 from thunderlike.config import current
-from thunderlike.errors import Exists, GroupMissing, SpecError, WrongType
+from thunderlike.errors import ExistsError, GroupMissingError, SpecError, WrongTypeError
 from thunderlike.hdf5 import _attributes, _datasets, _files, _limits, arrays
 from thunderlike.hdf5._codec import Place, run
 from thunderlike.hdf5.encoder import Writer
@@ -135,7 +135,7 @@ def append(path: AnyPath, group: str, array: Any, chosen: Filters) -> None:
     if not values.ndim or not _attributes.native(values.dtype):
         raise SpecError(f"{path}: {group}: only arrays of numbers, times or text can be extended")
     if not _exists(path):
-        with suppress(Exists):  # another process has begun the file meanwhile
+        with suppress(ExistsError):  # another process has begun the file meanwhile
             _new_with(path, group, values, chosen)
             return
     with _files.changing(path) as file, _files.located(lambda: f"{path}: {group}"):
@@ -219,7 +219,7 @@ def _names(group: Any) -> list[str]:
     except TypeError:
         names = [group]
     if wrong := [name for name in names if not isinstance(name, str)]:
-        raise WrongType(
+        raise WrongTypeError(
             f"group is the path of an entry, such as '/x', or several of them, not {wrong[0]!r:.60}"
         )
     return names
@@ -286,16 +286,16 @@ def opened(reader: Reader, path: str) -> tuple[Any, str]:
 def _inner(reader: Reader, group: Group, part: str) -> Group:
     node, path = reader.open(group.id, group.path, _name(reader, group, part))
     if not isinstance(node, h5g.GroupID):
-        raise GroupMissing(f"is an array; it holds no {part!r}")
+        raise GroupMissingError(f"is an array; it holds no {part!r}")
     return reader.group(node, path)
 
 
 def _name(reader: Reader, group: Group, part: str) -> str:
-    """What a key is called in the file; GroupMissing with the names that are there."""
+    """What a key is called in the file; GroupMissingError with the names that are there."""
     reader.here = _limits.join(group.path, part)
     there = {*group.nodes, *group.scalars}
     name = group.names_of_texts().get(part, part)
     if name not in there:
         known = ", ".join(sorted(there)[:8]) or "nothing"
-        raise GroupMissing(f"there is no such entry; {group.path} holds {known}")
+        raise GroupMissingError(f"there is no such entry; {group.path} holds {known}")
     return name

@@ -6,7 +6,7 @@ from typing import Any
 
 from h5py import h5l, h5o
 
-from thunderlike.errors import GroupMissing, Hdf5Error, Refused
+from thunderlike.errors import GroupMissingError, Hdf5Error, RefusedError
 from thunderlike.util.arrays import humanize_bytesize
 from thunderlike.util.memory import available
 
@@ -35,24 +35,26 @@ class Budget:
     >>> Budget(1000).spend(8000)
     Traceback (most recent call last):
     ...
-    thunderlike.errors.Refused: announces 7.812 KB where 1000 B are left; max_bytes= allows for more
+    thunderlike.errors.RefusedError: announces 7.812 KB where 1000 B are left; ...
     """
 
     def __init__(self, limit: int | None = None) -> None:
         self._left = available() if limit is None else limit
 
     def spend(self, nbytes: int) -> None:
-        """Take from what is left; Refused when that is less."""
+        """Take from what is left; RefusedError when that is less."""
         if nbytes > self._left:
             asked, left = humanize_bytesize(nbytes), humanize_bytesize(self._left)
-            raise Refused(f"announces {asked} where {left} are left; max_bytes= allows for more")
+            raise RefusedError(
+                f"announces {asked} where {left} are left; max_bytes= allows for more"
+            )
         self._left -= nbytes
 
 
 def check_link(kind: int, target: str = "") -> None:
     """Refuse links that leave the file."""
     if kind not in (h5l.TYPE_HARD, h5l.TYPE_SOFT):
-        raise Refused(f"is a link to another file{target}")
+        raise RefusedError(f"is a link to another file{target}")
 
 
 _MOST_HOPS = 64
@@ -86,7 +88,7 @@ def kinds_of(group: Any) -> dict[str, int]:
 
 
 def target_of(group: Any, name: str) -> str | None:
-    """Say where a soft link leads; None for what is no link. Refused for links out of the file."""
+    """Return the target of a soft link, or None; RefusedError for links out of the file."""
     spelled = name.encode("utf-8", "surrogateescape")
     kind = group.links.get_info(spelled).type
     if kind == h5l.TYPE_EXTERNAL:
@@ -105,9 +107,9 @@ def follow(root: Any, group: Any, path: str, name: str) -> tuple[Any, str]:
 
     Raises
     ------
-    Refused
+    RefusedError
         When a step leaves the file.
-    GroupMissing
+    GroupMissingError
         When there is nothing at the end.
     """
     ahead, hops = [name], 0
@@ -136,7 +138,7 @@ def _target(group: Any, path: str, step: str) -> str | None:
         RuntimeError,
         AttributeError,
     ):  # AttributeError: a part of the path is an array
-        raise GroupMissing(f"leads to {join(path, step)}, which is not there") from None
+        raise GroupMissingError(f"leads to {join(path, step)}, which is not there") from None
 
 
 def open_node(group: Any, name: str) -> Any:

@@ -9,7 +9,7 @@ import pickletools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from thunderlike.errors import Hdf5Error, Refused, SpecError
+from thunderlike.errors import Hdf5Error, RefusedError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,7 +94,7 @@ def loads(data: bytes, policy: Policy) -> Any:
 
     Raises
     ------
-    Refused
+    RefusedError
         When it names what is not allowed.
     Hdf5Error
         When it is damaged.
@@ -106,13 +106,13 @@ def loads(data: bytes, policy: Policy) -> Any:
     >>> loads(dumps(print), "restricted")
     Traceback (most recent call last):
     ...
-    thunderlike.errors.Refused: is a pickle that asks for builtins.print; ... pickle='allow' ...
+    thunderlike.errors.RefusedError: is a pickle that asks for builtins.print; ...
     """
     if policy != "allow":
         _check_memory(data)
     try:
         found = _Reader(io.BytesIO(data), policy).load()
-    except Refused:
+    except RefusedError:
         raise
     except Exception as error:
         raise Hdf5Error(f"is a pickle that cannot be read: {error or type(error)}") from error
@@ -124,12 +124,12 @@ def from_attribute(data: bytes, policy: Policy) -> Any:
 
     Raises
     ------
-    Refused
+    RefusedError
         For a pickle that names what is not allowed. Bytes that only look like one stay bytes.
     """
     try:
         return loads(data, policy)
-    except Refused:
+    except RefusedError:
         raise
     except Hdf5Error:
         return data
@@ -150,7 +150,7 @@ class _Reader(pickle.Unpickler):
 
 
 def _nothing(_: Callable[[str, str], Any], module: str, name: str) -> Any:
-    raise Refused(
+    raise RefusedError(
         f"is a pickle that asks for {module}.{name}; pickle='restricted' allows arrays, "
         "pickle='allow' runs whatever it asks for"
     )
@@ -158,7 +158,7 @@ def _nothing(_: Callable[[str, str], Any], module: str, name: str) -> Any:
 
 def _arrays(_: Callable[[str, str], Any], module: str, name: str) -> Any:
     if (module, name) not in _ARRAYS:
-        raise Refused(
+        raise RefusedError(
             f"is a pickle that asks for {module}.{name}; it names more than arrays are made of, "
             "and pickle='allow' runs whatever it asks for"
         )
@@ -180,7 +180,9 @@ def _check_memory(data: bytes) -> None:
     """Refuse a memo of billions of places in a pickle of a few bytes: it is made at once."""
     asked = max(_memo_places(data), default=0)
     if asked > len(data):
-        raise Refused(f"is a pickle that asks for {asked} places in memory, and has {len(data)}")
+        raise RefusedError(
+            f"is a pickle that asks for {asked} places in memory, and has {len(data)}"
+        )
 
 
 def _memo_places(data: bytes) -> Iterator[int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from thunderlike._arguments import checked_arguments
-from thunderlike.errors import SpecError, WrongType
+from thunderlike.errors import SpecError, WrongTypeError
 from thunderlike.util.arrays import aslice
 
 if TYPE_CHECKING:
@@ -135,9 +135,9 @@ def load(
 
     Raises
     ------
-    NotFound, GroupMissing
+    NotFoundError, GroupMissingError
         When there is no such file, or no such entry in it.
-    Refused
+    RefusedError
         For pickles that name functions, links to other files, and more bytes than may be read.
     Hdf5Error
         For a damaged file, or none of HDF5. All name the file and the entry.
@@ -170,7 +170,7 @@ def load(
 def _by_name(classes: Any) -> dict[str, type]:
     found = [classes] if isinstance(classes, type) else classes
     if not isinstance(found, Iterable) or not all(isinstance(kind, type) for kind in found):
-        raise WrongType(f"classes are several classes, such as [Cell], not {classes!r:.60}")
+        raise WrongTypeError(f"classes are several classes, such as [Cell], not {classes!r:.60}")
     return {kind.__qualname__: kind for kind in found}
 
 

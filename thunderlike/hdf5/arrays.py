@@ -142,7 +142,7 @@ def decode(
 
     Raises
     ------
-    BadIndex
+    BadIndexError
         For an index that does not fit.
     """
     names = _attributes.names_of(dataset) if names is None else names

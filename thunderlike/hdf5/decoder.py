@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from h5py import h5d, h5g, h5l, h5o
 
-from thunderlike.errors import GroupMissing, Refused, SpecError, ThunderlikeError, Unreadable
+from thunderlike.errors import (
+    GroupMissingError,
+    RefusedError,
+    SpecError,
+    ThunderlikeError,
+    UnreadableError,
+)
 from thunderlike.hdf5 import (
     _attributes,
     _datasets,
@@ -94,7 +100,7 @@ class Reader:
         """Read what describes a node; refuse pickles: PyTables runs them as soon as it sees it."""
         marks: dict[str, Any] = {}
         for name in _MARKS.intersection(found):
-            with suppress(Unreadable):  # of another program, which means something else by it
+            with suppress(UnreadableError):  # of another program, which means something else by it
                 marks[name] = _attributes.read(node, name)
         if self.pickle != "allow":
             for name, stored in marks.items():
@@ -105,8 +111,8 @@ class Reader:
     def _refuse(self, name: str, stored: bytes) -> None:
         try:
             _pickles.from_attribute(bytes(stored), self.pickle)
-        except Refused as error:
-            raise Refused(f"its attribute {name} {error}") from None
+        except RefusedError as error:
+            raise RefusedError(f"its attribute {name} {error}") from None
 
     def node(self, node: Any, path: str, sel: Any = None) -> Task:
         """Read a group or an array."""
@@ -128,7 +134,9 @@ class Reader:
                 self._made.pop(address, None)  # what was begun must not be found by another link
                 raise
         else:
-            raise Unreadable("is a named type, neither a group nor an array, and holds no value")
+            raise UnreadableError(
+                "is a named type, neither a group nor an array, and holds no value"
+            )
         if sel is None:
             self._made[address] = value
         return value
@@ -220,7 +228,7 @@ class Reader:
         """Read all entries of a dictionary that have a value, and note the others.
 
         One reference or dangling link must not keep the rest of a file from being read. What a
-        file may not do (Refused) and what is damaged stay errors.
+        file may not do (RefusedError) and what is damaged stay errors.
         """
         values = {}
         attrs = set(group.scalars)
@@ -233,12 +241,18 @@ class Reader:
                     values[name] = self.scalar(group, name)
                     continue
                 task = self.child(group, name)
-            except (Unreadable, GroupMissing) as error:  # GroupMissing: a link to nothing
+            except (
+                UnreadableError,
+                GroupMissingError,
+            ) as error:  # GroupMissingError: a link to nothing
                 self._leave_out(group, name, error)
                 continue
             try:
                 values[name] = yield task
-            except (Unreadable, SpecError) as error:  # SpecError: a layout of pandas not read here
+            except (
+                UnreadableError,
+                SpecError,
+            ) as error:  # SpecError: a layout of pandas not read here
                 self._leave_out(group, name, error)
         return values
 

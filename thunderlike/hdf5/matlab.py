@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from h5py import h5r, h5s, h5t
 
-from thunderlike.errors import Hdf5Error, SpecError, Unreadable
+from thunderlike.errors import Hdf5Error, SpecError, UnreadableError
 from thunderlike.formats._hdf5_chunks import check_inside
 from thunderlike.hdf5 import _attributes
 
@@ -48,7 +48,7 @@ def decode(dataset: DatasetID, names: list[str], array: NDArray[Any], sel: Any) 
     """
     kind = _class_of(dataset)
     if _OBJECT in names and kind not in _DTYPES:
-        raise Unreadable(f"is a MATLAB object of class {kind!r:.40}, which is not read")
+        raise UnreadableError(f"is a MATLAB object of class {kind!r:.40}, which is not read")
     if _EMPTY in names and np.any(_attributes.read(dataset, _EMPTY)):
         return _empty(np.asarray(array), kind, sel)
     if kind == "logical" and array.dtype.kind in "iu":

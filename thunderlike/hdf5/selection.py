@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from h5py import h5s
 
-from thunderlike.errors import BadIndex
+from thunderlike.errors import BadIndexError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,7 +80,7 @@ def plan(index: Any, shape: tuple[int, ...]) -> Plan:
 
     Raises
     ------
-    BadIndex
+    BadIndexError
         For an index that numpy would refuse.
 
     Examples
@@ -114,14 +114,14 @@ def _full(index: Any, ndim: int) -> list[Any]:
     named = sum(part is not None and part is not Ellipsis for part in parts)
     dots = [place for place, part in enumerate(parts) if part is Ellipsis] or [len(parts)]
     if named > ndim or len(dots) > 1:
-        raise BadIndex(f"index {index!r:.60} has too many parts for {ndim} axes")
+        raise BadIndexError(f"index {index!r:.60} has too many parts for {ndim} axes")
     parts[dots[0] : dots[0] + 1] = [slice(None)] * (ndim - named)
     return parts
 
 
 def _positions(mask: NDArray[Any]) -> list[Any]:
     if not mask.ndim:
-        raise BadIndex("a single truth is no index: give a mask of one for each position")
+        raise BadIndexError("a single truth is no index: give a mask of one for each position")
     pairs = zip(mask.nonzero(), mask.shape, strict=True)
     return [_Where(places, length) for places, length in pairs]
 
@@ -139,14 +139,14 @@ def _one(part: Any, length: int, *, slabs: bool) -> tuple[Axis, Any]:
         return _slice(part, length)
     if isinstance(part, _Where):
         if part.length != length:
-            raise BadIndex(f"a mask of {part.length} does not fit an axis of {length}")
+            raise BadIndexError(f"a mask of {part.length} does not fit an axis of {length}")
         return _listed(part.places, length, slabs=slabs)
     if isinstance(part, list | np.ndarray):
         return _listed(_whole(part), length, slabs=slabs)
     try:
         position = operator.index(part)
     except TypeError:
-        raise BadIndex(
+        raise BadIndexError(
             f"{part!r:.60} is no index: give int, slice, list, mask, ... or None"
         ) from None
     return Axis(_inside(np.asarray(position), length).item(), 1, 1), 0
@@ -164,14 +164,14 @@ def _whole(part: Any) -> NDArray[Any]:
     if not places.size:
         return places.astype(np.intp)
     if places.dtype.kind not in "iu":
-        raise BadIndex(f"positions are whole numbers, not {places.dtype}: convert with astype")
+        raise BadIndexError(f"positions are whole numbers, not {places.dtype}: convert with astype")
     return places
 
 
 def _inside(places: NDArray[Any], length: int) -> NDArray[Any]:
     outside = places[(places < -length) | (places >= length)]
     if outside.size:
-        raise BadIndex(f"position {outside.flat[0]} is outside an axis of {length}")
+        raise BadIndexError(f"position {outside.flat[0]} is outside an axis of {length}")
     return np.where(places < 0, places + length, places)
 
 

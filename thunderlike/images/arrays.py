@@ -92,7 +92,7 @@ def fromnpy(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When no file is there.
     FormatError
         When a file is no such file, is cut short, or differs from the first; names it.
@@ -151,12 +151,12 @@ def fromhdf5(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When no file is there.
     FormatError
         When a file is no such file or is damaged, has no such array (names those that it has), or
         is compressed by a filter that is not installed.
-    MissingExtra
+    MissingExtraError
         When h5py is not installed.
 
     Notes
@@ -210,7 +210,7 @@ def fromzarr(
     ------
     FormatError
         When there is no such array (names those that there are), or a chunk is damaged.
-    MissingExtra
+    MissingExtraError
         When zarr is not installed.
 
     Notes
@@ -256,7 +256,7 @@ def frommsgpack(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When no file is there.
     FormatError
         When a sample has no such field, or an array unlike that of the first; names file and
@@ -321,7 +321,7 @@ def frompath(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When no file is there.
     FormatError
         When a file is of no kind that is known here, or differs from the first; names it.

@@ -92,7 +92,7 @@ def fromlist(
     ------
     SpecError
         For items of different shapes, and for none without `dims` and `dtype`.
-    WrongType
+    WrongTypeError
         For an item whose values do not fit in the dtype of the first, unless `dtype` is given.
 
     Examples

@@ -12,7 +12,7 @@ import numpy as np
 from thunderlike.data.images import Images
 from thunderlike.engines import Spec, engine_for
 from thunderlike.engines.base import SourceDefaults
-from thunderlike.errors import KeyMissing, SpecError
+from thunderlike.errors import KeyMissingError, SpecError
 from thunderlike.kernels._validation import checked_arguments
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def fromexample(name: str | None = None, engine: Any = None) -> Images | tuple[s
 
     Raises
     ------
-    KeyMissing
+    KeyMissingError
         For another name.
 
     Examples
@@ -73,7 +73,7 @@ def fromexample(name: str | None = None, engine: Any = None) -> Images | tuple[s
     if name is None:
         return tuple(_EXAMPLES)
     if name not in _EXAMPLES:
-        raise KeyMissing(f"there is no example {name!r}; there are {', '.join(_EXAMPLES)}")
+        raise KeyMissingError(f"there is no example {name!r}; there are {', '.join(_EXAMPLES)}")
     return _EXAMPLES[name](engine)
 
 

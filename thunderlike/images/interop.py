@@ -49,7 +49,7 @@ def fromdask(
     ------
     SpecError
         For what is no dask array, has chunks of unknown size, or one axis.
-    MissingExtra
+    MissingExtraError
         Without dask.
 
     Notes
@@ -147,11 +147,11 @@ def fromnwb(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When no file is there.
     FormatError
         When it is no HDF5 file, or there is not one such series; names those that there are.
-    Refused
+    RefusedError
         When the images are in other files; names them.
 
     Notes
@@ -199,7 +199,7 @@ def fromsuite2p(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When no file is there.
     SpecError
         When nothing tells the shape.

@@ -95,7 +95,7 @@ def frombinary(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When no file is there.
     SpecError
         When nothing tells the shape.
@@ -205,7 +205,7 @@ def fromtif(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When no file is there.
     FormatError
         When a file is not a TIFF, is cut short, or differs from the first in shape, dtype or
@@ -213,7 +213,7 @@ def fromtif(
     SpecError
         When files have several channels and neither `channel` nor `nplanes` is given, or the pages
         of a file are not a multiple of `nplanes`.
-    BadIndex
+    BadIndexError
         When there is no such channel.
 
     Notes
@@ -368,7 +368,7 @@ def frompng(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When no file is there.
     FormatError
         When a file is not a PNG, is cut short, or differs from the first in shape or dtype.

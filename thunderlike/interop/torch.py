@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from thunderlike._lazy import optional
-from thunderlike.errors import WrongType
+from thunderlike.errors import WrongTypeError
 
 if TYPE_CHECKING:
     from thunderlike._typing import Array
@@ -18,11 +18,13 @@ def totorch(values: Array) -> Any:
 
     Raises
     ------
-    WrongType
+    WrongTypeError
         For a dtype that torch does not have.
     """
     torch = optional("torch", extra="torch")
     try:
         return torch.from_numpy(values if values.flags.writeable else values.copy())
     except TypeError as error:
-        raise WrongType(f"torch has no {values.dtype}: call .astype before ({error})") from None
+        raise WrongTypeError(
+            f"torch has no {values.dtype}: call .astype before ({error})"
+        ) from None

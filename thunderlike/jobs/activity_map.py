@@ -52,7 +52,7 @@ def find_movie(path: AnyPath, **options: Any) -> Contents:
 
     Raises
     ------
-    NotFound, FormatError
+    NotFoundError, FormatError
         As ``look``.
     SpecError
         For files that hold series, for pictures in colour, for options that mean nothing to the
@@ -252,7 +252,7 @@ def run(
 
     Raises
     ------
-    Exists, StorageError
+    ExistsError, StorageError
         When the folder may not be written; before anything is computed.
     FormatError
         For a file that cannot be read, or is of another size than the first; names it.

@@ -15,7 +15,7 @@ from thunderlike.config import config
 from thunderlike.data.assembling import each_block
 from thunderlike.data.files import FileSource
 from thunderlike.engines.planned import Part
-from thunderlike.errors import NotFound, StorageError, ThunderlikeError
+from thunderlike.errors import NotFoundError, StorageError, ThunderlikeError
 from thunderlike.progress import track
 
 if TYPE_CHECKING:
@@ -197,5 +197,5 @@ def _noted(work: str, number: int) -> Found | None:
 def _read(path: str) -> bytes | None:
     try:
         return storage.read(path)
-    except NotFound:
+    except NotFoundError:
         return None

@@ -128,7 +128,7 @@ def look(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When nothing is there.
     FormatError
         When the files are of no known format, or not what they should be.

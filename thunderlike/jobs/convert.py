@@ -88,7 +88,7 @@ def convert(
 
     Raises
     ------
-    Exists, StorageError
+    ExistsError, StorageError
         As the writers of that format.
     SpecError
         When the format holds no such records.

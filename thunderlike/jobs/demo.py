@@ -11,7 +11,7 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike._arguments import checked_types
-from thunderlike.errors import EngineError, MissingExtra
+from thunderlike.errors import EngineError, MissingExtraError
 from thunderlike.images.examples import calcium
 from thunderlike.jobs import activity_map
 from thunderlike.jobs.plots import NOT_DRAWN, can_draw, map_figure, png_of
@@ -174,7 +174,7 @@ def _start(name: str, say: Say, *, needed: bool) -> Engine | None:
         say("Starting Spark on this machine (about ten seconds) ...")
     try:
         return started(name)
-    except (EngineError, MissingExtra) as error:
+    except (EngineError, MissingExtraError) as error:
         if needed:
             raise
         say(f"  Spark is left out: {error}")

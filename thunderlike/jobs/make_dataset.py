@@ -190,7 +190,7 @@ def run(
 
     Raises
     ------
-    Exists, StorageError
+    ExistsError, StorageError
         When the folder may not be written; before anything is read.
 
     Notes

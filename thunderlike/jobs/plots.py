@@ -10,7 +10,7 @@ import numpy as np
 from thunderlike._arguments import checked_types
 from thunderlike._lazy import optional
 from thunderlike._text import plain
-from thunderlike.errors import MissingExtra
+from thunderlike.errors import MissingExtraError
 from thunderlike.viz.figures import contrast
 from thunderlike.viz.pictures import DIVERGING, colour_bar, draw, flat
 
@@ -43,7 +43,7 @@ def can_draw() -> bool:
     """Say whether matplotlib is there; a job does its work without it, and draws nothing."""
     try:
         optional("matplotlib", extra="viz")
-    except MissingExtra:
+    except MissingExtraError:
         return False
     return True
 
@@ -64,7 +64,7 @@ def map_figure(found: ActivityMap) -> Figure:
 
     Raises
     ------
-    MissingExtra
+    MissingExtraError
         Without matplotlib.
     """
     matplotlib = optional("matplotlib", extra="viz")

@@ -212,7 +212,7 @@ def started(engine: str) -> Engine:
 
     Raises
     ------
-    MissingExtra, EngineError
+    MissingExtraError, EngineError
         For Spark without pyspark or Java; says how to get it.
 
     Examples

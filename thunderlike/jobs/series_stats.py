@@ -221,7 +221,7 @@ def run(
 
     Raises
     ------
-    Exists, StorageError
+    ExistsError, StorageError
         When the folder may not be written; before anything is computed.
     FormatError
         For a file that cannot be read, or is of another size than the first; names it.

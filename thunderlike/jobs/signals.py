@@ -12,7 +12,7 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike._arguments import checked_types
-from thunderlike.errors import FormatError, KeyMissing, NotFound, SpecError
+from thunderlike.errors import FormatError, KeyMissingError, NotFoundError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,9 +102,9 @@ def read_signal(text: str) -> Signal:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When the file is not there.
-    KeyMissing
+    KeyMissingError
         When it has no signal of that name, or several and none is named; lists the names.
     FormatError
         For a file of another form; names the line or the value.
@@ -140,7 +140,7 @@ def read_column(text: str, what: str = "signal") -> tuple[str, str, Sequence[Any
 
     Raises
     ------
-    NotFound, KeyMissing, FormatError
+    NotFoundError, KeyMissingError, FormatError
         As `read_signal`.
 
     Examples
@@ -162,7 +162,9 @@ def _located(text: str, what: str) -> tuple[str, str]:
     while not _is_file(head):
         head, colon, last = head.rpartition(":")
         if not colon or not head:
-            raise NotFound(f"{_file_meant(text)}: no such file: give FILE or FILE:NAME as {what}")
+            raise NotFoundError(
+                f"{_file_meant(text)}: no such file: give FILE or FILE:NAME as {what}"
+            )
         name = f"{last}:{name}" if name else last
     return head, name
 
@@ -170,7 +172,7 @@ def _located(text: str, what: str) -> tuple[str, str]:
 def _is_file(path: str) -> bool:
     try:
         storage.stat(path)
-    except NotFound:
+    except NotFoundError:
         return False
     return True
 
@@ -251,8 +253,8 @@ def _chosen(path: str, columns: Columns, name: str, what: str) -> str:
         return next(iter(columns))
     there = ", ".join(columns) if "" not in columns else "one without a name"
     if name:
-        raise KeyMissing(f"{path}: no {what} is called {name!r}; there is {there}")
-    raise KeyMissing(f"{path}: name one {what} of it, as in FILE:NAME; there is {there}")
+        raise KeyMissingError(f"{path}: no {what} is called {name!r}; there is {there}")
+    raise KeyMissingError(f"{path}: name one {what} of it, as in FILE:NAME; there is {there}")
 
 
 def _numbers(path: str, name: str, values: Sequence[Any]) -> NDArray[np.float64]:

@@ -184,7 +184,7 @@ def environment(prefix: str | None = None) -> Path:
 
     Raises
     ------
-    MissingExtra
+    MissingExtraError
         Without venv-pack; for an environment of conda, without conda-pack.
     StorageError
         When the environment cannot be packed, or nothing can be written.
@@ -342,7 +342,7 @@ def line(job: Submission, *, pack: bool = True) -> list[str]:
         or argument: everybody on this machine could read it.
     EngineError
         Where there is no ``spark-submit``.
-    StorageError, MissingExtra
+    StorageError, MissingExtraError
         When what is to be shipped cannot be made.
 
     Examples

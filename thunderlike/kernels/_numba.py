@@ -18,7 +18,7 @@ import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from thunderlike.errors import MissingExtra
+from thunderlike.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -118,13 +118,13 @@ class Compiled:
 
         Raises
         ------
-        MissingExtra
+        MissingExtraError
             On a worker without numba, when the driver has it.
         """
         if not compiled or not all(map(compilable, dtypes)):
             return self.plain
         if not _found():  # the numpy implementation would differ in its last bits
-            raise MissingExtra(
+            raise MissingExtraError(
                 f"{self.plain.__module__} runs compiled loops, as the driver decided, but numba is "
                 "not installed on this worker: pip install 'thunderlike[fast]' on all workers, or "
                 "set THUNDERLIKE_NUMBA=0 on the driver"

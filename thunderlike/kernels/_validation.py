@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike._arguments import FOREIGN, checked_arguments, checked_methods, typed
-from thunderlike.errors import SpecError, ThunderlikeError, WrongType
+from thunderlike.errors import SpecError, ThunderlikeError, WrongTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,7 @@ def as_dtype(dtype: Any, name: str = "dtype") -> np.dtype[Any]:
 
     Raises
     ------
-    WrongType
+    WrongTypeError
         For anything that :class:`numpy.dtype` does not take.
 
     Examples
@@ -82,12 +82,12 @@ def as_dtype(dtype: Any, name: str = "dtype") -> np.dtype[Any]:
     >>> as_dtype("junk")
     Traceback (most recent call last):
         ...
-    thunderlike.errors.WrongType: dtype='junk' is not a dtype: ...
+    thunderlike.errors.WrongTypeError: dtype='junk' is not a dtype: ...
     """
     try:
         return np.dtype(dtype)
     except (TypeError, ValueError, SyntaxError) as error:  # numpy's, for one text or another
-        raise WrongType(
+        raise WrongTypeError(
             f"{name}={dtype!r} is not a dtype: give one of numpy's, such as 'float32'"
         ) from error
 
@@ -105,7 +105,7 @@ def as_array(values: Any, what: str = "the values") -> Array:
 
     Raises
     ------
-    WrongType
+    WrongTypeError
         For masked arrays with masked elements, and lists that hold some.
     SpecError
         For lists of unequal lengths.
@@ -117,7 +117,7 @@ def as_array(values: Any, what: str = "the values") -> Array:
     >>> as_array(np.ma.masked_equal([1, 9], 9))
     Traceback (most recent call last):
         ...
-    thunderlike.errors.WrongType: the values are a masked array with 1 masked element, ...
+    thunderlike.errors.WrongTypeError: the values are a masked array with 1 masked element, ...
     """
     if isinstance(values, _MAYBE_MASKED):
         _check_unmasked(values, what)
@@ -134,7 +134,7 @@ def _check_unmasked(values: Any, what: str) -> None:
                 _check_unmasked(value, what)
     elif np.ma.is_masked(values):
         count = int(np.ma.count_masked(values))
-        raise WrongType(
+        raise WrongTypeError(
             f"{what} are a masked array with {count} masked element{'s'[: count != 1]}, and masks "
             "are not supported: fill them, with .filled(np.nan) for floats, or take .data"
         )
@@ -221,7 +221,7 @@ def typed_errors(what: str) -> Iterator[None]:
 
     Raises
     ------
-    WrongType
+    WrongTypeError
         For a TypeError: a dtype for which there is no such function.
     SpecError
         For a ValueError and its like: an empty axis, a number out of range.

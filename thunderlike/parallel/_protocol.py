@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from thunderlike.config import config
-from thunderlike.errors import SpecError, WorkerFailed
+from thunderlike.errors import SpecError, WorkerFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ __all__ = [
     "Kind",
     "Parcel",
     "Raised",
-    "RemoteTraceback",
+    "RemoteTracebackError",
     "Wire",
     "Worker",
     "is_worker",
@@ -121,7 +121,7 @@ def _name(value: Any) -> str:
     return getattr(value, "__qualname__", None) or f"an object of type {type(value).__name__}"
 
 
-class RemoteTraceback(Exception):  # the cause of an error, never raised itself
+class RemoteTracebackError(Exception):  # the cause of an error, never raised itself
     """Where in a worker an error was raised: the `__cause__` of the error here."""
 
     def __str__(self) -> str:
@@ -148,11 +148,11 @@ class Raised(NamedTuple):
         return cls(body, f"{type(error).__name__}: {error}", traceback.format_exc())
 
     def restored(self) -> BaseException:
-        """The exception itself, or :class:`WorkerFailed` for one that could not travel."""
-        error = self._original() or WorkerFailed(
+        """The exception itself, or :class:`WorkerFailedError` for one that could not travel."""
+        error = self._original() or WorkerFailedError(
             f"the function raised {self.summary}", traceback=self.traceback
         )
-        error.__cause__ = RemoteTraceback(self.traceback)
+        error.__cause__ = RemoteTracebackError(self.traceback)
         return error
 
     def _original(self) -> BaseException | None:
@@ -254,13 +254,13 @@ class Worker:
     def _answer(self, parcel: Parcel) -> tuple[int, Parcel]:
         try:
             return Kind.VALUE, pack(self._function(unpack(parcel)))
-        except _Unread as error:
+        except _UnreadError as error:
             return Kind.RAISED, pack(error.args[0])
         except BaseException:  # an exit or a Ctrl-C of the function, too, is for the other side
             return Kind.RAISED, pack(Raised.current())
 
 
-class _Unread(Exception):  # carries why a function could not be read
+class _UnreadError(Exception):  # carries why a function could not be read
     """The function did not arrive."""
 
 
@@ -269,7 +269,7 @@ class _Unreadable:
     raised: Raised
 
     def __call__(self, _item: Any) -> Any:
-        raise _Unread(self.raised)
+        raise _UnreadError(self.raised)
 
 
 def _no_function(_item: Any) -> Any:

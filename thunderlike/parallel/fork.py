@@ -9,7 +9,7 @@ import warnings
 from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from thunderlike.errors import EngineError, WorkerFailed
+from thunderlike.errors import EngineError, WorkerFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -53,7 +53,7 @@ def spread(
     ------
     Exception
         What the function raised first; the forks end.
-    WorkerFailed
+    WorkerFailedError
         When one ends without a word.
 
     Notes
@@ -103,7 +103,7 @@ def forked(items: Iterable[Item], ahead: int = 3) -> Generator[Item, None, None]
 
     Raises
     ------
-    WorkerFailed
+    WorkerFailedError
         When the process ends without a word.
 
     Notes
@@ -145,7 +145,7 @@ def _received(here: Connection, process: Any) -> tuple[bool, Any]:
         found: tuple[bool, Any] = here.recv()
     except EOFError:
         process.join()
-        raise WorkerFailed(
+        raise WorkerFailedError(
             f"the process that made the items ended with code {process.exitcode}"
         ) from None
     return found
@@ -172,4 +172,4 @@ def _send_error(there: Connection, error: BaseException) -> None:
     except BrokenPipeError:
         raise
     except Exception:  # one that cannot be pickled is told in words
-        there.send((False, WorkerFailed(f"{type(error).__name__}: {error}")))
+        there.send((False, WorkerFailedError(f"{type(error).__name__}: {error}")))

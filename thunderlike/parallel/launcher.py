@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from thunderlike._arguments import checked_arguments, checked_types
-from thunderlike.errors import ConfigError, WrongType
+from thunderlike.errors import ConfigError, WrongTypeError
 from thunderlike.parallel import mpi
 from thunderlike.parallel._protocol import is_worker
 from thunderlike.parallel.map import pmap
@@ -151,7 +151,7 @@ class _Spread:
         try:
             arguments = tuple(item)
         except TypeError as error:
-            raise WrongType(
+            raise WrongTypeError(
                 f"items of a starmap are the arguments of a call, such as (1, 2), not {item!r:.60}"
             ) from error
         return self.function(*arguments)

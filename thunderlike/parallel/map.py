@@ -298,7 +298,7 @@ def pmap(
 
     Raises
     ------
-    WorkerFailed
+    WorkerFailedError
         When a worker process dies; it names the item it had, and the others are not affected.
     SpecError
         For an unknown choice, or a function that cannot be sent to another process.

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from thunderlike.config import current
-from thunderlike.errors import WorkerFailed
+from thunderlike.errors import WorkerFailedError
 from thunderlike.parallel._protocol import EMPTY, Kind, Parcel, pack, pack_code, serve, unpack
 from thunderlike.parallel.map import Outcome, SerialCrew
 from thunderlike.parallel.segments import Exchange, folder_for_segments, remove
@@ -177,7 +177,7 @@ class ProcessCrew(RemoteCrew):
     def _check_owner(self) -> None:
         """Refuse to serve a fork of the owner: both would listen to the same workers."""
         if os.getpid() != self._owner:
-            raise WorkerFailed(
+            raise WorkerFailedError(
                 f"a map that process {self._owner} began cannot go on in its fork {os.getpid()}: "
                 "begin another one there"
             )
@@ -203,7 +203,7 @@ class ProcessCrew(RemoteCrew):
     def _replace(self, worker: int) -> None:
         """Hire somebody for a worker that died, who runs what that one had not begun."""
         if self._over:
-            raise WorkerFailed("the worker processes were stopped while a map was open")
+            raise WorkerFailedError("the worker processes were stopped while a map was open")
         self._check_owner()
         seat = self._seats[worker]
         self._selector.unregister(seat.connection)
@@ -278,8 +278,8 @@ def _start_method() -> str:
     return "forkserver" if "forkserver" in known else "spawn"
 
 
-def _death(position: int, item: Any, how: str) -> WorkerFailed:
-    return WorkerFailed(
+def _death(position: int, item: Any, how: str) -> WorkerFailedError:
+    return WorkerFailedError(
         f"a worker process ended by {how} while it ran item {position}, {reprlib.repr(item)}: "
         "look for a crash in compiled code or too little memory; the other items are not affected",
         key=position,

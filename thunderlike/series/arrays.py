@@ -91,7 +91,7 @@ def fromnpy(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When no file is there.
     FormatError
         When a file is no such file, is cut short, or differs from the first; names it.
@@ -144,11 +144,11 @@ def fromhdf5(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When no file is there.
     FormatError
         When a file is no such file or is damaged, or has no such array (names those that it has).
-    MissingExtra
+    MissingExtraError
         When h5py is not installed.
 
     Notes
@@ -193,7 +193,7 @@ def fromzarr(
     ------
     FormatError
         When there is no such array (names those that there are), or a chunk is damaged.
-    MissingExtra
+    MissingExtraError
         When zarr is not installed.
 
     Examples
@@ -234,7 +234,7 @@ def frommsgpack(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When no file is there.
     FormatError
         When a sample has no such field, or an array unlike that of the first.
@@ -295,7 +295,7 @@ def frompath(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When no file is there.
     FormatError
         When a file is of no kind that is known here, or differs from the first; names it.

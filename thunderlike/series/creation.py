@@ -94,7 +94,7 @@ def fromlist(
     ------
     SpecError
         For items of more than one axis, of different length, or none.
-    WrongType
+    WrongTypeError
         For an item whose values do not fit in the dtype of the first, unless `dtype` is given.
 
     Examples

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from thunderlike.errors import KeyMissing
+from thunderlike.errors import KeyMissingError
 from thunderlike.kernels._validation import checked_arguments
 from thunderlike.series.creation import fromarray
 
@@ -43,7 +43,7 @@ def fromexample(name: str | None = None, engine: Any = None) -> Series | tuple[s
 
     Raises
     ------
-    KeyMissing
+    KeyMissingError
         For another name.
 
     Examples
@@ -59,7 +59,7 @@ def fromexample(name: str | None = None, engine: Any = None) -> Series | tuple[s
     if name is None:
         return tuple(_EXAMPLES)
     if name not in _EXAMPLES:
-        raise KeyMissing(f"there is no example {name!r}; there are {', '.join(_EXAMPLES)}")
+        raise KeyMissingError(f"there is no example {name!r}; there are {', '.join(_EXAMPLES)}")
     return _EXAMPLES[name](engine)
 
 

@@ -44,7 +44,7 @@ def fromdask(
     ------
     SpecError
         For what is no dask array, or has chunks of unknown size.
-    MissingExtra
+    MissingExtraError
         Without dask.
 
     Notes
@@ -137,13 +137,13 @@ def fromnwb(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When no file is there.
     FormatError
         When it is no HDF5 file, or there are not one such series; names those that there are.
     SpecError
         For a single trace.
-    Refused
+    RefusedError
         When the values are in other files.
 
     Examples

@@ -90,7 +90,7 @@ def fromtext(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When no file is there.
     FormatError
         When a line has another number of columns, or something that is no number; names file and
@@ -177,7 +177,7 @@ def frombinary(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When no file is there.
     SpecError
         When shape and dtype are not told, or the records do not make up the shape.

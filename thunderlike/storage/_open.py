@@ -52,7 +52,7 @@ def open_file(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When there is none: now, or elsewhere than on a disk at the first read.
     StorageError
         When it was replaced: now, or at any read.

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from thunderlike.errors import Denied, NotFound, StorageError
+from thunderlike.errors import DeniedError, NotFoundError, StorageError
 from thunderlike.storage.base import Entry
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ __all__ = [
     "PATIENCE",
     "SILENCES",
     "SILENT",
-    "NotS3",
+    "NotS3Error",
     "answers",
     "checked",
     "code_of",
@@ -63,7 +63,7 @@ def answers(address: str, verb: str, endpoint: str | None) -> Iterator[None]:
     """
     try:
         yield
-    except NotS3 as error:
+    except NotS3Error as error:
         raise StorageError(f"{address}: cannot {verb} it: {_NOT_S3}: {error}") from error
     except Exception as error:
         if not _is_of_library(error):
@@ -96,7 +96,7 @@ def _unwrapped(error: Exception) -> Exception:
     return error
 
 
-class NotS3(Exception):  # never leaves this package
+class NotS3Error(Exception):  # never leaves this package
     """An answer that no server of buckets gives, such as the page of a proxy."""
 
 
@@ -113,15 +113,15 @@ _NEEDED = {
 
 
 def complete(http_response: Any, parsed: dict[str, Any], model: Any, **_: Any) -> None:
-    """Raise `NotS3` for an answer that was not given by a server of buckets; a hook of boto3."""
+    """Raise `NotS3Error` for the answer of another kind of server; a hook of boto3."""
     if http_response.status_code >= 300 or model.name in ("GetObject", "HeadObject"):
         return
     # By its beginning: some servers of buckets call all that they send text/html.
     if http_response.content[:100].lstrip().lower().startswith((b"<!doctype html", b"<html")):
-        raise NotS3("it is an HTML page")
+        raise NotS3Error("it is an HTML page")
     needed = _NEEDED.get(model.name)
     if needed is not None and needed not in parsed:
-        raise NotS3(f"it has no {needed}")
+        raise NotS3Error(f"it has no {needed}")
 
 
 def patient(attempts: int, caught_exception: Exception | None, **_: Any) -> None:
@@ -207,15 +207,15 @@ def _said(error: Any, verb: str) -> Answer:
     """What an answer of the server means."""
     code, status = code_of(error), error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
     if code == "NoSuchBucket":
-        return NotFound, "there is no such bucket"
+        return NotFoundError, "there is no such bucket"
     if code in _NOT_FOUND:
-        return NotFound, "no such file"
+        return NotFoundError, "no such file"
     if code in _UNKNOWN:
-        return Denied, f"the server does not know these credentials or their secret ({code})"
+        return DeniedError, f"the server does not know these credentials or their secret ({code})"
     if code in _EXPIRED:
-        return Denied, f"these credentials have expired ({code})"
+        return DeniedError, f"these credentials have expired ({code})"
     if code in _FORBIDDEN or status == 403:
-        return Denied, f"these credentials do not allow to {verb} it ({code})"
+        return DeniedError, f"these credentials do not allow to {verb} it ({code})"
     if code in ("PreconditionFailed", "412"):
         return StorageError, "was replaced while it was read; read it again"
     if code in _BUSY or status == 503:
@@ -232,7 +232,7 @@ def _unsaid(error: Exception, verb: str, host: str) -> Answer:
     """Where there was no answer, or no question."""
     kinds = kinds_of(error)
     if any("redential" in kind or "Token" in kind or "Profile" in kind for kind in kinds):
-        return Denied, f"cannot {verb} it: {_keyless(error, kinds)}"
+        return DeniedError, f"cannot {verb} it: {_keyless(error, kinds)}"
     if "ResponseParserError" in kinds or isinstance(error, _NONSENSE):
         return StorageError, f"cannot {verb} it: {_NOT_S3} ({type(error).__name__})"
     if "PaginationError" in kinds:

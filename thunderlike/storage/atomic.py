@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from thunderlike.errors import Exists, NotFound, StorageError
+from thunderlike.errors import ExistsError, NotFoundError, StorageError
 from thunderlike.storage.base import PARTIAL, SUCCESS, UNSETTLED
 from thunderlike.storage.filesystem import failures, replacement, scratch
 from thunderlike.storage.glob import regex
@@ -67,7 +67,7 @@ def draft(
 
     Raises
     ------
-    Exists
+    ExistsError
         When something is at `path`, and `overwrite` is false or it is a folder.
     StorageError
         When the file to be overwritten is of another kind or no regular file, or nothing can be
@@ -104,12 +104,12 @@ def draft(
 def _check(store: Store, target: str, ours: Callable[[bytes], bool], *, overwrite: bool) -> None:
     try:
         store.stat(target)
-    except NotFound:
+    except NotFoundError:
         if store.exists(target):
-            raise Exists(f"{target}: is a folder, and a file is to be written there") from None
+            raise ExistsError(f"{target}: is a folder, and a file is to be written there") from None
         return
     if not overwrite:
-        raise Exists(f"{target}: is there already; give overwrite=True to replace it")
+        raise ExistsError(f"{target}: is there already; give overwrite=True to replace it")
     if not ours(store.read_range(target, 0, 16)):
         raise StorageError(
             f"{target}: was not written by us, by its first bytes; remove it yourself or give "
@@ -174,7 +174,7 @@ def output(
 
     Raises
     ------
-    Exists
+    ExistsError
         If files are at `path` and `overwrite` is false.
     StorageError
         If what is to be overwritten does not look like ours, or `path` is the root, a home, the
@@ -239,7 +239,7 @@ def _check_folder(store: Store, target: str, ours: Sequence[str], *, overwrite: 
         raise StorageError(f"{target}: cannot become an output folder: {reason}")
     there = _names(store, target)
     if there and not overwrite:
-        raise Exists(
+        raise ExistsError(
             f"{target}: is not empty (it holds {there[0]!r}); "
             "give another folder, or overwrite=True to replace it"
         )
@@ -257,9 +257,9 @@ def _names(store: Store, target: str) -> list[str]:
     """Name all files below `target`, relative to it, in order."""
     try:
         entries = store.list(target, recursive=True)
-    except NotFound:
+    except NotFoundError:
         if store.exists(target):
-            raise Exists(f"{target}: is a file, and a folder is to be written there") from None
+            raise ExistsError(f"{target}: is a file, and a folder is to be written there") from None
         return []
     return sorted(entry.path[len(target) + 1 :] for entry in entries)
 
@@ -308,7 +308,7 @@ def _publish(
     except BaseException:
         try:
             store.move(old, target)
-        except Exists:  # what another writer has finished since
+        except ExistsError:  # what another writer has finished since
             store.delete(old)
         raise
     store.delete(old)

@@ -279,8 +279,8 @@ class Store(ABC):
     understands. Ranges are never negative.
 
     A store is shared by threads and pickled into Spark tasks: it holds settings, never open files,
-    locks or secrets in the clear. Failures are `NotFound` (no such file), `Exists`, `Denied`, else
-    `StorageError`; each message begins with the address and says what the place answered.
+    locks or secrets in the clear. Failures are `NotFoundError` (no such file), `ExistsError`,
+    `DeniedError`, else `StorageError`; each message begins with the address.
 
     Attributes
     ----------
@@ -319,20 +319,20 @@ class Store(ABC):
         """Name the files of a folder, hidden ones too, in any order.
 
         With `recursive` also those of the folders in it; a link to a folder is not followed.
-        NotFound when there is no such folder.
+        NotFoundError when there is no such folder.
         """
 
     @abstractmethod
     def stat(self, path: str) -> Entry:
-        """Describe one file; NotFound when there is none, or a folder instead."""
+        """Describe one file; NotFoundError when there is none, or a folder instead."""
 
     @abstractmethod
     def exists(self, path: str) -> bool:
-        """Tell whether a file or a folder is there; Denied when the place does not let us know."""
+        """Return whether a file or folder exists; DeniedError where this cannot be known."""
 
     @abstractmethod
     def read(self, path: str) -> bytes:
-        """Read a whole file; NotFound when there is none, or a folder instead."""
+        """Read a whole file; NotFoundError when there is none, or a folder instead."""
 
     @abstractmethod
     def read_range(self, path: str, start: int, length: int) -> bytes:
@@ -382,8 +382,8 @@ class Store(ABC):
     def move(self, path: str, target: str) -> None:
         """Give a folder another address, at which nothing or an empty folder may be.
 
-        Exists when files are there; NotFound when the folder itself is not. One step where the
-        place can do it in one.
+        ExistsError when files are there; NotFoundError when the folder itself is not. One step
+        where the place can do it in one.
         """
 
     def exchange(self, path: str, target: str) -> bool:  # noqa: ARG002

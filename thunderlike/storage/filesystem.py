@@ -13,7 +13,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from thunderlike.errors import Denied, Exists, NotFound, StorageError, ThunderlikeError
+from thunderlike.errors import (
+    DeniedError,
+    ExistsError,
+    NotFoundError,
+    StorageError,
+    ThunderlikeError,
+)
 from thunderlike.storage.base import Entry
 
 if TYPE_CHECKING:
@@ -49,7 +55,7 @@ def regular(path: str, found: os.stat_result) -> os.stat_result:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         For a folder.
     StorageError
         For a device, a FIFO or a socket: reading one may never end, and a file that is written
@@ -67,7 +73,7 @@ def regular(path: str, found: os.stat_result) -> os.stat_result:
     if kind == stat.S_IFREG:
         return found
     if kind == stat.S_IFDIR:
-        raise NotFound(f"{path}: is a folder, not a file")
+        raise NotFoundError(f"{path}: is a folder, not a file")
     named = _KINDS.get(kind, "a special file")
     raise StorageError(f"{path}: is {named}, not a regular file; give the path of a file")
 
@@ -78,7 +84,7 @@ def check_special(path: str | os.PathLike[str]) -> None:
     For those who open a path themselves, with a library or a map: opening a FIFO waits for a writer
     that may never come.
     """
-    with suppress(NotFound, FileNotFoundError, NotADirectoryError, PermissionError):
+    with suppress(NotFoundError, FileNotFoundError, NotADirectoryError, PermissionError):
         regular(str(path), Path(path).stat())
 
 
@@ -156,15 +162,15 @@ def failure(path: str, verb: str, error: OSError) -> StorageError:
 
 
 _ANSWERS: dict[int, tuple[type[StorageError], str]] = {
-    errno.ENOENT: (NotFound, "no such file or folder"),
-    errno.ENOTDIR: (NotFound, "no such file or folder, since a part of this path is a file"),
-    errno.EISDIR: (NotFound, "is a folder, not a file"),
+    errno.ENOENT: (NotFoundError, "no such file or folder"),
+    errno.ENOTDIR: (NotFoundError, "no such file or folder, since a part of this path is a file"),
+    errno.EISDIR: (NotFoundError, "is a folder, not a file"),
     errno.ELOOP: (StorageError, "is a link that leads back to itself"),
-    errno.EEXIST: (Exists, "something is there already"),
-    errno.ENOTEMPTY: (Exists, "files are there already"),
-    errno.EACCES: (Denied, "this user has no permission for it"),
-    errno.EPERM: (Denied, "this user has no permission for it"),
-    errno.EROFS: (Denied, "this disk may only be read"),
+    errno.EEXIST: (ExistsError, "something is there already"),
+    errno.ENOTEMPTY: (ExistsError, "files are there already"),
+    errno.EACCES: (DeniedError, "this user has no permission for it"),
+    errno.EPERM: (DeniedError, "this user has no permission for it"),
+    errno.EROFS: (DeniedError, "this disk may only be read"),
     errno.ENOSPC: (StorageError, "the disk is full"),
     errno.EDQUOT: (StorageError, "this user's share of the disk is full"),
 }
@@ -181,11 +187,11 @@ def destination(path: str | os.PathLike[str]) -> tuple[Path, os.stat_result | No
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When `path` is a folder, or a link to one.
     StorageError
         When it is a device, a FIFO or a socket, or links that lead back to themselves.
-    Denied
+    DeniedError
         For a link of another user in a folder where everybody may write, such as ``/tmp``: its
         maker could choose which of our files is overwritten. Linux refuses to follow those
         as well.
@@ -219,7 +225,7 @@ def _check_owner(link: str, found: os.stat_result) -> None:
     folder = Path(link).parent.stat()
     shared = folder.st_mode & stat.S_ISVTX and folder.st_mode & stat.S_IWOTH
     if shared and found.st_uid not in (os.geteuid(), folder.st_uid):
-        raise Denied(
+        raise DeniedError(
             f"{link}: is a link that another user made in a folder where everybody may write; "
             "it is not followed: remove it, or give the path it leads to"
         )

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike._lazy import optional
 from thunderlike._text import without_secrets
-from thunderlike.errors import Denied, MissingExtra, NotFound, StorageError, ThunderlikeError
+from thunderlike.errors import (
+    DeniedError,
+    MissingExtraError,
+    NotFoundError,
+    StorageError,
+    ThunderlikeError,
+)
 from thunderlike.storage.base import Address, Credentials, Entry, replaced
 from thunderlike.storage.object_store import ObjectStore
 
@@ -56,7 +62,7 @@ class CloudStore(ObjectStore):
         entries = [self._entry(one) for one in found.values() if one.get("type") == "file"]
         entries = [entry for entry in entries if entry.path != address]  # a file is in no folder
         if not entries and not self._system.isdir(_bare(address)):
-            raise NotFound(f"{path}: no such file or folder")
+            raise NotFoundError(f"{path}: no such file or folder")
         return entries
 
     def stat(self, path: str) -> Entry:
@@ -65,7 +71,7 @@ class CloudStore(ObjectStore):
         self._ask(address, "look at", "invalidate_cache")
         details = self._ask(address, "look at", "info", _bare(address))
         if details.get("type", "file") != "file":
-            raise NotFound(f"{path}: is a folder, not a file")
+            raise NotFoundError(f"{path}: is a folder, not a file")
         return Entry(address, int(details["size"] or 0), _identity(details))
 
     def read(self, path: str) -> bytes:
@@ -139,9 +145,9 @@ class CloudStore(ObjectStore):
 
     def _failure(self, address: str, verb: str, error: Exception) -> ThunderlikeError:
         if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
-            return NotFound(f"{address}: no such file or folder")
+            return NotFoundError(f"{address}: no such file or folder")
         if isinstance(error, PermissionError):
-            return Denied(
+            return DeniedError(
                 f"{address}: these credentials do not allow to {verb} it; give credentials="
             )
         if isinstance(error, NotImplementedError):
@@ -156,14 +162,14 @@ class CloudStore(ObjectStore):
     def _has(self, address: str) -> bool:
         try:
             self.stat(address)
-        except NotFound:
+        except NotFoundError:
             return False
         return True
 
     def _has_below(self, address: str) -> bool:
         try:
             return bool(self.list(address, recursive=True))
-        except NotFound:
+        except NotFoundError:
             return False
 
     def _copy(self, entry: Entry, target: str) -> None:
@@ -200,6 +206,6 @@ def _system(scheme: str, credentials: Credentials) -> Any:
     try:
         return fsspec.filesystem(scheme, **credentials)
     except ImportError as error:
-        raise MissingExtra(
+        raise MissingExtraError(
             f"{scheme}:// needs a library that is not installed: pip install 'thunderlike[cloud]'"
         ) from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from thunderlike._arguments import caller_level
 from thunderlike._text import printable
-from thunderlike.errors import NotFound, SpecError, StorageError, WrongType
+from thunderlike.errors import NotFoundError, SpecError, StorageError, WrongTypeError
 from thunderlike.parallel.threads import tmap
 from thunderlike.storage.base import UNSETTLED, Entry
 from thunderlike.storage.paths import AnyPath, at, parent, resolve, store_for
@@ -74,11 +74,11 @@ def find(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When a path finds no file; the message says what is there instead.
     SpecError
         When `start` and `stop` leave none of the files.
-    WrongType
+    WrongTypeError
         For a path that is no path.
 
     Notes
@@ -101,12 +101,12 @@ def find(
     if order not in ("text", "natural", None):
         raise SpecError(f"order of files is 'text' or 'natural', not {order!r}")
     if isinstance(path, bytes) or not isinstance(path, str | os.PathLike | Iterable):
-        raise WrongType(
+        raise WrongTypeError(
             f"a path is text, an object such as pathlib.Path, or a list of these, not {path!r:.60}"
         )
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     if not paths:
-        raise NotFound("the list of paths is empty; give at least one file, folder or pattern")
+        raise NotFoundError("the list of paths is empty; give at least one file, folder or pattern")
     places = [at(one, credentials) for one in paths]
     threads = store_for(places[0]).threads or 1
     each = tmap(lambda place: _one(place, ext, recursive=recursive), places, workers=threads)
@@ -169,7 +169,7 @@ def _one(path: AnyPath, ext: str | None, *, recursive: bool) -> list[Entry]:
 def _file(store: Store, address: str) -> Entry | None:
     try:
         return store.stat(address)
-    except NotFound:
+    except NotFoundError:
         return None
 
 
@@ -177,12 +177,14 @@ def _within(store: Store, folder: str, ext: str | None, *, recursive: bool) -> l
     """Files of a folder."""
     try:
         listed = store.list(folder, recursive=recursive)
-    except NotFound as error:
-        raise NotFound(f"{error}{_nearest(store, folder)}") from error
+    except NotFoundError as error:
+        raise NotFoundError(f"{error}{_nearest(store, folder)}") from error
     there = _visible(listed, folder)
     found = [entry for entry in there if _has(entry, ext)]
     if not found:
-        raise NotFound(f"{folder}: {_wanted(ext)}; {_instead('it', there, recursive=recursive)}")
+        raise NotFoundError(
+            f"{folder}: {_wanted(ext)}; {_instead('it', there, recursive=recursive)}"
+        )
     return _whole(sorted(found), listed)
 
 
@@ -191,7 +193,7 @@ def whole_folder(store: Store, folder: str, *, recursive: bool) -> list[Entry]:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When there is no such folder.
     StorageError
         When it is not whole, as `find`.
@@ -204,7 +206,7 @@ def _matching(store: Store, pattern: str, ext: str | None, *, recursive: bool) -
     """Files whose address fits a pattern."""
     folder, rest = _split(store, pattern)
     if not store.exists(folder):
-        raise NotFound(f"{pattern}: no file fits it{_nearest(store, folder)}")
+        raise NotFoundError(f"{pattern}: no file fits it{_nearest(store, folder)}")
     deep = recursive or "/" in rest or "**" in rest
     listed = store.list(folder, recursive=deep)
     there = _visible(listed, folder)
@@ -217,7 +219,7 @@ def _matching(store: Store, pattern: str, ext: str | None, *, recursive: bool) -
     ]
     if not found:
         instead = _instead(folder, there, recursive=deep)
-        raise NotFound(f"{pattern}: {_wanted(wanted)} fits it; {instead}")
+        raise NotFoundError(f"{pattern}: {_wanted(wanted)} fits it; {instead}")
     return _whole(sorted(found), listed)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote
 
 from thunderlike.config import home
-from thunderlike.errors import Exists, NotFound, SpecError, StorageError
+from thunderlike.errors import ExistsError, NotFoundError, SpecError, StorageError
 from thunderlike.storage.base import PARTIAL, Entry, FileVersion, Store, replaced
 from thunderlike.storage.filesystem import (
     described,
@@ -52,7 +52,9 @@ class LocalStore(Store):
         try:
             return os.path.abspath(full)  # noqa: PTH100
         except FileNotFoundError as error:
-            raise NotFound(f"{plain}: the current folder was removed; change to another") from error
+            raise NotFoundError(
+                f"{plain}: the current folder was removed; change to another"
+            ) from error
 
     def list(self, path: str, *, recursive: bool) -> Sequence[Entry]:
         """Name the files of a folder; one look at each file for its size.
@@ -82,7 +84,7 @@ class LocalStore(Store):
         try:
             with failures(place, "look at"):
                 Path(place).stat()
-        except NotFound:
+        except NotFoundError:
             return False
         return True
 
@@ -133,9 +135,9 @@ class LocalStore(Store):
         """Rename a folder: one step, within one disk."""
         folder, aim = Path(self.address(path)), Path(self.address(target))
         if not folder.is_dir():
-            raise NotFound(f"{folder}: no such folder")
+            raise NotFoundError(f"{folder}: no such folder")
         if aim.is_file():
-            raise Exists(f"{aim}: a file is there already")
+            raise ExistsError(f"{aim}: a file is there already")
         with failures(str(aim), f"move {folder} to"):
             aim.parent.mkdir(parents=True, exist_ok=True)
             folder.rename(aim)
@@ -382,5 +384,5 @@ def _make(folder: Path) -> None:
         if one.is_file():
             raise NotADirectoryError(errno.ENOTDIR, "a file stands where a folder would")
         if PARTIAL.fullmatch(one.name) and not one.exists():
-            raise NotFound(f"{one}: what was written there is finished, or was given up")
+            raise NotFoundError(f"{one}: what was written there is finished, or was given up")
     folder.mkdir(parents=True, exist_ok=True)

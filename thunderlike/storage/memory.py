@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from thunderlike.errors import Exists, NotFound
+from thunderlike.errors import ExistsError, NotFoundError
 from thunderlike.storage.base import Entry, Store
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class MemoryStore(Store):
                 if _in(name, folder)
             ]
         if not found and folder != _SCHEME:
-            raise NotFound(f"{path}: no such file or folder")
+            raise NotFoundError(f"{path}: no such file or folder")
         return [item for item in found if recursive or "/" not in item.path[len(folder) :]]
 
     def stat(self, path: str) -> Entry:
@@ -76,7 +76,7 @@ class MemoryStore(Store):
         try:
             return _files[self.address(path)]
         except KeyError:
-            raise NotFound(f"{path}: no such file in this process's memory") from None
+            raise NotFoundError(f"{path}: no such file in this process's memory") from None
 
     def read_range(self, path: str, start: int, length: int) -> bytes:
         """Read a part of a file."""
@@ -100,10 +100,10 @@ class MemoryStore(Store):
         folder, aim = _below(self.address(path)), _below(self.address(target))
         with _lock:
             if aim.rstrip("/") in _files or any(_in(name, aim) for name in _files):
-                raise Exists(f"{target}: files are there already")
+                raise ExistsError(f"{target}: files are there already")
             moved = [name for name in _files if _in(name, folder)]
             if not moved:
-                raise NotFound(f"{path}: no such file or folder")
+                raise NotFoundError(f"{path}: no such file or folder")
             for name in moved:
                 moved_to = aim + name[len(folder) :]
                 _files[moved_to], _versions[moved_to] = _files.pop(name), _versions.pop(name)

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
-from thunderlike.errors import Exists, NotFound
+from thunderlike.errors import ExistsError, NotFoundError
 from thunderlike.parallel.threads import tmap
 from thunderlike.storage.base import SUCCESS, UNSETTLED, Address, Entry, Store
 
@@ -68,22 +68,22 @@ class ObjectStore(Store):
             return True
         try:
             return self._has(address) or self._has_below(address)
-        except NotFound:  # the bucket
+        except NotFoundError:  # the bucket
             return False
 
     def delete(self, path: str) -> None:
         """Remove an object and all below it."""
         address = self.address(path)
-        with suppress(NotFound):
+        with suppress(NotFoundError):
             self._remove(entry.path for entry in self.list(address, recursive=True))
-        with suppress(NotFound):  # not even a bucket
+        with suppress(NotFoundError):  # not even a bucket
             self._remove([address])
 
     def move(self, path: str, target: str) -> None:
         """Copy every object, ``SUCCESS`` last, then remove the first ones."""
         folder, aim = self.address(path), self.address(target)
         if self.exists(aim):
-            raise Exists(f"{target}: files are there already")
+            raise ExistsError(f"{target}: files are there already")
         entries = sorted(self.list(folder, recursive=True), key=_success_last)
         try:
             self._fill(aim, folder, entries)

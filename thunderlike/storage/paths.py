@@ -9,7 +9,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from thunderlike.errors import FormatError, NotFound, SpecError, StorageError, WrongType
+from thunderlike.errors import FormatError, NotFoundError, SpecError, StorageError, WrongTypeError
 from thunderlike.storage.base import PARTIAL, Address, AnyCredentials, Credentials
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def join(folder: AnyPath, name: str) -> str:
     '/data/conf.json'
     """
     if not isinstance(name, str):
-        raise WrongType(f"name is the text of a path, not {name!r:.60}")
+        raise WrongTypeError(f"name is the text of a path, not {name!r:.60}")
     store, address = resolve(folder)
     divided = address if address.endswith("/") else address + "/"
     return store.address(divided + name)
@@ -154,7 +154,7 @@ def within(folder: AnyPath, name: str) -> str:
     thunderlike.errors.FormatError: /data: the name '../home/a.tif' leads out of this folder; ...
     """
     if not isinstance(name, str):
-        raise WrongType(f"name is the text of a path, not {name!r:.60}")
+        raise WrongTypeError(f"name is the text of a path, not {name!r:.60}")
     return join(folder, inside(name, resolve(folder)[1]))
 
 
@@ -223,7 +223,7 @@ def parent(path: AnyPath) -> str:
 
 
 def stat(path: AnyPath) -> Entry:
-    """Describe one file: its address and its size in bytes; NotFound when there is none.
+    """Describe one file: its address and its size in bytes; NotFoundError when there is none.
 
     Examples
     --------
@@ -258,7 +258,7 @@ def open(path: AnyPath, *, identity: str | None = None) -> FileVersion:  # as st
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When there is none: now, or elsewhere than on a disk at the first read.
     StorageError
         When the file at `path` is not the version `identity` (here or at any read), or is no
@@ -290,7 +290,7 @@ def identity(folder: AnyPath) -> str:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         When nothing is there.
 
     Examples
@@ -305,7 +305,7 @@ def identity(folder: AnyPath) -> str:
     store, address = resolve(folder)
     try:
         entries = list(store.list(address, recursive=True))
-    except NotFound:
+    except NotFoundError:
         entries = [store.stat(address)]
     digest = hashlib.sha256()
     for one in sorted(entries):
@@ -328,7 +328,7 @@ def exists(path: AnyPath) -> bool:
 
 
 def read(path: AnyPath) -> bytes:
-    """Read a whole file; NotFound when there is none.
+    """Read a whole file; NotFoundError when there is none.
 
     Examples
     --------
@@ -347,7 +347,7 @@ def read_range(path: AnyPath, start: int, length: int) -> bytes:
     ------
     SpecError
         For a negative start or length.
-    NotFound
+    NotFoundError
         When there is no such file.
 
     Examples
@@ -359,7 +359,7 @@ def read_range(path: AnyPath, start: int, length: int) -> bytes:
     """
     for what, given in (("start", start), ("length", length)):
         if not hasattr(given, "__index__"):
-            raise WrongType(f"{what} is a whole number of bytes, not {given!r:.60}")
+            raise WrongTypeError(f"{what} is a whole number of bytes, not {given!r:.60}")
     if start < 0 or length < 0:
         raise SpecError(
             f"{_text(path)}: bytes {start} to {start} + {length} asked for; "
@@ -377,7 +377,7 @@ def write(path: AnyPath, data: bytes) -> None:
 
     Raises
     ------
-    Denied, StorageError
+    DeniedError, StorageError
         When the place refuses; the old content is still there.
 
     Examples
@@ -390,7 +390,7 @@ def write(path: AnyPath, data: bytes) -> None:
     try:
         memoryview(data)
     except TypeError:
-        raise WrongType(f"data are bytes, not {data!r:.60}: encode text first") from None
+        raise WrongTypeError(f"data are bytes, not {data!r:.60}: encode text first") from None
     store, address = resolve(path)
     store.write(address, data)
 

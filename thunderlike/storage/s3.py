@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from thunderlike._lazy import optional
 from thunderlike.config import MIB, current
-from thunderlike.errors import ConfigError, Denied, NotFound, SpecError, StorageError
+from thunderlike.errors import ConfigError, DeniedError, NotFoundError, SpecError, StorageError
 from thunderlike.parallel.threads import tmap
 from thunderlike.storage._s3_responses import (
     BROKEN_OFF,
@@ -110,7 +110,7 @@ class S3Store(ObjectStore):
         listed = [one for page in pages for one in page.get("Contents", ())]
         found = listed or any(page.get("CommonPrefixes") for page in pages)  # not all have KeyCount
         if not found and not _is_bucket(address):
-            raise NotFound(f"{path}: no such file or folder")
+            raise NotFoundError(f"{path}: no such file or folder")
         # Some tools make an object of no bytes for each folder.
         return [self._entry(bucket, one) for one in listed if not one["Key"].endswith("/")]
 
@@ -119,7 +119,7 @@ class S3Store(ObjectStore):
         address = self.address(path)
         bucket, key = _parts(address)
         if not key:
-            raise NotFound(f"{path}: is a bucket, not a file")
+            raise NotFoundError(f"{path}: is a bucket, not a file")
         with self._asking(address, "look at"):
             return described(address, self._head(bucket, key))
 
@@ -259,7 +259,7 @@ class S3Store(ObjectStore):
     def _has(self, address: str) -> bool:
         try:
             self.stat(address)
-        except NotFound:
+        except NotFoundError:
             return False
         return True
 
@@ -287,7 +287,7 @@ class S3Store(ObjectStore):
             with self._asking(batch[0], "remove"):
                 answer = self._client.delete_objects(Bucket=_parts(batch[0])[0], Delete=wanted)
             for failed in answer.get("Errors", []):
-                kind = Denied if failed["Code"] == "AccessDenied" else StorageError
+                kind = DeniedError if failed["Code"] == "AccessDenied" else StorageError
                 name = f"{self.scheme}://{_parts(batch[0])[0]}/{failed['Key']}"
                 raise kind(f"{name}: cannot remove it ({failed['Code']})")
 

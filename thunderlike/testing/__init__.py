@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from thunderlike._lazy import attributes
-from thunderlike.testing.engines import ChunkedEngine, Computed, CountingEngine, LazyEngine
+from thunderlike.testing.engines import (
+    ChunkedEngine,
+    Computed,
+    ComputedError,
+    CountingEngine,
+    LazyEngine,
+)
 
-__all__ = ["ChunkedEngine", "Computed", "CountingEngine", "LazyEngine", "StoreSuite"]
+__all__ = [
+    "ChunkedEngine",
+    "Computed",
+    "ComputedError",
+    "CountingEngine",
+    "LazyEngine",
+    "StoreSuite",
+]
 
 # It needs pytest, which only those have who test.
 __getattr__ = attributes(__name__, {"StoreSuite": "thunderlike.testing.stores:StoreSuite"})

@@ -21,7 +21,7 @@ from thunderlike.engines.base import (
 )
 from thunderlike.engines.exchange import Pick
 from thunderlike.engines.local import LocalEngine, LocalRecords
-from thunderlike.errors import EngineError, NotOnEngine
+from thunderlike.errors import EngineError, NotOnEngineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,13 +35,14 @@ __all__ = [
     "ChunkedEngine",
     "ChunkedRecords",
     "Computed",
+    "ComputedError",
     "CountingEngine",
     "LazyEngine",
     "LazyRecords",
 ]
 
 
-class Computed(EngineError):
+class ComputedError(EngineError):
     """Something was computed that should have waited."""
 
 
@@ -57,7 +58,7 @@ class LazyEngine(Engine):
     >>> movie.mean()
     Traceback (most recent call last):
     ...
-    thunderlike.testing.engines.Computed: aggregate was called on records that should wait
+    thunderlike.testing.engines.ComputedError: aggregate was called on records that should wait
     """
 
     name = "lazy"
@@ -69,7 +70,7 @@ class LazyEngine(Engine):
 
     def adopt(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse: it has no form of its own."""
-        raise NotOnEngine("the lazy engine has no pairs of its own: use fromarray")
+        raise NotOnEngineError("the lazy engine has no pairs of its own: use fromarray")
 
 
 class LazyRecords(Records):
@@ -124,19 +125,19 @@ class LazyRecords(Records):
 
     def aggregate(self, partial: Any, merge: Any, nbytes: int = 0) -> NoReturn:  # noqa: ARG002
         """Refuse."""
-        raise Computed("aggregate was called on records that should wait")
+        raise ComputedError("aggregate was called on records that should wait")
 
     def collect(self, start: int = 0, stop: int | None = None) -> NoReturn:  # noqa: ARG002
         """Refuse."""
-        raise Computed("collect was called on records that should wait")
+        raise ComputedError("collect was called on records that should wait")
 
     def stream(self) -> NoReturn:
         """Refuse."""
-        raise Computed("stream was called on records that should wait")
+        raise ComputedError("stream was called on records that should wait")
 
     def native(self, key_shape: tuple[int, ...]) -> NoReturn:  # noqa: ARG002
         """Refuse."""
-        raise Computed("native was called on records that should wait")
+        raise ComputedError("native was called on records that should wait")
 
 
 class CountingEngine(LocalEngine):
@@ -414,3 +415,6 @@ class _LazyChunk:
         """Keep what is computed from now on, or drop it."""
         self._keeps = keeps
         self._kept = self._kept if keeps else None
+
+
+Computed = ComputedError  # name of earlier versions

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from thunderlike.errors import Exists, NotFound, StorageError, ThunderlikeError
+from thunderlike.errors import ExistsError, NotFoundError, StorageError, ThunderlikeError
 from thunderlike.storage import Entry, Store, store_for
 
 if TYPE_CHECKING:
@@ -147,10 +147,10 @@ class StoreSuite:
             assert file.read_range(0, 3) == b"new"
 
     def test_a_version_that_is_not_there_is_not_found(self, store: Store, root: str) -> None:
-        with pytest.raises(NotFound, match="nothing"):
+        with pytest.raises(NotFoundError, match="nothing"):
             store.version(f"{root}/nothing").read()
         store.write(f"{root}/file", b"x")
-        with pytest.raises(NotFound), store.version(root) as folder:
+        with pytest.raises(NotFoundError), store.version(root) as folder:
             folder.read_range(0, 1)
 
     def test_exists_for_files_and_folders(self, store: Store, root: str) -> None:
@@ -172,7 +172,7 @@ class StoreSuite:
             "read_range": lambda path: store.read_range(path, 0, 1),
             "list": lambda path: store.list(path, recursive=True),
         }
-        with pytest.raises(NotFound, match=name) as caught:
+        with pytest.raises(NotFoundError, match=name) as caught:
             calls[verb](f"{root}/{name}")
         assert isinstance(caught.value, FileNotFoundError)
         assert str(caught.value).startswith(root)
@@ -180,9 +180,9 @@ class StoreSuite:
     def test_a_folder_is_no_file_and_a_file_no_folder(self, store: Store, root: str) -> None:
         store.write(f"{root}/folder/file", b"x")
         for call in (store.read, store.stat, lambda path: store.read_range(path, 0, 1)):
-            with pytest.raises(NotFound):
+            with pytest.raises(NotFoundError):
                 call(f"{root}/folder")
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFoundError):
             store.list(f"{root}/folder/file", recursive=False)
 
     def test_delete_takes_a_file_or_a_folder_or_nothing(self, store: Store, root: str) -> None:
@@ -209,9 +209,9 @@ class StoreSuite:
         store.write(f"{root}/b/2", b"two")
         store.write(f"{root}/c", b"three")
         for aim in ("b", "c"):
-            with pytest.raises(Exists, match=aim):
+            with pytest.raises(ExistsError, match=aim):
                 store.move(f"{root}/a", f"{root}/{aim}")
-        with pytest.raises(NotFound, match="nothing"):
+        with pytest.raises(NotFoundError, match="nothing"):
             store.move(f"{root}/nothing", f"{root}/d")
         assert _names(store.list(root, recursive=True), root) == ["a/1", "b/2", "c"]
 

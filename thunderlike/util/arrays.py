@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from thunderlike._arguments import checked_arguments, checked_types
-from thunderlike.errors import SpecError, WrongType
+from thunderlike.errors import SpecError, WrongTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -67,7 +67,7 @@ def whole_numbers(name: str, values: Any, count: int | None = None) -> tuple[int
 
     Raises
     ------
-    WrongType
+    WrongTypeError
         For anything else.
     SpecError
         For another number of them than `count`.
@@ -80,7 +80,7 @@ def whole_numbers(name: str, values: Any, count: int | None = None) -> tuple[int
     try:
         found = tuple(operator.index(value) for value in values)
     except TypeError:
-        raise WrongType(f"{name} is several whole numbers, not {values!r:.60}") from None
+        raise WrongTypeError(f"{name} is several whole numbers, not {values!r:.60}") from None
     if count is not None and len(found) != count:
         raise SpecError(f"{name} is {count} whole numbers, not {len(found)}: {values!r:.60}")
     return found
@@ -100,7 +100,9 @@ def bytesize(arr: Any) -> int:
     24
     """
     if not (hasattr(arr, "shape") and hasattr(arr, "dtype")):
-        raise WrongType(f"a {type(arr).__name__} has no shape and dtype: convert it by np.asarray")
+        raise WrongTypeError(
+            f"a {type(arr).__name__} has no shape and dtype: convert it by np.asarray"
+        )
     size: int = math.prod(arr.shape) * np.dtype(arr.dtype).itemsize
     return size
 
@@ -115,7 +117,7 @@ def humanize_bytesize(n: float) -> str:
     ('1.5 KB', '976.6 KB', '0 B')
     """
     if not isinstance(n, int | float | np.number) or not math.isfinite(n):
-        raise WrongType(f"a number of bytes is a finite number, not {n!r:.60}")
+        raise WrongTypeError(f"a number of bytes is a finite number, not {n!r:.60}")
     power = min(max(0, int(math.log(abs(n), 1024))), 6) if n else 0
     return f"{n / 1024**power:.4g} {('B', 'KB', 'MB', 'GB', 'TB', 'PB', 'EB')[power]}"
 
@@ -160,7 +162,7 @@ def span(arr: Any) -> tuple[Any, Any]:
     """
     values = arr if hasattr(arr, "min") and hasattr(arr, "max") else np.asarray(arr)
     if np.dtype(values.dtype).kind in "OUSV":
-        raise WrongType(f"the span is of numbers or times, not of {values.dtype}")
+        raise WrongTypeError(f"the span is of numbers or times, not of {values.dtype}")
     if not math.prod(values.shape):
         raise SpecError(f"there is no smallest of no elements, shape {values.shape}")
     return np.asarray(values.min()).min(), np.asarray(values.max()).max()
@@ -199,11 +201,11 @@ def apply_once(
     """
     values = np.asarray(arr)
     if not callable(func):
-        raise WrongType(f"func is called with each line, and {func!r:.60} cannot be")
+        raise WrongTypeError(f"func is called with each line, and {func!r:.60} cannot be")
     try:
         chosen = sorted(normalize_axis_tuple(axes, values.ndim))
     except TypeError:
-        raise WrongType(f"axes is an axis or several, not {axes!r:.60}") from None
+        raise WrongTypeError(f"axes is an axis or several, not {axes!r:.60}") from None
     except (ValueError, OverflowError) as error:
         raise SpecError(f"axes {axes!r} of an array of {values.ndim}: {error}") from error
     if not chosen:
@@ -231,7 +233,7 @@ def tupled_argmax(a: ArrayLike) -> tuple[int, ...]:
     """
     values = np.asarray(a)
     if values.dtype.kind in "OV":
-        raise WrongType(f"the largest is of numbers, times or text, not of {values.dtype}")
+        raise WrongTypeError(f"the largest is of numbers, times or text, not of {values.dtype}")
     if not values.size:
         raise SpecError(f"there is no largest of no elements, shape {values.shape}")
     return tuple(int(i) for i in np.unravel_index(np.argmax(values), values.shape))
@@ -373,7 +375,7 @@ def _widths(padwidth: Any, ndim: int) -> list[tuple[int, int]]:
         pairs = [(width, width) if _is_whole(width) else tuple(width) for width in each]
         widths = [tuple(operator.index(side) for side in pair) for pair in pairs]
     except TypeError:
-        raise WrongType(f"padwidth is whole numbers, not {padwidth!r:.60}") from None
+        raise WrongTypeError(f"padwidth is whole numbers, not {padwidth!r:.60}") from None
     if len(each) != ndim:
         raise SpecError(f"padwidth {padwidth!r} is not one for each of {ndim} axes")
     if any(len(pair) != 2 or min(pair) < 0 for pair in widths):

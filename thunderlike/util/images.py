@@ -15,14 +15,14 @@ import numpy as np
 
 from thunderlike._arguments import checked_arguments
 from thunderlike.errors import (
-    BadIndex,
-    Denied,
+    BadIndexError,
+    DeniedError,
     FormatError,
-    NotFound,
+    NotFoundError,
     SpecError,
     StorageError,
     ThunderlikeError,
-    WrongType,
+    WrongTypeError,
 )
 from thunderlike.util.arrays import also_named, whole_numbers
 
@@ -79,7 +79,7 @@ def resize_by_factor(im: NDArray[Any], factor: float) -> NDArray[Any]:
     from skimage.transform import pyramid_expand, pyramid_reduce
 
     if not isinstance(factor, int | float | np.number):
-        raise WrongType(f"an image is scaled by a number, not by {factor!r:.60}")
+        raise WrongTypeError(f"an image is scaled by a number, not by {factor!r:.60}")
     if factor == 1:
         return im
     if not factor > 0 or not math.isfinite(factor):
@@ -184,7 +184,7 @@ def load(path: str | os.PathLike[str], dtype: DTypeLike = np.float64) -> NDArray
     try:
         wanted = np.dtype(dtype)
     except TypeError as error:
-        raise WrongType(f"dtype is one of numpy's, not {dtype!r:.60}") from error
+        raise WrongTypeError(f"dtype is one of numpy's, not {dtype!r:.60}") from error
     if wanted != np.uint8 and wanted.kind != "f":
         raise SpecError(f"images are loaded as uint8 or as floats, not as {wanted}")
     im = load_raw(path)
@@ -234,7 +234,7 @@ def load_raw(path: str | os.PathLike[str]) -> NDArray[Any]:
 
     Raises
     ------
-    NotFound, StorageError
+    NotFoundError, StorageError
         When there is no such file, or it cannot be read.
     FormatError
         For a file that is not an image.
@@ -272,7 +272,7 @@ def save(path: str | os.PathLike[str], im: ArrayLike) -> None:
     ------
     SpecError
         For integers that are not, an unknown extension, and arrays that the format cannot hold.
-    NotFound, StorageError
+    NotFoundError, StorageError
         For a folder that is not there, a device, a FIFO or a socket, and when it cannot be written.
 
     Examples
@@ -329,7 +329,7 @@ def _at(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         place = Path(path)
     except TypeError as error:
-        raise WrongType(f"path is text or a path, not {path!r:.60}") from error
+        raise WrongTypeError(f"path is text or a path, not {path!r:.60}") from error
     try:
         if place.exists() and not (place.is_file() or place.is_dir()):
             raise StorageError(f"{path}: is not a regular file; give the path of a file")
@@ -337,11 +337,11 @@ def _at(path: str | os.PathLike[str]) -> Iterator[Path]:
     except ThunderlikeError:
         raise
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFound(f"{path}: no such file or folder") from error
+        raise NotFoundError(f"{path}: no such file or folder") from error
     except IsADirectoryError as error:
-        raise NotFound(f"{path}: is a folder, not a file") from error
+        raise NotFoundError(f"{path}: is a folder, not a file") from error
     except PermissionError as error:
-        raise Denied(f"{path}: this user has no permission for it") from error
+        raise DeniedError(f"{path}: this user has no permission for it") from error
     except OSError as error:
         raise StorageError(f"{path}: cannot read or write it: {error.strerror or error}") from error
 
@@ -365,7 +365,7 @@ def _image(im: ArrayLike) -> NDArray[Any]:
     """Return the image itself, or an array of a list; numbers of two axes and perhaps channels."""
     values = np.asarray(im)
     if values.dtype.kind not in "biufc":
-        raise WrongType(f"an image is an array of numbers, not of {values.dtype}")
+        raise WrongTypeError(f"an image is an array of numbers, not of {values.dtype}")
     if values.ndim < 2:
         raise SpecError(f"an image has two axes, and perhaps channels; this has {values.shape}")
     return values
@@ -550,7 +550,9 @@ def extract_patches(
     try:
         found: Iterable[Any] = iter(images)
     except TypeError:
-        raise WrongType(f"images is {images!r:.60}; expected several, such as a list") from None
+        raise WrongTypeError(
+            f"images is {images!r:.60}; expected several, such as a list"
+        ) from None
     return patches()
 
 
@@ -596,7 +598,7 @@ def integrate(ii: ArrayLike, r0: Any, c0: Any, r1: Any, c1: Any) -> Any:
         if corner.dtype.kind not in "iu" or (
             corner.size and not 0 <= corner.min() <= corner.max() < length
         ):
-            raise BadIndex(
+            raise BadIndexError(
                 f"corners are rows and columns of an image of shape {ii.shape[:2]}, not "
                 f"{(r0, c0, r1, c1)!r:.80}"
             )

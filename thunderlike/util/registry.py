@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 import numpy as np
 
 from thunderlike._arguments import checked_types
-from thunderlike.errors import KeyMissing, SpecError, WrongType
+from thunderlike.errors import KeyMissingError, SpecError, WrongTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,7 +71,7 @@ class NamedRegistry:
 
         Raises
         ------
-        WrongType
+        WrongTypeError
             If the class is not a subclass.
         SpecError
             If another class of the hierarchy has the name.
@@ -79,7 +79,7 @@ class NamedRegistry:
 
         def add(new: Kind) -> Kind:
             if not (isinstance(new, type) and issubclass(new, cls)):
-                raise WrongType(f"{new!r:.60} is not a subclass of {cls.__name__}")
+                raise WrongTypeError(f"{new!r:.60} is not a subclass of {cls.__name__}")
             taken = getattr(new, "REGISTRY", {}).get(name, new)
             if taken.__name__ != new.__name__ and not replace:
                 raise SpecError(f"the name {name!r} is taken by {taken.__name__}; replace=True")
@@ -95,15 +95,15 @@ class NamedRegistry:
 
     @classmethod
     def getclass(cls, name: str) -> type[Self]:
-        """Return the class of a name; KeyMissing if no class has it."""
+        """Return the class of a name; KeyMissingError if no class has it."""
         if not isinstance(name, str):
-            raise WrongType(f"the name of a class is text, not {name!r:.60}")
+            raise WrongTypeError(f"the name of a class is text, not {name!r:.60}")
         for base in cls.__mro__:
             found: type[Self] | None = vars(base).get("REGISTRY", {}).get(name)
             if found is not None:
                 return found
         known = ", ".join(sorted(cls.REGISTRY)) or "none"
-        raise KeyMissing(f"{cls.__name__} has no class {name!r}; registered: {known}")
+        raise KeyMissingError(f"{cls.__name__} has no class {name!r}; registered: {known}")
 
     @classmethod
     def construct(cls, name: str, *args: Any, **kwargs: Any) -> Self:
@@ -147,7 +147,7 @@ def timed(
     1
     """
     if file is not None and not hasattr(file, "write") and not isinstance(file, np.ndarray):
-        raise WrongType(f"timed: file must be an open file or an array, not {file!r:.60}")
+        raise WrongTypeError(f"timed: file must be an open file or an array, not {file!r:.60}")
     start = time.perf_counter()
     try:
         yield

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike._arguments import checked_arguments
-from thunderlike.errors import SpecError, WrongType
+from thunderlike.errors import SpecError, WrongTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +120,7 @@ def _flat(X: ArrayLike) -> NDArray[Any]:
     if not samples.ndim:
         raise SpecError("samples are along the first axis, and a single number has none")
     if samples.dtype.kind not in "biufc":
-        raise WrongType(f"samples are numbers, not {samples.dtype}")
+        raise WrongTypeError(f"samples are numbers, not {samples.dtype}")
     rows = samples.reshape(len(samples), -1) if samples.size else samples.reshape(0, 0)
     return rows.astype(np.result_type(rows, np.float32), copy=False)
 

@@ -94,7 +94,7 @@ def clip(
         For no frame, another format, or a speed that cannot be.
     EngineError
         For MP4 where there is no ffmpeg.
-    MissingExtra
+    MissingExtraError
         For MP4 without matplotlib.
 
     Examples

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.errors import BadIndex, SpecError
+from thunderlike.errors import BadIndexError, SpecError
 from thunderlike.viz.figures import PERCENTILES, UNDEFINED, axes_or_new, checked, contrast
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ def picture(
     ------
     SpecError
         For an array of other axes, or of something else than real numbers.
-    BadIndex
+    BadIndexError
         For a plane that there is not.
-    MissingExtra
+    MissingExtraError
         Without matplotlib.
 
     Examples
@@ -111,7 +111,7 @@ def flat(values: Any, plane: int | str = "max") -> tuple[Array, str]:
         _check_word(plane)
         return np.fmax.reduce(array, 0), f", largest of {len(array)} planes"
     if not -len(array) <= plane < len(array):
-        raise BadIndex(f"there is no plane {plane}, but {len(array)}, from 0")
+        raise BadIndexError(f"there is no plane {plane}, but {len(array)}, from 0")
     number = plane % len(array)
     return array[number], f", plane {number} (of 0 to {len(array) - 1})"
 

@@ -22,7 +22,13 @@ from thunderlike.cli import main
 from thunderlike.datasets import MsgpackReader, sets
 from thunderlike.datasets.archives import opened
 from thunderlike.datasets.sets import catalog, meta, rejected, types
-from thunderlike.errors import CorruptSampleError, FormatError, KeyMissing, NotFound, SpecError
+from thunderlike.errors import (
+    CorruptSampleError,
+    FormatError,
+    KeyMissingError,
+    NotFoundError,
+    SpecError,
+)
 from thunderlike.formats import safe_pickle
 
 PAGE = Path(__file__).parents[3] / "docs" / "datasets-sets.md"
@@ -76,7 +82,7 @@ def test_a_declaration_can_be_given_itself_and_must_be_one(birds):
     assert sets.get(module.BIRDS) is module.BIRDS
     with pytest.raises(SpecError, match="is no SetSpec"):
         sets.get("birds:Path")
-    with pytest.raises(KeyMissing, match="CIFAR10"):
+    with pytest.raises(KeyMissingError, match="CIFAR10"):
         sets.get("Unicorns")
 
 
@@ -217,7 +223,7 @@ def test_packs_are_read_as_one_in_order(packs):
     ]
     assert reader.get(4) == {"key": "0fff/11c", "image": photo(1, 300)}
     assert reader.find_index("0fff/12c") == 5
-    with pytest.raises(KeyMissing):
+    with pytest.raises(KeyMissingError):
         reader.find_index("0fff/ff")
     assert [sample["key"] for sample in reader[::3]] == ["00ab/00c", "0fff/10c"]
     again = pickle.loads(pickle.dumps(reader))
@@ -239,7 +245,7 @@ def test_counts_are_remembered_while_packs_are_the_same(packs):
     with zipfile.ZipFile(packs / "0fff.zip", "a") as archive:
         archive.writestr("0fff/13c", photo(3))
     assert len(sets.YFCC100mReader(packs)) == 7
-    with pytest.raises(NotFound, match="packs"):
+    with pytest.raises(NotFoundError, match="packs"):
         sets.YFCC100mReader(packs / "nowhere")
 
 

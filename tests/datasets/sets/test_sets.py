@@ -23,9 +23,9 @@ from thunderlike.datasets import MsgpackReader, sets
 from thunderlike.datasets.sets import remote
 from thunderlike.errors import (
     CorruptSampleError,
-    Exists,
+    ExistsError,
     FormatError,
-    NotFound,
+    NotFoundError,
     SpecError,
     VerifyError,
 )
@@ -712,7 +712,7 @@ def test_a_set_becomes_the_samples_that_its_archives_hold(name, tmp_path):
 def test_damage_is_told_and_nothing_is_written(name, tmp_path):
     for kind, errors in {
         "image": (CorruptSampleError, FormatError),
-        "missing": (NotFound, FormatError),
+        "missing": (NotFoundError, FormatError),
         "twice": (SpecError,),
     }.items():
         indir, out = tmp_path / kind, tmp_path / f"out-{kind}"
@@ -763,7 +763,7 @@ def test_undecodable_images_of_imagenet21k_are_left_out(tmp_path):
 
 
 def test_a_file_to_be_fetched_by_hand_is_told_of(tmp_path):
-    with pytest.raises(NotFound, match=r"leftImg8bit_trainvaltest.zip.*register at https"):
+    with pytest.raises(NotFoundError, match=r"leftImg8bit_trainvaltest.zip.*register at https"):
         sets.write("Cityscapes", tmp_path)
 
 
@@ -793,7 +793,7 @@ def test_a_dataset_that_is_there_is_kept_unless_the_caller_says_so(tmp_path):
     made.write(tmp_path)
     path = write("VOC2012", tmp_path, tmp_path / "out", made)["train"]
     before = path.read_bytes()
-    with pytest.raises(Exists, match="overwrite"):
+    with pytest.raises(ExistsError, match="overwrite"):
         write("VOC2012", tmp_path, tmp_path / "out", made, seed=5)
     assert path.read_bytes() == before
     write("VOC2012", tmp_path, tmp_path / "out", made, overwrite=True)

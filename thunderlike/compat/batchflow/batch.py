@@ -16,7 +16,7 @@ from thunderlike.batches import index as indices
 from thunderlike.batches._steps import Call, stored
 from thunderlike.batches.expressions import Scope, evaluated
 from thunderlike.compat.batchflow.config import Config
-from thunderlike.errors import KeyMissing, SpecError, WrongType
+from thunderlike.errors import KeyMissingError, SpecError, WrongTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -63,7 +63,7 @@ def make_rng(seed: Any = None) -> Any:
         return np.random.Generator(np.random.SFC64())
     if isinstance(seed, int | np.integer | np.random.SeedSequence):
         return np.random.Generator(np.random.SFC64(seed))
-    raise WrongType(f"seed is {seed!r:.80}; expected a whole number or a random generator")
+    raise WrongTypeError(f"seed is {seed!r:.80}; expected a whole number or a random generator")
 
 
 def make_seed_sequence(shuffle: Any = False) -> np.random.SeedSequence:
@@ -75,7 +75,7 @@ def make_seed_sequence(shuffle: Any = False) -> np.random.SeedSequence:
         return np.random.SeedSequence()
     if isinstance(shuffle, int | np.integer):
         return np.random.SeedSequence(abs(int(shuffle)))
-    raise WrongType(f"shuffle is {shuffle!r:.80}; expected a bool or a whole number")
+    raise WrongTypeError(f"shuffle is {shuffle!r:.80}; expected a bool or a whole number")
 
 
 def spawn_seed_sequence(source: Any) -> np.random.SeedSequence:
@@ -83,7 +83,9 @@ def spawn_seed_sequence(source: Any) -> np.random.SeedSequence:
     own = source if isinstance(source, np.random.SeedSequence) else None
     sequence = own or getattr(source, "random_seed", None)
     if not isinstance(sequence, np.random.SeedSequence):
-        raise WrongType(f"source is a {type(source).__name__}; expected a seed sequence or a batch")
+        raise WrongTypeError(
+            f"source is a {type(source).__name__}; expected a seed sequence or a batch"
+        )
     return sequence.spawn(1)[0]
 
 
@@ -436,11 +438,13 @@ class Pipeline(batches.Pipeline):
 
         Raises
         ------
-        KeyMissing
+        KeyMissingError
             If there is no such variable.
         """
         if not self.has_variable(name):
-            raise KeyMissing(f"no variable {name!r} to delete; create it with init_variable first")
+            raise KeyMissingError(
+                f"no variable {name!r} to delete; create it with init_variable first"
+            )
         self._state.variables.pop(name, None)
         self._defaults.pop(name, None)
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from thunderlike.errors import KeyMissing, SpecError, WrongType
+from thunderlike.errors import KeyMissingError, SpecError, WrongTypeError
 
 __all__ = ["Config"]
 
@@ -40,7 +40,7 @@ class Config(dict[str, Any]):
     def put(self, variable: str, value: Any) -> None:
         """Set a value by its path; dicts are merged into existing settings."""
         if not isinstance(variable, str):
-            raise WrongType(f"the name of a setting is {variable!r:.80}; expected a string")
+            raise WrongTypeError(f"the name of a setting is {variable!r:.80}; expected a string")
         name, *rest = [part for part in variable.split("/") if part] or [variable]
         held = dict.get(self, name)
         if rest:
@@ -83,7 +83,7 @@ class Config(dict[str, Any]):
                 return dict.pop(held, name)
             if fallback:
                 return fallback[0]
-            raise KeyMissing(f"the config has no {path!r}; it has {', '.join(self)}")
+            raise KeyMissingError(f"the config has no {path!r}; it has {', '.join(self)}")
 
         return self._several(variables, one)
 
@@ -91,7 +91,7 @@ class Config(dict[str, Any]):
         def one(path: Any) -> Any:
             held, name = self._holder(path)
             if held is None or name not in dict.keys(held):
-                raise KeyMissing(f"the config has no {path!r}; it has {', '.join(self)}")
+                raise KeyMissingError(f"the config has no {path!r}; it has {', '.join(self)}")
             return dict.__getitem__(held, name)
 
         return self._several(variables, one)
@@ -174,7 +174,7 @@ def _pairs(config: Any) -> Iterable[tuple[str, Any]]:
     if isinstance(config, Mapping):
         return list(config.items())
     if not isinstance(config, list | tuple):
-        raise WrongType(
+        raise WrongTypeError(
             f"settings are a {type(config).__name__}; expected a dict or a list of pairs"
         )
     for pair in config:

@@ -10,7 +10,7 @@ from typing import Any
 from thunderlike.datasets.sets import classification, remote, saliency, segmentation, videos
 from thunderlike.datasets.sets.facts import declared
 from thunderlike.datasets.sets.spec import SetSpec
-from thunderlike.errors import KeyMissing, SpecError
+from thunderlike.errors import KeyMissingError, SpecError
 
 __all__ = ["get", "names"]
 
@@ -51,7 +51,7 @@ def get(name: str | SetSpec) -> SetSpec:
 
     Raises
     ------
-    KeyMissing
+    KeyMissingError
         When there is none.
 
     Examples
@@ -66,7 +66,7 @@ def get(name: str | SetSpec) -> SetSpec:
         return _a_set(getattr(importlib.import_module(module), attribute, None), name)
     known = {key.lower(): spec for key, spec in _all().items()}
     if name.lower() not in known:
-        raise KeyMissing(f"there is no set {name!r}; there are {', '.join(names())}")
+        raise KeyMissingError(f"there is no set {name!r}; there are {', '.join(names())}")
     return known[name.lower()]
 
 

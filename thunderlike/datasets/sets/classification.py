@@ -10,7 +10,7 @@ from thunderlike.datasets.images import png, recompressed
 from thunderlike.datasets.sets.facts import declared, sources
 from thunderlike.datasets.sets.parsers import base, changed, mat, of_key, pickled_rows, table, texts
 from thunderlike.datasets.sets.spec import Item, Option
-from thunderlike.errors import FormatError, NotFound
+from thunderlike.errors import FormatError, NotFoundError
 from thunderlike.formats.safe_pickle import checkpoint, load
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _labelled(
 
 def _all_came(missing: set[str], archive: Archive) -> None:
     if missing:
-        raise NotFound(f"{archive.path}: has no member {min(missing)!r}; get the archive anew")
+        raise NotFoundError(f"{archive.path}: has no member {min(missing)!r}; get the archive anew")
 
 
 ILSVRC2012 = declared(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from thunderlike.datasets.download import Source
-from thunderlike.errors import KeyMissing, SpecError
+from thunderlike.errors import KeyMissingError, SpecError
 
 if TYPE_CHECKING:
     from thunderlike.datasets.archives import Archive
@@ -212,9 +212,9 @@ class SetSpec:
         return {name: found[name] for name in found if any(name in needs for needs in chosen)}
 
     def split(self, name: str) -> Split:
-        """The split of a name; KeyMissing when there is none."""
+        """The split of a name; KeyMissingError when there is none."""
         for split in self.splits:
             if split.name == name:
                 return split
         names = ", ".join(split.name for split in self.splits)
-        raise KeyMissing(f"{self.name} has no split {name!r}; it has {names}")
+        raise KeyMissingError(f"{self.name} has no split {name!r}; it has {names}")

@@ -19,7 +19,13 @@ from thunderlike.datasets.sets.catalog import get
 from thunderlike.datasets.sets.spec import Task
 from thunderlike.datasets.sets.types import ordered
 from thunderlike.datasets.writer import FileWriter
-from thunderlike.errors import CorruptSampleError, Exists, FormatError, NotFound, SpecError
+from thunderlike.errors import (
+    CorruptSampleError,
+    ExistsError,
+    FormatError,
+    NotFoundError,
+    SpecError,
+)
 from thunderlike.parallel.threads import tmap
 
 if TYPE_CHECKING:
@@ -80,9 +86,9 @@ def write(
 
     Raises
     ------
-    Exists
+    ExistsError
         When a dataset is there; before anything else is done.
-    NotFound
+    NotFoundError
         For a file that is fetched by hand, with what to do; for a member an archive lacks.
     VerifyError, DownloadError
         For files that are not those of the set; nothing is written.
@@ -167,7 +173,7 @@ def metadata(
 def _free(paths: Iterable[Path], overwrite: bool) -> None:
     for path in paths:
         if path.exists() and not overwrite:
-            raise Exists(f"{path}: exists already; give overwrite=True to replace it")
+            raise ExistsError(f"{path}: exists already; give overwrite=True to replace it")
 
 
 @contextmanager
@@ -204,7 +210,9 @@ class _Run:
                 writers[name].write_many(samples)
             for name, writer in writers.items():
                 if not writer.written:
-                    raise NotFound(f"{self.spec.name}: its archives hold no sample of {name!r}")
+                    raise NotFoundError(
+                        f"{self.spec.name}: its archives hold no sample of {name!r}"
+                    )
 
     def _items(self, task: Task, wanted: Iterable[str]) -> Iterator[Item]:
         given = (item._replace(split=item.split or task.split) for item in self.spec.parse(task))

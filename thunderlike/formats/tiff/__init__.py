@@ -58,7 +58,7 @@ def decode(data: bytes) -> NDArray[Any]:
     FormatError
         For bytes that are no TIFF file, are cut short or damaged, and for pages that differ in
         shape or dtype.
-    MissingExtra
+    MissingExtraError
         For compressed pages that only imagecodecs reads, if it is not installed.
 
     Examples

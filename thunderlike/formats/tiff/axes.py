@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.errors import BadIndex, SpecError
+from thunderlike.errors import BadIndexError, SpecError
 from thunderlike.formats.metadata import boundary, left_out
 from thunderlike.formats.tiff import ome
 
@@ -82,7 +82,7 @@ class Axes:
         ------
         SpecError
             When there are several channels and none was chosen.
-        BadIndex
+        BadIndexError
             When there is no such channel.
 
         Examples
@@ -99,7 +99,7 @@ class Axes:
                 "nplanes=1 for an image of each page"
             )
         if not -count <= (channel or 0) < count:
-            raise BadIndex(f"channel={channel}: it has {count}, numbered from 0")
+            raise BadIndexError(f"channel={channel}: it has {count}, numbered from 0")
         if self.numbers is None and self.names in ("", "T", "Z", "TZ"):
             return None
         numbers = self.numbers

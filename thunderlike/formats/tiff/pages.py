@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import numpy as np
 
 from thunderlike._lazy import optional
-from thunderlike.errors import BadIndex, FormatError, MissingExtra, SpecError
+from thunderlike.errors import BadIndexError, FormatError, MissingExtraError, SpecError
 from thunderlike.formats.base import believable, checked, damage, read_into
 from thunderlike.formats.tiff.axes import Axes, announced, stated
 from thunderlike.formats.tiff.headers import Frame, Kind, Plain, chain
@@ -99,12 +99,12 @@ class Index:
 
         Raises
         ------
-        SpecError, BadIndex
+        SpecError, BadIndexError
             For a channel that is missing, or that the file does not say.
         """
         one_channel = self.axes is None or self.axes.size("C") == 1
         if channel not in (None, 0, -1) and "S" in self.page_axes and one_channel:
-            raise BadIndex(
+            raise BadIndexError(
                 f"channel={channel}: its {self.shape[-1]} colours are the last axis of each image, "
                 "not channels; leave out channel= and take one from that axis, as images[..., 0]"
             )
@@ -498,11 +498,11 @@ def _packing(page: TiffPage) -> str:
 
 
 def _require_codecs(page: TiffPage) -> None:
-    """Raise MissingExtra, with the packing of a page, unless imagecodecs is installed."""
+    """Raise MissingExtraError, with the packing of a page, unless imagecodecs is installed."""
     try:
         optional("imagecodecs", extra="codecs")
-    except MissingExtra as error:
-        raise MissingExtra(f"{_packing(page)}: {error}") from None
+    except MissingExtraError as error:
+        raise MissingExtraError(f"{_packing(page)}: {error}") from None
 
 
 def _check_codecs(page: TiffPage) -> None:
