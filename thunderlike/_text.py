@@ -1,4 +1,4 @@
-"""Text from files and users as it may be shown."""
+"""Escaping of text from files and users for display."""
 
 from __future__ import annotations
 

@@ -27,15 +27,15 @@ KIB, MIB = 2**10, 2**20
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Every setting with its default; each but the last two is a positive whole number.
+    """All settings with their defaults; all except the last two are positive whole numbers.
 
     Parameters
     ----------
     workers : int
-        Threads of the local engine and of the readers; 0 means one for each core we may use.
+        Threads of the local engine and of the readers; 0 means one for each available core.
     tile_bytes : int
         Bytes of records given to a built-in kernel at once on the local engine. 2 MiB stay in the
-        third cache with the result; with less, threads wait for one another between short calls.
+        third-level cache with the result; smaller calls make threads wait for each other.
     partition_bytes : int
         Bytes of records in one Spark partition; those of 64 records at least. An empty Python task
         costs about 30 ms, which at 64 MiB is a tenth of the work done in it.
@@ -44,16 +44,15 @@ class Settings:
     chunk_bytes : int
         Bytes of records stacked in one array inside a Spark partition.
     piece_bytes : int
-        Bytes that one chunk sends to another when images become series; smaller pieces drown the
-        shuffle in bookkeeping, larger ones swell its buffers.
+        Bytes that one chunk sends to another when images become series; smaller pieces
+        increase shuffle overhead, larger ones its memory.
     hdf5_depth : int
-        Containers within one another that HDF5 files may have, saved or loaded.
+        Largest depth of nested containers in HDF5 files, saved or loaded.
     endpoint_url : str
-        The server that ``s3://`` addresses are asked of; empty for what ``AWS_ENDPOINT_URL_S3``
-        says, else for Amazon's own.
+        Server of ``s3://`` addresses; empty for the one of ``AWS_ENDPOINT_URL_S3``, else Amazon's.
     hdf5_compression : str
-        How `tl.save` compresses arrays, as ``zlib:1`` or ``blosc2:lz4:5``; empty for what
-        ``~/.deepdish.conf`` says, else ``zlib:1``, which every HDF5 tool reads.
+        Compression of arrays in `tl.save`, as ``zlib:1`` or ``blosc2:lz4:5``; empty for that of
+        ``~/.deepdish.conf``, else ``zlib:1``, which every HDF5 tool reads.
 
     Examples
     --------
@@ -72,7 +71,7 @@ class Settings:
     hdf5_compression: str = ""
 
     def nworkers(self) -> int:
-        """Threads to use: `workers`, or one for each core this process may run on."""
+        """Return the number of threads: `workers`, or one for each core of this process."""
         return self.workers or _cores()
 
 
@@ -132,7 +131,7 @@ def _outside() -> Settings:
 
 
 def home() -> Path | None:
-    """Return the home folder of this user; None for one who has none.
+    """Return the home folder of this user, or None.
 
     A container that is started with a number for a user has neither ``HOME`` nor a line in the
     list of users.
@@ -164,7 +163,7 @@ def _from_file(path: Path | None) -> dict[str, Any]:
         raise ConfigError(f"{path}: not a TOML file: {error}") from error
     except OSError as error:
         if not os.environ.get("THUNDERLIKE_CONFIG"):
-            return {}  # of a home that this process may not read, as that of another user
+            return {}  # a home that this process cannot read, such as another user's
         raise ConfigError(f"{path}: THUNDERLIKE_CONFIG cannot be read: {error.strerror}") from error
     import tomllib
 
@@ -177,7 +176,7 @@ def _from_file(path: Path | None) -> dict[str, Any]:
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     prefix = "THUNDERLIKE_"
     names = {field.name for field in dataclasses.fields(Settings)}
-    # Other THUNDERLIKE_ variables belong to other rooms; only settings are read here.
+    # Other modules read other THUNDERLIKE_ variables.
     given = {
         name: environment[prefix + name.upper()]
         for name in sorted(names)

@@ -1,8 +1,8 @@
-"""Progress as a stream of events: whoever works emits, whoever looks subscribes.
+"""Progress as a stream of events, which running work emits and listeners receive.
 
-Loading, maps, writers and Spark stages all emit the same :class:`Event`. With no subscriber an
-event costs one look at an empty list. ``with tl.progress():`` shows a bar on a terminal, and one
-line every ten seconds where there is none (a log, a cluster).
+Loading, maps, writers and Spark stages all emit the same :class:`Event`. Without a listener an
+event costs one check of an empty list. ``with tl.progress():`` shows a bar on a terminal, and one
+line every ten seconds elsewhere (a log, a cluster).
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ __all__ = ["Event", "Tracker", "progress", "subscribe", "track", "watched"]
 
 @dataclass(frozen=True)
 class Event:
-    """Where one piece of work stands.
+    """State of one piece of work.
 
     Parameters
     ----------
     work : int
         Identifies the piece of work within this process.
     label : str
-        What is being done, in a few words.
+        Description of the work in a few words.
     done, total : int
-        How far it is, in `unit`; `total` is 0 while it is unknown.
+        Completed and total steps, in `unit`; `total` is 0 while unknown.
     finished : bool
         True in the last event of the work, also when it failed.
 
@@ -60,7 +60,7 @@ _numbers = itertools.count()
 
 @contextmanager
 def subscribe(listener: Callable[[Event], None]) -> Iterator[None]:
-    """Hear every event emitted inside a ``with`` block, from any thread.
+    """Call a listener for every event emitted inside a ``with`` block, from any thread.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def subscribe(listener: Callable[[Event], None]) -> Iterator[None]:
 
 
 def watched() -> bool:
-    """Is anybody listening? Work that must be polled for its progress asks first.
+    """Check for listeners, before work is polled for its progress.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def watched() -> bool:
 
 
 class Tracker:
-    """Counts one piece of work and emits an event at each step; safe to share between threads.
+    """Counter of one piece of work that emits an event at each step; safe to share between threads.
 
     Examples
     --------
@@ -111,19 +111,19 @@ class Tracker:
         self._lock = threading.Lock()
 
     def advance(self, steps: int = 1) -> None:
-        """Say that `steps` more are done."""
+        """Count `steps` more as done."""
         with self._lock:
             self._done += steps
             self._emit()
 
     def reach(self, done: int, total: int | None = None) -> None:
-        """Say how many are done, for work that is watched from outside."""
+        """Set the number of completed steps, for work that is polled."""
         with self._lock:
             self._done, self._total = done, self._total if total is None else total
             self._emit()
 
     def complete(self) -> None:
-        """Say that all are done, for work that was watched from outside until it was over."""
+        """Set all steps as completed, for work that was polled until its end."""
         self.reach(self._total)
 
     def _emit(self, *, finished: bool = False) -> None:
@@ -194,7 +194,7 @@ class _Bars:
 
     def show(self, event: Event) -> None:
         with self._lock:
-            # Not `or`: a bar without a total has no truth value.
+            # Not `or`: tqdm raises for the truth value of a bar without a total.
             bar = self._bars[event.work] if event.work in self._bars else self._open(event)
             if event.total and bar.total != event.total:
                 _set_total(bar, event.total)
@@ -203,7 +203,7 @@ class _Bars:
                 self._bars.pop(event.work).close()
 
     def _open(self, event: Event) -> Any:
-        # `leave` keeps long work on the screen; `delay` never shows what is over in a blink.
+        # `leave` keeps finished bars on the screen; `delay` hides work of less than a moment.
         shown = {"desc": event.label, "unit": f" {event.unit}", "total": event.total or None}
         bar = _tqdm()(**shown, file=self._stream, delay=0.5)
         self._bars[event.work] = bar
@@ -215,7 +215,7 @@ class _Bars:
 
 
 def _tqdm() -> Any:
-    """The bar for where we are: a widget in a notebook that has them, else text.
+    """Return the class of bars: widgets in a notebook that has them, else text.
 
     ``tqdm.auto`` would choose the same, and warn of every notebook without widgets.
     """
@@ -225,7 +225,7 @@ def _tqdm() -> Any:
 
 
 def _set_total(bar: Any, total: int) -> None:
-    """Tell a bar how much there is, and a widget too, which looked once, when it was made."""
+    """Set the total of a bar, and of a widget, which reads it only when it is made."""
     bar.total = total
     if container := getattr(bar, "container", None):
         _, widget, _ = container.children
@@ -233,7 +233,7 @@ def _set_total(bar: Any, total: int) -> None:
 
 
 class _Lines:
-    """A plain line for each piece of work, at most one every `every` seconds."""
+    """Listener that prints a line for each piece of work, at most one every `every` seconds."""
 
     every = 10.0
 

@@ -51,7 +51,7 @@ def test_a_script_of_ones_own(program, tmp_path, capsys):
     assert main(["submit", "s3://bucket/mine.py", "--master", "local", "--dry-run"]) == 0
     assert main(["submit", "theirs.py", "--master", "local", "--dry-run"]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: theirs.py: no such script, and no job of ours: these are ")
+    assert error.startswith("error: theirs.py: no such script and no such job; the jobs are ")
     assert error.count("\n") == 1
 
 
@@ -109,14 +109,12 @@ def test_a_profile_that_nobody_tried_says_so(capsys):
 def test_an_option_of_the_job_before_the_dashes(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["submit", "convert", "--master", "local", "--input", "x"])
-    assert (
-        "--input: is no option here; what is for the job stands after --" in capsys.readouterr().err
-    )
+    assert "--input: unknown option; options of the job come after --" in capsys.readouterr().err
 
 
 def test_help_names_every_job_profile_and_shipment():
     ours = {file.stem for file in Path(scripts.__file__).parent.glob("[!_]*.py")}
     told = submit.DESCRIPTION + submit.EPILOG
-    assert ours == set(re.search(r"one of ours \(([^)]*)\)", told).group(1).split(", "))
+    assert ours == set(re.search(r"a job of the package \(([^)]*)\)", told).group(1).split(", "))
     for name in submitting.SHIPMENTS:
         assert re.search(rf"^  {name} ", told, re.MULTILINE)

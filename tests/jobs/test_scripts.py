@@ -150,7 +150,7 @@ def test_a_command_line_that_is_none_is_one_line(job, bad, capsys):
 def test_a_mistyped_option_is_named_before_those_that_it_leaves_missing(job, capsys):
     with pytest.raises(SystemExit, match="2"):
         job.main(["--inptu", "movie", "--output", "out"])
-    assert "there is no --inptu, did you mean --input?" in capsys.readouterr().err
+    assert "unknown option --inptu, did you mean --input?" in capsys.readouterr().err
 
 
 @JOBS
@@ -189,7 +189,7 @@ def test_overwrite_replaces_and_says_how_when_it_is_not_given(job, work, capfd):
     assert "--overwrite" in capfd.readouterr().err
     assert job.main(given(job, "--overwrite")) == 0
     assert job.main(given(job, "--dry-run")) == 0
-    assert "(there already: give --overwrite)" in capfd.readouterr().out
+    assert "(exists: give --overwrite)" in capfd.readouterr().out
     assert job.main(given(job, "--dry-run", "--overwrite")) == 0
     assert "(will be replaced)" in capfd.readouterr().out
 
@@ -200,4 +200,4 @@ def test_help_teaches(job, capsys):
         job.main(["--help"])
     told = capsys.readouterr().out
     assert "examples:" in told
-    assert "exit codes: 0 done; 2 it cannot be done" in told
+    assert "exit codes: 0 done; 2 failed" in told

@@ -80,7 +80,7 @@ def test_what_is_no_number_or_plane_is_refused():
         picture(np.zeros((2, 2), complex))
     with pytest.raises(BadIndexError, match="there is no plane 4, but 4, from 0"):
         picture(np.zeros((4, 2, 2)), plane=4)
-    with pytest.raises(SpecError, match="plane is a number or 'max', not 'min'"):
+    with pytest.raises(SpecError, match="plane is 'min'; expected a number or 'max'"):
         picture(np.zeros((4, 2, 2)), plane="min")
 
 

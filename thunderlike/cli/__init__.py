@@ -1,9 +1,9 @@
-"""The command line: one ``thunderlike``, and one module of this room for each of its commands.
+"""The command line ``thunderlike``, with one module for each command.
 
-A command is a module ``thunderlike.cli.<name>`` that offers ``add(commands)``, which describes it
-to argparse, and ``run(args)``, which does it and returns the exit code. To add one, write that
-module and name it in ``COMMANDS``. It imports what is heavy inside ``run``, so that
-``thunderlike --help`` answers at once. This is the one room that prints.
+A command is a module ``thunderlike.cli.<name>`` with ``add(commands)``, which adds it to argparse,
+and ``run(args)``, which runs it and returns the exit code. To add a command, write its module and
+name it in ``COMMANDS``. Heavy libraries are imported inside ``run``, so that ``thunderlike --help``
+is fast. Only this room prints.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ COMMANDS = {
     "submit": submit,
 }
 
-_TEACH = """\
+_EPILOG = """\
 start here:
-  thunderlike demo           see it work: which neurons of a movie follow an animal's speed
-  thunderlike doctor         can this machine do it? with Java and Spark, or without
-  thunderlike COMMAND -h     what a command does, with examples
+  thunderlike demo           find the neurons of a movie that follow an animal's speed
+  thunderlike doctor         check this machine, with and without Java and Spark
+  thunderlike COMMAND -h     describe a command, with examples
 
-exit codes: 0 done, 1 done with something missing, 2 could not be done (one line says why)
+exit codes: 0 done, 1 done with something missing, 2 failed (with the reason in one line)
 """
 
 
@@ -49,12 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        The words after ``thunderlike``; those of this process by default.
+        Arguments after ``thunderlike``; those of this process by default.
 
     Raises
     ------
     SystemExit
-        For ``--help`` and ``--version``, and with 2 for words that are not understood.
+        For ``--help`` and ``--version``, and with code 2 for unknown arguments.
 
     Examples
     --------
@@ -79,10 +79,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = OneLine(
         prog="thunderlike",
         description="Images and time series too big to loop over: numpy here, the same on Spark.",
-        epilog=_TEACH,
+        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action=Versions, help="say which versions this is")
+    parser.add_argument(
+        "--version", action=Versions, help="print the versions of the package and its libraries"
+    )
     parser.add_argument("--debug", action="store_true", help="show where an error was raised")
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", dest="command", parser_class=_Command
@@ -93,12 +95,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _Command(OneLine):
-    """The parser of a command: it takes ``--debug`` as well, for that is where one adds it.
+    """Parser of a command, which takes ``--debug`` as well as the main parser does.
 
     Parameters
     ----------
     passes_on : bool
-        Leave what stands after ``--`` unread, in the list `passed_on`: it is for somebody else.
+        Collect the words after ``--`` unparsed in `passed_on`, for another program.
     """
 
     def __init__(self, *, passes_on: bool = False, **options: Any) -> None:
@@ -109,12 +111,12 @@ class _Command(OneLine):
         )
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Read the words before ``--``, and keep those after it."""
+        """Parse the words before ``--``, and collect those after it."""
         words = list(args or [])
         end = words.index("--") if self._passes_on and "--" in words else len(words)
         found, rest = super().parse_known_args(words[:end], namespace)
         if self._passes_on:
             found.passed_on = words[end + 1 :]
             if rest:
-                self.error(f"{rest[0]}: is no option here; what is for the job stands after --")
+                self.error(f"{rest[0]}: unknown option; options of the job come after --")
         return found, rest

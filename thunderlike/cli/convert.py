@@ -1,4 +1,4 @@
-"""``thunderlike convert``: from any format to any other."""
+"""``thunderlike convert``: write images or series in another format."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["add", "run"]
 
 DESCRIPTION = """\
-Write what is at IN in another format at OUT, in batches. What a run that was interrupted has done
-is kept beside OUT, and the same command goes on from there.
+Write the data at IN in another format at OUT, in batches. The progress is saved next to OUT, and
+the same command resumes an interrupted run.
 """
 
 EPILOG = """\
@@ -23,14 +23,14 @@ examples:
   thunderlike convert s3://bucket/day1 frames --nplanes 1 --to png
   thunderlike convert day1.h5 day1.zarr --engine spark
 
-exit codes: 0 done; 2 it cannot be done, and one line says why
+exit codes: 0 done; 2 failed (with the reason in one line)
 """
 
 
 def add(commands: Any) -> None:
-    """Describe the command to argparse."""
+    """Add the command to argparse."""
     parser = commands.add_parser(
-        "convert", help="write it in another format", description=DESCRIPTION, epilog=EPILOG
+        "convert", help="write data in another format", description=DESCRIPTION, epilog=EPILOG
     )
     parser.add_argument("path", metavar="IN", help="a file, a folder or a pattern")
     parser.add_argument("out", metavar="OUT", help="a file for npy and HDF5, else a folder")
@@ -54,7 +54,7 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look, convert and say what was done."""
+    """Convert the data and print the number of records."""
     from thunderlike.jobs.contents import look
     from thunderlike.jobs.convert import convert, target_format
     from thunderlike.jobs.report import default_engine, started

@@ -1,4 +1,4 @@
-"""``thunderlike demo``: see the whole thing work, on a movie made up here."""
+"""``thunderlike demo``: analyse a synthetic movie on both engines, and compare the results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["add", "run"]
 
 DESCRIPTION = """\
 Make a synthetic two-photon movie of neurons, map which pixels follow the animal's running speed,
-first with numpy, then with Spark, and check that both find the same, and the right, cells.
+first with numpy, then with Spark, and check that both find the same and correct cells.
 """
 
 EXAMPLES = """\
@@ -25,12 +25,12 @@ examples:
   thunderlike demo --engine local         without Spark and Java
   thunderlike demo --frames 3000 --seed 7 --output /tmp/demo
 
-exit codes: 0 done; 1 the engines differ; 2 it cannot be done, with one line that says why
+exit codes: 0 done; 1 the engines differ; 2 failed (with the reason in one line)
 """
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to those of ``thunderlike``."""
+    """Add the command to argparse."""
     parser = commands.add_parser(
         "demo",
         help="map which neurons of a made-up movie follow a behaviour, on both engines",
@@ -42,13 +42,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--output",
         default="demo-output",
         metavar="DIR",
-        help="where to write; what an earlier demo wrote there is replaced (%(default)s)",
+        help="output folder; results of an earlier demo are replaced (%(default)s)",
     )
     parser.add_argument(
         "--engine",
         choices=("both", "local", "spark"),
         default="both",
-        help="both, of which Spark is left out where there is no Java; or one (%(default)s)",
+        help="both (without Java, only local), or one (%(default)s)",
     )
     parser.add_argument(
         "--frames",
@@ -58,13 +58,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="images of 128 x 128 pixels, 30 a second (%(default)s)",
     )
     parser.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="another one, another movie (%(default)s)"
+        "--seed", type=int, default=1, metavar="N", help="seed of the movie (%(default)s)"
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the demonstration and print what came out."""
+    """Run the demonstration and print the results."""
     from thunderlike.jobs.demo import TOLERANCE, demo, largest_difference
     from thunderlike.progress import progress
 
@@ -112,6 +112,6 @@ def _table(outcomes: Sequence[Outcome], apart: Sequence[float]) -> list[str]:
 
 
 def _best(outcome: Outcome) -> tuple[str, str]:
-    """The best pixel and its correlation; a movie of two images has none, its trend is all."""
+    """Return the best pixel and its correlation; two images have none, only a trend."""
     r = outcome.map.best_correlation
     return ("-", "-") if r is None else (str(outcome.map.best), f"{r:.3f}")

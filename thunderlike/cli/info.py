@@ -1,4 +1,4 @@
-"""``thunderlike info``: what is at a path, without reading it."""
+"""``thunderlike info``: format, shape and metadata of files, from their headers."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ _READING = (
 )
 
 DESCRIPTION = """\
-Say what is at a path: format, shape, dtype, size, and what the files tell of themselves. Headers
-are read, and nothing else.
+Print what is at a path: format, shape, dtype, size and metadata. Only headers are read.
 """
 
 EPILOG = """\
@@ -39,15 +38,15 @@ examples:
   thunderlike info day2.ome.tif --channel 0
   thunderlike info day1.h5 --dataset /acquisition/movie --json
 
-exit codes: 0 done; 2 there is nothing that can be read, and one line says why
+exit codes: 0 done; 2 nothing could be read (with the reason in one line)
 """
 
 
 def add(commands: Any) -> None:
-    """Describe the command to argparse."""
+    """Add the command to argparse."""
     parser = commands.add_parser(
         "info",
-        help="say what is at a path: format, shape, dtype, size",
+        help="print what is at a path: format, shape, dtype, size",
         description=DESCRIPTION,
         epilog=EPILOG,
     )
@@ -58,11 +57,13 @@ def add(commands: Any) -> None:
 
 
 def reading(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how files are read."""
+    """Add the options for reading files."""
     group = parser.add_argument_group("how the files are read")
-    group.add_argument("--format", metavar="NAME", help="by default their names tell")
     group.add_argument(
-        "--series", action="store_true", help="take arrays for series, time last, not for images"
+        "--format", metavar="NAME", help="format of the files; by their names if not given"
+    )
+    group.add_argument(
+        "--series", action="store_true", help="read arrays as series, time last, instead of images"
     )
     group.add_argument(
         "--nplanes",
@@ -93,29 +94,29 @@ def reading(parser: argparse.ArgumentParser) -> None:
 
 
 def options(args: argparse.Namespace) -> dict[str, Any]:
-    """What was given of them, as `look` takes it."""
+    """Return the options for reading as arguments of `look`."""
     return {"as_series": args.series, **{name: getattr(args, name) for name in _READING}}
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look and print."""
+    """Inspect the path and print the result."""
     from thunderlike.jobs.contents import look
 
-    told = look(args.path, **options(args)).told()
-    show(*(json.dumps(told, indent=2).split("\n") if args.json else _lines(told)))
+    facts = look(args.path, **options(args)).told()
+    show(*(json.dumps(facts, indent=2).split("\n") if args.json else _lines(facts)))
     return 0
 
 
-def _lines(told: dict[str, Any]) -> list[str]:
+def _lines(facts: dict[str, Any]) -> list[str]:
     rows = {
-        "path": told["path"],
-        "format": f"{told['format']}, read as {told['kind']}",
-        "shape": " x ".join(map(str, told["shape"])),
-        "dtype": told["dtype"],
-        "values": _size(told["bytes"]),
-        "files": f"{told['files']}, {_size(told['file_bytes'])}",
-        "first": told["first"],
-        **{name: _short(value) for name, value in told["attrs"].items()},
+        "path": facts["path"],
+        "format": f"{facts['format']}, read as {facts['kind']}",
+        "shape": " x ".join(map(str, facts["shape"])),
+        "dtype": facts["dtype"],
+        "values": _size(facts["bytes"]),
+        "files": f"{facts['files']}, {_size(facts['file_bytes'])}",
+        "first": facts["first"],
+        **{name: _short(value) for name, value in facts["attrs"].items()},
     }
     width = max(map(len, rows))
     return [f"{name:<{width}}  {value}" for name, value in rows.items()]

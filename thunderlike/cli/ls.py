@@ -1,4 +1,4 @@
-"""``thunderlike ls``: what is in HDF5 files."""
+"""``thunderlike ls``: list the content of HDF5 files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["add", "run"]
 PROTOCOL = 12  # of deepdish's layout, as `hdf5.save` writes it
 
 _EPILOG = """\
-Nothing in a file is run, and no array is read but with --summarize.
+Nothing in a file is executed, and arrays are read only with --summarize.
 
   thunderlike ls day1.h5
   thunderlike ls day1.h5 --depth 2 --compression
@@ -41,11 +41,11 @@ exit codes: 0 done, 1 a file is missing or broken, or has no such entry
 
 
 def add(commands: Any) -> None:
-    """Describe the command to argparse."""
+    """Add the command to argparse."""
     parser = commands.add_parser(
         "ls",
-        help="list what is in HDF5 files",
-        description="List what is in HDF5 files: of ours, of deepdish and of anybody else.",
+        help="list the content of HDF5 files",
+        description="List the content of HDF5 files, whatever program wrote them.",
         epilog=_EPILOG,
     )
     parser.add_argument("files", nargs="+", metavar="FILE")
@@ -70,7 +70,7 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print each file; return 1 when one of them could not be."""
+    """Print each file; return 1 if one failed."""
     if (args.inspect or args.ipython) and len(args.files) > 1:
         raise SpecError(f"--{'inspect' if args.inspect else 'ipython'} takes one file")
     codes = []
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _guarded(args: argparse.Namespace, file: str) -> int:
-    """One broken file does not keep the others from being shown."""
+    """Print a file; report errors, so that the other files are printed too."""
     try:
         _one(args, file)
     except GroupMissingError as error:
@@ -130,21 +130,21 @@ def _print(args: argparse.Namespace, file: str, tree: Tree) -> None:
 
 
 def _coloured(text: str) -> str:
-    """Paths in blue, as deepdish has them."""
+    """Color paths blue, as deepdish does."""
     lines = (line.partition(" ") for line in text.splitlines())
     return "\n".join(f"\033[34m{path}\033[0m{gap}{rest}" for path, gap, rest in lines)
 
 
 def _json(file: str, tree: Tree) -> str:
-    def told(entry: Entry) -> dict[str, Any]:
+    def row(entry: Entry) -> dict[str, Any]:
         found = {key: value for key, value in dataclasses.asdict(entry).items() if key != "entries"}
         return {key: value for key, value in found.items() if value not in (None, "")}
 
-    return json.dumps({"file": file, "entries": [told(entry) for entry in tree]}, indent=2)
+    return json.dumps({"file": file, "entries": [row(entry) for entry in tree]}, indent=2)
 
 
 def _summarize(file: str, tree: Tree) -> None:
-    """Put mean and standard deviation where the dtype was: arrays of numbers are read."""
+    """Replace the dtype of numeric arrays by mean and standard deviation, reading them."""
     import numpy as np
 
     from thunderlike import hdf5
@@ -157,7 +157,7 @@ def _summarize(file: str, tree: Tree) -> None:
 
 
 def _shown(value: Any) -> str:
-    """Spell a value as Python prints it; a text must not command the terminal."""
+    """Format a value as Python prints it, without control characters."""
     return printable(str(value), keep="\n\t")
 
 

@@ -23,10 +23,10 @@ __all__ = ["OneLine", "Versions", "megabytes", "numbers", "positive", "shape", "
 
 
 class OneLine(ArgumentParser):
-    """Says what is wrong with a command line in one line, as everything else that is."""
+    """Argument parser whose errors are one line, as all errors of commands."""
 
     def error(self, message: str) -> NoReturn:
-        """Leave with 2."""
+        """Print the error and exit with code 2."""
         end = "" if message.endswith("?") else ";"
         self.exit(
             FAILED, f"error: {printable(message)}{end} {self.prog} --help explains every option\n"
@@ -34,7 +34,7 @@ class OneLine(ArgumentParser):
 
 
 def positive(text: str) -> int:
-    """Read a whole number from 1 up.
+    """Parse a positive whole number.
 
     Examples
     --------
@@ -42,12 +42,12 @@ def positive(text: str) -> int:
     12
     """
     if not text.isascii() or not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text!r} is no whole number from 1 up")
+        raise ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return int(text)
 
 
 def megabytes(text: str) -> int:
-    """Read megabytes, some more than 0, as bytes.
+    """Parse a positive number of megabytes as bytes.
 
     Examples
     --------
@@ -59,12 +59,12 @@ def megabytes(text: str) -> int:
     except (ValueError, OverflowError):
         found = 0
     if found < 1:
-        raise ArgumentTypeError(f"{text!r} are no megabytes: give a number above 0")
+        raise ArgumentTypeError(f"{text!r} is not a number of megabytes: give a number above 0")
     return found
 
 
 def numbers(text: str) -> tuple[float, ...]:
-    """Read numbers with commas between them.
+    """Parse numbers separated by commas.
 
     Examples
     --------
@@ -74,11 +74,11 @@ def numbers(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise ArgumentTypeError(f"{text!r} are no numbers: give some, as 5,50") from None
+        raise ArgumentTypeError(f"{text!r} is not a list of numbers: give some, as 5,50") from None
 
 
 def shape(text: str) -> tuple[int, ...]:
-    """Read sizes with commas, or an x, between them.
+    """Parse sizes separated by commas or x.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def shape(text: str) -> tuple[int, ...]:
     try:
         return tuple(positive(part.strip()) for part in text.replace("x", ",").split(","))
     except ArgumentTypeError:
-        raise ArgumentTypeError(f"{text!r} is no shape: give sizes, as 512,512") from None
+        raise ArgumentTypeError(f"{text!r} is not a shape: give sizes, as 512,512") from None
 
 
 _LIBRARIES = ("numpy", "scipy", "h5py", "pyspark")
@@ -97,8 +97,8 @@ _LIBRARIES = ("numpy", "scipy", "h5py", "pyspark")
 def show(*lines: str) -> None:
     r"""Print lines, the control characters in each escaped, and flush them.
 
-    A line break in a line is escaped as well: each argument is one line. What the encoding of
-    standard output lacks is printed as an escape.
+    A line break in a line is escaped as well: each argument is one line. A character that the
+    encoding of standard output lacks is printed as an escape.
 
     Examples
     --------
@@ -112,19 +112,19 @@ def show(*lines: str) -> None:
 
 
 class Versions(argparse.Action):
-    """What ``--version`` does; Java is only asked when somebody says it."""
+    """Action of ``--version``; it runs ``java``, so only when given."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
         super().__init__(option_strings, dest, nargs=0, **options)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        """Print them and stop."""
+        """Print the versions and exit."""
         print(versions())
         parser.exit()
 
 
 def versions() -> str:
-    """Our version on the first line, on the second those of what it stands on.
+    """Return the version of the package and, on a second line, those of what it runs on.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def versions() -> str:
 
 
 def _library(name: str) -> str:
-    """Read a version without importing the library."""
+    """Return the version of a library without importing it."""
     try:
         return f"{name} {metadata.version(name)}"
     except metadata.PackageNotFoundError:

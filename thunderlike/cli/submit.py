@@ -1,4 +1,4 @@
-"""``thunderlike submit``: send a job to a Spark, with all that it needs."""
+"""``thunderlike submit``: submit a job to Spark, with the package and its environment."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["add", "run"]
 
 DESCRIPTION = """\
-Send a job to a Spark, with all that it needs there: print the line for spark-submit, and run it.
+Submit a job to Spark with everything it needs: print the command line of spark-submit and run it.
 
-JOB is one of ours (activity_map, convert, make_dataset, series_stats) or a script of your own. What
-stands after -- is for the job. The line can be pasted into a shell, and shows no secret.
+JOB is a job of the package (activity_map, convert, make_dataset, series_stats) or a script. Words
+after -- are passed to the job. The line can be pasted into a shell and shows no secret.
 """
 
 EPILOG = """\
@@ -32,11 +32,11 @@ examples:
       --input /shared/day1.tif --nplanes 1 --output /shared/day1.zarr
 
 what is shipped (--ship)
-  zip    this package; the machines have Python with all that it imports (standalone clusters)
-  env    the environment that you are in, packed once, and this package (everywhere else)
-  none   nothing: the machines have it all (this machine)
+  zip    this package; the machines have Python and the libraries (default on standalone)
+  env    the current environment, packed once, and this package (default elsewhere)
+  none   nothing; the machines have everything (default on this machine)
 
-exit codes: that of the job; 2 it cannot be sent, and one line says why
+exit codes: that of the job; 2 not submitted (with the reason in one line)
 """
 
 _OPTIONS = {
@@ -48,23 +48,23 @@ _OPTIONS = {
     "num-executors": "YARN, Kubernetes",
     "total-executor-cores": "standalone",
     "queue": "YARN",
-    "files": "files to be put beside each worker, with commas between them",
-    "jars": "jars of Java to be put on its class path, with commas between them",
-    "packages": "jars by their names in Maven, with commas between them",
+    "files": "files to copy to each worker, separated by commas",
+    "jars": "Java jars for the class path, separated by commas",
+    "packages": "Maven coordinates of jars, separated by commas",
 }
 
 
 def add(commands: Any) -> None:
-    """Describe the command to argparse."""
+    """Add the command to argparse."""
     parser = commands.add_parser(
         "submit",
-        help="send a job to a Spark, with all that it needs",
+        help="submit a job to Spark, with everything it needs",
         description=DESCRIPTION,
         epilog=EPILOG,
         usage="thunderlike submit JOB --master URL [options] -- [arguments of the job]",
         passes_on=True,
     )
-    parser.add_argument("job", metavar="JOB", help="one of ours by its name, or a script")
+    parser.add_argument("job", metavar="JOB", help="name of a job of the package, or a script")
     parser.add_argument(
         "--master", required=True, metavar="URL", help="local[4], spark://HOST:7077, yarn, k8s://…"
     )
@@ -82,13 +82,13 @@ def add(commands: Any) -> None:
     group.add_argument(
         "--conf", action="append", default=[], metavar="NAME=VALUE", help="a setting; any number"
     )
-    for name, told in _OPTIONS.items():
-        group.add_argument(f"--{name}", metavar="X", help=told)
+    for name, help_text in _OPTIONS.items():
+        group.add_argument(f"--{name}", metavar="X", help=help_text)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the line, and run it."""
+    """Print the command line and run it."""
     import subprocess
 
     from thunderlike.engines.session import user_of_java
@@ -126,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Say what nobody has tried; refuse what cannot be."""
+    """Report untested profiles; raise an error for what is not supported."""
     from thunderlike.errors import EngineError
     from thunderlike.jobs.submit import profile_for, tried
 
@@ -141,7 +141,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _script(job: str) -> str:
-    """The file of a job of ours, or the script that was named."""
+    """Return the file of a job of the package, or the given script."""
     from pathlib import Path
 
     from thunderlike.cli import scripts
@@ -153,6 +153,6 @@ def _script(job: str) -> str:
     ours = {file.stem: file for file in sorted(folder.glob("[!_]*.py"))}
     if job.replace("-", "_") not in ours:
         raise NotFoundError(
-            f"{job}: no such script, and no job of ours: these are {', '.join(ours)}"
+            f"{job}: no such script and no such job; the jobs are {', '.join(ours)}"
         )
     return str(ours[job.replace("-", "_")])

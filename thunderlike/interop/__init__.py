@@ -1,8 +1,8 @@
-"""Other people's containers, one module for each library: dask, xarray, torch, napari, NWB.
+"""Conversion to and from other libraries, one module each: dask, xarray, torch, napari.
 
-Each imports its library when it is called, and knows collections only by their shape, dtype and
-values. What is in this process is shared with the library, not copied; what is on an engine is
-fetched when the library asks for it.
+Each module imports its library on use, and takes values with a shape and a dtype. Local values are
+shared with the library, not copied; values on an engine are fetched when the library asks for
+them.
 """
 
 from __future__ import annotations

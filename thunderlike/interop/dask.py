@@ -1,4 +1,4 @@
-"""Dask arrays: collections as their chunks, and chunks as records."""
+"""Dask arrays from collections, and records from dask arrays."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ __all__ = ["DaskSource", "image_source", "series_source", "todask"]
 
 
 def todask(values: Any, naxes: int, chunks: Any = "auto") -> Any:
-    """Make a dask array of values that compute when they are indexed.
+    """Make a dask array of values that are computed when they are indexed.
 
     Parameters
     ----------
     values : ndarray or DistributedArray
-        Of a numpy array every chunk is a view.
+        Chunks of a numpy array are views of it.
     naxes : int
-        How many of the first axes are cut into chunks.
+        Number of leading axes to divide into chunks.
     chunks : 'auto', int or str
-        Their size along each of these, as dask takes it.
+        Size of the chunks along each of these axes, as in dask.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def todask(values: Any, naxes: int, chunks: Any = "auto") -> Any:
 
 
 class _Values:
-    """Values to be indexed: dask copies the parts of what it knows to be a numpy array."""
+    """Wrapper of values for indexing, since dask copies the parts of a numpy array."""
 
     def __init__(self, values: Any) -> None:
         self._values = values
@@ -76,36 +76,36 @@ class DaskSource(SourceDefaults):
 
     @property
     def cuts(self) -> Sequence[int]:
-        """Where its chunks end: each is computed once."""
+        """Split points at the ends of chunks, so that each chunk is computed once."""
         return tuple(itertools.accumulate(self.chunked.chunks[0], initial=self.offset))
 
     def read(self, start: int, stop: int, out: Array) -> None:
-        """Compute these records, in this thread: the engine has several."""
+        """Compute records in the calling thread, since the engine runs several."""
         part = self.chunked[start - self.offset : stop - self.offset]
         out[...] = part.compute(scheduler="synchronous")
 
     def part(self, start: int, stop: int) -> DaskSource:
-        """What is needed for these records, and nothing else of the graph."""
+        """Return a source of these records with only the part of the graph that they need."""
         wanted = self.chunked[start - self.offset : stop - self.offset]
         (culled,) = optional("dask", extra="interop").optimize(wanted)
         return DaskSource(culled, start)
 
 
 def image_source(array: Any) -> DaskSource:
-    """Find the images along the first axis of a dask array; of two axes, it is one image.
+    """Return the images along the first axis of a dask array; an array of two axes is one image.
 
     Raises
     ------
     SpecError
-        For what is no dask array, has a chunk of unknown size, or one axis.
+        If it is not a dask array, has chunks of unknown size, or only one axis.
     """
     _check(array, 2, "an image")
-    whole = array[np.newaxis] if array.ndim == 2 else array
-    return DaskSource(whole.rechunk(dict.fromkeys(range(1, whole.ndim), -1)))
+    images = array[np.newaxis] if array.ndim == 2 else array
+    return DaskSource(images.rechunk(dict.fromkeys(range(1, images.ndim), -1)))
 
 
 def series_source(array: Any) -> DaskSource:
-    """Find the series along the last axis of a dask array; all others are keys."""
+    """Return the series along the last axis of a dask array; the other axes are keys."""
     _check(array, 1, "a series")
     rows = array.rechunk({array.ndim - 1: -1}).reshape(math.prod(array.shape[:-1]), -1)
     return DaskSource(rows.rechunk({1: -1}))

@@ -1,4 +1,4 @@
-"""Layers of napari, which show images and fetch them one at a time."""
+"""Image layers of napari, which fetch images one at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["tonapari"]
 def tonapari(
     values: Any, limits: tuple[float, float], attrs: Mapping[str, Any], **options: Any
 ) -> Any:
-    """Make an image layer: of a numpy array a view of it, of others one that fetches what it shows.
+    """Make an image layer: a view of a numpy array; others are fetched when shown.
 
     Parameters
     ----------
@@ -25,9 +25,9 @@ def tonapari(
     limits : (float, float)
         Values to show as black and white.
     attrs : mapping
-        What is known of the images: the pixel size becomes the scale, in micrometres.
+        Metadata of the images; the pixel size becomes the scale, in micrometres.
     **options
-        Of ``napari.layers.Image``; they go before.
+        Arguments of ``napari.layers.Image``; they have priority.
 
     Returns
     -------

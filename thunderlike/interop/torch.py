@@ -1,4 +1,4 @@
-"""Tensors of torch."""
+"""PyTorch tensors that share memory with arrays."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["totorch"]
 
 
 def totorch(values: Array) -> Any:
-    """Make a tensor that shares the memory of an array; what may not be written to is copied.
+    """Make a tensor that shares the memory of an array; a read-only array is copied.
 
     Raises
     ------
     WrongTypeError
-        For a dtype that torch does not have.
+        If torch does not support the dtype.
     """
     torch = optional("torch", extra="torch")
     try:

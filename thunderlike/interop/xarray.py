@@ -19,14 +19,14 @@ def toxarray(
     coords: Mapping[str, Any],
     attrs: Mapping[str, Any],
 ) -> Any:
-    """Make a DataArray, a view of the values.
+    """Make a DataArray that is a view of the values.
 
     Parameters
     ----------
     values : ndarray or dask.array.Array
-        Of any number of axes.
+        Values with any number of axes.
     dims, coords, attrs
-        As DataArray takes them.
+        Arguments of DataArray.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def toxarray(
     Raises
     ------
     SpecError
-        For dims that are not as many as the axes.
+        If the number of dims differs from the number of axes.
     """
     if len(dims) != values.ndim:
         raise SpecError(f"dims {tuple(dims)} for {values.ndim} axes of shape {values.shape}")
@@ -43,12 +43,12 @@ def toxarray(
 
 
 def checked(array: Any) -> Any:
-    """Return a DataArray as it is.
+    """Check for a DataArray, and return it.
 
     Raises
     ------
     SpecError
-        For anything else; for a Dataset it names the arrays in it.
+        If it is something else; the error for a Dataset names its arrays.
     """
     xarray = _xarray()
     if isinstance(array, xarray.Dataset):
@@ -60,12 +60,12 @@ def checked(array: Any) -> Any:
 
 
 def dim_of(array: Any, dim: str | None, default: int) -> str:
-    """Name a dimension of a DataArray, the one asked for or that at a position.
+    """Return the name of a dimension: `dim`, or the one at position `default`.
 
     Raises
     ------
     SpecError
-        When there is no such one; names those that there are.
+        If there is no such dimension; the error names the existing ones.
     """
     if dim is not None and dim not in array.dims:
         raise SpecError(f"there is no dimension {dim!r}, but {', '.join(map(repr, array.dims))}")

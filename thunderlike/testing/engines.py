@@ -43,11 +43,11 @@ __all__ = [
 
 
 class ComputedError(EngineError):
-    """Something was computed that should have waited."""
+    """A value was computed that should have stayed planned."""
 
 
 class LazyEngine(Engine):
-    """Give it as ``engine=`` to prove that a method only plans.
+    """Engine that refuses to compute, to test that a method only plans.
 
     Examples
     --------
@@ -74,7 +74,7 @@ class LazyEngine(Engine):
 
 
 class LazyRecords(Records):
-    """Records that are nowhere."""
+    """Planned records without values."""
 
     npartitions = 1
     iscached = False
@@ -211,7 +211,7 @@ class _CountingRecords(LocalRecords):
 class ChunkedEngine(Engine):
     """A lazy engine in one process: a list of chunks, each computed when it is needed.
 
-    The shortest engine that fulfils the whole contract, and the one to read before another is
+    The shortest engine with the complete contract, and the one to read before another is
     written. Its chunks are of different sizes, so that errors in the order of records show.
 
     Parameters
@@ -249,7 +249,7 @@ class ChunkedEngine(Engine):
     def adopt(
         self, native: Any, key_shape: tuple[int, ...] | None, spec: Spec | None, *, ordered: bool
     ) -> ChunkedRecords:
-        """Cut into chunks what the local engine makes of an iterable of pairs."""
+        """Divide the records that the local engine makes of pairs into chunks."""
         values = LocalEngine().adopt(native, key_shape, spec, ordered=ordered).values
         return self.load(ArraySource(values))
 
@@ -262,7 +262,7 @@ class ChunkedEngine(Engine):
     def records(
         self, spec: Spec, ranges: list[tuple[int, int]], make: Callable[[int, int], Array]
     ) -> ChunkedRecords:
-        """Records of which `make` computes a range."""
+        """Return records of which `make` computes a range."""
         chunks = [_LazyChunk(start, stop, partial(make, start, stop)) for start, stop in ranges]
         return ChunkedRecords(self, spec, chunks)
 
@@ -280,7 +280,7 @@ class ChunkedRecords(Records):
         self.spec, self.chunks, self.iscached = spec, chunks, False
 
     def map(self, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any]) -> ChunkedRecords:
-        """As many chunks, each computed from one of these."""
+        """Return as many chunks, each computed from one of these."""
         spec = Spec(self.spec.count, shape, dtype)
 
         def apply(chunk: _LazyChunk) -> Array:
@@ -292,7 +292,7 @@ class ChunkedRecords(Records):
     def combine(
         self, other: Records, pairing: Pairing, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> ChunkedRecords:
-        """As many chunks, each computed from one of these and the same range of the other."""
+        """Return as many chunks, each computed from one of these and that range of the other."""
         spec = Spec(self.spec.count, shape, dtype)
 
         def pair(chunk: _LazyChunk) -> Array:
@@ -302,7 +302,7 @@ class ChunkedRecords(Records):
         return self._from_each(spec, pair)
 
     def take(self, rows: NDArray[np.int64]) -> ChunkedRecords:
-        """Rows of each chunk where they increase; else a regrouping."""
+        """Take rows of each chunk if they increase; else regroup the records."""
         spec = Spec(len(rows), self.spec.shape, self.spec.dtype)
         if not (np.diff(rows) > 0).all():
             return self.regroup(Pick(spec, rows))
@@ -314,7 +314,7 @@ class ChunkedRecords(Records):
         return ChunkedRecords(self.engine, spec, taken)
 
     def concat(self, others: Sequence[Records]) -> ChunkedRecords:
-        """The chunks of all, under later numbers."""
+        """Return the chunks of all collections, with their records renumbered."""
         chunks, count = list(self.chunks), self.spec.count
         for other in others:
             for start, stop in self.engine.ranges(other.spec.count):
@@ -351,7 +351,7 @@ class ChunkedRecords(Records):
         merge: Callable[[Any, Any], Any],
         nbytes: int = 0,  # noqa: ARG002
     ) -> Any:
-        """A partial of each chunk, merged in order."""
+        """Aggregate each chunk, and merge the partial results in order."""
         blocks = self.stream() if self.chunks else [(0, self.spec.empty(0))]
         return reduce(merge, (partial(start, block) for start, block in blocks))
 
@@ -382,7 +382,7 @@ class ChunkedRecords(Records):
             chunk.keep(False)
 
     def repartition(self, npartitions: int) -> ChunkedRecords:  # noqa: ARG002
-        """One process is one partition, whatever is asked."""
+        """Return the same records: one process is one partition."""
         return self
 
     def _from_each(self, spec: Spec, make: Callable[[_LazyChunk], Array]) -> ChunkedRecords:

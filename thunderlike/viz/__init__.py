@@ -1,8 +1,8 @@
-"""Drawing arrays with matplotlib: pictures, lines, heat maps, movies, and what notebooks show.
+"""Drawing arrays with matplotlib: pictures, lines, heat maps, animations, and notebook output.
 
 Functions of plain arrays. They import matplotlib when called, take ``ax=`` and return Axes, call
-no ``show`` and leave matplotlib's settings as they are. ``movie.plot()`` and ``series.plot()`` are
-these, of values that an engine computed.
+no ``show`` and leave matplotlib's settings as they are. ``movie.plot()`` and ``series.plot()``
+call them with values that an engine computed.
 """
 
 from __future__ import annotations

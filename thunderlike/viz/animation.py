@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 __all__ = ["Clip", "check", "clip", "grey", "looks_like_clip"]
 
 _KINDS = {"gif": "image/gif", "mp4": "video/mp4"}
-_FASTEST = 50.0  # what is faster, programs that show a GIF slow down to 10 a second
+_FASTEST = 50.0  # viewers slow faster GIFs down to 10 frames a second
 
 
 @dataclass(frozen=True)
 class Clip:
-    """An animation, as the bytes of a file; a notebook plays it.
+    """An animation as the bytes of a file, which a notebook plays.
 
     Parameters
     ----------
     data : bytes
-        The file.
+        Content of the file.
     format : 'gif' or 'mp4'
     about : str
-        What is shown: how many frames, how fast, between which values.
+        Description: number of frames, frame rate, range of values.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def clip(
     format: str = "gif",
     plane: int | str = "max",
 ) -> Clip:
-    """Make an animation of images, one after the other; one is in memory at a time.
+    """Make an animation of images, with one image in memory at a time.
 
     Parameters
     ----------
@@ -79,10 +79,10 @@ def clip(
     limits : (float, float)
         Values to show as black and white.
     fps : float
-        Frames a second; a GIF, at most 50, and its time of a frame is a number of hundredths.
+        Frames a second; at most 50 in a GIF, whose frames last whole hundredths of a second.
     format : 'gif' or 'mp4'
     plane : int or 'max'
-        Of volumes, as in :func:`picture`.
+        Plane of volumes, as in :func:`picture`.
 
     Returns
     -------
@@ -91,11 +91,11 @@ def clip(
     Raises
     ------
     SpecError
-        For no frame, another format, or a speed that cannot be.
+        If there is no frame, or `format` or `fps` is not supported.
     EngineError
-        For MP4 where there is no ffmpeg.
+        If `format` is ``'mp4'`` and ffmpeg is not installed.
     MissingExtraError
-        For MP4 without matplotlib.
+        If `format` is ``'mp4'`` and matplotlib is not installed.
 
     Examples
     --------
@@ -111,12 +111,12 @@ def clip(
 
 
 def looks_like_clip(start: bytes) -> bool:
-    """Say whether a file that starts like this may be one that we wrote."""
+    """Check that a file starts as a GIF or MP4 file does."""
     return start.startswith(b"GIF8") or start[4:8] == b"ftyp"
 
 
 def check(format: str, fps: float) -> None:
-    """Refuse, before anything is computed, what cannot be written."""
+    """Check format and frame rate before anything is computed."""
     if format not in _KINDS:
         raise SpecError(f"a movie cannot be written as {format!r}: name it .gif or .mp4")
     if not fps > 0 or (format == "gif" and fps > _FASTEST):
@@ -125,7 +125,7 @@ def check(format: str, fps: float) -> None:
 
 
 def grey(image: Array, limits: tuple[float, float]) -> Array:
-    """8 bits between black and white; colours as they are, NaN black."""
+    """Convert to 8 bits between black and white; colours stay, NaN is black."""
     if is_colour(image):
         return image[..., :3]
     low, high = limits
@@ -170,11 +170,11 @@ def _mp4(frames: Iterator[Array], fps: float) -> tuple[bytes, int]:
         return file.read_bytes(), counted.count
 
 
-_DPI, _AT_LEAST = 100, 256  # pixels an inch, and of the shorter side: codecs blur smaller pictures
+_DPI, _AT_LEAST = 100, 256  # least pixels of the shorter side, since codecs blur smaller ones
 
 
 def _screen(first: Array) -> tuple[Any, Any]:
-    """A figure that is one picture, in whole pixels, an even number of them as codecs want."""
+    """Make a figure that holds one picture, with even numbers of pixels, which codecs require."""
     height, width = first.shape[:2]
     zoom = -(-_AT_LEAST // min(height, width)) if min(height, width) < _AT_LEAST else 1
     size = [2 * round(n * zoom / 2) / _DPI for n in (width, height)]
@@ -188,7 +188,7 @@ def _screen(first: Array) -> tuple[Any, Any]:
 
 
 class _Counted:
-    """An iterator that remembers how many there were."""
+    """An iterator that counts its items."""
 
     def __init__(self, frames: Iterator[Array]) -> None:
         self.frames, self.count = frames, 0

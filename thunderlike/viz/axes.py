@@ -1,4 +1,4 @@
-"""Axes that a notebook shows by themselves. Imports matplotlib: itself imported on first use."""
+"""Axes that notebooks show by themselves. Imports matplotlib, so other modules import it on use."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["Drawing", "drawing"]
 
 
 class Drawing(Axes):
-    """Axes of a figure that belongs to nobody else: a notebook shows it as the result of a cell.
+    """Axes of a figure of its own, which a notebook shows as the result of a cell.
 
-    The figure is not pyplot's, so that nothing keeps it, and no setting of pyplot changes.
+    The figure is not registered with pyplot: it is freed with the axes, and pyplot's state stays.
     """
 
     def _repr_png_(self) -> bytes:
         stream = io.BytesIO()
-        self.figure.savefig(stream, format="png")  # type: ignore[union-attr]  # never alone
+        self.figure.savefig(stream, format="png")  # type: ignore[union-attr]  # axes always have a figure
         return stream.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Axes to draw on, and which values become black and which white."""
+"""New axes, and the range of values that colours cover."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 __all__ = ["PERCENTILES", "UNDEFINED", "axes_or_new", "checked", "contrast"]
 
 
-PERCENTILES = (0.5, 99.5)  # of the values: what lies outside is black or white
-UNDEFINED = "0.75"  # the grey of NaN, which no map of colours from here contains
-_ENOUGH = 2**18  # values are enough to find percentiles of a picture
+PERCENTILES = (0.5, 99.5)  # of the values; those outside get the first or last colour
+UNDEFINED = "0.75"  # grey for NaN, in no colour map used here
+_ENOUGH = 2**18  # number of values that percentiles are estimated from
 
-# matplotlib tells its logger that it builds a font cache. Whoever listens still hears it; with
-# nobody listening, Python would print it on standard error.
+# matplotlib logs that it builds a font cache. Without any handler, Python would print that to
+# standard error; handlers of the application still receive it.
 logging.getLogger("matplotlib").addHandler(logging.NullHandler())
 
 
 def axes_or_new(ax: Axes | None) -> Axes:
-    """Return the axes given, or those of a new figure."""
+    """Return the given axes, or axes of a new figure."""
     if ax is not None:
         return ax
     optional("matplotlib.figure", extra="viz")
@@ -39,9 +39,9 @@ def axes_or_new(ax: Axes | None) -> Axes:
 
 
 def contrast(values: Array, percentiles: tuple[float, float] = PERCENTILES) -> tuple[float, float]:
-    """Find the values to show as black and white: percentiles of all that are finite.
+    """Find the values to show as black and white: percentiles of the finite values.
 
-    Of a large array, percentiles of values at even distances.
+    For a large array they are estimated from values at regular distances.
 
     Examples
     --------
@@ -60,12 +60,12 @@ def contrast(values: Array, percentiles: tuple[float, float] = PERCENTILES) -> t
 
 
 def checked(values: Any) -> Array:
-    """Return the values as an array, if they can be drawn.
+    """Check that values can be drawn, and return them as an array.
 
     Raises
     ------
     SpecError
-        For anything but real numbers.
+        If the values are not real numbers.
     """
     array = np.asarray(values)
     if array.dtype.kind not in "buif":

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["heatmap", "lines"]
 
-_NAMED = 12  # lines that a legend has room for, and positions that an axis has
+_NAMED = 12  # most lines of a legend, and most named positions of an axis
 
 
 def lines(
@@ -38,13 +38,13 @@ def lines(
     ----------
     values : array_like, shape (k, n) or (n,)
     ax : matplotlib Axes, optional
-        Where to draw; by default on a new figure.
+        Axes to draw on; those of a new figure by default.
     index : sequence, optional
-        Where along the axis each value stands: numbers, or words, which are written there.
+        Position of each value along the axis: numbers, or words as tick labels.
     names : sequence of str
-        What each line is called, in a legend.
+        Names of the lines in a legend.
     title, along, label : str
-        What stands above, below and at the side.
+        Title and labels of the x and y axes.
 
     Returns
     -------
@@ -88,13 +88,13 @@ def heatmap(
     ----------
     values : array_like, shape (k, n)
     ax : matplotlib Axes, optional
-        Where to draw; by default on a new figure.
+        Axes to draw on; those of a new figure by default.
     step : int
-        How many rows one of these stands for, in the numbers beside them.
+        Distance between rows on the y axis, such as the step of a subset of rows.
     index : sequence, optional
-        As in :func:`lines`; numbers must be at even distances to be written there.
+        As in :func:`lines`; numbers are shown only at regular distances.
     title, along, across, label : str
-        What stands above, below, at the side and beside the bar.
+        Title, labels of the x and y axes, and label of the colour bar.
     cmap : str, optional
         As in :func:`picture`.
 
@@ -125,7 +125,7 @@ def heatmap(
 
 
 def _places(axes: Axes, index: Any, count: int) -> Array:
-    """Where the positions stand; a few that have words for names get them as ticks."""
+    """Return the positions along the axis; label the ticks of a few named ones."""
     found = np.arange(count) if index is None else np.asarray(index)
     if found.ndim == 1 and found.dtype.kind in "iuf":
         return found
@@ -136,7 +136,7 @@ def _places(axes: Axes, index: Any, count: int) -> Array:
 
 
 def _ends(places: Array) -> tuple[float, float]:
-    """The outer edges of the first and last position; they count where distances are uneven."""
+    """Return the outer edges of the first and last position, numbered if distances vary."""
     steps = np.diff(places.astype(np.float64))
     if not len(steps) or not np.allclose(steps, steps[0]) or not steps[0]:
         return -0.5, len(places) - 0.5

@@ -25,7 +25,7 @@ _SIDE = 128  # pixels of a thumbnail, at most
 
 
 def summary(title: str, facts: Mapping[str, object], image: str = "") -> str:
-    """Write a table of facts as HTML, a picture beside it; all text is escaped.
+    """Write a table of facts and a picture as HTML, with all text escaped.
 
     Examples
     --------
@@ -43,14 +43,14 @@ def summary(title: str, facts: Mapping[str, object], image: str = "") -> str:
 
 
 def _shown(text: str) -> str:
-    """Escape what HTML or a terminal would act on."""
+    """Escape markup and control characters."""
     return escape(printable(text, keep="\n"))
 
 
 def thumbnail(values: Array, caption: str) -> str:
-    """Draw a small picture as HTML: at most 128 pixels each way, no library but Pillow.
+    """Write a picture of at most 128 pixels each way as HTML, without matplotlib.
 
-    Nothing of a size that cannot be drawn.
+    Returns an empty string for values that cannot be drawn.
     """
     if values.ndim not in (2, 3) or values.dtype.kind not in "buif" or not values.size:
         return ""

@@ -1,4 +1,4 @@
-"""Pictures and maps: an array of two axes or three, with a bar of its colours."""
+"""Pictures and maps: arrays of two or three axes with a colour bar."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DIVERGING", "colour_bar", "diverging", "draw", "flat", "is_colour", "picture"]
 
-# Told apart by people with any kind of colour vision, and in grey.
+# Readable with any kind of colour vision, and in grey.
 DIVERGING, SEQUENTIAL = "RdBu_r", "viridis"
 Limits = tuple[float | None, float | None]
 
@@ -32,26 +32,25 @@ def picture(
     limits: Limits = (None, None),
     plane: int | str = "max",
 ) -> Axes:
-    """Draw an array as a picture, with a bar that says which colour is which value.
+    """Draw an array as a picture with a colour bar.
 
     Parameters
     ----------
     values : array_like
-        Of shape ``(height, width)``; of three axes a volume, ``(depth, height, width)``, or uint8
-        in colour, ``(height, width, 3 or 4)``. NaN is grey, and counted beside the bar.
+        A picture ``(height, width)``, a volume ``(depth, height, width)``, or a colour picture of
+        uint8 ``(height, width, 3 or 4)``. NaN is grey; the label of the bar counts them.
     ax : matplotlib Axes, optional
-        Where to draw; by default on a new figure.
+        Axes to draw on; those of a new figure by default.
     title, label : str
-        What stands above the picture, and beside the bar.
+        Title of the picture and label of the colour bar.
     cmap : str, optional
-        matplotlib's name for colours. By default red and blue around 0 where values are on both
-        sides of it, else from dark to light.
+        Name of a colour map of matplotlib. By default red and blue around 0 for values of both
+        signs, else dark to light.
     limits : (float or None, float or None)
-        Values of the first and last colour. By default the 0.5th and 99.5th percentile, which the
-        bar then says; for red and blue, the largest absolute value on both sides.
+        Values of the first and last colour. By default the 0.5th and 99.5th percentile, as the
+        label of the bar says; for red and blue, plus and minus the largest absolute value.
     plane : int or 'max'
-        Of a volume, which plane to show, or the largest value along its first axis; the title
-        says which.
+        Plane of a volume to show, or the maximum along its first axis; the title says which.
 
     Returns
     -------
@@ -60,11 +59,11 @@ def picture(
     Raises
     ------
     SpecError
-        For an array of other axes, or of something else than real numbers.
+        If the array has other axes, or does not hold real numbers.
     BadIndexError
-        For a plane that there is not.
+        If there is no such plane.
     MissingExtraError
-        Without matplotlib.
+        If matplotlib is not installed.
 
     Examples
     --------
@@ -82,7 +81,14 @@ def picture(
         return axes
     cmap = cmap or (DIVERGING if diverging(image) else SEQUENTIAL)
     symmetric = cmap == DIVERGING and limits == (None, None)
-    low, high = _symmetric(image) if symmetric else _limits(image, limits)
+    if symmetric:
+        high = float(np.abs(image[np.isfinite(image)]).max())
+        low = -high
+    else:
+        low, high = (
+            given if given is not None else found
+            for given, found in zip(limits, contrast(image), strict=True)
+        )
     shown = draw(axes, image, cmap, (low, high))
     cut = None not in limits or symmetric
     colour_bar(axes, shown, _bar_label(image, label if cut else f"{label}\n{_CUT}"))
@@ -93,7 +99,7 @@ _CUT = f"(colours: percentiles {PERCENTILES[0]} to {PERCENTILES[1]})"
 
 
 def flat(values: Any, plane: int | str = "max") -> tuple[Array, str]:
-    """Make a picture of an array of two axes or three, and say what it shows of a volume.
+    """Reduce an array to a picture, and return it with a description of the plane of a volume.
 
     Examples
     --------
@@ -105,10 +111,11 @@ def flat(values: Any, plane: int | str = "max") -> tuple[Array, str]:
         return array, ""
     if array.ndim != 3 or not array.size:
         raise SpecError(
-            f"a picture has 2 axes, a volume 3, this has shape {array.shape}: choose a part of it"
+            f"a picture has 2 axes, a volume 3; this has shape {array.shape}: select a part of it"
         )
     if isinstance(plane, str):
-        _check_word(plane)
+        if plane != "max":
+            raise SpecError(f"plane is {plane!r}; expected a number or 'max'")
         return np.fmax.reduce(array, 0), f", largest of {len(array)} planes"
     if not -len(array) <= plane < len(array):
         raise BadIndexError(f"there is no plane {plane}, but {len(array)}, from 0")
@@ -116,44 +123,29 @@ def flat(values: Any, plane: int | str = "max") -> tuple[Array, str]:
     return array[number], f", plane {number} (of 0 to {len(array) - 1})"
 
 
-def _check_word(plane: str) -> None:
-    if plane != "max":
-        raise SpecError(f"plane is a number or 'max', not {plane!r}")
-
-
 def is_colour(values: Array) -> bool:
-    """Say whether an array is a picture in colour: uint8, with 3 or 4 values a pixel."""
+    """Check for a colour picture: uint8 with 3 or 4 values per pixel."""
     return values.ndim == 3 and values.shape[-1] in (3, 4) and values.dtype == np.uint8
 
 
 def diverging(image: Array) -> bool:
-    """Say whether there are values on both sides of 0."""
+    """Check for values of both signs."""
     return bool((image < 0).any() and (image > 0).any())
 
 
 def draw(axes: Axes, image: Array, cmap: str, limits: tuple[float, float]) -> AxesImage:
-    """Draw pixels as squares, one colour each; those that are NaN let a grey ground be seen."""
+    """Draw pixels as squares of one colour; NaN shows the grey background."""
     axes.set_facecolor(UNDEFINED)
     low, high = limits
     return axes.imshow(image, cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
 
 
 def colour_bar(axes: Axes, shown: AxesImage, label: str) -> None:
-    """Draw a bar of colours beside the picture, as high as it is, whatever its shape."""
-    beside = axes.inset_axes((1.04, 0, 0.05, 1))
-    axes.figure.colorbar(shown, cax=beside, label=label)
+    """Draw a colour bar next to the picture, of the same height."""
+    bar = axes.inset_axes((1.04, 0, 0.05, 1))
+    axes.figure.colorbar(shown, cax=bar, label=label)
 
 
 def _bar_label(image: Array, label: str) -> str:
     grey = int(np.isnan(image).sum()) if image.dtype.kind == "f" else 0
     return f"{label}\n(grey: {grey} undefined)" if grey else label
-
-
-def _limits(image: Array, limits: Limits) -> tuple[float, float]:
-    low, high = contrast(image)
-    return low if limits[0] is None else limits[0], high if limits[1] is None else limits[1]
-
-
-def _symmetric(image: Array) -> tuple[float, float]:
-    top = float(np.abs(image[np.isfinite(image)]).max())
-    return -top, top

@@ -1,8 +1,8 @@
-"""The jobs that ship: each file here is a program, run by ``python`` and by ``spark-submit`` alike.
+"""Jobs of the package: each file is a program for ``python`` and for ``spark-submit``.
 
-A job reads the command line, calls a module of ``thunderlike/jobs`` and prints what came of it;
-what all of them share stands here. To add one, write it beside ``activity_map.py``, where
-``thunderlike submit`` finds it by its name, and link to it from ``spark-submit/`` of the checkout.
+A job parses the command line, calls a module of ``thunderlike/jobs`` and prints the result. This
+module has the shared parts. To add a job, write it next to ``activity_map.py``, where ``thunderlike
+submit`` finds it by name, and link to it from ``spark-submit/`` of the checkout.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ __all__ = [
 ]
 
 _CODES = """
-exit codes: 0 done; 2 it cannot be done, with one line that says why; 130 interrupted
+exit codes: 0 done; 2 failed (with the reason in one line); 130 interrupted
 """
 
 
 def command_line(description: str, examples: str) -> argparse.ArgumentParser:
-    """Begin the command line of a job: what it does, and examples that teach it."""
+    """Make the parser of a job from its description and examples."""
     return _CommandLine(
         description=description,
         epilog=examples + _CODES,
@@ -56,20 +56,22 @@ def command_line(description: str, examples: str) -> argparse.ArgumentParser:
 
 
 class _CommandLine(OneLine):
-    """Names a mistyped option, and one that may have been meant."""
+    """Parser whose error for an unknown option suggests the closest one."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Look for it before argparse says which ones are missing because of it."""
+        """Check for unknown options first; argparse would report required options as missing."""
         for word in sys.argv[1:] if args is None else args:
             name, known = word.partition("=")[0], self._option_string_actions
             if name.startswith("--") and name not in known:
                 near = difflib.get_close_matches(name, known, 1)
-                self.error(f"there is no {name}" + (f", did you mean {near[0]}?" if near else ""))
+                self.error(
+                    f"unknown option {name}" + (f", did you mean {near[0]}?" if near else "")
+                )
         return super().parse_known_args(args, namespace)
 
 
 def where(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every job has: where it runs, and whether it does."""
+    """Add the options of every job: engine, partitions, overwriting, dry run."""
     add = parser.add_argument_group("where and how it runs").add_argument
     add(
         "--engine",
@@ -78,36 +80,35 @@ def where(parser: argparse.ArgumentParser) -> None:
         help="numpy on threads in this process, or Spark; by default spark if spark-submit started "
         "this, else local",
     )
-    add("--npartitions", type=positive, metavar="N", help="parts to spread records over, on Spark")
+    add("--npartitions", type=positive, metavar="N", help="number of partitions on Spark")
     add(
         "--overwrite",
         action="store_true",
-        help="replace what is there, if it is a file of the same format or a folder that holds "
-        "nothing but what such jobs write",
+        help="replace an existing file of the same format, or a folder that holds only files "
+        "of such jobs",
     )
-    add("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    add("--dry-run", action="store_true", help="print the plan, and do nothing")
     add("--debug", action="store_true", help="show where an error was raised")
 
 
 def batches(
     parser: argparse.ArgumentParser,
-    what: str = "in memory at a time; what is done is noted after each (256)",
+    what: str = "in memory at a time; the progress is saved after each (256)",
     default: int | None = 256 * 10**6,
 ) -> None:
-    """Add the options of a job that does its work in batches."""
+    """Add the options of a job that works in batches."""
     add = parser.add_argument
     add("--batch", type=megabytes, default=default, metavar="MB", help=what)
     add(
         "--resume",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="go on where an interrupted run of the same command stopped, which is the default; or "
-        "begin anew",
+        help="resume an interrupted run of the same command, which is the default; or start again",
     )
 
 
 def described(rows: dict[str, str]) -> str:
-    """What would be done, a line for each thing.
+    """Format a plan, one line per row.
 
     Examples
     --------
@@ -120,14 +121,14 @@ def described(rows: dict[str, str]) -> str:
 
 
 def spread(engine: str, source: Source, npartitions: int | None) -> str:
-    """Over what the work is spread; nothing is read, but Spark is started."""
+    """Describe the parallelism of a job; nothing is read, but Spark is started."""
     if engine == "local":
         return f"local: {current().nworkers()} threads of this process"
     return f"{engine}: {started(engine).load(source, npartitions).npartitions} partitions"
 
 
 def contained(path: str, contents: Contents) -> str:
-    """What was found at a path, in a few words."""
+    """Describe the contents of a path in a few words."""
     spec = contents.source.spec
     size = f"{' x '.join(map(str, spec.shape))} {spec.dtype}, {spec.nbytes / 1e6:.1f} MB"
     kind = type(contents.collection).__name__.lower()
@@ -136,26 +137,26 @@ def contained(path: str, contents: Contents) -> str:
 
 
 def placed(options: argparse.Namespace) -> str:
-    """The path to be written, and what becomes of something that is there."""
+    """Describe the output path, and whether an existing file is replaced."""
     if not storage.exists(options.output):
         return str(options.output)
-    then = "will be replaced" if options.overwrite else "there already: give --overwrite"
+    then = "will be replaced" if options.overwrite else "exists: give --overwrite"
     return f"{options.output} ({then})"
 
 
 def before(summary: Mapping[str, Any]) -> str:
-    """What an earlier run had done of it."""
+    """Describe the batches that an earlier run completed."""
     done = summary["batches_done_before"]
     return f", {done} batches of them by an earlier run" if done else ""
 
 
 def speed(summary: Mapping[str, Any]) -> str:
-    """How long it took, and where."""
+    """Describe duration and engine of a run."""
     return f"{summary['seconds']['total']:.1f} s on {summary['engine']}"
 
 
 def command() -> str:
-    """How this was called."""
+    """Return the command line of this process."""
     return shlex.join(sys.argv)
 
 
@@ -164,6 +165,6 @@ def main(
     run: Callable[[argparse.Namespace], int],
     argv: Sequence[str] | None,
 ) -> int:
-    """Read the command line, do the job, return the exit code."""
+    """Parse the command line, run the job and return the exit code."""
     options = parser.parse_args(argv)
     return reported(partial(run, options), debug=options.debug)
