@@ -158,3 +158,11 @@ def test_nwb_behind_a_user_block(tmp_path):
         group.attrs["neurodata_type"] = "TwoPhotonSeries"
         group["data"] = np.zeros((3, 4, 5))
     assert tl.images.fromnwb(tmp_path / "a.nwb").shape == (3, 4, 5)
+
+
+def test_arrays_are_named_in_the_order_of_their_names():
+    stream = io.BytesIO()
+    with h5py.File(stream, "w", track_order=True) as file:
+        for name in ("z", "g/y", "b", "g/a", "text"):
+            file[name] = "none" if name == "text" else np.arange(3)
+    assert hdf5.datasets(stream) == ["/b", "/g/a", "/g/y", "/z"]

@@ -13,7 +13,7 @@ import pytest
 import tifffile
 
 from thunderlike.errors import FormatError, SpecError
-from thunderlike.formats.tiff import decode, decode_pages, encode, header
+from thunderlike.formats.tiff import decode, decode_pages, encode, header, pages
 
 MOVIE = np.random.default_rng(0).integers(0, 4000, (5, 24, 40)).astype("uint16")
 
@@ -383,3 +383,14 @@ def test_every_room_names_the_extra(tmp_path):
     run = subprocess.run(command, capture_output=True, check=True, text=True)
     assert run.stdout == ""
     assert "pip install 'thunderlike[codecs]'" in run.stderr
+
+
+def test_how_a_page_is_shown_is_kept_and_its_pixels_are_as_stored():
+    for photometric, expected in (
+        ("miniswhite", {"photometric": "miniswhite"}),
+        ("minisblack", {}),
+    ):
+        stream = io.BytesIO(written(MOVIE[0], photometric=photometric, metadata=None))
+        found = pages.index(stream).attrs
+        assert {name: found[name] for name in found if name == "photometric"} == expected
+        np.testing.assert_array_equal(decode(stream.getvalue()), MOVIE[0])
