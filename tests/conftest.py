@@ -21,7 +21,7 @@ from bucket_server import AWS, serving_buckets
 from hypothesis import settings
 
 from thunderlike.engines import engine_for
-from thunderlike.engines.layout import Layout
+from thunderlike.engines.partitioning import Layout
 from thunderlike.engines.session import LEAST_JAVA, find_java, java_version
 from thunderlike.parallel.threads import _PREFIX
 from thunderlike.testing import ChunkedEngine

@@ -10,7 +10,7 @@ import pytest
 
 from thunderlike.engines import ArraySource, Spec
 from thunderlike.engines.base import Kernel, SourceDefaults
-from thunderlike.engines.exchange import Transpose
+from thunderlike.engines.shuffle import Transpose
 from thunderlike.errors import FormatError, NotOnEngineError, SpecError, WorkerFailedError
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.data import writing
+from thunderlike.data import writers
 from thunderlike.errors import SpecError, WorkerFailedError
 
 
@@ -103,9 +103,9 @@ def test_a_function_that_raises_carries_the_key_and_where(engine):
 
 def test_names_of_100_001_images_sort_as_they_are_numbered(monkeypatch):
     """Of 11 images here, whose names count as if the first were number 99,990."""
-    array, number = np.arange(11, dtype="uint32").reshape(-1, 1, 1), writing.Names.of
+    array, number = np.arange(11, dtype="uint32").reshape(-1, 1, 1), writers.Names.of
     monkeypatch.setattr(
-        writing.Names, "of", lambda self, n, count: number(self, n + 99_990, count + 99_990)
+        writers.Names, "of", lambda self, n, count: number(self, n + 99_990, count + 99_990)
     )
     tl.images.fromarray(array).tobinary("memory://edges/many")
     found = tl.images.frombinary("memory://edges/many")

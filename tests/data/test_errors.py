@@ -154,8 +154,8 @@ def test_a_context_that_was_stopped_is_named():
     pytest.importorskip("pyspark")
     from types import SimpleNamespace
 
+    from thunderlike.engines.jobs import job
     from thunderlike.engines.spark import SparkEngine
-    from thunderlike.engines.tasks import job
 
     stopped = SimpleNamespace(_jsc=None, master="local[2]")
     with pytest.raises(EngineError, match="was stopped"):

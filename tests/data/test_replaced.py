@@ -16,7 +16,7 @@ import pytest
 
 import thunderlike as tl
 from thunderlike import storage
-from thunderlike.data.arrayfiles import Folder
+from thunderlike.data.array_files import Folder
 from thunderlike.errors import StorageError
 from thunderlike.storage.local import LocalStore, LocalVersion
 from thunderlike.storage.memory import MemoryStore

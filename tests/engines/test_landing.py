@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.engines import landing
+from thunderlike.engines import shared_memory
 from thunderlike.engines.base import Spec
-from thunderlike.engines.landing import Landing, land, possible
+from thunderlike.engines.shared_memory import Landing, land, possible
 
 pytestmark = pytest.mark.skipif(
     not possible("local", 2**30), reason="no memory without a name here"
@@ -69,7 +69,7 @@ def test_no_file_stays_open():
 @pytest.mark.spark
 @pytest.mark.parametrize("part", [slice(None), slice(7, 33), slice(39, None)], ids=str)
 def test_collecting_gives_what_was_there(spark_context, monkeypatch, part):
-    monkeypatch.setattr(landing, "LEAST", 1)
+    monkeypatch.setattr(shared_memory, "LEAST", 1)
     movie = tl.images.fromarray(MOVIE, engine=spark_context, npartitions=3)
     found = movie[part].toarray(squeeze=False)
     np.testing.assert_array_equal(found, MOVIE[part], strict=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import thunderlike as tl
 from thunderlike.engines import Spec
-from thunderlike.engines.layout import by_size, exchange_bytes
+from thunderlike.engines.partitioning import by_size, exchange_bytes
 from thunderlike.errors import SpecError
 
 MIB = 2**20

@@ -6,7 +6,7 @@ import numpy as np
 
 import thunderlike as tl
 from thunderlike.engines import ArraySource, engine_for, engine_of, local
-from thunderlike.engines.planned import Part, PlannedEngine
+from thunderlike.engines.local import Part, PlannedEngine
 from thunderlike.testing import CountingEngine
 
 

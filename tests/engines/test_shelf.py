@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.engines import ArraySource, Spec, shelf
-from thunderlike.engines.shelf import Shelved, shelved
+from thunderlike.engines import ArraySource, Spec, shared_memory
+from thunderlike.engines.shared_memory import Shelved, shelved
 from thunderlike.errors import EngineError
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(shelf, "LEAST", 2**20)
+    monkeypatch.setattr(shared_memory, "LEAST", 2**20)
 
 
 class Context:

@@ -54,7 +54,7 @@ def test_series_through_all_formats(engine, tmp_path):
 
 
 def test_looking_reads_no_values(movie, monkeypatch):
-    from thunderlike.data.files import FileSource
+    from thunderlike.data.file_sources import FileSource
 
     monkeypatch.setattr(FileSource, "read", lambda *_: pytest.fail("read"))
     told = look(movie, nplanes=1).told()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.data.onengine import OnEngine
+from thunderlike.data.base import OnEngine
 from thunderlike.errors import BadIndexError, EngineError, NotFoundError, SpecError, WrongTypeError
 from thunderlike.kernels._validation import checked_arguments
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 import thunderlike as tl
-from thunderlike.engines.layout import Layout
+from thunderlike.engines.partitioning import Layout
 
 DTYPES = ("uint8", "int16", "float32", "float64", ">i2")
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.engines.layout import Layout
+from thunderlike.engines.partitioning import Layout
 
 PROGRAMS = {"local": 300, "spark": 5}  # in a run; four times as many with --slow
 TOGETHER = {"local": 100, "spark": 5}  # in a test

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thunderlike.data.base import OnEngine
 from thunderlike.data.blocks import Blocks
-from thunderlike.data.onengine import OnEngine
 from thunderlike.data.series import Series
 from thunderlike.errors import BadIndexError, SpecError
 from thunderlike.kernels._validation import is_whole

@@ -15,7 +15,7 @@ from thunderlike import storage
 from thunderlike.arrays._boxes import boxes
 from thunderlike.arrays._sources import empty, is_node, mapped, split
 from thunderlike.arrays.shared import shared_array
-from thunderlike.data.arrayfiles import Folder, Hdf5
+from thunderlike.data.array_files import Folder, Hdf5
 from thunderlike.errors import FormatError, SpecError, WrongTypeError
 from thunderlike.formats import hdf5, zarr
 from thunderlike.storage._open import local_file

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike import storage
-from thunderlike.data.arrayfiles import Hdf5, Zarr, folders
-from thunderlike.data.files import naming
+from thunderlike.data.array_files import Hdf5, Zarr, folders
+from thunderlike.data.file_sources import naming
 from thunderlike.errors import EngineError, NotFoundError, StorageError, WrongTypeError
 from thunderlike.formats import npy
 from thunderlike.formats.tiff import pages as tiffpages

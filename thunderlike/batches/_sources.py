@@ -10,7 +10,7 @@ import numpy as np
 from thunderlike._arguments import checked_types
 from thunderlike.batches.batch import Batch
 from thunderlike.batches.sampler import Cut
-from thunderlike.data.base import Collection
+from thunderlike.data.collection import Collection
 from thunderlike.datasets.reader import Reader
 from thunderlike.engines.base import Kernel
 from thunderlike.errors import SpecError

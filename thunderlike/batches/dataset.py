@@ -15,7 +15,7 @@ from thunderlike.batches.expressions import F
 from thunderlike.batches.index import DatasetIndex, checked_positions
 from thunderlike.batches.pipeline import Pipeline
 from thunderlike.batches.sampler import Cut, Shuffle, checked_size, ordered
-from thunderlike.data.base import Collection
+from thunderlike.data.collection import Collection
 from thunderlike.errors import BadIndexError, SpecError, WrongTypeError
 
 if TYPE_CHECKING:

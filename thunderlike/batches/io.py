@@ -20,7 +20,7 @@ from thunderlike.batches._components import named
 from thunderlike.batches._indexing import cropped, frame_labels, taken
 from thunderlike.batches.execution import assembled
 from thunderlike.batches.index import FilesIndex
-from thunderlike.data.arrayfiles import Folder
+from thunderlike.data.array_files import Folder
 from thunderlike.errors import (
     BadIndexError,
     FormatError,

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 from thunderlike import images, series
 from thunderlike.compat import thunder_files as files
 from thunderlike.compat.aliases import contents, install
-from thunderlike.data.base import Collection
+from thunderlike.data.base import OnEngine
 from thunderlike.data.blocks import Blocks
+from thunderlike.data.collection import Collection
 from thunderlike.data.images import Images
-from thunderlike.data.onengine import OnEngine
 from thunderlike.data.series import Series
 from thunderlike.engines import DistributedArray
-from thunderlike.engines.tasks import import_first
+from thunderlike.engines.jobs import import_first
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -1,530 +1,295 @@
-"""What images and series have in common: records of one shape, with keys."""
+"""Base class of images, series and blocks: records on an engine."""
 
 from __future__ import annotations
 
-import itertools
+import abc
+import logging
 import math
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
-
-from thunderlike.data import indexing, multiindex
-from thunderlike.data.attributes import surviving
-from thunderlike.data.functions import (
-    PerObject,
-    PerRecord,
-    PerStack,
-    Predicate,
-    Stacked,
-    StackTrial,
-    Trial,
-    infer,
-    name_of,
-)
-from thunderlike.data.onengine import OnEngine
-from thunderlike.engines import ArraySource, DistributedArray, Records, local
+from thunderlike._text import printable
+from thunderlike.engines import ArraySource, Records, engine_for, local
+from thunderlike.engines.base import check_npartitions
 from thunderlike.errors import SpecError
-from thunderlike.kernels._validation import as_array, as_shape, is_whole
+from thunderlike.kernels._validation import checked_methods
+from thunderlike.util.arrays import humanize_bytesize
+from thunderlike.viz import notebook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    import numpy as np
 
-    from thunderlike._typing import Array, Shape
+    from thunderlike._typing import Shape
+    from thunderlike.engines.base import Engine
 
-__all__ = ["Collection", "checked_labels", "records_of"]
+__all__ = ["OnEngine"]
+
+log = logging.getLogger(__name__)
 
 
-class Collection(OnEngine):
-    """Records ``(key, array)`` in key order, with one shape and dtype, on one engine.
+@checked_methods
+class OnEngine(abc.ABC):
+    """Records with keys on an engine, never changed; no method asks which engine it is."""
 
-    Never changed: every method gives a new collection. No method asks which engine it is on.
+    _kinds: ClassVar[dict[str, Any]] = {}  # by name, so that each can make the others
+    _described: ClassVar[tuple[str, ...]] = ("mode", "dtype", "shape")
 
-    Attributes
-    ----------
-    shape : tuple of int
-        `baseshape`, the shape in which keys are positions, then `value_shape`, that of a record.
-    """
+    def __init_subclass__(cls) -> None:
+        OnEngine._kinds.setdefault(cls.__name__, cls)
+        checked_methods(cls)
 
-    def __init__(self, records: Records, baseshape: Shape, labels: Any = None) -> None:
-        super().__init__(records, baseshape)
-        self._labels = checked_labels(labels, baseshape)
-        self._attrs: dict[str, Any] = {}
+    def __init__(self, records: Records, baseshape: Shape) -> None:
+        self._records = records
+        self._baseshape = baseshape
 
-    # what it is
+    @abc.abstractmethod
+    def _changed(self, records: Records, **changes: Any) -> Self:
+        """Other records under the same keys, with what goes along with them where it fits.
+
+        `changes` may give another ``baseshape``, ``labels`` or ``index``.
+        """
 
     @property
+    @abc.abstractmethod
     def shape(self) -> Shape:
-        """Shape of all records: `baseshape`, then `value_shape`.
-
-        Examples
-        --------
-        >>> import thunderlike as tl
-        >>> tl.images.fromarray(np.zeros((10, 4, 6))).toseries().shape
-        (4, 6, 10)
-        """
-        return self._baseshape + self.value_shape
+        """Shape of all records."""
 
     @property
-    def value_shape(self) -> Shape:
-        """Shape of one record.
+    def baseshape(self) -> Shape:
+        """Shape of the keys.
 
         Examples
         --------
         >>> import thunderlike as tl
-        >>> movie = tl.images.fromarray(np.zeros((10, 4, 6)))
-        >>> movie.value_shape, movie.toseries().value_shape
-        ((4, 6), (10,))
+        >>> movie = tl.images.fromrandom((10, 4, 6))
+        >>> movie.baseshape, movie.toseries().baseshape
+        ((10,), (4, 6))
         """
-        return self._records.spec.shape
+        return self._baseshape
 
     @property
-    def baseaxes(self) -> Shape:
-        """Axes of `shape` that are keys.
+    def dtype(self) -> np.dtype[Any]:
+        """Of every element.
 
         Examples
         --------
         >>> import thunderlike as tl
-        >>> movie = tl.images.fromarray(np.zeros((10, 4, 6)))
-        >>> movie.baseaxes, movie.toseries().baseaxes
-        ((0,), (0, 1))
+        >>> movie = tl.images.fromrandom((10, 4, 6))
+        >>> movie.dtype, movie.astype("int16").dtype
+        (dtype('float64'), dtype('int16'))
         """
-        return tuple(range(len(self._baseshape)))
+        return self._records.spec.dtype
 
     @property
-    def ndim(self) -> int:
-        """Number of axes.
+    def engine(self) -> Engine:
+        """The engine that holds the records.
 
         Examples
         --------
         >>> import thunderlike as tl
-        >>> tl.images.fromarray(np.zeros((10, 4, 6))).ndim
-        3
+        >>> movie, series = tl.images.fromrandom(), tl.series.fromrandom()
+        >>> movie.engine == series.engine
+        True
         """
-        return len(self.shape)
+        return self._records.engine
 
     @property
-    def size(self) -> int:
-        """Number of elements.
+    def mode(self) -> str:
+        """Name of the engine: ``'local'`` or ``'spark'``.
 
         Examples
         --------
         >>> import thunderlike as tl
-        >>> tl.images.fromarray(np.zeros((10, 4, 6))).size
-        240
+        >>> tl.images.fromrandom((10, 4, 6)).mode
+        'local'
         """
-        return math.prod(self.shape)
+        return self.engine.name
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all elements.
+    def count(self) -> int:
+        """Number of records.
 
         Examples
         --------
         >>> import thunderlike as tl
-        >>> tl.images.fromarray(np.zeros((10, 4, 6), dtype="int16")).nbytes
-        480
+        >>> movie = tl.images.fromrandom((10, 4, 6))
+        >>> movie.count(), movie.toseries().count(), movie.toblocks((2, 3)).count()
+        (10, 24, 4)
         """
-        return self._records.spec.nbytes
+        return self._records.spec.count
 
-    @property
-    def labels(self) -> Array | None:
-        """What each record is called, an array of shape `baseshape`, or None.
+    def __len__(self) -> int:
+        return self.shape[0]
 
-        Examples
-        --------
-        >>> import thunderlike as tl
-        >>> movie = tl.images.fromarray(np.zeros((3, 4, 6)), labels=["a", "b", "c"])
-        >>> movie[1:].labels
-        array(['b', 'c'], dtype='<U1')
-        """
-        return self._labels
+    def __repr__(self) -> str:
+        lines = [f"{name}: {printable(str(getattr(self, name)))}" for name in self._described]
+        return "\n".join([type(self).__name__, *lines])
 
-    @labels.setter
-    def labels(self, labels: Any) -> None:
-        self._labels = checked_labels(labels, self._baseshape)
-
-    @property
-    def attrs(self) -> dict[str, Any]:
-        """What is known of the records besides, by name: pixel size, axes, times, or your own.
-
-        Readers fill it with what a file tells and writers write what the format allows. It goes
-        along with every method, but for what is not true of its result any more.
-
-        Examples
-        --------
-        >>> import thunderlike as tl
-        >>> movie = tl.images.fromarray(np.zeros((3, 4, 6)))
-        >>> movie.attrs["rig"] = "two-photon"
-        >>> movie.gaussian_filter(1).attrs
-        {'rig': 'two-photon'}
-        """
-        return self._attrs
-
-    @attrs.setter
-    def attrs(self, attrs: Mapping[str, Any] | None) -> None:
-        self._attrs = dict(attrs or {})
-
-    def _like(self, made: Any) -> Any:
-        """Give what was made of these records what is still true of it."""
-        same_count = made.count() == self.count()
-        same_shape = made.value_shape == self.value_shape
-        made._attrs = surviving(self._attrs, same_count=same_count, same_shape=same_shape)
-        return made
+    def _repr_html_(self) -> str:
+        """What a notebook shows: facts, and a picture only if nothing is computed for it."""
+        return notebook.summary(type(self).__name__, self._facts(), self._thumbnail())
 
     def _facts(self) -> dict[str, Any]:
-        known = {} if self._labels is None else {"labels": multiindex.shown(self._labels.ravel())}
-        return super()._facts() | known | ({"attrs": ", ".join(self._attrs)} if self._attrs else {})
+        facts = {name: getattr(self, name) for name in self._described}
+        facts["size"] = humanize_bytesize(math.prod(self.shape) * self.dtype.itemsize)
+        facts["records"] = f"{self.count()}, in {_counted(self.npartitions(), 'part')}"
+        return facts
 
-    # the values
+    def _thumbnail(self) -> str:
+        """A picture as HTML, of what is in this process already; else nothing."""
+        return ""
 
-    def first(self) -> Array:
-        """Return the first record, of shape `value_shape`.
+    def tolocal(self) -> Self:
+        """Bring all records into this process; a new object if they are here already.
 
         Examples
         --------
         >>> import thunderlike as tl
-        >>> tl.images.fromarray([[[1, 2]], [[3, 4]]]).first()
-        array([[1, 2]])
+        >>> movie = tl.images.fromrandom((10, 4, 6))
+        >>> here = movie.tolocal()
+        >>> here.mode, here is movie
+        ('local', False)
         """
-        if not self.count():
-            raise SpecError(f"there is no first of no records, shape {self.shape}")
-        return self._records.collect(0, 1)[0].copy()
+        return self._moved(local())
 
-    def toarray(self, *, squeeze: bool = True) -> Array:
-        """Return all records as one numpy array, here.
+    def tospark(self, engine: Any = None) -> Self:
+        """Send all records to Spark.
 
         Parameters
         ----------
-        squeeze : bool
-            Drop every axis of length 1, as Thunder does; False keeps `shape`.
-
-        Notes
-        -----
-        Locally a view: do not write into it. On Spark, one job; all values come to the driver, in
-        memory once: workers of the same machine write them into the array themselves.
-
-        Examples
-        --------
-        >>> import thunderlike as tl
-        >>> series = tl.series.fromarray([[1, 2, 3]])
-        >>> series.toarray()
-        array([1, 2, 3])
-        >>> series.toarray(squeeze=False)
-        array([[1, 2, 3]])
-        """
-        values = self._records.collect().reshape(self.shape)
-        return values.squeeze() if squeeze else values
-
-    @property
-    def values(self) -> Array | DistributedArray:
-        """All values in full `shape`, nothing computed: do not write into it.
-
-        A numpy array where the records are in this process; on Spark an array-like view, which
-        computes when indexed, when given to numpy, or by its ``toarray()``.
-
-        Examples
-        --------
-        >>> import thunderlike as tl
-        >>> movie = tl.images.fromarray(np.zeros((1, 4, 6)))
-        >>> movie.values.shape, movie.toarray().shape
-        ((1, 4, 6), (4, 6))
-        """
-        return self._records.array(self._baseshape)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        # In memory, `values` may be the map of a file, whose pages may be lost: read it.
-        values = self.toarray(squeeze=False) if self._records.in_memory else self.values
-        return np.array(np.asarray(values), dtype=dtype, copy=copy)
-
-    def __bool__(self) -> bool:
-        """The only element as a bool, as numpy has it; SpecError for none and for several."""
-        if self.size != 1:
-            raise SpecError(
-                f"the truth value of {type(self).__name__} of shape {self.shape} is ambiguous: ask "
-                "for one element, for .size, or compare with numpy.array_equal(x.toarray(), ...)"
-            )
-        return bool(self.toarray())
-
-    def __contains__(self, value: Any) -> bool:
-        """Whether an element equals a scalar; SpecError for anything else than a scalar.
-
-        Cost: one pass over the data.
-        """
-        if np.ndim(value) != 0:
-            raise SpecError(
-                f"an element of {type(self).__name__} is a scalar, not of shape "
-                f"{np.shape(value)}: compare records in a loop, with numpy.array_equal"
-            )
-        return bool(self.size and (self == value).max().toarray().any())
-
-    def __iter__(self) -> Iterator[Array]:
-        """Arrays of shape ``shape[1:]``, along the first axis, a few in memory at a time."""
-        each = math.prod(self._baseshape[1:])
-        records = (record for _, block in self._records.stream() for record in block)
-        for _ in range(len(self)):
-            part = list(itertools.islice(records, each))
-            stack = np.stack(part) if part else self._records.spec.empty(0)
-            yield stack.reshape(self.shape[1:])
-
-    def __getitem__(self, item: Any) -> Self:
-        """Select by int, slice, list, bool list or Ellipsis on each axis; no axis is dropped.
-
-        Cost: nothing is computed until needed; on Spark a shuffle if keys change their order.
-        """
-        chosen = indexing.selectors(item, self.shape)
-        keys, values = chosen[: len(self._baseshape)], chosen[len(self._baseshape) :]
-        found = self._picked(keys)._cut(values)
-        # Never itself: new labels for x[:] are not to become those of x.
-        return self._changed(self._records) if found is self else found
-
-    def _picked(self, keys: list[Any]) -> Self:
-        """The records at the chosen keys."""
-        rows = indexing.rows_of(keys, self._baseshape)
-        if rows is None:
-            return self
-        grid = np.ix_(
-            *(indexing.positions(s, n) for s, n in zip(keys, self.baseshape, strict=True))
-        )
-        baseshape = np.broadcast_shapes(*(axis.shape for axis in grid))
-        labels = None if self._labels is None else self._labels[grid]
-        return self._changed(self._records.take(rows), baseshape=baseshape, labels=labels)
-
-    def _cut(self, values: list[Any]) -> Self:
-        """The chosen part of each record."""
-        if all(isinstance(s, slice) and s == slice(None) for s in values):
-            return self
-        return self._stacked(_part, selectors=(slice(None), *values))
-
-    # records to records
-
-    def map(
-        self,
-        func: Callable[[Any], Any],
-        value_shape: Shape | None = None,
-        dtype: Any = None,
-        with_keys: bool = False,
-        *,
-        block: bool = False,
-        workers: int | None = None,
-    ) -> Self:
-        """Apply a function to each record.
-
-        Parameters
-        ----------
-        func : callable
-            From an array to an array or scalar; all results of one shape. A scalar gets length 1,
-            and any other object becomes an element of dtype object.
-        value_shape : tuple of int, optional
-            Shape of the results.
-        dtype : dtype, optional
-            What the results are cast to, whatever that does to their values. By default all have
-            the dtype of the first.
-        with_keys : bool
-            Call ``func((key, array))`` instead, the key a tuple of int.
-        block : bool
-            Call the function with several records at once, stacked along a new first axis; it
-            gives one result for each. Where numpy does the work this is several times faster, and
-            it uses every core; how many records are in a stack is not the function's to know.
-        workers : int, optional
-            Call the function in as many processes of this machine, which share memory with this
-            one: for Python code of 0.1 ms a record and more. By default it is called here, one
-            record after the other. On Spark it is called in Spark's own processes in any case.
-
-        Raises
-        ------
-        WorkerFailedError
-            When the function raises: with the key of the record, and where it raised.
-        SpecError
-            When a result has another shape, or values that the dtype of the first cannot hold:
-            names the key and both shapes or dtypes.
-
-        Notes
-        -----
-        The dtype is that of the first result unless it is given. Results of another dtype are
-        converted where no value changes, as 5 to 5.0 and 5.0 to 5; 5.5 after a first result that
-        is an integer is an error, and ``dtype=float`` is what to give then.
-
-        Unless both `value_shape` and `dtype` are given the function is first tried on the first
-        record: on Spark, a job over one chunk.
-
-        The processes that `workers` asks for are forks of this one, so the function may be
-        anything that can be called, and what it changes elsewhere is changed in a fork alone.
-
-        Examples
-        --------
-        >>> import thunderlike as tl
-        >>> movie = tl.images.fromarray(np.arange(24.0).reshape(4, 2, 3))
-        >>> movie.map(np.mean).toarray()
-        array([ 2.5,  8.5, 14.5, 20.5])
-        >>> movie.map(lambda stack: stack.mean(axis=(1, 2)), block=True).toarray()
-        array([ 2.5,  8.5, 14.5, 20.5])
-        """
-        records = self._mapped(
-            func, value_shape, dtype, with_keys=with_keys, block=block, workers=workers
-        )
-        return self._changed(records)
-
-    def _mapped(
-        self,
-        func: Callable[[Any], Any],
-        value_shape: Any,
-        dtype: Any,
-        *,
-        with_keys: bool,
-        block: bool,
-        workers: int | None,
-    ) -> Records:
-        processes = 1 if workers is None else workers
-        if not is_whole(processes, 1):
-            raise SpecError(f"workers must be a whole number from 1 on, not {workers!r}")
-        if with_keys and block:
-            raise SpecError("a function of stacked records is given no keys: leave out one of both")
-        shape = None if value_shape is None else as_shape(value_shape) or (1,)
-        base = self._baseshape
-        trial = StackTrial(func, base) if block else Trial(func, base, with_keys)
-        results = infer(self._records, trial, shape, dtype)
-        if processes > 1 and results.dtype.hasobject:
-            raise SpecError(
-                "results that are objects cannot come from other processes: leave out workers"
-            )
-        kernel: Any = PerStack if block else PerRecord
-        return self._records.map(kernel(trial, results, processes), results.shape, results.dtype)
-
-    def _stacked(self, function: Callable[..., Array], **arguments: Any) -> Self:
-        """Apply a built-in function of whole blocks.
-
-        What it makes of a block of no records tells the shape and dtype of its results, and
-        whether it takes these arguments: now, and not on a worker.
-        """
-        kernel = Stacked(function, arguments)
-        nothing = kernel(0, self._records.spec.empty(0))
-        return self._changed(self._records.map(kernel, nothing.shape[1:], nothing.dtype))
-
-    def filter(self, func: Callable[[Any], Any]) -> Self:
-        """Keep the records for which a function of the array is true.
-
-        Keys are numbered anew, ``0 .. k-1``, in key order, and labels go along; the function is
-        called once for each record, now: one job on Spark.
-
-        Examples
-        --------
-        >>> import thunderlike as tl
-        >>> series = tl.series.fromarray([[1, 2], [8, 9], [5, 6]], labels=["a", "b", "c"])
-        >>> bright = series.filter(lambda values: values.mean() > 4)
-        >>> bright.toarray()
-        array([[8, 9],
-               [5, 6]])
-        >>> bright.labels
-        array(['b', 'c'], dtype='<U1')
-        """
-        kernel = Predicate(Trial(func, self._baseshape))
-        rows = np.flatnonzero(self._records.map(kernel, (), np.dtype(bool)).collect())
-        labels = None if self._labels is None else self._labels.ravel()[rows]
-        return self._changed(self._records.take(rows), baseshape=(len(rows),), labels=labels)
-
-    def foreach(self, func: Callable[[Any], Any]) -> None:
-        """Call ``func((key, array))`` for each record, for what it does; results are dropped.
-
-        Parameters
-        ----------
-        func : callable
-            Takes the key, a tuple of int, and the array. Locally it is called in key order; on
-            Spark on the workers, so that only what it does there, to files say, is seen elsewhere.
-
-        Raises
-        ------
-        WorkerFailedError
-            When it raises: with the key of the record.
-
-        Examples
-        --------
-        >>> import thunderlike as tl
-        >>> seen = {}
-        >>> series = tl.series.fromarray([[1, 2], [8, 9]])
-        >>> series.foreach(lambda record: seen.update({record[0]: record[1].tolist()}))
-        >>> seen
-        {(0,): [1, 2], (1,): [8, 9]}
-        """
-
-        def call(record: Any) -> None:
-            func(record)  # its result is dropped where it was made
-
-        call.__name__ = name_of(func)
-        kernel = PerObject(Trial(call, self._baseshape, with_keys=True))
-        done = self._records.map(kernel, (), np.dtype(object))
-        done.aggregate(lambda _start, _block: None, lambda _one, _other: None)
-
-    def sample(self, nsamples: int = 100, seed: int | None = None) -> Self:
-        """Draw some records at random, in random order, none of them twice.
-
-        Parameters
-        ----------
-        nsamples : int
-            How many; all, if there are not as many.
-        seed : int, optional
-            The same seed draws the same records, on every engine.
-
-        Returns
-        -------
-        Images or Series
-            Local, with their labels; series in one row.
+        engine : 'spark', SparkContext or SparkSession
+            Where to.
 
         Raises
         ------
         SpecError
-            For less than one.
+            Without an engine.
 
         Examples
         --------
         >>> import thunderlike as tl
-        >>> tl.series.fromrandom((4, 6, 10)).sample(5, seed=1).shape
-        (5, 10)
+        >>> tl.images.fromrandom((10, 4, 6)).tospark()
+        Traceback (most recent call last):
+            ...
+        thunderlike.errors.SpecError: tospark needs to know where: give a SparkContext or ...
         """
-        if not is_whole(nsamples, 1):
-            raise SpecError(f"cannot draw {nsamples!r} records: give a whole number from 1")
-        size = min(int(nsamples), self.count())
-        drawn = np.random.default_rng(seed).choice(self.count(), size, replace=False)
-        order = np.argsort(drawn)
-        values = self._records.spec.empty(size)
-        values[order] = self._records.take(drawn[order]).collect()  # in key order: no shuffle
-        labels = None if self._labels is None else self._labels.ravel()[drawn]
-        records = local().load(ArraySource(values))
-        return self._changed(records, baseshape=(size,), labels=labels)
+        if engine is None:
+            raise SpecError("tospark needs to know where: give a SparkContext or engine='spark'")
+        return self._moved(engine_for(engine))
+
+    def _moved(self, engine: Engine) -> Self:
+        if engine == self.engine:
+            log.warning("the records are on the %s engine already", engine.name)
+            return self._changed(self._records)
+        return self._changed(engine.load(ArraySource(self._records.collect())))
+
+    def tordd(self) -> Any:
+        """Return an RDD of ``(key, array)`` in key order; Spark only.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromrandom((10, 4, 6)).tordd()
+        Traceback (most recent call last):
+            ...
+        thunderlike.errors.NotOnEngineError: the local engine keeps ...
+        """
+        return self._records.native(self._baseshape)
+
+    def cache(self) -> Self:
+        """Keep what is computed: on Spark in memory, and on disk where that is full.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromrandom((10, 4, 6)).gaussian_filter(2).cache()
+        >>> movie.shape, movie.iscached()
+        ((10, 4, 6), True)
+        """
+        self._records.cache()
+        return self
+
+    def uncache(self) -> Self:
+        """Stop keeping it.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromrandom((10, 4, 6)).cache()
+        >>> movie.uncache() is movie
+        True
+        """
+        self._records.uncache()
+        return self
+
+    def iscached(self) -> bool:
+        """Say whether what is computed is kept.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromrandom((10, 4, 6)).iscached()  # local: in any case
+        True
+        """
+        return self._records.iscached
+
+    def compute(self) -> Self:
+        """Compute now and keep the result.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromrandom((10, 4, 6)).gaussian_filter(2)
+        >>> movie.compute() is movie
+        True
+        """
+        self._records.cache()
+        self._records.aggregate(lambda _start, _block: None, lambda _one, _other: None)
+        return self
+
+    def npartitions(self) -> int:
+        """Parts that the records are spread over; 1 locally.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromrandom((10, 4, 6)).npartitions()
+        1
+        """
+        return self._records.npartitions
+
+    def repartition(self, npartitions: int) -> Self:
+        """Spread the records over another number of parts, in the same order; a shuffle.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromrandom((10, 4, 6)).repartition(4).npartitions()  # local: in any case
+        1
+        """
+        check_npartitions(npartitions)
+        return self._changed(self._records.repartition(npartitions))
+
+    def coalesce(self, npartitions: int) -> Self:
+        """Spread the records over fewer parts, in the same order, as :meth:`repartition`.
+
+        Raises
+        ------
+        SpecError
+            When they would be more.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromrandom((10, 4, 6)).coalesce(1).npartitions()
+        1
+        """
+        fewer = self.repartition(npartitions)
+        if fewer.npartitions() > self.npartitions():
+            raise SpecError(
+                f"coalesce makes fewer parts than there are, {self.npartitions()}, not "
+                f"{npartitions}: call .repartition({npartitions})"
+            )
+        return fewer
 
 
-def records_of(values: Any, ndim: int) -> Records:
-    """Records of what a constructor was given: those of an engine, or an array's first axes.
-
-    Parameters
-    ----------
-    values : Records, array_like or DistributedArray
-        An array has one axis of keys or more, then `ndim` axes of a record at most.
-    """
-    if isinstance(values, Records):
-        return values
-    if isinstance(values, DistributedArray):
-        return values.keyed(values.ndim - ndim).records
-    array = as_array(values)
-    return local().load(
-        ArraySource(array.reshape(math.prod(array.shape[:-ndim]), *array.shape[-ndim:]))
-    )
-
-
-def checked_labels(labels: Any, baseshape: Shape) -> Array | None:
-    """Labels as an array of the shape of the keys.
-
-    Raises
-    ------
-    SpecError
-        When they have another shape.
-    """
-    if labels is None:
-        return None
-    array = as_array(labels, "labels")
-    if array.shape != baseshape:
-        raise SpecError(f"labels have shape {array.shape}, the keys {baseshape}: give one for each")
-    return array
-
-
-def _part(block: Array, selectors: tuple[Any, ...]) -> Array:
-    return np.ascontiguousarray(block[selectors])
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

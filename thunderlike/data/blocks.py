@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from thunderlike.data.aliases import with_draft_spellings
-from thunderlike.data.blocking import FromBlocks, FromBlocksToSeries
-from thunderlike.data.functions import PerObject, Results, Trial, infer
-from thunderlike.data.onengine import OnEngine
+from thunderlike.data._deprecated import with_draft_spellings
+from thunderlike.data._user_functions import PerObject, Results, Trial, infer
+from thunderlike.data.base import OnEngine
+from thunderlike.data.grid import FromBlocks, FromBlocksToSeries
 from thunderlike.engines.base import Kernel, Records, Spec
 from thunderlike.errors import NotOnEngineError, SpecError
 from thunderlike.kernels._validation import as_dtype, as_shape

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from thunderlike.data import writing
-from thunderlike.data.aliases import with_draft_spellings
-from thunderlike.data.arithmetic import Elementwise
-from thunderlike.data.arrayfunctions import ArrayFunctions
-from thunderlike.data.base import records_of
-from thunderlike.data.blocking import ToBlocks
+from thunderlike.data import writers
+from thunderlike.data._deprecated import with_draft_spellings
+from thunderlike.data._user_functions import name_of
+from thunderlike.data.array_functions import ArrayFunctions
 from thunderlike.data.blocks import Blocks
-from thunderlike.data.chunks import block_bytes, grid_of
-from thunderlike.data.exports import ImageExports
-from thunderlike.data.functions import name_of
-from thunderlike.data.looking import LookAtImages
-from thunderlike.data.shapes import reshaped
+from thunderlike.data.collection import records_of
+from thunderlike.data.elementwise import Elementwise
+from thunderlike.data.export import ImageExports
+from thunderlike.data.grid import ToBlocks, block_bytes, grid_of
+from thunderlike.data.indexing import reshaped
+from thunderlike.data.plotting import LookAtImages
 from thunderlike.data.writers import ArrayWriters
-from thunderlike.engines.exchange import Transpose
+from thunderlike.engines.shuffle import Transpose
 from thunderlike.errors import SpecError
 from thunderlike.kernels import filters
 from thunderlike.kernels._numba import use_compiled
@@ -423,7 +422,7 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         >>> [file.path for file in storage.find("memory://doc-images-bin", "bin")]
         ['memory://doc-images-bin/image-00000.bin', 'memory://doc-images-bin/image-00001.bin']
         """
-        writing.images_to_binary(self, at(path, credentials), prefix, overwrite=overwrite)
+        writers.images_to_binary(self, at(path, credentials), prefix, overwrite=overwrite)
 
     def totif(
         self,
@@ -441,7 +440,7 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         >>> tl.images.fromtif("memory://doc-images-tif").shape
         (1, 4, 4)
         """
-        writing.images_to_tif(self, at(path, credentials), prefix, overwrite=overwrite)
+        writers.images_to_tif(self, at(path, credentials), prefix, overwrite=overwrite)
 
     def topng(
         self,
@@ -470,7 +469,7 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         array([  0, 128, 255, 255], dtype=uint8)
         """
         place = at(path, credentials)
-        writing.images_to_png(self, place, prefix, overwrite=overwrite, vmin=vmin, vmax=vmax)
+        writers.images_to_png(self, place, prefix, overwrite=overwrite, vmin=vmin, vmax=vmax)
 
 
 def _reshaped(block: Array, shape: tuple[int, ...]) -> Array:

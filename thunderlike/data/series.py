@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from thunderlike._lazy import optional
-from thunderlike.data import multiindex, writing
-from thunderlike.data.aliases import with_draft_spellings
-from thunderlike.data.arrayfunctions import ArrayFunctions
-from thunderlike.data.chunks import block_bytes
-from thunderlike.data.exports import SeriesExports
-from thunderlike.data.looking import LookAtSeries
-from thunderlike.data.reductions import Reductions
-from thunderlike.data.shapes import reshaped
+from thunderlike.data import multiindex, writers
+from thunderlike.data._deprecated import with_draft_spellings
+from thunderlike.data.array_functions import ArrayFunctions
+from thunderlike.data.export import SeriesExports
+from thunderlike.data.grid import block_bytes
+from thunderlike.data.groupby import Reductions
+from thunderlike.data.indexing import reshaped
+from thunderlike.data.plotting import LookAtSeries
 from thunderlike.data.signals import Signals
 from thunderlike.data.writers import ArrayWriters
 from thunderlike.engines import local
 from thunderlike.engines.base import ArraySource, Spec
-from thunderlike.engines.exchange import Transpose
+from thunderlike.engines.shuffle import Transpose
 from thunderlike.errors import NotOnEngineError, SpecError
 from thunderlike.kernels import linalg
 from thunderlike.kernels._validation import as_array
@@ -284,7 +284,7 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
         array([[0, 1, 2],
                [3, 4, 5]])
         """
-        writing.series_to_binary(self, at(path, credentials), prefix, overwrite=overwrite)
+        writers.series_to_binary(self, at(path, credentials), prefix, overwrite=overwrite)
 
     def totext(
         self,
@@ -304,7 +304,7 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
         >>> storage.read("memory://doc-series-text/series-00000.txt").splitlines()
         [b'1.5 2.0', b'0.1 4.0']
         """
-        writing.series_to_text(self, at(path, credentials), prefix, overwrite=overwrite)
+        writers.series_to_text(self, at(path, credentials), prefix, overwrite=overwrite)
 
     def topandas(self) -> Any:
         """Return a DataFrame with a row for each series; pandas must be installed.

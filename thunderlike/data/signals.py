@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from thunderlike import storage
-from thunderlike.data.files import naming
-from thunderlike.data.indexed import Indexed
+from thunderlike.data.file_sources import naming
+from thunderlike.data.index import Indexed
 from thunderlike.errors import SpecError
 from thunderlike.formats import matlab
 from thunderlike.kernels import series as kernels

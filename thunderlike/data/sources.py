@@ -1,23 +1,54 @@
-"""Where records come from, other than files: items of a list, a random number generator."""
+"""Sources of records: functions, messages, samples of datasets."""
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from thunderlike.data.functions import converted, raised_by
+from thunderlike import storage
+from thunderlike.data._user_functions import converted, raised_by
+from thunderlike.data.file_sources import FileSource, Loader, alike, naming, whole
 from thunderlike.engines.base import SourceDefaults, Spec
-from thunderlike.errors import SpecError, ThunderlikeError, WrongTypeError
-from thunderlike.kernels._validation import as_array, as_dtype
+from thunderlike.errors import (
+    CorruptDatasetError,
+    FormatError,
+    NotFoundError,
+    SpecError,
+    ThunderlikeError,
+    WrongTypeError,
+)
+from thunderlike.formats import npy, png, sniff, tiff
+from thunderlike.formats.dataset_files import APPENDING, KEYS, OFFSETS, decode_keys, decode_offsets
+from thunderlike.formats.msgpack import unpackb
+from thunderlike.kernels._validation import as_array, as_dtype, same_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from thunderlike._typing import Array
+    from numpy.typing import NDArray
 
-__all__ = ["ListSource", "RandomSource", "list_source", "pairs_spec", "stacked"]
+    from thunderlike._typing import Array, Shape
+    from thunderlike.storage import Entry
+
+__all__ = [
+    "BESIDE",
+    "Accessed",
+    "ListSource",
+    "RandomSource",
+    "SampleReader",
+    "SampleSource",
+    "accessed",
+    "decoded",
+    "list_source",
+    "message_source",
+    "pairs_spec",
+    "positions",
+    "stacked",
+]
 
 
 @dataclass(frozen=True)
@@ -144,3 +175,311 @@ def _array_of(accessor: Callable[[Any], Any], item: Any, number: int) -> Array:
         raise
     except Exception as error:
         raise raised_by(accessor, error, (number,)) from error
+
+
+BESIDE = (storage.SUCCESS, "conf.json")  # what our writers put beside their files
+_DECODE = {"tiff": tiff.decode, "png": png.decode, "npy": npy.decode}
+
+
+def accessed(
+    files: Sequence[Entry],
+    accessor: Callable[[bytes], Any] | None,
+    naxes: int,
+    dims: Sequence[int] | None = None,
+    dtype: Any = None,
+) -> tuple[FileSource, tuple[int, ...]]:
+    """Make a source of arrays, each the function of the bytes of a file.
+
+    Parameters
+    ----------
+    accessor : callable, optional
+        By default the first bytes of a file tell how to decode it.
+    naxes : int
+        Axes of a record: 1 for series, whose further axes are keys; 2 or more for images.
+    dims, dtype : optional
+        Of each array; unless both are given, `accessor` is called on the first file.
+
+    Returns
+    -------
+    FileSource
+        Of all records.
+    tuple of int
+        Shape of each array.
+    """
+    first_file, read = files[0], accessor or decoded
+    if dims is None or dtype is None:
+        with naming(first_file.path):
+            first = _called(read, first_file)
+        dims, dtype = dims or first.shape, dtype or first.dtype
+    shape = tuple(dims)
+    if len(shape) < naxes:
+        raise SpecError(
+            f"{first_file.path}: at least {naxes} axes are needed, this has shape {shape}"
+        )
+    record = shape[-1:] if naxes == 1 else shape
+    count = math.prod(shape) // max(math.prod(record), 1)
+    load, dtype = Accessed(read, shape), np.dtype(dtype).newbyteorder("=")
+    return FileSource.of(files, [count] * len(files), record, dtype, load, whole=True), shape
+
+
+def decoded(data: bytes) -> Array:
+    """Return the array in a file whose first bytes tell its format.
+
+    Raises
+    ------
+    FormatError
+        For bytes of no format that is known here.
+    """
+    name = sniff(data)
+    if name not in _DECODE:
+        known = ", ".join(_DECODE)
+        raise FormatError(
+            f"begins with {data[:8]!r}, it is none of {known}: read it with accessor= of frompath"
+        )
+    return _DECODE[name](data)
+
+
+@dataclass(frozen=True)
+class Accessed(Loader):
+    """Records of the array that a function makes of the bytes of a file.
+
+    Parameters
+    ----------
+    accessor : callable
+        The function.
+    shape : tuple of int
+        Of the array.
+    """
+
+    accessor: Callable[[bytes], Any]
+    shape: tuple[int, ...]
+
+    def read(self, file: Entry, first: int, last: int, out: Array) -> None:
+        """Call it."""
+        found = _called(self.accessor, file)
+        dtype = found.dtype.newbyteorder("=")
+        if found.shape != self.shape or dtype != out.dtype:
+            raise FormatError(
+                f"holds {dtype} of shape {found.shape}, the first file {out.dtype} of shape "
+                f"{self.shape}: all must be equal"
+            )
+        out[...] = found.reshape(-1, *out.shape[1:])[first:last]
+
+
+def _called(accessor: Callable[[bytes], Any], file: Entry) -> Array:
+    data = whole(file)
+    try:
+        return np.asarray(accessor(data))
+    except ThunderlikeError:
+        raise
+    except Exception as error:
+        raise raised_by(accessor, error, file.path) from error
+
+
+class SampleReader(Protocol):
+    """What is needed of a reader of ``thunderlike.datasets`` or a view of one."""
+
+    def __len__(self) -> int:
+        """How many samples there are."""
+
+    def get(self, index: int) -> Any:
+        """Return one."""
+
+    def slice(self, start: int, stop: int) -> Iterator[Any]:
+        """Iterate over some."""
+
+
+@dataclass(frozen=True)
+class SampleSource(SourceDefaults):
+    """One field of each sample: an array, or the bytes of a TIFF, PNG or npy file.
+
+    Parameters
+    ----------
+    spec : Spec
+        All records.
+    reader : Samples
+        Pickled for workers elsewhere, which open it themselves.
+    field : str
+        Of each sample.
+    """
+
+    spec: Spec
+    reader: SampleReader
+    field: str
+
+    @classmethod
+    def of(cls, reader: SampleReader, field: str, naxes: range) -> SampleSource:
+        """Look at the first sample for shape and dtype.
+
+        Raises
+        ------
+        SpecError
+            When there is none, or its field has another number of axes.
+        """
+        if not len(reader):
+            raise SpecError("the dataset has no samples, of which there must be one to look at")
+        first = _array(reader.get(0), field)
+        if first.ndim not in naxes:
+            raise SpecError(
+                f"the first sample's {field!r} has shape {first.shape}, "
+                f"and {naxes[0]} to {naxes[-1]} axes are needed"
+            )
+        dtype = first.dtype.newbyteorder("=")
+        return cls(Spec(len(reader), first.shape, dtype), reader, field)
+
+    def read(self, start: int, stop: int, out: Array) -> None:
+        """Read the samples of a range, and of each the field."""
+        for row, sample in enumerate(self.reader.slice(start, stop)):
+            array = _array(sample, self.field)
+            if array.shape != self.spec.shape:
+                raise SpecError(
+                    f"sample {start + row} ({sample.get('key')!r}): {self.field!r} has shape "
+                    f"{array.shape}, in the first {self.spec.shape}: all must be equal"
+                )
+            found = same_values(array, self.spec.dtype)
+            if found is None:
+                raise SpecError(
+                    f"sample {start + row} ({sample.get('key')!r}): {self.field!r} is "
+                    f"{array.dtype}, in the first {self.spec.dtype}, which does not hold its values"
+                )
+            out[row] = found
+
+
+def _array(sample: Any, field: str) -> Array:
+    if field not in sample:
+        names = ", ".join(map(repr, sample))
+        raise SpecError(f"sample {sample.get('key')!r} has no field {field!r}; it has {names}")
+    value = sample[field]
+    if not isinstance(value, bytes):
+        return np.asarray(value)
+    try:
+        return decoded(value)
+    except FormatError as error:
+        raise SpecError(f"sample {sample.get('key')!r}: {field!r} {error}") from error
+
+
+def message_source(files: Sequence[Entry], field: str) -> tuple[FileSource, list[str]]:
+    """Find the arrays in the samples of shards, and the key of the last sample of each.
+
+    The offsets and keys of all shards are read, and the first sample.
+    """
+    offsets = {file.path: _offsets(file) for file in files}
+    counts = [len(offsets[file.path]) - 1 for file in files]
+    first = next((file for file, count in zip(files, counts, strict=True) if count), None)
+    if first is None:
+        raise SpecError(f"{files[0].path}: there are no samples")
+    load = SampleLoader(field, offsets)
+    with naming(first.path):
+        example = load.array(first, 0)
+    source = FileSource.of(files, counts, example.shape, example.dtype, load)
+    keys = [_last_key(file.path) for file, count in zip(files, counts, strict=True) if count]
+    return source, keys
+
+
+def positions(keys: Sequence[str], count: int) -> Shape:
+    """Shape of the keys, if they are positions such as ``'00003-00017'``, else all in a row.
+
+    Examples
+    --------
+    >>> positions(["00001-00002"], 6), positions(["cat"], 6)
+    ((2, 3), (6,))
+    """
+    last = keys[-1].split("-")
+    if not all(part.isdecimal() for part in last):
+        return (count,)
+    shape = tuple(int(part) + 1 for part in last)
+    return shape if int(np.prod(shape)) == count else (count,)
+
+
+@dataclass(frozen=True)
+class SampleLoader(Loader):
+    """The arrays in one field of the samples of each shard.
+
+    Parameters
+    ----------
+    field : str
+        Its name.
+    offsets : mapping
+        Where the samples of each shard begin, and where the last ends.
+    origins : mapping
+        Number of the sample at the first of these offsets; 0 by default.
+    """
+
+    field: str
+    offsets: Mapping[str, NDArray[np.uint64]]
+    origins: Mapping[str, int] | None = None
+
+    def read(self, file: Entry, first: int, last: int, out: Array) -> None:
+        """Read the messages of these samples in one range."""
+        for row, array in enumerate(self._arrays(file, first, last)):
+            alike(array.shape, array.dtype, out)
+            out[row] = array
+
+    def part(self, wanted: Mapping[str, tuple[int, int]]) -> SampleLoader:
+        """Where these samples are."""
+        offsets = {path: self.offsets[path][a : b + 1] for path, (a, b) in wanted.items()}
+        return replace(self, offsets=offsets, origins={path: a for path, (a, _) in wanted.items()})
+
+    def array(self, file: Entry, number: int) -> Array:
+        """Return the array of one sample."""
+        return self._arrays(file, number, number + 1)[0]
+
+    def _arrays(self, file: Entry, first: int, last: int) -> list[Array]:
+        origin = (self.origins or {}).get(file.path, 0)
+        edges = [int(edge) for edge in self.offsets[file.path][first - origin : last - origin + 1]]
+        with storage.open(file.path, identity=file.identity) as version:
+            data = version.read_range(edges[0], edges[-1] - edges[0])
+        if len(data) < edges[-1] - edges[0]:
+            raise FormatError(f"cut short: samples end at byte {edges[-1]}")
+        return [
+            self._field(data[a - edges[0] : b - edges[0]], number)
+            for number, (a, b) in enumerate(itertools.pairwise(edges), first)
+        ]
+
+    def _field(self, message: bytes, number: int) -> Array:
+        sample = unpackb(message)
+        if not isinstance(sample, dict) or self.field not in sample:
+            there = ", ".join(map(str, sample)) if isinstance(sample, dict) else "no fields"
+            raise FormatError(f"sample {number} has {there}, no {self.field!r}: name a field=")
+        array = np.asarray(sample[self.field])
+        if array.dtype.kind not in "buifc":
+            raise FormatError(f"sample {number}: {self.field!r} is {array.dtype}, not numbers")
+        return array
+
+
+def _offsets(file: Entry) -> NDArray[np.uint64]:
+    """Read where the samples of a file begin, and make sure that the last one ends with it."""
+    place = _beside(file.path, OFFSETS)
+    try:
+        data = storage.read(place)
+    except NotFoundError as error:
+        raise FormatError(f"{file.path}: has no file {OFFSETS} beside it: {error}") from error
+    with naming(file.path):
+        offsets = decode_offsets(data)
+    last = int(offsets[-1])
+    if last != file.size and last != _kept(file):
+        raise CorruptDatasetError(
+            f"{file.path}: has {file.size} bytes, and {place} ends at byte {last}: it was replaced "
+            "while it was read, or the two files do not belong together; read it again, or make "
+            f"the index again with: thunderlike datasets reindex {file.path}"
+        )
+    return offsets
+
+
+def _kept(file: Entry) -> int | None:
+    """Return how many bytes there were before an append that goes on, or was stopped."""
+    try:
+        return int.from_bytes(storage.read(_beside(file.path, APPENDING)), "big")
+    except NotFoundError:
+        return None
+
+
+def _last_key(path: str) -> str:
+    keys = decode_keys(storage.read(_beside(path, KEYS)))
+    if not keys:
+        raise CorruptDatasetError(f"{_beside(path, KEYS)}: names none of the samples")
+    return keys[-1]
+
+
+def _beside(path: str, suffix: str) -> str:
+    return storage.join(storage.parent(path), path.rpartition("/")[2] + suffix)

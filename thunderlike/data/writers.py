@@ -1,26 +1,412 @@
-"""Writers that images and series share: the whole collection as one array."""
+"""Writers of collections, to a file or a folder."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+import itertools
+import math
+from dataclasses import dataclass
+from functools import partial
+from operator import add
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
 
 from thunderlike import storage
-from thunderlike.data.arrayfiles import Folder
-from thunderlike.data.assembling import assemble
-from thunderlike.data.base import Collection
+from thunderlike.config import config, current
+from thunderlike.data.array_files import Folder
+from thunderlike.data.collection import Collection
+from thunderlike.data.file_sources import FileSource, Packed
 from thunderlike.datasets import distributed as datasets
 from thunderlike.errors import SpecError
-from thunderlike.formats import hdf5, npy, ome_zarr, zarr
+from thunderlike.formats import hdf5, npy, ome_zarr, png, raw, text, tiff, zarr
 from thunderlike.formats.base import sniff
+from thunderlike.parallel.threads import tmap
+from thunderlike.progress import track
+from thunderlike.storage import Entry
 from thunderlike.storage.atomic import draft
+from thunderlike.storage.paths import file_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from thunderlike.data.assembling import Sink
+    from thunderlike._typing import Array, Shape
+    from thunderlike.data.images import Images
+    from thunderlike.data.series import Series
+    from thunderlike.engines.base import Records, Spec
     from thunderlike.storage import AnyCredentials
 
-__all__ = ["ArrayWriters"]
+__all__ = [
+    "ArrayWriters",
+    "ImageFiles",
+    "Names",
+    "Parts",
+    "SeriesFiles",
+    "Sink",
+    "assemble",
+    "each_block",
+    "each_part",
+    "filled",
+    "images_to_binary",
+    "images_to_png",
+    "images_to_tif",
+    "joined",
+    "series_to_binary",
+    "series_to_text",
+]
+
+
+Slab = tuple[int, "Array"]
+
+
+class Sink(Protocol):
+    """A file that is written from its first row to its last, `rows` of them at a time."""
+
+    rows: int
+
+    def put(self, start: int, slab: Array) -> None:
+        """Write the rows from `start` on."""
+
+
+def each_block(records: Records, path: str, write: Callable[[int, Array], list[Any]]) -> list[Any]:
+    """Have every block written where it is, or here, where only this process sees `path`.
+
+    Parameters
+    ----------
+    write : callable
+        From the number of the first record and a block to what is known of the files written. Once
+        more for the same block it must do the same: a task may be run again.
+
+    Returns
+    -------
+    list
+        What `write` returned, joined, in the order of the records.
+    """
+    store = storage.store_for(path)
+    if store.shared:
+        # Threads that wait for answers from afar may be more than there are cores.
+        with config(workers=store.threads or current().workers):
+            return records.aggregate(write, add)
+    return [item for start, block in records.stream() for item in write(start, block)]
+
+
+def each_part(
+    records: Records, path: str, write: Callable[[Iterator[Slab]], list[Any]]
+) -> list[Any]:
+    """Have every part written where it is, or all here, where only this process sees `path`.
+
+    Parameters
+    ----------
+    write : callable
+        From the blocks of a part, with the number of the first record of each, to what is known of
+        the files written. Once more for the same part it must do the same.
+
+    Returns
+    -------
+    list
+        As of `each_block`.
+    """
+
+    def run(_number: int, _attempt: str, blocks: Iterable[Slab]) -> list[Any]:
+        return write(iter(blocks))
+
+    found = records.run_partitions(run, here=not storage.store_for(path).shared)
+    return list(itertools.chain.from_iterable(found))
+
+
+def assemble(records: Records, key_shape: Shape, sink: Sink, folder: str) -> None:
+    """Write all records to a sink, a slab in memory at a time.
+
+    Parameters
+    ----------
+    records : Records
+        Those of ``key_shape`` positions.
+    sink : Sink
+        Its rows are those of the array of shape ``(*key_shape, *record)``.
+    folder : str
+        Address for the parts; removed by who gave it.
+    """
+    if records.in_memory:
+        slabs = _cut(records, key_shape, sink.rows)
+    else:
+        slabs = _joined(records, key_shape, sink.rows, folder)
+    filled(sink, slabs, key_shape[0])
+
+
+def filled(sink: Sink, slabs: Iterator[Slab], rows: int) -> None:
+    """Write slabs to a sink, one after the other, and tell how far it is."""
+    with track("writing", rows, "rows") as work:
+        for start, slab in slabs:
+            sink.put(start, slab)
+            work.advance(len(slab))
+
+
+def _cut(records: Records, key_shape: Shape, rows: int) -> Iterator[Slab]:
+    each = math.prod(key_shape[1:])
+    for start in range(0, key_shape[0], rows):
+        stop = min(start + rows, key_shape[0])
+        slab = records.collect(start * each, stop * each)
+        yield start, slab.reshape(stop - start, *key_shape[1:], *records.spec.shape)
+
+
+def _joined(records: Records, key_shape: Shape, rows: int, folder: str) -> Iterator[Slab]:
+    """Have the workers write their blocks, then read these in order."""
+    storage.store_for(folder).begin(folder)
+    found = each_block(records, folder, Parts(folder))
+    return joined(found, records.spec, key_shape, rows)
+
+
+def joined(
+    found: Sequence[tuple[str, int]], spec: Spec, key_shape: Shape, rows: int
+) -> Iterator[Slab]:
+    """Read the parts that :class:`Parts` wrote, in order, as slabs of rows.
+
+    Parameters
+    ----------
+    found : sequence of (path, records)
+        What it returned, in the order of the records.
+    """
+    each = math.prod(key_shape[1:])
+    # Parts of one writer, under names of their own: nobody replaces them.
+    files = [Entry(path, count * spec.record_bytes) for path, count in found]
+    counts = [count for _, count in found]
+    source = FileSource.of(files, counts, spec.shape, spec.dtype, Packed(spec.shape, spec.dtype))
+    for start in range(0, key_shape[0], rows):
+        stop = min(start + rows, key_shape[0])
+        slab = spec.empty((stop - start) * each)
+        source.read(start * each, stop * each, slab)
+        yield start, slab.reshape(stop - start, *key_shape[1:], *spec.shape)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Writes each block under the number of its first record.
+
+    Parameters
+    ----------
+    folder : str
+        Where to.
+    """
+
+    folder: str
+
+    def __call__(self, start: int, block: Array) -> list[tuple[str, int]]:
+        """Write a block; the same file if it comes again. Returns path and number of records."""
+        if not len(block):
+            return []
+        path = storage.join(self.folder, f"part-{start:012d}")
+        storage.write(path, raw.encode(block))
+        return [(path, len(block))]
+
+
+def images_to_binary(images: Images, path: Any, prefix: str, *, overwrite: bool) -> None:
+    """Write ``prefix-00000.bin`` and so on, and the ``conf.json`` that describes them."""
+    conf = {"conf.json": raw.describe(images.value_shape, images.dtype, images.attrs)}
+    _write(images, path, Names(prefix, "bin"), raw.encode, overwrite=overwrite, beside=conf)
+
+
+def images_to_tif(images: Images, path: Any, prefix: str, *, overwrite: bool) -> None:
+    """Write ``prefix-00000.tif`` and so on."""
+    encode = partial(tiff.encode, attrs=images.attrs) if images.attrs else tiff.encode
+    _write(images, path, Names(prefix, "tif"), encode, overwrite=overwrite)
+
+
+def images_to_png(
+    images: Images,
+    path: Any,
+    prefix: str,
+    *,
+    overwrite: bool,
+    vmin: float | None,
+    vmax: float | None,
+) -> None:
+    """Write ``prefix-00000.png`` and so on, `vmin` as black and `vmax` as white."""
+    if vmin is None or vmax is None:
+        if vmin is not vmax:
+            what = "give both vmin and vmax, the values to show as black and white, or none"
+            raise SpecError(what)
+        plain = partial(png.encode, attrs=images.attrs) if images.attrs else png.encode
+        _write(images, path, Names(prefix, "png"), plain, overwrite=overwrite)
+        return
+    if not (np.isfinite(vmin) and np.isfinite(vmax)):
+        raise SpecError(f"vmin and vmax must be finite numbers, not {vmin} and {vmax}")
+    if images.dtype.kind not in "biuf":
+        raise SpecError(
+            f"a PNG file holds real numbers, not {images.dtype}; "
+            "make real numbers of them first, such as map(np.abs)"
+        )
+    encode = _Scaled(vmin, vmax, images.attrs)
+    _write(images, path, Names(prefix, "png"), encode, overwrite=overwrite)
+
+
+def series_to_binary(series: Series, path: Any, prefix: str, *, overwrite: bool) -> None:
+    """Write ``prefix-00000-00000.bin``, by the key of its first series, for each part."""
+    _write_parts(series, path, prefix, "bin", raw.encode, overwrite=overwrite)
+
+
+def series_to_text(series: Series, path: Any, prefix: str, *, overwrite: bool) -> None:
+    """Write ``prefix-00000-00000.txt``, by the key of its first series, for each part."""
+    if series.dtype.kind not in "biuf":
+        raise SpecError(f"text holds real numbers, not {series.dtype}")
+    _write_parts(series, path, prefix, "txt", text.encode, overwrite=overwrite)
+
+
+def _write_parts(
+    series: Series,
+    path: Any,
+    prefix: str,
+    ext: str,
+    encode: Callable[[Array], bytes],
+    *,
+    overwrite: bool,
+) -> None:
+    """Write the series of each part to a file, then what describes them all."""
+    conf, baseshape = raw.describe(series.shape, series.dtype, series.attrs), series.baseshape
+    ours = [Names(prefix, ext).pattern(), "conf.json"]
+    with storage.output(path, ours, overwrite=overwrite) as folder:
+        each_part(series._records, folder, SeriesFiles(folder, prefix, ext, encode, baseshape))
+        storage.write(storage.join(folder, "conf.json"), conf)
+
+
+@dataclass(frozen=True)
+class SeriesFiles:
+    """Writes consecutive blocks to one file, named by the key of the first series.
+
+    Parameters
+    ----------
+    folder : str
+        Where to.
+    prefix, ext : str
+        How a name begins and ends.
+    encode : callable
+        From a block of series to its part of the file.
+    baseshape : tuple of int
+        Shape of all keys.
+    """
+
+    folder: str
+    prefix: str
+    ext: str
+    encode: Callable[[Array], bytes]
+    baseshape: tuple[int, ...]
+
+    def __call__(self, blocks: Iterable[tuple[int, Array]]) -> list[Any]:
+        """Write blocks, one in memory at a time; the same file if they come again."""
+        filled = ((start, block) for start, block in blocks if len(block))
+        first = next(filled, None)
+        if first is None:
+            return []
+        path = storage.join(self.folder, self._name(first[0]))
+        with (
+            draft(path, _always, overwrite=True) as made,
+            made.file.open("wb") as stream,
+        ):
+            for _, block in itertools.chain([first], filled):
+                stream.write(self.encode(block))
+        return []
+
+    def _name(self, start: int) -> str:
+        at = np.unravel_index(start, self.baseshape)
+        digits = [max(5, len(str(n - 1))) for n in self.baseshape]
+        key = "-".join(f"{int(i):0{d}d}" for i, d in zip(at, digits, strict=True))
+        return f"{self.prefix}-{key}.{self.ext}"
+
+
+def _always(start: bytes) -> bool:  # noqa: ARG001
+    """Whatever is there is of another attempt at the same."""
+    return True
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Writes each image to a file of its own.
+
+    Parameters
+    ----------
+    folder : str
+        Where to.
+    names : Names
+        How the files are called.
+    count : int
+        How many images there are in all.
+    encode : callable
+        From an image to the content of a file.
+    """
+
+    folder: str
+    names: Names
+    count: int
+    encode: Callable[[Array], bytes]
+
+    def __call__(self, start: int, block: Array) -> list[Any]:
+        """Write the images from number `start` on; the same files if they come again."""
+
+        def put(number: int) -> None:
+            path = storage.join(self.folder, self.names.of(number, self.count))
+            storage.write(path, self.encode(block[number - start]))
+
+        threads = storage.store_for(self.folder).threads or 1
+        for _ in tmap(put, range(start, start + len(block)), workers=threads):
+            pass
+        return []
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names that sort as their numbers do.
+
+    Examples
+    --------
+    >>> Names("image", "tif").of(7, count=100)
+    'image-00007.tif'
+    """
+
+    prefix: str
+    ext: str
+
+    def __post_init__(self) -> None:
+        file_name(self.prefix, "prefix")
+
+    def pattern(self) -> str:
+        """All of them, as `storage.find` would."""
+        return f"{self.prefix}-*.{self.ext}"
+
+    def of(self, number: int, count: int) -> str:
+        """One of so many."""
+        digits = max(5, len(str(count - 1)))
+        return f"{self.prefix}-{number:0{digits}d}.{self.ext}"
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """Encode a PNG of 8 bits, black and white at two values."""
+
+    vmin: float
+    vmax: float
+    attrs: Mapping[str, Any]
+
+    def __call__(self, image: Array) -> bytes:
+        span = (self.vmax - self.vmin) or 1.0
+        grey = np.clip((np.asarray(image, np.float64) - self.vmin) / span, 0, 1)
+        return png.encode(np.nan_to_num(np.rint(grey * 255)).astype(np.uint8), self.attrs)
+
+
+def _write(
+    images: Images,
+    path: Any,
+    names: Names,
+    encode: Callable[[Array], bytes],
+    *,
+    overwrite: bool,
+    beside: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write all images from where they are, then what goes beside them."""
+    encode(np.zeros(images.value_shape, images.dtype))  # what cannot be written is said first
+    count, extra = images.count(), beside or {}
+    with storage.output(path, [names.pattern(), *extra], overwrite=overwrite) as folder:
+        each_block(images._records, folder, ImageFiles(folder, names, count, encode))
+        for name, data in extra.items():
+            storage.write(storage.join(folder, name), data)
 
 
 class ArrayWriters(Collection):

@@ -10,8 +10,8 @@ from functools import cache
 from typing import Any
 
 from thunderlike._lazy import optional
+from thunderlike.engines.arrays import DistributedArray
 from thunderlike.engines.base import ArraySource, Engine, Records, Source, Spec
-from thunderlike.engines.distributed import DistributedArray
 from thunderlike.engines.local import LocalEngine
 
 __all__ = [

@@ -1,42 +1,4 @@
-"""The engine contract: what a stranger would write to add a third engine.
-
-An engine keeps **records**: `count` arrays of one shape and dtype, numbered ``0 .. count-1``. It
-keeps many of them stacked in one array, a **block** of shape ``(k, *shape)``, so that a built-in
-operation is one vectorised call a block, never one Python call a record. What the numbers mean
-(frames, pixels, grid cells) is not the engine's business; the classes in ``thunderlike.data`` know.
-
-Two classes make an engine: an :class:`Engine`, which brings records in, and a :class:`Records`,
-which holds them and answers the verbs below. An engine must write the first thirteen; the last
-three, and everything else in the two classes, have defaults for an engine in one process:
-
-==================  ==============================================================================
-``load``            bring in the records of a source
-``adopt``           bring in the engine's own form of ``(key, array)`` records
-``map``             a kernel over each block, one record out for each record in
-``combine``         a kernel over two collections, block by block, paired by record number
-``take``            some records, in any order, repeated if asked
-``concat``          these records, then those of others
-``regroup``         make new records out of pieces of the old ones (images to series and back)
-``aggregate``       one value out of all blocks: a partial for each, merged in order
-``collect``         a range of records as one array, here
-``stream``          all records, a block at a time, in order, here
-``cache``           keep what has been computed
-``uncache``         stop keeping it
-``repartition``     spread the records over another number of parts
-``native``          the engine's own form of ``(key, array)`` records; the inverse of ``adopt``
-``run_partitions``  a task over each partition, for what it does and returns (writers of files)
-``spread``          the items of small parts, expanded where the engine works
-==================  ==============================================================================
-
-An engine may be lazy, and says so in :attr:`Engine.lazy`: only ``aggregate``, ``collect``,
-``stream`` and ``run_partitions`` must compute. Whatever it does, the results are those of the local
-engine: values, shape, dtype, order, class of error.
-
-What an engine is given has a protocol too, with everything that an engine may ask of it:
-:class:`Source`, :class:`Kernel`, :class:`Pairing`, :class:`Exchange`. Outside of
-``thunderlike.engines`` no method asks which engine it has. Where the cost of two ways differs, ask
-:attr:`Records.in_memory`.
-"""
+"""Engine contract: engines, records, sources, kernels, exchanges."""
 
 from __future__ import annotations
 
@@ -50,14 +12,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar
 import numpy as np
 
 from thunderlike._typing import Array
-from thunderlike.engines.distributed import DistributedArray
+from thunderlike.engines.arrays import DistributedArray
 from thunderlike.errors import EngineError, SpecError, WrongTypeError
-from thunderlike.kernels._validation import is_whole, same_values
+from thunderlike.kernels._validation import as_array, is_whole, same_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
 
 __all__ = [
     "ArraySource",
@@ -65,6 +28,7 @@ __all__ = [
     "Engine",
     "Exchange",
     "Kernel",
+    "Key",
     "Pairing",
     "Records",
     "Source",
@@ -72,12 +36,58 @@ __all__ = [
     "Spec",
     "Stored",
     "Task",
+    "as_key",
     "check_block",
+    "check_distinct",
     "check_npartitions",
     "check_range",
+    "fitting",
     "snapped",
     "unstacked",
 ]
+
+
+Key: TypeAlias = tuple[int, ...]
+
+
+def as_key(key: Any) -> Key:
+    """A key as a tuple of int; a bare int is the only element of one.
+
+    Examples
+    --------
+    >>> as_key(3), as_key([1, 2])
+    ((3,), (1, 2))
+    """
+    return tuple(int(k) for k in key) if isinstance(key, tuple | list) else (int(key),)
+
+
+def check_distinct(keys: Sequence[Key]) -> None:
+    """Refuse sorted keys of which two are equal."""
+    for one, other in itertools.pairwise(keys):
+        if one == other:
+            raise SpecError(f"two records have the key {one}: give each record a key of its own")
+
+
+def fitting(key: Any, value: Any, spec: Spec, *, cast: bool = False) -> Array:
+    """The record of a key as an array, if it has the shape of the others and fits in their dtype.
+
+    With `cast`, in their dtype whatever that does to its values.
+    """
+    array = as_array(value)
+    if not cast and array.dtype != spec.dtype:
+        found = same_values(array, spec.dtype)
+        if found is None:
+            raise WrongTypeError(
+                f"the record of key {as_key(key)} has dtype {array.dtype}, whose values do not fit "
+                f"in {spec.dtype}, that of the first: give dims and dtype"
+            )
+        array = found
+    if array.shape != spec.shape:
+        raise SpecError(
+            f"the record of key {as_key(key)} has shape {array.shape}, the others {spec.shape}"
+        )
+    return array
+
 
 Chunk: TypeAlias = tuple[int, Array]  # number of the first record, the block
 Partial = TypeVar("Partial")

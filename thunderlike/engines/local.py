@@ -1,13 +1,10 @@
-"""The local engine: one numpy array, kernels on tiles of it from a thread pool.
-
-It is eager and it is the readable definition of what every engine must do.
-"""
+"""Local engine: a numpy array, tiled over a thread pool; eager and lazy."""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
-from functools import cache, reduce
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, reduce
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
@@ -18,17 +15,21 @@ from thunderlike.engines.base import (
     Engine,
     Exchange,
     Kernel,
+    Key,
     Pairing,
     Records,
     Source,
+    SourceDefaults,
     Spec,
     Stored,
+    as_key,
     check_block,
+    check_distinct,
     check_npartitions,
     check_range,
+    fitting,
     snapped,
 )
-from thunderlike.engines.keys import Key, as_key, check_distinct, fitting
 from thunderlike.errors import NotOnEngineError, SpecError
 from thunderlike.kernels._validation import as_array
 from thunderlike.parallel.fork import shared, spread
@@ -44,7 +45,15 @@ if TYPE_CHECKING:
 
     from thunderlike._typing import Array
 
-__all__ = ["LocalEngine", "LocalRecords", "StoredRecords"]
+__all__ = [
+    "LocalEngine",
+    "LocalRecords",
+    "Part",
+    "PlannedEngine",
+    "PlannedRecords",
+    "StoredRecords",
+]
+
 
 Partial = TypeVar("Partial")
 
@@ -396,3 +405,83 @@ def _check_positions(keys: list[Key], key_shape: Key | None) -> None:
         raise SpecError(
             f"{len(keys)} keys are not the positions of an array of shape {key_shape}, each once"
         )
+
+
+class PlannedEngine(LocalEngine):
+    """The local engine, but that loading only takes note of the source.
+
+    With it readers tell what there is without reading it.
+    """
+
+    lazy = True
+
+    def load(self, source: Source, npartitions: int | None = None) -> PlannedRecords:  # noqa: ARG002
+        """Take note of the source."""
+        return PlannedRecords(self, source)
+
+
+class PlannedRecords(LocalRecords):
+    """Records of a source, all read at the first verb that needs a value.
+
+    Attributes
+    ----------
+    source : Source
+        Where they are.
+    """
+
+    def __init__(self, engine: LocalEngine, source: Source) -> None:
+        self.engine, self.source, self.spec = engine, source, source.spec
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether they have been read."""
+        return "values" in vars(self)
+
+    @cached_property
+    def values(self) -> Array:  # type: ignore[override]  # the base has a field
+        """All records, in one array."""
+        return LocalEngine().load(self.source).values
+
+
+@dataclass(frozen=True)
+class Part(SourceDefaults):
+    """Some consecutive records of a source, numbered from 0.
+
+    Parameters
+    ----------
+    source : Source
+        All of them.
+    start, stop : int
+        The first, and the one after the last.
+    """
+
+    source: Source
+    start: int
+    stop: int
+
+    @property
+    def spec(self) -> Spec:
+        """Count, shape and dtype of these."""
+        return Spec(self.stop - self.start, self.source.spec.shape, self.source.spec.dtype)
+
+    @property
+    def cuts(self) -> tuple[int, ...] | None:
+        """Those of the source that lie within."""
+        if self.source.cuts is None:
+            return None
+        inside = (cut - self.start for cut in self.source.cuts if self.start < cut < self.stop)
+        return (0, *inside, self.stop - self.start)
+
+    @property
+    def threads(self) -> int | None:
+        """As many as the source asks for."""
+        return self.source.threads
+
+    def read(self, start: int, stop: int, out: Array) -> None:
+        """Read from the source."""
+        self.source.read(self.start + start, self.start + stop, out)
+
+    def part(self, start: int, stop: int) -> Part:
+        """What a worker needs of the source to read these."""
+        whole = self.source.part(self.start + start, self.start + stop)
+        return Part(whole, self.start, self.stop)

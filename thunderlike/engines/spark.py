@@ -1,9 +1,8 @@
 """The Spark engine: an RDD of chunks, many records stacked in one array; records at the edge.
 
 A chunk is ``(start, block)``: the number of its first record, and the records. A
-:class:`~thunderlike.engines.layout.Layout` on the driver knows which chunk is in which partition,
-so that nothing needs to be counted, and a range of records is computed from the partitions that
-hold it. This is the one module that imports pyspark.
+:class:`~thunderlike.engines.partitioning.Layout` on the driver maps chunks to partitions, so that
+nothing needs to be counted, and a range of records is computed from the partitions that hold it.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from pyspark import RDD, SparkContext, StorageLevel
 from pyspark.serializers import BatchedSerializer, CPickleSerializer
 
 from thunderlike.config import current
-from thunderlike.engines import adoption, thinning
+from thunderlike.engines import from_rdd, tree_aggregate
 from thunderlike.engines.base import (
     Chunk,
     Engine,
@@ -35,12 +34,11 @@ from thunderlike.engines.base import (
     check_range,
     unstacked,
 )
-from thunderlike.engines.exchange import Pick
-from thunderlike.engines.landing import Landing, land, possible
-from thunderlike.engines.layout import Layout, Planner, by_size, exchange_bytes
+from thunderlike.engines.jobs import carrying, check_running, interruptible, job
+from thunderlike.engines.partitioning import Layout, Planner, by_size, exchange_bytes
 from thunderlike.engines.session import context, quiet, settings_of, use_our_python
-from thunderlike.engines.shelf import shelved
-from thunderlike.engines.tasks import carrying, check_running, interruptible, job
+from thunderlike.engines.shared_memory import Landing, land, possible, shelved
+from thunderlike.engines.shuffle import Pick
 from thunderlike.errors import EngineError
 
 if TYPE_CHECKING:
@@ -101,7 +99,7 @@ class SparkEngine(Engine):
         """
         with job(self.context, "looking at the keys"), interruptible(self.context):
             return SparkRecords(
-                self, *adoption.adopt(native, key_shape, spec, ordered, self.layout)
+                self, *from_rdd.adopt(native, key_shape, spec, ordered, self.layout)
             )
 
     @property
@@ -232,10 +230,10 @@ class SparkRecords(Records):
         filled = self.layout.overlapping(0, self.spec.count)
         if not filled:
             return partial(0, self.spec.empty(0))
-        if len(filled) * nbytes <= thinning.AT_ONCE:
+        if len(filled) * nbytes <= tree_aggregate.AT_ONCE:
             found: list[Partial] = self._run(fold, filled, "reducing")
         else:
-            few = thinning.thinned(_stage(self.rdd, fold), nbytes, merge)
+            few = tree_aggregate.thinned(_stage(self.rdd, fold), nbytes, merge)
             found = self._collected(few, "reducing")
         return reduce(merge, found)
 

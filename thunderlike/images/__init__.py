@@ -5,8 +5,8 @@ Readers list files once, here, and read them where the engine runs, many at a ti
 
 from __future__ import annotations
 
+from thunderlike.data.array_functions import concatenate
 from thunderlike.data.images import Images
-from thunderlike.data.joining import concatenate
 from thunderlike.images.arrays import (
     fromdataset,
     fromhdf5,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.data.files import Loader, alike, whole
+from thunderlike.data.file_sources import Loader, alike, whole
 from thunderlike.errors import FormatError
 from thunderlike.formats import png, raw
 from thunderlike.formats.base import read_into

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
-from thunderlike.data.accessed import BESIDE, accessed
-from thunderlike.data.arrayfiles import ArrayFormat, Hdf5, Npy, Zarr, folders, image_source
-from thunderlike.data.attributes import surviving
-from thunderlike.data.files import listed
+from thunderlike.data.array_files import ArrayFormat, Hdf5, Npy, Zarr, folders, image_source
+from thunderlike.data.collection import surviving
+from thunderlike.data.file_sources import listed
 from thunderlike.data.images import Images
-from thunderlike.data.messages import message_source
-from thunderlike.data.samples import Samples, SampleSource
+from thunderlike.data.sources import BESIDE, SampleReader, SampleSource, accessed, message_source
 from thunderlike.engines import engine_for
 from thunderlike.kernels._validation import checked_arguments
 
@@ -25,7 +23,7 @@ __all__ = ["fromdataset", "fromhdf5", "frommsgpack", "fromnpy", "frompath", "fro
 
 @checked_arguments
 def fromdataset(
-    reader: Samples,
+    reader: SampleReader,
     field: str = "data",
     labels: Sequence[Any] | None = None,
     npartitions: int | None = None,

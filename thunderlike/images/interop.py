@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
 from thunderlike._text import printable
-from thunderlike.data.arrayfiles import Hdf5, image_source
-from thunderlike.data.files import naming
+from thunderlike.data.array_files import Hdf5, image_source
+from thunderlike.data.file_sources import naming
 from thunderlike.data.images import Images
 from thunderlike.engines import engine_for
 from thunderlike.errors import SpecError

@@ -10,8 +10,16 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike._text import printable
-from thunderlike.data.attributes import surviving
-from thunderlike.data.files import FileSource, Packed, described, listed, naming, told, untold
+from thunderlike.data.collection import surviving
+from thunderlike.data.file_sources import (
+    FileSource,
+    Packed,
+    described,
+    listed,
+    naming,
+    told,
+    untold,
+)
 from thunderlike.data.images import Images
 from thunderlike.engines import engine_for
 from thunderlike.errors import FormatError, SpecError
@@ -26,7 +34,7 @@ from thunderlike.storage._open import open_file
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from thunderlike.data.files import Loader
+    from thunderlike.data.file_sources import Loader
     from thunderlike.storage import AnyCredentials, AnyPaths, Entry, Order
 
 __all__ = ["frombinary", "frompng", "fromtif"]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
 from thunderlike.config import config
-from thunderlike.data.assembling import each_block
-from thunderlike.data.files import FileSource
-from thunderlike.engines.planned import Part
+from thunderlike.data.file_sources import FileSource
+from thunderlike.data.writers import each_block
+from thunderlike.engines.local import Part
 from thunderlike.errors import NotFoundError, StorageError, ThunderlikeError
 from thunderlike.progress import track
 

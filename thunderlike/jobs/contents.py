@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike import images, series, storage
 from thunderlike._arguments import checked_types
-from thunderlike.engines.planned import PlannedEngine
+from thunderlike.engines.local import PlannedEngine
 from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats import hdf5, sniff
 from thunderlike.images._loaders import TiffVolumes

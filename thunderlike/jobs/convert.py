@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from thunderlike._arguments import checked_types
-from thunderlike.data.files import naming
+from thunderlike.data.file_sources import naming
 from thunderlike.engines import engine_for
 from thunderlike.errors import SpecError
 from thunderlike.formats.base import believable

@@ -12,9 +12,8 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike.config import current
-from thunderlike.data.arrayfiles import Folder
-from thunderlike.data.assembling import Parts, filled, joined
-from thunderlike.data.writing import ImageFiles, Names, SeriesFiles
+from thunderlike.data.array_files import Folder
+from thunderlike.data.writers import ImageFiles, Names, Parts, SeriesFiles, filled, joined
 from thunderlike.errors import SpecError
 from thunderlike.formats import dataset_files, hdf5, npy, png, raw, sniff, text, tiff, zarr
 from thunderlike.jobs.contents import FORMATS

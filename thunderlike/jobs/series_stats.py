@@ -11,10 +11,10 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike._arguments import checked_types
-from thunderlike.data.assembling import filled, joined
 from thunderlike.data.images import Images
+from thunderlike.data.writers import filled, joined
 from thunderlike.engines import Spec
-from thunderlike.engines.planned import Part
+from thunderlike.engines.local import Part
 from thunderlike.errors import SpecError
 from thunderlike.formats import hdf5, raw
 from thunderlike.jobs.checkpoint import PREPARED, Batches, fingerprint, hidden, loading, written

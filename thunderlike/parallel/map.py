@@ -337,7 +337,7 @@ _HOMES = {
     "threads": "thunderlike.parallel.threads:threads",
     "processes": "thunderlike.parallel.processes:processes",
     "mpi": "thunderlike.parallel.mpi:ranks",
-    "spark": "thunderlike.engines.mapping:spark",
+    "spark": "thunderlike.engines.executor:spark",
 }
 
 

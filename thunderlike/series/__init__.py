@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thunderlike.data.joining import concatenate
+from thunderlike.data.array_functions import concatenate
 from thunderlike.data.series import Series
 from thunderlike.series.arrays import (
     fromdataset,

@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
-from thunderlike.data.accessed import BESIDE, accessed
-from thunderlike.data.arrayfiles import ArrayFormat, Hdf5, Npy, Zarr, folders, series_source
-from thunderlike.data.messages import message_source, positions
-from thunderlike.data.samples import Samples, SampleSource
+from thunderlike.data.array_files import ArrayFormat, Hdf5, Npy, Zarr, folders, series_source
 from thunderlike.data.series import Series
+from thunderlike.data.sources import (
+    BESIDE,
+    SampleReader,
+    SampleSource,
+    accessed,
+    message_source,
+    positions,
+)
 from thunderlike.engines import engine_for
 from thunderlike.errors import SpecError
 from thunderlike.kernels._validation import checked_arguments
@@ -24,7 +29,7 @@ __all__ = ["fromdataset", "fromhdf5", "frommsgpack", "fromnpy", "frompath", "fro
 
 @checked_arguments
 def fromdataset(
-    reader: Samples,
+    reader: SampleReader,
     field: str = "data",
     index: Any = None,
     labels: Sequence[Any] | None = None,

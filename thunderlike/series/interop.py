@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
-from thunderlike.data.arrayfiles import Hdf5, series_source
-from thunderlike.data.files import naming
+from thunderlike.data.array_files import Hdf5, series_source
+from thunderlike.data.file_sources import naming
 from thunderlike.data.series import Series
 from thunderlike.engines import engine_for
 from thunderlike.formats import nwb

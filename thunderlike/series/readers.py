@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike import storage
-from thunderlike.data.files import (
+from thunderlike.data.file_sources import (
     FileSource,
     Loader,
     Packed,

@@ -19,8 +19,8 @@ from thunderlike.engines.base import (
     check_range,
     snapped,
 )
-from thunderlike.engines.exchange import Pick
 from thunderlike.engines.local import LocalEngine, LocalRecords
+from thunderlike.engines.shuffle import Pick
 from thunderlike.errors import EngineError, NotOnEngineError
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ def probe(context: Any) -> dict[str, Any]:
         seconds; ``driver_memory`` and ``local_dir`` as set, or None.
     """
     from thunderlike.engines import engine_for
-    from thunderlike.engines.tasks import job
+    from thunderlike.engines.jobs import job
 
     engine_for(context)  # sets the Python of local workers
 

@@ -1,4 +1,4 @@
-"""Records that are not here, seen as one array."""
+"""Distributed arrays: the ``values`` of collections that are not in memory."""
 
 from __future__ import annotations
 

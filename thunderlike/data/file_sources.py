@@ -1,4 +1,4 @@
-"""Records that are in files, and what stands beside them."""
+"""Sources of records in files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What surrounds work on Spark: errors that keep their class, and progress of the stages."""
+"""Spark jobs: environment of tasks, progress and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The map of ``thunderlike.parallel`` over Spark: windows of items, a job for each."""
+"""Spark backend of parallel maps."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.config import Settings, config, current
+from thunderlike.engines.jobs import carrying, job
 from thunderlike.engines.session import context
 from thunderlike.engines.spark import SparkEngine
-from thunderlike.engines.tasks import carrying, job
 from thunderlike.parallel._protocol import Raised
 from thunderlike.parallel.map import Outcome, Source
 

@@ -1,4 +1,4 @@
-"""Series and what their positions are called: selecting, mapping, and keeping the index along."""
+"""Labels of records and the index of series."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from thunderlike.data import multiindex
-from thunderlike.data.arithmetic import Elementwise
-from thunderlike.data.base import records_of
-from thunderlike.data.functions import raised_by
+from thunderlike.data._user_functions import raised_by
+from thunderlike.data.collection import records_of
+from thunderlike.data.elementwise import Elementwise
 from thunderlike.errors import SpecError, ThunderlikeError, WrongTypeError
 from thunderlike.kernels._validation import as_array
 

@@ -1,4 +1,4 @@
-"""Exchanges: how new records are made out of pieces of old ones."""
+"""Exchanges of values between records: transposition and selection."""
 
 from __future__ import annotations
 

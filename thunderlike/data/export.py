@@ -1,4 +1,4 @@
-"""Collections for other libraries: what their axes are called there, and what goes along."""
+"""Conversion to other libraries: dask, xarray, pandas, napari, NWB."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 
 from thunderlike.data import multiindex
-from thunderlike.data.base import Collection
-from thunderlike.data.indexed import Indexed
+from thunderlike.data.collection import Collection
+from thunderlike.data.index import Indexed
 from thunderlike.formats import hdf5, nwb
 from thunderlike.formats.metadata import scales
 from thunderlike.interop import dask, napari, torch, xarray

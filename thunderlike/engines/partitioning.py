@@ -1,4 +1,4 @@
-"""How records are cut into chunks and spread over partitions: arithmetic on the driver."""
+"""Division of records into partitions and chunks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From an RDD of ``(key, array)`` pairs, in any order, to an RDD of chunks."""
+"""Chunks from an RDD of ``(key, ndarray)`` records."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from thunderlike.config import current
-from thunderlike.engines.base import Chunk, Spec
-from thunderlike.engines.keys import Key, as_key, check_distinct, fitting
-from thunderlike.engines.layout import Layout
-from thunderlike.engines.tasks import carrying
+from thunderlike.engines.base import Chunk, Key, Spec, as_key, check_distinct, fitting
+from thunderlike.engines.jobs import carrying
+from thunderlike.engines.partitioning import Layout
 from thunderlike.errors import SpecError
 from thunderlike.kernels._validation import as_array
 

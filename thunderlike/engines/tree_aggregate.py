@@ -1,11 +1,11 @@
-"""Partials merged by workers, where all of them at once would be too much for the driver."""
+"""Aggregation of partial results in a tree."""
 
 from __future__ import annotations
 
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from thunderlike.engines.tasks import carrying
+from thunderlike.engines.jobs import carrying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -1,30 +1,4 @@
-"""The spellings of Thunder's first draft: all of them, and only here.
-
-Thunder renamed some of its methods and arguments before it was released, and scripts of both ages
-are around. New code should use the names on the left.
-
-=============================  =====================================
-method of Images               in the draft
-=============================  =====================================
-``toseries(chunk_size=)``      ``totimeseries(size=, units=)``, ``toseries(size=)``
-``toblocks(chunk_size=)``      ``toblocks(size=)``
-``map(value_shape=)``          ``map(dims=)``
-``map_as_series(chunk_size=)`` ``map_as_series(block_size=)``
-``localcorr(size=)``           ``localcorr(neighborhood=)``
-``subsample(factor=)``         ``subsample(sample_factor=)``
-=============================  =====================================
-
-=============================  =====================================
-method of Series               in the draft
-=============================  =====================================
-the series themselves          ``totimeseries()``
-``toimages(chunk_size=)``      ``toimages(size=)``
-``map(value_shape=)``          ``map(dims=)``
-``sample(nsamples=)``          ``sample(n=)``, which the released Thunder has too
-=============================  =====================================
-
-``map(dims=)`` works for Blocks too.
-"""
+"""Names of earlier releases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Element-wise arithmetic of collections with numbers, arrays and each other."""
+"""Operators and ufuncs, element by element."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from thunderlike.data.base import Collection
-from thunderlike.data.folding import Folding
-from thunderlike.data.functions import Stacked, raised_by
+from thunderlike.data._user_functions import Stacked, raised_by
+from thunderlike.data.collection import Collection
+from thunderlike.data.reductions import Folding
 from thunderlike.engines import ArraySource
 from thunderlike.errors import NotOnEngineError, SpecError, ThunderlikeError, WrongTypeError
 from thunderlike.kernels._validation import as_array, as_dtype, typed_errors

@@ -1,4 +1,4 @@
-"""Files that hold whole arrays: npy, HDF5 and Zarr, and how records are cut out of them."""
+"""Sources of records in files of whole arrays: npy, HDF5, Zarr, msgpack."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 
 from thunderlike import storage
-from thunderlike.data.files import FileSource, Loader, Packed, naming, whole
+from thunderlike.data.file_sources import FileSource, Loader, Packed, naming, whole
 from thunderlike.errors import FormatError, NotFoundError, SpecError
 from thunderlike.formats import hdf5, npy, ome_zarr, zarr
 from thunderlike.formats.hdf5 import Dataset

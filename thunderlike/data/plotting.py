@@ -1,7 +1,4 @@
-"""Looking at images and series: what is computed to be drawn, and what can be shown at once.
-
-How it is drawn is the business of :mod:`thunderlike.viz`.
-"""
+"""Plots and notebook representations of collections."""
 
 from __future__ import annotations
 
@@ -13,8 +10,8 @@ import numpy as np
 from thunderlike import viz
 from thunderlike._text import plain
 from thunderlike.data import multiindex
-from thunderlike.data.folding import Folding
-from thunderlike.data.indexed import Indexed
+from thunderlike.data.index import Indexed
+from thunderlike.data.reductions import Folding
 from thunderlike.errors import BadIndexError, SpecError
 from thunderlike.storage.atomic import draft
 from thunderlike.viz import notebook

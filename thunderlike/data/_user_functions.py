@@ -1,4 +1,4 @@
-"""From functions over records to kernels over blocks."""
+"""User functions: checks, shape and dtype of results, errors with the key of a record."""
 
 from __future__ import annotations
 

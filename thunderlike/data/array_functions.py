@@ -1,0 +1,330 @@
+"""numpy functions of collections: ``__array_function__``, concatenate, stack."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from functools import reduce
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from thunderlike.data import multiindex
+from thunderlike.data._user_functions import Stacked
+from thunderlike.data.collection import Collection
+from thunderlike.data.elementwise import applied
+from thunderlike.data.index import Indexed
+from thunderlike.errors import BadIndexError, NotOnEngineError, SpecError, WrongTypeError
+from thunderlike.kernels._validation import checked_arguments, typed_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from thunderlike._typing import Array, Shape
+    from thunderlike.data.elementwise import Elementwise
+    from thunderlike.engines.base import Records
+
+__all__ = ["ArrayFunctions", "concatenate"]
+
+
+Joined = TypeVar("Joined", bound="Elementwise")
+
+
+@checked_arguments
+def concatenate(items: Iterable[Joined], axis: int = 0) -> Joined:
+    """Join images, or series, along an axis, as :func:`numpy.concatenate` joins arrays.
+
+    Parameters
+    ----------
+    items : iterable of Images or of Series
+        On one engine; of equal shape but for the axis.
+    axis : int
+        Of the whole shape: an axis of keys, for more images or series, or one of the records, for
+        larger images or longer series.
+
+    Returns
+    -------
+    Images or Series
+        The dtype is the one to which numpy promotes all. Along an axis of keys labels are joined if
+        all have some, else dropped, and the index must be the same for all; along one of the
+        records labels are those of the first, and the index is joined, unless all only count.
+
+    Raises
+    ------
+    SpecError
+        For no item, items of different classes, and shapes or indices that do not fit.
+    BadIndexError
+        For an axis that there is not.
+    NotOnEngineError
+        When not all are on one engine.
+
+    Notes
+    -----
+    Nothing is computed until needed. On Spark nothing is moved along the first axis, nor along one
+    of the records if all are cut into chunks alike; along another axis of keys, a shuffle.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> monday, tuesday = tl.images.fromrandom((5, 4, 6)), tl.images.fromrandom((3, 4, 6))
+    >>> tl.images.concatenate([monday, tuesday]).shape
+    (8, 4, 6)
+    >>> tl.series.concatenate([monday.toseries(), tuesday.toseries()], axis=-1).shape
+    (4, 6, 8)
+    """
+    parts = list(items)
+    _check_kind(parts)
+    axis = _normal_axis(axis, parts[0].ndim)
+    _check_shapes([part.shape for part in parts], axis)
+    dtype = np.result_type(*(part.dtype for part in parts))
+    alike = [part if part.dtype == dtype else part.astype(dtype) for part in parts]
+    if axis < len(parts[0].baseshape):
+        return _more(alike, axis)
+    return _longer(alike, axis)
+
+
+def _more(parts: Sequence[Any], axis: int) -> Any:
+    """Join records."""
+    _check_indices(parts)
+    joined = parts[0]._records.concat([part._records for part in parts[1:]])
+    rows = _numbers([part.baseshape for part in parts], axis)
+    if axis > 0:
+        joined = joined.take(np.ravel(rows))
+    named = all(part.labels is not None for part in parts)
+    labels = np.concatenate([part.labels for part in parts], axis) if named else None
+    return parts[0]._changed(joined, baseshape=rows.shape, labels=labels)
+
+
+def _numbers(shapes: Sequence[Shape], axis: int) -> NDArray[np.int64]:
+    """Which of the records, one item after the other, stands where when items are joined."""
+    counts = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)])
+    grids = [
+        start + np.arange(np.prod(s)).reshape(s) for start, s in zip(counts, shapes, strict=False)
+    ]
+    return np.concatenate(grids, axis)
+
+
+def _longer(parts: Sequence[Any], axis: int) -> Any:
+    """Join each record with those of the same key."""
+    inner = axis - len(parts[0].baseshape) + 1  # in a block of records
+    first = parts[0]
+    joined = reduce(lambda one, part: _beside(one, part._records, inner), parts[1:], first._records)
+    if not isinstance(first, Indexed):
+        return first._changed(joined)
+    counting = all(multiindex.counts_only(part.index) for part in parts)
+    index = None if counting else _joined_index([part.index for part in parts])
+    return first._changed(joined, index=index)
+
+
+def _beside(one: Records, other: Records, axis: int) -> Records:
+    shape = np.concatenate([one.spec.empty(0), other.spec.empty(0)], axis).shape[1:]
+
+    def pairing(left: Array, right: Array) -> Array:
+        return np.concatenate([left, right], axis)
+
+    return one.combine(other, pairing, shape, one.spec.dtype)
+
+
+def _joined_index(indices: Sequence[Array]) -> Array:
+    if len({index.shape[1:] for index in indices}) > 1:
+        raise SpecError("the indices have different numbers of levels: set one that fits on each")
+    return np.concatenate(indices)
+
+
+def _check_kind(parts: Sequence[Any]) -> None:
+    kinds = dict.fromkeys(type(part).__name__ for part in parts)
+    if len(kinds) != 1 or not isinstance(parts[0], Collection):
+        raise SpecError(
+            f"cannot join {', '.join(kinds) or 'nothing'}: give some Images, or some Series, which "
+            "fromarray makes of arrays"
+        )
+    if any(part.engine != parts[0].engine for part in parts):
+        raise NotOnEngineError(
+            f"not all are on the {parts[0].mode} engine: call .tolocal() or .tospark(sc) on some"
+        )
+
+
+def _normal_axis(axis: int, ndim: int) -> int:
+    if not -ndim <= axis < ndim:
+        raise BadIndexError(f"there is no axis {axis}, but {ndim} axes")
+    return axis % ndim
+
+
+def _check_shapes(shapes: Sequence[Shape], axis: int) -> None:
+    for number, shape in enumerate(shapes):
+        if len(shape) != len(shapes[0]) or any(
+            n != m for at, (n, m) in enumerate(zip(shape, shapes[0], strict=True)) if at != axis
+        ):
+            raise SpecError(
+                f"item {number} has shape {shape}, the first {shapes[0]}: all must be equal but "
+                f"along axis {axis}"
+            )
+
+
+def _check_indices(parts: Sequence[Any]) -> None:
+    for number, part in enumerate(parts):
+        if isinstance(part, Indexed) and not np.array_equal(part.index, parts[0].index):
+            raise SpecError(f"item {number} has another index than the first: set one on all")
+
+
+Axis = int | tuple[int, ...] | None
+
+
+class ArrayFunctions:
+    """Collections that answer to numpy's own functions."""
+
+    def __array_function__(self, function: Any, types: Any, args: Any, keywords: Any) -> Any:
+        """Mean, sum, std, max and min over axes, concatenate, stack, clip, where; no others."""
+        ours = _FUNCTIONS.get(function)
+        if ours is None:
+            name = f"{function.__module__}.{function.__name__}"
+            known = ", ".join(one.__name__ for one in _COMPUTED)
+            raise WrongTypeError(
+                f"{name} is not computed on an engine, as {known} are: give it x.toarray(), or "
+                "call it on each record with x.map"
+            )
+        try:
+            given = inspect.signature(ours).bind(*args, **keywords)
+        except TypeError as error:
+            raise WrongTypeError(
+                f"numpy.{function.__name__} of a collection takes "
+                f"{', '.join(inspect.signature(ours).parameters)} and no more: {error}"
+            ) from None
+        with typed_errors(f"numpy.{function.__name__}"):
+            return ours(*given.args, **given.kwargs)
+
+
+def _mean(a: Any, axis: Axis = None) -> Any:
+    return _reduced("mean", a, axis)
+
+
+def _sum(a: Any, axis: Axis = None) -> Any:
+    return _reduced("sum", a, axis)
+
+
+def _max(a: Any, axis: Axis = None) -> Any:
+    return _reduced("max", a, axis)
+
+
+def _min(a: Any, axis: Axis = None) -> Any:
+    return _reduced("min", a, axis)
+
+
+def _std(a: Any, axis: Axis = None) -> Any:
+    """Over all values, from the moments at each position, of which each has as many values."""
+    if len(_normal(axis, a.ndim)) < a.ndim:
+        return _reduced("std", a, axis)
+    means = a.mean(squeeze=True)
+    return np.sqrt(np.mean(a.var(squeeze=True)) + np.var(means))
+
+
+def _reduced(name: str, a: Any, axis: Axis) -> Any:
+    """A statistic over all axes, over those of the keys, or over those of a record."""
+    over = _normal(axis, a.ndim)
+    if over[: len(a.baseaxes)] == a.baseaxes and len(over) in (len(a.baseaxes), a.ndim):
+        folded = getattr(a, name)(squeeze=True)
+        with typed_errors(f"numpy.{name}"):
+            return folded if len(over) < a.ndim else getattr(np, name)(folded)
+    if over != tuple(range(len(a.baseaxes), a.ndim)):
+        raise SpecError(
+            f"numpy.{name} over axes {over} of shape {a.shape} is not computed on an engine: give "
+            f"axis={a.baseaxes}, all others, or None"
+        )
+    function: Callable[..., Array] = getattr(np, name)
+
+    def statistic(block: Array) -> Array:
+        rows = block.reshape(len(block), math.prod(block.shape[1:]))
+        return np.asarray(function(rows, axis=1))
+
+    each = Stacked(statistic)
+    nothing = each(0, np.zeros((1, *a.value_shape), a.dtype))
+    values: Array = a._records.map(each, (), nothing.dtype).collect()
+    return values.reshape(a.baseshape)
+
+
+def _normal(axis: Axis, ndim: int) -> tuple[int, ...]:
+    """Axes counted from the first, in order."""
+    given = range(ndim) if axis is None else np.atleast_1d(np.asarray(axis)).tolist()
+    if wrong := [at for at in given if not -ndim <= at < ndim]:
+        raise BadIndexError(f"there is no axis {wrong[0]}, but {ndim} axes")
+    return tuple(sorted(at % ndim for at in given))
+
+
+def _stack(arrays: Sequence[Any], axis: int = 0) -> Any:
+    """Join along a new axis: of a record for images, of the keys for series."""
+    items = list(arrays)
+    (at,) = _normal(axis, items[0].ndim + 1)
+    return concatenate([_widened(item, at) for item in items], at)
+
+
+def _widened(item: Any, at: int) -> Any:
+    """The same with an axis of length 1 more, there."""
+    naxes = len(item.baseshape)
+    if isinstance(item, Indexed) and at <= naxes:
+        keys = (*item.baseshape[:at], 1, *item.baseshape[at:])
+        labels = None if item.labels is None else item.labels.reshape(keys)
+        return item._changed(item._records, baseshape=keys, labels=labels)
+    if isinstance(item, Indexed) or at < naxes:
+        kind, others = type(item).__name__, "0 to -2" if isinstance(item, Indexed) else "1 to -1"
+        raise SpecError(f"{kind} cannot be stacked along a new axis {at}: give one from {others}")
+    return item._stacked(np.expand_dims, axis=at)
+
+
+def _clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
+    return a.clip(a_min, a_max)
+
+
+def _where(condition: Any, x: Any, y: Any) -> Any:
+    """Pick from two by a third, in two steps: engines combine two at a time.
+
+    What is picked goes along with the condition; one that is constant is picked from in the end, so
+    that a Python number widens no dtype.
+    """
+    if _is_collection(x):
+        return applied(_pick, (applied(_pack, (condition, x), {}), y), {})
+    if _is_collection(y):
+        return applied(_pick, (applied(_pack_other, (condition, y), {}), x), {})
+
+    def where(condition: Array) -> Array:
+        return np.where(condition, x, y)
+
+    return applied(where, (condition,), {})
+
+
+def _pack(condition: Any, values: Any) -> Array:
+    out = np.empty(np.broadcast(condition, values).shape, [("is", bool), ("of", values.dtype)])
+    out["is"], out["of"] = condition, values
+    return out
+
+
+def _pack_other(condition: Any, values: Any) -> Array:
+    return _pack(np.logical_not(condition), values)
+
+
+def _pick(packed: Array, other: Any) -> Array:
+    return np.where(packed["is"], packed["of"], other)
+
+
+def _is_collection(value: Any) -> bool:
+    return isinstance(value, Collection)
+
+
+_COMPUTED: dict[Any, Callable[..., Any]] = {
+    np.mean: _mean,
+    np.sum: _sum,
+    np.std: _std,
+    np.max: _max,
+    np.min: _min,
+    np.concatenate: lambda arrays, axis=0: concatenate(arrays, axis),
+    np.stack: _stack,
+    np.clip: _clip,
+    np.where: _where,
+}
+_TOLD: dict[Any, Callable[..., Any]] = {  # nothing is computed for these
+    np.shape: lambda a: a.shape,
+    np.ndim: lambda a: a.ndim,
+    np.size: lambda a: a.size,
+}
+_FUNCTIONS = {**_COMPUTED, **_TOLD, np.amax: _max, np.amin: _min}

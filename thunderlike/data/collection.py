@@ -1,0 +1,555 @@
+"""Collections: records with labels, an index and attrs."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from thunderlike.data import indexing, multiindex
+from thunderlike.data._user_functions import (
+    PerObject,
+    PerRecord,
+    PerStack,
+    Predicate,
+    Stacked,
+    StackTrial,
+    Trial,
+    infer,
+    name_of,
+)
+from thunderlike.data.base import OnEngine
+from thunderlike.engines import ArraySource, DistributedArray, Records, local
+from thunderlike.errors import SpecError
+from thunderlike.kernels._validation import as_array, as_shape, is_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from thunderlike._typing import Array, Shape
+
+__all__ = ["Collection", "checked_labels", "records_of", "surviving"]
+
+
+# What speaks of each record, and what of the shape of one.
+_OF_ALL = ("axes", "axes_shape", "frame_times", "ome", "imagej")
+_OF_ONE = ("pixel_size", "orientation")
+
+
+def surviving(attrs: Mapping[str, Any], *, same_count: bool, same_shape: bool) -> dict[str, Any]:
+    """Leave out what is not true of other records any more.
+
+    Examples
+    --------
+    >>> known = {
+    ...     "pixel_size": {"y": 0.5, "x": 0.5},
+    ...     "frame_times": [0.0, 0.1],
+    ...     "description": "rat",
+    ... }
+    >>> surviving(known, same_count=False, same_shape=True)
+    {'pixel_size': {'y': 0.5, 'x': 0.5}, 'description': 'rat'}
+    """
+    gone = set[str]()
+    if not (same_count and same_shape):
+        gone.update(_OF_ALL)
+    if not same_shape:
+        gone.update(_OF_ONE)
+    return {name: value for name, value in attrs.items() if name not in gone}
+
+
+class Collection(OnEngine):
+    """Records ``(key, array)`` in key order, with one shape and dtype, on one engine.
+
+    Never changed: every method gives a new collection. No method asks which engine it is on.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        `baseshape`, the shape in which keys are positions, then `value_shape`, that of a record.
+    """
+
+    def __init__(self, records: Records, baseshape: Shape, labels: Any = None) -> None:
+        super().__init__(records, baseshape)
+        self._labels = checked_labels(labels, baseshape)
+        self._attrs: dict[str, Any] = {}
+
+    # what it is
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of all records: `baseshape`, then `value_shape`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromarray(np.zeros((10, 4, 6))).toseries().shape
+        (4, 6, 10)
+        """
+        return self._baseshape + self.value_shape
+
+    @property
+    def value_shape(self) -> Shape:
+        """Shape of one record.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromarray(np.zeros((10, 4, 6)))
+        >>> movie.value_shape, movie.toseries().value_shape
+        ((4, 6), (10,))
+        """
+        return self._records.spec.shape
+
+    @property
+    def baseaxes(self) -> Shape:
+        """Axes of `shape` that are keys.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromarray(np.zeros((10, 4, 6)))
+        >>> movie.baseaxes, movie.toseries().baseaxes
+        ((0,), (0, 1))
+        """
+        return tuple(range(len(self._baseshape)))
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromarray(np.zeros((10, 4, 6))).ndim
+        3
+        """
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromarray(np.zeros((10, 4, 6))).size
+        240
+        """
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromarray(np.zeros((10, 4, 6), dtype="int16")).nbytes
+        480
+        """
+        return self._records.spec.nbytes
+
+    @property
+    def labels(self) -> Array | None:
+        """What each record is called, an array of shape `baseshape`, or None.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromarray(np.zeros((3, 4, 6)), labels=["a", "b", "c"])
+        >>> movie[1:].labels
+        array(['b', 'c'], dtype='<U1')
+        """
+        return self._labels
+
+    @labels.setter
+    def labels(self, labels: Any) -> None:
+        self._labels = checked_labels(labels, self._baseshape)
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """What is known of the records besides, by name: pixel size, axes, times, or your own.
+
+        Readers fill it with what a file tells and writers write what the format allows. It goes
+        along with every method, but for what is not true of its result any more.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromarray(np.zeros((3, 4, 6)))
+        >>> movie.attrs["rig"] = "two-photon"
+        >>> movie.gaussian_filter(1).attrs
+        {'rig': 'two-photon'}
+        """
+        return self._attrs
+
+    @attrs.setter
+    def attrs(self, attrs: Mapping[str, Any] | None) -> None:
+        self._attrs = dict(attrs or {})
+
+    def _like(self, made: Any) -> Any:
+        """Give what was made of these records what is still true of it."""
+        same_count = made.count() == self.count()
+        same_shape = made.value_shape == self.value_shape
+        made._attrs = surviving(self._attrs, same_count=same_count, same_shape=same_shape)
+        return made
+
+    def _facts(self) -> dict[str, Any]:
+        known = {} if self._labels is None else {"labels": multiindex.shown(self._labels.ravel())}
+        return super()._facts() | known | ({"attrs": ", ".join(self._attrs)} if self._attrs else {})
+
+    # the values
+
+    def first(self) -> Array:
+        """Return the first record, of shape `value_shape`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromarray([[[1, 2]], [[3, 4]]]).first()
+        array([[1, 2]])
+        """
+        if not self.count():
+            raise SpecError(f"there is no first of no records, shape {self.shape}")
+        return self._records.collect(0, 1)[0].copy()
+
+    def toarray(self, *, squeeze: bool = True) -> Array:
+        """Return all records as one numpy array, here.
+
+        Parameters
+        ----------
+        squeeze : bool
+            Drop every axis of length 1, as Thunder does; False keeps `shape`.
+
+        Notes
+        -----
+        Locally a view: do not write into it. On Spark, one job; all values come to the driver, in
+        memory once: workers of the same machine write them into the array themselves.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2, 3]])
+        >>> series.toarray()
+        array([1, 2, 3])
+        >>> series.toarray(squeeze=False)
+        array([[1, 2, 3]])
+        """
+        values = self._records.collect().reshape(self.shape)
+        return values.squeeze() if squeeze else values
+
+    @property
+    def values(self) -> Array | DistributedArray:
+        """All values in full `shape`, nothing computed: do not write into it.
+
+        A numpy array where the records are in this process; on Spark an array-like view, which
+        computes when indexed, when given to numpy, or by its ``toarray()``.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromarray(np.zeros((1, 4, 6)))
+        >>> movie.values.shape, movie.toarray().shape
+        ((1, 4, 6), (4, 6))
+        """
+        return self._records.array(self._baseshape)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        # In memory, `values` may be the map of a file, whose pages may be lost: read it.
+        values = self.toarray(squeeze=False) if self._records.in_memory else self.values
+        return np.array(np.asarray(values), dtype=dtype, copy=copy)
+
+    def __bool__(self) -> bool:
+        """The only element as a bool, as numpy has it; SpecError for none and for several."""
+        if self.size != 1:
+            raise SpecError(
+                f"the truth value of {type(self).__name__} of shape {self.shape} is ambiguous: ask "
+                "for one element, for .size, or compare with numpy.array_equal(x.toarray(), ...)"
+            )
+        return bool(self.toarray())
+
+    def __contains__(self, value: Any) -> bool:
+        """Whether an element equals a scalar; SpecError for anything else than a scalar.
+
+        Cost: one pass over the data.
+        """
+        if np.ndim(value) != 0:
+            raise SpecError(
+                f"an element of {type(self).__name__} is a scalar, not of shape "
+                f"{np.shape(value)}: compare records in a loop, with numpy.array_equal"
+            )
+        return bool(self.size and (self == value).max().toarray().any())
+
+    def __iter__(self) -> Iterator[Array]:
+        """Arrays of shape ``shape[1:]``, along the first axis, a few in memory at a time."""
+        each = math.prod(self._baseshape[1:])
+        records = (record for _, block in self._records.stream() for record in block)
+        for _ in range(len(self)):
+            part = list(itertools.islice(records, each))
+            stack = np.stack(part) if part else self._records.spec.empty(0)
+            yield stack.reshape(self.shape[1:])
+
+    def __getitem__(self, item: Any) -> Self:
+        """Select by int, slice, list, bool list or Ellipsis on each axis; no axis is dropped.
+
+        Cost: nothing is computed until needed; on Spark a shuffle if keys change their order.
+        """
+        chosen = indexing.selectors(item, self.shape)
+        keys, values = chosen[: len(self._baseshape)], chosen[len(self._baseshape) :]
+        found = self._picked(keys)._cut(values)
+        # Never itself: new labels for x[:] are not to become those of x.
+        return self._changed(self._records) if found is self else found
+
+    def _picked(self, keys: list[Any]) -> Self:
+        """The records at the chosen keys."""
+        rows = indexing.rows_of(keys, self._baseshape)
+        if rows is None:
+            return self
+        grid = np.ix_(
+            *(indexing.positions(s, n) for s, n in zip(keys, self.baseshape, strict=True))
+        )
+        baseshape = np.broadcast_shapes(*(axis.shape for axis in grid))
+        labels = None if self._labels is None else self._labels[grid]
+        return self._changed(self._records.take(rows), baseshape=baseshape, labels=labels)
+
+    def _cut(self, values: list[Any]) -> Self:
+        """The chosen part of each record."""
+        if all(isinstance(s, slice) and s == slice(None) for s in values):
+            return self
+        return self._stacked(_part, selectors=(slice(None), *values))
+
+    # records to records
+
+    def map(
+        self,
+        func: Callable[[Any], Any],
+        value_shape: Shape | None = None,
+        dtype: Any = None,
+        with_keys: bool = False,
+        *,
+        block: bool = False,
+        workers: int | None = None,
+    ) -> Self:
+        """Apply a function to each record.
+
+        Parameters
+        ----------
+        func : callable
+            From an array to an array or scalar; all results of one shape. A scalar gets length 1,
+            and any other object becomes an element of dtype object.
+        value_shape : tuple of int, optional
+            Shape of the results.
+        dtype : dtype, optional
+            What the results are cast to, whatever that does to their values. By default all have
+            the dtype of the first.
+        with_keys : bool
+            Call ``func((key, array))`` instead, the key a tuple of int.
+        block : bool
+            Call the function with several records at once, stacked along a new first axis; it
+            gives one result for each. Where numpy does the work this is several times faster, and
+            it uses every core; how many records are in a stack is not the function's to know.
+        workers : int, optional
+            Call the function in as many processes of this machine, which share memory with this
+            one: for Python code of 0.1 ms a record and more. By default it is called here, one
+            record after the other. On Spark it is called in Spark's own processes in any case.
+
+        Raises
+        ------
+        WorkerFailedError
+            When the function raises: with the key of the record, and where it raised.
+        SpecError
+            When a result has another shape, or values that the dtype of the first cannot hold:
+            names the key and both shapes or dtypes.
+
+        Notes
+        -----
+        The dtype is that of the first result unless it is given. Results of another dtype are
+        converted where no value changes, as 5 to 5.0 and 5.0 to 5; 5.5 after a first result that
+        is an integer is an error, and ``dtype=float`` is what to give then.
+
+        Unless both `value_shape` and `dtype` are given the function is first tried on the first
+        record: on Spark, a job over one chunk.
+
+        The processes that `workers` asks for are forks of this one, so the function may be
+        anything that can be called, and what it changes elsewhere is changed in a fork alone.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromarray(np.arange(24.0).reshape(4, 2, 3))
+        >>> movie.map(np.mean).toarray()
+        array([ 2.5,  8.5, 14.5, 20.5])
+        >>> movie.map(lambda stack: stack.mean(axis=(1, 2)), block=True).toarray()
+        array([ 2.5,  8.5, 14.5, 20.5])
+        """
+        records = self._mapped(
+            func, value_shape, dtype, with_keys=with_keys, block=block, workers=workers
+        )
+        return self._changed(records)
+
+    def _mapped(
+        self,
+        func: Callable[[Any], Any],
+        value_shape: Any,
+        dtype: Any,
+        *,
+        with_keys: bool,
+        block: bool,
+        workers: int | None,
+    ) -> Records:
+        processes = 1 if workers is None else workers
+        if not is_whole(processes, 1):
+            raise SpecError(f"workers must be a whole number from 1 on, not {workers!r}")
+        if with_keys and block:
+            raise SpecError("a function of stacked records is given no keys: leave out one of both")
+        shape = None if value_shape is None else as_shape(value_shape) or (1,)
+        base = self._baseshape
+        trial = StackTrial(func, base) if block else Trial(func, base, with_keys)
+        results = infer(self._records, trial, shape, dtype)
+        if processes > 1 and results.dtype.hasobject:
+            raise SpecError(
+                "results that are objects cannot come from other processes: leave out workers"
+            )
+        kernel: Any = PerStack if block else PerRecord
+        return self._records.map(kernel(trial, results, processes), results.shape, results.dtype)
+
+    def _stacked(self, function: Callable[..., Array], **arguments: Any) -> Self:
+        """Apply a built-in function of whole blocks.
+
+        What it makes of a block of no records tells the shape and dtype of its results, and
+        whether it takes these arguments: now, and not on a worker.
+        """
+        kernel = Stacked(function, arguments)
+        nothing = kernel(0, self._records.spec.empty(0))
+        return self._changed(self._records.map(kernel, nothing.shape[1:], nothing.dtype))
+
+    def filter(self, func: Callable[[Any], Any]) -> Self:
+        """Keep the records for which a function of the array is true.
+
+        Keys are numbered anew, ``0 .. k-1``, in key order, and labels go along; the function is
+        called once for each record, now: one job on Spark.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2], [8, 9], [5, 6]], labels=["a", "b", "c"])
+        >>> bright = series.filter(lambda values: values.mean() > 4)
+        >>> bright.toarray()
+        array([[8, 9],
+               [5, 6]])
+        >>> bright.labels
+        array(['b', 'c'], dtype='<U1')
+        """
+        kernel = Predicate(Trial(func, self._baseshape))
+        rows = np.flatnonzero(self._records.map(kernel, (), np.dtype(bool)).collect())
+        labels = None if self._labels is None else self._labels.ravel()[rows]
+        return self._changed(self._records.take(rows), baseshape=(len(rows),), labels=labels)
+
+    def foreach(self, func: Callable[[Any], Any]) -> None:
+        """Call ``func((key, array))`` for each record, for what it does; results are dropped.
+
+        Parameters
+        ----------
+        func : callable
+            Takes the key, a tuple of int, and the array. Locally it is called in key order; on
+            Spark on the workers, so that only what it does there, to files say, is seen elsewhere.
+
+        Raises
+        ------
+        WorkerFailedError
+            When it raises: with the key of the record.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> seen = {}
+        >>> series = tl.series.fromarray([[1, 2], [8, 9]])
+        >>> series.foreach(lambda record: seen.update({record[0]: record[1].tolist()}))
+        >>> seen
+        {(0,): [1, 2], (1,): [8, 9]}
+        """
+
+        def call(record: Any) -> None:
+            func(record)  # its result is dropped where it was made
+
+        call.__name__ = name_of(func)
+        kernel = PerObject(Trial(call, self._baseshape, with_keys=True))
+        done = self._records.map(kernel, (), np.dtype(object))
+        done.aggregate(lambda _start, _block: None, lambda _one, _other: None)
+
+    def sample(self, nsamples: int = 100, seed: int | None = None) -> Self:
+        """Draw some records at random, in random order, none of them twice.
+
+        Parameters
+        ----------
+        nsamples : int
+            How many; all, if there are not as many.
+        seed : int, optional
+            The same seed draws the same records, on every engine.
+
+        Returns
+        -------
+        Images or Series
+            Local, with their labels; series in one row.
+
+        Raises
+        ------
+        SpecError
+            For less than one.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromrandom((4, 6, 10)).sample(5, seed=1).shape
+        (5, 10)
+        """
+        if not is_whole(nsamples, 1):
+            raise SpecError(f"cannot draw {nsamples!r} records: give a whole number from 1")
+        size = min(int(nsamples), self.count())
+        drawn = np.random.default_rng(seed).choice(self.count(), size, replace=False)
+        order = np.argsort(drawn)
+        values = self._records.spec.empty(size)
+        values[order] = self._records.take(drawn[order]).collect()  # in key order: no shuffle
+        labels = None if self._labels is None else self._labels.ravel()[drawn]
+        records = local().load(ArraySource(values))
+        return self._changed(records, baseshape=(size,), labels=labels)
+
+
+def records_of(values: Any, ndim: int) -> Records:
+    """Records of what a constructor was given: those of an engine, or an array's first axes.
+
+    Parameters
+    ----------
+    values : Records, array_like or DistributedArray
+        An array has one axis of keys or more, then `ndim` axes of a record at most.
+    """
+    if isinstance(values, Records):
+        return values
+    if isinstance(values, DistributedArray):
+        return values.keyed(values.ndim - ndim).records
+    array = as_array(values)
+    return local().load(
+        ArraySource(array.reshape(math.prod(array.shape[:-ndim]), *array.shape[-ndim:]))
+    )
+
+
+def checked_labels(labels: Any, baseshape: Shape) -> Array | None:
+    """Labels as an array of the shape of the keys.
+
+    Raises
+    ------
+    SpecError
+        When they have another shape.
+    """
+    if labels is None:
+        return None
+    array = as_array(labels, "labels")
+    if array.shape != baseshape:
+        raise SpecError(f"labels have shape {array.shape}, the keys {baseshape}: give one for each")
+    return array
+
+
+def _part(block: Array, selectors: tuple[Any, ...]) -> Array:
+    return np.ascontiguousarray(block[selectors])
