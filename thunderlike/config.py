@@ -72,13 +72,12 @@ class Settings:
 
     def nworkers(self) -> int:
         """Return the number of threads: `workers`, or one for each core of this process."""
-        return self.workers or _cores()
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        if self.workers:
+            return self.workers
+        # The cores of this process: a scheduler may allow fewer than the machine has.
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
 
 
 _override: ContextVar[Settings | None] = ContextVar("thunderlike_settings", default=None)

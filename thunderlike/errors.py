@@ -94,7 +94,7 @@ __all__ = [
 
 
 class ThunderlikeError(Exception):
-    """The root: ``except tl.ThunderlikeError`` catches every failure of the package."""
+    """Base class: ``except tl.ThunderlikeError`` catches all errors of the package."""
 
     # A message is one line; names of files in it may hold line breaks, which are escaped.
     _kept: ClassVar[str] = ""
@@ -120,15 +120,15 @@ class UnevenSharesError(SpecError, RuntimeError):
 
 
 class KeyMissingError(ThunderlikeError, KeyError):
-    """There is no record or name of that key."""
+    """No record or entry has the key."""
 
 
 class GroupMissingError(KeyMissingError, ValueError):
-    """There is no group or array of that name in the HDF5 file."""
+    """The HDF5 file has no group or array of the name."""
 
 
 class BadIndexError(ThunderlikeError, IndexError):
-    """A position lies outside the records, or the index says no position."""
+    """A position lies outside the records, or the index is not valid."""
 
 
 class StorageError(ThunderlikeError, OSError):
@@ -136,11 +136,11 @@ class StorageError(ThunderlikeError, OSError):
 
 
 class NotFoundError(StorageError, FileNotFoundError):
-    """Nothing is at that path, or nothing there matches."""
+    """No file exists at the path, or none matches."""
 
 
 class ExistsError(StorageError, FileExistsError, ValueError):
-    """Something is at that path already and was not to be overwritten."""
+    """A file exists at the path, and overwriting was not allowed."""
 
 
 class DeniedError(StorageError, PermissionError):
@@ -156,15 +156,15 @@ class DownloadError(StorageError):
 
 
 class FormatError(ThunderlikeError, ValueError):
-    """Bytes are not what their name or their header says."""
+    """The content of a file does not match its name or header."""
 
 
 class VerifyError(FormatError):
-    """A file does not have the hash that it should have."""
+    """A file does not have the expected checksum."""
 
 
 class DatasetError(ThunderlikeError, ValueError):
-    """Something about the files of a dataset."""
+    """Base class of errors about the files of a dataset."""
 
 
 class CorruptDatasetError(DatasetError):
@@ -204,18 +204,18 @@ class CorruptSampleError(CorruptDatasetError):
 
 
 class NonInteractiveError(ThunderlikeError, RuntimeError):
-    """A question would have to be asked, and nobody is there to answer it."""
+    """A question needs an answer, and no terminal is there to ask it."""
 
 
 class Hdf5Error(FormatError, OSError):
-    """An HDF5 file is damaged, holds what cannot be read, or is none."""
+    """An HDF5 file is damaged, holds unsupported data, or is of another format."""
 
     # The base that must make it: who unpickles with a traceback asks the class, and finds another.
     __new__ = OSError.__new__  # type: ignore[assignment]
 
 
 class RefusedError(Hdf5Error, PermissionError):
-    """A file asks to run code or to read other files, which only the caller may allow."""
+    """A file requires running code or reading other files, which the caller did not allow."""
 
 
 class UnreadableError(Hdf5Error, NotImplementedError):
@@ -223,13 +223,13 @@ class UnreadableError(Hdf5Error, NotImplementedError):
 
 
 class EngineError(ThunderlikeError, RuntimeError):
-    """The engine could not run what was asked."""
+    """The engine could not run an operation."""
 
     _kept = "\n\t"  # tracebacks of workers
 
 
 class NotOnEngineError(EngineError, NotImplementedError):
-    """Another engine is needed; the message names the call that can."""
+    """The operation needs another engine; the message names the call that converts."""
 
 
 class WorkerFailedError(EngineError):
@@ -240,7 +240,7 @@ class WorkerFailedError(EngineError):
     key : tuple of int, str or None
         Key of the record, or path of the file, that it was given.
     traceback : str
-        Where it raised, as text, from the process in which it ran.
+        Traceback as text, from the process in which it ran.
     """
 
     def __init__(self, message: str, key: Any = None, traceback: str = "") -> None:
@@ -250,7 +250,7 @@ class WorkerFailedError(EngineError):
 
 
 class TimedOutError(EngineError, TimeoutError):
-    """It took longer than the caller allowed; what had not begun was not begun."""
+    """An operation exceeded the timeout; work that had not started was cancelled."""
 
     # The base that must make it: who unpickles with a traceback asks the class, and finds another.
     __new__ = OSError.__new__  # type: ignore[assignment]

@@ -20,16 +20,27 @@ if TYPE_CHECKING:
 
     from thunderlike.datasets.sets import SetSpec
 
-__all__ = ["_add_writers", "run"]
+__all__ = ["add", "run"]
 
 
 def _add_writers(commands: Any) -> None:
-    """Describe the commands to argparse."""
+    """Add the commands that write datasets to argparse."""
     _add_shuffle(commands)
     _add_merge(commands)
-    _add_split(commands)
-    _add_sample(commands)
-    _add_export(commands)
+    split = _command(commands, "split", _split, "write the parts between some samples")
+    split.add_argument("infile", metavar="FILE")
+    split.add_argument("split", nargs="+", type=int, metavar="N", help="where parts begin")
+    split.add_argument("-o", "--outfiles", nargs="+", metavar="OUT", help="NAME-0.msgpack ...")
+    sample = _command(commands, "sample", _sample, "write some samples")
+    sample.add_argument("infile", metavar="FILE")
+    sample.add_argument("outfile", metavar="OUT")
+    sample.add_argument("number", type=int, metavar="N")
+    sample.add_argument("-s", "--strategy", choices=("sequential", "random"), default="sequential")
+    _seed(sample)
+    export = _command(commands, "export", _export, "write a tar archive or a table")
+    export.add_argument("infile", metavar="FILE")
+    about = "a tar archive for webdataset, or a Parquet file (.parquet)"
+    export.add_argument("outfile", metavar="OUT", help=about)
     _add_write(commands)
 
 
@@ -68,29 +79,6 @@ def _add_merge(commands: Any) -> None:
     parser.add_argument("--shuffle", action="store_true", help="each of them, before that")
     parser.add_argument("--prefix-keys", action="store_true", help="put the file's name before")
     _seed(parser)
-
-
-def _add_split(commands: Any) -> None:
-    parser = _command(commands, "split", _split, "write the parts between some samples")
-    parser.add_argument("infile", metavar="FILE")
-    parser.add_argument("split", nargs="+", type=int, metavar="N", help="where parts begin")
-    parser.add_argument("-o", "--outfiles", nargs="+", metavar="OUT", help="NAME-0.msgpack ...")
-
-
-def _add_sample(commands: Any) -> None:
-    parser = _command(commands, "sample", _sample, "write some samples")
-    parser.add_argument("infile", metavar="FILE")
-    parser.add_argument("outfile", metavar="OUT")
-    parser.add_argument("number", type=int, metavar="N")
-    parser.add_argument("-s", "--strategy", choices=("sequential", "random"), default="sequential")
-    _seed(parser)
-
-
-def _add_export(commands: Any) -> None:
-    parser = _command(commands, "export", _export, "write a tar archive or a table")
-    parser.add_argument("infile", metavar="FILE")
-    about = "a tar archive for webdataset, or a Parquet file (.parquet)"
-    parser.add_argument("outfile", metavar="OUT", help=about)
 
 
 def _add_write(commands: Any) -> None:
@@ -217,11 +205,6 @@ _COMMON: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "shuffle": (("--shuffle",), {"choices": ("yes", "no"), "help": "write in random order"}),
     "check_images": (("--check-images",), {"choices": ("yes", "no"), "help": "decode each"}),
 }
-
-
-def _add_sets(commands: Any) -> None:
-    """Let ``write`` take the name of a public set in place of files."""
-    commands.choices["write"] = _Write(commands.choices["write"])
 
 
 class _Write(argparse.ArgumentParser):
@@ -392,7 +375,8 @@ def add(commands: Any) -> None:
     below = parser.add_subparsers(title="commands", metavar="COMMAND", dest="subcommand")
     datasets_inspect.add(below)
     _add_writers(below)
-    _add_sets(below)
+    # `write` takes the name of a public set in place of files.
+    below.choices["write"] = _Write(below.choices["write"])
     for command in below.choices.values():
         command.add_argument("--json", action="store_true", help="print the outcome as JSON")
         command.add_argument("--quiet", action="store_true", help="print nothing, show no progress")
@@ -402,13 +386,16 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run a subcommand; return 1 for a damaged dataset."""
     from thunderlike.errors import DatasetError, ExistsError, FormatError
+    from thunderlike.progress import progress
 
     if args.subcommand is None:
         args.help_of(sys.stderr)
         return 2
     act: Callable[[argparse.Namespace], int] = args.act
+    # Bars on a terminal only: a log of a thousand shards needs no lines.
+    shown = progress() if sys.stderr.isatty() and not args.quiet else nullcontext()
     try:
-        with _progress(args):
+        with shown:
             return act(args)
     except ExistsError as error:
         reason = str(error).partition("; give overwrite=True")[0]
@@ -418,10 +405,3 @@ def run(args: argparse.Namespace) -> int:
             raise
         sys.stderr.write(f"error: {error}\n")
         return 1
-
-
-def _progress(args: argparse.Namespace) -> Any:
-    """Show progress on a terminal only, since a log of a thousand shards needs no lines."""
-    from thunderlike.progress import progress
-
-    return progress() if sys.stderr.isatty() and not args.quiet else nullcontext()

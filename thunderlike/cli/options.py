@@ -131,20 +131,14 @@ def versions() -> str:
     >>> versions().splitlines()[0].split()[0]
     'thunderlike'
     """
-    below = [f"Python {platform.python_version()}", *map(_library, _LIBRARIES), _java()]
-    return f"thunderlike {__version__}\n{', '.join(below)}"
-
-
-def _library(name: str) -> str:
-    """Return the version of a library without importing it."""
-    try:
-        return f"{name} {metadata.version(name)}"
-    except metadata.PackageNotFoundError:
-        return f"no {name}"
-
-
-def _java() -> str:
     from thunderlike.engines.session import find_java, java_version
 
+    below = [f"Python {platform.python_version()}"]
+    for name in _LIBRARIES:
+        try:
+            below.append(f"{name} {metadata.version(name)}")  # without importing it
+        except metadata.PackageNotFoundError:
+            below.append(f"no {name}")
     java = find_java()
-    return f"Java {java_version(java)}" if java else "no Java"
+    below.append(f"Java {java_version(java)}" if java else "no Java")
+    return f"thunderlike {__version__}\n{', '.join(below)}"

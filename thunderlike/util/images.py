@@ -403,7 +403,7 @@ def bounding_box(alpha: ArrayLike, threshold: float = 0.1) -> Box:
     Raises
     ------
     SpecError
-        When there is none, or the image has no two axes.
+        If no pixel is set, or the image does not have two axes.
 
     Examples
     --------

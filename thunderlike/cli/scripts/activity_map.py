@@ -1,9 +1,9 @@
-"""Map which pixels of a movie follow a signal; the same lines run with and without Spark.
+"""Map which pixels of a movie follow a signal; with and without Spark.
 
     python spark-submit/activity_map.py --images MOVIE --signal speed.csv --output OUT
     spark-submit spark-submit/activity_map.py --images MOVIE --signal speed.csv --output OUT
 
-What it computes stands in thunderlike/jobs/activity_map.py; this file only reads the command line.
+The computation is in thunderlike/jobs/activity_map.py; this file parses the command line.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ __all__ = ["main", "parser", "run"]
 DESCRIPTION = """\
 Map which pixels of a movie follow a signal.
 
-Each pixel's series is freed of its linear trend and correlated with the signal.
+The linear trend is removed from each pixel's series, which is then correlated with the signal.
 OUTPUT then holds
 
   correlation.npy, correlation.tif   Pearson's r of each pixel; NaN where it is constant
   mean.tif                           the mean image
   summary.png                        both, and the best pixel's trace over the signal
-  summary.json                       what was read, what was found, where and how fast
+  summary.json                       input, results, engine and duration
 """
 
 EXAMPLES = """\
@@ -46,10 +46,10 @@ examples:
     python spark-submit/activity_map.py --images movie.tif --nplanes 1 --sigma 1.5 \\
         --signal speed.txt --output map
 
-  flat binary files in Fortran order, with the conf.json beside them that tells their shape:
+  flat binary files in Fortran order, with their shape in conf.json in the same folder:
     python spark-submit/activity_map.py --images raw --order F --signal log.json:speed --output map
 
-  see what would be done, without doing it:
+  print the plan without running it:
     python spark-submit/activity_map.py --images movie --signal speed.txt --output map --dry-run
 
   on Spark, all cores of this machine:
@@ -59,7 +59,7 @@ examples:
 
 
 def parser() -> argparse.ArgumentParser:
-    """All options, each with what it means."""
+    """Return the parser with all options of the job."""
     options = scripts.command_line(DESCRIPTION, EXAMPLES)
     add = options.add_argument
     add(
@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
         "a first line of names), or JSON: a list of numbers, or of {name, value}; NAME chooses "
         "one of several, columns without a name are called 0, 1, 2 ...",
     )
-    add("--output", required=True, metavar="DIR", help="the folder to write; empty, or not there")
+    add("--output", required=True, metavar="DIR", help="output folder; empty or new")
     add(
         "--sigma",
         type=float,
@@ -99,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Plan the job, and do it unless this is a dry run."""
+    """Plan the job, and run it unless this is a dry run."""
     plan = activity_map.plan(
         options.images,
         options.signal,
@@ -139,7 +139,7 @@ def _rows(options: argparse.Namespace, plan: activity_map.Plan) -> dict[str, str
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read the command line, do the job, return the exit code."""
+    """Parse the command line, run the job and return the exit code."""
     return scripts.main(parser(), run, argv)
 
 

@@ -1,9 +1,9 @@
-"""Write images or series in another format; the same lines run with and without Spark.
+"""Write images or series in another format; with and without Spark.
 
     python spark-submit/convert.py --input day1.tif --nplanes 1 --output day1.h5
     spark-submit spark-submit/convert.py --input day1 --output day1.zarr
 
-What it does stands in thunderlike/jobs/convert.py; this file only reads the command line.
+The work is done by thunderlike/jobs/convert.py; this file parses the command line.
 """
 
 from __future__ import annotations
@@ -30,10 +30,9 @@ __all__ = ["main", "parser", "run"]
 DESCRIPTION = f"""\
 Write images or series in another format, in batches.
 
-Formats: {" ".join(FORMATS)}. What is read is told by the names or the first bytes of
-the files, what is written by the name of OUTPUT or by --to. OUTPUT appears when it is complete.
-What a run that was interrupted has done is kept beside it, and the same command goes on from
-there. OUTPUT.summary.json says what was read, where and how fast.
+Formats: {" ".join(FORMATS)}. The input format follows from the names or first bytes of
+the files, the output format from the name of OUTPUT or --to. OUTPUT appears when it is complete.
+The same command resumes an interrupted run. OUTPUT.summary.json has input, engine and duration.
 """
 
 EXAMPLES = """\
@@ -41,13 +40,13 @@ examples:
   one TIFF file with a page for each image, to HDF5:
     python spark-submit/convert.py --input day1.tif --nplanes 1 --output day1.h5
 
-  a folder of flat binary files that nothing describes, to Zarr:
+  a folder of flat binary files without conf.json, to Zarr:
     python spark-submit/convert.py --input raw --shape 512,512 --dtype uint16 --output day1.zarr
 
   series in a text file, to a dataset of messages:
     python spark-submit/convert.py --input traces.txt --output traces --to msgpack
 
-  see what would be done, without doing it:
+  print the plan without running it:
     python spark-submit/convert.py --input day1.tif --nplanes 1 --output day1.h5 --dry-run
 
   on Spark, all cores of this machine, a gigabyte at a time:
@@ -57,12 +56,12 @@ examples:
 
 
 def parser() -> argparse.ArgumentParser:
-    """All options, each with what it means."""
+    """Return the parser with all options of the job."""
     options = scripts.command_line(DESCRIPTION, EXAMPLES)
     add = options.add_argument
     add("--input", required=True, metavar="PATH", help="a file, a folder or a quoted pattern")
     add("--output", required=True, metavar="PATH", help="a file for npy and HDF5, else a folder")
-    add("--to", metavar="NAME", help="the format to write; by default OUTPUT's name tells")
+    add("--to", metavar="NAME", help="output format; by default that of OUTPUT's name")
     scripts.batches(options)
     reading(options)
     scripts.where(options)
@@ -70,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Look, and convert unless this is a dry run."""
+    """Inspect the input, and convert it unless this is a dry run."""
     to = convert.target_format(options.output, options.to)
     contents = look(options.input, **reading_options(options))
     if options.dry_run:
@@ -99,7 +98,7 @@ def _rows(contents: Contents, to: str, options: argparse.Namespace) -> dict[str,
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read the command line, do the job, return the exit code."""
+    """Parse the command line, run the job and return the exit code."""
     return scripts.main(parser(), run, argv)
 
 

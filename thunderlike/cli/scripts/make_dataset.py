@@ -1,9 +1,9 @@
-"""Make a dataset for machine learning of images; the same lines run with and without Spark.
+"""Make a dataset for machine learning of images; with and without Spark.
 
     python spark-submit/make_dataset.py --input IMAGES --labels cells.csv:kind --output OUT
     spark-submit spark-submit/make_dataset.py --input IMAGES --output OUT
 
-What it does stands in thunderlike/jobs/make_dataset.py; this file only reads the command line.
+The work is done by thunderlike/jobs/make_dataset.py; this file parses the command line.
 """
 
 from __future__ import annotations
@@ -35,9 +35,8 @@ is {"key": "00012", "data": array, "label": ...}. In Python,
   reader = tl.datasets.ShardedReader("OUTPUT")
 
 reads them in any order, tl.datasets.torch shares them among ranks and workers, and
-tl.images.fromdataset makes images of them again. OUTPUT appears when it is complete. What a run
-that was interrupted has done is kept beside it, and the same command goes on from there.
-OUTPUT.summary.json says what was read, which labels there are, where and how fast.
+tl.images.fromdataset makes images of them again. OUTPUT appears when it is complete. The
+same command resumes an interrupted run. OUTPUT.summary.json has input, labels, engine and duration.
 """
 
 EXAMPLES = """\
@@ -49,7 +48,7 @@ examples:
     python spark-submit/make_dataset.py --input movie.tif --nplanes 1 --field image \\
         --shard 16 --output movie-data
 
-  see what would be done, without doing it:
+  print the plan without running it:
     python spark-submit/make_dataset.py --input cells --output cells-data --dry-run
 
   on Spark, all cores of this machine, a gigabyte at a time:
@@ -59,11 +58,11 @@ examples:
 
 
 def parser() -> argparse.ArgumentParser:
-    """All options, each with what it means."""
+    """Return the parser with all options of the job."""
     options = scripts.command_line(DESCRIPTION, EXAMPLES)
     add = options.add_argument
     add("--input", required=True, metavar="PATH", help="a file, a folder or a quoted pattern")
-    add("--output", required=True, metavar="DIR", help="the folder to write; empty, or not there")
+    add("--output", required=True, metavar="DIR", help="output folder; empty or new")
     add(
         "--labels",
         metavar="FILE[:NAME]",
@@ -85,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Plan the job, and do it unless this is a dry run."""
+    """Plan the job, and run it unless this is a dry run."""
     plan = make_dataset.plan(
         look(options.input, **reading_options(options)),
         options.output,
@@ -102,8 +101,8 @@ def run(options: argparse.Namespace) -> int:
             npartitions=options.npartitions, overwrite=options.overwrite, resume=options.resume,
             command=scripts.command(),
         )  # fmt: skip
-    told = f"{summary['samples']} samples{scripts.before(summary)}"
-    show(f"{options.output}: {told}; {scripts.speed(summary)}")
+    samples = f"{summary['samples']} samples{scripts.before(summary)}"
+    show(f"{options.output}: {samples}; {scripts.speed(summary)}")
     return 0
 
 
@@ -121,7 +120,7 @@ def _rows(plan: make_dataset.Plan, options: argparse.Namespace) -> dict[str, str
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read the command line, do the job, return the exit code."""
+    """Parse the command line, run the job and return the exit code."""
     return scripts.main(parser(), run, argv)
 
 

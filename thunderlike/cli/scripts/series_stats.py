@@ -1,9 +1,9 @@
-"""Mean, deviation, percentiles and dF/F of every pixel; the same lines run with and without Spark.
+"""Mean, deviation, percentiles and dF/F of every pixel; with and without Spark.
 
     python spark-submit/series_stats.py --input MOVIE --output OUT
     spark-submit spark-submit/series_stats.py --input MOVIE --output OUT
 
-What it computes stands in thunderlike/jobs/series_stats.py; this file only reads the command line.
+The computation is in thunderlike/jobs/series_stats.py; this file parses the command line.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ OUTPUT then holds
   stats.h5       a map for each: mean, std, p5, p50, p95
   dff.h5         the array "data": the series of each pixel as (y - b) / (b + offset), in float32,
                  where b is its baseline
-  summary.json   what was read, the range of each map, where and how fast
+  summary.json   input, range of each map, engine and duration
 
 tl.images.fromhdf5("OUTPUT/stats.h5", dataset="mean") and tl.series.fromhdf5("OUTPUT/dff.h5") read
-them, as every HDF5 tool does. OUTPUT appears when it is complete. What a run that was interrupted
-has done is kept beside it, and the same command goes on from there.
+them, as every HDF5 tool does. OUTPUT appears when it is complete. The same command resumes an
+interrupted run.
 """
 
 EXAMPLES = """\
@@ -63,11 +63,11 @@ examples:
 
 
 def parser() -> argparse.ArgumentParser:
-    """All options, each with what it means."""
+    """Return the parser with all options of the job."""
     options = scripts.command_line(DESCRIPTION, EXAMPLES)
     add = options.add_argument
     add("--input", required=True, metavar="PATH", help="a file, a folder or a quoted pattern")
-    add("--output", required=True, metavar="DIR", help="the folder to write; empty, or not there")
+    add("--output", required=True, metavar="DIR", help="output folder; empty or new")
     add(
         "--percentiles",
         type=numbers,
@@ -113,7 +113,7 @@ def _baseline(options: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Plan the job, and do it unless this is a dry run."""
+    """Plan the job, and run it unless this is a dry run."""
     given = Baseline(options.baseline, options.window, options.perc, options.offset)
     figures = Figures(options.percentiles, None if options.no_dff else given)
     contents = look(options.input, **reading_options(options))
@@ -128,13 +128,13 @@ def run(options: argparse.Namespace) -> int:
             overwrite=options.overwrite, resume=options.resume, command=scripts.command(),
         )  # fmt: skip
     mean = summary["maps"]["mean"]
-    told = f"mean {mean['min']:.4g} to {mean['max']:.4g}" if mean["min"] is not None else "no mean"
-    show(f"{options.output}: {told}{scripts.before(summary)}; {scripts.speed(summary)}")
+    found = f"mean {mean['min']:.4g} to {mean['max']:.4g}" if mean["min"] is not None else "no mean"
+    show(f"{options.output}: {found}{scripts.before(summary)}; {scripts.speed(summary)}")
     return 0
 
 
 def _batch(options: argparse.Namespace) -> int | None:
-    """Bytes at a time; None for all, which Spark takes in its own parts."""
+    """Return the bytes per batch; None for all at once, which Spark divides itself."""
     return options.batch or (256 * 10**6 if options.engine == "local" else None)
 
 
@@ -155,7 +155,7 @@ def _rows(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read the command line, do the job, return the exit code."""
+    """Parse the command line, run the job and return the exit code."""
     return scripts.main(parser(), run, argv)
 
 
