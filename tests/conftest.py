@@ -6,6 +6,7 @@ asks for `bucket` has one of its own, on a server in another process.
 
 from __future__ import annotations
 
+import collections
 import itertools
 import os
 import shutil
@@ -103,7 +104,7 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.get_closest_marker("mpi"):
             item.add_marker(pytest.mark.xdist_group("mpi"))
-    for item in filter(_another_dtype, items):
+    for item in _other_dtypes(items):
         item.add_marker(pytest.mark.slow)
     for marker in ("cluster", "slow"):
         if not config.getoption(f"--{marker}"):
@@ -121,10 +122,16 @@ def _leave_out(config, items, marker):
     items[:] = [item for item in items if item not in left_out]
 
 
-def _another_dtype(item):
-    """Say whether a test on Spark differs from another one in its `dtype` alone."""
-    parameters = getattr(item, "callspec", None)
-    return bool(parameters and _on_spark(item) and parameters.indices.get("dtype"))
+def _other_dtypes(items):
+    """Tests on Spark that differ from another one in `dtype` alone, except tests of dtypes."""
+    alike = collections.defaultdict(list)
+    for item in filter(_on_spark, items):
+        parameters = getattr(item, "callspec", None)
+        if parameters and "dtype" in parameters.params and "dtype" not in item.originalname:
+            others = {k: v for k, v in parameters.params.items() if k != "dtype"}
+            alike[item.parent.nodeid, item.originalname, repr(others)].append(item)
+    for group in alike.values():
+        yield from sorted(group, key=lambda item: str(item.callspec.params["dtype"]))[:-1]
 
 
 def _on_spark(item):
