@@ -1,9 +1,9 @@
-"""Draw what was measured, and put the tables into docs/performance.md and docs/scaling.md.
+"""Plot the measurements, and write the tables of docs/performance.md and docs/scaling.md.
 
     python benchmarks/report.py
 
-It reads what whole runs left in benchmarks/results; ./dev bench runs it at the end. A second run of
-one, saved with ``--save rivals-again``, says how far two runs are apart.
+Reads the results of complete runs in benchmarks/results; ./dev bench runs it at the end. A second
+run, saved with ``--save rivals-again``, measures the repeatability.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 DOCS = Path(__file__).parents[1] / "docs"
-DRAWN = {  # what is drawn, and what it is called
+DRAWN = {  # plotted benchmarks and their titles
     "rivals": "65 MB, local engine",
     "spark": "65 MB, Spark",
     "spark-1gb": "1 GB, Spark",
@@ -35,12 +35,12 @@ PARTITIONS = {"load": 1863, "reduce": 1863, "toseries": 1863 + 3909, "write": 18
 
 
 def main() -> None:
-    """Draw and tell all that there is."""
+    """Update the figure and the tables from all results."""
     found = {path.stem: json.loads(path.read_text("utf-8")) for path in RESULTS.glob("*.json")}
     names = [name for name in DRAWN if name in found]
     draw({DRAWN[name]: found[name] for name in names})
-    told = [measured(DRAWN[name], found[name], found.get(f"{name}-again")) for name in names]
-    put(DOCS / "performance.md", "\n\n".join(told))
+    tables = [measured(DRAWN[name], found[name], found.get(f"{name}-again")) for name in names]
+    put(DOCS / "performance.md", "\n\n".join(tables))
     if "scaling" in found:
         put(DOCS / "scaling.md", scaling(found["scaling"]))
 
@@ -88,8 +88,8 @@ def ratios(rows: dict[str, dict[str, float]]) -> str:
 
 def measured(title: str, one: dict[str, Any], again: dict[str, Any] | None) -> str:
     """A benchmark's table under its title, and how far a second run was from it."""
-    told = [f"**{title}** ({one['machine']})", ratios(one["rows"])]
-    return "\n\n".join([*told, agreement(one["rows"], again["rows"])] if again else told)
+    parts = [f"**{title}** ({one['machine']})", ratios(one["rows"])]
+    return "\n\n".join([*parts, agreement(one["rows"], again["rows"])] if again else parts)
 
 
 def agreement(rows: dict[str, dict[str, float]], again: dict[str, dict[str, float]]) -> str:
@@ -109,7 +109,7 @@ def agreement(rows: dict[str, dict[str, float]], again: dict[str, dict[str, floa
 
 
 def scaling(found: dict[str, Any]) -> str:
-    """Tables of what was measured, of the model's constants, and of what the model foretells."""
+    """Format tables of the measurements, the constants of the model, and its predictions."""
     runs = list(found["rows"].values())
     small, large = [r for r in runs if r["MB"] < 2000], [r for r in runs if r["MB"] >= 2000]
     models = {step: fitted(small, step) for step in STEPS}
@@ -122,7 +122,7 @@ def scaling(found: dict[str, Any]) -> str:
         [step, shortly(fixed), shortly(task * 1000), shortly(1 / each)]
         for step, (fixed, task, each) in models.items()
     ]
-    foretold = [
+    predicted = [
         [f"{row['MB']:.0f}", step, *compared(seconds(model, row, 2), row[step])]
         for row in large
         for step, model in models.items()
@@ -135,19 +135,20 @@ def scaling(found: dict[str, Any]) -> str:
         (
             found["machine"],
             table(head, measured),
-            "What the runs below 2 GB say by least squares:",
+            "Least-squares fit to the runs below 2 GB:",
             table(["step", "fixed, s", "ms a task", "MB/s a core"], constants),
-            "What that foretells of the largest run, which it does not know:",
-            table(["MB", "step", "foretold, s", "measured, s", "off by"], foretold),
-            "And of 1 TB on 800 cores, were they these and disks and network no limit:",
+            "Prediction for the largest run, which is not part of the fit:",
+            table(["MB", "step", "predicted, s", "measured, s", "error"], predicted),
+            "Prediction for 1 TB on 800 such cores, if disks and network are not the bottleneck:",
             table(["step", "s"], cluster),
         )
     )
 
 
-def compared(told: float, taken: float) -> list[str]:
-    """What was foretold, what it was, and by how much that is off."""
-    return [shortly(told), shortly(taken), f"{100 * (told / taken - 1):+.0f} %"]
+def compared(predicted: float, measured: float) -> list[str]:
+    """Format a prediction, a measurement, and the relative error."""
+    error = 100 * (predicted / measured - 1)
+    return [shortly(predicted), shortly(measured), f"{error:+.0f} %"]
 
 
 def fitted(runs: list[dict[str, float]], step: str) -> tuple[float, float, float]:

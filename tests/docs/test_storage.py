@@ -1,4 +1,4 @@
-"""docs/storage.md: its lines run, its tables are true."""
+"""Run the examples of docs/storage.md, and compare its tables with the code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEXT = PAGE.read_text("utf-8")
 
 
 def table(head):
-    """The rows below a table's head, each a list of cells."""
+    """Return the rows of a table, each a list of cells."""
     lines = TEXT[TEXT.index(f"| {head} |") :].split("\n\n")[0].splitlines()[2:]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
@@ -30,7 +30,7 @@ def test_its_lines_run(monkeypatch):
 
 
 def test_every_scheme_is_in_the_table():
-    named = set(re.findall(r"`(\w+)://", " ".join(row[0] for row in table("path | where"))))
+    named = set(re.findall(r"`(\w+)://", " ".join(row[0] for row in table("path | location"))))
     assert named | {"http", ""} == set(HOMES)
 
 

@@ -1,14 +1,14 @@
-"""docs/looking.md runs as it stands."""
+"""Run the examples of docs/plotting.md."""
 
 from __future__ import annotations
 
 import doctest
 from pathlib import Path
 
-PAGE = Path(__file__).parents[2] / "docs" / "looking.md"
+PAGE = Path(__file__).parents[2] / "docs" / "plotting.md"
 
 
-def test_what_the_page_shows_is_so():
+def test_examples_of_the_page_run():
     result = doctest.testfile(str(PAGE), module_relative=False, optionflags=doctest.ELLIPSIS)
     assert result.attempted > 10
     assert result.failed == 0
