@@ -126,13 +126,9 @@ def _print(args: argparse.Namespace, file: str, tree: Tree) -> None:
     if args.no_color or not sys.stdout.isatty():
         show(*text.split("\n"))
     else:
-        print(_coloured(text))
-
-
-def _coloured(text: str) -> str:
-    """Color paths blue, as deepdish does."""
-    lines = (line.partition(" ") for line in text.splitlines())
-    return "\n".join(f"\033[34m{path}\033[0m{gap}{rest}" for path, gap, rest in lines)
+        # Paths in blue, as deepdish shows them.
+        lines = (line.partition(" ") for line in text.splitlines())
+        print("\n".join(f"\033[34m{path}\033[0m{gap}{rest}" for path, gap, rest in lines))
 
 
 def _json(file: str, tree: Tree) -> str:

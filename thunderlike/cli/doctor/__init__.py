@@ -51,7 +51,11 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the findings; return 0 without faults, 1 for a warning, 2 for a failure."""
     findings = examine(args.spark_master, debug=args.debug)
-    seen = _as_json(list(findings)) if args.json else _as_table(findings)
+    if args.json:
+        seen = list(findings)
+        show(*json.dumps([dataclasses.asdict(one) for one in seen], indent=2).split("\n"))
+    else:
+        seen = _as_table(findings)
     return max(_CODES[finding.level] for finding in seen)
 
 
@@ -93,12 +97,6 @@ def _as_table(findings: Iterator[Finding]) -> list[Finding]:
         seen.append(finding)
     show("", _sentence(seen))
     return seen
-
-
-def _as_json(findings: list[Finding]) -> list[Finding]:
-    found = json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2)
-    show(*found.split("\n"))
-    return findings
 
 
 def _sentence(findings: Sequence[Finding]) -> str:

@@ -110,7 +110,7 @@ def settings() -> Finding:
     if "THUNDERLIKE_CONFIG" in names and not there:
         found = f"THUNDERLIKE_CONFIG={path} is no file"
         return Finding("settings", "warn", found, "unset THUNDERLIKE_CONFIG", details)
-    file = f"{path}" if there else f"{path} (there is none)" if path else "no home, no file"
+    file = f"{path}" if there else f"{path} (not found)" if path else "no home, no file"
     found = f"{file} < {', '.join(names) or 'no THUNDERLIKE_*'}"
     return Finding("settings", "ok", found, details=details)
 

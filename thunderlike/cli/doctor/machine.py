@@ -79,7 +79,9 @@ def _room(name: str, folder: str, variable: str) -> Finding:
     """Measure space and speed of a folder; `variable` is the setting that changes it."""
     fix = f"export {variable}={_roomiest()}"
     try:
-        place = _existing(Path(folder))
+        # The nearest existing parent: Spark creates its folders, a check must not.
+        parents = (Path(folder), *Path(folder).absolute().parents)
+        place = next(parent for parent in parents if parent.exists())
         seconds, free = _written(place), shutil.disk_usage(place).free
     except OSError as error:
         return Finding(name, "FAIL", f"{folder} cannot be written, {error}", fix)
@@ -88,11 +90,6 @@ def _room(name: str, folder: str, variable: str) -> Finding:
     if free < GIB:
         return Finding(name, "warn", found, fix, details)
     return Finding(name, "ok", f"{found}, {_PROBE_BYTES / seconds / 1e6:.0f} MB/s", details=details)
-
-
-def _existing(folder: Path) -> Path:
-    """Return the folder or its nearest existing parent: Spark creates it, a check must not."""
-    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
 
 
 def _written(folder: Path) -> float:

@@ -111,7 +111,7 @@ def java() -> Finding:
     if version >= LEAST_JAVA:
         return Finding("java", "ok", f"{version} at {path}", details=details)
     where = "in JAVA_HOME" if "JAVA_HOME" in os.environ else "on PATH or in JAVA_HOME"
-    found = f"{path} is version {version}" if path else f"there is none {where}"
+    found = f"{path} is version {version}" if path else f"not found {where}"
     return Finding("java", "warn", f"{found}; Spark needs {LEAST_JAVA}", _get_java(), details)
 
 
@@ -122,9 +122,11 @@ def spark_home() -> Finding:
         return Finding("SPARK_HOME", "ok", "is not set: Spark is the one within pyspark")
     home, unset = Path(given), "unset SPARK_HOME"
     if not (home / "bin" / "spark-submit").is_file():
-        return Finding("SPARK_HOME", "FAIL", f"is {given}, and no Spark is there", unset)
+        return Finding("SPARK_HOME", "FAIL", f"is {given}, which has no Spark", unset)
     version = metadata.version("pyspark") if ours else None
-    there = _version_of(home)
+    names = [path.name for path in home.glob("jars/spark-core_*.jar")]
+    matched = re.fullmatch(r"spark-core_[\d.]+-(.+)\.jar", names[0]) if names else None
+    there = matched.group(1) if matched else None
     details = {"path": given, "version": there, "pyspark": version}
     if version is None or there == version:
         return Finding("SPARK_HOME", "ok", f"is {given}, Spark {there}", details=details)
@@ -239,13 +241,6 @@ def _equip(master: str, driver: dict[str, str]) -> str:
         return f"export PYSPARK_PYTHON={sys.executable}"
     libraries = " ".join(f"{name}=={driver[name]}" for name in ("numpy", "thunderlike"))
     return f"on each worker, with Python {driver['python']}: pip install {libraries}"
-
-
-def _version_of(home: Path) -> str | None:
-    """Return the version of the Spark in a folder."""
-    names = [path.name for path in home.glob("jars/spark-core_*.jar")]
-    found = re.fullmatch(r"spark-core_[\d.]+-(.+)\.jar", names[0]) if names else None
-    return found.group(1) if found else None
 
 
 def _get_java() -> str:
