@@ -64,7 +64,7 @@ REFUSED = {
     "no Spark there": (["--master", "spark://127.0.0.1:9"], "127.0.0.1:9: Connection refused"),
     "no such port": (["--master", "spark://127.0.0.1:99999"], "127.0.0.1:99999: "),
     "no name": (["--master", "spark://a..b:7077"], "a..b:7077: "),
-    "no YARN": (["--master", "yarn"], "set HADOOP_CONF_DIR to its configuration"),
+    "no YARN": (["--master", "yarn"], "HADOOP_CONF_DIR is not set"),
 }
 
 

@@ -57,7 +57,7 @@ def test_looking_reads_no_values(movie, monkeypatch):
     from thunderlike.data.file_sources import FileSource
 
     monkeypatch.setattr(FileSource, "read", lambda *_: pytest.fail("read"))
-    told = look(movie, nplanes=1).told()
+    told = look(movie, nplanes=1).description()
     assert (told["shape"], told["dtype"], told["format"]) == ([12, 9, 7], "uint8", "tif")
 
 
@@ -112,7 +112,7 @@ def test_targets_are_looked_at_first(movie, tmp_path, monkeypatch):
         convert(look(movie), str(tmp_path / "all.npy"), "npy")
     with pytest.raises(tl.ThunderlikeError, match="not written by us"):
         convert(look(movie), str(tmp_path / "all.npy"), "npy", overwrite=True)
-    with pytest.raises(SpecError, match="txt files do not hold images"):
+    with pytest.raises(SpecError, match="txt files cannot hold images"):
         convert(look(movie), str(tmp_path / "out"), "txt")
     assert (tmp_path / "all.npy").read_text() == "thesis"
 
@@ -124,7 +124,7 @@ def test_what_cannot_be_known(tmp_path, movie):
     (tmp_path / "odd" / "a").write_bytes(b"12345678")
     with pytest.raises(FormatError, match="neither its name nor its first bytes"):
         look(str(tmp_path / "odd"))
-    with pytest.raises(SpecError, match="dataset means nothing for tif"):
+    with pytest.raises(SpecError, match="dataset does not apply to tif"):
         look(movie, dataset="x")
     with pytest.raises(SpecError, match="--to"):
         target_format("folder")

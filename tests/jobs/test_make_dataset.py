@@ -67,7 +67,7 @@ def test_labels_that_do_not_fit(work):
     with pytest.raises(SpecError, match=r"cells\.csv: 'kind' has 9 labels, for 8 records"):
         read_labels("cells.csv:kind", 8)
     with pytest.raises(
-        KeyMissingError, match="no column is called 'kin'; there is number, half, kind"
+        KeyMissingError, match="no column named 'kin'; available: number, half, kind"
     ):
         read_labels("cells.csv:kin", 9)
     with pytest.raises(NotFoundError, match="no such file"):
@@ -75,7 +75,7 @@ def test_labels_that_do_not_fit(work):
 
 
 def test_what_makes_no_sense(work):
-    with pytest.raises(SpecError, match="'key' is something else"):
+    with pytest.raises(SpecError, match="'key' is reserved in samples"):
         make_dataset.plan(look("cells"), "out", field="key")
     with pytest.raises(SpecError, match="1 byte or more"):
         make_dataset.plan(look("cells"), "out", shard=0)

@@ -87,7 +87,7 @@ def test_a_missing_folder_is_named(tmp_path):
 
 def test_files_that_hold_series_are_no_movie(tmp_path):
     (tmp_path / "notes.txt").write_text("1 2 3\n4 5 6\n")
-    with pytest.raises(SpecError, match="txt files hold series, and a movie is made of images"):
+    with pytest.raises(SpecError, match="txt files hold series; a movie needs images"):
         find_movie(tmp_path)
 
 

@@ -110,7 +110,7 @@ FAILURES = {
         "short.csv: 'short' has 3 values and the movie 12 images",
     ),
     "a missing signal": ({"signal": "no.csv:speed"}, None, "no.csv: no such file"),
-    "an unknown name": ({"signal": "run.csv:spede"}, None, "there is time, speed"),
+    "an unknown name": ({"signal": "run.csv:spede"}, None, "available: time, speed"),
     "a truncated flat file": (
         {"images": "raw"},
         lambda work: shorten(work / "raw" / "image-00005.bin"),

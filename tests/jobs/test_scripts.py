@@ -76,8 +76,12 @@ def test_a_dry_run_on_spark_tells_the_partitions(spark_context, job, work, capsy
 
 FAILURES = {
     "a missing file": ({"input": "mooovie"}, [], "mooovie: no such file or folder"),
-    "an option for other files": ({}, ["--dataset", "x"], "dataset means nothing for tif files"),
-    "an unknown format": ({}, ["--format", "jpg"], "no format 'jpg'; there are tif, png"),
+    "an option for other files": ({}, ["--dataset", "x"], "dataset does not apply to tif files"),
+    "an unknown format": (
+        {},
+        ["--format", "jpg"],
+        "unknown format 'jpg'; expected one of tif, png",
+    ),
 }
 
 
@@ -96,20 +100,28 @@ def test_a_failure_is_one_line_and_exit_code_2(job, failure, work, capsys):
 
 
 WRONG = {
-    "no such format": (convert, ["--to", "dog"], "no format 'dog' to write: there are tif, png"),
-    "no format": (convert, ["--output", "day1"], "say the format to write with --to: tif, png"),
-    "not these records": (convert, ["--to", "txt"], "txt files do not hold images"),
+    "no such format": (
+        convert,
+        ["--to", "dog"],
+        "cannot write format 'dog'; expected one of tif, png",
+    ),
+    "no format": (
+        convert,
+        ["--output", "day1"],
+        "give the format with --to: tif, png",
+    ),
+    "not these records": (convert, ["--to", "txt"], "txt files cannot hold images"),
     "no percentile": (series_stats, ["--percentiles", "5,500"], "500.0 is no percentile"),
     "a percentile twice": (series_stats, ["--percentiles", "5,5"], "give each percentile once"),
     "a window for nothing": (series_stats, ["--window", "3"], "means nothing for the baseline"),
     "one volume": (series_stats, ["--input", "pages.tif"], "give --nplanes 1 for an image of each"),
     "a missing label": (make_dataset, ["--labels", "gap.csv:kind"], "no label for record 3"),
-    "no name": (make_dataset, ["--field", ""], "a field needs a name"),
+    "no name": (make_dataset, ["--field", ""], "field is empty"),
     "an empty path": (convert, ["--input", ""], "an empty path"),
     "no window": (series_stats, ["--baseline", "window"], "needs a window"),
-    "another column": (make_dataset, ["--labels", "kinds.csv:kin"], "there is kind"),
+    "another column": (make_dataset, ["--labels", "kinds.csv:kin"], "available: kind"),
     "no such labels": (make_dataset, ["--labels", "kin.csv"], "kin.csv: no such file"),
-    "a reserved name": (make_dataset, ["--field", "key"], "'key' is something else"),
+    "a reserved name": (make_dataset, ["--field", "key"], "'key' is reserved in samples"),
 }
 
 

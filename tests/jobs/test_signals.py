@@ -84,17 +84,17 @@ def test_an_unknown_name_lists_those_that_there_are(file):
     path = file("data.json", NAMED)
     with pytest.raises(KeyMissingError) as caught:
         read_signal(f"{path}:Speed")
-    assert str(caught.value) == f"{path}: no signal is called 'Speed'; there is speed, place"
+    assert str(caught.value) == f"{path}: no signal named 'Speed'; available: speed, place"
 
 
 def test_a_name_for_a_signal_without_one_is_refused(file):
     path = file("data.txt", "1\n2\n")
-    with pytest.raises(KeyMissingError, match="'speed'; there is one without a name"):
+    with pytest.raises(KeyMissingError, match="'speed'; available: one without a name"):
         read_signal(f"{path}:speed")
 
 
 def test_one_of_several_must_be_named(file):
-    with pytest.raises(KeyMissingError, match="FILE:NAME; there is time, speed"):
+    with pytest.raises(KeyMissingError, match="FILE:NAME; available: time, speed"):
         read_signal(file("data.csv", "time,speed\n0,1\n1,2\n"))
 
 

@@ -98,8 +98,8 @@ def pasted(text):
     ("changes", "says"),
     [
         ({"master": "mesos://h"}, "no Spark is at 'mesos://h'"),
-        ({"profile": "azure"}, "no profile 'azure': there is standalone, yarn"),
-        ({"ship": "pex"}, "nothing is shipped as 'pex'"),
+        ({"profile": "azure"}, "unknown profile 'azure'; expected one of standalone, yarn"),
+        ({"ship": "pex"}, "unknown shipment 'pex'"),
         ({"conf": ["cores=2"]}, "--conf cores=2: give a setting of Spark"),
         ({"conf": ["spark.hadoop.fs.s3a.secret.key=x"]}, "is a secret"),
         ({"conf": ["spark.hadoop.fs.s3a.access.key=x"]}, "is a secret"),
@@ -126,7 +126,7 @@ def test_a_file_that_holds_a_secret_may_be_named():
 def test_spark_is_looked_for_in_three_places(monkeypatch, tmp_path):
     monkeypatch.undo()
     monkeypatch.setenv("SPARK_HOME", str(tmp_path))
-    with pytest.raises(EngineError, match="holds no Spark"):
+    with pytest.raises(EngineError, match="is not a Spark installation"):
         submit.spark_submit()
     program = tmp_path / "bin" / "spark-submit"
     program.parent.mkdir()

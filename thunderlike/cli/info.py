@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     """Inspect the path and print the result."""
     from thunderlike.jobs.contents import look
 
-    facts = look(args.path, **options(args)).told()
+    facts = look(args.path, **options(args)).description()
     show(*(json.dumps(facts, indent=2).split("\n") if args.json else _lines(facts)))
     return 0
 

@@ -40,7 +40,7 @@ __all__ = [
 
 
 def find_movie(path: AnyPath, **options: Any) -> Contents:
-    """Look at what is there, and at nothing but names, sizes and the first header.
+    """Find the images at a path; reads only names, sizes and the first header.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def find_movie(path: AnyPath, **options: Any) -> Contents:
     """
     found = look(str(path), **options)
     if not isinstance(found.collection, Images):
-        raise SpecError(f"{path}: {found.format} files hold series, and a movie is made of images")
+        raise SpecError(f"{path}: {found.format} files hold series; a movie needs images")
     shape = found.source.spec.shape
     if found.format in ("png", "tif") and len(shape) == 3 and shape[-1] in (3, 4):
         raise SpecError(
@@ -106,7 +106,7 @@ def activity_map(images: Images, signal: ArrayLike, sigma: float = 0) -> Series:
 
 @checked_types
 def detrended(images: Images, sigma: float = 0) -> Series:
-    """Make the series of the pixels, smoothed in space, without their linear trend.
+    """Convert to series: smoothed in space, linear trend removed.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def detrended(images: Images, sigma: float = 0) -> Series:
 
 @dataclass(frozen=True, eq=False)
 class ActivityMap:
-    """What was found out about a movie and a signal.
+    """Result of the job for a movie and a signal.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ class ActivityMap:
 
 @dataclass(frozen=True)
 class Plan:
-    """A job that can be done: its movie and signal were found, and they fit.
+    """Validated job: a movie and a signal of matching length.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def plan(
     stop: int | None = None,
     **options: Any,
 ) -> Plan:
-    """Find the movie and the signal, and check that they fit; no image is read.
+    """Find the movie and the signal, and check that their lengths match; reads no image.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ def plan(
 def run(
     plan: Plan, engine: Engine, *, overwrite: bool = False, command: str = ""
 ) -> tuple[ActivityMap, dict[str, Any]]:
-    """Do the job and write the folder, whole or not at all.
+    """Run the job and write its folder atomically.
 
     Parameters
     ----------
@@ -268,9 +268,9 @@ def run(
         found = _compute(plan, engine, steps)
         with steps.timed("write"):
             _write(found, folder)
-        told = summary(_told(plan, found), plan.output, engine, steps, command)
-        write_summary(storage.join(folder, "summary.json"), told)
-    return found, told
+        facts = summary(_description(plan, found), plan.output, engine, steps, command)
+        write_summary(storage.join(folder, "summary.json"), facts)
+    return found, facts
 
 
 def _compute(plan: Plan, engine: Engine, steps: Steps) -> ActivityMap:
@@ -301,9 +301,9 @@ def _write(found: ActivityMap, folder: str) -> None:
         put(folder, "summary.png", png_of(map_figure(found)))
 
 
-def _told(plan: Plan, found: ActivityMap) -> dict[str, Any]:
+def _description(plan: Plan, found: ActivityMap) -> dict[str, Any]:
     return {
-        "input": plan.movie.told(),
+        "input": plan.movie.description(),
         "signal": {"file": storage.at(found.signal.path), "name": found.signal.name},
         "sigma": plan.sigma,
         "best": None if found.best is None else list(found.best),

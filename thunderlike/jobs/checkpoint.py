@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 __all__ = ["PREPARED", "Batches", "fingerprint", "hidden", "loading", "written"]
 
-PREPARED = "movie.h5"  # beside the notes: what a job made first, to read from it
+PREPARED = "movie.h5"  # next to the notes: the intermediate file of a job
 
 Found = list[Any]
 
 
 @dataclass(frozen=True)
 class Batches:
-    """Records to be loaded some at a time.
+    """Records of a source, loaded in batches.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Batches:
 def loading(
     source: Source, engine: Engine, nbytes: int | None, npartitions: int | None = None
 ) -> Batches:
-    """Load the records of a source, so many bytes at a time; None for all at once."""
+    """Load the records of a source in batches of a number of bytes; None for one batch."""
     spec = source.spec
     rows = spec.count if nbytes is None else nbytes // spec.record_bytes
 
@@ -78,7 +78,7 @@ def written(
     overwrite: bool = False,
     resume: bool = True,
 ) -> int:
-    """Write all batches, and make one result of them.
+    """Write all batches, then combine them into one result.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def written(
     overwrite : bool
         Replace what an earlier call wrote there.
     resume : bool
-        Use what an earlier run of the same plan has done; else begin anew.
+        Continue an earlier run of the same plan; otherwise start again.
 
     Returns
     -------
@@ -102,8 +102,8 @@ def written(
 
     Notes
     -----
-    What is done is kept in the folder ``.<name>.unfinished`` beside `path` until all is; delete it
-    to forget it.
+    Finished batches stay in the folder ``.<name>.unfinished`` next to `path` until all are;
+    delete it to start again.
     """
     work = hidden(path, "unfinished")
     with target.opened(storage.at(path), overwrite) as place:
@@ -112,7 +112,7 @@ def written(
         try:
             target.skipped = _batches(batches, work, target)
         except BaseException:
-            with suppress(ThunderlikeError):  # what is told is why the run failed
+            with suppress(ThunderlikeError):  # the failure of the run is the error to report
                 _tidy(work)
             raise
         notes = [_noted(work, number) or [] for number in range(len(batches.starts))]
@@ -122,7 +122,7 @@ def written(
 
 
 def hidden(path: str, what: str) -> str:
-    """Address of something hidden beside a path.
+    """Return the address of a hidden file or folder next to a path.
 
     Examples
     --------
@@ -134,13 +134,13 @@ def hidden(path: str, what: str) -> str:
 
 
 def fingerprint(source: Source) -> str:
-    """Hash of the files of a source: path, size and version of each, as they will be read."""
+    """Hash the path, size and version of each file of a source."""
     found = source.versions if isinstance(source, FileSource) else repr(source)
     return hashlib.sha256(repr(found).encode()).hexdigest()
 
 
 def _batches(batches: Batches, work: str, target: Target) -> int:
-    """Write each batch that no earlier run has written; return how many one had."""
+    """Write the batches that no earlier run has written; return the number it had."""
     write, skipped = target.writer(storage.join(work, "files")), 0
 
     def shifted(by: int, start: int, block: Array) -> Found:
@@ -160,15 +160,15 @@ def _batches(batches: Batches, work: str, target: Target) -> int:
 
 
 def _tidy(work: str) -> None:
-    """Leave nothing of a run that failed before anything was done."""
+    """Remove the folder of a run that failed before its first batch."""
     if _noted(work, 0) is None and not storage.exists(storage.join(work, PREPARED)):
         storage.delete(work)
 
 
 def _prepare(work: str, plan: bytes, *, resume: bool) -> None:
-    """Take up a folder of the same plan; begin anew for any other."""
+    """Continue in the folder of the same plan; start again for any other."""
     if reason := storage.store_for(work).protected(work):
-        raise StorageError(f"{work}: nothing can be kept there: {reason}")
+        raise StorageError(f"{work}: cannot store finished batches there: {reason}")
     mark, last = storage.join(work, "plan.json"), _read(storage.join(work, "place"))
     if last is not None:  # by an interrupted run; all its files are in there if it was at its end
         _remove(os.fsdecode(last), work)
@@ -179,7 +179,7 @@ def _prepare(work: str, plan: bytes, *, resume: bool) -> None:
 
 
 def _remove(place: str, work: str) -> None:
-    """Remove what a run left beside its work; nothing else, whoever wrote that note."""
+    """Remove the temporary folder of a run, and nothing that its notes name elsewhere."""
     if storage.parent(place) == storage.parent(work) and place.endswith(".partial"):
         storage.delete(place)
 

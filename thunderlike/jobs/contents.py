@@ -27,7 +27,7 @@ __all__ = ["FORMATS", "Contents", "Format", "look"]
 
 @dataclass(frozen=True)
 class Format:
-    """How a format is known by the ends of names, and what reads it."""
+    """Extensions of a format, and its reader."""
 
     extensions: tuple[str, ...]
     images: Callable[..., Any] | None
@@ -49,7 +49,7 @@ _SNIFFED = {"tiff": "tif", "png": "png", "npy": "npy"}
 
 @dataclass(frozen=True)
 class Contents:
-    """What is at a path.
+    """Contents of a path.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ class Contents:
     files: Sequence[Entry]
     collection: Any
 
-    def told(self) -> dict[str, Any]:
-        """Return it all as plain values."""
+    def description(self) -> dict[str, Any]:
+        """Return the fields as plain values for JSON."""
         return {
             "path": self.files[0].path if len(self.files) == 1 else storage.parent(self._first),
             "format": self.format,
@@ -82,7 +82,7 @@ class Contents:
 
     @property
     def advice(self) -> str | None:
-        """What to do where all pages of one file became one image, and may have been a movie."""
+        """Advice where all pages of a file form one image that may be a movie."""
         load = getattr(self.source, "load", None)
         if not isinstance(load, TiffVolumes) or len(self.files) > 1:
             return None
@@ -95,7 +95,7 @@ class Contents:
 
     @property
     def source(self) -> Source:
-        """Where the records are."""
+        """Source of the records."""
         return self.collection._records.source
 
     @property
@@ -112,7 +112,7 @@ def look(
     credentials: AnyCredentials = None,
     **options: Any,
 ) -> Contents:
-    """Find out what is at a path.
+    """Determine the contents of a path.
 
     Parameters
     ----------
@@ -150,11 +150,11 @@ def look(
     given = {key: value for key, value in options.items() if value is not None}
     unknown = given.keys() - inspect.signature(reader).parameters.keys()
     if unknown:
-        raise SpecError(f"{path}: {', '.join(sorted(unknown))} means nothing for {name} files")
+        raise SpecError(f"{path}: {', '.join(sorted(unknown))} does not apply to {name} files")
     if name not in ("zarr",) and len(files) > 1:
         given["ext"] = files[0].path.rpartition(".")[2]
     with warnings.catch_warnings():
-        # `advice` says it, in the words of who asks.
+        # `advice` reports it in the words of the caller.
         warnings.filterwarnings("ignore", message=".* nplanes=1 for an image of each page")
         return Contents(name, files, reader(place, engine=PlannedEngine(), **given))
 
@@ -174,11 +174,11 @@ def _is_zarr(place: str) -> bool:
 def _found(
     place: str, format: str | None, *, recursive: bool, order: Order
 ) -> tuple[str, list[Entry]]:
-    """The format at a place, and its files."""
+    """Return the format at an address, and its files."""
     if format == "zarr":
         return format, storage.find(place, recursive=True)
     if format is not None and format not in FORMATS:
-        raise SpecError(f"no format {format!r}; there are {', '.join(FORMATS)}")
+        raise SpecError(f"unknown format {format!r}; expected one of {', '.join(FORMATS)}")
     files = storage.find(place, recursive=recursive, order=order)
     kinds = Counter(kind for file in files if (kind := _by_name(file.path)))
     if format is None and not kinds:

@@ -1,4 +1,4 @@
-"""From any format to any other, in batches: what was done before an interruption is kept."""
+"""Conversion between formats, in batches that survive an interruption."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from thunderlike.formats.base import believable
 from thunderlike.jobs.checkpoint import fingerprint, loading, written
 from thunderlike.jobs.contents import FORMATS
 from thunderlike.jobs.outputs import target_for
-from thunderlike.jobs.report import Steps, beside, summary
+from thunderlike.jobs.report import Steps, summary, summary_path
 from thunderlike.jobs.report import write as write_summary
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _MUCH = 2**32  # bytes that a file may announce however small it is
 
 @checked_types
 def target_format(path: str, given: str | None = None) -> str:
-    """Name the format to write: the given one, or by the extension of the path.
+    """Return the format to write: the given one, or the one of the extension of the path.
 
     Raises
     ------
@@ -42,9 +42,11 @@ def target_format(path: str, given: str | None = None) -> str:
     extension = path.rstrip("/").rpartition(".")[2].lower()
     name = given or next((n for n, f in FORMATS.items() if extension in f.extensions), None)
     if given and given not in FORMATS:
-        raise SpecError(f"no format {given!r} to write: there are {', '.join(FORMATS)}")
+        raise SpecError(f"cannot write format {given!r}; expected one of {', '.join(FORMATS)}")
     if name not in FORMATS:
-        raise SpecError(f"{path}: say the format to write with --to: {', '.join(FORMATS)}")
+        raise SpecError(
+            f"{path}: unknown extension; give the format with --to: {', '.join(FORMATS)}"
+        )
     return name
 
 
@@ -60,7 +62,7 @@ def convert(
     overwrite: bool = False,
     resume: bool = True,
 ) -> int:
-    """Write what was found in another format.
+    """Write the contents of a path in another format.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ def convert(
     overwrite : bool
         Replace what an earlier call wrote there.
     resume : bool
-        Use what an earlier call with the same input and output has done; else begin anew.
+        Continue an earlier call with the same input and output; otherwise start again.
 
     Returns
     -------
@@ -97,7 +99,7 @@ def convert(
 
     Notes
     -----
-    What is done is kept in a hidden folder ``.<name>.unfinished`` beside `path` until all is;
+    Finished batches stay in a hidden folder ``.<name>.unfinished`` next to `path` until all are;
     delete it to forget it. `path` itself appears when all is done.
     """
     there = sum(file.size for file in contents.files)
@@ -105,7 +107,12 @@ def convert(
         believable(contents.collection.nbytes, there, "values", _MUCH)
     target = target_for(to, contents.collection)
     batches = loading(contents.source, engine_for(engine), batch, npartitions)
-    plan = {**contents.told(), "files": fingerprint(contents.source), "to": to, "batch": batch}
+    plan = {
+        **contents.description(),
+        "files": fingerprint(contents.source),
+        "to": to,
+        "batch": batch,
+    }
     return written(path, target, batches, plan, overwrite=overwrite, resume=resume)
 
 
@@ -113,7 +120,7 @@ def convert(
 def run(
     contents: Contents, path: str, to: str, engine: Engine, *, command: str = "", **options: Any
 ) -> dict[str, Any]:
-    """Convert, and write beside the result what was done: :func:`summaries.beside`.
+    """Convert, and write a summary next to the result: :func:`report.summary_path`.
 
     Parameters
     ----------
@@ -132,7 +139,7 @@ def run(
     steps = Steps()
     with steps.timed("convert"):
         done = convert(contents, path, to, engine=engine, **options)
-    told = {"input": contents.told(), "to": to, "batches_done_before": done}
-    found = summary(told, path, engine, steps, command)
-    write_summary(beside(path), found)
+    facts = {"input": contents.description(), "to": to, "batches_done_before": done}
+    found = summary(facts, path, engine, steps, command)
+    write_summary(summary_path(path), found)
     return found

@@ -40,7 +40,7 @@ _RECORDING = ("movie/image-*.tif", "movie/SUCCESS", "behaviour.csv", "cells.csv"
 
 @dataclass(frozen=True)
 class Cells:
-    """Which cells the map says follow the behaviour, beside those that do.
+    """Cells found to follow the behaviour, compared to those that do.
 
     Parameters
     ----------
@@ -52,23 +52,23 @@ class Cells:
 
     @property
     def hits(self) -> int:
-        """Cells that follow, and were found."""
+        """Correctly found cells."""
         return int((self.found & self.truth).sum())
 
     @property
     def misses(self) -> int:
-        """Cells that follow, and were not found."""
+        """Missed cells."""
         return int((~self.found & self.truth).sum())
 
     @property
     def false_alarms(self) -> int:
-        """Cells that were found, and do not follow."""
+        """Falsely found cells."""
         return int((self.found & ~self.truth).sum())
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one engine made of the movie.
+    """Result of one engine.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class Outcome:
 def demo(
     output: AnyPath, engines: Sequence[str], *, frames: int, seed: int, say: Say
 ) -> tuple[list[Outcome], str]:
-    """Make a movie, map it on each engine, find the cells, write everything below a folder.
+    """Generate a movie, map it on each engine, find the cells, and write the results to a folder.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def demo(
 
 @checked_types
 def largest_difference(one: ActivityMap, other: ActivityMap) -> float:
-    """How far two maps are apart at most; infinitely if a pixel is undefined in one alone.
+    """Largest difference of two maps; infinite where a pixel is undefined in only one.
 
     Examples
     --------
@@ -146,7 +146,7 @@ def largest_difference(one: ActivityMap, other: ActivityMap) -> float:
 
 
 def _record(folder: str, frames: int, seed: int, say: Say) -> Calcium:
-    """Write the movie as TIFF files, and as tables what the animal did and what the cells are."""
+    """Write the movie as TIFF files, and the behaviour and the true cells as tables."""
     say(f"Making a movie of {frames} images of neurons, as TIFF files (a few seconds) ...")
     begin = time.perf_counter()
     recording = calcium(frames, seed)
@@ -182,7 +182,7 @@ def _start(name: str, say: Say, *, needed: bool) -> Engine | None:
 
 
 def _mapped(output: AnyPath, engine: Engine, recording: Calcium, say: Say) -> Outcome:
-    """Do the job on the files, as anybody would, and look for cells in its map."""
+    """Run the job on the files, and find cells in its map."""
     say(f"Mapping which pixels follow the speed, on the {engine.name} engine (a few seconds) ...")
     plan = activity_map.plan(
         storage.join(output, "recording/movie"),
@@ -197,13 +197,13 @@ def _mapped(output: AnyPath, engine: Engine, recording: Calcium, say: Say) -> Ou
 
 
 def _found_cells(found: ActivityMap, recording: Calcium) -> Cells:
-    """Cells whose pixels correlate with the behaviour on average."""
+    """Return the cells whose mean correlation with the behaviour passes the threshold."""
     means = np.array([found.correlation[mask].mean() for mask in recording.masks()])
     return Cells(means > _FOLLOWS, recording.cells.follows)
 
 
 def _report(folder: str, outcomes: Sequence[Outcome], recording: Calcium) -> str:
-    """Write the picture and the numbers of all engines."""
+    """Write the figure and the numbers of all engines."""
     with storage.output(folder, ("map.png", "result.json"), overwrite=True) as partial:
         if can_draw():
             figure = _with_rings(map_figure(outcomes[0].map), outcomes[0].cells, recording)
@@ -227,7 +227,7 @@ def _numbers(outcome: Outcome, first: Outcome) -> dict[str, Any]:
 
 
 def _with_rings(figure: Figure, cells: Cells, recording: Calcium) -> Figure:
-    """Draw a ring around each cell that was found, and a broken one around each that was missed."""
+    """Circle found cells, and missed cells with a dashed line."""
     from matplotlib.patches import Circle
 
     for number in np.flatnonzero(cells.found | cells.truth):

@@ -13,7 +13,7 @@ from thunderlike.errors import SpecError
 from thunderlike.jobs.checkpoint import fingerprint, loading, written
 from thunderlike.jobs.convert import BATCH
 from thunderlike.jobs.outputs import FILE_BYTES, Messages
-from thunderlike.jobs.report import Steps, beside, summary
+from thunderlike.jobs.report import Steps, summary, summary_path
 from thunderlike.jobs.report import write as write_summary
 from thunderlike.jobs.signals import read_column
 
@@ -78,7 +78,7 @@ def read_labels(text: str, count: int) -> NDArray[Any]:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A job that can be done: its input and its labels were found, and they fit.
+    """Validated job: an input and labels of matching length.
 
     Parameters
     ----------
@@ -104,17 +104,17 @@ class Plan:
     named_by: str | None = None
 
     @property
-    def told(self) -> dict[str, Any]:
-        """What is known of the labels, as JSON can hold."""
+    def description(self) -> dict[str, Any]:
+        """Description of the labels for JSON."""
         if self.labels is None:
             return {"field": self.field, "labels": None}
         kinds = np.unique(self.labels)
-        told = {
+        facts = {
             "file": self.named_by,
             "dtype": str(self.labels.dtype),
             "different": len(kinds),
         }
-        return {"field": self.field, "labels": told | {"first": kinds[:10].tolist()}}
+        return {"field": self.field, "labels": facts | {"first": kinds[:10].tolist()}}
 
 
 @checked_types
@@ -126,7 +126,7 @@ def plan(
     labels: str | None = None,
     shard: int = FILE_BYTES,
 ) -> Plan:
-    """Read the labels, and check that the job can be done; no record is read.
+    """Read the labels and validate the job; reads no record.
 
     Parameters
     ----------
@@ -145,11 +145,11 @@ def plan(
         For a field that means something else in a sample, and for shards of no size.
     """
     if not field:
-        raise SpecError("a field needs a name: that of the array in a sample")
+        raise SpecError("field is empty: give the name of the array in a sample")
     if field in ("key", "label"):
-        raise SpecError(f"the field {field!r} is something else in a sample: give another name")
+        raise SpecError(f"field {field!r} is reserved in samples: give another name")
     if shard < 1:
-        raise SpecError(f"a shard has 1 byte or more, not {shard}")
+        raise SpecError(f"shard must be 1 byte or more, not {shard}")
     named = None if labels is None else read_labels(labels, contents.collection.count())
     return Plan(contents, output, field, named, shard, labels)
 
@@ -165,7 +165,7 @@ def run(
     resume: bool = True,
     command: str = "",
 ) -> dict[str, Any]:
-    """Write the folder of shards, whole or not at all, and beside it what was done.
+    """Write the folder of shards atomically, and a summary next to it.
 
     Parameters
     ----------
@@ -200,15 +200,15 @@ def run(
     """
     steps, contents = Steps(), plan.contents
     target = Messages(contents.collection, plan.field, plan.labels, plan.shard)
-    told = {"input": contents.told(), **plan.told}
-    same = told | {"files": fingerprint(contents.source), "labels": _hash(plan.labels)}
+    facts = {"input": contents.description(), **plan.description}
+    same = facts | {"files": fingerprint(contents.source), "labels": _hash(plan.labels)}
     same |= {"shard": plan.shard, "batch": batch}
     batches = loading(contents.source, engine, batch, npartitions)
     with steps.timed("write"):
         done = written(plan.output, target, batches, same, overwrite=overwrite, resume=resume)
-    told |= {"samples": batches.count, "batches_done_before": done}
-    found = summary(told, plan.output, engine, steps, command)
-    write_summary(beside(plan.output), found)
+    facts |= {"samples": batches.count, "batches_done_before": done}
+    found = summary(facts, plan.output, engine, steps, command)
+    write_summary(summary_path(plan.output), found)
     return found
 
 

@@ -33,7 +33,7 @@ FILE_BYTES = 2**26  # of files that hold many records
 
 
 class Target(ABC):
-    """A format to write.
+    """Output format of a conversion.
 
     Parameters
     ----------
@@ -53,23 +53,23 @@ class Target(ABC):
 
     @abstractmethod
     def writer(self, folder: str) -> Callable[[int, Array], Notes]:
-        """Return what writes a block, by the number of its first record, into a folder."""
+        """Return a function that writes a block to a folder, named by its first record."""
 
     @abstractmethod
     def opened(self, path: str, overwrite: bool) -> AbstractContextManager[Any]:
-        """Look at the target, and give it what `finish` made when the block ends."""
+        """Check the target, and publish the result of `finish` when the context ends."""
 
     @abstractmethod
     def finish(self, place: Any, files: str, notes: Notes) -> None:
-        """Make one result, in `place`, of all files that were written."""
+        """Combine all written files into one result in `place`."""
 
     def note(self, item: Any) -> Any:
-        """What is written down, as JSON, of a result of the writer."""
+        """Entry of the notes, for JSON, of one written block."""
         return item
 
     @property
     def block_bytes(self) -> int:
-        """Bytes of the blocks that the writer is best given."""
+        """Preferred size of a block in bytes."""
         return FILE_BYTES if self._is_series else current().chunk_bytes
 
     @property
@@ -82,7 +82,7 @@ class Target(ABC):
 
 
 class _InFolder(Target):
-    """Files that stay as they are, in a folder."""
+    """A folder of files, one or more for each block."""
 
     def __init__(self, collection: Any, ext: str, encode: Callable[[Any], bytes]) -> None:
         super().__init__(collection)
@@ -114,7 +114,7 @@ class _InFolder(Target):
 
 @dataclass(frozen=True)
 class _Block:
-    """Writes a block as if it were a part."""
+    """Writer of a block as a part."""
 
     write: Callable[[Iterator[tuple[int, Array]]], Notes]
 
@@ -124,7 +124,7 @@ class _Block:
 
 @dataclass(frozen=True)
 class _Shards:
-    """Writes each block as one shard, named by its first record.
+    """Writer of blocks as shards, named by their first record.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ class _Shards:
     labels: Array | None = None
 
     def __call__(self, start: int, block: Array) -> list[dataset_files.Summary]:
-        """Write a shard; the same one if the block comes again."""
+        """Write a shard; the same file for the same block."""
         if not len(block):
             return []
         digits = max(5, len(str(int(np.prod(self.baseshape)) - 1)))
@@ -166,7 +166,7 @@ class _Shards:
 
 
 class Messages(Target):
-    """Shards of a dataset.
+    """A dataset of shards.
 
     Parameters
     ----------
@@ -190,21 +190,21 @@ class Messages(Target):
         self._field, self._labels, self._nbytes = field, labels, nbytes
 
     def writer(self, folder: str) -> Any:
-        """Return what writes a shard of each block."""
+        """Return the writer of shards."""
         return _Shards(folder, self._field, self.collection.baseshape, self._labels)
 
     @property
     def block_bytes(self) -> int:
-        """Bytes of a shard."""
+        """Size of a shard in bytes."""
         return self._nbytes
 
     def note(self, item: Any) -> Any:
-        """The summary of a shard, without the hashes of its keys."""
+        """Entry of a shard, without the hashes of its keys."""
         return {**asdict(item), "hashes": None}  # keys are positions: each is there once
 
     @contextmanager
     def opened(self, path: str, overwrite: bool) -> Iterator[Any]:
-        """Look at the folder, and give it the shards when the block ends."""
+        """Check the folder, and publish the shards when the context ends."""
         with storage.output(
             path, ["part-*", dataset_files.MANIFEST], overwrite=overwrite
         ) as folder:
@@ -221,7 +221,7 @@ class Messages(Target):
 
 
 class _Assembled(Target):
-    """One array, put together from parts."""
+    """One array, assembled from parts."""
 
     def writer(self, folder: str) -> Any:
         return Parts(folder)
@@ -258,7 +258,7 @@ class Hdf5(_Assembled):
 
     @contextmanager
     def opened(self, path: str, overwrite: bool) -> Iterator[Any]:
-        """Look at the file, and give it its name when the block ends."""
+        """Check the file, and publish it when the context ends."""
         with draft(path, hdf5.looks_like, overwrite=overwrite) as made:
             yield made.file
 
@@ -294,7 +294,7 @@ class _Zarr(_Assembled):
 
 
 def target_for(to: str, collection: Any) -> Target:
-    """Return what writes a collection in a format.
+    """Return the output of a format for a collection.
 
     Raises
     ------
@@ -304,7 +304,7 @@ def target_for(to: str, collection: Any) -> Target:
     kind = type(collection).__name__.lower()
     known = FORMATS[to]
     if (known.series if kind == "series" else known.images) is None:
-        raise SpecError(f"{to} files do not hold {kind}: write those of another format")
+        raise SpecError(f"{to} files cannot hold {kind}: give another format")
     whole: dict[str, Callable[[Any], Target]] = {
         "hdf5": Hdf5,
         "npy": _Npy,
@@ -323,6 +323,6 @@ def target_for(to: str, collection: Any) -> Target:
 
 
 def _moved(files: str, folder: str) -> None:
-    """Give the finished files to the folder that is about to appear."""
+    """Move the finished files to the folder that will be published."""
     store, address = storage.resolve(folder)
     store.move(files, address)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NOT_DRAWN", "can_draw", "map_figure", "png_of"]
 
-# Of the palette of Okabe and Ito (2008), for any kind of colour vision: dark blue, light orange.
+# Palette of Okabe and Ito (2008), legible with colour blindness: dark blue, light orange.
 _TRACE, _SIGNAL = "#0072B2", "#E69F00"
 _STYLE = {
     "font.size": 9,
@@ -40,7 +40,7 @@ NOT_DRAWN = "not drawn, matplotlib is not installed: pip install 'thunderlike[vi
 
 
 def can_draw() -> bool:
-    """Say whether matplotlib is there; a job does its work without it, and draws nothing."""
+    """Return whether matplotlib is installed; without it, jobs draw nothing."""
     try:
         optional("matplotlib", extra="viz")
     except MissingExtraError:
@@ -80,7 +80,7 @@ def map_figure(found: ActivityMap) -> Figure:
 
 @checked_types
 def png_of(figure: Figure) -> bytes:
-    """Draw a figure to PNG, 150 pixels an inch; the same bytes for the same figure."""
+    """Encode a figure as PNG at 150 dpi; equal figures give equal bytes."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=150, metadata={"Software": None})
     return stream.getvalue()
@@ -130,7 +130,7 @@ def _draw_traces(axes: Axes, found: ActivityMap) -> None:
 
 
 def _frame(axes: Axes, found: ActivityMap) -> None:
-    """No ticks, and a ring around the best pixel."""
+    """Hide the ticks, and circle the best pixel."""
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
@@ -141,12 +141,12 @@ def _frame(axes: Axes, found: ActivityMap) -> None:
 
 
 def _plane(found: ActivityMap) -> int:
-    """Of a volume, the plane of the best pixel."""
+    """Return the plane of the best pixel of a volume."""
     return found.best[0] if found.best else 0
 
 
 def _name(found: ActivityMap) -> str:
-    """What the signal is called, as far as there is room."""
+    """Name of the signal, shortened."""
     name = found.signal.name
     return plain(name if len(name) <= 24 else name[:22] + "...")
 

@@ -26,12 +26,12 @@ __all__ = [
     "INTERRUPTED",
     "Steps",
     "as_options",
-    "beside",
     "default_engine",
     "put",
     "reported",
     "started",
     "summary",
+    "summary_path",
     "write",
 ]
 
@@ -40,7 +40,7 @@ _LIBRARIES = ("thunderlike", "numpy", "scipy", "pyspark")
 
 
 class Steps:
-    """How long each step of a job took.
+    """Duration of each step of a job.
 
     Attributes
     ----------
@@ -61,26 +61,26 @@ class Steps:
         self._last = time.perf_counter()
 
     def lap(self, step: str) -> None:
-        """Take the time since the last lap, at first since this was made."""
+        """Record the time since the last lap, or since creation."""
         now = time.perf_counter()
         self.seconds[step], self._last = round(now - self._last, 3), now
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
-        """Take the time of a block that does not raise."""
+        """Record the duration of a block that does not raise."""
         begin = time.perf_counter()
         yield
         self.seconds[step] = round(time.perf_counter() - begin, 3)
 
 
 def summary(
-    told: Mapping[str, Any], output: str, engine: Engine, steps: Steps, command: str
+    description: Mapping[str, Any], output: str, engine: Engine, steps: Steps, command: str
 ) -> dict[str, Any]:
-    """Say what a job did, as what JSON can hold.
+    """Summarize a job as plain values for JSON.
 
     Parameters
     ----------
-    told : mapping
+    description : mapping
         What only this job has to say; comes first.
     output : str
         What it wrote.
@@ -99,7 +99,7 @@ def summary(
     """
     seconds = steps.seconds | {"total": round(sum(steps.seconds.values()), 3)}
     return {
-        **told,
+        **description,
         "engine": engine.name,
         "seconds": seconds,
         "output": storage.resolve(output)[1],
@@ -108,24 +108,24 @@ def summary(
     }
 
 
-def beside(path: str) -> str:
-    """Where the summary of a job stands whose output is one file, or a folder of one format.
+def summary_path(path: str) -> str:
+    """Path of the summary of a job whose output is one file, or a folder of one format.
 
     Examples
     --------
-    >>> beside("out/day1.h5"), beside("frames/")
+    >>> summary_path("out/day1.h5"), summary_path("frames/")
     ('out/day1.h5.summary.json', 'frames.summary.json')
     """
     return f"{path.rstrip('/')}.summary.json"
 
 
-def write(path: str, told: Mapping[str, Any]) -> None:
+def write(path: str, description: Mapping[str, Any]) -> None:
     """Write a summary."""
-    storage.write(path, json.dumps(told, indent=2).encode() + b"\n")
+    storage.write(path, json.dumps(description, indent=2).encode() + b"\n")
 
 
 def put(folder: str, name: str, data: bytes) -> None:
-    """Write a file into the folder of a job."""
+    """Write a file to the folder of a job."""
     storage.write(storage.join(folder, name), data)
 
 
@@ -147,7 +147,7 @@ _ARGUMENT = re.compile(
 
 
 def reported(run: Callable[[], int], *, debug: bool) -> int:
-    """Run a command and turn what it raises into an exit code.
+    """Run a command and convert its exceptions to an exit code.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def reported(run: Callable[[], int], *, debug: bool) -> int:
 
 
 def as_options(text: str) -> str:
-    """Call the arguments that an error names as they are called on a command line.
+    """Rename the arguments in an error to their command line options.
 
     Examples
     --------
@@ -198,17 +198,17 @@ def as_options(text: str) -> str:
 
 
 def _say(text: str) -> None:
-    """Write one line, whatever line breaks the text has."""
+    """Write a text as one line, without line breaks."""
     sys.stderr.write(printable(as_options(" ".join(text.split()))) + "\n")
 
 
 def default_engine() -> str:
-    """Spark where ``spark-submit`` started us, else local."""
+    """Spark under ``spark-submit``, otherwise local."""
     return "spark" if "PYSPARK_GATEWAY_PORT" in os.environ else "local"
 
 
 def started(engine: str) -> Engine:
-    """The engine of this name, Spark's own reports of failed tasks silenced.
+    """Return an engine by name, with Spark's reports of failed tasks silenced.
 
     Raises
     ------

@@ -45,7 +45,7 @@ DFF = np.dtype(np.float32)
 
 @dataclass(frozen=True)
 class Baseline:
-    """What dF/F is relative to: the arguments of :meth:`thunderlike.Series.normalize`."""
+    """Baseline of dF/F: the arguments of :meth:`thunderlike.Series.normalize`."""
 
     method: str = "percentile"
     window: int | None = None
@@ -55,7 +55,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Figures:
-    """What is computed of each series.
+    """Statistics computed for each series.
 
     Parameters
     ----------
@@ -78,11 +78,11 @@ class Figures:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the maps are called."""
+        """Names of the maps."""
         return ("mean", "std", *(f"p{q:g}" for q in self.percentiles))
 
     def of(self, block: Array) -> tuple[Array, Array | None]:
-        """Compute all of a block of series, shape (k, L).
+        """Compute the statistics of a block of series, shape (k, L).
 
         Returns
         -------
@@ -116,7 +116,7 @@ _BLOCK = 2**23  # bytes of the pixels that one thread works on
 
 @dataclass(frozen=True)
 class Plan:
-    """A job that can be done: its input was found, and the arguments make sense.
+    """Validated job: an input and consistent arguments.
 
     Parameters
     ----------
@@ -134,24 +134,24 @@ class Plan:
 
     @property
     def is_movie(self) -> bool:
-        """Whether images have to be turned into series."""
+        """Return whether images must be converted to series."""
         return isinstance(self.contents.collection, Images)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """That of the series: of the pixels, and how many values each has."""
+        """Shape of the series: pixels and values of each."""
         shape = self.contents.collection.shape
         return (*shape[1:], shape[0]) if self.is_movie else shape
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The files that are written."""
+        """Files of the output."""
         return ("stats.h5", *(["dff.h5"] if self.figures.baseline else []), "summary.json")
 
 
 @checked_types
 def plan(contents: Contents, output: str, figures: Figures) -> Plan:
-    """Check that the job can be done; nothing is read.
+    """Validate the job; reads nothing.
 
     Parameters
     ----------
@@ -169,11 +169,13 @@ def plan(contents: Contents, output: str, figures: Figures) -> Plan:
     """
     made = Plan(contents, output, figures)
     if 0 in made.shape:
-        raise SpecError(f"there is nothing to compute of values of shape {made.shape}")
+        raise SpecError(f"cannot compute statistics of values of shape {made.shape}")
     if made.shape[-1] == 1:
-        raise SpecError(contents.advice or f"one image has no course in time: {made.shape} values")
+        raise SpecError(contents.advice or f"a single image has no time axis: {made.shape} values")
     if len(set(figures.names)) < len(figures.names):
-        raise SpecError(f"the maps would be {', '.join(figures.names)}: give each percentile once")
+        raise SpecError(
+            f"duplicate percentiles give maps {', '.join(figures.names)}: give each percentile once"
+        )
     baseline = figures.baseline
     if baseline and baseline.window is not None and not baseline.method.startswith("window"):
         raise SpecError(
@@ -195,7 +197,7 @@ def run(
     resume: bool = True,
     command: str = "",
 ) -> dict[str, Any]:
-    """Do the job and write the folder, whole or not at all.
+    """Run the job and write its folder atomically.
 
     Parameters
     ----------
@@ -234,23 +236,23 @@ def run(
     the bytes of all pixels, and twice that while it is put together, and goes with it.
     """
     target = _Statistics(plan, engine, command)
-    told = {**plan.contents.told(), **asdict(plan.figures), "batch": batch}
-    told["files"] = fingerprint(plan.contents.source)
+    facts = {**plan.contents.description(), **asdict(plan.figures), "batch": batch}
+    facts["files"] = fingerprint(plan.contents.source)
     batches = _Pixels(plan, engine, npartitions).batches(batch)
-    written(plan.output, target, batches, told, overwrite=overwrite, resume=resume)
+    written(plan.output, target, batches, facts, overwrite=overwrite, resume=resume)
     return target.summary
 
 
 @dataclass(frozen=True)
 class _Pixels:
-    """Loads the series of some pixels, after what has to be done before that can be."""
+    """Loader of the series of a range of pixels; converts images to series first."""
 
     plan: Plan
     engine: Engine
     npartitions: int | None
 
     def batches(self, nbytes: int | None) -> Batches:
-        """As many pixels at a time as have so many bytes; None for all."""
+        """Divide the pixels into batches of a number of bytes; None for one batch."""
         contents = self.plan.contents
         if not self.plan.is_movie:
             return loading(contents.source, self.engine, nbytes, self.npartitions)
@@ -265,7 +267,7 @@ class _Pixels:
         return Images(records).toseries()._records
 
     def _some(self, nbytes: int, start: int, stop: int) -> Records:
-        # Beside the batches that are done: kept as long as they are, and of the same plan.
+        # Next to the finished batches: kept as long as they are, and for the same plan.
         movie = storage.join(hidden(self.plan.output, "unfinished"), PREPARED)
         if not storage.exists(movie):
             target = Hdf5(self.plan.contents.collection, compression=None)  # is read once
@@ -276,13 +278,13 @@ class _Pixels:
 
 @dataclass(frozen=True)
 class _Writer:
-    """Computes the figures of a block where it is, and writes them there."""
+    """Writer of the statistics of a block, computed on its worker."""
 
     folder: str
     figures: Figures
 
     def __call__(self, start: int, block: Array) -> list[Any]:
-        """Write two files; the same ones if the block comes again."""
+        """Write two files; the same ones for the same block."""
         if not len(block):
             return []
         for what, values in zip(("maps", "dff"), self.figures.of(block), strict=True):
@@ -292,7 +294,7 @@ class _Writer:
 
 
 class _Statistics(Target):
-    """The folder of the job.
+    """Output folder of the job.
 
     Attributes
     ----------
@@ -325,19 +327,19 @@ class _Statistics(Target):
         if self._plan.figures.baseline:
             made.dff(storage.join(place, "dff.h5"))
         self._steps.lap("write")
-        told = {
-            "input": self._plan.contents.told(),
+        facts = {
+            "input": self._plan.contents.description(),
             "baseline": self._plan.figures.baseline and asdict(self._plan.figures.baseline),
             "maps": ranges,
             "batches_done_before": self.skipped,
         }
-        self.summary = summary(told, self._plan.output, self._engine, self._steps, self._command)
+        self.summary = summary(facts, self._plan.output, self._engine, self._steps, self._command)
         write_summary(storage.join(place, "summary.json"), self.summary)
 
 
 @dataclass(frozen=True)
 class _Assembled:
-    """Puts together what was written of each block; a slab in memory at a time."""
+    """Assembler of the files of all blocks, one slab in memory at a time."""
 
     shape: tuple[int, ...]
     names: tuple[str, ...]
@@ -345,7 +347,7 @@ class _Assembled:
     notes: list[Any]
 
     def maps(self, path: str) -> dict[str, Any]:
-        """Write an array for each map; return the range of each."""
+        """Write an array for each map; return the range of each map."""
         spec = Spec(math.prod(self.shape[:-1]), (len(self.names),), np.dtype(np.float64))
         with draft(path, hdf5.looks_like) as made:
             return {name: self._map(made.file, spec, name) for name in self.names}
@@ -357,7 +359,7 @@ class _Assembled:
             filled(
                 sink, (seen.of(start, slab[..., column]) for start, slab in slabs), self.shape[0]
             )
-        return seen.told()
+        return seen.description()
 
     def dff(self, path: str) -> None:
         """Write the series."""
@@ -376,21 +378,21 @@ class _Assembled:
 
 
 class _Range:
-    """The least and the largest of many values, those that are defined."""
+    """Minimum and maximum of finite values."""
 
     def __init__(self) -> None:
         self._found = [np.inf, -np.inf]
         self._undefined = 0
 
     def of(self, start: int, values: Array) -> tuple[int, Array]:
-        """Look at some, and hand them on, in one piece."""
+        """Update the range from an array, and return it contiguous."""
         defined = values[~np.isnan(values)]
         self._undefined += values.size - defined.size
         self._found[0] = float(defined.min(initial=self._found[0]))
         self._found[1] = float(defined.max(initial=self._found[1]))
         return start, np.ascontiguousarray(values)
 
-    def told(self) -> dict[str, Any]:
-        """What was seen; None where nothing is defined."""
+    def description(self) -> dict[str, Any]:
+        """The range; None without a finite value."""
         low, high = (value if np.isfinite(value) else None for value in self._found)
         return {"min": low, "max": high, "undefined": self._undefined}

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Signal", "read_column", "read_signal"]
 
-# Values as they stand in the file, in lists under their names; a lone column may have none: "".
+# Values of the file by column name; a single column may be unnamed: "".
 Columns: TypeAlias = "Mapping[str, Sequence[Any]]"
 
 
 @dataclass(frozen=True, eq=False)
 class Signal:
-    """One value for each image.
+    """Signal with one value for each image.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Signal:
             )
 
     def matching(self, images: int, span: slice, files: int) -> Signal:
-        """The signal with a value for each of the images that were chosen.
+        """Return the signal of the selected images.
 
         Parameters
         ----------
@@ -157,7 +157,7 @@ def read_column(text: str, what: str = "signal") -> tuple[str, str, Sequence[Any
 
 
 def _located(text: str, what: str) -> tuple[str, str]:
-    """Divide at the last colon that leaves a file before it."""
+    """Split at the last colon that follows an existing file."""
     head, name = text, ""
     while not _is_file(head):
         head, colon, last = head.rpartition(":")
@@ -178,7 +178,7 @@ def _is_file(path: str) -> bool:
 
 
 def _file_meant(text: str) -> str:
-    """What most probably is the file in a text that names none."""
+    """Guess the file part of a text that names no existing file."""
     head, _, name = text.rpartition(":")
     return head if head and not name.startswith("//") else text
 
@@ -230,7 +230,7 @@ def _from_text(path: str, text: str) -> Columns:
 
 
 def _fields(line: str) -> list[str]:
-    """What stands in the columns of a line; nothing in one that is empty or a comment."""
+    """Columns of a line; none for an empty line or a comment."""
     content = line.partition("#")[0].strip()
     if "," not in content:
         return content.split()
@@ -246,15 +246,15 @@ def _is_number(field: Any) -> bool:
 
 
 def _chosen(path: str, columns: Columns, name: str, what: str) -> str:
-    """The name under which the wanted values stand."""
+    """Return the name of the requested column."""
     if name in columns:
         return name
     if not name and len(columns) == 1:
         return next(iter(columns))
     there = ", ".join(columns) if "" not in columns else "one without a name"
     if name:
-        raise KeyMissingError(f"{path}: no {what} is called {name!r}; there is {there}")
-    raise KeyMissingError(f"{path}: name one {what} of it, as in FILE:NAME; there is {there}")
+        raise KeyMissingError(f"{path}: no {what} named {name!r}; available: {there}")
+    raise KeyMissingError(f"{path}: give one {what} as FILE:NAME; available: {there}")
 
 
 def _numbers(path: str, name: str, values: Sequence[Any]) -> NDArray[np.float64]:

@@ -59,12 +59,12 @@ MASTER = re.compile(
     r"|spark://[^:,/]+:\d{1,5}(,[^:,/]+:\d{1,5})*|yarn|k8s://.+"
 )
 _MEMORY = re.compile(r"[1-9]\d*[kmgt]b?", re.IGNORECASE)
-# As Spark's own `spark.redaction.regex`; a setting that names a file holds no secret.
+# As Spark's `spark.redaction.regex`; settings that name a file hold no secret.
 _SECRET = re.compile(r"secret|password|token|access[._]?key|credential", re.IGNORECASE)
 
 
 def check_reachable(master: str) -> None:
-    """Find out now, and not after minutes of retries, that there is no Spark to send a job to.
+    """Check that a Spark master answers, instead of failing after minutes of retries.
 
     Raises
     ------
@@ -78,11 +78,11 @@ def check_reachable(master: str) -> None:
                 f"no Spark master answers: {'; '.join(map(str, tried))}: is it running?"
             )
     if master == "yarn" and not {"HADOOP_CONF_DIR", "YARN_CONF_DIR"} & os.environ.keys():
-        raise EngineError("nothing says where YARN is: set HADOOP_CONF_DIR to its configuration")
+        raise EngineError("HADOOP_CONF_DIR is not set: set it to the configuration of YARN")
 
 
 def _answer(place: str) -> str | None:
-    """Why nothing answers at a place; None if something does."""
+    """Return why an address does not answer; None if it does."""
     host, _, port = place.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
@@ -92,7 +92,7 @@ def _answer(place: str) -> str | None:
 
 
 def check_options(options: Mapping[str, str], master: str) -> None:
-    """Refuse options that Spark, or Java, would refuse with a page of text."""
+    """Reject options that Spark or Java reject with a page of text."""
     for name, value in options.items():
         if name.endswith("-memory") and not _MEMORY.fullmatch(value):
             raise SpecError(f"--{name} {value}: give an amount of memory, such as 2g or 512m")
@@ -104,7 +104,7 @@ def check_options(options: Mapping[str, str], master: str) -> None:
 
 
 def check_no_secret(words: Sequence[str]) -> None:
-    """Refuse a line that shows what nobody else may see."""
+    """Reject a command line that contains secrets."""
     for word in words:
         name, equals, value = word.partition("=")
         file = name.lower().endswith(("file", "path"))
@@ -127,7 +127,7 @@ _THEN = (1980, 1, 1, 0, 0, 0)  # a zip of the same files has the same bytes
 
 
 def cache() -> Path:
-    """The folder where archives are kept: ``$XDG_CACHE_HOME/thunderlike``, else in ``~/.cache``.
+    """Cache folder of archives: ``$XDG_CACHE_HOME/thunderlike``, otherwise in ``~/.cache``.
 
     For a user without a home, a folder for temporary files, with the number of the user in its
     name.
@@ -146,12 +146,12 @@ def cache() -> Path:
         kept.mkdir(mode=0o700)
     found = kept.lstat()
     if not S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise StorageError(f"{kept}: others may write there; set XDG_CACHE_HOME to another folder")
+        raise StorageError(f"{kept}: other users may write there; change XDG_CACHE_HOME")
     return kept
 
 
 def package() -> Path:
-    """Make a zip of this package, as ``--py-files`` takes it, unless it is there.
+    """Create a zip of this package for ``--py-files``, unless it exists.
 
     Returns
     -------
@@ -169,7 +169,7 @@ def package() -> Path:
 
 
 def environment(prefix: str | None = None) -> Path:
-    """Make an archive of a Python environment, as ``--archives`` takes it, unless it is there.
+    """Create an archive of a Python environment for ``--archives``, unless it exists.
 
     Parameters
     ----------
@@ -216,14 +216,14 @@ def environment(prefix: str | None = None) -> Path:
 
 
 def package_archive(prefix: str | None = None) -> Path:
-    """Where :func:`environment` puts its archive; it may not be there yet."""
+    """Path of the archive of :func:`environment`; it may not exist yet."""
     root = Path(prefix or sys.prefix)
     return cache() / f"environment-{root.name.strip('.')}-{_short(_installed(root))}.tar.gz"
 
 
 @contextmanager
 def _room_for_drafts(folder: Path) -> Iterator[None]:
-    """Have a library's temporary files made where they are removed even after Ctrl-C."""
+    """Redirect the temporary files of a library to a folder removed even after Ctrl-C."""
     before = tempfile.tempdir
     with tempfile.TemporaryDirectory(prefix=".packing-", dir=folder) as room:
         tempfile.tempdir = room
@@ -234,7 +234,7 @@ def _room_for_drafts(folder: Path) -> Iterator[None]:
 
 
 def _zip(folder: Path) -> bytes:
-    """The bytes of a zip of all files that a worker may want, below the folder's name."""
+    """Zip all files that a worker needs, below the name of the folder."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
         for path in sorted(folder.rglob("*")):
@@ -246,7 +246,7 @@ def _zip(folder: Path) -> bytes:
 
 
 def _installed(root: Path) -> bytes:
-    """What is in an environment, by name and version."""
+    """Names and versions of the packages of an environment."""
     folders = [str(found) for found in root.glob("lib/python*/site-packages")]
     found = metadata.distributions(path=folders)
     named = sorted(f"{one.metadata['Name']} {one.version}" for one in found)
@@ -258,7 +258,7 @@ def _short(data: bytes) -> str:
 
 
 def _kept(name: str, make: Callable[[Path], Any]) -> Path:
-    """The file of this name in the cache, made whole or not at all."""
+    """Return a file of the cache, created atomically."""
     file = cache() / name
     partial = file.with_name(f".{uuid.uuid4().hex}.partial")
     try:
@@ -282,12 +282,12 @@ PROFILES = ("standalone", "yarn", "kubernetes", "emr", "databricks")
 SHIPMENTS = ("zip", "env", "none")
 
 _CONF = Path(thunderlike.__file__).parent / "conf"
-_UNPACKED = "environment"  # where an archive of that name is unpacked, beside each worker
+_UNPACKED = "environment"  # folder in which each worker unpacks the archive
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A job to be sent to a Spark.
+    """Job for a Spark cluster.
 
     Parameters
     ----------
@@ -301,7 +301,7 @@ class Submission:
         One of `PROFILES`; by default by the master.
     ship : str, optional
         One of `SHIPMENTS`: this package in a zip, the environment in an archive and the package
-        besides, or nothing. By default nothing to a local master, a zip to a standalone one, whose
+        as well, or nothing. By default nothing to a local master, a zip to a standalone one, whose
         machines have an environment, and an archive elsewhere.
     python : str, optional
         That the workers run; by default the one in the archive, else the one that runs this.
@@ -322,7 +322,7 @@ class Submission:
 
 
 def line(job: Submission, *, pack: bool = True) -> list[str]:
-    """Build the line, and make what it ships.
+    """Build the command line, and the archives that it ships.
 
     Parameters
     ----------
@@ -365,7 +365,7 @@ def line(job: Submission, *, pack: bool = True) -> list[str]:
 
 
 def missing(words: Sequence[str]) -> list[Path]:
-    """Archives that a line names, and that have not been made yet.
+    """Archives of a command line that do not exist yet.
 
     Examples
     --------
@@ -402,7 +402,7 @@ def _quoted(word: str) -> str:
 
 
 def profile_for(master: str, given: str | None = None) -> str | None:
-    """The profile that is meant; None for a local master.
+    """Return the profile; None for a local master.
 
     Examples
     --------
@@ -410,7 +410,7 @@ def profile_for(master: str, given: str | None = None) -> str | None:
     ('standalone', 'yarn', 'emr')
     """
     if given is not None and given not in PROFILES:
-        raise SpecError(f"no profile {given!r}: there is {', '.join(PROFILES)}")
+        raise SpecError(f"unknown profile {given!r}; expected one of {', '.join(PROFILES)}")
     kinds = {"spark://": "standalone", "yarn": "yarn", "k8s://": "kubernetes"}
     found = (kind for start, kind in kinds.items() if master.startswith(start))
     usual = next(found, None)
@@ -423,7 +423,7 @@ def profile_for(master: str, given: str | None = None) -> str | None:
 
 
 def settings_of(name: str) -> dict[str, str]:
-    """What a file of ``conf/`` sets.
+    """Settings of a file of ``conf/``.
 
     Examples
     --------
@@ -436,12 +436,12 @@ def settings_of(name: str) -> dict[str, str]:
 
 
 def tried(profile: str) -> bool:
-    """Whether somebody ran a job with a profile; its first line says so."""
+    """Return whether a profile has been tried, from its first line."""
     return not (_CONF / f"{profile}.conf").read_text("utf-8").startswith("# Untried")
 
 
 def spark_submit() -> str:
-    """The program: that of ``SPARK_HOME``, else on the path, else of the pyspark that is installed.
+    """Find ``spark-submit``: of ``SPARK_HOME``, on the path, or of the installed pyspark.
 
     Raises
     ------
@@ -451,7 +451,7 @@ def spark_submit() -> str:
     if home := os.environ.get("SPARK_HOME"):
         program = Path(home) / "bin" / "spark-submit"
         if not program.is_file():
-            raise EngineError(f"SPARK_HOME={home} holds no Spark: unset it, or set it to one")
+            raise EngineError(f"SPARK_HOME={home} is not a Spark installation: unset or correct it")
         return str(program)
     if shutil.which("spark-submit"):
         return "spark-submit"
@@ -471,7 +471,7 @@ def _usual_shipment(master: str, profile: str | None) -> str:
 
 
 def _settings(job: Submission, profile: str | None, ship: str) -> Iterator[str]:
-    """All settings as ``NAME=VALUE``, each name once; the last that says anything wins."""
+    """Settings as ``NAME=VALUE``, each name once; the last value wins."""
     found = settings_of("spark-defaults") | (settings_of(profile) if profile else {})
     if "deploy-mode" in (job.options or {}):
         found.pop("spark.submit.deployMode", None)
@@ -485,7 +485,7 @@ def _settings(job: Submission, profile: str | None, ship: str) -> Iterator[str]:
 
 
 def _pythons(job: Submission, ship: str) -> dict[str, str]:
-    """Which Python the workers run, and which the driver."""
+    """Settings of the Python of workers and driver."""
     shipped = f"./{_UNPACKED}/bin/python" if ship == "env" else None
     workers = job.python or shipped or os.environ.get("PYSPARK_PYTHON") or sys.executable
     away = (job.options or {}).get("deploy-mode") == "cluster"
@@ -497,10 +497,10 @@ def _pythons(job: Submission, ship: str) -> dict[str, str]:
 
 def _shipped(ship: str, *, pack: bool) -> list[str]:
     if ship not in SHIPMENTS:
-        raise SpecError(f"nothing is shipped as {ship!r}: there is {', '.join(SHIPMENTS)}")
+        raise SpecError(f"unknown shipment {ship!r}; expected one of {', '.join(SHIPMENTS)}")
     if ship == "none":
         return []
-    # The package goes besides the environment, where it may be installed as a link to a checkout.
+    # The package is shipped as well: in the environment it may be a link to a checkout.
     archive = []
     if ship == "env":
         packed = environment() if pack else package_archive()

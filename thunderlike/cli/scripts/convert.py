@@ -18,7 +18,7 @@ from thunderlike.cli.info import reading
 from thunderlike.cli.options import show
 from thunderlike.jobs import convert
 from thunderlike.jobs.contents import FORMATS, Contents, look
-from thunderlike.jobs.report import as_options, beside, started
+from thunderlike.jobs.report import as_options, started, summary_path
 from thunderlike.progress import progress
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _rows(contents: Contents, to: str, options: argparse.Namespace) -> dict[str,
         "input": scripts.contained(options.input, contents),
         "engine": scripts.spread(options.engine, contents.source, options.npartitions),
         "output": f"{scripts.placed(options)}: {to}",
-        "summary": beside(options.output),
+        "summary": summary_path(options.output),
     }
 
 

@@ -17,7 +17,7 @@ from thunderlike.cli.info import reading
 from thunderlike.cli.options import megabytes, show
 from thunderlike.jobs import make_dataset
 from thunderlike.jobs.contents import look
-from thunderlike.jobs.report import beside, started
+from thunderlike.jobs.report import started, summary_path
 from thunderlike.progress import progress
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _rows(plan: make_dataset.Plan, options: argparse.Namespace) -> dict[str, str]:
-    labels = plan.told["labels"]
+    labels = plan.description["labels"]
     named = f"{labels['different']} different: {labels['first']}" if labels else "none"
     return {
         "input": scripts.contained(options.input, plan.contents),
@@ -115,7 +115,7 @@ def _rows(plan: make_dataset.Plan, options: argparse.Namespace) -> dict[str, str
         "engine": scripts.spread(options.engine, plan.contents.source, options.npartitions),
         "shards": f"of {plan.shard / 1e6:g} MB, arrays called {plan.field!r}",
         "output": scripts.placed(options),
-        "summary": beside(options.output),
+        "summary": summary_path(options.output),
     }
 
 
