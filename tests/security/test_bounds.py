@@ -157,7 +157,7 @@ def test_chunks_that_unpack_to_more_than_a_chunk(tmp_path, version, codec, packe
     chunk = tmp_path / "a.zarr" / ("c/0/0/0" if version == 3 else "0.0.0")
     chunk.write_bytes(packed(bytes(2**22)))
     for read in everywhere(tmp_path / "a.zarr")[:3]:
-        with pytest.raises(FormatError, match=r"a\.zarr: .*more than the 120"):
+        with pytest.raises(FormatError, match=r"a\.zarr: .*(more than the|room for) 120"):
             read()
 
 
