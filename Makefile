@@ -1,4 +1,4 @@
-# A veneer over ./dev, for fingers that type make. `make` alone prints the help.
+# Aliases of ./dev commands. `make` without a target prints the help.
 .DEFAULT_GOAL := help
 .PHONY: help demo test quick lint fix docs setup clean
 

@@ -1,8 +1,8 @@
-"""Say which links inside the built site lead nowhere: files, and places on pages.
+"""Find dead links within the built site: files and anchors.
 
     python docs/check_links.py          after ./dev docs, which runs it
 
-Nothing is fetched; links to other sites are not looked at.
+External links are not checked.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SITE = Path(__file__).parent / "_build" / "html"
 
 
 class Page(HTMLParser):
-    """What a page links to, and the places on it that can be linked to."""
+    """Links and anchors of a page."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -25,14 +25,14 @@ class Page(HTMLParser):
         self.feed(path.read_text("utf-8"))
 
     def handle_starttag(self, _tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note links and names."""
+        """Collect links and anchors."""
         found = dict(attrs)
         self.links |= {found[name] or "" for name in ("href", "src") if name in found}
         self.places |= {found[name] or "" for name in ("id", "name") if name in found}
 
 
 def dead(site: Path = SITE) -> list[str]:
-    """All dead links of a site, each as ``page: link``."""
+    """Return the dead links of a site, each as ``page: link``."""
     pages = {path.resolve(): Page(path) for path in sorted(site.rglob("*.html")) if ours(path)}
     return [
         f"{path.relative_to(site.resolve())}: {link}"
@@ -43,12 +43,12 @@ def dead(site: Path = SITE) -> list[str]:
 
 
 def ours(path: Path) -> bool:
-    """Say whether a file is a page of ours; the theme brings templates along."""
+    """Return whether a file is a page of the site, not a template of the theme."""
     return "_static" not in path.parts
 
 
 def leads_somewhere(path: Path, link: str, pages: dict[Path, Page]) -> bool:
-    """Say whether a link of a page leads to a file, and to a place on it."""
+    """Return whether a link leads to an existing file and anchor."""
     parts = urlsplit(link)
     if parts.scheme or parts.netloc:
         return True
@@ -60,7 +60,7 @@ def leads_somewhere(path: Path, link: str, pages: dict[Path, Page]) -> bool:
 
 
 def main() -> int:
-    """Print what is dead; 1 if anything is, or if there is no site."""
+    """Print dead links; return 1 if there are any, or if there is no site."""
     found = dead() if (SITE / "index.html").exists() else [f"{SITE}: run ./dev docs first"]
     sys.stdout.writelines(f"dead link in {line}\n" for line in found)
     return int(bool(found))

@@ -1,4 +1,4 @@
-"""How the documentation is built: ``./dev docs``. Nothing is fetched, and a warning is an error."""
+"""Configure Sphinx for ``./dev docs``: without network access, and with warnings as errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ extensions = [
     "numpydoc",
     "myst_nb",
     "sphinx_design",
-    "linking",  # beside this file: short names in docstrings find their page
+    "linking",  # docs/linking.py: resolves short names in docstrings
 ]
 exclude_patterns = ["_build", "jupyter_execute"]
 nitpicky = True
@@ -36,7 +36,7 @@ myst_enable_extensions = ["colon_fence", "attrs_block"]
 myst_heading_anchors = 3
 default_role = "code"  # docstrings put names of parameters in single backticks
 
-# Notebooks: the tutorial is executed here; those of the gallery were when they were made.
+# Notebooks: the tutorial is executed here, the gallery by make_gallery.py.
 nb_execution_mode = "force"
 nb_execution_excludepatterns = ["generated/**"]
 nb_execution_raise_on_error = True
@@ -45,9 +45,9 @@ nb_merge_streams = True
 
 # Docstrings
 autosummary_generate = True
-autodoc_typehints = "none"  # the docstring says it in words
+autodoc_typehints = "none"  # docstrings describe the types
 autodoc_member_order = "groupwise"
-numpydoc_show_class_members = False  # a class's page has them in full
+numpydoc_show_class_members = False  # the page of the class documents them
 numpydoc_class_members_toctree = False
 
 # Looks
@@ -71,7 +71,7 @@ html_sidebars = {"index": [], "tutorial": []}
 
 
 def setup(_app: Sphinx) -> None:
-    """Write the pages that are made from the code before Sphinx looks which pages there are."""
+    """Write the generated pages before Sphinx collects pages."""
     import make_activity
     import make_api
     import make_gallery

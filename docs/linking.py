@@ -1,7 +1,7 @@
-"""What names in docstrings lead to, and what code blocks look like.
+"""Resolve short names in docstrings, and trim code blocks.
 
-A docstring names what it talks about as its readers do: ``Images`` finds ``thunderlike.Images``.
-What exists and is not public stays text; what does not exist is an error.
+``Images`` in a docstring links to ``thunderlike.Images``. Names that exist but are not public stay
+text; names that do not exist are errors.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Tell Sphinx."""
+    """Register the extension with Sphinx."""
     app.connect("missing-reference", resolve)
     app.connect("doctree-read", trim)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element) -> Any:
-    """Link to the public object of that last name, or show the name of what is not public."""
+    """Link to the public object with this name, or return text for private names."""
     if node.get("refdomain") != "py":
         return None
     objects = env.get_domain("py").objects
@@ -41,13 +41,13 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nod
 
 
 def ends(name: str) -> list[str]:
-    """All ends of a dotted name: ``a.B.c``, ``B.c``, ``c``."""
+    """Return the suffixes of a dotted name: ``a.B.c``, ``B.c``, ``c``."""
     parts = name.split(".")
     return [".".join(parts[start:]) for start in range(len(parts))]
 
 
 def exists(name: str) -> bool:
-    """Say whether a dotted name of ours can be imported."""
+    """Return whether a dotted name of thunderlike can be imported."""
     try:
         pkgutil.resolve_name(name)
     except (ImportError, AttributeError, ValueError):

@@ -1,4 +1,4 @@
-"""Draw docs/generated/activity.png, for the front page: what ``thunderlike demo`` finds."""
+"""Plot docs/generated/activity.png, the result of ``thunderlike demo``, for the front page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TARGET = Path(__file__).parent / "generated" / "activity.png"
 
 
 def main() -> None:
-    """Draw it, unless it is there."""
+    """Create the figure unless it exists."""
     if TARGET.exists():
         return
     TARGET.parent.mkdir(exist_ok=True)

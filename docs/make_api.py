@@ -1,6 +1,6 @@
-"""Write docs/generated/api: a page for each room, made from what the room lists as public.
+"""Write docs/generated/api: a page for each package, from the names in its ``__all__``.
 
-Sphinx runs it before it reads pages, so that a new public name is documented by being public.
+Sphinx runs it before it reads pages, so that new public names are documented automatically.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 
 TARGET = Path(__file__).parent / "generated" / "api"
 
-# The rooms that people use, in the order in which they meet them, and what each page is called.
+# Public packages in the order of the reference, and the titles of their pages.
 ROOMS = {
-    "thunderlike": "Everywhere",
+    "thunderlike": "Top level",
     "thunderlike.images": "Images",
     "thunderlike.series": "Series",
     "thunderlike.data": "Blocks",
-    "thunderlike.images.examples": "Made-up movies",
-    "thunderlike.series.examples": "Made-up series",
+    "thunderlike.images.examples": "Example movies",
+    "thunderlike.series.examples": "Example series",
     "thunderlike.hdf5": "HDF5",
     "thunderlike.datasets": "Datasets",
     "thunderlike.datasets.tools": "Tools for datasets",
-    "thunderlike.datasets.sets": "Public data sets",
+    "thunderlike.datasets.sets": "Public datasets",
     "thunderlike.datasets.torch": "Datasets in torch",
     "thunderlike.batches": "Batches",
     "thunderlike.arrays": "Arrays",
-    "thunderlike.viz": "Pictures",
+    "thunderlike.viz": "Plotting",
     "thunderlike.interop": "Other libraries",
     "thunderlike.parallel": "Parallel maps",
-    "thunderlike.util": "Small helpers",
-    "thunderlike.util.images": "Helpers for single images",
+    "thunderlike.util": "Utilities",
+    "thunderlike.util.images": "Image utilities",
     "thunderlike.progress": "Progress",
     "thunderlike.config": "Settings",
     "thunderlike.storage": "Storage",
@@ -42,15 +42,15 @@ ROOMS = {
     "thunderlike.engines": "Engines",
     "thunderlike.engines.spark": "Spark",
     "thunderlike.errors": "Errors",
-    "thunderlike.testing": "For your tests",
+    "thunderlike.testing": "Testing",
 }
 
 CONTENTS = """\
 Reference
 =========
 
-Every public name with an example, which the tests run; what each method costs, and on which engine;
-every error, and when it is raised.
+Every public name with a tested example; the cost of each method on each engine; every error and its
+cause.
 
 .. toctree::
    :maxdepth: 1
@@ -67,29 +67,29 @@ every error, and when it is raised.
 
 
 def main() -> None:
-    """Write a page for each room that there is, and one that lists them."""
+    """Write the pages, and the index."""
     TARGET.mkdir(parents=True, exist_ok=True)
     rooms = {name: title for name, title in ROOMS.items() if importlib.util.find_spec(name)}
     homes: dict[int, str] = {}
-    for name in sorted(rooms, key=lambda name: -name.count(".")):  # the innermost is the home
+    for name in sorted(rooms, key=lambda name: -name.count(".")):  # innermost package first
         write(TARGET / f"{name}.rst", page(importlib.import_module(name), rooms[name], homes))
     write(TARGET / "index.rst", contents(list(rooms)))
 
 
 def write(path: Path, text: str) -> None:
-    """Write a page, unless it says that already: Sphinx reads again only what changed."""
+    """Write a page if its text changed, because Sphinx rereads modified files."""
     if not path.exists() or path.read_text("utf-8") != text:
         path.write_text(text, "utf-8")
 
 
 def contents(rooms: list[str]) -> str:
-    """The page that lists the rooms."""
+    """Format the index."""
     lines = "\n".join(f"   {name}" for name in rooms)
     return f"{CONTENTS}{lines}\n"
 
 
 def page(room: ModuleType, title: str, homes: dict[int, str]) -> str:
-    """The page of a room: its docstring, links to names that live elsewhere, all others in full."""
+    """Format a page: docstring, links to names documented elsewhere, and the other names."""
     names = [name for name in sorted(getattr(room, "__all__", ())) if is_own(getattr(room, name))]
     elsewhere = [homes[id(found)] for name in names if id(found := getattr(room, name)) in homes]
     fresh = [name for name in names if id(getattr(room, name)) not in homes]
@@ -102,12 +102,12 @@ def page(room: ModuleType, title: str, homes: dict[int, str]) -> str:
 
 
 def is_own(found: object) -> bool:
-    """Say whether an object has a docstring of its own; numbers and modules have none."""
+    """Return whether an object has its own docstring, unlike numbers and modules."""
     return inspect.isclass(found) or inspect.isroutine(found)
 
 
 def directive(room: str, name: str, found: object) -> str:
-    """What tells Sphinx to document a name."""
+    """Format the Sphinx directive that documents a name."""
     if not inspect.isclass(found):
         return f".. autofunction:: {room}.{name}\n"
     options = "" if issubclass(found, Exception) else "   :members:\n   :inherited-members: {}\n"

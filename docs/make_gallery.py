@@ -1,9 +1,9 @@
-"""Write docs/generated/gallery: the scripts of examples/ as notebooks, executed, and thumbnails.
+"""Write docs/generated/gallery: the scripts of examples/ as executed notebooks, with thumbnails.
 
     python docs/make_gallery.py
 
-A script is in the percent format: ``# %%`` begins a cell, ``# %% [markdown]`` one of text. The
-first cell is a heading and the sentence below it.
+Scripts are in the percent format: ``# %%`` begins a code cell, ``# %% [markdown]`` a text cell. The
+first cell has a heading and a sentence.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ ORDER = ("quickstart", "calcium", "volume", "dataset", "batches", "bigarray", "s
 HEAD = """\
 # Gallery
 
-Each is a script of fewer than sixty lines in `examples/`, which runs as it is and in Jupyter.
-None downloads anything.
+Scripts of fewer than sixty lines in `examples/`, which run in Python and in Jupyter, without
+downloads.
 
 ::::{grid} 1 2 2 3
 :gutter: 3
@@ -42,7 +42,7 @@ CARD = """\
 :img-top: {name}.png
 :img-alt: {title}
 
-{told}
+{summary}
 :::
 
 """
@@ -58,7 +58,7 @@ PAGES = """\
 
 
 def main() -> None:
-    """Execute the scripts that changed and write the page that shows them all."""
+    """Execute the scripts that changed, and write the index."""
     TARGET.mkdir(parents=True, exist_ok=True)
     scripts = [EXAMPLES / f"{name}.py" for name in ORDER]
     with kernel() as run:
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def notebook(script: Path) -> NotebookNode:
-    """Read a script, or a page with cells of code, as a notebook."""
+    """Read a script, or a page with code cells, as a notebook."""
     import jupytext
 
     return jupytext.read(script, fmt="md:myst" if script.suffix == ".md" else "py:percent")
@@ -79,9 +79,9 @@ def notebook(script: Path) -> NotebookNode:
 
 @contextmanager
 def kernel(folder: Path | None = None) -> Iterator[Callable[[NotebookNode], NotebookNode]]:
-    """One Jupyter kernel for several notebooks: what executes each, with nothing left of the last.
+    """Start a Jupyter kernel, and yield a function that executes a notebook in a clean namespace.
 
-    A notebook whose cell raises raises ``nbclient.exceptions.CellExecutionError``.
+    A cell that raises gives ``nbclient.exceptions.CellExecutionError``.
     """
     from jupyter_client import KernelManager
     from nbclient import NotebookClient
@@ -107,19 +107,19 @@ def kernel(folder: Path | None = None) -> Iterator[Callable[[NotebookNode], Note
 
 
 def is_made(script: Path) -> bool:
-    """Say whether a script's notebook is there and was made from the script as it is."""
+    """Return whether the notebook of a script exists and is up to date."""
     made = TARGET / f"{script.stem}.made-from"
     return made.exists() and made.read_text("utf-8") == fingerprint(script)
 
 
 def fingerprint(script: Path) -> str:
-    """What changes when the script does, or the package."""
+    """Return a hash of the script and the package."""
     sources = sorted((HERE.parent / "thunderlike").rglob("*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in (script, *sources))).hexdigest()
 
 
 def make(script: Path, run: Callable[[NotebookNode], NotebookNode]) -> None:
-    """Write the notebook of a script, executed, and its last picture."""
+    """Write the executed notebook of a script, and its last figure."""
     import nbformat
 
     book = run(notebook(script))
@@ -129,7 +129,7 @@ def make(script: Path, run: Callable[[NotebookNode], NotebookNode]) -> None:
 
 
 def pictures(book: NotebookNode) -> list[bytes]:
-    """Every PNG that the cells of an executed notebook show."""
+    """Return the PNG images in the outputs of a notebook."""
     shown = [
         output["data"]["image/png"]
         for cell in book.cells
@@ -140,10 +140,10 @@ def pictures(book: NotebookNode) -> list[bytes]:
 
 
 def card(script: Path) -> str:
-    """The card of a script on the page."""
-    heading, _, told = notebook(script).cells[0].source.partition("\n")
+    """Format the card of a script in the index."""
+    heading, _, summary = notebook(script).cells[0].source.partition("\n")
     title = heading.lstrip("# ")
-    return CARD.format(name=script.stem, title=title, told=told.strip())
+    return CARD.format(name=script.stem, title=title, summary=summary.strip())
 
 
 if __name__ == "__main__":

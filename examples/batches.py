@@ -1,6 +1,6 @@
 # %% [markdown]
-# # Crops, drawn again and again
-# A pipeline of actions on batches; every item has random numbers of its own, whoever runs it.
+# # Random crops in batches
+# A pipeline of actions on batches. Each item has its own random stream, independent of the backend.
 
 # %%
 import matplotlib.pyplot as plt
@@ -13,7 +13,7 @@ movie = tl.images.fromexample("calcium")[:120]
 
 
 class Frames(Batch):
-    """Images with actions of their own."""
+    """A batch of images with three actions."""
 
     @apply_parallel(src="image", requires_rng=True)
     def crop(self, image, size, rng):
@@ -31,20 +31,20 @@ class Frames(Batch):
 
 
 # %% [markdown]
-# Nothing runs yet: a pipeline is a list of what shall be done to every batch.
+# A pipeline is a list of actions, which run when batches are requested.
 
 # %%
 dataset = Dataset(len(movie), Frames, preloaded={"image": movie.toarray()})
 pipeline = dataset.p.crop(48).turn().stretch()
 
 # %% [markdown]
-# Threads, processes or Spark: the same crops, for batches of any size.
+# Crops do not depend on the backend (threads, processes, Spark) or the size of the batch.
 
 # %%
 one = pipeline.next_batch(12, shuffle=True, seed=7)
 crops = dataset.p.crop(48)
 few, many = (np.concatenate([batch.image for batch in crops.gen_batch(n, seed=7)]) for n in (5, 40))
-print("the same whatever the size of the batch:", np.array_equal(few, many))
+print("independent of the size of the batch:", np.array_equal(few, many))
 
 # %%
 figure, axes = plt.subplots(2, 6, figsize=(10, 3.6), layout="constrained")

@@ -1,6 +1,6 @@
 # %% [markdown]
-# # An array that stays on disk
-# From file to file on every core, a few blocks in memory at a time: no array is ever loaded whole.
+# # Arrays larger than memory
+# Process arrays from file to file on all cores, with a few blocks in memory at a time.
 
 # %%
 import tempfile
@@ -13,7 +13,7 @@ import thunderlike as tl
 folder = tempfile.mkdtemp()
 
 # %% [markdown]
-# A volume as an instrument would write it, plane by plane; 8 MB here, to be quick.
+# Write a volume plane by plane, like an instrument; 8 MB here, for speed.
 
 # %%
 volume = np.lib.format.open_memmap(f"{folder}/volume.npy", "w+", "uint16", (64, 256, 256))
@@ -32,7 +32,7 @@ print(smooth.dtype, smooth.shape, "in", type(smooth).__name__)
 print("sums of eight parts:", total)
 
 # %% [markdown]
-# The same, with images instead of arrays: a slice of a mapped movie is a view.
+# Process the same file as images. Slicing reads nothing; values are read on demand.
 
 # %%
 movie = tl.images.fromnpy(f"{folder}/smooth.npy")

@@ -1,6 +1,6 @@
 # %% [markdown]
 # # Calcium imaging, end to end
-# From a shaken movie to traces: correct its motion, find what goes up and down together, draw it.
+# From a movie with motion artefacts to traces: register images, detect cells by correlation, plot.
 
 # %%
 import matplotlib.pyplot as plt
@@ -17,7 +17,7 @@ frames = [np.roll(f, s, axis=(0, 1)) for f, s in zip(recording.images(), shaking
 movie = tl.images.fromlist(frames)  # yours: tl.images.fromtif("folder")
 
 # %% [markdown]
-# Each image is moved to where it fits the mean of the first fifty.
+# Register each image to the mean of the first fifty.
 
 # %%
 reference = movie[:50].gaussian_filter(2).mean(squeeze=True)
@@ -31,7 +31,7 @@ def still(image):
 steady = movie.map(still, value_shape=(128, 128), dtype=movie.dtype)
 
 # %% [markdown]
-# Pixels of one cell go up and down together, once the bleaching that all share is taken out.
+# Pixels of one cell are correlated. Remove the bleaching trend first, which all pixels share.
 
 # %%
 together = steady.toseries().detrend().toimages().localcorr(3)

@@ -1,6 +1,6 @@
 # %% [markdown]
-# # Pictures for machine learning
-# From images in memory or on disk to a dataset in one file: shuffled, split, in batches.
+# # Datasets for machine learning
+# Write images to a dataset in one file; shuffle, split and read it in batches.
 
 # %%
 import tempfile
@@ -13,7 +13,7 @@ import thunderlike as tl
 from thunderlike.batches import Dataset
 
 # %% [markdown]
-# Pictures of three kinds, as a microscope might find them.
+# Generate images of three classes.
 
 # %%
 rng = np.random.default_rng(0)
@@ -40,7 +40,7 @@ train, valid = reader.select(range(240)), reader.select(range(240, 300))
 print(len(train), "to train with,", len(valid), "to check with")
 
 # %% [markdown]
-# Batches in another order each epoch, each picture changed by a random draw of its own.
+# Read batches in a new order each epoch, with random augmentation of each image.
 
 # %%
 pipeline = Dataset(train).p.apply_parallel(np.fliplr, src="image", p=0.5)

@@ -1,6 +1,6 @@
 # %% [markdown]
-# # Which pixels follow a running animal?
-# Ten lines, no Java needed: from a movie to a map of the neurons that a behaviour drives.
+# # Correlate pixels with a behaviour
+# From a movie to a map of the neurons that follow a behaviour, in ten lines and without Java.
 
 # %%
 import matplotlib.pyplot as plt
@@ -9,7 +9,7 @@ import numpy as np
 from thunderlike.images.examples import calcium
 
 recording = calcium()  # or your own files: tl.images.fromtif("folder")
-movie = recording.images()  # engine="spark" does the rest of these lines on a cluster
+movie = recording.images()  # engine="spark" runs on a cluster
 print(movie)
 
 # %%
@@ -21,7 +21,7 @@ row, column = np.unravel_index(correlation.argmax(), correlation.shape)
 print(f"pixel ({row}, {column}) follows the running speed best: r = {correlation.max():.2f}")
 
 # %% [markdown]
-# The movie was made up, so the truth is known:
+# Compare with the ground truth of the synthetic movie:
 
 # %%
 cells = [correlation[pixels].mean() for pixels in recording.masks()]

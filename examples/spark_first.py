@@ -1,6 +1,6 @@
 # %% [markdown]
-# # The same lines with and without Spark
-# Which pixels go up and down every eight images? A script for `spark-submit`, and for a laptop.
+# # The same code with and without Spark
+# Find pixels that oscillate with a period of eight images, on a laptop or with `spark-submit`.
 
 # %%
 import sys
@@ -13,7 +13,7 @@ import thunderlike as tl
 engine = "spark" if "spark" in sys.argv else "local"
 
 # %% [markdown]
-# A movie of noise, in which a ring beats. Spark's workers would read yours themselves:
+# A movie of noise with an oscillating ring. Spark workers read files in parallel:
 # `tl.images.fromtif("s3://bucket/movie", engine=engine)`.
 
 # %%

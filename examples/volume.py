@@ -1,6 +1,6 @@
 # %% [markdown]
 # # Count the spots of a volume
-# A stack of planes from end to end: smooth, threshold, label, measure, and see it from three sides.
+# Process a stack of planes end to end: smooth, threshold, label, measure, and plot projections.
 
 # %%
 import matplotlib.pyplot as plt
@@ -10,7 +10,7 @@ from scipy import ndimage
 import thunderlike as tl
 
 # %% [markdown]
-# A made-up stack of 48 planes with 60 blurred spots; yours comes from `tl.images.fromtif(path)`.
+# A synthetic stack of 48 planes with 60 blurred spots, in place of `tl.images.fromtif(path)`.
 
 # %%
 rng = np.random.default_rng(3)
@@ -21,7 +21,7 @@ planes = tl.images.fromarray(rng.poisson(light).astype("uint16"))
 print(planes)
 
 # %% [markdown]
-# Planes are filtered side by side; along the stack, `correlate1d` works on the whole array.
+# Filter planes in parallel; along the stack, `correlate1d` processes the whole array.
 
 # %%
 across = planes.astype("float32").gaussian_filter(2).toarray()

@@ -53,7 +53,7 @@ def test_every_file_for_spark_is_known():
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_profile_says_whether_somebody_tried_it(name):
     first = paragraphs(f"{name}.conf")[0][0]
-    assert first.startswith("# Tried here:" if tried(name) else "# Untried: nobody has run ")
+    assert first.startswith("# Tested:" if tried(name) else "# Untested on ")
 
 
 @pytest.mark.parametrize("name", FOR_SPARK)

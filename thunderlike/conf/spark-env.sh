@@ -12,7 +12,7 @@ pass_on_without_boot_warnings() {
         case $line in
             "WARNING: Using incubator modules: jdk.incubator.vector") ;;
             "WARNING: package sun.security.action not in java.base") ;;
-            *"Picked up "*) printf '%s\n' "$line" ;; # JAVA_TOOL_OPTIONS, told before the warnings
+            *"Picked up "*) printf '%s\n' "$line" ;; # JAVA_TOOL_OPTIONS, printed before the warnings
             *) printf '%s\n' "$line" && exec cat ;;
         esac
     done
@@ -22,8 +22,8 @@ if [[ ${1:-} == org.apache.spark.deploy.SparkSubmit ]]; then
 fi
 unset -f pass_on_without_boot_warnings # or `set -a`, in force here, would hand it to the JVM
 
-# A Spark that pip installed belongs to the Python it was installed for. Without this, drivers and
-# local workers run in whichever python3 is first on PATH, where numpy may be missing or another.
+# A pip-installed Spark belongs to the Python of its environment. Without this, drivers and
+# local workers run the first python3 on PATH, where numpy may be missing or of another version.
 if [[ -z ${PYSPARK_PYTHON:-} && $(cd -P "$SPARK_HOME" && pwd) == */site-packages/pyspark ]]; then
     PYSPARK_PYTHON=$(cd -P "$SPARK_HOME/../../../../bin" && pwd)/python
     # The shell looks for SPARK_HOME with python3, and would stay with it.

@@ -437,7 +437,7 @@ def settings_of(name: str) -> dict[str, str]:
 
 def tried(profile: str) -> bool:
     """Return whether a profile has been tried, from its first line."""
-    return not (_CONF / f"{profile}.conf").read_text("utf-8").startswith("# Untried")
+    return not (_CONF / f"{profile}.conf").read_text("utf-8").startswith("# Untested")
 
 
 def spark_submit() -> str:
