@@ -10,6 +10,7 @@ from PIL import Image
 
 import thunderlike as tl
 from thunderlike import storage
+from thunderlike.data import plotting
 from thunderlike.errors import BadIndexError, ExistsError, SpecError, StorageError
 from thunderlike.testing import LazyEngine
 
@@ -108,7 +109,7 @@ def test_labels_name_images_and_series():
 
 
 def test_a_heat_map_of_very_many_shows_every_kth(local, monkeypatch):
-    monkeypatch.setitem(tl.Series.heatmap.__globals__, "_ENOUGH", 12 * 20)
+    monkeypatch.setitem(plotting.heatmap.__globals__, "_MAX_VALUES", 12 * 20)
     axes = local.toseries().heatmap()
     assert axes.get_title() == "series 0, 3, 6, ... of 48 series"
     np.testing.assert_array_equal(shown(axes), VALUES.reshape(12, -1).T[::3])

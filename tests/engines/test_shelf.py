@@ -15,7 +15,7 @@ from thunderlike.errors import EngineError
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(shared_memory, "LEAST", 2**20)
+    monkeypatch.setattr(shared_memory, "LEAST_SHARED", 2**20)
 
 
 class Context:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.data.base import OnEngine
+from thunderlike.data import Blocks
 from thunderlike.errors import BadIndexError, EngineError, NotFoundError, SpecError, WrongTypeError
 from thunderlike.kernels._validation import checked_arguments
 
@@ -110,7 +110,7 @@ def test_what_is_checked_stays_what_it_was():
 
 
 def test_every_public_method_is_checked():
-    for kind in (tl.Images, tl.Series, OnEngine._kinds["Blocks"]):
+    for kind in (tl.Images, tl.Series, Blocks):
         for name, method in inspect.getmembers(kind, inspect.isfunction):
             if not name.startswith("_") and inspect.signature(method).parameters.keys() - {"self"}:
                 assert hasattr(method, "__wrapped__"), f"{kind.__name__}.{name}"

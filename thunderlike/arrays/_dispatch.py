@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.data.base import OnEngine
+from thunderlike.data.base import Base
 from thunderlike.data.blocks import Blocks
 from thunderlike.data.series import Series
 from thunderlike.errors import BadIndexError, SpecError
@@ -25,7 +25,7 @@ __all__ = ["is_collection", "where_nonzero", "with_kernel", "with_lut"]
 
 def is_collection(thing: Any) -> bool:
     """Say whether something is Images, Series or Blocks."""
-    return isinstance(thing, OnEngine)
+    return isinstance(thing, Base)
 
 
 def with_lut(collection: Any, table: Array, function: Callable[..., Array]) -> Any:

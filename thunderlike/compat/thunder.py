@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from thunderlike import images, series
 from thunderlike.compat import thunder_files as files
 from thunderlike.compat.aliases import contents, install
-from thunderlike.data.base import OnEngine
+from thunderlike.data.base import Base
 from thunderlike.data.blocks import Blocks
 from thunderlike.data.collection import Collection
 from thunderlike.data.images import Images
@@ -41,7 +41,7 @@ def _public(module: ModuleType) -> dict[str, Any]:
 
 MODULES: dict[str, dict[str, Any]] = {
     "thunder": {"__version__": __version__},
-    "thunder.base": {"Base": OnEngine, "Data": Collection},
+    "thunder.base": {"Base": Base, "Data": Collection},
     "thunder.readers": contents("thunderlike.compat.readers") or {},
     "thunder.images": _public(images),
     "thunder.images.images": {"Images": Images},

@@ -1,35 +1,27 @@
-"""Names of earlier releases."""
+"""Keywords of earlier releases."""
 
 from __future__ import annotations
 
 import functools
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from thunderlike.errors import SpecError
-from thunderlike.kernels._validation import checked_arguments
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from thunderlike.data.images import Images
-    from thunderlike.data.series import Series
-
-__all__ = ["with_draft_spellings"]
+__all__ = ["with_former_keywords"]
 
 Kind = TypeVar("Kind", bound=type)
 
 
-def with_draft_spellings(kind: Kind) -> Kind:
-    """Let a class answer to the spellings of the draft too: to be written above it."""
+def with_former_keywords(kind: Kind) -> Kind:
+    """Decorate a class so that its methods accept the keywords of Thunder's draft as well."""
     for name, keywords in _KEYWORDS[kind.__name__].items():
-        setattr(kind, name, _respelled(getattr(kind, name), keywords))
-    for name, method in _METHODS[kind.__name__].items():
-        setattr(kind, name, checked_arguments(method))
+        setattr(kind, name, _accepting(getattr(kind, name), keywords))
     return kind
 
 
-def _respelled(method: Callable[..., Any], keywords: Mapping[str, str]) -> Callable[..., Any]:
-    """A method that takes older names for some of its arguments."""
+def _accepting(method: Callable[..., Any], keywords: Mapping[str, str]) -> Callable[..., Any]:
+    """Wrap a method so that it accepts former names of its arguments."""
 
     @functools.wraps(method)
     def call(self: Any, *args: Any, **given: Any) -> Any:
@@ -44,20 +36,7 @@ def _respelled(method: Callable[..., Any], keywords: Mapping[str, str]) -> Calla
     return call
 
 
-def _totimeseries(self: Images, size: Any = "auto", units: str = "pixels") -> Series:
-    """As :meth:`toseries`; `size` are pixels along each axis, or with ``'splits'`` parts."""
-    if units not in ("pixels", "splits"):
-        raise SpecError(f"units are 'pixels' or 'splits', not {units!r}")
-    if units == "splits":
-        size = tuple(-(-n // parts) for n, parts in zip(self.value_shape, size, strict=True))
-    return self.toseries(size)
-
-
-def _themselves(self: Series) -> Series:
-    """The series, which are time series already."""
-    return self
-
-
+# From the former name of an argument to the present one, by class and method.
 _KEYWORDS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     "Images": {
         "toseries": {"size": "chunk_size"},
@@ -74,9 +53,4 @@ _KEYWORDS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         "sample": {"n": "nsamples"},
     },
     "Blocks": {"map": {"dims": "value_shape"}},
-}
-_METHODS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
-    "Images": {"totimeseries": _totimeseries},
-    "Series": {"totimeseries": _themselves},
-    "Blocks": {},
 }

@@ -12,8 +12,7 @@ import numpy as np
 from thunderlike.data import multiindex
 from thunderlike.data._user_functions import Stacked
 from thunderlike.data.collection import Collection
-from thunderlike.data.elementwise import applied
-from thunderlike.data.index import Indexed
+from thunderlike.data.elementwise import apply, cast
 from thunderlike.errors import BadIndexError, NotOnEngineError, SpecError, WrongTypeError
 from thunderlike.kernels._validation import checked_arguments, typed_errors
 
@@ -23,13 +22,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thunderlike._typing import Array, Shape
-    from thunderlike.data.elementwise import Elementwise
     from thunderlike.engines.base import Records
 
-__all__ = ["ArrayFunctions", "concatenate"]
+__all__ = ["call", "concatenate"]
 
 
-Joined = TypeVar("Joined", bound="Elementwise")
+Joined = TypeVar("Joined", bound="Collection")
 
 
 @checked_arguments
@@ -79,7 +77,7 @@ def concatenate(items: Iterable[Joined], axis: int = 0) -> Joined:
     axis = _normal_axis(axis, parts[0].ndim)
     _check_shapes([part.shape for part in parts], axis)
     dtype = np.result_type(*(part.dtype for part in parts))
-    alike = [part if part.dtype == dtype else part.astype(dtype) for part in parts]
+    alike = [part if part.dtype == dtype else cast(part, dtype) for part in parts]
     if axis < len(parts[0].baseshape):
         return _more(alike, axis)
     return _longer(alike, axis)
@@ -111,7 +109,7 @@ def _longer(parts: Sequence[Any], axis: int) -> Any:
     inner = axis - len(parts[0].baseshape) + 1  # in a block of records
     first = parts[0]
     joined = reduce(lambda one, part: _beside(one, part._records, inner), parts[1:], first._records)
-    if not isinstance(first, Indexed):
+    if first._index is None:
         return first._changed(joined)
     counting = all(multiindex.counts_only(part.index) for part in parts)
     index = None if counting else _joined_index([part.index for part in parts])
@@ -165,35 +163,32 @@ def _check_shapes(shapes: Sequence[Shape], axis: int) -> None:
 
 def _check_indices(parts: Sequence[Any]) -> None:
     for number, part in enumerate(parts):
-        if isinstance(part, Indexed) and not np.array_equal(part.index, parts[0].index):
+        if part._index is not None and not np.array_equal(part.index, parts[0].index):
             raise SpecError(f"item {number} has another index than the first: set one on all")
 
 
 Axis = int | tuple[int, ...] | None
 
 
-class ArrayFunctions:
-    """Collections that answer to numpy's own functions."""
-
-    def __array_function__(self, function: Any, types: Any, args: Any, keywords: Any) -> Any:
-        """Mean, sum, std, max and min over axes, concatenate, stack, clip, where; no others."""
-        ours = _FUNCTIONS.get(function)
-        if ours is None:
-            name = f"{function.__module__}.{function.__name__}"
-            known = ", ".join(one.__name__ for one in _COMPUTED)
-            raise WrongTypeError(
-                f"{name} is not computed on an engine, as {known} are: give it x.toarray(), or "
-                "call it on each record with x.map"
-            )
-        try:
-            given = inspect.signature(ours).bind(*args, **keywords)
-        except TypeError as error:
-            raise WrongTypeError(
-                f"numpy.{function.__name__} of a collection takes "
-                f"{', '.join(inspect.signature(ours).parameters)} and no more: {error}"
-            ) from None
-        with typed_errors(f"numpy.{function.__name__}"):
-            return ours(*given.args, **given.kwargs)
+def call(function: Callable[..., Any], args: Any, keywords: Any) -> Any:
+    """Call our form of a function of numpy; WrongTypeError for one that is not supported."""
+    ours = _FUNCTIONS.get(function)
+    if ours is None:
+        name = f"{function.__module__}.{function.__name__}"
+        known = ", ".join(one.__name__ for one in _COMPUTED)
+        raise WrongTypeError(
+            f"{name} is not computed on an engine, as {known} are: give it x.toarray(), or "
+            "call it on each record with x.map"
+        )
+    try:
+        given = inspect.signature(ours).bind(*args, **keywords)
+    except TypeError as error:
+        raise WrongTypeError(
+            f"numpy.{function.__name__} of a collection takes "
+            f"{', '.join(inspect.signature(ours).parameters)} and no more: {error}"
+        ) from None
+    with typed_errors(f"numpy.{function.__name__}"):
+        return ours(*given.args, **given.kwargs)
 
 
 def _mean(a: Any, axis: Axis = None) -> Any:
@@ -262,12 +257,12 @@ def _stack(arrays: Sequence[Any], axis: int = 0) -> Any:
 def _widened(item: Any, at: int) -> Any:
     """The same with an axis of length 1 more, there."""
     naxes = len(item.baseshape)
-    if isinstance(item, Indexed) and at <= naxes:
+    if item._index is not None and at <= naxes:
         keys = (*item.baseshape[:at], 1, *item.baseshape[at:])
         labels = None if item.labels is None else item.labels.reshape(keys)
         return item._changed(item._records, baseshape=keys, labels=labels)
-    if isinstance(item, Indexed) or at < naxes:
-        kind, others = type(item).__name__, "0 to -2" if isinstance(item, Indexed) else "1 to -1"
+    if item._index is not None or at < naxes:
+        kind, others = type(item).__name__, "0 to -2" if item._index is not None else "1 to -1"
         raise SpecError(f"{kind} cannot be stacked along a new axis {at}: give one from {others}")
     return item._stacked(np.expand_dims, axis=at)
 
@@ -283,14 +278,14 @@ def _where(condition: Any, x: Any, y: Any) -> Any:
     that a Python number widens no dtype.
     """
     if _is_collection(x):
-        return applied(_pick, (applied(_pack, (condition, x), {}), y), {})
+        return apply(_pick, (apply(_pack, (condition, x), {}), y), {})
     if _is_collection(y):
-        return applied(_pick, (applied(_pack_other, (condition, y), {}), x), {})
+        return apply(_pick, (apply(_pack_other, (condition, y), {}), x), {})
 
     def where(condition: Array) -> Array:
         return np.where(condition, x, y)
 
-    return applied(where, (condition,), {})
+    return apply(where, (condition,), {})
 
 
 def _pack(condition: Any, values: Any) -> Array:

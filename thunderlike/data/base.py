@@ -21,20 +21,18 @@ if TYPE_CHECKING:
     from thunderlike._typing import Shape
     from thunderlike.engines.base import Engine
 
-__all__ = ["OnEngine"]
+__all__ = ["Base"]
 
 log = logging.getLogger(__name__)
 
 
 @checked_methods
-class OnEngine(abc.ABC):
+class Base(abc.ABC):
     """Records with keys on an engine, never changed; no method asks which engine it is."""
 
-    _kinds: ClassVar[dict[str, Any]] = {}  # by name, so that each can make the others
     _described: ClassVar[tuple[str, ...]] = ("mode", "dtype", "shape")
 
     def __init_subclass__(cls) -> None:
-        OnEngine._kinds.setdefault(cls.__name__, cls)
         checked_methods(cls)
 
     def __init__(self, records: Records, baseshape: Shape) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from thunderlike.data._deprecated import with_draft_spellings
+from thunderlike.data._deprecated import with_former_keywords
 from thunderlike.data._user_functions import PerObject, Results, Trial, infer
-from thunderlike.data.base import OnEngine
+from thunderlike.data.base import Base
 from thunderlike.data.grid import FromBlocks, FromBlocksToSeries
 from thunderlike.engines.base import Kernel, Records, Spec
 from thunderlike.errors import NotOnEngineError, SpecError
@@ -29,8 +29,8 @@ __all__ = ["Blocks"]
 OBJECT = np.dtype(object)
 
 
-@with_draft_spellings
-class Blocks(OnEngine):
+@with_former_keywords
+class Blocks(Base):
     """Images cut in space, never in time; made by :meth:`Images.toblocks`.
 
     Parameters
@@ -268,10 +268,11 @@ class Blocks(OnEngine):
         >>> blocks.first().shape, blocks.toimages().shape
         ((10, 3, 4), (10, 4, 6))
         """
+        from thunderlike.data.images import Images
+
         spec = Spec(self._length, self._grid.image, self._dtype)
         records = self._records.regroup(FromBlocks(spec, self._grid))
-        images: Images = self._kinds["Images"](records)
-        return images
+        return Images(records)
 
     def toseries(self) -> Series:
         """Take the series of every pixel, without padding; on Spark, a shuffle.
@@ -286,11 +287,12 @@ class Blocks(OnEngine):
         >>> series[0, 1].toarray()
         array([1, 7])
         """
+        from thunderlike.data.series import Series
+
         pixels = int(np.prod(self._grid.image))
         spec = Spec(pixels, (self._length,), self._dtype)
         records = self._records.regroup(FromBlocksToSeries(spec, self._grid))
-        series: Series = self._kinds["Series"](records, baseshape=self._grid.image)
-        return series
+        return Series(records, baseshape=self._grid.image)
 
     def toarray(self, *, squeeze: bool = True) -> Array:
         """Return all images as one numpy array, here; axes of length 1 dropped if `squeeze`.

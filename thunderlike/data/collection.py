@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 
@@ -20,9 +20,10 @@ from thunderlike.data._user_functions import (
     infer,
     name_of,
 )
-from thunderlike.data.base import OnEngine
+from thunderlike.data.base import Base
 from thunderlike.engines import ArraySource, DistributedArray, Records, local
 from thunderlike.errors import SpecError
+from thunderlike.kernels._numba import use_compiled
 from thunderlike.kernels._validation import as_array, as_shape, is_whole
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def surviving(attrs: Mapping[str, Any], *, same_count: bool, same_shape: bool) -
     return {name: value for name, value in attrs.items() if name not in gone}
 
 
-class Collection(OnEngine):
+class Collection(Base):
     """Records ``(key, array)`` in key order, with one shape and dtype, on one engine.
 
     Never changed: every method gives a new collection. No method asks which engine it is on.
@@ -69,6 +70,9 @@ class Collection(OnEngine):
     shape : tuple of int
         `baseshape`, the shape in which keys are positions, then `value_shape`, that of a record.
     """
+
+    _time: ClassVar[int]  # the axis of `shape` along which time runs
+    _index: Array | None = None  # index values of the positions of a record, where it has an index
 
     def __init__(self, records: Records, baseshape: Shape, labels: Any = None) -> None:
         super().__init__(records, baseshape)
@@ -270,18 +274,6 @@ class Collection(OnEngine):
             )
         return bool(self.toarray())
 
-    def __contains__(self, value: Any) -> bool:
-        """Whether an element equals a scalar; SpecError for anything else than a scalar.
-
-        Cost: one pass over the data.
-        """
-        if np.ndim(value) != 0:
-            raise SpecError(
-                f"an element of {type(self).__name__} is a scalar, not of shape "
-                f"{np.shape(value)}: compare records in a loop, with numpy.array_equal"
-            )
-        return bool(self.size and (self == value).max().toarray().any())
-
     def __iter__(self) -> Iterator[Array]:
         """Arrays of shape ``shape[1:]``, along the first axis, a few in memory at a time."""
         each = math.prod(self._baseshape[1:])
@@ -425,6 +417,14 @@ class Collection(OnEngine):
         nothing = kernel(0, self._records.spec.empty(0))
         return self._changed(self._records.map(kernel, nothing.shape[1:], nothing.dtype))
 
+    @property
+    def _compiled(self) -> bool:
+        """Whether kernels run their compiled loops: by the size of all records, not of a block.
+
+        A block is not the same on every engine, and the two forms may differ in the last digits.
+        """
+        return use_compiled(self._records.spec.size)
+
     def filter(self, func: Callable[[Any], Any]) -> Self:
         """Keep the records for which a function of the array is true.
 
@@ -528,7 +528,7 @@ def records_of(values: Any, ndim: int) -> Records:
     if isinstance(values, Records):
         return values
     if isinstance(values, DistributedArray):
-        return values.keyed(values.ndim - ndim).records
+        return cast("Records", values.keyed(values.ndim - ndim).records)
     array = as_array(values)
     return local().load(
         ArraySource(array.reshape(math.prod(array.shape[:-ndim]), *array.shape[-ndim:]))

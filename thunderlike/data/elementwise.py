@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from thunderlike.data._user_functions import Stacked, raised_by
 from thunderlike.data.collection import Collection
-from thunderlike.data.reductions import Folding
 from thunderlike.engines import ArraySource
 from thunderlike.errors import NotOnEngineError, SpecError, ThunderlikeError, WrongTypeError
 from thunderlike.kernels._validation import as_array, as_dtype, typed_errors
@@ -18,169 +16,37 @@ from thunderlike.kernels._validation import as_array, as_dtype, typed_errors
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from numpy.typing import DTypeLike
+
     from thunderlike._typing import Array
     from thunderlike.engines.base import Records
 
-__all__ = ["Elementwise", "applied"]
+__all__ = ["apply", "apply_ufunc", "cast"]
 
+Kind = TypeVar("Kind", bound=Collection)
 
 _CASTING = ("no", "equiv", "safe", "same_kind", "unsafe")
 
 
-class Elementwise(Folding, NDArrayOperatorsMixin):
-    """Collections to compute with, by operators, by numpy's functions, by name."""
-
-    def astype(self, dtype: Any, casting: Any = "unsafe") -> Self:
-        """Cast every element.
-
-        Examples
-        --------
-        >>> import thunderlike as tl
-        >>> tl.series.fromarray([[1.7, -1.7]]).astype("int16").toarray()
-        array([ 1, -1], dtype=int16)
-        """
-        wanted = as_dtype(dtype)
-        if casting not in _CASTING:
-            raise SpecError(f"casting is one of {', '.join(_CASTING)}, not {casting!r}")
-        if not np.can_cast(self.dtype, wanted, casting):
-            raise SpecError(f"{casting!r} casting does not allow {self.dtype} to {wanted}")
-        return self._stacked(_cast, dtype=wanted)
-
-    def clip(self, min: Any = None, max: Any = None) -> Self:  # numpy's names
-        """Limit every element to ``min .. max``, either of which may be left out.
-
-        Examples
-        --------
-        >>> import thunderlike as tl
-        >>> tl.series.fromarray([[-3, 0, 7]]).clip(min=0, max=5).toarray()
-        array([0, 0, 5])
-        >>> tl.series.fromarray([[-3, 0, 7]]).clip(max=5).toarray()
-        array([-3,  0,  5])
-        """
-        return self._stacked(np.clip, a_min=min, a_max=max)
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
-        """Arithmetic: element-wise ufuncs of one or two inputs stay on the engine."""
-        _check_elementwise(ufunc, method, keywords)
-        if ufunc.nout == 1:
-            return applied(ufunc, inputs, keywords)
-        results = (_Result(ufunc, number) for number in range(ufunc.nout))
-        return tuple(applied(result, inputs, keywords) for result in results)
-
-    def element_wise(self, other: Any, op: Callable[[Any, Any], Any]) -> Self:
-        """Combine with something of the same shape, element by element.
-
-        Parameters
-        ----------
-        other : number, array_like, Images or Series
-            What has the shape of a record, or is a single one, meets every record; anything else
-            must have the same shape, and is paired key by key.
-        op : callable
-            From two arrays of one shape, or an array and a number, to another of that shape:
-            ``numpy.maximum``, ``operator.add``.
-
-        Raises
-        ------
-        SpecError
-            When the shapes, or the classes, differ.
-        NotOnEngineError
-            When `other` is on another engine.
-        WorkerFailedError
-            When `op` raises, once it is computed; it is first tried on arrays of one element, and
-            what it raises then is raised at once.
-
-        Notes
-        -----
-        Also written as operators, ``x + other``, with numpy's functions, ``numpy.hypot(x, other)``,
-        and as :meth:`plus`, :meth:`minus`, :meth:`dottimes`, :meth:`dotdivide`. The dtype is that
-        of `op`. Nothing is computed until needed.
-
-        Examples
-        --------
-        >>> import thunderlike as tl
-        >>> tl.series.fromarray([[1, 5, 3]]).element_wise([2, 2, 9], np.maximum).toarray()
-        array([2, 5, 9])
-        """
-        return applied(op, (self, other), {})
-
-    def plus(self, other: Any) -> Self:
-        """``self + other``, as :meth:`element_wise`.
-
-        Examples
-        --------
-        >>> import thunderlike as tl
-        >>> tl.series.fromarray([[1, 2], [3, 4]]).plus([10, 20]).toarray()
-        array([[11, 22],
-               [13, 24]])
-        """
-        return self.element_wise(other, np.add)
-
-    def minus(self, other: Any) -> Self:
-        """``self - other``, as :meth:`element_wise`.
-
-        Examples
-        --------
-        >>> import thunderlike as tl
-        >>> series = tl.series.fromarray([[1, 2], [3, 4]])
-        >>> series.minus(series.first()).toarray()
-        array([[0, 0],
-               [2, 2]])
-        """
-        return self.element_wise(other, np.subtract)
-
-    def dottimes(self, other: Any) -> Self:
-        """``self * other``, as :meth:`element_wise`.
-
-        Examples
-        --------
-        >>> import thunderlike as tl
-        >>> series = tl.series.fromarray([[1, 2], [3, 4]])
-        >>> series.dottimes(series).toarray()
-        array([[ 1,  4],
-               [ 9, 16]])
-        """
-        return self.element_wise(other, np.multiply)
-
-    def dotdivide(self, other: Any) -> Self:
-        """``self / other``, as :meth:`element_wise`.
-
-        Examples
-        --------
-        >>> import thunderlike as tl
-        >>> tl.series.fromarray([[1, 2], [3, 4]]).dotdivide(2).toarray()
-        array([[0.5, 1. ],
-               [1.5, 2. ]])
-        """
-        return self.element_wise(other, np.true_divide)
-
-    def subtract(self, val: Any) -> Self:
-        """Subtract a number, or an array of the shape of a record, from every record.
-
-        Raises
-        ------
-        SpecError
-            For an array of another shape.
-
-        Examples
-        --------
-        >>> import thunderlike as tl
-        >>> movie = tl.images.fromarray([[[5, 6]], [[7, 9]]])
-        >>> movie.subtract(movie.first()).toarray()
-        array([[0, 0],
-               [2, 3]])
-        """
-        if np.shape(val) not in ((), self.value_shape):
-            raise SpecError(
-                f"cannot subtract shape {np.shape(val)} from each record: give a number, or an "
-                f"array of shape {self.value_shape}"
-            )
-        return self.minus(val)
+def apply_ufunc(
+    ufunc: np.ufunc, method: str, inputs: Sequence[Any], keywords: Mapping[str, Any]
+) -> Any:
+    """Apply an element-wise ufunc of one or two inputs; a tuple where it has several results."""
+    _check_elementwise(ufunc, method, keywords)
+    if ufunc.nout == 1:
+        return apply(ufunc, inputs, keywords)
+    results = (_Result(ufunc, number) for number in range(ufunc.nout))
+    return tuple(apply(result, inputs, keywords) for result in results)
 
 
-# ``x += y`` gives x another value, as of numbers: collections are never changed.
-_OPERATORS = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "lshift", "rshift"]
-for _name in (*_OPERATORS, "and", "or", "xor"):
-    setattr(Elementwise, f"__i{_name}__", getattr(NDArrayOperatorsMixin, f"__{_name}__"))
+def cast(collection: Kind, dtype: DTypeLike, casting: str = "unsafe") -> Kind:
+    """Cast every element, where this kind of casting allows it."""
+    wanted = as_dtype(dtype)
+    if casting not in _CASTING:
+        raise SpecError(f"casting is one of {', '.join(_CASTING)}, not {casting!r}")
+    if not np.can_cast(collection.dtype, wanted, casting):  # type: ignore[arg-type]
+        raise SpecError(f"{casting!r} casting does not allow {collection.dtype} to {wanted}")
+    return collection._stacked(_cast, dtype=wanted)
 
 
 def _check_elementwise(ufunc: np.ufunc, method: str, keywords: Mapping[str, Any]) -> None:
@@ -218,7 +84,7 @@ class _Result:
         return self.ufunc(*operands, **keywords)[self.number]
 
 
-def applied(op: Callable[..., Any], inputs: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+def apply(op: Callable[..., Any], inputs: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
     """What `op` makes of the inputs, one or two; a collection like the one with most records.
 
     A number, an array of the shape of a record and a collection of one record meet every record

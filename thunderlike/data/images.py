@@ -7,22 +7,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from thunderlike.data import writers
-from thunderlike.data._deprecated import with_draft_spellings
+from thunderlike.data import export, plotting, reductions, writers
+from thunderlike.data._deprecated import with_former_keywords
 from thunderlike.data._user_functions import name_of
-from thunderlike.data.array_functions import ArrayFunctions
+from thunderlike.data.array_collection import ArrayCollection
 from thunderlike.data.blocks import Blocks
 from thunderlike.data.collection import records_of
-from thunderlike.data.elementwise import Elementwise
-from thunderlike.data.export import ImageExports
 from thunderlike.data.grid import ToBlocks, block_bytes, grid_of
 from thunderlike.data.indexing import reshaped
-from thunderlike.data.plotting import LookAtImages
-from thunderlike.data.writers import ArrayWriters
 from thunderlike.engines.shuffle import Transpose
 from thunderlike.errors import SpecError
 from thunderlike.kernels import filters
-from thunderlike.kernels._numba import use_compiled
 from thunderlike.kernels.local_correlation import LocalCorrelation
 from thunderlike.kernels.windows import window_sizes
 from thunderlike.storage import at
@@ -30,16 +25,19 @@ from thunderlike.storage import at
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from matplotlib.axes import Axes
+
     from thunderlike._typing import Array
     from thunderlike.data.series import Series
     from thunderlike.engines.base import Records
     from thunderlike.storage import AnyCredentials
+    from thunderlike.viz import Clip
 
 __all__ = ["Images"]
 
 
-@with_draft_spellings
-class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWriters):
+@with_former_keywords
+class Images(ArrayCollection):
     """Images of one shape and dtype, in the order of their numbers.
 
     Parameters
@@ -73,7 +71,7 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         made: Self = self._like(type(self)(records, labels=changes.get("labels", self._labels)))
         return made
 
-    # each image by itself
+    # filters
 
     def gaussian_filter(
         self, sigma: float | Sequence[float] = 2, order: int = 0, *, fast: bool = False
@@ -188,7 +186,7 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         projected = self._stacked(function, axis=axis)
         return projected if projected.value_shape else projected._stacked(_reshaped, shape=(1,))
 
-    # other shapes
+    # shape
 
     def squeeze(self) -> Self:
         """Drop the axes of an image that have length 1; a single pixel keeps one.
@@ -229,7 +227,7 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
             )
         return self._stacked(_reshaped, shape=found[1:])
 
-    # all images together
+    # time
 
     def localcorr(self, size: int | Sequence[int] = 2) -> Array:
         """Correlate each pixel with the mean of its neighbourhood, over time.
@@ -255,71 +253,16 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         array([[1. , 0.5, nan]])
         """
         window_sizes(size, len(self.value_shape))
-        self._check_any("localcorr")
+        reductions.check_not_empty(self, "localcorr")
         if not math.prod(self.value_shape):
             return np.empty(self.value_shape)
-        compiled = use_compiled(self._records.spec.size)
+        compiled = self._compiled
         correlation = self._records.aggregate(
             lambda _, block: LocalCorrelation.of(block, size, compiled=compiled),
             LocalCorrelation.merge,
             40 * math.prod(self.value_shape),
         )
         return correlation.result()
-
-    def toseries(self, chunk_size: Any = "auto") -> Series:
-        """Turn a movie into the time series of its pixels.
-
-        Parameters
-        ----------
-        chunk_size : 'auto', int, tuple of int or str
-            How large a part of the image is put together at once: pixels, or kilobytes as text.
-
-        Returns
-        -------
-        Series
-            Of shape ``(*value_shape, n)``; its index is the labels, else ``0 .. n-1``.
-
-        Notes
-        -----
-        On Spark one shuffle of all values; `chunk_size` changes its cost, never its result.
-
-        Examples
-        --------
-        >>> Images(np.zeros((10, 4, 6))).toseries().shape
-        (4, 6, 10)
-        """
-        nbytes = block_bytes(chunk_size, self._records.spec)
-        exchange = Transpose(self._records.spec, (self.count(),))
-        records = self._records.regroup(exchange, nbytes)
-        series = self._kinds["Series"](records, index=self._labels, baseshape=self.value_shape)
-        series.attrs = self.attrs
-        return series
-
-    def toblocks(self, chunk_size: Any = "auto", padding: Any = None) -> Blocks:
-        """Cut the images in space, into blocks of all frames of one region.
-
-        Parameters
-        ----------
-        chunk_size : 'auto', int, tuple of int or str
-            Pixels of a block along every axis, or along each; as text, kilobytes of one image's
-            part (not megabytes, as Thunder's draft had it), or with a unit: ``'200k'``, ``'64M'``.
-            ``'auto'`` makes blocks of about 100 MB.
-        padding : int or tuple of int, optional
-            How far a block reaches into its neighbours, along every axis or each; at most the
-            size of a block, and no further than the image.
-
-        Notes
-        -----
-        On Spark one shuffle of all values.
-
-        Examples
-        --------
-        >>> Images(np.zeros((10, 5, 6))).toblocks((2, 3)).count()
-        6
-        """
-        grid = grid_of(chunk_size, padding, self._records.spec)
-        records = self._records.regroup(ToBlocks(self._records.spec, grid))
-        return Blocks(records, grid, self.count(), self.dtype)
 
     def map_as_series(
         self,
@@ -381,7 +324,227 @@ class Images(ArrayFunctions, LookAtImages, ImageExports, Elementwise, ArrayWrite
         numbered.__name__ = name_of(func)
         super().foreach(numbered)
 
-    # out
+    # plots
+
+    def plot(
+        self,
+        image: int | str = 0,
+        ax: Axes | None = None,
+        *,
+        plane: int | str = "max",
+        vmin: float | None = None,
+        vmax: float | None = None,
+        cmap: str = "gray",
+    ) -> Axes:
+        """Draw an image, or a statistic over all of them, with matplotlib.
+
+        Parameters
+        ----------
+        image : int, or 'mean', 'std', 'max', 'min'
+            The number of one, from the end if negative; or what to make of each pixel.
+        ax : matplotlib Axes, optional
+            Where to draw; by default on a new figure.
+        plane : int or 'max'
+            Of volumes, the plane to show, or the largest value over all; the title says which.
+        vmin, vmax : float, optional
+            Values to show as black and white. By default the 0.5th and 99.5th percentile of what is
+            drawn, which the bar says.
+        cmap : str
+            matplotlib's name for other colours.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            A notebook shows it; ``ax.figure.savefig(path)`` writes it. A new figure is not
+            pyplot's: for ``plt.show()``, give `ax` of ``plt.subplots()``.
+
+        Raises
+        ------
+        BadIndexError
+            For an image or plane that there is not.
+        SpecError
+            For another statistic, and images of one axis or of complex numbers.
+        MissingExtraError
+            Without matplotlib: ``pip install 'thunderlike[viz]'``.
+
+        Notes
+        -----
+        On Spark one job, which computes a single image, or goes over all for a statistic.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromrandom((20, 8, 8)).plot("mean").get_title()
+        'mean of 20 images'
+        """
+        return plotting.plot_images(self, image, ax, plane=plane, limits=(vmin, vmax), cmap=cmap)
+
+    def movie(
+        self,
+        path: Any = None,
+        fps: float = 10,
+        *,
+        plane: int | str = "max",
+        vmin: float | None = None,
+        vmax: float | None = None,
+        overwrite: bool = False,
+        credentials: AnyCredentials = None,
+    ) -> Clip:
+        """Make an animation of all images, in grey: a GIF, or MP4.
+
+        Parameters
+        ----------
+        path : path, optional
+            A file to write, ``.gif`` or ``.mp4``. MP4 needs matplotlib and a program, ffmpeg.
+        fps : float
+            Images a second: at most 50 in a GIF.
+        plane : int or 'max'
+            As in `plot`.
+        vmin, vmax : float, optional
+            Values to show as black and white. By default the 0.5th and 99.5th percentile of 16
+            images at even distances; NaN is black.
+        overwrite : bool
+            Replace a movie that is there.
+        credentials : dict, optional
+            As in `tonpy`.
+
+        Returns
+        -------
+        Clip
+            A notebook plays it; its `data` are the bytes of the file.
+
+        Raises
+        ------
+        SpecError
+            For another extension, no image, or a speed that cannot be.
+        EngineError
+            For MP4 where there is no ffmpeg.
+        ExistsError
+            When something is there.
+
+        Notes
+        -----
+        Two passes, one over 16 images; a few images are in memory at a time. A long movie makes a
+        large file: take every tenth image, ``movie[::10].movie()``.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromexample("calcium")[:30].movie(fps=30)
+        Clip(format='gif', about='30 frames, 30 a second, black 115 to white 190')
+        """
+        return plotting.movie(
+            self,
+            path,
+            fps,
+            plane=plane,
+            limits=(vmin, vmax),
+            overwrite=overwrite,
+            credentials=credentials,
+        )
+
+    def _thumbnail(self) -> str:
+        return plotting.image_thumbnail(self)
+
+    # conversion and files
+
+    def toseries(self, chunk_size: Any = "auto") -> Series:
+        """Turn a movie into the time series of its pixels.
+
+        Parameters
+        ----------
+        chunk_size : 'auto', int, tuple of int or str
+            How large a part of the image is put together at once: pixels, or kilobytes as text.
+
+        Returns
+        -------
+        Series
+            Of shape ``(*value_shape, n)``; its index is the labels, else ``0 .. n-1``.
+
+        Notes
+        -----
+        On Spark one shuffle of all values; `chunk_size` changes its cost, never its result.
+
+        Examples
+        --------
+        >>> Images(np.zeros((10, 4, 6))).toseries().shape
+        (4, 6, 10)
+        """
+        from thunderlike.data.series import Series
+
+        nbytes = block_bytes(chunk_size, self._records.spec)
+        exchange = Transpose(self._records.spec, (self.count(),))
+        records = self._records.regroup(exchange, nbytes)
+        series = Series(records, index=self._labels, baseshape=self.value_shape)
+        series.attrs = self.attrs
+        return series
+
+    def totimeseries(self, size: Any = "auto", units: str = "pixels") -> Series:
+        """As :meth:`toseries`; `size` are pixels along each axis, or with ``'splits'`` parts."""
+        if units not in ("pixels", "splits"):
+            raise SpecError(f"units are 'pixels' or 'splits', not {units!r}")
+        if units == "splits":
+            size = tuple(-(-n // parts) for n, parts in zip(self.value_shape, size, strict=True))
+        return self.toseries(size)
+
+    def toblocks(self, chunk_size: Any = "auto", padding: Any = None) -> Blocks:
+        """Cut the images in space, into blocks of all frames of one region.
+
+        Parameters
+        ----------
+        chunk_size : 'auto', int, tuple of int or str
+            Pixels of a block along every axis, or along each; as text, kilobytes of one image's
+            part (not megabytes, as Thunder's draft had it), or with a unit: ``'200k'``, ``'64M'``.
+            ``'auto'`` makes blocks of about 100 MB.
+        padding : int or tuple of int, optional
+            How far a block reaches into its neighbours, along every axis or each; at most the
+            size of a block, and no further than the image.
+
+        Notes
+        -----
+        On Spark one shuffle of all values.
+
+        Examples
+        --------
+        >>> Images(np.zeros((10, 5, 6))).toblocks((2, 3)).count()
+        6
+        """
+        grid = grid_of(chunk_size, padding, self._records.spec)
+        records = self._records.regroup(ToBlocks(self._records.spec, grid))
+        return Blocks(records, grid, self.count(), self.dtype)
+
+    def tonapari(self, **options: Any) -> Any:
+        """Make a layer of napari, which shows the movie with a slider: ``viewer.add_layer(layer)``.
+
+        Parameters
+        ----------
+        **options
+            Of ``napari.layers.Image``: ``name``, ``colormap``, ``scale`` and others.
+
+        Returns
+        -------
+        napari.layers.Image
+            Scaled by the pixel size; black and white are the 0.5th and 99.5th percentile of 16
+            images, unless ``contrast_limits`` is given.
+
+        Raises
+        ------
+        MissingExtraError
+            Without napari: ``pip install 'thunderlike[napari]'``.
+
+        Notes
+        -----
+        Locally the layer is a view of `values`. On Spark the 16 images are computed now, in one
+        job, and each image that is shown, when it is.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromexample("calcium")
+        >>> movie.tonapari(name="run 1").data.shape  # doctest: +SKIP
+        (600, 128, 128)
+        """
+        return export.tonapari(self, options)
 
     def tobinary(
         self,

@@ -2,42 +2,49 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from thunderlike._lazy import optional
-from thunderlike.data import multiindex, writers
-from thunderlike.data._deprecated import with_draft_spellings
-from thunderlike.data.array_functions import ArrayFunctions
-from thunderlike.data.export import SeriesExports
+from thunderlike import storage
+from thunderlike.data import export, multiindex, plotting, reductions, writers
+from thunderlike.data._deprecated import with_former_keywords
+from thunderlike.data._user_functions import name_of, raised_by
+from thunderlike.data.array_collection import ArrayCollection
+from thunderlike.data.collection import records_of
+from thunderlike.data.file_sources import naming
 from thunderlike.data.grid import block_bytes
-from thunderlike.data.groupby import Reductions
 from thunderlike.data.indexing import reshaped
-from thunderlike.data.plotting import LookAtSeries
-from thunderlike.data.signals import Signals
-from thunderlike.data.writers import ArrayWriters
 from thunderlike.engines import local
 from thunderlike.engines.base import ArraySource, Spec
 from thunderlike.engines.shuffle import Transpose
-from thunderlike.errors import NotOnEngineError, SpecError
-from thunderlike.kernels import linalg
-from thunderlike.kernels._validation import as_array
+from thunderlike.errors import NotOnEngineError, SpecError, ThunderlikeError, WrongTypeError
+from thunderlike.formats import matlab
+from thunderlike.kernels import groupby, linalg
+from thunderlike.kernels import series as kernels
+from thunderlike.kernels._validation import as_array, is_whole, same_values
+from thunderlike.kernels.groupby import Groups
 from thunderlike.kernels.linalg import Comoments
+from thunderlike.kernels.moments import Moments
 from thunderlike.storage import at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable
 
-    from thunderlike._typing import Array
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from thunderlike._typing import Array, Shape
     from thunderlike.data.images import Images
+    from thunderlike.engines.base import Records
     from thunderlike.storage import AnyCredentials
 
 __all__ = ["Series"]
 
 
-@with_draft_spellings
-class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, ArrayWriters):
+@with_former_keywords
+class Series(ArrayCollection):
     """Sequences of one length and dtype; the last axis is the record, all others are keys.
 
     Parameters
@@ -63,8 +70,219 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
     """
 
     _time = -1
+    _index: Array
 
-    # other keys
+    def __init__(
+        self, values: Any, index: Any = None, labels: Any = None, baseshape: Shape | None = None
+    ) -> None:
+        records = records_of(values, 1)
+        if baseshape is None:
+            baseshape = np.shape(values)[:-1] or (records.spec.count,)
+        super().__init__(records, baseshape, labels)
+        self.index = index
+
+    def _changed(self, records: Records, **changes: Any) -> Self:
+        kept = self._index if records.spec.shape == self.value_shape else None
+        made: Self = self._like(
+            type(self)(
+                records,
+                index=changes.get("index", kept),
+                labels=changes.get("labels", self._labels),
+                baseshape=changes.get("baseshape", self._baseshape),
+            )
+        )
+        return made
+
+    # index
+
+    @property
+    def length(self) -> int:
+        """Number of values in each series.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray(np.zeros((4, 6, 10))).length
+        10
+        """
+        return self.value_shape[0]
+
+    @property
+    def index(self) -> Array:
+        """What each position in a series is called.
+
+        An array of shape ``(length,)``, or ``(length, levels)``.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[5, 6, 7]])
+        >>> series.index = ["rest", "go", "stop"]
+        >>> series[..., 1:].index
+        array(['go', 'stop'], dtype='<U4')
+        """
+        return self._index
+
+    @index.setter
+    def index(self, index: Any) -> None:
+        self._index = multiindex.as_index(index, self.length)
+
+    def _indexed(self, index: Any) -> Self:
+        return self._changed(self._records, index=index)
+
+    def _cut(self, values: list[Any]) -> Self:
+        """The chosen positions of each series, and of the index."""
+        part = super()._cut(values)
+        return part if part is self else part._indexed(self._index[values[0]])
+
+    def map(  # type: ignore[override]  # Thunder has the index second
+        self,
+        func: Callable[[Any], Any],
+        index: Any = None,
+        value_shape: Shape | int | None = None,
+        dtype: Any = None,
+        with_keys: bool = False,
+        *,
+        block: bool = False,
+        workers: int | None = None,
+    ) -> Self:
+        """Apply a function to each series; as :meth:`Collection.map`.
+
+        Parameters
+        ----------
+        func : callable
+            From an array of length `length` to an array, all of one length, or a scalar.
+        index : sequence, optional
+            Index of the results, whose length it tells; by default kept where the length is.
+        value_shape, dtype, with_keys, block, workers
+            As in :meth:`Collection.map`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[5, 1, 7], [2, 2, 8]], index=["a", "b", "c"])
+        >>> series.map(np.sort).index
+        array(['a', 'b', 'c'], dtype='<U1')
+        >>> series.map(lambda values: values[[0, -1]], index=["first", "last"]).toarray()
+        array([[5, 7],
+               [2, 8]])
+        """
+        if index is not None and value_shape is None:
+            value_shape = len(index)
+        records = self._mapped(
+            func, value_shape, dtype, with_keys=with_keys, block=block, workers=workers
+        )
+        return self._changed(records, **({} if index is None else {"index": index}))
+
+    def select(self, crit: Any) -> Self:
+        """Keep the positions whose index is as asked, in the order of the index.
+
+        Parameters
+        ----------
+        crit : callable, value or list of values
+            A function of an index value that says whether to keep it, or what to keep.
+
+        Raises
+        ------
+        SpecError
+            When nothing is left, or the index has several levels.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[5, 6, 7]], index=["a", "b", "c"])
+        >>> series.select(["c", "a"]).toarray()
+        array([5, 7])
+        """
+        if self._index.ndim > 1:
+            raise SpecError("the index has several levels: use select_by_index")
+        if callable(crit):
+            keep = _where(crit, self._index)
+        else:
+            wanted = np.atleast_1d(as_array(crit, "the values to select"))
+            keep = np.isin(self._index, wanted)
+            if np.any(wanted != wanted):  # NaN selects NaN
+                keep |= self._index != self._index
+        return self._selected(keep, f"no index value is {crit!r}")
+
+    def _selected(self, keep: NDArray[np.bool_], otherwise: str) -> Self:
+        """These positions, of which there must be one."""
+        if not keep.any():
+            raise SpecError(f"{otherwise}: there are {multiindex.shown(self._index)}")
+        return self[..., np.flatnonzero(keep)]
+
+    def between(self, left: Any, right: Any) -> Self:
+        """Keep the positions whose index is at least `left` and less than `right`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[5, 6, 7, 8]], index=[0, 10, 20, 30])
+        >>> series.between(10, 30).toarray()
+        array([6, 7])
+        """
+        if self._index.ndim > 1:
+            raise SpecError("the index has several levels: use select_by_index")
+        values = self._index.tolist()
+        try:
+            keep = np.array([bool(left <= value < right) for value in values], dtype=bool)
+        except TypeError as error:
+            raise WrongTypeError(
+                f"between({left!r}, {right!r}) cannot be compared with the index values "
+                f"{multiindex.shown(self._index)}: {error}"
+            ) from error
+        return self._selected(keep, f"no index value is between {left!r} and {right!r}")
+
+    def select_by_index(
+        self,
+        val: Any,
+        level: Any = 0,
+        squeeze: bool = False,
+        filter: bool = False,
+        return_mask: bool = False,
+    ) -> Any:
+        """Keep the positions with the values asked for at one level of the index or several.
+
+        Parameters
+        ----------
+        val : value or list
+            A value or a list of values at one level; a value or a list for each of several levels,
+            and then positions are kept which have one of the values at every level.
+        level : int or list of int
+            Which levels, from 0.
+        squeeze : bool
+            Drop the levels for which a single value was asked; when none is left, the index is
+            ``0, 1, ...``. Not with `filter`.
+        filter : bool
+            Keep all other positions instead.
+        return_mask : bool
+            Return ``(series, mask)``, the mask of bool saying which positions were kept.
+
+        Raises
+        ------
+        SpecError
+            For a value that does not occur at its level, a level that there is not, and when no
+            position is left.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> index = [("go", 1), ("go", 2), ("stop", 1), ("stop", 2)]
+        >>> series = tl.series.fromarray([[5, 6, 7, 8]], index=index)
+        >>> series.select_by_index("stop", squeeze=True).index
+        array([1, 2], dtype=object)
+        >>> series.select_by_index(["go", [1, 2]], level=[0, 1]).toarray()
+        array([5, 6])
+        """
+        mask, fixed = multiindex.selected(self._index, val, level)
+        mask = ~mask if filter else mask
+        if not mask.any():
+            raise SpecError(f"no position is left when selecting {val!r} at level {level!r}")
+        kept = multiindex.without(self._index[mask], fixed if squeeze and not filter else [])
+        found = self[..., np.flatnonzero(mask)]._indexed(kept)
+        return (found, mask) if return_mask else found
+
+    # shape of the keys
 
     def reshape(self, *shape: Any) -> Self:
         """Give the keys another shape; that of a series stays.
@@ -107,7 +325,685 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
         """
         return self.reshape(self.count(), self.length)
 
-    # all series together
+    # signals
+
+    def center(self, axis: int = 1) -> Self:
+        """Subtract the mean: of each series (axis 1), or over all series at each position (axis 0).
+
+        Returns
+        -------
+        Series
+            float64, or float32 where the series are. A constant series becomes exactly 0.
+
+        Notes
+        -----
+        Axis 0 runs a job for the mean now; axis 1 computes nothing until needed.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2, 6], [3, 4, 4]])
+        >>> series.center().toarray().round(3)
+        array([[-2.   , -1.   ,  3.   ],
+               [-0.667,  0.333,  0.333]])
+        >>> series.center(axis=0).toarray()
+        array([[-1., -1.,  1.],
+               [ 1.,  1., -1.]])
+        """
+        if _within(axis):
+            return self._stacked(kernels.center, compiled=self._compiled)
+        return self._stacked(_shifted, by=self._moments().mean)
+
+    def standardize(self, axis: int = 1) -> Self:
+        """Divide by the standard deviation (of the population); as :meth:`center`.
+
+        What is constant has none, and becomes NaN.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1.0, 3.0], [2.0, 2.0]]).standardize().toarray()
+        array([[ 1.,  3.],
+               [nan, nan]])
+        """
+        if _within(axis):
+            return self._stacked(kernels.standardize, compiled=self._compiled)
+        return self._stacked(_scaled, by=self._moments().std)
+
+    def zscore(self, axis: int = 1) -> Self:
+        """Subtract the mean and divide by the standard deviation; as :meth:`center`.
+
+        What is constant has none, and becomes NaN.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1.0, 2.0, 3.0]]).zscore().toarray().round(3)
+        array([-1.225,  0.   ,  1.225])
+        """
+        if _within(axis):
+            return self._stacked(kernels.zscore, compiled=self._compiled)
+        moments = self._moments()
+        return self._stacked(_standardized, mean=moments.mean, std=moments.std)
+
+    def _moments(self) -> Moments:
+        """Compute the moments over all series, at each position: one job."""
+        moments: Moments = reductions.aggregate(self, "moments", Moments, compiled=self._compiled)
+        return moments
+
+    def squelch(self, threshold: float) -> Self:
+        """Set a whole series to 0 where its maximum is less than `threshold`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 2, 1], [1, 5, 1]]).squelch(3).toarray()
+        array([[0, 0, 0],
+               [1, 5, 1]])
+        """
+        return self._stacked(kernels.squelch, threshold=threshold)
+
+    def detrend(self, method: str = "linear", order: int = 5) -> Self:
+        """Subtract a polynomial fitted to each series, but for its constant term.
+
+        Parameters
+        ----------
+        method : 'linear' or 'nonlinear'
+            A line, or a polynomial of degree `order`.
+        order : int
+            That degree.
+
+        Notes
+        -----
+        Least squares over positions ``0 .. length-1``; the value of the fit at position 0 is kept.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[5, 7, 9, 11]]).detrend().toarray().round(6)
+        array([5., 5., 5., 5.])
+        """
+        return self._stacked(kernels.detrend, method=method, order=order)
+
+    def normalize(
+        self,
+        method: str = "percentile",
+        window: int | None = None,
+        perc: float = 20,
+        offset: float = 0.1,
+    ) -> Self:
+        """Subtract a baseline and divide by it: dF/F of calcium imaging.
+
+        Each value `y` becomes ``(y - b) / (b + offset)``.
+
+        Parameters
+        ----------
+        method : 'percentile', 'mean', 'window' or 'window-exact'
+            The baseline `b`: a percentile of the series, its mean, or a percentile of a window
+            around each position (with repeated ends, or cut off there).
+        window : int, optional
+            Length of the window.
+        perc : float
+            Which percentile.
+        offset : float
+            Keeps a baseline of zero from dividing.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[2.0, 2.0, 4.0, 8.0]])
+        >>> series.normalize("mean", offset=0).toarray()
+        array([-0.5, -0.5,  0. ,  1. ])
+        >>> series.normalize(perc=0, offset=0).toarray()
+        array([0., 0., 1., 3.])
+        """
+        return self._stacked(
+            kernels.normalize, method=method, window=window, perc=perc, offset=offset
+        )
+
+    def subsample(self, k: int = 2) -> Self:
+        """Keep every `k`-th position, the first included, and its index.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[5, 6, 7, 8, 9]]).subsample(2).toarray()
+        array([5, 7, 9])
+        """
+        if not is_whole(k, 1):
+            raise SpecError(f"cannot keep every {k!r}-th position: give a whole number from 1")
+        return self[..., :: int(k)]
+
+    def correlate(self, signal: Any, var: str = "s") -> Self:
+        """Pearson correlation of each series with a signal, or with several.
+
+        Parameters
+        ----------
+        signal : array_like or path
+            Of shape ``(length,)``, or ``(k, length)`` for `k` signals; or the file of MATLAB
+            (``.mat``) that holds it.
+        var : str
+            Its name in that file.
+
+        Returns
+        -------
+        Series
+            Of length 1 or `k`; NaN where the series or the signal is constant.
+
+        Raises
+        ------
+        SpecError
+            When the signal has another length.
+        FormatError
+            When the file holds no variable of that name.
+
+        Notes
+        -----
+        One pass; one matrix product for each block of series.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 2, 3], [3, 2, 1]]).correlate([0, 1, 2]).toarray()
+        array([ 1., -1.])
+        """
+        if isinstance(signal, str | PathLike):
+            signal = _from_matlab(signal, var)
+        given = as_array(signal, "the signal")
+        correlated = self._stacked(
+            kernels.correlate, signals=np.atleast_2d(given), compiled=self._compiled
+        )
+        return correlated._indexed([1] if given.ndim == 1 else np.arange(len(given)))
+
+    def crosscorr(self, signal: Any, lag: int = 0) -> Self:
+        """Correlation of each series with a signal, shifted to both sides.
+
+        Parameters
+        ----------
+        signal : array_like, shape (length,)
+        lag : int
+            How far to shift it, at most.
+
+        Returns
+        -------
+        Series
+            Of length ``2 * lag + 1``, index ``-lag .. lag``: by how much the signal was shifted to
+            the right, zeros moving in. Where the series or the signal is constant, 0.
+
+        Raises
+        ------
+        SpecError
+            For a signal of another length, or a lag that is not less than it.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> late = tl.series.fromarray([[0, 0, 0, 1, 2, 1, 0, 0, 0]])
+        >>> late.crosscorr([0, 1, 2, 1, 0, 0, 0, 0, 0], lag=3).toarray().argmax() - 3
+        np.int64(2)
+        """
+        correlated = self._stacked(
+            kernels.crosscorr,
+            signal=as_array(signal, "the signal"),
+            lag=lag,
+            compiled=self._compiled,
+        )
+        return correlated._indexed(np.arange(-int(lag), int(lag) + 1))
+
+    def convolve(self, signal: Any, mode: str = "full") -> Self:
+        """Convolve each series with a signal.
+
+        Parameters
+        ----------
+        signal : array_like, shape (m,)
+        mode : 'full', 'same' or 'valid'
+            Wherever they overlap, as long as the longer of both, or where they overlap fully: as
+            :func:`numpy.convolve`.
+
+        Returns
+        -------
+        Series
+            Of length ``length + m - 1``, of the longer length, or of the longer less the shorter
+            and 1 more; its index counts.
+
+        Notes
+        -----
+        The dtype is numpy's, but integers get 64 bits.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 2, 3]]).convolve([0, 1, 0.5]).toarray()
+        array([0. , 1. , 2.5, 4. , 1.5])
+        """
+        convolved = self._stacked(
+            kernels.convolve, signal=as_array(signal, "the signal"), mode=mode
+        )
+        return convolved._indexed(None)
+
+    def fourier(self, freq: int) -> Self:
+        """Coherence and phase of each series at one frequency.
+
+        Parameters
+        ----------
+        freq : int
+            Cycles in a whole series, from 0 to less than ``length // 2``.
+
+        Returns
+        -------
+        Series
+            Of length 2, index ``['coherence', 'phase']``: the share that the amplitude at `freq`
+            has in the root of the sum of squares of all, and the phase in radians from 0 to 2 pi,
+            0 for a sine. A constant series has no coherence: NaN.
+
+        Raises
+        ------
+        SpecError
+            For another frequency.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> wave = np.sin(2 * np.pi * 3 * np.arange(60) / 60 - 1)
+        >>> tl.series.fromarray(wave).fourier(3).toarray().round(3)
+        array([1., 1.])
+        """
+        found = self._stacked(kernels.fourier, freq=freq, compiled=self._compiled)
+        return found._indexed(["coherence", "phase"])
+
+    # statistics of each series
+
+    def series_stat(self, stat: str) -> Self:
+        """One statistic of each series.
+
+        Parameters
+        ----------
+        stat : 'sum', 'mean', 'median', 'stdev', 'max', 'min' or 'count'
+            In any case. 'count' is the length.
+
+        Returns
+        -------
+        Series
+            Of length 1; its index is the name of the statistic. 'max' and 'min' keep the dtype,
+            'sum' has the one in which numpy adds it up, 'count' int64, any other float64, or
+            float32 where the series are. NaN propagates.
+
+        Raises
+        ------
+        SpecError
+            For another statistic.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 2, 6], [0, 0, 3]]).series_stat("mean").toarray()
+        array([3., 1.])
+        """
+        return self._reduced(_all_positions(self.length), stat)._indexed([str(stat).lower()])
+
+    def series_max(self) -> Self:
+        """Maximum of each series; as :meth:`series_stat`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 2, 6], [0, 3, 3]]).series_max().toarray()
+        array([6, 3])
+        """
+        return self.series_stat("max")
+
+    def series_min(self) -> Self:
+        """Minimum of each series; as :meth:`series_stat`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 2, 6], [0, 3, 3]]).series_min().toarray()
+        array([1, 0])
+        """
+        return self.series_stat("min")
+
+    def series_sum(self) -> Self:
+        """Sum of each series; as :meth:`series_stat`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 2, 6], [0, 3, 3]]).series_sum().toarray()
+        array([9, 6])
+        """
+        return self.series_stat("sum")
+
+    def series_mean(self) -> Self:
+        """Mean of each series; as :meth:`series_stat`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 2, 6], [0, 3, 3]]).series_mean().toarray()
+        array([3., 2.])
+        """
+        return self.series_stat("mean")
+
+    def series_median(self) -> Self:
+        """Median of each series; as :meth:`series_stat`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 2, 6], [0, 3, 3]]).series_median().toarray()
+        array([2., 3.])
+        """
+        return self.series_stat("median")
+
+    def series_std(self) -> Self:
+        """Standard deviation of each series (of the population); as :meth:`series_stat`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 5, 1, 5]]).series_std().toarray()
+        array(2.)
+        """
+        return self.series_stat("stdev")
+
+    def series_percentile(self, q: float) -> Self:
+        """Percentile of each series, interpolated.
+
+        Parameters
+        ----------
+        q : float
+            From 0 to 100.
+
+        Returns
+        -------
+        Series
+            Of length 1, index ``['percentile']``; float64, or float32 where the series are.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 2, 3, 4, 9]]).series_percentile(25).toarray()
+        array(2.)
+        """
+        return self._stacked(groupby.percentile, q=q)._indexed(["percentile"])
+
+    def series_stats(self) -> Self:
+        """Five statistics of each series, float64; index count, mean, stdev, max, min.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 3]]).series_stats().toarray()
+        array([2., 2., 1., 3., 1.])
+        """
+        found = self._stacked(groupby.summary, groups=_all_positions(self.length))
+        return found._indexed(["count", "mean", "stdev", "max", "min"])
+
+    def _reduced(self, groups: Groups, stat: str) -> Self:
+        return self._stacked(groupby.statistic, groups=groups, stat=stat)
+
+    # panels and windows
+
+    def downsample(self, k: int = 2) -> Self:
+        """Mean of every `k` positions; what is left over at the end is dropped.
+
+        Returns
+        -------
+        Series
+            Of length ``length // k``; its index counts.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 3, 5, 7, 100]]).downsample(2).toarray()
+        array([2., 6.])
+        """
+        if not is_whole(k, 1):
+            raise SpecError(f"cannot average every {k!r} positions: give a whole number from 1")
+        whole = self.length // int(k) * int(k)
+        groups = Groups.equal(np.arange(whole).reshape(-1, int(k)))
+        return self._reduced(groups, "mean")._indexed(None)
+
+    def mean_by_panel(self, length: int) -> Self:
+        """Mean over panels: the series is cut into parts of one length, which are averaged.
+
+        Parameters
+        ----------
+        length : int
+            Of a panel; must divide that of the series, and be less.
+
+        Returns
+        -------
+        Series
+            Of that length; its index counts.
+
+        Raises
+        ------
+        SpecError
+            For another length.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[1, 2, 3, 5, 6, 10]]).mean_by_panel(3).toarray()
+        array([3. , 4. , 6.5])
+        """
+        if not is_whole(length, 1, self.length) or self.length % length:
+            raise SpecError(
+                f"panels of length {length!r} do not fit series of length {self.length}: give a "
+                "whole number that divides it, and is less"
+            )
+        panels = np.arange(self.length).reshape(-1, int(length))
+        return self._reduced(Groups.equal(panels.T), "mean")._indexed(None)
+
+    def mean_by_window(self, indices: Any, window: int) -> Self:
+        """Mean over windows around some positions: an average aligned to events.
+
+        Parameters
+        ----------
+        indices : value or sequence
+            Index values of the centres.
+        window : int
+            Length of a window: ``window // 2`` positions before the centre, the others from it on.
+
+        Returns
+        -------
+        Series
+            Of that length; its index counts.
+
+        Raises
+        ------
+        SpecError
+            When an index value does not occur, or a window reaches over an end.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromarray([[0, 1, 5, 0, 0, 3, 9, 0]]).mean_by_window([2, 6], 3).toarray()
+        array([2., 7., 0.])
+        """
+        if not is_whole(window, 1):
+            raise SpecError(f"a window of {window!r} positions is none: give a whole number from 1")
+        firsts = self._positions(indices) - int(window) // 2
+        if firsts.min() < 0 or firsts.max() + window > self.length:
+            raise SpecError(
+                f"a window of {window} around {indices!r} reaches over the ends of series of "
+                f"length {self.length}"
+            )
+        windows = firsts + np.arange(int(window))[:, np.newaxis]
+        return self._reduced(Groups.equal(windows), "mean")._indexed(None)
+
+    def _positions(self, values: Any) -> Array:
+        """The first position of each index value."""
+        found = [
+            np.flatnonzero(multiindex.selected(self._index, [v], 0)[0])[0] for v in _each(values)
+        ]
+        if not found:
+            raise SpecError("no index value was given: say which positions are meant")
+        return np.array(found)
+
+    # groups of positions with equal index values
+
+    def stat_by_index(self, stat: str, level: Any = 0) -> Self:
+        """One statistic of the values that share an index value.
+
+        Parameters
+        ----------
+        stat : str
+            As in :meth:`series_stat`.
+        level : int or list of int
+            Levels of the index that must be equal, from 0.
+
+        Returns
+        -------
+        Series
+            One value for each index value (or combination of them) that occurs; these, sorted, are
+            its index, flat for one level. The dtype is as in :meth:`series_stat`.
+
+        Raises
+        ------
+        SpecError
+            For another statistic, or a level that there is not.
+
+        Notes
+        -----
+        Positions are grouped once; one pass over the series.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2, 3, 10]], index=["b", "a", "b", "a"])
+        >>> series.stat_by_index("sum").toarray()
+        array([12,  4])
+        >>> series.stat_by_index("sum").index
+        array(['a', 'b'], dtype='<U1')
+        """
+        keys, numbers = multiindex.grouped(self._index, level)
+        return self._reduced(Groups.numbered(numbers), stat)._indexed(keys)
+
+    def sum_by_index(self, level: Any = 0) -> Self:
+        """Sum of the values that share an index value; as :meth:`stat_by_index`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> index = [("go", 1), ("go", 2), ("stop", 1), ("stop", 2)]
+        >>> series = tl.series.fromarray([[1, 2, 3, 10]], index=index)
+        >>> series.sum_by_index().toarray(), series.sum_by_index(level=1).toarray()
+        (array([ 3, 13]), array([ 4, 12]))
+        """
+        return self.stat_by_index("sum", level)
+
+    def mean_by_index(self, level: Any = 0) -> Self:
+        """Mean of the values that share an index value; as :meth:`stat_by_index`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2, 3, 10]], index=["go", "go", "stop", "stop"])
+        >>> series.mean_by_index().toarray()
+        array([1.5, 6.5])
+        """
+        return self.stat_by_index("mean", level)
+
+    def median_by_index(self, level: Any = 0) -> Self:
+        """Median of the values that share an index value; as :meth:`stat_by_index`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2, 9, 4]], index=["go", "go", "go", "stop"])
+        >>> series.median_by_index().toarray()
+        array([2., 4.])
+        """
+        return self.stat_by_index("median", level)
+
+    def std_by_index(self, level: Any = 0) -> Self:
+        """Standard deviation of the values that share an index value; as :meth:`stat_by_index`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 5, 3, 3]], index=["go", "go", "stop", "stop"])
+        >>> series.std_by_index().toarray()
+        array([2., 0.])
+        """
+        return self.stat_by_index("stdev", level)
+
+    def max_by_index(self, level: Any = 0) -> Self:
+        """Maximum of the values that share an index value; as :meth:`stat_by_index`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2, 3, 10]], index=["go", "stop", "go", "stop"])
+        >>> series.max_by_index().toarray()
+        array([ 3, 10])
+        """
+        return self.stat_by_index("max", level)
+
+    def min_by_index(self, level: Any = 0) -> Self:
+        """Minimum of the values that share an index value; as :meth:`stat_by_index`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2, 3, 10]], index=["go", "stop", "go", "stop"])
+        >>> series.min_by_index().toarray()
+        array([1, 2])
+        """
+        return self.stat_by_index("min", level)
+
+    def count_by_index(self, level: Any = 0) -> Self:
+        """Number of values that share an index value; as :meth:`stat_by_index`.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2, 3, 10]], index=["go", "stop", "go", "go"])
+        >>> series.count_by_index().toarray(), series.count_by_index().index
+        (array([3, 1]), array(['go', 'stop'], dtype='<U4'))
+        """
+        return self.stat_by_index("count", level)
+
+    def aggregate_by_index(self, function: Callable[[Array], Any], level: Any = 0) -> Self:
+        """Apply a function to the values that share an index value.
+
+        Parameters
+        ----------
+        function : callable
+            From an array, of the values of one series that share an index value, to a scalar.
+        level : int or list of int
+            Levels of the index that must be equal, from 0.
+
+        Returns
+        -------
+        Series
+            As that of :meth:`stat_by_index`.
+
+        Raises
+        ------
+        WorkerFailedError
+            When the function raises: with the key of the series, and where it raised.
+        WrongTypeError
+            For results that no one dtype holds, as a number and a text, and for masked ones.
+
+        Notes
+        -----
+        The function is called for each series and group, and is first tried on the first series.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 2, 3, 10]], index=["b", "a", "b", "a"])
+        >>> series.aggregate_by_index(np.ptp).toarray()
+        array([8, 2])
+        """
+        keys, numbers = multiindex.grouped(self._index, level)
+        return self.map(_each_group(function, Groups.numbered(numbers)), index=keys)
+
+    # matrix products
 
     def gramian(self) -> Self:
         """Sum over the series of the outer product of each with itself.
@@ -132,7 +1028,7 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
         array([[10., 14.],
                [14., 20.]])
         """
-        self._check_any("gramian")
+        reductions.check_not_empty(self, "gramian")
         return self._square(self._records.aggregate(_gramian, np.add, 8 * self.length**2))
 
     def cov(self) -> Self:
@@ -158,7 +1054,7 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
         array([[1., 2.],
                [2., 4.]])
         """
-        return self._square(self._folded("cov", Comoments, 8 * self.length**2).cov)
+        return self._square(reductions.aggregate(self, "cov", Comoments, 8 * self.length**2).cov)
 
     def _square(self, matrix: Array) -> Self:
         """A local series for each position."""
@@ -205,7 +1101,89 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
             )
         return self._stacked(linalg.times, matrix=matrix)._indexed(None)
 
-    # out
+    # plots
+
+    def plot(
+        self,
+        which: Any = None,
+        ax: Axes | None = None,
+        *,
+        plane: int | str = "max",
+        vmin: float | None = None,
+        vmax: float | None = None,
+        cmap: str | None = None,
+    ) -> Axes:
+        """Draw some series as lines, or a map of one value a pixel as a picture.
+
+        Parameters
+        ----------
+        which : int, tuple of int, or a list of them, optional
+            The number of a series in key order, or its key; of several, one line each. By default
+            the mean of all; of series of one value, as `correlate` gives, the map of all.
+        ax : matplotlib Axes, optional
+            Where to draw; by default on a new figure.
+        plane, vmin, vmax, cmap
+            Of a map, as in :meth:`Images.plot`. The colours are red and blue around 0 if there are
+            values on both sides of it; NaN is grey.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        BadIndexError
+            For a series that there is not.
+        MissingExtraError
+            Without matplotlib.
+
+        Notes
+        -----
+        On Spark one job, which computes these series, or goes over all.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.images.fromrandom((20, 8, 8)).toseries()
+        >>> len(series.plot([(0, 0), (3, 4)]).lines)
+        2
+        >>> series.correlate(range(20)).plot().get_title()
+        'map of 8 x 8 series'
+        """
+        return plotting.plot_series(self, which, ax, plane=plane, limits=(vmin, vmax), cmap=cmap)
+
+    def heatmap(self, ax: Axes | None = None, *, cmap: str | None = None) -> Axes:
+        """Draw all series as rows of colours, the first at the top.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default on a new figure.
+        cmap : str, optional
+            matplotlib's name for colours; by default red and blue if there are values on both sides
+            of 0.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Notes
+        -----
+        Colours end at the 0.5th and 99.5th percentile, as the bar says. Of more than four million
+        values one in so many series is drawn, as the title says. On Spark one job.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.series.fromrandom((50, 20)).heatmap().get_title()
+        '50 series'
+        """
+        return plotting.heatmap(self, ax, cmap=cmap)
+
+    def _thumbnail(self) -> str:
+        return plotting.series_thumbnail(self)
+
+    # conversion and files
 
     def toimages(self, chunk_size: Any = "auto") -> Images:
         """Turn the series of pixels into a movie: the inverse of ``images.toseries()``.
@@ -236,12 +1214,118 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
         >>> movie.labels
         array(['a', 'b', 'c'], dtype='<U1')
         """
+        from thunderlike.data.images import Images
+
         frames = Spec(self.length, self.baseshape, self.dtype)
         exchange = Transpose(self._records.spec, self.baseshape)
         records = self._records.regroup(exchange, block_bytes(chunk_size, frames))
         counts = multiindex.counts_only(self._index)
         labels = None if counts else multiindex.as_labels(self._index)
-        return self._kinds["Images"](records, labels=labels, attrs=self.attrs)
+        return Images(records, labels=labels, attrs=self.attrs)
+
+    def totimeseries(self) -> Self:
+        """The series, which are time series already."""
+        return self
+
+    def topandas(self) -> Any:
+        """Return a DataFrame with a row for each series; pandas must be installed.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns are the index, the rows are the keys: ``key0``, ``key1``, ... for each axis
+            and, where there are labels, ``label``. Several levels make a MultiIndex.
+
+        Raises
+        ------
+        MissingExtraError
+            Without pandas.
+
+        Notes
+        -----
+        On Spark, one job; all values come to the driver. The values are copied.
+
+        Examples
+        --------
+        >>> series = Series(np.array([[1, 2], [3, 4]]), index=["on", "off"])
+        >>> series.topandas()
+              on  off
+        key0
+        0      1    2
+        1      3    4
+        """
+        return export.topandas(self)
+
+    def tonwb(
+        self,
+        path: Any,
+        name: str = "series",
+        *,
+        rate: float | None = None,
+        unit: str = "a.u.",
+        description: str = "",
+        session_start_time: Any = None,
+        nwbfile: Any = None,
+        rois: Any = None,
+        overwrite: bool = False,
+        credentials: AnyCredentials = None,
+    ) -> None:
+        """Write an NWB file with the series in it, time first, as others read it.
+
+        Parameters
+        ----------
+        path : path
+            The file; folders above it are made.
+        name : str
+            What the series are called in the file.
+        rate : float, optional
+            Positions a second. By default ``frame_times`` or ``frame_interval`` of `attrs`.
+        unit, description : str
+            Of the values: ``'a.u.'`` is NWB's word for fluorescence.
+        session_start_time : datetime, optional
+            With a time zone; needed without `nwbfile`.
+        nwbfile : pynwb.NWBFile, optional
+            What else is to be in the file: devices, subject, planes. The series are added to it.
+        rois : pynwb DynamicTableRegion, optional
+            The regions of `nwbfile` that the series are of: then they are a RoiResponseSeries of
+            its module ``ophys``, else a TimeSeries of its acquisition.
+        overwrite : bool
+            Replace an HDF5 file that is there.
+        credentials : dict, optional
+            As in `tonpy`.
+
+        Raises
+        ------
+        SpecError
+            When nothing tells the rate, or when the session started.
+        ExistsError
+            When something is there.
+        MissingExtraError
+            Without pynwb: ``pip install 'thunderlike[nwb]'``.
+
+        Notes
+        -----
+        One pass, a few blocks of frames in memory at a time; on Spark, one shuffle before. The file
+        appears whole or not at all.
+
+        Examples
+        --------
+        >>> import datetime
+        >>> import thunderlike as tl
+        >>> from thunderlike import storage
+        >>> traces = tl.series.fromrandom((3, 50))
+        >>> start = datetime.datetime(2026, 5, 4, 10, tzinfo=datetime.UTC)
+        >>> traces.tonwb("memory://run/cells.nwb", rate=30, session_start_time=start)
+        >>> tl.series.fromnwb("memory://run/cells.nwb").shape
+        (3, 50)
+        >>> storage.delete("memory://run")
+        """
+        options = {"name": name, "unit": unit, "description": description, "rois": rois}
+        options |= {"nwbfile": nwbfile, "session_start_time": session_start_time}
+        frames = self.toimages()._records
+        export.tonwb(
+            self, frames, path, options, rate, overwrite=overwrite, credentials=credentials
+        )
 
     def tobinary(
         self,
@@ -306,42 +1390,6 @@ class Series(ArrayFunctions, LookAtSeries, SeriesExports, Signals, Reductions, A
         """
         writers.series_to_text(self, at(path, credentials), prefix, overwrite=overwrite)
 
-    def topandas(self) -> Any:
-        """Return a DataFrame with a row for each series; pandas must be installed.
-
-        Returns
-        -------
-        pandas.DataFrame
-            The columns are the index, the rows are the keys: ``key0``, ``key1``, ... for each axis
-            and, where there are labels, ``label``. Several levels make a MultiIndex.
-
-        Raises
-        ------
-        MissingExtraError
-            Without pandas.
-
-        Notes
-        -----
-        On Spark, one job; all values come to the driver. The values are copied.
-
-        Examples
-        --------
-        >>> series = Series(np.array([[1, 2], [3, 4]]), index=["on", "off"])
-        >>> series.topandas()
-              on  off
-        key0
-        0      1    2
-        1      3    4
-        """
-        axes = np.indices(self._baseshape)
-        keys = {f"key{axis}": positions.ravel() for axis, positions in enumerate(axes)}
-        if self._labels is not None:
-            keys["label"] = self._labels.ravel()
-        rows = _pandas_index(keys.values(), list(keys))
-        columns = _pandas_index(np.atleast_2d(self._index.T))
-        values = self._records.collect()
-        return optional("pandas", "pandas").DataFrame(values, rows, columns, copy=True)
-
 
 def _gramian(_: int, block: Array) -> Array:
     return linalg.gramian(block)
@@ -360,10 +1408,67 @@ def _matrix(other: Any) -> Array:
     return array[:, np.newaxis] if array.ndim == 1 else array
 
 
-def _pandas_index(levels: Iterable[Array], names: Sequence[str] | None = None) -> Any:
-    """An Index, or of several levels a MultiIndex."""
-    pandas = optional("pandas", "pandas")
-    arrays = list(levels)
-    if len(arrays) > 1:
-        return pandas.MultiIndex.from_arrays(arrays, names=names)
-    return pandas.Index(arrays[0], name=names[0] if names else None)
+def _within(axis: int) -> bool:
+    """Say whether it is within each series, rather than across all."""
+    if axis not in (0, 1):
+        raise SpecError(f"axis must be 0 (across series) or 1 (within each), not {axis!r}")
+    return axis == 1
+
+
+def _from_matlab(path: Any, name: str) -> Array:
+    with naming(str(path)):
+        return matlab.variable(storage.read(path), name)
+
+
+def _shifted(block: Array, by: Array) -> Array:
+    return (block - by).astype(kernels.result_dtype(block.dtype), copy=False)
+
+
+def _scaled(block: Array, by: Array) -> Array:
+    with np.errstate(all="ignore"):  # what is constant has no deviation, and becomes nan
+        scaled = block / np.where(by == 0, np.nan, by)
+    return scaled.astype(kernels.result_dtype(block.dtype), copy=False)
+
+
+def _standardized(block: Array, mean: Array, std: Array) -> Array:
+    return _scaled(_shifted(block, mean), std)
+
+
+def _all_positions(length: int) -> Groups:
+    return Groups.equal(np.arange(length)[np.newaxis])
+
+
+def _each_group(function: Callable[[Array], Any], groups: Groups) -> Callable[[Array], Array]:
+    """Return a function of a series that calls the user's function for each group of positions."""
+
+    def call(series: Array) -> Array:
+        runs = np.split(series[groups.order], groups.starts[1:])
+        results = [function(run) for run in runs]
+        array = as_array(results, "the results")
+        kinds = {getattr(result, "dtype", type(result)) for result in results}
+        if len(kinds) > 1 or int in kinds:  # numpy makes text or floats of some mixtures
+            for number, result in enumerate(results):
+                if same_values(np.asarray(result), array.dtype) is None:
+                    raise WrongTypeError(
+                        f"the result of group {number}, {result!r}, does not fit in "
+                        f"{array.dtype}, the dtype of all groups: return one type for all"
+                    )
+        return array
+
+    call.__name__ = name_of(function)  # errors name the user's function
+    return call
+
+
+def _where(criterion: Callable[[Any], Any], index: Array) -> NDArray[np.bool_]:
+    """Return the positions at whose index value a user's function is true, as a mask."""
+    try:
+        return np.array([bool(criterion(value)) for value in index.tolist()], dtype=bool)
+    except ThunderlikeError:
+        raise
+    except Exception as error:
+        raise raised_by(criterion, error) from error
+
+
+def _each(values: Any) -> list[Any]:
+    """The values of a list, or the only one."""
+    return [values] if np.ndim(values) == 0 else list(values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -16,11 +16,66 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thunderlike._typing import Array, Shape
-    from thunderlike.engines.base import Records
 
 __all__ = ["DistributedArray"]
 
 _LARGE = 2**30  # bytes that do not come here without a word, when nobody said toarray
+
+
+class RecordSpec(Protocol):
+    """Count, shape and dtype of records."""
+
+    @property
+    def count(self) -> int:
+        """Number of records."""
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of one record."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Data type of every record."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all records."""
+
+
+class Named(Protocol):
+    """An engine, as far as errors need it."""
+
+    @property
+    def name(self) -> str:
+        """Name of the engine."""
+
+
+class ArrayRecords(Protocol):
+    """What a distributed array needs of the records of an engine.
+
+    A protocol and not the contract itself, which makes distributed arrays and so imports this
+    module.
+    """
+
+    @property
+    def spec(self) -> RecordSpec:
+        """Count, shape and dtype of the records."""
+
+    @property
+    def engine(self) -> Named:
+        """The engine that holds them."""
+
+    def map(self, kernel: _Reshape, shape: Shape, dtype: np.dtype[Any], /) -> ArrayRecords:
+        """Apply a kernel to each block."""
+
+    def take(self, rows: NDArray[np.int64], /) -> ArrayRecords:
+        """Return the records of these numbers."""
+
+    def collect(self) -> Array:
+        """Return all records as one array."""
+
+    def native(self, key_shape: Shape, /) -> Any:
+        """Return the engine's own form of ``(key, array)`` pairs."""
 
 
 class DistributedArray:
@@ -45,7 +100,7 @@ class DistributedArray:
     (DistributedArray(shape=(2, 3, 2), dtype=int64), array([6, 7]))
     """
 
-    def __init__(self, records: Records, key_shape: Shape) -> None:
+    def __init__(self, records: ArrayRecords, key_shape: Shape) -> None:
         self.records, self.key_shape = records, key_shape
 
     @property
