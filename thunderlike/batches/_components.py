@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,9 +14,48 @@ from thunderlike.errors import KeyMissingError, SpecError, WrongTypeError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from thunderlike.batches.batch import Batch
+    from thunderlike._typing import Array
+    from thunderlike.batches._indexing import Places
+    from thunderlike.batches.index import DatasetIndex
 
-__all__ = ["Components", "Item", "at", "named"]
+__all__ = ["BatchData", "Components", "Item", "at", "named"]
+
+
+class BatchData(Protocol):
+    """Contract between a batch and its components, actions and file formats.
+
+    :class:`~thunderlike.batches.batch.Batch` fulfils it. Each component is an attribute too.
+    """
+
+    components: tuple[str, ...] | None
+    index: DatasetIndex
+
+    @property
+    def indices(self) -> Array:
+        """Labels of the items."""
+
+    @property
+    def data(self) -> Any:
+        """Components, or the data of a batch without components."""
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        """Replace all data."""
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate over the items."""
+
+    def _load(self) -> None:
+        """Cut the items from the data of the dataset, once."""
+
+    def _places(self) -> Places:
+        """Return the positions of the items in data that holds all items."""
+
+    def _store(self, found: dict[str, Any]) -> None:
+        """Set components, all of them or none."""
 
 
 class Components:
@@ -32,7 +71,7 @@ class Components:
 
     __slots__ = ("_batch",)
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: BatchData) -> None:
         object.__setattr__(self, "_batch", batch)
 
     def __getattr__(self, name: str) -> Any:
@@ -74,7 +113,7 @@ class Item:
 
     __slots__ = ("_batch", "_position")
 
-    def __init__(self, batch: Batch, position: int) -> None:
+    def __init__(self, batch: BatchData, position: int) -> None:
         object.__setattr__(self, "_batch", batch)
         object.__setattr__(self, "_position", position)
 

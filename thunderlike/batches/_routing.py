@@ -12,7 +12,7 @@ from thunderlike.batches.expressions import Expression, PerItem
 from thunderlike.errors import SpecError, WrongTypeError
 
 if TYPE_CHECKING:
-    from thunderlike.batches.batch import Batch
+    from thunderlike.batches._components import BatchData
     from thunderlike.batches.execution import Call
 
 ELSEWHERE = ("mpc", "m", "spark", "s")  # targets in other processes
@@ -25,7 +25,7 @@ class Round:
 
     def __init__(
         self,
-        batch: Batch,
+        batch: BatchData,
         src: Any,
         dst: Any,
         init: Any,
@@ -276,7 +276,7 @@ def names(dst: Any) -> tuple[str, ...]:
     return tuple(dst) if isinstance(dst, tuple | list) else ()
 
 
-def _component(batch: Any, name: str) -> Any:
+def _component(batch: BatchData, name: str) -> Any:
     batch._load()
     if name not in (batch.components or ()):
         raise SpecError(f"there is no component {name!r}; there are {batch.components}")

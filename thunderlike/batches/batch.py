@@ -607,15 +607,17 @@ class Batch(Actions):
     @action
     def load(
         self, src: Any = None, fmt: str | None = None, dst: Any = None, **options: Any
-    ) -> Batch:
+    ) -> Self:
         """Load components, from memory or files; see :mod:`thunderlike.batches.io`."""
-        return io.load(self, src, fmt, dst, **options)
+        io.load(self, src, fmt, dst, **options)
+        return self
 
     @action
     def dump(
         self, dst: Any = None, fmt: str | None = None, components: Any = None, **options: Any
-    ) -> Batch:
+    ) -> Self:
         """Write components, to memory or files; see :mod:`thunderlike.batches.io`."""
-        return io.dump(self, dst, fmt, components, **options)
+        io.dump(self, dst, fmt, components, **options)
+        return self
 
     save = dump

@@ -36,7 +36,7 @@ from thunderlike.storage.filesystem import failures, replacement
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from thunderlike.batches.batch import Batch
+    from thunderlike.batches._components import BatchData
 
 __all__ = [
     "FORMATS",
@@ -170,7 +170,7 @@ def _columns(frame: Any, *, ours: bool = False) -> dict[str, Any]:
 
 
 def frame_table(
-    frame: Any, batch: Batch, asked: Collection[str], *, earlier: bool = False
+    frame: Any, batch: BatchData, asked: Collection[str], *, earlier: bool = False
 ) -> Table:
     """Separate the labels of a frame from its components.
 
@@ -199,7 +199,7 @@ def frame_table(
     return None, columns
 
 
-def read_csv(src: Any, batch: Batch, asked: Collection[str], **options: Any) -> Table:
+def read_csv(src: Any, batch: BatchData, asked: Collection[str], **options: Any) -> Table:
     """Read labels and components of a csv file; further options are those of pandas."""
     pandas = optional("pandas", "pandas")
     unknown = set(options) - set(inspect.signature(pandas.read_csv).parameters)
@@ -264,7 +264,7 @@ def write_csv(dst: Any, labels: Any, arrays: dict[str, Any], **options: Any) -> 
     storage.write(dst, text.encode("utf-8", "surrogatepass"))
 
 
-def read_feather(src: Any, batch: Batch, asked: Collection[str], **options: Any) -> Table:
+def read_feather(src: Any, batch: BatchData, asked: Collection[str], **options: Any) -> Table:
     """Read labels and components of a feather file; further options are those of pandas."""
     optional("pyarrow", "batches")
     pandas = optional("pandas", "pandas")
@@ -293,7 +293,7 @@ def write_feather(dst: Any, labels: Any, arrays: dict[str, Any], **options: Any)
     storage.write(dst, stream.getvalue())
 
 
-def load(batch: Batch, src: Any, fmt: str | None, dst: Any, **options: Any) -> Batch:
+def load(batch: BatchData, src: Any, fmt: str | None, dst: Any, **options: Any) -> None:
     """Fill components of a batch.
 
     Parameters
@@ -320,17 +320,18 @@ def load(batch: Batch, src: Any, fmt: str | None, dst: Any, **options: Any) -> B
             raise SpecError(f"without fmt there is no option {', '.join(sorted(options))}")
         if src is None:
             batch._load()
-            return batch
+            return
         if isinstance(dst, str) and isinstance(src, dict) and dst not in src:
             src = {dst: src}  # an entry for each label
-        return _into(batch, cropped(src, batch._places()), dst, in_memory=True)
+        _into(batch, cropped(src, batch._places()), dst, in_memory=True)
+        return
     labels, arrays = _read(src, fmt, batch, asked, options)
     places = batch._places()
     count = min((len(values) for values in arrays.values()), default=0)
     rows = places.rows(count, str(src)) if labels is None else places.found(labels, str(src))
     if len(rows) and rows.max() >= count:
         raise FormatError(f"{src}: has {count} entries for {len(labels)} labels")
-    return _into(batch, taken(arrays, rows), dst, in_memory=False)
+    _into(batch, taken(arrays, rows), dst, in_memory=False)
 
 
 def _asked(dst: Any) -> tuple[str, ...]:
@@ -340,7 +341,7 @@ def _asked(dst: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def dump(batch: Batch, dst: Any, fmt: str | None, components: Any, **options: Any) -> Batch:
+def dump(batch: BatchData, dst: Any, fmt: str | None, components: Any, **options: Any) -> None:
     """Write components of a batch.
 
     Parameters
@@ -368,17 +369,16 @@ def dump(batch: Batch, dst: Any, fmt: str | None, components: Any, **options: An
         raise SpecError(f"{stated} to write: load it first")
     if fmt is None:
         _scattered(batch, dst, arrays)
-        return batch
+        return
     write = _format(fmt)[1]
     _check_options(write, fmt, options)
     write(_place(dst), batch.indices, arrays, **options)
-    return batch
 
 
 _RAW = "data"  # of a batch without components
 
 
-def _scattered(batch: Batch, dst: Any, arrays: dict[str, Any]) -> None:
+def _scattered(batch: BatchData, dst: Any, arrays: dict[str, Any]) -> None:
     """Set the entries of an array at the labels."""
     if len(arrays) != 1:
         raise SpecError(f"one array takes one component, not {', '.join(arrays)}: say which")
@@ -392,7 +392,7 @@ def _scattered(batch: Batch, dst: Any, arrays: dict[str, Any]) -> None:
         raise SpecError(f"the values do not fit into dst: {said(error)}") from error
 
 
-def _names(batch: Batch, components: Any) -> tuple[str, ...]:
+def _names(batch: BatchData, components: Any) -> tuple[str, ...]:
     if components is None:
         return batch.components or ()
     names = _asked(components)
@@ -402,7 +402,7 @@ def _names(batch: Batch, components: Any) -> tuple[str, ...]:
     return names
 
 
-def _read(src: Any, fmt: str, batch: Batch, asked: Collection[str], options: Any) -> Table:
+def _read(src: Any, fmt: str, batch: BatchData, asked: Collection[str], options: Any) -> Table:
     read = _format(fmt)[0]
     _check_options(read, fmt, options)
     place = src if isinstance(src, FilesIndex) or (src is None and fmt == "blosc") else _place(src)
@@ -439,10 +439,10 @@ def _check_options(function: Callable[..., Any], fmt: str, options: dict[str, An
         )
 
 
-def _into(batch: Batch, found: Any, dst: Any, *, in_memory: bool) -> Batch:
+def _into(batch: BatchData, found: Any, dst: Any, *, in_memory: bool) -> None:
     if not in_memory and dst is None and batch.components is None and list(found) == [_RAW]:
         batch.data = found[_RAW]
-        return batch
+        return
     if isinstance(dst, str):
         if isinstance(found, dict) and dst in found:
             found = found[dst]
@@ -457,13 +457,12 @@ def _into(batch: Batch, found: Any, dst: Any, *, in_memory: bool) -> Batch:
         found = _by_name(found, tuple(dst))
     elif batch.components is None and not isinstance(found, dict):
         batch.data = found
-        return batch
+        return
     elif not isinstance(found, dict):
         found = named(found, batch.components or ())
     elif in_memory and batch.components is not None:
         found = {name: values for name, values in found.items() if name in batch.components}
     batch._store(found)
-    return batch
 
 
 def _by_name(found: Any, names: tuple[str, ...]) -> dict[str, Any]:
@@ -496,7 +495,7 @@ def _format(fmt: Any) -> tuple[Callable[..., Table], Callable[..., None]]:
 # ---- files of arrays
 
 
-def _read_npz(src: Any, _batch: Batch, asked: Collection[str]) -> Table:
+def _read_npz(src: Any, _batch: BatchData, asked: Collection[str]) -> Table:
     return separated(_from_npz(storage.read(src)), asked)
 
 
@@ -573,7 +572,7 @@ _HEADERS: dict[tuple[int, int], Any] = {
 }
 
 
-def _read_hdf5(src: Any, batch: Batch, asked: Collection[str], *, group: Any = None) -> Table:
+def _read_hdf5(src: Any, batch: BatchData, asked: Collection[str], *, group: Any = None) -> Table:
     from thunderlike import hdf5
 
     found = hdf5.load(src, group)
@@ -622,7 +621,7 @@ def _write_hdf5(dst: Any, labels: Any, arrays: dict[str, Any], *, layout: str = 
     hdf5.save(dst, {_HDF5_LABELS: labels, "items": items})
 
 
-def _read_msgpack(src: Any, batch: Batch, _asked: Collection[str]) -> Table:
+def _read_msgpack(src: Any, batch: BatchData, _asked: Collection[str]) -> Table:
     from thunderlike.datasets import MsgpackReader
 
     with MsgpackReader(src) as reader:
@@ -653,7 +652,7 @@ def _entry(values: Any, row: int) -> Any:
     return values.iloc[row] if hasattr(values, "iloc") else values[row]
 
 
-def _read_zarr(src: Any, _batch: Batch, _asked: Collection[str]) -> Table:
+def _read_zarr(src: Any, _batch: BatchData, _asked: Collection[str]) -> Table:
     from thunderlike.formats.zarr import FilesStore
 
     zarr = optional("zarr", "zarr")
@@ -707,7 +706,7 @@ def _write_zarr(dst: Any, labels: Any, arrays: dict[str, Any], *, overwrite: boo
 # ---- a file for each item
 
 
-def _item_paths(src: Any, batch: Batch) -> list[str]:
+def _item_paths(src: Any, batch: BatchData) -> list[str]:
     """Return the path of each item's file."""
     index = batch.index
     if isinstance(src, FilesIndex):
@@ -720,7 +719,7 @@ def _item_paths(src: Any, batch: Batch) -> list[str]:
     return [storage.within(src, f"{label}.blosc") for label in batch.indices]
 
 
-def _read_blosc(src: Any, batch: Batch, _asked: Collection[str]) -> Table:
+def _read_blosc(src: Any, batch: BatchData, _asked: Collection[str]) -> Table:
     blosc2 = optional("blosc2", "batches")
     found = []
     for path in _item_paths(src, batch):

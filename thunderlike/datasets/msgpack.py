@@ -22,6 +22,7 @@ from thunderlike import storage
 from thunderlike._arguments import checked_methods
 from thunderlike._text import printable, without_secrets
 from thunderlike.datasets import index as indices
+from thunderlike.datasets import verification
 from thunderlike.datasets.publication import data_key
 from thunderlike.datasets.reader import Numbers, Reader
 from thunderlike.errors import CorruptDatasetError, CorruptSampleError, FormatError, NotFoundError
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from thunderlike.datasets.verification import Report
     from thunderlike.storage import AnyCredentials, AnyPath
     from thunderlike.storage.base import FileVersion
 
@@ -434,7 +434,7 @@ class MsgpackReader(Reader):
         index: bool = True,
         samples: bool = False,
         progress: Callable[[int, int], None] | bool | None = None,
-    ) -> Report:
+    ) -> verification.Report:
         """Compare the files with the hashes that were written down with them.
 
         Parameters
@@ -451,9 +451,7 @@ class MsgpackReader(Reader):
         NotFoundError
             When there is no file of hashes.
         """
-        from thunderlike.datasets.verification import verify
-
-        return verify(self, data=data, index=index, samples=samples, progress=progress)
+        return verification.verify(self, data=data, index=index, samples=samples, progress=progress)
 
     def verify_data(self, read_size: int = 2**19, progress: Any = False) -> bool:  # noqa: ARG002
         """Tell whether the data file has the hash that was written down with it."""
