@@ -373,6 +373,52 @@ def test_a_dataset_whose_writer_was_killed_is_read_and_copied(tmp_path):
     assert hidden(tmp_path / "a") == []
 
 
+@pytest.mark.parametrize("adding", [False, True], ids=["overwriting", "adding"])
+def test_a_reader_that_loaded_a_record_just_before_the_next_writer_finds_the_new_one(
+    tmp_path, monkeypatch, adding
+):
+    half_published(tmp_path)
+    reader, real, loaded = MsgpackReader(tmp_path / "x.msgpack"), publication.load, []
+
+    def loads(address):
+        record = real(address)
+        if not loaded:  # the reader has the record, and two writers finish before it goes on
+            loaded.append(record)
+            for keys in (["more0"], ["more1"]):
+                with FileWriter(address, append=adding, overwrite=not adding) as writer:
+                    writer.write_many(samples(keys))
+        return record
+
+    monkeypatch.setattr(publication, "load", loads)
+    assert not reader.is_current()
+    assert loaded[0] is not None
+    keys = [*NEW, "more0", "more1"] if adding else ["more1"]
+    assert list(MsgpackReader(tmp_path / "x.msgpack").keys()) == keys
+
+
+def test_a_record_that_does_not_fit_while_a_writer_is_at_work_is_a_replacement(tmp_path):
+    half_published(tmp_path)
+    with (tmp_path / "x.msgpack").open("ab") as file:
+        file.write(b"\x80")
+    address = storage.at(tmp_path / "x.msgpack")
+    lock = publication.WriterLock(address)
+    with pytest.raises(InUseError, match="is being replaced by another writer"):
+        MsgpackReader(address)
+    lock.release()
+    with pytest.raises(CorruptDatasetError, match="a writer was stopped while it replaced"):
+        MsgpackReader(address)
+
+
+def test_asking_for_a_lock_does_not_take_it(tmp_path):
+    address = storage.at(tmp_path / "x.msgpack")
+    assert not publication.WriterLock.is_held(address)
+    lock = publication.WriterLock(address)
+    assert publication.WriterLock.is_held(address)
+    lock.release()
+    assert not publication.WriterLock.is_held(address)
+    publication.WriterLock(address).release()
+
+
 @pytest.mark.parametrize("name", ["../../secret", ".keys", "/etc/passwd", "." + "f" * 32])
 def test_a_forged_record_leads_to_no_other_file(tmp_path, name):
     put(tmp_path / "x.msgpack", OLD)

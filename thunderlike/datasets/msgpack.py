@@ -25,7 +25,13 @@ from thunderlike.datasets import index as indices
 from thunderlike.datasets import verification
 from thunderlike.datasets.publication import data_key
 from thunderlike.datasets.reader import Numbers, Reader
-from thunderlike.errors import CorruptDatasetError, CorruptSampleError, FormatError, NotFoundError
+from thunderlike.errors import (
+    CorruptDatasetError,
+    CorruptSampleError,
+    FormatError,
+    InUseError,
+    NotFoundError,
+)
 from thunderlike.formats.dataset_files import key_hasher
 from thunderlike.formats.msgpack import CONTAINERS, decode, revived, unpackb
 from thunderlike.parallel.threads import tmap
@@ -660,12 +666,12 @@ def _opened_version(path: str) -> _Version:
         trouble: Exception | None = None
         try:
             found = _version(path, data, size)
-        except (CorruptDatasetError, NotFoundError) as error:
+        except (CorruptDatasetError, InUseError, NotFoundError) as error:
             trouble = error
         if data_key(path)[0] == data:
             if trouble is None:
                 return found
-            if last:  # twice the same: nobody is at work there
+            if last:  # the second failure with an unchanged data file: no writer is at work
                 raise trouble
     raise replaced(path)
 

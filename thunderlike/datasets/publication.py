@@ -1,4 +1,14 @@
-"""Publication of a dataset in one step, and the lock of its writer."""
+"""Publication of a dataset in one step, and the lock of its writer.
+
+A writer gives the new index files hidden names, and writes a record of these next to the data file.
+Then it renames the new data file to its final name: from that moment on the record is in force, and
+readers take the index files by their hidden names until each has its final name. Finally the
+record is removed. At every moment, also when the writer is killed, readers find all the old files
+or all the new ones; the next writer completes or removes the files of a killed one.
+
+Where only the index changes, as when samples are added, a record is in force as soon as it is
+written.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +19,7 @@ import hashlib
 import json
 import os
 import posixpath
+import time
 import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -174,13 +185,39 @@ def place(address: str, suffix: str) -> str:
         When the dataset that is being published has no such file.
     """
     final = beside(address, suffix)
-    record = load(address)
-    if record is None or not record.in_force(address):
+    record = _current_record(address)
+    if record is None:
         return final
     if suffix not in record.files:
         raise NotFoundError(f"{final}: no such file or folder")
     staged = record.staged(address, suffix)
     return staged if storage.exists(staged) else final
+
+
+def _current_record(address: str) -> Publication | None:
+    """Load the record that is in force, None if there is none.
+
+    Raises
+    ------
+    CorruptDatasetError
+        When neither the old nor the new data file is there, and no writer is at work.
+    InUseError
+        When a writer is at work and this stays so.
+    """
+    record = load(address)
+    for _ in range(_TRIES):
+        try:
+            return record if record is not None and record.in_force(address) else None
+        except CorruptDatasetError:
+            # Between reading the record and looking at the data file, its writer may have finished
+            # and another one may have replaced or extended the dataset.
+            newer = load(address)
+            if newer == record and not WriterLock.is_held(address):
+                raise
+            record = newer
+    raise InUseError(
+        f"{address}: is being replaced by another writer; open it again when that one has finished"
+    )
 
 
 def publish(
@@ -414,6 +451,7 @@ def sync_folder(folder: Path) -> None:
 
 
 _RECORD: Final = ".publishing"
+_TRIES: Final = 20  # records that may change, one after the other, while a reader looks
 
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
@@ -461,12 +499,33 @@ class WriterLock:
                 while not self._acquired(self._file, address):
                     pass
 
+    @staticmethod
+    def is_held(address: str) -> bool:
+        """Return whether a writer that runs holds the lock; False where nothing is locked."""
+        file = local_file(hidden(address, ".lock"))
+        if file is None:
+            return False
+        try:
+            descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return False
+        try:
+            # A shared lock does not keep out other readers that ask at the same time.
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+        return False
+
     def _acquired(self, file: Path, address: str) -> bool:
         """Lock the file; False when its last owner removed it meanwhile."""
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         self._descriptor = os.open(file, flags, 0o600)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(self._descriptor)
             same = os.fstat(self._descriptor).st_ino == file.stat().st_ino
         except BlockingIOError as error:
             self._close()
@@ -520,3 +579,22 @@ class WriterLock:
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Lock a file for this writer alone.
+
+    Raises
+    ------
+    BlockingIOError
+        When another writer holds the lock.
+    """
+    for pause in (0.005, 0.02, None):  # `WriterLock.is_held` takes the lock for a moment
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if pause is None:
+                raise
+            time.sleep(pause)
+        else:
+            return
