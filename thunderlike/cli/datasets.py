@@ -297,7 +297,7 @@ def _add_own(parser: argparse.ArgumentParser, spec: SetSpec) -> None:
 
 def _epilog(spec: SetSpec) -> str:
     """Return source files and datasets of a set, for ``--help``."""
-    from thunderlike.datasets.sets.types import fields_of
+    from thunderlike.datasets.sets.spec import fields_of
 
     sources = spec.files(spec.chosen({})).values()
     lines = ["files, downloaded if missing, except those to download by hand (*):"]

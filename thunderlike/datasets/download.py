@@ -1,4 +1,4 @@
-"""Downloads."""
+"""Downloads over HTTP: resumed, verified by md5, complete or absent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from thunderlike.datasets.verification import file_digest
 from thunderlike.errors import DownloadError, NotFoundError, VerifyError
@@ -16,31 +16,34 @@ from thunderlike.storage.filesystem import check_special, destination, keep_mode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from http.client import HTTPResponse
     from pathlib import Path
+
+    from thunderlike.progress import Tracker
 
 __all__ = ["Source", "download", "locate", "verify"]
 
 _STEP = 2**20
-_TRIES = 5  # connections that may be cut, one after the other
+_TRIES = 5  # connections before giving up
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file, or a folder, that a set is made from.
+    """File or folder that a set is made from.
 
     Parameters
     ----------
     path : str
-        Where it is looked for, in the folder of downloads.
+        Path in the folder of downloads.
     md5 : str, optional
-        Of the file; without one it cannot be verified, and its images are decoded instead.
+        Checksum of the file; without one its images are decoded as a check.
     url : str, optional
-        Where it is fetched; without one it has to be fetched by hand.
+        Address of the file; without one it must be downloaded by hand.
 
     Examples
     --------
     >>> source = Source("train.zip", md5="900150983cd24fb0d6963f7d28e17f72")
-    >>> source.path, source.url  # without an address, fetched by hand
+    >>> source.path, source.url  # without a URL, downloaded by hand
     ('train.zip', None)
     """
 
@@ -52,30 +55,30 @@ class Source:
 def locate(
     sources: Mapping[str, Source], indir: Path, *, check: bool = True, manual: str = ""
 ) -> dict[str, Path]:
-    """Find files in a folder, and fetch those that are missing and have an address.
+    """Find files in a folder, and download missing ones that have a URL.
 
     Parameters
     ----------
     sources : mapping
         Files by short names.
     indir : Path
-        The folder; made when it is not there.
+        Folder of downloads; created if it does not exist.
     check : bool
-        Compare the md5 of files that were there already; fetched ones always are.
+        Compare the md5 of existing files; that of downloaded ones is always compared.
     manual : str
-        How to get files that have no address, for the message.
+        Instructions for files without a URL, for the error.
 
     Raises
     ------
     NotFoundError
-        For a file to be fetched by hand; before anything is fetched.
+        For a missing file without a URL; raised before anything is downloaded.
     VerifyError, DownloadError
         As :func:`verify` and :func:`download`.
     """
     for source in sources.values():
         if source.url is None and not (indir / source.path).exists():
             how = f": {manual}" if manual else ""
-            raise NotFoundError(f"{indir / source.path}: is not there, and is fetched by hand{how}")
+            raise NotFoundError(f"{indir / source.path}: no such file; download it by hand{how}")
     for source in sources.values():
         path = indir / source.path
         if not path.exists() and source.url is not None:
@@ -86,70 +89,72 @@ def locate(
 
 
 def verify(path: Path, md5: str) -> None:
-    """Compare the md5 of a file, in one pass over it.
+    """Compare the md5 of a file.
 
     Raises
     ------
     VerifyError
-        When it is another.
+        For another md5.
     NotFoundError
-        When there is no such file.
+        For a missing file.
     """
     if not path.is_file():
         raise NotFoundError(f"{path}: no such file")
     with track(f"verifying {path.name}", path.stat().st_size, "bytes") as work:
         found = file_digest(path, "md5", lambda done, _: work.reach(done))
     if found != md5:
-        raise VerifyError(f"{path}: has the md5 {found}, not {md5}; get the file anew")
+        raise VerifyError(f"{path}: has the md5 {found}, expected {md5}; download the file again")
 
 
 def download(url: str, path: Path, md5: str | None = None, *, tries: int = _TRIES) -> None:
-    """Fetch a file, going on where an earlier attempt was cut.
+    """Download a file, resuming an interrupted transfer.
 
-    The bytes go to ``NAME.part``; the file has its name once it is whole and has its md5. Only
-    with an md5 is an old part gone on with: without, nobody could tell if it is of the same file.
+    Bytes are written to ``NAME.part``, which is renamed once it is complete and its md5 is correct.
+    A part of an earlier call is resumed only with an md5: without one it may be of another file.
 
     Parameters
     ----------
     url : str
-        Of the file. For ``https`` the server's certificate is checked, and it may not send us on
-        to a place without one.
+        Address of the file. For ``https`` the certificate of the server is verified, and
+        redirections to ``http`` are refused.
     path : Path
-        Where to; the folder is made.
+        Target; its folder is created.
     md5 : str, optional
-        Of the file.
+        Expected checksum.
     tries : int
-        Connections that may be cut without bringing anything, before giving up.
+        Number of connections before giving up.
 
     Raises
     ------
     DownloadError
-        When it cannot be fetched, also when a page comes in place of a file.
+        For a failed transfer, also when the server returns an HTML page instead of a file.
     VerifyError
-        For another md5; what was fetched is removed.
+        For another md5; the partial file is removed.
     """
     if not url.startswith(("https://", "http://")):
-        raise DownloadError(f"{url}: only http and https addresses are fetched")
-    destination(path)  # before hours of fetching: a folder or a device is not replaced
+        raise DownloadError(f"{url}: only http and https addresses are downloaded")
+    destination(path)  # refuse a folder or a device before a long transfer
     part = path.with_name(path.name + ".part")
     check_special(part)
     path.parent.mkdir(parents=True, exist_ok=True)
     if md5 is None:
         part.unlink(missing_ok=True)
-    with track(f"fetching {path.name}", 0, "bytes") as work:
+    with track(f"downloading {path.name}", 0, "bytes") as work:
         for left in reversed(range(tries)):
             try:
-                if _fetched(url, part, work):
+                if _transfer(url, part, work):
                     break
             except (OSError, HTTPException) as error:
-                _judged(url, path, error, last=left == 0)
+                _raise_if_final(url, path, error, last=left == 0)
         else:
-            raise DownloadError(f"{url}: was cut {tries} times; run it again to go on")
-    _accepted(part, path, md5)
+            raise DownloadError(
+                f"{url}: the connection was interrupted {tries} times; run it again to resume"
+            )
+    _publish(part, path, md5)
 
 
-def _fetched(url: str, part: Path, work: Any) -> bool:
-    """Fetch what is missing; False when the connection ended before the file did."""
+def _transfer(url: str, part: Path, work: Tracker) -> bool:
+    """Append missing bytes to a partial file; False if the connection ended too early."""
     have = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "thunderlike", **({"Range": f"bytes={have}-"} if have else {})}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310  # addresses of sets
@@ -159,11 +164,11 @@ def _fetched(url: str, part: Path, work: Any) -> bool:
         )
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == 416 and have:  # there is nothing after what we have: it is whole
+        if error.code == 416 and have:  # no bytes follow those of the part: it is complete
             return True
         raise
     with answer:
-        _a_file(url, answer)
+        _check_response(url, answer)
         have = have if answer.status == 206 else 0
         total = have + int(answer.headers.get("Content-Length") or 0)
         with part.open("ab" if have else "wb") as file:
@@ -174,17 +179,17 @@ def _fetched(url: str, part: Path, work: Any) -> bool:
     return have >= total
 
 
-def _a_file(url: str, answer: Any) -> None:
+def _check_response(url: str, answer: HTTPResponse) -> None:
     if url.startswith("https:") and not answer.url.startswith("https:"):
-        raise DownloadError(f"{url}: sends on to {answer.url}, which is not encrypted")
+        raise DownloadError(f"{url}: redirects to {answer.url}, which is not encrypted")
     if answer.headers.get_content_type() == "text/html":
         raise DownloadError(
-            f"{url}: answers with a page, not with a file; open it in a browser and save the file"
+            f"{url}: returns an HTML page instead of a file; open it in a browser and save the file"
         )
 
 
-def _judged(url: str, path: Path, error: Exception, *, last: bool) -> None:
-    """Raise what another try cannot mend."""
+def _raise_if_final(url: str, path: Path, error: Exception, *, last: bool) -> None:
+    """Raise DownloadError where another attempt cannot succeed."""
     cause = getattr(error, "reason", None)
     refused = isinstance(error, urllib.error.HTTPError) and error.code < 500
     hopeless = refused or isinstance(cause, ssl.SSLError) or isinstance(error, DownloadError)
@@ -192,17 +197,18 @@ def _judged(url: str, path: Path, error: Exception, *, last: bool) -> None:
         raise error
     if last or hopeless:
         raise DownloadError(
-            f"{url}: cannot be fetched: {error}; save it by hand as {path}"
+            f"{url}: download failed: {error}; save it by hand as {path}"
         ) from error
 
 
-def _accepted(part: Path, path: Path, md5: str | None) -> None:
+def _publish(part: Path, path: Path, md5: str | None) -> None:
+    """Verify a complete part and rename it to its final name."""
     if md5:
         try:
             verify(part, md5)
         except VerifyError as error:
             part.unlink()
-            raise VerifyError(f"{path}: what was fetched {str(error).split(': ', 1)[1]}") from None
+            raise VerifyError(f"{path}: the download {str(error).split(': ', 1)[1]}") from None
     place, old = destination(path)
     if old is not None:
         keep_mode(part, old)

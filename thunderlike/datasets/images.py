@@ -1,4 +1,4 @@
-"""Images in samples: decoding and resizing."""
+"""Images in samples: decoding, resizing, tiles, and the classes of label images."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ from thunderlike.formats.base import damage
 from thunderlike.util.images import open_image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
     from PIL.Image import Image
 
 __all__ = [
     "class_color_map",
+    "class_counts",
     "classes_of",
     "frames",
     "index_to_color",
     "inside_border",
     "jpeg",
+    "median_frequency_weights",
     "opened",
     "pixels",
     "png",
@@ -38,6 +40,7 @@ __all__ = [
     "tiles",
     "tracked",
 ]
+
 
 Key = TypeVar("Key")
 
@@ -261,3 +264,34 @@ def tracked(
     return {
         mark: at for mark, at, kept in zip(points, new.reshape(-1, 2), good, strict=True) if kept
     }
+
+
+def class_counts(images: Iterable[NDArray[Any]]) -> dict[int, float]:
+    """How much of images each label covers: the fractions of each image, summed.
+
+    Examples
+    --------
+    >>> class_counts([np.array([[0, 2]]), np.array([[2]])])
+    {0: 0.5, 2: 1.5}
+    """
+    counts: dict[int, float] = {}
+    for image in images:
+        labels, found = np.unique(image, return_counts=True)
+        for label, fraction in zip(labels.tolist(), (found / image.size).tolist(), strict=True):
+            counts[label] = counts.get(label, 0.0) + fraction
+    return dict(sorted(counts.items()))
+
+
+def median_frequency_weights(counts: Iterable[float] | Mapping[int, float]) -> list[float]:
+    """Weights that make rare classes count: the median frequency over that of each class.
+
+    Counts may have any unit; a mapping by label gives the weights in its order.
+
+    Examples
+    --------
+    >>> median_frequency_weights([1, 2, 4])
+    [2.0, 1.0, 0.5]
+    """
+    values = list(counts.values()) if hasattr(counts, "values") else list(counts)
+    found = np.asarray(values, float)
+    return [float(weight) for weight in np.median(found) / found]

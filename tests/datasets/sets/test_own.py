@@ -19,9 +19,10 @@ from PIL import Image
 
 import thunderlike as tl
 from thunderlike.cli import main
-from thunderlike.datasets import MsgpackReader, sets
+from thunderlike.datasets import MsgpackReader, images, sets
 from thunderlike.datasets.archives import opened
-from thunderlike.datasets.sets import catalog, meta, rejected, types
+from thunderlike.datasets.sets import catalog, rejected
+from thunderlike.datasets.sets import spec as types
 from thunderlike.errors import (
     CorruptSampleError,
     FormatError,
@@ -80,7 +81,7 @@ def test_a_declaration_can_be_given_itself_and_must_be_one(birds):
     import birds as module
 
     assert sets.get(module.BIRDS) is module.BIRDS
-    with pytest.raises(SpecError, match="is no SetSpec"):
+    with pytest.raises(SpecError, match="expected a SetSpec, found"):
         sets.get("birds:Path")
     with pytest.raises(KeyMissingError, match="CIFAR10"):
         sets.get("Unicorns")
@@ -119,9 +120,9 @@ def test_declarations_are_sound():
 
 def test_voc_colors_and_weights_are_those_of_the_devkit():
     assert sets.get("VOC2012").colors[:3] == ((0, 0, 0), (128, 0, 0), (0, 128, 0))
-    assert meta.class_color_map(256)[255].tolist() == [224, 224, 192]
-    assert meta.median_frequency_weights({3: 2.0, 5: 1.0, 9: 4.0}) == [1.0, 2.0, 0.5]
-    painted = meta.index_to_color([[0, 2]], sets.get("VOC2012").colors)
+    assert images.class_color_map(256)[255].tolist() == [224, 224, 192]
+    assert images.median_frequency_weights({3: 2.0, 5: 1.0, 9: 4.0}) == [1.0, 2.0, 0.5]
+    painted = images.index_to_color([[0, 2]], sets.get("VOC2012").colors)
     assert painted.tolist() == [[[0, 0, 0], [0, 128, 0]]]
 
 

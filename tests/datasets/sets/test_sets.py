@@ -20,7 +20,7 @@ from scipy.io import savemat
 from scipy.sparse import csc_matrix
 
 from thunderlike.datasets import MsgpackReader, sets
-from thunderlike.datasets.sets import remote
+from thunderlike.datasets.sets import segmentation
 from thunderlike.errors import (
     CorruptSampleError,
     ExistsError,
@@ -673,9 +673,9 @@ def no_waiting_for_the_disk(monkeypatch):
 def few_buildings(monkeypatch):
     """Fewer images of each city."""
     for split, numbers in {"train": (6, 7), "val": (1,), "test": (1, 2)}.items():
-        folder, cities, all_numbers = remote._INRIA[split]
+        folder, cities, all_numbers = segmentation._INRIA[split]
         assert set(numbers) <= set(all_numbers)
-        monkeypatch.setitem(remote._INRIA, split, (folder, cities, numbers))
+        monkeypatch.setitem(segmentation._INRIA, split, (folder, cities, numbers))
 
 
 def write(name, folder, out, made, **more):

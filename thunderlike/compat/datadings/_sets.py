@@ -6,8 +6,9 @@ from functools import partial
 from typing import Any
 
 from thunderlike.datasets import images
-from thunderlike.datasets.sets import get, meta, names, types
-from thunderlike.datasets.yfcc100m import YFCC100mReader
+from thunderlike.datasets.sets import get, names
+from thunderlike.datasets.sets import spec as types
+from thunderlike.datasets.sets.yfcc100m import YFCC100mReader
 
 __all__ = ["bitget", "facts", "files", "module"]
 
@@ -30,7 +31,7 @@ _MORE: dict[str, dict[str, Any]] = {
     "VOC2012": {
         "bitget": bitget,
         "class_color_map": images.class_color_map,
-        "median_frequency_weights": meta.median_frequency_weights,
+        "median_frequency_weights": images.median_frequency_weights,
     },
     "YFCC100m": {"YFCC100mReader": YFCC100mReader},
 }

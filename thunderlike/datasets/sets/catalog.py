@@ -1,37 +1,35 @@
-"""All sets by name: ours, those that other packages bring, and one's own."""
+"""Catalogue of sets by name: built-in ones, those of other packages, and declarations by module."""
 
 from __future__ import annotations
 
 import importlib
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any
 
-from thunderlike.datasets.sets import classification, remote, saliency, segmentation, videos
-from thunderlike.datasets.sets.facts import declared
-from thunderlike.datasets.sets.spec import SetSpec
+from thunderlike.datasets.sets import classification, saliency, segmentation
+from thunderlike.datasets.sets.spec import SetSpec, declared
 from thunderlike.errors import KeyMissingError, SpecError
 
 __all__ = ["get", "names"]
 
-_HOMES = (classification, segmentation, saliency, videos, remote)
+_MODULES = (classification, segmentation, saliency)
 GROUP = "thunderlike.sets"
 
 
 @cache
-def _ours() -> dict[str, SetSpec]:
+def _built_in() -> dict[str, SetSpec]:
     read_in_place = declared("YFCC100m", lambda task: ())  # noqa: ARG005  # nothing is written
-    return {spec.name: spec for home in _HOMES for spec in (*home.SETS, read_in_place)}
+    return {spec.name: spec for home in _MODULES for spec in (*home.SETS, read_in_place)}
 
 
 def _all() -> dict[str, SetSpec]:
-    """Ours, and those that installed packages name in the group ``thunderlike.sets``."""
-    found = {point.name: _a_set(point.load(), point.value) for point in entry_points(group=GROUP)}
-    return {**found, **_ours()}
+    """Return built-in sets and the entry points of the group ``thunderlike.sets``."""
+    found = {point.name: _checked(point.load(), point.value) for point in entry_points(group=GROUP)}
+    return {**found, **_built_in()}  # a built-in name cannot be taken by another package
 
 
 def names() -> list[str]:
-    """The names of all sets, those that installed packages bring too.
+    """Return the names of all sets, those of installed packages included.
 
     Examples
     --------
@@ -42,17 +40,17 @@ def names() -> list[str]:
 
 
 def get(name: str | SetSpec) -> SetSpec:
-    """The declaration of a set.
+    """Return the declaration of a set.
 
     Parameters
     ----------
     name : str or SetSpec
-        Its name, or ``module:NAME`` for a declaration in a module of one's own.
+        Its name, or ``module:NAME`` for a declaration in any importable module.
 
     Raises
     ------
     KeyMissingError
-        When there is none.
+        For an unknown name.
 
     Examples
     --------
@@ -63,14 +61,14 @@ def get(name: str | SetSpec) -> SetSpec:
         return name
     module, _, attribute = name.partition(":")
     if attribute:
-        return _a_set(getattr(importlib.import_module(module), attribute, None), name)
+        return _checked(getattr(importlib.import_module(module), attribute, None), name)
     known = {key.lower(): spec for key, spec in _all().items()}
     if name.lower() not in known:
-        raise KeyMissingError(f"there is no set {name!r}; there are {', '.join(names())}")
+        raise KeyMissingError(f"unknown set {name!r}; known sets: {', '.join(names())}")
     return known[name.lower()]
 
 
-def _a_set(found: Any, name: str) -> SetSpec:
+def _checked(found: object, name: str) -> SetSpec:
     if not isinstance(found, SetSpec):
-        raise SpecError(f"{name}: is no SetSpec but {found!r:.60}")
+        raise SpecError(f"{name}: expected a SetSpec, found {found!r:.60}")
     return found

@@ -7,9 +7,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.datasets.images import png, recompressed
-from thunderlike.datasets.sets.facts import declared, sources
 from thunderlike.datasets.sets.parsers import base, changed, mat, of_key, pickled_rows, table, texts
-from thunderlike.datasets.sets.spec import Item, Option
+from thunderlike.datasets.sets.spec import Item, Option, declared, sources
 from thunderlike.errors import FormatError, NotFoundError
 from thunderlike.formats.safe_pickle import checkpoint, load
 

@@ -1,4 +1,4 @@
-"""What archives of many sets have in common: pairs of files, lists, MATLAB variables, tables."""
+"""Parsers of archives: files paired by name, pickled rows, MATLAB variables, tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import re
 from collections import Counter
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -18,9 +18,11 @@ from thunderlike.formats.safe_pickle import load
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from thunderlike.datasets.sets.spec import Options, Sample, Task
+
+_Value = TypeVar("_Value")
 
 __all__ = [
     "base",
@@ -39,7 +41,7 @@ __all__ = [
 
 
 def matching(source: str, pattern: str) -> Callable[[Task], list[str]]:
-    """The keys in the names of a source's files: the first group of a pattern that fits all of one.
+    """Match the names of the files of a source; keys are the first group of the pattern.
 
     ``{split}`` stands for the split, in the name of the source too.
     """
@@ -57,23 +59,23 @@ def paired(
     fields: Mapping[str, str | Callable[[Task], Callable[[str], Any]]],
     named: Callable[[str], str] = str,
 ) -> Callable[[Task], Iterator[Item]]:
-    """A parser for files that belong together by their names.
+    """Make a parser of samples whose files are paired by name.
 
     Parameters
     ----------
     keys : callable
-        Gives, for a task, what the names of a sample's files have in common.
+        Returns, for a task, the part that the file names of each sample share.
     fields : mapping
-        Of each field ``source:name`` of its file, in which ``{key}`` and ``{split}`` are filled in;
-        or a function from a task to one from a key to a value.
+        ``source:name`` of the file of each field, in which ``{key}`` and ``{split}`` are replaced;
+        or a function of a task that returns a function from keys to values.
     named : callable
-        From what names have in common to the key of a sample.
+        Function from the shared part to the key of a sample.
     """
 
     def parse(task: Task) -> Iterator[Item]:
         finders = {
-            field: told(task) if callable(told) else _members(task, told)
-            for field, told in fields.items()
+            field: rule(task) if callable(rule) else _members(task, rule)
+            for field, rule in fields.items()
         }
         for key in keys(task):
             yield Item(named(key), {field: find(key) for field, find in finders.items()})
@@ -81,13 +83,13 @@ def paired(
     return parse
 
 
-def _members(task: Task, told: str) -> Callable[[str], Any]:
-    source, _, name = told.format(key="{key}", split=task.split).partition(":")
+def _members(task: Task, rule: str) -> Callable[[str], Any]:
+    source, _, name = rule.format(key="{key}", split=task.split).partition(":")
     return lambda key: task[source].member(name.format(key=key))
 
 
 def changed(**functions: Callable[[Any], Any]) -> Callable[..., Iterator[Sample]]:
-    """A conversion of samples one by one: functions of the values of some fields."""
+    """Make a conversion that applies a function to each of some fields."""
 
     def convert(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG001
         yield sample | {name: function(sample[name]) for name, function in functions.items()}
@@ -98,10 +100,10 @@ def changed(**functions: Callable[[Any], Any]) -> Callable[..., Iterator[Sample]
 def pickled_rows(
     members: Mapping[str, Sequence[str]], fields: Mapping[str, bytes], *, count_names: bool = False
 ) -> Callable[[Task], Iterator[Item]]:
-    """A parser for CIFAR's batches: images are rows of a pickled array.
+    """Make a parser of CIFAR's batches, whose images are rows of a pickled array.
 
-    `members` are the batches of each split, in the source ``all``; `fields` tells what the batches
-    call a field. With `count_names`, files of the same name get a number after it.
+    `members` are the batches of each split, in the source ``all``; `fields` maps fields to their
+    names in the batches. With `count_names`, a number is appended to repeated file names.
     """
 
     def parse(task: Task) -> Iterator[Item]:
@@ -119,38 +121,38 @@ def pickled_rows(
     return parse
 
 
-def _rows(batch: Any, names: Sequence[bytes], what: str) -> Iterator[tuple[Any, ...]]:
+def _rows(batch: object, names: Sequence[bytes], what: str) -> Iterator[tuple[Any, ...]]:
     if not isinstance(batch, dict) or not set(names) <= set(batch):
         wanted = ", ".join(name.decode() for name in names)
-        raise FormatError(f"{what}: is no batch of images with {wanted}")
+        raise FormatError(f"{what}: not a batch of images with {wanted}")
     columns = [batch[name] for name in names]
     if len({len(column) for column in columns}) != 1:
-        raise FormatError(f"{what}: has not as many labels as images")
+        raise FormatError(f"{what}: the numbers of labels and images differ")
     return zip(*columns, strict=True)
 
 
 def base(name: str) -> str:
-    """The last part of a name."""
+    """Return the last part of a name."""
     return PurePosixPath(name).name
 
 
 def tail(name: str) -> str:
-    """The last two parts of a name."""
+    """Return the last two parts of a name."""
     return "/".join(name.split("/")[-2:])
 
 
-def of_key(known: Mapping[str, Any], key: str, what: str) -> Any:
-    """What is known of a sample; FormatError when nothing is."""
+def of_key(known: Mapping[str, _Value], key: str, what: str) -> _Value:
+    """Look a sample up by key; FormatError for an unknown one."""
     try:
         return known[key]
     except KeyError:
         raise FormatError(
-            f"the files of the set tell no {what} of {key!r}; get them anew"
+            f"the files of the set have no {what} of {key!r}; download them again"
         ) from None
 
 
 def mat(data: bytes, *names: str) -> dict[str, Any]:
-    """The variables of a MATLAB file, of the names asked for; FormatError when one is missing."""
+    """Load variables of a MATLAB file, all by default; FormatError for a missing one."""
     from scipy.io import loadmat
 
     with damage("matlab"):
@@ -161,23 +163,23 @@ def mat(data: bytes, *names: str) -> dict[str, Any]:
 
 
 def mats(dig: Callable[[Any], Any], data: bytes) -> Any:
-    """What lies deep in the one variable of a MATLAB file; FormatError where nothing does."""
+    """Extract a part of the only variable of a MATLAB file; FormatError where it is missing."""
     with damage("matlab"):
         (value,) = mat(data).values()
         return dig(value)
 
 
 def texts(cells: NDArray[Any]) -> list[str]:
-    """The texts in a cell array; empty cells are empty texts."""
+    """Return the texts of a cell array; empty cells are empty texts."""
     return [str(cell.item()) if cell.size else "" for cell in cells.ravel()]
 
 
 def table(lines: Iterable[str], separator: str | None = None) -> list[list[str]]:
-    """The cells of each line."""
+    """Split each line into cells."""
     return [line.strip().split(separator) for line in lines]
 
 
-def floats(value: Any, columns: int = 0) -> NDArray[np.float32]:
-    """Numbers as float32, in rows of so many columns where that is said."""
+def floats(value: ArrayLike, columns: int = 0) -> NDArray[np.float32]:
+    """Convert numbers to float32, in rows of `columns` entries unless that is 0."""
     found = np.asarray(value).astype(np.float32)
     return found.reshape(-1, columns) if columns else found

@@ -1,4 +1,7 @@
-"""Sets of where people look: ANP460, CAT2000, Coutrot1, FIGRIM, MIT1003, MIT300, SALICON."""
+"""Sets of fixations: ANP460, CAT2000, Coutrot1, FIGRIMFixation, MIT1003, MIT300, SALICON.
+
+Coutrot1 needs OpenCV (extra ``vision``).
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.datasets.images import inside_border, jpeg, opened
-from thunderlike.datasets.sets import types
-from thunderlike.datasets.sets.facts import declared
+from thunderlike.datasets.images import frames, inside_border, jpeg, opened, tracked
+from thunderlike.datasets.sets import spec
 from thunderlike.datasets.sets.parsers import (
     base,
     changed,
@@ -23,7 +25,7 @@ from thunderlike.datasets.sets.parsers import (
     table,
     tail,
 )
-from thunderlike.datasets.sets.spec import Item
+from thunderlike.datasets.sets.spec import Item, declared
 from thunderlike.errors import FormatError
 from thunderlike.formats.base import damage
 
@@ -38,7 +40,7 @@ __all__ = ["SETS"]
 
 
 def _experiment(locations: Any) -> dict[str, Any]:
-    return types.ordered("SaliencyExperiment", {"locations": locations, "map": None})
+    return spec.ordered("SaliencyExperiment", {"locations": locations, "map": None})
 
 
 MIT300 = declared(
@@ -151,7 +153,7 @@ def _series(subject: Any) -> dict[str, Any]:
         "timestamps": floats(times).ravel(),
         "fixations": floats(fixations, 2),
     }
-    return types.ordered("SaliencyTimeseriesExperiment", values)
+    return spec.ordered("SaliencyTimeseriesExperiment", values)
 
 
 def _salicon_tracks(task: Task) -> Callable[[str], Any]:
@@ -228,10 +230,68 @@ def _anp460_experiments(looks: list[dict[str, Any]]) -> list[dict[str, Any]]:
             rows = table(look["locations"].read().decode().splitlines(), ",")
             locations = np.array([row[1:3] for row in rows if len(row) > 2], np.float32)
         values = {**look, "locations": locations, "map": None}
-        found.append(types.ordered("ANP460Experiment", values))
+        found.append(spec.ordered("ANP460Experiment", values))
     return found
 
 
 ANP460 = declared("ANP460", _anp460, changed(experiments=_anp460_experiments))
 
-SETS = (ANP460, CAT2000, FIGRIM, MIT1003, MIT300, *SALICON)
+_WINDOW = 21  # pixels in which a point is looked for
+_ERROR = 1.0  # pixels by which a point may miss itself, there and back
+_AGE = 60  # frames for which a fixation is followed
+_LEAST = 30  # points that make an experiment
+_EVERY = 10  # frames between samples, at least
+
+
+def _coutrot(task: Task) -> Iterator[Item]:
+    clips = mats(_clips, task["data"].read("coutrot_database1.mat"))
+    videos = task["videos"]
+    for name in videos.ending(".avi"):
+        looks = of_key(clips, base(name).removesuffix(".avi"), "fixations")
+        yield Item(name, {"video": videos.member(name), "looks": looks})
+
+
+def _clips(database: Any) -> dict[str, NDArray[np.float32]]:
+    """Where each subject looked in each frame of each clip: ``(subject, frame, xy)``."""
+    groups = (database[name][0, 0][0, 0] for name in database.dtype.names if name != "Header")
+    return {
+        clip: floats(group[clip]["data"][0, 0]).transpose(2, 1, 0)
+        for group in groups
+        for clip in group.dtype.names
+    }
+
+
+def _followed(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG001
+    """Frames with enough points: fixations of this frame and of earlier ones, followed until it."""
+    points: dict[tuple[int, int], NDArray[Any]] = {}
+    before, last = None, 0
+    for number, frame in enumerate(frames(sample["video"])):
+        for subject, look in enumerate(sample["looks"]):
+            if number < len(look) and not np.isnan(look[number]).any():
+                points[subject, number] = look[number]
+        points = {mark: at for mark, at in points.items() if number - mark[1] <= _AGE}
+        grey = frame.mean(axis=-1).astype(np.uint8)
+        if before is not None and points:
+            points = tracked(before, grey, points, _WINDOW, _ERROR)
+        before = grey
+        experiments = _experiments(points)
+        if number - last >= _EVERY and experiments:
+            key = f"ERB3_Stimuli/{sample['key']}_{number:06d}"
+            yield {"key": key, "image": jpeg(frame, 95), "experiments": experiments}
+            last = number
+
+
+def _experiments(points: dict[tuple[int, int], Any]) -> list[dict[str, Any]]:
+    subjects: defaultdict[int, list[Any]] = defaultdict(list)
+    for (subject, _), at in points.items():
+        subjects[subject].append(at)
+    return [
+        spec.ordered("SaliencyExperiment", {"locations": floats(one, 2), "map": None})
+        for one in subjects.values()
+        if len(one) >= _LEAST
+    ]
+
+
+COUTROT1 = declared("Coutrot1", _coutrot, _followed)
+
+SETS = (ANP460, CAT2000, COUTROT1, FIGRIM, MIT1003, MIT300, *SALICON)

@@ -1,18 +1,128 @@
-"""What a set is: its files, its splits, and how archives become samples. Data, no code."""
+"""Declarations of sets: sources, splits, options, types of samples, facts of ``catalog.toml``.
+
+Examples
+--------
+>>> from thunderlike.datasets.sets import spec
+>>> spec.ImageClassificationData("a.jpg", b"...", label=3)
+{'key': 'a.jpg', 'image': b'...', 'label': 3}
+"""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from inspect import Parameter, Signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from thunderlike.datasets.download import Source
 from thunderlike.errors import KeyMissingError, SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from thunderlike.datasets.archives import Archive
 
-__all__ = ["KINDS", "Item", "Option", "SetSpec", "Source", "Split", "Task"]
+__all__ = [
+    "FIELDS",
+    "KINDS",
+    "TYPES",
+    "Item",
+    "Option",
+    "SetSpec",
+    "Source",
+    "Split",
+    "Task",
+    "declared",
+    "fields_of",
+    "ordered",
+    "sources",
+]
+
+
+# Fields of each type, in order.
+TYPES = {
+    "ImageData": "key image",
+    "ImageClassificationData": "key image label",
+    "ImageCoarseClassificationData": "key image label coarse_label",
+    "ImageNet21kData": "key image label label_tree",
+    "ImageSegmentationData": "key image label_image",
+    "ImageInstanceSegmentationData": "key image label_image instance_image",
+    "ImageDisparitySegmentationData": "key image label_image disparity_image",
+    "MaskedImageSegmentationData": "key image label_image mask",
+    "ADE20kData": "key image label label_image parts_images",
+    "Places2017Data": "key image label label_image instance_image boundary",
+    "SaliencyData": "key image experiments",
+    "ANP460Data": "key image experiments anp type",
+    "SaliencyExperiment": "locations map",
+    "SaliencyTimeseriesExperiment": "locations map timestamps fixations",
+    "ANP460Experiment": "locations map answer duration",
+}
+
+# Types of the fields; images are encoded files, or arrays in the sets of satellite images.
+FIELDS: dict[str, Any] = {
+    **dict.fromkeys(("key", "anp", "type", "answer"), str),
+    **dict.fromkeys(("label", "coarse_label"), int),
+    **dict.fromkeys(("image", "label_image"), "bytes | NDArray"),
+    **dict.fromkeys(("instance_image", "disparity_image"), bytes),
+    **dict.fromkeys(("mask", "timestamps", "fixations"), "NDArray"),
+    **dict.fromkeys(("locations", "map"), "NDArray | None"),
+    "label_tree": "list[int]",
+    "parts_images": "list[bytes]",
+    "boundary": "list[list[NDArray]]",
+    "experiments": "list[dict[str, Any]]",
+    "duration": float,
+}
+
+
+def fields_of(sample: str) -> list[str]:
+    """Return the fields of a type, or of a space-separated list.
+
+    Examples
+    --------
+    >>> fields_of("ImageData"), fields_of("key image caption")
+    (['key', 'image'], ['key', 'image', 'caption'])
+    """
+    return TYPES.get(sample, sample).split()
+
+
+def ordered(sample: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a sample with its fields in the order of its type.
+
+    Raises
+    ------
+    SpecError
+        For missing or unknown fields.
+    """
+    names = fields_of(sample)
+    if set(names) != set(values):
+        odd = ", ".join(sorted(set(names) ^ set(values)))
+        raise SpecError(f"a sample of {sample!r} has the fields {names}; missing or unknown: {odd}")
+    return {name: values[name] for name in names}
+
+
+def _maker(name: str) -> Callable[..., dict[str, Any]]:
+    kinds = {field: FIELDS[field] for field in fields_of(name)}
+    given = [Parameter(k, Parameter.POSITIONAL_OR_KEYWORD, annotation=v) for k, v in kinds.items()]
+    signature = Signature(given, return_annotation="dict[str, Any]")
+
+    def make(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        found = signature.bind(*args, **kwargs).arguments
+        return {field: found[field] for field in kinds}
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"Make a sample, a dict of {', '.join(kinds)}."
+    make.__annotations__ = {**kinds, "return": "dict[str, Any]"}
+    make.__signature__ = signature  # type: ignore[attr-defined]  # what help() shows
+    return make
+
+
+# A constructor of each type, by its name, as datadings has them.
+globals().update({_name: _maker(_name) for _name in TYPES})
+__all__ += list(TYPES)
+
 
 KINDS = ("classification", "segmentation", "saliency", "remote sensing", "other")
 
@@ -22,16 +132,16 @@ Sample: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True)
 class Split:
-    """A part of a set: one dataset.
+    """Part of a set that becomes one dataset.
 
     Parameters
     ----------
     name, out : str
-        Such as ``'train'``; the file is ``NAME.msgpack`` unless `out` names it.
+        Such as ``'train'``; the file is ``NAME.msgpack`` unless `out` is given.
     total : int
-        How many samples it has, for showing progress; 0 when that is not known.
+        Number of samples, for progress; 0 if unknown.
     sample, needs : str, tuple of str
-        A type of sample other than the set's; the sources it is made from, all by default.
+        Type of sample, if not that of the set; sources that it is made from, all by default.
 
     Examples
     --------
@@ -47,22 +157,22 @@ class Split:
 
     @property
     def file(self) -> str:
-        """The name of the dataset's file."""
+        """File name of the dataset."""
         return self.out or f"{self.name}.msgpack"
 
 
 @dataclass(frozen=True)
 class Option:
-    """Something a user may choose: a keyword of ``write``, a flag of the command line.
+    """Option of a set: a keyword of ``write`` and a flag of the command line.
 
     Parameters
     ----------
     name, help : str
-        The keyword, and what it does, in a line.
+        Keyword, and a description in one line.
     flags : tuple of str
         For the command line; ``--name`` by default.
     default, settings : Any, mapping
-        When it is not given; what ``ArgumentParser.add_argument`` is told, a switch by default.
+        Default value; keywords of ``ArgumentParser.add_argument``, those of a switch by default.
 
     Examples
     --------
@@ -79,10 +189,10 @@ class Option:
 
 
 class Item(NamedTuple):
-    """A sample before its bytes are read: light enough to hold a million of, for shuffling.
+    """Sample whose bytes are not read yet: light enough to shuffle a million of them in memory.
 
     ``fields`` has values, or members of archives (or lists of them) in place of their bytes.
-    ``split`` is said by sets that are read in one pass.
+    ``split`` is set by sets that are read in one pass.
 
     Examples
     --------
@@ -97,7 +207,7 @@ class Item(NamedTuple):
 
 
 class Task:
-    """What a parser is given: the open archives, the split, and what the user chose.
+    """Input of a parser: open archives, split and options.
 
     Examples
     --------
@@ -115,45 +225,45 @@ class Task:
 
 @dataclass(frozen=True)
 class SetSpec:
-    """One declaration: all that is known of a set.
+    """Declaration of a set.
 
     Parameters
     ----------
     name, about : str
-        What it is called, and a sentence about it.
+        Name, and a description in one sentence.
     kind : str
         One of ``KINDS``.
     sample : str
-        A name of ``TYPES``, or fields in order, such as ``'key image label'``.
+        Name in ``TYPES``, or fields in order, such as ``'key image label'``.
     sources : mapping, or function of the options to one
         Files by short names.
     splits : tuple of Split
-        What is written.
+        Datasets that are written.
     parse : callable
-        ``parse(task)`` gives an :class:`Item` for each sample.
+        ``parse(task)`` yields an :class:`Item` for each sample.
     convert : callable, optional
-        ``convert(sample, options)`` gives the samples that an item becomes once its bytes are read:
-        one, several tiles, or none. Pure, for it runs on many threads.
+        ``convert(sample, options)`` yields the samples of an item once its bytes are read: one,
+        several tiles, or none. It runs on many threads and must have no side effects.
     options : tuple of Option
-        What a user may choose.
+        Options of the set.
     shuffle : bool
-        Whether samples are shuffled unless the user says otherwise; without, the order of the
-        archives is kept, and archives can be read as streams.
+        Whether samples are shuffled by default. If not, samples keep the order of the archives,
+        and archives can be read as streams.
     one_pass : bool
-        Items say their split, and all splits are written at once.
+        Whether items have their split, and all splits are written in one pass.
     size : str
-        Of the downloads.
+        Size of the downloads.
     registration : bool
-        Whether the publisher asks for one.
+        Whether the publisher requires registration.
     manual, see : str
-        How files come that cannot be fetched; where to read on.
+        Instructions for files that cannot be downloaded; address of the set's page.
     classes, colors : tuple
-        Names, and RGB triples, by label.
+        Names and RGB colours, by label.
     meta : mapping
-        Names to functions of a task: what else the archives tell, written to ``NAME.meta.json``.
-        Each is also a flag of the command line, which prints it.
+        Functions of a task by name, whose results are written to ``NAME.meta.json``. Each is also
+        a flag of the command line, which prints the result.
     weights : str
-        The split whose ``label_image`` pixels are counted when weights are asked for.
+        Split whose ``label_image`` pixels are counted for class weights.
 
     Examples
     --------
@@ -198,23 +308,76 @@ class SetSpec:
             raise SpecError(f"{self.name}: kind is one of {', '.join(KINDS)}, not {self.kind!r}")
 
     def chosen(self, given: Options) -> dict[str, Any]:
-        """All options, those not given with their defaults; SpecError for one it does not have."""
+        """Return all options, with defaults; SpecError for an unknown one."""
         defaults = {option.name: option.default for option in self.options}
         if unknown := set(given) - set(defaults):
             known = ", ".join(defaults) or "none"
-            raise SpecError(f"{self.name} has no option {sorted(unknown)[0]!r}; it has {known}")
+            raise SpecError(
+                f"{self.name} has no option {sorted(unknown)[0]!r}; its options: {known}"
+            )
         return {**defaults, **given}
 
     def files(self, options: Options, splits: Iterable[Split] = ()) -> dict[str, Source]:
-        """The sources that these options and splits need; all splits by default."""
+        """Return the sources that these options and splits need; all splits by default."""
         found = self.sources(options) if callable(self.sources) else self.sources
         chosen = [split.needs or tuple(found) for split in splits or self.splits]
         return {name: found[name] for name in found if any(name in needs for needs in chosen)}
 
     def split(self, name: str) -> Split:
-        """The split of a name; KeyMissingError when there is none."""
+        """Return a split by name; KeyMissingError for an unknown one."""
         for split in self.splits:
             if split.name == name:
                 return split
         names = ", ".join(split.name for split in self.splits)
-        raise KeyMissingError(f"{self.name} has no split {name!r}; it has {names}")
+        raise KeyMissingError(f"{self.name} has no split {name!r}; its splits: {names}")
+
+
+def declared(
+    name: str,
+    parse: Callable[[Task], Iterable[Item]],
+    convert: Callable[[Sample, Options], Iterator[Sample]] | None = None,
+    **more: Any,
+) -> SetSpec:
+    """Declare a set from its entry in ``catalog.toml``, its functions and further fields."""
+    facts = {key: value for key, value in _catalog()[name].items() if key not in _NO_FIELDS}
+    splits = tuple(
+        Split(split, **(entry if isinstance(entry, dict) else {"total": entry}))
+        for split, entry in _catalog()[name].get("splits", {}).items()
+    )
+    facts |= {"name": name, "sources": sources(name), "splits": splits}
+    return SetSpec(**facts | more, parse=parse, convert=convert)
+
+
+_NO_FIELDS = ("url", "files", "by_hand", "splits")  # entries that SetSpec has under other names
+
+
+def sources(name: str) -> dict[str, Source]:
+    """Return the files of a set by short names."""
+    facts = _catalog()[name]
+    fetched = {
+        short: _at(*(entry if len(entry) == 3 else [*entry, facts["url"]]))
+        for short, entry in facts.get("files", {}).items()
+    }
+    return fetched | {short: Source(*entry) for short, entry in facts.get("by_hand", {}).items()}
+
+
+def _at(path: str, md5: str, url: str) -> Source:
+    return Source(path, md5, url + path if url.endswith("/") else url)
+
+
+@cache
+def _catalog() -> dict[str, dict[str, Any]]:
+    """Load ``catalog.toml``: the facts of each set, with its kind."""
+    kinds = tomllib.loads(Path(__file__).with_name("catalog.toml").read_text("utf-8"))
+    return {
+        name: {"kind": kind, **_fixed(facts)}
+        for kind, sets in kinds.items()
+        for name, facts in sets.items()
+    }
+
+
+def _fixed(entry: object) -> Any:
+    """Replace lists by tuples at any depth, so that cached facts cannot change."""
+    if isinstance(entry, dict):
+        return {name: _fixed(value) for name, value in entry.items()}
+    return tuple(map(_fixed, entry)) if isinstance(entry, list) else entry

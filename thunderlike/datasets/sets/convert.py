@@ -1,4 +1,4 @@
-"""From archives to datasets: find, verify, parse, convert on all cores, write in order."""
+"""Conversion of the archives of a set to datasets: find, verify, parse, convert, write."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 from thunderlike import storage
 from thunderlike.datasets.archives import Member, opened
 from thunderlike.datasets.download import locate
-from thunderlike.datasets.images import pixels
+from thunderlike.datasets.images import class_counts, median_frequency_weights, pixels
 from thunderlike.datasets.msgpack import MsgpackReader
-from thunderlike.datasets.sets import meta
 from thunderlike.datasets.sets.catalog import get
-from thunderlike.datasets.sets.spec import Task
-from thunderlike.datasets.sets.types import ordered
+from thunderlike.datasets.sets.spec import Task, ordered
 from thunderlike.datasets.writer import FileWriter
 from thunderlike.errors import (
     CorruptSampleError,
@@ -52,53 +50,54 @@ def write(
     workers: int | None = None,
     **options: Any,
 ) -> dict[str, Path]:
-    """Make the datasets of a set: find or fetch its files, verify, convert, write.
+    """Make the datasets of a set: find or download its files, verify, convert, write.
 
     Parameters
     ----------
     name : str or SetSpec
         As :func:`get`.
     indir, outdir : path
-        Where downloads are or come to, and where datasets are written; `indir` by default.
+        Folder of downloads, and folder of datasets; `indir` by default.
     splits : sequence of str, optional
-        Those to write; all by default. Only the files that they need are asked for.
+        Splits to write; all by default. Only the files that they need are required.
     shuffle : bool, optional
-        Write samples in random order; by default as the set says.
+        Write samples in random order; by default as declared by the set.
     seed : int
-        Of that order: the same one, the same bytes.
+        Seed of that order; the same seed gives the same bytes.
     overwrite : bool
-        Replace datasets that are there.
+        Replace existing datasets.
     verify : bool
-        Compare the md5 of files that were there already; fetched ones always are.
+        Compare the md5 of existing files; that of downloaded ones is always compared.
     check_images : bool, optional
-        Decode every image that is stored; by default where no md5 vouches for the files.
+        Decode every image that is stored; by default where the files have no md5.
     calculate_weights : bool
         Count the pixels of each class, and write counts and weights to ``NAME.meta.json``.
     workers : int, optional
-        Threads that convert; the setting of that name by default.
+        Number of threads that convert; the setting of that name by default.
     **options
-        Those of the set: ``get(name).options``.
+        Options of the set: ``get(name).options``.
 
     Returns
     -------
     dict
-        The file of each split. What else the archives tell is in ``NAME.meta.json`` beside them.
+        File of each split. Further metadata is in ``NAME.meta.json`` in the same folder.
 
     Raises
     ------
     ExistsError
-        When a dataset is there; before anything else is done.
+        For an existing dataset; raised before anything is read.
     NotFoundError
-        For a file that is fetched by hand, with what to do; for a member an archive lacks.
+        For a file that must be downloaded by hand, with instructions; for a member that an archive
+        lacks.
     VerifyError, DownloadError
-        For files that are not those of the set; nothing is written.
+        For files other than those of the set; nothing is written.
     CorruptSampleError
-        For a sample that cannot be read; the dataset is not written, an older one is kept.
+        For a sample that cannot be read; the dataset is not written, an existing one is kept.
 
     Notes
     -----
     Sets that are shuffled are listed first and read in random order; the others are read as
-    streams. Memory: one item in hand for each worker, twice. Each dataset appears when it is whole.
+    streams. At most two items for each worker are in memory. A dataset appears once it is complete.
 
     Examples
     --------
@@ -119,7 +118,7 @@ def write(
     spec = get(name)
     chosen = spec.chosen(options)
     if not spec.splits:
-        raise SpecError(f"{spec.name}: nothing is written of it; {spec.manual}")
+        raise SpecError(f"{spec.name}: has no splits to write; {spec.manual}")
     if calculate_weights and not spec.weights:
         raise SpecError(f"{spec.name}: has no label images whose pixels could be counted")
     wanted = [spec.split(one) for one in splits or [split.name for split in spec.splits]]
@@ -132,21 +131,21 @@ def write(
         check_images = not (verify and all(source.md5 for source in sources.values()))
     with _opened(found) as archives:
         order = seed if (spec.shuffle if shuffle is None else shuffle) else None
-        run = _Run(spec, chosen, archives, order, check_images, workers)
+        run = _Conversion(spec, chosen, archives, order, check_images, workers)
         for group in [wanted] if spec.one_pass else [[split] for split in wanted]:
             run.write(group, paths, overwrite)
-        told = {what: tell(run.task(spec.splits[0])) for what, tell in spec.meta.items()}
+        found_meta = {name: find(run.task(spec.splits[0])) for name, find in spec.meta.items()}
     if calculate_weights:
-        told |= _weights(paths.get(spec.weights), spec)
-    if told:
-        storage.write(folder / f"{spec.name}.meta.json", json.dumps(told).encode())
+        found_meta |= _weights(paths.get(spec.weights), spec)
+    if found_meta:
+        storage.write(folder / f"{spec.name}.meta.json", json.dumps(found_meta).encode())
     return paths
 
 
 def metadata(
     spec: SetSpec, what: str, indir: str | Path = ".", *, verify: bool = True, **options: Any
 ) -> Any:
-    """What the archives of a set tell besides samples; one of the names in ``spec.meta``.
+    """Read one entry of ``spec.meta`` from the archives of a set.
 
     Examples
     --------
@@ -162,8 +161,8 @@ def metadata(
     1
     """
     if what not in spec.meta:
-        known = ", ".join(spec.meta) or "nothing"
-        raise SpecError(f"{spec.name}: knows no {what!r} but {known}")
+        known = ", ".join(spec.meta) or "none"
+        raise SpecError(f"{spec.name}: has no metadata {what!r}; known: {known}")
     chosen = spec.chosen(options)
     found = locate(spec.files(chosen), Path(indir), check=verify, manual=spec.manual)
     with _opened(found) as archives:
@@ -178,24 +177,24 @@ def _free(paths: Iterable[Path], overwrite: bool) -> None:
 
 @contextmanager
 def _opened(paths: Mapping[str, Path]) -> Iterator[dict[str, Archive]]:
-    """All archives of a set, by the short names of their sources."""
+    """Open all archives of a set, by the short names of their sources."""
     with ExitStack() as stack:
         yield {name: stack.enter_context(closing(opened(path))) for name, path in paths.items()}
 
 
 @dataclass(frozen=True)
-class _Run:
-    """One conversion: what was asked for, and the steps from items to samples."""
+class _Conversion:
+    """One conversion: its settings, and the steps from items to samples."""
 
     spec: SetSpec
     options: Mapping[str, Any]
     archives: Mapping[str, Archive]
     seed: int | None
-    looked: bool
+    check_images: bool
     workers: int | None
 
     def task(self, split: Split) -> Task:
-        """What the parser of the set is given."""
+        """Return the input of the parser of the set."""
         return Task(self.archives, split.name, self.options)
 
     def write(self, group: Sequence[Split], paths: Mapping[str, Path], overwrite: bool) -> None:
@@ -211,7 +210,7 @@ class _Run:
             for name, writer in writers.items():
                 if not writer.written:
                     raise NotFoundError(
-                        f"{self.spec.name}: its archives hold no sample of {name!r}"
+                        f"{self.spec.name}: its archives have no sample of split {name!r}"
                     )
 
     def _items(self, task: Task, wanted: Iterable[str]) -> Iterator[Item]:
@@ -224,18 +223,18 @@ class _Run:
         return iter(held)
 
     def _samples(self, item: Item) -> tuple[str, list[dict[str, Any]]]:
-        """Read, convert and check one item: what runs on the workers."""
+        """Read, convert and check one item; workers run this."""
         spec = self.spec
         kind = spec.split(item.split).sample or spec.sample
         try:
             loaded = {"key": item.key} | {k: _loaded(value) for k, value in item.fields.items()}
             made = spec.convert(loaded, self.options) if spec.convert else iter([loaded])
             samples = [ordered(kind, one) for one in made]
-            if self.looked:
-                _look(samples)
+            if self.check_images:
+                _decode_images(samples)
         except FormatError as error:
-            told = f"{spec.name}: sample {item.key!r} of {item.split}: {error}"
-            raise CorruptSampleError(told, key=item.key, cause=str(error)) from error
+            text = f"{spec.name}: sample {item.key!r} of {item.split}: {error}"
+            raise CorruptSampleError(text, key=item.key, cause=str(error)) from error
         return item.split, samples
 
 
@@ -245,21 +244,23 @@ def _loaded(value: Any) -> Any:
     return value.read() if isinstance(value, Member) else value
 
 
-def _look(samples: Iterable[Mapping[str, Any]]) -> None:
-    """Decode every image, for damage that no md5 would have shown."""
+def _decode_images(samples: Iterable[Mapping[str, Any]]) -> None:
+    """Decode every image, to find damage where there is no md5."""
     for name, value in (field for sample in samples for field in sample.items()):
         if name.endswith("image") and isinstance(value, bytes):
             pixels(value)
 
 
 def _weights(path: Path | None, spec: SetSpec) -> dict[str, Any]:
-    """Count the pixels of the labels that were written."""
+    """Count the pixels of each class in the dataset that was written."""
     if path is None:
-        raise SpecError(f"{spec.name}: weights are counted in {spec.weights}, which is not written")
+        raise SpecError(
+            f"{spec.name}: weights are counted in the split {spec.weights!r}, which is not written"
+        )
     with MsgpackReader(path) as reader:
         images = tmap(_labels, reader.slice(0))
-        counts = meta.class_counts(images)
-    weights = meta.median_frequency_weights(counts)
+        counts = class_counts(images)
+    weights = median_frequency_weights(counts)
     return {"indexes": list(counts), "counts": list(counts.values()), "weights": weights}
 
 

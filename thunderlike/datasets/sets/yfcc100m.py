@@ -1,4 +1,4 @@
-"""YFCC100m: a hundred million photos in zip packs, read where they are; nothing is written."""
+"""Reader of the zip packs of YFCC100m, without conversion."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _PHOTO = re.compile(r"(.*/)?[0-9a-f]+$")
 
 
 class YFCC100mReader(Reader):
-    """The photos of a folder of packs, in the order of the packs' names.
+    """Reader of the photos in a folder of packs, in the order of the packs' names.
 
     Parameters
     ----------
     path : path
-        The folder of ``<hex>.zip`` packs.
+        Folder of ``<hex>.zip`` packs.
     reject : mapping, optional
-        The numbers of the photos of each pack to leave out, as :func:`rejected` finds them. By
-        default all photos are read, also those that are grey place-holders.
+        Numbers of the photos of each pack to leave out, as returned by :func:`rejected`. By
+        default all photos are read, also grey placeholders.
 
     Raises
     ------
@@ -45,8 +45,8 @@ class YFCC100mReader(Reader):
 
     Notes
     -----
-    Opening reads the directory of every pack once; how many photos each has is kept in
-    ``counts.json`` beside them where that can be written, and used while their sizes are the same.
+    Opening reads the directory of every pack once; the number of photos of each is cached in
+    ``counts.json`` in the same folder, and used while the sizes of the packs are the same.
     A sample is ``key, image``; the key is the name in the pack.
 
     Examples
@@ -64,7 +64,7 @@ class YFCC100mReader(Reader):
         found = self._path.glob("*.zip") if self._path.is_dir() else []
         self._packs = sorted(one.name for one in found if _PACK.fullmatch(one.name))
         if not self._packs:
-            raise NotFoundError(f"{path}: has no packs such as 00a1b2c3d4.zip")
+            raise NotFoundError(f"{path}: no packs such as 00a1b2c3d4.zip found in it")
         given = reject or {}
         self._reject = {name: frozenset(given.get(name, ())) for name in self._packs}
         counts = self._counts()
@@ -79,9 +79,9 @@ class YFCC100mReader(Reader):
         return self._place(self._position(index))[1]
 
     def find_index(self, key: Any) -> int:
-        """Return the number of a photo: of the pack that its key names, or of all one by one."""
-        told = f"{key.split('/')[0]}.zip"
-        for name in [told] if told in self._packs else self._packs:
+        """Return the number of a photo; the pack that its key names is searched first."""
+        named = f"{key.split('/')[0]}.zip"
+        for name in [named] if named in self._packs else self._packs:
             photos = self._photos(name)
             if key in photos:
                 pack = self._packs.index(name)
@@ -94,13 +94,13 @@ class YFCC100mReader(Reader):
         return self._packed(index, sample) if raw else sample
 
     def _place(self, index: int) -> tuple[str, str]:
-        """The pack and the member of a photo."""
+        """Return the pack and the member of a photo."""
         pack = bisect_right(self._ends, index)
         name = self._packs[pack]
         return name, self._photos(name)[index - (self._ends[pack - 1] if pack else 0)]
 
     def _photos(self, name: str) -> list[str]:
-        """The photos of a pack that are not left out; a few packs are remembered."""
+        """List the photos of a pack that are not rejected; 16 packs are cached."""
         if name not in self._listed:
             if len(self._listed) >= 16:
                 self._listed.pop(next(iter(self._listed)))
@@ -117,7 +117,7 @@ class YFCC100mReader(Reader):
         return Zip(self._path / name)
 
     def _counts(self) -> dict[str, int]:
-        """How many photos each pack has, remembered with the packs' sizes."""
+        """Count the photos of each pack, cached with the sizes of the packs."""
         place = self._path / "counts.json"
         known = json.loads(place.read_bytes()) if place.exists() else {}
         sizes = {name: (self._path / name).stat().st_size for name in self._packs}
@@ -140,10 +140,10 @@ def _photos_of(pack: Zip) -> list[str]:
 
 
 def worth_seeing(data: bytes) -> bool:
-    """Whether a photo is more than a place-holder: it decodes, and something is on it.
+    """Return whether a photo decodes and is not a placeholder.
 
-    Left out are files of less than 2600 bytes or exactly 9218, and those below 20 000 bytes of
-    which 95 % of the columns vary by less than 50.
+    Placeholders are files of less than 2600 bytes or exactly 9218, and those below 20 000 bytes
+    in which the variance of 95 % of the columns is less than 50.
     """
     if len(data) < 2600 or len(data) == 9218:
         return False
@@ -155,13 +155,13 @@ def worth_seeing(data: bytes) -> bool:
 
 
 def rejected(path: str | Path) -> dict[str, list[int]]:
-    """Look at all photos of a pack: the numbers of those that are not worth seeing.
+    """Return the numbers of the photos of a pack that are placeholders or do not decode.
 
     Returns
     -------
     dict
-        The name of the pack and the numbers, for ``reject=``; those of several packs are joined
-        with ``|``, and kept as JSON.
+        Name of the pack and numbers, for ``reject=``; join those of several packs with ``|``, and
+        keep them as JSON.
 
     Examples
     --------

@@ -20,22 +20,22 @@ MD5 = hashlib.md5(BODY, usedforsecurity=False).hexdigest()
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves BODY with ranges; cuts the connection after `cut` bytes as often as it is told."""
+    """Serves BODY with ranges; cuts the connection after `cut` bytes as often as is set."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
         server = self.server
-        told = self.headers.get("Range") if server.ranges else None
-        server.asked.append(told)
+        requested = self.headers.get("Range") if server.ranges else None
+        server.asked.append(requested)
         if self.path == "/missing":
             return self.answer(404, b"", "text/plain")
         if self.path == "/page":
             return self.answer(200, b"<html>sign in</html>", "text/html; charset=utf-8")
-        start = int(told.removeprefix("bytes=").removesuffix("-")) if told else 0
+        start = int(requested.removeprefix("bytes=").removesuffix("-")) if requested else 0
         if start >= len(BODY):
             return self.answer(416, b"", "text/plain")
-        return self.answer(206 if told else 200, BODY[start:], "application/zip")
+        return self.answer(206 if requested else 200, BODY[start:], "application/zip")
 
     def answer(self, status, data, kind):
         self.send_response(status)
@@ -115,9 +115,9 @@ def test_another_md5_leaves_no_file(server, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("page", "told"), [("missing", "404"), ("page", "browser")])
-def test_what_cannot_be_fetched_is_said_at_once(server, tmp_path, page, told):
-    with pytest.raises(DownloadError, match=told):
+@pytest.mark.parametrize(("page", "text"), [("missing", "404"), ("page", "browser")])
+def test_what_cannot_be_fetched_is_said_at_once(server, tmp_path, page, text):
+    with pytest.raises(DownloadError, match=text):
         download(f"{server.address}/{page}", tmp_path / "a.zip", MD5)
     assert len(server.asked) == 1
     assert not (tmp_path / "a.zip").exists()
