@@ -358,7 +358,7 @@ sys.modules["imagecodecs"] = None
 import numpy as np
 import thunderlike as tl
 from thunderlike.cli import main
-from thunderlike.datasets import pictures
+from thunderlike.datasets import images
 from thunderlike.errors import MissingExtraError
 
 path = sys.argv[1]
@@ -367,7 +367,7 @@ for read in (
     lambda: tl.images.frompath(path),
     lambda: tl.arrays.read(path),
     lambda: tl.arrays.block_sums(path, blocks=1),
-    lambda: pictures.raster(open(path, "rb").read(), "u2"),
+    lambda: images.raster(open(path, "rb").read(), "u2"),
 ):
     try:
         print("value", read())

@@ -29,7 +29,6 @@ __all__ = [
     "IterableDataset",
     "Transform",
     "Transforms",
-    "applied",
     "dict2tuple",
     "no_rng",
 ]
@@ -121,7 +120,7 @@ def _parameters(function: Transform) -> tuple[list[str], list[str]]:
     return [one.name for one in rest], [one.name for one in rest if one.default is one.empty]
 
 
-def applied(
+def _applied(
     sample: dict[str, Any], transforms: Transforms, rng: Callable[[Any], Any] | None
 ) -> Any:
     """Apply transforms to a sample: one function of it, or functions of its values by key."""
@@ -243,7 +242,7 @@ class DatasetBase:
         self._transforms, self._rng = transforms, no_rng if rng is None else rng
 
     def _applied(self, sample: Any) -> Any:
-        return applied(sample, self._transforms, self._rng)
+        return _applied(sample, self._transforms, self._rng)
 
 
 class Dataset(DatasetBase, _Dataset):  # type: ignore[misc,valid-type]  # known only at run time
