@@ -126,7 +126,7 @@ def test_a_mistyped_set_is_said_to_be_none(call, tmp_path, monkeypatch, capsys):
             main(["datasets", "write", *words])
         assert caught.value.code == 2
         err = capsys.readouterr().err
-        assert "no set 'Cifar'" in err
+        assert "unknown set 'Cifar'" in err
         assert err.endswith("did you mean CIFAR10 or CIFAR100?\n")
 
 

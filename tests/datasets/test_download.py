@@ -110,7 +110,7 @@ def test_without_md5_an_old_part_is_not_gone_on_with(server, tmp_path):
 
 
 def test_another_md5_leaves_no_file(server, tmp_path):
-    with pytest.raises(VerifyError, match=f"md5 {MD5}, not 0000"):
+    with pytest.raises(VerifyError, match=f"md5 {MD5}, expected 0000"):
         download(f"{server.address}/a.zip", tmp_path / "a.zip", "0" * 32)
     assert list(tmp_path.iterdir()) == []
 

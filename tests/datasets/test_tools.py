@@ -138,7 +138,7 @@ def test_files_that_are_here_are_verified_and_told(tmp_path):
     args = SimpleNamespace(indir=tmp_path, skip_verification=True)
     assert tools.prepare_indir(files, args)["one"]["path"] == str(tmp_path / "a")
     args.skip_verification = False
-    with pytest.raises(VerifyError, match="get the file anew"):
+    with pytest.raises(VerifyError, match="download the file again"):
         tools.prepare_indir(files, args)
     files["one"]["md5"] = tools.hash_md5hex(tmp_path / "a")
     assert tools.prepare_indir(files, args)["one"]["md5"] == files["one"]["md5"]
