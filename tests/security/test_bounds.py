@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import lzma
 import os
 import struct
 import subprocess
@@ -13,6 +14,7 @@ import uuid
 import zlib
 
 import h5py
+import imagecodecs
 import numcodecs
 import numpy as np
 import pytest
@@ -142,6 +144,7 @@ CODECS = [
     (3, ZstdCodec(), numcodecs.Zstd().encode),
     (3, BloscCodec(), numcodecs.Blosc().encode),
     (2, numcodecs.LZ4(), numcodecs.LZ4().encode),
+    (2, numcodecs.LZMA(), lzma.compress),
 ]
 
 
@@ -159,6 +162,93 @@ def test_chunks_that_unpack_to_more_than_a_chunk(tmp_path, version, codec, packe
     for read in everywhere(tmp_path / "a.zarr")[:3]:
         with pytest.raises(FormatError, match=r"a\.zarr: .*(more than the|room for) 120"):
             read()
+
+
+def strip(path, compression, packed):
+    """A TIFF of 64 x 64 bytes in one strip, packed as given."""
+    tags = {256: 64, 257: 64, 258: 8, 259: compression, 262: 1, 273: 8, 277: 1, 278: 64}
+    tags[279] = len(packed)
+    rows = b"".join(struct.pack("<HHII", code, 4, 1, n) for code, n in tags.items())
+    packed += b"\0" * (len(packed) % 2)
+    head = b"II*\0" + struct.pack("<I", 8 + len(packed)) + packed + struct.pack("<H", len(tags))
+    path.write_bytes(head + rows + bytes(4))
+    return path
+
+
+def deflated(nbytes):
+    stream = zlib.compressobj(1)
+    parts = [stream.compress(bytes(2**20)) for _ in range(nbytes >> 20)]
+    return b"".join([*parts, stream.flush()])
+
+
+PAGE = """
+import resource, sys
+if sys.argv[1] == "without":
+    sys.modules["imagecodecs"] = None
+import thunderlike as tl
+from thunderlike.errors import FormatError
+
+first, path = sys.argv[2:]
+assert tl.images.fromtif(first).shape == (1, 64, 64)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    print("value", tl.images.fromtif(path).shape)
+except FormatError as error:
+    print(error)
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+assert grown < 32 << 10, f"{grown} KiB"
+"""
+STREAMS = [
+    ("without", 8, lambda: deflated(2**28)),
+    ("without", 32773, lambda: b"\x81\0" * 2**21),
+    ("without", 34925, lambda: lzma.compress(bytes(2**28), preset=0)),
+    ("with", 8, lambda: deflated(2**28)),
+    ("with", 5, lambda: imagecodecs.lzw_encode(bytes(2**28))),
+    ("with", 32773, lambda: b"\x81\0" * 2**21),
+    ("with", 34925, lambda: lzma.compress(bytes(2**28), preset=0)),
+    ("with", 50000, lambda: imagecodecs.zstd_encode(bytes(2**28))),
+    ("with", 7, lambda: imagecodecs.jpeg_encode(np.zeros((2**13, 2**13), "u1"))),
+    ("with", 34933, lambda: imagecodecs.png_encode(np.zeros((2**13, 2**13), "u1"), level=1)),
+    ("with", 34712, lambda: imagecodecs.jpeg2k_encode(np.zeros((2**11, 2**11), "u1"))),
+]
+
+
+@pytest.mark.parametrize(
+    ("codecs", "compression", "packed"), STREAMS, ids=[f"{a}-{b}" for a, b, _ in STREAMS]
+)
+def test_strips_that_unpack_to_more_than_their_part_of_a_page(
+    tmp_path, codecs, compression, packed
+):
+    small = strip(tmp_path / "small.tif", 8, zlib.compress(bytes(64 * 64)))
+    large = strip(tmp_path / "large.tif", compression, packed())
+    command = [sys.executable, "-c", PAGE, codecs, str(small), str(large)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    if compression == 5:  # its decoder stops at the last row, as those of viewers do
+        assert run.stdout == "value (1, 64, 64)\n"
+    else:
+        assert run.stdout.startswith(f"{large}: ")
+        assert "damaged" in run.stdout
+
+
+@pytest.mark.parametrize("compression", ["deflate", "lzma", "packbits", "jpeg", "png", "jpeg2000"])
+def test_strips_of_their_own_size_are_read(tmp_path, compression):
+    image = np.arange(1500 * 1100, dtype="u1").reshape(1500, 1100) // 16
+    tifffile.imwrite(tmp_path / "a.tif", image, compression=compression)
+    found = tl.images.fromtif(tmp_path / "a.tif").toarray()
+    np.testing.assert_allclose(found, image, atol=0 if compression != "jpeg" else 20)
+
+
+def test_pixels_of_png_files_that_unpack_to_more_than_the_image(tmp_path):
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 64, 8, 0, 0, 0, 0))
+    path = tmp_path / "a.png"
+    path.write_bytes(head + chunk(b"IDAT", deflated(2**28)) + chunk(b"IEND", b""))
+    with pytest.raises(FormatError, match=r"a\.png: damaged PNG .* 16384 bytes at most"):
+        tl.images.frompng(path)
 
 
 def test_chunks_of_several_members(tmp_path):

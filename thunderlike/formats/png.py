@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["attrs", "decode", "encode", "header"]
 
 _PALETTE = 3
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_SPARE = 2**16  # bytes of headers of blocks
 _METRE = 1  # the unit of pixel sizes
 _SAMPLES = {0: 1, 2: 3, _PALETTE: 3, 4: 2, 6: 4}  # by the colour type of the PNG header
 
@@ -98,6 +100,7 @@ def decode(data: bytes) -> NDArray[Any]:
     """
     width, height, depth, colour = _fields(data)
     _check_size(width, height)
+    _check_packed(data, width * height * 4 * (2 if depth == 16 else 1))
     if data.rfind(b"IEND") < 0:  # Pillow does not mind when the checksums at the end are lost
         raise FormatError("PNG file cut short: it has no end mark; copy it again")
     with damage("png"):
@@ -184,6 +187,23 @@ def _check_size(width: int, height: int) -> None:
         raise FormatError(
             f"the PNG file claims {width} x {height} pixels, more than {LIMIT}; if you trust it, "
             "raise PIL.Image.MAX_IMAGE_PIXELS"
+        )
+
+
+def _check_packed(data: bytes, nbytes: int) -> None:
+    """Refuse packed pixels that are longer than twice the image: they unpack to a longer one.
+
+    Decoders stop at the last row. What is packed there besides would be passed over in silence.
+    """
+    at = packed = 0
+    while at + 8 <= len(data) - len(_SIGNATURE):
+        length, kind = struct.unpack_from(">I4s", data, at + len(_SIGNATURE))
+        packed += length if kind == b"IDAT" else 0
+        at += length + 12
+    if packed > 2 * nbytes + _SPARE:
+        raise FormatError(
+            f"damaged PNG file: its pixels take {nbytes} bytes at most, and {packed} bytes are "
+            "packed in it"
         )
 
 

@@ -1,15 +1,19 @@
-"""Bytes that packed data unpacks to, found before any of it is unpacked.
+"""Sizes of packed data once unpacked, measured in bounded memory before anything is decoded.
 
-Each codec is identified by its name in numcodecs. Data that cannot be understood counts as 0 bytes:
-the decoder reports what is wrong with it.
+A codec has its name in numcodecs. Data that cannot be parsed counts as 0 bytes: the decoder reports
+the damage.
 """
 
 from __future__ import annotations
 
 import bz2
+import lzma
 import struct
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["CODECS", "unpacked_size"]
 
@@ -24,7 +28,7 @@ def unpacked_size(codec: str, data: bytes, most: int) -> int:
     data : bytes
         All of a packed chunk.
     most : int
-        Bytes beyond which the exact number is of no interest: counting may stop there.
+        Limit of the caller: counting may stop beyond it.
 
     Examples
     --------
@@ -35,7 +39,7 @@ def unpacked_size(codec: str, data: bytes, most: int) -> int:
     """
     try:
         return int(CODECS[codec](data, most))
-    except (struct.error, IndexError, ValueError, OSError, EOFError, zlib.error):
+    except (struct.error, IndexError, ValueError, OSError, EOFError, zlib.error, lzma.LZMAError):
         return 0
 
 
@@ -43,20 +47,18 @@ def _inflated(data: bytes, most: int) -> int:
     return _streamed(data, most, lambda: zlib.decompressobj(47))
 
 
-def _bunzipped(data: bytes, most: int) -> int:
-    total, stream = 0, bz2.BZ2Decompressor()
-    total += len(stream.decompress(data, _PIECE))
+def _drained(data: bytes, most: int, begin: Callable[[], Any]) -> int:
+    """Count what decompressors that keep their input give, bz2 and lzma of the standard library."""
+    total, stream = 0, begin()
     while total <= most:
+        part = stream.decompress(data, _PIECE)
+        total, data = total + len(part), b""
         if stream.eof:
             if not (data := stream.unused_data):
                 break
-            stream = bz2.BZ2Decompressor()
-            part = stream.decompress(data, _PIECE)
-        else:
-            part = stream.decompress(b"", _PIECE)
-        if not part and stream.needs_input:
+            stream = begin()
+        elif not part and stream.needs_input:
             break
-        total += len(part)
     return total
 
 
@@ -112,6 +114,46 @@ def _lzf(data: bytes, most: int) -> int:
     return total
 
 
+def _packbits(data: bytes, most: int) -> int:
+    total = at = 0
+    while at < len(data) and total <= most:
+        control = data[at]
+        if control > 128:
+            total, at = total + 257 - control, at + 2
+        elif control < 128:
+            total, at = total + control + 1, at + control + 2
+        else:  # no operation
+            at += 1
+    return total
+
+
+def _jpeg(data: bytes, most: int) -> int:  # noqa: ARG001
+    """The pixels that the frame header announces."""
+    at = 2
+    while data[at] == 0xFF:
+        marker, length = data[at + 1], struct.unpack_from(">H", data, at + 2)[0]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # DHT, JPG, DAC
+            bits, height, width, samples = struct.unpack_from(">BHHB", data, at + 4)
+            return int(height * width * samples * -(-bits // 8))
+        at += 2 + length
+    return 0
+
+
+def _png(data: bytes, most: int) -> int:  # noqa: ARG001
+    """The pixels that the header announces, by its bits a sample and its colour type."""
+    width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
+    samples = {2: 3, 4: 2, 6: 4}.get(colour, 1)
+    return int(width * height * samples * -(-bits // 8))
+
+
+def _jpeg2000(data: bytes, most: int) -> int:  # noqa: ARG001
+    """The pixels that the size marker announces, in a bare code stream or in a file of boxes."""
+    at = data.index(b"\xff\x4f\xff\x51") + 8
+    right, below, left, top = struct.unpack_from(">4I", data, at)
+    samples, bits = struct.unpack_from(">H", data, at + 32)[0], (data[at + 34] & 0x7F) + 1
+    return int((right - left) * (below - top) * samples * -(-bits // 8))
+
+
 def _number(form: str, at: int = 0) -> Any:
     def announced(data: bytes, most: int) -> int:  # noqa: ARG001
         return int(struct.unpack_from(form, data, at)[0])
@@ -130,7 +172,10 @@ _PIECE = 2**20
 _ZSTD_BLOCK = 2**17  # bytes that a packed block holds at most
 
 CODECS: dict[str, Any] = {
-    "zlib": _inflated, "gzip": _inflated, "bz2": _bunzipped, "zstd": _zstd, "lz4": _number("<I"),
+    "zlib": _inflated, "gzip": _inflated, "zstd": _zstd, "lz4": _number("<I"),
+    "bz2": lambda data, most: _drained(data, most, bz2.BZ2Decompressor),
+    "lzma": lambda data, most: _drained(data, most, lzma.LZMADecompressor), "packbits": _packbits,
+    "jpeg": _jpeg, "png": _png, "jpeg2000": _jpeg2000,
     "blosc": _number("<I", 4), "blosc2": _blosc2, "lzf": _lzf, "szip": _number("<I"),
     "lz4 of HDF5": _number(">Q"), "bitshuffle": _number(">Q"),
 }  # fmt: skip

@@ -82,7 +82,8 @@ class Bounded:
             size = unpacked_size(self._codec, part, room)
             if size > room:
                 raise FormatError(
-                    f"chunk {name} unpacks to {size} bytes or more, and has room for {self._nbytes}"
+                    f"chunk {name} unpacks to {size} bytes or more, more than the {self._nbytes} "
+                    "bytes that a chunk has"
                 )
         return data
 

@@ -18,6 +18,7 @@ from thunderlike.errors import BadIndexError, FormatError, MissingExtraError, Sp
 from thunderlike.formats.base import believable, checked, damage, read_into
 from thunderlike.formats.tiff.axes import Axes, announced, stated
 from thunderlike.formats.tiff.headers import Frame, Kind, Plain, chain
+from thunderlike.formats.unpacked import unpacked_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -471,6 +472,7 @@ def _pixels(page: TiffPage, size: int) -> NDArray[Any]:
         start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True)
     )
     _check_end(max(ends, default=0), size)
+    _check_segments(page)
     try:
         pixels = page.asarray(maxworkers=1)
     except Exception as error:
@@ -478,6 +480,46 @@ def _pixels(page: TiffPage, size: int) -> NDArray[Any]:
             _require_codecs(page.keyframe)
         raise
     return np.moveaxis(pixels, 0, -1) if page.axes.startswith("S") else pixels
+
+
+_STREAMS = {8: "zlib", 32946: "zlib", 50013: "zlib", 34925: "lzma", 34926: "zstd", 50000: "zstd",
+            32773: "packbits"}  # fmt: skip
+_PICTURES = {6: "jpeg", 7: "jpeg", 33007: "jpeg", 34892: "jpeg", 34933: "png", 33003: "jpeg2000",
+             33004: "jpeg2000", 33005: "jpeg2000", 34712: "jpeg2000"}  # fmt: skip
+_FLOOR = 2**20  # bytes of a picture that are decoded whatever the page announces
+
+
+def _check_segments(page: TiffPage) -> None:
+    """Refuse strips and tiles that unpack to more than their part of the page.
+
+    The decoders of imagecodecs write into a buffer of that size, except those of whole pictures.
+    The fallbacks of tifffile, from the standard library, have no limit.
+    """
+    from tifffile import TIFF
+
+    keyframe = page.keyframe
+    most = math.prod(keyframe.chunks) * np.dtype(keyframe.dtype).itemsize
+    codec = _STREAMS.get(keyframe.compression)
+    if codec is None:
+        codec = _PICTURES.get(keyframe.compression)
+        # Old writers state fewer rows in a strip than its JPEG stream has.
+        most = max(_FLOOR, 2 * math.prod(keyframe.shape) * np.dtype(keyframe.dtype).itemsize)
+    elif codec != "lzma" and "_imagecodecs" not in (
+        TIFF.DECOMPRESSORS[keyframe.compression].__module__
+    ):
+        return  # LZMA of imagecodecs cuts its output instead of refusing it
+    if codec is None:
+        return
+    file = page.parent.filehandle
+    for number, (start, nbytes) in enumerate(
+        zip(page.dataoffsets, page.databytecounts, strict=True)
+    ):
+        file.seek(start)
+        if (found := unpacked_size(codec, file.read(nbytes), most)) > most:
+            raise FormatError(
+                f"damaged TIFF file: segment {number} of a page unpacks to {found} bytes or more "
+                f"({codec}), and has room for {most}"
+            )
 
 
 def _check_end(end: int, size: int, what: str = "") -> None:
