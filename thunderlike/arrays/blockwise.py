@@ -79,10 +79,11 @@ def cutoff_of(cutoff: Any) -> int:
 def _whole(name: str, value: Any, others: str, least: int = 1) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise WrongTypeError(f"{name} must be a whole number >= {least}{others}, not {value!r}")
-    number = value.__index__()
+    number: int = value.__index__()
     if number < least:
         raise SpecError(f"{name} must be a whole number >= {least}{others}, not {value!r}")
-    return number
+    result: int = number
+    return result
 
 
 def run(

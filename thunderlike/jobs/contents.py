@@ -96,7 +96,8 @@ class Contents:
     @property
     def source(self) -> Source:
         """Source of the records."""
-        return self.collection._records.source
+        source: Source = self.collection._records.source
+        return source
 
     @property
     def _first(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from thunderlike.jobs.activity_map import ActivityMap
+    from thunderlike._typing import Array
+    from thunderlike.jobs.signals import Signal
 
-__all__ = ["NOT_DRAWN", "can_draw", "map_figure", "png_of"]
+__all__ = ["NOT_DRAWN", "MapResult", "can_draw", "map_figure", "png_of"]
 
 # Palette of Okabe and Ito (2008), legible with colour blindness: dark blue, light orange.
 _TRACE, _SIGNAL = "#0072B2", "#E69F00"
@@ -39,6 +40,34 @@ _STYLE = {
 NOT_DRAWN = "not drawn, matplotlib is not installed: pip install 'thunderlike[viz]'"
 
 
+class MapResult(Protocol):
+    """Attributes of :class:`~thunderlike.jobs.activity_map.ActivityMap` that are drawn."""
+
+    @property
+    def signal(self) -> Signal:
+        """The signal that pixels are correlated with."""
+
+    @property
+    def mean(self) -> Array:
+        """The mean image."""
+
+    @property
+    def correlation(self) -> Array:
+        """Correlation of each pixel; NaN where it is constant."""
+
+    @property
+    def best(self) -> tuple[int, ...] | None:
+        """The pixel of the highest correlation; None where all are constant."""
+
+    @property
+    def best_correlation(self) -> float | None:
+        """The highest correlation."""
+
+    @property
+    def trace(self) -> Array:
+        """The standardized series of the best pixel."""
+
+
 def can_draw() -> bool:
     """Return whether matplotlib is installed; without it, jobs draw nothing."""
     try:
@@ -49,7 +78,7 @@ def can_draw() -> bool:
 
 
 @checked_types
-def map_figure(found: ActivityMap) -> Figure:
+def map_figure(found: MapResult) -> Figure:
     """Draw the mean image, the map, and the best pixel's trace over the signal.
 
     Parameters
@@ -92,14 +121,14 @@ def _grid(figure: Figure) -> tuple[tuple[Axes, Axes], Axes]:
     return above, figure.add_subplot(grid[1, :])
 
 
-def _draw_mean(axes: Axes, found: ActivityMap) -> None:
+def _draw_mean(axes: Axes, found: MapResult) -> None:
     image, which = flat(found.mean, _plane(found))
     draw(axes, image, "gray", contrast(image))
     axes.set_title(f"mean of {len(found.signal.values)} images{which}")
     _frame(axes, found)
 
 
-def _draw_map(axes: Axes, found: ActivityMap) -> None:
+def _draw_map(axes: Axes, found: MapResult) -> None:
     image, which = flat(found.correlation, _plane(found))
     limit = 1.0 if found.best is None else float(np.nanmax(np.abs(found.correlation)))
     shown = draw(axes, image, DIVERGING, (-limit, limit))
@@ -108,12 +137,12 @@ def _draw_map(axes: Axes, found: ActivityMap) -> None:
     colour_bar(axes, shown, _bar_label(found))
 
 
-def _bar_label(found: ActivityMap) -> str:
+def _bar_label(found: MapResult) -> str:
     grey = int(np.isnan(found.correlation).sum())
     return "Pearson's r" + (f" (grey: {grey} constant pixels)" if grey else "")
 
 
-def _draw_traces(axes: Axes, found: ActivityMap) -> None:
+def _draw_traces(axes: Axes, found: MapResult) -> None:
     signal = (found.signal.values - found.signal.values.mean()) / found.signal.values.std()
     axes.fill_between(np.arange(len(signal)), signal, signal.min(), color=_SIGNAL, alpha=0.35, lw=0)
     axes.plot(signal, color=_SIGNAL, lw=1, label=_name(found))
@@ -129,7 +158,7 @@ def _draw_traces(axes: Axes, found: ActivityMap) -> None:
     axes.legend(loc="upper right", ncols=2, frameon=False, bbox_to_anchor=(1, 1.2))
 
 
-def _frame(axes: Axes, found: ActivityMap) -> None:
+def _frame(axes: Axes, found: MapResult) -> None:
     """Hide the ticks, and circle the best pixel."""
     axes.set_xticks([])
     axes.set_yticks([])
@@ -140,12 +169,12 @@ def _frame(axes: Axes, found: ActivityMap) -> None:
             axes.plot(column, row, "o", ms=size, mfc="none", mec=colour, mew=1.2)
 
 
-def _plane(found: ActivityMap) -> int:
+def _plane(found: MapResult) -> int:
     """Return the plane of the best pixel of a volume."""
     return found.best[0] if found.best else 0
 
 
-def _name(found: ActivityMap) -> str:
+def _name(found: MapResult) -> str:
     """Name of the signal, shortened."""
     name = found.signal.name
     return plain(name if len(name) <= 24 else name[:22] + "...")

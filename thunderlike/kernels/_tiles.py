@@ -142,7 +142,8 @@ def norm(tile: Array) -> Array:
     >>> norm(np.array([[3.0, 4.0]]))
     array([[5.]])
     """
-    return np.sqrt(np.vecdot(tile, tile))[:, np.newaxis]
+    result: Array = np.sqrt(np.vecdot(tile, tile))[:, np.newaxis]
+    return result
 
 
 def _decided(block: Array, compiled: bool | None) -> bool:
@@ -181,7 +182,8 @@ def _sums(values: Array) -> Array:
     """
     count, length = values.shape
     if length <= _LANES:
-        return values.sum(axis=1, keepdims=True)
+        result: Array = values.sum(axis=1, keepdims=True)
+        return result
     whole = length // _RUN * _RUN
     parts = [_run_sums(values[:, :whole].reshape(count, whole // _RUN, _RUN))]
     if whole < length:
@@ -195,7 +197,8 @@ def _run_sums(runs: Array) -> Array:
     for left in range(_LANES, runs.shape[-1], _LANES):
         part = runs[..., left : left + _LANES]
         lanes[..., : part.shape[-1]] += part
-    return lanes.sum(axis=-1)
+    result: Array = lanes.sum(axis=-1)
+    return result
 
 
 def _dot(a: Array, b: Array, lanes: Array, sums: Array) -> Any:

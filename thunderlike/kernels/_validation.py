@@ -85,11 +85,12 @@ def as_dtype(dtype: Any, name: str = "dtype") -> np.dtype[Any]:
     thunderlike.errors.WrongTypeError: dtype='junk' is not a dtype: ...
     """
     try:
-        return np.dtype(dtype)
+        result: np.dtype[Any] = np.dtype(dtype)
     except (TypeError, ValueError, SyntaxError) as error:  # numpy's, for one text or another
         raise WrongTypeError(
             f"{name}={dtype!r} is not a dtype: give one of numpy's, such as 'float32'"
         ) from error
+    return result
 
 
 def as_array(values: Any, what: str = "the values") -> Array:
@@ -133,7 +134,7 @@ def _check_unmasked(values: Any, what: str) -> None:
             if isinstance(value, _MAYBE_MASKED):
                 _check_unmasked(value, what)
     elif np.ma.is_masked(values):
-        count = int(np.ma.count_masked(values))
+        count = int(np.count_nonzero(np.ma.getmaskarray(values)))
         raise WrongTypeError(
             f"{what} are a masked array with {count} masked element{'s'[: count != 1]}, and masks "
             "are not supported: fill them, with .filled(np.nan) for floats, or take .data"

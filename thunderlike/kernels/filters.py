@@ -77,7 +77,8 @@ def gaussian(block: Array, sigma: float | Sequence[float] = 2, order: int = 0) -
     from scipy import ndimage
 
     sigmas, orders = checked_gaussian(block, sigma, order)
-    return ndimage.gaussian_filter(block, (0, *sigmas), order=(0, *orders), mode="reflect")
+    result: Array = ndimage.gaussian_filter(block, (0, *sigmas), order=(0, *orders), mode="reflect")
+    return result
 
 
 def checked_gaussian(
@@ -131,7 +132,8 @@ def uniform(block: Array, size: int | Sequence[int] = 2) -> Array:
 
     _check(block, "uniform", _LINEAR)
     sizes = window_sizes(size, block.ndim - 1)
-    return ndimage.uniform_filter(block, (1, *sizes), mode="reflect")
+    result: Array = ndimage.uniform_filter(block, (1, *sizes), mode="reflect")
+    return result
 
 
 def median(block: Array, size: int | Sequence[int] = 2) -> Array:
@@ -174,7 +176,8 @@ def median(block: Array, size: int | Sequence[int] = 2) -> Array:
         return _network_median(block, windows)
     from scipy import ndimage
 
-    return ndimage.median_filter(block, (1, *windows.sizes), mode="reflect")
+    result: Array = ndimage.median_filter(block, (1, *windows.sizes), mode="reflect")
+    return result
 
 
 def _network_median(block: Array, windows: Windows) -> Array:
@@ -311,7 +314,8 @@ def max_projection(block: Array, axis: int = -1) -> Array:
     >>> max_projection(np.array([[[1, 5], [7, 2]]]), axis=0)
     array([[7, 5]])
     """
-    return np.max(block, axis=1 + _axis(axis, block.ndim - 1))
+    result: Array = np.max(block, axis=1 + _axis(axis, block.ndim - 1))
+    return result
 
 
 def max_min_projection(block: Array, axis: int = -1) -> Array:
@@ -339,7 +343,8 @@ def max_min_projection(block: Array, axis: int = -1) -> Array:
     array([[60000]], dtype=int32)
     """
     along = 1 + _axis(axis, block.ndim - 1)
-    return np.add(np.max(block, along), np.min(block, along), dtype=wider(block.dtype))
+    result: Array = np.add(np.max(block, along), np.min(block, along), dtype=wider(block.dtype))
+    return result
 
 
 def wider(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -168,7 +168,10 @@ def percentile(block: Array, q: float) -> Array:
         raise SpecError("series of length 0 have no percentile: select some positions")
     dtype = result_dtype(block.dtype)
     with np.errstate(all="ignore"):
-        return np.percentile(block.astype(dtype, copy=False), q, axis=1).astype(dtype)[:, None]
+        result: Array = np.percentile(block.astype(dtype, copy=False), q, axis=1).astype(dtype)[
+            :, None
+        ]
+        return result
 
 
 def _check_filled(groups: Groups, stat: str) -> None:

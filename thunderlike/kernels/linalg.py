@@ -142,4 +142,5 @@ def times(block: Array, matrix: Array) -> Array:
     """
     dtype = sum_dtype(np.result_type(block.dtype, matrix.dtype))
     with np.errstate(all="ignore"):
-        return np.matmul(block, matrix, dtype=dtype)
+        result: Array = np.matmul(block, matrix, dtype=dtype)
+        return result

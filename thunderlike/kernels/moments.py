@@ -283,7 +283,8 @@ def sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     >>> sum_dtype(np.dtype("int16")), sum_dtype(np.dtype("float32"))
     (dtype('int64'), dtype('float32'))
     """
-    return np.empty((0, 1), dtype).sum(axis=0).dtype
+    result: np.dtype[Any] = np.empty((0, 1), dtype).sum(axis=0).dtype
+    return result
 
 
 @dataclass(frozen=True, eq=False)

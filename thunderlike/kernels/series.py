@@ -342,7 +342,8 @@ def _or_nan(norms: Array) -> Array:
 
 def _std(block: Array, norms: Array) -> Array:
     """Standard deviations of records, by the norms of their deviations."""
-    return _or_nan(norms) / np.sqrt(block.shape[1])
+    result: Array = _or_nan(norms) / np.sqrt(block.shape[1])
+    return result
 
 
 def _unit_signals(signals: ArrayLike, length: int) -> Array:
@@ -593,7 +594,7 @@ def _transformed(tile: Array, taps: Array) -> Array:
 
     length = tile.shape[1] + len(taps) - 1
     size = next_fast_len(length, real=True)
-    out = irfft(rfft(tile, size, axis=1) * rfft(taps, size), size, axis=1)[:, :length]
+    out: Array = irfft(rfft(tile, size, axis=1) * rfft(taps, size), size, axis=1)[:, :length]
     spoiled = ~np.isfinite(tile).all(axis=1) | ~np.isfinite(taps).all()
     for row in np.flatnonzero(spoiled):
         out[row] = np.convolve(tile[row], taps)

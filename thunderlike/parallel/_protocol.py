@@ -244,6 +244,7 @@ class Worker:
     def _learned(self, parcel: Parcel) -> Callable[[Any], Any]:
         """The function of a map; one that cannot be read fails at each item instead."""
         try:
+            function: Callable[[Any], Any]
             function, settings = unpack(parcel)
         except BaseException:
             return _Unreadable(Raised.current())

@@ -343,7 +343,9 @@ _HOMES = {
 
 def _backend(name: str) -> Callable[[Plan], Generator[Outcome, None, None]]:
     module, _, function = _HOMES[name].partition(":")
-    return getattr(importlib.import_module(module), function)
+    backend: Callable[[Plan], Generator[Outcome, None, None]]
+    backend = getattr(importlib.import_module(module), function)
+    return backend
 
 
 def serial(plan: Plan) -> Generator[Outcome, None, None]:
