@@ -191,7 +191,7 @@ def test_a_dataset_of_a_batch_has_its_items_even_untouched():
     assert len(made) == 2
     (batch,) = made.gen_batch(5)
     assert (batch.x.tolist(), batch.scale) == ([4, 5], 3)
-    with pytest.raises(SpecError, match="comes from none"):
+    with pytest.raises(SpecError, match="the batch has none"):
         Batch(3).as_dataset()
 
 

@@ -59,7 +59,7 @@ class BatchData(Protocol):
 
 
 class Components:
-    """What a batch holds, an attribute and an entry for each component; setting one sets it there.
+    """Components of a batch, by attribute and by name; assignment changes the batch.
 
     Examples
     --------
@@ -76,16 +76,12 @@ class Components:
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in self._batch.components:
-            raise AttributeError(
-                f"there is no component {name!r}; there are {self._batch.components}"
-            )
+            raise AttributeError(f"no component {name!r}; components: {self._batch.components}")
         return getattr(self._batch, name)
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._batch.components:
-            raise KeyMissingError(
-                f"there is no component {name!r}; there are {self._batch.components}"
-            )
+            raise KeyMissingError(f"no component {name!r}; components: {self._batch.components}")
         return getattr(self._batch, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -109,7 +105,7 @@ class Components:
 
 
 class Item:
-    """One item of a batch, an attribute for each component; what is set goes to the batch."""
+    """One item of a batch, an attribute for each component; assignment changes the batch."""
 
     __slots__ = ("_batch", "_position")
 
@@ -119,21 +115,17 @@ class Item:
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in (self._batch.components or ()):
-            raise AttributeError(
-                f"there is no component {name!r}; there are {self._batch.components}"
-            )
+            raise AttributeError(f"no component {name!r}; components: {self._batch.components}")
         values = getattr(self._batch, name)
         return None if values is None else at(values, self._position)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in (self._batch.components or ()):
-            raise KeyMissingError(
-                f"there is no component {name!r}; there are {self._batch.components}"
-            )
+            raise KeyMissingError(f"no component {name!r}; components: {self._batch.components}")
         getattr(self._batch, name)[self._position] = value
 
     def copied(self) -> SimpleNamespace:
-        """Return its values apart from the batch, an attribute for each component."""
+        """Return a copy of its values, an attribute for each component."""
         return SimpleNamespace(**{name: getattr(self, name) for name in self._batch.components})
 
     def __repr__(self) -> str:
@@ -142,16 +134,16 @@ class Item:
 
 
 def at(values: Any, position: int) -> Any:
-    """The entry of a component at a position."""
+    """Return the entry of a component at a position."""
     return values.iloc[position] if hasattr(values, "iloc") else values[position]
 
 
 def named(data: Any, components: tuple[str, ...]) -> dict[str, Any]:
-    """Data as a component each."""
+    """Split data into components by name."""
     if data is None:
         return {}
     if isinstance(data, Expression | type):
-        raise WrongTypeError(f"{data!r:.80} is no data: give arrays, a dict or a frame")
+        raise WrongTypeError(f"expected arrays, a dict or a frame, found {data!r:.80}")
     if isinstance(data, tuple | list):
         return dict(zip(components, data, strict=False))
     names = data.dtype.names if isinstance(data, np.ndarray) else None

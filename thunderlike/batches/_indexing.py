@@ -20,7 +20,7 @@ __all__ = ["Places", "cropped", "frame_labels", "length_of", "taken"]
 
 @dataclass(frozen=True)
 class Places:
-    """Where the items of a batch are in data that holds all of them.
+    """Positions of the items of a batch in data that holds all items.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Places:
 
     @property
     def are_numbers(self) -> bool:
-        """Whether the labels are positions as well."""
+        """Return whether the labels are positions too."""
         return self.labels.dtype.kind in "iu"
 
     def rows(self, n: int, what: str = "the data") -> NDArray[Any]:
@@ -123,7 +123,7 @@ def _selected(data: Any, places: Places) -> Any:
     if data is None:
         return None
     if isinstance(data, Expression | type):
-        raise WrongTypeError(f"{data!r:.80} is no data: give arrays, a dict or a frame")
+        raise WrongTypeError(f"expected arrays, a dict or a frame, found {data!r:.80}")
     if isinstance(data, Mapping):
         labels = places.labels.tolist()
         missing = [label for label in labels if label not in data]

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from thunderlike.batches._components import BatchData
     from thunderlike.batches.execution import Call
 
-ELSEWHERE = ("mpc", "m", "spark", "s")  # targets in other processes
+REMOTE = ("mpc", "m", "spark", "s")  # targets in other processes
 
-__all__ = ["Own", "Round", "columns", "names", "pairs", "rows"]
+__all__ = ["ItemArguments", "Round", "columns", "names", "pairs", "rows"]
 
 
 class Round:
@@ -49,7 +49,7 @@ class Round:
 
     @property
     def replaces_data(self) -> bool:
-        """Whether results replace the data of a batch without components."""
+        """True if results replace the data of a batch without components."""
         return (
             not self._spread
             and self.src is None
@@ -90,7 +90,7 @@ class Round:
                     "give src or init"
                 )
             return self.batch.data
-        if target in ELSEWHERE:
+        if target in REMOTE:
             if self.dst is None:
                 raise SpecError(
                     f"target {target!r} works on copies of the items, which cannot be changed in "
@@ -102,7 +102,7 @@ class Round:
     def _from(self, init: Any, keywords: dict[str, Any]) -> Any:
         if isinstance(init, str) and not hasattr(self.batch, init):
             raise SpecError(
-                f"init={init!r} is no attribute or method of {type(self.batch).__name__}"
+                f"init={init!r} is neither an attribute nor a method of {type(self.batch).__name__}"
             )
         found = getattr(self.batch, init) if isinstance(init, str) else init
         if callable(found):
@@ -118,7 +118,7 @@ class Round:
             raise WrongTypeError(f"init gives the items as a sequence, not {found!r:.80}")
         return list(found)
 
-    def run(self, call: Call, post: Any, own: Own) -> Round:
+    def run(self, call: Call, post: Any, own: ItemArguments) -> Round:
         """Call it for the items that are chosen."""
         call.work.spread = self._spread or bool(own)
         items, keys = (
@@ -147,7 +147,7 @@ class Round:
         return {int(self._positions[one.position]) for one in self._failed}
 
     def results(self) -> list[Any]:
-        """Results in the order of the items, those not chosen being what they were."""
+        """Return results in the order of the items, old values for those not chosen."""
         listed = (
             self._found if isinstance(self._found, dict) else dict(enumerate(self._found.whole()))
         )
@@ -159,7 +159,7 @@ class Round:
         ]
 
     def _left_out(self, position: int, example: Any) -> Any:
-        """Return an item that is not changed: what is in `dst`, else the source."""
+        """Return the old value of an item: that of `dst`, else the source."""
         if self._views and self.dst is None:
             return None
         names, held = self.names(), self.batch.components or ()
@@ -180,7 +180,9 @@ class Round:
         if self._views and not self.names():
             return self._changed_in_place()
         if not self.names() and not self.replaces_data:
-            raise SpecError("say where results go: give dst, or post=False to have them returned")
+            raise SpecError(
+                "no destination for the results: give dst, or post=False to return them"
+            )
         if isinstance(self._found, Collected) and not self._failed:
             return [self._found.whole()]
         results, failed = self.results_or_none(), self.failed()
@@ -194,20 +196,20 @@ class Round:
         for value in self.results_or_none():
             if not (value is None or isinstance(value, Item)):
                 raise SpecError(
-                    f"a function of items returned {type(value).__name__}: say with dst where "
-                    "results go, or change the items and return nothing"
+                    f"a function of items returned {type(value).__name__}: give dst, "
+                    "or change the items and return nothing"
                 )
         return []
 
     def results_or_none(self) -> list[Any]:
-        """Results, None for items that failed."""
+        """Return results, None for failed items."""
         for one in self._failed:
             self._found.put(one.position, None)
         return self.results()
 
 
-class Own:
-    """The arguments of a call that each item has a value of its own for, and those for all."""
+class ItemArguments:
+    """Arguments of a call: those with a value for each item, and those for all."""
 
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._named = {name: v for name, v in kwargs.items() if isinstance(v, PerItem)}
@@ -219,7 +221,7 @@ class Own:
         return bool(self._named or self._all)
 
     def joined(self, items: Any, *, spread: bool) -> list[Any]:
-        """Items as arguments, together with their own."""
+        """Pair each item with its own arguments."""
         found = []
         for k, item in enumerate(items):
             args, named = arguments(item) if spread else ((item,), {})
@@ -244,7 +246,7 @@ def _entry(values: Any, position: int) -> Any:
 
 
 def _alike(value: Any, other: Any) -> bool:
-    """Whether two results fit into the same destinations: of one shape, or as many of one shape."""
+    """Return whether two results fit the same destinations, by number and shape."""
     if other is None:
         return not isinstance(value, tuple)
     if isinstance(value, tuple | list) and isinstance(other, tuple | list):
@@ -253,7 +255,7 @@ def _alike(value: Any, other: Any) -> bool:
 
 
 def pairs(src: Any, dst: Any) -> list[tuple[Any, Any]]:
-    """Sources and destinations, done one after the other."""
+    """Pair sources with destinations, in the order in which they are processed."""
     for where in dst if isinstance(dst, tuple | list) else [dst]:
         inner = where if isinstance(where, tuple | list) else [where]
         if not all(one is None or isinstance(one, str) for one in inner):
@@ -270,7 +272,7 @@ def pairs(src: Any, dst: Any) -> list[tuple[Any, Any]]:
 
 
 def names(dst: Any) -> tuple[str, ...]:
-    """The components that a destination is."""
+    """Return the names of the components of a destination."""
     if isinstance(dst, str):
         return (dst,)
     return tuple(dst) if isinstance(dst, tuple | list) else ()
@@ -279,7 +281,7 @@ def names(dst: Any) -> tuple[str, ...]:
 def _component(batch: BatchData, name: str) -> Any:
     batch._load()
     if name not in (batch.components or ()):
-        raise SpecError(f"there is no component {name!r}; there are {batch.components}")
+        raise SpecError(f"no component {name!r}; components: {batch.components}")
     values = getattr(batch, name)
     if values is None:
         raise SpecError(f"component {name!r} has no values yet: load it first")
@@ -294,7 +296,7 @@ def rows(values: Any) -> Any:
 
 
 def columns(results: list[Any], dst: Any, skip: Any = ()) -> list[Any]:
-    """Results as an array for each destination."""
+    """Assemble results into an array for each destination."""
     if not isinstance(dst, tuple | list):
         kept = [value for k, value in enumerate(results) if k not in skip]
         return [_spaced(assembled(kept), len(results), skip)]
@@ -313,7 +315,7 @@ def columns(results: list[Any], dst: Any, skip: Any = ()) -> list[Any]:
 
 
 def _spaced(array: Any, n: int, skip: Any) -> Any:
-    """The array with a gap for each item that is left out afterwards."""
+    """Insert a gap for each failed item, which is left out later."""
     if not skip:
         return array
     out = np.empty((n, *array.shape[1:]), array.dtype)

@@ -61,7 +61,7 @@ def opened(index: Any, build: Callable[[Any], DatasetIndex]) -> tuple[DatasetInd
 
 
 def component_of(collection: Any) -> str:
-    """What the records of a collection are called as a component: image, series or block."""
+    """Return the component of the records of a collection: image, series or block."""
     name = type(collection).__name__.lower()
     return name if name == "series" else name.removesuffix("s")
 
@@ -90,7 +90,7 @@ def map_batches(
     Raises
     ------
     SpecError
-        For a pipeline with variables, or one that cuts batches anew.
+        For a pipeline with variables, or one with a rebatch.
 
     Examples
     --------

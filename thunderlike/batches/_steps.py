@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = [
+    "Branch",
     "Call",
-    "Perhaps",
     "Rebatch",
     "Repeat",
     "Step",
@@ -138,7 +138,7 @@ def _several(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Perhaps:
+class Branch:
     """Steps that run with a probability, drawn once for the batch."""
 
     steps: tuple[Any, ...]
@@ -159,7 +159,7 @@ def probability(odds: Any) -> float:
     Raises
     ------
     SpecError
-        For what is not a number in 0 .. 1.
+        For anything but a number in 0 .. 1.
     """
     if not isinstance(odds, int | float | np.number | np.bool_) or not 0 <= odds <= 1:
         raise SpecError(f"a probability lies in 0 .. 1, not {odds!r:.80}")
@@ -187,7 +187,7 @@ def count(times: Any) -> int:
     Raises
     ------
     SpecError
-        For what is not a whole number from 0 on.
+        For anything but a whole number from 0 on.
     """
     if isinstance(times, bool) or not isinstance(times, int | np.integer) or times < 0:
         raise SpecError(f"a pipeline runs 0 times or more, not {times!r:.80}")

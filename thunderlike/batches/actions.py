@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from thunderlike.batches._routing import Own, Round, columns, names, pairs
+from thunderlike.batches._routing import ItemArguments, Round, columns, names, pairs
 from thunderlike.batches.execution import Call, Work, accepted
 from thunderlike.batches.expressions import evaluated
 from thunderlike.errors import BatchError, SpecError, WrongTypeError
@@ -129,7 +129,7 @@ class Actions:
 
     @property
     def random_seed(self) -> int:
-        """What its random streams come from: its own, or drawn now."""
+        """Seed of its random streams; drawn at first use unless set."""
         if self._seed is None:
             self._seed = int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
         return self._seed
@@ -157,7 +157,7 @@ class Actions:
         return int(self._cut.epochs[0]), int(self._cut.positions[0])
 
     def _keys(self: Any) -> list[tuple[int, ...]]:
-        """What the random stream of each item depends on: never who is in the batch with it."""
+        """Return the keys of the random streams of items, each independent of other items."""
         self._calls += 1
         where = zip(self._cut.epochs.tolist(), self._cut.positions.tolist(), strict=True)
         seed = self._entropy()
@@ -197,19 +197,19 @@ class Actions:
             (``'indices'``), or a callable, which gets `src`, `dst`, `p`, `target` and `kwargs`
             where it has such parameters; each is the arguments of a call.
         post : str, callable or False
-            What makes the return value of the results; False returns them as a list.
+            Function that makes the return value of the results; False returns them as a list.
         src : str, tuple or list
             A component; a tuple of some, whose values are given together as one tuple; a list of
             some, done one after the other; or an array. Without `src` and `init`, `func` takes the
             items of the batch, with an attribute for each component, and may change them in place.
         dst : str, tuple or list
-            Where results go: a component, made if there is none; a tuple of them, when `func`
+            Destination: a component, created if missing; a tuple of them, when `func`
             returns as many values; by default `src`.
         p : float or array, optional
             Probability with which an item is changed, for all or for each. The other items keep
             what they have in `dst`; in a new one they have what they have in `src`.
         target : {'threads', 'for', 'mpc', 'spark', 'async'}
-            Who runs it.
+            Backend of the calls.
         requires_rng : bool
             Give each item ``rng``, a random stream that depends on the seed, the epoch, the place
             of the item in the index and how many such calls came before.
@@ -233,7 +233,7 @@ class Actions:
         BatchError
             When `func` raises; ``.errors`` has the labels and exceptions.
         SpecError
-            For what does not fit: destinations, lengths, probabilities, names.
+            For unsuitable destinations, lengths, probabilities or names.
 
         Examples
         --------
@@ -298,7 +298,7 @@ class Actions:
         target = defaults.get("target", "threads") if target is None else target
         chosen = self._chosen(p)
         keys = self._item_keys(rng_seeds) if requires_rng else []
-        own = Own(args, kwargs)
+        own = ItemArguments(args, kwargs)
         done = []
         for one_src, one_dst in pairs(src, dst):
             offered = {"src": one_src, "dst": one_dst}
@@ -322,7 +322,7 @@ class Actions:
                 for r in done
             ]
             return found[-1]
-        arrays = [one.arrays() for one in done]  # all are there before any is stored
+        arrays = [one.arrays() for one in done]  # assemble all before storing any
         failed = set().union(*(one.failed() for one in done))
         kept = np.array([k for k in range(len(self)) if k not in failed], dtype=np.intp)
         batch = self._part(kept) if failed else self
@@ -374,14 +374,16 @@ class Actions:
             ) from errors[0]
         where = names(dst)
         if not where:
-            raise SpecError("say where results go: give dst, or post=False to have them returned")
+            raise SpecError(
+                "no destination for the results: give dst, or post=False to return them"
+            )
         rows = [tuple(row) if isinstance(row, np.ndarray) else row for row in results]
         values = columns(rows if isinstance(dst, tuple | list) else list(results), dst)
         self._store(dict(zip(where, values, strict=True)))
         return self
 
     def _chosen(self: Any, p: Any) -> Any:
-        """Which items are changed, or None for all."""
+        """Draw the items to change, None for all."""
         if p is None:
             return None
         try:
@@ -435,7 +437,7 @@ class Actions:
         if not (channels is None or (isinstance(channels, str) and channels in ("last", "first"))):
             raise SpecError(f"channels is 'last', 'first' or None, not {channels!r}")
         if not _is_dtype(dtype):
-            raise WrongTypeError(f"dtype={dtype!r:.80} is no dtype of numpy")
+            raise WrongTypeError(f"dtype={dtype!r:.80} is not a dtype of numpy")
         chosen = list(self.components or ()) if src is None else src
         return self._applied(
             _to_array,
@@ -485,7 +487,7 @@ def _names_components(value: Any) -> bool:
 
 
 def _is_choice(value: Any) -> bool:
-    """Whether a value could be `init` or `post`."""
+    """Return whether a value could be `init` or `post`."""
     return value is None or value is False or isinstance(value, str) or callable(value)
 
 
@@ -502,18 +504,15 @@ def _is_dtype(value: Any) -> bool:
 
 
 def _bound(func: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
-    """A function of the item alone, with what comes after the item."""
-    return _After(func, args) if args else func
+    """Append positional arguments to those of a call."""
+    if not args:
+        return func
 
+    @functools.wraps(func)  # errors name the function of the user
+    def bound(*items: Any, **kwargs: Any) -> Any:
+        return func(*items, *args, **kwargs)
 
-class _After:
-    """Calls a function with an item and then further arguments."""
-
-    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        self.function, self.args = function, args
-
-    def __call__(self, *items: Any, **kwargs: Any) -> Any:
-        return self.function(*items, *self.args, **kwargs)
+    return bound
 
 
 def _to_array(item: Any, as_dtype: Any, channels: str | None) -> Any:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from thunderlike._typing import Array
 
-__all__ = ["Batch", "checked", "concatenated", "halved", "joined"]
+__all__ = ["Batch", "checked", "concatenated", "joined", "split_at"]
 
 
 def checked(batches: Any) -> list[Batch]:
@@ -40,7 +40,7 @@ def checked(batches: Any) -> list[Batch]:
     several = isinstance(batches, Iterable) and not isinstance(batches, Batch | np.ndarray)
     parts = list(batches) if several else [batches]
     if not parts:
-        raise SpecError("there are no batches to merge: give at least one")
+        raise SpecError("no batches to merge: give at least one")
     for part in parts:
         if not isinstance(part, Batch):
             raise WrongTypeError(f"batches are merged, not {type(part).__name__}")
@@ -48,9 +48,13 @@ def checked(batches: Any) -> list[Batch]:
 
 
 def joined(
-    made_of: type[Batch], parts: list[Batch], components: Iterable[str] | None, *, keep_index: bool
+    batch_class: type[Batch],
+    parts: list[Batch],
+    components: Iterable[str] | None,
+    *,
+    keep_index: bool,
 ) -> Any:
-    """Return one batch of all items, of a class, with some of the components; by default all.
+    """Join batches into one of a class, with some of the components; by default all.
 
     Raises
     ------
@@ -59,25 +63,25 @@ def joined(
     """
     for part in parts:
         part._load()
-    made = made_of(_index(parts, keep_index=keep_index), cut=_cut(parts))
+    made = batch_class(_index(parts, keep_index=keep_index), cut=_cut(parts))
     first = parts[0]
     made._seed, made._dataset, made._pipeline = first._seed, first._dataset, first._pipeline
     names = tuple(components) if components is not None else first.components
     if names is None:
-        made._raw = made_of.merge_component(None, [part._raw for part in parts])
+        made._raw = batch_class.merge_component(None, [part._raw for part in parts])
         return made
     for name in names:
         if not any(part._has(name) for part in parts):
-            raise KeyMissingError(f"there is no component {name!r}; there are {first.components}")
+            raise KeyMissingError(f"no component {name!r}; components: {first.components}")
     made.components = names
     for name in names:
         values = [part._arrays.get(name) for part in parts]
-        made._arrays[name] = made_of.merge_component(name, values)
+        made._arrays[name] = batch_class.merge_component(name, values)
     return made
 
 
 def _index(parts: list[Batch], *, keep_index: bool) -> DatasetIndex:
-    """Numbers from 0; or the labels, of which one may come in two batches of two epochs."""
+    """Return an index of numbers from 0, or of the labels, which may repeat in several epochs."""
     labels = [label for part in parts for label in part.indices]
     return DatasetIndex(labels, unique=False) if keep_index else DatasetIndex(len(labels))
 
@@ -86,7 +90,7 @@ def _cut(parts: list[Batch]) -> Cut:
     return Cut(*(np.concatenate(pair) for pair in zip(*(part._cut for part in parts), strict=True)))
 
 
-def halved(whole: Any, size: int | None, *, keep_index: bool) -> tuple[Any, Any]:
+def split_at(whole: Batch, size: int | None, *, keep_index: bool) -> tuple[Any, Any]:
     """Return the first `size` items, and a batch of the rest, or None."""
     if size is not None and checked_size(size) and size >= len(whole):
         size = None
@@ -98,7 +102,7 @@ def halved(whole: Any, size: int | None, *, keep_index: bool) -> tuple[Any, Any]
     return first, rest
 
 
-def _listed(data: Any) -> list[Any] | None:
+def _as_list(data: Iterable[Any]) -> list[Any] | None:
     try:
         return list(data)
     except TypeError:
@@ -106,7 +110,7 @@ def _listed(data: Any) -> list[Any] | None:
 
 
 def concatenated(component: str | None, data: list[Any]) -> Any:
-    """The values of one component: arrays, lists or frames; None if they all are.
+    """Concatenate the values of one component: arrays, lists or frames; None if all are None.
 
     Raises
     ------
@@ -114,7 +118,7 @@ def concatenated(component: str | None, data: list[Any]) -> Any:
         When they are None in some batches and not in others.
     """
     if not isinstance(data, tuple | list):
-        data = None if data is None or isinstance(data, str | dict) else _listed(data)
+        data = None if data is None or isinstance(data, str | dict) else _as_list(data)
     if not data:
         raise SpecError(f"component {component!r} has no values to join: give those of each batch")
     missing = sum(values is None for values in data)
@@ -155,7 +159,7 @@ class Batch(Actions):
         arrays, a tuple or list of them in the order of `components`, a DataFrame, a structured
         array, or one array for a batch without components. Whole-number labels are positions in it.
     copy : bool
-        Copy what is cut, so that what is done to the batch never changes `preloaded`.
+        Copy the items, so that changes of the batch never change `preloaded`.
     **attrs
         Attributes of the batch, known to :meth:`get_attrs`.
 
@@ -178,7 +182,7 @@ class Batch(Actions):
     components: tuple[str, ...] | None = None
     iteration: int | None = None
     iterations: int | None = None
-    # Attributes that every batch has besides those of its class: no component is called so.
+    # Attributes of every instance: their names are not available to components.
     _state: ClassVar[frozenset[str]] = frozenset(
         ("index", "_arrays", "_attrs", "_calls", "_copy", "_cut", "_dataset", "_lock", "_pipeline")
     ) | {"_preloaded", "_random", "_raw", "_seed", "_total"}
@@ -224,7 +228,7 @@ class Batch(Actions):
             index = length_of(data)
         return cls(index, preloaded=data, **kwargs)
 
-    # what it is
+    # properties
 
     @property
     def indices(self) -> Array:
@@ -379,7 +383,7 @@ class Batch(Actions):
     # items
 
     def __getitem__(self, label: Any) -> Any:
-        """The item of a label; a sub-batch for a list or array of labels, or a slice of positions.
+        """Return the item of a label; a batch for several labels or a slice of positions.
 
         Raises
         ------
@@ -402,17 +406,15 @@ class Batch(Actions):
         return (self._item(position) for position in range(len(self)))
 
     def get(self, item: Any = None, component: str | None = None) -> Any:
-        """All data, a component, an item, or a component of an item."""
+        """Return all data, a component, an item, or a component of an item."""
         if component is not None and not self._has(component):
-            raise KeyMissingError(
-                f"there is no component {component!r}; there are {self.components}"
-            )
+            raise KeyMissingError(f"no component {component!r}; components: {self.components}")
         if item is None:
             return self.data if component is None else getattr(self, component)
         return self[item] if component is None else getattr(self[item], component)
 
     def _part(self, positions: Array) -> Self:
-        """The items at some positions, as a batch."""
+        """Return a batch of the items at some positions."""
         self._load()
         part = self._light(self.index.subset_by_pos(positions))
         part._cut = Cut(self._cut.positions[positions], self._cut.epochs[positions])
@@ -424,7 +426,7 @@ class Batch(Actions):
         return isinstance(name, str) and name in (self.components or ())
 
     def _light(self, index: Any = None) -> Self:
-        """The same batch without its data: what a worker elsewhere needs of it."""
+        """Return the batch without its data, for workers in other processes."""
         part = copying.copy(self)
         part.index = self.index if index is None else index
         part._arrays, part._raw, part._preloaded = {}, None, None
@@ -481,13 +483,13 @@ class Batch(Actions):
         return self
 
     def get_attrs(self) -> dict[str, Any]:
-        """The attributes that were given by name."""
+        """Return the attributes that were set by name."""
         return {name: getattr(self, name) for name in self._attrs}
 
     # copies
 
     def deepcopy(self) -> Self:
-        """A batch of its own: arrays are copied, dataset and pipeline shared."""
+        """Copy the batch and its arrays; dataset and pipeline are shared."""
         self._load()
         made = copying.copy(self)
         made._arrays, made._raw = copying.deepcopy((self._arrays, self._raw))
@@ -521,7 +523,7 @@ class Batch(Actions):
         """
         model = dataset if dataset is not None else self.dataset
         if model is None:
-            raise SpecError("give the class of the dataset: this batch comes from none")
+            raise SpecError("give the class of the dataset: the batch has none")
         made = model if isinstance(model, type) else type(model)
         if "batch_at" not in dir(made):
             raise WrongTypeError(f"dataset is a Dataset or a class of them, not {model!r:.80}")
@@ -577,11 +579,11 @@ class Batch(Actions):
         if names is not None and not isinstance(names, tuple | list):
             raise WrongTypeError(f"components are a name or several, not {components!r:.80}")
         made = joined(batch_class, parts, names, keep_index=keep_index)
-        return halved(made, batch_size, keep_index=keep_index)
+        return split_at(made, batch_size, keep_index=keep_index)
 
     @classmethod
     def merge_component(cls, component: str | None = None, data: Any = None) -> Any:
-        """Join the values of one component; a subclass may know better.
+        """Join the values of one component; subclasses may override it.
 
         Raises
         ------
@@ -593,13 +595,13 @@ class Batch(Actions):
     # out
 
     def to_images(self, component: str) -> Any:
-        """The items of a component as local Images, their labels as labels; no copy."""
+        """Return a component as local Images with the labels of the batch, without a copy."""
         from thunderlike.data.images import Images
 
         return Images(self.get(component=component), labels=self.indices)
 
     def to_series(self, component: str) -> Any:
-        """The items of a component as local Series; their last axis is time."""
+        """Return a component as local Series; its last axis is time."""
         from thunderlike.data.series import Series
 
         return Series(self.get(component=component))

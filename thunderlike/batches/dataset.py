@@ -153,13 +153,13 @@ class Dataset:
 
     @property
     def is_split(self) -> bool:
-        """Whether it has parts."""
+        """True if it has parts."""
         return any(part is not None for part in (self.train, self.test, self.validation))
 
     # batches
 
     def batch_at(self, cut: Cut) -> Batch:
-        """The batch of a cut."""
+        """Return the batch of a cut."""
         index = self.index.subset_by_pos(cut.positions)
         placed = Cut(self._places[cut.positions], cut.epochs)
         return self.batch_class(
@@ -193,7 +193,7 @@ class Dataset:
         return self.p.gen_batch(batch_size, **how)
 
     def next_batch(self, batch_size: int, **how: Any) -> Any:
-        """The next of batches that never end."""
+        """Return the next batch of an endless sequence."""
         return self._endless.next_batch(batch_size, **how)
 
     @property
@@ -230,7 +230,7 @@ class Dataset:
     # parts
 
     def create_subset(self, labels: Any) -> Self:
-        """A dataset of some of the labels.
+        """Return a dataset of some of the labels.
 
         Raises
         ------

@@ -40,10 +40,10 @@ __all__ = [
     "Chunk",
     "Collected",
     "Failed",
-    "Here",
     "Listed",
-    "There",
-    "Todo",
+    "LocalTask",
+    "Pending",
+    "RemoteTask",
     "Work",
     "accepted",
     "arguments",
@@ -54,19 +54,19 @@ __all__ = [
 
 @dataclass
 class Work:
-    """What is called for an item; pickled when it runs elsewhere.
+    """Call for one item; pickled for other processes.
 
     Parameters
     ----------
     function : callable
-        Takes an item, or the arguments that an item is.
+        Function of an item, or of the arguments that an item stands for.
     kwargs : dict
         Further arguments of every call.
     spread : bool
         Items are arguments: a tuple or list of positional ones, a dict of named ones, or
         ``(tuple, dict)`` of both.
     rng : bool
-        It takes ``rng``, a random stream of the item.
+        Pass ``rng``, the random stream of the item.
     """
 
     function: Callable[..., Any]
@@ -86,7 +86,7 @@ class Work:
 
 
 def arguments(item: Any) -> tuple[Any, dict[str, Any]]:
-    """What an element of `init` says to call with."""
+    """Return the arguments that an element of `init` stands for."""
     if isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], dict):
         return item if isinstance(item[0], tuple | list) else ((item[0],), item[1])
     if isinstance(item, tuple | list):
@@ -95,7 +95,7 @@ def arguments(item: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def accepted(function: Callable[..., Any], offered: dict[str, Any]) -> dict[str, Any]:
-    """Those of the offered arguments that a function takes by name."""
+    """Select the arguments that a function takes by name."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # a ufunc or the like
@@ -109,12 +109,12 @@ def accepted(function: Callable[..., Any], offered: dict[str, Any]) -> dict[str,
 
 
 class Collected:
-    """Results by position, written straight into one array while they are alike.
+    """Results by position, written directly into one array while shape and dtype agree.
 
     Parameters
     ----------
     n : int
-        How many there will be. Threads may put different positions at once.
+        Number of results. Threads may store different positions at the same time.
     """
 
     def __init__(self, n: int) -> None:
@@ -126,15 +126,18 @@ class Collected:
         self._fresh, self._lock = True, threading.Lock()
 
     def _expect(self, value: Any) -> None:
-        """Make room for results like the first one; of two at once, one is the first."""
+        """Allocate an array for results like the first one."""
         with self._lock:
             if self._fresh and type(value) is np.ndarray:
                 self._array = np.empty((self._n, *value.shape), value.dtype)
-                self._dtype, self._shape = value.dtype, value.shape  # last: whoever sees it may put
+                self._dtype, self._shape = (
+                    value.dtype,
+                    value.shape,
+                )  # last: other threads then write without the lock
             self._fresh = False
 
     def put(self, position: int, value: Any) -> None:
-        """Note one result."""
+        """Store one result."""
         if self._fresh:
             self._expect(value)
         if type(value) is np.ndarray and value.shape == self._shape and value.dtype == self._dtype:
@@ -143,7 +146,7 @@ class Collected:
             self._others[position] = value
 
     def put_block(self, start: int, values: NDArray[Any]) -> None:
-        """Note results in a row, stacked; one copy for all where they are like the others."""
+        """Store consecutive results, stacked; in one copy if shape and dtype agree."""
         if self._fresh and len(values):
             self._expect(values[0])
         if values.shape[1:] == self._shape and values.dtype == self._dtype:
@@ -152,7 +155,7 @@ class Collected:
             self._others.update(zip(range(start, start + len(values)), values, strict=True))
 
     def whole(self) -> Any:
-        """All results: stacked where their shapes agree, else an object array."""
+        """Return all results: stacked if their shapes agree, else an object array."""
         if self._array is not None and not self._others:
             return self._array
         return assembled(
@@ -165,7 +168,7 @@ class Collected:
 
 
 def assembled(values: list[Any]) -> NDArray[Any]:
-    """One array of values, by the first axis.
+    """Stack values along a new first axis.
 
     Arrays of one shape are stacked, numbers become an array of their common dtype, text one of
     text; everything else is an object array.
@@ -190,16 +193,16 @@ def assembled(values: list[Any]) -> NDArray[Any]:
     return out
 
 
-# Seconds of an item from which a second thread pays: below it they mostly wait for each other's
+# Seconds per item above which a second thread is faster: below, threads mostly wait for the
 # interpreter lock, and two take up to three times as long as one.
 PAYS = 2e-4
-FIRST = 5e-3  # the same for the first item: it imports, compiles, makes room for the results
-MOST = 256  # items between two looks at the clock
+FIRST = 5e-3  # limit of the first item, which may import, compile and allocate
+MOST = 256  # items between two readings of the clock
 
 
 @dataclass
 class Failed:
-    """An item that failed, on its way back."""
+    """Failure of one item."""
 
     position: int
     error: Exception
@@ -208,22 +211,22 @@ class Failed:
 
 @dataclass
 class Chunk:
-    """Items in a row, and their keys."""
+    """Consecutive items and their keys."""
 
     start: int
     items: Any
     keys: list[tuple[int, ...]]
 
 
-class Todo:
-    """Items that wait for their call, given out from the first to the last.
+class Pending:
+    """Items that are not processed yet, taken in order.
 
     Parameters
     ----------
     items : sequence
         All of them.
     keys : list
-        Of their random streams; none, or one for each.
+        Keys of their random streams: empty, or one for each item.
     """
 
     def __init__(self, items: Any, keys: list[tuple[int, ...]]) -> None:
@@ -233,20 +236,20 @@ class Todo:
         return len(self._items) - self._start
 
     def take(self, size: int) -> Chunk:
-        """The next items in a row."""
+        """Take the next consecutive items."""
         start, stop = self._start, self._start + size
         self._start = min(stop, len(self._items))
         return Chunk(start, self._items[start:stop], self._keys[start:stop])
 
     def chunks(self, size: int) -> Iterator[Chunk]:
-        """All that are left."""
+        """Yield the remaining items in chunks."""
         while len(self):
             yield self.take(max(1, size))
 
     def quick(self) -> Iterator[Chunk]:
-        """What to run in one thread: the next ones, for as long as they take no longer than PAYS.
+        """Yield chunks for one thread, as long as an item takes at most PAYS.
 
-        Each chunk is to be run before the next is asked for: that is how long it takes.
+        Each chunk is run before the next is requested, which measures its time.
         """
         size, limit = 1, FIRST
         while len(self):
@@ -259,27 +262,27 @@ class Todo:
 
 
 @dataclass
-class Here:
-    """Runs chunks in this process: results go where they belong at once."""
+class LocalTask:
+    """Run chunks in this process; results are stored directly."""
 
     work: Work
     into: Any
     on_error: str
 
     def __call__(self, chunk: Chunk) -> list[Failed]:
-        """Run a chunk; what failed."""
+        """Run a chunk and return its failures."""
         return _filled(self.work, chunk, self.into.put, 0, self.on_error)
 
 
 @dataclass
-class There:
-    """Runs chunks elsewhere: results come back together, as one array where they are alike."""
+class RemoteTask:
+    """Run chunks in other processes; results return together, stacked if possible."""
 
     work: Work
     on_error: str
 
     def __call__(self, chunk: Chunk) -> tuple[int, Any, list[Failed]]:
-        """Run a chunk; where it starts, its results, what failed."""
+        """Run a chunk and return its start, results and failures."""
         found = Listed()
         failures = _filled(self.work, chunk, found.put, chunk.start, self.on_error)
         return chunk.start, found.packed(), [_portable(failure) for failure in failures]
@@ -299,7 +302,7 @@ def _filled(
                 if plain
                 else work(item, chunk.keys[k] if chunk.keys else None)
             )
-        except Exception as error:  # whatever a user's function raises
+        except Exception as error:  # of any class, raised by the user's function
             failures.append(Failed(start + k, error, traceback.format_exc()))
             if on_error == "raise":
                 break
@@ -309,12 +312,12 @@ def _filled(
 
 
 class Listed(dict[int, Any]):
-    """Results by position, as they are."""
+    """Results by position, unchanged."""
 
     put = dict.__setitem__
 
     def packed(self) -> Any:
-        """One array where they are arrays that are alike, else themselves."""
+        """Return one array if all results have the same shape and dtype, else a dict."""
         values = list(self.values())
         alike = values and all(type(v) is type(values[0]) for v in values) and _uniform(values)
         return (list(self), assembled(values)) if alike else dict(self)
@@ -330,7 +333,7 @@ def _uniform(values: list[Any]) -> bool:
 
 
 def placed(result: tuple[int, Any, list[Failed]], into: Any) -> list[Failed]:
-    """Put the results of a chunk where they belong; its failures."""
+    """Store the results of a chunk and return its failures."""
     start, packed, failures = result
     if isinstance(packed, tuple) and isinstance(into, Collected):
         positions, values = packed
@@ -344,7 +347,7 @@ def placed(result: tuple[int, Any, list[Failed]], into: Any) -> list[Failed]:
 
 
 def _portable(failure: Failed) -> Failed:
-    """The failure with its exception, or its text where that cannot be pickled."""
+    """Replace an exception that cannot be pickled by its text."""
     try:
         pickle.loads(pickle.dumps(failure.error))  # noqa: S301  # our own
     except Exception:  # any of them
@@ -352,7 +355,7 @@ def _portable(failure: Failed) -> Failed:
     return failure
 
 
-# What the original calls them, and who runs it in `tl.parallel`.
+# batchflow's names of targets, and the backends of `tl.parallel`.
 TARGETS = {
     "for": "serial",
     "f": "serial",
@@ -365,7 +368,7 @@ TARGETS = {
     "async": "async",
     "a": "async",
 }
-CHUNKS = 4  # for each worker: so that one who is slow does not hold up the rest for long
+CHUNKS = 4  # for each worker, so that a slow one delays the end only a little
 
 
 @dataclass
@@ -375,7 +378,7 @@ class Call:
     Parameters
     ----------
     work : Work
-        What is called.
+        Function and its arguments.
     target : str
         One of :data:`TARGETS`.
     workers : int, optional
@@ -424,7 +427,7 @@ class Call:
 
     @contextmanager
     def _named(self, labels: Any) -> Iterator[None]:
-        """Say which items a worker had that died, and what it is that cannot be sent to one.
+        """Name the items of a worker that died, or the object that cannot be pickled.
 
         Raises
         ------
@@ -434,7 +437,7 @@ class Call:
             For a function, argument or result that cannot be pickled.
         """
         size = max(1, self._chunk_size(len(labels)))
-        called = getattr(self.work.function, "function", self.work.function)
+        called = getattr(self.work.function, "__wrapped__", self.work.function)
         function = getattr(called, "__qualname__", type(called).__name__)
         try:
             yield
@@ -466,17 +469,17 @@ class Call:
         return others.get(TARGETS[self.target], self._elsewhere)
 
     def _here(self, items: Any, keys: list[Any], into: Any) -> Iterator[Failed]:
-        """In this process: results go where they belong at once."""
-        todo, backend = Todo(items, keys), TARGETS[self.target]
-        task = Here(self.work, into, self.on_error)
+        """Run in this process; results are stored directly."""
+        todo, backend = Pending(items, keys), TARGETS[self.target]
+        task = LocalTask(self.work, into, self.on_error)
         if backend == "threads" and self.timeout is None:
             yield from chain.from_iterable(self._mapped(task, todo.quick(), "serial"))
         size = len(todo) if backend == "serial" else self._chunk_size(len(todo))
         yield from chain.from_iterable(self._mapped(task, todo.chunks(size), backend))
 
     def _elsewhere(self, items: Any, keys: list[Any], into: Any) -> Iterator[Failed]:
-        """In other processes: results come back a chunk at a time."""
-        todo, task = Todo(items, keys), There(self.work, self.on_error)
+        """Run in other processes; results return in chunks."""
+        todo, task = Pending(items, keys), RemoteTask(self.work, self.on_error)
         chunks = todo.chunks(self._chunk_size(len(items)))
         for result in self._mapped(task, chunks, TARGETS[self.target]):
             yield from placed(result, into)
@@ -496,7 +499,7 @@ class Call:
     def _asynchronously(self, items: Any, keys: list[Any], into: Any) -> Iterator[Failed]:
         if not inspect.iscoroutinefunction(self.work.function):
             raise SpecError("target 'async' needs a coroutine function, made with `async def`")
-        yield from _apart(self._gathered(items, keys, into), self.timeout)
+        yield from _run_coroutine(self._gathered(items, keys, into), self.timeout)
 
     async def _gathered(self, items: Any, keys: list[Any], into: Any) -> list[Failed]:
         calls = (self.work(item, keys[k] if keys else None) for k, item in enumerate(items))
@@ -514,25 +517,25 @@ def _error(failures: list[Failed], labels: Any) -> BatchError:
     failures.sort(key=lambda failure: failure.position)
     first = failures[0]
     label = labels[first.position]
-    told = (
+    text = (
         f"{len(failures)} of {len(labels)} items failed" if len(failures) > 1 else "an item failed"
     )
     error = BatchError(
-        f"{told}; item {label!r} raised {type(first.error).__name__}: {first.error}\n{first.text}",
+        f"{text}; item {label!r} raised {type(first.error).__name__}: {first.error}\n{first.text}",
         errors=[(labels[failure.position], failure.error) for failure in failures],
     )
     error.__cause__ = first.error
     return error
 
 
-def _apart(coroutine: Any, timeout: float | None) -> Any:
-    """Run a coroutine on a loop of its own, in a thread: also where a loop is running already."""
+def _run_coroutine(coroutine: Any, timeout: float | None) -> Any:
+    """Run a coroutine in another thread, whose event loop is independent of a running one."""
     (found,) = pmap(lambda one: asyncio.run(asyncio.wait_for(one, timeout)), [coroutine], workers=2)
     return found
 
 
 def _until(results: Any, timeout: float) -> Iterator[Any]:
-    """The same results, or TimeoutError; what has not begun by then is not begun."""
+    """Yield results until a timeout, after which no further call starts."""
     found: queue.SimpleQueue[Any] = queue.SimpleQueue()
     over = threading.Event()
 
@@ -543,7 +546,7 @@ def _until(results: Any, timeout: float) -> Iterator[Any]:
                     found.put((result, None))
                     if over.is_set():
                         return
-            except BaseException as error:  # raised where the results are asked for
+            except BaseException as error:  # raised in the thread that takes the results
                 found.put((None, error))
         found.put((None, StopIteration()))
 
@@ -554,8 +557,8 @@ def _until(results: Any, timeout: float) -> Iterator[Any]:
             try:
                 result, error = found.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
-                told = f"the items were not done within {timeout} s: allow more with timeout="
-                raise TimedOutError(told) from None
+                text = f"the items took longer than {timeout} s: increase timeout="
+                raise TimedOutError(text) from None
             if isinstance(error, StopIteration):
                 return
             if error is not None:

@@ -54,7 +54,7 @@ _MODES = {
 
 @dataclass(frozen=True)
 class Scope:
-    """What expressions are evaluated for.
+    """Context in which expressions are evaluated.
 
     Parameters
     ----------
@@ -293,7 +293,7 @@ class NamedExpression(Expression, metaclass=_ByName):
         Raises
         ------
         WrongTypeError
-            For what is neither text nor None.
+            For a name that is neither text nor None.
         """
         name = evaluated(self._name, scope)
         if name is None or isinstance(name, str):
@@ -528,7 +528,7 @@ class D(NamedExpression):
         Raises
         ------
         KeyMissingError
-            When there is none of that name.
+            For an unknown name.
         """
         name, dataset = self._text(scope), self._dataset(scope)
         if name is None:
@@ -763,7 +763,7 @@ class PerItem:
 
 def _batch(expression: Expression, scope: Scope) -> Any:
     if scope.batch is None:
-        raise SpecError(f"{expression!r} needs a batch, and there is none yet")
+        raise SpecError(f"{expression!r} needs a batch, which is not available yet")
     return scope.batch
 
 

@@ -37,7 +37,7 @@ class DatasetIndex:
     SpecError
         For no labels; for one that comes twice, unless `unique` is False.
     WrongTypeError
-        For what is neither a number nor a sequence of labels.
+        For an argument that is neither a number nor a sequence of labels.
 
     Attributes
     ----------
@@ -246,7 +246,7 @@ class DatasetIndex:
         return self.train, self.test, self.validation  # type: ignore[return-value]
 
     def shuffle(self, seed: int | None = None) -> Self:
-        """The same labels in random order; the same for the same seed."""
+        """Return the labels in random order, determined by the seed."""
         return self.subset_by_pos(ordered(len(self), True if seed is None else seed, epoch=0))
 
     def gen_batch(self, batch_size: int, **how: Any) -> Iterator[Self]:
@@ -360,7 +360,7 @@ class FilesIndex(DatasetIndex):
         return FilesIndex(index=labels, paths=both, dirs=self.dirs)
 
     def get_fullpath(self, label: Any) -> str:
-        """Where the file of a label is.
+        """Return the path of the file of a label.
 
         Raises
         ------
@@ -385,7 +385,7 @@ def checked_positions(positions: Any, n: int) -> Array:
     Raises
     ------
     WrongTypeError
-        For what is not whole numbers.
+        For numbers that are not whole.
     BadIndexError
         For a position that is not there.
     """

@@ -1,4 +1,33 @@
-"""Read and write the components of a batch: memory, msgpack, blosc, HDF5, CSV, feather."""
+"""Read and write the components of a batch; every format keeps labels and axes.
+
+==========  =============================  ======================================================
+``fmt``     written                        note
+==========  =============================  ======================================================
+``None``    into an array, at the labels   one component; reading selects by label
+``csv``     a table, a row for each item   numbers and text only, read as 64 bits; axes of a
+                                           component are columns ``name_0_1``
+``feather`` the same, as Arrow             needs pyarrow
+``hdf5``    a group with an array for      with ``layout='items'`` a group for each item
+            each component
+``npz``     an array for each component
+``msgpack`` a dataset of ``tl.datasets``   a sample for each item; its key is the label
+``zarr``    an array for each component    on the local machine only; needs zarr
+``blosc``   a folder with a file for each  numpy's format within blosc2, never pickled;
+            item                           its name is the label
+==========  =============================  ======================================================
+
+Files of other programs are read too: csv, feather and HDF5 files of pandas, npz and HDF5 files of
+arrays, Zarr groups. Rows are selected by their labels: the index of a frame, or a first column of
+text that contains the labels of the batch. Without labels they are selected by number: row k for
+label k; or, where labels are text, row k for item k, if there is a row for each item of the
+dataset.
+
+In files, the labels are the entry ``[labels]``. A component is an entry of its own name; a name
+that begins with a bracket or that the format uses itself is put in brackets once more. Files of
+earlier versions have their labels first, as ``labels``.
+
+A file is written completely or not at all. Nothing is unpickled on reading.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +134,7 @@ def separated(entries: dict[str, Any], asked: Collection[str] = ()) -> Table:
 
 
 def _is_unique(values: Any) -> bool:
-    """Whether values stand in one row, each once: only then may they be labels."""
+    """Return whether values are one-dimensional and unique, as labels must be."""
     array = np.asarray(values)
     return array.ndim == 1 and len(set(array.tolist())) == len(array)
 
@@ -301,9 +330,9 @@ def load(batch: BatchData, src: Any, fmt: str | None, dst: Any, **options: Any) 
     src
         A path; without `fmt` an array, dict, tuple or frame, cut by the labels of the batch.
     fmt : str, optional
-        One of the table above.
+        A format of :mod:`thunderlike.batches.io`.
     dst : str or sequence of str, optional
-        Components, made if they are missing. A single name takes the whole of what is in memory.
+        Components, created if missing. A single name takes all data in memory.
     **options
         Of the format: of ``pandas.read_csv``, ``pandas.read_feather``; ``group`` of an HDF5 file.
 
@@ -349,7 +378,7 @@ def dump(batch: BatchData, dst: Any, fmt: str | None, components: Any, **options
     dst
         A path, a folder for ``blosc``; without `fmt` an array, whose entries at the labels are set.
     fmt : str, optional
-        One of the table above.
+        A format of :mod:`thunderlike.batches.io`.
     components : str or sequence of str, optional
         Which; by default all that have values.
 
@@ -398,7 +427,7 @@ def _names(batch: BatchData, components: Any) -> tuple[str, ...]:
     names = _asked(components)
     missing = [name for name in names if name not in (batch.components or ())]
     if missing:
-        raise KeyMissingError(f"there is no component {missing[0]!r}; there are {batch.components}")
+        raise KeyMissingError(f"no component {missing[0]!r}; components: {batch.components}")
     return names
 
 

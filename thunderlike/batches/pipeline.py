@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from thunderlike.batches._steps import (
+    Branch,
     Call,
-    Perhaps,
     Rebatch,
     Repeat,
     Step,
@@ -38,11 +38,11 @@ from thunderlike.progress import progress
 if TYPE_CHECKING:
     from thunderlike.batches.sampler import Cut
 
-__all__ = ["Batches", "Made", "Once", "Pipeline"]
+__all__ = ["BatchMaker", "Batches", "Once", "Pipeline"]
 
 
-class Made:
-    """From a cut to a batch on which the first steps have run."""
+class BatchMaker:
+    """Make a batch from a cut and run the first steps on it."""
 
     def __init__(self, pipeline: Pipeline, dataset: Any, seed: int | None, stop: int) -> None:
         self._pipeline, self._dataset, self._seed, self._stop = pipeline, dataset, seed, stop
@@ -57,9 +57,9 @@ class Made:
 
 
 class Batches:
-    """Batches by number, made when they are asked for."""
+    """Sequence of batches, made on access."""
 
-    def __init__(self, made: Made, found: list[Cut]) -> None:
+    def __init__(self, made: BatchMaker, found: list[Cut]) -> None:
         self._made, self._cuts = made, found
 
     def __len__(self) -> int:
@@ -232,7 +232,7 @@ class Pipeline:
         components: Any = None,
         batch_class: type[Batch] | None = None,
     ) -> Self:
-        """Cut the batches anew; the last may have fewer items.
+        """Divide the items into batches of another size; the last may have fewer items.
 
         Parameters
         ----------
@@ -252,12 +252,12 @@ class Pipeline:
 
     @property
     def before(self) -> Once:
-        """What runs once, before the first batch: ``pipeline.before.call(f).pipeline``."""
+        """Steps that run once, before the first batch: ``pipeline.before.call(f).pipeline``."""
         return Once(self, "_before")
 
     @property
     def after(self) -> Once:
-        """What runs once, after the last batch."""
+        """Steps that run once, after the last batch."""
         return Once(self, "_after")
 
     def __add__(self, other: Any) -> Self:
@@ -287,7 +287,7 @@ class Pipeline:
     def __matmul__(self, odds: Any) -> Self:
         if not isinstance(odds, Expression):
             probability(odds)
-        return self._changed(_steps=(Perhaps(self._steps, odds),))
+        return self._changed(_steps=(Branch(self._steps, odds),))
 
     def __lshift__(self, given: Any) -> Self:
         if isinstance(given, Mapping):
@@ -329,7 +329,7 @@ class Pipeline:
         Raises
         ------
         EngineError
-            When there is none.
+            Without a dataset.
         WrongTypeError
             For something else.
         """
@@ -463,7 +463,7 @@ class Pipeline:
         prefetch : int
             Batches made ahead of the one asked for.
         target : {'threads', 'mpc', 'for'}
-            Who makes them.
+            Backend that makes them.
         on_error : {'raise', 'skip'}
             Raise at the place of the batch that failed, or leave it out.
         notifier : bool or callable, optional
@@ -529,7 +529,7 @@ class Pipeline:
         stop = self._next_rebatch(0)
         found = ((k, total, cut) for k, cut in enumerate(cursor.batches(size), start=1))
         batches = pmap(
-            Made(self, dataset, int(seed), stop),
+            BatchMaker(self, dataset, int(seed), stop),
             found,
             backend=TARGETS[target] if prefetch else "serial",
             workers=prefetch + 1,
@@ -540,7 +540,7 @@ class Pipeline:
         return self._watched(self._continued(batches, stop), dataset, notifier)
 
     def _watched(self, batches: Iterator[Any], dataset: Any, notifier: Any) -> Iterator[Any]:
-        """Run what runs once, and tell who wants to know."""
+        """Run the steps before and after, and report each batch to the notifier."""
         scope = Scope(pipeline=self)
         for step in self._before:
             step.run(scope)
@@ -591,7 +591,7 @@ class Pipeline:
         EngineError
             Without a dataset.
         SpecError
-            For a pipeline that cuts batches anew: they have no numbers.
+            For a pipeline with a rebatch, whose batches have no numbers.
 
         Examples
         --------
@@ -603,12 +603,12 @@ class Pipeline:
         """
         dataset = self._source()
         if any(isinstance(step, Rebatch) for step in self._steps):
-            raise SpecError("batches that are cut anew have no numbers: leave out rebatch")
+            raise SpecError("batches after a rebatch have no numbers: leave out rebatch")
         found = cuts(
             len(dataset), batch_size, shuffle=shuffle, n_epochs=n_epochs, drop_last=drop_last
         )
         seed = seed if seed is not None else _seed_of(shuffle)
-        return Batches(Made(self, dataset, seed, len(self._steps)), list(found))
+        return Batches(BatchMaker(self, dataset, seed, len(self._steps)), list(found))
 
     def next_batch(self, batch_size: Any = None, **how: Any) -> Any:
         """Return the next batch; they never end unless `n_epochs` or `n_iters` says so.
@@ -701,7 +701,7 @@ class Once:
 
 
 class _State:
-    """What changes while a pipeline runs: variables, and where next_batch is."""
+    """State of a running pipeline: variables and the position of next_batch."""
 
     def __init__(self) -> None:
         self.lock = RLock()
@@ -730,7 +730,7 @@ def _seed_of(shuffle: Any) -> int:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two calls ask for the same batches."""
+    """Return whether two calls have the same arguments."""
     if one is None or set(one[1]) != set(other[1]):
         return False
     pairs = [(one[0], other[0]), *((one[1][name], other[1][name]) for name in one[1])]
@@ -747,7 +747,7 @@ def _flag(value: Any, name: str) -> bool:
 
 
 def _notified(notifier: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
-    """Return what shows progress, and what is called with each batch."""
+    """Return a context for progress, and a function that is called with each batch."""
     if isinstance(notifier, dict):
         notifier = notifier.get("bar")
     if callable(notifier):
@@ -758,7 +758,7 @@ def _notified(notifier: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
 
 
 def _is_action(dataset: Any, name: str) -> bool:
-    """Tell if it is an action of the dataset's batches; without one, of any batch class."""
+    """Return whether a name is an action: of the dataset's batches, or of any batch class."""
     known = getattr(dataset, "batch_class", None) if not isinstance(dataset, Expression) else None
     classes = _family(Batch) if known is None else [known]
     return any(hasattr(getattr(one, name, None), "is_action") for one in classes)

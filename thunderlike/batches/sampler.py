@@ -189,7 +189,7 @@ def checked_size(batch_size: Any, name: str = "batch_size") -> int:
     Raises
     ------
     WrongTypeError
-        For what is not a whole number.
+        For a size that is not a whole number.
     SpecError
         For one below 1.
     """
