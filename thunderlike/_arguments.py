@@ -151,6 +151,11 @@ def _checking(function: Callable[P, R], foreign: tuple[type[Exception], ...]) ->
             raise
         except foreign as error:
             raise as_ours(error) from error
+        except Exception as error:
+            # numpy's MaskError, whose module is not imported here: it takes a while.
+            if foreign and type(error).__module__ == "numpy.ma.core":
+                raise as_ours(error) from error
+            raise
 
     # In the globals of the function, by which doctest finds the module that an object belongs to.
     made: Any = types.FunctionType(

@@ -162,3 +162,10 @@ def test_a_context_that_was_stopped_is_named():
         SparkEngine(stopped)
     with pytest.raises(EngineError, match="was stopped"), job(stopped, "computing"):
         pass
+
+
+@pytest.mark.parametrize("method", ["reshape", "toblocks"])
+def test_masked_sizes(engine, method):
+    images = tl.images.fromarray(np.zeros((4, 6, 6)), engine=engine)
+    with pytest.raises(SpecError, match=f"{method}: Cannot convert masked element"):
+        getattr(images, method)(np.ma.masked_array([3, 2], mask=[False, True]))

@@ -33,6 +33,7 @@ from thunderlike.errors import (
     NotFoundError,
     StorageError,
 )
+from thunderlike.storage.locking import WriterLock
 
 FORK = multiprocessing.get_context("fork")
 OLD, NEW = [f"old{i}" for i in range(6)], [f"new{i}" for i in range(9)]
@@ -401,7 +402,7 @@ def test_a_record_that_does_not_fit_while_a_writer_is_at_work_is_a_replacement(t
     with (tmp_path / "x.msgpack").open("ab") as file:
         file.write(b"\x80")
     address = storage.at(tmp_path / "x.msgpack")
-    lock = publication.WriterLock(address)
+    lock = WriterLock(address)
     with pytest.raises(InUseError, match="is being replaced by another writer"):
         MsgpackReader(address)
     lock.release()
@@ -411,12 +412,12 @@ def test_a_record_that_does_not_fit_while_a_writer_is_at_work_is_a_replacement(t
 
 def test_asking_for_a_lock_does_not_take_it(tmp_path):
     address = storage.at(tmp_path / "x.msgpack")
-    assert not publication.WriterLock.is_held(address)
-    lock = publication.WriterLock(address)
-    assert publication.WriterLock.is_held(address)
+    assert not WriterLock.is_held(address)
+    lock = WriterLock(address)
+    assert WriterLock.is_held(address)
     lock.release()
-    assert not publication.WriterLock.is_held(address)
-    publication.WriterLock(address).release()
+    assert not WriterLock.is_held(address)
+    WriterLock(address).release()
 
 
 @pytest.mark.parametrize("name", ["../../secret", ".keys", "/etc/passwd", "." + "f" * 32])

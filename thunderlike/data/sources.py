@@ -458,10 +458,11 @@ def _offsets(file: Entry) -> NDArray[np.uint64]:
         offsets = decode_offsets(data)
     last = int(offsets[-1])
     if last != file.size and last != _kept(file):
+        cut, named = "cut short, " if file.size < last else "", place.rpartition("/")[2]
         raise CorruptDatasetError(
-            f"{file.path}: has {file.size} bytes, and {place} ends at byte {last}: it was replaced "
-            "while it was read, or the two files do not belong together; read it again, or make "
-            f"the index again with: thunderlike datasets reindex {file.path}"
+            f"{file.path}: has {file.size} bytes, and {named} ends at byte {last}: it was {cut}"
+            "replaced while it was read, or the two files do not belong together; read it or copy "
+            f"its files again, or make the index with: thunderlike datasets reindex {file.path}"
         )
     return offsets
 

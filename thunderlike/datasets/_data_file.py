@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
 from thunderlike.datasets import index as indices
-from thunderlike.datasets.publication import WriterLock, partial_name, recover
+from thunderlike.datasets.publication import partial_name, recover
 from thunderlike.errors import ExistsError, SpecError, StorageError
 from thunderlike.formats.dataset_files import sums_of
 from thunderlike.storage._open import local_file
 from thunderlike.storage.filesystem import create, destination, failure, failures
+from thunderlike.storage.locking import WriterLock
 
 if TYPE_CHECKING:
     from array import array

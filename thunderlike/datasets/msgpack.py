@@ -693,9 +693,11 @@ def _version(path: str, data: str | None, size: int) -> _Version:
     if first:
         raise CorruptDatasetError(f"{place}: the first offset is {first}, not 0; {_anew(path)}")
     if last != size and not (last < size and indices.unfinished_append(path) == last):
+        cut, named = "cut short, " if size < last else "", place.rpartition("/")[2]
         raise CorruptDatasetError(
-            f"{path}: has {size} bytes, and its index knows of {last}: they do not fit; "
-            f"copy all its files again, or {_anew(path)}"
+            f"{path}: has {size} bytes, and {named} ends at byte {last}: it was {cut}replaced "
+            "while it was read, or the two files do not belong together; read it or copy its "
+            f"files again, or {_anew(path)}"
         )
     return _Version(data, version, length // 8 - 1, last)
 

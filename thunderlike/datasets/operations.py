@@ -20,7 +20,7 @@ from thunderlike._lazy import optional
 from thunderlike.datasets import index as indices
 from thunderlike.datasets._data_file import STALE
 from thunderlike.datasets.msgpack import MsgpackReader
-from thunderlike.datasets.publication import WriterLock, beside, publish, recover
+from thunderlike.datasets.publication import beside, publish, recover
 from thunderlike.datasets.reader import Range, Select
 from thunderlike.datasets.sharded import ShardedReader
 from thunderlike.datasets.shuffle import QuasiShuffler, Shuffler
@@ -30,6 +30,7 @@ from thunderlike.errors import SpecError
 from thunderlike.formats import dataset_files, npy
 from thunderlike.progress import track
 from thunderlike.storage.atomic import draft
+from thunderlike.storage.locking import WriterLock
 from thunderlike.storage.paths import inside
 
 if TYPE_CHECKING:

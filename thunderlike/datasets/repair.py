@@ -12,11 +12,11 @@ from thunderlike.datasets import index as indices
 from thunderlike.datasets import publication
 from thunderlike.datasets._data_file import STALE, hasher
 from thunderlike.datasets.msgpack import MsgpackReader
-from thunderlike.datasets.publication import WriterLock
 from thunderlike.datasets.verification import Report, check_samples
 from thunderlike.errors import CorruptDatasetError, CorruptSampleError, FormatError, NotFoundError
 from thunderlike.formats import dataset_files
 from thunderlike.formats.msgpack import message_end, unpackb
+from thunderlike.storage.locking import WriterLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,8 +24,6 @@ from thunderlike.datasets import index as indices
 from thunderlike.datasets._data_file import STALE
 from thunderlike.datasets.msgpack import MsgpackReader
 from thunderlike.datasets.publication import (
-    WriterLock,
-    hidden,
     move,
     partial_name,
     publish,
@@ -49,6 +47,7 @@ from thunderlike.formats.dataset_files import MANIFEST, manifest
 from thunderlike.parallel.threads import tmap
 from thunderlike.storage._open import local_file
 from thunderlike.storage.base import PARTIAL, replaced
+from thunderlike.storage.locking import WriterLock, hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,8 +8,7 @@ import os
 import shutil
 import struct
 import time
-import uuid
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from thunderlike import storage
 from thunderlike._text import printable
 from thunderlike.errors import (
     Hdf5Error,
+    InUseError,
     NotFoundError,
     StorageError,
     ThunderlikeError,
@@ -28,8 +28,8 @@ from thunderlike.formats.hdf5 import looks_like
 from thunderlike.formats.hdf5disk import Disk
 from thunderlike.hdf5 import _attributes, compression
 from thunderlike.storage.filesystem import (
-    appear,
     create,
+    described,
     destination,
     failures,
     keep_mode,
@@ -37,6 +37,7 @@ from thunderlike.storage.filesystem import (
     scratch,
 )
 from thunderlike.storage.local import LocalStore
+from thunderlike.storage.locking import WriterLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -169,8 +170,8 @@ def recover(path: Path) -> None:
         file.truncate(found.size)
 
 
-def _lock(file: Any, path: Path) -> None:
-    """Keep readers and other writers out, as HDF5 itself does by this lock.
+def _lock(file: Any, path: Path, kind: int = fcntl.LOCK_EX) -> None:
+    """Keep readers and other writers out, as HDF5 itself does by this lock; or writers only.
 
     `HDF5_USE_FILE_LOCKING=FALSE` turns both off, for file systems without locks.
     """
@@ -179,7 +180,7 @@ def _lock(file: Any, path: Path) -> None:
     last = time.monotonic() + PATIENCE
     while True:
         try:
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file.fileno(), kind | fcntl.LOCK_NB)
         except BlockingIOError as error:
             if time.monotonic() > last:
                 file.close()
@@ -189,6 +190,11 @@ def _lock(file: Any, path: Path) -> None:
             return
         else:
             return
+
+
+def _unlock(file: Any) -> None:
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(file.fileno(), fcntl.LOCK_UN)
 
 
 def _stored_end(file: Any) -> int:
@@ -261,7 +267,8 @@ def writing(
     """
     store, address = storage.resolve(path)
     if isinstance(store, LocalStore):
-        place = _beside(address, change=change) if atomic else _itself(address, change=change)
+        beside = _changed(address) if change else _replaced(address)
+        place = beside if atomic else _itself(address, change=change)
     else:
         place = _copy_of(path, store, address, change=change)
     with place as (here, there), _made(Disk(here), str(path), there=there) as file:
@@ -289,21 +296,22 @@ def _itself(address: str, *, change: bool) -> Iterator[tuple[Path, bool]]:
     """The file itself; a new one in its place, of the same mode, unless it is to be changed."""
     target, old = _target(address)
     there = change and old is not None
-    if there:
-        recover(target)
-    else:
-        with failures(address, "write"):
+    with ExitStack() as held, failures(address, "write"):
+        held.enter_context(WriterLock(str(target), PATIENCE))
+        if there:
+            recover(target)
+            _lock(held.enter_context(target.open("rb")), target)
+        else:
             target.unlink(missing_ok=True)  # who has the old one open goes on reading it
             create(target, old)
             if old is not None:
                 keep_mode(target, old)
-    try:
-        with failures(address, "write"):
+        try:
             yield target, there
-    except BaseException:
-        if not there:  # part of a file, which nobody could read
-            target.unlink(missing_ok=True)
-        raise
+        except BaseException:
+            if not there:  # part of a file, which nobody could read
+                target.unlink(missing_ok=True)
+            raise
 
 
 def _target(address: str) -> tuple[Path, os.stat_result | None]:
@@ -323,15 +331,41 @@ def _target(address: str) -> tuple[Path, os.stat_result | None]:
 
 
 @contextmanager
-def _beside(address: str, *, change: bool) -> Iterator[tuple[Path, bool]]:
-    """A new file that takes the place of the old one, or a copy of it."""
-    target, old = _target(address)
-    there = change and old is not None
+def _replaced(address: str) -> Iterator[tuple[Path, bool]]:
+    """A new file that takes the place of the old one."""
+    _target(address)
     with failures(address, "write"), replacement(address) as partial:
-        if there:
-            recover(target)
-            shutil.copyfile(target, partial)
-        yield partial, there
+        yield partial, False
+
+
+@contextmanager
+def _changed(address: str) -> Iterator[tuple[Path, bool]]:
+    """A copy of the file that takes its place, if no other process has changed it meanwhile."""
+    target, old = _target(address)
+    if old is None:
+        raise NotFoundError(f"{address}: was removed by another process; repeat the update")
+    # An append locks the file itself, as HDF5 does. Two updates exclude each other by a file next
+    # to it, since they may go on while readers have the file open.
+    with (
+        WriterLock(str(target), PATIENCE),
+        failures(address, "write"),
+        target.open("rb") as source,
+        replacement(address) as partial,
+    ):
+        recover(target)
+        _lock(source, target, fcntl.LOCK_SH)
+        version = described(str(target), os.fstat(source.fileno()))
+        shutil.copyfile(target, partial)
+        _unlock(source)
+        yield partial, True
+        with partial.open("rb") as stream:
+            os.fsync(stream.fileno())  # while appends and readers may still lock the file
+        _lock(source, target, fcntl.LOCK_SH)
+        if described(str(target), target.stat()).identity != version.identity:
+            raise InUseError(
+                f"{address}: another process has changed it during this update, which was not "
+                "written; repeat the update"
+            )
 
 
 @contextmanager
@@ -366,8 +400,8 @@ def _found(access: Any, name: str) -> Any:
 
 
 @contextmanager
-def beginning(path: AnyPath) -> Iterator[Any]:
-    """Open a new file to write; it appears when all went well, and replaces nothing.
+def beginning(path: AnyPath) -> Iterator[tuple[Any, Callable[[], None]]]:
+    """Open a new file to write as `writing` does; it replaces nothing when it appears.
 
     Raises
     ------
@@ -376,21 +410,16 @@ def beginning(path: AnyPath) -> Iterator[Any]:
     """
     store, address = storage.resolve(path)
     if not isinstance(store, LocalStore):
-        with writing(path) as (file, _):
-            yield file
+        with writing(path) as found:
+            yield found
         return
-    target, _ = _target(address)
-    partial = target.with_name(f".{uuid.uuid4().hex}.partial")
-    with failures(address, "write"):
-        create(partial, None)
-        try:
-            with _made(Disk(partial), str(path), there=False) as (file, _):
-                yield file
-            with partial.open("rb") as stream:
-                os.fsync(stream.fileno())
-            appear(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
+    _target(address)
+    with (
+        failures(address, "write"),
+        replacement(address, new=True) as partial,
+        _made(Disk(partial), str(path), there=False) as found,
+    ):
+        yield found
 
 
 @contextmanager
@@ -404,8 +433,21 @@ def changing(path: AnyPath) -> Iterator[Any]:
     target, _ = _target(address)
     with failures(address, "write"):
         recover(target)
-        with _made(Transaction(target), str(path), there=True) as (file, _):
+        with _made(_transaction(target), str(path), there=True) as (file, _):
             yield file
+
+
+def _transaction(target: Path) -> Transaction:
+    """Begin to change the file that has the name, not one that was replaced meanwhile."""
+    while True:
+        begun = Transaction(target)
+        try:
+            if os.path.samestat(os.fstat(begun.fileno()), target.stat()):
+                return begun
+        except BaseException:
+            begun.close()
+            raise
+        begun.close()
 
 
 @contextmanager

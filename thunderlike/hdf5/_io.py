@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import suppress
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -77,8 +78,12 @@ def update(path: AnyPath, data: Any, chosen: Filters, writer: Writer, *, atomic:
     if not isinstance(data, dict):
         raise SpecError(f"mode='a' takes a dictionary, not a {type(data).__name__}")
     if not _exists(path):
-        save(path, data, chosen, writer, atomic=atomic)
-        return
+        with suppress(ExistsError):  # another process has begun the file meanwhile
+            first = replace(writer, _seen={}, _open=set())  # if it fails, nothing was written
+            with _files.beginning(path) as (file, check), _located(path, first):
+                first.check = check
+                _marked(file, first, data, chosen)
+            return
     with _files.writing(path, change=True, atomic=atomic) as (file, check), _located(path, writer):
         writer.check = check
         root = h5g.open(file, b"/")
@@ -148,7 +153,7 @@ def append(path: AnyPath, group: str, array: Any, chosen: Filters) -> None:
 
 def _new_with(path: AnyPath, group: str, values: Any, chosen: Filters) -> None:
     """Write a file that holds one array."""
-    with _files.beginning(path) as file, _files.located(lambda: f"{path}: {group}"):
+    with _files.beginning(path) as (file, _), _files.located(lambda: f"{path}: {group}"):
         root = _marked(file, Writer(), {}, chosen)
         _begin(*_parent(root, group), values, chosen)
 

@@ -94,7 +94,7 @@ def draft(
     try:
         if not any(map(PARTIAL.fullmatch, target.split("/"))):  # there `output` has tried it
             _try_out(store, folder, target)
-        with _file(store, target) as file:
+        with _file(store, target, new=not overwrite) as file:
             yield Draft(file, folder)
             _check(store, target, ours, overwrite=overwrite)  # somebody may have written meanwhile
     finally:
@@ -128,10 +128,10 @@ def _try_out(store: Store, folder: str, target: str) -> None:
 
 
 @contextmanager
-def _file(store: Store, target: str) -> Iterator[Path]:
+def _file(store: Store, target: str, *, new: bool) -> Iterator[Path]:
     """A file to write in: on the target's own disk, if that is here, so that it can be renamed."""
     if isinstance(store, LocalStore):
-        with failures(target, "write"), replacement(target) as file:
+        with failures(target, "write"), replacement(target, new=new) as file:
             yield file
         return
     with failures(target, "write"), scratch() as folder:
@@ -294,9 +294,13 @@ def _publish(
     _check_folder(
         store, target, ours, overwrite=overwrite
     )  # somebody may have written there meanwhile
-    if not store.exists(target):
-        store.move(folder, target)
-        return
+    if not (overwrite and store.exists(target)):
+        if store.exists(target):  # an empty folder
+            store.keep_modes(folder, target)
+        with suppress(ExistsError):  # another writer has finished since, or it holds empty folders
+            store.move(folder, target)
+            return
+        _check_folder(store, target, ours, overwrite=overwrite)
     store.keep_modes(folder, target)
     if store.exchange(folder, target):
         store.delete(folder)  # the old one, which has that name now

@@ -232,7 +232,7 @@ def _check_owner(link: str, found: os.stat_result) -> None:
 
 
 @contextmanager
-def replacement(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacement(path: str | os.PathLike[str], *, new: bool = False) -> Iterator[Path]:
     """Make a file that takes the place of another when the block ends, if it did not raise.
 
     The block writes to the file that it is given, empty and hidden in the folder of the old one, by
@@ -241,6 +241,13 @@ def replacement(path: str | os.PathLike[str]) -> Iterator[Path]:
     `destination`. When the block raises, the file is removed and the old one stays; a process
     that is killed leaves it, as ``.<letters>.partial``.
 
+    Parameters
+    ----------
+    path : path
+        Of the file to replace.
+    new : bool
+        Replace nothing, also not what another process has written while the block ran.
+
     Yields
     ------
     Path
@@ -248,6 +255,8 @@ def replacement(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Raises
     ------
+    ExistsError
+        When `new` is true and a file is there.
     StorageError
         As `destination` does, or when the file cannot be made, flushed or renamed.
 
@@ -272,7 +281,11 @@ def replacement(path: str | os.PathLike[str]) -> Iterator[Path]:
             if old is not None:
                 keep_mode(partial, old)
             destination(place)  # a folder or a device may have taken the name meanwhile
-            partial.replace(place)
+            if new:
+                appear(partial, place)
+                partial.unlink(missing_ok=True)
+            else:
+                partial.replace(place)
     except BaseException:
         with suppress(OSError):
             partial.unlink()
