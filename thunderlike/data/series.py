@@ -404,7 +404,7 @@ class Series(ArrayCollection):
         return self._stacked(kernels.squelch, threshold=threshold)
 
     def detrend(self, method: str = "linear", order: int = 5) -> Self:
-        """Subtract a polynomial fitted to each series, but for its constant term.
+        """Subtract a polynomial fitted to each series, except its constant term.
 
         Parameters
         ----------
