@@ -1,7 +1,7 @@
 """Any Python structure in one HDF5 file that others can open, and back; deepdish's format.
 
 ``tl.save`` and ``tl.load`` are the two that most people need. The file is read and written with
-h5py, which never unpickles; `decode` decides what a node becomes, `encode` what a value becomes.
+h5py, which never unpickles; `_codec` is the contract of the modules that encode and decode values.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HIDDEN",
-    "MOST_TEXT",
+    "MATLAB_GROUPS",
     "NAME",
     "SYSTEM",
     "compact",
@@ -51,7 +51,6 @@ __all__ = [
 
 Object: TypeAlias = "GroupID"  # or a dataset's: both have attributes
 
-MOST_TEXT = 60_000  # bytes: an attribute and what describes it must be below 64 KiB
 _MOST_COMPACT = 256  # of more than so many HDF5 keeps an index
 _SCALAR, _NULL = h5s.create(h5s.SCALAR), h5s.create(h5s.NULL)
 _BIT = h5t.STD_B8LE
@@ -271,7 +270,7 @@ NAME = "DEEPDISH_IO_TL"
 def write_metadata(thing: Any, known: dict[str, Any]) -> None:
     """Write it, in as many numbered attributes as it takes; nothing when nothing is known."""
     text = json.dumps(known, separators=(",", ":")) if known else ""
-    size = MOST_TEXT
+    size = scalars.MAX_TEXT
     for start in range(0, len(text), size):
         write(thing, _part(start // size), text[start : start + size])
 
@@ -310,6 +309,8 @@ def _part(number: int) -> str:
 
 HIDDEN = "DEEPDISH_IO"  # deepdish skips every attribute that begins so, and so do we
 SYSTEM = {"CLASS", "VERSION", "TITLE", "FILTERS", "FLAVOR", "EXTDIM", "PYTABLES_FORMAT_VERSION"}
+
+MATLAB_GROUPS = ("#refs#", "#subsystem#")  # of the root: targets of references in cells
 
 # What PyTables and deepdish take for something of their own, and what no link may be called.
 _FORBIDDEN = re.compile(r"\.|_[vfgci]_.*|__pair.*|DEEPDISH_IO.*|%.*|pandas_.*|", re.DOTALL)

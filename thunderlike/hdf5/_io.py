@@ -15,21 +15,31 @@ from thunderlike._arguments import caller_level
 from thunderlike._text import printable
 from thunderlike.config import current
 from thunderlike.errors import ExistsError, GroupMissingError, SpecError, WrongTypeError
-from thunderlike.hdf5 import _attributes, _datasets, _files, _limits, arrays
-from thunderlike.hdf5._codec import Place, run
-from thunderlike.hdf5.encoder import Writer
+from thunderlike.hdf5 import (
+    _attributes,
+    _datasets,
+    _files,
+    _limits,
+    arrays,
+    containers,
+    decoder,
+    pandas,
+    records,
+    sparse,
+)
+from thunderlike.hdf5._codec import Destination, Writer, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from thunderlike.hdf5._codec import Group
+    from thunderlike.hdf5._codec import Group, Reader
     from thunderlike.hdf5.compression import Filters
-    from thunderlike.hdf5.decoder import Reader
     from thunderlike.storage import AnyPath
 
 __all__ = ["append", "load", "opened", "save", "update"]
 
 
+_CODECS = (arrays, containers, decoder, pandas, records, sparse)  # in the table once imported
 VERSION = 12  # deepdish's, of what is written
 _UNPACK_KEY, _NAMESPACE = "DEEPDISH_IO_DEEPDISH_IO_UNPACK", "DEEPDISH_IO_ROOT_IS_SNS"
 
@@ -46,7 +56,7 @@ def _marked(file: Any, writer: Writer, data: Any, chosen: Filters) -> Any:
     root = h5g.open(file, b"/")
     _mark(root, {"TITLE": "", "PYTABLES_FORMAT_VERSION": "2.1"})
     _mark(root, {"CLASS": "GROUP", "VERSION": "1.0", "DEEPDISH_IO_VERSION": np.int64(VERSION)})
-    run(_top(writer, Place(None, "", None, chosen), root, data), current().hdf5_depth)
+    run(_top(writer, Destination(None, "", None, chosen), root, data), current().hdf5_depth)
     return root
 
 
@@ -59,18 +69,18 @@ def _mark(root: Any, marks: dict[str, Any]) -> None:
         _attributes.write(root, name, value)
 
 
-def _top(writer: Writer, place: Place, root: Any, data: Any) -> Any:
+def _top(writer: Writer, place: Destination, root: Any, data: Any) -> Any:
     """A dictionary or a namespace is the file; anything else is an entry of it."""
     if type(data) in (dict, SimpleNamespace):
-        writer.root(place, data)
+        writer.add_root(place, data)
     if type(data) is dict:
-        yield writer.dictionary(place, root, data)
+        yield writer.encode_mapping(place, root, data)
     elif type(data) is SimpleNamespace:
         _mark(root, {_NAMESPACE: np.bool_(True)})
-        yield writer.dictionary(place, root, vars(data))
+        yield writer.encode_mapping(place, root, vars(data))
     else:
         _mark(root, {_UNPACK_KEY: np.bool_(True)})
-        writer.known(root, (yield writer.entries(place, root, [("data", data)])))
+        writer.write_metadata(root, (yield writer.encode_entries(place, root, [("data", data)])))
 
 
 def update(path: AnyPath, data: Any, chosen: Filters, writer: Writer, *, atomic: bool) -> None:
@@ -87,7 +97,7 @@ def update(path: AnyPath, data: Any, chosen: Filters, writer: Writer, *, atomic:
     with _files.writing(path, change=True, atomic=atomic) as (file, check), _located(path, writer):
         writer.check = check
         root = h5g.open(file, b"/")
-        _replace(writer, Place(None, "", None, chosen), root, data)
+        _replace(writer, Destination(None, "", None, chosen), root, data)
 
 
 def _exists(path: AnyPath) -> bool:
@@ -96,7 +106,7 @@ def _exists(path: AnyPath) -> bool:
     return storage.exists(path)
 
 
-def _replace(writer: Writer, place: Place, root: Any, data: dict[Any, Any]) -> None:
+def _replace(writer: Writer, place: Destination, root: Any, data: dict[Any, Any]) -> None:
     found = _attributes.names_of(root)
     if _UNPACK_KEY in found:
         raise SpecError("holds one value that is no dictionary, and cannot be updated")
@@ -105,13 +115,13 @@ def _replace(writer: Writer, place: Place, root: Any, data: dict[Any, Any]) -> N
     for name in named:
         _remove(root, name)
     told = run(
-        writer.entries(place, root, ((n, data[k]) for n, k in named.items())),
+        writer.encode_entries(place, root, ((n, data[k]) for n, k in named.items())),
         current().hdf5_depth,
     )
     _attributes.delete_metadata(root)
     keys = {n: _attributes.key_to_json(k, pickle=writer.pickle) for n, k in named.items() if n != k}
     kept = {name: v for name, v in known.get("values", {}).items() if name not in named}
-    writer.known(root, {
+    writer.write_metadata(root, {
         **known,
         "entries": {**_entries(known, root), **told["entries"]},
         "values": {**kept, **told.get("values", {})},
@@ -187,7 +197,7 @@ def _extend(parent: Any, name: str, values: Any) -> None:
     if node.get_space().get_simple_extent_dims(maxdims=True)[:1] != (h5s.UNLIMITED,):
         raise SpecError("has a fixed length, as `save` makes it; begin it with `append`")
     if len(values):
-        _datasets.append(node, arrays.check_same(node, values))
+        _datasets.append(node, arrays.values_to_append(node, values))
 
 
 _UNPACK = "DEEPDISH_IO_DEEPDISH_IO_UNPACK"
@@ -244,11 +254,11 @@ def _left_out(path: str, entries: dict[str, str]) -> str:
 def _whole(reader: Reader, sel: Any, *, unpack: bool) -> Any:
     root = reader.group(reader.root, "/")
     only = root.ordered()
-    if _UNPACK in root.names and "data" in only:
+    if _UNPACK in root.attribute_names and "data" in only:
         return _of(reader, root, "data", sel)
     if unpack and len(only) == 1:
         return _of(reader, root, only[0], sel)
-    return reader.finished(run(reader.node(reader.root, "/", sel), current().hdf5_depth))
+    return reader.finish(run(reader.decode(reader.root, "/", sel), current().hdf5_depth))
 
 
 def _of(reader: Reader, group: Group, name: str, sel: Any) -> Any:
@@ -256,7 +266,7 @@ def _of(reader: Reader, group: Group, name: str, sel: Any) -> Any:
     reader.here = _limits.join(group.path, name)
     if name not in group.nodes:
         return _scalar(reader, group, name, sel)
-    return reader.finished(run(reader.child(group, name, sel), current().hdf5_depth))
+    return reader.finish(run(reader.decode_child(group, name, sel), current().hdf5_depth))
 
 
 def _scalar(reader: Reader, group: Group, name: str, sel: Any) -> Any:
@@ -272,7 +282,7 @@ def _entry(reader: Reader, path: str, sel: Any) -> Any:
     """Follow a path through dictionaries, lists, links, and to an attribute at its end."""
     group, parts = reader.group(reader.root, "/"), [part for part in path.split("/") if part]
     if not parts:
-        return reader.finished(run(reader.node(reader.root, "/", sel), current().hdf5_depth))
+        return reader.finish(run(reader.decode(reader.root, "/", sel), current().hdf5_depth))
     for part in parts[:-1]:
         group = _inner(reader, group, part)
     return _of(reader, group, _name(reader, group, parts[-1]), sel)

@@ -97,7 +97,7 @@ def target_of(group: Any, name: str) -> str | None:
     check_link(kind)
     if kind == h5l.TYPE_HARD:
         return None
-    return group.links.get_val(spelled).decode("utf-8", "surrogateescape")
+    return str(group.links.get_val(spelled), "utf-8", "surrogateescape")
 
 
 def follow(root: Any, group: Any, path: str, name: str) -> tuple[Any, str]:

@@ -83,8 +83,8 @@ def save(
     {'x': array([0, 1, 2]), 'rate': 7.5, 'tags': ['a', ('b', None)]}
     """
     from thunderlike.hdf5 import _io, _pickles
+    from thunderlike.hdf5._codec import Writer
     from thunderlike.hdf5.compression import Filters
-    from thunderlike.hdf5.encoder import Writer
 
     writes = {"w": _io.save, "a": _io.update}
     chosen = Filters.of(compression, checksum=checksum)
@@ -152,8 +152,8 @@ def load(
     np.int64(5)
     """
     from thunderlike.hdf5 import _io, _pickles
+    from thunderlike.hdf5._codec import Reader
     from thunderlike.hdf5._limits import Budget
-    from thunderlike.hdf5.decoder import Reader
 
     if types not in ("python", "numpy"):
         raise SpecError(f"types is 'python' or 'numpy', not {types!r}")

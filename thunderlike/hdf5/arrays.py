@@ -1,43 +1,33 @@
-"""Arrays of numbers, text, dates and objects."""
+"""Encoders and decoders of arrays of numbers, text, dates and objects."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from thunderlike.errors import Hdf5Error, SpecError
-from thunderlike.hdf5 import _attributes, _datasets, containers
-from thunderlike.hdf5._codec import new_group
+from thunderlike.hdf5 import _attributes, _datasets
+from thunderlike.hdf5._codec import decodes, encodes, new_group
 from thunderlike.hdf5.selection import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from h5py.h5d import DatasetID
+    from h5py.h5g import GroupID
     from numpy.typing import NDArray
 
-    from thunderlike.hdf5._codec import Group, Place, Task
+    from thunderlike.hdf5._codec import Destination, Encoder, Group, Reader, Task, Writer
     from thunderlike.hdf5._limits import Budget
     from thunderlike.hdf5.compression import Filters
-    from thunderlike.hdf5.decoder import Reader
-    from thunderlike.hdf5.encoder import Writer
 
 __all__ = [
     "Encoded",
-    "check_same",
-    "codec_of",
     "decode",
+    "decode_text",
     "encode",
-    "get_fields",
-    "get_masked",
-    "get_objects",
-    "get_record",
-    "get_text",
-    "put_record",
-    "put_text",
+    "values_to_append",
     "write",
 ]
 
@@ -47,98 +37,93 @@ _CLASSES = {"matrix": np.matrix, "recarray": np.recarray}
 
 @dataclass
 class Encoded:
-    """What goes into the file: values that HDF5 has a type for, attributes, metadata."""
+    """Array of a type that HDF5 has, with the attributes and metadata that restore the original."""
 
     values: NDArray[Any]
     attributes: dict[str, Any] = field(default_factory=dict)
-    known: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
 
 
 def encode(array: NDArray[Any]) -> Encoded:
-    """Turn an array into one that HDF5 has a type for."""
-    found = _encoded(np.asarray(array))
+    """Convert an array to a type that HDF5 has."""
+    encoded = _encoded(np.asarray(array))
     if type(array).__name__ in _CLASSES:
-        found.known["class"] = type(array).__name__
+        encoded.metadata["class"] = type(array).__name__
     if array.flags.f_contiguous and not array.flags.c_contiguous:
-        found.known["order"] = "F"
-    return found
+        encoded.metadata["order"] = "F"
+    return encoded
 
 
 def _encoded(array: NDArray[Any]) -> Encoded:
     dtype = array.dtype
     if not array.size or not dtype.itemsize:
-        return _empty(array)
+        return _encoded_empty(array)
     if dtype.kind == "T":
         longest = max(len(text) for text in array.ravel())
-        return _marked(_encoded(array.astype(f"U{max(1, longest)}")), "T")
+        return _with_dtype(_encoded(array.astype(f"U{max(1, longest)}")), "T")
     if dtype.kind == "U":
-        return _texts(array)
+        width = np.int64(dtype.itemsize // 4)
+        text = Encoded(_as_bytes(_as_native(array)), {"strtype": b"unicode", "itemsize": width})
+        return text if dtype.isnative else _with_dtype(text, dtype.str)
     if dtype.kind == "S":
         return Encoded(array, {"strtype": b"ascii", "itemsize": np.int64(dtype.itemsize)})
     if dtype.kind in "mM":
-        return _marked(Encoded(_as_native(array).view(np.int64)), dtype.str)
+        return _with_dtype(Encoded(_as_native(array).view(np.int64)), dtype.str)
     if dtype.kind == "V":
-        values = array if dtype.names else _widened(array)
-        return _marked(Encoded(values), _attributes.to_json(dtype))
-    return Encoded(array) if dtype.isnative else _marked(Encoded(_as_native(array)), dtype.str)
+        values = array if dtype.names else _as_bytes(array)
+        return _with_dtype(Encoded(values), _attributes.to_json(dtype))
+    return Encoded(array) if dtype.isnative else _with_dtype(Encoded(_as_native(array)), dtype.str)
 
 
-def _marked(found: Encoded, dtype: Any) -> Encoded:
-    found.known["dtype"] = dtype
-    return found
+def _with_dtype(encoded: Encoded, spelled: Any) -> Encoded:
+    encoded.metadata["dtype"] = spelled
+    return encoded
 
 
-def _empty(array: NDArray[Any]) -> Encoded:
-    """HDF5 has no empty arrays that PyTables reads: deepdish stores the shape instead."""
+def _encoded_empty(array: NDArray[Any]) -> Encoded:
+    """Encode an array without elements by its shape, as deepdish does: PyTables reads no others."""
     dtype = array.dtype
-    spelled = b"|u1" if dtype.names or dtype.kind == "T" else dtype.str.encode()
-    found = Encoded(np.array(array.shape, np.int64), {"zeroarray_dtype": spelled})
-    if dtype.names or dtype.kind == "T":
-        _marked(found, _attributes.to_json(dtype))
-    return found
-
-
-def _texts(array: NDArray[Any]) -> Encoded:
-    width = array.dtype.itemsize // 4
-    found = Encoded(
-        _widened(_as_native(array)), {"strtype": b"unicode", "itemsize": np.int64(width)}
-    )
-    return found if array.dtype.isnative else _marked(found, array.dtype.str)
+    plain = not (dtype.names or dtype.kind == "T")
+    marker = {"zeroarray_dtype": dtype.str.encode() if plain else b"|u1"}
+    encoded = Encoded(np.array(array.shape, np.int64), marker)
+    return encoded if plain else _with_dtype(encoded, _attributes.to_json(dtype))
 
 
 def _as_native(array: NDArray[Any]) -> NDArray[Any]:
     return array.astype(array.dtype.newbyteorder("="), order="C", copy=False)
 
 
-def _widened(array: NDArray[Any]) -> NDArray[Any]:
-    """Elements as bytes, along the last axis."""
-    array = np.ascontiguousarray(array)  # gives an axis to what has none
+def _as_bytes(array: NDArray[Any]) -> NDArray[Any]:
+    """View elements as bytes, along the last axis."""
+    array = np.ascontiguousarray(array)  # which gives a scalar array an axis
     return array.view(np.uint8).reshape(*array.shape[:-1], -1)
 
 
 def write(
-    parent: Any, name: str, array: NDArray[Any], chosen: Filters, *, grows: bool = False
+    parent: GroupID, name: str, array: NDArray[Any], filters: Filters, *, grows: bool = False
 ) -> DatasetID:
-    """Write one array, with all that its way back needs; it may be extended later if it grows."""
-    found = encode(array)
-    shape, dtype = found.values.shape, found.values.dtype
-    dataset = _datasets.create(parent, name, shape, dtype, chosen, grows=grows)
-    _datasets.write_part(dataset, found.values)
-    for key, value in found.attributes.items():
+    """Write one array with its attributes and metadata; if it grows, it can be extended later."""
+    encoded = encode(array)
+    shape, dtype = encoded.values.shape, encoded.values.dtype
+    dataset = _datasets.create(parent, name, shape, dtype, filters, grows=grows)
+    _datasets.write_part(dataset, encoded.values)
+    for key, value in encoded.attributes.items():
         _attributes.write(dataset, key, value)
-    _attributes.write_metadata(dataset, found.known)
+    _attributes.write_metadata(dataset, encoded.metadata)
     return dataset
 
 
 def decode(
     dataset: DatasetID, budget: Budget, sel: Any = None, names: list[str] | None = None
 ) -> NDArray[Any]:
-    """Read an array, or the part that numpy's index `sel` names.
+    """Read an array, or a part of it.
 
     Parameters
     ----------
+    sel : index, optional
+        Part to read, as numpy indexes.
     names : list of str, optional
-        Of its attributes, if they are known already.
+        Names of its attributes, if they have been read.
 
     Raises
     ------
@@ -146,62 +131,60 @@ def decode(
         For an index that does not fit.
     """
     names = _attributes.names_of(dataset) if names is None else names
-    known = _attributes.read_metadata(dataset, names)
+    metadata = _attributes.read_metadata(dataset, names)
     if "zeroarray_dtype" in names:
-        array = _read_empty(dataset, known, budget)
+        array = _read_empty(dataset, metadata, budget)
         return array if sel is None else array[sel]
-    array = _read(dataset, known, _Stored.of(dataset, names), budget, sel)
-    return _dressed(array, known) if sel is None else array
+    array = _read(dataset, metadata, _text_dtype(dataset, names), budget, sel)
+    return _restored(array, metadata) if sel is None else array
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """How elements that HDF5 has no type for lie in an array of bytes."""
-
-    dtype: np.dtype[Any] | None
-    unit: int = 1
-
-    @classmethod
-    def of(cls, dataset: DatasetID, names: list[str]) -> _Stored:
-        if "strtype" not in names or _attributes.read(dataset, "strtype") != b"unicode":
-            return cls(None)
-        width = int(_attributes.read(dataset, "itemsize"))
-        if not 0 < width < 2**28:
-            raise Hdf5Error(f"has texts of {width} characters")
-        return cls(np.dtype(f"U{width}"), 4 * width)
+def _text_dtype(dataset: DatasetID, names: list[str]) -> np.dtype[Any] | None:
+    """Return the dtype of text that is stored as bytes; None for other arrays."""
+    if "strtype" not in names or _attributes.read(dataset, "strtype") != b"unicode":
+        return None
+    width = int(_attributes.read(dataset, "itemsize"))
+    if not 0 < width < 2**28:
+        raise Hdf5Error(f"has texts of {width} characters")
+    return np.dtype(f"U{width}")
 
 
 def _read(
-    dataset: DatasetID, known: dict[str, Any], stored: _Stored, budget: Budget, sel: Any
+    dataset: DatasetID,
+    metadata: dict[str, Any],
+    in_bytes: np.dtype[Any] | None,
+    budget: Budget,
+    sel: Any,
 ) -> NDArray[Any]:
-    wanted = _attributes.from_json(known["dtype"]) if "dtype" in known else None
-    if stored.dtype is None and wanted is not None and wanted.kind == "V" and not wanted.names:
-        stored = _Stored(wanted, wanted.itemsize)
-    shape = _logical(_datasets.shape_of(dataset), stored.unit)
+    """Read an array whose elements are bytes along the last axis, unless `in_bytes` is None."""
+    wanted = _attributes.from_json(metadata["dtype"]) if "dtype" in metadata else None
+    if in_bytes is None and wanted is not None and wanted.kind == "V" and not wanted.names:
+        in_bytes = wanted
+    unit = 1 if in_bytes is None else in_bytes.itemsize
+    shape = _datasets.shape_of(dataset)
+    if unit > 1:
+        if not shape or shape[-1] % unit:
+            raise Hdf5Error(f"of shape {shape} does not hold elements of {unit} bytes")
+        shape = (*shape[:-1], shape[-1] // unit)
     planned = None if sel is None else plan(sel, shape)
-    values = _datasets.read(dataset, budget, planned, stored.unit)
-    if stored.dtype is not None:
-        values = _narrowed(values, stored.dtype)
+    values = _datasets.read(dataset, budget, planned, unit)
+    if in_bytes is not None:
+        values = _from_bytes(values, in_bytes)
     values = values if wanted is None else _converted(values, wanted)
     return values if planned is None else values[planned.after]
 
 
-def _logical(shape: tuple[int, ...], unit: int) -> tuple[int, ...]:
-    if unit > 1 and (not shape or shape[-1] % unit):
-        raise Hdf5Error(f"of shape {shape} does not hold elements of {unit} bytes")
-    return (*shape[:-1], shape[-1] // unit) if unit > 1 else shape
-
-
-def _narrowed(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+def _from_bytes(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     if values.dtype != np.uint8:
         raise Hdf5Error(f"holds {values.dtype} where bytes of texts should be")
+    # numpy decodes code points beyond Unicode without an error, and fails when they are printed.
     if dtype.kind == "U" and values.size and values.view(np.uint32).max() > 0x10FFFF:
         raise Hdf5Error("holds texts with characters that there are not")
     return values.view(dtype)
 
 
 def _converted(values: NDArray[Any], wanted: np.dtype[Any]) -> NDArray[Any]:
-    """What metadata says, where it fits what is there; else what is there."""
+    """Convert to the dtype of the metadata, if it fits the values in the file."""
     if wanted.kind in "mM":
         times = values.view(wanted.newbyteorder("=")) if values.dtype == np.int64 else values
         return times.astype(wanted, copy=False)
@@ -211,132 +194,147 @@ def _converted(values: NDArray[Any], wanted: np.dtype[Any]) -> NDArray[Any]:
     return values.astype(wanted, copy=False) if same else values
 
 
-def _read_empty(dataset: DatasetID, known: dict[str, Any], budget: Budget) -> NDArray[Any]:
+def _read_empty(dataset: DatasetID, metadata: dict[str, Any], budget: Budget) -> NDArray[Any]:
     shape = tuple(int(n) for n in _datasets.read(dataset, budget).ravel())
-    spelled = known.get("dtype") or bytes(_attributes.read(dataset, "zeroarray_dtype")).decode()
+    spelled = metadata.get("dtype") or bytes(_attributes.read(dataset, "zeroarray_dtype")).decode()
     dtype = _attributes.from_json(spelled)
     if len(shape) > 64 or min(shape, default=0) < 0:
         raise Hdf5Error(f"announces the shape {shape!r:.60}")
     budget.spend(math.prod(shape) * dtype.itemsize)
-    return _dressed(np.zeros(shape, dtype), known)
+    return _restored(np.zeros(shape, dtype), metadata)
 
 
-def _dressed(array: NDArray[Any], known: dict[str, Any]) -> NDArray[Any]:
-    if known.get("order") == "F":
+def _restored(array: NDArray[Any], metadata: dict[str, Any]) -> NDArray[Any]:
+    """Restore the memory order and the class of an array."""
+    if metadata.get("order") == "F":
         array = np.asfortranarray(array)
-    kind = _CLASSES.get(known.get("class", ""))
+    kind = _CLASSES.get(metadata.get("class", ""))
     return array if kind is None else array.view(kind)
 
 
-def check_same(dataset: DatasetID, array: NDArray[Any]) -> NDArray[Any]:
-    """Return the values to append to an array that is there; SpecError when they do not fit."""
+def values_to_append(dataset: DatasetID, array: NDArray[Any]) -> NDArray[Any]:
+    """Encode records to append to an array of the file; SpecError if they do not fit it."""
     names = _attributes.names_of(dataset)
-    stored = _Stored.of(dataset, names).dtype
-    if stored is not None and array.dtype.kind == "U" and array.dtype <= stored:
-        array = array.astype(stored)
-    known, found = _attributes.read_metadata(dataset, names), encode(array)
-    there = _datasets.plain_type_of(dataset)
+    text = _text_dtype(dataset, names)
+    if text is not None and array.dtype.kind == "U" and array.dtype <= text:
+        array = array.astype(text)
+    metadata, encoded = _attributes.read_metadata(dataset, names), encode(array)
+    dtype = _datasets.plain_type_of(dataset)
     fits = (
-        found.values.dtype == there
-        and found.values.shape[1:] == dataset.shape[1:]
-        and (stored is None or stored == array.dtype)
-        and found.known.get("dtype") == known.get("dtype")
+        encoded.values.dtype == dtype
+        and encoded.values.shape[1:] == dataset.shape[1:]
+        and (text is None or text == array.dtype)
+        and encoded.metadata.get("dtype") == metadata.get("dtype")
     )
     if not fits:
         raise SpecError(
-            f"holds {there} records of shape {dataset.shape[1:]}, and cannot be extended by "
+            f"holds {dtype} records of shape {dataset.shape[1:]}, and cannot be extended by "
             f"{array.dtype} of shape {array.shape[1:]}"
         )
-    return found.values
+    return encoded.values
 
 
-# Python to file
+# encoding
 
 
-def codec_of(array: np.ndarray[Any, Any]) -> Callable[[Writer, Place, Any], Task] | None:
-    """Find what writes an array in parts: masked, of objects, of fields HDF5 has no type for."""
-    if isinstance(array, np.ma.MaskedArray):
-        return _put_masked
-    if array.dtype.kind == "O":
-        return _put_objects
-    if array.dtype.kind == "T" and array.dtype != np.dtypes.StringDType():
-        return None
-    return None if _attributes.native(array.dtype) or not array.size else _put_fields
+@encodes(np.ndarray, subclasses=True)
+def _encode_array(writer: Writer, dest: Destination, value: NDArray[Any]) -> Task:
+    encoder = _parts_encoder(value)
+    if encoder is None:
+        write(dest.parent, dest.name, value, dest.filters)
+        return _done()
+    return encoder(writer, dest, value)
 
 
-def _put_masked(writer: Writer, place: Place, value: Any) -> Task:
-    parts = {"data": value.data, "mask": np.ma.getmaskarray(value), "fill": value.fill_value}
-    if value.mask is np.ma.nomask:
-        del parts["mask"]
-    group = new_group(place, f"dict:{len(parts)}")
-    yield writer.dictionary(place, group, parts, kind="masked")
-
-
-def _put_objects(writer: Writer, place: Place, value: Any) -> Task:
-    order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
-    group = new_group(place, f"list:{value.size}")
-    items = ((f"i{i}", v) for i, v in enumerate(value.ravel()))
-    told = yield writer.entries(place, group, items)
-    known = {"kind": "objects", "shape": list(value.shape), "order": order}
-    writer.known(group, {**told, **known})
-
-
-def _put_fields(writer: Writer, place: Place, value: Any) -> Task:
-    group = new_group(place, f"dict:{len(value.dtype.names)}")
-    parts = {name: np.asarray(value[name]) for name in value.dtype.names}
-    known = {"dtype": _attributes.to_json(value.dtype), "shape": list(value.shape)}
-    if isinstance(value, np.recarray):
-        known["class"] = "recarray"
-    yield writer.dictionary(place, group, parts, kind="fields", **known)
-
-
-def put_record(writer: Writer, place: Place, value: np.void) -> Task:
-    """Write one element of a structured array."""
-    group = new_group(place, "dict:1")
-    parts = {"value": np.asarray(value).reshape(1)}
-    yield writer.dictionary(place, group, parts, kind="record")
-
-
-def put_text(_writer: Writer, place: Place, value: str | bytes) -> Task:
-    """Write a text that no attribute can hold, as an array of its bytes."""
-    text = isinstance(value, str)
-    data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
-    dataset = write(place.parent, place.name, np.frombuffer(data, np.uint8), place.filters)
-    _attributes.delete_metadata(dataset)
-    _attributes.write_metadata(dataset, {"kind": "str" if text else "bytes"})
+def _done() -> Task:
     return
     yield
 
 
-# file to Python
+def _parts_encoder(array: NDArray[Any]) -> Encoder | None:
+    """Return the encoder of an array that is written as a group; None for others."""
+    if isinstance(array, np.ma.MaskedArray):
+        return _encode_masked
+    if array.dtype.kind == "O":
+        return _encode_objects
+    if array.dtype.kind == "T" and array.dtype != np.dtypes.StringDType():
+        return None
+    return None if _attributes.native(array.dtype) or not array.size else _encode_fields
 
 
-def get_masked(reader: Reader, group: Group, _address: int, sel: Any) -> Task:
-    """Read values and mask, or that part of both."""
-    data = yield reader.child(group, "data", sel)
-    mask = (yield reader.child(group, "mask", sel)) if "mask" in group.nodes else np.ma.nomask
+def _encode_masked(writer: Writer, dest: Destination, value: Any) -> Task:
+    parts = {"data": value.data, "mask": np.ma.getmaskarray(value), "fill": value.fill_value}
+    if value.mask is np.ma.nomask:
+        del parts["mask"]
+    group = new_group(dest, f"dict:{len(parts)}")
+    yield writer.encode_mapping(dest, group, parts, kind="masked")
+
+
+def _encode_objects(writer: Writer, dest: Destination, value: NDArray[Any]) -> Task:
+    order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
+    group = new_group(dest, f"list:{value.size}")
+    items = ((f"i{i}", v) for i, v in enumerate(value.ravel()))
+    entries = yield writer.encode_entries(dest, group, items)
+    metadata = {"kind": "objects", "shape": list(value.shape), "order": order}
+    writer.write_metadata(group, {**entries, **metadata})
+
+
+def _encode_fields(writer: Writer, dest: Destination, value: NDArray[Any]) -> Task:
+    names = value.dtype.names or ()
+    group = new_group(dest, f"dict:{len(names)}")
+    parts = {name: np.asarray(value[name]) for name in names}
+    metadata = {"dtype": _attributes.to_json(value.dtype), "shape": list(value.shape)}
+    if isinstance(value, np.recarray):
+        metadata["class"] = "recarray"
+    yield writer.encode_mapping(dest, group, parts, kind="fields", **metadata)
+
+
+@encodes(np.void)
+def _encode_record(writer: Writer, dest: Destination, value: np.void) -> Task:
+    group = new_group(dest, "dict:1")
+    parts = {"value": np.asarray(value).reshape(1)}
+    yield writer.encode_mapping(dest, group, parts, kind="record")
+
+
+@encodes(str, bytes, np.str_, np.bytes_)
+def _encode_text(_writer: Writer, dest: Destination, value: str | bytes) -> Task:
+    """Write text that does not fit in an attribute as an array of its bytes."""
+    text = isinstance(value, str)
+    data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+    dataset = write(dest.parent, dest.name, np.frombuffer(data, np.uint8), dest.filters)
+    _attributes.delete_metadata(dataset)
+    _attributes.write_metadata(dataset, {"kind": "str" if text else "bytes"})
+    return _done()
+
+
+# decoding
+
+
+@decodes("masked", selectable=True)
+def _decode_masked(reader: Reader, group: Group, _address: int, sel: object) -> Task:
+    data = yield reader.decode_child(group, "data", sel)
+    mask = np.ma.nomask
+    if "mask" in group.nodes:
+        mask = yield reader.decode_child(group, "mask", sel)
     fill = reader.scalar(group, "fill") if "fill" in group.scalars else None
     return np.ma.MaskedArray(data, mask, fill_value=fill)
 
 
-def get_objects(reader: Reader, group: Group, address: int, sel: Any) -> Task:
-    """Read an array of objects, which are entries i0, i1 ...; it may hold itself."""
-    found = np.empty(_shape(group, len(group.ordered())), object)
-    found = reader.early(address, np.asfortranarray(found) if _is_f(group) else found)
-    values = yield containers.get_items(reader, group)
-    places = dict(zip(map(str, range(len(values))), np.ndindex(found.shape), strict=True))
-    items = dict(zip(places, values, strict=True))
-    reader.fill(items, lambda name, value: found.__setitem__(places[name], value))
-    return found if sel is None else found[sel]
-
-
-def _is_f(group: Group) -> bool:
-    return group.known.get("order") == "F"
+@decodes("objects", selectable=True)
+def _decode_objects(reader: Reader, group: Group, address: int, sel: Any) -> Task:
+    shape = _shape(group, len(group.ordered()))
+    order: Literal["C", "F"] = "F" if group.metadata.get("order") == "F" else "C"
+    result: NDArray[Any] = np.empty(shape, object, order)
+    reader.enter(address, result)  # before its entries: it may contain itself
+    values = yield reader.decode_items(group)
+    items = dict(zip(np.ndindex(result.shape), values, strict=True))
+    reader.fill(items, result.__setitem__)
+    return result if sel is None else result[sel]
 
 
 def _shape(group: Group, count: int) -> tuple[int, ...]:
-    """The shape that metadata say; Hdf5Error unless it holds `count` elements."""
-    shape = group.known.get("shape")
+    """Return the shape in the metadata; Hdf5Error unless it has `count` elements."""
+    shape = group.metadata.get("shape")
     if not isinstance(shape, list) or not all(isinstance(n, int) and n >= 0 for n in shape):
         raise Hdf5Error("says no shape for its elements")
     if math.prod(shape) != count or len(shape) > 64:
@@ -344,33 +342,36 @@ def _shape(group: Group, count: int) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def get_fields(reader: Reader, group: Group, _address: int, sel: Any) -> Task:
-    """Read a structured array, each field an array of its own."""
-    dtype = _attributes.from_json(group.known.get("dtype"))
-    parts = yield reader.entries(group)
+@decodes("fields", selectable=True)
+def _decode_fields(reader: Reader, group: Group, _address: int, sel: Any) -> Task:
+    """Read a structured array whose fields are arrays of their own."""
+    dtype = _attributes.from_json(group.metadata.get("dtype"))
+    parts = yield reader.decode_entries(group)
     keys = group.keys(reader.pickle)
     named = {keys.get(name, name): np.asarray(part) for name, part in parts.items()}
     first = next(iter(named.values()))
-    shape = _shape(group, math.prod(group.known.get("shape", ())))
+    shape = _shape(group, math.prod(group.metadata.get("shape", ())))
     reader.budget.spend(math.prod(shape) * dtype.itemsize)
     if dtype.names is None or first.shape[: len(shape)] != shape:
         raise Hdf5Error("says a shape that its fields do not have")
-    found = np.empty(shape, dtype)
+    result = np.empty(shape, dtype)
     for name in dtype.names:
-        found[name] = named[name]
-    if group.known.get("class") == "recarray":
-        found = found.view(np.recarray)
-    return found if sel is None else found[sel]
+        result[name] = named[name]
+    if group.metadata.get("class") == "recarray":
+        result = result.view(np.recarray)
+    return result if sel is None else result[sel]
 
 
-def get_record(reader: Reader, group: Group, _address: int, _sel: Any) -> Task:
-    """Read one element of a structured array."""
-    return (yield reader.child(group, "value"))[0]
+@decodes("record")
+def _decode_record(reader: Reader, group: Group, _address: int, _sel: object) -> Task:
+    return (yield reader.decode_child(group, "value"))[0]
 
 
-def get_text(reader: Reader, node: Any, kind: str, sel: Any) -> str | bytes:
-    """Read a text from the array of its bytes."""
+def decode_text(
+    dataset: DatasetID, budget: Budget, kind: Literal["str", "bytes"], sel: object
+) -> str | bytes:
+    """Read text from an array of its bytes."""
     if sel is not None:
         raise SpecError(f"is a {kind}: sel takes parts of arrays")
-    data = decode(node, reader.budget).astype(np.uint8).tobytes()
+    data = decode(dataset, budget).astype(np.uint8).tobytes()
     return data if kind == "bytes" else data.decode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""Lists, tuples, dictionaries and namespaces."""
+"""Encoders and decoders of lists, tuples, sets, dictionaries, namespaces and dataclasses."""
 
 from __future__ import annotations
 
@@ -11,95 +11,32 @@ import numpy as np
 
 from thunderlike.errors import Hdf5Error
 from thunderlike.hdf5 import _attributes, arrays
-from thunderlike.hdf5._codec import Later, new_group
+from thunderlike.hdf5._codec import (
+    ENCODERS,
+    Deferred,
+    decodes,
+    encodes,
+    new_group,
+    selects_encoder,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from thunderlike.hdf5._codec import Group, Place, Task
-    from thunderlike.hdf5.decoder import Reader
-    from thunderlike.hdf5.encoder import Writer
+    from numpy.typing import NDArray
 
-__all__ = [
-    "MANY",
-    "get_dataclass",
-    "get_dict",
-    "get_items",
-    "get_list",
-    "get_namespace",
-    "get_tuple",
-    "put_dataclass",
-    "put_dict",
-    "put_namedtuple",
-    "put_namespace",
-    "put_sequence",
-    "unpacked",
-]
+    from thunderlike.hdf5._codec import Destination, Encoder, Group, Reader, Task, Writer
+
+__all__ = ["PACKED_LENGTH", "unpacked"]
 
 
-MANY = 256  # numbers or texts in a list: from here on they are one array, as in no other reader
+PACKED_LENGTH = 256  # shortest list of numbers or text that is written as one array
 
-
-# Python to file
-
-
-def put_sequence(writer: Writer, place: Place, value: Any) -> Task:
-    """Write what has an order, or a set."""
-    items = list(value)
-    if len(items) >= MANY and (packed := _packed(items)) is not None and writer.meta:
-        code, array = packed
-        dataset = arrays.write(place.parent, place.name, array, place.filters)
-        stored = _attributes.read_metadata(dataset, _attributes.names_of(dataset))
-        _attributes.delete_metadata(dataset)
-        _attributes.write_metadata(dataset, {**stored, "kind": type(value).__name__, "items": code})
-        return
-    kind = {} if type(value) in (list, tuple) else {"kind": type(value).__name__}
-    yield _put_items(writer, place, value, **kind)
-
-
-def put_namedtuple(writer: Writer, place: Place, value: Any) -> Task:
-    """Write a named tuple, and the names of its class and fields."""
-    known = {"class": type(value).__qualname__, "fields": list(value._fields)}
-    yield _put_items(writer, place, value, kind="namedtuple", **known)
-
-
-def _put_items(writer: Writer, place: Place, value: Any, **known: Any) -> Task:
-    title = "tuple" if isinstance(value, tuple) else "list"
-    group = new_group(place, f"{title}:{len(value)}")
-    told = yield writer.entries(place, group, ((f"i{i}", v) for i, v in enumerate(value)))
-    writer.known(group, {**told, **known})
-
-
-def _packed(items: list[Any]) -> tuple[str, Any] | None:
-    """Many items of one plain type as one array; None when they do not fit in one."""
-    kinds = set(map(type, items))
-    if len(kinds) > 1:
-        return None
-    kind = kinds.pop()
-    if kind is int and min(items) >= -(2**63) and max(items) < 2**63:
-        return "int", np.array(items, np.int64)
-    if kind in (float, bool, complex):
-        return kind.__name__, np.array(items)
-    if kind is str:
-        return _packed_texts(items)
-    return None
-
-
-def _packed_texts(items: list[str]) -> tuple[str, Any] | None:
-    """Texts as one array, if the longest does not make it several times as large."""
-    longest, total = max(map(len, items)), sum(map(len, items))
-    wasteful = longest * len(items) > 4 * total + 1024
-    unfit = any("\0" in text or (not text.isascii() and _has_surrogate(text)) for text in items)
-    return None if wasteful or unfit or not longest else ("str", np.array(items))
-
-
-def _has_surrogate(text: str) -> bool:
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-# file to Python
-
-_MAKERS: dict[str, Any] = {
+_BASES = (dict, SimpleNamespace, list, tuple, set, frozenset, str, bytes)
+_FACTORIES: dict[str, Any] = {
+    kind.__name__: kind for kind in (list, dict, set, tuple, int, float, str, bytes, bool)
+}
+_MAKERS: dict[str, Callable[[list[Any]], Any]] = {
     "list": list,
     "tuple": tuple,
     "set": set,
@@ -108,133 +45,201 @@ _MAKERS: dict[str, Any] = {
 }
 
 
-def unpacked(array: Any, known: dict[str, Any]) -> Any:
-    """Make a list, tuple or set of many numbers or texts from the array it was made."""
-    kind = _MAKERS.get(known.get("kind", ""))
-    return array if kind is None or array.ndim != 1 else kind(array.tolist())
+# encoding
 
 
-def get_items(reader: Reader, group: Group) -> Task:
-    """Read the entries i0, i1, ... in order."""
-    there = [name for name in group.ordered() if name[:1] == "i" and name[1:].isdecimal()]
-    values = yield reader.entries(group, sorted(there, key=lambda name: int(name[1:])))
-    return list(values.values())
+@encodes(type(None))
+def _encode_none(_writer: Writer, dest: Destination, _value: None) -> Task:
+    new_group(dest, "nonetype:")
+    return
+    yield
 
 
-def get_list(reader: Reader, group: Group, address: int, _sel: Any) -> Task:
-    """Read a list or a deque; it is known before its entries are, for they may hold it."""
-    deque = group.known.get("kind") == "deque"
-    found: Any = reader.early(address, collections.deque() if deque else [])
-    values = yield get_items(reader, group)
-    found.extend(values)
-    reader.fill(
-        {str(i): v for i, v in enumerate(values) if isinstance(v, Later)},
-        lambda name, value: found.__setitem__(int(name), value),
-    )
-    return found
+@encodes(list, tuple, set, frozenset, collections.deque)
+def _encode_sequence(writer: Writer, dest: Destination, value: Any) -> Task:
+    items = list(value)
+    if len(items) >= PACKED_LENGTH and writer.meta and (packed := _packed(items)) is not None:
+        code, array = packed
+        dataset = arrays.write(dest.parent, dest.name, array, dest.filters)
+        stored = _attributes.read_metadata(dataset, _attributes.names_of(dataset))
+        _attributes.delete_metadata(dataset)
+        _attributes.write_metadata(dataset, {**stored, "kind": type(value).__name__, "items": code})
+        return
+    metadata = {} if type(value) in (list, tuple) else {"kind": type(value).__name__}
+    yield _encode_items(writer, dest, value, metadata)
 
 
-def get_tuple(reader: Reader, group: Group, address: int, _sel: Any) -> Task:
-    """Read what can only be made when all its entries are: a tuple or a set."""
-    later = reader.pending(address)
-    values = yield get_items(reader, group)
-    return later.made_of(values, _maker(reader, group.known))
+def _encode_namedtuple(writer: Writer, dest: Destination, value: Any) -> Task:
+    fields = {"class": type(value).__qualname__, "fields": list(value._fields)}
+    yield _encode_items(writer, dest, value, {"kind": "namedtuple", **fields})
 
 
-def _maker(reader: Reader, known: dict[str, Any]) -> Callable[[list[Any]], Any]:
-    kind = known.get("kind")
+def _encode_items(writer: Writer, dest: Destination, value: Any, metadata: dict[str, Any]) -> Task:
+    title = "tuple" if isinstance(value, tuple) else "list"
+    group = new_group(dest, f"{title}:{len(value)}")
+    items = ((f"i{i}", item) for i, item in enumerate(value))
+    entries = yield writer.encode_entries(dest, group, items)
+    writer.write_metadata(group, {**entries, **metadata})
+
+
+def _packed(items: list[Any]) -> tuple[str, NDArray[Any]] | None:
+    """Return the type and the array of items of one plain type; None for others."""
+    kinds = set(map(type, items))
+    if len(kinds) > 1:
+        return None
+    kind = kinds.pop()
+    if kind is int and min(items) >= -(2**63) and max(items) < 2**63:
+        return "int", np.array(items, np.int64)
+    if kind in (float, bool, complex):
+        return kind.__name__, np.array(items)
+    return _packed_texts(items) if kind is str else None
+
+
+def _packed_texts(items: list[str]) -> tuple[str, NDArray[Any]] | None:
+    """Return text as one array, unless the longest item makes it several times as large."""
+    longest, total = max(map(len, items)), sum(map(len, items))
+    wasteful = longest * len(items) > 4 * total + 1024
+    # numpy drops zeros at the end, and HDF5 takes no surrogates.
+    unfit = any("\0" in t or (not t.isascii() and _has_surrogate(t)) for t in items)
+    return None if wasteful or unfit or not longest else ("str", np.array(items))
+
+
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+@encodes(dict, collections.OrderedDict, collections.defaultdict, collections.Counter)
+def _encode_dict(writer: Writer, dest: Destination, value: dict[Any, Any]) -> Task:
+    metadata = {} if type(value) is dict else {"kind": type(value).__name__}
+    if isinstance(value, collections.defaultdict):
+        metadata["factory"] = getattr(value.default_factory, "__name__", "")
+    group = new_group(dest, f"dict:{len(value)}")
+    yield writer.encode_mapping(dest, group, value, **metadata)
+
+
+@encodes(SimpleNamespace)
+def _encode_namespace(writer: Writer, dest: Destination, value: SimpleNamespace) -> Task:
+    group = new_group(dest, f"SimpleNamespace:{len(vars(value))}")
+    yield writer.encode_mapping(dest, group, vars(value))
+
+
+def _encode_dataclass(writer: Writer, dest: Destination, value: Any) -> Task:
+    parts = {part.name: getattr(value, part.name) for part in dataclasses.fields(value)}
+    group = new_group(dest, f"dict:{len(parts)}")
+    metadata = {"kind": "dataclass", "class": type(value).__qualname__}
+    yield writer.encode_mapping(dest, group, parts, **metadata)
+
+
+@selects_encoder(object)
+def _encoder_of_subclass(kind: type) -> Encoder | None:
+    """Return the encoder of dataclasses, named tuples and subclasses of the builtin types.
+
+    The constructor of a subclass is unknown, so that its values are written as the builtin type.
+    """
+    if dataclasses.is_dataclass(kind):
+        return _encode_dataclass
+    base = next((base for base in _BASES if issubclass(kind, base)), None)
+    if base is None:
+        return None
+    if base is tuple and hasattr(kind, "_fields"):
+        return _encode_namedtuple
+    convert: Callable[[Any], Any] = _as_namespace if base is SimpleNamespace else base
+    return lambda writer, dest, value: ENCODERS[base](writer, dest, convert(value))
+
+
+def _as_namespace(value: SimpleNamespace) -> SimpleNamespace:
+    return SimpleNamespace(**vars(value))
+
+
+# decoding
+
+
+@decodes("none")
+def _decode_none(_reader: Reader, _group: Group, _address: int, _sel: object) -> Task:
+    return None
+    yield
+
+
+def unpacked(array: NDArray[Any], metadata: dict[str, Any]) -> Any:
+    """Return the list, tuple or set that was written as one array."""
+    maker = _MAKERS.get(metadata.get("kind", ""))
+    return array if maker is None or array.ndim != 1 else maker(array.tolist())
+
+
+@decodes("list", "deque")
+def _decode_list(reader: Reader, group: Group, address: int, _sel: object) -> Task:
+    deque = group.metadata.get("kind") == "deque"
+    result: Any = reader.enter(address, collections.deque() if deque else [])
+    values = yield reader.decode_items(group)
+    result.extend(values)
+    deferred = {i: v for i, v in enumerate(values) if isinstance(v, Deferred)}
+    reader.fill(deferred, result.__setitem__)
+    return result
+
+
+@decodes("tuple", "namedtuple", "set", "frozenset")
+def _decode_tuple(reader: Reader, group: Group, address: int, _sel: object) -> Task:
+    deferred = reader.defer(address)
+    values = yield reader.decode_items(group)
+    kind = str(group.metadata.get("kind"))
     if kind == "namedtuple":
-        named = reader.classes.get(known.get("class", "")) or _named(known)
-        return lambda values: named(*values)
-    return _MAKERS.get(str(kind), tuple)
+        named = reader.classes.get(group.metadata.get("class", "")) or _named(group.metadata)
+        return deferred.made_of(values, lambda values: named(*values))
+    return deferred.made_of(values, _MAKERS.get(kind, tuple))
 
 
-def _named(known: dict[str, Any]) -> Any:
-    """A class like the one that was saved; namedtuple itself checks the names."""
+def _named(metadata: dict[str, Any]) -> type:
+    """Return a new class with the name and the fields of the one that was saved."""
     try:
-        name = known["class"].rpartition(".")[2]
-        return collections.namedtuple(name, known["fields"])
+        name = metadata["class"].rpartition(".")[2]
+        return collections.namedtuple(name, metadata["fields"])  # which checks the names
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise Hdf5Error(f"has no names for a named tuple: {error}") from error
 
 
-def put_dict(writer: Writer, place: Place, value: Any) -> Task:
-    """Write a dictionary, or one of Python's own classes that are based on it."""
-    group = new_group(place, f"dict:{len(value)}")
-    yield writer.dictionary(place, group, value, **_kind(value))
-
-
-def _kind(value: Any) -> dict[str, Any]:
-    """What metadata says of a mapping: nothing of a dict."""
-    kind = type(value).__name__
-    if type(value) is dict:
-        return {}
-    if isinstance(value, collections.defaultdict):
-        factory = getattr(value.default_factory, "__name__", "")
-        return {"kind": kind, "factory": factory}
-    return {"kind": kind}
-
-
-def put_namespace(writer: Writer, place: Place, value: SimpleNamespace) -> Task:
-    """Write a namespace."""
-    group = new_group(place, f"SimpleNamespace:{len(vars(value))}")
-    yield writer.dictionary(place, group, vars(value))
-
-
-def put_dataclass(writer: Writer, place: Place, value: Any) -> Task:
-    """Write the fields of a dataclass, and its name."""
-    parts = {part.name: getattr(value, part.name) for part in dataclasses.fields(value)}
-    group = new_group(place, f"dict:{len(parts)}")
-    known = {"kind": "dataclass", "class": type(value).__qualname__}
-    yield writer.dictionary(place, group, parts, **known)
-
-
-def get_dict(reader: Reader, group: Group, address: int, _sel: Any) -> Task:
-    """Read a dictionary; it is known before its entries are, for they may hold it."""
-    found = reader.early(address, _empty(group.known))
+@decodes("dict", "OrderedDict", "defaultdict", "Counter")
+def _decode_dict(reader: Reader, group: Group, address: int, _sel: object) -> Task:
+    result = reader.enter(address, _empty_dict(group.metadata))
     keys = group.keys(reader.pickle)
-    values = yield reader.readable_entries(group)
-    reader.fill(values, lambda name, value: _store(found, keys.get(name, name), name, value))
-    return found
+    values = yield reader.decode_readable(group)
+    reader.fill(values, lambda name, value: _store(result, keys.get(name, name), name, value))
+    return result
 
 
-def _store(found: dict[Any, Any], key: Any, name: str, value: Any) -> None:
+def _store(result: dict[Any, Any], key: Any, name: str, value: Any) -> None:
     if name.startswith("__pair") and isinstance(value, dict) and value.keys() == {"key", "value"}:
-        key, value = value["key"], value["value"]  # deepdish's first way with keys
-    found[key] = value
+        key, value = value["key"], value["value"]  # old versions of deepdish write keys so
+    result[key] = value
 
 
-def _empty(known: dict[str, Any]) -> dict[Any, Any]:
-    kind = known.get("kind")
+def _empty_dict(metadata: dict[str, Any]) -> dict[Any, Any]:
+    kind = metadata.get("kind")
     if kind == "defaultdict":
-        return collections.defaultdict(_FACTORIES.get(known.get("factory", "")))
+        return collections.defaultdict(_FACTORIES.get(metadata.get("factory", "")))
     if kind == "OrderedDict":
         return collections.OrderedDict()
     return collections.Counter() if kind == "Counter" else {}
 
 
-_FACTORIES: dict[str, Any] = {
-    kind.__name__: kind for kind in (list, dict, set, tuple, int, float, str, bytes, bool)
-}
-
-
-def get_namespace(reader: Reader, group: Group, address: int, _sel: Any) -> Task:
-    """Read a namespace."""
-    found = reader.early(address, SimpleNamespace())
+@decodes("namespace")
+def _decode_namespace(reader: Reader, group: Group, address: int, _sel: object) -> Task:
+    result = reader.enter(address, SimpleNamespace())
     keys = group.keys(reader.pickle)
-    values = yield reader.readable_entries(group)
-    reader.fill(values, lambda name, value: setattr(found, keys.get(name, name), value))
-    return found
+    values = yield reader.decode_readable(group)
+    reader.fill(values, lambda name, value: setattr(result, keys.get(name, name), value))
+    return result
 
 
-def get_dataclass(reader: Reader, group: Group, address: int, sel: Any) -> Task:
-    """Read a dataclass, if the caller passed it; else its fields as a dictionary."""
-    kind = reader.classes.get(group.known.get("class", ""))
+@decodes("dataclass")
+def _decode_dataclass(reader: Reader, group: Group, address: int, sel: object) -> Task:
+    """Read a dataclass if `classes` has it, else its fields as a dictionary."""
+    kind = reader.classes.get(group.metadata.get("class", ""))
     if kind is None:
-        return (yield get_dict(reader, group, address, sel))
-    found = reader.early(address, object.__new__(kind))
+        return (yield _decode_dict(reader, group, address, sel))
+    result = reader.enter(address, object.__new__(kind))
     keys = group.keys(reader.pickle)
-    values = yield reader.readable_entries(group)
-    # As pickle does: what was saved is restored, not computed again.
-    reader.fill(values, lambda name, v: object.__setattr__(found, keys.get(name, name), v))
-    return found
+    values = yield reader.decode_readable(group)
+    # As pickle does: fields are restored, and __init__ is not called. A frozen class allows no
+    # other way.
+    reader.fill(values, lambda name, v: object.__setattr__(result, keys.get(name, name), v))
+    return result

@@ -13,9 +13,10 @@ from h5py import h5d, h5g, h5o, h5t
 from thunderlike._text import printable
 from thunderlike.errors import SpecError, ThunderlikeError
 from thunderlike.hdf5 import _attributes, _datasets, _files, _limits, compression
+from thunderlike.hdf5._codec import Reader
 from thunderlike.hdf5._io import opened
 from thunderlike.hdf5._limits import Budget
-from thunderlike.hdf5.decoder import Reader, kind_of
+from thunderlike.hdf5.decoder import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -433,7 +434,7 @@ def _short_array(group: Group, name: str) -> tuple[int, ...]:
 
 
 def _pandas(group: Group) -> Entry | None:
-    name = str(group.known.get("of", ""))
+    name = str(group.metadata.get("of", ""))
     if name == "Series" and "values" in group.nodes:
         count, dtype = _of_column(h5o.open(group.id, b"values"))
         return Entry(group.path, name, f"{name} ({count},) [{dtype}]", (count,), dtype)
@@ -476,7 +477,7 @@ _COLUMN_PARTS = {
 
 
 def _either(group: Group) -> Entry | None:
-    return _frame(group) if "pandas_type" in group.names else _pandas(group)
+    return _frame(group) if "pandas_type" in group.attribute_names else _pandas(group)
 
 
 _SHORT = {"frame": _either, "pandas": _either, "sparse": _sparse}

@@ -1,6 +1,6 @@
-"""What MATLAB keeps in an HDF5 array that HDF5 has no type for: text, truths, empties, cells.
+"""Arrays of MATLAB that HDF5 has no type for: text, booleans, empty arrays, cells.
 
-Axes stay as they are in the file: MATLAB counts them from the fastest on, so that an array of size
+Axes keep the order of the file. MATLAB counts them from the fastest on, so that an array of size
 ``m x n`` there has shape ``(n, m)`` here.
 """
 
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from h5py.h5g import GroupID
     from numpy.typing import NDArray
 
-__all__ = ["CLASS", "HEAPS", "cells", "decode", "target"]
+__all__ = ["CLASS", "cells", "decode", "target"]
 
 CLASS = "MATLAB_class"
-HEAPS = ("#refs#", "#subsystem#")  # groups of the root: what cells and objects refer to
 _EMPTY, _OBJECT = "MATLAB_empty", "MATLAB_object_decode"
 _MOST_AXES = 64
 _DTYPES = {

@@ -1,4 +1,9 @@
-"""pandas objects, in the layout of PyTables."""
+"""Encoders and decoders of pandas objects.
+
+Frames and series of numbers and times have the *fixed* layout of PyTables, which
+``pandas.read_hdf`` reads; all others are groups of the arrays that they consist of. pandas is
+imported when an object of it is met.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +14,34 @@ import numpy as np
 from thunderlike._lazy import optional
 from thunderlike.errors import Hdf5Error, SpecError
 from thunderlike.hdf5 import _attributes, _datasets, _pickles, arrays
-from thunderlike.hdf5._codec import new_group
+from thunderlike.hdf5._codec import decodes, encodes, new_group, selects_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from h5py.h5d import DatasetID
+    from h5py.h5g import GroupID
     from numpy.typing import NDArray
 
-    from thunderlike.hdf5._codec import Group, Place, Task
-    from thunderlike.hdf5.decoder import Reader
-    from thunderlike.hdf5.encoder import Writer
+    from thunderlike.hdf5._codec import Destination, Encoder, Group, Reader, Task, Writer
 
-__all__ = ["codec_of", "fits_frame", "fits_series", "get_fixed", "put_frame", "put_series"]
+__all__: list[str] = []
 
 
-_MARKS = {"pandas_version": "0.15.2", "encoding": "UTF-8", "errors": "strict"}
-_AXES = (np.dtype(np.int64), np.dtype(np.float64), np.dtype("M8[ns]"))
-_NO_NAME = b"N."  # how pandas writes that an axis has no name: None, pickled
+_VERSION = {"pandas_version": "0.15.2", "encoding": "UTF-8", "errors": "strict"}
+_AXIS_DTYPES = (np.dtype(np.int64), np.dtype(np.float64), np.dtype("M8[ns]"))
+_NO_NAME = b"N."  # the name of an axis without a name, as pandas writes it: None, pickled
 
 
-# does it fit
+def _pandas() -> Any:
+    return optional("pandas", "pandas")
 
 
-def fits_frame(frame: Any) -> bool:
-    """Tell whether nothing in a frame would have to be pickled."""
+# fixed layout: encoding
+
+
+def _fits_frame(frame: Any) -> bool:
+    """Return True if the fixed layout holds a frame without pickles."""
     return (
         frame.size > 0
         and not frame.attrs
@@ -43,336 +52,318 @@ def fits_frame(frame: Any) -> bool:
     )
 
 
-def fits_series(series: Any) -> bool:
-    """Tell whether nothing in a series would have to be pickled."""
-    named = series.name is None or (isinstance(series.name, str) and _is_plain(series.name))
-    whole = series.size > 0 and not series.attrs and named
+def _fits_series(series: Any) -> bool:
+    """Return True if the fixed layout holds a series without pickles."""
+    whole = series.size > 0 and not series.attrs and _fits_name(series.name)
     return whole and _fits_axis(series.index) and _fits_values(series.dtype)
 
 
-def _fits_values(dtype: Any) -> bool:
+def _fits_values(dtype: object) -> bool:
     return isinstance(dtype, np.dtype) and (dtype.kind in "biuf" or dtype == np.dtype("M8[ns]"))
 
 
 def _fits_axis(index: Any) -> bool:
-    named = index.name is None or (isinstance(index.name, str) and _is_plain(index.name))
-    if not named or index.nlevels > 1:
+    if not _fits_name(index.name) or index.nlevels > 1:
         return False
     if index.dtype == object:
         return all(type(label) is str and _is_plain(label) for label in index)
-    plain = isinstance(index.dtype, np.dtype) and index.dtype in _AXES
-    return plain and not (type(index).__name__ == "RangeIndex" and not _is_count(index))
+    if type(index).__name__ == "RangeIndex" and (index.start != 0 or index.step != 1):
+        return False  # pandas would return it as an index of integers
+    return isinstance(index.dtype, np.dtype) and index.dtype in _AXIS_DTYPES
 
 
-def _is_count(index: Any) -> bool:
-    """Pandas keeps no range: 0, 1, 2 ... is made anew, others come back as integers."""
-    return bool(index.start == 0 and index.step == 1)
+def _fits_name(name: object) -> bool:
+    return name is None or (isinstance(name, str) and _is_plain(name))
 
 
 def _is_plain(text: str) -> bool:
     return text.isascii() and text.isprintable() and 0 < len(text) < 1000
 
 
-# writing
+def _write_frame(dest: Destination, frame: Any) -> None:
+    blocks: dict[Any, list[int]] = {}  # positions of the columns of each dtype
+    for position, dtype in enumerate(frame.dtypes):
+        blocks.setdefault(dtype, []).append(position)
+    group = new_group(dest, "")
+    _write_axis(group, dest, "axis0", frame.columns)
+    _write_axis(group, dest, "axis1", frame.index)
+    for number, positions in enumerate(blocks.values()):
+        _write_axis(group, dest, f"block{number}_items", frame.columns[positions])
+        block = frame if len(blocks) == 1 else frame.iloc[:, positions]  # which copies
+        _write_values(group, dest, f"block{number}_values", block.to_numpy())
+    layout = {"pandas_type": "frame", "ndim": 2, "nblocks": len(blocks)}
+    _write_attributes(group, {**layout, **_VERSION})
 
 
-def put_frame(place: Place, frame: Any) -> None:
-    """Write a frame."""
-    blocks = _blocks(frame)
-    group = new_group(place, "")
-    told = {"pandas_type": "frame", "ndim": 2, "nblocks": len(blocks), **_MARKS}
-    _axes(group, place, {"axis0": frame.columns, "axis1": frame.index})
-    for number, names in enumerate(blocks):
-        _axes(group, place, {f"block{number}_items": frame.columns[names]})
-        part = frame if len(blocks) == 1 else frame.iloc[:, names]  # which copies
-        _put_values(group, place, f"block{number}_values", part.to_numpy())
-    _marks(group, told)
-
-
-def _blocks(frame: Any) -> list[list[int]]:
-    """Positions of the columns of each dtype."""
-    found: dict[Any, list[int]] = {}
-    for place, dtype in enumerate(frame.dtypes):
-        found.setdefault(dtype, []).append(place)
-    return list(found.values())
-
-
-def put_series(place: Place, series: Any) -> None:
-    """Write a series."""
-    group = new_group(place, "")
-    _axes(group, place, {"index": series.index})
-    _put_values(group, place, "values", series.to_numpy())
+def _write_series(dest: Destination, series: Any) -> None:
+    group = new_group(dest, "")
+    _write_axis(group, dest, "index", series.index)
+    _write_values(group, dest, "values", series.to_numpy())
     name = _NO_NAME if series.name is None else series.name
-    _marks(group, {"pandas_type": "series", "name": name, **_MARKS})
+    _write_attributes(group, {"pandas_type": "series", "name": name, **_VERSION})
 
 
-def _marks(thing: Any, told: dict[str, Any]) -> None:
-    for name, value in told.items():
-        _attributes.write(thing, name, np.int64(value) if type(value) is int else value)
+def _write_attributes(node: GroupID | DatasetID, attributes: dict[str, Any]) -> None:
+    for name, value in attributes.items():
+        _attributes.write(node, name, np.int64(value) if type(value) is int else value)
 
 
-def _axes(group: Any, place: Place, axes: dict[str, Any]) -> None:
-    for name, index in axes.items():
-        kind, values = _fixed_axis(index)
-        dataset = _datasets.create(group, name, values.shape, values.dtype, place.filters)
-        _datasets.write_part(dataset, values)
-        label = _NO_NAME if index.name is None else index.name
-        told = {"kind": kind, "name": label, "transposed": np.bool_(True)}
-        _marks(dataset, told)
-        _attributes.write_metadata(dataset, _known(index))
-        _marks(group, {f"{name}_variety": "regular"})
-
-
-def _known(index: Any) -> dict[str, Any]:
-    """What the layout has no place for, or pickles."""
-    if type(index).__name__ == "RangeIndex":
-        return {"range": True}
-    freq = getattr(index, "freqstr", None)
-    return {"freq": freq} if freq else {}
-
-
-def _fixed_axis(index: Any) -> tuple[str, NDArray[Any]]:
+def _write_axis(group: GroupID, dest: Destination, name: str, index: Any) -> None:
     if index.dtype == object:
-        return "string", np.array([label.encode() for label in index], "S")
-    if index.dtype.kind == "M":
-        return "datetime64", index.to_numpy().view(np.int64)
-    return ("float" if index.dtype == np.float64 else "integer"), index.to_numpy()
+        kind, values = "string", np.array([label.encode() for label in index], "S")
+    elif index.dtype.kind == "M":
+        kind, values = "datetime64", index.to_numpy().view(np.int64)
+    else:
+        kind = "float" if index.dtype == np.float64 else "integer"
+        values = index.to_numpy()
+    dataset = _datasets.create(group, name, values.shape, values.dtype, dest.filters)
+    _datasets.write_part(dataset, values)
+    label = _NO_NAME if index.name is None else index.name
+    _write_attributes(dataset, {"kind": kind, "name": label, "transposed": np.bool_(True)})
+    # The layout has no place for a range, and pickles a frequency.
+    freq = getattr(index, "freqstr", None)
+    metadata: dict[str, Any] = {"freq": freq} if freq else {}
+    if type(index).__name__ == "RangeIndex":
+        metadata = {"range": True}
+    _attributes.write_metadata(dataset, metadata)
+    _write_attributes(group, {f"{name}_variety": "regular"})
 
 
-def _put_values(group: Any, place: Place, name: str, values: NDArray[Any]) -> None:
+def _write_values(group: GroupID, dest: Destination, name: str, values: NDArray[Any]) -> None:
     times = values.dtype.kind == "M"
     plain = values.view(np.int64) if times else values
-    dataset = _datasets.create(group, name, plain.shape, plain.dtype, place.filters)
+    dataset = _datasets.create(group, name, plain.shape, plain.dtype, dest.filters)
     _datasets.write_part(dataset, plain)
-    _marks(dataset, {"transposed": np.bool_(True)})
+    _write_attributes(dataset, {"transposed": np.bool_(True)})
     if times:
-        _marks(dataset, {"value_type": "datetime64"})
+        _write_attributes(dataset, {"value_type": "datetime64"})
 
 
-# reading
+# fixed layout: decoding
 
 
-def get_fixed(reader: Reader, group: Group, sel: Any) -> Task:
-    """Read a frame or a series; with `sel`, those rows."""
+def _decode_fixed(reader: Reader, group: Group, sel: Any) -> Any:
+    """Read a frame or a series, or rows of it; one row is a frame of one row."""
     kind = str(group.attribute("pandas_type"))
     if kind not in ("frame", "series"):
         raise SpecError(f"is pandas' format {kind!r:.30}; read it with pandas.read_hdf")
-    rows = _rows(sel)
-    if kind == "series":
-        return _fixed_series(reader, group, rows)
-    return _fixed_frame(reader, group, rows)
-    yield
-
-
-def _rows(sel: Any) -> Any:
-    """Rows that keep their axis: one row is a frame of one."""
-    if sel is None or isinstance(sel, slice):
-        return sel
     if isinstance(sel, tuple):
         raise SpecError("is a frame: sel takes rows, as a slice, a list or a mask")
-    return [sel] if np.ndim(sel) == 0 else sel
-
-
-def _fixed_series(reader: Reader, group: Group, rows: Any) -> Any:
-    pandas = optional("pandas", "pandas")
+    rows = sel if sel is None or isinstance(sel, slice) or np.ndim(sel) else [sel]
+    if kind == "frame":
+        return _read_frame(reader, group, rows)
     index = _read_axis(reader, group, "index", rows)
-    name = _label(reader, group.attribute("name"))
-    return pandas.Series(_fixed_values(reader, group, "values", rows), index=index, name=name)
+    name = _unpickled(reader, group.attribute("name"))
+    return _pandas().Series(_read_values(reader, group, "values", rows), index=index, name=name)
 
 
-def _fixed_frame(reader: Reader, group: Group, rows: Any) -> Any:
-    pandas = optional("pandas", "pandas")
+def _read_frame(reader: Reader, group: Group, rows: Any) -> Any:
+    pandas = _pandas()
     columns = _read_axis(reader, group, "axis0")
     index = _read_axis(reader, group, "axis1", rows)
-    count = int(group.attribute("nblocks", 0))
-    blocks = [_block(reader, group, number, index, rows) for number in range(count)]
+    blocks = []
+    for number in range(int(group.attribute("nblocks", 0))):
+        items = _read_axis(reader, group, f"block{number}_items")
+        values = _read_values(reader, group, f"block{number}_values", rows)
+        blocks.append(pandas.DataFrame(values, index=index, columns=items, copy=False))
     if not blocks:
         return pandas.DataFrame(index=index, columns=columns)
-    whole = blocks[0] if count == 1 else pandas.concat(blocks, axis=1, copy=False)
-    return whole if whole.columns.equals(columns) else whole.reindex(columns=columns, copy=False)
-
-
-def _block(reader: Reader, group: Group, number: int, index: Any, rows: Any) -> Any:
-    pandas = optional("pandas", "pandas")
-    items = _read_axis(reader, group, f"block{number}_items")
-    values = _fixed_values(reader, group, f"block{number}_values", rows)
-    return pandas.DataFrame(values, index=index, columns=items, copy=False)
+    frame = blocks[0] if len(blocks) == 1 else pandas.concat(blocks, axis=1, copy=False)
+    return frame if frame.columns.equals(columns) else frame.reindex(columns=columns, copy=False)
 
 
 def _read_axis(reader: Reader, group: Group, name: str, rows: Any = None) -> Any:
-    pandas = optional("pandas", "pandas")
+    pandas = _pandas()
     variety = str(group.attribute(f"{name}_variety", "regular"))
     if variety == "multi":
-        return _multi(reader, group, name, rows)
+        return _read_multiindex(reader, group, name, rows)
     if variety != "regular":
         raise SpecError(f"has an axis of the variety {variety!r:.20}; use pandas.read_hdf")
-    node, told = _told(reader, group, name)
-    values, label = _of_kind(reader, node, told, rows), _label(reader, told.get("name"))
-    zone = told.get("tz")
+    node, attributes = _open(reader, group, name)
+    values = _read_labels(reader, node, attributes, rows)
+    label = _unpickled(reader, attributes.get("name"))
+    zone = attributes.get("tz")
     if zone is not None:
         values = pandas.DatetimeIndex(values).tz_localize("UTC").tz_convert(str(zone))
-    known = _attributes.read_metadata(node, list(told))
-    if "range" in known and rows is None:
+    metadata = _attributes.read_metadata(node, list(attributes))
+    # A selection of rows has neither the range nor the frequency.
+    if "range" in metadata and rows is None:
         return pandas.RangeIndex(len(values), name=label)
-    freq = known.get("freq") if rows is None else None
+    freq = metadata.get("freq") if rows is None else None
     if freq is not None:
         return pandas.DatetimeIndex(values, freq=str(freq), name=label)
     return pandas.Index(values, name=label)
 
 
-def _multi(reader: Reader, group: Group, name: str, rows: Any) -> Any:
-    pandas = optional("pandas", "pandas")
+def _read_multiindex(reader: Reader, group: Group, name: str, rows: Any) -> Any:
     levels, codes, labels = [], [], []
     for number in range(int(group.attribute(f"{name}_nlevels", 0))):
-        node, told = _told(reader, group, f"{name}_level{number}")
-        levels.append(_of_kind(reader, node, told, None))
-        codes.append(_fixed_values(reader, group, f"{name}_label{number}", rows))
-        key = f"{name}_name{number}"
-        labels.append(_label(reader, group.attribute(key, told.get("name"))))
-    return pandas.MultiIndex(levels, codes, names=labels)
+        node, attributes = _open(reader, group, f"{name}_level{number}")
+        levels.append(_read_labels(reader, node, attributes, None))
+        codes.append(_read_values(reader, group, f"{name}_label{number}", rows))
+        label = group.attribute(f"{name}_name{number}", attributes.get("name"))
+        labels.append(_unpickled(reader, label))
+    return _pandas().MultiIndex(levels, codes, names=labels)
 
 
-def _told(reader: Reader, group: Group, name: str) -> tuple[Any, dict[str, Any]]:
-    """Open an array and read what its attributes say."""
+def _open(reader: Reader, group: Group, name: str) -> tuple[DatasetID, dict[str, Any]]:
+    """Open an array and read all its attributes, which must not be pickles."""
     node, _ = reader.open(group.id, group.path, name)
-    reader.check_marks(node, _attributes.names_of(node))
-    return node, {key: _attributes.read(node, key) for key in _attributes.names_of(node)}
+    names = _attributes.names_of(node)
+    reader.checked_attributes(node, names)
+    return node, {key: _attributes.read(node, key) for key in names}
 
 
-def _of_kind(reader: Reader, node: Any, told: dict[str, Any], rows: Any) -> Any:
-    kind = str(told.get("kind", ""))
-    values = _array(reader, node, told, rows)
+def _read_labels(reader: Reader, node: DatasetID, attributes: dict[str, Any], rows: Any) -> Any:
+    kind = str(attributes.get("kind", ""))
+    values = _read_array(reader, node, attributes, rows)
     if kind == "string":
         return np.array([str(t, "utf-8") for t in values.tolist()], object)
-    return _times(values, kind)
+    return _as_times(values, kind)
 
 
-def _fixed_values(reader: Reader, group: Group, name: str, rows: Any) -> Any:
-    node, told = _told(reader, group, name)
-    return _array(reader, node, told, rows)
+def _read_values(reader: Reader, group: Group, name: str, rows: Any) -> Any:
+    return _read_array(reader, *_open(reader, group, name), rows)
 
 
-def _array(reader: Reader, node: Any, told: dict[str, Any], rows: Any) -> Any:
-    if "PSEUDOATOM" in told or str(told.get("CLASS")) == "VLARRAY":
-        found = _pickles.loads(_datasets.read_pickle(node, reader.budget), reader.pickle)
-        return found if rows is None else found[rows]
-    if "shape" in told:
-        return _empty(reader, told)
-    upright = bool(told.get("transposed", True))
+def _read_array(reader: Reader, node: DatasetID, attributes: dict[str, Any], rows: Any) -> Any:
+    if "PSEUDOATOM" in attributes or str(attributes.get("CLASS")) == "VLARRAY":
+        data = _datasets.read_pickle(node, reader.budget)
+        values = _pickles.loads(data, reader.pickle)
+        return values if rows is None else values[rows]
+    if "shape" in attributes:
+        return _read_empty(reader, attributes)
+    upright = bool(attributes.get("transposed", True))
     values = arrays.decode(node, reader.budget, rows if upright else None)
     values = values if upright else values.T
-    return _times(values, str(told.get("value_type", "")))
+    return _as_times(values, str(attributes.get("value_type", "")))
 
 
-def _times(values: Any, kind: str) -> Any:
+def _as_times(values: NDArray[Any], kind: str) -> NDArray[Any]:
     if not kind.startswith(("datetime64", "timedelta64")) or values.dtype != np.int64:
         return values
     unit = kind.partition("[")[2].rstrip("]") or "ns"
     return values.view(f"{'M' if kind[0] == 'd' else 'm'}8[{unit}]")
 
 
-def _empty(reader: Reader, told: dict[str, Any]) -> NDArray[Any]:
-    """No values: the shape is a pickled tuple, in the order of the frame's axes."""
-    shape = told["shape"]
+def _read_empty(reader: Reader, attributes: dict[str, Any]) -> NDArray[Any]:
+    """Return an array without elements; its shape is a pickled tuple, in the order of the axes."""
+    shape = attributes["shape"]
     if isinstance(shape, bytes):
         shape = _pickles.from_attribute(bytes(shape), reader.pickle)
     try:
-        return np.empty(tuple(map(int, shape))[::-1], str(told.get("value_type", "f8")))
+        return np.empty(tuple(map(int, shape))[::-1], str(attributes.get("value_type", "f8")))
     except (TypeError, ValueError) as error:
         raise Hdf5Error(f"has no shape and dtype: {error}") from error
 
 
-def _label(reader: Reader, stored: Any) -> Any:
-    """A name: text, or whatever it was, pickled."""
+def _unpickled(reader: Reader, stored: object) -> Any:
+    """Return a name: text, or any other value, pickled."""
     if isinstance(stored, bytes) and stored.endswith(b"."):
         return _pickles.from_attribute(bytes(stored), reader.pickle)
     return str(stored) if isinstance(stored, str) else stored
 
 
-def codec_of(kind: type) -> Any:
-    """Find what writes a class of pandas; None for one that has to be pickled."""
-    return _CODECS.get(kind.__name__)
+# groups of arrays: encoding
 
 
-def _frame(writer: Writer, place: Place, value: Any) -> Task:
-    if fits_frame(value):
-        put_frame(place, value)
-        return
-    parts = {
-        "columns": _axis(value.columns, writer),
-        "index": _axis(value.index, writer),
-        **{f"c{i}": _column(value.iloc[:, i], writer) for i in range(value.shape[1])},
-    }
-    yield _group(writer, place, "DataFrame", parts, {"attrs": value.attrs})
-
-
-def _series(writer: Writer, place: Place, value: Any) -> Task:
-    if fits_series(value):
-        put_series(place, value)
-        return
-    values = _column(value, writer)
-    parts = {"index": _axis(value.index, writer), "values": values, "name": value.name}
-    yield _group(writer, place, "Series", parts, {"attrs": value.attrs})
-
-
-def _group(
-    writer: Writer, place: Place, of: str, parts: dict[str, Any], more: dict[str, Any]
-) -> Task:
-    parts = {**parts, **{name: part for name, part in more.items() if part}}
-    group = new_group(place, f"dict:{len(parts)}")
-    yield writer.dictionary(place, group, parts, kind="pandas", of=of)
-
-
-class _Part(dict):
-    """A dictionary that says what it is the parts of."""
+class _Parts(dict[str, Any]):
+    """Arrays and values that a pandas object consists of, and the name of its class."""
 
     def __init__(self, of: str, **parts: Any) -> None:
         super().__init__(parts)
         self.of = of
 
 
-def _part(writer: Writer, place: Place, value: _Part) -> Task:
-    """Write the parts of a column, an index or a value."""
-    yield _group(writer, place, value.of, dict(value), {})
+@encodes(_Parts)
+def _encode_parts(writer: Writer, dest: Destination, value: _Parts) -> Task:
+    group = new_group(dest, f"dict:{len(value)}")
+    yield writer.encode_mapping(dest, group, value, kind="pandas", of=value.of)
 
 
-def _axis(index: Any, writer: Writer) -> _Part:
-    """An index, by its class."""
-    pandas = optional("pandas", "pandas")
+def _encode_frame(writer: Writer, dest: Destination, value: Any) -> Task:
+    if _fits_frame(value):
+        _write_frame(dest, value)
+        return
+    parts = _Parts(
+        "DataFrame",
+        columns=_index_parts(value.columns, writer),
+        index=_index_parts(value.index, writer),
+        **{f"c{i}": _column_parts(value.iloc[:, i], writer) for i in range(value.shape[1])},
+    )
+    if value.attrs:
+        parts["attrs"] = value.attrs
+    yield _encode_parts(writer, dest, parts)
+
+
+def _encode_series(writer: Writer, dest: Destination, value: Any) -> Task:
+    if _fits_series(value):
+        _write_series(dest, value)
+        return
+    column = _column_parts(value, writer)
+    index = _index_parts(value.index, writer)
+    parts = _Parts("Series", index=index, values=column, name=value.name)
+    if value.attrs:
+        parts["attrs"] = value.attrs
+    yield _encode_parts(writer, dest, parts)
+
+
+def _encode_index(writer: Writer, dest: Destination, value: Any) -> Task:
+    yield _encode_parts(writer, dest, _index_parts(value, writer))
+
+
+def _encode_extension(writer: Writer, dest: Destination, value: Any) -> Task:
+    parts = _column_parts(_pandas().Series(value), writer)
+    yield _encode_parts(writer, dest, parts)
+
+
+def _encode_time(writer: Writer, dest: Destination, value: Any) -> Task:
+    """Write a Timestamp or a Timedelta: numpy has neither time zones nor their units."""
+    zone = getattr(value, "tz", None)
+    parts = _Parts(type(value).__name__, values=np.array([value.asm8]))
+    if zone:
+        parts["zone"] = str(zone)
+    yield _encode_parts(writer, dest, parts)
+
+
+def _encode_missing(writer: Writer, dest: Destination, value: Any) -> Task:
+    yield _encode_parts(writer, dest, _Parts(type(value).__name__))
+
+
+def _index_parts(index: Any, writer: Writer) -> _Parts:
+    pandas = _pandas()
     if isinstance(index, pandas.MultiIndex):
-        levels = [_axis(level, writer) for level in index.levels]
+        levels = [_index_parts(level, writer) for level in index.levels]
         codes = [np.asarray(part) for part in index.codes]
-        return _Part("MultiIndex", levels=levels, codes=codes, names=list(index.names))
+        return _Parts("MultiIndex", levels=levels, codes=codes, names=list(index.names))
     if isinstance(index, pandas.RangeIndex):
         bounds = range(index.start, index.stop, index.step)
-        return _Part("RangeIndex", range=bounds, name=index.name)
-    return _Part("Index", values=_column(index.to_series(), writer), name=index.name)
+        return _Parts("RangeIndex", range=bounds, name=index.name)
+    return _Parts("Index", values=_column_parts(index.to_series(), writer), name=index.name)
 
 
-def _column(series: Any, writer: Writer) -> Any:
-    """Values of one dtype: an array, or a dictionary of the arrays that make them up.
+def _column_parts(series: Any, writer: Writer) -> Any:
+    """Return the values of a series as one array, or the arrays they consist of.
 
-    Others are pickled, if the writer may.
+    Values of other dtypes are returned as they are, to be pickled, if the writer may.
     """
     values, dtype = series.array, series.dtype
-    pandas = optional("pandas", "pandas")
+    pandas = _pandas()
     if isinstance(dtype, pandas.CategoricalDtype):
-        categories = _axis(values.categories, writer)
-        told = {"categories": categories, "ordered": dtype.ordered}
-        return _Part("Categorical", codes=values.codes, **told)
-    if isinstance(dtype, pandas.DatetimeTZDtype):
-        return _Part("zoned", values=values.asi8.copy(), dtype=str(dtype))
-    if isinstance(dtype, pandas.PeriodDtype):
-        return _Part("zoned", values=values.asi8.copy(), dtype=str(dtype))
+        categories = _index_parts(values.categories, writer)
+        ordered = dtype.ordered
+        return _Parts("Categorical", codes=values.codes, categories=categories, ordered=ordered)
+    if isinstance(dtype, pandas.DatetimeTZDtype | pandas.PeriodDtype):
+        return _Parts("zoned", values=values.asi8.copy(), dtype=str(dtype))
     if isinstance(dtype, pandas.IntervalDtype):
-        ends = {"left": _axis(values.left, writer), "right": _axis(values.right, writer)}
-        return _Part("intervals", **ends, closed=values.closed)
-    if hasattr(values, "_mask") and hasattr(values, "_data"):
-        return _Part("masked", data=values._data, mask=values._mask, dtype=str(dtype))
+        left, right = _index_parts(values.left, writer), _index_parts(values.right, writer)
+        return _Parts("intervals", left=left, right=right, closed=values.closed)
+    if hasattr(values, "_mask") and hasattr(values, "_data"):  # nullable numbers and booleans
+        return _Parts("masked", data=values._data, mask=values._mask, dtype=str(dtype))
     if isinstance(dtype, pandas.StringDtype):
         missing = np.asarray(values.isna())
         texts = ["" if gone else text for text, gone in zip(values, missing, strict=True)]
-        return _Part("strings", texts=texts, mask=missing, dtype=dtype.storage)
+        return _Parts("strings", texts=texts, mask=missing, dtype=dtype.storage)
     if isinstance(dtype, np.dtype):
         return np.asarray(values)
     if writer.pickle:
@@ -386,109 +377,81 @@ def _column(series: Any, writer: Writer) -> Any:
     )
 
 
-def _index(writer: Writer, place: Place, value: Any) -> Task:
-    yield _part(writer, place, _axis(value, writer))
-
-
-def _extension(writer: Writer, place: Place, value: Any) -> Task:
-    pandas = optional("pandas", "pandas")
-    yield _part(writer, place, _column(pandas.Series(value), writer))
-
-
-def _moment(writer: Writer, place: Place, value: Any) -> Task:
-    """A Timestamp or a Timedelta, which are scalars of more than numpy knows."""
-    zone = getattr(value, "tz", None)
-    parts = {"values": np.array([value.asm8]), **({"zone": str(zone)} if zone else {})}
-    yield _group(writer, place, type(value).__name__, parts, {})
-
-
-def _missing(writer: Writer, place: Place, value: Any) -> Task:
-    yield _group(writer, place, type(value).__name__, {}, {})
-
-
-_CODECS: dict[str, Any] = {
-    "_Part": _part,
-    "DataFrame": _frame,
-    "Series": _series,
-    **dict.fromkeys(("Index", "RangeIndex", "MultiIndex", "DatetimeIndex"), _index),
-    **dict.fromkeys(("TimedeltaIndex", "CategoricalIndex", "PeriodIndex"), _index),
-    "IntervalIndex": _index,
-    **dict.fromkeys(("Categorical", "IntervalArray"), _extension),
-    "Timestamp": _moment,
-    "Timedelta": _moment,
-    "NAType": _missing,
-    "NaTType": _missing,
+_ENCODERS: dict[str, Encoder] = {
+    "DataFrame": _encode_frame,
+    "Series": _encode_series,
+    **dict.fromkeys(("Index", "RangeIndex", "MultiIndex", "DatetimeIndex"), _encode_index),
+    **dict.fromkeys(("TimedeltaIndex", "CategoricalIndex", "PeriodIndex"), _encode_index),
+    "IntervalIndex": _encode_index,
+    **dict.fromkeys(("Categorical", "IntervalArray"), _encode_extension),
+    **dict.fromkeys(("Timestamp", "Timedelta"), _encode_time),
+    **dict.fromkeys(("NAType", "NaTType"), _encode_missing),
 }
 
 
-# file to Python
+@selects_encoder("pandas")
+def _encoder_of(kind: type) -> Encoder | None:
+    return _ENCODERS.get(kind.__name__)
 
 
-def get(reader: Reader, group: Group, sel: Any) -> Task:
-    """Read one; with `sel`, those rows of it."""
-    if "pandas_type" in group.names:
-        return (yield get_fixed(reader, group, sel))
-    of = group.known.get("of")
-    if of not in _MADE:
+# groups of arrays: decoding
+
+
+@decodes("frame", "pandas", selectable=True)
+def _decode(reader: Reader, group: Group, _address: int, sel: Any) -> Task:
+    if "pandas_type" in group.attribute_names:
+        return _decode_fixed(reader, group, sel)
+    of = group.metadata.get("of")
+    if of not in _MAKERS:
         raise Hdf5Error("is of an unknown class of pandas")
-    parts = yield reader.entries(group)
+    parts = yield reader.decode_entries(group)
     reader.here = group.path
-    made = _MADE[of](parts)
+    value = _MAKERS[of](parts)
     if sel is None:
-        return made
+        return value
     if of not in ("DataFrame", "Series"):
         raise SpecError(f"is a {of}: sel takes rows of frames and series")
-    return made.iloc[sel]
+    return value.iloc[sel]
 
 
-def _pandas() -> Any:
-    return optional("pandas", "pandas")
-
-
-def _made_frame(parts: dict[str, Any]) -> Any:
+def _make_frame(parts: dict[str, Any]) -> Any:
     columns, index = parts["columns"], parts["index"]
-    series = {i: _values(parts[f"c{i}"], index) for i in range(len(columns))}
-    made = _pandas().DataFrame(series, index=index)
-    made.columns = columns
-    made.attrs = parts.get("attrs", {})
-    return made
+    series = {i: _as_series(parts[f"c{i}"], index) for i in range(len(columns))}
+    frame = _pandas().DataFrame(series, index=index)
+    frame.columns = columns  # after the data: names may occur twice
+    frame.attrs = parts.get("attrs", {})
+    return frame
 
 
-def _made_series(parts: dict[str, Any]) -> Any:
-    made = _values(parts["values"], parts["index"])
-    made.name, made.attrs = parts.get("name"), parts.get("attrs", {})
-    return made
+def _make_series(parts: dict[str, Any]) -> Any:
+    series = _as_series(parts["values"], parts["index"])
+    series.name, series.attrs = parts.get("name"), parts.get("attrs", {})
+    return series
 
 
-def _values(values: Any, index: Any) -> Any:
-    dtype = object if isinstance(values, np.ndarray) and values.dtype == object else None
-    return _pandas().Series(values, index=index, dtype=dtype)
+def _as_series(values: Any, index: Any) -> Any:
+    return _pandas().Series(values, index=index, dtype=_object_dtype(values))
 
 
-def _made_index(parts: dict[str, Any]) -> Any:
-    values, pandas = parts["values"], _pandas()
-    dtype = object if isinstance(values, np.ndarray) and values.dtype == object else None
-    return pandas.Index(values, dtype=dtype, name=parts.get("name"))
+def _make_index(parts: dict[str, Any]) -> Any:
+    values = parts["values"]
+    return _pandas().Index(values, dtype=_object_dtype(values), name=parts.get("name"))
 
 
-def _made_multi(parts: dict[str, Any]) -> Any:
-    return _pandas().MultiIndex(parts["levels"], parts["codes"], names=parts["names"])
+def _object_dtype(values: object) -> type | None:
+    """Return object for arrays of objects, of which pandas would infer another dtype."""
+    return object if isinstance(values, np.ndarray) and values.dtype == object else None
 
 
-def _made_range(parts: dict[str, Any]) -> Any:
+def _make_range(parts: dict[str, Any]) -> Any:
     bounds = parts["range"]
-    if isinstance(bounds, str):  # with types='numpy' values come as they are in the file
+    if isinstance(bounds, str):  # types='numpy' leaves values as they are in the file
         bounds = range(*map(int, bounds.split()))
     return _pandas().RangeIndex(bounds, name=parts.get("name"))
 
 
-def _made_categorical(parts: dict[str, Any]) -> Any:
-    return _pandas().Categorical.from_codes(
-        parts["codes"], parts["categories"], ordered=bool(parts["ordered"])
-    )
-
-
-def _made_zoned(parts: dict[str, Any]) -> Any:
+def _make_zoned(parts: dict[str, Any]) -> Any:
+    """Return times with a zone, or periods."""
     pandas, dtype = _pandas(), parts["dtype"]
     if dtype.startswith("period["):
         return pandas.PeriodIndex.from_ordinals(parts["values"], freq=dtype[7:-1]).array
@@ -497,20 +460,14 @@ def _made_zoned(parts: dict[str, Any]) -> Any:
     return times.tz_convert(dtype.partition(", ")[2].rstrip("]")).array
 
 
-def _made_intervals(parts: dict[str, Any]) -> Any:
-    arrays = _pandas().arrays
-    closed = str(parts["closed"])
-    return arrays.IntervalArray.from_arrays(parts["left"], parts["right"], closed=closed)
-
-
-def _made_masked(parts: dict[str, Any]) -> Any:
+def _make_masked(parts: dict[str, Any]) -> Any:
     pandas = _pandas()
     array = pandas.array(parts["data"], dtype=parts["dtype"])
     array[parts["mask"]] = pandas.NA
     return array
 
 
-def _made_strings(parts: dict[str, Any]) -> Any:
+def _make_strings(parts: dict[str, Any]) -> Any:
     pandas = _pandas()
     storage = parts["dtype"] if parts["dtype"] in ("python", "pyarrow") else "python"
     array = pandas.array(parts["texts"], dtype=pandas.StringDtype(storage))
@@ -518,24 +475,30 @@ def _made_strings(parts: dict[str, Any]) -> Any:
     return array
 
 
-def _made_timestamp(parts: dict[str, Any]) -> Any:
-    made = _pandas().Timestamp(parts["values"][0])
+def _make_timestamp(parts: dict[str, Any]) -> Any:
+    time = _pandas().Timestamp(parts["values"][0])
     zone = parts.get("zone")
-    return made.tz_localize("UTC").tz_convert(zone) if zone else made
+    return time.tz_localize("UTC").tz_convert(zone) if zone else time
 
 
-_MADE: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "DataFrame": _made_frame,
-    "Series": _made_series,
-    "Index": _made_index,
-    "MultiIndex": _made_multi,
-    "RangeIndex": _made_range,
-    "Categorical": _made_categorical,
-    "zoned": _made_zoned,
-    "intervals": _made_intervals,
-    "masked": _made_masked,
-    "strings": _made_strings,
-    "Timestamp": _made_timestamp,
+_MAKERS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "DataFrame": _make_frame,
+    "Series": _make_series,
+    "Index": _make_index,
+    "MultiIndex": lambda parts: _pandas().MultiIndex(
+        parts["levels"], parts["codes"], names=parts["names"]
+    ),
+    "RangeIndex": _make_range,
+    "Categorical": lambda parts: _pandas().Categorical.from_codes(
+        parts["codes"], parts["categories"], ordered=bool(parts["ordered"])
+    ),
+    "zoned": _make_zoned,
+    "intervals": lambda parts: _pandas().arrays.IntervalArray.from_arrays(
+        parts["left"], parts["right"], closed=str(parts["closed"])
+    ),
+    "masked": _make_masked,
+    "strings": _make_strings,
+    "Timestamp": _make_timestamp,
     "Timedelta": lambda parts: _pandas().Timedelta(parts["values"][0]),
     "NAType": lambda _: _pandas().NA,
     "NaTType": lambda _: _pandas().NaT,

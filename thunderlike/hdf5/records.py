@@ -1,6 +1,6 @@
-"""Images and Series: their values are one array of a group, written a chunk at a time.
+"""Encoder and decoder of Images and Series: one array of values, written a chunk at a time.
 
-They come back on the local engine, whichever they were on: ``tospark()`` sends them on.
+They are loaded on the local engine, on whichever they were; ``tospark()`` moves them.
 """
 
 from __future__ import annotations
@@ -9,60 +9,57 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.data.images import Images
-from thunderlike.data.series import Series
 from thunderlike.errors import Hdf5Error
 from thunderlike.hdf5 import _attributes, _datasets, arrays
-from thunderlike.hdf5._codec import new_group
+from thunderlike.hdf5._codec import decodes, new_group, selects_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from thunderlike.hdf5._codec import Group, Place, Task
-    from thunderlike.hdf5.decoder import Reader
-    from thunderlike.hdf5.encoder import Writer
+    from thunderlike.data.images import Images
+    from thunderlike.data.series import Series
+    from thunderlike.hdf5._codec import Destination, Encoder, Group, Reader, Task, Writer
 
-__all__ = ["get", "put"]
-
-_KINDS: dict[str, Any] = {"Images": Images, "Series": Series}
+__all__: list[str] = []
 
 
-def put(writer: Writer, place: Place, value: Any) -> Task:
-    """Write one, streaming its records: they are never all in memory here."""
+@selects_encoder("thunderlike.data.images")
+@selects_encoder("thunderlike.data.series")
+def _encoder_of(_kind: type) -> Encoder:
+    return _encode
+
+
+def _encode(writer: Writer, dest: Destination, value: Images | Series) -> Task:
+    """Write a collection as a stream of records: they are never all in memory of the driver."""
     parts = {"labels": value.labels, "index": getattr(value, "index", None), "attrs": value.attrs}
-    told = {name: part for name, part in parts.items() if _says_something(part)}
-    group = new_group(place, f"dict:{len(told) + 1}")
-    _stream(place.within(group, "values"), value)
-    known = {"kind": "records", "of": type(value).__name__, "base": len(value.baseshape)}
-    yield writer.dictionary(place, group, told, **known)
+    parts = {name: p for name, p in parts.items() if p is not None and (name != "attrs" or p)}
+    group = new_group(dest, f"dict:{len(parts) + 1}")
+    _write_values(dest.within(group, "values"), value)
+    metadata = {"kind": "records", "of": type(value).__name__, "base": len(value.baseshape)}
+    yield writer.encode_mapping(dest, group, parts, **metadata)
 
 
-def _says_something(part: Any) -> bool:
-    return part is not None and (len(part) > 0 if isinstance(part, dict) else True)
-
-
-def _stream(place: Place, value: Any) -> None:
+def _write_values(dest: Destination, value: Images | Series) -> None:
     if not value.size:
-        empty = np.empty(value.shape, value.dtype)
-        arrays.write(place.parent, place.name, empty, place.filters)
+        arrays.write(dest.parent, dest.name, np.empty(value.shape, value.dtype), dest.filters)
         return
-    pieces = _pieces(value)
-    start, piece = next(pieces)
-    first = arrays.encode(piece)
-    shape = (value.shape[0], *first.values.shape[1:])
-    dataset = _datasets.create(place.parent, place.name, shape, first.values.dtype, place.filters)
-    _attributes.write_metadata(
-        dataset, {name: v for name, v in first.known.items() if name != "order"}
-    )
+    blocks = _blocks(value)
+    start, block = next(blocks)
+    first = arrays.encode(block)
+    shape, dtype = (value.shape[0], *first.values.shape[1:]), first.values.dtype
+    dataset = _datasets.create(dest.parent, dest.name, shape, dtype, dest.filters)
+    # The memory order of one block says nothing about that of the whole array.
+    metadata = {name: v for name, v in first.metadata.items() if name != "order"}
+    _attributes.write_metadata(dataset, metadata)
     _datasets.write_part(dataset, first.values, start)
-    for start, piece in pieces:
-        _datasets.write_part(dataset, arrays.encode(piece).values, start)
+    for start, block in blocks:
+        _datasets.write_part(dataset, arrays.encode(block).values, start)
 
 
-def _pieces(value: Any) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Parts along the first axis, each with where it begins."""
+def _blocks(value: Images | Series) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield blocks along the first axis, each with its position."""
     if len(value.baseshape) == 1:
         for start, block in value._records.stream():
             yield start, np.asarray(block)
@@ -71,16 +68,23 @@ def _pieces(value: Any) -> Iterator[tuple[int, NDArray[Any]]]:
             yield start, np.asarray(part)[np.newaxis]
 
 
-def get(reader: Reader, group: Group, sel: Any) -> Task:
-    """Read one; with `sel`, that part of its values as an array."""
-    values = yield reader.child(group, "values", sel)
+@decodes("records", selectable=True)
+def _decode(reader: Reader, group: Group, _address: int, sel: object) -> Task:
+    """Read a collection; with `sel`, that part of its values as an array."""
+    from thunderlike.data.images import Images
+    from thunderlike.data.series import Series
+
+    values = yield reader.decode_child(group, "values", sel)
     if sel is not None:
         return values
-    parts = yield reader.entries(group)
-    kind = _KINDS.get(str(group.known.get("of")))
-    if kind is None:
+    parts = yield reader.decode_entries(group)
+    arguments = {name: parts[name] for name in ("labels", "index") if name in parts}
+    collection: Images | Series
+    if group.metadata.get("of") == "Images":
+        collection = Images(values, **arguments)
+    elif group.metadata.get("of") == "Series":
+        collection = Series(values, **arguments)
+    else:
         raise Hdf5Error("is of an unknown class of records")
-    told = {name: parts[name] for name in ("labels", "index") if name in parts}
-    made = kind(values, **told)
-    made.attrs = parts.get("attrs")
-    return made
+    collection.attrs = parts.get("attrs")
+    return collection

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.errors import Hdf5Error
-from thunderlike.hdf5 import _attributes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["decode", "encode", "from_json", "to_json"]
+__all__ = ["MAX_TEXT", "decode", "encode", "from_json", "to_json"]
+
+# Bytes of text in an attribute, which HDF5 limits to 64 KiB with its description.
+MAX_TEXT = 60_000
 
 _INT64, _UINT64 = -(2**63), 2**64
 
@@ -130,7 +132,7 @@ def _text(value: str) -> tuple[Any, str] | None:
 def _if_fits(value: str, code: str) -> tuple[Any, str] | None:
     """Short text without zeros and halves of pairs; other text becomes an array."""
     try:
-        fits = len(value.encode()) <= _attributes.MOST_TEXT and "\0" not in value
+        fits = len(value.encode()) <= MAX_TEXT and "\0" not in value
     except UnicodeEncodeError:
         return None
     return (value, code) if fits else None
@@ -138,7 +140,7 @@ def _if_fits(value: str, code: str) -> tuple[Any, str] | None:
 
 def _bytes(value: bytes) -> tuple[Any, str] | None:
     # PyTables would unpickle what ends in a dot.
-    fits = len(value) <= _attributes.MOST_TEXT and b"\0" not in value and not value.endswith(b".")
+    fits = len(value) <= MAX_TEXT and b"\0" not in value and not value.endswith(b".")
     return (value, "bytes") if fits else None
 
 

@@ -1,4 +1,7 @@
-"""scipy's sparse matrices and arrays, as deepdish has them: a group of the arrays in them."""
+"""Encoder and decoder of scipy's sparse matrices and arrays, in the layout of deepdish.
+
+A matrix is a group of the arrays that it consists of. scipy.sparse is imported when one is met.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,12 @@ import numpy as np
 
 from thunderlike.errors import Hdf5Error
 from thunderlike.hdf5 import _attributes
-from thunderlike.hdf5._codec import new_group
+from thunderlike.hdf5._codec import decodes, new_group, selects_encoder
 
 if TYPE_CHECKING:
-    from thunderlike.hdf5._codec import Group, Place, Task
-    from thunderlike.hdf5.decoder import Reader
-    from thunderlike.hdf5.encoder import Writer
+    from thunderlike.hdf5._codec import Destination, Encoder, Group, Reader, Task, Writer
 
-__all__ = ["get", "put"]
+__all__: list[str] = []
 
 _PARTS = {
     "csr": ("data", "indices", "indptr"),
@@ -24,78 +25,79 @@ _PARTS = {
     "coo": ("data", "row", "col"),
     "dia": ("data", "offsets"),
 }
-_VIA = {"dok": "coo", "lil": "csr"}  # those that are made of Python's objects
+_STORED_AS = {"dok": "coo", "lil": "csr"}  # formats of Python objects, and those they are saved in
 
 
-def put(writer: Writer, place: Place, value: Any) -> Task:
-    """Write one; dok by way of coo, lil by way of csr."""
+@selects_encoder("scipy.sparse")
+def _encoder_of(_kind: type) -> Encoder:
+    return _encode
+
+
+def _encode(writer: Writer, dest: Destination, value: Any) -> Task:
     import scipy.sparse
 
     original = value.format
-    stored = value.asformat(_VIA.get(original, original))
-    group = new_group(place, "sparse:")
+    stored = value.asformat(_STORED_AS.get(original, original))
+    group = new_group(dest, "sparse:")
     _attributes.write(group, "format", stored.format)
     _attributes.write(group, "maxprint", np.int64(getattr(stored, "maxprint", 50)))
-    parts = {name: np.asarray(part) for name, part in _parts(stored).items()}
-    yield writer.entries(place, group, parts.items())
-    known: dict[str, Any] = {"kind": "sparse"}
+    if stored.format == "coo" and stored.ndim != 2:  # which has neither row nor col
+        axes = {f"coords{axis}": part for axis, part in enumerate(stored.coords)}
+        parts = {"data": stored.data, **axes}
+    else:
+        parts = {name: getattr(stored, name) for name in _PARTS[stored.format]}
+    parts["shape"] = np.array(stored.shape, np.int64)
+    items = ((name, np.asarray(part)) for name, part in parts.items())
+    yield writer.encode_entries(dest, group, items)
+    metadata: dict[str, Any] = {"kind": "sparse"}
     if isinstance(value, scipy.sparse.sparray):
-        known["array"] = True
+        metadata["array"] = True
     if original != stored.format:
-        known["format"] = original
-    writer.known(group, known)
+        metadata["format"] = original
+    writer.write_metadata(group, metadata)
 
 
-def _parts(value: Any) -> dict[str, Any]:
-    shape = {"shape": np.array(value.shape, np.int64)}
-    if value.format == "coo" and value.ndim != 2:
-        axes = {f"coords{axis}": part for axis, part in enumerate(value.coords)}
-        return {"data": value.data, **axes, **shape}
-    return {name: getattr(value, name) for name in _PARTS[value.format]} | shape
-
-
-def get(reader: Reader, group: Group, sel: Any) -> Task:
-    """Read one, or the part of it that `sel` names; all of it is read."""
+@decodes("sparse", selectable=True)
+def _decode(reader: Reader, group: Group, _address: int, sel: Any) -> Task:
+    """Read a matrix or a part of it; all of it is read from the file."""
     import scipy.sparse
 
-    kept = str(group.attribute("format", ""))
-    if kept not in _PARTS:
-        raise Hdf5Error(f"is a sparse matrix of an unknown format {kept!r:.20}")
-    parts = yield reader.entries(group)
+    stored = str(group.attribute("format", ""))
+    if stored not in _PARTS:
+        raise Hdf5Error(f"is a sparse matrix of an unknown format {stored!r:.20}")
+    parts = yield reader.decode_entries(group)
     reader.here = group.path
-    kind = "array" if group.known.get("array") else "matrix"
+    kind = "array" if group.metadata.get("array") else "matrix"
     shape = tuple(int(n) for n in parts["shape"])
     if len(shape) != 2:
-        kind = "array"  # a matrix has two axes, whatever the metadata say or miss
-    made = getattr(scipy.sparse, f"{kept}_{kind}")
-    _check(parts, shape, kept)
-    value = made(_arguments(parts, kept, len(shape)), shape=shape)
-    wanted = group.known.get("format", kept)
-    if wanted in _VIA:
-        value = value.asformat(wanted)
-    return value if sel is None else _part(value, sel)
+        kind = "array"  # a matrix has two axes, also if the metadata are missing or damaged
+    make = getattr(scipy.sparse, f"{stored}_{kind}")
+    _check_structure(parts, shape, stored)
+    value = make(_arguments(parts, stored, len(shape)), shape=shape)
+    original = group.metadata.get("format", stored)
+    if original in _STORED_AS:
+        value = value.asformat(original)
+    if sel is None:
+        return value
+    # The other formats take no index.
+    return (value if value.format in ("csr", "csc", "lil", "dok") else value.tocsr())[sel]
 
 
-def _arguments(parts: dict[str, Any], kept: str, ndim: int) -> tuple[Any, ...]:
+def _arguments(parts: dict[str, Any], stored: str, ndim: int) -> tuple[Any, ...]:
     data = parts["data"]
-    if kept == "coo" and "row" not in parts:
+    if stored == "coo" and "row" not in parts:
         return data, tuple(parts[f"coords{axis}"] for axis in range(ndim))
-    if kept == "coo":
+    if stored == "coo":
         return data, (parts["row"], parts["col"])
-    return tuple(parts[name] for name in _PARTS[kept])
+    return tuple(parts[name] for name in _PARTS[stored])
 
 
-def _check(parts: dict[str, Any], shape: tuple[int, ...], kept: str) -> None:
-    """Scipy's compiled code takes the parts at their word."""
-    if kept in ("csr", "csc", "bsr"):
+def _check_structure(parts: dict[str, Any], shape: tuple[int, ...], stored: str) -> None:
+    """Check pointers and indices: the compiled code of scipy does not, and reads out of bounds."""
+    if stored in ("csr", "csc", "bsr"):
         indices, pointers = np.asarray(parts["indices"]), np.asarray(parts["indptr"])
         ends = pointers.size and (pointers[0] != 0 or pointers[-1] > indices.size)
-        minor = max(shape)
         if ends or (np.diff(pointers) < 0).any():
             raise Hdf5Error("is a sparse matrix whose rows overlap")
-        if indices.size and not 0 <= indices.min() <= indices.max() < minor:
+        if indices.size and not 0 <= indices.min() <= indices.max() < max(shape):
             raise Hdf5Error("is a sparse matrix with positions outside it")
-
-
-def _part(value: Any, sel: Any) -> Any:
-    return (value if value.format in ("csr", "csc", "lil", "dok") else value.tocsr())[sel]
