@@ -138,7 +138,7 @@ def _encoder_of_subclass(kind: type) -> Encoder | None:
     """
     if dataclasses.is_dataclass(kind):
         return _encode_dataclass
-    base = next((base for base in _BASES if issubclass(kind, base)), None)
+    base: Any = next((base for base in _BASES if issubclass(kind, base)), None)
     if base is None:
         return None
     if base is tuple and hasattr(kind, "_fields"):
