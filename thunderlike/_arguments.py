@@ -47,7 +47,7 @@ Kind = TypeVar("Kind", bound=type)
 
 
 FOREIGN = (TypeError, ValueError, ArithmeticError, LookupError, MemoryError)
-"""What numpy and scipy raise for what they are given."""
+"""Exceptions that numpy and scipy raise for invalid arguments."""
 _FOREIGN = (*FOREIGN, AttributeError)  # also of an argument that has not what its type has
 
 
@@ -210,7 +210,7 @@ _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_
 
 
 class _Expected:
-    """What one parameter takes: a value that passes one of the tests."""
+    """Accepted values of a parameter: those that pass one of the tests."""
 
     def __init__(self, tests: list[Callable[[Any], bool]], words: list[str]) -> None:
         self._tests, self.words = tests, " or ".join(words)
@@ -220,7 +220,7 @@ class _Expected:
 
 
 def _expected(parameter: inspect.Parameter) -> _Expected | None:
-    """What a parameter takes, None for anything."""
+    """Return the accepted values of a parameter, None for anything."""
     text = str(parameter.annotation)
     if parameter.name == "dtype" and text == "Any":
         text = "DTypeLike | None"

@@ -104,7 +104,7 @@ def demo(
     frames, seed : int
         Of :func:`thunderlike.images.examples.calcium`.
     say : callable
-        Told in plain words what is done, line by line.
+        Called with each line of the report.
 
     Returns
     -------
