@@ -190,7 +190,7 @@ def test_what_a_failed_worker_knows_survives_pickling():
 # What only one room may do
 
 
-ENGINES = {"LocalEngine", "LocalRecords", "PlannedEngine", "PlannedRecords", "RDD"}
+ENGINES = {"LocalEngine", "LocalRecords", "DeferredEngine", "DeferredRecords", "RDD"}
 ENGINES |= {"SparkContext", "SparkEngine", "SparkRecords", "SparkSession"}
 ARRAYS = {"ndarray", "DistributedArray"}
 OF_ONE_ENGINE = {"context", "layout", "mapPartitions", "mapPartitionsWithIndex", "rdd"}

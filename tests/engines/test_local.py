@@ -6,7 +6,7 @@ import numpy as np
 
 import thunderlike as tl
 from thunderlike.engines import ArraySource, engine_for, engine_of, local
-from thunderlike.engines.local import Part, PlannedEngine
+from thunderlike.engines.local import DeferredEngine, SourceRange
 from thunderlike.testing import CountingEngine
 
 
@@ -16,7 +16,7 @@ def test_items_that_are_no_rdd_are_those_of_the_local_engine():
 
 
 def test_planned_records_are_in_memory_once_they_are_read():
-    records = PlannedEngine().load(ArraySource(np.arange(6).reshape(3, 2)))
+    records = DeferredEngine().load(ArraySource(np.arange(6).reshape(3, 2)))
     assert records.engine.lazy
     assert not records.in_memory
     assert records.collect(1, 2).tolist() == [[2, 3]]
@@ -24,7 +24,7 @@ def test_planned_records_are_in_memory_once_they_are_read():
 
 
 def test_a_notebook_reads_no_planned_records():
-    movie = tl.images.fromarray(np.zeros((3, 4, 5)), engine=PlannedEngine())
+    movie = tl.images.fromarray(np.zeros((3, 4, 5)), engine=DeferredEngine())
     assert "<img" not in movie._repr_html_()
     assert not movie._records.in_memory
     movie.toarray()
@@ -35,7 +35,7 @@ def test_part_of_a_source_has_its_threads_and_is_numbered_from_0():
     class Waiting(ArraySource):
         threads = 7
 
-    part = Part(Waiting(np.arange(5)), 2, 5)
+    part = SourceRange(Waiting(np.arange(5)), 2, 5)
     assert (part.threads, part.array, part.spec.count) == (7, None, 3)
     assert local().load(part).collect().tolist() == [2, 3, 4]
 

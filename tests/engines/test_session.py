@@ -1,4 +1,4 @@
-"""Finding Java and Spark, and saying what is missing."""
+"""Java, the Spark context and its settings; errors where they are missing."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_without_a_java_that_spark_can_use(tmp_path, monkeypatch, text):
 
 @pytest.mark.parametrize("given", ["sparc", 3, object()])
 def test_what_is_no_engine(given):
-    with pytest.raises(EngineError, match="give 'local', 'spark', a SparkContext"):
+    with pytest.raises(EngineError, match="expected 'local', 'spark', a SparkContext"):
         engine_for(given)
 
 

@@ -55,7 +55,7 @@ def test_large_partials_are_merged_by_workers_in_order(spark, monkeypatch, room)
     array = np.random.default_rng(0).normal(size=(23, 8, 8))
     movie = tl.images.fromarray(array, engine=spark, npartitions=11)
     few = movie[[0, 7, 22]]  # leaves partitions empty
-    monkeypatch.setattr(tree_aggregate, "AT_ONCE", room)
+    monkeypatch.setattr(tree_aggregate, "MAX_MERGE_BYTES", room)
     brought = []
     collected = SparkRecords._collected
 
@@ -73,7 +73,7 @@ def test_large_partials_are_merged_by_workers_in_order(spark, monkeypatch, room)
 
 
 def test_the_order_of_merging_is_that_of_the_records(spark, monkeypatch):
-    monkeypatch.setattr(tree_aggregate, "AT_ONCE", 2)
+    monkeypatch.setattr(tree_aggregate, "MAX_MERGE_BYTES", 2)
     records = tl.images.fromarray(
         np.arange(20).reshape(20, 1), engine=spark, npartitions=9
     )._records
@@ -156,8 +156,8 @@ def test_ctrl_c_cancels_our_job_alone_and_without_a_traceback(
             time.sleep(0.05)
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
-    beside = threading.Thread(target=theirs, daemon=True)
-    beside.start()
+    other = threading.Thread(target=theirs, daemon=True)
+    other.start()
     threading.Thread(target=press, daemon=True).start()
     movie = tl.images.fromrandom((4, 2, 2), engine=spark)
     with pytest.raises(KeyboardInterrupt):
@@ -165,7 +165,7 @@ def test_ctrl_c_cancels_our_job_alone_and_without_a_traceback(
     assert signal.getsignal(signal.SIGINT) is handler
     assert "Traceback" not in capfd.readouterr().err
     over.touch()
-    beside.join(60)
+    other.join(60)
     assert found == [7]
     assert tl.images.fromrandom((4, 2, 2), engine=spark).toarray().shape == (4, 2, 2)
 

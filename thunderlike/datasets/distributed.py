@@ -13,7 +13,7 @@ from thunderlike.datasets.msgpack import MsgpackReader
 from thunderlike.datasets.reader import Reader
 from thunderlike.datasets.writer import FileWriter
 from thunderlike.engines import engine_for, engine_of
-from thunderlike.engines.base import unstacked
+from thunderlike.engines.base import as_pairs
 from thunderlike.errors import SpecError
 from thunderlike.formats.dataset_files import MANIFEST, manifest
 
@@ -105,7 +105,7 @@ def _runner(source: Any, field: str, labels: Any) -> Callable[..., list[Summary]
 
     def run(task: _Shard, *, here: bool) -> list[Summary]:
         def of_blocks(number: int, attempt: str, blocks: Iterable[Any]) -> Summary:
-            return task(number, attempt, map(named, unstacked(blocks, shape)))
+            return task(number, attempt, map(named, as_pairs(blocks, shape)))
 
         found: list[Summary] = records.run_partitions(of_blocks, here=here)
         return found

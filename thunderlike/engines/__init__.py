@@ -1,7 +1,7 @@
-"""Who runs it: one small contract, and the engines that fulfil it.
+"""Engines: the contract that runs functions over records, and its implementations.
 
-Only this room may ask which engine it is. It knows records and blocks; it does not know what an
-image or a pixel is, nor where bytes come from.
+Engines handle records and blocks of them, and are independent of images, pixels and file formats.
+Code outside of this package depends on the contract alone, never on a particular engine.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
 
 @cache
 def local() -> LocalEngine:
-    """The local engine; there is one.
+    """Return the local engine, a single instance.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def local() -> LocalEngine:
 
 
 def engine_for(engine: Any = None) -> Engine:
-    """The engine meant by ``engine=``.
+    """Return the engine that a value of ``engine=`` stands for.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def engine_for(engine: Any = None) -> Engine:
 
 
 def engine_of(items: Any) -> Engine:
-    """The engine whose own form these items have: Spark for an RDD, local for any other iterable.
+    """Return the engine of native items: Spark for an RDD, local for any other iterable.
 
     Examples
     --------

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DistributedArray"]
 
-_LARGE = 2**30  # bytes that do not come here without a word, when nobody said toarray
+# Bytes above which an implicit conversion to numpy warns; toarray() is explicit and does not.
+_LARGE = 2**30
 
 
 class RecordSpec(Protocol):
@@ -51,7 +52,7 @@ class Named(Protocol):
 
 
 class ArrayRecords(Protocol):
-    """What a distributed array needs of the records of an engine.
+    """Records of an engine, as far as a distributed array needs them.
 
     A protocol and not the contract itself, which makes distributed arrays and so imports this
     module.
@@ -81,15 +82,16 @@ class ArrayRecords(Protocol):
 class DistributedArray:
     """An array on the workers of an engine: read-only, its values computed when asked for.
 
-    It is what ``x.values`` is on Spark, where locally it is a numpy array. What it does it does as
-    numpy would, and no more: compute with the collection instead, ``x.map(...)``, ``x.mean()``.
+    On Spark ``x.values`` is of this class, where locally it is a numpy array. It supports indexing,
+    reshaping and conversion as numpy does, and no arithmetic: compute with the collection instead,
+    ``x.map(...)``, ``x.mean()``.
 
     Parameters
     ----------
     records : Records
         The values.
     key_shape : tuple of int
-        The first axes, in whose shape the records stand; the others are those of a record.
+        Lengths of the first axes, along which records are the elements.
 
     Examples
     --------
@@ -115,7 +117,7 @@ class DistributedArray:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of every value."""
+        """Data type of the values."""
         return self.records.spec.dtype
 
     def toarray(self) -> Array:
@@ -141,8 +143,8 @@ class DistributedArray:
         """
         new = shape if len(shape) != 1 or isinstance(shape[0], int) else tuple(shape[0])
         count = self.records.spec.count
-        fitting = (n for n in range(1, len(new)) if math.prod(new[:n]) == count)
-        return self._of(new, next(fitting, len(new)))
+        checked_record = (n for n in range(1, len(new)) if math.prod(new[:n]) == count)
+        return self._of(new, next(checked_record, len(new)))
 
     def keyed(self, naxes: int) -> DistributedArray:
         """Return the same values with so many of the first axes as keys; as :meth:`reshape`."""
@@ -160,7 +162,7 @@ class DistributedArray:
         return DistributedArray(records, keys)
 
     def __getitem__(self, item: Any) -> Array:
-        """What numpy gives for `item`, here; only the records that it names are computed."""
+        """Return the selection as numpy does, as a numpy array; only its records are computed."""
         items = self._whole(item if isinstance(item, tuple) else (item,))
         rows = self._rows(items[: len(self.key_shape)])
         picked = self.records.take(rows.ravel()).collect()

@@ -36,14 +36,14 @@ __all__ = [
     "Spec",
     "Stored",
     "Task",
+    "align",
     "as_key",
+    "as_pairs",
     "check_block",
     "check_distinct",
     "check_npartitions",
     "check_range",
-    "fitting",
-    "snapped",
-    "unstacked",
+    "checked_record",
 ]
 
 
@@ -51,7 +51,7 @@ Key: TypeAlias = tuple[int, ...]
 
 
 def as_key(key: Any) -> Key:
-    """A key as a tuple of int; a bare int is the only element of one.
+    """Return a key as a tuple of int; an int becomes a tuple of one.
 
     Examples
     --------
@@ -62,16 +62,16 @@ def as_key(key: Any) -> Key:
 
 
 def check_distinct(keys: Sequence[Key]) -> None:
-    """Refuse sorted keys of which two are equal."""
+    """Raise SpecError if two of the sorted keys are equal."""
     for one, other in itertools.pairwise(keys):
         if one == other:
             raise SpecError(f"two records have the key {one}: give each record a key of its own")
 
 
-def fitting(key: Any, value: Any, spec: Spec, *, cast: bool = False) -> Array:
-    """The record of a key as an array, if it has the shape of the others and fits in their dtype.
+def checked_record(key: Any, value: Any, spec: Spec, *, cast: bool = False) -> Array:
+    """Return a record as an array of the expected shape and dtype, checked.
 
-    With `cast`, in their dtype whatever that does to its values.
+    Without `cast` only a conversion that changes no value is allowed.
     """
     array = as_array(value)
     if not cast and array.dtype != spec.dtype:
@@ -97,7 +97,7 @@ Result_co = TypeVar("Result_co", covariant=True)
 
 @dataclass(frozen=True)
 class Spec:
-    """What the records are: how many, and the shape and dtype of each.
+    """Count, shape and dtype of records.
 
     Parameters
     ----------
@@ -106,9 +106,9 @@ class Spec:
     shape : tuple of int
         Shape of one record.
     dtype : numpy.dtype
-        Of every record; ``object`` for records that are no arrays of one shape.
+        Data type of the records; ``object`` for arrays of different shapes.
     weight : int
-        Bytes of one record of objects, about, where the dtype does not tell.
+        Approximate bytes of one record of dtype object, whose dtype has no size.
 
     Examples
     --------
@@ -149,9 +149,9 @@ class Spec:
 
 
 class Source(Protocol):
-    """Records that are somewhere else: a function from a range of records to a block.
+    """Origin of records: a function from a range of records to a block.
 
-    A source is pickled when an engine has workers elsewhere; `part` keeps what is sent small.
+    A source is pickled for workers in other processes; `part` keeps the pickle small.
     Inherit :class:`SourceDefaults` for everything but `spec` and `read`.
 
     Examples
@@ -191,7 +191,7 @@ class Source(Protocol):
 
     @property
     def threads(self) -> int | None:
-        """Number of ranges to read at once, for a source that waits more than it computes.
+        """Number of ranges to read at once, for a source bound by latency.
 
         None, the default, for as many as there are workers.
         """
@@ -214,7 +214,7 @@ class Source(Protocol):
 
 
 class SourceDefaults:
-    """The members of a :class:`Source` that have defaults: to be inherited.
+    """Base class of sources, with defaults of the optional members of :class:`Source`.
 
     Examples
     --------
@@ -230,7 +230,7 @@ class SourceDefaults:
 
     @property
     def stored(self) -> Stored | None:
-        """None: the engine reads when it likes."""
+        """None: there is no open file."""
         return None
 
     @property
@@ -317,7 +317,7 @@ class Stored(Protocol):
 
 
 class Kernel(Protocol):
-    """A function over a block: to be inherited, for the default of `processes`.
+    """Function of a block of records; inherit it for the default of `processes`.
 
     Examples
     --------
@@ -334,10 +334,10 @@ class Kernel(Protocol):
 
     @property
     def vectorised(self) -> bool:
-        """Whether it may run on several threads at once.
+        """True where the kernel may run on several threads at once.
 
-        A kernel that calls a user's Python function for each record is not vectorised: threads
-        would only make it wait for the interpreter lock.
+        A kernel that calls a Python function for each record is not vectorised: its threads would
+        wait for the interpreter lock.
         """
 
     @property
@@ -360,7 +360,7 @@ class Pairing(Protocol):
 
 
 class Exchange(Protocol):
-    """How new records are made out of pieces of old ones.
+    """Construction of new records out of pieces of old ones.
 
     The engine asks every old block for its piece of every range of new records, brings the pieces
     of a range together, and has them placed in one array; the order of arrival does not matter.
@@ -381,9 +381,10 @@ class Exchange(Protocol):
 
 
 class Task(Protocol[Result_co]):
-    """What is run over a partition, for what it does and returns.
+    """Function of the items of one partition.
 
-    An engine may run it again for a partition whose worker died: it must then do the same.
+    An engine may call it again for a partition whose worker died; the second call must have the
+    same effect.
     """
 
     def __call__(self, number: int, attempt: str, items: Iterable[Any], /) -> Result_co:
@@ -453,10 +454,10 @@ class Engine(abc.ABC):
         """Number of parts that keep the engine busy; 1 in one process."""
         return 1
 
-    def quiet(self) -> None:  # noqa: B027  # most engines have nothing to silence
-        """Silence the engine's own reports of failed tasks, whose errors are raised here.
+    def quiet(self) -> None:  # noqa: B027  # most engines log nothing
+        """Silence the log of failed tasks of the engine: their errors are raised anyway.
 
-        By default there are no such reports.
+        By default there is no such log.
         """
 
     def spread(self, parts: Sequence[Any], expand: Callable[[Any], Iterable[Any]]) -> Any:
@@ -497,12 +498,13 @@ class Engine(abc.ABC):
         task : Task
             What to run.
         here : bool
-            Run it once, in this process, over all items in order: for what no other process sees.
+            Run it once, in this process, over all items in order: for targets that other
+            processes cannot reach.
 
         Returns
         -------
         list
-            What the task returned for each partition, in their order; of the attempts that counted.
+            Result of each partition in order, from the attempt that succeeded.
 
         Examples
         --------
@@ -525,7 +527,7 @@ class Records(abc.ABC):
     npartitions : int
         Parts that they are spread over.
     iscached : bool
-        Whether what was computed is kept.
+        Whether computed records are kept.
     in_memory : bool
         All records are one array in this process, or in one file that it holds open: `collect`
         computes nothing, and `array` is a numpy array. By default false.
@@ -548,7 +550,7 @@ class Records(abc.ABC):
 
     @property
     def in_memory(self) -> bool:
-        """Whether all records are one array in this process, or one file that it holds open."""
+        """True where all records are one array in this process, or one open file."""
         return False
 
     @abc.abstractmethod
@@ -608,11 +610,11 @@ class Records(abc.ABC):
 
     @abc.abstractmethod
     def cache(self) -> None:
-        """Keep what is computed, for the next verb that needs it."""
+        """Keep the computed records for later verbs."""
 
     @abc.abstractmethod
     def uncache(self) -> None:
-        """Stop keeping it."""
+        """Release the records that `cache` keeps."""
 
     @abc.abstractmethod
     def repartition(self, npartitions: int) -> Records:
@@ -623,7 +625,7 @@ class Records(abc.ABC):
 
         By default an iterator.
         """
-        return unstacked(self.stream(), key_shape)
+        return as_pairs(self.stream(), key_shape)
 
     def run_partitions(self, task: Task[Result], *, here: bool = False) -> list[Result]:  # noqa: ARG002
         """Run a task over the blocks of each partition; as :meth:`Engine.run_partitions`.
@@ -648,14 +650,14 @@ class Records(abc.ABC):
         return DistributedArray(self, key_shape)
 
 
-def unstacked(
+def as_pairs(
     chunks: Iterable[Chunk], key_shape: tuple[int, ...]
 ) -> Iterator[tuple[tuple[int, ...], Array]]:
     """Split blocks into ``(key, array)`` pairs, keys the positions in an array of this shape.
 
     Examples
     --------
-    >>> list(unstacked([(2, np.array([7, 8]))], (2, 2)))
+    >>> list(as_pairs([(2, np.array([7, 8]))], (2, 2)))
     [((1, 0), np.int64(7)), ((1, 1), np.int64(8))]
     """
     for start, block in chunks:
@@ -663,12 +665,12 @@ def unstacked(
         yield from zip(zip(*(k.tolist() for k in keys), strict=True), block, strict=True)
 
 
-def snapped(ranges: Sequence[tuple[int, int]], cuts: Sequence[int] | None) -> list[tuple[int, int]]:
-    """Move the ends of consecutive ranges back to where they may be cut; some may then be gone.
+def align(ranges: Sequence[tuple[int, int]], cuts: Sequence[int] | None) -> list[tuple[int, int]]:
+    """Move the ends of consecutive ranges back to allowed cuts; empty ranges are dropped.
 
     Examples
     --------
-    >>> snapped([(0, 2), (2, 4), (4, 6)], cuts=[0, 3, 6])
+    >>> align([(0, 2), (2, 4), (4, 6)], cuts=[0, 3, 6])
     [(0, 3), (3, 6)]
     """
     if cuts is None:
@@ -684,13 +686,13 @@ def check_npartitions(npartitions: int | None) -> None:
 
 
 def check_range(spec: Spec, start: int, stop: int | None) -> tuple[int, int]:
-    """A range of records cut to those that there are."""
+    """Clip a range of records to ``0 .. count``."""
     last = spec.count if stop is None else min(stop, spec.count)
     return min(max(start, 0), last), last
 
 
 def check_block(block: Array, count: int, spec: Spec, start: int) -> Array:
-    """What a kernel returned, if it is what was declared."""
+    """Check the shape and dtype that a kernel returned against those declared."""
     if block.shape != (count, *spec.shape):
         raise SpecError(
             f"records {start} to {start + count - 1} came out with shape {block.shape[1:]}, "

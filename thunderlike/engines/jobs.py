@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 
     from pyspark import SparkContext
 
-__all__ = ["carrying", "check_running", "import_first", "interruptible", "job"]
+__all__ = ["check_running", "import_first", "interruptible", "job", "with_typed_errors"]
 
 
-class _CarriedError(Exception):  # never seen by a caller
-    """One of our errors as text: Spark hands the driver no exception, only its traceback."""
+class _CarriedError(Exception):  # private to this module
+    """A thunderlike error as JSON: Spark passes the text of a traceback, not the exception."""
 
     def __init__(self, error: ThunderlikeError) -> None:
         super().__init__(json.dumps([type(error).__name__, str(error), vars(error)], default=list))
 
 
-def carrying(function: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
-    """Wrap a task so that the driver can raise again what it raised."""
+def with_typed_errors(function: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    """Wrap a task so that its thunderlike errors are raised on the driver as themselves."""
     return _Task(function)
 
 
 def import_first(module: ModuleType) -> None:
-    """Have workers import a module before they read a task.
+    """Import a module in workers before a task is unpickled.
 
-    For modules whose import makes others importable that a user's functions are defined in.
+    For modules that install import hooks which functions of the user depend on.
     """
     if module not in _first:
         _first.append(module)
@@ -56,7 +56,7 @@ class _Task:
     """A function for workers; pickled with what they import first."""
 
     def __init__(self, function: Callable[..., Iterator[Any]]) -> None:
-        self.first = tuple(_first)  # in this order: they are there when the function is read
+        self.first = tuple(_first)  # pickled first, so imported before the function is unpickled
         self.function = function
 
     def __call__(self, *args: Any) -> Iterator[Any]:
@@ -66,22 +66,22 @@ class _Task:
             raise _CarriedError(error) from error
         except FOREIGN as error:  # of numpy and scipy, which the local engine types as well
             raise _CarriedError(typed("a task on Spark", error)) from error
-        _pass_over(len(sys.modules))
+        _freeze_garbage(len(sys.modules))
 
 
-@cache  # again when there are more
-def _pass_over(modules: int) -> None:  # noqa: ARG001
-    """Have the collection of garbage pass over what imports made; there is none among it.
+@cache  # runs again only after more modules were imported
+def _freeze_garbage(modules: int) -> None:  # noqa: ARG001
+    """Exclude the objects of imported modules from garbage collection.
 
-    PySpark collects after each task, and to look through numpy, Spark and us takes 40 ms: more than
-    many a task, and the next one waits for it.
+    PySpark collects garbage after each task. A traversal of the objects of numpy and pyspark takes
+    40 ms, longer than many tasks, and delays the next one.
     """
     gc.collect()
     gc.freeze()
 
 
-def _landed(text: str) -> ThunderlikeError | None:
-    """The error in the text of a worker's traceback, if it is one of ours."""
+def _carried_error(text: str) -> ThunderlikeError | None:
+    """Return the thunderlike error in the traceback of a worker, None without one."""
     found = re.search(rf"{_CarriedError.__name__}: (\[.*\])\s*$", text, re.MULTILINE)
     if found is None:
         return None
@@ -95,12 +95,12 @@ def _landed(text: str) -> ThunderlikeError | None:
 
 @contextmanager
 def job(context: SparkContext, label: str) -> Iterator[None]:
-    """Name the Spark jobs started inside, show their progress, raise their errors as ours.
+    """Name the Spark jobs started inside, show their progress and convert their errors.
 
     Raises
     ------
     ThunderlikeError
-        The one that a task raised; :class:`EngineError` for anything else that failed there.
+        The error of a task; :class:`EngineError` for any other failure.
     """
     from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
@@ -113,12 +113,12 @@ def job(context: SparkContext, label: str) -> Iterator[None]:
         with _watching(context, group, label):
             yield
     except (Py4JJavaError, PySparkException) as error:
-        raise (_landed(str(error)) or _failure(str(error))) from error
+        raise (_carried_error(str(error)) or _failure(str(error))) from error
     except (pickle.PicklingError, TypeError, AttributeError) as error:
-        # What runs on the driver inside pickles functions, and nothing else.
+        # On the driver these three only come from pickling a function.
         raise WrongTypeError(
-            f"the function cannot be sent to Spark's workers: {error}; make what it uses inside of "
-            "it, or on the local engine"
+            f"the function cannot be sent to Spark's workers: {error}; create the objects "
+            "it uses inside of it, or use the local engine"
         ) from error
     finally:
         for name, value in zip(_PROPERTIES, before, strict=True):
@@ -127,10 +127,10 @@ def job(context: SparkContext, label: str) -> Iterator[None]:
 
 @contextmanager
 def interruptible(context: SparkContext) -> Iterator[None]:
-    """Let Ctrl-C cancel the job that is waited for inside, and raise once it has ended.
+    """Cancel the running job on Ctrl-C and raise KeyboardInterrupt once it has ended.
 
-    PySpark's own handler asks Java to cancel over the very connection that waits for the answer,
-    which fails with two tracebacks. A second Ctrl-C is handled as it would be outside.
+    PySpark's own handler sends the cancellation over the connection that waits for the result,
+    which fails with two tracebacks. A second Ctrl-C is handled as outside of this context.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def interruptible(context: SparkContext) -> Iterator[None]:
     """
     before = signal.getsignal(signal.SIGINT)
     if before is None or threading.current_thread() is not threading.main_thread():
-        yield  # the signal is not Python's, or not ours, to handle
+        yield  # only the main thread may set a handler of signals
         return
     group, pressed = context.getLocalProperty("spark.jobGroup.id"), threading.Event()
 
@@ -172,7 +172,7 @@ def check_running(context: SparkContext) -> None:
 
 
 def _failure(text: str) -> EngineError:
-    """The error for a report of Java in which none of ours is."""
+    """Return the error for a Java stack trace without a thunderlike error."""
     if "OutOfMemoryError" in text:
         return EngineError(
             f"{_last_line(text)}: Java has not enough memory, set spark.driver.memory or "
@@ -180,8 +180,8 @@ def _failure(text: str) -> EngineError:
         )
     if re.search(_DIED, text):
         return errors.WorkerFailedError(
-            "a worker process of Spark died while it ran the function: the code ended it, or the "
-            "system did for lack of memory; smaller partitions, .repartition(n), need less"
+            "a worker process of Spark died while it ran the function: the code exited, or the "
+            "system killed it for lack of memory; smaller partitions, .repartition(n), need less"
         )
     return EngineError(_last_line(text))
 
@@ -193,7 +193,7 @@ _DIED = (
 
 
 def _last_line(text: str) -> str:
-    """The line of a Java report that says what a Python worker raised, else its first line."""
+    """Return the line of a stack trace with the Python exception, else the first line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     raised = [line for line in lines if re.match(r"[\w.]*(Error|Exception|Warning)\b.*", line)]
     return f"a Spark job failed: {(raised or lines or ['no message'])[0]}"
@@ -201,7 +201,7 @@ def _last_line(text: str) -> str:
 
 @contextmanager
 def _watching(context: SparkContext, group: str, label: str) -> Iterator[None]:
-    """Emit events for the tasks of a job group, polled from Spark while somebody listens."""
+    """Emit events for the tasks of a job group, polled from Spark while progress is shown."""
     if not watched():
         yield
         return
@@ -214,7 +214,7 @@ def _watching(context: SparkContext, group: str, label: str) -> Iterator[None]:
         finally:
             over.set()
             thread.join()
-        work.complete()  # its last tasks ended between two looks
+        work.complete()  # the last tasks ended after the last poll
 
 
 def _poll(context: SparkContext, group: str, work: Tracker, over: threading.Event) -> None:

@@ -22,13 +22,13 @@ from thunderlike.engines.base import (
     SourceDefaults,
     Spec,
     Stored,
+    align,
     as_key,
     check_block,
     check_distinct,
     check_npartitions,
     check_range,
-    fitting,
-    snapped,
+    checked_record,
 )
 from thunderlike.errors import NotOnEngineError, SpecError
 from thunderlike.kernels._validation import as_array
@@ -46,11 +46,11 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array
 
 __all__ = [
+    "DeferredEngine",
+    "DeferredRecords",
     "LocalEngine",
     "LocalRecords",
-    "Part",
-    "PlannedEngine",
-    "PlannedRecords",
+    "SourceRange",
     "StoredRecords",
 ]
 
@@ -78,7 +78,7 @@ class LocalEngine(Engine):
             source.read(start, stop, out[start:stop])
 
         threads = source.threads
-        tiles = snapped(_tiles(source.spec, _read_bytes(source.spec, threads)), source.cuts)
+        tiles = align(_tiles(source.spec, _read_bytes(source.spec, threads)), source.cuts)
         _each_tile(read, source.spec, "reading", threads, tiles)
         source.check()
         return LocalRecords(self, out)
@@ -97,12 +97,12 @@ class LocalEngine(Engine):
             pairs.sort(key=lambda pair: pair[0])
             _check_positions([key for key, _ in pairs], key_shape)
         if spec is None and not pairs:
-            raise SpecError("there are no records: give dims and dtype to say what they would be")
+            raise SpecError("there are no records: give dims and dtype")
         cast = spec is not None
         spec = spec or Spec(len(pairs), pairs[0][1].shape, pairs[0][1].dtype)
         out = spec.empty(len(pairs))
         for row, (key, value) in enumerate(pairs):
-            out[row] = fitting(key, value, spec, cast=cast)
+            out[row] = checked_record(key, value, spec, cast=cast)
         return LocalRecords(self, out)
 
     def __repr__(self) -> str:
@@ -133,7 +133,7 @@ class LocalRecords(Records):
         """Apply the kernel to tiles, on threads if it is vectorised."""
         spec = Spec(self.spec.count, shape, dtype)
         if kernel.processes > 1:
-            return LocalRecords(self.engine, _apart(kernel, self, spec))
+            return LocalRecords(self.engine, _in_processes(kernel, self, spec))
         out = spec.empty()
 
         def run(start: int, stop: int) -> None:
@@ -196,7 +196,7 @@ class LocalRecords(Records):
         merge: Callable[[Partial, Partial], Partial],
         nbytes: int = 0,  # noqa: ARG002
     ) -> Partial:
-        """Compute partials of tiles on threads, merge them as they come."""
+        """Compute partials of tiles on threads and merge them in order."""
         with track("reducing", self.spec.count) as work, _one_blas_thread():
 
             def run(tile: tuple[int, int]) -> Partial:
@@ -220,16 +220,16 @@ class LocalRecords(Records):
         """Nothing to do: the records are in memory."""
 
     def uncache(self) -> None:
-        """Nothing to do: the array is the only form that the records have."""
+        """Nothing to do: there is no other form to release to."""
 
     def repartition(self, npartitions: int) -> LocalRecords:  # noqa: ARG002
-        """One array is one part, whatever is asked."""
+        """Nothing to do: one array is one partition."""
         return self
 
     def native(self, key_shape: tuple[int, ...]) -> NoReturn:
-        """Not here: there is no RDD without Spark."""
+        """Raise NotOnEngineError: there is no RDD without Spark."""
         raise NotOnEngineError(
-            f"the local engine keeps {key_shape} records in one numpy array, not in an RDD: "
+            f"the local engine keeps records (keys {key_shape}) in one numpy array, not in an RDD: "
             "call .tospark(sc) first, or take the array with .toarray()"
         )
 
@@ -239,10 +239,10 @@ class LocalRecords(Records):
 
 
 class StoredRecords(LocalRecords):
-    """Records of one file, read a tile at a time by whatever computes with them.
+    """Records of one file, read a tile at a time.
 
-    What needs all of them in one array reads that array; where it would take more than half of the
-    memory that is free, it is mapped.
+    Verbs that need one array read all records, or map the file if they would take more than half
+    of the free memory.
 
     Parameters
     ----------
@@ -327,12 +327,12 @@ class StoredRecords(LocalRecords):
         return found.reshape(*key_shape, *self.spec.shape)
 
 
-_BLOCK = 2**27  # bytes of a file that are regrouped at once
-_SMALL = 2**28  # bytes: what is read without a look at the memory that is free
+_BLOCK = 2**27  # bytes of a file that are regrouped in one step
+_SMALL = 2**28  # bytes below which records are read without a check of free memory
 
 
 def _read_bytes(spec: Spec, threads: int | None) -> int:
-    """Bytes to read at once: opening a file costs, but all threads must have enough to do."""
+    """Return the bytes of one read: large for few opens of files, small for work on all threads."""
     settings = current()
     share = spec.nbytes // (4 * (threads or settings.nworkers()))
     return max(settings.tile_bytes, min(settings.chunk_bytes, share))
@@ -351,7 +351,7 @@ def _each_tile(
     workers: int | None = None,
     tiles: list[tuple[int, int]] | None = None,
 ) -> None:
-    """Run over all tiles on threads; where there are many, in about a hundred steps of progress."""
+    """Run a function over all tiles on threads."""
     with track(label, spec.count) as work, _one_blas_thread():
 
         def step(tile: tuple[int, int]) -> None:
@@ -362,8 +362,8 @@ def _each_tile(
             pass
 
 
-def _apart(kernel: Kernel, records: LocalRecords, spec: Spec) -> Array:
-    """Have the kernel's processes run over tiles: a few for each, as some may take longer."""
+def _in_processes(kernel: Kernel, records: LocalRecords, spec: Spec) -> Array:
+    """Run a kernel in processes, several tiles for each: some tiles may take longer."""
     larger = _larger(records.spec, spec)
     memory = shared(spec.nbytes)
     out = np.frombuffer(memory, spec.dtype).reshape(spec.count, *spec.shape)
@@ -382,12 +382,12 @@ def _apart(kernel: Kernel, records: LocalRecords, spec: Spec) -> Array:
 
 
 def _larger(one: Spec, other: Spec) -> Spec:
-    """The spec whose records set the size of a tile: input and result share the cache."""
+    """Return the spec with the larger records: the cache must hold tiles of both."""
     return max(one, other, key=lambda spec: spec.record_bytes)
 
 
 def _one_blas_thread() -> Any:
-    """Our threads are the parallelism; BLAS must not start its own in each of them."""
+    """Limit BLAS to one thread in each of the threads of the engine."""
     return _blas().limit(limits=1)
 
 
@@ -399,7 +399,7 @@ def _blas() -> ThreadpoolController:
 
 
 def _check_positions(keys: list[Key], key_shape: Key | None) -> None:
-    """With a shape, keys must be its positions, each once."""
+    """Raise SpecError for repeated keys, and for keys that are not the positions of the shape."""
     check_distinct(keys)
     if key_shape is not None and keys != list(np.ndindex(*key_shape)):
         raise SpecError(
@@ -407,26 +407,26 @@ def _check_positions(keys: list[Key], key_shape: Key | None) -> None:
         )
 
 
-class PlannedEngine(LocalEngine):
-    """The local engine, but that loading only takes note of the source.
+class DeferredEngine(LocalEngine):
+    """Local engine that reads a source only when its values are needed.
 
-    With it readers tell what there is without reading it.
+    With it a reader returns the spec of files without reading them.
     """
 
     lazy = True
 
-    def load(self, source: Source, npartitions: int | None = None) -> PlannedRecords:  # noqa: ARG002
-        """Take note of the source."""
-        return PlannedRecords(self, source)
+    def load(self, source: Source, npartitions: int | None = None) -> DeferredRecords:  # noqa: ARG002
+        """Keep the source for later."""
+        return DeferredRecords(self, source)
 
 
-class PlannedRecords(LocalRecords):
-    """Records of a source, all read at the first verb that needs a value.
+class DeferredRecords(LocalRecords):
+    """Records of a source, all read by the first verb that needs a value.
 
     Attributes
     ----------
     source : Source
-        Where they are.
+        Source of the records.
     """
 
     def __init__(self, engine: LocalEngine, source: Source) -> None:
@@ -434,7 +434,7 @@ class PlannedRecords(LocalRecords):
 
     @property
     def in_memory(self) -> bool:
-        """Whether they have been read."""
+        """True after the records were read."""
         return "values" in vars(self)
 
     @cached_property
@@ -444,7 +444,7 @@ class PlannedRecords(LocalRecords):
 
 
 @dataclass(frozen=True)
-class Part(SourceDefaults):
+class SourceRange(SourceDefaults):
     """Some consecutive records of a source, numbered from 0.
 
     Parameters
@@ -466,7 +466,7 @@ class Part(SourceDefaults):
 
     @property
     def cuts(self) -> tuple[int, ...] | None:
-        """Those of the source that lie within."""
+        """Cuts of the source within the range."""
         if self.source.cuts is None:
             return None
         inside = (cut - self.start for cut in self.source.cuts if self.start < cut < self.stop)
@@ -481,7 +481,7 @@ class Part(SourceDefaults):
         """Read from the source."""
         self.source.read(self.start + start, self.start + stop, out)
 
-    def part(self, start: int, stop: int) -> Part:
-        """What a worker needs of the source to read these."""
+    def part(self, start: int, stop: int) -> SourceRange:
+        """Return the part of the source for these records."""
         whole = self.source.part(self.start + start, self.start + stop)
-        return Part(whole, self.start, self.stop)
+        return SourceRange(whole, self.start, self.stop)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from thunderlike.config import MIB, current
-from thunderlike.engines.base import snapped
+from thunderlike.engines.base import align
 from thunderlike.errors import SpecError
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ __all__ = ["Layout", "Planner", "by_size", "exchange_bytes"]
 
 Range: TypeAlias = tuple[int, int]
 
-# A chunk travels as one pickle, framed by a signed 32-bit length and held in one JVM byte array.
-LARGEST_RECORD = 1024 * MIB
+# A chunk is sent as one pickle with a signed 32-bit length, in one byte array of the JVM.
+MAX_RECORD_BYTES = 1024 * MIB
 
-# Records of a partition at least, unless they are few: a statistic of images gives a partial of the
-# size of a dozen of them for each partition, which then travels.
-FEWEST = 64
+# Minimum of records in a partition: a statistic of images sends a partial of the size of a dozen
+# images for each partition.
+MIN_RECORDS = 64
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Layout:
         return [(p, chunk) for p, chunks in enumerate(self.partitions) for chunk in chunks]
 
     def picked(self, rows: NDArray[np.int64]) -> Layout:
-        """The layout after keeping only `rows`, which increase, and numbering them anew."""
+        """Return the layout of a selection of rows, increasing, renumbered from 0."""
 
         def kept(chunks: tuple[Range, ...]) -> tuple[Range, ...]:
             ranges = [tuple(np.searchsorted(rows, chunk).tolist()) for chunk in chunks]
@@ -68,9 +68,9 @@ class Layout:
 
         return Layout(tuple(kept(chunks) for chunks in self.partitions))
 
-    def snapped(self, cuts: Sequence[int] | None) -> Layout:
-        """The same partitions, with chunks that begin and end at cuts."""
-        whole = iter(snapped([chunk for _, chunk in self.chunks()], cuts))
+    def align(self, cuts: Sequence[int] | None) -> Layout:
+        """Return the same partitions, with chunks that begin and end at cuts."""
+        whole = iter(align([chunk for _, chunk in self.chunks()], cuts))
         held, parts = next(whole, None), []
         for chunks in self.partitions:
             mine = []
@@ -95,7 +95,7 @@ Planner: TypeAlias = Callable[["Spec", int, int | None, int], Layout]
 
 
 def by_size(spec: Spec, slots: int, npartitions: int | None, chunk_bytes: int) -> Layout:
-    """Few, large partitions: each costs some 30 ms however little it holds.
+    """Lay records out in few, large partitions: each has a cost of 30 ms whatever its size.
 
     Parameters
     ----------
@@ -104,20 +104,20 @@ def by_size(spec: Spec, slots: int, npartitions: int | None, chunk_bytes: int) -
     slots : int
         Tasks that run at once.
     npartitions : int, optional
-        What the caller asked for; by default one partition a slot for small data, else as many as
-        keep each at about ``partition_bytes``.
+        Number of partitions; by default one a slot for small data, else as many as give each
+        about ``partition_bytes``.
     chunk_bytes : int
         Bytes of one chunk.
 
     Raises
     ------
     SpecError
-        When one record is too large to travel in one piece.
+        When one record exceeds the largest size of a pickle that Spark accepts.
     """
-    if spec.record_bytes > LARGEST_RECORD:
+    if spec.record_bytes > MAX_RECORD_BYTES:
         raise SpecError(
             f"one record of shape {spec.shape} and dtype {spec.dtype} has {spec.record_bytes} "
-            f"bytes, a Spark worker takes at most {LARGEST_RECORD}: cut the images smaller"
+            f"bytes, a Spark worker takes at most {MAX_RECORD_BYTES}: cut the images smaller"
         )
     rows = max(1, chunk_bytes // spec.record_bytes)
     parts = min(npartitions or _default_partitions(spec, slots, rows), max(1, spec.count))
@@ -139,7 +139,7 @@ def exchange_bytes(spec: Spec, slots: int) -> int:
 def _default_partitions(spec: Spec, slots: int, rows: int) -> int:
     if spec.nbytes <= current().small_bytes:
         return slots
-    most = max(current().partition_bytes // spec.record_bytes, FEWEST, rows)
+    most = max(current().partition_bytes // spec.record_bytes, MIN_RECORDS, rows)
     return max(slots, -(-spec.count // most))
 
 

@@ -1,4 +1,4 @@
-"""Finding a Java machine and a Spark context, or making them."""
+"""Spark session: Java, the Spark context and its settings."""
 
 from __future__ import annotations
 
@@ -37,40 +37,41 @@ __all__ = [
 
 LEAST_JAVA = 17  # of Spark 4
 
-# Right for a local master only; what is right for all stands in conf/spark-defaults.conf.
+# Settings of a local master; those of all masters are in conf/spark-defaults.conf.
 _LOCAL = {
-    "spark.driver.host": "127.0.0.1",  # works without a network, and without asking for a name
+    "spark.driver.host": "127.0.0.1",  # needs no network and no lookup of a name
     "spark.driver.bindAddress": "127.0.0.1",
-    "spark.driver.memory": "2g",  # also what is cached: Spark's 1g fails at the first GB of it
-    # Cached arrays are kept in pieces of 1 MB: in regions of 1 MB, Java's own choice for such a
-    # heap, each takes two, and a cache that Spark thinks is half full ends it.
+    "spark.driver.memory": "2g",  # includes the cache, for which Spark's 1g is too little
+    # Cached arrays are stored in pieces of 1 MB. In regions of 1 MB, Java's default for this heap,
+    # each piece occupies two, and the heap is exhausted when Spark takes it for half full.
     "spark.driver.extraJavaOptions": "-XX:G1HeapRegionSize=16m",
     "spark.driver.maxResultSize": "0",  # driver and workers share one memory
-    "spark.locality.wait": "0s",  # every slot is as near as any other
+    "spark.locality.wait": "0s",  # all slots are on this machine: waiting for a local one is wasted
     "spark.ui.showConsoleProgress": "false",  # thunderlike shows its own
-    "spark.python.unix.domain.socket.enabled": "true",  # half the waiting of an empty task
+    "spark.python.unix.domain.socket.enabled": "true",  # halves the latency of an empty task
 }
-_LONGEST_FOLDER = 64  # bytes; the path of a socket has 107 at most, 43 of them its name
+_MAX_FOLDER = 64  # bytes: the path of a socket has at most 107, of which its name takes 43
 
 
 def find_java() -> Path | None:
-    """Where Spark would find Java: ``JAVA_HOME``, else the path."""
+    """Return the Java that Spark uses: of ``JAVA_HOME``, else of the path; None without one."""
     given = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=str(Path(given) / "bin") if given else None)
     return Path(java) if java else None
 
 
 def java_version(java: Path) -> int:
-    """The major version that ``java -version`` prints, 0 if it prints none."""
+    """Return the major version of a Java, 0 if it prints no version."""
     done = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
     found = re.search(r'version "(?:1\.)?(\d+)', done.stderr)
     return int(found.group(1)) if found else 0
 
 
 def user_of_java() -> dict[str, str]:
-    """Variables that Spark needs where the user is a number without a name or a home; else none.
+    """Return the environment variables that Spark needs for a user without a name or home.
 
-    Hadoop cannot log in a user whom the system does not name, and Ivy wants a home.
+    Hadoop cannot log in a user that the system has no name for, and Ivy needs a home directory.
+    Empty for all other users.
     """
     number = os.getuid()
     try:
@@ -88,7 +89,7 @@ def context(master: str | None = None, **conf: str) -> SparkContext:
     Parameters
     ----------
     master : str, optional
-        For a new context: what ``spark-submit`` says, else ``local[*]``.
+        Master of a new context; by default that of ``spark-submit``, else ``local[*]``.
     **conf
         Further settings of a new context, dots written as double underscores:
         ``spark__driver__memory="8g"``.
@@ -113,7 +114,7 @@ def context(master: str | None = None, **conf: str) -> SparkContext:
 
 
 def context_of(engine: Any) -> SparkContext:
-    """The context meant by what a user gave as ``engine=``."""
+    """Return the Spark context that a value of ``engine=`` stands for."""
     from pyspark import SparkContext
 
     if engine == "spark":
@@ -128,22 +129,23 @@ def context_of(engine: Any) -> SparkContext:
     found = getattr(engine, "sparkContext", None)
     if not isinstance(found, SparkContext):
         raise EngineError(
-            f"engine={engine!r} is none: give 'local', 'spark', a SparkContext or a SparkSession"
+            f"unknown engine {engine!r}: expected 'local', 'spark', a SparkContext or a "
+            "SparkSession"
         )
     return found
 
 
 @lru_cache(maxsize=1)
 def settings_of(context: SparkContext) -> SparkConf:
-    """The settings of a context, which never change: PySpark calls Java 300 times to copy them."""
+    """Return the settings of a context, cached: PySpark copies them in 300 calls of Java."""
     return context.getConf()
 
 
 def use_our_python(context: SparkContext) -> None:
-    """Have local workers run the Python we run in, unless somebody chose another.
+    """Run local workers in the Python of this process, unless another was configured.
 
-    Spark would start whatever ``python3`` is first on the path: outside an activated environment
-    that is one without numpy.
+    Spark starts the first ``python3`` on the path, which outside of an activated environment has
+    no numpy.
     """
     chosen = "PYSPARK_PYTHON" in os.environ or settings_of(context).get("spark.pyspark.python")
     if (context.master or "").startswith("local") and not chosen:
@@ -151,7 +153,7 @@ def use_our_python(context: SparkContext) -> None:
 
 
 def quiet(context: SparkContext) -> None:
-    """Silence Spark's own report of a failed task: the error is raised here, with its traceback."""
+    """Silence the log of failed tasks: their errors are raised on the driver, with tracebacks."""
     jvm: Any = context._jvm
     log4j = jvm.org.apache.logging.log4j
     names = ("executor.Executor", "scheduler.TaskSetManager", "scheduler.TaskResultGetter")
@@ -162,7 +164,8 @@ def quiet(context: SparkContext) -> None:
 def _start(master: str | None, settings: dict[str, str]) -> SparkContext:
     from pyspark import SparkConf, SparkContext
 
-    submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # by spark-submit, whose settings come first
+    # spark-submit has started Java already, and its settings take precedence.
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     if submitted:
         SparkContext._ensure_initialized()
     else:
@@ -176,15 +179,15 @@ def _start(master: str | None, settings: dict[str, str]) -> SparkContext:
         conf.set(name, value)
     for name, value in (_local() if local else {}).items():
         conf.setIfMissing(name, value)
-    with _told(str(conf.get("spark.master"))):
+    with _start_errors(str(conf.get("spark.master"))):
         started = SparkContext(conf=conf)
-    atexit.register(started.stop)  # else Python workers complain that Java went before them
+    atexit.register(started.stop)  # workers log errors if Java exits before them
     return started
 
 
 @contextmanager
-def _told(master: str) -> Iterator[None]:
-    """Say in one line why there is no Spark: Java has printed where it happened."""
+def _start_errors(master: str) -> Iterator[None]:
+    """Convert a failure of Spark to start to EngineError, with the message of Java in one line."""
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkRuntimeError
 
@@ -199,16 +202,16 @@ def _told(master: str) -> Iterator[None]:
 
 
 def _local() -> dict[str, str]:
-    """Settings of a local master, and a folder for its sockets that goes when we go."""
+    """Return the settings of a local master, with a temporary folder for its sockets."""
     folder = tempfile.mkdtemp(prefix="thunderlike-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    if len(os.fsencode(folder)) > _LONGEST_FOLDER:
-        return _LOCAL  # in Java's own folder, which is never far
+    if len(os.fsencode(folder)) > _MAX_FOLDER:
+        return _LOCAL  # sockets are then in the temporary folder of Java, whose path is short
     return {**_LOCAL, "spark.python.unix.domain.socket.dir": folder}
 
 
 def _prepare() -> None:
-    """Before Java starts: check that there is one, and let Spark find our settings."""
+    """Check the version of Java and set the variables that Spark reads when it starts."""
     java = find_java()
     version = java_version(java) if java else 0
     if version < LEAST_JAVA:
@@ -220,7 +223,7 @@ def _prepare() -> None:
     os.environ.update(user_of_java())
     spark = os.environ.get("SPARK_HOME")
     if spark and not (Path(spark) / "bin" / "spark-submit").is_file():
-        raise EngineError(f"SPARK_HOME={spark} holds no Spark: unset it to use that of pyspark")
+        raise EngineError(f"SPARK_HOME={spark} contains no Spark: unset it to use that of pyspark")
     if not spark or not (Path(spark) / "conf").is_dir():
         ours = Path(__file__).parent.parent / "conf"
         os.environ.setdefault("SPARK_CONF_DIR", str(ours))

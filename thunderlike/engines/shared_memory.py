@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array
     from thunderlike.engines.base import Source, Spec
 
-__all__ = ["Landing", "Shelved", "land", "possible", "shelved"]
+__all__ = ["SharedArray", "SpooledSource", "can_share", "spool", "write_bytes"]
 
 
-LEAST = 2**20  # bytes below which a result is as well sent
+# Below these sizes the ordinary way, pickles over sockets, is as fast and frees memory sooner.
+MIN_SHARED_BYTES = 2**20
+MIN_SPOOLED_BYTES = 2**24
 
 
-def possible(master: str | None, nbytes: int) -> bool:
+def can_share(master: str | None, nbytes: int) -> bool:
     """Say whether workers can write into memory of this process.
 
     Parameters
@@ -40,17 +42,20 @@ def possible(master: str | None, nbytes: int) -> bool:
 
     Examples
     --------
-    >>> possible("spark://node:7077", 2**30), possible("local[2]", 10)
+    >>> can_share("spark://node:7077", 2**30), can_share("local[2]", 10)
     (False, False)
     """
     here = master is not None and (master == "local" or master.startswith("local["))
     return (
-        here and nbytes >= LEAST and hasattr(os, "memfd_create") and Path("/proc/self/fd").exists()
+        here
+        and nbytes >= MIN_SHARED_BYTES
+        and hasattr(os, "memfd_create")
+        and Path("/proc/self/fd").exists()
     )
 
 
-class Landing:
-    """Memory for an array, to be written from any process of this machine.
+class SharedArray:
+    """Array in memory that any process of this machine can write to.
 
     Parameters
     ----------
@@ -67,8 +72,8 @@ class Landing:
     Examples
     --------
     >>> from thunderlike.engines.base import Spec
-    >>> with Landing(Spec(3, (2,), np.dtype("i2")), 3) as place:
-    ...     land(place.path, 4, np.array([[5, 6]], "i2"))
+    >>> with SharedArray(Spec(3, (2,), np.dtype("i2")), 3) as place:
+    ...     write_bytes(place.path, 4, np.array([[5, 6]], "i2"))
     ...     place.array
     array([[0, 0],
            [5, 6],
@@ -89,7 +94,7 @@ class Landing:
 
     @property
     def path(self) -> str:
-        """How other processes open it."""
+        """Path under which other processes of this machine open the memory."""
         return f"/proc/{os.getpid()}/fd/{self._file}"
 
     def __enter__(self) -> Self:
@@ -101,12 +106,12 @@ class Landing:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Let nobody write any more; the array stays."""
+        """Close the file; the array remains valid."""
         os.close(self._file)
 
 
-def land(path: str, start: int, block: Array) -> None:
-    """Write records into a landing, from byte `start` on; the same again if a task runs again."""
+def write_bytes(path: str, start: int, block: Array) -> None:
+    """Write a block into the file of a shared array, from byte `start` on."""
     data: Any = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
     file = os.open(path, os.O_WRONLY)
     try:
@@ -117,14 +122,9 @@ def land(path: str, start: int, block: Array) -> None:
         os.close(file)
 
 
-LEAST_SHARED = (
-    2**24
-)  # bytes below which Spark's own way is as fast, and gives its memory back sooner
-
-
 @dataclass(frozen=True)
-class Shelved(SourceDefaults):
-    """Records one after the other in a file of this machine.
+class SpooledSource(SourceDefaults):
+    """Records stored one after the other in a file of this machine.
 
     Parameters
     ----------
@@ -143,14 +143,16 @@ class Shelved(SourceDefaults):
             file.seek(start * self.spec.record_bytes)
             data = memoryview(out.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
             while len(data):
-                data = data[file.readinto(data) or self._short(stop) :]
+                nread = file.readinto(data)
+                if not nread:
+                    raise EngineError(
+                        f"{self.path} ends before record {stop}: another program has changed it"
+                    )
+                data = data[nread:]
 
-    def _short(self, stop: int) -> int:
-        raise EngineError(f"{self.path} ends before record {stop}: somebody else has changed it")
 
-
-def shelved(source: Source, context: SparkContext) -> Source:
-    """Put an array where workers read it, if they can; any other source is itself.
+def spool(source: Source, context: SparkContext) -> Source:
+    """Write a large array to a file that workers read; other sources are returned unchanged.
 
     Raises
     ------
@@ -159,9 +161,11 @@ def shelved(source: Source, context: SparkContext) -> Source:
     """
     if not isinstance(source, ArraySource) or source.array.dtype.hasobject:
         return source
-    if source.array.nbytes < LEAST_SHARED or not possible(context.master, source.array.nbytes):
+    if source.array.nbytes < MIN_SPOOLED_BYTES or not can_share(
+        context.master, source.array.nbytes
+    ):
         return source
-    folder = str(context._temp_dir)  # Spark's own, which it removes when it stops
+    folder = str(context._temp_dir)  # removed by Spark when it stops
     handle, path = tempfile.mkstemp(suffix=".raw", dir=folder)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -169,7 +173,7 @@ def shelved(source: Source, context: SparkContext) -> Source:
     except OSError as error:
         os.unlink(path)  # noqa: PTH108
         raise EngineError(
-            f"no room for an array of {source.array.nbytes / 1e6:.0f} MB in {folder}: name a "
-            f"larger place in spark.local.dir or SPARK_LOCAL_DIRS ({error})"
+            f"no room for an array of {source.array.nbytes / 1e6:.0f} MB in {folder}: set "
+            f"spark.local.dir or SPARK_LOCAL_DIRS to a larger disk ({error})"
         ) from error
-    return Shelved(path, source.spec)
+    return SpooledSource(path, source.spec)

@@ -55,7 +55,7 @@ class Transpose:
 
 
 def _flat(records: Array) -> Array:
-    """Records as the rows of a matrix, also where there are none."""
+    """Return records as the rows of a matrix, also of no records."""
     return records.reshape(len(records), math.prod(records.shape[1:]))
 
 
@@ -77,7 +77,7 @@ class Pick:
     def cut(
         self, start: int, block: Array, first: int, last: int
     ) -> tuple[NDArray[np.int64], Array] | None:
-        """Which of the new records are in the block, and their values."""
+        """Return the positions of the new records in the block, and their values."""
         wanted = self.rows[first:last] - start
         (places,) = np.nonzero((wanted >= 0) & (wanted < len(block)))
         return (places, block[wanted[places]]) if len(places) else None

@@ -29,15 +29,15 @@ from thunderlike.engines.base import (
     Source,
     Spec,
     Task,
+    as_pairs,
     check_block,
     check_npartitions,
     check_range,
-    unstacked,
 )
-from thunderlike.engines.jobs import carrying, check_running, interruptible, job
+from thunderlike.engines.jobs import check_running, interruptible, job, with_typed_errors
 from thunderlike.engines.partitioning import Layout, Planner, by_size, exchange_bytes
 from thunderlike.engines.session import context, quiet, settings_of, use_our_python
-from thunderlike.engines.shared_memory import Landing, land, possible, shelved
+from thunderlike.engines.shared_memory import SharedArray, can_share, spool, write_bytes
 from thunderlike.engines.shuffle import Pick
 from thunderlike.errors import EngineError
 
@@ -84,8 +84,8 @@ class SparkEngine(Engine):
     def load(self, source: Source, npartitions: int | None = None) -> SparkRecords:
         """Send each task the part of the source that it reads when it runs."""
         check_npartitions(npartitions)
-        source = shelved(source, self.context)
-        layout = self.layout(source.spec, npartitions).snapped(source.cuts)
+        source = spool(source, self.context)
+        layout = self.layout(source.spec, npartitions).align(source.cuts)
         parts = [_part_of(source, chunks) for chunks in layout.partitions]
         rdd = self.context.parallelize(parts, len(parts))
         return SparkRecords(self, _stage(rdd, _read), source.spec, layout)
@@ -128,7 +128,7 @@ class SparkEngine(Engine):
             yield task(number, uuid.uuid4().hex[:8], mine)
 
         with job(self.context, "writing"):
-            found: list[Result] = items.mapPartitionsWithIndex(carrying(run)).collect()
+            found: list[Result] = items.mapPartitionsWithIndex(with_typed_errors(run)).collect()
         return found
 
     def __eq__(self, other: object) -> bool:
@@ -155,7 +155,7 @@ class SparkRecords(Records):
 
     @property
     def iscached(self) -> bool:  # type: ignore[override]
-        """Whether Spark was told to keep the chunks."""
+        """True after `cache`: Spark keeps computed chunks."""
         return bool(self.rdd.is_cached)
 
     def map(self, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any]) -> SparkRecords:
@@ -171,7 +171,7 @@ class SparkRecords(Records):
     def combine(
         self, other: Records, pairing: Pairing, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> SparkRecords:
-        """Zip chunk with chunk; the other's records are first laid out as these, if need be."""
+        """Zip chunk with chunk, after a shuffle of the others where their layout differs."""
         right = self._aligned(other)
         spec = Spec(self.spec.count, shape, dtype)
 
@@ -201,7 +201,7 @@ class SparkRecords(Records):
         parts = [self, *(self._ours(other) for other in others)]
         starts = np.cumsum([0, *(part.spec.count for part in parts)]).tolist()
         moved = [
-            _stage(part.rdd, partial(_moved, by=by))
+            _stage(part.rdd, partial(_renumbered, by=by))
             for part, by in zip(parts, starts, strict=False)
         ]
         layouts = [part.layout.moved(start) for part, start in zip(parts, starts, strict=False)]
@@ -210,7 +210,7 @@ class SparkRecords(Records):
         return SparkRecords(self.engine, self.engine.context.union(moved), spec, layout)
 
     def regroup(self, exchange: Exchange, nbytes: int | None = None) -> SparkRecords:
-        """One shuffle of pieces, sized so that neither their number nor their bytes explode."""
+        """One shuffle of pieces, whose size bounds both their number and their bytes."""
         nbytes = nbytes or exchange_bytes(exchange.spec, self.engine.context.defaultParallelism)
         return self._exchanged(exchange, self.engine.layout(exchange.spec, nbytes=nbytes), nbytes)
 
@@ -230,10 +230,10 @@ class SparkRecords(Records):
         filled = self.layout.overlapping(0, self.spec.count)
         if not filled:
             return partial(0, self.spec.empty(0))
-        if len(filled) * nbytes <= tree_aggregate.AT_ONCE:
+        if len(filled) * nbytes <= tree_aggregate.MAX_MERGE_BYTES:
             found: list[Partial] = self._run(fold, filled, "reducing")
         else:
-            few = tree_aggregate.thinned(_stage(self.rdd, fold), nbytes, merge)
+            few = tree_aggregate.tree_merge(_stage(self.rdd, fold), nbytes, merge)
             found = self._collected(few, "reducing")
         return reduce(merge, found)
 
@@ -246,9 +246,9 @@ class SparkRecords(Records):
         within = self._within(first, last)
         partitions = self.layout.overlapping(first, last)
         nbytes = (last - first) * self.spec.record_bytes
-        if possible(self.engine.context.master, nbytes):
-            with Landing(self.spec, last - first) as place:
-                self._run(_landed(within, place.path, first), partitions, "collecting")
+        if can_share(self.engine.context.master, nbytes):
+            with SharedArray(self.spec, last - first) as place:
+                self._run(_writing_to(within, place.path, first), partitions, "collecting")
                 return place.array
         self._check_result_size(nbytes)
         out = self.spec.empty(last - first)
@@ -257,8 +257,8 @@ class SparkRecords(Records):
         return out
 
     def _within(self, first: int, last: int) -> Callable[[Iterable[Chunk]], Iterator[Chunk]]:
-        """What cuts chunks to a range of records."""
-        # Who leaves cached chunks unread has its worker killed: that pays only where some remain.
+        """Return a function that clips chunks to a range of records."""
+        # Spark kills a worker that leaves cached chunks unread: stopping early must save some.
         ends = {chunks[-1][1] for chunks in self.layout.partitions if chunks}
 
         def within(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
@@ -268,7 +268,7 @@ class SparkRecords(Records):
                     skip = max(first - begin, 0)
                     yield begin + skip, np.ascontiguousarray(block[skip : last - begin])
                 if end >= last and end not in ends:
-                    return  # what comes after is never computed
+                    return  # later chunks are not computed
 
         return within
 
@@ -294,7 +294,7 @@ class SparkRecords(Records):
 
     def native(self, key_shape: tuple[int, ...]) -> RDD[Any]:
         """An RDD of ``(key, array)`` pairs."""
-        return _stage(self.rdd, partial(unstacked, key_shape=key_shape))
+        return _stage(self.rdd, partial(as_pairs, key_shape=key_shape))
 
     def run_partitions(self, task: Task[Result], *, here: bool = False) -> list[Result]:
         """One job over the chunks of each partition, or all chunks here."""
@@ -306,10 +306,10 @@ class SparkRecords(Records):
         """Run a task over some partitions: one job, results in the order of the partitions."""
         context = self.engine.context
         with job(context, label), interruptible(context):
-            return context.runJob(self.rdd, carrying(task), partitions)
+            return context.runJob(self.rdd, with_typed_errors(task), partitions)
 
     def _collected(self, rdd: RDD[Any], label: str) -> list[Any]:
-        """All elements of an RDD made of ours: one job."""
+        """Return all elements of an RDD: one job."""
         with job(self.engine.context, label), interruptible(self.engine.context):
             return rdd.collect()
 
@@ -317,13 +317,13 @@ class SparkRecords(Records):
         return Pick(self.spec, np.arange(self.spec.count))
 
     def _ours(self, other: Records) -> SparkRecords:
-        """The other, if it is on this engine."""
+        """Return the other records; EngineError unless they are on this engine."""
         if not isinstance(other, SparkRecords) or other.engine != self.engine:
             raise EngineError(f"records of {other.engine} cannot be joined with {self.engine}")
         return other
 
     def _aligned(self, other: Records) -> SparkRecords:
-        """The other's records in chunks and partitions like ours."""
+        """Return the other records in chunks and partitions as these."""
         ours = self._ours(other)
         if ours.layout == self.layout:
             return ours
@@ -349,7 +349,7 @@ class SparkRecords(Records):
                 yield targets[number][1][0], blocks.pop(number)
 
         pieces = _stage(self.rdd, cut).partitionBy(len(layout.partitions), int)
-        rdd = pieces.mapPartitionsWithIndex(carrying(place))
+        rdd = pieces.mapPartitionsWithIndex(with_typed_errors(place))
         return SparkRecords(self.engine, rdd, exchange.spec, layout)
 
     def _check_result_size(self, nbytes: int) -> None:
@@ -363,23 +363,23 @@ class SparkRecords(Records):
 
 
 def _stage(rdd: RDD[Any], function: Callable[[Any], Iterator[Any]]) -> RDD[Any]:
-    """A narrow step whose errors reach the driver as themselves."""
-    return rdd.mapPartitions(carrying(function))
+    """Map partitions without a shuffle; thunderlike errors are raised on the driver."""
+    return rdd.mapPartitions(with_typed_errors(function))
 
 
 def _part_of(source: Source, chunks: tuple[tuple[int, int], ...]) -> Any:
-    """What the task of one partition needs: its ranges, and the source of just these."""
+    """Return the ranges of one partition, and the part of the source that holds them."""
     return (chunks, source.part(chunks[0][0], chunks[-1][1])) if chunks else ((), None)
 
 
-def _landed(
+def _writing_to(
     within: Callable[[Iterable[Chunk]], Iterator[Chunk]], path: str, first: int
 ) -> Callable[[Iterable[Chunk]], Iterator[Any]]:
-    """Have chunks written where they are wanted; nothing of them is sent."""
+    """Return a function that writes chunks to shared memory and returns nothing."""
 
     def write(chunks: Iterable[Chunk]) -> Iterator[Any]:
         for begin, block in within(chunks):
-            land(path, (begin - first) * (block.nbytes // max(len(block), 1)), block)
+            write_bytes(path, (begin - first) * (block.nbytes // max(len(block), 1)), block)
         return iter(())
 
     return write
@@ -393,11 +393,11 @@ def _read(parts: Iterable[tuple[tuple[tuple[int, int], ...], Source]]) -> Iterat
                 block = source.spec.empty(stop - start)
                 source.read(start, stop, block)
                 yield start, block
-    finally:  # whoever took enough of them would leave the end unread, and its worker be killed
+    finally:  # Spark kills a worker that leaves the end of its input unread
         deque(unread, maxlen=0)
 
 
-def _moved(chunks: Iterable[Chunk], by: int) -> Iterator[Chunk]:
+def _renumbered(chunks: Iterable[Chunk], by: int) -> Iterator[Chunk]:
     """The same chunks, under later numbers."""
     return ((start + by, block) for start, block in chunks)
 
@@ -406,16 +406,13 @@ def _slabs(chunks: Iterable[Chunk], nbytes: int) -> Iterator[Chunk]:
     """Join consecutive chunks until they have `nbytes`: larger slabs make fewer, larger pieces."""
     held: list[Chunk] = []
     for start, block in chunks:
-        if held and (start != _end(held[-1]) or sum(b.nbytes for _, b in held) >= nbytes):
+        end = held[-1][0] + len(held[-1][1]) if held else start
+        if held and (start != end or sum(b.nbytes for _, b in held) >= nbytes):
             yield _joined(held)
             held = []
         held.append((start, block))
     if held:
         yield _joined(held)
-
-
-def _end(chunk: Chunk) -> int:
-    return chunk[0] + len(chunk[1])
 
 
 def _joined(chunks: list[Chunk]) -> Chunk:

@@ -5,55 +5,51 @@ from __future__ import annotations
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from thunderlike.engines.jobs import carrying
+from thunderlike.engines.jobs import with_typed_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from pyspark import RDD
 
-__all__ = ["AT_ONCE", "thinned"]
+__all__ = ["MAX_MERGE_BYTES", "tree_merge"]
 
-AT_ONCE = 256 * 2**20  # bytes of partials that one process is given to merge
+MAX_MERGE_BYTES = 256 * 2**20  # bytes of partials that one process merges at once
 
 Partial = TypeVar("Partial")
 
 
-def thinned(partials: RDD[Any], nbytes: int, merge: Callable[[Any, Any], Any]) -> RDD[Any]:
-    """Merge neighbours until what is left is for the driver.
+def tree_merge(partials: RDD[Any], nbytes: int, merge: Callable[[Any, Any], Any]) -> RDD[Any]:
+    """Merge partials of neighbouring partitions until few enough are left for the driver.
 
     Parameters
     ----------
     partials : RDD
-        At most one in a partition.
+        At most one in each partition.
     nbytes : int
-        Of one of them, about.
+        Approximate bytes of one partial.
     merge : callable
-        From two, in the order of their partitions, to one.
+        Function of two partials, in the order of their partitions.
 
     Notes
     -----
-    A shuffle of all partials for each time that their number is divided by what makes `AT_ONCE`,
-    at least two. Spark's own tree merges them in the order in which they arrive, so that the last
-    digits would differ from run to run.
+    One shuffle for each level of the tree. ``RDD.treeAggregate`` merges partials in the order of
+    their arrival, so that the last digits of results would differ between runs.
     """
-    arity = max(2, AT_ONCE // max(1, nbytes))
+
+    def merge_group(pairs: Iterable[tuple[int, tuple[int, Any]]]) -> Iterator[Any]:
+        group = sorted((numbered for _, numbered in pairs), key=lambda numbered: numbered[0])
+        if group:
+            yield reduce(merge, (one for _, one in group))
+
+    arity = max(2, MAX_MERGE_BYTES // max(1, nbytes))
     while partials.getNumPartitions() > arity:
         groups = -(-partials.getNumPartitions() // arity)
-        sent = partials.mapPartitionsWithIndex(partial(_sent, arity)).partitionBy(groups, int)
-        partials = sent.mapPartitions(carrying(partial(_joined, merge)))
+        numbered = partials.mapPartitionsWithIndex(partial(_with_group, arity))
+        partials = numbered.partitionBy(groups, int).mapPartitions(with_typed_errors(merge_group))
     return partials
 
 
-def _sent(arity: int, number: int, partials: Iterable[Any]) -> Iterator[tuple[int, Any]]:
-    """The group that each partial is for, and its number in it."""
+def _with_group(arity: int, number: int, partials: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+    """Pair each partial with the number of its group and its position there."""
     return ((number // arity, (number, one)) for one in partials)
-
-
-def _joined(
-    merge: Callable[[Any, Any], Any], pairs: Iterable[tuple[int, tuple[int, Any]]]
-) -> Iterator[Any]:
-    """Merge a group, in order."""
-    mine = sorted((numbered for _, numbered in pairs), key=lambda numbered: numbered[0])
-    if mine:
-        yield reduce(merge, (one for _, one in mine))

@@ -14,7 +14,7 @@ from thunderlike import storage
 from thunderlike.config import config
 from thunderlike.data.file_sources import FileSource
 from thunderlike.data.writers import each_block
-from thunderlike.engines.local import Part
+from thunderlike.engines.local import SourceRange
 from thunderlike.errors import NotFoundError, StorageError, ThunderlikeError
 from thunderlike.progress import track
 
@@ -64,7 +64,7 @@ def loading(
     rows = spec.count if nbytes is None else nbytes // spec.record_bytes
 
     def load(start: int, stop: int) -> Records:
-        return engine.load(Part(source, start, stop), npartitions)
+        return engine.load(SourceRange(source, start, stop), npartitions)
 
     return Batches(spec.count, max(1, rows), load)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike import images, series, storage
 from thunderlike._arguments import checked_types
-from thunderlike.engines.local import PlannedEngine
+from thunderlike.engines.local import DeferredEngine
 from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats import hdf5, sniff
 from thunderlike.images._loaders import TiffVolumes
@@ -157,7 +157,7 @@ def look(
     with warnings.catch_warnings():
         # `advice` reports it in the words of the caller.
         warnings.filterwarnings("ignore", message=".* nplanes=1 for an image of each page")
-        return Contents(name, files, reader(place, engine=PlannedEngine(), **given))
+        return Contents(name, files, reader(place, engine=DeferredEngine(), **given))
 
 
 def _reader(name: str, *, as_series: bool) -> Callable[..., Any]:

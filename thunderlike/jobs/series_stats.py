@@ -14,7 +14,7 @@ from thunderlike._arguments import checked_types
 from thunderlike.data.images import Images
 from thunderlike.data.writers import filled, joined
 from thunderlike.engines import Spec
-from thunderlike.engines.local import Part
+from thunderlike.engines.local import SourceRange
 from thunderlike.errors import SpecError
 from thunderlike.formats import hdf5, raw
 from thunderlike.jobs.checkpoint import PREPARED, Batches, fingerprint, hidden, loading, written
@@ -273,7 +273,7 @@ class _Pixels:
             target = Hdf5(self.plan.contents.collection, compression=None)  # is read once
             written(movie, target, loading(self.plan.contents.source, self.engine, nbytes), {})
         source = look(movie, as_series=True, axis=0).source
-        return self.engine.load(Part(source, start, stop), self.npartitions)
+        return self.engine.load(SourceRange(source, start, stop), self.npartitions)
 
 
 @dataclass(frozen=True)

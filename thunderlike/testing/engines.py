@@ -14,10 +14,10 @@ from thunderlike.engines.base import (
     Engine,
     Records,
     Spec,
+    align,
     check_block,
     check_npartitions,
     check_range,
-    snapped,
 )
 from thunderlike.engines.local import LocalEngine, LocalRecords
 from thunderlike.engines.shuffle import Pick
@@ -243,7 +243,7 @@ class ChunkedEngine(Engine):
             source.read(start, stop, block)
             return block
 
-        ranges = snapped(self.ranges(source.spec.count), source.cuts)
+        ranges = align(self.ranges(source.spec.count), source.cuts)
         return self.records(source.spec, ranges, read)
 
     def adopt(

@@ -15,10 +15,10 @@ import pytest
 import thunderlike as tl
 from thunderlike.engines import shared_memory
 from thunderlike.engines.base import Spec
-from thunderlike.engines.shared_memory import Landing, land, possible
+from thunderlike.engines.shared_memory import SharedArray, can_share, write_bytes
 
 pytestmark = pytest.mark.skipif(
-    not possible("local", 2**30), reason="no memory without a name here"
+    not can_share("local", 2**30), reason="no memory without a name here"
 )
 
 FILES = Path("/proc/self/fd")
@@ -30,12 +30,12 @@ MOVIE = np.random.default_rng(0).integers(0, 999, (40, 128, 200)).astype("i2")  
     [("local", True), ("local[*]", True), ("local[2,3]", True), ("local-cluster[1,1,1024]", False)],
 )
 def test_only_on_this_machine(master, there):
-    assert possible(master, 2**21) == there
+    assert can_share(master, 2**21) == there
 
 
-def test_another_process_writes_and_the_array_outlives_the_landing():
-    with Landing(Spec(4, (3,), np.dtype("f8")), 4) as place:
-        land(place.path, 24, np.ones((2, 3)))
+def test_another_process_writes_and_the_array_outlives_the_file():
+    with SharedArray(Spec(4, (3,), np.dtype("f8")), 4) as place:
+        write_bytes(place.path, 24, np.ones((2, 3)))
         code = f"import os; os.pwrite(os.open({place.path!r}, os.O_WRONLY), bytes([255]) * 24, 0)"
         subprocess.run([sys.executable, "-c", code], check=True)
         path = place.path
@@ -54,7 +54,7 @@ def test_no_file_stays_open():
 
     ours = set()
     for _ in range(5):
-        with Landing(Spec(4, (3,), np.dtype("f8")), 4) as place:
+        with SharedArray(Spec(4, (3,), np.dtype("f8")), 4) as place:
             place.array[0] = 1
             ours.add(identity(place.path))
     del place
@@ -69,7 +69,7 @@ def test_no_file_stays_open():
 @pytest.mark.spark
 @pytest.mark.parametrize("part", [slice(None), slice(7, 33), slice(39, None)], ids=str)
 def test_collecting_gives_what_was_there(spark_context, monkeypatch, part):
-    monkeypatch.setattr(shared_memory, "LEAST", 1)
+    monkeypatch.setattr(shared_memory, "MIN_SHARED_BYTES", 1)
     movie = tl.images.fromarray(MOVIE, engine=spark_context, npartitions=3)
     found = movie[part].toarray(squeeze=False)
     np.testing.assert_array_equal(found, MOVIE[part], strict=True)

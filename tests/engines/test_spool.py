@@ -9,13 +9,13 @@ import pytest
 
 import thunderlike as tl
 from thunderlike.engines import ArraySource, Spec, shared_memory
-from thunderlike.engines.shared_memory import Shelved, shelved
+from thunderlike.engines.shared_memory import SpooledSource, spool
 from thunderlike.errors import EngineError
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(shared_memory, "LEAST_SHARED", 2**20)
+    monkeypatch.setattr(shared_memory, "MIN_SPOOLED_BYTES", 2**20)
 
 
 class Context:
@@ -30,8 +30,8 @@ class Context:
 @pytest.mark.parametrize("dtype", ["int16", "complex64", "bool", "datetime64[s]"])
 def test_records_come_back(tmp_path, dtype):
     array = np.arange(2**20).reshape(64, 128, 128).astype(dtype)[:, ::-1]
-    found = shelved(ArraySource(array), Context(tmp_path))
-    assert isinstance(found, Shelved)
+    found = spool(ArraySource(array), Context(tmp_path))
+    assert isinstance(found, SpooledSource)
     out = found.spec.empty(5)
     found.part(3, 8).read(3, 8, out)
     np.testing.assert_array_equal(out, array[3:8])
@@ -39,18 +39,18 @@ def test_records_come_back(tmp_path, dtype):
 
 def test_small_arrays_objects_and_clusters_go_by_spark(tmp_path):
     context = Context(tmp_path)
-    assert not isinstance(shelved(ArraySource(np.zeros((2, 3))), context), Shelved)
+    assert not isinstance(spool(ArraySource(np.zeros((2, 3))), context), SpooledSource)
     objects = ArraySource(np.full((2**18, 1), None))
-    assert shelved(objects, context) is objects
+    assert spool(objects, context) is objects
     context.master = "spark://node:7077"
     large = ArraySource(np.zeros((2**18, 1)))
-    assert shelved(large, context) is large
+    assert spool(large, context) is large
     assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_was_cut_is_told_of(tmp_path):
     (tmp_path / "short").write_bytes(b"123")
-    short = Shelved(str(tmp_path / "short"), Spec(3, (2,), np.dtype("int16")))
+    short = SpooledSource(str(tmp_path / "short"), Spec(3, (2,), np.dtype("int16")))
     with pytest.raises(EngineError, match="short ends before record 3"):
         short.read(0, 3, short.spec.empty())
 
@@ -61,7 +61,7 @@ def test_a_disk_that_is_full(tmp_path, monkeypatch):
 
     monkeypatch.setattr(np, "ascontiguousarray", full)
     with pytest.raises(EngineError, match=r"no room for an array of 2 MB.*SPARK_LOCAL_DIRS"):
-        shelved(ArraySource(np.zeros((2**18, 1))), Context(tmp_path))
+        spool(ArraySource(np.zeros((2**18, 1))), Context(tmp_path))
     assert not list(tmp_path.iterdir())
 
 
