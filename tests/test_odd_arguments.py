@@ -58,8 +58,8 @@ FUNCTIONS = [
         "util": tuple(set(tl.util.__all__) - {"images", "aslice"}),
         "util.images": tuple(set(tl.util.images.__all__) - {"open_image"}),
         "datasets": ("MsgpackReader", "FileWriter", "ShardWriter", "ShardedReader", "check"),
-        "datasets.views": ("Range", "Repeater", "Select", "Cycler"),
-        "datasets.shuffles": ("Shuffler", "QuasiShuffler"),
+        "datasets.reader": ("Range", "Repeater", "Select", "Cycler"),
+        "datasets.shuffle": ("Shuffler", "QuasiShuffler"),
         "batches": ("Dataset", "DatasetIndex"),
     }.items()
     for name in sorted(names)

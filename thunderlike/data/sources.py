@@ -39,6 +39,7 @@ __all__ = [
     "Accessed",
     "ListSource",
     "RandomSource",
+    "SampleLoader",
     "SampleReader",
     "SampleSource",
     "accessed",
