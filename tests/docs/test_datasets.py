@@ -1,4 +1,4 @@
-"""docs/datasets.md: what it shows runs."""
+"""Run the examples of docs/datasets.md."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from thunderlike import storage
 PAGE = Path(__file__).parents[2] / "docs" / "datasets.md"
 
 
-def test_every_line_of_the_page_runs():
+def test_examples_of_the_page_run():
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     result = doctest.testfile(str(PAGE), module_relative=False, optionflags=flags)
     for name in ("animals.msgpack", "animal-shards", "frames"):

@@ -1,4 +1,4 @@
-"""docs/formats.md: its lines run, its tables are true."""
+"""Run the examples of docs/formats.md, and compare its tables with the code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "formats.md"
 HEAD = "| format | images | series |"
 
 
-def test_its_lines_run():
+def test_examples_of_the_page_run():
     result = doctest.testfile(str(PAGE), module_relative=False)
     assert (result.failed, result.attempted > 8) == (0, True)
 

@@ -1,4 +1,4 @@
-"""docs/interop.md runs as it stands, and names what there is."""
+"""Run the examples of docs/interop.md, and check the names in its tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "interop.md"
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
-def test_what_the_page_shows_is_so():
+def test_examples_of_the_page_run():
     for name in ("xarray", "pynwb", "zarr"):
         pytest.importorskip(name)
     ran = doctest.testfile(str(PAGE), module_relative=False, optionflags=OPTIONS)
@@ -22,7 +22,7 @@ def test_what_the_page_shows_is_so():
     assert ran.failed == 0
 
 
-def test_every_reader_and_method_in_the_table_is_there():
+def test_readers_and_methods_in_the_table_exist():
     rows = [row for row in PAGE.read_text("utf-8").splitlines() if row.startswith("| ")]
     named = set(re.findall(r"\b((?:from|to)[a-z0-9]{3,})\b", " ".join(rows)))
     known = {*dir(tl.images), *dir(tl.series), *dir(tl.Images), *dir(tl.Series)}

@@ -1,4 +1,4 @@
-"""spark-submit/README.md and the help of every job: each command is one, its options exist."""
+"""Parse the commands in spark-submit/README.md and in the help of the jobs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def job(name):
 
 
 def commands(text):
-    """Every command line that a text shows, indented, over as many lines as it has."""
+    """Return the indented commands of a text, with continuation lines joined."""
     joined = re.sub(r" *\\\n +", " ", text)
     return re.findall(r"^ +((?:python|spark-submit|thunderlike submit) .*)$", joined, re.MULTILINE)
 
@@ -41,7 +41,7 @@ def test_commands_are_found():
 
 
 @pytest.mark.parametrize("line", SHOWN)
-def test_every_command_is_one(line):
+def test_commands_can_be_parsed(line):
     words = shlex.split(line)
     if words[0] == "thunderlike":
         args = cli._parser().parse_args(words[1:])
@@ -63,6 +63,6 @@ def test_every_job_is_linked_and_in_the_table():
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_the_table_says_which_profiles_were_tried(profile):
+def test_the_table_states_which_profiles_are_tested(profile):
     (row,) = re.findall(rf"^\| `{profile}` \|.*$", README, re.MULTILINE)
     assert ("| no |" in row) != tried(profile)

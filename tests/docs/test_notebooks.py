@@ -1,4 +1,4 @@
-"""The scripts of examples/ and the tutorial run in Jupyter, and find what they promise."""
+"""Run the scripts of examples/ and the tutorial in Jupyter, and check their output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCRIPTS = sorted((ROOT / "examples").glob("*.py"))
 
 @pytest.fixture(scope="module")
 def gallery():
-    """What makes the gallery of the site."""
+    """Return the namespace of docs/make_gallery.py."""
     spec = importlib.util.spec_from_file_location("make_gallery", ROOT / "docs/make_gallery.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -26,13 +26,13 @@ def gallery():
 
 @pytest.fixture(scope="module")
 def run(gallery, tmp_path_factory):
-    """One kernel for all of them, in an empty folder."""
+    """Share one kernel in an empty folder."""
     with gallery.kernel(tmp_path_factory.mktemp("notebooks")) as run:
         yield run
 
 
-def told(book):
-    """What the cells of an executed notebook print."""
+def printed(book):
+    """Return the printed output of an executed notebook."""
     outputs = [output for cell in book.cells for output in cell.get("outputs", ())]
     return "".join(output.get("text", "") for output in outputs)
 
@@ -42,7 +42,7 @@ def test_every_script_is_in_the_gallery(gallery):
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
-def test_a_script_is_short_and_begins_with_what_it_is_about(gallery, script):
+def test_a_script_is_short_and_begins_with_a_summary(gallery, script):
     assert len(script.read_text("utf-8").splitlines()) < 60
     first = gallery.notebook(script).cells[0]
     assert first.cell_type == "markdown"
@@ -55,11 +55,11 @@ def test_a_script_is_short_and_begins_with_what_it_is_about(gallery, script):
 def test_every_script_runs_in_jupyter(gallery, run):
     books = {script.stem: run(gallery.notebook(script)) for script in SCRIPTS}
     assert all(gallery.pictures(book) for book in books.values())
-    lines = told(books["quickstart"]).splitlines()
+    lines = printed(books["quickstart"]).splitlines()
     found, truth = (line.partition(": ")[2] for line in lines[-2:])
     assert found == truth
-    assert "size of the batch: True" in told(books["batches"])
-    cells, there = map(int, re.findall(r"\d+", told(books["calcium"])))
+    assert "size of the batch: True" in printed(books["batches"])
+    cells, there = map(int, re.findall(r"\d+", printed(books["calcium"])))
     assert abs(cells - there) < 4
 
 

@@ -33,7 +33,7 @@ WITHOUT_EXAMPLE = {
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
-def test_what_the_page_shows_is_so(page, tmp_path, monkeypatch):
+def test_examples_of_the_page_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ran = doctest.testfile(str(page), module_relative=False, optionflags=OPTIONS)
     assert ran.attempted > 5

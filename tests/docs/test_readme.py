@@ -1,4 +1,4 @@
-"""README.md: its code runs, the names in it exist. Its local lines also run as a doctest."""
+"""Run the Spark example of README.md, and check its names, commands and links."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def blocks(language):
 
 
 def commands():
-    """Every command line that is shown."""
+    """Return the commands of the page."""
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     return [shlex.split(line, comments=True) for line in lines]
 
@@ -51,7 +51,7 @@ def test_the_spark_lines_are_the_local_ones():
 
 
 @pytest.mark.parametrize("words", commands(), ids=shlex.join)
-def test_every_command_is_one(words):
+def test_commands_can_be_parsed(words):
     if words[0] == "./dev":
         helped = subprocess.run(
             [sys.executable, ROOT / "dev", "--help"], capture_output=True, text=True, check=True
@@ -70,14 +70,14 @@ def test_every_command_is_one(words):
         assert all(f'"{word}"' in known for word in words if word.startswith("--"))
 
 
-def test_every_thunderlike_command_that_it_names_is_one():
+def test_named_commands_exist():
     named = set(re.findall(r"thunderlike (\w+)`", TEXT))
     assert "submit" in named
     assert named <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)]+)\)", TEXT))
-def test_every_link_leads_somewhere(target):
+def test_links_resolve(target):
     assert (ROOT / target).exists()
 
 

@@ -1,4 +1,4 @@
-"""docs/howto/spark-submit.md: its commands run, and say the same without Spark and with it."""
+"""Run the commands of docs/howto/spark-submit.md without and with Spark."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMANDS = [shlex.split(line) for line in re.findall(r"```sh\n(.+)\n```", PAGE)]
 
 
 @pytest.mark.spark
-def test_the_commands_say_the_same():
+def test_the_commands_print_the_same():
     scripts = Path(sys.executable).parent
     path = f"{scripts}{os.pathsep}{os.environ['PATH']}"
     said = []

@@ -21,7 +21,7 @@ def table(head):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-def test_its_lines_run(monkeypatch):
+def test_examples_of_the_page_run(monkeypatch):
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.delenv(name, raising=False)
     result = doctest.testfile(str(PAGE), module_relative=False, optionflags=doctest.ELLIPSIS)
@@ -43,7 +43,7 @@ def test_the_table_of_credentials_has_them_all():
     assert sorted(named) == sorted(known)
 
 
-def test_the_errors_are_what_the_table_says():
+def test_errors_in_the_table_match_the_code():
     for name, also, _ in table("class | also"):
         kind = getattr(errors, name.strip("`").removeprefix("errors."))
         assert also.strip("`") in {base.__name__ for base in kind.__mro__}
