@@ -1,4 +1,4 @@
-"""What every self-describing format must do. A further format adds one entry to FORMATS."""
+"""Contract of self-describing formats; each in the table of formats needs an entry in HOLDS."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import tifffile
 from PIL import Image
 
 from thunderlike.errors import FormatError, SpecError
-from thunderlike.formats import Format, npy, png, sniff, tiff
+from thunderlike.formats import FORMATS as ALL
+from thunderlike.formats import sniff
 
 NUMBERS = ["uint8", "uint16", "int16", "int32", "float32", "float64"]
-FORMATS: dict[str, Format] = {"tiff": tiff, "png": png, "npy": npy}
+FORMATS = {one.module or one.name: one.codec for one in ALL.values() if one.decode}
 # Which arrays each can hold.
 HOLDS = {
     "tiff": [((5, 11), ["bool", "int8", "int64", *NUMBERS]), ((3, 5, 11), ["bool", *NUMBERS])],

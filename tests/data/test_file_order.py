@@ -134,7 +134,7 @@ def test_commands_order_files(tmp_path):
         tif(tmp_path, number)
     found = look(str(tmp_path), order="natural")
     assert values(found.collection) == NATURAL
-    assert found.told()["first"].endswith("img_1.tif")
+    assert found.description()["first"].endswith("img_1.tif")
     assert [file.path.rpartition("_")[2] for file in found.files] == [f"{n}.tif" for n in NATURAL]
 
 

@@ -138,7 +138,7 @@ def test_a_user_block_as_matlab_writes_it_is_passed_over(tmp_path, block, place)
         path = "memory://user-block/m.mat"
     np.testing.assert_array_equal(tl.images.fromhdf5(path).toarray(), values)
     np.testing.assert_array_equal(tl.series.fromhdf5(path, "/mov").toarray(), values)
-    assert look(path).told()["format"] == "hdf5"
+    assert look(path).description()["format"] == "hdf5"
     convert(look(path), str(tmp_path / "out.npy"), "npy")
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), values)
     storage.delete("memory://user-block")

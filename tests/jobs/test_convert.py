@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import sys
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -11,9 +13,11 @@ import tifffile
 import thunderlike as tl
 from thunderlike import storage
 from thunderlike.errors import ExistsError, FormatError, NotFoundError, SpecError
+from thunderlike.formats import npy
+from thunderlike.formats.registry import FORMATS, Format
 from thunderlike.jobs import checkpoint
 from thunderlike.jobs import convert as module
-from thunderlike.jobs.contents import FORMATS, look
+from thunderlike.jobs.contents import look
 from thunderlike.jobs.convert import convert, target_format
 
 MOVIE = np.random.default_rng(1).integers(0, 250, (12, 9, 7)).astype(np.uint8)
@@ -32,7 +36,7 @@ def movie(tmp_path):
 
 def test_images_through_all_formats(engine, movie, tmp_path):
     path, options = movie, {"nplanes": 1}
-    for to in (name for name, known in FORMATS.items() if known.images):
+    for to in (name for name, known in FORMATS.items() if "images" in known.kinds):
         target = path_of(tmp_path, to)
         assert convert(look(path, **options), target, to, engine=engine, batch=5 * 63) == 0
         path, options = target, {"nplanes": 1} if to == "tif" else {}
@@ -45,7 +49,7 @@ def test_images_through_all_formats(engine, movie, tmp_path):
 def test_series_through_all_formats(engine, tmp_path):
     np.save(tmp_path / "start.npy", MOVIE)
     path, dtype = str(tmp_path / "start.npy"), None
-    for to in (name for name, known in FORMATS.items() if known.series):
+    for to in (name for name, known in FORMATS.items() if "series" in known.kinds):
         target = path_of(tmp_path, to)
         convert(look(path, as_series=True, dtype=dtype), target, to, engine=engine, batch=100)
         path, dtype = target, "uint8" if to == "txt" else None
@@ -128,3 +132,21 @@ def test_what_cannot_be_known(tmp_path, movie):
         look(movie, dataset="x")
     with pytest.raises(SpecError, match="--to"):
         target_format("folder")
+
+
+def test_a_format_is_a_module_and_a_line_of_the_table(tmp_path, monkeypatch):
+    toy = ModuleType("thunderlike.formats.toy")
+    toy.encode = lambda array: b"TOY1" + npy.encode(array)
+    toy.decode = lambda data: npy.decode(data[4:])
+    monkeypatch.setitem(sys.modules, toy.__name__, toy)
+    monkeypatch.setitem(FORMATS, "toy", Format("toy", ("toy", "play"), magic=(b"TOY1",)))
+    movie = tl.images.fromarray(np.arange(2 * 3 * 4, dtype="i2").reshape(2, 3, 4))
+    movie.totif(tmp_path / "tif")
+    assert target_format("movie.play") == "toy"
+    convert(look(str(tmp_path / "tif")), str(tmp_path / "toy"), "toy")
+    found = look(str(tmp_path / "toy"))
+    assert (found.format, found.collection.shape) == ("toy", (2, 3, 4))
+    for read in (tl.images.frompath(tmp_path / "toy"), found.collection):
+        np.testing.assert_array_equal(read.toarray(), movie.toarray())
+    convert(found, str(tmp_path / "back"), "tif")
+    np.testing.assert_array_equal(tl.images.fromtif(tmp_path / "back").toarray(), movie.toarray())

@@ -156,7 +156,7 @@ ARRAYS = {
     "arrays.initialize_source": lambda path: tl.arrays.initialize_source(path),
 }
 LOOKING = {
-    "look": lambda path: look(str(path)).told(),
+    "look": lambda path: look(str(path)).description(),
     "convert": lambda path: convert(look(str(path)), f"results/{uuid.uuid4()}", "npy"),
     "thunderlike info": lambda path: main(["info", str(path)]),
     "thunderlike ls": lambda path: main(["ls", str(path)]),

@@ -68,7 +68,7 @@ def array(name):
 
 
 def told(name="."):
-    return lambda folder: look(str(folder / name)).told()
+    return lambda folder: look(str(folder / name)).description()
 
 
 # HDF5

@@ -64,7 +64,7 @@ def everywhere(path):
         lambda: read(path).toarray(),
         lambda: tl.arrays.read(path),
         lambda: tl.arrays.block_sums(path, blocks=1),
-        lambda: look(str(path)).told(),
+        lambda: look(str(path)).description(),
     ]
 
 

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli.options import positive, shape, show
+from thunderlike.formats.registry import FORMATS
 
 if TYPE_CHECKING:
     import argparse
@@ -60,7 +61,9 @@ def reading(parser: argparse.ArgumentParser) -> None:
     """Add the options for reading files."""
     group = parser.add_argument_group("how the files are read")
     group.add_argument(
-        "--format", metavar="NAME", help="format of the files; by their names if not given"
+        "--format",
+        metavar="NAME",
+        help=f"format of the files: {' '.join(FORMATS)}; by their names if not given",
     )
     group.add_argument(
         "--series", action="store_true", help="read arrays as series, time last, instead of images"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 import os
@@ -10,12 +11,15 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, ParamSpec, TypeVar
 
 import numpy as np
 
 from thunderlike import storage
+from thunderlike._arguments import caller_level
 from thunderlike._text import printable
+from thunderlike.data.collection import Collection, surviving
+from thunderlike.engines import engine_for
 from thunderlike.engines.base import SourceDefaults, Spec
 from thunderlike.errors import (
     BadIndexError,
@@ -27,33 +31,37 @@ from thunderlike.errors import (
 from thunderlike.formats import raw
 from thunderlike.formats.base import read_into
 from thunderlike.formats.metadata import boundary, of_file
-from thunderlike.kernels._validation import is_whole
+from thunderlike.kernels._validation import checked_arguments, is_whole
 from thunderlike.parallel.threads import tmap
 from thunderlike.storage._open import local_file, open_file
 from thunderlike.storage.base import replaced
 from thunderlike.storage.filesystem import failures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from thunderlike._typing import Array
+    from thunderlike._typing import Array, Shape
     from thunderlike.engines.base import Stored
     from thunderlike.storage import AnyCredentials, AnyPaths, Entry, FileVersion, Order
 
 __all__ = [
+    "Description",
     "FileSource",
+    "Files",
     "Loader",
     "Packed",
     "PackedFile",
     "alike",
     "check_unchanged",
-    "described",
-    "listed",
     "naming",
-    "told",
-    "untold",
+    "read",
+    "reader",
     "whole",
 ]
+
+C = TypeVar("C", bound=Collection)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _FEW = 16  # files that are asked for one by one
 
@@ -382,33 +390,164 @@ def check_unchanged(stream: BinaryIO) -> None:
     stream.read(1)  # each read looks at the file
 
 
-def listed(
-    path: AnyPaths,
-    ext: str | None = None,
-    *,
-    recursive: bool = False,
-    start: int | None = None,
-    stop: int | None = None,
-    credentials: AnyCredentials = None,
-    order: Order | None = None,
-) -> tuple[list[Entry], slice]:
-    """List files of records, and which records of the files are wanted.
+@dataclass(frozen=True)
+class Files:
+    """The arguments of a reader that select files.
 
-    `start` and `stop` count the files of a folder, a pattern or a list; of one file that is named,
-    they count its records.
+    Parameters
+    ----------
+    path, ext, start, stop, recursive, credentials, order
+        As of :func:`thunderlike.storage.find`.
+
+    Examples
+    --------
+    >>> storage.write("memory://page-files/a.tif", b"")
+    >>> [file.path for file in Files("memory://page-files", "tif").find()]
+    ['memory://page-files/a.tif']
     """
-    for name, value in (("start", start), ("stop", stop)):
-        if value is not None and not is_whole(value, -math.inf):
-            raise SpecError(f"{name} must be a whole number or None, not {value!r}")
-    start, stop = (None if value is None else int(value) for value in (start, stop))
-    files = storage.find(path, ext, recursive=recursive, credentials=credentials, order=order)
-    if isinstance(path, str | os.PathLike) and files[0].path == storage.at(path, credentials):
-        return files, slice(start, stop)
-    if chosen := files[start:stop]:
-        return chosen, slice(None)
-    raise SpecError(
-        f"{path}: start={start}, stop={stop} leave none of the {len(files)} files found"
-    )
+
+    path: AnyPaths
+    ext: str | None = None
+    start: int | None = None
+    stop: int | None = None
+    recursive: bool = False
+    credentials: AnyCredentials = None
+    order: Order | None = None
+
+    def find(self, but: tuple[str, ...] = ()) -> list[Entry]:
+        """List the files, except those of the names `but`.
+
+        Raises
+        ------
+        NotFoundError
+            When no file is there.
+        SpecError
+            When `start` and `stop` leave none of the files.
+        """
+        return storage.find(
+            self.path, self.ext, recursive=self.recursive, start=self.start, stop=self.stop,
+            credentials=self.credentials, but=but, order=self.order,
+        )  # fmt: skip
+
+    def records(self) -> tuple[list[Entry], slice]:
+        """List the files, and select among their records.
+
+        `start` and `stop` count the files of a folder, a pattern or a list; of one file that is
+        named, they count its records. Raises as `find`.
+        """
+        for name, value in (("start", self.start), ("stop", self.stop)):
+            if value is not None and not is_whole(value, -math.inf):
+                raise SpecError(f"{name} must be a whole number or None, not {value!r}")
+        start, stop = (None if n is None else int(n) for n in (self.start, self.stop))
+        files = replace(self, start=None, stop=None).find()
+        if isinstance(self.path, str | os.PathLike) and (
+            files[0].path == storage.at(self.path, self.credentials)
+        ):
+            return files, slice(start, stop)
+        if chosen := files[start:stop]:
+            return chosen, slice(None)
+        raise SpecError(
+            f"{self.path}: start={start}, stop={stop} leave none of the {len(files)} files found"
+        )
+
+
+def read(
+    kind: Callable[..., C],
+    source: FileSource,
+    npartitions: int | None,
+    labels: Any,
+    engine: Any,
+    *,
+    records: slice = slice(None),
+    attrs: Mapping[str, Any] | None = None,
+    baseshape: Shape | None = None,
+    **options: Any,
+) -> C:
+    """Load a source on an engine, as images or series.
+
+    Parameters
+    ----------
+    kind : type
+        ``Images`` or ``Series``.
+    npartitions, labels, engine
+        As the reader has them.
+    records : slice
+        The records to load.
+    attrs : mapping, optional
+        Metadata of all records of the source; of a part, those are left out that count records.
+    baseshape : tuple of int, optional
+        Shape of the keys of series.
+    **options
+        Further arguments of `kind`.
+    """
+    chosen = source.records(records)
+    if chosen is not source:
+        attrs = surviving(attrs or {}, same_count=False, same_shape=True)
+    loaded = engine_for(engine).load(chosen, npartitions)
+    if baseshape is not None:
+        options["baseshape"] = baseshape
+    made = kind(loaded, labels=chosen.labels(labels, baseshape), **options)
+    made.attrs = dict(attrs or {})
+    return made
+
+
+_SHARED = {
+    "path": """\
+path : path, or list of paths
+    A file, a folder, or a pattern such as ``'data/run*/*.{ext}'``.""",
+    "ext": """\
+ext : str
+    Extension of the files in a folder; ``'tif'`` finds ``.tiff`` too.""",
+    "start": """\
+start, stop : int, optional
+    Which of the files, as in ``files[start:stop]``, in the order of their names.{part}""",
+    "recursive": """\
+recursive : bool
+    Look into the folders of the folder too.""",
+    "npartitions": """\
+npartitions : int, optional
+    Parts to spread the {records} over, on Spark.""",
+    "index": """\
+index : sequence, optional
+    Labels of the positions along each series; of that length.""",
+    "labels": """\
+labels : sequence or 'files', optional
+    Labels of the {records}; with ``'files'``, the name of the file that each comes from.""",
+    "engine": """\
+engine : None, 'local', 'spark', SparkContext or SparkSession
+    Where to keep the {records}.""",
+    "credentials": """\
+credentials : dict, optional
+    Access to a bucket: ``{{'access': ..., 'secret': ...}}``, and the other arguments of
+    :class:`~thunderlike.storage.s3.S3Store`. By default those that boto3 finds.""",
+    "order": """\
+order : 'text' or 'natural', optional
+    Order of the files of a folder or pattern: as text, where ``b-10`` comes before ``b-9``, or with
+    numbers as numbers. By default as text, with a warning where the two differ.""",
+}
+
+
+def reader(function: Callable[P, R]) -> Callable[P, R]:
+    """Document the parameters that all readers share, and check the types of arguments.
+
+    The line ``{shared}`` of a docstring becomes the descriptions of those parameters of the
+    function that the docstring does not describe itself.
+    """
+    doc, names = inspect.cleandoc(function.__doc__ or ""), inspect.signature(function).parameters
+    described = [line.partition(" : ")[0] for line in doc.splitlines() if " : " in line]
+    own = {name for line in described for name in line.split(", ")}
+    ext = names["ext"].default if "ext" in names else None
+    of_images = "index" not in names
+    facts = {
+        "ext": ext or "tif",
+        "records": "images" if of_images else "series",
+        "part": "\n    Where `path` names one file, which of its images." if of_images else "",
+    }
+    shared = [
+        text.format(**facts) for name, text in _SHARED.items() if name in names and name not in own
+    ]
+    function.__doc__ = doc.replace("{shared}", "\n".join(shared))
+    return checked_arguments(function)
 
 
 def alike(shape: tuple[int, ...], dtype: np.dtype[Any], out: Array) -> None:
@@ -430,46 +569,71 @@ def naming(path: str) -> Iterator[None]:
         raise type(error)(f"{path}: {error}") from error
 
 
-def described(path: str, name: str, *, needed: bool = True) -> raw.Conf | None:
-    """Read the description in the folder of a file; None if there is no such file.
+@dataclass(frozen=True)
+class Description:
+    """The file with shape and dtype of flat binary files, ``conf.json`` in their folder.
 
     Parameters
     ----------
-    needed : bool
-        Without it shape or dtype are not known; otherwise a description that cannot be
-        understood is left out.
+    folder, name : str
+        The folder and name of the file.
+    conf : Conf or None
+        Its content; None if there is no such file, or if it is neither needed nor understood.
     """
-    beside = storage.join(storage.parent(path), name)
-    try:
-        data = storage.read(beside)
-    except NotFoundError:
-        return None
-    with naming(beside), nullcontext() if needed else boundary(name):
-        return raw.parse_conf(data)
-    return None
 
+    folder: str
+    name: str
+    conf: raw.Conf | None
 
-def told(what: str, given: Any, conf: raw.Conf | None, path: str, name: str) -> Any:
-    """Choose what the caller said before what the description `name` beside `path` says.
+    @classmethod
+    def of(cls, path: str, name: str, *, needed: bool) -> Description:
+        """Read the description in the folder of a file.
 
-    A difference is worth a word. None where neither says it.
-    """
-    found = getattr(conf, what, None)
-    if given is None or found is None:
-        return found if given is None else given
-    same = tuple(given) == tuple(found) if what == "shape" else np.dtype(given) == found
-    if not same:
-        beside = storage.join(storage.parent(path), name)
-        text = f"{beside}: says the {what} is {found}; the given {given} goes before"
-        warnings.warn(printable(text), stacklevel=5)
-    return given
+        Parameters
+        ----------
+        needed : bool
+            The caller gave no shape or no dtype: a description that cannot be parsed is an error.
+        """
+        folder = storage.parent(path)
+        place = storage.join(folder, name)
+        conf = None
+        with suppress(NotFoundError):
+            data = storage.read(place)
+            with naming(place), nullcontext() if needed else boundary(name):
+                conf = raw.parse_conf(data)
+        return cls(folder, name, conf)
 
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """Metadata of the records."""
+        return {} if self.conf is None else dict(self.conf.attrs)
 
-def untold(what: str, conf: raw.Conf | None, path: str, name: str) -> SpecError:
-    """The error for what neither the caller nor a description says."""
-    folder = storage.parent(path)
-    found = f"{name} says no {what}" if conf is not None else f"there is no {name} here"
-    return SpecError(f"{folder}: {found}: give {what}=")
+    def value(self, what: str, given: Any) -> Any:
+        """Return the argument of the caller, else the value of the description, else None.
+
+        A warning names a difference between the two.
+        """
+        found = getattr(self.conf, what, None)
+        if given is None or found is None:
+            return found if given is None else given
+        same = tuple(given) == tuple(found) if what == "shape" else np.dtype(given) == found
+        if not same:
+            place = storage.join(self.folder, self.name)
+            text = f"{place}: says the {what} is {found}; the given {given} goes before"
+            warnings.warn(printable(text), stacklevel=caller_level())
+        return given
+
+    def required(self, what: str, given: Any) -> Any:
+        """Return `value`; SpecError if neither the caller nor the description has it."""
+        value = self.value(what, given)
+        if value is None:
+            lack = (
+                f"there is no {self.name} here"
+                if self.conf is None
+                else (f"{self.name} says no {what}")
+            )
+            raise SpecError(f"{self.folder}: {lack}: give {what}=")
+        return value
 
 
 def _identities(files: Sequence[Entry]) -> list[str | None]:

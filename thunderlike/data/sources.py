@@ -21,9 +21,9 @@ from thunderlike.errors import (
     ThunderlikeError,
     WrongTypeError,
 )
-from thunderlike.formats import npy, png, sniff, tiff
 from thunderlike.formats.dataset_files import APPENDING, KEYS, OFFSETS, decode_keys, decode_offsets
 from thunderlike.formats.msgpack import unpackb
+from thunderlike.formats.registry import FORMATS, by_magic
 from thunderlike.kernels._validation import as_array, as_dtype, same_values
 
 if TYPE_CHECKING:
@@ -179,7 +179,6 @@ def _array_of(accessor: Callable[[Any], Any], item: Any, number: int) -> Array:
 
 
 BESIDE = (storage.SUCCESS, "conf.json")  # what our writers put beside their files
-_DECODE = {"tiff": tiff.decode, "png": png.decode, "npy": npy.decode}
 
 
 def accessed(
@@ -231,13 +230,14 @@ def decoded(data: bytes) -> Array:
     FormatError
         For bytes of no format that is known here.
     """
-    name = sniff(data)
-    if name not in _DECODE:
-        known = ", ".join(_DECODE)
+    found = by_magic(data)
+    if found is None or found.decode is None:
+        known = ", ".join(one.module or one.name for one in FORMATS.values() if one.decode)
         raise FormatError(
             f"begins with {data[:8]!r}, it is none of {known}: read it with accessor= of frompath"
         )
-    return _DECODE[name](data)
+    decoded: Array = found.decode(data)
+    return decoded
 
 
 @dataclass(frozen=True)

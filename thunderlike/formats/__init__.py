@@ -1,11 +1,29 @@
-"""What bytes mean: one module for each file format, array to bytes and back.
+"""File formats: one module each, from arrays to bytes and back.
 
-This room knows neither paths nor engines nor storage. ``base`` says what a format's module offers;
-import the module you need: ``from thunderlike.formats import tiff``.
+This room knows neither paths nor engines nor storage. ``base`` states what the module of a format
+offers and ``registry`` is the table of all formats; import the module you need:
+``from thunderlike.formats import tiff``.
 """
 
 from __future__ import annotations
 
-from thunderlike.formats.base import Format, Header, sniff
+from typing import TYPE_CHECKING
 
-__all__ = ["Format", "Header", "sniff"]
+from thunderlike._lazy import attributes
+
+if TYPE_CHECKING:
+    from thunderlike.formats.base import Header, sniff
+    from thunderlike.formats.registry import FORMATS, Format
+
+__all__ = ["FORMATS", "Format", "Header", "sniff"]
+
+# The command line reads the table without numpy.
+__getattr__ = attributes(
+    __name__,
+    {
+        "FORMATS": "thunderlike.formats.registry:FORMATS",
+        "Format": "thunderlike.formats.registry:Format",
+        "Header": "thunderlike.formats.base:Header",
+        "sniff": "thunderlike.formats.base:sniff",
+    },
+)

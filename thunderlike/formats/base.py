@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 import numpy as np
 
 from thunderlike.errors import FormatError, SpecError, ThunderlikeError
+from thunderlike.formats.registry import by_magic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHUNK_BYTES",
-    "Format",
+    "Codec",
     "Header",
     "believable",
     "checked",
@@ -112,12 +113,11 @@ class Header:
         return self.shape if self.pages == 1 else (self.pages, *self.shape)
 
 
-class Format(Protocol):
-    """What the module of a self-describing format offers (``tiff``, ``png``, ``npy``).
+class Codec(Protocol):
+    """The functions of the module of a self-describing format (``tiff``, ``png``, ``npy``).
 
-    A new format is a module with these three functions, a line in ``base._MAGIC``, and a line in
-    ``tests/contract/test_format.py``. Messages never name a file: the caller knows its name, the
-    bytes do not. (``raw`` describes nothing in its bytes, so its `decode` is told the shape.)
+    Messages never name a file: the caller knows its name, the bytes do not. ``raw`` and ``text``
+    describe nothing in their bytes, so that their `decode` takes shape or dtype too.
 
     Examples
     --------
@@ -142,25 +142,17 @@ class Format(Protocol):
 
 _MOST_RATIO = 2**14  # of what is announced to the bytes of a file
 
-_MAGIC = {
-    b"II*\0": "tiff",
-    b"MM\0*": "tiff",
-    b"II+\0": "tiff",
-    b"MM\0+": "tiff",
-    b"\x89PNG\r\n\x1a\n": "png",
-    b"\x93NUMPY": "npy",
-}
-
 
 def sniff(data: bytes) -> str | None:
-    r"""Name the format by the first bytes, or None when they are of none that we know.
+    r"""Name the module of the format by the first bytes of a file, None for an unknown one.
 
     Examples
     --------
     >>> sniff(b"II*\x00 and more"), sniff(b"plain text")
     ('tiff', None)
     """
-    return next((name for magic, name in _MAGIC.items() if data.startswith(magic)), None)
+    found = by_magic(data)
+    return None if found is None else found.module or found.name
 
 
 def checked(data: bytes, name: str) -> bytes:

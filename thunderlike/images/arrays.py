@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from thunderlike import storage
-from thunderlike.data.array_files import ArrayFormat, Hdf5, Npy, Zarr, folders, image_source
-from thunderlike.data.collection import surviving
-from thunderlike.data.file_sources import listed
+from thunderlike.data.array_files import Hdf5, Npy, Zarr, folders, image_source
+from thunderlike.data.file_sources import Files, read, reader
 from thunderlike.data.images import Images
 from thunderlike.data.sources import BESIDE, SampleReader, SampleSource, accessed, message_source
 from thunderlike.engines import engine_for
@@ -16,7 +14,7 @@ from thunderlike.kernels._validation import checked_arguments
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from thunderlike.storage import AnyCredentials, AnyPaths, Entry, Order
+    from thunderlike.storage import AnyCredentials, AnyPaths, Order
 
 __all__ = ["fromdataset", "fromhdf5", "frommsgpack", "fromnpy", "frompath", "fromzarr"]
 
@@ -63,7 +61,7 @@ def fromdataset(
     return Images(engine_for(engine).load(source, npartitions), labels=labels)
 
 
-@checked_arguments
+@reader
 def fromnpy(
     path: AnyPaths,
     ext: str = "npy",
@@ -82,8 +80,7 @@ def fromnpy(
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, npartitions, labels, engine, credentials, order
-        As in :func:`frombinary`.
+    {shared}
     axis : int or None
         The axis that counts the images. An array of two axes is one image; with None, so is each
         array.
@@ -107,19 +104,12 @@ def fromnpy(
     >>> fromnpy("memory://page-images.npy").shape
     (3, 8, 8)
     """
-    files, records = listed(
-        path,
-        ext,
-        recursive=recursive,
-        start=start,
-        stop=stop,
-        credentials=credentials,
-        order=order,
-    )
-    return _images(files, Npy(), axis, records, npartitions, labels, engine)
+    files, records = Files(path, ext, start, stop, recursive, credentials, order).records()
+    source, attrs = image_source(files, Npy(), axis)
+    return read(Images, source, npartitions, labels, engine, records=records, attrs=attrs)
 
 
-@checked_arguments
+@reader
 def fromhdf5(
     path: AnyPaths,
     dataset: str | None = None,
@@ -139,8 +129,7 @@ def fromhdf5(
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, npartitions, labels, engine, credentials, order
-        As in :func:`frombinary`.
+    {shared}
     dataset : str, optional
         Path of the array in the file, such as ``'/acquisition/movie'``. By default ``'/data'``, or
         the only array of numbers that there is.
@@ -169,19 +158,12 @@ def fromhdf5(
     >>> fromhdf5("memory://page-images.h5").shape
     (3, 8, 8)
     """
-    files, records = listed(
-        path,
-        ext,
-        recursive=recursive,
-        start=start,
-        stop=stop,
-        credentials=credentials,
-        order=order,
-    )
-    return _images(files, Hdf5(dataset), axis, records, npartitions, labels, engine)
+    files, records = Files(path, ext, start, stop, recursive, credentials, order).records()
+    source, attrs = image_source(files, Hdf5(dataset), axis)
+    return read(Images, source, npartitions, labels, engine, records=records, attrs=attrs)
 
 
-@checked_arguments
+@reader
 def fromzarr(
     path: AnyPaths,
     dataset: str | None = None,
@@ -201,8 +183,9 @@ def fromzarr(
     dataset : str, optional
         Path of the array in the folder, such as ``'1'`` for the second of an OME-Zarr. By default
         its largest, ``'0'``, or the folder is the array.
-    axis, npartitions, labels, engine, credentials
+    axis : int or None
         As in :func:`fromnpy`.
+    {shared}
 
     Raises
     ------
@@ -224,11 +207,11 @@ def fromzarr(
     (3, 8, 8)
     """
     places = folders(path, credentials)
-    zarr = Zarr.of(places, dataset)
-    return _images(places, zarr, axis, slice(None), npartitions, labels, engine)
+    source, attrs = image_source(places, Zarr.of(places, dataset), axis)
+    return read(Images, source, npartitions, labels, engine, attrs=attrs)
 
 
-@checked_arguments
+@reader
 def frommsgpack(
     path: AnyPaths,
     field: str = "data",
@@ -247,8 +230,7 @@ def frommsgpack(
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, npartitions, labels, engine, credentials, order
-        As in :func:`frombinary`.
+    {shared}
     field : str
         What the samples call the array.
 
@@ -271,20 +253,12 @@ def frommsgpack(
     >>> frommsgpack("memory://page-samples").shape
     (3, 8, 8)
     """
-    files, records = listed(
-        path,
-        ext,
-        recursive=recursive,
-        start=start,
-        stop=stop,
-        credentials=credentials,
-        order=order,
-    )
-    source = message_source(files, field)[0].records(records)
-    return Images(engine_for(engine).load(source, npartitions), labels=source.labels(labels))
+    files, records = Files(path, ext, start, stop, recursive, credentials, order).records()
+    source, _ = message_source(files, field)
+    return read(Images, source, npartitions, labels, engine, records=records)
 
 
-@checked_arguments
+@reader
 def frompath(
     path: AnyPaths,
     accessor: Callable[[bytes], Any] | None = None,
@@ -306,8 +280,7 @@ def frompath(
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, npartitions, labels, engine, credentials, order
-        As in :func:`frombinary`.
+    {shared}
     accessor : callable, optional
         From the bytes of a file to an array; called where the engine runs. By default the first
         bytes tell whether a file is TIFF, PNG or npy. Not called for ``SUCCESS`` and ``conf.json``,
@@ -333,33 +306,6 @@ def frompath(
     (1, 2, 3)
     >>> storage.delete("memory://odd")
     """
-    files = storage.find(
-        path,
-        ext,
-        recursive=recursive,
-        start=start,
-        stop=stop,
-        credentials=credentials,
-        but=BESIDE,
-        order=order,
-    )
+    files = Files(path, ext, start, stop, recursive, credentials, order).find(but=BESIDE)
     source, _ = accessed(files, accessor, 2, dims, dtype)
-    records = engine_for(engine).load(source, npartitions)
-    return Images(records, labels=source.labels(labels))
-
-
-def _images(
-    files: Sequence[Entry],
-    format: ArrayFormat,
-    axis: int | None,
-    records: slice,
-    npartitions: int | None,
-    labels: Any,
-    engine: Any,
-) -> Images:
-    source, attrs = image_source(files, format, axis)
-    chosen = source.records(records)
-    if chosen is not source:
-        attrs = surviving(attrs, same_count=False, same_shape=True)
-    loaded = engine_for(engine).load(chosen, npartitions)
-    return Images(loaded, labels=chosen.labels(labels), attrs=attrs)
+    return read(Images, source, npartitions, labels, engine)

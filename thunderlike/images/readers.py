@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from thunderlike import storage
+from thunderlike._arguments import caller_level
 from thunderlike._text import printable
 from thunderlike.data.collection import surviving
 from thunderlike.data.file_sources import (
+    Description,
+    Files,
     FileSource,
     Packed,
-    described,
-    listed,
     naming,
-    told,
-    untold,
+    read,
+    reader,
 )
 from thunderlike.data.images import Images
-from thunderlike.engines import engine_for
 from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats import png
 from thunderlike.formats.tiff import metadata
 from thunderlike.formats.tiff import pages as tiffpages
 from thunderlike.images._loaders import FortranPlanes, PngImages, RawPlanes, TiffPlanes, TiffVolumes
-from thunderlike.kernels._validation import checked_arguments, is_whole
+from thunderlike.kernels._validation import is_whole
 from thunderlike.parallel.threads import tmap
 from thunderlike.storage._open import open_file
 
@@ -43,7 +43,7 @@ __all__ = ["frombinary", "frompng", "fromtif"]
 _PNG_HEAD = 2**12  # bytes in which all that we want to know of a file stands
 
 
-@checked_arguments
+@reader
 def frombinary(
     path: AnyPaths,
     shape: Sequence[int] | None = None,
@@ -66,36 +66,19 @@ def frombinary(
 
     Parameters
     ----------
-    path : path, or list of paths
-        A file, a folder, or a pattern such as ``'data/run*/*.bin'``.
+    {shared}
     shape, dtype : optional
         Of one image. By default what a file `conf` in the folder says; without one, int16.
-    ext : str
-        Extension of the files in a folder.
-    start, stop : int, optional
-        Which of the files, as in ``files[start:stop]``, in the order of their names. Where `path`
-        names one file, which of its images.
-    recursive : bool
-        Look into the folders of the folder too.
     nplanes : int, optional
         Where `shape` has three axes, cut the last axis of every file into images of so many planes,
         ``(*shape[:-1], nplanes)``. Where it has two, the files are movies: frames of that shape one
         after the other, of which so many make an image, ``(nplanes, *shape)``. With 1, neither has
         an axis for them.
-    npartitions : int, optional
-        Parts to spread the images over, on Spark.
-    labels : sequence or 'files', optional
-        What each image is called; with ``'files'``, the name of the file that it comes from.
     conf : str
         Name of the file that describes the others: JSON with ``shape`` and ``dtype``.
     order : 'C' or 'F'
         Whether the last or the first index runs fastest in the files. ``'text'`` and ``'natural'``
         are those of `file_order`, in C order.
-    engine : None, 'local', 'spark', SparkContext or SparkSession
-        Where to keep the images.
-    credentials : dict, optional
-        What opens a bucket: ``{'access': ..., 'secret': ...}``, and whatever else
-        :class:`~thunderlike.storage.s3.S3Store` takes. By default what boto3 finds.
     file_order : 'text' or 'natural', optional
         Order of the files of a folder or pattern; the other readers call it `order`. As text
         ``image-10`` comes before ``image-9``, in natural order after it. By default as text, with a
@@ -128,26 +111,14 @@ def frombinary(
         file_order, order = order, "C"
     if order not in ("C", "F"):
         raise SpecError(f"order must be 'C' or 'F', or that of files, not {order!r}")
-    files, records = listed(
-        path,
-        ext,
-        recursive=recursive,
-        start=start,
-        stop=stop,
-        credentials=credentials,
-        order=file_order,
-    )
-    first = files[0].path
-    beside = described(first, conf, needed=shape is None or dtype is None)
-    shape = told("shape", shape, beside, first, conf)
-    stored = np.dtype(told("dtype", dtype, beside, first, conf) or np.int16)
-    if shape is None:
-        raise untold("shape", beside, first, conf)
-    attrs = None if beside is None else beside.attrs
+    files, records = Files(path, ext, start, stop, recursive, credentials, file_order).records()
+    stated = Description.of(files[0].path, conf, needed=shape is None or dtype is None)
+    shape = stated.required("shape", shape)
+    stored = np.dtype(stated.value("dtype", dtype) or np.int16)
     load, counts, image = _raw(files, tuple(shape), stored, order, nplanes)
     dtype, whole = stored.newbyteorder("="), isinstance(load, RawPlanes)
-    source = _source(files, counts, image, dtype, load, whole=whole)
-    return _images(source, records, npartitions, labels, engine, attrs)
+    source = FileSource.of(files, counts, image, dtype, load, whole=whole)
+    return read(Images, source, npartitions, labels, engine, records=records, attrs=stated.attrs)
 
 
 def _raw(
@@ -176,7 +147,7 @@ def _raw(
     return load, [shape[-1] // n] * len(files), image
 
 
-@checked_arguments
+@reader
 def fromtif(
     path: AnyPaths,
     ext: str = "tif",
@@ -197,8 +168,7 @@ def fromtif(
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, npartitions, labels, engine, credentials, order
-        As in :func:`frombinary`; ``'tif'`` finds ``.tiff`` too.
+    {shared}
     nplanes : int, optional
         Make an image of every so many pages, whatever axes the files state; with 1 each page is an
         image. By default the axes decide: each time is an image, the planes of a time are a volume
@@ -257,17 +227,9 @@ def fromtif(
         raise SpecError(f"channel must be a whole number, not {channel}")
     nplanes = None if nplanes is None else int(nplanes)
     channel = None if channel is None else int(channel)
-    files, records = listed(
-        path,
-        ext,
-        recursive=recursive,
-        start=start,
-        stop=stop,
-        credentials=credentials,
-        order=order,
-    )
+    files, records = Files(path, ext, start, stop, recursive, credentials, order).records()
     first, attrs = _tif_header(files[0])
-    rest = (records, npartitions, labels, engine)
+    placed = (npartitions, labels, engine)
     if nplanes is not None:
         indexes = _indexes(files, first)
         counts = [
@@ -276,14 +238,18 @@ def fromtif(
         ]
         if times := attrs.get("frame_times"):
             attrs["frame_times"] = times[::nplanes][: counts[0]]
-        return _images(_pages(files, indexes, counts, nplanes), *rest, _of_all(attrs, counts))
+        source, attrs = _pages(files, indexes, counts, nplanes), _of_all(attrs, counts)
+        return read(Images, source, *placed, records=records, attrs=attrs)
     with naming(files[0].path):
         chosen, planes = first.arranged(channel)
     attrs |= chosen.attrs
     if planes == chosen.pages:
-        found = _images(_volumes(files, chosen, TiffVolumes(first, channel)), *rest, attrs)
+        shape = chosen.shape if chosen.pages == 1 else (chosen.pages, *chosen.shape)
+        load, ones = TiffVolumes(first, channel), [1] * len(files)
+        source = FileSource.of(files, ones, shape, chosen.dtype, load, whole=True)
+        found = read(Images, source, *placed, records=records, attrs=attrs)
         if len(files) == 1 and (doubt := _doubt(chosen)):
-            warnings.warn(printable(f"{files[0].path}: {doubt}"), stacklevel=3)
+            warnings.warn(printable(f"{files[0].path}: {doubt}"), stacklevel=caller_level())
         return found
     if len(times := attrs.get("frame_times", ())) == first.pages and first.axes is not None:
         numbers = first.axes.pages_of(channel)
@@ -294,7 +260,8 @@ def fromtif(
         with naming(file.path):
             indexes.append(_arranged(where, channel, planes))
     counts = [where.pages // planes for where in indexes]
-    return _images(_pages(files, indexes, counts, planes), *rest, _of_all(attrs, counts))
+    source, attrs = _pages(files, indexes, counts, planes), _of_all(attrs, counts)
+    return read(Images, source, *placed, records=records, attrs=attrs)
 
 
 def _of_all(attrs: dict[str, Any], counts: Sequence[int]) -> dict[str, Any]:
@@ -323,11 +290,6 @@ def _doubt(where: tiffpages.Index) -> str:
     return f"{says}: its {where.pages} pages are read as one volume; give {each}"
 
 
-def _volumes(files: Sequence[Entry], first: tiffpages.Index, load: TiffVolumes) -> FileSource:
-    shape = first.shape if first.pages == 1 else (first.pages, *first.shape)
-    return _source(files, [1] * len(files), shape, first.dtype, load)
-
-
 def _pages(
     files: Sequence[Entry],
     indexes: Sequence[tiffpages.Index],
@@ -338,7 +300,7 @@ def _pages(
     shape = first.shape if planes == 1 else (planes, *first.shape)
     places = {file.path: where for file, where in zip(files, indexes, strict=True)}
     load = TiffPlanes(planes, places)
-    return _source(files, counts, shape, first.dtype, load, whole=False)
+    return FileSource.of(files, counts, shape, first.dtype, load)
 
 
 def _arranged(where: tiffpages.Index, channel: int | None, planes: int) -> tiffpages.Index:
@@ -353,7 +315,7 @@ def _arranged(where: tiffpages.Index, channel: int | None, planes: int) -> tiffp
     return chosen
 
 
-@checked_arguments
+@reader
 def frompng(
     path: AnyPaths,
     ext: str = "png",
@@ -371,8 +333,7 @@ def frompng(
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, npartitions, labels, engine, credentials, order
-        As in :func:`frombinary`.
+    {shared}
 
     Raises
     ------
@@ -393,49 +354,15 @@ def frompng(
     >>> frompng("memory://page-png").shape
     (2, 8, 8)
     """
-    files, records = listed(
-        path,
-        ext,
-        recursive=recursive,
-        start=start,
-        stop=stop,
-        credentials=credentials,
-        order=order,
-    )
+    files, records = Files(path, ext, start, stop, recursive, credentials, order).records()
     with storage.open(files[0].path, identity=files[0].identity) as version:
         head = version.read_range(0, _PNG_HEAD)
     with naming(files[0].path):
         first = png.header(head)
     ones = [1] * len(files)
-    source = _source(files, ones, first.whole, first.dtype, PngImages())
-    return _images(source, records, npartitions, labels, engine, png.attrs(head))
-
-
-def _source(
-    files: Sequence[Entry],
-    counts: Sequence[int],
-    shape: tuple[int, ...],
-    dtype: Any,
-    load: Loader,
-    *,
-    whole: bool = True,
-) -> FileSource:
-    return FileSource.of(files, counts, shape, dtype, load, whole=whole)
-
-
-def _images(
-    source: FileSource,
-    records: slice,
-    npartitions: int | None,
-    labels: Any,
-    engine: Any,
-    attrs: Any = None,
-) -> Images:
-    chosen = source.records(records)
-    if chosen is not source:
-        attrs = surviving(attrs or {}, same_count=False, same_shape=True)
-    loaded = engine_for(engine).load(chosen, npartitions)
-    return Images(loaded, labels=chosen.labels(labels), attrs=attrs)
+    source = FileSource.of(files, ones, first.whole, first.dtype, PngImages(), whole=True)
+    attrs = png.attrs(head)
+    return read(Images, source, npartitions, labels, engine, records=records, attrs=attrs)
 
 
 def _check_sizes(files: Sequence[Entry], nbytes: int) -> None:
@@ -483,5 +410,5 @@ def _pieces(path: str, pages: int, nplanes: int, *, discard_extra: bool) -> int:
         )
     if pages % nplanes:
         text = printable(f"{path}: left out the last {pages % nplanes} pages")
-        warnings.warn(text, stacklevel=5)
+        warnings.warn(text, stacklevel=caller_level())
     return pages // nplanes

@@ -12,7 +12,8 @@ from thunderlike import images, series, storage
 from thunderlike._arguments import checked_types
 from thunderlike.engines.local import DeferredEngine
 from thunderlike.errors import FormatError, SpecError
-from thunderlike.formats import hdf5, sniff
+from thunderlike.formats import hdf5
+from thunderlike.formats.registry import FORMATS, by_extension, by_magic
 from thunderlike.images._loaders import TiffVolumes
 from thunderlike.storage._open import open_file
 
@@ -22,29 +23,7 @@ if TYPE_CHECKING:
     from thunderlike.engines import Source
     from thunderlike.storage import AnyCredentials, Entry, Order
 
-__all__ = ["FORMATS", "Contents", "Format", "look"]
-
-
-@dataclass(frozen=True)
-class Format:
-    """Extensions of a format, and its reader."""
-
-    extensions: tuple[str, ...]
-    images: Callable[..., Any] | None
-    series: Callable[..., Any] | None
-
-
-FORMATS = {
-    "tif": Format(("tif", "tiff"), images.fromtif, None),
-    "png": Format(("png",), images.frompng, None),
-    "bin": Format(("bin", "raw", "dat"), images.frombinary, series.frombinary),
-    "txt": Format(("txt", "csv", "tsv"), None, series.fromtext),
-    "npy": Format(("npy",), images.fromnpy, series.fromnpy),
-    "hdf5": Format(("h5", "hdf5", "hdf"), images.fromhdf5, series.fromhdf5),
-    "zarr": Format(("zarr",), images.fromzarr, series.fromzarr),
-    "msgpack": Format(("msgpack",), images.frommsgpack, series.frommsgpack),
-}
-_SNIFFED = {"tiff": "tif", "png": "png", "npy": "npy"}
+__all__ = ["Contents", "look"]
 
 
 @dataclass(frozen=True)
@@ -152,7 +131,7 @@ def look(
     unknown = given.keys() - inspect.signature(reader).parameters.keys()
     if unknown:
         raise SpecError(f"{path}: {', '.join(sorted(unknown))} does not apply to {name} files")
-    if name not in ("zarr",) and len(files) > 1:
+    if not FORMATS[name].folder and len(files) > 1:
         given["ext"] = files[0].path.rpartition(".")[2]
     with warnings.catch_warnings():
         # `advice` reports it in the words of the caller.
@@ -162,9 +141,9 @@ def look(
 
 def _reader(name: str, *, as_series: bool) -> Callable[..., Any]:
     known = FORMATS[name]
-    found = (known.series if as_series else None) or known.images or known.series
-    assert found is not None
-    return found
+    kind = "series" if as_series and "series" in known.kinds else known.kinds[0]
+    reader: Callable[..., Any] = getattr(series if kind == "series" else images, known.reader)
+    return reader
 
 
 def _is_zarr(place: str) -> bool:
@@ -176,27 +155,23 @@ def _found(
     place: str, format: str | None, *, recursive: bool, order: Order
 ) -> tuple[str, list[Entry]]:
     """Return the format at an address, and its files."""
-    if format == "zarr":
-        return format, storage.find(place, recursive=True)
     if format is not None and format not in FORMATS:
         raise SpecError(f"unknown format {format!r}; expected one of {', '.join(FORMATS)}")
+    if format is not None and FORMATS[format].folder:
+        return format, storage.find(place, recursive=True)
     files = storage.find(place, recursive=recursive, order=order)
-    kinds = Counter(kind for file in files if (kind := _by_name(file.path)))
+    kinds = Counter(kind for file in files if (kind := by_extension(file.path)))
     if format is None and not kinds:
         format = _by_content(files[0].path)
-    name = format or kinds.most_common(1)[0][0]
-    return name, [file for file in files if _by_name(file.path) == name] or files
-
-
-def _by_name(path: str) -> str | None:
-    extension = path.rpartition("/")[2].rpartition(".")[2].lower()
-    return next((name for name, known in FORMATS.items() if extension in known.extensions), None)
+    name = format or kinds.most_common(1)[0][0].name
+    return name, [file for file in files if by_extension(file.path) is FORMATS[name]] or files
 
 
 def _by_content(path: str) -> str:
     with open_file(path) as stream:
-        if (found := sniff(stream.read(16))) in _SNIFFED:
-            return _SNIFFED[found]
+        if (found := by_magic(stream.read(16))) is not None:
+            return found.name
+        # A user block may stand before the header of an HDF5 file.
         if hdf5.begin(stream) is not None:
             return "hdf5"
     raise FormatError(

@@ -9,8 +9,8 @@ from thunderlike.data.file_sources import naming
 from thunderlike.engines import engine_for
 from thunderlike.errors import SpecError
 from thunderlike.formats.base import believable
+from thunderlike.formats.registry import FORMATS, by_extension
 from thunderlike.jobs.checkpoint import fingerprint, loading, written
-from thunderlike.jobs.contents import FORMATS
 from thunderlike.jobs.outputs import target_for
 from thunderlike.jobs.report import Steps, summary, summary_path
 from thunderlike.jobs.report import write as write_summary
@@ -39,8 +39,8 @@ def target_format(path: str, given: str | None = None) -> str:
     >>> target_format("movie.h5"), target_format("folder", "tif")
     ('hdf5', 'tif')
     """
-    extension = path.rstrip("/").rpartition(".")[2].lower()
-    name = given or next((n for n, f in FORMATS.items() if extension in f.extensions), None)
+    found = by_extension(path)
+    name = given or (None if found is None else found.name)
     if given and given not in FORMATS:
         raise SpecError(f"cannot write format {given!r}; expected one of {', '.join(FORMATS)}")
     if name not in FORMATS:

@@ -15,8 +15,8 @@ from thunderlike.config import current
 from thunderlike.data.array_files import Folder
 from thunderlike.data.writers import ImageFiles, Names, Parts, SeriesFiles, filled, joined
 from thunderlike.errors import SpecError
-from thunderlike.formats import dataset_files, hdf5, npy, png, raw, sniff, text, tiff, zarr
-from thunderlike.jobs.contents import FORMATS
+from thunderlike.formats import dataset_files, hdf5, npy, raw, sniff, zarr
+from thunderlike.formats.registry import FORMATS
 from thunderlike.storage.atomic import draft
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class _InFolder(Target):
 
     def finish(self, place: Any, files: str, notes: Notes) -> None:  # noqa: ARG002
         items = self.collection
-        if self._ext in ("bin", "txt"):
+        if FORMATS[self._ext].described:
             shape = items.shape if self._is_series else items.value_shape
             conf = raw.describe(shape, items.dtype, items.attrs)
             storage.write(storage.join(files, "conf.json"), conf)
@@ -303,7 +303,7 @@ def target_for(to: str, collection: Any) -> Target:
     """
     kind = type(collection).__name__.lower()
     known = FORMATS[to]
-    if (known.series if kind == "series" else known.images) is None:
+    if kind not in known.kinds:
         raise SpecError(f"{to} files cannot hold {kind}: give another format")
     whole: dict[str, Callable[[Any], Target]] = {
         "hdf5": Hdf5,
@@ -313,13 +313,10 @@ def target_for(to: str, collection: Any) -> Target:
     }
     if to in whole:
         return whole[to](collection)
-    encode: dict[str, Callable[[Any], bytes]] = {
-        "tif": partial(tiff.encode, attrs=collection.attrs),
-        "png": partial(png.encode, attrs=collection.attrs),
-        "bin": raw.encode,
-        "txt": text.encode,
-    }
-    return _InFolder(collection, to, encode[to])
+    encode = known.codec.encode
+    if known.metadata:
+        encode = partial(encode, attrs=collection.attrs)
+    return _InFolder(collection, to, encode)
 
 
 def _moved(files: str, folder: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from thunderlike import storage
-from thunderlike.data.array_files import ArrayFormat, Hdf5, Npy, Zarr, folders, series_source
+from thunderlike.data.array_files import Hdf5, Npy, Zarr, folders, series_source
+from thunderlike.data.file_sources import Files, read, reader
 from thunderlike.data.series import Series
 from thunderlike.data.sources import (
     BESIDE,
@@ -22,7 +22,7 @@ from thunderlike.kernels._validation import checked_arguments
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from thunderlike.storage import AnyCredentials, AnyPaths, Entry, Order
+    from thunderlike.storage import AnyCredentials, AnyPaths, Order
 
 __all__ = ["fromdataset", "fromhdf5", "frommsgpack", "fromnpy", "frompath", "fromzarr"]
 
@@ -69,7 +69,7 @@ def fromdataset(
     return Series(records, index=index, labels=labels)
 
 
-@checked_arguments
+@reader
 def fromnpy(
     path: AnyPaths,
     ext: str = "npy",
@@ -89,8 +89,7 @@ def fromnpy(
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, index, labels, npartitions, engine, credentials, order
-        As in :func:`fromtext`.
+    {shared}
     axis : int
         The axis along which the series run; all others are keys. 0 for a movie ``(time, y, x)``.
 
@@ -115,11 +114,14 @@ def fromnpy(
     >>> fromnpy("memory://page-series.npy").shape
     (6, 10)
     """
-    files = _files(path, ext, start, stop, credentials, recursive=recursive, order=order)
-    return _series(files, Npy(), axis, index, labels, npartitions, engine)
+    files = Files(path, ext, start, stop, recursive, credentials, order).find()
+    source, baseshape, attrs = series_source(files, Npy(), axis)
+    return read(
+        Series, source, npartitions, labels, engine, attrs=attrs, baseshape=baseshape, index=index
+    )
 
 
-@checked_arguments
+@reader
 def fromhdf5(
     path: AnyPaths,
     dataset: str | None = None,
@@ -140,8 +142,7 @@ def fromhdf5(
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, index, labels, npartitions, engine, credentials, order
-        As in :func:`fromtext`.
+    {shared}
     dataset : str, optional
         Path of the array in the file. By default ``'/data'``, or the only array of numbers.
     axis : int
@@ -167,11 +168,14 @@ def fromhdf5(
     >>> fromhdf5("memory://page-series.h5").shape
     (6, 10)
     """
-    files = _files(path, ext, start, stop, credentials, recursive=recursive, order=order)
-    return _series(files, Hdf5(dataset), axis, index, labels, npartitions, engine)
+    files = Files(path, ext, start, stop, recursive, credentials, order).find()
+    source, baseshape, attrs = series_source(files, Hdf5(dataset), axis)
+    return read(
+        Series, source, npartitions, labels, engine, attrs=attrs, baseshape=baseshape, index=index
+    )
 
 
-@checked_arguments
+@reader
 def fromzarr(
     path: AnyPaths,
     dataset: str | None = None,
@@ -191,8 +195,9 @@ def fromzarr(
         The folder; of several, one after the other.
     dataset : str, optional
         Path of the array in the folder. By default the folder is the array.
-    axis, index, labels, npartitions, engine, credentials
+    axis : int
         As in :func:`fromnpy`.
+    {shared}
 
     Raises
     ------
@@ -209,10 +214,13 @@ def fromzarr(
     (3, 4, 10)
     """
     places = folders(path, credentials)
-    return _series(places, Zarr.of(places, dataset), axis, index, labels, npartitions, engine)
+    source, baseshape, attrs = series_source(places, Zarr.of(places, dataset), axis)
+    return read(
+        Series, source, npartitions, labels, engine, attrs=attrs, baseshape=baseshape, index=index
+    )
 
 
-@checked_arguments
+@reader
 def frommsgpack(
     path: AnyPaths,
     field: str = "data",
@@ -232,8 +240,7 @@ def frommsgpack(
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, index, labels, npartitions, engine, credentials, order
-        As in :func:`fromtext`.
+    {shared}
     field : str
         What the samples call the array, of one axis.
 
@@ -255,18 +262,15 @@ def frommsgpack(
     >>> frommsgpack("memory://page-rows").shape
     (6, 10)
     """
-    files = _files(path, ext, start, stop, credentials, recursive=recursive, order=order)
+    files = Files(path, ext, start, stop, recursive, credentials, order).find()
     source, keys = message_source(files, field)
     if len(source.spec.shape) != 1:
         raise SpecError(f"{files[0].path}: a series has one axis, the sample {source.spec.shape}")
-    records = engine_for(engine).load(source, npartitions)
     baseshape = positions(keys, source.spec.count)
-    return Series(
-        records, index=index, labels=source.labels(labels, baseshape), baseshape=baseshape
-    )
+    return read(Series, source, npartitions, labels, engine, baseshape=baseshape, index=index)
 
 
-@checked_arguments
+@reader
 def frompath(
     path: AnyPaths,
     accessor: Callable[[bytes], Any] | None = None,
@@ -288,8 +292,7 @@ def frompath(
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, index, labels, npartitions, engine, credentials, order
-        As in :func:`fromtext`.
+    {shared}
     accessor : callable, optional
         From the bytes of a file to an array; called where the engine runs. Its last axis is that
         of the series, those before it count them. By default as in
@@ -314,58 +317,7 @@ def frompath(
     (1, 2, 3)
     >>> storage.delete("memory://traces")
     """
-    files = storage.find(
-        path,
-        ext,
-        recursive=recursive,
-        start=start,
-        stop=stop,
-        credentials=credentials,
-        but=BESIDE,
-        order=order,
-    )
+    files = Files(path, ext, start, stop, recursive, credentials, order).find(but=BESIDE)
     source, shape = accessed(files, accessor, 1, dims, dtype)
-    records = engine_for(engine).load(source, npartitions)
     baseshape = (len(source.files), *shape[:-1])
-    return Series(
-        records, index=index, labels=source.labels(labels, baseshape), baseshape=baseshape
-    )
-
-
-def _files(
-    path: AnyPaths,
-    ext: str,
-    start: int | None,
-    stop: int | None,
-    credentials: AnyCredentials,
-    *,
-    recursive: bool,
-    order: Order | None,
-) -> list[Entry]:
-    return storage.find(
-        path,
-        ext,
-        recursive=recursive,
-        start=start,
-        stop=stop,
-        credentials=credentials,
-        order=order,
-    )
-
-
-def _series(
-    files: Sequence[Entry],
-    format: ArrayFormat,
-    axis: int,
-    index: Any,
-    labels: Any,
-    npartitions: int | None,
-    engine: Any,
-) -> Series:
-    source, baseshape, attrs = series_source(files, format, axis)
-    records = engine_for(engine).load(source, npartitions)
-    series = Series(
-        records, index=index, labels=source.labels(labels, baseshape), baseshape=baseshape
-    )
-    series.attrs = attrs
-    return series
+    return read(Series, source, npartitions, labels, engine, baseshape=baseshape, index=index)

@@ -10,14 +10,15 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike.data.file_sources import (
+    Description,
+    Files,
     FileSource,
     Loader,
     Packed,
     alike,
-    described,
     naming,
-    told,
-    untold,
+    read,
+    reader,
     whole,
 )
 from thunderlike.data.series import Series
@@ -25,7 +26,6 @@ from thunderlike.engines import engine_for
 from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats import text
 from thunderlike.formats.base import read_into
-from thunderlike.kernels._validation import checked_arguments
 from thunderlike.parallel.threads import tmap
 from thunderlike.storage._open import open_file
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["frombinary", "fromtext"]
 
 
-@checked_arguments
+@reader
 def fromtext(
     path: AnyPaths,
     ext: str = "txt",
@@ -62,10 +62,7 @@ def fromtext(
 
     Parameters
     ----------
-    path : path, or list of paths
-        A file, a folder, or a pattern.
-    ext : str
-        Extension of the files in a folder.
+    {shared}
     dtype : dtype
         Of the values.
     skip : int
@@ -73,20 +70,6 @@ def fromtext(
     shape : sequence of int, optional
         ``(*baseshape, length)``; by default what a ``conf.json`` beside the files says, else one
         axis of keys.
-    index, npartitions, engine
-        As in :func:`fromarray`.
-    labels : sequence or 'files', optional
-        What each series is called; with ``'files'``, the name of the file that it comes from.
-    credentials : dict, optional
-        What opens a bucket: ``{'access': ..., 'secret': ...}``, and whatever else
-        :class:`~thunderlike.storage.s3.S3Store` takes. By default what boto3 finds.
-    start, stop : int, optional
-        Which of the files, as in ``files[start:stop]``, in the order of their names.
-    recursive : bool
-        Look into the folders of the folder too.
-    order : 'text' or 'natural', optional
-        Order of the files of a folder or pattern: as text, where ``b-10`` comes before ``b-9``, or
-        with numbers as numbers. By default as text, with a warning where the two differ.
 
     Raises
     ------
@@ -110,15 +93,7 @@ def fromtext(
     array([[1., 2., 3.],
            [4., 5., 6.]])
     """
-    files = storage.find(
-        path,
-        ext,
-        recursive=recursive,
-        start=start,
-        stop=stop,
-        credentials=credentials,
-        order=order,
-    )
+    files = Files(path, ext, start, stop, recursive, credentials, order).find()
     load = _TextRows(np.dtype(dtype), skip)
     threads = storage.store_for(files[0].path).threads
     shapes = list(tmap(load.shape, files, workers=threads))
@@ -130,15 +105,13 @@ def fromtext(
             raise FormatError(f"{file.path}: has {columns} columns, the first file {width}")
     counts = [count for count, _ in shapes]
     source = FileSource.of(files, counts, (width,), load.dtype, load, whole=True)
-    beside = described(files[0].path, "conf.json", needed=shape is None)
-    shape = shape if shape is not None or beside is None else beside.shape
+    stated = Description.of(files[0].path, "conf.json", needed=shape is None)
+    shape = shape if shape is not None or stated.conf is None else stated.conf.shape
     baseshape = _baseshape(shape, sum(counts), width, files[0].path)
-    records = engine_for(engine).load(source, npartitions)
-    labels = source.labels(labels, baseshape)
-    return Series(records, index=index, labels=labels, baseshape=baseshape)
+    return read(Series, source, npartitions, labels, engine, baseshape=baseshape, index=index)
 
 
-@checked_arguments
+@reader
 def frombinary(
     path: AnyPaths,
     ext: str = "bin",
@@ -161,8 +134,7 @@ def frombinary(
 
     Parameters
     ----------
-    path, ext, start, stop, recursive, credentials, order
-        As in :func:`fromtext`.
+    {shared}
     conf : str
         Name of the file that describes the others, in their folder: JSON with ``shape`` and
         ``dtype``, or the older ``nkeys nvalues keytype valuetype``.
@@ -172,8 +144,6 @@ def frombinary(
         ``(*baseshape, length)``.
     skip : int
         Values to leave out at the beginning of each record, not counted in `shape`.
-    index, labels, engine, npartitions
-        As in :func:`fromtext`.
 
     Raises
     ------
@@ -196,37 +166,23 @@ def frombinary(
     >>> frombinary("memory://page-series").shape
     (6, 10)
     """
-    files = storage.find(
-        path,
-        ext,
-        recursive=recursive,
-        start=start,
-        stop=stop,
-        credentials=credentials,
-        order=order,
-    )
+    files = Files(path, ext, start, stop, recursive, credentials, order).find()
     first, target = files[0].path, engine_for(engine)
-    beside = described(first, conf, needed=shape is None or dtype is None)
-    dtype = told("dtype", dtype, beside, first, conf)
-    if dtype is None:
-        raise untold("dtype", beside, first, conf)
-    stored = np.dtype(dtype)
-    if beside is not None and beside.nkeys and beside.nvalues is not None and not skip:
-        records, baseshape, labels = _by_key(files, beside, stored, target, npartitions, labels)
+    stated = Description.of(first, conf, needed=shape is None or dtype is None)
+    stored, found = np.dtype(stated.required("dtype", dtype)), stated.conf
+    if found is not None and found.nkeys and found.nvalues is not None and not skip:
+        records, baseshape, labels = _by_key(files, found, stored, target, npartitions, labels)
         return Series(records, index=index, labels=labels, baseshape=baseshape)
-    shape = told("shape", shape, beside, first, conf)
-    if shape is None:
-        raise untold("shape", beside, first, conf)
+    shape = stated.required("shape", shape)
     if 0 in tuple(shape)[-1:] or len(shape) == 0:
         raise SpecError(f"{first}: series of shape {tuple(shape)} have no values")
     layout = _Record(stored, skip * stored.itemsize, int(shape[-1]), 0)
     source = _record_source(files, layout)
     baseshape = _baseshape(shape, source.spec.count, int(shape[-1]), first)
-    records = target.load(source, npartitions)
-    labels = source.labels(labels, baseshape)
-    series = Series(records, index=index, labels=labels, baseshape=baseshape)
-    series.attrs = beside.attrs if beside is not None else {}
-    return series
+    return read(
+        Series, source, npartitions, labels, target, attrs=stated.attrs, baseshape=baseshape,
+        index=index,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

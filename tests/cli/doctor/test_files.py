@@ -16,6 +16,6 @@ def test_images_come_back(name):
 def test_images_that_come_back_changed(monkeypatch):
     totif = Images.totif
     monkeypatch.setattr(Images, "totif", lambda images, path: totif(images + 1, path))
-    finding = machine.round_trip("tiff")
+    finding = machine.round_trip("tif")
     assert finding.level == "FAIL"
     assert finding.fix

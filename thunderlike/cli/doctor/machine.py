@@ -8,16 +8,11 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli.doctor.finding import SEE_ALL, Finding
 from thunderlike.config import home
+from thunderlike.formats import registry
 from thunderlike.util.memory import available as _free
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from thunderlike.data.images import Images
 
 __all__ = ["FORMATS", "memory", "round_trip", "spark_temp", "temp"]
 
@@ -122,7 +117,12 @@ def _as_bytes(text: str) -> int:
     return int(found.group(1)) * units.get(found.group(2), MIB) if found else 0
 
 
-FORMATS = ("raw", "tiff", "png", "npy", "hdf5", "samples")
+# Formats of images whose library is no extra.
+FORMATS = tuple(
+    one.name
+    for one in registry.FORMATS.values()
+    if "images" in one.kinds and one.writer and not one.extra
+)
 
 
 def round_trip(format: str) -> Finding:
@@ -136,8 +136,11 @@ def round_trip(format: str) -> Finding:
     import numpy as np
 
     from thunderlike import images
+    from thunderlike.data.images import Images
 
-    write, read = _calls(format)
+    known = registry.FORMATS[format]
+    write = getattr(Images, known.writer or "")
+    read = getattr(images, known.reader)
     sent = images.fromarray(np.arange(4 * 6 * 8, dtype="uint16").reshape(4, 6, 8))
     with tempfile.TemporaryDirectory() as folder:
         write(sent, f"{folder}/out.{format}")
@@ -145,20 +148,3 @@ def round_trip(format: str) -> Finding:
     if came.dtype == sent.dtype and np.array_equal(came, sent.toarray()):
         return Finding(format, "ok", "4 images were written and read back")
     return Finding(format, "FAIL", "images came back changed", SEE_ALL)
-
-
-def _calls(format: str) -> tuple[Callable[[Images, str], None], Callable[[str], Images]]:
-    """Return the writer and the reader of a format."""
-    from thunderlike import images
-    from thunderlike.data.images import Images
-
-    calls: dict[str, Any] = {
-        "raw": (Images.tobinary, images.frombinary),
-        "tiff": (Images.totif, images.fromtif),
-        "png": (Images.topng, images.frompng),
-        "npy": (Images.tonpy, images.fromnpy),
-        "hdf5": (Images.tohdf5, images.fromhdf5),
-        "samples": (Images.tomsgpack, images.frommsgpack),
-    }
-    write, read = calls[format]
-    return write, read

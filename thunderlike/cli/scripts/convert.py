@@ -16,8 +16,9 @@ from thunderlike.cli import scripts
 from thunderlike.cli.info import options as reading_options
 from thunderlike.cli.info import reading
 from thunderlike.cli.options import show
+from thunderlike.formats.registry import FORMATS
 from thunderlike.jobs import convert
-from thunderlike.jobs.contents import FORMATS, Contents, look
+from thunderlike.jobs.contents import Contents, look
 from thunderlike.jobs.report import as_options, started, summary_path
 from thunderlike.progress import progress
 
