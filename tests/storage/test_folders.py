@@ -276,7 +276,7 @@ def test_places_that_are_never_replaced(tmp_path, monkeypatch, place, why, overw
 
 def test_a_place_that_cannot_be_written_is_named_before_the_block_runs(tmp_path):
     write(tmp_path / "file", b"x")
-    with pytest.raises(StorageError, match=r"file/out: nothing can be written beside it: .*file"):
+    with pytest.raises(StorageError, match=r"file/out: cannot write next to it: .*file"):
         output(tmp_path / "file/out", OURS).__enter__()
 
 

@@ -1,4 +1,4 @@
-"""Where bytes are: files on this machine, in memory, in a bucket.
+"""Storage: files on this machine, in memory, in buckets.
 
 Every other room hands a path to the calls below and never asks what kind of path it is. This room
 knows nothing of arrays or formats. A new kind of place is a class that fulfils ``base.Store``.

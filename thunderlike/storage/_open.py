@@ -30,7 +30,7 @@ _NEAR, _FAR = 2**18 + _BLOCK, 2**23  # bytes: steps that are read over, and how 
 def open_file(
     path: AnyPath | FileVersion, part: tuple[int, int] | None = None, *, identity: str | None = None
 ) -> BinaryIO:
-    """Open a file for reading at any place; only what is read is brought here.
+    """Open a file for random access; only the ranges read are transferred.
 
     All that the stream returns is of one version of the file: the one that is there now, that of
     `identity`, or the open one that is given, see :func:`thunderlike.storage.open`.
@@ -53,7 +53,7 @@ def open_file(
     Raises
     ------
     NotFoundError
-        When there is none: now, or elsewhere than on a disk at the first read.
+        When the file does not exist; outside of local disks, at the first read.
     StorageError
         When it was replaced: now, or at any read.
 
@@ -81,7 +81,7 @@ def open_file(
 
 
 def open_whole(path: AnyPath, *, identity: str | None = None) -> BinaryIO:
-    """Open a file of which all is wanted: on a disk as it is, from elsewhere in one request.
+    """Open a file that will be read whole: directly on a disk, otherwise in one request.
 
     `identity` is as in `open_file`.
 
@@ -100,7 +100,7 @@ def open_whole(path: AnyPath, *, identity: str | None = None) -> BinaryIO:
 
 
 def _of_version(stream: BinaryIO, identity: str | None) -> BinaryIO:
-    """Return a stream of a local file if it is of the version that is wanted."""
+    """Return a stream of a local file if it has the requested version."""
     version = stream.raw.version  # type: ignore[attr-defined]  # as LocalStore.open makes it
     if identity is not None and version.identity != identity:
         stream.close()
@@ -109,12 +109,12 @@ def _of_version(stream: BinaryIO, identity: str | None) -> BinaryIO:
 
 
 def local_file(path: AnyPath) -> Path | None:
-    """Return where on this machine's disks a file is, or None for what is elsewhere.
+    """Return the local path of a file, or None for a file in another store.
 
     Raises
     ------
     StorageError
-        For a device, a FIFO or a socket: nobody is to open or replace it as if it were a file.
+        For a device, a FIFO or a socket: it cannot be opened or replaced like a file.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def local_file(path: AnyPath) -> Path | None:
 
 
 class _Ranges(io.RawIOBase):
-    """A file as the ranges that are read of it, some of them before they are asked for."""
+    """File read by ranges, with read-ahead."""
 
     def __init__(self, version: FileVersion) -> None:
         self.version = version
@@ -167,11 +167,11 @@ class _Ranges(io.RawIOBase):
         return len(found)
 
     def fetch(self, start: int, stop: int) -> None:
-        """Read a range now that will be needed, in one request."""
+        """Prefetch a range in one request."""
         self._ahead = {start: self.version.read_range(start, stop - start)}
 
     def _known(self, length: int) -> bytes | None:
-        """What was read ahead of the bytes that are wanted now, if it was."""
+        """Return buffered bytes ahead of the requested ones, if any."""
         if self._at in self._ahead:
             return self._ahead[self._at][:length]
         for start, data in self._ahead.items():
@@ -180,7 +180,7 @@ class _Ranges(io.RawIOBase):
         return None
 
     def _look_ahead(self) -> None:
-        """Ask for the next small reads at once, where three show how they go on.
+        """Prefetch the next small reads once three follow a pattern.
 
         So stand the headers of pages in a file: to follow one to the next would take a journey for
         each. Where they are close together a long range is read, with what is between them; where
@@ -210,11 +210,11 @@ _FILES = 2
 
 
 def open_shared(path: AnyPath, *, identity: str | None = None) -> BinaryIO:
-    """Open a file for reading at any place; what was read of this version is kept for the next.
+    """Open a file for random access, with a cache of the blocks of its version.
 
     On a disk of this machine it is as `open_file`. Elsewhere blocks of the last two files are kept
     in memory, all of one up to 32 MiB and 16 MiB of headers of a larger one, if their versions can
-    be told apart.
+    be distinguished.
 
     Parameters
     ----------
@@ -239,7 +239,7 @@ def open_shared(path: AnyPath, *, identity: str | None = None) -> BinaryIO:
 
 
 class _Blocks:
-    """Blocks of one version of a file; what several threads want is asked for once."""
+    """Cached blocks of one version of a file; concurrent requests for a block are merged."""
 
     def __init__(self, version: FileVersion) -> None:
         self.version = version
@@ -248,7 +248,7 @@ class _Blocks:
         self._lock = threading.Lock()
 
     def read(self, start: int, length: int) -> bytes:
-        """Read a range, cut off at the end of the file."""
+        """Read a range, truncated at the end of the file."""
         stop = min(start + length, self.version.size)
         if stop <= start:
             return b""
@@ -280,7 +280,7 @@ class _Blocks:
 
 
 class _Stream(io.RawIOBase):
-    """A position in a file of blocks."""
+    """Stream over cached blocks."""
 
     def __init__(self, blocks: _Blocks) -> None:
         self.version = blocks.version
@@ -313,14 +313,14 @@ class _Stream(io.RawIOBase):
 
 
 class _Kept:
-    """The files of which blocks are kept, the one that was read last at the end."""
+    """Cache of files with blocks, least recently read first."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._files: OrderedDict[tuple[str, str, Store], _Blocks] = OrderedDict()
 
     def of(self, store: Store, address: str, identity: str) -> _Blocks:
-        """Return the blocks of one version, for a store with the same credentials alone."""
+        """Return the blocks of one version, for stores with equal credentials only."""
         key = (address, identity, store)
         with self._lock:
             found = self._files.pop(key, None) or _Blocks(store.version(address, identity))

@@ -50,7 +50,7 @@ _BUSY = {"SlowDown", "503", "ServiceUnavailable", "Throttling", "TooManyRequests
 
 @contextmanager
 def answers(address: str, verb: str, endpoint: str | None) -> Iterator[None]:
-    """Raise boto3's failures as ours; others pass.
+    """Convert boto3 exceptions to StorageError; others pass.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def answers(address: str, verb: str, endpoint: str | None) -> Iterator[None]:
 
 
 def _is_of_library(error: Exception) -> bool:
-    """Tell whether boto3 raised it, as a class of its own or as one of Python's in its code."""
+    """Return whether an exception comes from boto3, of its own classes or raised in its code."""
     if type(error).__module__.partition(".")[0] in _LIBRARIES:
         return True
     frames = list(traceback.walk_tb(error.__traceback__))
@@ -87,7 +87,7 @@ _NONSENSE = (KeyError, ValueError, TypeError, AttributeError, IndexError)
 
 
 def _unwrapped(error: Exception) -> Exception:
-    """Return what an upload failed of: boto3 raises it again as text, without code or class."""
+    """Return the cause of a failed upload, which boto3 raises again as text only."""
     while "S3UploadFailedError" in kinds_of(error):
         inner = error.__cause__ or error.__context__
         if not isinstance(inner, Exception):
@@ -97,7 +97,7 @@ def _unwrapped(error: Exception) -> Exception:
 
 
 class NotS3Error(Exception):  # never leaves this package
-    """An answer that no server of buckets gives, such as the page of a proxy."""
+    """Response that is not of an S3 server, such as the page of a proxy."""
 
 
 # What the answer to each request has if it was done; `checked` looks at those to GET and HEAD.
@@ -125,13 +125,13 @@ def complete(http_response: Any, parsed: dict[str, Any], model: Any, **_: Any) -
 
 
 def patient(attempts: int, caught_exception: Exception | None, **_: Any) -> None:
-    """Stop asking a server that does not answer; a hook of boto3, which would ask on."""
+    """Stop the retries of boto3 for a silent server; a hook of boto3."""
     if attempts >= SILENCES and caught_exception and kinds_of(caught_exception) & SILENT:
         raise caught_exception
 
 
 def described(address: str, answer: dict[str, Any]) -> Entry:
-    """Return what an answer to HEAD says of an object; StorageError when it does not say it."""
+    """Return the entry of a HEAD response; StorageError for missing headers."""
     if answer.get("ContentLength") is None:
         raise StorageError(f"{address}: {_NOT_S3}: it has no Content-Length")
     if not answer.get("ETag"):
@@ -140,7 +140,7 @@ def described(address: str, answer: dict[str, Any]) -> Entry:
 
 
 def checked(address: str, answer: dict[str, Any], wanted: str | None) -> tuple[int, Entry]:
-    """Check that an answer to GET brings what was asked for, before its body is believed.
+    """Check the headers of a GET response against the request, before its body is read.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def checked(address: str, answer: dict[str, Any], wanted: str | None) -> tuple[i
 
 
 def headless(answer: dict[str, Any]) -> bool:
-    """Tell whether the connection broke off in the headers of an answer: no length, not chunked."""
+    """Return whether a response was cut in its headers: no length, not chunked."""
     headers = answer["ResponseMetadata"].get("HTTPHeaders", {})
     return answer.get("ContentLength") is None and "transfer-encoding" not in headers
 
@@ -193,7 +193,7 @@ _NOT_S3 = "this is not an answer of a server of buckets"
 
 
 def code_of(error: Exception) -> str:
-    """Return what the server called a failure, or ``''`` when no server said anything."""
+    """Return the error code of the server, or ``''``."""
     response: dict[str, Any] = getattr(error, "response", None) or {}
     return str(response.get("Error", {}).get("Code", ""))
 
@@ -204,7 +204,7 @@ def kinds_of(error: Exception) -> set[str]:
 
 
 def _said(error: Any, verb: str) -> Answer:
-    """What an answer of the server means."""
+    """Return the error of a response of the server."""
     code, status = code_of(error), error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
     if code == "NoSuchBucket":
         return NotFoundError, "there is no such bucket"
@@ -229,7 +229,7 @@ def _tried(error: Any) -> str:
 
 
 def _unsaid(error: Exception, verb: str, host: str) -> Answer:
-    """Where there was no answer, or no question."""
+    """Return the error of a request without a response."""
     kinds = kinds_of(error)
     if any("redential" in kind or "Token" in kind or "Profile" in kind for kind in kinds):
         return DeniedError, f"cannot {verb} it: {_keyless(error, kinds)}"

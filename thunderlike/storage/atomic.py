@@ -25,14 +25,14 @@ __all__ = ["SUCCESS", "Draft", "draft", "output"]
 
 @dataclass(frozen=True)
 class Draft:
-    """A file that is being written.
+    """File that is being written.
 
     Parameters
     ----------
     file : Path
         On this machine: write the result here.
     folder : str
-        Address of a hidden folder beside the target, for parts that other machines write: to be
+        Address of a hidden folder next to the target, for parts that other machines write: to be
         made with `Store.begin`, and removed at the end.
     """
 
@@ -48,7 +48,7 @@ def draft(
     overwrite: bool = False,
     credentials: AnyCredentials = None,
 ) -> Iterator[Draft]:
-    """Write one file: checked first, seen last.
+    """Write one file atomically: the target is checked first and replaced last.
 
     Enter before computing. When the block ends, what it wrote to ``draft.file`` takes the name
     `path` in one step; when it raises, what stood there before still does. The parts are removed
@@ -75,7 +75,7 @@ def draft(
 
     Notes
     -----
-    A process that is killed leaves `path` as it was, and a hidden ``.<letters>.partial`` beside it,
+    A killed process leaves `path` unchanged, and a hidden ``.<letters>.partial`` next to it,
     which may be deleted.
 
     Examples
@@ -96,7 +96,9 @@ def draft(
             _try_out(store, folder, target)
         with _file(store, target, new=not overwrite) as file:
             yield Draft(file, folder)
-            _check(store, target, ours, overwrite=overwrite)  # somebody may have written meanwhile
+            _check(
+                store, target, ours, overwrite=overwrite
+            )  # another writer may have finished meanwhile
     finally:
         store.delete(folder)
 
@@ -118,18 +120,18 @@ def _check(store: Store, target: str, ours: Callable[[bytes], bool], *, overwrit
 
 
 def _try_out(store: Store, folder: str, target: str) -> None:
-    """Find out now, and not after hours of work, whether we may write here."""
+    """Check write permission before the work begins."""
     try:
         store.begin(folder)
         store.write(join(folder, "probe"), b"")
         store.delete(folder)  # a process that is killed before it has written leaves nothing
     except StorageError as error:
-        raise type(error)(f"{target}: nothing can be written beside it: {error}") from error
+        raise type(error)(f"{target}: cannot write next to it: {error}") from error
 
 
 @contextmanager
 def _file(store: Store, target: str, *, new: bool) -> Iterator[Path]:
-    """A file to write in: on the target's own disk, if that is here, so that it can be renamed."""
+    """Return a temporary file, on the disk of a local target so that it can be renamed."""
     if isinstance(store, LocalStore):
         with failures(target, "write"), replacement(target, new=new) as file:
             yield file
@@ -147,11 +149,11 @@ def output(
     overwrite: bool = False,
     credentials: AnyCredentials = None,
 ) -> Iterator[str]:
-    """Write a folder of results: checked first, seen last.
+    """Write a folder atomically: the target is checked first and replaced last.
 
     Enter before computing: what stands at `path` is looked at then, and a place which may not be
     written fails then. The ``with`` block writes into the folder that it is given, a hidden one
-    beside `path`, from any process or machine that sees the store. When the block ends, an empty
+    next to `path`, from any process or machine that sees the store. When the block ends, an empty
     file ``SUCCESS`` is added and the folder takes the name `path`. When the block raises, the
     folder is removed, and what stood at `path` before still does.
 
@@ -221,20 +223,20 @@ def output(
 
 
 def _sweep(store: Store, folder: str) -> None:
-    """Remove what workers that died in the middle of a file have left of it."""
+    """Remove partial files of killed workers."""
     for entry in store.list(folder, recursive=True) if store.exists(folder) else ():
         if PARTIAL.fullmatch(entry.path.rpartition("/")[2]):
             store.delete(entry.path)
 
 
 def _drop(store: Store, folder: str) -> None:
-    """Remove what was written; if that fails too, the first failure is the one to tell of."""
+    """Remove the written files; a failure here does not hide the first one."""
     with suppress(StorageError):
         store.delete(folder)
 
 
 def _check_folder(store: Store, target: str, ours: Sequence[str], *, overwrite: bool) -> None:
-    """Refuse a target that holds anything which we may not remove."""
+    """Reject a target with files that cannot be removed."""
     if reason := store.protected(target):
         raise StorageError(f"{target}: cannot become an output folder: {reason}")
     there = _names(store, target)
@@ -254,7 +256,7 @@ def _check_folder(store: Store, target: str, ours: Sequence[str], *, overwrite: 
 
 
 def _names(store: Store, target: str) -> list[str]:
-    """Name all files below `target`, relative to it, in order."""
+    """List all files below `target`, relative to it, sorted."""
     try:
         entries = store.list(target, recursive=True)
     except NotFoundError:
@@ -265,35 +267,35 @@ def _names(store: Store, target: str) -> list[str]:
 
 
 def _strange(names: Sequence[str], ours: Sequence[str]) -> list[str]:
-    """Pick the names that our writer did not give."""
+    """Select the names that this package's writers do not use."""
     # What a killed writer left under its temporary name is ours as well.
     known = [regex(one) for one in (*ours, SUCCESS, ".*.partial", f".*{UNSETTLED}")]
     return [name for name in names if not any(one.fullmatch(name) for one in known)]
 
 
 def _beside(target: str) -> str:
-    """Name a hidden folder in the same folder: a rename then stays within one disk."""
+    """Return the path of a hidden folder on the same disk, for the rename."""
     return join(parent(target), f".{uuid.uuid4().hex}.partial")
 
 
 def _probe_folder(store: Store, folder: str, target: str) -> None:
-    """Find out now, and not after hours of work, whether we may write here."""
+    """Check write permission before the work begins."""
     probe = join(folder, SUCCESS)
     try:
         store.begin(folder)
         store.write(probe, b"")
         store.delete(probe)
     except StorageError as error:
-        raise type(error)(f"{target}: nothing can be written beside it: {error}") from error
+        raise type(error)(f"{target}: cannot write next to it: {error}") from error
 
 
 def _publish(
     store: Store, folder: str, target: str, ours: Sequence[str], *, overwrite: bool
 ) -> None:
-    """Give the finished folder its name; the old one goes only when the new one stands."""
+    """Publish the finished folder; the old one is removed after."""
     _check_folder(
         store, target, ours, overwrite=overwrite
-    )  # somebody may have written there meanwhile
+    )  # another writer may have finished meanwhile
     if not (overwrite and store.exists(target)):
         if store.exists(target):  # an empty folder
             store.keep_modes(folder, target)

@@ -35,7 +35,7 @@ AnyCredentials: TypeAlias = "Mapping[str, Any] | None"
 
 
 class Credentials(Mapping[str, Any]):
-    """Named values for a store to look at; its repr tells the names alone.
+    """Named secrets for a store; the repr shows the names only.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ PARTIAL: Final = re.compile(r"\.[0-9a-f]{32}\.partial")  # names of what is bein
 
 
 class Address(str):
-    """An address that brings the store which holds it: no other call needs its credentials.
+    """Address with its store, which holds the credentials.
 
     Text made of it, as by ``+`` or an f-string, is plain; ``storage.join`` and ``storage.parent``
     keep the store.
@@ -116,7 +116,7 @@ class Address(str):
 
 @dataclass(frozen=True, order=True)
 class Entry:
-    """One file of a store.
+    """Entry of a listing: one file.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class Entry:
 
 
 class FileVersion:
-    """One version of a file, open for reading: all bytes that it returns are of that version.
+    """One version of a file, open for reading: all bytes come from that version.
 
     Made by :func:`thunderlike.storage.open`. On a disk it holds one descriptor, so the version is
     settled when it is opened and stays readable when another file takes the name. Elsewhere it
@@ -189,17 +189,17 @@ class FileVersion:
 
     @property
     def size(self) -> int:
-        """Bytes in this version."""
+        """Size in bytes."""
         return self._known().size
 
     @property
     def identity(self) -> str | None:
-        """What distinguishes this version from others of the same path, or None."""
+        """Identity of this version among those of the same path, or None."""
         return self._wanted or self._known().identity
 
     @property
     def threads(self) -> int | None:
-        """How many ranges to ask for at once, as in `Store`."""
+        """Number of concurrent requests, as in `Store`."""
         return self._store.threads
 
     def read(self) -> bytes:
@@ -207,18 +207,18 @@ class FileVersion:
         return self._fetched(0, None)
 
     def read_range(self, start: int, length: int) -> bytes:
-        """Read `length` bytes from byte `start`: fewer where the file ends, none past its end."""
+        """Read `length` bytes from byte `start`; fewer at the end of the file."""
         if start < 0 or length < 0:
             raise SpecError(f"{self.path}: start={start}, length={length} must not be negative")
         return self._fetched(start, length)
 
     def check(self) -> None:
-        """Raise `StorageError` if the path no longer leads to this version."""
+        """Raise `StorageError` if the path now has another version."""
         if self.identity != self._store.stat(self.path).identity:
             raise replaced(self.path)
 
     def close(self) -> None:
-        """Let go of what is held open, if anything."""
+        """Close the file."""
 
     def __enter__(self) -> Self:
         return self
@@ -257,7 +257,7 @@ class FileVersion:
 
 
 def replaced(path: str) -> StorageError:
-    """Return the error for a file that is not, or no longer, the version that was opened.
+    """Return the error for a file replaced since it was opened.
 
     Examples
     --------
@@ -268,7 +268,7 @@ def replaced(path: str) -> StorageError:
 
 
 class Store(ABC):
-    """A place that holds files under addresses, such as a disk or a bucket.
+    """Store: files under addresses, such as a disk or a bucket.
 
     To add one, write these verbs, name the class in ``thunderlike.storage.paths.HOMES`` and test
     it with ``thunderlike.testing.StoreSuite``.
@@ -303,7 +303,7 @@ class Store(ABC):
 
     @classmethod
     def opened(cls, scheme: str, credentials: Credentials) -> Store:  # noqa: ARG003
-        """Make the store for addresses of a scheme; one that is open to all takes no credentials.
+        """Create the store of a scheme; public stores take no credentials.
 
         A store that takes some returns an :class:`~thunderlike.storage.base.Address` from
         `address` and in each `Entry`.
@@ -312,11 +312,11 @@ class Store(ABC):
 
     @abstractmethod
     def address(self, path: str) -> str:
-        """Spell `path` in full: no ``~``, no ``..``, nothing relative, no ``/`` at the end."""
+        """Normalize `path`: absolute, without ``~``, ``..`` or a trailing ``/``."""
 
     @abstractmethod
     def list(self, path: str, *, recursive: bool) -> Sequence[Entry]:
-        """Name the files of a folder, hidden ones too, in any order.
+        """List the files of a folder, including hidden ones, in any order.
 
         With `recursive` also those of the folders in it; a link to a folder is not followed.
         NotFoundError when there is no such folder.
@@ -324,7 +324,7 @@ class Store(ABC):
 
     @abstractmethod
     def stat(self, path: str) -> Entry:
-        """Describe one file; NotFoundError when there is none, or a folder instead."""
+        """Describe one file; NotFoundError for a missing file or a folder."""
 
     @abstractmethod
     def exists(self, path: str) -> bool:
@@ -332,20 +332,20 @@ class Store(ABC):
 
     @abstractmethod
     def read(self, path: str) -> bytes:
-        """Read a whole file; NotFoundError when there is none, or a folder instead."""
+        """Read a whole file; NotFoundError for a missing file or a folder."""
 
     @abstractmethod
     def read_range(self, path: str, start: int, length: int) -> bytes:
-        """Read `length` bytes from byte `start`, fewer where the file ends, none past its end."""
+        """Read `length` bytes from byte `start`; fewer at the end of the file."""
 
     def version(self, path: str, identity: str | None = None) -> FileVersion:
-        """Open one version of a file: that of `identity`, else the one that is there now."""
+        """Open one version of a file: that of `identity`, otherwise the current one."""
         return FileVersion(self, path, identity)
 
     def fetch(
         self, path: str, start: int = 0, length: int | None = None, identity: str | None = None
     ) -> tuple[bytes, Entry]:
-        """Read a range, or to the end, of one version, and describe that version.
+        """Read a range, or to the end, and return the version it belongs to.
 
         StorageError when the file is not the version `identity`. A place that can ask for a version
         does so in one request; this form looks at the file before and after.
@@ -364,38 +364,38 @@ class Store(ABC):
 
     @abstractmethod
     def write(self, path: str, data: bytes) -> None:
-        """Make `data` the content of a file, and the folders above it if they are missing.
+        """Write `data` to a file, creating missing parent folders.
 
-        All or nothing: whoever reads sees the old content or the new, also when the writer is
+        Atomic: readers see the old content or the new, also when the writer is
         killed or the disk is full, and writing the same file twice at once leaves one of the two.
         """
 
     def send(self, path: str, file: Path) -> None:
-        """Make a file of this machine the content of another, as `write` does; however large."""
+        """Write the content of a local file of any size, as `write` does."""
         self.write(path, file.read_bytes())
 
     @abstractmethod
     def delete(self, path: str) -> None:
-        """Remove a file, or a folder with all in it; content that is not there is no failure."""
+        """Remove a file, or a folder with its content; missing content is ignored."""
 
     @abstractmethod
     def move(self, path: str, target: str) -> None:
-        """Give a folder another address, at which nothing or an empty folder may be.
+        """Rename a folder to an address that is free or an empty folder.
 
         ExistsError when files are there; NotFoundError when the folder itself is not. One step
         where the place can do it in one.
         """
 
     def exchange(self, path: str, target: str) -> bool:  # noqa: ARG002
-        """Swap two folders in one step; False, with nothing done, where the place cannot."""
+        """Swap two folders in one step; False where the store cannot."""
         return False
 
     def begin(self, path: str) -> None:  # noqa: B027  # most places make no folders
-        """Make a hidden folder for results, where folders have to be made."""
+        """Create a hidden folder for results, in stores that have folders."""
 
     def keep_modes(self, path: str, old: str) -> None:  # noqa: B027  # most places have none
-        """Give a folder that is to replace `old`, and its files, the permissions of that one."""
+        """Copy the permissions of the folder `old`, and of its files, to its replacement."""
 
     @abstractmethod
     def protected(self, path: str) -> str:
-        """Say why the folder `path` must never be removed (``"it is ..."``), or ``""``."""
+        """Return why the folder `path` must not be removed (``"it is ..."``), or ``""``."""

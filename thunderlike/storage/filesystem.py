@@ -51,7 +51,7 @@ _KINDS = {
 
 
 def regular(path: str, found: os.stat_result) -> os.stat_result:
-    """Return what the system says of a file, if it is a regular one.
+    """Return the status of a regular file.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def regular(path: str, found: os.stat_result) -> os.stat_result:
 
 
 def check_special(path: str | os.PathLike[str]) -> None:
-    """Raise StorageError for a device, a FIFO or a socket; files, folders and nothing pass.
+    """Raise StorageError for a device, a FIFO or a socket.
 
     For those who open a path themselves, with a library or a map: opening a FIFO waits for a writer
     that may never come.
@@ -89,14 +89,14 @@ def check_special(path: str | os.PathLike[str]) -> None:
 
 
 def described(path: str, found: os.stat_result) -> Entry:
-    """Return an entry for what the system says of a file."""
+    """Return the entry of a file status."""
     # Without the device: the machines that share a disk number it differently.
     identity = f"{found.st_ino:x}-{found.st_size:x}-{found.st_mtime_ns:x}"
     return Entry(path, found.st_size, identity)
 
 
 def reserve(descriptor: int, nbytes: int) -> None:
-    """Have the disk set bytes of an open file aside, which are zeros where nothing was written.
+    """Reserve disk space for an open file; unwritten bytes are zeros.
 
     To write in a map of a file with holes ends the process when the disk is full; here that is an
     OSError.
@@ -114,7 +114,7 @@ _ZEROS = 2**20  # bytes written at once
 
 
 def exchange(path: str, target: str) -> bool:
-    """Swap what two paths name, in one step; False where the system or the disk cannot.
+    """Swap two paths in one step; False where the system or the disk cannot.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def exchange(path: str, target: str) -> bool:
 
 @cache
 def _renameat2() -> Any:
-    """Return Linux's call, which Python does not offer; None elsewhere."""
+    """Return Linux's ``renameat2``, which Python does not wrap; None elsewhere."""
     try:
         return ctypes.CDLL(None).renameat2
     except (AttributeError, OSError, TypeError):
@@ -139,7 +139,7 @@ def _renameat2() -> Any:
 
 @contextmanager
 def failures(path: str, verb: str) -> Iterator[None]:
-    """Raise the operating system's failures as ours, naming the address."""
+    """Convert OSError to StorageError with the address."""
     try:
         yield
     except ThunderlikeError:
@@ -149,7 +149,7 @@ def failures(path: str, verb: str) -> Iterator[None]:
 
 
 def failure(path: str, verb: str, error: OSError) -> StorageError:
-    """Say as one of our errors what the operating system says of a file.
+    """Convert an OSError about a file to an error of this package.
 
     Examples
     --------
@@ -180,7 +180,7 @@ _LINKS = 40  # that are followed, as Linux does
 
 
 def destination(path: str | os.PathLike[str]) -> tuple[Path, os.stat_result | None]:
-    """Return where a file that is written to `path` belongs, and what the system says of the old.
+    """Return the final path of a file written to `path`, and the status of the old file.
 
     A link to a file is followed, so that the file it leads to is replaced and the link stays. A
     link that leads nowhere is where the file belongs: nothing is created at its far end.
@@ -233,7 +233,7 @@ def _check_owner(link: str, found: os.stat_result) -> None:
 
 @contextmanager
 def replacement(path: str | os.PathLike[str], *, new: bool = False) -> Iterator[Path]:
-    """Make a file that takes the place of another when the block ends, if it did not raise.
+    """Write a file that replaces another when the block ends without an error.
 
     The block writes to the file that it is given, empty and hidden in the folder of the old one, by
     any means. Then its bytes are flushed to the disk and it is renamed, in one step. It has the
@@ -293,13 +293,13 @@ def replacement(path: str | os.PathLike[str], *, new: bool = False) -> Iterator[
 
 
 def create(path: Path, old: os.stat_result | None) -> None:
-    """Make an empty file where none may be yet; for this user alone if it is to replace another."""
+    """Create an empty file exclusively; private while it is to replace another."""
     mode = 0o666 if old is None else 0o600
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
 
 
 def appear(path: Path, target: Path) -> None:
-    """Give a file another name that no file may have yet.
+    """Rename a file to a free name.
 
     Raises
     ------
@@ -316,7 +316,7 @@ def appear(path: Path, target: Path) -> None:
 
 
 def keep_mode(path: Path, old: os.stat_result) -> None:
-    """Give a file or folder the owner and the permissions of the one that it replaces."""
+    """Copy owner and permissions to the replacement of a file or folder."""
     mode, found = stat.S_IMODE(old.st_mode), path.stat()
     if (found.st_uid, found.st_gid) != (old.st_uid, old.st_gid):
         for owner, group in ((old.st_uid, old.st_gid), (-1, old.st_gid)):
@@ -330,7 +330,7 @@ def keep_mode(path: Path, old: os.stat_result) -> None:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """Make a temporary folder that is removed with all in it when the block ends, however it ends.
+    """Create a temporary folder, removed when the block ends.
 
     Raises
     ------

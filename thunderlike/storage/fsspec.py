@@ -29,7 +29,7 @@ __all__ = ["CloudStore"]
 
 @dataclass(frozen=True)
 class CloudStore(ObjectStore):
-    """Addresses that a filesystem of fsspec serves, such as ``gs://``, ``az://``, ``https://``.
+    """Store over a filesystem of fsspec, such as ``gs://``, ``az://``, ``https://``.
 
     Parameters
     ----------
@@ -49,11 +49,11 @@ class CloudStore(ObjectStore):
 
     @classmethod
     def opened(cls, scheme: str, credentials: Credentials) -> Store:
-        """Remember which filesystem; it is made where it is used."""
+        """Store the name of the filesystem; it is created on first use."""
         return cls(scheme, credentials)
 
     def list(self, path: str, *, recursive: bool) -> Sequence[Entry]:
-        """Name the files of a folder; as many requests as the filesystem makes of it."""
+        """List the files of a folder."""
         address = self.address(path)
         # A listing that is kept would not know what another process has written.
         depth = None if recursive else 1
@@ -87,7 +87,7 @@ class CloudStore(ObjectStore):
     def fetch(
         self, path: str, start: int = 0, length: int | None = None, identity: str | None = None
     ) -> tuple[bytes, Entry]:
-        """Read a range, or to the end, of one version; fsspec cannot ask for it, so look after."""
+        """Read a range, or to the end; fsspec cannot request a version, so it is checked after."""
         address = self.address(path)
         before = self.stat(address) if identity is None else None
         wanted = before.identity if before else identity
@@ -103,7 +103,7 @@ class CloudStore(ObjectStore):
         return data, after
 
     def _part(self, address: str, start: int, length: int, size: int) -> bytes:
-        """Read a part of a file of which the size is known."""
+        """Read a range of a file of known size."""
         if start >= size or not length:
             return b""
         stop = min(start + length, size)
@@ -113,12 +113,12 @@ class CloudStore(ObjectStore):
         return data if len(data) == stop - start else data[start:stop]
 
     def write(self, path: str, data: bytes) -> None:
-        """Put a file, which is seen when all of it is there."""
+        """Upload a file, visible once complete."""
         address = self.address(path)
         self._ask(address, "write", "pipe_file", _bare(address), bytes(data))
 
     def send(self, path: str, file: Path) -> None:
-        """Put a file of this machine, as the filesystem does it: most send it in parts."""
+        """Upload a local file, in parts on most filesystems."""
         address = self.address(path)
         self._ask(address, "write", "put_file", str(file), _bare(address))
 
@@ -127,7 +127,7 @@ class CloudStore(ObjectStore):
         return _system(self.scheme, self.credentials)
 
     def _ask(self, address: str, verb: str, method: str, *args: Any, **options: Any) -> Any:
-        """Call a filesystem and raise its errors as ours; each library has errors of its own.
+        """Call a filesystem and convert its exceptions, which differ by library.
 
         Those name the whole address. One with a query, where signatures stand, is in no cause.
         """
@@ -196,7 +196,7 @@ def _identity(details: dict[str, Any]) -> str | None:
 
 
 def _bare(address: str) -> str:
-    """The address as fsspec's filesystems take it: web addresses whole, others without scheme."""
+    """Return the address for fsspec: web addresses unchanged, others without the scheme."""
     return address if address.startswith("http") else address.partition("://")[2]
 
 

@@ -42,7 +42,7 @@ def find(
     but: Collection[str] = (),
     order: Order | None = "text",
 ) -> list[Entry]:
-    """List the files that `path` means.
+    """List the files that `path` matches.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ _DIGITS = str.maketrans("123456789", "000000000")
 
 
 def _ordered(place: str, found: list[Entry], order: Order | None) -> list[Entry]:
-    """The files of one path in this order; they come in that of their addresses as text."""
+    """Sort the files of one path, given in order of their addresses."""
     if order == "text":
         return found
     # Where digits stand at the same places in all names, the two orders are one.
@@ -174,7 +174,7 @@ def _file(store: Store, address: str) -> Entry | None:
 
 
 def _within(store: Store, folder: str, ext: str | None, *, recursive: bool) -> list[Entry]:
-    """Files of a folder."""
+    """Return the files of a folder."""
     try:
         listed = store.list(folder, recursive=recursive)
     except NotFoundError as error:
@@ -189,7 +189,7 @@ def _within(store: Store, folder: str, ext: str | None, *, recursive: bool) -> l
 
 
 def whole_folder(store: Store, folder: str, *, recursive: bool) -> list[Entry]:
-    """List all files of a folder, hidden ones too, in any order.
+    """List all files of a folder, including hidden ones, in any order.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def whole_folder(store: Store, folder: str, *, recursive: bool) -> list[Entry]:
 
 
 def _matching(store: Store, pattern: str, ext: str | None, *, recursive: bool) -> list[Entry]:
-    """Files whose address fits a pattern."""
+    """Return the files whose address matches a pattern."""
     folder, rest = _split(store, pattern)
     if not store.exists(folder):
         raise NotFoundError(f"{pattern}: no file fits it{_nearest(store, folder)}")
@@ -224,7 +224,7 @@ def _matching(store: Store, pattern: str, ext: str | None, *, recursive: bool) -
 
 
 def _whole(found: list[Entry], listed: Sequence[Entry]) -> list[Entry]:
-    """The files, unless one of their folders says that it is not whole."""
+    """Return the files; StorageError if one of their folders is incomplete."""
     marks = [entry.path for entry in listed if entry.path.endswith(UNSETTLED)]
     for folder in (mark.rpartition("/")[0] for mark in marks):
         if any(entry.path.startswith(folder + "/") for entry in found):
@@ -240,7 +240,7 @@ def _is_pattern(address: str) -> bool:
 
 
 def _split(store: Store, pattern: str) -> tuple[str, str]:
-    """Divide a pattern into the folder above its first wildcard, and the rest."""
+    """Split a pattern at the folder above its first wildcard."""
     head = re.split(r"[*?]", pattern, maxsplit=1)[0]
     folder, _, _ = head.rpartition("/")
     return store.address(folder + "/"), pattern[len(folder) + 1 :]
@@ -290,7 +290,7 @@ def _wanted(ext: str | None) -> str:
 
 
 def _instead(folder: str, there: Sequence[Entry], *, recursive: bool) -> str:
-    """Say in a few words what a folder holds."""
+    """Summarize the content of a folder."""
     kinds = Counter(_extension(entry.path) or "without extension" for entry in there)
     if kinds:
         named = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4))
@@ -300,7 +300,7 @@ def _instead(folder: str, there: Sequence[Entry], *, recursive: bool) -> str:
 
 
 def _nearest(store: Store, address: str) -> str:
-    """Say how far a path that leads nowhere does lead."""
+    """Describe the existing part of a missing path."""
     above = parent(address)
     while above != address and not store.exists(above):
         address, above = above, parent(above)

@@ -1,4 +1,4 @@
-"""Files on this machine's disks, and on disks that it shares with others."""
+"""Local store: files on local and network disks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["LocalStore", "LocalVersion", "failure", "regular"]
 
 
 class LocalStore(Store):
-    """Plain paths and ``file://`` URIs, whose ``%20`` and the like are decoded.
+    """Store of plain paths and ``file://`` URIs, with percent-encoding decoded.
 
     Examples
     --------
@@ -42,7 +42,7 @@ class LocalStore(Store):
     """
 
     def address(self, path: str) -> str:
-        """Spell `path` in full; links stay as they are."""
+        """Normalize `path`; links are not resolved."""
         plain = _plain(path)
         if "\0" in plain:  # written as %00 in a file:// address
             raise SpecError(f"{plain!r}: no file has a name with a byte of 0 in it")
@@ -57,7 +57,7 @@ class LocalStore(Store):
             ) from error
 
     def list(self, path: str, *, recursive: bool) -> Sequence[Entry]:
-        """Name the files of a folder; one look at each file for its size.
+        """List the files of a folder, with one ``stat`` each.
 
         A folder that is replaced meanwhile is listed again: names of one, and sizes of another,
         would be a folder that never was.
@@ -79,7 +79,7 @@ class LocalStore(Store):
             return described(file, regular(file, Path(file).stat()))
 
     def exists(self, path: str) -> bool:
-        """Tell whether a file or a folder is there."""
+        """Return whether a file or folder exists."""
         place = self.address(path)
         try:
             with failures(place, "look at"):
@@ -99,19 +99,19 @@ class LocalStore(Store):
             return file.read_range(start, length)
 
     def version(self, path: str, identity: str | None = None) -> LocalVersion:
-        """Open a file: its descriptor stays with this version whatever takes its name."""
+        """Open a file: the descriptor keeps this version if the path is replaced."""
         return LocalVersion(self, self.address(path), identity)
 
     def fetch(
         self, path: str, start: int = 0, length: int | None = None, identity: str | None = None
     ) -> tuple[bytes, Entry]:
-        """Read a range, or to the end, of one version, and describe that version."""
+        """Read a range, or to the end, and return the version it belongs to."""
         with self.version(path, identity) as file:
             data = file.read_range(start, file.size if length is None else length)
             return data, Entry(file.path, file.size, file.identity)
 
     def open(self, path: str) -> BinaryIO:
-        """Open a file to read from anywhere in it, without a copy between."""
+        """Open a file for random access without an intermediate copy."""
         return self.version(path).stream(owner=True)
 
     def write(self, path: str, data: bytes) -> None:
@@ -123,7 +123,7 @@ class LocalStore(Store):
                 partial.write_bytes(data)
 
     def delete(self, path: str) -> None:
-        """Remove a file, a link, or a folder with all in it."""
+        """Remove a file, a link, or a folder with its content."""
         place = Path(self.address(path))
         with failures(str(place), "remove"):
             if place.is_dir() and not place.is_symlink():
@@ -132,7 +132,7 @@ class LocalStore(Store):
                 place.unlink(missing_ok=True)
 
     def move(self, path: str, target: str) -> None:
-        """Rename a folder: one step, within one disk."""
+        """Rename a folder, in one step within a disk."""
         folder, aim = Path(self.address(path)), Path(self.address(target))
         if not folder.is_dir():
             raise NotFoundError(f"{folder}: no such folder")
@@ -143,18 +143,18 @@ class LocalStore(Store):
             folder.rename(aim)
 
     def exchange(self, path: str, target: str) -> bool:
-        """Swap two folders: one step, on Linux and within a disk that can."""
+        """Swap two folders in one step, on Linux within a disk that supports it."""
         return exchange(self.address(path), self.address(target))
 
     def begin(self, path: str) -> None:
-        """Make a hidden folder: `write` makes all others, but no such one."""
+        """Create a hidden folder; `write` creates all others."""
         folder = Path(self.address(path))
         with failures(str(folder), "make"):
             _make(folder.parent)
             folder.mkdir()
 
     def keep_modes(self, path: str, old: str) -> None:
-        """Keep the mode of the folder, and of each file of the same name.
+        """Copy the mode of the folder, and of each file of the same name.
 
         Files of other names have the mode that all old ones have, if that is one. A folder
         without files stays writable for its owner: it is still to be filled.
@@ -177,7 +177,7 @@ class LocalStore(Store):
                 Path(new).chmod(Path(new).stat().st_mode | S_IRWXU)
 
     def protected(self, path: str) -> str:
-        """Guard the root, homes, mounted disks, links and what we stand in."""
+        """Protect the root, home folders, mount points, links and the current folder."""
         given = Path(self.address(path))
         with failures(path, "look at"):
             if given.is_symlink() and given.is_dir():
@@ -193,7 +193,7 @@ class LocalStore(Store):
 
 
 class LocalVersion(FileVersion):
-    """One version of a file of this machine, held by a descriptor."""
+    """One version of a local file, held by a descriptor."""
 
     def __init__(self, store: LocalStore, path: str, identity: str | None = None) -> None:
         super().__init__(store, path, identity)
@@ -209,7 +209,7 @@ class LocalVersion(FileVersion):
                 raise
 
     def stream(self, *, owner: bool = False) -> BinaryIO:
-        """Return a stream with a position of its own; `owner` to close the version with it."""
+        """Return an independent stream; an `owner` closes the version with it."""
         return io.BufferedReader(_VersionIO(self, owner=owner))
 
     def fileno(self) -> int:
@@ -219,7 +219,7 @@ class LocalVersion(FileVersion):
         return self._descriptor
 
     def read_into(self, buffer: Any, start: int) -> int:
-        """Fill a buffer from byte `start`; return how many bytes there were."""
+        """Fill a buffer from byte `start`; return the number of bytes read."""
         view = memoryview(buffer).cast("B")
         done = 0
         while done < len(view):  # one call reads at most 2 GiB
@@ -230,7 +230,7 @@ class LocalVersion(FileVersion):
         return done
 
     def readv(self, parts: list[Any], start: int) -> int:
-        """Read from byte `start` into one buffer after the other, in one call of the system."""
+        """Read from byte `start` into several buffers in one system call."""
         with failures(self.path, "read"):
             done = _preadv(self.fileno(), parts, start)
             if described(self.path, os.fstat(self.fileno())).identity != self.identity:
@@ -255,7 +255,7 @@ class LocalVersion(FileVersion):
 
 
 def _read_parts(descriptor: int, parts: list[Any], start: int) -> int:
-    """Do what `os.preadv` does where the system has none."""
+    """Emulate `os.preadv` where the system lacks it."""
     done = 0
     for part in parts:
         data = os.pread(descriptor, len(part), start + done)
@@ -270,7 +270,7 @@ _preadv = getattr(os, "preadv", _read_parts)
 
 
 class _VersionIO(io.RawIOBase):
-    """A stream of one version of a local file; each has a position of its own.
+    """Stream of one version of a local file, with its own position.
 
     Parameters
     ----------
@@ -310,7 +310,7 @@ class _VersionIO(io.RawIOBase):
         return done
 
     def readv(self, parts: list[Any], start: int) -> int:
-        """Read as `LocalVersion.readv` does, wherever this stream is."""
+        """Read as `LocalVersion.readv` does, without moving the stream."""
         return self.version.readv(parts, start)
 
     def readall(self) -> bytes:
@@ -325,11 +325,11 @@ class _VersionIO(io.RawIOBase):
 
 
 _LISTINGS = 5  # of a folder that is replaced
-_HOMES = {Path("/home"), Path("/Users")}  # each folder in one of these is somebody's home
+_HOMES = {Path("/home"), Path("/Users")}  # each folder in one of these is a home folder
 
 
 def _plain(path: str) -> str:
-    """Return the path that a file: URI names, and any other text as it is."""
+    """Return the path of a ``file:`` URI, and any other text unchanged."""
     if not path.startswith("file:/"):
         return path
     rest = path.removeprefix("file:")
@@ -345,7 +345,7 @@ def _plain(path: str) -> str:
 
 
 def _files(folder: str, *, recursive: bool) -> Iterator[Entry]:
-    """Walk with an explicit stack, so that a folder we may not enter is an error, not a gap.
+    """Walk with an explicit stack, so that a forbidden folder is an error, not skipped.
 
     By descriptors: files are looked at in the very folder that named them.
     """
@@ -374,7 +374,7 @@ def _entry(path: str, item: os.DirEntry[str]) -> Iterator[Entry]:
 
 
 def _make(folder: Path) -> None:
-    """Make a folder and those above it, but none for results that are finished or were given up.
+    """Create a folder and its parents, except for finished or abandoned results.
 
     A task may outlive what it works for: Spark ends it a little later.
     """

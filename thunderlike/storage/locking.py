@@ -1,4 +1,4 @@
-"""Locks that keep two writers from one file."""
+"""Locks between writers of one file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["WriterLock", "hidden"]
 
 
 def hidden(address: str, ending: str) -> str:
-    """Return the address of a hidden file that belongs to a file.
+    """Return the address of the hidden companion of a file.
 
     Examples
     --------
@@ -40,7 +40,7 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 class WriterLock:
-    """Keeps other writers away from a file on a disk until it is released.
+    """Exclusive lock of a local file for one writer.
 
     The lock is on a hidden file next to it, which is removed at the end. The operating system
     releases it when the process ends, however it ends: the file that a killed process leaves locks
@@ -86,7 +86,7 @@ class WriterLock:
 
     @staticmethod
     def is_held(address: str) -> bool:
-        """Return whether a writer that runs holds the lock; False where nothing is locked."""
+        """Return whether a running writer holds the lock."""
         file = local_file(hidden(address, ".lock"))
         if file is None:
             return False
@@ -106,7 +106,7 @@ class WriterLock:
         return False
 
     def _acquired(self, file: Path, last: float) -> bool:
-        """Lock the file; False when another writer has it before `last`, or has removed it."""
+        """Lock the file; False if another writer holds or removed it until `last`."""
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         self._descriptor = os.open(file, flags, 0o600)
         try:
@@ -133,7 +133,7 @@ class WriterLock:
         return same
 
     def remove_leftovers(self) -> None:
-        """Remove what a writer that was killed had begun.
+        """Remove the unfinished files of a killed writer.
 
         What can be completed must have been, see `publication.recover`.
         """
@@ -147,13 +147,13 @@ class WriterLock:
                     delete(path)
 
     def note(self, paths: list[str]) -> None:
-        """Write down what is being written, for the next writer if this one is killed."""
+        """Record the files being written, for recovery by the next writer."""
         if self._descriptor >= 0:
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, json.dumps(paths).encode(), 0)
 
     def release(self) -> None:
-        """Let other writers in; again without effect, and without effect in a fork."""
+        """Release the lock; no effect when repeated or in a fork."""
         if self._descriptor >= 0 and self._file is not None and self._process == os.getpid():
             with suppress(OSError):
                 self._file.unlink()
@@ -176,7 +176,7 @@ class WriterLock:
 
 
 def _lock(descriptor: int) -> None:
-    """Lock a file for this writer alone.
+    """Lock a file for this writer.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Files that live in this process and are gone with it: for tests, notebooks and pipelines."""
+"""Memory store: files in this process, for tests, notebooks and pipelines."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class MemoryStore(Store):
     shared: ClassVar[bool] = False
 
     def address(self, path: str) -> str:
-        """Spell `path` in full."""
+        """Normalize `path`."""
         parts = posixpath.normpath("/" + path.removeprefix(_SCHEME))
         return _SCHEME + parts.strip("/")
 
     def list(self, path: str, *, recursive: bool) -> Sequence[Entry]:
-        """Name the files of a folder; a pass over the names of all files."""
+        """List the files of a folder; a pass over all names."""
         folder = _below(self.address(path))
         with _lock:
             found = [
@@ -66,13 +66,13 @@ class MemoryStore(Store):
             return Entry(place, size, str(_versions[place]))
 
     def exists(self, path: str) -> bool:
-        """Tell whether a file or a folder is there."""
+        """Return whether a file or folder exists."""
         place = self.address(path)
         with _lock:
             return place in _files or any(_in(name, _below(place)) for name in _files)
 
     def read(self, path: str) -> bytes:
-        """Return the very bytes that were written."""
+        """Return the written bytes, without a copy."""
         try:
             return _files[self.address(path)]
         except KeyError:
@@ -83,13 +83,13 @@ class MemoryStore(Store):
         return self.read(path)[start : start + length]
 
     def write(self, path: str, data: bytes) -> None:
-        """Keep `data`, as bytes of its own."""
+        """Store a copy of `data`."""
         with _lock:
             place = self.address(path)
             _files[place], _versions[place] = bytes(data), next(_count)
 
     def delete(self, path: str) -> None:
-        """Forget a file, or all below a folder."""
+        """Remove a file, or all files below a folder."""
         place = self.address(path)
         with _lock:
             for name in [name for name in _files if name == place or _in(name, _below(place))]:
@@ -109,12 +109,12 @@ class MemoryStore(Store):
                 _files[moved_to], _versions[moved_to] = _files.pop(name), _versions.pop(name)
 
     def protected(self, path: str) -> str:
-        """Guard the root, under which everybody's files are."""
+        """Protect the root, which all code of the process shares."""
         return "it is the root of the memory store" if self.address(path) == _SCHEME else ""
 
 
 def _below(address: str) -> str:
-    """Return the beginning that all addresses in the folder `address` have."""
+    """Return the common prefix of all addresses in the folder `address`."""
     return address if address == _SCHEME else address + "/"
 
 

@@ -21,7 +21,7 @@ THREADS = 16  # twice 8 saved two fifths of the time, twice 16 a thirtieth
 
 
 class ObjectStore(Store):
-    """Addresses ``scheme://bucket/key``; a folder is what keys have in common up to a ``/``.
+    """Store of ``scheme://bucket/key``; a folder is a common prefix of keys up to a ``/``.
 
     A folder is moved object by object. While that goes on there is an object in it whose name ends
     in ``.unsettled``, which `find` refuses: a move that was killed halfway is never read as if it
@@ -39,22 +39,22 @@ class ObjectStore(Store):
 
     @abstractmethod
     def _has(self, address: str) -> bool:
-        """Tell whether there is an object of just this name."""
+        """Return whether an object of this name exists."""
 
     @abstractmethod
     def _has_below(self, address: str) -> bool:
-        """Tell whether there is any object in this folder."""
+        """Return whether a folder has any object."""
 
     @abstractmethod
     def _copy(self, entry: Entry, target: str) -> None:
-        """Copy an object without bringing it here."""
+        """Copy an object on the server."""
 
     @abstractmethod
     def _remove(self, addresses: Iterable[str]) -> None:
-        """Remove objects; one that is not there is no failure."""
+        """Remove objects; missing ones are ignored."""
 
     def address(self, path: str) -> str:
-        """Spell `path` in full; what a listing named stays as it is, however oddly."""
+        """Normalize `path`; addresses of a listing stay unchanged."""
         if isinstance(path, Address) and path.store == self:
             return path
         _, _, rest = path.rpartition("://")
@@ -62,7 +62,7 @@ class ObjectStore(Store):
         return Address(f"{self.scheme}://{tidy}", self)
 
     def exists(self, path: str) -> bool:
-        """Tell whether a file or a folder is there: one question or two."""
+        """Return whether a file or folder exists, in one or two requests."""
         address = self.address(path)
         if self._is_root(address):
             return True
@@ -80,7 +80,7 @@ class ObjectStore(Store):
             self._remove([address])
 
     def move(self, path: str, target: str) -> None:
-        """Copy every object, ``SUCCESS`` last, then remove the first ones."""
+        """Copy every object, ``SUCCESS`` last, then remove the originals."""
         folder, aim = self.address(path), self.address(target)
         if self.exists(aim):
             raise ExistsError(f"{target}: files are there already")
@@ -93,7 +93,7 @@ class ObjectStore(Store):
         self._clear(folder, entries)
 
     def protected(self, path: str) -> str:
-        """Guard whole buckets."""
+        """Protect whole buckets."""
         address = self.address(path)
         if self._is_root(address):
             return "it is the root of the store"
@@ -103,7 +103,7 @@ class ObjectStore(Store):
         return address == f"{self.scheme}://"
 
     def _fill(self, aim: str, folder: str, entries: list[Entry]) -> None:
-        """Copy into a folder that cannot be read until all is there."""
+        """Copy to a folder that is unreadable until complete."""
         mark = self._mark(aim)
 
         def copy(entry: Entry) -> None:
@@ -116,7 +116,7 @@ class ObjectStore(Store):
         self._remove([mark])
 
     def _clear(self, folder: str, entries: list[Entry]) -> None:
-        """Remove a folder that cannot be read from the moment in which it is no longer whole."""
+        """Remove a folder that becomes unreadable before the first removal."""
         mark = self._mark(folder)
         self._remove(entry.path for entry in entries)
         self._remove([mark])

@@ -1,4 +1,4 @@
-"""One path, whatever its scheme: the calls by which every other room reads and writes bytes."""
+"""Read, write, list and remove files by path, in any store."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def resolve(path: AnyPath, credentials: AnyCredentials = None) -> tuple[Store, s
 
 
 def at(path: AnyPath, credentials: AnyCredentials = None) -> str:
-    """Return the full address of `path`, which every other call opens with these credentials.
+    """Return the full address of `path`, bound to the credentials.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def join(folder: AnyPath, name: str) -> str:
 
 
 def within(folder: AnyPath, name: str) -> str:
-    """Return the address of `name` in `folder`, where the name comes from a file or from data.
+    """Return the address of an untrusted `name` in `folder`.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def inside(name: str, where: str) -> str:
 
 
 def file_name(text: str, argument: str) -> str:
-    """Return a part of the names of files that an argument gives, such as `prefix`, checked.
+    """Return a checked part of file names, such as `prefix`.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def parent(path: AnyPath) -> str:
 
 
 def stat(path: AnyPath) -> Entry:
-    """Describe one file: its address and its size in bytes; NotFoundError when there is none.
+    """Return the address and size of one file.
 
     Examples
     --------
@@ -236,7 +236,7 @@ def stat(path: AnyPath) -> Entry:
 
 
 def open(path: AnyPath, *, identity: str | None = None) -> FileVersion:  # as storage.open
-    """Open one version of a file, to read any number of ranges of it and of no other.
+    """Open one version of a file, to read ranges of that version only.
 
     Use it wherever one file is read in more than one call: a header and then data, or an index
     in one process and chunks in others. It costs nothing more than the reads: on a disk one
@@ -259,7 +259,7 @@ def open(path: AnyPath, *, identity: str | None = None) -> FileVersion:  # as st
     Raises
     ------
     NotFoundError
-        When there is none: now, or elsewhere than on a disk at the first read.
+        When the file does not exist; outside of local disks, at the first read.
     StorageError
         When the file at `path` is not the version `identity` (here or at any read), or is no
         regular file.
@@ -316,7 +316,7 @@ def identity(folder: AnyPath) -> str:
 
 
 def exists(path: AnyPath) -> bool:
-    """Tell whether a file or a folder is there.
+    """Return whether a file or folder exists.
 
     Examples
     --------
@@ -328,7 +328,7 @@ def exists(path: AnyPath) -> bool:
 
 
 def read(path: AnyPath) -> bytes:
-    """Read a whole file; NotFoundError when there is none.
+    """Read a whole file.
 
     Examples
     --------
@@ -341,7 +341,7 @@ def read(path: AnyPath) -> bytes:
 
 
 def read_range(path: AnyPath, start: int, length: int) -> bytes:
-    """Read `length` bytes from byte `start`: fewer where the file ends, none past its end.
+    """Read `length` bytes from byte `start`; fewer at the end of the file.
 
     Raises
     ------
@@ -370,7 +370,7 @@ def read_range(path: AnyPath, start: int, length: int) -> bytes:
 
 
 def write(path: AnyPath, data: bytes) -> None:
-    """Make `data` the content of a file, and the folders above it; all of it or nothing.
+    """Write `data` to a file atomically, creating missing parent folders.
 
     Whoever reads sees the old content or the new, also when this process is killed or the disk
     fills up.
@@ -396,7 +396,7 @@ def write(path: AnyPath, data: bytes) -> None:
 
 
 def delete(path: AnyPath) -> None:
-    """Remove a file, or a folder with all in it; nothing there is no failure.
+    """Remove a file, or a folder with its content; missing paths are ignored.
 
     Raises
     ------
@@ -426,7 +426,7 @@ def _text(path: AnyPath) -> str:
 
 
 def _check_secrets(path: str, scheme: str) -> None:
-    """Refuse an address such as ``s3://user:password@bucket``: every error would show it."""
+    """Reject an address such as ``s3://user:password@bucket``, which errors would show."""
     if scheme in ("", "file", "memory"):
         return
     server = re.split(r"[/?#]", path.partition("://")[2], maxsplit=1)[0]

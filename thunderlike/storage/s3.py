@@ -1,4 +1,4 @@
-"""Buckets: Amazon's S3, and every server that speaks like it. The one module that uses boto3."""
+"""S3 store, for Amazon S3 and compatible servers. The one module that uses boto3."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ class S3Store(ObjectStore):
 
     @classmethod
     def opened(cls, scheme: str, credentials: Credentials) -> Store:  # noqa: ARG003
-        """Check the names of what was given, and settle on the server here, not on each worker."""
+        """Check the names of the credentials; resolve the server once, on the driver."""
         _check(credentials)
         keys = {name: value for name, value in credentials.items() if name != "endpoint_url"}
         return cls(Credentials(keys), _open(credentials.get("endpoint_url") or _endpoint()))
 
     def list(self, path: str, *, recursive: bool) -> Sequence[Entry]:
-        """Name the objects of a folder: one request for each thousand, all of one moment.
+        """List the objects of a folder at one moment: one request per thousand.
 
         A listing of several pages takes a while. The first page is asked for again after the last:
         who replaces a folder begins and ends by changing it. When it differs, the folder is listed
@@ -124,17 +124,17 @@ class S3Store(ObjectStore):
             return described(address, self._head(bucket, key))
 
     def read(self, path: str) -> bytes:
-        """Read an object: one request, or one for each part of a large one."""
+        """Read an object in one request, or one for each part of a large object."""
         return self.fetch(path)[0]
 
     def read_range(self, path: str, start: int, length: int) -> bytes:
-        """Read a part of an object, and nothing else of it."""
+        """Read a range of an object."""
         return self.fetch(path, start, length)[0]
 
     def fetch(
         self, path: str, start: int = 0, length: int | None = None, identity: str | None = None
     ) -> tuple[bytes, Entry]:
-        """Read a range, or to the end, of one version, and describe that version."""
+        """Read a range, or to the end, and return the version it belongs to."""
         address = self.address(path)
         wanted = {} if identity is None else {"IfMatch": identity}
         with self._asking(address, "read"):
@@ -151,7 +151,7 @@ class S3Store(ObjectStore):
                 raise
 
     def write(self, path: str, data: bytes) -> None:
-        """Put an object, a large one in parts: it is seen when its last part is there."""
+        """Upload an object, in parts if large; visible once complete."""
         address = self.address(path)
         bucket, key = _parts(address)
         with self._asking(address, "write"):
@@ -161,7 +161,7 @@ class S3Store(ObjectStore):
                 self._client.upload_fileobj(io.BytesIO(data), bucket, key, Config=_transfer())
 
     def send(self, path: str, file: Path) -> None:
-        """Put a file of this machine, in parts if it is large; it is never in memory as a whole."""
+        """Upload a local file, in parts if large, without holding it in memory."""
         address = self.address(path)
         bucket, key = _parts(address)
         with self._asking(address, "write"):
@@ -173,7 +173,7 @@ class S3Store(ObjectStore):
 
     @contextmanager
     def _asking(self, address: str, verb: str) -> Iterator[None]:
-        """Ask the server; not while it is known to be silent, as when a failed writer cleans up."""
+        """Send a request, unless the server was silent a moment ago."""
         if time.monotonic() < _silent_until.get(self.endpoint_url, 0):
             raise StorageError(f"{address}: cannot {verb} it: the server was silent a moment ago")
         try:
@@ -195,7 +195,7 @@ class S3Store(ObjectStore):
         return answer
 
     def _body(self, address: str, **wanted: str) -> tuple[bytes, Entry]:
-        """Ask for an object, and again when the connection breaks off halfway."""
+        """Request an object, with retries for broken connections."""
         bucket, key = _parts(address)
         for left in reversed(range(READS)):
             answer = self._client.get_object(Bucket=bucket, Key=key, **wanted)
@@ -218,7 +218,7 @@ class S3Store(ObjectStore):
         raise StorageError(f"{address}: its end never came, asked {READS} times")
 
     def _large(self, entry: Entry) -> bytes:
-        """Read several parts at once, into one piece of memory."""
+        """Read several parts concurrently into one buffer."""
         whole = io.BytesIO(bytes(entry.size))
         match = {"IfMatch": entry.identity} if entry.identity else {}
 
@@ -240,7 +240,7 @@ class S3Store(ObjectStore):
         return entry
 
     def _pages(self, address: str, *, recursive: bool, **limits: int) -> Iterator[dict[str, Any]]:
-        """Ask for the names in a folder, a page at a time."""
+        """List the names of a folder page by page."""
         if self._is_root(address):
             raise StorageError("s3://: holds buckets, not files; name one: s3://bucket")
         bucket, key = _parts(address)
@@ -278,7 +278,7 @@ class S3Store(ObjectStore):
                 self._client.copy(origin, bucket, key, Config=_transfer(16 * PART))
 
     def _remove(self, addresses: Iterable[str]) -> None:
-        """Remove objects of one bucket, a thousand with each request."""
+        """Remove objects of one bucket, a thousand per request."""
         left = list(addresses)
         while left:
             batch, left = left[:BATCH], left[BATCH:]
@@ -293,7 +293,7 @@ class S3Store(ObjectStore):
 
 
 def _parts(address: str) -> tuple[str, str]:
-    """Divide an address into bucket and key."""
+    """Split an address into bucket and key."""
     bucket, _, key = address.removeprefix("s3://").partition("/")
     return bucket, key
 
@@ -308,7 +308,7 @@ def _is_bucket(address: str) -> bool:
 
 
 def _check(credentials: Credentials) -> None:
-    """Refuse names that mean nothing here, and half a pair of keys."""
+    """Reject unknown names of credentials, and half a pair of keys."""
     for name in credentials:
         if name not in _NAMES:
             raise SpecError(f"credentials: no {name!r} here; there are {', '.join(_NAMES)}")
@@ -322,14 +322,14 @@ def _check(credentials: Credentials) -> None:
 
 
 def _endpoint() -> str | None:
-    """The server that this process would ask: workers are to ask the same one."""
+    """Return the endpoint of this process, for the workers to use."""
     names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
     given = (current().endpoint_url, *(os.environ.get(name) for name in names))
     return next(filter(None, given), None)
 
 
 def _open(endpoint: str | None) -> str | None:
-    """Refuse a password in an address that errors and logs will show."""
+    """Reject a password in an endpoint, which errors and logs would show."""
     if not endpoint:
         return None
     if "@" in endpoint:
@@ -369,7 +369,7 @@ _ENVIRONMENT = (
 
 
 def _client(store: S3Store) -> Any:
-    """The one client of this process for this store; threads may share it."""
+    """Return the client of this process for this store, shared by threads."""
     key = (store, *(os.environ.get(name) for name in _ENVIRONMENT))
     if key not in _clients:
         with _lock:  # making one is not safe in threads, using it is
@@ -406,7 +406,7 @@ def _made(store: S3Store) -> Any:
 
 
 def _retries() -> dict[str, Any]:
-    """How often and how boto3 asks a server that is busy, as its own variables say."""
+    """Retry settings of boto3, from its environment variables."""
     mode = os.environ.get("AWS_RETRY_MODE", "standard")
     if mode not in ("standard", "adaptive", "legacy"):
         raise ConfigError(
@@ -421,7 +421,7 @@ def _retries() -> dict[str, Any]:
 
 
 def _transfer(part: int | None = None) -> Any:
-    """How boto3 is to send a large object, or to have it copied in parts of another size."""
+    """Settings of multipart uploads and copies."""
     settings = _module("boto3.s3.transfer").TransferConfig
     return settings(
         multipart_threshold=PART, multipart_chunksize=part or PART, max_concurrency=THREADS
@@ -433,7 +433,7 @@ def _module(name: str) -> Any:
 
 
 def _forget() -> None:
-    """Make a forked child open connections of its own."""
+    """Make a forked child open its own connections."""
     global _lock  # noqa: PLW0603  # the parent's may be held by a thread that the child has not
     _clients.clear()
     _lock = threading.Lock()
