@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from thunderlike.errors import SpecError, ThunderlikeError, WorkerFailedError
-from thunderlike.parallel import pmap, segments, shutdown
+from thunderlike.parallel import pmap, shared_memory, shutdown
 
 processes = {"backend": "processes", "workers": 2}
 
@@ -61,7 +61,7 @@ def test_processes_are_kept_until_they_are_shut_down():
 
 
 def test_nothing_is_left_in_memory_or_among_the_processes(tmp_path, monkeypatch):
-    monkeypatch.setattr(segments, "MEMORY", tmp_path)
+    monkeypatch.setattr(shared_memory, "MEMORY", tmp_path)
     shutdown()
     pids = set()
     found = pmap(lambda i: (os.getpid(), np.zeros(50_000)), range(30), **processes)
@@ -111,9 +111,9 @@ def test_an_exit_in_a_worker_is_an_exit_here():
 SCRIPT = """
     import os, signal, sys, time
     from pathlib import Path
-    from thunderlike.parallel import main, pmap, segments
+    from thunderlike.parallel import main, pmap, shared_memory
 
-    segments.MEMORY = Path(__file__).parent / "memory"
+    shared_memory.MEMORY = Path(__file__).parent / "memory"
 
     def pid(_):
         time.sleep(60)
@@ -139,7 +139,7 @@ def script(tmp_path):
 
 @pytest.fixture
 def memory(tmp_path):
-    """Where a script beside it keeps its segments; other tests use the usual place meanwhile."""
+    """Folder for the segments of a script in `tmp_path`; other tests use the default one."""
     (tmp_path / "memory").mkdir()
     return tmp_path / "memory"
 
@@ -151,9 +151,9 @@ def test_a_script_that_ends_within_a_map_leaves_nothing(tmp_path, memory):
             import time
             from pathlib import Path
             from thunderlike.batches import Batch
-            from thunderlike.parallel import main, pmap, segments
+            from thunderlike.parallel import main, pmap, shared_memory
 
-            segments.MEMORY = Path(__file__).parent / "memory"
+            shared_memory.MEMORY = Path(__file__).parent / "memory"
 
             def slow(x):
                 time.sleep(x)
@@ -237,7 +237,7 @@ def test_a_fork_maps_with_processes_of_its_own():
 def test_a_map_that_was_begun_is_not_continued_in_a_fork():
     found = pmap(abs, range(5), **processes)
     assert next(found) == 0
-    assert in_a_fork(lambda: list(found)).startswith("WorkerFailedError: a map that process")
+    assert in_a_fork(lambda: list(found)).startswith("WorkerFailedError: a map of process")
     assert list(found) == [1, 2, 3, 4]
 
 

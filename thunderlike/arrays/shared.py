@@ -1,9 +1,8 @@
-"""Arrays in memory that several processes map: pickled by name, freed with their last owner."""
+"""Arrays in shared memory, pickled by name."""
 
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import tempfile
 import weakref
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.errors import NotFoundError, StorageError
-from thunderlike.parallel.segments import MEMORY
+from thunderlike.parallel.shared_memory import allocate, map_segment, memory_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,26 +23,25 @@ __all__ = ["SharedArray", "shared_array"]
 
 
 class SharedArray(np.ndarray):
-    """An array on memory that has a name; a view of it, or its pickle, is of the same memory.
+    """An array in shared memory; its views and unpickled copies share the memory.
 
     Notes
     -----
-    The process that made it gives the memory back when the last array on it is gone; who has
-    mapped it elsewhere keeps what is mapped. A process that is killed leaves a file behind, where
-    the system keeps files in memory.
+    The process that created it removes the segment with its last array; other processes keep
+    their maps. A process that is killed leaves the segment's file in ``/dev/shm``.
     """
 
     _segment: _Segment | None = None
 
-    def __array_finalize__(self, made_from: Any) -> None:
-        """Keep the memory alive as long as any view of it."""
-        segment = getattr(made_from, "_segment", None)
-        # A copy has memory of its own.
+    def __array_finalize__(self, parent: Any) -> None:
+        """Keep the segment alive as long as any view of it."""
+        segment = getattr(parent, "_segment", None)
+        # numpy calls this for copies too, which have memory of their own.
         if segment is not None and segment.holds(self):
             self._segment = segment
 
     def __reduce__(self) -> Any:
-        """Send the name of the memory, not the numbers; a copy goes as any array does."""
+        """Pickle the name of the segment instead of the values."""
         if self._segment is None:
             return np.asarray(self).__reduce__()
         offset = _address(self) - self._segment.address
@@ -51,16 +49,15 @@ class SharedArray(np.ndarray):
 
 
 class _Segment:
-    """A mapped file without a disk; removed by its maker."""
+    """A mapped file in memory, removed by the process that created it."""
 
-    def __init__(self, path: Path, *, made: bool) -> None:
+    def __init__(self, path: Path, *, owned: bool) -> None:
         self.path = path
-        with path.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), 0)
-        whole = np.frombuffer(self._map, np.uint8)
-        self.address, self._size = _address(whole), whole.size
-        if made:
-            weakref.finalize(self, _removed, path, os.getpid())
+        self._map = map_segment(path)
+        content = np.frombuffer(self._map, np.uint8)
+        self.address, self._size = _address(content), content.size
+        if owned:
+            weakref.finalize(self, _remove, path, os.getpid())
 
     def holds(self, array: Any) -> bool:
         return bool(self.address <= _address(array) < self.address + self._size)
@@ -68,20 +65,20 @@ class _Segment:
     def array(
         self, shape: Sequence[int], dtype: DTypeLike, strides: Any, offset: int, order: Any = "C"
     ) -> SharedArray:
-        made = SharedArray(tuple(shape), dtype, self._map, offset, strides, order)
-        made._segment = self
-        return made
+        array = SharedArray(tuple(shape), dtype, self._map, offset, strides, order)
+        array._segment = self
+        return array
 
 
 def shared_array(shape: Sequence[int], dtype: DTypeLike, order: str = "C") -> SharedArray:
-    """Make an array of zeros that other processes can map.
+    """Create an array of zeros that other processes can map.
 
     Parameters
     ----------
-    shape, dtype
-        Of the array.
-    order : 'C' or 'F'
-        Which index runs fastest.
+    shape : sequence of int
+    dtype : dtype
+    order : {'C', 'F'}
+        Memory layout.
 
     Examples
     --------
@@ -93,45 +90,33 @@ def shared_array(shape: Sequence[int], dtype: DTypeLike, order: str = "C") -> Sh
     5
     """
     nbytes = int(np.prod(tuple(shape), dtype=np.int64)) * np.dtype(dtype).itemsize
-    home = MEMORY if os.access(MEMORY, os.W_OK) else None
-    number, name = tempfile.mkstemp(prefix="thunderlike-array-", dir=home)
+    file, name = tempfile.mkstemp(prefix="thunderlike-array-", dir=memory_folder())
     try:
-        _allocate(number, max(nbytes, 1))
-        segment = _Segment(Path(name), made=True)
-    except BaseException:
+        allocate(file, max(nbytes, 1))
+        segment = _Segment(Path(name), owned=True)
+    except BaseException as error:
         Path(name).unlink()
+        if isinstance(error, OSError):
+            raise StorageError(
+                f"there is no room for a shared array of {nbytes} bytes: {error.strerror or error}"
+            ) from error
         raise
     finally:
-        os.close(number)
+        os.close(file)
     return segment.array(shape, dtype, None, 0, order)
-
-
-def _allocate(file: int, nbytes: int) -> None:
-    """Give a file its size, or fail now: a write to a map that has no room ends the process."""
-    if not hasattr(os, "posix_fallocate"):  # macOS
-        room = os.fstatvfs(file)
-        if room.f_bavail * room.f_frsize < nbytes:
-            raise StorageError(f"there is no room for a shared array of {nbytes} bytes")
-        os.ftruncate(file, nbytes)
-        return
-    try:
-        os.posix_fallocate(file, 0, nbytes)
-    except OSError as error:
-        raise StorageError(
-            f"there is no room for a shared array of {nbytes} bytes: {error.strerror}"
-        ) from error
 
 
 def _attached(path: Path, shape: Any, dtype: Any, strides: Any, offset: int) -> SharedArray:
     if not path.exists():
         raise NotFoundError(
-            f"{path}: the shared array is gone: its maker must keep it until it is read"
+            f"{path}: the shared array is gone: the process that created it must keep it until it "
+            "is read"
         )
-    return _Segment(path, made=False).array(shape, dtype, strides, offset)
+    return _Segment(path, owned=False).array(shape, dtype, strides, offset)
 
 
-def _removed(path: Path, maker: int) -> None:
-    if os.getpid() == maker:  # a forked child ends with a copy of the finalizer
+def _remove(path: Path, owner: int) -> None:
+    if os.getpid() == owner:  # a fork inherits the finalizer
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
 

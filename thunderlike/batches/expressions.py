@@ -10,7 +10,7 @@ import numpy as np
 
 from thunderlike.batches.execution import assembled
 from thunderlike.errors import KeyMissingError, SpecError, WrongTypeError
-from thunderlike.parallel.map import checked
+from thunderlike.parallel.map import check_choice
 from thunderlike.parallel.random import generator
 
 if TYPE_CHECKING:
@@ -282,7 +282,9 @@ class NamedExpression(Expression, metaclass=_ByName):
     def __init__(self, name: Any = None, mode: Any = "w") -> None:
         known = tuple(_MODES)
         self._name = name
-        self._update = _MODES[checked("mode", mode if isinstance(mode, str) else repr(mode), known)]
+        self._update = _MODES[
+            check_choice("mode", mode if isinstance(mode, str) else repr(mode), known)
+        ]
 
     def _parts(self) -> Iterable[Any]:
         return () if self._name is None else (self._name,)

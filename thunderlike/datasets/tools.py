@@ -33,7 +33,7 @@ from thunderlike.datasets.verification import file_digest
 from thunderlike.errors import FormatError, KeyMissingError, SpecError
 from thunderlike.formats.dataset_files import hash_string
 from thunderlike.formats.text import as_text
-from thunderlike.parallel.fork import forked
+from thunderlike.parallel.fork import fork_iterate
 from thunderlike.storage.filesystem import check_special
 from thunderlike.storage.local import failure
 
@@ -295,7 +295,7 @@ def yield_process(gen: Iterable[Item], ahead: int = 3) -> Iterator[Item]:
     >>> list(yield_process(range(5)))
     [0, 1, 2, 3, 4]
     """
-    return forked(gen, ahead)
+    return fork_iterate(gen, ahead)
 
 
 @checked_arguments

@@ -10,7 +10,7 @@ from thunderlike.engines.jobs import job, with_typed_errors
 from thunderlike.engines.session import context
 from thunderlike.engines.spark import SparkEngine
 from thunderlike.parallel._protocol import Raised
-from thunderlike.parallel.map import Outcome, Source
+from thunderlike.parallel.map import CountedItems, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -32,8 +32,8 @@ def spark(plan: Plan) -> Generator[Outcome, None, None]:
     cluster: Any = SparkEngine(context()).context
     slots = cluster.defaultParallelism
     run = with_typed_errors(_task(plan.function, current()))
-    source = Source(plan.items)
-    while held := source.several(plan.window or slots * WINDOW):
+    source = CountedItems(plan.items)
+    while held := source.take(plan.window or slots * WINDOW):
         rdd = cluster.parallelize(held, min(len(held), slots * TASKS))
         with job(cluster, "mapping"):
             found = rdd.mapPartitions(run).collect()

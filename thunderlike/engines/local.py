@@ -32,7 +32,8 @@ from thunderlike.engines.base import (
 )
 from thunderlike.errors import NotOnEngineError, SpecError
 from thunderlike.kernels._validation import as_array
-from thunderlike.parallel.fork import shared, spread
+from thunderlike.parallel.fork import fork_map
+from thunderlike.parallel.shared_memory import anonymous_memory
 from thunderlike.parallel.threads import tmap
 from thunderlike.progress import track
 from thunderlike.util.memory import available
@@ -365,7 +366,7 @@ def _each_tile(
 def _in_processes(kernel: Kernel, records: LocalRecords, spec: Spec) -> Array:
     """Run a kernel in processes, several tiles for each: some tiles may take longer."""
     larger = _larger(records.spec, spec)
-    memory = shared(spec.nbytes)
+    memory = anonymous_memory(spec.nbytes)
     out = np.frombuffer(memory, spec.dtype).reshape(spec.count, *spec.shape)
 
     def run(tile: tuple[int, int]) -> int:
@@ -376,7 +377,7 @@ def _in_processes(kernel: Kernel, records: LocalRecords, spec: Spec) -> Array:
 
     tiles = _tiles(larger, _read_bytes(larger, kernel.processes))
     with track("computing", spec.count) as work, _one_blas_thread():
-        for done in spread(run, tiles, kernel.processes):
+        for done in fork_map(run, tiles, kernel.processes):
             work.advance(done)
     return out
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -13,10 +13,9 @@ import numpy as np
 
 from thunderlike.engines.base import ArraySource, SourceDefaults
 from thunderlike.errors import EngineError
+from thunderlike.parallel.shared_memory import memory_file, write_all
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from pyspark import SparkContext
 
     from thunderlike._typing import Array
@@ -81,33 +80,17 @@ class SharedArray:
     """
 
     def __init__(self, spec: Spec, count: int) -> None:
-        self._file = os.memfd_create("thunderlike")
-        try:
-            os.ftruncate(self._file, count * spec.record_bytes)
-            memory = mmap.mmap(self._file, count * spec.record_bytes)
-        except OSError as error:
-            os.close(self._file)
-            raise EngineError(
-                f"no memory for {count * spec.record_bytes} bytes to collect: {error.strerror}"
-            ) from error
+        self._file = ExitStack()
+        # Path under which other processes of this machine open the memory.
+        self.path, memory = self._file.enter_context(memory_file(count * spec.record_bytes))
         self.array: Array = np.frombuffer(memory, spec.dtype).reshape(count, *spec.shape)
-
-    @property
-    def path(self) -> str:
-        """Path under which other processes of this machine open the memory."""
-        return f"/proc/{os.getpid()}/fd/{self._file}"
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_raised: object) -> None:
         """Close the file; the array remains valid."""
-        os.close(self._file)
+        self._file.close()
 
 
 def write_bytes(path: str, start: int, block: Array) -> None:
@@ -115,9 +98,7 @@ def write_bytes(path: str, start: int, block: Array) -> None:
     data: Any = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
     file = os.open(path, os.O_WRONLY)
     try:
-        while len(data):
-            done = os.pwrite(file, data, start)
-            start, data = start + done, data[done:]
+        write_all(file, data, start)
     finally:
         os.close(file)
 

@@ -1,8 +1,8 @@
-"""Mapping a function over items: every executor of the package lives in this room.
+"""Parallel maps of a function over items.
 
-One bounded map, :func:`pmap`, over threads, processes, MPI ranks or Spark; and a gate,
-:func:`main`, with the maps of a script that runs alone or under ``mpirun``. It knows neither
-engines nor records; the local engine and the readers stand on it.
+:func:`pmap` is a bounded map over threads, processes, MPI ranks or Spark. :func:`main` and the maps
+:func:`imap` and :func:`starmap` are for scripts that run alone or under ``mpirun``. The package
+depends on neither engines nor records; engines and readers use its threads.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EMPTY",
     "Kind",
-    "Parcel",
+    "Payload",
     "Raised",
     "RemoteTracebackError",
     "Wire",
@@ -36,23 +36,23 @@ __all__ = [
 ]
 
 
-APART = 32 * 2**10  # bytes from which a buffer is sent by itself: never copied into the pickle
+APART = 32 * 2**10  # bytes; larger buffers are sent separately, not copied into the pickle
 
 
-class Parcel(NamedTuple):
-    """A pickle, and the large buffers that it refers to."""
+class Payload(NamedTuple):
+    """A pickle and its large out-of-band buffers (PEP 574)."""
 
     body: Any
     buffers: list[Any]
 
 
-def pack(value: Any) -> Parcel:
-    """Pickle anything; by reference where it can be, else by value.
+def pack(value: Any) -> Payload:
+    """Pickle a value; functions by reference if possible, else by value.
 
     Raises
     ------
     SpecError
-        When it cannot be pickled, with what would help.
+        When it cannot be pickled; names the remedy.
     """
     try:
         return _packed(pickle.dumps, value)
@@ -60,48 +60,48 @@ def pack(value: Any) -> Parcel:
         return pack_by_value(value, error)
 
 
-def pack_by_value(value: Any, reason: Exception | None = None) -> Parcel:
+def pack_by_value(value: Any, reason: Exception | None = None) -> Payload:
     """Pickle functions and classes with their code, for workers that cannot import them.
 
     Raises
     ------
     SpecError
-        When cloudpickle is not installed, or cannot either.
+        When cloudpickle is not installed, or cannot pickle it.
     """
-    told = f"{_name(value)} cannot be sent to another process"
+    problem = f"{_name(value)} cannot be sent to another process"
     try:
         import cloudpickle
     except ImportError:
         raise SpecError(
-            f"{told}{f' ({reason})' if reason else ''}: define it at the top level of a module, "
+            f"{problem}{f' ({reason})' if reason else ''}: define it at the top level of a module, "
             "or pip install 'thunderlike[parallel]', which sends lambdas and inner functions too"
         ) from reason
     try:
         return _packed(cloudpickle.dumps, value)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise SpecError(f"{told}: {error}") from error
+        raise SpecError(f"{problem}: {error}") from error
 
 
-def pack_code(value: Any) -> Parcel:
-    """Pickle what holds functions: by value where that needs to be and cloudpickle is installed.
+def pack_code(value: Any) -> Payload:
+    """Pickle a value that contains functions, with cloudpickle if it is installed.
 
-    Functions of the running script go by value, those of modules by reference.
+    Functions of the running script are pickled by value, those of modules by reference.
 
     Raises
     ------
     SpecError
-        When it cannot be pickled, with what would help.
+        When it cannot be pickled; names the remedy.
     """
     return pack_by_value(value) if find_spec("cloudpickle") else pack(value)
 
 
-def _packed(dumps: Callable[..., bytes], value: Any) -> Parcel:
+def _packed(dumps: Callable[..., bytes], value: Any) -> Payload:
     buffers: list[Any] = []
-    body = dumps(value, protocol=5, buffer_callback=partial(_stays, buffers))
-    return Parcel(body, buffers)
+    body = dumps(value, protocol=5, buffer_callback=partial(_is_inline, buffers))
+    return Payload(body, buffers)
 
 
-def _stays(buffers: list[Any], buffer: pickle.PickleBuffer) -> bool:
+def _is_inline(buffers: list[Any], buffer: pickle.PickleBuffer) -> bool:
     """Keep small buffers in the pickle; collect the large ones."""
     view = buffer.raw()
     if view.nbytes < APART:
@@ -110,26 +110,26 @@ def _stays(buffers: list[Any], buffer: pickle.PickleBuffer) -> bool:
     return False
 
 
-def unpack(parcel: Parcel) -> Any:
-    """Return what was packed; arrays lie in the buffers of the parcel, without a copy."""
-    return pickle.loads(parcel.body, buffers=parcel.buffers)  # noqa: S301  # from our own workers
+def unpack(payload: Payload) -> Any:
+    """Unpickle a payload; arrays are views of its buffers."""
+    return pickle.loads(payload.body, buffers=payload.buffers)  # noqa: S301  # from our own workers
 
 
 def _name(value: Any) -> str:
-    if isinstance(value, tuple):  # a function and what goes with it
+    if isinstance(value, tuple):  # a function and its settings
         value = value[0]
     return getattr(value, "__qualname__", None) or f"an object of type {type(value).__name__}"
 
 
-class RemoteTracebackError(Exception):  # the cause of an error, never raised itself
-    """Where in a worker an error was raised: the `__cause__` of the error here."""
+class RemoteTracebackError(Exception):  # a cause, never raised itself
+    """Traceback in the worker, as the `__cause__` of the error raised here."""
 
     def __str__(self) -> str:
         return f"\n{self.args[0]}"
 
 
 class Raised(NamedTuple):
-    """An exception on its way: itself where it can be pickled, and what it said in any case."""
+    """An exception in transit: its pickle, if it has one, and its text."""
 
     body: bytes | None
     summary: str
@@ -137,18 +137,18 @@ class Raised(NamedTuple):
 
     @classmethod
     def current(cls) -> Raised:
-        """Of the exception being handled."""
+        """Capture the exception being handled."""
         error = sys.exception() if sys.version_info >= (3, 12) else sys.exc_info()[1]
         assert error is not None
         try:
             body = pickle.dumps(error)
-            pickle.loads(body)  # noqa: S301  # many errors pickle well and cannot be read back
-        except Exception:  # any of them: the text goes instead
+            pickle.loads(body)  # noqa: S301  # many errors can be pickled but not unpickled
+        except Exception:  # of any class: send the text alone
             body = None
         return cls(body, f"{type(error).__name__}: {error}", traceback.format_exc())
 
     def restored(self) -> BaseException:
-        """The exception itself, or :class:`WorkerFailedError` for one that could not travel."""
+        """Return the exception, or :class:`WorkerFailedError` for one without a pickle."""
         error = self._original() or WorkerFailedError(
             f"the function raised {self.summary}", traceback=self.traceback
         )
@@ -160,71 +160,71 @@ class Raised(NamedTuple):
             return None
         try:
             error: BaseException = pickle.loads(self.body)  # noqa: S301  # from our own workers
-        except Exception:  # of a class that only the worker knows
+        except Exception:  # a class that only the worker can import
             return None
         return error
 
 
 class Kind(IntEnum):
-    """What a message is; its parcel is that of the thing named."""
+    """Kind of a message, which says what its payload is."""
 
-    FUNCTION = 1  # to a worker: the function for the items from now on, and the settings
+    FUNCTION = 1  # to a worker: function of the following items, and settings
     ITEM = 2
-    DROP = 3  # forget the function, and the items that have not been begun
+    DROP = 3  # discard the function and the waiting items
     STOP = 4
-    VALUE = 5  # from a worker: what became of its oldest item
+    VALUE = 5  # from a worker: result of its oldest item
     RAISED = 6
     DROPPED = 7
 
 
 class Wire(Protocol):
-    """The end of a connection at which a worker sits."""
+    """The worker's end of a connection."""
 
-    def receive(self) -> tuple[int, Parcel]:
-        """Wait for the next message; EOFError when nobody is left to send one."""
+    def receive(self) -> tuple[int, Payload]:
+        """Wait for the next message; EOFError when the connection is closed."""
 
     def ready(self) -> bool:
-        """Look whether there is a message already."""
+        """Return whether a message is waiting."""
 
-    def send(self, kind: int, parcel: Parcel) -> None:
+    def send(self, kind: int, payload: Payload) -> None:
         """Send a message."""
 
 
-EMPTY = Parcel(b"", [])
+EMPTY = Payload(b"", [])
 _working = False
 
 
 def is_worker() -> bool:
-    """Does this process run somebody else's items? Then its own maps run serially."""
+    """Return whether this process is a worker, whose own maps run serially."""
     return _working
 
 
 def serve(wire: Wire) -> None:
-    """Answer every item in the order in which they come, until told to stop."""
-    global _working  # noqa: PLW0603  # it is the process that becomes a worker
+    """Process items in the order of arrival until a STOP message."""
+    global _working  # noqa: PLW0603  # a property of the process
     _working = True
     Worker(wire).run()
 
 
 class Worker:
-    """One function and the items that wait for it."""
+    """Loop of a worker: one function, and a queue of messages."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._inbox: deque[tuple[int, Parcel]] = deque()
+        self._inbox: deque[tuple[int, Payload]] = deque()
         self._settings = ExitStack()
         self._function: Callable[[Any], Any] = _no_function
 
     def run(self) -> None:
-        """Serve until told to stop."""
+        """Handle messages until STOP."""
         while True:
             while not self._inbox or self._wire.ready():
-                if not self._take_in(*self._wire.receive()):
+                if not self._enqueue(*self._wire.receive()):
                     return
             self._handle(*self._inbox.popleft())
 
-    def _take_in(self, kind: int, parcel: Parcel) -> bool:
-        """Note a message; False if it is the last."""
+    def _enqueue(self, kind: int, payload: Payload) -> bool:
+        """Queue a message, or handle it at once; return False for the last."""
         if kind == Kind.DROP:
             for waiting, _ in self._inbox:
                 if waiting == Kind.ITEM:
@@ -232,46 +232,42 @@ class Worker:
             self._inbox.clear()
             self._function = _no_function
         elif kind != Kind.STOP:
-            self._inbox.append((kind, parcel))
+            self._inbox.append((kind, payload))
         return kind != Kind.STOP
 
-    def _handle(self, kind: int, parcel: Parcel) -> None:
+    def _handle(self, kind: int, payload: Payload) -> None:
         if kind == Kind.FUNCTION:
-            self._function = self._learned(parcel)
+            self._load_function(payload)
         else:
-            self._wire.send(*self._answer(parcel))
+            self._wire.send(*self._answer(payload))
 
-    def _learned(self, parcel: Parcel) -> Callable[[Any], Any]:
-        """The function of a map; one that cannot be read fails at each item instead."""
+    def _load_function(self, payload: Payload) -> None:
+        """Unpickle the function of a map; one that cannot be unpickled fails at each item."""
         try:
-            function: Callable[[Any], Any]
-            function, settings = unpack(parcel)
+            self._function, settings = unpack(payload)
         except BaseException:
-            return _Unreadable(Raised.current())
+            raised = Raised.current()
+
+            def fail(_item: object) -> Any:
+                raise _UnreadError(raised)
+
+            self._function = fail
+            return
         self._settings.close()
         self._settings.enter_context(config(**dataclasses.asdict(settings)))
-        return function
 
-    def _answer(self, parcel: Parcel) -> tuple[int, Parcel]:
+    def _answer(self, payload: Payload) -> tuple[int, Payload]:
         try:
-            return Kind.VALUE, pack(self._function(unpack(parcel)))
+            return Kind.VALUE, pack(self._function(unpack(payload)))
         except _UnreadError as error:
             return Kind.RAISED, pack(error.args[0])
-        except BaseException:  # an exit or a Ctrl-C of the function, too, is for the other side
+        except BaseException:  # an exit or a Ctrl-C in the function too is raised by the driver
             return Kind.RAISED, pack(Raised.current())
 
 
-class _UnreadError(Exception):  # carries why a function could not be read
-    """The function did not arrive."""
+class _UnreadError(Exception):
+    """A function that could not be unpickled; its argument is the :class:`Raised` cause."""
 
 
-@dataclasses.dataclass
-class _Unreadable:
-    raised: Raised
-
-    def __call__(self, _item: Any) -> Any:
-        raise _UnreadError(self.raised)
-
-
-def _no_function(_item: Any) -> Any:
+def _no_function(_item: object) -> Any:
     raise AssertionError("an item came before its function")

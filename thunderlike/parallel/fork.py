@@ -2,121 +2,111 @@
 
 from __future__ import annotations
 
-import mmap
 import multiprocessing
 import traceback
 import warnings
 from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from thunderlike.errors import EngineError, WorkerFailedError
+from thunderlike.errors import WorkerFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from multiprocessing.connection import Connection
 
-__all__ = ["forked", "shared", "spread"]
+__all__ = ["fork_iterate", "fork_map"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def shared(nbytes: int) -> memoryview:
-    """Return memory that forks made from now on write for this process too; zeros at first.
-
-    Raises
-    ------
-    EngineError
-        When there is not so much.
-    """
-    try:
-        return memoryview(mmap.mmap(-1, max(1, nbytes)))[:nbytes]
-    except OSError as error:
-        raise EngineError(f"no {nbytes / 1e6:.0f} MB of memory to share: {error}") from error
-
-
-def spread(
+def fork_map(
     function: Callable[[Item], Result], items: Sequence[Item], workers: int
 ) -> Iterator[Result]:
-    """Call a function for each item in forks of this process; its results as they come.
+    """Map a function over items in forks of this process; yield results as they complete.
 
     Parameters
     ----------
     function : callable
-        Need not be pickled, its results are: large ones go to :func:`shared` memory.
+        Not pickled, unlike its results: write large ones to
+        :func:`~thunderlike.parallel.shared_memory.anonymous_memory`.
     items : sequence
-        Dealt out to the forks in turn.
+        Distributed to the forks in turn.
     workers : int
-        Forks, at most.
+        Maximum number of forks.
 
     Raises
     ------
     Exception
-        What the function raised first; the forks end.
+        The first exception of the function; the forks end.
     WorkerFailedError
-        When one ends without a word.
+        When a fork ends without a result.
 
     Notes
     -----
-    For systems that fork: Linux and macOS. Threads of this process are not in its forks. Called in
-    a fork, or in another worker process, it calls the function there.
+    Linux and macOS only. Forks do not have the threads of this process. In a fork, or another
+    worker process, the function is called in that process.
 
     Examples
     --------
-    >>> squares = shared(4)
+    >>> from thunderlike.parallel.shared_memory import anonymous_memory
+    >>> squares = anonymous_memory(4)
     >>> def square(number):
     ...     squares[number] = number * number
     ...     return number
-    >>> sorted(spread(square, range(4), workers=2)), squares.tolist()
+    >>> sorted(fork_map(square, range(4), workers=2)), squares.tolist()
     ([0, 1, 2, 3], [0, 1, 4, 9])
     """
     shares = [items[k::workers] for k in range(min(workers, len(items)))]
-    with ExitStack() as crew:
-        teams = [
-            crew.enter_context(closing(forked(_started(function, share), len(share) + 1)))
+    with ExitStack() as stack:
+        forks = [
+            stack.enter_context(
+                closing(fork_iterate(_after_start(function, share), len(share) + 1))
+            )
             for share in shares
         ]
-        for team in teams:
-            next(team)  # all run before anybody is waited for
-        while teams:
-            for team in tuple(teams):
+        for fork in forks:
+            next(fork)  # start all before waiting for a result of one
+        while forks:
+            for fork in tuple(forks):
                 try:
-                    yield next(team)
+                    yield next(fork)
                 except StopIteration:
-                    teams.remove(team)
+                    forks.remove(fork)
 
 
-def _started(function: Callable[[Any], Any], share: Iterable[Any]) -> Iterator[Any]:
+def _after_start(function: Callable[[Any], Any], share: Iterable[Any]) -> Iterator[Any]:
+    """Yield None, which reports the start, then the results."""
     yield None
     yield from map(function, share)
 
 
-def forked(items: Iterable[Item], ahead: int = 3) -> Generator[Item, None, None]:
-    """Take items in a fork of this process; what is raised there is raised here.
+def fork_iterate(items: Iterable[Item], ahead: int = 3) -> Generator[Item, None, None]:
+    """Iterate in a fork of this process, ahead of the caller; exceptions are raised here.
 
     Parameters
     ----------
     items : iterable
-        Need not be pickled: the fork has it. Its items are.
+        Not pickled, unlike its items.
     ahead : int
-        How many may be made before they are asked for.
+        Maximum number of items produced before they are requested.
 
     Raises
     ------
     WorkerFailedError
-        When the process ends without a word.
+        When the fork ends before its last item.
 
     Notes
     -----
-    For systems that fork: Linux and macOS. The process ends with the iterator. In a fork, and in
-    any other worker process, items are made there: its siblings have the other cores.
+    Linux and macOS only. The fork ends with the iterator. In a fork, or another worker process,
+    items are produced in that process: its siblings use the other cores.
 
     Examples
     --------
-    >>> list(forked(number * number for number in range(5)))
+    >>> list(fork_iterate(number * number for number in range(5)))
     [0, 1, 4, 9, 16]
     """
-    if multiprocessing.current_process().daemon:  # which may have no processes of its own
+    if multiprocessing.current_process().daemon:  # daemonic processes cannot have children
         yield from items
         return
     context = multiprocessing.get_context("fork")
@@ -124,10 +114,10 @@ def forked(items: Iterable[Item], ahead: int = 3) -> Generator[Item, None, None]
     room = context.Semaphore(ahead)
     process = context.Process(target=_feed, args=(items, here, there, room), daemon=True)
     with warnings.catch_warnings():
-        # Python 3.12 warns of threads that hold a lock when it forks: ours hold none that are used.
+        # Python 3.12 warns of forks with threads, whose locks stay held: the fork uses none.
         warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
-    there.close()  # the fork has the only one now, so its death ends the pipe
+    there.close()  # the fork has the only copy now, so that its end closes the pipe
     try:
         while (more := _received(here, process))[0]:
             room.release()
@@ -153,7 +143,7 @@ def _received(here: Connection, process: Any) -> tuple[bool, Any]:
 
 def _feed(items: Iterable[Any], here: Connection, there: Connection, room: Any) -> None:
     here.close()
-    with suppress(BrokenPipeError):  # nobody takes them any more
+    with suppress(BrokenPipeError):  # the iterator was closed
         try:
             for item in items:
                 room.acquire()
@@ -171,5 +161,5 @@ def _send_error(there: Connection, error: BaseException) -> None:
         there.send((False, error))
     except BrokenPipeError:
         raise
-    except Exception:  # one that cannot be pickled is told in words
+    except Exception:  # it cannot be pickled: send its text
         there.send((False, WorkerFailedError(f"{type(error).__name__}: {error}")))

@@ -18,12 +18,12 @@ __all__ = ["imap", "imap_unordered", "main", "rank", "starmap", "starmap_unorder
 
 VARIABLE = "THUNDERLIKE_PARALLEL"
 CHOICES = ("serial", "processes", "mpi")
-_passed: list[str] = []  # the backend, once rank 0 is through the gate
+_passed: list[str] = []  # the backend, after `main` has returned True
 
 
 @checked_arguments
 def main(name: str | None = None) -> bool:
-    """Let the script itself through, on rank 0; every other rank stays here and works.
+    """Return True in a script on rank 0; make every other rank a worker.
 
     Parameters
     ----------
@@ -33,14 +33,14 @@ def main(name: str | None = None) -> bool:
     Returns
     -------
     bool
-        True in the script, False in a module that is imported. A rank other than 0 never returns:
-        it runs what the maps below send it, and leaves when rank 0 does.
+        True in the script, False in an imported module. Does not return on a rank other than 0,
+        which runs the items of later maps and exits when rank 0 does.
 
     Raises
     ------
     ConfigError
-        For an unknown ``THUNDERLIKE_PARALLEL``: it is ``serial``, ``processes`` or ``mpi``; by
-        default ``mpi`` under ``mpirun``, else ``serial``.
+        When ``THUNDERLIKE_PARALLEL`` is not ``serial``, ``processes`` or ``mpi``. The default is
+        ``mpi`` under ``mpirun``, else ``serial``.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def main(name: str | None = None) -> bool:
 
 
 def rank() -> int:
-    """Number of this process among those that `mpirun` started; 0 without it.
+    """Return the MPI rank of this process; 0 without ``mpirun``.
 
     Examples
     --------
@@ -70,30 +70,30 @@ def rank() -> int:
 
 @checked_types
 def imap(f: Callable[[Any], Any], params: Iterable[Any]) -> Iterator[Any]:
-    """Map, results in the order of the items as soon as they are ready.
+    """Map a function over items; yield results in the order of the items.
 
     Parameters
     ----------
     f : callable
-        Takes one item. Under ``mpirun``, defined above the gate or in a module; any function where
-        cloudpickle is installed.
+        Takes one item. Under ``mpirun`` without cloudpickle, it must be defined above the call of
+        `main` or in a module.
     params : iterable
-        Taken in as results come out, two for each worker ahead.
+        Consumed as results are consumed, at most two items for each worker ahead.
 
     Returns
     -------
     iterator
-        Nothing is taken or run before its first ``next``. What `f` raises is raised at its item's
-        place, with where the worker raised it as the cause.
+        No item is consumed before its first ``next``. An exception of `f` is raised in the place
+        of its item's result, with the worker's traceback as its cause.
 
     Raises
     ------
     EngineError
-        When another of these maps is open on the same ranks.
+        When another map is open on the ranks.
 
     Notes
     -----
-    Serial until `main` has been passed, and within a worker.
+    Serial before `main` is called, and within a worker.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def imap(f: Callable[[Any], Any], params: Iterable[Any]) -> Iterator[Any]:
 
 @checked_types
 def imap_unordered(f: Callable[[Any], Any], params: Iterable[Any]) -> Iterator[Any]:
-    """Map, results in the order in which they are ready; else as :func:`imap`.
+    """Map a function over items; yield results as they complete. Otherwise as :func:`imap`.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def imap_unordered(f: Callable[[Any], Any], params: Iterable[Any]) -> Iterator[A
 
 @checked_types
 def starmap(f: Callable[..., Any], params: Iterable[Iterable[Any]]) -> Iterator[Any]:
-    """Call ``f(*item)`` for each item; else as :func:`imap`.
+    """Call ``f(*item)`` for each item. Otherwise as :func:`imap`.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def starmap(f: Callable[..., Any], params: Iterable[Iterable[Any]]) -> Iterator[
 
 @checked_types
 def starmap_unordered(f: Callable[..., Any], params: Iterable[Iterable[Any]]) -> Iterator[Any]:
-    """Call ``f(*item)`` for each item; else as :func:`imap_unordered`.
+    """Call ``f(*item)`` for each item. Otherwise as :func:`imap_unordered`.
 
     Examples
     --------
@@ -140,7 +140,10 @@ def starmap_unordered(f: Callable[..., Any], params: Iterable[Iterable[Any]]) ->
 
 
 class _Spread:
-    """A function of one item that calls another with the parts of the item."""
+    """Function that calls another with the parts of an item as arguments.
+
+    A class, since its module and name, those of the other, decide how it is sent to workers.
+    """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -152,7 +155,7 @@ class _Spread:
             arguments = tuple(item)
         except TypeError as error:
             raise WrongTypeError(
-                f"items of a starmap are the arguments of a call, such as (1, 2), not {item!r:.60}"
+                f"items of a starmap are tuples of arguments, such as (1, 2), not {item!r:.60}"
             ) from error
         return self.function(*arguments)
 
@@ -165,7 +168,7 @@ def _map(function: Callable[[Any], Any], items: Iterable[Any], *, ordered: bool)
 
 
 def _backend() -> str:
-    """The backend asked for, or serial where it has nobody to work."""
+    """Return the backend; serial for an MPI job of one rank, which has no workers."""
     chosen = _chosen()
     return "serial" if chosen == "mpi" and mpi.size() == 1 else chosen
 

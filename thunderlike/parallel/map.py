@@ -17,31 +17,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
 __all__ = [
-    "Crew",
+    "CountedItems",
     "Failure",
     "Outcome",
     "Plan",
-    "SerialCrew",
-    "Source",
+    "Pool",
+    "SerialPool",
     "attempt",
-    "checked",
+    "check_choice",
     "pmap",
+    "results",
     "serial",
-    "settled",
     "stream",
 ]
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What takes the place of a result with ``on_error='collect'``.
+    """Result of an item whose function call failed, with ``on_error='collect'``.
 
     Parameters
     ----------
     position : int
-        Of the item among the items, from 0.
+        Position of the item, from 0.
     error : Exception
-        What the function raised.
+        Exception of the function.
 
     Examples
     --------
@@ -57,42 +57,42 @@ class Failure:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one item: a value, or else an error."""
+    """Outcome of one item: a value or an error."""
 
     position: int
     value: Any = None
     error: BaseException | None = None
 
     def get(self) -> Any:
-        """The value; raises the error instead, which says of which item it is."""
+        """Return the value, or raise the error with a note that names the item."""
         if self.error is None:
             return self.value
         self.error.add_note(f"raised for item {self.position} of a map, counted from 0")
         raise self.error
 
 
-class Crew(Protocol):
-    """Workers with one function: threads, processes, ranks, or nobody else.
+class Pool(Protocol):
+    """Workers with one function: threads, processes, ranks, or the caller itself.
 
-    One map at a time has the crew; `submit` is never called with `capacity` items outstanding.
+    One map at a time uses the pool; `submit` is never called with `capacity` items outstanding.
     """
 
     @property
     def capacity(self) -> int:
-        """Items that may be outstanding."""
+        """Number of items that may be outstanding."""
 
     def submit(self, position: int, item: Any) -> None:
-        """Hand out one item, without waiting for it."""
+        """Submit one item, without waiting for its outcome."""
 
     def receive(self) -> Outcome:
-        """Wait for the next item that is done, in any order."""
+        """Wait for the next outcome, in any order."""
 
     def close(self) -> None:
-        """Start nothing more of what was handed out; nobody will ask for it."""
+        """Cancel the waiting items; their outcomes are not received."""
 
 
-class SerialCrew:
-    """Runs each item at once, here."""
+class SerialPool:
+    """Pool that runs each item when it is submitted, in the calling thread."""
 
     capacity = 1
 
@@ -101,44 +101,44 @@ class SerialCrew:
         self._done: list[Outcome] = []
 
     def submit(self, position: int, item: Any) -> None:
-        """Run it."""
+        """Run the item."""
         self._done.append(attempt(self._function, position, item))
 
     def receive(self) -> Outcome:
-        """Give what was just run."""
+        """Return the outcome of the last item."""
         return self._done.pop()
 
     def close(self) -> None:
-        """Nothing is outstanding."""
+        """Do nothing: no item is outstanding."""
 
 
 def attempt(function: Callable[[Any], Any], position: int, item: Any) -> Outcome:
-    """Call a function; what it raises becomes the outcome, but for a Ctrl-C or an exit."""
+    """Call a function; an exception, except a Ctrl-C or an exit, is the outcome."""
     try:
         return Outcome(position, function(item))
-    except Exception as error:  # whatever a user's function raises, in its place
+    except Exception as error:  # a user's function may raise anything
         return Outcome(position, error=error)
 
 
 def stream(
-    crew: Crew, items: Iterable[Any], *, window: int, ordered: bool
+    pool: Pool, items: Iterable[Any], *, window: int, ordered: bool
 ) -> Generator[Outcome, None, None]:
-    """Outcomes of a crew over items, with at most `window` items taken in and not yet given out.
+    """Yield the outcomes of a pool, with at most `window` items consumed and not yet yielded.
 
-    An error of the input is raised at its place too: after the outcomes of what came before it.
+    An error of `items` is raised in its place too: after the outcomes of the items before it.
     """
-    source = Source(items)
+    source = CountedItems(items)
     waiting: dict[int, Outcome] = {}
-    given, flying, capacity = 0, 0, crew.capacity
+    given, flying, capacity = 0, 0, pool.capacity
     try:
         while True:
             while flying < capacity and source.taken - given < window and source.advance():
-                crew.submit(source.taken - 1, source.item)
+                pool.submit(source.taken - 1, source.item)
                 flying += 1
             if not flying and not waiting:
                 break
             if not (ordered and given in waiting):
-                outcome = crew.receive()
+                outcome = pool.receive()
                 flying -= 1
                 waiting[outcome.position if ordered else given] = outcome
             if given in waiting:
@@ -146,11 +146,11 @@ def stream(
                 yield waiting.pop(given - 1)
         source.reraise()
     finally:
-        crew.close()
+        pool.close()
 
 
-class Source:
-    """Items one by one, counted; remembers how they ended."""
+class CountedItems:
+    """Iterator that counts items and delays an error until `reraise`."""
 
     def __init__(self, items: Iterable[Any]) -> None:
         self._items: Iterator[Any] | None = iter(items)
@@ -158,28 +158,28 @@ class Source:
         self.taken, self.item = 0, None
 
     def advance(self) -> bool:
-        """Take the next item into `item`; False when there is none."""
+        """Set `item` to the next item; return False at the end."""
         if self._items is None:
             return False
         try:
             self.item = next(self._items)
         except StopIteration:
             self._items = None
-        except Exception as error:  # of the input: raised when its turn has come
+        except Exception as error:  # raised after the outcomes of the items before it
             self._items, self._error = None, error
         else:
             self.taken += 1
         return self._items is not None
 
-    def several(self, count: int) -> list[tuple[int, Any]]:
-        """Take up to `count` items, each with its position; none when there are none left."""
+    def take(self, count: int) -> list[tuple[int, Any]]:
+        """Return up to `count` items, each with its position; an empty list at the end."""
         held: list[tuple[int, Any]] = []
         while len(held) < count and self.advance():
             held.append((self.taken - 1, self.item))
         return held
 
     def reraise(self) -> None:
-        """Raise what the input raised, if it did."""
+        """Raise the error of the iterable, if there was one."""
         if self._error is not None:
             raise self._error
 
@@ -196,20 +196,20 @@ _POLICIES: dict[str, Callable[[Outcome], Any]] = {
 }
 
 
-def settled(
+def results(
     outcomes: Generator[Outcome, None, None], on_error: str = "raise"
 ) -> Generator[Any, None, None]:
-    """Values of outcomes: errors raised, collected as :class:`Failure`, or left out."""
-    settle = _POLICIES[on_error]
+    """Yield the values of outcomes; errors are raised, yielded as :class:`Failure`, or skipped."""
+    policy = _POLICIES[on_error]
     with closing(outcomes):
         for outcome in outcomes:
-            value = settle(outcome)
+            value = policy(outcome)
             if on_error != "skip" or outcome.error is None:
                 yield value
 
 
-def checked(what: str, value: str, known: Iterable[str]) -> str:
-    """Return `value` if it is one of the known ones.
+def check_choice(name: str, value: str, known: Iterable[str]) -> str:
+    """Return the value of an argument if it is one of the known ones.
 
     Raises
     ------
@@ -219,25 +219,25 @@ def checked(what: str, value: str, known: Iterable[str]) -> str:
     names = list(known)
     if value in names:
         return value
-    raise SpecError(f"{what} is one of {', '.join(map(repr, names))}, not {value!r}")
+    raise SpecError(f"{name} is one of {', '.join(map(repr, names))}, not {value!r}")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a backend is asked for.
+    """Arguments of a map, for its backend.
 
     Parameters
     ----------
     function : callable
         Takes one item.
     items : iterable
-        To be taken in as outcomes are given out.
+        Consumed as outcomes are yielded.
     workers : int
-        How many, where the backend may choose.
+        Number of workers, for backends that start them.
     window : int or None
-        Items taken in and not yet given out, at most; None lets the backend choose.
+        Maximum number of items consumed and not yet yielded; None lets the backend choose.
     ordered : bool
-        Outcomes in the order of the items.
+        Whether outcomes are in the order of the items.
     """
 
     function: Callable[[Any], Any]
@@ -246,10 +246,10 @@ class Plan:
     window: int | None = None
     ordered: bool = True
 
-    def over(self, crew: Crew) -> Generator[Outcome, None, None]:
-        """The outcomes that a crew gives."""
-        window = self.window or crew.capacity
-        return stream(crew, self.items, window=window, ordered=self.ordered)
+    def over(self, pool: Pool) -> Generator[Outcome, None, None]:
+        """Yield the outcomes of a pool."""
+        window = self.window or pool.capacity
+        return stream(pool, self.items, window=window, ordered=self.ordered)
 
 
 @checked_types
@@ -264,54 +264,53 @@ def pmap(
     on_error: str = "raise",
     progress: str = "mapping",
 ) -> Generator[Any, None, None]:
-    """Map a function over items: lazy in, streaming out, with a bounded look-ahead.
+    """Map a function over items lazily, with a bounded look-ahead.
 
     Parameters
     ----------
     function : callable
         Takes one item.
     items : iterable
-        Taken in as results are taken out; it may be endless.
+        Consumed as results are consumed; may be infinite.
     backend : {'threads', 'processes', 'mpi', 'spark', 'serial'}
-        Who runs it. Threads pay for what releases the interpreter lock (numpy, scipy, files);
-        processes for Python code; ``'mpi'`` is the ranks under ``mpirun``, below
-        :func:`~thunderlike.parallel.main`; Spark pays for items of 10 ms and more.
+        Threads suit functions that release the interpreter lock (numpy, scipy, files); processes
+        suit Python code; ``'mpi'`` uses the ranks under ``mpirun``, below
+        :func:`~thunderlike.parallel.main`; Spark suits items of 10 ms and more.
     workers : int, optional
-        Threads or processes; the setting of that name by default.
+        Number of threads or processes; by default the setting ``workers``.
     ordered : bool
-        Results in the order of the items; False gives them as they are ready.
+        Yield results in the order of the items; False yields them as they complete.
     window : int, optional
-        Items taken in and not yet given out, at most; by default as many as the workers can have
-        in hand, two each. A larger one lets the others go on while an ordered map waits for a slow
-        item.
+        Maximum number of items consumed and not yet yielded; by default two for each worker. A
+        larger one keeps the other workers busy while an ordered map waits for a slow item.
     on_error : {'raise', 'collect', 'skip'}
-        Raise what the function raised, at its item's place; or give a :class:`Failure` in place of
-        the result; or leave it out.
+        Raise the exception of the function in the place of its item's result, yield a
+        :class:`Failure` instead, or skip the item.
     progress : str
-        What the events of ``tl.progress()`` call this work.
+        Label of this work in the events of ``tl.progress()``.
 
     Returns
     -------
     generator
-        Nothing is taken in or run before its first ``next``. When it is closed, or left by
-        ``break``, nothing more is started, and the workers are free for the next map.
+        No item is consumed before its first ``next``. When it is closed, or abandoned by
+        ``break``, waiting items are cancelled, and the workers are free for the next map.
 
     Raises
     ------
     WorkerFailedError
-        When a worker process dies; it names the item it had, and the others are not affected.
+        When a worker process dies; names its item. The other items are not affected.
     SpecError
         For an unknown choice, or a function that cannot be sent to another process.
     EngineError
-        With ``'mpi'``, when no ranks serve or another map is open on them.
+        With ``'mpi'``, when no ranks wait for items or another map is open on them.
 
     Notes
     -----
-    Processes are started once and kept. The function is sent once to each, by value where it has
-    to be and cloudpickle is installed; arrays of 32 KiB or more go through shared memory, with one
-    copy. What a worker raises comes back as itself, with the worker's traceback as its cause. A
-    map within a worker runs serially there. A script that maps over processes needs
-    ``if tl.parallel.main(__name__):`` around its work, as each process imports the script.
+    Processes are started once and reused. The function is sent once to each, by value if
+    necessary and cloudpickle is installed; arrays of 32 KiB or more pass through shared memory,
+    with one copy. An exception of a worker is raised with the worker's traceback as its cause. A
+    map within a worker runs serially. A script that maps over processes needs
+    ``if tl.parallel.main(__name__):`` around its work, since each process imports the script.
 
     Examples
     --------
@@ -320,19 +319,19 @@ def pmap(
     >>> [type(found).__name__ for found in pmap(int, ["1", "one"], on_error="collect")]
     ['int', 'Failure']
     """
-    checked("backend", backend, _HOMES)
-    checked("on_error", on_error, ("raise", "collect", "skip"))
+    check_choice("backend", backend, _BACKENDS)
+    check_choice("on_error", on_error, ("raise", "collect", "skip"))
     for name, value in (("workers", workers), ("window", window)):
         if value is not None and value < 1:
             raise SpecError(f"{name} must be at least 1, not {value}")
     plan = Plan(function, items, workers or current().nworkers(), window, ordered)
     outcomes = _backend("serial" if is_worker() else backend)(plan)
-    return settled(_watched(outcomes, progress, items), on_error)
+    return results(_tracked(outcomes, progress, items), on_error)
 
 
-# The function of each backend, from a plan to outcomes; imported when it is first asked for. The
-# one for Spark lives with the engine that it runs on.
-_HOMES = {
+# Functions from a plan to outcomes. Imported at first use, so that a map over threads loads neither
+# multiprocessing nor MPI, and the Spark backend, which is in a package above, loads on demand.
+_BACKENDS = {
     "serial": "thunderlike.parallel.map:serial",
     "threads": "thunderlike.parallel.threads:threads",
     "processes": "thunderlike.parallel.processes:processes",
@@ -342,21 +341,21 @@ _HOMES = {
 
 
 def _backend(name: str) -> Callable[[Plan], Generator[Outcome, None, None]]:
-    module, _, function = _HOMES[name].partition(":")
+    module, _, function = _BACKENDS[name].partition(":")
     backend: Callable[[Plan], Generator[Outcome, None, None]]
     backend = getattr(importlib.import_module(module), function)
     return backend
 
 
 def serial(plan: Plan) -> Generator[Outcome, None, None]:
-    """One item after the other, here."""
-    return plan.over(SerialCrew(plan.function))
+    """Run the items one after the other in the calling thread."""
+    return plan.over(SerialPool(plan.function))
 
 
-def _watched(
+def _tracked(
     outcomes: Generator[Outcome, None, None], label: str, items: Any
 ) -> Generator[Outcome, None, None]:
-    """The same outcomes, with an event for each."""
+    """Yield the outcomes, with a progress event for each."""
     total = len(items) if hasattr(items, "__len__") else 0
     with track(label, total, "items") as work, closing(outcomes):
         for outcome in outcomes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import atexit
 import multiprocessing
-import multiprocessing.util  # before ours it registers what it does at exit, which then comes after
+import multiprocessing.util  # registers its exit handler before ours, so that ours runs first
 import os
 import reprlib
 import select
@@ -22,9 +22,9 @@ from weakref import WeakSet
 
 from thunderlike.config import current
 from thunderlike.errors import WorkerFailedError
-from thunderlike.parallel._protocol import EMPTY, Kind, Parcel, pack, pack_code, serve, unpack
-from thunderlike.parallel.map import Outcome, SerialCrew
-from thunderlike.parallel.segments import Exchange, folder_for_segments, remove
+from thunderlike.parallel._protocol import EMPTY, Kind, Payload, pack, pack_code, serve, unpack
+from thunderlike.parallel.map import Outcome, SerialPool
+from thunderlike.parallel.shared_memory import Exchange, make_folder, remove_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -35,62 +35,62 @@ if TYPE_CHECKING:
     from thunderlike.config import Settings
     from thunderlike.parallel.map import Plan
 
-__all__ = ["Given", "ProcessCrew", "RemoteCrew", "lent", "processes", "shutdown"]
+__all__ = ["Assignment", "ProcessPool", "RemotePool", "pool_for", "processes", "shutdown"]
 
 
-IN_FLIGHT = 2  # items that a worker has: one it runs, and one it need not wait for
+IN_FLIGHT = 2  # items assigned to a worker: one runs while the next is on its way
 
 
 @dataclass(slots=True)
-class Given:
-    """An item that a worker has."""
+class Assignment:
+    """An item assigned to a worker."""
 
     turn: int
     position: int
     item: Any
 
 
-class RemoteCrew(abc.ABC):
-    """Workers that answer their items in the order in which they get them.
+class RemotePool(abc.ABC):
+    """Pool of workers that each process their items in order.
 
-    A map has a turn; what comes back from an earlier turn, of a map that was abandoned, is thrown
-    away. A subclass knows how a message travels.
+    Each map is a turn; results of an earlier turn, of an abandoned map, are discarded. Subclasses
+    implement the transport.
     """
 
     def __init__(self, workers: Iterable[int]) -> None:
-        self._given: dict[int, deque[Given]] = {worker: deque() for worker in workers}
-        self._free = deque(list(self._given) * IN_FLIGHT)
+        self._assigned: dict[int, deque[Assignment]] = {worker: deque() for worker in workers}
+        self._free = deque(list(self._assigned) * IN_FLIGHT)
         self._arrived: deque[Outcome] = deque()
-        self._told: set[int] = set()
+        self._prepared: set[int] = set()
         self._turn = 0
         self._function = EMPTY
 
     @property
     def capacity(self) -> int:
-        """Items that may be outstanding."""
-        return len(self._given) * IN_FLIGHT
+        """Number of items that may be outstanding."""
+        return len(self._assigned) * IN_FLIGHT
 
     def begin(self, function: Callable[[Any], Any]) -> None:
-        """Start a turn with a function; each worker hears of it with its first item."""
+        """Start a turn; the function is sent to each worker before its first item."""
         self._function = self._packed((function, current()))
 
-    def _packed(self, code: tuple[Callable[[Any], Any], Settings]) -> Parcel:
-        """A function and the settings under which it runs, for workers."""
+    def _packed(self, code: tuple[Callable[[Any], Any], Settings]) -> Payload:
+        """Pickle a function and the settings under which it runs."""
         return pack_code(code)
 
     def submit(self, position: int, item: Any) -> None:
-        """Give an item to the worker who has waited longest."""
-        while not self._free:  # they still run items of a map that was abandoned
+        """Assign an item to the worker that has been idle longest."""
+        while not self._free:  # workers still run items of an abandoned map
             self._absorb()
-        parcel = pack(item)
-        self._give(self._free.popleft(), Given(self._turn, position, item), parcel)
+        payload = pack(item)
+        self._assign(self._free.popleft(), Assignment(self._turn, position, item), payload)
 
-    def _give(self, worker: int, given: Given, parcel: Parcel) -> None:
-        if worker not in self._told:
-            self._told.add(worker)
+    def _assign(self, worker: int, assignment: Assignment, payload: Payload) -> None:
+        if worker not in self._prepared:
+            self._prepared.add(worker)
             self._send(worker, Kind.FUNCTION, self._function)
-        self._given[worker].append(given)
-        self._send(worker, Kind.ITEM, parcel)
+        self._assigned[worker].append(assignment)
+        self._send(worker, Kind.ITEM, payload)
 
     def receive(self) -> Outcome:
         """Wait for the next outcome of this turn."""
@@ -99,153 +99,153 @@ class RemoteCrew(abc.ABC):
         return self._arrived.popleft()
 
     def close(self) -> None:
-        """End the turn: workers drop what they have not begun, and the function."""
-        for worker in self._told:
+        """End the turn: workers drop their waiting items and the function."""
+        for worker in self._prepared:
             self._send(worker, Kind.DROP, EMPTY)
-        self._told.clear()
+        self._prepared.clear()
         self._arrived.clear()
         self._function = EMPTY
         self._turn += 1
 
     def _absorb(self) -> None:
-        """Wait for one message and note what it says."""
+        """Wait for one message and record its outcome."""
         message = self._receive()
         if message is None:
             return
-        worker, kind, parcel = message
-        given = self._given[worker].popleft()
+        worker, kind, payload = message
+        assignment = self._assigned[worker].popleft()  # a worker answers in order
         self._free.append(worker)
-        if given.turn == self._turn:
-            self._arrived.append(_outcome(given.position, kind, parcel))
+        if assignment.turn == self._turn:
+            self._arrived.append(_outcome(assignment.position, kind, payload))
 
     @abc.abstractmethod
-    def _send(self, worker: int, kind: int, parcel: Parcel) -> None:
-        """Send a message without waiting until it is read."""
+    def _send(self, worker: int, kind: int, payload: Payload) -> None:
+        """Send a message without waiting for its reader."""
 
     @abc.abstractmethod
-    def _receive(self) -> tuple[int, int, Parcel] | None:
-        """Wait for a message of any worker: who sent it, its kind and its parcel.
+    def _receive(self) -> tuple[int, int, Payload] | None:
+        """Wait for a message of any worker; return the worker, the kind and the payload.
 
-        None when something else happened, that has been seen to.
+        None when a worker died and was replaced.
         """
 
 
-def _outcome(position: int, kind: int, parcel: Parcel) -> Outcome:
+def _outcome(position: int, kind: int, payload: Payload) -> Outcome:
     try:
-        value = unpack(parcel)
-    except Exception as error:  # of a class that only the worker knows
+        value = unpack(payload)
+    except Exception as error:  # a class that only the worker can import
         return Outcome(position, error=error)
     if kind == Kind.RAISED:
         return Outcome(position, error=value.restored())
     return Outcome(position, value)
 
 
-GRACE = 1.0  # seconds in which a worker that was told to stop may do so
+GRACE = 1.0  # seconds for a worker to stop before it is killed
 
 
-class ProcessCrew(RemoteCrew):
-    """Processes that are started with an interpreter of their own: no thread or lock is copied.
+class ProcessPool(RemotePool):
+    """Pool of processes with interpreters of their own: no thread or lock is copied.
 
     Parameters
     ----------
     workers : int
-        How many.
+        Number of processes.
     """
 
     def __init__(self, workers: int) -> None:
         super().__init__(range(workers))
         self._owner = os.getpid()
-        self._folder = folder_for_segments()
+        self._folder = make_folder()
         self._selector = selectors.DefaultSelector()
         self._ready: list[int] = []
-        self._seats = {worker: self._hired(worker) for worker in self._given}
+        self._processes = {worker: self._started(worker) for worker in self._assigned}
         self._over = False
-        _crews.add(self)
+        _pools.add(self)
 
-    def _hired(self, worker: int) -> _Seat:
-        seat = _Seat(self._folder)
-        self._selector.register(seat.connection, selectors.EVENT_READ, worker)
-        return seat
+    def _started(self, worker: int) -> _Process:
+        process = _Process(self._folder)
+        self._selector.register(process.connection, selectors.EVENT_READ, worker)
+        return process
 
     def begin(self, function: Callable[[Any], Any]) -> None:
-        """Start a turn; whoever died since the last one is replaced first."""
-        for worker, seat in list(self._seats.items()):
-            if not seat.process.is_alive():
+        """Start a turn, after replacing the workers that died since the last one."""
+        for worker, one in list(self._processes.items()):
+            if not one.process.is_alive():
                 self._replace(worker)
         super().begin(function)
 
     def _check_owner(self) -> None:
-        """Refuse to serve a fork of the owner: both would listen to the same workers."""
+        """Raise in a fork of the owner: both would read from the same workers."""
         if os.getpid() != self._owner:
             raise WorkerFailedError(
-                f"a map that process {self._owner} began cannot go on in its fork {os.getpid()}: "
-                "begin another one there"
+                f"a map of process {self._owner} cannot continue in its fork {os.getpid()}: "
+                "start another one there"
             )
 
-    def _send(self, worker: int, kind: int, parcel: Parcel) -> None:
+    def _send(self, worker: int, kind: int, payload: Payload) -> None:
         if self._over:
             return
         self._check_owner()
-        with suppress(BrokenPipeError, ConnectionResetError):  # noticed when we listen to it
-            self._seats[worker].exchange.send(kind, parcel)
+        with suppress(BrokenPipeError, ConnectionResetError):  # seen by the next receive
+            self._processes[worker].exchange.send(kind, payload)
 
-    def _receive(self) -> tuple[int, int, Parcel] | None:
+    def _receive(self) -> tuple[int, int, Payload] | None:
         self._check_owner()
         if not self._ready:
             self._ready = [key.data for key, _ in self._selector.select()]
         worker = self._ready.pop()
         try:
-            return worker, *self._seats[worker].exchange.receive()
+            return worker, *self._processes[worker].exchange.receive()
         except (EOFError, ConnectionResetError):
             self._replace(worker)
             return None
 
     def _replace(self, worker: int) -> None:
-        """Hire somebody for a worker that died, who runs what that one had not begun."""
+        """Replace a dead worker and resubmit the items that it had not started."""
         if self._over:
             raise WorkerFailedError("the worker processes were stopped while a map was open")
         self._check_owner()
-        seat = self._seats[worker]
-        self._selector.unregister(seat.connection)
-        how = seat.buried()
-        self._seats[worker] = self._hired(worker)
-        self._told.discard(worker)
-        given = self._given[worker]
-        lost = given.popleft() if given else None
-        left = [one for one in given if one.turn == self._turn]
-        self._free.extend([worker] * (len(given) - len(left) + (lost is not None)))
-        given.clear()
-        for one in left:
-            self._give(worker, one, pack(one.item))
+        process = self._processes[worker]
+        self._selector.unregister(process.connection)
+        end = process.join()
+        self._processes[worker] = self._started(worker)
+        self._prepared.discard(worker)
+        assigned = self._assigned[worker]
+        lost = assigned.popleft() if assigned else None  # the oldest one was running
+        waiting = [item for item in assigned if item.turn == self._turn]
+        self._free.extend([worker] * (len(assigned) - len(waiting) + (lost is not None)))
+        assigned.clear()
+        for item in waiting:
+            self._assign(worker, item, pack(item.item))
         if lost is not None and lost.turn == self._turn:
             self._arrived.append(
-                Outcome(lost.position, error=_death(lost.position, lost.item, how))
+                Outcome(lost.position, error=_death(lost.position, lost.item, end))
             )
 
-    def dismiss(self) -> None:
-        """Stop all processes, at once if they do not by themselves, and give back their memory."""
+    def shutdown(self) -> None:
+        """Stop all processes, kill those that do not stop in time, and free their memory."""
         if self._over or os.getpid() != self._owner:
-            return  # a fork of the owner has none of them
+            return  # the processes belong to the owner, not to its forks
         self._over = True
-        for seat in self._seats.values():
-            with suppress(OSError):  # a line that is broken needs no last word
-                seat.exchange.send(Kind.STOP, EMPTY)
+        for one in self._processes.values():
+            with suppress(OSError):  # the process has already ended
+                one.exchange.send(Kind.STOP, EMPTY)
         deadline = time.monotonic() + GRACE
-        for seat in self._seats.values():
-            seat.buried(deadline - time.monotonic())
+        for one in self._processes.values():
+            one.join(deadline - time.monotonic())
         self._selector.close()
-        remove(self._folder)
+        remove_folder(self._folder)
 
     def kill(self) -> None:
-        """Stop all processes without a word: what they run is of no use any more."""
+        """Kill all processes: the results of running items are not needed."""
         if os.getpid() == self._owner:
-            for seat in self._seats.values():
-                seat.process.kill()
-        self.dismiss()
+            for one in self._processes.values():
+                one.process.kill()
+        self.shutdown()
 
 
-class _Seat:
-    """One process, and our end of the line to it."""
+class _Process:
+    """A worker process, and the driver's end of its pipe."""
 
     def __init__(self, folder: Path) -> None:
         context: Any = multiprocessing.get_context(_start_method())
@@ -258,8 +258,8 @@ class _Seat:
         self._folder = folder
         self.exchange = Exchange(self.connection, folder, f"to-{self.process.pid}-")
 
-    def buried(self, grace: float = GRACE) -> str:
-        """Wait for the end of the process, help it along, tidy up; say how it ended."""
+    def join(self, grace: float = GRACE) -> str:
+        """Join the process, killing it after the grace period; return how it ended."""
         self.process.join(max(0.0, grace))
         if self.process.is_alive():
             self.process.kill()
@@ -273,14 +273,14 @@ class _Seat:
 
 
 def _start_method() -> str:
-    """Fork from a clean server where there is one: numba, Java and locks do not survive a fork."""
+    """Prefer a fork server: numba, Java and locks do not survive a fork of this process."""
     known = multiprocessing.get_all_start_methods()
     return "forkserver" if "forkserver" in known else "spawn"
 
 
-def _death(position: int, item: Any, how: str) -> WorkerFailedError:
+def _death(position: int, item: Any, end: str) -> WorkerFailedError:
     return WorkerFailedError(
-        f"a worker process ended by {how} while it ran item {position}, {reprlib.repr(item)}: "
+        f"a worker process ended by {end} while it ran item {position}, {reprlib.repr(item)}: "
         "look for a crash in compiled code or too little memory; the other items are not affected",
         key=position,
     )
@@ -289,8 +289,8 @@ def _death(position: int, item: Any, how: str) -> WorkerFailedError:
 # ---- in the worker
 
 
-class _Line(Exchange):
-    """A worker's end: as an exchange, and knows whether a message waits."""
+class _WorkerExchange(Exchange):
+    """The worker's end of the pipe."""
 
     def __init__(self, connection: Connection, folder: Path) -> None:
         super().__init__(connection, folder, f"from-{os.getpid()}-")
@@ -298,112 +298,111 @@ class _Line(Exchange):
         self._poll.register(connection, select.POLLIN)
 
     def ready(self) -> bool:
-        """Look whether there is a message already."""
+        """Return whether a message is waiting."""
         return bool(self._poll.poll(0))
 
 
 def _work(connection: Connection, folder: Path) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for whoever gave us the work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is handled by the driver
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        serve(_Line(connection, folder))
+        serve(_WorkerExchange(connection, folder))
         return
-    remove(folder)  # its owner is gone without a word
+    remove_folder(folder)  # the driver ended without a STOP message
 
 
-# ---- crews are kept: starting a process takes as long as thousands of small items
+# ---- reuse: starting a process takes as long as thousands of small items
 
-_crews: WeakSet[ProcessCrew] = WeakSet()  # all that there are
-_idle: list[ProcessCrew] = []
+_pools: WeakSet[ProcessPool] = WeakSet()  # all pools, idle or in use
+_idle: list[ProcessPool] = []
 _lock = threading.Lock()
 
 
 @contextmanager
-def lent(workers: int, function: Callable[[Any], Any]) -> Iterator[ProcessCrew]:
-    """A crew with a function, for one map: the one that was kept, if it is of that size.
+def pool_for(workers: int, function: Callable[[Any], Any]) -> Iterator[ProcessPool]:
+    """Provide a pool with a function for one map: the idle one, if it has that size.
 
-    It is killed when the map ends by an exit or a Ctrl-C, so that nothing goes on running.
+    A Ctrl-C or an exit in the map kills the pool, so that nothing continues to run.
     """
-    crew = _kept(workers) or ProcessCrew(workers)
+    pool = _reused(workers) or ProcessPool(workers)
     try:
-        crew.begin(function)
-        yield crew
+        pool.begin(function)
+        yield pool
     except (KeyboardInterrupt, SystemExit):
-        crew.kill()
+        pool.kill()
         raise
     except BaseException:
-        _keep(crew)
+        _keep(pool)
         raise
     else:
-        _keep(crew)
+        _keep(pool)
 
 
 def processes(plan: Plan) -> Generator[Outcome, None, None]:
-    """Outcomes of worker processes; of this one, where it is a worker: those have none."""
+    """Yield the outcomes of worker processes; a daemonic process runs the items itself."""
     if multiprocessing.current_process().daemon:
-        yield from plan.over(SerialCrew(plan.function))
+        yield from plan.over(SerialPool(plan.function))
         return
-    with lent(plan.workers, plan.function) as crew:
-        yield from plan.over(crew)
+    with pool_for(plan.workers, plan.function) as pool:
+        yield from plan.over(pool)
 
 
-def _kept(workers: int) -> ProcessCrew | None:
+def _reused(workers: int) -> ProcessPool | None:
     with _lock:
-        crew = _idle.pop() if _idle else None
-    if crew is None or len(crew._given) == workers:
-        return crew
-    crew.dismiss()
+        pool = _idle.pop() if _idle else None
+    if pool is None or len(pool._assigned) == workers:
+        return pool
+    pool.shutdown()
     return None
 
 
-def _keep(crew: ProcessCrew) -> None:
-    if crew._over or os.getpid() != crew._owner:
+def _keep(pool: ProcessPool) -> None:
+    if pool._over or os.getpid() != pool._owner:
         return
     with _lock:
-        _idle.append(crew)
+        _idle.append(pool)
         surplus = _idle[:-1]
         del _idle[:-1]
     for one in surplus:
-        one.dismiss()
+        one.shutdown()
 
 
 def shutdown() -> None:
-    """Stop the processes that are kept for the next map; it starts new ones.
+    """Stop the idle processes kept for the next map, which then starts new ones.
 
     Examples
     --------
     >>> import thunderlike as tl
     >>> list(tl.parallel.pmap(abs, [-1, 2], backend="processes", workers=1))
     [1, 2]
-    >>> tl.parallel.shutdown()  # else that process waits for the next map
+    >>> tl.parallel.shutdown()  # else that process stays for the next map
     """
     with _lock:
-        crews = _idle.copy()
+        pools = _idle.copy()
         _idle.clear()
-    for crew in crews:
-        crew.dismiss()
+    for pool in pools:
+        pool.shutdown()
 
 
 def _leave() -> None:
-    """Stop every process, also those that a map still has when the interpreter ends."""
+    """Stop every process at exit, also those of maps that are still open."""
     shutdown()
-    for crew in list(_crews):
-        crew.dismiss()
+    for pool in list(_pools):
+        pool.shutdown()
 
 
 def _forget() -> None:
-    """In a fork: it has no crew, and must not wait for the fork server of its parent.
+    """Drop the pools in a fork, and detach it from the fork server of its parent.
 
-    `multiprocessing` would ask the system for the state of a process that is not a child of the
-    fork, and fail.
+    `multiprocessing` would wait for the server, which is not a child of the fork, and fail.
     """
     global _lock  # noqa: PLW0603
-    _lock = threading.Lock()  # a thread that is not here may have held it
+    _lock = threading.Lock()  # a thread of the parent may have held it
     _idle.clear()
     server: Any = getattr(sys.modules.get("multiprocessing.forkserver"), "_forkserver", None)
     if server is None or server._forkserver_pid is None:
         return
     with suppress(OSError):
-        os.close(server._forkserver_alive_fd)  # ours: the server ends with the parent's
+        os.close(server._forkserver_alive_fd)  # the server ends when the parent closes its copy
     preload = server._preload_modules
     server.__init__()
     server._preload_modules = preload

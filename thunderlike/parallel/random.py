@@ -32,7 +32,7 @@ def generator(seed: int, *position: int) -> np.random.Generator:
     >>> float(generator(7, 3).random()) == float(generator(7, 4).random())
     False
     """
-    import numpy as np  # here: a worker starts without it
+    import numpy as np  # not at the top: workers start faster without numpy
 
     sequence = np.random.SeedSequence(seed, spawn_key=position)
     return np.random.Generator(np.random.SFC64(sequence))
@@ -40,14 +40,14 @@ def generator(seed: int, *position: int) -> np.random.Generator:
 
 @checked_arguments
 def seeded(items: Iterable[Any], seed: int) -> Iterator[tuple[Any, np.random.Generator]]:
-    """Give each item a random stream: pairs for `starmap`, the same whoever runs them.
+    """Pair each item with a random generator, for `starmap`; the same on every backend.
 
     Parameters
     ----------
     items : iterable
-        Taken one by one.
+        Consumed one by one.
     seed : int
-        Item number k has the stream ``generator(seed, k)``.
+        Item k gets ``generator(seed, k)``.
 
     Examples
     --------

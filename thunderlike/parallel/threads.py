@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from thunderlike.config import current
-from thunderlike.parallel.map import Outcome, SerialCrew, attempt
+from thunderlike.parallel.map import Outcome, SerialPool, attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from thunderlike.parallel.map import Plan
 
-__all__ = ["ThreadCrew", "threads", "tmap"]
+__all__ = ["ThreadPool", "threads", "tmap"]
 
 _PREFIX = "thunderlike"
 Item = TypeVar("Item")
@@ -36,11 +36,11 @@ def tmap(
     Parameters
     ----------
     function : callable
-        Run in a thread; what it raises is raised here, at its item's place.
+        Called in threads; its exception is raised here, in the place of its item's result.
     items : iterable
-        Taken in as results are taken out, at most two for each worker ahead.
+        Consumed as results are consumed, at most two items for each worker ahead.
     workers : int, optional
-        Threads; the setting of that name by default. One runs in the caller's own thread.
+        Number of threads; by default the setting ``workers``. With 1, the caller's thread is used.
 
     Examples
     --------
@@ -56,82 +56,82 @@ def tmap(
 def _stream(
     function: Callable[[Item], Result], items: Iterator[Item], workers: int
 ) -> Iterator[Result]:
-    pool = _pool(workers)
+    executor = _executor(workers)
     pending = deque(
-        pool.submit(copy_context().run, function, item)
+        executor.submit(copy_context().run, function, item)
         for item in itertools.islice(items, 2 * workers)
     )
     try:
         while pending:
             result = pending.popleft().result()
             for item in itertools.islice(items, 1):
-                pending.append(pool.submit(copy_context().run, function, item))
+                pending.append(executor.submit(copy_context().run, function, item))
             yield result
     finally:
-        for future in pending:  # the caller stopped, or an item failed: start nothing more
+        for future in pending:  # the caller stopped, or an item failed
             future.cancel()
-        wait(pending)  # and leave nothing running: it might write where the caller now clears up
+        wait(pending)  # running items may write to files that the caller now removes
 
 
 def _inside() -> bool:
-    """Are we in one of our own threads? Waiting there for another could wait for ever."""
+    """Return whether this is a thread of the pool, where waiting for another could deadlock."""
     return threading.current_thread().name.startswith(_PREFIX)
 
 
-class ThreadCrew:
-    """Threads of the pool with one function, for a map in any order.
+class ThreadPool:
+    """Pool of threads with one function.
 
     Parameters
     ----------
     function : callable
         Takes one item.
     workers : int
-        How many.
+        Number of threads.
     """
 
     def __init__(self, function: Callable[[Any], Any], workers: int) -> None:
         self.capacity = 2 * workers
-        self._function, self._pool = function, _pool(workers)
+        self._function, self._executor = function, _executor(workers)
         self._done: SimpleQueue[Outcome] = SimpleQueue()
         self._pending: dict[int, Future[None]] = {}
 
     def submit(self, position: int, item: Any) -> None:
         """Queue one item."""
         run = copy_context().run
-        self._pending[position] = self._pool.submit(run, self._run, position, item)
+        self._pending[position] = self._executor.submit(run, self._run, position, item)
 
     def _run(self, position: int, item: Any) -> None:
         try:
             outcome = attempt(self._function, position, item)
-        except BaseException as error:  # an exit or a Ctrl-C of the function is for the caller
+        except BaseException as error:  # an exit or a Ctrl-C in the function reaches the caller
             outcome = Outcome(position, error=error)
         self._done.put(outcome)
 
     def receive(self) -> Outcome:
-        """Wait for the next that is done."""
+        """Wait for the next outcome."""
         outcome = self._done.get()
         del self._pending[outcome.position]
         return outcome
 
     def close(self) -> None:
-        """Start nothing more."""
+        """Cancel the waiting items."""
         for future in self._pending.values():
             future.cancel()
 
 
 def threads(plan: Plan) -> Generator[Outcome, None, None]:
-    """Outcomes of threads; of this one alone where one is asked for, or it is one of ours."""
+    """Yield the outcomes of threads; with one worker, or in a thread of the pool, run serially."""
     alone = plan.workers == 1 or _inside()
     return plan.over(
-        SerialCrew(plan.function) if alone else ThreadCrew(plan.function, plan.workers)
+        SerialPool(plan.function) if alone else ThreadPool(plan.function, plan.workers)
     )
 
 
 @cache
-def _pool(workers: int) -> ThreadPoolExecutor:
-    """Kept for the process: starting threads costs more than a small kernel."""
+def _executor(workers: int) -> ThreadPoolExecutor:
+    """Return the executor of the process: starting threads costs more than a small kernel."""
     return ThreadPoolExecutor(workers, thread_name_prefix=_PREFIX)
 
 
-# A forked child has the pool object but none of its threads.
-os.register_at_fork(after_in_child=_pool.cache_clear)
+# A fork inherits the executor without its threads.
+os.register_at_fork(after_in_child=_executor.cache_clear)
