@@ -19,7 +19,7 @@ PAGES = [
 PAGES = [path for path in PAGES if not {"generated", "_build", "jupyter_execute"} & {*path.parts}]
 # Packages whose prose is not yet revised: this set only shrinks.
 UNREVISED = {
-    *("arrays", "data", "datasets", "engines", "formats", "hdf5", "images"),
+    *("arrays", "data", "datasets", "formats", "hdf5", "images"),
     *("kernels", "parallel", "series", "storage"),
 }
 MODULES = [
