@@ -70,7 +70,7 @@ def test_verify_ends_with_1_for_a_damaged_file(call, infile):
     keys_file.write_bytes(keys_file.read_bytes().replace(b"k1", b"kk"))
     code, out, _ = call("verify", infile, "--json")
     assert code == 1
-    assert json.loads(out)["faults"] == [f"{keys_file}: has not the md5 that was written down"]
+    assert json.loads(out)["faults"] == [f"{keys_file}: its md5 differs from the recorded one"]
     infile.write_bytes(b"")
     code, _, err = call("cat", infile)
     assert code == 1

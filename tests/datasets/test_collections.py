@@ -208,7 +208,7 @@ def test_what_does_not_match_is_said(shards):
         with pytest.raises(NotFoundError):
             ShardedReader(given)
     (shards / MANIFEST).write_text("{}", "utf-8")
-    with pytest.raises(CorruptDatasetError, match="no list of shards"):
+    with pytest.raises(CorruptDatasetError, match="not a list of shards"):
         ShardedReader(shards)
 
 

@@ -253,7 +253,7 @@ def test_cut_hashes_are_seen_at_the_first_key(path):
 def test_a_cut_filter_is_done_without(path):
     rewrite(path, ".filter", lambda data: data[:20])
     reader = MsgpackReader(path)
-    with pytest.warns(UserWarning, match="going on without"):
+    with pytest.warns(UserWarning, match="continuing without"):
         assert "k1" in reader
     assert "no" not in reader
 
@@ -321,7 +321,7 @@ def test_every_flipped_byte_of_any_file_is_seen_by_verify(path, suffix):
             report = MsgpackReader(path).verify()
         except CorruptDatasetError:
             continue  # seen earlier still
-        assert report.faults == [f"{place}: has not the md5 that was written down"]
+        assert report.faults == [f"{place}: its md5 differs from the recorded one"]
 
 
 def test_verify_says_what_it_looked_at(path):

@@ -256,7 +256,7 @@ def test_our_own_order_depends_on_seed_and_epoch_alone(kind):
     again.set_epoch(1)
     assert order(again) == second
     assert order(kind(numbers(500), seed=8, order="fast")) != first
-    with pytest.raises(SpecError, match="no order"):
+    with pytest.raises(SpecError, match="unknown order"):
         kind(numbers(5), order="quick")
 
 

@@ -166,7 +166,7 @@ def test_a_file_that_is_there_is_kept(tmp_path):
     before = files(tmp_path)
     with pytest.raises(ExistsError, match="overwrite=True"):
         FileWriter(place)
-    with pytest.raises(SpecError, match="no digest"):
+    with pytest.raises(SpecError, match="unknown digest"):
         FileWriter(place, overwrite=True, digest="crc")
     with pytest.raises(KeyMissingError), FileWriter(place, overwrite=True) as writer:
         writer.write_many([{"key": "b"}, {"no": "key"}])

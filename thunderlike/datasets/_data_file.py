@@ -25,36 +25,36 @@ if TYPE_CHECKING:
     from array import array
     from collections.abc import Callable
 
-__all__ = ["STALE", "Aside", "Part", "Staging", "hasher"]
+__all__ = ["STALE", "BackgroundThread", "Part", "Staging", "hasher"]
 
 
 def hasher(digest: str | None) -> Any:
-    """Return a new hash object, or None; SpecError for an algorithm that is not offered."""
+    """Return a new hash object, or None; SpecError for an unknown algorithm."""
     if digest is None:
         return None
     if digest not in indices.DIGESTS:
-        raise SpecError(f"no digest {digest!r}; there are {', '.join(indices.DIGESTS)} and None")
+        raise SpecError(f"unknown digest {digest!r}; expected {', '.join(indices.DIGESTS)} or None")
     return hashlib.new(digest, usedforsecurity=False)
 
 
 class Part:
-    """A file that grows by batches of messages.
+    """Data file that grows by batches of messages.
 
-    Hashing and flushing release the interpreter, so where there is a second core they go on beside
-    the packing of the next batch, and beside the making of the index.
+    Hashing and flushing release the interpreter lock, so on a second core they run while the next
+    batch is packed and the index is computed.
 
     Parameters
     ----------
     path : Path
-        Written from byte `start` on; what is there after that is cut off.
+        File that is written from byte `start` on, and truncated there.
     start : int
         0 for a new file.
     digest : str or None
-        Of the whole file.
+        Algorithm of the hash of the file.
     sums : bool
         Also hash each message.
     name : str, optional
-        Of the dataset, for messages; the path by default.
+        Name of the dataset, for errors; the path by default.
     """
 
     def __init__(
@@ -69,10 +69,10 @@ class Part:
             self._file.seek(start)
         except OSError as error:
             raise _failed(self._name, error) from error
-        self._hashing, self._flushing = Aside(), Aside()
+        self._hashing, self._flushing = BackgroundThread(), BackgroundThread()
 
     def put(self, batch: bytearray, lengths: array[int]) -> None:
-        """Add messages that stand one after the other; StorageError when there is no room."""
+        """Add consecutive messages; StorageError on a full disk."""
         if self.digest is not None or self.summing:
             self._hashing.do(self._hash, batch, lengths)
         try:
@@ -81,11 +81,11 @@ class Part:
             raise _failed(self._name, error) from error
 
     def flush(self) -> None:
-        """Begin to bring all to the disk, once nothing more comes."""
+        """Start to flush the file to the disk, after the last message."""
         self._flushing.do(os.fsync, self._file.fileno())
 
     def finish(self) -> None:
-        """Wait until all is hashed and on the disk."""
+        """Wait until all bytes are hashed and on the disk."""
         try:
             self._hashing.end()
             self._flushing.end()
@@ -95,10 +95,10 @@ class Part:
             self._file.close()
 
     def abort(self, keep: int | None) -> None:
-        """Stop, and remove the file, or cut it back to what it was; again without effect."""
-        for aside in (self._hashing, self._flushing):
+        """Stop, and remove the file or truncate it to `keep` bytes; a second call has no effect."""
+        for thread in (self._hashing, self._flushing):
             with contextlib.suppress(OSError):
-                aside.end()
+                thread.end()
         if keep is None:
             self.path.unlink(missing_ok=True)
         else:
@@ -119,10 +119,10 @@ class Part:
             left = left[self._file.write(left) :]
 
 
-class Aside:
-    """Calls made in order in a thread of their own; two may wait.
+class BackgroundThread:
+    """Thread that makes calls in order; two may wait.
 
-    On a single core they are made at once: a thread would only take turns.
+    On a single core calls are made directly, since a thread would not run at the same time.
     """
 
     def __init__(self) -> None:
@@ -131,7 +131,7 @@ class Aside:
         self._failure: BaseException | None = None
 
     def do(self, function: Callable[..., Any], *given: Any) -> None:
-        """Call a function soon."""
+        """Queue a call."""
         if (os.cpu_count() or 1) == 1:
             function(*given)
             return
@@ -141,7 +141,7 @@ class Aside:
         self._calls.put((function, *given))
 
     def end(self) -> None:
-        """Wait for all calls; the first failure of one is raised here."""
+        """Wait for all calls and raise the first failure."""
         if self._thread is not None:
             self._calls.put(None)
             self._thread.join()
@@ -163,17 +163,17 @@ def _failed(name: str, error: OSError) -> StorageError:
 
 
 class Staging:
-    """Where the data file of a dataset is written until it is published, and who may write it.
+    """Unpublished data file of a dataset, and the lock of its writer.
 
-    On a disk that is a hidden file in the same folder, and a lock keeps other writers away.
-    For other stores it is a temporary file of this machine.
+    On a disk it is a hidden file in the same folder, and a lock excludes other writers. For other
+    stores it is a temporary file of the local machine.
 
     Parameters
     ----------
     address : str
-        Of the dataset.
+        Address of the dataset.
     overwrite, append : bool
-        Whether it may exist; whether samples are added to it, so that no file is needed.
+        Whether the dataset may exist; whether samples are added, so that no file is needed.
 
     Raises
     ------
@@ -209,15 +209,15 @@ class Staging:
         return part
 
     def close(self) -> None:
-        """Remove what was not published, and let other writers in; again without effect."""
+        """Remove unpublished files and release the lock; a second call has no effect."""
         if self._scratch is not None:
             self._scratch.cleanup()
         self.lock.release()
 
 
 def _check_free(address: str) -> None:
-    if storage.exists(address):  # again, now that nobody else writes
-        raise ExistsError(f"{address}: is there already; give overwrite=True to replace it")
+    if storage.exists(address):  # checked again under the lock
+        raise ExistsError(f"{address}: exists already; give overwrite=True to replace it")
 
 
 def _temporary() -> tempfile.TemporaryDirectory[str]:
@@ -229,5 +229,5 @@ def _temporary() -> tempfile.TemporaryDirectory[str]:
         raise type(kind)(f"{kind}; set TMPDIR to a folder that may be written") from error
 
 
-# What goes when a dataset without it takes the place of one that had it.
+# Suffixes of files that are removed if the new dataset does not have them.
 STALE = (*indices.SUFFIXES, indices.SUFFIX_LEGACY_INDEX, indices.SUFFIX_APPENDING)

@@ -1,4 +1,9 @@
-"""Index files of a dataset: keys, offsets, filter, checksum."""
+"""Index files of a dataset: keys, offsets, filter, checksum.
+
+Each function takes the path of the data file or of the index file; the suffix is added where it is
+missing. :mod:`thunderlike.formats.dataset_files` defines the contents. Files are written completely
+or not at all; functions that write return a path, or an address in a store other than a disk.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +37,6 @@ __all__ = [
     "SUFFIX_MD5",
     "SUFFIX_OFFSETS",
     "SUFFIX_SUMS",
-    "beside",
     "current",
     "data_path",
     "hash_keys",
@@ -44,6 +48,7 @@ __all__ = [
     "load_keys",
     "load_offsets",
     "load_sums",
+    "sidecar",
     "unfinished_append",
     "write_filter",
     "write_key_hashes",
@@ -62,7 +67,7 @@ SUFFIX_APPENDING = dataset_files.APPENDING
 
 DIGESTS = ("md5", "sha256", "blake2b")
 
-# In the order in which they are written; the last one says that the others are there.
+# In the order in which they are written; the digest file is last and lists the others.
 SUFFIXES = (
     SUFFIX_OFFSETS,
     SUFFIX_KEYS,
@@ -74,21 +79,21 @@ SUFFIXES = (
 
 
 @checked_arguments
-def beside(path: AnyPath, suffix: str) -> str:
+def sidecar(path: AnyPath, suffix: str) -> str:
     """Return the address of an index file.
 
     Examples
     --------
-    >>> beside("/data/a.msgpack", ".keys"), beside("/data/a.msgpack.keys", ".keys")
+    >>> sidecar("/data/a.msgpack", ".keys"), sidecar("/data/a.msgpack.keys", ".keys")
     ('/data/a.msgpack.keys', '/data/a.msgpack.keys')
     """
     address = storage.at(path)
-    return address if address.endswith(suffix) else publication.beside(address, suffix)
+    return address if address.endswith(suffix) else publication.sidecar(address, suffix)
 
 
 @checked_arguments
 def current(path: AnyPath, suffix: str) -> str:
-    """Return where an index file is now: elsewhere for the moment in which it is replaced.
+    """Return the current address of an index file, which differs while it is replaced.
 
     Raises
     ------
@@ -119,19 +124,19 @@ def data_path(path: AnyPath, suffix: str) -> str:
 
 @checked_arguments
 def keys_len(path: AnyPath) -> int:
-    """Read how many keys there are, from the first bytes of the ``.keys`` file."""
+    """Read the number of keys from the first bytes of the ``.keys`` file."""
     return _loaded(path, SUFFIX_KEYS, dataset_files.keys_count, 5)
 
 
 @checked_arguments
 def load_keys(path: AnyPath) -> list[str]:
-    """Load all keys; nothing in the file is ever run."""
+    """Load all keys; nothing is unpickled."""
     return _loaded(path, SUFFIX_KEYS, dataset_files.decode_keys)
 
 
 @checked_arguments
 def load_offsets(path: AnyPath) -> NDArray[np.uint64]:
-    """Load where each message begins, and at last where the last one ends: ``n + 1`` numbers."""
+    """Load the offsets of the messages and the end of the last one: ``n + 1`` numbers."""
     return _loaded(path, SUFFIX_OFFSETS, dataset_files.decode_offsets)
 
 
@@ -143,7 +148,7 @@ def load_key_hashes(path: AnyPath) -> tuple[bytes, NDArray[np.uint64]]:
 
 @checked_arguments
 def load_filter(path: AnyPath) -> Any:
-    """Load the Bloom filter of the keys, to be asked ``key in filter``."""
+    """Load the Bloom filter of the keys, for ``key in filter``."""
     return _loaded(path, SUFFIX_FILTER, dataset_files.decode_filter)
 
 
@@ -155,53 +160,53 @@ def load_sums(path: AnyPath) -> bytes:
 
 @checked_arguments
 def unfinished_append(path: AnyPath) -> int | None:
-    """Return how many bytes there were before an append that was never finished; None without."""
+    """Return the size of the data file before an unfinished append, or None."""
     try:
-        return int.from_bytes(storage.read(beside(path, SUFFIX_APPENDING)), "big")
+        return int.from_bytes(storage.read(sidecar(path, SUFFIX_APPENDING)), "big")
     except NotFoundError:
         return None
 
 
 @checked_arguments
 def legacy_index_len(path: AnyPath) -> int:
-    """Read how many samples an old ``.index`` file tells of."""
+    """Read the number of samples from an ``.index`` file of datadings."""
     return len(legacy_load_index(path)[0])
 
 
 @checked_arguments
 def legacy_load_index(path: AnyPath) -> tuple[list[str], NDArray[np.uint64]]:
-    """Load keys and offsets, the end of the data included, from an old ``.index`` file."""
+    """Load keys and offsets, the end of the data included, from a legacy ``.index`` file."""
     size = storage.stat(data_path(path, SUFFIX_LEGACY_INDEX)).size
     return _loaded(path, SUFFIX_LEGACY_INDEX, lambda data: dataset_files.decode_legacy(data, size))
 
 
 @checked_arguments
 def write_offsets(offsets: Any, path: AnyPath) -> Path | str:
-    """Write where each message begins and the last one ends; return its path."""
+    """Write the offsets of the messages and the end of the last one; return the path."""
     return _written(path, SUFFIX_OFFSETS, dataset_files.encode_offsets(offsets))
 
 
 @checked_arguments
 def write_keys(keys: Sequence[str], path: AnyPath) -> Path | str:
-    """Write the keys; return its path."""
+    """Write the keys; return the path."""
     return _written(path, SUFFIX_KEYS, dataset_files.encode_keys(keys))
 
 
 @checked_arguments
 def write_key_hashes(keys: Sequence[str], path: AnyPath) -> Path | str:
-    """Hash the keys and write that; return its path."""
+    """Write the hashes of the keys; return the path."""
     return _written(path, SUFFIX_KEY_HASHES, dataset_files.encode_key_hashes(keys))
 
 
 @checked_arguments
 def write_filter(keys: Sequence[str], path: AnyPath) -> Path | str:
-    """Write a Bloom filter of the keys; return its path."""
+    """Write a Bloom filter of the keys; return the path."""
     return _written(path, SUFFIX_FILTER, dataset_files.encode_filter(keys))
 
 
 def _written(path: AnyPath, suffix: str, data: bytes) -> Path | str:
-    """Write an index file; return where it is: a path on a disk, an address anywhere else."""
-    place = beside(path, suffix)
+    """Write an index file; return its path, or its address in another store."""
+    place = sidecar(path, suffix)
     storage.write(place, data)
     return local_file(place) or place
 
@@ -214,10 +219,10 @@ def _loaded(
     try:
         data = _read(found, length)
     except NotFoundError:
-        final = beside(path, suffix)
+        final = sidecar(path, suffix)
         if found == final:
             raise
-        found, data = final, _read(final, length)  # it was moved there just now
+        found, data = final, _read(final, length)  # renamed in the meantime
     try:
         return decode(data)
     except CorruptDatasetError as error:

@@ -1,4 +1,9 @@
-"""Readers of msgpack datasets."""
+"""Readers of msgpack datasets.
+
+A data file is mapped if it is on a disk, and read in ranges elsewhere. Readers pass windows, each
+the first and last bytes of some messages, and get an iterable of messages for each window. No file
+position is shared, so that threads and forked processes may read through one object.
+"""
 
 from __future__ import annotations
 
@@ -54,22 +59,22 @@ __all__ = ["Bytes", "KeyTable", "Mapped", "MsgpackReader", "Ranged", "Window", "
 Window: TypeAlias = "tuple[NDArray[np.uint64], NDArray[np.uint64]]"  # first and last bytes
 
 MIB = 2**20
-_GAP = 64 * 2**10  # between messages: cheaper to read than to ask again
-_RANGE = 4 * MIB  # asked for at once
-_SCATTERED = 256  # ranges after which messages are given out: what a shuffled read keeps in memory
+_GAP = 64 * 2**10  # bytes between messages that are cheaper to read than another request
+_RANGE = 4 * MIB  # bytes of one request
+_SCATTERED = 256  # ranges per window, which limits the memory of shuffled reads
 
 
 class Bytes(Protocol):
-    """What readers need of a data file."""
+    """Contract between readers and a data file."""
 
     def view(self, start: int, stop: int) -> memoryview:
-        """Return bytes ``start .. stop-1``, without a copy where that can be."""
+        """Return bytes ``start .. stop-1``, without a copy if possible."""
 
     def bytes(self, start: int, stop: int) -> bytes:
         """Return bytes ``start .. stop-1``."""
 
     def stream(self, windows: Iterable[Window], copy: bool) -> Iterator[Iterable[Any]]:
-        """Return the messages of windows, in the order asked for: bytes, or without a copy."""
+        """Yield the messages of windows in order, as bytes or without a copy."""
 
 
 class Mapped:
@@ -99,13 +104,13 @@ class Mapped:
         return self._map[start:stop]
 
     def stream(self, windows: Iterable[Window], copy: bool) -> Iterator[Iterable[Any]]:
-        """Slices, made as they are taken."""
+        """Yield slices, made when they are consumed."""
         cut = (self._map if copy else self._view).__getitem__
         return (map(cut, map(slice, a.tolist(), b.tolist())) for a, b in windows)
 
 
 class Ranged:
-    """A file read in ranges: neighbours in one request, several requests on their way at once.
+    """A file read in ranges: neighbours in one request, several requests at the same time.
 
     Parameters
     ----------
@@ -114,9 +119,9 @@ class Ranged:
     path : str
         For messages.
     threads : int or None
-        Requests at once; None is one for each core.
+        Number of concurrent requests; None is one for each core.
     key : str, optional
-        Of the file, as `publication.data_key` has it.
+        Identity of the file, as from `publication.data_key`.
     """
 
     def __init__(
@@ -129,15 +134,15 @@ class Ranged:
         self._ask, self._path, self._threads, self.key = read, path, threads, key
 
     def view(self, start: int, stop: int) -> memoryview:
-        """Ask for one range."""
+        """Request one range."""
         return memoryview(self.bytes(start, stop))
 
     def bytes(self, start: int, stop: int) -> bytes:
-        """Ask for one range."""
+        """Request one range."""
         return self._ask(start, stop - start)
 
     def stream(self, windows: Iterable[Window], copy: bool) -> Iterator[Iterable[Any]]:
-        """Ask ahead for the ranges of coming windows; at most about 4 MiB for each thread."""
+        """Request the ranges of coming windows ahead, about 4 MiB for each thread."""
         plans: deque[_Plan] = deque()
 
         def ranges() -> Iterator[tuple[int, int]]:
@@ -154,7 +159,7 @@ class Ranged:
 
 
 class _Plan:
-    """Some messages, and the few ranges that hold them all."""
+    """Messages, and the few ranges that contain them."""
 
     def __init__(self, starts: NDArray[np.uint64], stops: NDArray[np.uint64]) -> None:
         order = np.argsort(starts, kind="stable")
@@ -172,7 +177,7 @@ class _Plan:
         self._starts, self._stops = starts, stops
 
     def messages(self, kind: type[bytes] | type[memoryview]) -> Iterator[Any]:
-        views = [kind(block) for block in self.blocks]  # bytes of bytes are no copy
+        views = [kind(block) for block in self.blocks]  # bytes(bytes) does not copy
         origins = [start for start, _ in self.ranges]
         spans = zip(self._which.tolist(), self._starts.tolist(), self._stops.tolist(), strict=True)
         for which, start, stop in spans:
@@ -180,7 +185,7 @@ class _Plan:
 
 
 def _parts(starts: NDArray[np.uint64], stops: NDArray[np.uint64]) -> Iterator[Window]:
-    """Cut a window where it grows too large, in bytes or in scattered pieces."""
+    """Split a window by the limits of bytes and of scattered ranges."""
     if not len(starts):
         return
     lengths = stops - starts
@@ -202,14 +207,14 @@ def opened(path: str, size: int, *, mapped: bool = True, identity: str | None = 
     size : int
         Bytes of it that are messages.
     mapped : bool
-        Map a file on a disk; one that cannot be mapped is read in ranges.
+        Map a file on a disk; a file that cannot be mapped is read in ranges.
     identity : str, optional
-        Of the file that is wanted, as `publication.data_key` has it.
+        Expected identity, as from `publication.data_key`.
 
     Raises
     ------
     StorageError
-        When another file is there now, or at any later read from a bucket.
+        For a file of another identity, on opening or at a later read from a bucket.
     """
     file = local_file(path)
     if file is None:
@@ -233,7 +238,7 @@ def _key(descriptor: int) -> str:
 
 
 class _Handle:
-    """A descriptor that is closed with its last user."""
+    """File descriptor that is closed with its last user."""
 
     def __init__(self, path: Path) -> None:
         self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -273,25 +278,25 @@ class MsgpackReader(Reader):
     verify : bool
         Compare the hash of each message that is read with the one in ``.sums``.
     credentials : mapping, optional
-        For a store that needs some.
+        Credentials of the store.
 
     Raises
     ------
     NotFoundError
-        When there is no data file, or neither ``.offsets`` nor ``.index`` beside it.
+        For a missing data file, or without an ``.offsets`` or ``.index`` file.
     CorruptDatasetError
-        When the files cannot belong together. What needs a look at all offsets or keys is seen
-        when these are first needed.
+        For inconsistent files. Checks that read all offsets or keys are made when these are first
+        needed.
     StorageError
-        When the dataset was replaced or extended since it was opened, and a file of it is needed
-        that was not read before: samples and keys are always of one version. Open it again.
+        When the dataset was replaced or extended after opening, and a file is needed that was not
+        read before: samples and keys are always of one version. Open it again.
 
     Notes
     -----
-    Opening looks at the versions of two files and at 16 bytes. Offsets (8 bytes a sample), keys and
+    Opening reads the versions of two files and 16 bytes. Offsets (8 bytes a sample), keys and
     their hashes (12 bytes a sample) are loaded when they are first needed. A sample is copied
-    once, from the mapped file; from elsewhere neighbours come in ranges of 4 MiB, as many at once
-    as the store has threads.
+    once, from the mapped file; from other stores neighbours are read in ranges of 4 MiB, as many
+    at the same time as the store has threads.
 
     Examples
     --------
@@ -375,11 +380,11 @@ class MsgpackReader(Reader):
         return iter(messages) if raw else self._decoded(numbers, messages)
 
     def _decoded(self, numbers: Iterator[int], messages: Iterable[memoryview]) -> Iterator[Any]:
-        """Unpack as `unpackb` does, without its calls: they would be a third of the time."""
+        """Unpack inline, because calls of `unpackb` would take a third of the time."""
         for index, message in zip(numbers, messages, strict=True):
             try:
                 sample = decode(message)
-                # Python keeps watch on what holds arrays or lists alone: a quick look for them.
+                # The garbage collector tracks only samples with arrays or lists: a quick test.
                 if is_tracked(sample):
                     for name, value in sample.items():
                         if type(value) in CONTAINERS:
@@ -387,13 +392,13 @@ class MsgpackReader(Reader):
                     if "key" not in sample:
                         sample = self._one(index, raw=False)
             except Exception:
-                sample = self._one(index, raw=False)  # says what is wrong, and where
+                sample = self._one(index, raw=False)  # raises an error that names the sample
             yield sample
 
     def _checked(self, index: int, message: Any) -> Any:
-        """The message, if its hash is the one that was written down."""
+        """Compare a message with its recorded hash and return it."""
         if xxhash.xxh3_64_digest(message) != self._sums[8 * index : 8 * index + 8]:
-            raise self._corrupt(index, FormatError("its bytes are not those that were written"))
+            raise self._corrupt(index, FormatError("its bytes differ from the recorded hash"))
         return message
 
     def _corrupt(self, index: int, cause: FormatError) -> CorruptSampleError:
@@ -419,7 +424,7 @@ class MsgpackReader(Reader):
     def find_index(self, key: Any) -> int:
         """Return the number of a key; the first call loads and sorts the hashes of all keys."""
         found = self._table.find(key) if isinstance(key, str) else -1
-        # Another key may have the same hash, once in 2**64 / n: looked at where that is free.
+        # Two keys may have the same hash, once in 2**64 / n; compare where keys are loaded already.
         if found < 0 or ("_keys" in self.__dict__ and self._keys[found] != key):
             raise self._missing(key)
         return found
@@ -441,40 +446,40 @@ class MsgpackReader(Reader):
         samples: bool = False,
         progress: Callable[[int, int], None] | bool | None = None,
     ) -> verification.Report:
-        """Compare the files with the hashes that were written down with them.
+        """Compare the files with their recorded hashes.
 
         Parameters
         ----------
         data, index : bool
-            Look at the data file; at the index files.
+            Verify the data file; verify the index files.
         samples : bool
-            Also read each sample, and look whether its key is the one in ``.keys``.
+            Also read each sample, and compare its key with ``.keys``.
         progress : True or callable, optional
-            True shows how far it is; a callable is called with bytes done and in all.
+            True shows a progress bar; a callable is called with bytes done and total bytes.
 
         Raises
         ------
         NotFoundError
-            When there is no file of hashes.
+            Without a file of hashes.
         """
         return verification.verify(self, data=data, index=index, samples=samples, progress=progress)
 
     def verify_data(self, read_size: int = 2**19, progress: Any = False) -> bool:  # noqa: ARG002
-        """Tell whether the data file has the hash that was written down with it."""
+        """Return whether the data file has its recorded hash."""
         return self.verify(index=False, progress=progress).ok
 
     def verify_index(self, read_size: int = 2**19, progress: Any = False) -> bool:  # noqa: ARG002
-        """Tell whether every index file has the hash that was written down with it."""
+        """Return whether all index files have their recorded hashes."""
         return self.verify(data=False, progress=progress).ok
 
-    # What is loaded on first use
+    # Loaded on first use
 
     def close(self) -> None:
-        """Unmap the file when the last slice of it is gone; the next use opens it again."""
+        """Unmap the file once no slice of it is in use; the next use opens it again."""
         self.__dict__.pop("_file", None)
 
     def _pinned(self) -> _Version:
-        """The version that was opened; that of a copy is found when it is first used."""
+        """Return the version that was opened; a copy determines it at first use."""
         if self._version is None:
             found = _opened_version(self._path)
             if (found.count, found.size) != (self._count, self._size):
@@ -483,7 +488,7 @@ class MsgpackReader(Reader):
         return self._version
 
     def is_current(self) -> bool:
-        """Tell whether the files of the dataset still are those that were opened.
+        """Return whether the files of the dataset are those that were opened.
 
         Examples
         --------
@@ -500,12 +505,12 @@ class MsgpackReader(Reader):
         return self._pinned().is_current(self._path)
 
     def _checked_version(self) -> None:
-        """Make sure that what was just opened or loaded is of the version that was opened."""
+        """Raise StorageError if the dataset was replaced, after loading a file."""
         if not self.is_current():
             raise replaced(self._path)
 
     def __getstate__(self) -> dict[str, Any]:
-        # Other machines may have other files by this path: the version is found there.
+        # Other machines may have other files under this path: the version is determined there.
         return super().__getstate__() | {"_version": None}
 
     @cached_property
@@ -529,7 +534,7 @@ class MsgpackReader(Reader):
 
     @cached_property
     def _bounds(self) -> memoryview:
-        return self._offsets.data  # gives Python's own numbers, five times faster than numpy
+        return self._offsets.data  # gives Python ints, five times faster than numpy
 
     @cached_property
     def _keys(self) -> list[str]:
@@ -549,7 +554,7 @@ class MsgpackReader(Reader):
             except NotFoundError:
                 continue
         _log.info(
-            "%s: no keys beside it, reading them from the samples",
+            "%s: no file of keys, reading them from the samples",
             printable(without_secrets(self._path)),
         )
         found = []
@@ -565,7 +570,7 @@ class MsgpackReader(Reader):
             salt, hashes = indices.load_key_hashes(self._path)
         except NotFoundError:
             _log.info(
-                "%s: no hashes of keys beside it, hashing them now",
+                "%s: no file of key hashes, hashing them now",
                 printable(without_secrets(self._path)),
             )
             salt, hashes = indices.hash_keys(self._keys)
@@ -579,13 +584,13 @@ class MsgpackReader(Reader):
 
     @cached_property
     def _filter(self) -> Any:
-        """The Bloom filter of the keys; None where it cannot help."""
+        """Bloom filter of the keys; None where it is missing or damaged."""
         try:
             found = indices.load_filter(self._path)
         except NotFoundError:
             return None
         except CorruptDatasetError as error:
-            warnings.warn(f"{error}; going on without it", stacklevel=3)
+            warnings.warn(f"{error}; continuing without it", stacklevel=3)
             return None
         self._checked_version()
         return found
@@ -602,12 +607,12 @@ class MsgpackReader(Reader):
 
 
 class KeyTable:
-    """From a key to the number of its sample: sorted hashes, 12 bytes a sample.
+    """Table of sample numbers by key: sorted hashes, 12 bytes a sample.
 
     Parameters
     ----------
     salt : bytes
-        That the hashes were made with.
+        Salt of the hashes.
     hashes : ndarray of uint64
         In the order of the samples.
     """
@@ -619,7 +624,7 @@ class KeyTable:
         self._order = order.astype(np.uint32).data
 
     def find(self, key: str) -> int:
-        """Return the number of a key, -1 if no key has its hash."""
+        """Return the number of a key, -1 if its hash is unknown."""
         wanted = int.from_bytes(self._digest(key), "big")
         at = bisect_left(self._sorted, wanted)
         if at < len(self._sorted) and self._sorted[at] == wanted:
@@ -627,12 +632,12 @@ class KeyTable:
         return -1
 
 
-_TRIES = 20  # to find a dataset between two changes of it
+_TRIES = 20  # attempts to open a dataset that changes
 
 
 @dataclass(frozen=True)
 class _Version:
-    """One version of a dataset: which data file and which offsets, how many samples and bytes."""
+    """Version of a dataset: identities of data and offsets, numbers of samples and bytes."""
 
     data: str | None
     index: str | None
@@ -640,10 +645,10 @@ class _Version:
     size: int
 
     def is_current(self, path: str) -> bool:
-        """Tell whether both files still are those.
+        """Return whether both files are unchanged.
 
         The data file is replaced before any index file, and ``.offsets`` before the other index
-        files: when both are the same after a file was loaded, that one belongs to them.
+        files: if both are unchanged after another file was loaded, that file belongs to them.
         """
         try:
             return data_key(path)[0] == self.data and _index_version(path) == self.index
@@ -652,14 +657,14 @@ class _Version:
 
 
 def _opened_version(path: str) -> _Version:
-    """Find out which version of a dataset is there.
+    """Determine the current version of a dataset.
 
     Raises
     ------
     NotFoundError, CorruptDatasetError
-        For a dataset without data or index, or whose files do not fit.
+        For a dataset without data or index, or with inconsistent files.
     StorageError
-        When it changes all the time.
+        For a dataset that changes at every attempt.
     """
     for last in range(_TRIES):
         data, size = data_key(path)
@@ -677,7 +682,7 @@ def _opened_version(path: str) -> _Version:
 
 
 def _version(path: str, data: str | None, size: int) -> _Version:
-    """How many samples there are, and how many bytes of the file are theirs."""
+    """Read the number of samples and of their bytes from the index."""
     try:
         with _opened_index(path, indices.SUFFIX_OFFSETS) as file:
             head, length = file.read_range(0, 8), file.size
@@ -687,36 +692,36 @@ def _version(path: str, data: str | None, size: int) -> _Version:
         return _legacy_version(path, data, size)
     if length < 8 or length % 8:
         raise CorruptDatasetError(
-            f"{place}: has {length} bytes, not 8 for each offset; {_anew(path)}"
+            f"{place}: has {length} bytes, not 8 for each offset; {_advice(path)}"
         )
     first, last = int.from_bytes(head, "big"), int.from_bytes(tail, "big")
     if first:
-        raise CorruptDatasetError(f"{place}: the first offset is {first}, not 0; {_anew(path)}")
+        raise CorruptDatasetError(f"{place}: the first offset is {first}, not 0; {_advice(path)}")
     if last != size and not (last < size and indices.unfinished_append(path) == last):
         cut, named = "cut short, " if size < last else "", place.rpartition("/")[2]
         raise CorruptDatasetError(
             f"{path}: has {size} bytes, and {named} ends at byte {last}: it was {cut}replaced "
             "while it was read, or the two files do not belong together; read it or copy its "
-            f"files again, or {_anew(path)}"
+            f"files again, or {_advice(path)}"
         )
     return _Version(data, version, length // 8 - 1, last)
 
 
 def _opened_index(path: str, suffix: str) -> FileVersion:
-    """Open an index file where it is now."""
+    """Open an index file at its current address."""
     place = indices.current(path, suffix)
     try:
         return storage.open(place)
     except NotFoundError:
-        final = indices.beside(path, suffix)
+        final = indices.sidecar(path, suffix)
         if place == final:
             raise
-        return storage.open(final)  # it was moved there just now
+        return storage.open(final)  # renamed in the meantime
 
 
 def _index_version(path: str) -> str | None:
     for suffix in (indices.SUFFIX_OFFSETS, indices.SUFFIX_LEGACY_INDEX):
-        for find in (indices.current, indices.beside):  # it may be moved just now
+        for find in (indices.current, indices.sidecar):  # it may be renamed between the two
             try:
                 return storage.stat(find(path, suffix)).identity
             except NotFoundError:
@@ -724,18 +729,18 @@ def _index_version(path: str) -> str | None:
     raise NotFoundError(f"{path}: has no index")
 
 
-def _anew(path: str) -> str:
+def _advice(path: str) -> str:
     return f"make the index again with: thunderlike datasets reindex {path}"
 
 
 def _legacy_version(path: str, data: str | None, size: int) -> _Version:
     try:
-        version = storage.stat(indices.beside(path, indices.SUFFIX_LEGACY_INDEX)).identity
+        version = storage.stat(indices.sidecar(path, indices.SUFFIX_LEGACY_INDEX)).identity
         return _Version(data, version, indices.legacy_index_len(path), size)
     except NotFoundError:
         raise NotFoundError(
             f"{path}: neither {indices.SUFFIX_OFFSETS} nor {indices.SUFFIX_LEGACY_INDEX} is there; "
-            f"{_anew(path)}"
+            f"{_advice(path)}"
         ) from None
 
 

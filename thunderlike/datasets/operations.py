@@ -20,7 +20,7 @@ from thunderlike._lazy import optional
 from thunderlike.datasets import index as indices
 from thunderlike.datasets._data_file import STALE
 from thunderlike.datasets.msgpack import MsgpackReader
-from thunderlike.datasets.publication import beside, publish, recover
+from thunderlike.datasets.publication import publish, recover, sidecar
 from thunderlike.datasets.reader import Range, Select
 from thunderlike.datasets.sharded import ShardedReader
 from thunderlike.datasets.shuffle import QuasiShuffler, Shuffler
@@ -384,7 +384,7 @@ def convert_index(
         publish(target, contents, None, lock=lock, size=int(offsets[-1]))
     finally:
         lock.release()
-    return [beside(target, suffix) for suffix in contents]
+    return [sidecar(target, suffix) for suffix in contents]
 
 
 @checked_arguments
@@ -392,7 +392,7 @@ def describe(path: AnyPath) -> dict[str, Any]:
     """Say what a dataset is: samples, bytes, files, and the fields of its first sample."""
     reader = MsgpackReader(path)
     suffixes = (*indices.SUFFIXES, indices.SUFFIX_LEGACY_INDEX)
-    files = [one for one in suffixes if storage.exists(indices.beside(path, one))]
+    files = [one for one in suffixes if storage.exists(indices.sidecar(path, one))]
     told = {"path": reader.path, "samples": len(reader), "bytes": storage.stat(path).size}
     first = reader.get(0) if len(reader) else {}
     return {**told, "files": files, "fields": {str(k): _kind(v) for k, v in first.items()}}

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Publication",
-    "beside",
     "data_key",
     "load",
     "move",
@@ -42,24 +41,25 @@ __all__ = [
     "publish",
     "recover",
     "remove",
+    "sidecar",
     "sync_folder",
     "write_new",
 ]
 
 
-def beside(address: str, suffix: str) -> str:
+def sidecar(address: str, suffix: str) -> str:
     """Return the address of a file that has the name of the data file and a suffix."""
     store, _ = storage.resolve(address)
     return store.address(address + suffix)
 
 
 def partial_name() -> str:
-    """Return a new name for what is being written: hidden, and known as such to listings."""
+    """Return a new name for a file that is being written: hidden, and left out of listings."""
     return f".{uuid.uuid4().hex}.partial"
 
 
 def data_key(address: str) -> tuple[str | None, int]:
-    """Tell data files of one path apart: what changes when another takes the place; and its size.
+    """Return an identity of a data file, which changes when the file is replaced, and its size.
 
     On a disk a file that grows stays the same one.
     """
@@ -82,13 +82,13 @@ class Publication:
         From suffixes to the hidden names of the new index files, in the folder of the data file.
         Files of other suffixes do not belong to the dataset.
     size : int
-        Of the data file, when the record is in force.
+        Size of the data file, when the record is in force.
     replaces : bool
         Whether the data file is replaced. If not, the record is in force at once.
     old, new : str, optional
-        Versions of the data file; unknown where a place tells them only when a file is there.
+        Versions of the data file; None in a bucket, which assigns them on arrival.
     old_size : int
-        Of the data file that is replaced, -1 if there is none.
+        Size of the data file that is replaced, -1 without one.
     """
 
     files: Mapping[str, str]
@@ -99,14 +99,14 @@ class Publication:
     old_size: int = -1
 
     def in_force(self, address: str) -> bool:
-        """Tell whether the data file is the new one.
+        """Return whether the data file is the new one.
 
         Raises
         ------
         NotFoundError
             When there is no data file.
         CorruptDatasetError
-            When it is neither the old one nor the new one.
+            For a data file that is neither the old one nor the new one.
         """
         if not self.replaces:
             return True
@@ -114,7 +114,7 @@ class Publication:
         if entry.identity is not None and entry.identity in (self.old, self.new):
             return entry.identity == self.new
         if self.new is None and entry.size == self.size:
-            return True  # a bucket names versions only when they are there
+            return True  # a bucket assigns versions on arrival
         if self.size == self.old_size or entry.size not in (self.size, self.old_size):
             raise CorruptDatasetError(
                 f"{address}: a writer was stopped while it replaced this dataset, and its files "
@@ -129,7 +129,7 @@ class Publication:
 
 
 def load(address: str) -> Publication | None:
-    """Load the record next to a data file; None if there is none, as nearly always.
+    """Load the record next to a data file; usually there is none, which gives None.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def load(address: str) -> Publication | None:
     record = hidden(address, _RECORD)
     file = local_file(record)
     if file is not None and not os.path.lexists(file):
-        return None  # nearly always, and in a tenth of the time
+        return None  # the usual case, in a tenth of the time of a failed read
     try:
         content = storage.read(record)
     except NotFoundError:
@@ -157,14 +157,14 @@ def load(address: str) -> Publication | None:
 
 
 def place(address: str, suffix: str) -> str:
-    """Return the address of an index file of a dataset, where it is now.
+    """Return the current address of an index file of a dataset.
 
     Raises
     ------
     NotFoundError
         When the dataset that is being published has no such file.
     """
-    final = beside(address, suffix)
+    final = sidecar(address, suffix)
     record = _current_record(address)
     if record is None:
         return final
@@ -175,7 +175,7 @@ def place(address: str, suffix: str) -> str:
 
 
 def _current_record(address: str) -> Publication | None:
-    """Load the record that is in force, None if there is none.
+    """Load the record that is in force, or None.
 
     Raises
     ------
@@ -214,15 +214,15 @@ def publish(
     Parameters
     ----------
     contents : mapping
-        New index files by suffix, in the order in which they take their places.
+        New index files by suffix, in the order in which they are renamed.
     part : Path or None
         New data file, on this machine; None keeps the one that is there.
     lock : WriterLock
-        Held; it notes the files that are written.
+        Lock that is held; it records the files that are written.
     size : int
         Of the data file that is kept.
     stale : sequence of str
-        Suffixes of files that go if they are not among the new ones.
+        Suffixes of files that are removed unless they are among the new ones.
 
     Raises
     ------
@@ -246,7 +246,7 @@ def publish(
 
 
 def recover(address: str, lock: WriterLock, stale: Sequence[str] = ()) -> None:
-    """Complete or undo what a writer that was killed left; `lock` is held."""
+    """Complete or undo the publication of a killed writer; `lock` is held."""
     record = load(address)
     if record is not None and _is_in_force(address):
         _settle(address, record, stale)
@@ -266,14 +266,14 @@ def _is_in_force(address: str) -> bool:
 def _send_new(
     address: str, contents: Mapping[str, bytes], part: Path, stale: Sequence[str]
 ) -> None:
-    """Send a dataset to where none is, the data file last: until then there is no dataset."""
-    for suffix in stale:  # a writer that was killed may have left some
+    """Send a new dataset, the data file last: until then there is no dataset."""
+    for suffix in stale:  # left by a killed writer
         if suffix not in contents:
-            storage.delete(beside(address, suffix))
+            storage.delete(sidecar(address, suffix))
     sent: list[str] = []
     try:
         for suffix, data in contents.items():
-            sent.append(beside(address, suffix))
+            sent.append(sidecar(address, suffix))
             storage.write(sent[-1], data)
         _put(part, address)
     except BaseException:
@@ -286,7 +286,7 @@ def _send_new(
 def _staged(
     address: str, contents: Mapping[str, bytes], part: Path | None, size: int, lock: WriterLock
 ) -> Publication:
-    """Write the new index files by hidden names."""
+    """Write the new index files under hidden names."""
     names = {suffix: partial_name() for suffix in contents}
     record = Publication(names, size, replaces=part is not None)
     if part is not None:
@@ -311,7 +311,7 @@ def _staged(
 
 
 def _unnamed(address: str, record: Publication) -> str:
-    """Return where a record is written before it gets its name."""
+    """Return the address of a record before it is renamed."""
     name = hashlib.sha256("".join(record.files.values()).encode()).hexdigest()[:32]
     return storage.join(storage.parent(address), f".{name}.partial")
 
@@ -332,9 +332,9 @@ def _write_record(address: str, record: Publication) -> None:
 
 
 def write_new(address: str, data: bytes, named: str) -> None:
-    """Write a file by a name that nobody else uses, to the disk and not only to its cache.
+    """Write a file under a unique name and flush it to the disk.
 
-    Failures are those of the file `named`, which it is to become.
+    Errors name the file `named`, its later name.
     """
     file = local_file(address)
     if file is None:
@@ -347,7 +347,7 @@ def write_new(address: str, data: bytes, named: str) -> None:
 
 
 def _put(part: Path, address: str) -> None:
-    """Give a finished data file its place: the step from old to new."""
+    """Rename a finished data file to its final name: the step from old to new."""
     file = local_file(address)
     if file is None:
         store, target = storage.resolve(address)
@@ -367,22 +367,22 @@ def _settle(
     stale: Sequence[str],
     contents: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Move the new index files to their places, and remove what is left of the old ones."""
+    """Rename the new index files to their final names, and remove old ones."""
     for suffix in record.files:
         data = None if contents is None else contents[suffix]
-        move(record.staged(address, suffix), beside(address, suffix), data)
+        move(record.staged(address, suffix), sidecar(address, suffix), data)
     for suffix in stale:
         if suffix not in record.files:
-            remove(beside(address, suffix))
+            remove(sidecar(address, suffix))
     if (file := local_file(address)) is not None:
         sync_folder(file.parent)
     _discard(address, record)
 
 
 def move(staged: str, final: str, data: bytes | None = None) -> None:
-    """Give a new file its place; it is there already if a killed writer got that far.
+    """Rename a new file to its final name, unless a killed writer already did.
 
-    Elsewhere than on a disk its content is written there, `data` if that is given.
+    In other stores its content is written again: `data`, if given.
     """
     file = local_file(staged)
     if file is None:
@@ -400,18 +400,18 @@ def move(staged: str, final: str, data: bytes | None = None) -> None:
         except OSError:
             if aim.parent == Path(final).parent:
                 raise
-            storage.write(final, file.read_bytes())  # a link leads to another disk
+            storage.write(final, file.read_bytes())  # a link to another file system
 
 
 def _discard(address: str, record: Publication) -> None:
-    """Remove a record, and then its files: who finds the record finds them too."""
+    """Remove a record, and then its files, so that a record always has its files."""
     remove(hidden(address, _RECORD))
     for suffix in record.files:
         remove(record.staged(address, suffix))
 
 
 def remove(address: str) -> None:
-    """Remove one file, if it is there."""
+    """Remove a file if it exists."""
     file = local_file(address)
     if file is None:
         storage.delete(address)
@@ -421,7 +421,7 @@ def remove(address: str) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have renames in a folder survive a power cut."""
+    """Flush renames in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # some network disks cannot

@@ -39,26 +39,25 @@ __all__ = [
 Numbers: TypeAlias = "NDArray[np.int64]"
 Sample: TypeAlias = Any  # a dict whose "key" is text
 
-_WINDOW = 4096  # samples whose places are looked up at once
+_WINDOW = 4096  # samples of one read
 
 
 @checked_methods
 class Reader(ABC):
-    """An ordered collection of samples, each a dict with a unique ``"key"``.
+    """Ordered collection of samples, each a dict with a unique ``"key"``.
 
-    A reader has a cursor, which ``for`` moves: a loop that was left goes on where it stopped, and
-    one that came to the end begins anew. Readers can be copied and pickled, cursor included; open
-    files are opened again on the other side. ``get``, ``slice`` and ``get_many`` leave the cursor
-    alone and may be called from several threads at once.
+    A reader has a cursor, which ``for`` moves: an interrupted loop continues where it stopped, and
+    after a complete one the next loop starts at the first sample. Readers can be copied and pickled
+    with their cursor; the copy opens files again. ``get``, ``slice`` and ``get_many`` do not move
+    the cursor and may be called from several threads at once.
 
-    To write one, define ``__len__``, ``find_key``, ``find_index`` and ``_one``.
+    Subclasses define ``__len__``, ``find_key``, ``find_index`` and ``_one``.
 
     Notes
     -----
-    ``raw=True`` gives the message, the bytes of the file, in place of the sample. With it
-    ``copy=False`` gives a memoryview where that saves a copy; it keeps more of the file in memory
-    than itself. `chunk_size` is accepted for programs written for datadings: how much is read at
-    once is decided here, and it never changed results.
+    ``raw=True`` returns the message, the bytes of the file, in place of the sample. With it
+    ``copy=False`` returns a memoryview where that saves a copy; it keeps a larger part of the file
+    in memory. `chunk_size` is accepted for programs written for datadings, without effect.
 
     Examples
     --------
@@ -69,11 +68,11 @@ class Reader(ABC):
     >>> for sample in reader:
     ...     if sample["key"] == "b":
     ...         break
-    >>> [sample["key"] for sample in reader]  # goes on
+    >>> [sample["key"] for sample in reader]  # continues
     ['c', 'd', 'e']
     """
 
-    # The cursor is where the last loop is: numbers that run beside its samples, see `iter`.
+    # The cursor is derived from numbers that the last loop consumes with its samples, see `iter`.
     _marks: Iterator[int] = iter(())
     _last: int = 0
 
@@ -87,22 +86,22 @@ class Reader(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many samples there are."""
+        """Return the number of samples."""
 
     @abstractmethod
     def find_key(self, index: int) -> str:
-        """Return the key of a sample; BadIndexError outside."""
+        """Return the key of a sample; BadIndexError for a number out of range."""
 
     @abstractmethod
     def find_index(self, key: Any) -> int:
-        """Return the number of the sample with this key; KeyMissingError if there is none."""
+        """Return the number of the sample with a key; KeyMissingError for an unknown key."""
 
     @abstractmethod
     def _one(self, index: int, raw: bool) -> Any:
         """Return the sample of a number in range, or its message."""
 
     def _read(self, windows: Iterable[Numbers], raw: bool, copy: bool) -> Iterator[Any]:  # noqa: ARG002
-        """Return the samples of many numbers, which come in windows; overridden for speed."""
+        """Yield the samples of windows of numbers; overridden for speed."""
         return (self._one(index, raw) for window in windows for index in window.tolist())
 
     def __contains__(self, key: object) -> bool:
@@ -130,12 +129,12 @@ class Reader(ABC):
         yield_key : bool
             Return ``(key, sample)``.
         raw, copy : bool
-            As told in the class; a single message is always bytes.
+            As in the notes on the class; a single message is always bytes.
 
         Raises
         ------
         BadIndexError
-            Outside the samples.
+            For a number out of range.
         CorruptSampleError
             For a sample that cannot be read.
         """
@@ -144,7 +143,7 @@ class Reader(ABC):
         return (self.find_key(index), found) if yield_key else found
 
     def __getitem__(self, index: Any) -> Any:
-        """A sample, or an iterator over the samples of a slice with any step."""
+        """Return a sample, or an iterator over the samples of a slice with any step."""
         if isinstance(index, slice):
             return self._walk(range(*index.indices(len(self))))
         return self.get(index)
@@ -161,7 +160,7 @@ class Reader(ABC):
     ) -> Iterator[Any]:
         """Iterate over samples ``start .. stop-1``, without moving the cursor.
 
-        Negative numbers count from the end, and what is outside is left out, as in Python.
+        Negative numbers count from the end, and limits are clipped, as in Python.
         """
         first, last, _ = slice(start, stop).indices(len(self))
         return self._walk(range(first, last), yield_key, raw, copy)
@@ -171,12 +170,12 @@ class Reader(ABC):
     ) -> list[Any]:
         """Return the samples of these numbers, in this order.
 
-        Where files are read in ranges, neighbours are read together and several at a time.
+        Where files are read in ranges, neighbours are read together, in several requests at a time.
 
         Raises
         ------
         BadIndexError
-            When one is outside the samples.
+            For a number out of range.
 
         Examples
         --------
@@ -212,22 +211,22 @@ class Reader(ABC):
     ) -> Iterator[Any]:
         """Iterate over samples, moving the cursor to the one after each.
 
-        Of several loops over one reader, the one begun last moves the cursor.
+        Of several loops over one reader, the last one moves the cursor.
 
         Parameters
         ----------
         start : int, optional
-            Where to begin; by default at the cursor, or at 0 when that is at the end. ``len`` is
-            allowed, and gives nothing.
+            First sample; by default the cursor, or 0 if that is at the end. ``len`` is allowed,
+            and yields no samples.
         stop : int, optional
-            Where to stop; negative ones count from the end.
+            End of the loop; negative numbers count from the end.
         chunk_size : int or None
             Accepted for programs written for datadings; without effect.
 
         Raises
         ------
         BadIndexError
-            For a start outside, at once.
+            For a start out of range, on the call.
         SpecError
             For a `chunk_size` below 1.
         WrongTypeError
@@ -246,7 +245,7 @@ class Reader(ABC):
         last = self._reach() if stop is None else as_whole(stop, "stop")
         _, last, _ = slice(first, last).indices(self._reach())
         samples = self._walk(range(first, last), yield_key, raw, copy)
-        # Taken in step with the samples, at the speed of C; all are above 0, so none is left out.
+        # Consumed together with the samples, in C. All marks are above 0, so that none is skipped.
         self._marks, self._last = iter(range(first + 1, last + 1)), max(first, last)
         return itertools.compress(samples, self._marks)
 
@@ -260,22 +259,22 @@ class Reader(ABC):
         return start + len(self) if start < 0 else start
 
     def _reach(self) -> int:
-        """The number after the last sample that a loop comes to."""
+        """Return the end of a loop without `stop`."""
         return len(self)
 
     def _ended(self) -> None:
-        """Go back to the start after the end."""
+        """Return to the start after a complete loop."""
         self._i = 0
 
     @property
     def epoch(self) -> int:
-        """Number of the current pass, by which shufflers choose their order; 0 without any."""
+        """Number of the current pass, which determines the order of shufflers; 0 without one."""
         return 0
 
     def _later(self, passes: int) -> Reader:  # noqa: ARG002
-        """Return this reader as it is after some passes: itself, if its order never changes.
+        """Return this reader after some passes: itself, if its order never changes.
 
-        The reader itself stays as it is, since other views may show it too.
+        The reader itself does not change, since other views may use it.
         """
         return self
 
@@ -287,13 +286,13 @@ class Reader(ABC):
         return self.iter(yield_key=yield_key, raw=True)
 
     def next(self) -> Sample:
-        """Return the sample at the cursor and move on; StopIteration at the end, always."""
+        """Return the sample at the cursor and advance; StopIteration at the end, always."""
         return self._next(raw=False)
 
     __next__ = next
 
     def rawnext(self) -> bytes:
-        """Return the message at the cursor and move on."""
+        """Return the message at the cursor and advance."""
         return self._next(raw=True)
 
     def _next(self, raw: bool) -> Any:
@@ -312,21 +311,21 @@ class Reader(ABC):
         self.seek(index)
 
     def seek_key(self, key: str) -> None:
-        """Move the cursor to the sample with this key; KeyMissingError if there is none."""
+        """Move the cursor to the sample with a key; KeyMissingError for an unknown key."""
         self._i = self.find_index(key)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the reader stands, as plain values that any format can store."""
+        """Return the state of the reader, as plain values that any format can store."""
         return {"position": self._i}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from where a reader of the same samples stood."""
+        """Restore the state of a reader of the same samples."""
         self._i = int(state["position"])
 
     # Opening and closing
 
-    def close(self) -> None:  # noqa: B027  # most have nothing to let go of
-        """Let go of open files; the next use opens them again."""
+    def close(self) -> None:  # noqa: B027  # most readers have no open files
+        """Close open files; the next use opens them again."""
 
     def __enter__(self) -> Self:
         return self
@@ -335,7 +334,7 @@ class Reader(ABC):
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but what was opened or computed on first use."""
+        """Return the state without cached properties, such as open files."""
         kind = type(self)
         kept = {
             name: value
@@ -391,11 +390,11 @@ class Reader(ABC):
         )
 
     def _name(self) -> str:
-        """What messages call this reader."""
+        """Return the name of the reader in errors."""
         return type(self).__name__
 
     def _packed(self, index: int, sample: Sample) -> bytes:
-        """The message of a sample that no file holds."""
+        """Pack a sample that is not in a file."""
         return message(self.find_key(index), sample)
 
 
@@ -421,14 +420,14 @@ def as_whole(value: Any, name: str) -> int:
 
 
 def windows_of(numbers: range | Numbers) -> Iterator[Numbers]:
-    """Cut numbers into arrays of a few thousand."""
+    """Split numbers into arrays of a few thousand."""
     for at in range(0, len(numbers), _WINDOW):
         part = numbers[at : at + _WINDOW]
         yield part if isinstance(part, np.ndarray) else np.arange(part.start, part.stop, part.step)
 
 
 def as_reader(reader: Any) -> Reader:
-    """Return what it is given if that is a reader.
+    """Return a reader unchanged.
 
     Raises
     ------
@@ -452,18 +451,18 @@ def as_reader(reader: Any) -> Reader:
 
 @checked_methods
 class View(Reader):
-    """A reader that shows the samples of another one in another order.
+    """Reader of the samples of another reader in another order.
 
-    To write one, define `_mapping` and `_place`, and ``__len__`` where that differs.
+    Subclasses define `_mapping` and `_place`, and ``__len__`` where it differs.
 
-    Where a shuffler is below, each pass over a view takes the order of the next epoch, as a pass
-    over the shuffler does. A view that leaves samples out, such as a :class:`Range`, is a choice
-    of samples: they stay the same in every pass, so that parts of a shuffled dataset never overlap.
+    Each pass over a view of a shuffler has the order of the next epoch, like a pass over the
+    shuffler. A view that leaves samples out, such as a :class:`Range`, has the same samples in
+    every pass, so that parts of a shuffled dataset never overlap.
 
     Parameters
     ----------
     reader : Reader
-        Whose samples; views may be nested.
+        Reader of the samples; views may be nested.
 
     Examples
     --------
@@ -484,11 +483,11 @@ class View(Reader):
 
     @abstractmethod
     def _mapping(self) -> Callable[[Numbers], Numbers]:
-        """Return a function from numbers here to numbers in the reader below."""
+        """Return a function from numbers of the view to numbers of the underlying reader."""
 
     @abstractmethod
     def _place(self, number: int) -> int:
-        """Return where a sample of the reader below stands here first; -1 if it does not."""
+        """Return the first position of a sample of the underlying reader, -1 if it is left out."""
 
     def __len__(self) -> int:
         return len(self._reader)
@@ -509,11 +508,11 @@ class View(Reader):
         return self._reader._keys_at(self._mapping()(window))
 
     def find_key(self, index: int) -> str:
-        """Return the key of the sample that stands here."""
+        """Return the key of a sample."""
         return self._reader.find_key(self._below(self._position(index)))
 
     def find_index(self, key: Any) -> int:
-        """Return where the sample with this key stands here first."""
+        """Return the first position of the sample with a key."""
         place = self._place(self._reader.find_index(key))
         if place < 0:
             raise self._missing(key)
@@ -521,11 +520,11 @@ class View(Reader):
 
     @property
     def epoch(self) -> int:
-        """Number of the current pass over the shuffler below; 0 without one."""
+        """Number of the current pass over the underlying shuffler; 0 without one."""
         return self._reader.epoch
 
     def set_epoch(self, epoch: int) -> None:
-        """Take the order of an epoch, from its start; a view that leaves samples out keeps its own.
+        """Start an epoch in its order; a view that leaves samples out keeps its own order.
 
         Examples
         --------
@@ -540,7 +539,7 @@ class View(Reader):
         self._reader = self._below_later(epoch - self.epoch)
 
     def _below_later(self, passes: int) -> Reader:
-        """The reader below after some passes over this view."""
+        """Return the underlying reader after some passes over this view."""
         return self._reader if len(self) < len(self._reader) else self._reader._later(passes)
 
     def _later(self, passes: int) -> Reader:
@@ -556,19 +555,19 @@ class View(Reader):
         self._reader = self._below_later(1)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the view stands, and the state of the views below it."""
+        """Return the state of the view and of the views below it."""
         below = {"below": self._reader.state_dict()} if isinstance(self._reader, View) else {}
         return super().state_dict() | below
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from where a view of the same samples stood."""
+        """Restore the state of a view of the same samples."""
         if "below" in state:
-            self._reader = copy.copy(self._reader)  # other views may show the one that is here
+            self._reader = copy.copy(self._reader)  # other views may use the present one
             self._reader.load_state_dict(state["below"])
         super().load_state_dict(state)
 
     def close(self) -> None:
-        """Close the reader below."""
+        """Close the underlying reader."""
         self._reader.close()
 
     def _name(self) -> str:
@@ -577,12 +576,12 @@ class View(Reader):
 
 @checked_methods
 class Range(View):
-    """Samples ``start .. stop-1`` of a reader; negative numbers count from the end.
+    """View of samples ``start .. stop-1``; negative numbers count from the end.
 
     Raises
     ------
     BadIndexError
-        For a start outside.
+        For a start out of range.
 
     Examples
     --------
@@ -614,7 +613,7 @@ class Range(View):
 
 @checked_methods
 class Select(View):
-    """The samples of some numbers, in their order; a number may come again.
+    """View of samples by number, in the given order; numbers may repeat.
 
     Examples
     --------
@@ -632,7 +631,7 @@ class Select(View):
         return len(self._indices)
 
     def _below_later(self, passes: int) -> Reader:  # noqa: ARG002
-        return self._reader  # chosen once, also where as many are chosen as there are
+        return self._reader  # a choice of samples never changes, even of all
 
     def _mapping(self) -> Callable[[Numbers], Numbers]:
         return self._indices.__getitem__
@@ -643,7 +642,7 @@ class Select(View):
 
 
 class _Passes(View):
-    """All samples of a reader in several passes, each in the order of its own epoch."""
+    """View of all samples in several passes, each in the order of its epoch."""
 
     def _mapping(self) -> Callable[[Numbers], Numbers]:
         return lambda numbers: numbers % len(self._reader)
@@ -652,7 +651,7 @@ class _Passes(View):
         return number
 
     def _pass(self, number: int) -> Reader:
-        """The reader below in one of the passes; the last one asked for is kept, with its order."""
+        """Return the underlying reader in one of the passes; the last one is cached."""
         if number == 0:
             return self._reader
         wanted = (self._reader.epoch, number)
@@ -665,7 +664,7 @@ class _Passes(View):
         return self._pass(number)._one(place, raw)
 
     def find_key(self, index: int) -> str:
-        """Return the key of the sample that stands here."""
+        """Return the key of a sample."""
         number, place = divmod(self._position(index), len(self._reader))
         return self._pass(number).find_key(place)
 
@@ -684,7 +683,7 @@ class _Passes(View):
         return [key for number, part in runs for key in self._pass(number)._keys_at(part)]
 
     def _runs(self, window: Numbers) -> Iterator[tuple[int, Numbers]]:
-        """Cut a window where another pass begins: number of the pass, places in it."""
+        """Split a window where a pass ends: number of the pass, positions in it."""
         numbers, places = np.divmod(window, max(1, len(self._reader)))
         edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(window)]
         for first, last in itertools.pairwise(edges):
@@ -692,7 +691,7 @@ class _Passes(View):
                 yield int(numbers[first]), places[first:last]
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from where a view of the same samples stood."""
+        """Restore the state of a view of the same samples."""
         self.__dict__.pop("_current", None)
         super().load_state_dict(state)
 
@@ -702,7 +701,7 @@ class _Passes(View):
 
 @checked_methods
 class Repeater(_Passes):
-    """All samples of a reader, several times over; a shuffler draws another order each time.
+    """View of all samples, repeated; a shuffler draws another order each time.
 
     Examples
     --------
@@ -732,7 +731,7 @@ class Repeater(_Passes):
         return self._reader.epoch // max(1, self.times)
 
     def set_epoch(self, epoch: int) -> None:
-        """Take the orders of this pass over all repetitions, from its start."""
+        """Start a pass over all repetitions, in its orders."""
         self._i = 0
         self._reader = self._reader._later(epoch * self.times - self._reader.epoch)
 
@@ -742,7 +741,7 @@ class Repeater(_Passes):
 
 @checked_methods
 class Cycler(_Passes):
-    """All samples of a reader, over and over: a loop never ends, and any number is in range.
+    """View of all samples, repeated without end: every number is in range.
 
     A shuffler draws another order in each cycle. The length is that of one cycle.
 

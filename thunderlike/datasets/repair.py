@@ -28,19 +28,19 @@ __all__ = ["check", "reindex"]
 
 @checked_arguments
 def check(path: AnyPath, *, samples: bool = False) -> Report:
-    """Look whether the files of a dataset fit together, without reading all of the data.
+    """Check that the files of a dataset are consistent, without reading all of the data.
 
     Parameters
     ----------
     path : path
-        Of the data file.
+        Path of the data file.
     samples : bool
         Also read every sample and compare its key.
 
     Returns
     -------
     Report
-        Of every file that is there; one that can be done without is no fault.
+        Results for all existing files; a missing optional file is not a fault.
 
     Examples
     --------
@@ -81,14 +81,14 @@ def _check_hashes(reader: MsgpackReader, report: Report) -> None:
     salt, hashes = indices.load_key_hashes(reader.path)
     wanted = b"".join(map(dataset_files.key_hasher(salt), reader.keys()))
     same = dataset_files.encode_hashes(salt, hashes)[8:] == wanted
-    report.note("key_hashes", "" if same else f"{reader.path}: hashes are not those of the keys")
+    report.note("key_hashes", "" if same else f"{reader.path}: hashes do not match the keys")
 
 
 def _check_filter(reader: MsgpackReader, report: Report) -> None:
     found = indices.load_filter(reader.path)
     missing = [key for key in reader.keys() if key not in found]  # noqa: SIM118
-    told = f"{reader.path}: the filter does not know the key {missing[0]!r}" if missing else ""
-    report.note("filter", told)
+    fault = f"{reader.path}: the filter lacks the key {missing[0]!r}" if missing else ""
+    report.note("filter", fault)
 
 
 def _check_sums(reader: MsgpackReader, report: Report) -> None:
@@ -102,31 +102,31 @@ def _first_difference(reader: MsgpackReader, sums: bytes, found: bytes) -> str:
         return f"{reader.path}: has {len(reader)} samples and {len(sums)} bytes of sums"
     ours, theirs = np.frombuffer(found, ">u8"), np.frombuffer(sums, ">u8")
     first = int(np.flatnonzero(ours != theirs)[0])
-    return f"{reader.path}: sample {first} is not the one that was written"
+    return f"{reader.path}: sample {first} differs from its recorded hash"
 
 
 @checked_arguments
 def reindex(path: AnyPath, digest: str | None = "md5") -> int:
-    """Make all index files anew from the data file alone; return how many samples it has.
+    """Rebuild all index files from the data file; return the number of samples.
 
     Parameters
     ----------
     path : path
-        Of the data file.
+        Path of the data file.
     digest : {'md5', 'sha256', 'blake2b', None}
         As in :class:`~thunderlike.datasets.writer.Writer`.
 
     Raises
     ------
     CorruptSampleError
-        For bytes that are not a whole sample; nothing is written then.
+        For bytes that are not a complete sample; nothing is written then.
     InUseError
         When a writer has the dataset open.
 
     Notes
     -----
-    The data file is held in memory. Samples are found by their structure, and unpacked for
-    their key.
+    The data file is read into memory. Samples are located by their structure and unpacked for
+    their keys.
 
     Examples
     --------
@@ -170,21 +170,21 @@ def _hashed(digest: str, data: bytes | memoryview) -> str:
 
 
 def _scanned(path: str, data: memoryview) -> Iterator[tuple[str, int]]:
-    """The key of each message in a data file, and where it ends."""
+    """Yield the key and the end of each message in a data file."""
     start, number = 0, 0
     while start < len(data):
         try:
             end = message_end(data, start)
             yield _key_of(unpackb(data[start:end])), end
         except FormatError as error:
-            told = f"{path}: sample {number} at byte {start}: {error}"
+            text = f"{path}: sample {number} at byte {start}: {error}"
             length = len(data) - start
-            raise CorruptSampleError(told, path, number, None, start, length, str(error)) from error
+            raise CorruptSampleError(text, path, number, None, start, length, str(error)) from error
         start, number = end, number + 1
 
 
 def _key_of(sample: Any) -> str:
     key = sample.get("key") if isinstance(sample, dict) else None
     if not isinstance(key, str):
-        raise FormatError(f"no sample with a text 'key', but {sample!r:.60}")
+        raise FormatError(f"expected a sample with a text 'key', found {sample!r:.60}")
     return key

@@ -1,4 +1,8 @@
-"""Sharded datasets, and their division among processes."""
+"""Sharded datasets, and the division of samples among ranks and workers.
+
+Samples are ranges of numbers, in order: ``[(0, n)]`` for all of them. A share is a part of their
+concatenation.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,7 @@ from thunderlike.datasets.publication import (
     write_new,
 )
 from thunderlike.datasets.reader import Numbers, Reader
-from thunderlike.datasets.writer import FileWriter, Whole
+from thunderlike.datasets.writer import AllOrNothing, FileWriter
 from thunderlike.errors import (
     CorruptDatasetError,
     ExistsError,
@@ -63,12 +67,12 @@ EVEN = ("error", "drop", "pad")
 
 
 def size(ranges: Sequence[tuple[int, int]]) -> int:
-    """How many samples there are in ranges."""
+    """Count the samples in ranges."""
     return sum(stop - start for start, stop in ranges)
 
 
 def cut(ranges: Sequence[tuple[int, int]], first: int, last: int) -> Ranges:
-    """Cut samples ``first .. last-1`` out of the concatenation of ranges.
+    """Return samples ``first .. last-1`` of the concatenation of ranges.
 
     Examples
     --------
@@ -85,17 +89,17 @@ def cut(ranges: Sequence[tuple[int, int]], first: int, last: int) -> Ranges:
 
 
 def share(ranges: Ranges, number: int, shares: int, even: str, batch_size: int | None) -> Ranges:
-    """Return one of several shares, as datadings cuts them: neighbours, of nearly the same size.
+    """Return one of several shares, as datadings: consecutive samples, of nearly equal size.
 
     Parameters
     ----------
     number, shares : int
-        Which one, of how many.
+        Number of the share, and of all shares.
     even : {'error', 'drop', 'pad'}
-        What to do when shares do not give equally many batches: say so, leave samples out, or give
-        some twice.
+        Treatment of shares with different numbers of batches: raise, leave samples out, or repeat
+        some.
     batch_size : int, optional
-        Without it, ``'error'`` never says so.
+        Without it, ``'error'`` never raises.
 
     Raises
     ------
@@ -128,11 +132,11 @@ def share(ranges: Ranges, number: int, shares: int, even: str, batch_size: int |
 
 
 def left_over(parts: Sequence[tuple[Ranges, int]]) -> Ranges:
-    """What is left of shares when some samples of each were taken, without those given twice.
+    """Return the samples that are left when some of each share were taken, repeated ones once.
 
     Notes
     -----
-    Takes a byte a sample.
+    Uses a byte for each sample.
 
     Examples
     --------
@@ -152,40 +156,39 @@ def left_over(parts: Sequence[tuple[Ranges, int]]) -> Ranges:
 
 
 ORDERS = ("natural", "text")
-_TRIES = 20  # to open all shards between two changes of them
-_KEPT = 64  # shards whose files stay open
+_TRIES = 20  # attempts to open all shards between two changes
+_KEPT = 64  # open shards
 
 
 @checked_methods
 class ShardedReader(Reader):
-    """Several datasets, one after the other, as one.
+    """Reader of several datasets as one, in order.
 
     Parameters
     ----------
     shards : path, or iterable of paths and readers
-        A folder, read as its ``manifest.json`` says where there is one; a pattern such as
-        ``train-*.msgpack``, whose files come in natural order; a range such as
-        ``train-{00000..00099}.msgpack``, whose files must all be there; or several of those and of
-        readers, in their order.
+        A folder, with the shards of its ``manifest.json`` if it has one; a pattern such as
+        ``train-*.msgpack``, in natural order; a range such as ``train-{00000..00099}.msgpack``, of
+        which every file must exist; or several of those and of readers, in order.
     order : {'natural', 'text'}
-        Of the files that a pattern matches: by their numbers (9 before 10), or by text as in
-        datadings (10 before 9), which a seed of a shuffler there goes with.
+        Order of matching files: by numbers (9 before 10), or by text as in datadings (10 before 9),
+        for the same shuffled order as there.
     duplicate_keys : {'error', 'first'}
-        What to do with a key that is in several shards, when one is first looked up.
+        Treatment of a key that is in several shards, when it is looked up.
     credentials : mapping, optional
-        For a store that needs some.
+        Credentials of the store.
 
     Raises
     ------
     NotFoundError
-        When nothing matches.
+        Without matching files.
     StorageError
-        When the shards are replaced all the time while they are opened.
+        When the shards are replaced at every attempt to open them.
 
     Notes
     -----
-    Opening looks at each shard's size; all shards are of one moment. The files of 64 shards stay
-    open at a time; a shard that is replaced before it is read raises `StorageError` then.
+    Opening reads the size of each shard; all shards are of one version. At most 64 shards are open
+    at a time; reading a shard that was replaced after opening raises `StorageError`.
 
     Examples
     --------
@@ -221,19 +224,19 @@ class ShardedReader(Reader):
 
     @property
     def shards(self) -> Sequence[Reader]:
-        """The readers of the shards, in order."""
+        """Readers of the shards, in order."""
         return tuple(self._shards)
 
     def __len__(self) -> int:
         return self._edges[-1]
 
     def _within(self, index: int) -> tuple[Reader, int]:
-        """The shard of a number in range, and its number there."""
+        """Return the shard of a sample, and its number there."""
         number = bisect_right(self._edges, index) - 1
         return self._shard(number), index - self._edges[number]
 
     def _shard(self, number: int) -> Reader:
-        """A shard, for use; the one used longest ago is closed when too many are open."""
+        """Return a shard; the least recently used one is closed when too many are open."""
         used = self._used
         used[number] = used.pop(number, None)
         if len(used) > _KEPT:
@@ -250,7 +253,7 @@ class ShardedReader(Reader):
             yield from shard._read((part for _, part in parts), raw, copy)
 
     def _runs(self, windows: Iterable[Numbers]) -> Iterator[tuple[int, Numbers]]:
-        """Cut windows where the next number is in another shard."""
+        """Split windows where the shard changes."""
         edges = np.array(self._edges)
         for window in windows:
             which = np.searchsorted(edges, window, side="right") - 1
@@ -265,14 +268,14 @@ class ShardedReader(Reader):
         return shard.find_key(number)
 
     def find_index(self, key: Any) -> int:
-        """Return the number of a key: that in the first shard which has it.
+        """Return the number of a key, in the first shard that has it.
 
         Raises
         ------
         KeyMissingError
-            When none has.
+            When no shard has it.
         CorruptDatasetError
-            When several have, unless ``duplicate_keys='first'``.
+            When several shards have it, unless ``duplicate_keys='first'``.
         """
         places = self._places(key)
         first = next(places, None)
@@ -328,20 +331,20 @@ def _opened(item: Any, order: str, credentials: AnyCredentials) -> list[Reader]:
             if before == _state(address) and _are_current(address, shards):
                 return list(shards)
         except (StorageError, CorruptDatasetError) as error:
-            if str(error) == trouble:  # twice the same: nobody is at work there
+            if str(error) == trouble:  # the same error twice: no writer is at work
                 raise
             trouble = str(error)
     raise replaced(address)
 
 
 def _are_current(address: str, shards: Sequence[MsgpackReader]) -> bool:
-    """Tell whether all shards are as they were opened: they were of one moment then."""
+    """Return whether no shard changed since it was opened, so that all are of one version."""
     threads = storage.store_for(address).threads
     return len(shards) < 2 or all(tmap(MsgpackReader.is_current, shards, workers=threads or 1))
 
 
 def _state(address: str) -> Any:
-    """What changes when a folder of shards is replaced: its manifest, or the record of a writer."""
+    """Return an identity that changes with the shards: of the manifest, or the writer's record."""
     folder = address if _is_folder(address) else storage.parent(address)
     record = _record_of(folder)
     if not _is_folder(address):
@@ -357,12 +360,12 @@ def _is_folder(address: str) -> bool:
 
 
 def _named(address: str, order: str) -> list[str]:
-    """The data files that a path means."""
+    """Return the data files of a path, pattern or range."""
     if address.endswith(".msgpack") and not re.search(r"[*?\[{]", address):
         return [address]
-    told = _told(address)
-    if told is not None:
-        return told
+    listed = _listed(address)
+    if listed is not None:
+        return listed
     if found := re.search(r"\{(\d+)\.\.(\d+)\}", address):
         numbers = range(int(found[1]), int(found[2]) + 1)
         return [_filled(address, found, number) for number in numbers]
@@ -376,8 +379,8 @@ def _filled(address: str, found: re.Match[str], number: int) -> str:
     return store.address(address[: found.start()] + name + address[found.end() :])
 
 
-def _told(address: str) -> list[str] | None:
-    """The shards that a folder's manifest names; None where there is none."""
+def _listed(address: str) -> list[str] | None:
+    """Return the shards that the manifest of a folder lists, None without a manifest."""
     folder = address if _is_folder(address) else storage.parent(address)
     record = _record_of(folder)
     if record is not None:
@@ -395,20 +398,20 @@ def _told(address: str) -> list[str] | None:
     except NotFoundError:
         return None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CorruptDatasetError(f"{place}: is no list of shards: {error}") from error
+        raise CorruptDatasetError(f"{place}: not a list of shards: {error}") from error
 
 
 @dataclass(frozen=True)
 class _Shards:
-    """The record of shards that take the place of others, all in one step: when it is written.
+    """Record of the replacement of shards, in force once it is written.
 
     Parameters
     ----------
     folder : str
-        Name of the hidden folder that they are in until they are in their places; ``''`` where
-        shards are replaced one by one, and none may be read until all are.
+        Name of the hidden folder of the shards until they are renamed; ``''`` where shards are
+        replaced one by one, and none may be read until all are.
     shards, stale : sequence of str
-        Names of their data files; of old ones, which go.
+        Names of their data files; of old ones, which are removed.
     """
 
     folder: str
@@ -441,7 +444,7 @@ def _record_of(folder: str) -> _Shards | None:
 
 
 def _where(folder: str, staging: str, name: str) -> str:
-    """Return where a shard is: in the hidden folder, or in its place already."""
+    """Return the address of a shard: in the hidden folder, or its final one."""
     staged = storage.join(storage.join(folder, staging), name)
     return staged if storage.exists(staged) else storage.join(folder, name)
 
@@ -477,7 +480,7 @@ def _replace(staged: str, final: str) -> None:
 
 
 @checked_methods
-class ShardWriter(Whole):
+class ShardWriter(AllOrNothing):
     """Write samples to one file after the other, and what they are to ``manifest.json``, last.
 
     Parameters
@@ -505,12 +508,12 @@ class ShardWriter(Whole):
 
     Notes
     -----
-    A shard is seen when it is full; the manifest says that all are there. When a ``with`` block
+    A shard is visible once it is full; the manifest is written when all are. When a ``with`` block
     raises, full shards stay, without a manifest.
 
     With `overwrite` new shards are in a hidden folder until the writer is closed: when the block
-    raises, or the process is killed, the old shards are as they were. In a bucket they are
-    replaced one by one, and readers raise `StorageError` until all are.
+    raises, or the process is killed, the old shards are unchanged. In a bucket they are replaced
+    one by one, and readers raise `StorageError` until all are.
 
     Examples
     --------
@@ -549,13 +552,13 @@ class ShardWriter(Whole):
         self._writer: FileWriter | None = None
 
     def _prepare(self, overwrite: bool) -> None:
-        """Complete what a killed writer left, and find out where to write."""
+        """Complete the publication of a killed writer, and choose the folder to write to."""
         on_disk = local_file(self._manifest) is not None
         if on_disk and (record := _record_of(self._folder)) is not None:
             _settle(self._folder, record)
         self._lock.remove_leftovers()
         if storage.exists(self._manifest) and not overwrite:
-            raise ExistsError(f"{self._manifest}: is there already; give overwrite=True")
+            raise ExistsError(f"{self._manifest}: exists already; give overwrite=True")
         if overwrite and on_disk:
             self._staging = storage.join(self._folder, partial_name())
             self._lock.note([self._staging])
@@ -575,13 +578,13 @@ class ShardWriter(Whole):
 
     @property
     def written(self) -> int:
-        """Samples so far."""
+        """Number of samples so far."""
         return sum(one.samples for one in self._summaries) + (
             self._writer.written if self._writer else 0
         )
 
     def write(self, sample: dict[str, Any]) -> None:
-        """Add a sample, to the next file when this one is full."""
+        """Add a sample, to the next shard if this one is full."""
         if self._writer is not None and self._is_full(self._writer):
             self._finish()
         if self._writer is None:
@@ -609,7 +612,7 @@ class ShardWriter(Whole):
             self._writer = None
 
     def close(self) -> None:
-        """Finish the last shard, and write the manifest; again without effect."""
+        """Finish the last shard and write the manifest; a second call has no effect."""
         if self._written:
             return
         try:
@@ -636,7 +639,7 @@ class ShardWriter(Whole):
         _settle(self._folder, record)
 
     def abort(self) -> None:
-        """Give up the shard that was begun, and with `overwrite` all of them."""
+        """Remove the unfinished shard, and with `overwrite` all new shards."""
         if self._writer is not None:
             self._writer.abort()
             self._writer = None

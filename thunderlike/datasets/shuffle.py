@@ -29,9 +29,9 @@ ORDERS = ("datadings", "fast")
 
 @checked_methods
 class Shuffled(View):
-    """What both shufflers share: an order for each epoch, and a new epoch after each pass.
+    """Base class of shufflers, with an order for each epoch and a new epoch after each pass.
 
-    A loop that comes to the end begins the next epoch, whose order is another one. ``seek(i)``
+    After a complete loop the next epoch begins, in another order. ``seek(i)``
     counts over epochs, as in datadings: with `n` samples it goes to sample ``i % n`` of epoch
     ``i // n``.
     """
@@ -39,13 +39,13 @@ class Shuffled(View):
     def __init__(self, reader: Reader, seed: int, order: str) -> None:
         super().__init__(reader)
         if order not in ORDERS:
-            raise SpecError(f"no order {order!r}; there are {', '.join(ORDERS)}")
+            raise SpecError(f"unknown order {order!r}; expected {', '.join(ORDERS)}")
         self.seed, self.order = as_whole(seed, "seed"), order
         self._epoch = 0
 
     @abstractmethod
     def _datadings(self) -> Numbers:
-        """Compute the order that datadings has for seed and epoch."""
+        """Compute the order of datadings for seed and epoch."""
 
     @abstractmethod
     def _fast(self) -> Numbers:
@@ -53,7 +53,7 @@ class Shuffled(View):
 
     @property
     def epoch(self) -> int:
-        """Which pass over the samples this is."""
+        """Number of the current pass over the samples."""
         return self._epoch
 
     def set_epoch(self, epoch: int) -> None:
@@ -71,12 +71,12 @@ class Shuffled(View):
         self._i = index % count
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the reader stands: position, epoch, seed and order."""
+        """Return the state of the reader: position, epoch, seed and order."""
         place = {"epoch": self._epoch, "seed": self.seed, "order": self.order}
         return super().state_dict() | place
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from where a reader of the same samples stood."""
+        """Restore the state of a reader of the same samples."""
         self.seed, self.order = state["seed"], state["order"]
         self.set_epoch(int(state["epoch"]))
         super().load_state_dict(state)
@@ -100,7 +100,7 @@ class Shuffled(View):
         return twin
 
     def _random(self) -> random.Random:
-        """Python's generator, seeded as datadings does."""
+        """Return Python's generator, seeded as in datadings."""
         found = random.Random()  # noqa: S311  # an order, not a secret
         found.seed(self.seed + self._epoch * len(self), version=2)
         return found
@@ -111,8 +111,8 @@ class Shuffled(View):
         )
 
 
-class _Drawn:
-    """Whole numbers that are drawn one after the other, as far as somebody asks for them."""
+class _LazyOrder:
+    """Random order that is drawn as far as it is used."""
 
     def __init__(self, numbers: Iterator[int], count: int) -> None:
         self._numbers, self._left = np.empty(count, np.int64), numbers
@@ -120,13 +120,13 @@ class _Drawn:
         self._lock = threading.Lock()
 
     def __getitem__(self, window: Numbers) -> Numbers:
-        """The numbers at some places."""
+        """Return the numbers at some positions."""
         if len(window):
             self._draw(int(window.max()) + 1)
         return self._numbers[window]
 
     def all(self) -> Numbers:
-        """Every number."""
+        """Return all numbers."""
         self._draw(len(self._numbers))
         return self._numbers
 
@@ -142,22 +142,22 @@ class _Drawn:
 
 @checked_methods
 class Shuffler(Shuffled):
-    """All samples of a reader in random order, another one in each epoch.
+    """View of all samples in random order, another one in each epoch.
 
     Parameters
     ----------
     reader : Reader
-        Whose samples.
+        Reader of the samples.
     seed : int, optional
-        The number of samples by default: the same order each time.
+        Seed; the number of samples by default, which gives the same order each time.
     order : {'datadings', 'fast'}
-        That of datadings for the same seed, so that an experiment can be repeated; or numpy's,
-        which takes a fifth of the time to make.
+        Order of datadings for the same seed, to repeat an experiment; or of numpy, in a fifth of
+        the time.
 
     Notes
     -----
     The order is computed at the first use in each epoch, 8 bytes a sample. Samples are read in
-    windows of some thousand.
+    windows of a few thousand.
 
     Examples
     --------
@@ -187,19 +187,19 @@ class Shuffler(Shuffled):
 
 @checked_methods
 class QuasiShuffler(Shuffled):
-    """All samples in an order that is random nearby: chunks are shuffled, then samples in a buffer.
+    """View of all samples in locally random order: shuffled chunks, then samples from a buffer.
 
-    Neighbours in the file are read close together in time, which disks and object stores like.
+    Neighbours in the file are read at about the same time, as suits disks and object stores.
 
     Parameters
     ----------
     reader : Reader
-        Whose samples.
+        Reader of the samples.
     buf_size : float
-        Samples among which the next one is drawn; below 1 a fraction of all. It is rounded up to
-        whole chunks.
+        Number of samples in the buffer, from which the next one is drawn; below 1 a fraction of
+        all. It is rounded up to complete chunks.
     chunk_size : int
-        Samples in a chunk.
+        Number of samples in a chunk.
     seed : int, optional
         By default the product of the number of samples and both sizes.
     order : {'datadings', 'fast'}
@@ -238,7 +238,7 @@ class QuasiShuffler(Shuffled):
         return list(range(math.ceil(len(self) / self.chunk_size)))
 
     def _arrivals(self, chunks: Any) -> Numbers:
-        """The samples in the order in which chunks bring them."""
+        """Return the samples of chunks in order."""
         size, count = self.chunk_size, len(self)
         parts = [np.arange(c * size, min(count, (c + 1) * size)) for c in chunks]
         return np.concatenate([np.empty(0, np.int64), *parts])
@@ -246,10 +246,10 @@ class QuasiShuffler(Shuffled):
     def _datadings(self) -> Numbers:
         return self._drawn.all()
 
-    # Drawn as it is read: the whole order of 300,000 samples takes 0.7 s.
+    # Drawn while reading, since the complete order of 300,000 samples takes 0.7 s.
     @cached_property
-    def _drawn(self) -> _Drawn:
-        return _Drawn(self._draws(), len(self))
+    def _drawn(self) -> _LazyOrder:
+        return _LazyOrder(self._draws(), len(self))
 
     def _draws(self) -> Iterator[int]:
         draw, chunks = self._random(), self._chunks()

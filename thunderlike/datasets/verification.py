@@ -42,18 +42,18 @@ class Verifiable(Protocol):
 
 @dataclass
 class Report:
-    """What a look at a dataset found.
+    """Result of a verification or check of a dataset.
 
     Attributes
     ----------
     path : str
-        Of the data file.
+        Path of the data file.
     samples : int
-        How many it has.
+        Number of samples.
     checked : list of str
-        What was looked at and is as it should be.
+        Files that are as expected.
     faults : list of str
-        What is not, one sentence each.
+        Faults, one sentence each.
 
     Examples
     --------
@@ -73,11 +73,11 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was found wrong."""
+        """True without faults."""
         return not self.faults
 
     def note(self, what: str, fault: str = "") -> None:
-        """Write down that something was looked at."""
+        """Record a check, and its fault if any."""
         if fault:
             self.faults.append(fault)
         else:
@@ -103,27 +103,27 @@ def verify(
         if name != own and name.startswith(own):
             with suppress(NotFoundError):
                 place = publication.place(reader.path, name.removeprefix(own))
-        # What a writer was adding when it was killed does not belong to the dataset.
+        # Samples of an unfinished append do not belong to the dataset.
         size = reader._size if name == own else None
         same = file_digest(place, digest, progress, size=size) == wanted[name]
-        report.note(name, "" if same else f"{place}: has not the {digest} that was written down")
+        report.note(name, "" if same else f"{place}: its {digest} differs from the recorded one")
     if samples:
         check_samples(reader, report)
     return report
 
 
 def digests_of(path: AnyPath) -> tuple[str, dict[str, str]]:
-    """Load the hashes that were written down with a dataset: algorithm, and hash by file name.
+    """Load the recorded hashes of a dataset: algorithm, and hash by file name.
 
     Raises
     ------
     NotFoundError
-        When there are none.
+        Without recorded hashes.
     CorruptDatasetError
-        For a file of hashes that is none.
+        For a damaged file of hashes.
     """
     for digest in indices.DIGESTS:
-        place = indices.beside(path, f".{digest}")
+        place = indices.sidecar(path, f".{digest}")
         try:
             text = storage.read(indices.current(path, f".{digest}"))
         except NotFoundError:
@@ -132,10 +132,10 @@ def digests_of(path: AnyPath) -> tuple[str, dict[str, str]]:
             lines = [
                 line.split("  ", 1) for line in text.decode("utf-8", "surrogateescape").splitlines()
             ]
-            return digest, {name: told for told, name in lines}
+            return digest, {name: found for found, name in lines}
         except ValueError as error:
-            raise CorruptDatasetError(f"{place}: is no list of hashes and names") from error
-    raise NotFoundError(f"{path}: no .md5 file is beside it, nothing to compare it with")
+            raise CorruptDatasetError(f"{place}: not a list of hashes and names") from error
+    raise NotFoundError(f"{path}: has no .md5, .sha256 or .blake2b file to compare it with")
 
 
 def file_digest(
@@ -145,12 +145,12 @@ def file_digest(
     *,
     size: int | None = None,
 ) -> str:
-    """Hash a file, 8 MiB at a time; ``'missing'`` when it is not there.
+    """Hash a file, 8 MiB at a time; ``'missing'`` for a missing one.
 
     Parameters
     ----------
     progress : True or callable, optional
-        True shows how far it is; a callable is called with bytes done and in all.
+        True shows a progress bar; a callable is called with bytes done and total bytes.
     size : int, optional
         Bytes of the file that are hashed; all by default.
     """
@@ -174,11 +174,11 @@ def _named(path: AnyPath) -> str:
 
 
 def check_samples(reader: Verifiable, report: Report) -> None:
-    """Read each sample; the first that is broken or has another key ends it."""
+    """Read all samples up to the first that is damaged or has another key."""
     try:
         for number, (key, sample) in enumerate(reader.items()):
             if not isinstance(sample, dict) or sample.get("key") != key:
-                report.note("", f"{reader.path}: sample {number} is not the one of key {key!r}")
+                report.note("", f"{reader.path}: sample {number} does not have the key {key!r}")
                 return
     except CorruptSampleError as error:
         report.note("", str(error))

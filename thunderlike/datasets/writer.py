@@ -49,26 +49,26 @@ if TYPE_CHECKING:
 
     from thunderlike.storage import AnyCredentials, AnyPath
 
-__all__ = ["Begun", "FileWriter", "RawWriter", "Whole", "Writer", "resumed"]
+__all__ = ["AllOrNothing", "FileWriter", "RawWriter", "Writer", "WriterStart", "resumed"]
 
 
-_COPY_BATCH = 4 * 2**20  # bytes hashed at once
+_COPY_BATCH = 4 * 2**20  # bytes hashed in one call
 
 
 @dataclass(frozen=True)
-class Begun:
-    """Where a writer begins.
+class WriterStart:
+    """Start of a writer: an empty file, or a dataset to append to.
 
     Parameters
     ----------
     part : Part
-        The data file.
+        Data file.
     staging : Staging
-        Holds the lock, and the file of a new dataset.
+        Lock, and the file of a new dataset.
     keys, lengths : dict, array
-        Of the samples that are there: their numbers, and the bytes of each.
+        Numbers of existing samples by key, and the size of each.
     start : int or None
-        How many bytes those have; None for a new file.
+        Bytes of existing samples; None for a new file.
     """
 
     part: Part
@@ -78,15 +78,15 @@ class Begun:
     start: int | None = None
 
 
-def resumed(path: str, digest: str | None, sums: bool) -> Begun:
-    """Open a dataset for more samples, and mark that they are coming.
+def resumed(path: str, digest: str | None, sums: bool) -> WriterStart:
+    """Open a dataset to append samples, and mark the append as unfinished.
 
     Raises
     ------
     SpecError
-        For one that is not on a disk, or has an old index.
+        For a dataset that is not on a disk, or has a legacy index.
     CorruptDatasetError
-        For one that is damaged; nothing is changed then.
+        For a damaged dataset; nothing is changed then.
     InUseError
         When another writer has it open.
     """
@@ -101,9 +101,11 @@ def resumed(path: str, digest: str | None, sums: bool) -> Begun:
         raise
 
 
-def _resumed(path: str, file: Path, staging: Staging, digest: str | None, sums: bool) -> Begun:
+def _resumed(
+    path: str, file: Path, staging: Staging, digest: str | None, sums: bool
+) -> WriterStart:
     reader = MsgpackReader(path)
-    if not storage.exists(indices.beside(path, indices.SUFFIX_OFFSETS)):
+    if not storage.exists(indices.sidecar(path, indices.SUFFIX_OFFSETS)):
         raise SpecError(
             f"{path}: has an old index; first run: thunderlike datasets convert-index {path}"
         )
@@ -112,9 +114,9 @@ def _resumed(path: str, file: Path, staging: Staging, digest: str | None, sums: 
     if len(keys) != len(reader):
         raise CorruptDatasetError(f"{path}: holds the same key twice")
     start = int(offsets[-1])
-    has_sums = sums or storage.exists(indices.beside(path, indices.SUFFIX_SUMS))
-    hasher(digest)  # an unknown one is refused before anything is changed
-    marker = indices.beside(path, indices.SUFFIX_APPENDING)
+    has_sums = sums or storage.exists(indices.sidecar(path, indices.SUFFIX_SUMS))
+    hasher(digest)  # raises for an unknown algorithm before anything is changed
+    marker = indices.sidecar(path, indices.SUFFIX_APPENDING)
     unnamed = storage.join(storage.parent(path), partial_name())
     staging.lock.note([unnamed])
     try:
@@ -131,11 +133,11 @@ def _resumed(path: str, file: Path, staging: Staging, digest: str | None, sums: 
         remove(unnamed)
         remove(marker)
         raise
-    return Begun(part, staging, keys, array("Q", np.diff(offsets).tolist()), start)
+    return WriterStart(part, staging, keys, array("Q", np.diff(offsets).tolist()), start)
 
 
 def _prime(part: Part, reader: MsgpackReader, path: str) -> None:
-    """Hash what is there, and compare it with the hash that was written down."""
+    """Hash existing messages, and compare the result with the recorded hash."""
     if part.digest is not None:
         for batch in _batches(reader.slice(0, raw=True, copy=False)):
             part.digest.update(batch)
@@ -146,18 +148,18 @@ def _prime(part: Part, reader: MsgpackReader, path: str) -> None:
 
 def _compare(part: Part, path: str) -> None:
     try:
-        place = indices.beside(path, f".{part.digest.name}")
-        told = as_text(storage.read(place), place)
+        place = indices.sidecar(path, f".{part.digest.name}")
+        line = as_text(storage.read(place), place)
     except NotFoundError:
         return
-    if told.split(" ")[0] != part.digest.hexdigest():
+    if line.split(" ")[0] != part.digest.hexdigest():
         raise CorruptDatasetError(
-            f"{path}: does not have the hash that was written down; nothing was added"
+            f"{path}: its hash differs from the recorded one; nothing was added"
         )
 
 
 def _batches(messages: Iterable[memoryview]) -> Iterable[bytes]:
-    """Join messages to pieces that are worth a call."""
+    """Join messages into larger pieces."""
     held, size = [], 0
     for one in messages:
         held.append(one)
@@ -168,19 +170,19 @@ def _batches(messages: Iterable[memoryview]) -> Iterable[bytes]:
     yield b"".join(held)
 
 
-_BATCH = 4 * 2**20  # bytes handed to the disk at once
+_BATCH = 4 * 2**20  # bytes of one write
 
 
-class Whole(ABC):
-    """Something that is closed at the end of a ``with`` block, and given up when that raises."""
+class AllOrNothing(ABC):
+    """Context manager that closes at the end of its block, and aborts if that raises."""
 
     @abstractmethod
     def close(self) -> None:
-        """Finish what was begun."""
+        """Publish the result."""
 
     @abstractmethod
     def abort(self) -> None:
-        """Give up what was begun."""
+        """Remove the unfinished result."""
 
     def __enter__(self) -> Self:
         return self
@@ -193,40 +195,39 @@ class Whole(ABC):
 
 
 @checked_methods
-class Writer(Whole):
-    """What all writers share; use :class:`FileWriter` or :class:`RawWriter`.
+class Writer(AllOrNothing):
+    """Base class of writers; use :class:`FileWriter` or :class:`RawWriter`.
 
-    The dataset appears when the writer is closed, after its bytes are on the disk, all of its files
-    in one step. When a ``with`` block raises, or the process is killed, what was there before still
-    is. On a disk one writer at a time has a dataset open.
+    The dataset appears when the writer is closed, all of its files in one step, after its bytes are
+    on the disk. When a ``with`` block raises, or the process is killed, an existing dataset is
+    unchanged. On a disk only one writer at a time can open a dataset.
 
     Parameters
     ----------
     outfile : path
-        The data file; index files come beside it. Folders above it are made.
+        Data file; index files are written to the same folder, which is created.
     buffering : int
         Accepted for programs written for datadings; without effect.
     overwrite : bool
-        Replace a dataset that is there.
+        Replace an existing dataset.
     append : bool
-        Add to a dataset that is there, on a disk; a new one is made where there is none.
+        Append to an existing dataset on a disk; a missing one is created.
     digest : {'md5', 'sha256', 'blake2b', None}
-        Hash of the whole files. Others than md5, the one that datadings reads, go to a file of
-        their name.
+        Hash of the files. datadings reads md5; each other algorithm has a file of its name.
     sums : bool
-        Also write ``.sums``, a hash of each sample, which lets a reader notice a flipped bit at
-        once; other programs ignore that file.
+        Also write ``.sums``, a hash of each sample, by which a reader detects a flipped bit; other
+        programs ignore that file.
     progress : True or callable, optional
         True shows a line on a terminal; a callable is called with samples and bytes written so far,
         every few megabytes. ``with tl.progress():`` shows the same.
     total : int, optional
-        How many samples will come, for showing progress.
+        Expected number of samples, for progress.
     desc : str, optional
-        What progress is called; the name of the file by default.
+        Label of the progress; the name of the file by default.
     disable : bool
-        Accepted for programs written for datadings: writers are quiet unless asked.
+        Accepted for programs written for datadings; without effect, progress is off by default.
     credentials : mapping, optional
-        For a store that needs some.
+        Credentials of the store.
     **printer
         Options of :func:`~thunderlike.datasets.scripts.make_printer`, such as ``unit`` and
         ``bar_format``, for the line that ``progress=True`` shows.
@@ -234,23 +235,23 @@ class Writer(Whole):
     Attributes
     ----------
     written : int
-        Samples so far.
+        Number of samples so far.
 
     Raises
     ------
     ExistsError
-        When a dataset is there, before anything else is done.
+        For an existing dataset; raised before anything is written.
     InUseError
-        When another writer has the dataset open, on a disk.
+        When another writer has the dataset open on a disk.
     WrongTypeError
-        For an option that does not exist.
+        For an unknown option.
 
     Notes
     -----
-    Bytes of samples are written 4 MiB at a time, and hashed in a thread where there is a second
-    core. Memory: keys, and 8 bytes a sample. For a store that is not a disk, the data is first
-    written to this machine's temporary folder and sent in parts when it is whole; such stores have
-    no locks, so of two writers the one that is closed last wins.
+    Samples are written in batches of 4 MiB, and hashed in a thread if there is a second core.
+    Memory: keys, and 8 bytes a sample. For a store other than a disk, the data is first written to
+    the local temporary folder and sent in parts when it is complete; such stores have no locks, so
+    of two writers the one that is closed last wins.
 
     Examples
     --------
@@ -261,7 +262,7 @@ class Writer(Whole):
     (True, 1)
     """
 
-    _open = False  # also where an option was refused
+    _open = False  # for __del__ after an exception in __init__
 
     def __init__(
         self,
@@ -280,11 +281,9 @@ class Writer(Whole):
         **printer: Any,
     ) -> None:
         if printer:
-            make_printer(**printer, disable=True).close()  # an unknown option is refused now
+            make_printer(**printer, disable=True).close()  # raises for an unknown option
         if total is not None and as_whole(total, "total") < 0:
-            raise SpecError(
-                f"total is {total}: give the number of samples that are to come, or None"
-            )
+            raise SpecError(f"total is {total}: give the expected number of samples, or None")
         self._path = storage.at(outfile, credentials)
         self._name = posixpath.basename(self._path)
         self._digest = digest
@@ -308,24 +307,24 @@ class Writer(Whole):
 
     @property
     def written(self) -> int:
-        """Samples so far, those that were there before included."""
+        """Number of samples so far, existing ones included."""
         return len(self._keys)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of their messages."""
+        """Size of their messages in bytes."""
         return self._bytes + self._batch_bytes
 
-    def _begun(self, overwrite: bool, append: bool, sums: bool) -> Begun:
+    def _begun(self, overwrite: bool, append: bool, sums: bool) -> WriterStart:
         there = storage.exists(self._path)
         if append and there:
             return resumed(self._path, self._digest, sums)
         if there and not overwrite:
-            raise ExistsError(f"{self._path}: is there already; give overwrite=True to replace it")
-        hasher(self._digest)  # an unknown one is refused before a file is made
+            raise ExistsError(f"{self._path}: exists already; give overwrite=True to replace it")
+        hasher(self._digest)  # raises for an unknown algorithm before a file is created
         staging = Staging(self._path, overwrite=overwrite)
         try:
-            return Begun(Part(staging.part, 0, self._digest, sums, self._path), staging)
+            return WriterStart(Part(staging.part, 0, self._digest, sums, self._path), staging)
         except BaseException:
             staging.part.unlink(missing_ok=True)
             staging.close()
@@ -335,10 +334,10 @@ class Writer(Whole):
 
     @abstractmethod
     def write(self, *args: Any) -> None:
-        """Add a sample, as the kind of writer takes it."""
+        """Add a sample, with arguments that depend on the class."""
 
     def _add(self, key: str) -> None:
-        """Count what was put at the end of the batch as the message of this key."""
+        """Record the end of the batch as the message of this key."""
         number, size = len(self._keys), len(self._batch) - self._batch_bytes
         if (
             self._open
@@ -356,11 +355,11 @@ class Writer(Whole):
         raise self._refusal(key, size)
 
     def _withdraw(self) -> None:
-        """Cut off what was put at the end of the batch."""
+        """Truncate the batch to its recorded messages."""
         del self._batch[self._batch_bytes :]
 
     def _refusal(self, key: object, size: int) -> Exception:
-        """Say why a message was not added."""
+        """Return the error for a message that was not added."""
         number = len(self._keys)
         if not self._open:
             return DatasetError(f"{self._path}: the writer is closed")
@@ -387,7 +386,7 @@ class Writer(Whole):
     # Ending
 
     def close(self) -> None:
-        """Write what is left and the index, and let the dataset be seen; again without effect."""
+        """Write remaining samples and the index, and publish; a second call has no effect."""
         if not self._open:
             return
         try:
@@ -406,7 +405,7 @@ class Writer(Whole):
         self._staging.close()
 
     def abort(self) -> None:
-        """Give up: remove what was written, leave what was there before; again without effect."""
+        """Remove what was written; an existing dataset is unchanged. May be called twice."""
         if not self._open:
             return
         self._open = False
@@ -415,18 +414,18 @@ class Writer(Whole):
             if self._start is None or not self._is_published():
                 self._part.abort(self._start)
                 if self._start is not None:
-                    remove(indices.beside(self._path, indices.SUFFIX_APPENDING))
+                    remove(indices.sidecar(self._path, indices.SUFFIX_APPENDING))
         finally:
             self._staging.close()
 
     def _is_published(self) -> bool:
-        """Whether samples that were added are seen already: they are not cut off any more."""
+        """Return whether appended samples are published, so that they must stay."""
         offsets = place(self._path, indices.SUFFIX_OFFSETS)
         wanted = 8 * (len(self._lengths) + 1)
         return len(self._lengths) > self._there and storage.stat(offsets).size == wanted
 
     def _contents(self) -> dict[str, bytes]:
-        """The files beside the data, by suffix, in the order in which they are written."""
+        """Encode the index files by suffix, in the order in which they are written."""
         keys, ends = list(self._keys), np.zeros(len(self._keys) + 1, np.uint64)
         np.cumsum(self._lengths, out=ends[1:], dtype=np.uint64)
         contents = {
@@ -435,7 +434,7 @@ class Writer(Whole):
             indices.SUFFIX_KEY_HASHES: dataset_files.encode_key_hashes(keys),
             indices.SUFFIX_FILTER: dataset_files.encode_filter(keys),
         }
-        self._part.finish()  # while all that was computed
+        self._part.finish()  # hashing continued while the index was computed
         if self._part.summing:
             contents[indices.SUFFIX_SUMS] = b"".join(self._part.sums)
         return contents | self._digests(contents)
@@ -450,13 +449,13 @@ class Writer(Whole):
         return {f".{self._digest}": dataset_files.digest_lines(lines)}
 
     def summary(self) -> Summary:
-        """Say what the manifest of a folder of shards tells of this one, once it is closed."""
+        """Return the entry of this shard in the manifest of its folder, once it is closed."""
         digest = self._part.digest.hexdigest() if self._digest == "md5" else ""
         hashes = plain_hashes(list(self._keys))
         return Summary(self._name, self.written, self._bytes, digest, hashes)
 
     def __del__(self) -> None:
-        if self._open and self._process == os.getpid():  # a fork's copy writes nothing
+        if self._open and self._process == os.getpid():  # the copy in a fork must not write
             warnings.warn(
                 printable(f"{self._path}: the writer was never closed; nothing is written"),
                 ResourceWarning,
@@ -487,9 +486,9 @@ class FileWriter(Writer):
         KeyMissingError
             For a sample without ``"key"``.
         WrongTypeError
-            For a key that is no text, and for values that a message cannot hold.
+            For a key that is not text, and for values that cannot be packed.
         SpecError
-            For a key that is there already, and for a sample of 4 GiB.
+            For a duplicate key, and for a sample of 4 GiB or more.
         """
         try:
             key = sample["key"]
@@ -499,7 +498,7 @@ class FileWriter(Writer):
             pack_into(sample, self._batch)
         except Exception:
             self._withdraw()
-            message(key, sample)  # says which sample it is
+            message(key, sample)  # raises an error that names the sample
             raise
         self._add(key)
 
@@ -511,12 +510,12 @@ class FileWriter(Writer):
 
 @checked_methods
 class RawWriter(Writer):
-    r"""Write messages that are packed already; parameters as :class:`Writer`.
+    r"""Write packed messages; parameters as :class:`Writer`.
 
     Parameters
     ----------
     check : bool
-        Unpack each, and look whether its ``"key"`` is the one it is given.
+        Unpack each message, and compare its ``"key"`` with the given one.
 
     Examples
     --------
@@ -543,25 +542,25 @@ class RawWriter(Writer):
         Raises
         ------
         WrongTypeError
-            For a key that is no text, or data that is no bytes.
+            For a key that is not text, or data that is not bytes.
         SpecError
-            For a key that is there already, for 4 GiB, and for a message that is not this sample.
+            For a duplicate key, for 4 GiB or more, and for a message with another key.
         """
         if not isinstance(data, bytes | bytearray | memoryview):
             raise WrongTypeError(f"sample {key!r}: a message is bytes, not {type(data).__name__}")
         packed = bytes(data)
         if self._check:
-            self._look(key, packed)
+            self._check_key(key, packed)
         self._batch += packed
         self._add(key)
 
-    def _look(self, key: str, packed: bytes) -> None:
+    def _check_key(self, key: str, packed: bytes) -> None:
         try:
             found = unpackb(packed)
         except FormatError as error:
             raise SpecError(f"sample {key!r}: {error}") from error
         if not isinstance(found, dict) or found.get("key") != key:
-            raise SpecError(f"sample {key!r}: its message is that of another, {found!r:.60}")
+            raise SpecError(f"sample {key!r}: its message has another key: {found!r:.60}")
 
     def write_many(self, messages: Iterable[tuple[str, bytes]]) -> None:
         """Add ``(key, message)``, one after the other."""
