@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 
 import numpy as np
@@ -164,8 +165,55 @@ def test_a_context_that_was_stopped_is_named():
         pass
 
 
+STOPPED = {
+    "toseries": lambda images, series: images.toseries(),
+    "toimages": lambda images, series: series.toimages(),
+    "toblocks": lambda images, series: images.toblocks((1, 1)),
+    "repartition": lambda images, series: images.repartition(2),
+    "concatenate": lambda images, series: tl.images.concatenate([images, images]),
+    "map_as_series": lambda images, series: images.map_as_series(lambda one: one),
+    "fromarray": lambda images, series: tl.images.fromarray(
+        np.zeros((3, 2, 2)), engine=images.engine
+    ),
+    "map": lambda images, series: images.map(np.sqrt).toarray(),
+    "reduce": lambda images, series: images.reduce(np.add),
+}
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("name", STOPPED)
+def test_a_context_that_is_stopped_later_is_named(spark_context, monkeypatch, name):
+    array = np.zeros((3, 2, 2))
+    images = tl.images.fromarray(array, engine=spark_context)
+    series = tl.series.fromarray(array, engine=spark_context)
+    monkeypatch.setattr(spark_context, "_jsc", None)  # as `stop` does
+    try:
+        with pytest.raises(EngineError, match="was stopped"):
+            STOPPED[name](images, series)
+        assert repr(images).startswith("Images")
+    finally:
+        monkeypatch.undo()
+
+
 @pytest.mark.parametrize("method", ["reshape", "toblocks"])
 def test_masked_sizes(engine, method):
     images = tl.images.fromarray(np.zeros((4, 6, 6)), engine=engine)
     with pytest.raises(SpecError, match=f"{method}: Cannot convert masked element"):
         getattr(images, method)(np.ma.masked_array([3, 2], mask=[False, True]))
+
+
+@pytest.mark.parametrize("how", ["map", "map_of_known_shape", "filter", "reduce"])
+def test_function_that_calls_exit(engine, how):
+    images = tl.images.fromarray(np.zeros((3, 2, 2)), engine=engine)
+
+    def leave(*_):
+        sys.exit(3)
+
+    calls = {
+        "map": lambda: images.map(leave),
+        "map_of_known_shape": lambda: images.map(leave, value_shape=(2, 2), dtype=float),
+        "filter": lambda: images.filter(leave),
+        "reduce": lambda: images.reduce(leave),
+    }
+    with pytest.raises(WorkerFailedError, match="leave raised SystemExit: 3"):
+        calls[how]().toarray()

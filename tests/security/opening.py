@@ -15,6 +15,7 @@ import faulthandler
 import io
 import json
 import os
+import shutil
 import signal
 import struct
 import sys
@@ -34,6 +35,7 @@ from scipy.io import savemat
 
 import thunderlike as tl
 from thunderlike.cli import main
+from thunderlike.cli.scripts import activity_map, make_dataset, series_stats
 from thunderlike.datasets import (
     DirectoryReader,
     FileWriter,
@@ -43,6 +45,7 @@ from thunderlike.datasets import (
     TarReader,
     ZipFileReader,
     check,
+    reindex,
 )
 from thunderlike.datasets.images import pixels
 from thunderlike.datasets.torch import CompressedToPIL
@@ -154,13 +157,54 @@ ARRAYS = {
     "arrays.where": lambda path: tl.arrays.where(path),
     "arrays.correlate1d": lambda path: tl.arrays.correlate1d(path, [1, 1, 1]),
     "arrays.initialize_source": lambda path: tl.arrays.initialize_source(path),
+    "arrays.initialize_sink": lambda path: tl.arrays.initialize_sink(path),
+    "arrays.apply_lut_to_index": lambda path: tl.arrays.apply_lut_to_index(path, np.ones((3, 3))),
+    "arrays.neighbours": lambda path: tl.arrays.neighbours(path, np.arange(3)),
+    "arrays.index_neighbours": lambda path: tl.arrays.index_neighbours(path, np.arange(3)),
+    "arrays.write": lambda path: tl.arrays.write(f"results/{uuid.uuid4()}.npy", path),
 }
 LOOKING = {
     "look": lambda path: look(str(path)).description(),
     "convert": lambda path: convert(look(str(path)), f"results/{uuid.uuid4()}", "npy"),
     "thunderlike info": lambda path: main(["info", str(path)]),
     "thunderlike ls": lambda path: main(["ls", str(path)]),
+    "thunderlike convert": lambda path: main(["convert", str(path), f"{result()}.npy"]),
+    "activity_map": lambda path: activity_map.main(
+        ["--images", str(path), "--signal", "linear", "--output", result()]
+    ),
+    "series_stats": lambda path: series_stats.main(["--input", str(path), "--output", result()]),
+    "make_dataset": lambda path: make_dataset.main(["--input", str(path), "--output", result()]),
+    "frompath": lambda path: tl.images.frompath(path, np.frombuffer, path.suffix[1:]).toarray(),
+    "series.frompath": lambda path: tl.series.frompath(path, np.frombuffer).toarray(),
+    "FilesIndex": lambda path: tl.batches.FilesIndex(str(path)),
+    "load_raw": lambda path: tl.util.images.load_raw(path),
+    "open_image": lambda path: tl.util.images.open_image(io.BytesIO(content(path))),
+    "Saveable": lambda path: Kept.load(path),
 }
+
+
+class Kept(tl.util.Saveable):
+    """An object that is loaded from any file."""
+
+    @classmethod
+    def load_from_dict(cls, found):
+        """Return what is in the file."""
+        return found
+
+
+def content(path):
+    """The bytes of a file; of a folder none."""
+    return path.read_bytes() if path.is_file() else b""
+
+
+def copy(path):
+    """A copy that may be changed."""
+    return shutil.copy(path, result())
+
+
+def result():
+    """A new path for what is written."""
+    return f"results/{uuid.uuid4()}"
 
 
 def batch(fmt):
@@ -209,6 +253,8 @@ def hdf5_cases(given, theirs):
         "series.fromhdf5": series("hdf5", dataset="data"),
         "images.fromnwb": images("nwb"),
         "series.fromnwb": series("nwb"),
+        "hdf5.append": lambda path: tl.hdf5.append(copy(path), "data", MOVIE),
+        "save into": lambda path: tl.save(copy(path), {"data": 1}, mode="a"),
     }
     readers |= ARRAYS | LOOKING | batch("hdf5")
     for number, name in enumerate([str(theirs / "secret.h5"), "secret.h5"]):
@@ -299,7 +345,20 @@ def dataset_cases(given):
         "check": lambda path: check(path, samples=True),
         "images.frommsgpack": images("msgpack"),
         "batches msgpack": batch("msgpack")["batches msgpack"],
+        "series.frommsgpack": series("msgpack"),
+        "images.fromdataset": lambda path: tl.images.fromdataset(MsgpackReader(path)).toarray(),
+        "series.fromdataset": lambda path: tl.series.fromdataset(MsgpackReader(path)).toarray(),
+        "reindex": lambda path: reindex(copy(path)),
     }
+    for command in ("cat", "ls", "info", "verify", "bench", "convert-index"):
+        readers[f"datasets {command}"] = lambda path, c=command: main(["datasets", c, str(path)])
+    for command in ("shuffle", "merge", "export"):
+        readers[f"datasets {command}"] = lambda path, c=command: main(
+            ["datasets", c, str(path), f"{result()}.{'tar' if c == 'export' else 'msgpack'}"]
+        )
+    readers["datasets sample"] = lambda path: main(
+        ["datasets", "sample", str(path), f"{result()}.msgpack", "2"]
+    )
     path = given / "x.msgpack"
     with FileWriter(path) as writer:
         for number, image in enumerate(MOVIE):
@@ -325,7 +384,13 @@ def dataset_cases(given):
             member = tarfile.TarInfo(f"cat/{number}")
             member.type, member.linkname = kind, "../theirs/secret.npy"
             archive.addfile(member, io.BytesIO())
-    members = {"TarReader": lambda path: list(TarReader(path, "**", allow_empty=True))}
+    members = {
+        "TarReader": lambda path: list(TarReader(path, "**", allow_empty=True)),
+        "datasets write": lambda path: main(
+            ["datasets", "write", f"{path}/**", "-o", f"{result()}.msgpack"]
+        ),
+        "YFCC100mReader": lambda path: list(tl.datasets.sets.YFCC100mReader(path)),
+    }
     yield Case(path, members | LOOKING)
     path = given / "x.zip"
     with zipfile.ZipFile(path, "w") as archive:
@@ -344,6 +409,7 @@ def picture_cases(given):
     readers = {
         "images.frompng": images("png"),
         "util.images.load": tl.util.images.load,
+        "batches image": batch("image")["batches image"],
         "CompressedToPIL": lambda path: CompressedToPIL()(path.read_bytes()),
         "pictures": lambda path: pixels(path.read_bytes()),
     }
@@ -375,7 +441,7 @@ def other_cases(given, theirs):
     path = given / "x.csv"
     path.write_text("time,speed\n0,1\n1,=../theirs/secret.npy\n")
     signals = {"signal": lambda path: read_signal(f"{path}:speed")}
-    yield Case(path, signals | batch("csv") | LOOKING)
+    yield Case(path, signals | batch("csv") | batch("feather") | batch("blosc") | LOOKING)
     path = given / "x.json"
     path.write_text(json.dumps([{"name": "a", "value": {"$ref": "secret.npy"}}]))
     yield Case(path, {"signal": lambda path: read_signal(f"{path}:a")})

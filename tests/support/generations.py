@@ -1,11 +1,14 @@
 """Readers in a loop while another process overwrites what they read: one generation or an error.
 
-python generations.py PLACE [--seconds 60] [FORMAT ...] prints the counts of each format. PLACE is a
-folder or ``bucket``, which starts a server of buckets.
+python generations.py PLACE [--seconds 60] [--spark] [FORMAT ...] prints the counts of each format.
+PLACE is a folder or ``bucket``, which starts a server of buckets.
 
 The writer replaces the path by our own writers, again and again; all numbers of generation k are k,
 and its shape depends on k too. A read has to be of one generation, which was there after the read
 began, or raise an error of ours.
+
+The formats of `OTHERS` are written as other programs do, in place and file by file: in between the
+folder itself holds two generations, and a read during which no file changes gives these two.
 """
 
 from __future__ import annotations
@@ -26,6 +29,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import tifffile
+import zarr
+from PIL import Image
 
 import thunderlike as tl
 
@@ -97,8 +103,36 @@ def write_structure(path, value):
     tl.save(path, tree)
 
 
+ENGINE = {}  # keywords of the readers
+PAUSE = [0.0]  # seconds between two generations
+
+
 def _images(read):
-    return lambda path: [read(path).toarray(squeeze=False)]
+    return lambda path: [read(path, **ENGINE).toarray(squeeze=False)]
+
+
+def rewrite_npy(path, value):
+    np.save(path, np.full((5, 300, 300), value, "u2"))
+
+
+def rewrite_files(path, value, ext="tif", count=12):
+    """Write each file in place, one after the other."""
+    Path(path).mkdir(exist_ok=True)
+    for number in range(count):
+        image = np.full((40, 40), value, "u2" if ext == "tif" else "u1")
+        if ext == "tif":
+            tifffile.imwrite(f"{path}/{number:02d}.tif", image)
+        else:
+            Image.fromarray(image).save(f"{path}/{number:02d}.png")
+
+
+def rewrite_zarr(path, value):
+    """Write each chunk, one after the other."""
+    if not Path(path).exists():
+        zarr.create_array(path, shape=(12, 40, 40), chunks=(1, 40, 40), dtype="u2")
+    array = zarr.open_array(path, mode="r+")
+    for number in range(12):
+        array[number] = np.full((40, 40), value, "u2")
 
 
 FORMATS = {
@@ -140,7 +174,9 @@ FORMATS = {
         write_file, lambda path: read_samples(tl.datasets.MsgpackReader(path)), "a.msgpack"
     ),
     "images of a dataset": Format(
-        write_file, _images(lambda path: tl.images.frommsgpack(path, field="x")), "b.msgpack"
+        write_file,
+        _images(lambda path, **o: tl.images.frommsgpack(path, field="x", **o)),
+        "b.msgpack",
     ),
     "shards": Format(
         write_shards, lambda path: read_samples(tl.datasets.ShardedReader(path)), "shards"
@@ -150,6 +186,16 @@ FORMATS = {
     ),
 }
 
+OTHERS = {
+    "npy of others": Format(rewrite_npy, _images(tl.images.fromnpy), "x.npy"),
+    "tif of others": Format(rewrite_files, _images(tl.images.fromtif), "x"),
+    "png of others": Format(
+        lambda p, v: rewrite_files(p, v, "png"), _images(tl.images.frompng), "y"
+    ),
+    "zarr of others": Format(rewrite_zarr, _images(tl.images.fromzarr), "x.zarr"),
+}
+EVERY = FORMATS | OTHERS
+
 
 @dataclass
 class Counts:
@@ -157,6 +203,7 @@ class Counts:
 
     old: int = 0
     new: int = 0
+    at_rest: int = 0
     written: int = 0
     errors: Counter = field(default_factory=Counter)
     mixtures: list = field(default_factory=list)
@@ -166,12 +213,13 @@ class Counts:
     def reads(self):
         """All of them."""
         failed = sum(self.errors.values()) + len(self.mixtures) + len(self.untyped)
-        return self.old + self.new + failed
+        return self.old + self.new + self.at_rest + failed
 
     def __str__(self):
         kinds = ", ".join(f"{count} {text}" for text, count in self.errors.most_common(6))
         return (
             f"{self.reads} reads of {self.written} generations: {self.old} old, {self.new} new, "
+            f"{self.at_rest} of a folder that held two, "
             f"{sum(self.errors.values())} typed errors, {len(self.mixtures)} mixtures, "
             f"{len(self.untyped)} untyped errors" + (f" ({kinds})" if kinds else "")
         )
@@ -179,19 +227,21 @@ class Counts:
 
 def read_while_written(name, folder, seconds):
     """Read a format for so long while another process overwrites it."""
-    form = FORMATS[name]
+    form = EVERY[name]
     path = f"{folder}/{form.name}"
     form.write(path, 1)
     with tempfile.NamedTemporaryFile() as state:
         state.write(struct.pack("qq", 1, 1))
         state.flush()
-        command = [sys.executable, __file__, "--write", name, path, state.name]
+        command = [sys.executable, __file__, "--write", name, path, state.name, str(PAUSE[0])]
         with (
             subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as writer,
             mmap.mmap(state.fileno(), 16) as shared,
         ):
-            end = time.monotonic() + seconds
             try:
+                while shared[:8] == struct.pack("q", 1) and writer.poll() is None:
+                    time.sleep(0.1)  # it imports the package
+                end = time.monotonic() + seconds
                 counts = _read(form, path, shared, lambda: time.monotonic() > end)
                 assert writer.poll() is None, writer.stderr.read()
             finally:
@@ -202,7 +252,7 @@ def read_while_written(name, folder, seconds):
 
 def read_during(name, folder, overwrites):
     """Read a format until another thread has overwritten it so many times."""
-    form = FORMATS[name]
+    form = EVERY[name]
     path = f"{folder}/{form.name}"
     form.write(path, 1)
     shared = bytearray(struct.pack("qq", 1, 1))
@@ -227,7 +277,10 @@ def _read(form, path, shared, over):
             continue
         begun, _ = struct.unpack("qq", shared[:16])
         allowed = {_value(k): k for k in range(finished, begun + 1)}
-        if len(found) != 1 or not found <= set(allowed):
+        two = set(allowed) | {_value(finished)}
+        if form in OTHERS.values() and len(found) == 2 and found <= two:
+            counts.at_rest += 1
+        elif len(found) != 1 or not found <= set(allowed):
             counts.mixtures.append((sorted(found), finished, begun))
         elif allowed[found.pop()] == finished:
             counts.old += 1
@@ -258,10 +311,15 @@ def _overwrite(form, path, shared, go_on):
         shared[8:16] = struct.pack("q", generation)
 
 
-def write_on(name, path, state):
+def write_on(name, path, state, pause):
     """Overwrite the path until the reader is gone."""
     with Path(state).open("r+b") as file, mmap.mmap(file.fileno(), 16) as shared:
-        _overwrite(FORMATS[name], path, shared, lambda _: os.getppid() != 1)
+        _overwrite(EVERY[name], path, shared, lambda _: _go_on(float(pause)))
+
+
+def _go_on(pause):
+    time.sleep(pause)
+    return os.getppid() != 1
 
 
 def main():
@@ -272,7 +330,12 @@ def main():
     parser.add_argument("place")
     parser.add_argument("formats", nargs="*", default=list(FORMATS))
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--pause", type=float, default=0.0, help="between two generations, seconds")
+    parser.add_argument("--spark", action="store_true", help="read on local[2]")
     given = parser.parse_args()
+    if given.spark:
+        ENGINE["engine"] = _spark()
+    PAUSE[0] = given.pause
     wrong = 0
     with _place(given.place) as folder:
         for name in given.formats or FORMATS:
@@ -282,6 +345,12 @@ def main():
                 print(f"    {one}", flush=True)
             wrong += len(counts.mixtures) + len(counts.untyped)
     return wrong > 0
+
+
+def _spark():
+    from pyspark import SparkContext
+
+    return SparkContext("local[2]", "generations")
 
 
 def _place(place):

@@ -91,7 +91,7 @@ class Trial:
             return self.function((self.key(number), value) if self.with_keys else value)
         except ThunderlikeError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise raised_by(self.function, error, self.key(number)) from error
 
     def record(self, number: int, record: Array) -> Array:
@@ -287,7 +287,7 @@ class StackTrial:
             results = as_array(self.function(np.array(block)), "the results")
         except ThunderlikeError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise raised_by(self.function, error, key) from error
         if results.shape[:1] != (len(block),):
             raise SpecError(
@@ -362,7 +362,7 @@ class Binary:
             return as_array(self.function(one, other))
         except ThunderlikeError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise raised_by(self.function, error) from error
 
 
@@ -398,7 +398,9 @@ def infer(records: Records, trial: Trial | StackTrial, shape: Shape | None, dtyp
     )
 
 
-def raised_by(function: Any, error: Exception, key: Shape | str | None = None) -> WorkerFailedError:
+def raised_by(
+    function: Any, error: BaseException, key: Shape | str | None = None
+) -> WorkerFailedError:
     """What to raise for what a user's function raised: one class, whichever engine called it.
 
     Parameters

@@ -140,7 +140,7 @@ class _Applied:
                 result = as_array(self.op(*filled, **self.keywords), "the results")
             except ThunderlikeError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise raised_by(self.op, error) from error
         return result
 

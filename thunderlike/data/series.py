@@ -1465,7 +1465,7 @@ def _where(criterion: Callable[[Any], Any], index: Array) -> NDArray[np.bool_]:
         return np.array([bool(criterion(value)) for value in index.tolist()], dtype=bool)
     except ThunderlikeError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise raised_by(criterion, error) from error
 
 

@@ -174,7 +174,7 @@ def _array_of(accessor: Callable[[Any], Any], item: Any, number: int) -> Array:
         raise WrongTypeError(f"item {number}: {error}") from error
     except ThunderlikeError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise raised_by(accessor, error, (number,)) from error
 
 
@@ -273,7 +273,7 @@ def _called(accessor: Callable[[bytes], Any], file: Entry) -> Array:
         return np.asarray(accessor(data))
     except ThunderlikeError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise raised_by(accessor, error, file.path) from error
 
 

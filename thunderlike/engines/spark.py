@@ -70,9 +70,15 @@ class SparkEngine(Engine):
 
     def __init__(self, context: SparkContext, planner: Planner = by_size) -> None:
         check_running(context)
-        self.context = context
+        self._context = context
         self._planner = planner
         use_our_python(context)
+
+    @property
+    def context(self) -> SparkContext:
+        """The context; EngineError when it was stopped."""
+        check_running(self._context)
+        return self._context
 
     def layout(
         self, spec: Spec, npartitions: int | None = None, nbytes: int | None = None
@@ -132,13 +138,13 @@ class SparkEngine(Engine):
         return found
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, SparkEngine) and other.context is self.context
+        return isinstance(other, SparkEngine) and other._context is self._context
 
     def __hash__(self) -> int:
-        return id(self.context)
+        return id(self._context)
 
     def __repr__(self) -> str:
-        return f"SparkEngine({self.context.master})"
+        return f"SparkEngine({self._context.master})"
 
 
 class SparkRecords(Records):

@@ -204,7 +204,7 @@ def open_image(file: IO[bytes]) -> Image.Image:
 
     Raises
     ------
-    PIL.UnidentifiedImageError
+    FormatError
         For other files.
 
     Examples
@@ -214,9 +214,12 @@ def open_image(file: IO[bytes]) -> Image.Image:
     >>> open_image(io.BytesIO(png.encode(np.zeros((2, 3), "uint8")))).size
     (3, 2)
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
-    return Image.open(file, formats=_formats())
+    try:
+        return Image.open(file, formats=_formats())
+    except UnidentifiedImageError as error:
+        raise FormatError(f"is no image that Pillow reads: {error}") from error
 
 
 @cache
