@@ -20,7 +20,7 @@ PAGES = [path for path in PAGES if not {"generated", "_build", "jupyter_execute"
 # Packages whose prose is not yet revised: this set only shrinks.
 UNREVISED = {
     *("arrays", "data", "datasets", "formats", "hdf5", "images"),
-    *("kernels", "parallel", "series", "storage"),
+    *("kernels", "series", "storage"),
 }
 MODULES = [
     p for p in sorted(PACKAGE.rglob("*.py")) if p.relative_to(PACKAGE).parts[0] not in UNREVISED
