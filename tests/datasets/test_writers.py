@@ -407,7 +407,7 @@ def test_the_number_of_keys_stands_at_their_beginning(count):
 
 
 def test_a_key_that_comes_twice_has_no_hashes():
-    with pytest.raises(SpecError, match="tells all keys apart"):
+    with pytest.raises(SpecError, match="separates all keys"):
         layout.hash_keys(["a", "a"], max_tries=3)
     salt, hashes = layout.hash_keys(["a", "b"])
     assert (salt.hex(), hashes[0]) == ("652e530edee5893b", layout.hash_string("a", salt))

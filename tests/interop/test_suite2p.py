@@ -45,7 +45,7 @@ def test_the_shape_given_goes_before_and_nothing_else_is_needed(plane):
     with pytest.raises(SpecError, match=r"ops.npy: no such file: give shape="):
         tl.images.fromsuite2p(plane)
     ops(plane, fs=30.0)
-    with pytest.raises(SpecError, match=r"ops.npy: does not tell Ly and Lx: give shape="):
+    with pytest.raises(SpecError, match=r"ops.npy: it has no Ly and Lx: give shape="):
         tl.images.fromsuite2p(plane)
 
 

@@ -126,7 +126,7 @@ def test_what_cannot_be_known(tmp_path, movie):
         look(str(tmp_path / "nothing"))
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "a").write_bytes(b"12345678")
-    with pytest.raises(FormatError, match="neither its name nor its first bytes"):
+    with pytest.raises(FormatError, match="unknown format, by its name and by its first bytes"):
         look(str(tmp_path / "odd"))
     with pytest.raises(SpecError, match="dataset does not apply to tif"):
         look(movie, dataset="x")

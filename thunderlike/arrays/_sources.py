@@ -14,8 +14,7 @@ from thunderlike import storage
 from thunderlike.data.array_files import Hdf5, Zarr, folders
 from thunderlike.data.file_sources import naming
 from thunderlike.errors import EngineError, NotFoundError, StorageError, WrongTypeError
-from thunderlike.formats import npy
-from thunderlike.formats.tiff import pages as tiffpages
+from thunderlike.formats import npy, tiff
 from thunderlike.kernels._validation import as_array
 from thunderlike.storage._open import local_file, open_file
 
@@ -241,8 +240,8 @@ def mapped(path: str, mode: str = "r") -> Array:
 
 def _of_tiff(path: str) -> Source:
     with naming(path), open_file(path) as stream:
-        where = tiffpages.index(stream)
-        begin = tiffpages.begin(stream, where)
+        where = tiff.pages.index(stream)
+        begin = tiff.pages.begin(stream, where)
     one = where.pages == 1
     shape = where.shape if one else (where.pages, *where.shape)
     file = local_file(path)
@@ -252,7 +251,7 @@ def _of_tiff(path: str) -> Source:
     def get(box: Box) -> Array:
         rows = slice(0, 1) if one else box[0]
         with naming(path), open_file(path) as stream:
-            pages = tiffpages.read(stream, where, rows.start, rows.stop)
+            pages = tiff.pages.read(stream, where, rows.start, rows.stop)
         return pages[0][box] if one else pages[(slice(None), *box[1:])]
 
     return Source(shape, where.dtype, get, location=path, rows=where.shape[0] if one else 1)

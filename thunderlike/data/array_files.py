@@ -52,7 +52,7 @@ class ArrayFormat(Protocol):
         """Read positions ``start .. stop-1`` of an axis, which becomes the first."""
 
     def part(self, axis: int, wanted: Mapping[str, range]) -> Self:
-        """What is needed to read these chunks along an axis of these files."""
+        """Return the format restricted to these chunks along an axis of these files."""
 
     @property
     def versions(self) -> Sequence[tuple[str, str | None]]:
@@ -93,11 +93,11 @@ class Npy:
 
     @property
     def versions(self) -> Sequence[tuple[str, str | None]]:
-        """None besides that of the file."""
+        """Return nothing: an array is one file."""
         return ()
 
     def check(self) -> None:
-        """Nothing is read besides the file."""
+        """Do nothing: an array is one file."""
 
     def unpinned(self) -> Npy:
         """The same: it knows nothing of the files."""
@@ -127,11 +127,11 @@ class Hdf5:
 
     @property
     def versions(self) -> Sequence[tuple[str, str | None]]:
-        """None besides that of the file."""
+        """Return nothing: an array is one file."""
         return ()
 
     def check(self) -> None:
-        """Nothing is read besides the file."""
+        """Do nothing: an array is one file."""
 
     def unpinned(self) -> Hdf5:
         """The same: it knows nothing of the files."""
@@ -414,7 +414,7 @@ class ImageSlabs(Loader):
             self.format.read(file, self.axis, first, last, out)
 
     def part(self, wanted: Mapping[str, tuple[int, int]]) -> ImageSlabs:
-        """What is needed for these images."""
+        """Return the loader restricted to these images."""
         if self.axis is None or not self.steps:
             return self
         return replace(self, format=self.format.part(self.axis, _chunks(wanted, self.steps)))
@@ -470,7 +470,7 @@ class SeriesSlabs(Loader):
             out[...] = rows.reshape(-1, length)[first - start * each : last - start * each]
 
     def part(self, wanted: Mapping[str, tuple[int, int]]) -> SeriesSlabs:
-        """What is needed for these series."""
+        """Return the loader restricted to these series."""
         if not self.steps:
             return self
         each = math.prod(self.others)
@@ -529,7 +529,7 @@ def _chunks(wanted: Mapping[str, tuple[int, int]], steps: Mapping[str, int]) -> 
 
 
 def _packed(files: Sequence[Entry], format: ArrayFormat, shape: Shape, axis: int) -> Packed | None:
-    """How to read npy files whose records stand one after the other; None for all else."""
+    """Return the loader of npy files whose records are contiguous; None for others."""
     if not isinstance(format, Npy) or axis:
         return None
     layouts = [_layout(file) for file in files]

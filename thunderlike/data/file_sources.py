@@ -67,7 +67,7 @@ _FEW = 16  # files that are asked for one by one
 
 
 class Loader(ABC):
-    """Reads records of a file: what a format means by them. Pickled into every task."""
+    """Reader of the records of one file, for one format. Pickled into every task."""
 
     @abstractmethod
     def read(self, file: Entry, first: int, last: int, out: Array) -> None:
@@ -78,7 +78,7 @@ class Loader(ABC):
         """
 
     def part(self, wanted: Mapping[str, tuple[int, int]]) -> Loader:  # noqa: ARG002
-        """What is needed to read these records of these files only."""
+        """Return the loader restricted to these records of these files."""
         return self
 
     @property
@@ -90,7 +90,7 @@ class Loader(ABC):
         """Raise StorageError if further files that were read have been replaced."""
 
     def unpinned(self) -> Loader:
-        """What reads copies of the files, which have other identities."""
+        """Return the loader of copies of the files, which have other identities."""
         return self
 
     def packed(self, file: Entry) -> PackedFile | None:  # noqa: ARG002
@@ -99,7 +99,7 @@ class Loader(ABC):
 
     @property
     def threads(self) -> int | None:
-        """How many files to read at once from a disk, where that is not the number of cores."""
+        """Number of files to read at once from a disk; None for the number of cores."""
         return None
 
 
@@ -131,13 +131,13 @@ class FileSource(SourceDefaults):
     load: Loader
     whole: bool = False
     step: int = 1
-    # What only this process sees goes to the workers along with the task.
+    # Files that only this process sees are sent to the workers with the task.
     carried: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     skipped: int = 0
 
     @property
     def cuts(self) -> tuple[int, ...] | None:
-        """Where a range may end without reading anything twice."""
+        """Positions at which ranges may end so that nothing is read twice; None for all."""
         if self.whole:
             return self.edges
         if self.step == 1:
@@ -163,7 +163,7 @@ class FileSource(SourceDefaults):
 
     @property
     def threads(self) -> int | None:
-        """How many files to ask for at once, where that is not the number of cores."""
+        """Number of files to request at once; None for the number of cores."""
         if not self.files:
             return None
         return storage.store_for(self.files[0].path).threads or self.load.threads
@@ -229,7 +229,7 @@ class FileSource(SourceDefaults):
         return replace(self, spec=spec, edges=(0, len(rows)), skipped=rows.start)
 
     def read(self, start: int, stop: int, out: Array) -> None:
-        """Read file by file; from where answers take a journey, several files at once."""
+        """Read file by file; several files at once where requests have a high latency."""
         for path, data in self.carried.items():
             storage.write(path, data)
 
@@ -288,7 +288,7 @@ class FileSource(SourceDefaults):
 
 @dataclass(frozen=True)
 class Packed(Loader):
-    """Records that stand in a file one after the other, in C order, and nothing between them.
+    """Contiguous records in C order.
 
     Parameters
     ----------
@@ -551,7 +551,7 @@ def reader(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def alike(shape: tuple[int, ...], dtype: np.dtype[Any], out: Array) -> None:
-    """Raise FormatError unless a file's records are as those of the first."""
+    """Raise FormatError unless records have the shape and dtype of those of the first file."""
     if shape != out.shape[1:] or dtype != out.dtype:
         raise FormatError(
             f"holds {dtype} of shape {shape}, the first file {out.dtype} of shape {out.shape[1:]}: "
@@ -561,7 +561,7 @@ def alike(shape: tuple[int, ...], dtype: np.dtype[Any], out: Array) -> None:
 
 @contextmanager
 def naming(path: str) -> Iterator[None]:
-    """Put the name of the file before what is wrong with its bytes, or with its metadata."""
+    """Prefix errors and log messages about the bytes of a file with its name."""
     try:
         with of_file(path):
             yield
@@ -648,7 +648,7 @@ def _identities(files: Sequence[Entry]) -> list[str | None]:
                 return None
 
         return list(tmap(look, files, workers=store.threads or 1))
-    there = dict[str, str | None]()  # where each answer takes a journey, folders are listed
+    there = dict[str, str | None]()  # requests have a high latency: folders are listed
     for folder in {storage.parent(file.path) for file in files}:
         with suppress(NotFoundError):
             listing = storage.store_for(folder).list(folder, recursive=False)
@@ -657,7 +657,7 @@ def _identities(files: Sequence[Entry]) -> list[str | None]:
 
 
 def _carried(files: Sequence[Entry]) -> dict[str, bytes]:
-    """The bytes of those files and folders that no other process sees."""
+    """Return the bytes of the files and folders that no other process sees."""
     found = dict[str, bytes]()
     for file in files:
         if storage.store_for(file.path).shared:

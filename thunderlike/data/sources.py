@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from thunderlike.storage import Entry
 
 __all__ = [
-    "BESIDE",
+    "SIDECARS",
     "Accessed",
     "ListSource",
     "RandomSource",
@@ -155,7 +155,7 @@ def list_source(items: list[Any], accessor: Any, dims: Any, dtype: Any) -> ListS
 def pairs_spec(rdd: Any, shape: tuple[int, ...] | None, dtype: Any) -> Spec | None:
     """Shape and dtype of the records of an RDD of pairs where the caller gave a dtype, else None.
 
-    Without `shape` the first record tells it: one small job.
+    Without `shape`, one small job reads it from the first record.
     """
     if dtype is None:
         return None
@@ -167,7 +167,7 @@ def pairs_spec(rdd: Any, shape: tuple[int, ...] | None, dtype: Any) -> Spec | No
 
 
 def _array_of(accessor: Callable[[Any], Any], item: Any, number: int) -> Array:
-    """What the function gives for one item, as an array."""
+    """Return the result of the function for one item as an array."""
     try:
         return np.atleast_1d(as_array(accessor(item)))
     except WrongTypeError as error:
@@ -178,7 +178,7 @@ def _array_of(accessor: Callable[[Any], Any], item: Any, number: int) -> Array:
         raise raised_by(accessor, error, (number,)) from error
 
 
-BESIDE = (storage.SUCCESS, "conf.json")  # what our writers put beside their files
+SIDECARS = (storage.SUCCESS, "conf.json")  # files that writers add to a folder
 
 
 def accessed(
@@ -193,7 +193,7 @@ def accessed(
     Parameters
     ----------
     accessor : callable, optional
-        By default the first bytes of a file tell how to decode it.
+        By default the first bytes of a file identify its format.
     naxes : int
         Axes of a record: 1 for series, whose further axes are keys; 2 or more for images.
     dims, dtype : optional
@@ -223,7 +223,7 @@ def accessed(
 
 
 def decoded(data: bytes) -> Array:
-    """Return the array in a file whose first bytes tell its format.
+    """Return the array in a file, whose first bytes identify its format.
 
     Raises
     ------
@@ -234,7 +234,7 @@ def decoded(data: bytes) -> Array:
     if found is None or found.decode is None:
         known = ", ".join(one.module or one.name for one in FORMATS.values() if one.decode)
         raise FormatError(
-            f"begins with {data[:8]!r}, it is none of {known}: read it with accessor= of frompath"
+            f"begins with {data[:8]!r}, not one of {known}: read it with accessor= of frompath"
         )
     decoded: Array = found.decode(data)
     return decoded
@@ -278,16 +278,16 @@ def _called(accessor: Callable[[bytes], Any], file: Entry) -> Array:
 
 
 class SampleReader(Protocol):
-    """What is needed of a reader of ``thunderlike.datasets`` or a view of one."""
+    """Reader of ``thunderlike.datasets``, or a view of one."""
 
     def __len__(self) -> int:
-        """How many samples there are."""
+        """Return the number of samples."""
 
     def get(self, index: int) -> Any:
-        """Return one."""
+        """Return one sample."""
 
     def slice(self, start: int, stop: int) -> Iterator[Any]:
-        """Iterate over some."""
+        """Iterate over a range of samples."""
 
 
 @dataclass(frozen=True)
@@ -315,7 +315,7 @@ class SampleSource(SourceDefaults):
         Raises
         ------
         SpecError
-            When there is none, or its field has another number of axes.
+            When there is no sample, or its field has another number of axes.
         """
         if not len(reader):
             raise SpecError("the dataset has no samples, of which there must be one to look at")
@@ -417,7 +417,7 @@ class SampleLoader(Loader):
             out[row] = array
 
     def part(self, wanted: Mapping[str, tuple[int, int]]) -> SampleLoader:
-        """Where these samples are."""
+        """Return the loader restricted to these samples."""
         offsets = {path: self.offsets[path][a : b + 1] for path, (a, b) in wanted.items()}
         return replace(self, offsets=offsets, origins={path: a for path, (a, _) in wanted.items()})
 
@@ -450,11 +450,11 @@ class SampleLoader(Loader):
 
 def _offsets(file: Entry) -> NDArray[np.uint64]:
     """Read where the samples of a file begin, and make sure that the last one ends with it."""
-    place = _beside(file.path, OFFSETS)
+    place = _sidecar(file.path, OFFSETS)
     try:
         data = storage.read(place)
     except NotFoundError as error:
-        raise FormatError(f"{file.path}: has no file {OFFSETS} beside it: {error}") from error
+        raise FormatError(f"{file.path}: has no file {OFFSETS} next to it: {error}") from error
     with naming(file.path):
         offsets = decode_offsets(data)
     last = int(offsets[-1])
@@ -471,17 +471,17 @@ def _offsets(file: Entry) -> NDArray[np.uint64]:
 def _kept(file: Entry) -> int | None:
     """Return how many bytes there were before an append that goes on, or was stopped."""
     try:
-        return int.from_bytes(storage.read(_beside(file.path, APPENDING)), "big")
+        return int.from_bytes(storage.read(_sidecar(file.path, APPENDING)), "big")
     except NotFoundError:
         return None
 
 
 def _last_key(path: str) -> str:
-    keys = decode_keys(storage.read(_beside(path, KEYS)))
+    keys = decode_keys(storage.read(_sidecar(path, KEYS)))
     if not keys:
-        raise CorruptDatasetError(f"{_beside(path, KEYS)}: names none of the samples")
+        raise CorruptDatasetError(f"{_sidecar(path, KEYS)}: names none of the samples")
     return keys[-1]
 
 
-def _beside(path: str, suffix: str) -> str:
+def _sidecar(path: str, suffix: str) -> str:
     return storage.join(storage.parent(path), path.rpartition("/")[2] + suffix)

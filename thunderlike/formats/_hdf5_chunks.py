@@ -125,7 +125,7 @@ def _check_chunk(data: bytes, codecs: list[Any], most: int, offset: tuple[int, .
 def _inflated(data: bytes, most: int) -> bytes:
     try:
         return zlib.decompressobj().decompress(data, most)
-    except zlib.error:  # damage, of which the library tells
+    except zlib.error:  # the library reports the damage
         return b""
 
 
@@ -145,7 +145,7 @@ _KNOWN = {(): (False, False), (1,): (False, True), (2,): (True, False), (2, 1): 
 
 @dataclass(frozen=True)
 class Packing:
-    r"""How the numbers of a chunk become bytes.
+    r"""Encoding of a chunk.
 
     Parameters
     ----------
@@ -293,7 +293,7 @@ def _corners(ranges: list[tuple[int, int]], chunk: tuple[int, ...]) -> Iterator[
 def _overlap(
     corner: tuple[int, ...], chunk: tuple[int, ...], ranges: list[tuple[int, int]]
 ) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Where a chunk and the ranges meet: in the chunk, and in the ranges.
+    """Return the overlap of a chunk with ranges, as slices of the chunk and of the ranges.
 
     Examples
     --------

@@ -86,7 +86,7 @@ def chunk_shape(
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says it holds: `pages` arrays, each of `shape`.
+    """Header of a file: `pages` arrays, each of `shape`.
 
     Parameters
     ----------
@@ -241,7 +241,7 @@ def numbers(dtype: DTypeLike) -> np.dtype[Any]:
 def read_into(
     stream: BinaryIO, start: int, out: NDArray[Any], stored: np.dtype[Any] | None = None
 ) -> None:
-    """Fill an array with the numbers that stand in a file from byte `start` on; no copy between.
+    """Fill an array with the numbers in a file from byte `start` on, without a copy.
 
     Parameters
     ----------

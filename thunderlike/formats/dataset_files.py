@@ -203,7 +203,7 @@ def hash_keys(keys: Sequence[str], max_tries: int = 1000) -> tuple[bytes, NDArra
         ordered = np.sort(hashes)
         if not (ordered[1:] == ordered[:-1]).any():
             return salt, hashes
-    raise SpecError(f"no salt of {max_tries} tells all keys apart: is a key there twice?")
+    raise SpecError(f"no salt of {max_tries} separates all keys: is there a key twice?")
 
 
 def encode_key_hashes(keys: Sequence[str]) -> bytes:
@@ -246,9 +246,9 @@ def decode_filter(data: bytes) -> Any:
     CorruptDatasetError
         For bytes that are none, or cut short.
     """
-    told = int.from_bytes(data[8:16], "big")
-    if data[:8] != b"SIMPBLOO" or told != len(data) or len(data) < 33:
-        raise CorruptDatasetError(f"the filter is damaged: it has {len(data)} bytes of {told}")
+    size = int.from_bytes(data[8:16], "big")
+    if data[:8] != b"SIMPBLOO" or size != len(data) or len(data) < 33:
+        raise CorruptDatasetError(f"the filter is damaged: it has {len(data)} bytes of {size}")
     try:
         return simplebloom.BloomFilter.loads(data)
     except Exception as error:
@@ -275,7 +275,7 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Summary:
-    """What the manifest says of a shard, and what tells whether two shards share a key.
+    """Entry of a shard in the manifest, with hashes by which keys of shards are compared.
 
     Parameters
     ----------
@@ -336,7 +336,7 @@ def shard(name: str, records: Iterable[tuple[str, Any]]) -> tuple[Summary, dict[
 
 
 def message(key: str, sample: Any) -> bytes:
-    """Pack a sample; what is wrong with it is told with its key.
+    """Pack a sample; errors name its key.
 
     Raises
     ------
@@ -383,11 +383,11 @@ def manifest(summaries: Iterable[Summary]) -> bytes:
         When two shards hold the same key; names the two. Keys are compared by hashes of 64 bits:
         a billion distinct keys are mistaken for a double with a probability of 3 %.
     """
-    told = list(summaries)
-    _check_distinct(told)
+    given = list(summaries)
+    _check_distinct(given)
     shards = [
         {"name": one.name, "samples": one.samples, "bytes": one.nbytes, "md5": one.md5}
-        for one in told
+        for one in given
     ]
     return json.dumps({"format": 1, "shards": shards}, separators=(",", ":")).encode() + b"\n"
 

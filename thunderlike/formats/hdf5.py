@@ -42,7 +42,7 @@ _ATTRS = "thunderlike"
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a file says of an array in it.
+    """Description of an array in a file.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Dataset:
     shape, dtype
         Of the array.
     chunks : tuple of int or None
-        How it is cut in the file.
+        Shape of its chunks.
     attrs : dict
         What was known of it when it was written.
     """
@@ -64,7 +64,7 @@ class Dataset:
 
 
 def looks_like(start: bytes) -> bool:
-    """Tell from its first bytes whether a file is HDF5."""
+    """Return whether the first bytes of a file are those of HDF5."""
     return start.startswith(_MAGIC)
 
 
@@ -294,7 +294,7 @@ def _is_array(item: Any) -> bool:
 
 @contextmanager
 def opened(stream: BinaryIO) -> Iterator[Any]:
-    """Open a file to read, with what is wrong with it told as FormatError."""
+    """Open a file for reading; damage becomes FormatError."""
     stream = undone(stream)
     if begin(stream) is None:
         stream.seek(0)

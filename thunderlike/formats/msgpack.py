@@ -292,7 +292,7 @@ def _other(found: dict[Any, Any]) -> Any:
 
 
 def _array(found: dict[Any, Any]) -> Any:
-    """Make an array in steps that can be told apart."""
+    """Make an array in steps with separate errors."""
     spelled, shape, data = found[b"type"], found[b"shape"], found[b"data"]
     dtype = _dtype(spelled)
     try:

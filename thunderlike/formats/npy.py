@@ -93,7 +93,7 @@ def encode(array: NDArray[Any]) -> bytes:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the numbers of a file stand, and how.
+    """Layout of the numbers in a file.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""NWB, Neurodata Without Borders: movies and traces in HDF5 files that say what they are.
+"""NWB, Neurodata Without Borders: movies and traces in HDF5 files with a schema.
 
-Reading takes HDF5 alone: which group is a series is told by an attribute, where its values are by
-a name. Writing is done by pynwb, which knows the schema.
+Reading needs HDF5 alone: an attribute marks the groups of series, and a name the values of each.
+pynwb writes files, as it knows the schema.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Found:
     dataset : str
         Path of its values, time along the first axis.
     attrs : dict
-        What the file tells: ``frame_interval`` or ``frame_times``, ``pixel_size``, ``unit``,
+        Metadata of the file: ``frame_interval`` or ``frame_times``, ``pixel_size``, ``unit``,
         ``conversion``, ``description``.
     """
 
@@ -162,7 +162,7 @@ def _pixel_size(file: Any, group: Any) -> dict[str, float]:
 
 
 def _inside(group: Any, path: str) -> Any:
-    """What is at a path, if every step leads on in this file; links could lead to any other."""
+    """Return the node at a path, None if a link leads to another file."""
     item = group
     for step in path.strip("/").split("/"):
         link = item.get(step, getlink=True) if step in set(item) else None
@@ -199,8 +199,8 @@ class Timing:
     times: Any = None
 
     @property
-    def told(self) -> dict[str, Any]:
-        """What a series of pynwb takes."""
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of a series of pynwb."""
         if self.rate is not None:
             return {"rate": float(self.rate)}
         if self.times is not None:
@@ -211,7 +211,7 @@ class Timing:
 def check(timing: Timing, nwbfile: Any, session_start_time: Any) -> None:
     """Refuse, before anything is computed, what pynwb would refuse after."""
     optional("pynwb", extra="nwb")
-    _ = timing.told
+    _ = timing.arguments
     if nwbfile is None and session_start_time is None:
         raise SpecError(
             "NWB wants to know when the session started: give session_start_time=, a datetime with "
@@ -260,7 +260,7 @@ def write(
         "data": data,
         "unit": unit,
         "description": description,
-        **timing.told,
+        **timing.arguments,
     }
     whole = nwbfile or _session(session_start_time, description or name)
     if rois is None:

@@ -44,8 +44,8 @@ def metadata(shape: tuple[int, ...], known: Mapping[str, Any]) -> dict[str, Any]
 
     Examples
     --------
-    >>> told = metadata((9, 4, 5), {"frame_interval": 0.1, "pixel_size": {"y": 0.5, "x": 0.5}})
-    >>> told["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"]
+    >>> attrs = metadata((9, 4, 5), {"frame_interval": 0.1, "pixel_size": {"y": 0.5, "x": 0.5}})
+    >>> attrs["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"]
     [{'type': 'scale', 'scale': [0.1, 0.5, 0.5]}]
     """
     found, axes = scales(known), axes_of(shape)
@@ -84,7 +84,7 @@ def largest(files: Files) -> str | None:
 
 
 def attrs(files: Files, name: str) -> dict[str, Any]:
-    """Return what a folder tells of one of its arrays: pixel size, time between images, axes.
+    """Return the metadata of an array in a folder: pixel size, time between images, axes.
 
     What cannot be understood is left out, with a line in the log.
     """

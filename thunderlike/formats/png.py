@@ -48,7 +48,7 @@ def header(data: bytes) -> Header:
 
 
 def attrs(data: bytes) -> dict[str, Any]:
-    """Return what a file tells of its pixels: their size in micrometres, where that is in its head.
+    """Return the pixel size in micrometres, if it is in the header of a file.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def encode(array: NDArray[Any], attrs: Mapping[str, Any] | None = None) -> bytes
 
 
 def _resolution(attrs: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What Pillow takes to write the size of the pixels, if that fits in the chunk pHYs."""
+    """Return arguments of Pillow for the pixel size, if it fits in the chunk pHYs."""
     size = scales(attrs).pixel_size
     if not {"x", "y"} <= size.keys():
         return {}
@@ -193,7 +193,7 @@ def _check_size(width: int, height: int) -> None:
 def _check_packed(data: bytes, nbytes: int) -> None:
     """Refuse packed pixels that are longer than twice the image: they unpack to a longer one.
 
-    Decoders stop at the last row. What is packed there besides would be passed over in silence.
+    Decoders stop at the last row, and would skip the rest in silence.
     """
     at = packed = 0
     while at + 8 <= len(data) - len(_SIGNATURE):

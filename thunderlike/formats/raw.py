@@ -79,7 +79,7 @@ def encode(array: NDArray[Any]) -> bytes:
 
 @dataclass(frozen=True)
 class Conf:
-    """What a ``conf.json`` says about the files beside it; None where it says nothing.
+    """Content of a ``conf.json``, which describes the files of its folder; None if unknown.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What suite2p says beside its binary movies: their size, found in a pickle that is not opened."""
+"""Metadata of suite2p: the size of a movie, found in a pickle without unpickling it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def sizes(data: bytes) -> dict[str, float]:
 
 @dataclass
 class _Call:
-    """What a pickle asks to have made, which is not.
+    """Placeholder of an object that a pickle would create.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 
 
 def _described(data: bytes) -> Any:
-    """What the instructions of a pickle describe; what is not needed here is None."""
+    """Return the value of the instructions of a pickle; None for values not needed here."""
     stack, memo = list[Any](), dict[int, Any]()
     argument: Any
     for opcode, argument, _ in pickletools.genops(data):

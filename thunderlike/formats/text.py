@@ -124,7 +124,7 @@ def _parsed(data: bytes, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _wrong(data: bytes) -> str | None:
-    """What is wrong with a text, and in which line."""
+    """Return the error of a text, with its line."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -9,9 +9,8 @@ import numpy as np
 
 from thunderlike.data.file_sources import Loader, alike, whole
 from thunderlike.errors import FormatError
-from thunderlike.formats import png, raw
+from thunderlike.formats import png, raw, tiff
 from thunderlike.formats.base import read_into
-from thunderlike.formats.tiff import pages as tiffpages
 from thunderlike.storage._open import open_file, open_whole
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class TiffVolumes(Loader):
     Parameters
     ----------
     like : Index
-        Where the pages of the first file are.
+        Pages of the first file.
     channel : int, optional
         The channel to read.
     """
@@ -54,16 +53,16 @@ class TiffVolumes(Loader):
 
     @property
     def threads(self) -> int | None:
-        """One, where a file is read in less time than threads take to hand over to one another."""
+        """One for small files, which are read in less time than threads need to synchronize."""
         frame = self.like.frame
         return 1 if frame is not None and frame.nbytes < _SHORT else None
 
     def read(self, file: Entry, first: int, last: int, out: Array) -> None:  # noqa: ARG002
         """Read page by page into place."""
         with open_whole(file.path, identity=file.identity) as stream:
-            if tiffpages.read_like(stream, self.like, out):
+            if tiff.pages.read_like(stream, self.like, out):
                 return
-            where = tiffpages.index_like(stream, self.like)
+            where = tiff.pages.index_like(stream, self.like)
             where, planes = where.arranged(self.channel)
             if planes != where.pages:
                 raise FormatError(
@@ -73,7 +72,7 @@ class TiffVolumes(Loader):
             shape = where.shape if where.pages == 1 else (where.pages, *where.shape)
             alike(shape, where.dtype, out)
             pages = out.reshape(where.pages, *where.shape)
-            tiffpages.read(stream, where, 0, where.pages, pages)
+            tiff.pages.read(stream, where, 0, where.pages, pages)
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class TiffPlanes(Loader):
     nplanes : int
         Pages of an image.
     indexes : mapping
-        Where the pages of each file are.
+        Pages of each file.
     """
 
     nplanes: int
@@ -98,10 +97,10 @@ class TiffPlanes(Loader):
         pages = out.reshape((last - first) * n, *where.shape)
         span = where.span(first * n, last * n)
         with open_file(file.path, span, identity=file.identity) as stream:
-            tiffpages.read(stream, where, first * n, last * n, pages)
+            tiff.pages.read(stream, where, first * n, last * n, pages)
 
     def part(self, wanted: Mapping[str, tuple[int, int]]) -> TiffPlanes:
-        """Where these pages are, and no others."""
+        """Return the loader restricted to these pages."""
         n = self.nplanes
         parts = {path: self.indexes[path].part(a * n, b * n) for path, (a, b) in wanted.items()}
         return replace(self, indexes=parts)
@@ -111,7 +110,7 @@ class TiffPlanes(Loader):
 class FortranPlanes(Loader):
     """Images of so many planes each, of files whose first index runs fastest.
 
-    Plane after plane stands in such a file, so that no others need be read.
+    Planes are contiguous in such a file, so that no others are read.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from thunderlike.data.array_files import Hdf5, Npy, Zarr, folders, image_source
 from thunderlike.data.file_sources import Files, read, reader
 from thunderlike.data.images import Images
-from thunderlike.data.sources import BESIDE, SampleReader, SampleSource, accessed, message_source
+from thunderlike.data.sources import SIDECARS, SampleReader, SampleSource, accessed, message_source
 from thunderlike.engines import engine_for
 from thunderlike.kernels._validation import checked_arguments
 
@@ -197,7 +197,7 @@ def fromzarr(
     Notes
     -----
     The metadata are read here; then each worker reads its images alone, in whole rows of chunks.
-    What an OME-Zarr tells of its pixel size, axes and time between images is in `attrs`.
+    Pixel size, axes and time between images of an OME-Zarr are in `attrs`.
 
     Examples
     --------
@@ -283,8 +283,8 @@ def frompath(
     {shared}
     accessor : callable, optional
         From the bytes of a file to an array; called where the engine runs. By default the first
-        bytes tell whether a file is TIFF, PNG or npy. Not called for ``SUCCESS`` and ``conf.json``,
-        which our writers put beside theirs.
+        bytes identify TIFF, PNG or npy. Not called for ``SUCCESS`` and ``conf.json``,
+        which writers add to a folder.
     dims, dtype : optional
         Shape and dtype of an image; unless both are given, `accessor` is called on the first file.
     recount : bool
@@ -306,6 +306,6 @@ def frompath(
     (1, 2, 3)
     >>> storage.delete("memory://odd")
     """
-    files = Files(path, ext, start, stop, recursive, credentials, order).find(but=BESIDE)
+    files = Files(path, ext, start, stop, recursive, credentials, order).find(but=SIDECARS)
     source, _ = accessed(files, accessor, 2, dims, dtype)
     return read(Images, source, npartitions, labels, engine)

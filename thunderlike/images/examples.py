@@ -41,7 +41,7 @@ def fromexample(name: None = None, engine: Any = None) -> tuple[str, ...]: ...
 def fromexample(name: str, engine: Any = None) -> Images: ...
 @checked_arguments
 def fromexample(name: str | None = None, engine: Any = None) -> Images | tuple[str, ...]:
-    """Make an example movie, or tell which there are.
+    """Make an example movie, or list their names.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def fromexample(name: str | None = None, engine: Any = None) -> Images | tuple[s
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """What is known of each cell.
+    """Properties of the cells.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class Calcium:
     Parameters
     ----------
     seed : int
-        Tells one recording from another.
+        Seed of the random numbers.
     behaviour : ndarray, shape (n,)
         Running speed in cm/s at each image.
     cells : Cells
@@ -279,7 +279,7 @@ def _cells(rng: np.random.Generator) -> Cells:
 
 
 def _discs(cells: Cells) -> tuple[Array, Array]:
-    """Which cell each pixel belongs to, and its light at rest, which fades over the last pixel."""
+    """Return the cell of each pixel, and its baseline, which fades over the last pixel."""
     rows, columns = np.indices(SHAPE)[:, np.newaxis]
     distance = np.hypot(
         rows - cells.centres[:, 0, np.newaxis, np.newaxis],

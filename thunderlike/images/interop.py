@@ -142,8 +142,9 @@ def fromnwb(
     -------
     Images
         As stored: of shape ``(n, *image)``, where NWB means an image to have its width first and
-        many files do not. `attrs` tell what the file does: ``frame_interval`` or ``frame_times``,
-        ``pixel_size``, ``unit``, ``conversion``, which is not applied, and ``description``.
+        many files do not. `attrs` hold the metadata of the file: ``frame_interval`` or
+        ``frame_times``, ``pixel_size``, ``unit``, ``conversion``, which is not applied, and
+        ``description``.
 
     Raises
     ------
@@ -193,7 +194,7 @@ def fromsuite2p(
     path : path
         The folder of a plane, ``suite2p/plane0``, or the binary file.
     shape : (int, int), optional
-        ``(Ly, Lx)``; by default what ``ops.npy`` beside the file says.
+        ``(Ly, Lx)``; by default that of ``ops.npy`` in the same folder.
     npartitions, labels, engine, credentials
         As in :func:`frombinary`.
 
@@ -202,7 +203,7 @@ def fromsuite2p(
     NotFoundError
         When no file is there.
     SpecError
-        When nothing tells the shape.
+        When the shape is not known.
     FormatError
         When the file is no whole number of such images, or ``ops.npy`` is damaged.
 
@@ -223,16 +224,16 @@ def fromsuite2p(
     address = storage.at(path, credentials)
     if not address.endswith(".bin"):
         address = storage.join(address, "data.bin")
-    beside = storage.join(storage.parent(address), "ops.npy")
+    place = storage.join(storage.parent(address), "ops.npy")
     stated: dict[str, float] = {}
-    ops = storage.open(beside) if storage.exists(beside) else None
+    ops = storage.open(place) if storage.exists(place) else None
     if ops is not None:
         # With a shape given, all that the file adds is metadata.
-        with naming(beside), nullcontext() if shape is None else boundary("ops.npy"):
+        with naming(place), nullcontext() if shape is None else boundary("ops.npy"):
             stated = suite2p.sizes(ops.read())
     if shape is None and not {"Ly", "Lx"} <= stated.keys():
-        lack = "no such file" if ops is None else "does not tell Ly and Lx"
-        raise SpecError(f"{beside}: {lack}: give shape=(Ly, Lx)")
+        lack = "no such file" if ops is None else "it has no Ly and Lx"
+        raise SpecError(f"{place}: {lack}: give shape=(Ly, Lx)")
     size = shape or (int(stated["Ly"]), int(stated["Lx"]))
     found = frombinary(
         address, size, "int16", nplanes=1, npartitions=npartitions, labels=labels, engine=engine
@@ -242,7 +243,7 @@ def fromsuite2p(
             ops.check()  # the movie was listed in between: both are of one run
     if len(found) != (frames := stated.get("nframes", len(found))):
         text = (
-            f"{address}: holds {len(found)} images of {size}, and {beside} states {frames}: the "
+            f"{address}: holds {len(found)} images of {size}, and {place} states {frames}: the "
             "movie may be cut short, or of another recording"
         )
         warnings.warn(printable(text), stacklevel=2)

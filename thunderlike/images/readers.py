@@ -23,9 +23,7 @@ from thunderlike.data.file_sources import (
 )
 from thunderlike.data.images import Images
 from thunderlike.errors import FormatError, SpecError
-from thunderlike.formats import png
-from thunderlike.formats.tiff import metadata
-from thunderlike.formats.tiff import pages as tiffpages
+from thunderlike.formats import png, tiff
 from thunderlike.images._loaders import FortranPlanes, PngImages, RawPlanes, TiffPlanes, TiffVolumes
 from thunderlike.kernels._validation import is_whole
 from thunderlike.parallel.threads import tmap
@@ -89,7 +87,7 @@ def frombinary(
     NotFoundError
         When no file is there.
     SpecError
-        When nothing tells the shape.
+        When the shape is not known.
     FormatError
         When a file has another number of bytes; names it.
 
@@ -128,7 +126,7 @@ def _raw(
     order: Literal["C", "F"],
     nplanes: int | None,
 ) -> tuple[Loader, list[int], tuple[int, ...]]:
-    """How flat binary files are read, how many images are in each, and their shape."""
+    """Return the loader of flat binary files, the images in each, and their shape."""
     n, turned, image = nplanes, order == "F", shape
     if n is not None and len(shape) == 2:
         image, counts = shape if n == 1 else (n, *shape), _frames(files, shape, stored, n)
@@ -265,20 +263,20 @@ def fromtif(
 
 
 def _of_all(attrs: dict[str, Any], counts: Sequence[int]) -> dict[str, Any]:
-    """What the first of several movies says of its own images is not true of all."""
+    """Drop metadata that count the images of the first of several movies."""
     several = len(counts) > 1 and counts[0] > 1
     return surviving(attrs, same_count=False, same_shape=True) if several else attrs
 
 
-def _tif_header(file: Entry) -> tuple[tiffpages.Index, dict[str, Any]]:
-    """Where the pages of a file are, and what it says of them."""
+def _tif_header(file: Entry) -> tuple[tiff.pages.Index, dict[str, Any]]:
+    """Return the pages of a file and their metadata."""
     with naming(file.path), open_file(file.path, identity=file.identity) as stream:
-        first = tiffpages.index(stream)
-        return first, {**metadata.attrs(stream, first.pages), **first.attrs}
+        first = tiff.pages.index(stream)
+        return first, {**tiff.metadata.attrs(stream, first.pages), **first.attrs}
 
 
-def _doubt(where: tiffpages.Index) -> str:
-    """Say what else the pages of a file, taken for those of one volume, may be."""
+def _doubt(where: tiff.pages.Index) -> str:
+    """Describe the other readings of pages that are read as one volume."""
     each = "nplanes=1 for an image of each page"
     if where.pages == 1 or (where.axes and set(where.axes.names) <= set("ZT")):
         return ""
@@ -292,7 +290,7 @@ def _doubt(where: tiffpages.Index) -> str:
 
 def _pages(
     files: Sequence[Entry],
-    indexes: Sequence[tiffpages.Index],
+    indexes: Sequence[tiff.pages.Index],
     counts: Sequence[int],
     planes: int,
 ) -> FileSource:
@@ -303,8 +301,8 @@ def _pages(
     return FileSource.of(files, counts, shape, first.dtype, load)
 
 
-def _arranged(where: tiffpages.Index, channel: int | None, planes: int) -> tiffpages.Index:
-    """The pages of a channel, of a file whose images must have as many planes as the first's."""
+def _arranged(where: tiff.pages.Index, channel: int | None, planes: int) -> tiff.pages.Index:
+    """Return the pages of a channel; images must have as many planes as those of the first file."""
     if where.pages == 1:
         return where
     chosen, found = where.arranged(channel)
@@ -344,7 +342,7 @@ def frompng(
 
     Notes
     -----
-    The head of the first file is read here; the pixel size that it tells is in `attrs`.
+    The header of the first file is read here; its pixel size is in `attrs`.
 
     Examples
     --------
@@ -390,12 +388,12 @@ def _frames(
     return [file.size // nbytes for file in files]
 
 
-def _indexes(files: Sequence[Entry], first: tiffpages.Index) -> list[tiffpages.Index]:
-    """Where the pages of the files are: their headers are read, nothing else."""
+def _indexes(files: Sequence[Entry], first: tiff.pages.Index) -> list[tiff.pages.Index]:
+    """Find the pages of all files; only their headers are read."""
 
-    def index(file: Entry) -> tiffpages.Index:
+    def index(file: Entry) -> tiff.pages.Index:
         with naming(file.path), open_file(file.path, identity=file.identity) as stream:
-            return tiffpages.index_like(stream, first)
+            return tiff.pages.index_like(stream, first)
 
     threads = storage.store_for(files[0].path).threads
     return [first, *tmap(index, files[1:], workers=threads)]

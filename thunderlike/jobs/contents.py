@@ -175,6 +175,6 @@ def _by_content(path: str) -> str:
         if hdf5.begin(stream) is not None:
             return "hdf5"
     raise FormatError(
-        f"{path}: neither its name nor its first bytes tell a format; give one of "
+        f"{path}: unknown format, by its name and by its first bytes; give one of "
         f"{', '.join(FORMATS)}"
     )

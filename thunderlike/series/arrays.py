@@ -8,7 +8,7 @@ from thunderlike.data.array_files import Hdf5, Npy, Zarr, folders, series_source
 from thunderlike.data.file_sources import Files, read, reader
 from thunderlike.data.series import Series
 from thunderlike.data.sources import (
-    BESIDE,
+    SIDECARS,
     SampleReader,
     SampleSource,
     accessed,
@@ -253,7 +253,7 @@ def frommsgpack(
 
     Notes
     -----
-    Keys such as ``'00003-00017'``, which `Series.tomsgpack` gives, tell the shape of the keys.
+    Keys such as ``'00003-00017'``, which `Series.tomsgpack` writes, give the shape of the keys.
 
     Examples
     --------
@@ -317,7 +317,7 @@ def frompath(
     (1, 2, 3)
     >>> storage.delete("memory://traces")
     """
-    files = Files(path, ext, start, stop, recursive, credentials, order).find(but=BESIDE)
+    files = Files(path, ext, start, stop, recursive, credentials, order).find(but=SIDECARS)
     source, shape = accessed(files, accessor, 1, dims, dtype)
     baseshape = (len(source.files), *shape[:-1])
     return read(Series, source, npartitions, labels, engine, baseshape=baseshape, index=index)

@@ -26,7 +26,7 @@ def fromexample(name: None = None, engine: Any = None) -> tuple[str, ...]: ...
 def fromexample(name: str, engine: Any = None) -> Series: ...
 @checked_arguments
 def fromexample(name: str | None = None, engine: Any = None) -> Series | tuple[str, ...]:
-    """Make example series, or tell which there are.
+    """Make example series, or list their names.
 
     Parameters
     ----------

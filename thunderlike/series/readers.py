@@ -68,7 +68,7 @@ def fromtext(
     skip : int
         Columns to leave out at the beginning: keys, for example.
     shape : sequence of int, optional
-        ``(*baseshape, length)``; by default what a ``conf.json`` beside the files says, else one
+        ``(*baseshape, length)``; by default that of a ``conf.json`` in their folder, else one
         axis of keys.
 
     Raises
@@ -150,7 +150,7 @@ def frombinary(
     NotFoundError
         When no file is there.
     SpecError
-        When shape and dtype are not told, or the records do not make up the shape.
+        When shape and dtype are not known, or the records do not make up the shape.
     FormatError
         When a file does not hold whole records; names it.
 
@@ -197,7 +197,7 @@ class _TextRows(Loader):
             return text.shape(whole(file), self.skip)
 
     def read(self, file: Entry, first: int, last: int, out: Array) -> None:
-        """Read the whole file: where a line begins stands nowhere."""
+        """Read the whole file: nothing states where lines begin."""
         rows = text.decode(whole(file), self.dtype, self.skip)
         alike(rows.shape[1:], rows.dtype, out)
         out[...] = rows[first:last]
@@ -205,7 +205,7 @@ class _TextRows(Loader):
 
 @dataclass(frozen=True)
 class _Record(Loader):
-    """Where the wanted numbers stand in a record: after some bytes, before some others."""
+    """Records with a prefix and a suffix of bytes to skip."""
 
     stored: np.dtype[Any]
     before: int
@@ -248,7 +248,7 @@ def _by_key(
     npartitions: int | None,
     labels: Any,
 ) -> tuple[Records, Shape, Any]:
-    """Put records where their keys say: those are read first, all of them."""
+    """Order records by their keys, which are all read first."""
     length, keytype = conf.nvalues or 0, conf.keytype or np.dtype(np.int16)
     key_bytes, value_bytes = conf.nkeys * keytype.itemsize, length * dtype.itemsize
     keys = engine.load(_record_source(files, _Record(keytype, 0, conf.nkeys, value_bytes)))
@@ -261,7 +261,7 @@ def _by_key(
 
 
 def _places(keys: Array, shape: Shape | None, path: str) -> tuple[Shape, Array]:
-    """The shape that the keys fill, and the record that stands at each of its positions."""
+    """Return the shape that the keys fill, and the record of each position."""
     if not len(keys):
         raise SpecError(f"{path}: there are no records")
     keys = keys - (keys.min(axis=0) == 1)  # older files count from 1

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike.errors import SpecError
 from thunderlike.formats.base import Header, native, numbers
-from thunderlike.formats.tiff import metadata
-from thunderlike.formats.tiff import pages as tiffpages
+from thunderlike.formats.tiff import metadata, pages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +33,7 @@ def header(data: bytes) -> Header:
     >>> header(encode(np.zeros((5, 2, 3), "int16")))
     Header(shape=(2, 3), dtype=dtype('int16'), pages=5)
     """
-    found = tiffpages.index(io.BytesIO(data))
+    found = pages.index(io.BytesIO(data))
     return Header(found.shape, found.dtype, found.pages)
 
 
@@ -68,8 +67,8 @@ def decode(data: bytes) -> NDArray[Any]:
     array([[0, 1],
            [2, 3]], dtype=uint8)
     """
-    pages = decode_pages(data)
-    return pages[0] if len(pages) == 1 else pages
+    stack = decode_pages(data)
+    return stack[0] if len(stack) == 1 else stack
 
 
 def decode_pages(data: bytes, start: int | None = None, stop: int | None = None) -> NDArray[Any]:
@@ -84,9 +83,9 @@ def decode_pages(data: bytes, start: int | None = None, stop: int | None = None)
     (1, 2, 3)
     """
     stream = io.BytesIO(data)
-    where = tiffpages.index(stream)
+    where = pages.index(stream)
     chosen = range(where.pages)[start:stop]
-    return tiffpages.read(stream, where, chosen.start, max(chosen.stop, chosen.start))
+    return pages.read(stream, where, chosen.start, max(chosen.stop, chosen.start))
 
 
 def encode(array: NDArray[Any], attrs: Mapping[str, Any] | None = None) -> bytes:

@@ -26,7 +26,7 @@ __all__ = ["Axes", "announced", "stated"]
 
 Sizes = list[tuple[str, int]]  # outermost axis first
 
-_UIC2, _NIH_HEADER = 33629, 43314  # tags that tell how many planes follow one header
+_UIC2, _NIH_HEADER = 33629, 43314  # tags with the number of planes behind one header
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class Axes:
 
     @property
     def usable(self) -> bool:
-        """Whether each page has a time, a plane and a channel, and nothing else."""
+        """True if each page has a time, a plane and a channel, and nothing else."""
         return set(self.names) <= set("TZC") and len(set(self.names)) == len(self.names)
 
     def size(self, name: str) -> int:
@@ -243,7 +243,7 @@ def _metamorph(entries: Mapping[str, Any], pages: int) -> Axes | None:
 
 
 def _scanimage_text(tiff: TiffFile, first: TiffPage) -> str:
-    """What ScanImage says of all frames: in the tags, or before the first header of a BigTIFF."""
+    """Return ScanImage's metadata of all frames, from tags or from the start of a BigTIFF."""
     from tifffile import read_scanimage_metadata
 
     text = f"{first.software}\n{first.description}"

@@ -54,17 +54,17 @@ class Kind:
 
     @property
     def count(self) -> str:
-        """How the number of tags is written."""
+        """Layout of the number of tags."""
         return self.order + ("Q" if self.big else "H")
 
     @property
     def tag(self) -> str:
-        """How a tag is written: code, type, count, value."""
+        """Layout of a tag: code, type, count, value."""
         return self.order + ("HHQ8s" if self.big else "HHI4s")
 
     @property
     def place(self) -> str:
-        """How a place in the file is written."""
+        """Layout of an offset in the file."""
         return self.order + ("Q" if self.big else "I")
 
     def tags(self, stream: BinaryIO, at: int) -> Iterator[tuple[int, Tag]]:
@@ -97,7 +97,7 @@ class Plain:
     kind : Kind
         Of the file.
     layout : tuple
-        What the first page's header says of how its pixels are stored.
+        Storage of pixels of the first page.
     descriptions : tuple of bytes
         Those of the first page from which one header may stand for many pages.
     step : int
@@ -126,7 +126,7 @@ class Plain:
         at : int
             Byte of the page's header.
         first : bool
-            It is the first of a file, whose descriptions tell how many pages there are.
+            It is the first of a file, whose descriptions state the number of pages.
         """
         try:
             layout, descriptions, starts = _read(stream, self.kind, at)
@@ -201,7 +201,7 @@ def _scatter(stream: BinaryIO, parts: Sequence[Any]) -> int:
 def _read(
     stream: BinaryIO, kind: Kind, at: int
 ) -> tuple[tuple[tuple[int, int, bytes], ...], tuple[bytes, ...], tuple[int, ...]]:
-    """How pixels are stored by a header, what it describes of many pages, where strips begin."""
+    """Return the storage of pixels, the description of pages, and the offsets of strips."""
     layout, descriptions, starts = list[tuple[int, int, bytes]](), list[bytes](), tuple[int, ...]()
     for code, tag in list(kind.tags(stream, at)):
         if code in _LAYOUT:
@@ -256,7 +256,7 @@ def chain(stream: BinaryIO, magic: bytes) -> tuple[list[int], list[bool]]:
 
 
 def _is_less(kind: Kind, table: bytes) -> bool:
-    """Whether a table of tags is of a reduced image (as thumbnails and overviews are) or a mask."""
+    """Return whether tags are of a reduced image, such as a thumbnail or an overview, or a mask."""
     size, value = struct.calcsize(kind.tag), 12 if kind.big else 8
     for code in (_PURPOSE, _OLD_PURPOSE):
         mark, at = struct.pack(kind.order + "H", code), 0

@@ -30,7 +30,7 @@ _CENTIMETRE = 3
 
 
 def attrs(stream: BinaryIO, pages: int | None = None) -> Attrs:
-    """Return what a file tells about its pictures; reads the first page's header.
+    """Return the metadata of a file, from the header of its first page.
 
     What cannot be understood is left out, with a line in the log.
 
@@ -63,7 +63,7 @@ def attrs(stream: BinaryIO, pages: int | None = None) -> Attrs:
 
 
 def options(known: Mapping[str, Any] | None, values: NDArray[Any]) -> Attrs:
-    """Return what tifffile has to be told to write an image with what is known of it.
+    """Return arguments of tifffile that write an image with its metadata.
 
     The XML of an OME file goes as it was with all the pages that it describes. Else as ImageJ
     does, where that has the dtype; volumes of other dtypes become OME files, and of single pages
@@ -132,7 +132,7 @@ _OME_DTYPES = {"float": "float32", "double": "float64", "complex": "complex64", 
 
 
 def _describes(xml: Any, values: NDArray[Any]) -> bool:
-    """Whether the XML of an OME file speaks of just these pages."""
+    """Return whether the XML of an OME file describes exactly these pages."""
     image = ome.Image.of(xml, 0) if isinstance(xml, str) else None
     if image is None:
         return False
@@ -215,5 +215,5 @@ def _ome(tiff: TiffFile, pages: int) -> Attrs:
 
 
 def _there(found: Attrs) -> Attrs:
-    """Leave out what the file does not tell."""
+    """Remove metadata that the file does not have."""
     return {name: value for name, value in found.items() if value not in (None, {}, [], "")}

@@ -74,7 +74,7 @@ class Image:
 
     @property
     def is_here(self) -> bool:
-        """Whether the file that holds the XML has some of its pages."""
+        """True if the file that holds the XML has some of its pages."""
         try:
             return any(count for _, _, count in self._runs(self._planes(1)))
         except ValueError:

@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Index", "begin", "index", "index_like", "opened", "read", "read_like"]
 
-# tifffile reports what it tolerates to its logger. Whoever listens still hears it; with nobody
-# listening, Python would print it on standard error.
+# tifffile logs the errors that it tolerates. Without a handler Python would print them on standard
+# error.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """Where the pages of a file are.
+    """Offsets and layout of the pages of a file.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ class Index:
 
     @property
     def attrs(self) -> dict[str, Any]:
-        """What the file says of its axes, and of how to show it."""
+        """Metadata of axes and display."""
         if self.axes is None or self.axes.numbers is not None:
             return dict(self.display)
         every = self.axes.every or tuple(zip(self.axes.names, self.axes.sizes, strict=True))
@@ -139,7 +139,7 @@ class Index:
         return {"axes": names, "axes_shape": sizes, **self.display}
 
     def part(self, start: int, stop: int) -> Index:
-        """What is needed to read pages ``start .. stop-1``: little to send to a worker."""
+        """Return the index restricted to pages ``start .. stop-1``, which is small to send."""
         if self.run is not None:
             chosen = self.numbers
             chosen = None if chosen is None else chosen[start - self.first : stop - self.first]
@@ -202,7 +202,7 @@ def index(stream: BinaryIO) -> Index:
         plain = frame = None
         if _in_one_piece(first):
             _check_end(first.dataoffsets[0] + first.nbytes, size)
-            # Where a LSM file is longer than 4 GiB, its headers tell offsets less that.
+            # Headers of LSM files beyond 4 GiB hold offsets modulo that.
             if not (tiff.is_lsm and size > 2**32):
                 plain = Plain.of(stream, Kind.of(magic), int(headers[0]))
             frame = Frame.of(stream, first.dataoffsets[0], first.nbytes) if pages == 1 else None
@@ -239,7 +239,7 @@ def _parsed(tiff: TiffFile, header: int, number: int) -> TiffPage:
 
 
 def _display(page: TiffPage) -> dict[str, Any]:
-    """How a viewer shows a page, where that is not as its pixels are stored."""
+    """Return tags for viewers that show a page unlike its stored pixels."""
     found: dict[str, Any] = {}
     if page.photometric == 0:
         found["photometric"] = "miniswhite"
@@ -348,7 +348,7 @@ def read(
 
 
 def _pixels_at(stream: BinaryIO, where: Index, number: int) -> int | None:
-    """Byte at which a page's pixels begin, where that is seen at a glance."""
+    """Return the offset of the pixels of a page whose header is like the first."""
     header = int(where.headers[number - where.first])
     return None if where.plain is None else where.plain.pixels(stream, header)
 
@@ -361,7 +361,7 @@ def _decode_pages(
     begins: list[int | None],
     out: NDArray[Any],
 ) -> None:
-    """Have tifffile parse and decode pages; of those in one piece, only say where they begin."""
+    """Decode pages with tifffile; for contiguous pages, set their offset instead."""
     size = _size(stream)
     with opened(stream) as tiff:
         for row in rows:
@@ -411,7 +411,7 @@ def _page(tiff: TiffFile, where: Index, number: int) -> TiffPage:
 def _run(
     tiff: TiffFile, first: TiffPage, headers: NDArray[np.int64], size: int
 ) -> tuple[int, int | None]:
-    """How many pages there are, and where their pixels begin if one header stands for many."""
+    """Return the number of pages, and the offset of their pixels if one header describes many."""
     pages, final = announced(tiff, first), _in_one_piece(first)
     if len(headers) > 1:
         start, nbytes = (int(first.dataoffsets[0]), first.nbytes) if final else (0, size)
@@ -434,7 +434,7 @@ def _run(
 
 
 def _in_one_piece(page: TiffPage) -> bool:
-    """Whether the pixels stand in one piece in the file, and as they are: not packed or turned."""
+    """Return whether pixels are contiguous in the file, neither packed nor transposed."""
     return bool(page.is_final) and not page.axes.startswith("S")
 
 
@@ -533,7 +533,7 @@ _PLAIN_BITS = (1, 8, 16, 32, 64, 128)
 
 
 def _packing(page: TiffPage) -> str:
-    """How the pixels of a page are packed, for messages."""
+    """Describe the packing of the pixels of a page, for messages."""
     name = getattr(page.compression, "name", None) or repr(page.compression)[:40]
     predictor = "" if page.predictor == 1 else f" with predictor {int(page.predictor)}"
     return f"TIFF pages of {page.bitspersample} bits a pixel and compression {name}{predictor}"
