@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 from bucket_server import AWS, serving_buckets
 from hypothesis import settings
+from pytest_spark.config import SparkConfigBuilder
 
 from thunderlike.engines import engine_for
 from thunderlike.engines.partitioning import Layout
@@ -65,6 +66,13 @@ def pytest_configure(config):
     settings.load_profile("slow" if config.getoption("--slow") else "quick")
     java = find_java()
     config.has_java = java is not None and java_version(java) >= LEAST_JAVA
+
+
+def pytest_sessionstart():  # when pytest-spark has read setup.cfg
+    """Have the shared context fork its Python workers from tests/support/spark_daemon.py."""
+    conf = SparkConfigBuilder.get()
+    conf.set("spark.executorEnv.PYTHONPATH", str(Path(__file__).parent / "support"))
+    conf.set("spark.python.daemon.module", "spark_daemon")
 
 
 def pytest_sessionfinish(session, exitstatus):
