@@ -392,6 +392,16 @@ def test_every_step_runs_and_one_failure_fails_all(dev, capfd):
     assert [line.split()[2] for line in out.splitlines()[-2:]] == ["FAILED", "ok"]
 
 
+def test_commands_keep_compiled_modules_whatever_the_environment_says(monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    loader = SourceFileLoader("dev", str(DEV))
+    module = module_from_spec(spec_from_loader("dev", loader))
+    loader.exec_module(module)
+    asked = "import sys; sys.exit(sys.dont_write_bytecode)"
+    assert module.call(sys.executable, "-c", asked) == 0
+
+
 def test_a_failure_shows_its_end_and_names_its_log(dev, capfd):
     assert dev.call("sh", "-c", "seq 1000; exit 1", log="count") == 1
     shown = capfd.readouterr().out.splitlines()

@@ -32,14 +32,25 @@ def zstd_frame(nbytes):
 
 @cache
 def deflated():
-    inflate, zeros = zlib.compressobj(9), bytes(2**24)
-    return b"".join([inflate.compress(zeros) for _ in range(24)] + [inflate.flush()])
+    """A stream of zeros, of one packed piece repeated."""
+    pack, piece, pieces = zlib.compressobj(9, wbits=-15), 2**24, 24
+    packed = pack.compress(bytes(piece)) + pack.flush(zlib.Z_FULL_FLUSH)
+    adler = (piece * pieces % 65521) << 16 | 1
+    return b"\x78\xda" + packed * pieces + pack.flush() + struct.pack(">I", adler)
 
 
 @cache
 def bunzipped():
-    packed, zeros = bz2.BZ2Compressor(), bytes(2**24)
-    return b"".join([packed.compress(zeros) for _ in range(24)] + [packed.flush()])
+    """A stream of zeros, of one packed block repeated; blocks begin at any bit."""
+    stream = bz2.compress(bytes(2**25))
+    bits = f"{int.from_bytes(stream):0{8 * len(stream)}b}"
+    block = bits[32 : bits.rindex(f"{0x177245385090:048b}")]
+    blocks, total, checksum = 12, 0, int(block[48:80], 2)
+    for _ in range(blocks):
+        total = ((total << 1 | total >> 31) & 0xFFFFFFFF) ^ checksum
+    packed = f"{bits[:32]}{block * blocks}{0x177245385090:048b}{total:032b}"
+    packed += "0" * (-len(packed) % 8)
+    return int(packed, 2).to_bytes(len(packed) // 8)
 
 
 def lzf():

@@ -11,6 +11,7 @@ import tarfile
 import traceback
 import warnings
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import h5py
@@ -19,6 +20,7 @@ import pytest
 import tifffile
 
 import thunderlike as tl
+from thunderlike import cli
 from thunderlike.cli import main
 from thunderlike.datasets import (
     DirectoryReader,
@@ -245,7 +247,8 @@ def reader_shown(reader):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_every_place_escapes_names(tmp_path, name):
+def test_every_place_escapes_names(tmp_path, name, monkeypatch):
+    monkeypatch.setattr(cli, "_parser", cache(cli._parser))  # 500 command lines, one parser
     shown, refusals = Shown(), []
     for kind, path in files_of(tmp_path, HOSTILE[name]).items():
         for place, call in read(kind, path):
