@@ -7,9 +7,9 @@ import io
 import pickle
 import pickletools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from thunderlike.errors import Hdf5Error, RefusedError, SpecError
+from thunderlike.errors import Hdf5Error, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +18,6 @@ __all__ = [
     "Compression",
     "ForcePickle",
     "Policy",
-    "checked_policy",
     "dumps",
     "from_attribute",
     "loads",
@@ -75,13 +74,6 @@ _ARRAYS = {
         )
     ),
 }
-
-
-def checked_policy(policy: str, choices: tuple[str, ...] = get_args(Policy)) -> Any:
-    """Return `policy`, or say which there are."""
-    if policy not in choices:
-        raise SpecError(f"pickle is one of {', '.join(map(repr, choices))}, not {policy!r}")
-    return policy
 
 
 def dumps(value: Any) -> bytes:

@@ -1,4 +1,7 @@
-"""Decoders of nodes: groups by their kind, arrays by their attributes."""
+"""Decoders of nodes: groups by their kind, arrays by their attributes, entries by their path.
+
+Imports the modules of all codecs, which enter themselves in the table.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from h5py import h5d, h5g
 
-from thunderlike.errors import SpecError
-from thunderlike.hdf5 import _attributes, _datasets, _pickles, arrays, containers, matlab
-from thunderlike.hdf5._codec import DECODERS, SELECTABLE, decodes
+from thunderlike.config import current
+from thunderlike.errors import GroupMissingError, SpecError
+from thunderlike.hdf5 import (
+    _attributes,
+    _datasets,
+    _limits,
+    _pickles,
+    arrays,
+    containers,
+    matlab,
+    pandas,
+    records,
+    sparse,
+)
+from thunderlike.hdf5._codec import DECODERS, SELECTABLE, decodes, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +35,10 @@ if TYPE_CHECKING:
 
     from thunderlike.hdf5._codec import Group, Reader, Task
 
-__all__ = ["kind_of"]
+__all__ = ["UNPACK", "kind_of", "load_entry", "load_file", "open_path"]
+
+_IMPORTED = (pandas, records, sparse)  # for the table: nothing here calls them
+UNPACK = "DEEPDISH_IO_DEEPDISH_IO_UNPACK"  # attribute of a file whose value is its entry "data"
 
 # Kinds of groups by their titles, in files of deepdish.
 _TITLES = {
@@ -120,3 +138,68 @@ def _decode_cells(reader: Reader, cells: NDArray[Any], address: int, sel: Any) -
             values[position] = yield reader.decode(*target)
     reader.fill(values, result.__setitem__)
     return result if result.ndim else result[()]
+
+
+# paths
+
+
+def load_file(reader: Reader, sel: Any, *, unpack: bool) -> Any:
+    """Read the value of a file, or that of its only entry."""
+    root = reader.group(reader.root, "/")
+    names = root.ordered()
+    if UNPACK in root.attribute_names and "data" in names:
+        return _load(reader, root, "data", sel)
+    if unpack and len(names) == 1:
+        return _load(reader, root, names[0], sel)
+    return load_entry(reader, "/", sel)
+
+
+def load_entry(reader: Reader, path: str, sel: Any) -> Any:
+    """Read the entry at a path, which leads through dictionaries, lists and links."""
+    group, name = _follow(reader, path)
+    if name is None:
+        value = run(reader.decode(reader.root, "/", sel), current().hdf5_depth)
+        return reader.finish(value)
+    return _load(reader, group, name, sel)
+
+
+def open_path(reader: Reader, path: str) -> tuple[Any, str]:
+    """Open the node at a path, and return it with its path after links."""
+    group, name = _follow(reader, path)
+    return (reader.root, "/") if name is None else reader.open(group.id, group.path, name)
+
+
+def _load(reader: Reader, group: Group, name: str, sel: Any) -> Any:
+    """Read an entry of a group, which is an attribute or a node."""
+    reader.here = _limits.join(group.path, name)
+    if name in group.nodes:
+        value = run(reader.decode_child(group, name, sel), current().hdf5_depth)
+        return reader.finish(value)
+    value = reader.scalar(group, name)
+    if sel is None:
+        return value
+    if not isinstance(value, np.ndarray):
+        raise SpecError(f"is a single {type(value).__name__}: sel takes parts of arrays")
+    return value[sel]
+
+
+def _follow(reader: Reader, path: str) -> tuple[Group, str | None]:
+    """Return the group that holds the entry at a path, and the name in it; None for the root."""
+    group, parts = reader.group(reader.root, "/"), [part for part in path.split("/") if part]
+    for part in parts[:-1]:
+        node, where = reader.open(group.id, group.path, _name_of(reader, group, part))
+        if not isinstance(node, h5g.GroupID):
+            raise GroupMissingError(f"is an array; it holds no {part!r}")
+        group = reader.group(node, where)
+    return group, _name_of(reader, group, parts[-1]) if parts else None
+
+
+def _name_of(reader: Reader, group: Group, key: str) -> str:
+    """Return the name of a key in the file; GroupMissingError lists the existing names."""
+    reader.here = _limits.join(group.path, key)
+    names = {*group.nodes, *group.scalars}
+    name = group.names_of_texts().get(key, key)
+    if name not in names:
+        known = ", ".join(sorted(names)[:8]) or "nothing"
+        raise GroupMissingError(f"there is no such entry; {group.path} holds {known}")
+    return name

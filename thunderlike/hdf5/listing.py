@@ -14,9 +14,8 @@ from thunderlike._text import printable
 from thunderlike.errors import SpecError, ThunderlikeError
 from thunderlike.hdf5 import _attributes, _datasets, _files, _limits, compression
 from thunderlike.hdf5._codec import Reader
-from thunderlike.hdf5._io import opened
 from thunderlike.hdf5._limits import Budget
-from thunderlike.hdf5.decoder import kind_of
+from thunderlike.hdf5.decoder import UNPACK, kind_of, open_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -210,10 +209,10 @@ def ls(path: AnyPath, group: str = "/", *, raw: bool = False) -> Tree:
     with _files.reading(path) as file, _files.located(lambda: f"{path}: {reader.here}"):
         reader.root = h5g.open(file, b"/")
         lister = _Lister(reader, raw=raw)
-        node, where = opened(reader, group)
+        node, where = open_path(reader, group)
         entry = lister.tree(node, where)
         top = _attributes.names_of(reader.root)
-        return Tree(entry, starred="DEEPDISH_IO_DEEPDISH_IO_UNPACK" in top)
+        return Tree(entry, starred=UNPACK in top)
 
 
 @dataclass
