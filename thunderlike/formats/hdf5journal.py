@@ -1,9 +1,8 @@
-"""Journals of appends to HDF5 files that were interrupted, and the files without what they changed.
+"""Journals of appends to HDF5 files, and recovery from interrupted appends.
 
-An append in place (:func:`thunderlike.hdf5.append`) first writes the bytes that it will replace
-behind the end of the file. A journal that is still there belongs to a process that was killed
-meanwhile, or that is at work now: the file is as it was once the old bytes are back. Readers take
-it so without writing; the next append puts the old bytes back.
+An append in place (:func:`thunderlike.hdf5.append`) first writes a journal beyond the end of the
+file: the bytes that it is about to replace. A file with a journal belongs to a process that was
+killed or is still writing. Readers replace the bytes in memory; the next append restores them in the file.
 """
 
 from __future__ import annotations
@@ -21,18 +20,18 @@ __all__ = ["Journal", "find", "pack", "undone"]
 
 _MAGIC = b"\x89TL-append\r\n\x1a\n\x00\x01"
 _END = struct.Struct("<IQ16s")  # checksum and length of the journal, magic
-_REGION = struct.Struct("<QQ")  # size of the file, number of regions; of each, place and length
+_REGION = struct.Struct("<QQ")  # size of the file, number of regions; of each, offset and length
 
 
 class Journal(NamedTuple):
-    """The size that a file had, and the bytes that were replaced in it, with their places."""
+    """Original size of a file, and the bytes that are replaced in it, with their offsets."""
 
     size: int
     old: Sequence[tuple[int, bytes]]
 
 
 def pack(journal: Journal) -> bytes:
-    """Return a journal as bytes, to be written behind the end of the file.
+    """Return a journal as bytes, to be written beyond the end of the file.
 
     Examples
     --------
@@ -45,13 +44,13 @@ def pack(journal: Journal) -> bytes:
 
 
 def find(file: Any) -> Journal | None:
-    """Read the journal behind the end of a file; None where there is none, as nearly always."""
+    """Read the journal at the end of a file; None for a file without one."""
     end = file.seek(0, os.SEEK_END)
     if end < _END.size:
         return None
     file.seek(end - _END.size)
     trailer = file.read(_END.size)
-    if len(trailer) < _END.size:  # it is being cut off
+    if len(trailer) < _END.size:  # another process is truncating it
         return None
     checksum, length, magic = _END.unpack(trailer)
     start = end - _END.size - length
@@ -69,13 +68,13 @@ def find(file: Any) -> Journal | None:
         place += _REGION.size
         old.append((at, payload[place : place + nbytes]))
         place += nbytes
-    # A file from elsewhere may say anything: nothing is written but what was in it before.
+    # An untrusted file may hold any journal: only bytes within its original size are restored.
     inside = size <= start and all(at + len(data) <= size for at, data in old)
     return Journal(size, old) if inside and place == length else None
 
 
 def undone(file: BinaryIO) -> Any:
-    """Return a file without the changes of an interrupted append: itself, if there are none.
+    """Return a file without the changes of an interrupted append; the file itself without one.
 
     Examples
     --------
@@ -88,7 +87,7 @@ def undone(file: BinaryIO) -> Any:
 
 
 class _Undone(io.RawIOBase):
-    """A file to read, with the bytes of a journal in their places."""
+    """File to read, with the bytes of a journal at their offsets."""
 
     def __init__(self, file: BinaryIO, journal: Journal) -> None:
         self._file, self._journal, self._at = file, journal, 0
@@ -100,13 +99,13 @@ class _Undone(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place; the end is that of the file as it was."""
+        """Set the position; the end is that of the original file."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._journal.size}
         self._at = max(0, start[whence] + offset)
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Read, with the old bytes over the new ones."""
+        """Read, with the old bytes in place of the new ones."""
         view, at = memoryview(buffer).cast("B"), self._at
         self._file.seek(at)
         data = self._file.read(max(0, min(view.nbytes, self._journal.size - at)))

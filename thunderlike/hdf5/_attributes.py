@@ -1,4 +1,4 @@
-"""Attributes and names of nodes as this package writes them."""
+"""Attributes of HDF5 nodes, and what this package keeps in them: metadata, names, keys, dtypes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from thunderlike.hdf5 import _pickles, scalars
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from h5py.h5d import DatasetID
     from h5py.h5g import GroupID
     from numpy.typing import NDArray
 
@@ -49,7 +50,7 @@ __all__ = [
 ]
 
 
-Object: TypeAlias = "GroupID"  # or a dataset's: both have attributes
+Node: TypeAlias = "GroupID | DatasetID"
 
 _MOST_COMPACT = 256  # of more than so many HDF5 keeps an index
 _SCALAR, _NULL = h5s.create(h5s.SCALAR), h5s.create(h5s.NULL)
@@ -60,27 +61,27 @@ _USUAL = {
 }
 
 
-def write(thing: Object, name: str, value: Any) -> None:
-    """Write a bool, number, str, bytes or numpy scalar; what has that name must be gone."""
+def write(node: Node, name: str, value: Any) -> None:
+    """Write a bool, number, str, bytes or numpy scalar as a new attribute."""
     spelled = name.encode()
     if isinstance(value, str | bytes):
-        _write_text(thing, spelled, value)
+        _write_text(node, spelled, value)
         return
     array = np.asarray(value)
     kind = file_type(array.dtype)
     bits = array.view(np.uint8) if array.dtype.kind == "b" else array
-    h5a.create(thing, spelled, kind, _SCALAR).write(bits, kind)
+    h5a.create(node, spelled, kind, _SCALAR).write(bits, kind)
 
 
-def _write_text(thing: Object, name: bytes, text: str | bytes) -> None:
+def _write_text(node: Node, name: bytes, text: str | bytes) -> None:
     data = text.encode() if isinstance(text, str) else text
     kind = h5t.C_S1.copy()
     kind.set_size(max(1, len(data)))
     kind.set_cset(h5t.CSET_UTF8 if isinstance(text, str) else h5t.CSET_ASCII)
     kind.set_strpad(h5t.STR_NULLTERM)
-    # PyTables: '' is no value at all, b'' one byte of zero.
+    # As PyTables: '' has no value, b'' is one byte of zero.
     space = _NULL if text == "" else _SCALAR
-    attribute = h5a.create(thing, name, kind, space)
+    attribute = h5a.create(node, name, kind, space)
     if space is _SCALAR:
         attribute.write(np.array(data or b"\0", f"S{max(1, len(data))}"), kind)
 
@@ -92,38 +93,38 @@ def file_type(dtype: np.dtype[Any]) -> Any:
 
 
 def compact(plist: Any) -> Any:
-    """Have a new group keep attributes in its head, and no times: equal data are equal bytes.
+    """Set the properties of a new group: attributes in its header, no times. Returns `plist`.
 
-    HDF5's own limit of 8 attributes makes a group of 100 twice as large. Returns `plist`, the
-    properties with which the group is created.
+    With times, equal data would not give equal bytes. The default of HDF5, at most 8 attributes in
+    the header, makes a group with 100 twice as large.
     """
     plist.set_attr_phase_change(_MOST_COMPACT, _MOST_COMPACT - 2)
     plist.set_obj_track_times(False)
     return plist
 
 
-def delete(thing: Object, name: str) -> None:
-    """Remove an attribute if it is there."""
-    if h5a.exists(thing, name.encode()):
-        h5a.delete(thing, name.encode())
+def delete(node: Node, name: str) -> None:
+    """Remove an attribute if it exists."""
+    if h5a.exists(node, name.encode()):
+        h5a.delete(node, name.encode())
 
 
-def names_of(thing: Object) -> list[str]:
-    """Name all attributes, in the order of the file."""
-    found: list[str] = []
-    h5a.iterate(thing, lambda name, *_: found.append(name.decode("utf-8", "surrogateescape")))
-    return found
+def names_of(node: Node) -> list[str]:
+    """Return the names of all attributes, in the order of the file."""
+    names: list[str] = []
+    h5a.iterate(node, lambda name, *_: names.append(name.decode("utf-8", "surrogateescape")))
+    return names
 
 
-def read(thing: Object, name: str) -> Any:
-    """Read one attribute, as deepdish gives it: numpy scalar, ``np.str_``, ``np.bytes_``, array.
+def read(node: Node, name: str) -> Any:
+    """Read one attribute, as deepdish returns it: numpy scalar, ``np.str_``, ``np.bytes_``, array.
 
     Raises
     ------
     UnreadableError
         For references and other types without a Python value.
     """
-    attribute = h5a.open(thing, name.encode("utf-8", "surrogateescape"))
+    attribute = h5a.open(node, name.encode("utf-8", "surrogateescape"))
     kind = attribute.get_type()
     if isinstance(kind, h5t.TypeStringID):
         return _read_text(attribute, kind)
@@ -137,19 +138,20 @@ def read(thing: Object, name: str) -> Any:
 
 
 def _shape(attribute: Any) -> tuple[int, ...]:
-    """The shape, which is slow to ask of a single value; h5py's `Empty` is as no elements."""
+    """Return the shape; h5py's `Empty` is an array without elements."""
+    # The shape of a single value is slow to read.
     if attribute.get_space().get_simple_extent_type() == h5s.SCALAR:
         return ()
     return attribute.shape or (0,)
 
 
 def is_bits(kind: Any) -> bool:
-    """Tell truths from numbers: PyTables has them as bit fields of 8."""
+    """Return True for booleans, which PyTables writes as bit fields of 8."""
     return isinstance(kind, h5t.TypeBitfieldID) and kind.get_size() == 1
 
 
 def memory_type(kind: Any, dtype: np.dtype[Any]) -> Any:
-    """Return the HDF5 type of values in memory: bit fields, text and opaque ones as in the file."""
+    """Return the HDF5 type of values in memory, which is that of the file for bits and text."""
     as_is = isinstance(kind, h5t.TypeBitfieldID | h5t.TypeStringID | h5t.TypeOpaqueID)
     return kind if as_is else file_type(dtype)
 
@@ -179,23 +181,24 @@ def plain_type(kind: Any) -> np.dtype[Any]:
     """
     usual = _USUAL.get(type(kind))
     if usual is not None and kind.equal(usual[0]):
-        return usual[1]  # by far the most frequent, and `kind.dtype` is slow
+        return usual[1]  # the most frequent types: `kind.dtype` is slow
     _check_parts(kind)
     try:
         if isinstance(kind, h5t.TypeBitfieldID):
             return np.dtype(f"u{kind.get_size()}")
         if isinstance(kind, h5t.TypeVlenID):
-            return kind.dtype  # byte order and base type are in its metadata
-        found = kind.dtype
+            rows: np.dtype[Any] = kind.dtype  # with byte order and base type in its metadata
+            return rows
+        dtype: np.dtype[Any] = kind.dtype
     except (TypeError, ValueError, KeyError) as error:
         raise UnreadableError(f"holds values without a numpy dtype: {error}") from error
-    if isinstance(kind, h5t.TypeOpaqueID) and found.kind not in "VmM":
-        raise UnreadableError(f"holds opaque values that are marked as {found}")
-    return found.newbyteorder("=")
+    if isinstance(kind, h5t.TypeOpaqueID) and dtype.kind not in "VmM":
+        raise UnreadableError(f"holds opaque values that are marked as {dtype}")
+    return dtype.newbyteorder("=")
 
 
 def _check_parts(kind: Any) -> None:
-    """Refuse types with a reference, or rows in foreign byte order, anywhere within."""
+    """Refuse types with references, or with rows in foreign byte order, at any level."""
     waiting = [kind]
     while waiting:
         inner = waiting.pop()
@@ -210,20 +213,19 @@ def _check_parts(kind: Any) -> None:
 
 
 def _is_swapped(rows: Any) -> bool:
-    """Tell whether rows of any length have numbers in the byte order of another machine."""
+    """Return True if rows of variable length are in foreign byte order."""
     base = rows.get_super()
     while isinstance(base, h5t.TypeArrayID):
         base = base.get_super()
-    numbers = isinstance(base, h5t.TypeIntegerID | h5t.TypeFloatID)
-    if numbers:
-        return base.get_size() > 1 and base.get_order() != h5t.NATIVE_INT64.get_order()
+    if isinstance(base, h5t.TypeIntegerID | h5t.TypeFloatID):
+        return bool(base.get_size() > 1 and base.get_order() != h5t.NATIVE_INT64.get_order())
     if isinstance(base, h5t.TypeCompoundID) and not base.dtype.isnative:
         raise UnreadableError("holds rows of records in foreign byte order")
     return False
 
 
 def native_rows(kind: Any, rows: NDArray[Any]) -> NDArray[Any]:
-    """Return rows of any length in native byte order: h5py takes all for native."""
+    """Return rows of variable length in native byte order: h5py reads all rows as native."""
     if isinstance(kind, h5t.TypeVlenID) and _is_swapped(kind):
         swapped = np.empty(rows.shape, object)
         for position in np.ndindex(rows.shape):
@@ -233,7 +235,7 @@ def native_rows(kind: Any, rows: NDArray[Any]) -> NDArray[Any]:
 
 
 def is_utf8(kind: Any) -> bool:
-    """Tell text from bytes."""
+    """Return True for text, False for bytes and other types."""
     return isinstance(kind, h5t.TypeStringID) and kind.get_cset() == h5t.CSET_UTF8
 
 
@@ -242,7 +244,7 @@ def _read_text(attribute: Any, kind: Any) -> Any:
         return _read_texts(attribute, kind)
     text = np.empty((), f"S{kind.get_size()}")
     attribute.read(text, kind)
-    return np.str_(_text(text[()])) if is_utf8(kind) else np.bytes_(text[()])
+    return np.str_(_text(bytes(text[()]))) if is_utf8(kind) else np.bytes_(text[()])
 
 
 def _read_texts(attribute: Any, kind: Any) -> Any:
@@ -252,74 +254,78 @@ def _read_texts(attribute: Any, kind: Any) -> Any:
     attribute.read(values, None if kind.is_variable_str() else kind)
     if is_utf8(kind) or kind.is_variable_str():
         decoded = np.array([_text(item) for item in values.ravel()], object)
-        return _shaped(decoded, values.shape, np.str_)
+        if not values.shape:
+            return np.str_(decoded[0])
+        return decoded.astype(np.str_).reshape(values.shape)
     return values[()] if values.ndim else np.bytes_(values[()])
 
 
-def _shaped(items: NDArray[Any], shape: tuple[int, ...], scalar: Any) -> Any:
-    return items.astype(scalar).reshape(shape) if shape else scalar(items[0])
-
-
-def _text(item: Any) -> str:
+def _text(item: str | bytes) -> str:
     return item if isinstance(item, str) else bytes(item).decode("utf-8", "surrogateescape")
 
+
+# metadata
 
 NAME = "DEEPDISH_IO_TL"
 
 
-def write_metadata(thing: Any, known: dict[str, Any]) -> None:
-    """Write it, in as many numbered attributes as it takes; nothing when nothing is known."""
-    text = json.dumps(known, separators=(",", ":")) if known else ""
+def write_metadata(node: Node, metadata: dict[str, Any]) -> None:
+    """Write metadata as JSON, split over numbered attributes; write nothing if it is empty."""
+    text = json.dumps(metadata, separators=(",", ":")) if metadata else ""
     size = scalars.MAX_TEXT
     for start in range(0, len(text), size):
-        write(thing, _part(start // size), text[start : start + size])
+        write(node, _numbered(start // size), text[start : start + size])
 
 
-def read_metadata(thing: Any, names: list[str]) -> dict[str, Any]:
-    """Read it back; `names` are those of all attributes.
+def read_metadata(node: Node, names: list[str]) -> dict[str, Any]:
+    """Read metadata; `names` are those of all attributes.
 
     Raises
     ------
     Hdf5Error
-        For what is no JSON object.
+        If it is not a JSON object.
     """
     count = sum(name.startswith(NAME) for name in names)
     if not count:
         return {}
-    text = "".join(str(read(thing, _part(i))) for i in range(count))
+    text = "".join(str(read(node, _numbered(i))) for i in range(count))
     try:
-        known = json.loads(text)
+        metadata = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Hdf5Error(f"the attribute {NAME} is damaged: {error}") from error
-    if not isinstance(known, dict):
+    if not isinstance(metadata, dict):
         raise Hdf5Error(f"the attribute {NAME} is damaged: no JSON object")
-    return known
+    return metadata
 
 
-def delete_metadata(thing: Any) -> None:
-    """Remove it, so that it can be written anew."""
-    for name in names_of(thing):
+def delete_metadata(node: Node) -> None:
+    """Remove metadata: an attribute cannot be overwritten by a longer one."""
+    for name in names_of(node):
         if name.startswith(NAME):
-            delete(thing, name)
+            delete(node, name)
 
 
-def _part(number: int) -> str:
+def _numbered(number: int) -> str:
     return f"{NAME}_{number}" if number else NAME
 
 
-HIDDEN = "DEEPDISH_IO"  # deepdish skips every attribute that begins so, and so do we
+# names of entries
+
+HIDDEN = "DEEPDISH_IO"  # prefix of attributes that deepdish, and this package, do not load
 SYSTEM = {"CLASS", "VERSION", "TITLE", "FILTERS", "FLAVOR", "EXTDIM", "PYTABLES_FORMAT_VERSION"}
 
 MATLAB_GROUPS = ("#refs#", "#subsystem#")  # of the root: targets of references in cells
 
-# What PyTables and deepdish take for something of their own, and what no link may be called.
+# Names with a meaning for PyTables or deepdish, and names that HDF5 does not take for links.
 _FORBIDDEN = re.compile(r"\.|_[vfgci]_.*|__pair.*|DEEPDISH_IO.*|%.*|pandas_.*|", re.DOTALL)
 _UNFIT = re.compile(r"[/\0\ud800-\udfff]")
 _LONGEST = 200
 
 
 def entry_names(keys: Iterable[Any]) -> dict[str, Any]:
-    """Give each key of a dictionary a name: its own where that can be.
+    """Return the keys of a dictionary by their names in the file.
+
+    A key that HDF5 or PyTables does not take as a name is escaped, and starts with ``%``.
 
     Examples
     --------
@@ -328,40 +334,36 @@ def entry_names(keys: Iterable[Any]) -> dict[str, Any]:
     """
     named: dict[str, Any] = {}
     for key in keys:
-        name = key if isinstance(key, str) and _fits(key) else _escaped(key)
-        named[_free(name, named)] = key
+        fits = isinstance(key, str) and _is_name(key)
+        name = first = key if fits else "%" + _UNFIT.sub("_", str(key))[:_LONGEST]
+        number = 2
+        while name in named:
+            name, number = f"{first}~{number}", number + 1
+        named[name] = key
     return named
 
 
-def _fits(key: str) -> bool:
+def _is_name(key: str) -> bool:
     return not (
         key in SYSTEM or len(key) > _LONGEST or _UNFIT.search(key) or _FORBIDDEN.fullmatch(key)
     )
 
 
-def _escaped(key: Any) -> str:
-    return "%" + _UNFIT.sub("_", str(key))[:_LONGEST]
-
-
-def _free(name: str, taken: dict[str, Any]) -> str:
-    number, free = 2, name
-    while free in taken:
-        free, number = f"{name}~{number}", number + 1
-    return free
+# keys
 
 
 def key_to_json(key: Any, *, pickle: bool = False) -> Any:
-    """Spell a key as JSON; numpy's scalars as Python's, to which they are equal.
+    """Convert a key to JSON; numpy's scalars as Python's, to which they are equal.
 
     Parameters
     ----------
     pickle : bool
-        Pickle keys that nothing else can be made of.
+        Pickle keys of other classes.
 
     Raises
     ------
     SpecError
-        For such a key when it may not be pickled.
+        For a key of another class, unless `pickle`.
 
     Examples
     --------
@@ -375,7 +377,7 @@ def key_to_json(key: Any, *, pickle: bool = False) -> Any:
         return [kind.__name__, _SPELLED[kind](key)]
     if kind is tuple:
         return ["tuple", [key_to_json(part, pickle=pickle) for part in key]]
-    if kind is frozenset:  # in an order of its own: equal data are equal bytes
+    if kind is frozenset:  # sorted: equal data give equal bytes
         return ["frozenset", sorted((key_to_json(part, pickle=pickle) for part in key), key=repr)]
     if isinstance(key, np.bool_ | np.number | np.str_ | np.bytes_) and type(key.item()) in _PLAIN:
         return key_to_json(key.item(), pickle=pickle)
@@ -392,14 +394,14 @@ def key_to_json(key: Any, *, pickle: bool = False) -> Any:
 
 
 def key_from_json(spelled: Any, policy: Policy = "refuse") -> Any:
-    """Read a key that :func:`key_to_json` spelled; `policy` says what a pickled one may do.
+    """Return a key of :func:`key_to_json`; `policy` applies to a pickled one.
 
     Raises
     ------
     RefusedError
-        For a pickled key that asks for what the policy does not allow.
+        For a pickled key that the policy does not allow.
     Hdf5Error
-        For what is not a key.
+        For other JSON.
 
     Examples
     --------
@@ -416,9 +418,9 @@ def key_from_json(spelled: Any, policy: Policy = "refuse") -> Any:
         if kind == "scalar":
             return scalars.decode(np.str_(rest[1]), str(rest[0]), {})
         if kind == "pickle":
-            found = _pickles.loads(base64.b64decode(rest[0]), policy)
-            hash(found)
-            return found
+            key = _pickles.loads(base64.b64decode(rest[0]), policy)
+            hash(key)  # TypeError if it cannot be a key
+            return key
         return _READ[kind](rest[0])
     except (KeyError, TypeError, IndexError, ValueError, OverflowError) as error:
         if isinstance(error, Hdf5Error):
@@ -444,8 +446,11 @@ _READ: dict[str, Any] = {
 }
 
 
+# dtypes
+
+
 def native(dtype: np.dtype[Any]) -> bool:
-    """Tell whether arrays of a dtype can be one array of the file.
+    """Return True if arrays of a dtype can be one array of the file.
 
     Examples
     --------
@@ -456,13 +461,13 @@ def native(dtype: np.dtype[Any]) -> bool:
         return dtype.kind in "biufcSUVmMT"
     try:
         h5t.py_create(dtype)
-    except (TypeError, ValueError):  # no such type in HDF5, or no such name
+    except (TypeError, ValueError):  # a field of a type or a name that HDF5 does not have
         return False
     return not dtype.hasobject and "\\u0000" not in json.dumps(to_json(dtype))
 
 
 def to_json(dtype: np.dtype[Any]) -> Any:
-    """Spell a dtype, with fields or without.
+    """Convert a dtype, with fields or without, to JSON.
 
     Examples
     --------
@@ -471,36 +476,31 @@ def to_json(dtype: np.dtype[Any]) -> Any:
     """
     if dtype.kind == "T":
         return "T"
-    return _listed(np.lib.format.dtype_to_descr(dtype))
+    return _as_lists(np.lib.format.dtype_to_descr(dtype))
 
 
-def _listed(spelled: Any) -> Any:
-    return [_listed(p) for p in spelled] if isinstance(spelled, tuple | list) else spelled
+def _as_lists(spelled: Any) -> Any:
+    return [_as_lists(p) for p in spelled] if isinstance(spelled, tuple | list) else spelled
 
 
 def from_json(spelled: Any) -> np.dtype[Any]:
-    """Read a dtype; Hdf5Error for what is none, or one of Python objects."""
+    """Return a dtype of :func:`to_json`; Hdf5Error for other JSON and for Python objects."""
     try:
-        found: Any = (
-            np.dtypes.StringDType()
-            if spelled == "T"
-            else np.lib.format.descr_to_dtype(_fields(spelled))
-        )
+        if spelled == "T":
+            return np.dtypes.StringDType()
+        dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(_fields(spelled))
     except Exception as error:
         raise Hdf5Error(f"has no dtype that numpy knows: {spelled!r:.60}") from error
-    if found.kind == "O" or (found.hasobject and found.kind != "T"):
+    if dtype.hasobject and dtype.kind != "T":
         raise Hdf5Error(f"says it holds objects: {spelled!r:.60}")
-    return found
+    return dtype
 
 
 def _fields(spelled: Any) -> Any:
-    """Lists of JSON as the tuples that numpy wants: fields, their shapes, titles."""
+    """Convert lists of JSON to the tuples that numpy takes for fields, shapes and titles."""
     if not isinstance(spelled, list):
         return spelled
     return [
-        (_name(name), _fields(kind), *(tuple(s) for s in shape)) for name, kind, *shape in spelled
+        (tuple(name) if isinstance(name, list) else name, _fields(kind), *map(tuple, shape))
+        for name, kind, *shape in spelled
     ]
-
-
-def _name(name: Any) -> Any:
-    return tuple(name) if isinstance(name, list) else name

@@ -46,14 +46,14 @@ def create(
     name: str,
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
-    chosen: Filters,
+    filters: Filters,
     *,
     grows: bool = False,
 ) -> DatasetID:
-    """Make an array without values yet; one that grows does so along its first axis."""
+    """Create an array without values; if it grows, it does so along its first axis."""
     most = (h5s.UNLIMITED, *shape[1:]) if grows else None
     space = h5s.create_simple(shape, most) if shape else h5s.create(h5s.SCALAR)
-    plist = chosen.plist(shape, dtype, grows=grows) if shape else None
+    plist = filters.plist(shape, dtype, grows=grows) if shape else None
     return h5d.create(parent, name.encode(), _attributes.file_type(dtype), space, plist)
 
 
@@ -67,46 +67,40 @@ def write_part(dataset: DatasetID, values: NDArray[Any], start: int | None = Non
         write_chunks(dataset, packing, bits, start or 0)
         return
     if start is None or data.size:
-        memory, space = _places(dataset, data.shape, start)
+        memory = space = h5s.ALL
+        if start is not None:
+            memory, space = h5s.create_simple(data.shape), dataset.get_space()
+            space.select_hyperslab((start, *(0 for _ in data.shape[1:])), data.shape)
         dataset.write(memory, space, bits, _attributes.file_type(values.dtype))
     if plist.get_nfilters():
-        # A filter that fails when the array is closed would fail without a word.
+        # HDF5 does not report a filter that fails when the array is closed.
         dataset.flush()
 
 
-def _places(dataset: DatasetID, shape: tuple[int, ...], start: int | None) -> tuple[Any, Any]:
-    """What HDF5 is told of which records to write, in memory and in the file."""
-    if start is None:
-        return h5s.ALL, h5s.ALL
-    space = dataset.get_space()
-    space.select_hyperslab((start, *(0 for _ in shape[1:])), shape)
-    return h5s.create_simple(shape), space
-
-
 def _packing(plist: Any, values: NDArray[Any]) -> Packing | None:
-    """How to pack chunks ourselves, on all processors; None for what HDF5 has to pack.
+    """Return how to compress chunks on all processors; None for filters that HDF5 has to apply.
 
-    Its own lock lets one thread pack at a time.
+    The lock of HDF5 lets one thread compress at a time.
     """
     if plist.get_layout() != h5d.CHUNKED or values.dtype.kind not in "biufc":
         return None
-    filters_ = [plist.get_filter(number) for number in range(plist.get_nfilters())]
-    if [code for code, *_ in filters_] != [h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE]:
+    filters = [plist.get_filter(number) for number in range(plist.get_nfilters())]
+    if [code for code, *_ in filters] != [h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE]:
         return None
-    if filters_[1][2] != (LEVEL,):
+    if filters[1][2] != (LEVEL,):
         return None
     return Packing(plist.get_chunk(), values.dtype, shuffled=True, deflated=True)
 
 
 def _fits(shape: tuple[int, ...], chunk: tuple[int, ...], values: NDArray[Any], start: int) -> bool:
-    """Tell whether records are whole chunks, and several."""
+    """Return True if records are several whole chunks."""
     stop = start + len(values)
     whole = start % chunk[0] == 0 and (stop % chunk[0] == 0 or stop == shape[0])
     return whole and values.size > math.prod(chunk)
 
 
 def append(dataset: DatasetID, values: NDArray[Any]) -> None:
-    """Make an array that grows longer."""
+    """Append records to an array that grows."""
     length = dataset.shape[0]
     dataset.set_extent((length + len(values), *dataset.shape[1:]))
     write_part(dataset, values, length)
@@ -115,12 +109,12 @@ def append(dataset: DatasetID, values: NDArray[Any]) -> None:
 def read(
     dataset: DatasetID, budget: _limits.Budget, planned: Plan | None = None, unit: int = 1
 ) -> NDArray[Any]:
-    """Read an array, or what a plan says: bool for bit fields, else native byte order.
+    """Read an array, or the part of a plan: bool for bit fields, else in native byte order.
 
     Raises
     ------
     RefusedError
-        When the values are in other files, or more than fit.
+        If the values are in other files, or exceed the budget.
     UnreadableError
         For references, types that numpy does not have, and filters that are not installed.
     """
@@ -145,7 +139,7 @@ def read(
 
 
 def _prepare(plist: Any, dtype: np.dtype[Any], budget: _limits.Budget) -> None:
-    """Bring in the plug-ins of chunks; HDF5 unpacks whole ones, whatever the array's size."""
+    """Load the plug-ins of filters; count one chunk, which HDF5 decompresses as a whole."""
     if plist.get_layout() == h5d.CHUNKED:
         budget.spend(math.prod(plist.get_chunk()) * dtype.itemsize)
     codes = {plist.get_filter(number)[0] for number in range(plist.get_nfilters())}
@@ -177,8 +171,8 @@ def _fill(
 
 
 def _fill_chunks(dataset: DatasetID, values: NDArray[Any]) -> bool:
-    """Unpack chunks of zlib here, where what one becomes is bounded; False for all others."""
-    if dataset.get_offset() is not None or not values.ndim:  # one piece of the file
+    """Decompress chunks of zlib on all processors, within their size; return False for others."""
+    if dataset.get_offset() is not None or not values.ndim:  # contiguous
         return False
     array = h5py.Dataset(dataset)
     packing = Packing.of(array)
@@ -193,13 +187,13 @@ _LEAST_CHUNK = 2**15  # bytes: the library is faster with many small ones
 
 def _missing_filters(dataset: DatasetID) -> str:
     plist = dataset.get_create_plist()
-    found = [plist.get_filter(number) for number in range(plist.get_nfilters())]
-    missing = [(code, label) for code, _, _, label in found if not h5z.filter_avail(code)]
+    filters = [plist.get_filter(number) for number in range(plist.get_nfilters())]
+    missing = [(code, label) for code, _, _, label in filters if not h5z.filter_avail(code)]
     return ", ".join(f"the HDF5 filter {c} {n.decode('ascii', 'replace')!r}" for c, n in missing)
 
 
 def shape_of(dataset: DatasetID) -> tuple[int, ...]:
-    """Return the shape; h5py's `Empty` has none, and is as one of no elements."""
+    """Return the shape; h5py's `Empty` is an array without elements."""
     shape = dataset.shape
     return (0,) if shape is None else tuple(shape)
 
@@ -209,10 +203,10 @@ def _scaled(shape: tuple[int, ...], unit: int) -> tuple[int, ...]:
 
 
 def _decoded(texts: NDArray[Any], budget: _limits.Budget) -> NDArray[Any]:
-    """Texts of any length, from h5py or MATLAB, as an array of the longest."""
-    found = [item.decode("utf-8", "surrogateescape") for item in texts.ravel()]
-    budget.spend(4 * len(found) * max(map(len, found), default=0))
-    return np.array(found, np.str_).reshape(texts.shape)
+    """Convert text of variable length, from h5py or MATLAB, to an array of text."""
+    decoded = [item.decode("utf-8", "surrogateescape") for item in texts.ravel()]
+    budget.spend(4 * len(decoded) * max(map(len, decoded), default=0))
+    return np.array(decoded, np.str_).reshape(texts.shape)
 
 
 def write_pickle(parent: Any, name: str, data: bytes) -> None:
@@ -233,15 +227,15 @@ _PICKLED = {"CLASS": "VLARRAY", "PSEUDOATOM": "object", "TITLE": "", "VERSION": 
 
 
 def read_pickle(dataset: DatasetID, budget: _limits.Budget) -> bytes:
-    """Read the bytes of a pickle, and do not unpickle them."""
+    """Read the bytes of a pickle, without unpickling them."""
     rows = read_rows(dataset, budget)
     if len(rows) != 1:
         raise Hdf5Error(f"is marked as one pickle but has {len(rows)} rows")
-    return rows[0].tobytes()
+    return bytes(rows[0])
 
 
 def read_rows(dataset: DatasetID, budget: _limits.Budget, sel: Any = None) -> NDArray[Any]:
-    """Read the rows, of any length each, of a VLArray of PyTables: an array of arrays."""
+    """Read the rows of variable length of a VLArray of PyTables, as an array of arrays."""
     shape = shape_of(dataset)
     if len(shape) != 1 or not isinstance(dataset.get_type(), h5t.TypeVlenID):
         raise Hdf5Error("is marked as rows of any length (VLARRAY) but holds other data")
@@ -251,6 +245,6 @@ def read_rows(dataset: DatasetID, budget: _limits.Budget, sel: Any = None) -> ND
 
 
 def plain_type_of(dataset: DatasetID) -> np.dtype[Any]:
-    """Return the dtype that :func:`read` would give."""
+    """Return the dtype of the array that :func:`read` returns."""
     kind = dataset.get_type()
     return np.dtype(bool) if _attributes.is_bits(kind) else _attributes.plain_type(kind)

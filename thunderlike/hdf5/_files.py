@@ -1,4 +1,4 @@
-"""HDF5 files on disk: opening, locking, journals of appends."""
+"""HDF5 files on disk: opening, locking, replacement, recovery of appends."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ __all__ = [
 ]
 
 
-PATIENCE = 5.0  # seconds to wait for readers and other writers, which hold the file briefly
+PATIENCE = 5.0  # seconds to wait for other processes, which lock a file for a short time
 
 
 class Transaction(Disk):
-    """A file that is changed when `commit` is called, in a way that survives a kill, or not at all.
+    """File whose changes are written by `commit`, all or none, even if the process is killed.
 
     Parameters
     ----------
@@ -71,21 +71,21 @@ class Transaction(Disk):
     Raises
     ------
     Hdf5Error
-        When another process, or another part of this one, has it open.
+        If it is open in another process or in this one.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._committed = True  # there is nothing to undo yet
+        self._committed = True  # nothing to undo yet
         _lock(self, path)
         self._size = self.seek(0, os.SEEK_END)
         self._end = self._size  # as HDF5 sets it
-        self._kept = min(self._size, _stored_end(self))  # what the file refers to is before it
+        self._kept = min(self._size, _stored_end(self))  # end of the data that the file uses
         self._changes: list[tuple[int, bytes]] = []
         self._committed = False
 
     def write(self, data: Any) -> int:
-        """Write behind the end of the file; keep what is to replace bytes of it."""
+        """Append bytes beyond the end of the file; keep in memory those that replace old ones."""
         view, at = memoryview(data).cast("B"), self.tell()
         inside = max(0, min(self._kept - at, view.nbytes))
         if inside:
@@ -97,7 +97,7 @@ class Transaction(Disk):
         return view.nbytes
 
     def readinto(self, buffer: Any) -> int:
-        """Read as if all that was written were there."""
+        """Read with the changes in place of the old bytes."""
         view, at = memoryview(buffer).cast("B"), self.tell()
         found = super().readinto(view) or 0
         for start, data in self._changes:
@@ -107,12 +107,12 @@ class Transaction(Disk):
         return max(found, view.nbytes if at + view.nbytes <= self._kept else found)
 
     def truncate(self, size: int | None = None) -> int:
-        """Remember the length that the file is to have."""
+        """Set the length that the file has after `commit`."""
         self._end = self.tell() if size is None else size
         return self._end
 
     def commit(self) -> None:
-        """Replace the old bytes by the new ones, with the old ones at hand."""
+        """Replace the old bytes by the new ones, with the old ones in a journal."""
         self.check()
         old = list(self._old())
         self.seek(max(self._end, self.seek(0, os.SEEK_END)))
@@ -120,7 +120,7 @@ class Transaction(Disk):
         self.check()
         for at, data in self._changes:
             self._put(at, data)
-        if self.failure is not None:  # a disk that copies on write may be full here too
+        if self.failure is not None:  # a file system that copies on write may be full here too
             failed, self.failure = self.failure, None
             for at, data in old:
                 self._put(at, data)
@@ -141,19 +141,19 @@ class Transaction(Disk):
             yield at, bytes(found)
 
     def close(self) -> None:
-        """Close the file; without `commit` it is as it was."""
+        """Close the file; without `commit` it is unchanged."""
         if not self.closed and not self._committed:
             io.FileIO.truncate(self, self._size)
         super().close()
 
 
 def recover(path: Path) -> None:
-    """Undo the changes of a process that was killed while it made them; a few bytes are read.
+    """Undo the changes of a process that was killed during `commit`.
 
     Raises
     ------
     Hdf5Error
-        When another process is making them now.
+        If another process is writing the file.
     """
     with path.open("rb") as reader:
         if hdf5journal.find(reader) is None:
@@ -171,9 +171,9 @@ def recover(path: Path) -> None:
 
 
 def _lock(file: Any, path: Path, kind: int = fcntl.LOCK_EX) -> None:
-    """Keep readers and other writers out, as HDF5 itself does by this lock; or writers only.
+    """Lock a file against readers and writers, or writers only, with the lock that HDF5 uses.
 
-    `HDF5_USE_FILE_LOCKING=FALSE` turns both off, for file systems without locks.
+    `HDF5_USE_FILE_LOCKING=FALSE` disables it, as in HDF5, for file systems without locks.
     """
     if os.environ.get("HDF5_USE_FILE_LOCKING", "").upper() in ("FALSE", "0"):
         return
@@ -198,19 +198,19 @@ def _unlock(file: Any) -> None:
 
 
 def _stored_end(file: Any) -> int:
-    """Return where the file says that it ends; more than it has when it cannot be told."""
+    """Return the end of the file in its superblock; a large number if it cannot be read."""
     file.seek(0)
     head = file.read(64).ljust(64, b"\0")
-    places = {0: (13, 40), 1: (13, 44), 2: (9, 28), 3: (9, 28)}  # by the version of the superblock
-    size, end = places.get(head[8], (0, 0))
+    offsets = {0: (13, 40), 1: (13, 44), 2: (9, 28), 3: (9, 28)}  # by the version of the superblock
+    size, end = offsets.get(head[8], (0, 0))
     if head[:8] != b"\x89HDF\r\n\x1a\n" or head[size] != 8:
         return 2**63
     return int(struct.unpack_from("<Q", head, end)[0])
 
 
 _PIECE = 2**26
-_CACHE_TO_WRITE = compression.BLOSC_CHUNK_BYTES  # one chunk: it takes the records of several writes
-_CACHE_TO_READ = 0  # an array is read once; new memory for each chunk costs as much as unpacking
+_CACHE_TO_WRITE = compression.BLOSC_CHUNK_BYTES  # one chunk, for the records of several writes
+_CACHE_TO_READ = 0  # arrays are read once, and allocating chunks is as slow as decompressing
 
 
 @contextmanager
@@ -220,21 +220,21 @@ def reading(path: AnyPath) -> Iterator[Any]:
     Raises
     ------
     NotFoundError
-        When there is none.
+        If it does not exist.
     Hdf5Error
-        When it is no HDF5 file, or cannot be opened.
+        If it is not an HDF5 file, or cannot be opened.
     """
-    with _here(path) as file, _opened(file, str(path), h5f.ACC_RDONLY) as found:
+    with _local_file(path) as file, _opened(file, str(path), h5f.ACC_RDONLY) as found:
         yield found
 
 
 @contextmanager
-def _here(path: AnyPath) -> Iterator[Path]:
-    """A file of this machine with the same bytes."""
+def _local_file(path: AnyPath) -> Iterator[Path]:
+    """Yield the file, or a local copy of a file of another store."""
     store, address = storage.resolve(path)
     size = store.stat(address).size
     if isinstance(store, LocalStore):
-        with suppress(OSError):  # who may not write it reads past what is to be undone
+        with suppress(OSError):  # without permission to write: `_opened` applies the journal
             recover(Path(address))
         yield Path(address)
         return
@@ -250,66 +250,68 @@ def _here(path: AnyPath) -> Iterator[Path]:
 def writing(
     path: AnyPath, *, change: bool = False, atomic: bool = True
 ) -> Iterator[tuple[Any, Callable[[], None]]]:
-    """Open a file to write, new or as a copy of what is there; it appears when all went well.
+    """Open a file to write, new or as a copy of the existing one, which it replaces on success.
 
     Parameters
     ----------
     change : bool
-        Begin with what is there.
+        Start with the existing file.
     atomic : bool
-        Write beside, flush to the disk and rename, so that whatever happens the old file or the new
-        is there; without, into the file itself.
+        Write to a temporary file, flush it to the disk and rename it, so that the old or the new
+        file exists at any moment. False writes into the file itself.
 
     Yields
     ------
     h5py.h5f.FileID, callable
-        The file, and what to call now and then: it raises when the disk could not be written.
+        The file, and a function that raises if writing to the disk has failed.
     """
     store, address = storage.resolve(path)
     if isinstance(store, LocalStore):
-        beside = _changed(address) if change else _replaced(address)
-        place = beside if atomic else _itself(address, change=change)
+        if not atomic:
+            written = _in_place(address, change=change)
+        else:
+            written = _changed(address) if change else _replaced(address)
     else:
-        place = _copy_of(path, store, address, change=change)
-    with place as (here, there), _made(Disk(here), str(path), there=there) as file:
+        written = _sent(path, store, address, change=change)
+    with written as (local, exists), _created(Disk(local), str(path), exists=exists) as file:
         yield file
 
 
 @contextmanager
-def _copy_of(
+def _sent(
     path: AnyPath, store: Store, address: str, *, change: bool
 ) -> Iterator[tuple[Path, bool]]:
-    """A file of this machine that is sent when it is complete, and whether HDF5 is in it."""
-    there = change and store.exists(address)
+    """Yield a local file that is sent on success, and whether it has the old content."""
+    exists = change and store.exists(address)
     with scratch() as folder:
         copy = folder / "new.h5"
         create(copy, None)
-        if there:
-            with _here(path) as old:
+        if exists:
+            with _local_file(path) as old:
                 shutil.copyfile(old, copy)
-        yield copy, there
+        yield copy, exists
         store.send(address, copy)
 
 
 @contextmanager
-def _itself(address: str, *, change: bool) -> Iterator[tuple[Path, bool]]:
-    """The file itself; a new one in its place, of the same mode, unless it is to be changed."""
+def _in_place(address: str, *, change: bool) -> Iterator[tuple[Path, bool]]:
+    """Yield the file itself; unless it is changed, a new one of the same mode."""
     target, old = _target(address)
-    there = change and old is not None
+    exists = change and old is not None
     with ExitStack() as held, failures(address, "write"):
         held.enter_context(WriterLock(str(target), PATIENCE))
-        if there:
+        if exists:
             recover(target)
             _lock(held.enter_context(target.open("rb")), target)
         else:
-            target.unlink(missing_ok=True)  # who has the old one open goes on reading it
+            target.unlink(missing_ok=True)  # programs that have it open keep the old file
             create(target, old)
             if old is not None:
                 keep_mode(target, old)
         try:
-            yield target, there
+            yield target, exists
         except BaseException:
-            if not there:  # part of a file, which nobody could read
+            if not exists:  # part of a file, which cannot be read
                 target.unlink(missing_ok=True)
             raise
 
@@ -332,7 +334,7 @@ def _target(address: str) -> tuple[Path, os.stat_result | None]:
 
 @contextmanager
 def _replaced(address: str) -> Iterator[tuple[Path, bool]]:
-    """A new file that takes the place of the old one."""
+    """Yield a new file that replaces the old one on success."""
     _target(address)
     with failures(address, "write"), replacement(address) as partial:
         yield partial, False
@@ -340,7 +342,7 @@ def _replaced(address: str) -> Iterator[tuple[Path, bool]]:
 
 @contextmanager
 def _changed(address: str) -> Iterator[tuple[Path, bool]]:
-    """A copy of the file that takes its place, if no other process has changed it meanwhile."""
+    """Yield a copy that replaces the file, unless another process has changed it meanwhile."""
     target, old = _target(address)
     if old is None:
         raise NotFoundError(f"{address}: was removed by another process; repeat the update")
@@ -369,17 +371,17 @@ def _changed(address: str) -> Iterator[tuple[Path, bool]]:
 
 
 @contextmanager
-def _made(disk: Disk, name: str, *, there: bool) -> Iterator[tuple[Any, Callable[[], None]]]:
-    """Open a file to change, or make one of an empty file."""
+def _created(disk: Disk, name: str, *, exists: bool) -> Iterator[tuple[Any, Callable[[], None]]]:
+    """Open an HDF5 file to change, or create one in an empty file."""
     access = _access(_CACHE_TO_WRITE)
     access.set_fileobj_driver(h5fd.fileobj_driver, disk)
     try:
         with disk:
-            opened = _found(access, name) if there else _new(access)
-            # Else HDF5 would call Python to free what knows of the driver, when that has ended.
+            opened = _open_to_change(access, name) if exists else _new(access)
+            # Otherwise HDF5 would call the driver after the end of the interpreter.
             access.set_fapl_sec2()
-            with _closed(opened) as found:
-                yield found, disk.check
+            with _closed(opened) as file:
+                yield file, disk.check
             disk.commit()
     except Exception as error:
         if disk.failure is not None:
@@ -392,7 +394,7 @@ def _new(access: Any) -> Any:
     return h5f.create(b"new", h5f.ACC_TRUNC, fcpl=root, fapl=access)
 
 
-def _found(access: Any, name: str) -> Any:
+def _open_to_change(access: Any, name: str) -> Any:
     try:
         return h5f.open(b"changed", h5f.ACC_RDWR, fapl=access)
     except (OSError, RuntimeError) as error:
@@ -401,7 +403,7 @@ def _found(access: Any, name: str) -> Any:
 
 @contextmanager
 def beginning(path: AnyPath) -> Iterator[tuple[Any, Callable[[], None]]]:
-    """Open a new file to write as `writing` does; it replaces nothing when it appears.
+    """Open a new file to write as `writing` does, without replacing an existing one.
 
     Raises
     ------
@@ -417,14 +419,14 @@ def beginning(path: AnyPath) -> Iterator[tuple[Any, Callable[[], None]]]:
     with (
         failures(address, "write"),
         replacement(address, new=True) as partial,
-        _made(Disk(partial), str(path), there=False) as found,
+        _created(Disk(partial), str(path), exists=False) as found,
     ):
         yield found
 
 
 @contextmanager
 def changing(path: AnyPath) -> Iterator[Any]:
-    """Open a file to add to it; killed at any moment, it is as it was or as it is to be."""
+    """Open a file to append to it; all changes are made or none, even if the process is killed."""
     store, address = storage.resolve(path)
     if not isinstance(store, LocalStore):
         with writing(path, change=True) as (file, _):
@@ -433,7 +435,7 @@ def changing(path: AnyPath) -> Iterator[Any]:
     target, _ = _target(address)
     with failures(address, "write"):
         recover(target)
-        with _made(_transaction(target), str(path), there=True) as (file, _):
+        with _created(_transaction(target), str(path), exists=True) as (file, _):
             yield file
 
 
@@ -456,7 +458,7 @@ def _opened(file: Path, name: str, flags: int) -> Iterator[Any]:
     with file.open("rb") as stream:
         while True:
             try:
-                found = _found_whole(file, stream, flags)
+                found = _open_recovered(file, stream, flags)
                 break
             except (OSError, RuntimeError) as error:
                 if not _is_locked(error) or time.monotonic() > last:
@@ -466,8 +468,8 @@ def _opened(file: Path, name: str, flags: int) -> Iterator[Any]:
             yield found
 
 
-def _found_whole(file: Path, stream: Any, flags: int) -> Any:
-    """Open a file as it was before an append that was interrupted."""
+def _open_recovered(file: Path, stream: Any, flags: int) -> Any:
+    """Open a file to read, without the changes of an interrupted append."""
     access = _access(_CACHE_TO_READ)
     if hdf5journal.find(stream) is None:
         return h5f.open(os.fsencode(file), flags, fapl=access)
@@ -508,9 +510,9 @@ def _closed(found: Any) -> Iterator[Any]:
 
 
 def _access(cache: int) -> Any:
-    """Written as any HDF5 since 1.8 reads it; closed with all that is open in it.
+    """Return the properties to open a file that HDF5 since 1.8 reads, and that closes its nodes.
 
-    `cache` is for the chunks of each array, in bytes.
+    `cache` is the size of the cache of chunks of each array, in bytes.
     """
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_libver_bounds(h5f.LIBVER_V18, h5f.LIBVER_V110)
@@ -521,7 +523,7 @@ def _access(cache: int) -> Any:
 
 @contextmanager
 def located(where: Any) -> Iterator[None]:
-    """Raise what HDF5 raises over a damaged file as our own, saying what was being read.
+    """Convert errors of HDF5, for instance of damaged files, to ours; name the node.
 
     Parameters
     ----------

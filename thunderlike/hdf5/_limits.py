@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from h5py import h5l, h5o
 
 from thunderlike.errors import GroupMissingError, Hdf5Error, RefusedError
 from thunderlike.util.arrays import humanize_bytesize
 from thunderlike.util.memory import available
+
+if TYPE_CHECKING:
+    from h5py.h5g import GroupID
 
 __all__ = [
     "Budget",
@@ -23,12 +26,12 @@ __all__ = [
 
 
 class Budget:
-    """Bytes that one `load` may still read, and counts them down.
+    """Number of bytes that one `load` may still read.
 
     Parameters
     ----------
     limit : int, optional
-        By default what is free of the memory of this machine, or of its container.
+        By default the free memory of this machine and its container.
 
     Examples
     --------
@@ -42,7 +45,7 @@ class Budget:
         self._left = available() if limit is None else limit
 
     def spend(self, nbytes: int) -> None:
-        """Take from what is left; RefusedError when that is less."""
+        """Subtract from the remaining bytes; RefusedError if they are fewer."""
         if nbytes > self._left:
             asked, left = humanize_bytesize(nbytes), humanize_bytesize(self._left)
             raise RefusedError(
@@ -52,7 +55,7 @@ class Budget:
 
 
 def check_link(kind: int, target: str = "") -> None:
-    """Refuse links that leave the file."""
+    """Raise RefusedError for links that leave the file."""
     if kind not in (h5l.TYPE_HARD, h5l.TYPE_SOFT):
         raise RefusedError(f"is a link to another file{target}")
 
@@ -61,7 +64,7 @@ _MOST_HOPS = 64
 
 
 def join(path: str, name: str) -> str:
-    """Write the path of an entry.
+    """Return the path of an entry.
 
     Examples
     --------
@@ -71,13 +74,13 @@ def join(path: str, name: str) -> str:
     return f"{path.rstrip('/')}/{name}"
 
 
-def names_of(group: Any) -> list[str]:
-    """Name all nodes of a group."""
+def names_of(group: GroupID) -> list[str]:
+    """Return the names of all nodes of a group."""
     return [name.decode("utf-8", "surrogateescape") for name in group]
 
 
-def kinds_of(group: Any) -> dict[str, int]:
-    """Name all nodes of a group, each with the kind of link that leads to it."""
+def kinds_of(group: GroupID) -> dict[str, int]:
+    """Return the names of all nodes of a group, each with the kind of its link."""
     kinds: dict[str, int] = {}
 
     def note(name: bytes, info: Any) -> None:
@@ -87,7 +90,7 @@ def kinds_of(group: Any) -> dict[str, int]:
     return kinds
 
 
-def target_of(group: Any, name: str) -> str | None:
+def target_of(group: GroupID, name: str) -> str | None:
     """Return the target of a soft link, or None; RefusedError for links out of the file."""
     spelled = name.encode("utf-8", "surrogateescape")
     kind = group.links.get_info(spelled).type
@@ -100,17 +103,17 @@ def target_of(group: Any, name: str) -> str | None:
     return str(group.links.get_val(spelled), "utf-8", "surrogateescape")
 
 
-def follow(root: Any, group: Any, path: str, name: str) -> tuple[Any, str]:
-    """Open an entry of a group; soft links are followed by us, a step at a time.
+def follow(root: GroupID, group: GroupID, path: str, name: str) -> tuple[Any, str]:
+    """Open an entry of a group, following soft links a step at a time; return it with its path.
 
-    HDF5 would follow a soft link through an external one without a word.
+    HDF5 itself would follow a soft link through an external one.
 
     Raises
     ------
     RefusedError
-        When a step leaves the file.
+        If a step leaves the file.
     GroupMissingError
-        When there is nothing at the end.
+        If a link is dangling.
     """
     ahead, hops = [name], 0
     while ahead:
@@ -130,17 +133,13 @@ def follow(root: Any, group: Any, path: str, name: str) -> tuple[Any, str]:
     return group, path
 
 
-def _target(group: Any, path: str, step: str) -> str | None:
+def _target(group: GroupID, path: str, step: str) -> str | None:
     try:
         return target_of(group, step)
-    except (
-        KeyError,
-        RuntimeError,
-        AttributeError,
-    ):  # AttributeError: a part of the path is an array
+    except (KeyError, RuntimeError, AttributeError):  # AttributeError: `group` is an array
         raise GroupMissingError(f"leads to {join(path, step)}, which is not there") from None
 
 
-def open_node(group: Any, name: str) -> Any:
-    """Open what a hard link leads to: HDF5 would follow others anywhere."""
+def open_node(group: GroupID, name: str) -> Any:
+    """Open the node of a hard link: HDF5 would follow other links out of the file."""
     return h5o.open(group, name.encode("utf-8", "surrogateescape"))

@@ -1,4 +1,4 @@
-"""Pickled members: policies, and wrappers that choose one."""
+"""Pickles: policies for reading them, and wrappers of values for saving."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class ForcePickle:
-    """Pickle this value: `load` gives it back with ``pickle='allow'`` only.
+    """Pickle this value: `load` returns it with ``pickle='allow'`` only.
 
     Examples
     --------
@@ -41,7 +41,7 @@ class ForcePickle:
 
 @dataclass(frozen=True, eq=False)
 class Compression:
-    """Compress the arrays of this value in their own way, as the argument of `save` would.
+    """Compress the arrays of this value as the argument `compression` of `save` does.
 
     Examples
     --------
@@ -78,7 +78,7 @@ _ARRAYS = {
 
 def dumps(value: Any) -> bytes:
     """Pickle a value."""
-    return pickle.dumps(value, protocol=4)  # the newest that deepdish's Pythons read
+    return pickle.dumps(value, protocol=4)  # the newest that deepdish reads
 
 
 def loads(data: bytes, policy: Policy) -> Any:
@@ -87,9 +87,9 @@ def loads(data: bytes, policy: Policy) -> Any:
     Raises
     ------
     RefusedError
-        When it names what is not allowed.
+        If it names a class or function that is not allowed.
     Hdf5Error
-        When it is damaged.
+        If it is damaged.
 
     Examples
     --------
@@ -103,21 +103,21 @@ def loads(data: bytes, policy: Policy) -> Any:
     if policy != "allow":
         _check_memory(data)
     try:
-        found = _Reader(io.BytesIO(data), policy).load()
+        value = _Unpickler(io.BytesIO(data), policy).load()
     except RefusedError:
         raise
     except Exception as error:
         raise Hdf5Error(f"is a pickle that cannot be read: {error or type(error)}") from error
-    return found.obj if isinstance(found, ForcePickle) else found
+    return value.obj if isinstance(value, ForcePickle) else value
 
 
 def from_attribute(data: bytes, policy: Policy) -> Any:
-    """Return what PyTables would make of bytes that end in a dot: a value if they are a pickle.
+    """Return the value of bytes that end in a dot, which PyTables unpickles; other bytes as such.
 
     Raises
     ------
     RefusedError
-        For a pickle that names what is not allowed. Bytes that only look like one stay bytes.
+        For a pickle that names a class or function that is not allowed.
     """
     try:
         return loads(data, policy)
@@ -127,49 +127,49 @@ def from_attribute(data: bytes, policy: Policy) -> Any:
         return data
 
 
-class _Reader(pickle.Unpickler):
-    """Looks every name up in the policy first."""
+class _Unpickler(pickle.Unpickler):
+    """Unpickler that checks every name against the policy."""
 
     def __init__(self, stream: io.BytesIO, policy: Policy) -> None:
         super().__init__(stream, encoding="latin1")
         self._find = _FINDERS[policy]
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what the pickle names, if it may."""
+        """Return the class or function of a name, if the policy allows it."""
         if (module, name) == ("deepdish.io.hdf5io", "ForcePickle"):
             return ForcePickle
         return self._find(super().find_class, module, name)
 
 
-def _nothing(_: Callable[[str, str], Any], module: str, name: str) -> Any:
+def _find_none(_: Callable[[str, str], Any], module: str, name: str) -> Any:
     raise RefusedError(
         f"is a pickle that asks for {module}.{name}; pickle='restricted' allows arrays, "
-        "pickle='allow' runs whatever it asks for"
+        "pickle='allow' runs any code in it"
     )
 
 
-def _arrays(_: Callable[[str, str], Any], module: str, name: str) -> Any:
+def _find_in_arrays(_: Callable[[str, str], Any], module: str, name: str) -> Any:
     if (module, name) not in _ARRAYS:
         raise RefusedError(
-            f"is a pickle that asks for {module}.{name}; it names more than arrays are made of, "
-            "and pickle='allow' runs whatever it asks for"
+            f"is a pickle that asks for {module}.{name}; arrays do not need it; "
+            "pickle='allow' runs any code in it"
         )
-    # numpy 2 moved its core, and warns of the old name; Python 2 had another for its own.
+    # numpy 2 warns about the old name of its core; Python 2 had another name for builtins.
     module = module.replace("numpy.core.", "numpy._core.").replace("__builtin__", "builtins")
     return getattr(importlib.import_module(module), name)
 
 
-def _anything(find: Callable[[str, str], Any], module: str, name: str) -> Any:
+def _find_any(find: Callable[[str, str], Any], module: str, name: str) -> Any:
     if (module, name) in _ARRAYS:
-        return _arrays(find, module, name)
+        return _find_in_arrays(find, module, name)
     return find(module, name)
 
 
-_FINDERS = {"refuse": _nothing, "restricted": _arrays, "allow": _anything}
+_FINDERS = {"refuse": _find_none, "restricted": _find_in_arrays, "allow": _find_any}
 
 
 def _check_memory(data: bytes) -> None:
-    """Refuse a memo of billions of places in a pickle of a few bytes: it is made at once."""
+    """Refuse a memo of billions of entries in a pickle of a few bytes: it is allocated at once."""
     asked = max(_memo_places(data), default=0)
     if asked > len(data):
         raise RefusedError(
@@ -183,4 +183,4 @@ def _memo_places(data: bytes) -> Iterator[int]:
             if code.name in ("LONG_BINPUT", "PUT"):
                 yield int(argument or 0)
     except (ValueError, IndexError, UnicodeDecodeError):
-        return  # no pickle: the reader says so
+        return  # not a pickle: the unpickler raises

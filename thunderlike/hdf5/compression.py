@@ -21,9 +21,9 @@ __all__ = ["NONE", "Choice", "Filters", "applied", "chunk_shape", "plugins"]
 
 Choice: TypeAlias = "str | bool | tuple[str, int] | list[Any] | None"
 
-SMALLEST = 300  # elements; as deepdish, arrays of no more are stored plain
+SMALLEST = 300  # elements: up to so many are stored without chunks, as deepdish does
 CHUNK_BYTES = 2**20
-BLOSC_CHUNK_BYTES = 2**22  # it cuts chunks up by itself, and packs these in 4/5 of the time
+BLOSC_CHUNK_BYTES = 2**22  # blosc splits chunks itself; larger ones take 4/5 of the time
 
 _BLOSC, _BLOSC2, _BZIP2 = 32001, 32026, 307
 _CODECS = ("blosclz", "lz4", "lz4hc", "snappy", "zlib", "zstd")
@@ -43,7 +43,7 @@ class Filters:
     level : int
         From 0, fast, to 9, small.
     checksum : bool
-        Keep a checksum (Fletcher's) of each chunk: what was damaged then is an error.
+        Write a checksum (Fletcher's) of each chunk, so that damage is an error.
 
     Examples
     --------
@@ -57,12 +57,12 @@ class Filters:
 
     @classmethod
     def of(cls, choice: Choice, *, checksum: bool = False) -> Filters:
-        """Read what a caller, or the settings, said.
+        """Return the filters of an argument `compression`, or of the settings.
 
         Raises
         ------
         SpecError
-            For a name or level that there is not.
+            For an unknown name or level.
         """
         if not isinstance(choice, str | bool | tuple | list | None):
             raise SpecError(f"compression is a name or a pair (name, level), not {choice!r:.60}")
@@ -75,7 +75,7 @@ class Filters:
         return cls(name, level, checksum)
 
     def plist(self, shape: tuple[int, ...], dtype: np.dtype[Any], *, grows: bool = False) -> Any:
-        """Tell HDF5 how to lay out a new array."""
+        """Return the properties of a new dataset: chunks and filters."""
         plist = h5p.create(h5p.DATASET_CREATE)
         plist.set_obj_track_times(False)  # equal data, equal bytes
         small = math.prod(shape) <= SMALLEST
@@ -111,7 +111,7 @@ NONE = Filters("", 0)
 def chunk_shape(
     shape: tuple[int, ...], itemsize: int, nbytes: int = CHUNK_BYTES
 ) -> tuple[int, ...]:
-    """Cut along the first axes into chunks of so many bytes at most.
+    """Return the shape of chunks of at most `nbytes`, split along the first axes.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def chunk_shape(
 
 
 def applied(plist: Any) -> str:
-    """Say which compressor an array has, as ``zlib lvl9``; ``none`` for none.
+    """Return the compressor and level of an array, as ``zlib lvl9``, or ``none``.
 
     Examples
     --------
@@ -151,12 +151,12 @@ def applied(plist: Any) -> str:
 
 @cache
 def plugins() -> None:
-    """Teach HDF5 to compress and to read blosc, blosc2, bzip2 and others."""
-    import hdf5plugin  # noqa: F401  # it registers them
+    """Load the plug-ins of HDF5 for blosc, blosc2, bzip2 and others."""
+    import hdf5plugin  # noqa: F401  # which registers them
 
 
 def _default() -> Any:
-    """The setting; else deepdish's own configuration file, where there is one; else zlib."""
+    """Return the setting, else that of deepdish's configuration file, else zlib."""
     if current().hdf5_compression:
         return current().hdf5_compression
     reader = ConfigParser()
@@ -166,7 +166,7 @@ def _default() -> Any:
 
 
 def _name_and_level(choice: Any) -> tuple[str, int]:
-    """Take apart ``('blosc', 9)``, ``'zlib'``, ``'zlib:1'`` and ``'blosc2:zstd:1'``."""
+    """Split ``('blosc', 9)``, ``'zlib'``, ``'zlib:1'`` or ``'blosc2:zstd:1'``."""
     if isinstance(choice, str):
         name, _, level = choice.rpartition(":") if re.search(r":\d+$", choice) else (choice, "", "")
         return name, int(level or (9 if name == "bzip2" else 1 if name == "zlib" else 5))

@@ -1,9 +1,10 @@
-"""Listing of the content of HDF5 files."""
+"""Listing of the content of HDF5 files, and its layout as text."""
 
 from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,10 @@ from thunderlike.hdf5._limits import Budget
 from thunderlike.hdf5.decoder import UNPACK, kind_of, open_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from h5py.h5d import DatasetID
+    from h5py.h5g import GroupID
 
     from thunderlike.hdf5._codec import Group
     from thunderlike.storage import AnyPath
@@ -27,13 +31,13 @@ __all__ = ["Drawing", "Entry", "Tree", "ls"]
 
 
 _NARROWEST, _WIDEST = 20, 80
-_ENDS = 5  # of more than 50 entries, so many at each end are shown
-_MANY = 50
+_MANY = 50  # of more entries, only some at each end are shown
+_ENDS = 5
 
 
 @dataclass
 class Entry:
-    """One row: where it is, what it is, and its size.
+    """One node or single value of a file.
 
     Attributes
     ----------
@@ -41,13 +45,13 @@ class Entry:
     kind : str
         ``'array'``, ``'dict'``, ``'list'``, ``'scalar'``, ``'DataFrame'``, ``'link'`` ...
     text : str
-        What ``thunderlike ls`` shows.
+        Description that ``thunderlike ls`` prints.
     shape, dtype : optional
-        Of what has them.
+        Of arrays, frames, matrices and numbers.
     compression : str
         Of an array, as ``zlib lvl1``.
     entries : list of Entry
-        What is in it.
+        Entries of a group.
     """
 
     path: str
@@ -60,11 +64,11 @@ class Entry:
 
     @property
     def level(self) -> int:
-        """How deep it is: 1 for entries of the root."""
+        """Depth in the file: 1 for entries of the root."""
         return 0 if self.path == "/" else self.path.count("/")
 
     def walk(self) -> Iterator[Entry]:
-        """Yield it and all below it, in order."""
+        """Yield the entry and all entries below it, in order."""
         waiting = [self]
         while waiting:
             entry = waiting.pop()
@@ -74,20 +78,20 @@ class Entry:
 
 @dataclass
 class Tree:
-    """All that is in a file, below one group.
+    """Entries of a file below one group.
 
     Attributes
     ----------
     root : Entry
     starred : bool
-        The file holds one value that is no dictionary, under the name ``data``.
+        The value of the file is not a dictionary, and its entry is ``data``.
     """
 
     root: Entry
     starred: bool = False
 
     def __iter__(self) -> Iterator[Entry]:
-        """All entries, in order, without the root."""
+        """Iterate over all entries in order, without the root."""
         entries = self.root.walk()
         if self.root.path == "/":
             next(entries)
@@ -97,7 +101,7 @@ class Tree:
         return self.text()
 
     def text(self, **options: Any) -> str:
-        """Draw it, as :class:`Drawing` takes the options.
+        """Return the listing as text, with the options of :class:`Drawing`.
 
         Examples
         --------
@@ -111,12 +115,12 @@ class Tree:
 
 
 def _starred(path: str) -> str:
-    """Mark the one entry that `load` gives in place of the file."""
+    """Mark the entry that `load` returns as the value of the file."""
     return printable(path) + ("*" if path == "/data" else "")
 
 
 def _shortened(name: str, length: int) -> str:
-    """Shorten a path at its end; in a narrow column at its start, where all paths are alike."""
+    """Shorten a path at its end; in a narrow column at its start, which all paths share."""
     if len(name) <= length:
         return name
     kept = max(1, length - 3)
@@ -125,22 +129,22 @@ def _shortened(name: str, length: int) -> str:
 
 @dataclass
 class Drawing:
-    """How a tree becomes lines.
+    """Options to print a tree as lines of text.
 
     Parameters
     ----------
     depth : int
-        Levels to show.
+        Maximum depth.
     everything : bool
-        Show all of more than 50 entries.
+        Show all entries of groups that have more than 50.
     leaves : bool
-        Show what holds nothing only.
+        Show only nodes without entries.
     compression : bool
-        Say how arrays are compressed.
+        Show the compression of arrays.
     pattern : str
-        Show paths in which this regular expression is found.
+        Regular expression; only paths that contain a match are shown.
     width : int, optional
-        Of the left column.
+        Width of the left column.
     """
 
     depth: int = 4
@@ -157,7 +161,7 @@ class Drawing:
             raise SpecError(f"{self.pattern!r:.60} is not a regular expression: {error}") from error
 
     def lines(self, tree: Tree) -> Iterator[str]:
-        """Return the lines, one for each entry that is shown."""
+        """Yield the lines, one for each entry that is shown."""
         rows = list(self._rows(tree))
         named = [(_starred(path) if tree.starred else printable(path), text) for path, text in rows]
         longest = max((len(name) + 2 for name, _ in named), default=0)
@@ -195,16 +199,16 @@ class Drawing:
         return entry.text + more
 
     def _shown(self, entry: Entry) -> list[Any]:
-        """Entries, those in the middle of very many left out; lists are shown whole."""
-        found, count = entry.entries, len(entry.entries)
+        """Return the entries of a group, without the middle of very many; all items of a list."""
+        entries, count = entry.entries, len(entry.entries)
         if self.everything or self.pattern or count <= _MANY or entry.kind in ("list", "tuple"):
-            return list(found)
+            return list(entries)
         note = f"... {count - 2 * _ENDS} omitted ({count} in total)"
-        return [*found[:_ENDS], note, *found[-_ENDS:]]
+        return [*entries[:_ENDS], note, *entries[-_ENDS:]]
 
 
 def ls(path: AnyPath, group: str = "/", *, raw: bool = False) -> Tree:
-    """Describe a file: see :func:`thunderlike.hdf5.ls`."""
+    """List a file: see :func:`thunderlike.hdf5.ls`."""
     reader = Reader(None)
     with _files.reading(path) as file, _files.located(lambda: f"{path}: {reader.here}"):
         reader.root = h5g.open(file, b"/")
@@ -217,15 +221,15 @@ def ls(path: AnyPath, group: str = "/", *, raw: bool = False) -> Tree:
 
 @dataclass
 class _Lister:
-    """Describes nodes; each group once, for groups may hold themselves."""
+    """Lists nodes, each group once, since groups may contain themselves."""
 
     reader: Reader
     raw: bool = False
 
     def tree(self, node: Any, path: str) -> Entry:
-        """Describe a node and all below it, with a stack of our own."""
-        top, inside = self._node(node, path)
-        waiting, seen = [(top, inside)], {h5o.get_info(node).addr}
+        """List a node and all nodes below it, without recursion."""
+        top, root = self._node(node, path)
+        waiting, seen = [(top, root)], {h5o.get_info(node).addr}
         while waiting:
             entry, group = waiting.pop()
             for child, inner, address in self._entries(group) if group else ():
@@ -251,103 +255,94 @@ class _Lister:
                 continue
             node = h5o.open(group.id, name.encode("utf-8", "surrogateescape"))
             try:
-                found = self._node(node, path)
+                child = self._node(node, path)
             except ThunderlikeError as error:
-                found = Entry(path, "unreadable", f"unreadable: it {error}"), None
-            yield *found, h5o.get_info(node).addr
+                child = Entry(path, "unreadable", f"unreadable: it {error}"), None
+            yield *child, h5o.get_info(node).addr
 
-    def _node(self, node: Any, path: str) -> tuple[Entry, Group | None]:
+    def _node(self, node: GroupID | DatasetID, path: str) -> tuple[Entry, Group | None]:
         if isinstance(node, h5d.DatasetID):
             return _array(node, path), None
         if not isinstance(node, h5g.GroupID):
             return Entry(path, "type", "a named type"), None
         group = self.reader.group(node, path)
-        return self._group(group)
-
-    def _group(self, group: Group) -> tuple[Entry, Group | None]:
         kind = kind_of(group)
         if kind == "none":
             return Entry(group.path, "None", "None [python]"), None
-        if kind in _SHORT and not self.raw:
-            told = _SHORT[kind](group)
-            if told is not None:
-                return told, None
-        name = _CALLED.get(kind, kind)
+        summary = None if self.raw else _SUMMARIES.get(kind, _no_summary)(group)
+        if summary is not None:
+            return summary, None
+        name = _NAMES.get(kind, kind)
         return Entry(group.path, name, name), group
 
 
-_CALLED = {"namespace": "SimpleNamespace", "records": "dict", "masked": "dict", "fields": "dict"}
+_NAMES = {"namespace": "SimpleNamespace", "records": "dict", "masked": "dict", "fields": "dict"}
 
 
 def _natural(name: str) -> tuple[bool, int, str]:
-    """Order: numbers, and the entries i0, i1 ... of lists, by their number."""
+    """Return the key to sort numbers, and the entries i0, i1, ... of lists, by number."""
     digits = name[1:] if name[:1] == "i" else name
     return (not digits.isdecimal(), int(digits) if digits.isdecimal() else 0, name)
 
 
-def _array(node: Any, path: str) -> Entry:
-    found = _attributes.names_of(node)
-    if "PSEUDOATOM" in found or isinstance(node.get_type(), h5t.TypeVlenID):
-        return _rows(node, path, found)
-    told = {name: _attributes.read(node, name) for name in _TOLD if name in found}
-    known = _attributes.read_metadata(node, found)
-    shape, dtype = _described(node, told)
-    if known.get("kind") in ("str", "bytes"):
-        kind = "unicode" if known["kind"] == "str" else "ascii"
-        return Entry(path, known["kind"], f"{known['kind']} ({shape[0]} bytes) [{kind}]", shape)
+def _array(node: DatasetID, path: str) -> Entry:
+    names = _attributes.names_of(node)
+    if "PSEUDOATOM" in names or isinstance(node.get_type(), h5t.TypeVlenID):
+        return _rows(node, path, names)
+    metadata = _attributes.read_metadata(node, names)
+    shape, dtype = _shape_and_dtype(node, names)
+    kind = metadata.get("kind")
+    if kind in ("str", "bytes"):
+        encoding = "unicode" if kind == "str" else "ascii"
+        return Entry(path, kind, f"{kind} ({shape[0]} bytes) [{encoding}]", shape)
     packed = compression.applied(node.get_create_plist())
-    name = known["kind"] if "items" in known and known.get("kind") else "array"
+    name = kind if "items" in metadata and kind else "array"
     mark = " big-endian" if _is_big(node) else ""
     text = f"{name} {shape} [{dtype}]{mark}"
     return Entry(path, name, text, shape, dtype, packed)
 
 
-def _rows(node: Any, path: str, found: list[str]) -> Entry:
-    """Rows of any length: of PyTables a list, or pickles, by what its attributes say."""
-    marks = {name: _attributes.read(node, name) for name in _ROWS.intersection(found)}
-    texts = (mark.decode() if isinstance(mark, bytes) else str(mark) for mark in marks.values())
-    kinds = set(texts)
+def _rows(node: DatasetID, path: str, names: list[str]) -> Entry:
+    """Return the entry of rows of variable length: a list of PyTables, pickles, or arrays."""
+    marks = [_attributes.read(node, name) for name in names if name in ("CLASS", "PSEUDOATOM")]
+    kinds = {mark.decode() if isinstance(mark, bytes) else str(mark) for mark in marks}
     shape, kind = _datasets.shape_of(node), node.get_type()
     dtype = next((_ATOMS[k] for k in kinds if k in _ATOMS), None)
-    if dtype is None and "PSEUDOATOM" in found:
+    if dtype is None and "PSEUDOATOM" in names:
         return Entry(path, "pickled", "pickled [object]")
     if dtype is None:
         dtype = _type_name(kind.get_super()) if isinstance(kind, h5t.TypeVlenID) else "object"
-    name = "list" if "VLARRAY" in kinds or "PSEUDOATOM" in found else "array of arrays"
+    name = "list" if "VLARRAY" in kinds or "PSEUDOATOM" in names else "array of arrays"
     return Entry(path, name, f"{name} {shape} [{dtype}]", shape, dtype)
 
 
-_ROWS = {"CLASS", "PSEUDOATOM"}
 _ATOMS = {"vlstring": "ascii", "vlunicode": "unicode"}
-_TOLD = ("strtype", "itemsize", "zeroarray_dtype")
+_ARRAY_ATTRIBUTES = ("strtype", "itemsize", "zeroarray_dtype")
 
 
-def _described(node: Any, told: dict[str, Any]) -> tuple[tuple[int, ...], str]:
-    """Shape and dtype as Python will have them."""
+def _shape_and_dtype(node: DatasetID, names: list[str]) -> tuple[tuple[int, ...], str]:
+    """Return shape and dtype of the array that `load` returns."""
+    attributes = {n: _attributes.read(node, n) for n in _ARRAY_ATTRIBUTES if n in names}
     shape = _datasets.shape_of(node)
-    if "zeroarray_dtype" in told:
-        return _empty_shape(node), _named(bytes(told["zeroarray_dtype"]).decode("ascii", "replace"))
-    strtype = told.get("strtype")
-    if strtype == b"unicode" and shape and int(told.get("itemsize", 0)) > 0:
-        return (*shape[:-1], shape[-1] // (4 * int(told["itemsize"]))), "unicode"
+    if "zeroarray_dtype" in attributes:
+        dtype = bytes(attributes["zeroarray_dtype"]).decode("ascii", "replace")
+        with suppress(TypeError):
+            dtype = np.dtype(dtype).name
+        return _short_values(node), dtype
+    width = int(attributes.get("itemsize", 0))
+    if attributes.get("strtype") == b"unicode" and shape and width > 0:
+        return (*shape[:-1], shape[-1] // (4 * width)), "unicode"
     kind = node.get_type()
     if isinstance(kind, h5t.TypeStringID):
         return shape, "unicode" if _attributes.is_utf8(kind) else "ascii"
     return shape, _type_name(kind)
 
 
-def _empty_shape(node: Any) -> tuple[int, ...]:
-    """The shape of an empty array is its values: a few numbers, read if they are few."""
+def _short_values(node: DatasetID) -> tuple[int, ...]:
+    """Read a few numbers, such as the shape of an empty array; () for many."""
     if math.prod(node.shape) > 64:
         return ()
     return tuple(int(n) for n in _datasets.read(node, Budget(1000)).ravel())
-
-
-def _named(dtype: str) -> str:
-    try:
-        return np.dtype(dtype).name
-    except TypeError:
-        return dtype
 
 
 def _type_name(kind: Any) -> str:
@@ -365,14 +360,14 @@ def _is_compound(kind: Any) -> bool:
     return isinstance(kind, h5t.TypeCompoundID) and kind.dtype.kind != "c"
 
 
-def _is_big(node: Any) -> bool:
+def _is_big(node: DatasetID) -> bool:
     kind = node.get_type()
     atomic = isinstance(kind, h5t.TypeIntegerID | h5t.TypeFloatID)
     return atomic and kind.get_size() > 1 and kind.get_order() == h5t.ORDER_BE
 
 
 def _scalar(group: Group, name: str, path: str) -> Entry:
-    """Single values are read: they are small. Those that might be pickles are shown as bytes."""
+    """Return the entry of a single value, which is read; pickles are shown as bytes."""
     try:
         value = group.scalar(name)
     except ThunderlikeError as error:
@@ -400,8 +395,8 @@ def _cut(spelled: str, length: int) -> str:
     return spelled if length <= 25 else f"{spelled[: start + 22]}...{spelled[-1]}"
 
 
-def _frame(group: Group) -> Entry | None:
-    """A frame of pandas in its own layout: its shape is that of its axes."""
+def _fixed_summary(group: Group) -> Entry | None:
+    """Return the entry of a frame or a series in the fixed layout of pandas."""
     kind = str(group.attribute("pandas_type", ""))
     if kind == "series":
         values = h5d.open(group.id, b"values")
@@ -409,30 +404,27 @@ def _frame(group: Group) -> Entry | None:
         return Entry(group.path, "Series", f"Series {values.shape} [{dtype}]", values.shape, dtype)
     if kind != "frame":
         return None
-    shape = (_length(group, "axis1"), _length(group, "axis0"))
+    shape = (_axis_length(group, "axis1"), _axis_length(group, "axis0"))
     return Entry(group.path, "DataFrame", f"DataFrame {shape}", shape)
 
 
-def _length(group: Group, axis: str) -> int:
-    """Rows of an axis; one of several levels has as many as its labels."""
+def _axis_length(group: Group, axis: str) -> int:
     several = str(group.attribute(f"{axis}_variety", "")) == "multi"
     node = h5d.open(group.id, f"{axis}_label0".encode() if several else axis.encode())
     return 0 if "shape" in _attributes.names_of(node) else int(node.shape[0])
 
 
-def _sparse(group: Group) -> Entry | None:
-    kept = str(group.attribute("format", ""))
-    shape = _short_array(group, "shape")
+def _sparse_summary(group: Group) -> Entry | None:
+    stored = str(group.attribute("format", ""))
+    shape = _short_values(h5d.open(group.id, b"shape"))
     dtype = _array(h5d.open(group.id, b"data"), "").dtype
-    text = f"sparse {kept} {shape} [{dtype}]"
+    text = f"sparse {stored} {shape} [{dtype}]"
     return Entry(group.path, "sparse", text, shape, dtype)
 
 
-def _short_array(group: Group, name: str) -> tuple[int, ...]:
-    return _empty_shape(h5d.open(group.id, name.encode()))
-
-
-def _pandas(group: Group) -> Entry | None:
+def _pandas_summary(group: Group) -> Entry | None:
+    if "pandas_type" in group.attribute_names:
+        return _fixed_summary(group)
     name = str(group.metadata.get("of", ""))
     if name == "Series" and "values" in group.nodes:
         count, dtype = _of_column(h5o.open(group.id, b"values"))
@@ -446,16 +438,14 @@ def _pandas(group: Group) -> Entry | None:
 
 
 def _of_column(node: Any) -> tuple[int, str]:
-    """How many values a column or an index has, and of what dtype."""
+    """Return the length and the dtype of a column or an index."""
     if isinstance(node, h5d.DatasetID):
-        found = _attributes.names_of(node)
-        told = {name: _attributes.read(node, name) for name in _TOLD if name in found}
-        shape, dtype = _described(node, told)
+        shape, dtype = _shape_and_dtype(node, _attributes.names_of(node))
         return (shape[0] if shape else 1), dtype
-    there, names = _attributes.names_of(node), _limits.names_of(node)
-    if "range" in there:
+    attributes, names = _attributes.names_of(node), _limits.names_of(node)
+    if "range" in attributes:
         return len(range(*map(int, str(_attributes.read(node, "range")).split()))), "int64"
-    items = sum(1 for name in (*there, *names) if re.fullmatch(r"i\d+", name))
+    items = sum(1 for name in (*attributes, *names) if re.fullmatch(r"i\d+", name))
     if items:  # a short list: each item is an entry
         return items, "object"
     part = next((name for name in _COLUMN_PARTS if name in names), None)
@@ -465,7 +455,7 @@ def _of_column(node: Any) -> tuple[int, str]:
     return count, _COLUMN_PARTS[part] or dtype
 
 
-# What the values of a column are in, and what they are where the array does not say it.
+# Parts of a column that are as long as the column, with the dtype to show; '' for their own.
 _COLUMN_PARTS = {
     "texts": "unicode",
     "data": "",
@@ -475,8 +465,13 @@ _COLUMN_PARTS = {
 }
 
 
-def _either(group: Group) -> Entry | None:
-    return _frame(group) if "pandas_type" in group.attribute_names else _pandas(group)
+def _no_summary(_group: Group) -> Entry | None:
+    return None
 
 
-_SHORT = {"frame": _either, "pandas": _either, "sparse": _sparse}
+# Kinds of groups that are shown as one entry.
+_SUMMARIES: dict[str, Callable[[Group], Entry | None]] = {
+    "frame": _pandas_summary,
+    "pandas": _pandas_summary,
+    "sparse": _sparse_summary,
+}

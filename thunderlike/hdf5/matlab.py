@@ -36,14 +36,14 @@ _DTYPES = {
 
 
 def decode(dataset: DatasetID, names: list[str], array: NDArray[Any], sel: Any) -> Any:
-    """Turn the array that was read into what MATLAB has: bool, text, complex or an empty array.
+    """Convert an array as it is in the file to bool, text, complex or an empty array.
 
     Parameters
     ----------
     names : list of str
-        Of its attributes.
+        Names of its attributes.
     array : ndarray
-        Its values, or the part of them that `sel` names.
+        Its values, or a part of them if `sel` is given.
     """
     kind = _class_of(dataset)
     if _OBJECT in names and kind not in _DTYPES:
@@ -60,7 +60,7 @@ def decode(dataset: DatasetID, names: list[str], array: NDArray[Any], sel: Any) 
 
 
 def cells(dataset: DatasetID) -> NDArray[Any] | None:
-    """Return the references of a cell array, or of a field of an array of structs; else None."""
+    """Return the references in a cell array, or in a field of an array of structs; else None."""
     kind = dataset.get_type()
     if not isinstance(kind, h5t.TypeReferenceID):
         return None
@@ -74,7 +74,7 @@ def cells(dataset: DatasetID) -> NDArray[Any] | None:
 
 
 def target(reference: Any, root: GroupID) -> tuple[Any, str] | None:
-    """Open what a reference leads to, in the same file, with its path; None for nothing."""
+    """Open the target of a reference, in the same file, with its path; None without a target."""
     if not isinstance(reference, h5r.Reference) or not reference:
         return None
     path = h5r.get_name(reference, root)
@@ -87,7 +87,7 @@ def _class_of(dataset: DatasetID) -> str:
 
 
 def _empty(sizes: NDArray[Any], kind: str, sel: Any) -> Any:
-    """An array without elements: its values are the size that MATLAB shows."""
+    """Return an array without elements; the values in the file are its size in MATLAB."""
     shape = tuple(int(n) for n in sizes.ravel()[::-1])
     if sel is not None:
         raise SpecError("is empty: there is no part of it for sel to take")
@@ -99,7 +99,7 @@ def _empty(sizes: NDArray[Any], kind: str, sel: Any) -> Any:
 
 
 def _text(codes: NDArray[Any], sel: Any) -> Any:
-    """One row of characters is a text, several are an array of texts; UTF-16, as MATLAB has it."""
+    """Return one row of characters as text, several as an array of text, from UTF-16."""
     if sel is not None:
         raise SpecError("is text: sel takes parts of arrays")
     rows = codes.astype("<u2").reshape(-1, math.prod(codes.shape[1:])).T

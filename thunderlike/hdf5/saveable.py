@@ -15,7 +15,7 @@ __all__ = ["Saveable", "SaveableRegistry"]
 
 
 class Saveable:
-    """A class that says what of it to save, and how to make one from that.
+    """Base of classes that are saved as, and loaded from, a dictionary.
 
     Examples
     --------
@@ -37,29 +37,29 @@ class Saveable:
 
     @classmethod
     def load(cls, path: AnyPath | None) -> Self:
-        """Make one from a file; from an empty dictionary for None."""
+        """Load an object from a file, or from an empty dictionary for None."""
         return cls.load_from_dict({} if path is None else load(path))
 
     def save(self, path: AnyPath) -> None:
-        """Save it as a file."""
+        """Save the object as a file."""
         save(path, self.save_to_dict())
 
     @classmethod
     def load_from_dict(cls, d: dict[str, Any]) -> Self:
-        """Make one from what `save_to_dict` returned: to be overridden."""
+        """Return an object from the dictionary of `save_to_dict`; subclasses define it."""
         raise NotImplementedError(
-            f"{cls.__name__} has no load_from_dict(cls, d): define it to make an object of it"
+            f"{cls.__name__} has no load_from_dict(cls, d): define it to load an object"
         )
 
     def save_to_dict(self) -> dict[str, Any]:
-        """Return what to save: to be overridden."""
+        """Return the dictionary to save; subclasses define it."""
         raise NotImplementedError(
-            f"{type(self).__name__} has no save_to_dict(self): define it to say what to save"
+            f"{type(self).__name__} has no save_to_dict(self): define it to return a dictionary"
         )
 
 
 class SaveableRegistry(Saveable, NamedRegistry):
-    """Saveable classes that are registered: loading through the base gives the right one.
+    """Base of registered saveable classes: loading through it returns the saved class.
 
     Examples
     --------
@@ -82,9 +82,9 @@ class SaveableRegistry(Saveable, NamedRegistry):
 
     @classmethod
     def load(cls, path: AnyPath | None) -> Self:
-        """Make one of the class whose name is in the file.
+        """Load an object of the class whose name is in the file.
 
-        Where no class of the hierarchy is registered, an entry ``'name'`` is one like others.
+        If no class of the hierarchy is registered, an entry ``'name'`` has no special meaning.
         """
         if path is None:
             return cls.load_from_dict({})
@@ -98,12 +98,12 @@ class SaveableRegistry(Saveable, NamedRegistry):
         return kind.load_from_dict(d)
 
     def save(self, path: AnyPath) -> None:
-        """Save it, and the name of its class.
+        """Save the object, and the name of its class.
 
         Raises
         ------
         SpecError
-            When it has an entry 'name' of another meaning.
+            If its dictionary has another entry 'name'.
         """
         d = dict(self.save_to_dict())
         if self.name != "noname" and d.setdefault("name", self.name) != self.name:

@@ -1,7 +1,7 @@
-"""Single values, which are attributes of the group that holds them.
+"""Single values, which are attributes of their group.
 
-Each has a code in the group's metadata, for HDF5 has no int, only an integer of 64 bits. The code
-never changes a value: one that does not fit what is in the file is left out.
+Each has a code in the metadata of the group, since HDF5 has integers of 64 bits but not the int of
+Python. A code that does not fit the value in the file is ignored.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _INT64, _UINT64 = -(2**63), 2**64
 
 
 def encode(value: Any) -> tuple[Any, str] | None:
-    """Return what to store and its code; None for a value that is no scalar.
+    """Return the value to store and its code; None for a value that is not a scalar.
 
     Examples
     --------
@@ -47,22 +47,22 @@ def encode(value: Any) -> tuple[Any, str] | None:
     if isinstance(value, np.ndarray):
         return _zero_d(value) if kind is np.ndarray and not value.ndim else None
     if isinstance(value, PurePath):
-        # A pure path of the other system does not come back as one of this.
+        # A pure path of the other system must not be loaded as a path of this one.
         own = isinstance(value, type(Path()))
         return _if_fits(str(value), "path" if own else f"purepath:{type(value).__name__}")
     bases: tuple[Any, ...] = (bool, int, float, complex, str, bytes)
     base = next((base for base in bases if isinstance(value, base)), None)
-    # Of a subclass Python does not say how to make it anew.
+    # The constructor of a subclass is unknown.
     return None if base is None else _PLAIN[base](base(value))
 
 
 def decode(stored: Any, code: str, classes: Mapping[str, Any]) -> Any:
-    """Make of what was read what was saved, if it fits.
+    """Return the value that was saved, if its code fits the stored value.
 
     Parameters
     ----------
     stored
-        As :func:`attributes.read` gives it.
+        As the attribute was read.
     code : str
         From the metadata, which may be damaged.
     classes : mapping
@@ -81,7 +81,7 @@ def decode(stored: Any, code: str, classes: Mapping[str, Any]) -> Any:
 
 
 def to_json(stored: Any) -> Any:
-    """Spell what `encode` would store as JSON; None for what only an attribute can hold.
+    """Convert a stored value of `encode` to JSON; None for a value that needs an attribute.
 
     Examples
     --------
@@ -94,12 +94,12 @@ def to_json(stored: Any) -> Any:
 
 
 def from_json(value: Any) -> Any:
-    """Return what `attributes.read` would, had it been an attribute.
+    """Return the value of JSON as if it had been read from an attribute.
 
     Raises
     ------
     Hdf5Error
-        For what `to_json` never made.
+        For JSON that `to_json` does not return.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def from_json(value: Any) -> Any:
 _NUMPY: dict[type, Any] = {bool: np.bool_, float: np.float64, str: np.str_}
 
 
-# Python to file
+# encoding
 
 
 def _int(value: int) -> tuple[Any, str]:
@@ -130,7 +130,7 @@ def _text(value: str) -> tuple[Any, str] | None:
 
 
 def _if_fits(value: str, code: str) -> tuple[Any, str] | None:
-    """Short text without zeros and halves of pairs; other text becomes an array."""
+    """Return short text without zeros and surrogates; None for other text, which needs an array."""
     try:
         fits = len(value.encode()) <= MAX_TEXT and "\0" not in value
     except UnicodeEncodeError:
@@ -139,7 +139,7 @@ def _if_fits(value: str, code: str) -> tuple[Any, str] | None:
 
 
 def _bytes(value: bytes) -> tuple[Any, str] | None:
-    # PyTables would unpickle what ends in a dot.
+    # PyTables unpickles bytes that end in a dot.
     fits = len(value) <= MAX_TEXT and b"\0" not in value and not value.endswith(b".")
     return (value, "bytes") if fits else None
 
@@ -201,16 +201,16 @@ _PLAIN: dict[type, Callable[[Any], tuple[Any, str] | None]] = {
 }
 
 
-# file to Python
+# decoding
 
 
 def _read_datetime(stored: Any, zone: str, _: Any) -> dt.datetime:
-    found = dt.datetime.fromisoformat(str(stored))
+    time = dt.datetime.fromisoformat(str(stored))
     if not zone:
-        return found
-    there = found.replace(tzinfo=zoneinfo.ZoneInfo(zone))
-    # Of an hour that clocks show twice, the offset tells which.
-    return there if there.utcoffset() == found.utcoffset() else there.replace(fold=1)
+        return time
+    local = time.replace(tzinfo=zoneinfo.ZoneInfo(zone))
+    # In an hour that occurs twice, when clocks are set back, the offset decides.
+    return local if local.utcoffset() == time.utcoffset() else local.replace(fold=1)
 
 
 def _read_view(stored: Any, dtype: str, _: Any) -> Any:

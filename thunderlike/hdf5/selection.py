@@ -1,8 +1,7 @@
-"""numpy's indexing of an array in a file: read little, finish in memory.
+"""Selection of parts of an array in a file, with numpy's indexing.
 
-HDF5 reads boxes with steps, and unions of slabs along one axis. Each part of an index is turned
-into what of its axis to read; a second index then makes of the block what numpy would have made
-of the whole.
+HDF5 reads boxes with steps, and unions of slabs along one axis. An index is converted to such a
+selection, which is read as a block, and a second index of the block that gives numpy's result.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Axis", "Plan", "plan"]
 
-_MOST_SLABS = 1000  # more of them cost HDF5 longer than reading what is between
+_MOST_SLABS = 1000  # more of them cost HDF5 longer than reading the gaps between them
 
 
 @dataclass(frozen=True)
 class Axis:
-    """What of one axis to read: `count` positions from `start`, or the slabs in `runs`."""
+    """Selection along one axis: `count` positions from `start`, or the slabs in `runs`."""
 
     start: int
     step: int
@@ -36,7 +35,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to read, and the index that finishes it in memory."""
+    """Selection to read as a block, and the index that is applied to the block."""
 
     axes: tuple[Axis, ...]
     after: tuple[Any, ...]
@@ -47,7 +46,7 @@ class Plan:
         return tuple(axis.count for axis in self.axes)
 
     def box(self, unit: int = 1) -> list[tuple[int, int]]:
-        """First position along each axis, and the one after the last, in elements of the file."""
+        """Return the bounds of the block along each axis, in elements of the file."""
         ends = []
         for number, axis in enumerate(self.axes):
             scale = unit if number == len(self.axes) - 1 else 1
@@ -57,7 +56,7 @@ class Plan:
         return ends
 
     def select(self, space: Any, unit: int = 1) -> None:
-        """Tell HDF5; an element of the last axis is `unit` of those in the file."""
+        """Select in a dataspace; an element of the last axis is `unit` elements of the file."""
         scale = (*(1 for _ in self.axes[1:]), unit)
         slabs = next((number for number, axis in enumerate(self.axes) if axis.runs), None)
         runs = ((0, 0),) if slabs is None else self.axes[slabs].runs
@@ -76,12 +75,12 @@ class Plan:
 
 
 def plan(index: Any, shape: tuple[int, ...]) -> Plan:
-    """Turn an index, as numpy takes it, into what to read and what to do then.
+    """Convert an index of numpy to a selection and an index of the block.
 
     Raises
     ------
     BadIndexError
-        For an index that numpy would refuse.
+        For an index that numpy refuses.
 
     Examples
     --------
@@ -89,21 +88,21 @@ def plan(index: Any, shape: tuple[int, ...]) -> Plan:
     >>> planned.shape, planned.axes[1]
     ((5, 2), Axis(start=0, step=1, count=2, runs=((1, 1), (3, 1))))
     """
-    parts = _full(index, len(shape))
+    parts = _expanded(index, len(shape))
     axes: list[Axis] = []
     after: list[Any] = []
     for part in parts:
         if part is None:
             after.append(None)
             continue
-        axis, then = _one(part, shape[len(axes)], slabs=not any(a.runs for a in axes))
+        axis, then = _axis(part, shape[len(axes)], slabs=not any(a.runs for a in axes))
         axes.append(axis)
         after.append(then)
     return Plan(tuple(axes), tuple(after))
 
 
-def _full(index: Any, ndim: int) -> list[Any]:
-    """One part for each axis, and a None for each new one."""
+def _expanded(index: Any, ndim: int) -> list[Any]:
+    """Return one part for each axis, and None for each new axis."""
     parts: list[Any] = []
     for part in index if isinstance(index, tuple) else (index,):
         mask = np.asarray(part) if isinstance(part, list | np.ndarray) else None
@@ -123,33 +122,33 @@ def _positions(mask: NDArray[Any]) -> list[Any]:
     if not mask.ndim:
         raise BadIndexError("a single truth is no index: give a mask of one for each position")
     pairs = zip(mask.nonzero(), mask.shape, strict=True)
-    return [_Where(places, length) for places, length in pairs]
+    return [_Mask(places, length) for places, length in pairs]
 
 
 @dataclass(frozen=True)
-class _Where:
-    """Positions from a mask, which must be as long as the axis."""
+class _Mask:
+    """Positions in a mask, and the length of the mask, which must be that of the axis."""
 
     places: NDArray[Any]
     length: int
 
 
-def _one(part: Any, length: int, *, slabs: bool) -> tuple[Axis, Any]:
+def _axis(part: Any, length: int, *, slabs: bool) -> tuple[Axis, Any]:
     if isinstance(part, slice):
         return _slice(part, length)
-    if isinstance(part, _Where):
+    if isinstance(part, _Mask):
         if part.length != length:
             raise BadIndexError(f"a mask of {part.length} does not fit an axis of {length}")
         return _listed(part.places, length, slabs=slabs)
     if isinstance(part, list | np.ndarray):
-        return _listed(_whole(part), length, slabs=slabs)
+        return _listed(_as_integers(part), length, slabs=slabs)
     try:
         position = operator.index(part)
     except TypeError:
         raise BadIndexError(
             f"{part!r:.60} is no index: give int, slice, list, mask, ... or None"
         ) from None
-    return Axis(_inside(np.asarray(position), length).item(), 1, 1), 0
+    return Axis(_normalized(np.asarray(position), length).item(), 1, 1), 0
 
 
 def _slice(part: slice, length: int) -> tuple[Axis, slice]:
@@ -159,7 +158,7 @@ def _slice(part: slice, length: int) -> tuple[Axis, slice]:
     return Axis(chosen[-1], -chosen.step, len(chosen)), slice(None, None, -1)
 
 
-def _whole(part: Any) -> NDArray[Any]:
+def _as_integers(part: Any) -> NDArray[Any]:
     places = np.asarray(part)
     if not places.size:
         return places.astype(np.intp)
@@ -168,7 +167,7 @@ def _whole(part: Any) -> NDArray[Any]:
     return places
 
 
-def _inside(places: NDArray[Any], length: int) -> NDArray[Any]:
+def _normalized(places: NDArray[Any], length: int) -> NDArray[Any]:
     outside = places[(places < -length) | (places >= length)]
     if outside.size:
         raise BadIndexError(f"position {outside.flat[0]} is outside an axis of {length}")
@@ -176,8 +175,8 @@ def _inside(places: NDArray[Any], length: int) -> NDArray[Any]:
 
 
 def _listed(places: NDArray[Any], length: int, *, slabs: bool) -> tuple[Axis, NDArray[Any]]:
-    """Each position once, in order; as slabs where they are few, else all from first to last."""
-    each, then = np.unique(_inside(places, length), return_inverse=True)
+    """Select each position once, in order: as slabs if they are few, else from first to last."""
+    each, then = np.unique(_normalized(places, length), return_inverse=True)
     then = then.reshape(places.shape)
     if not each.size:
         return Axis(0, 1, 0), then
