@@ -68,7 +68,7 @@ def test_what_a_file_announces_fits_into_memory(fmt, tmp_path, monkeypatch):
         pytest.skip("its reader keeps a budget of its own")
     Batch.from_data(data={"x": np.zeros((2, 1000))}).dump(tmp_path / "f", fmt)
     monkeypatch.setattr(batch_files, "_SMALL", 0)
-    monkeypatch.setattr("thunderlike.hdf5._limits.available", lambda: 100)
+    monkeypatch.setattr("thunderlike.util.memory.available", lambda: 100)
     with pytest.raises(RefusedError, match="more than the memory"):
         Batch(2).load(tmp_path / "f", fmt)
 

@@ -128,7 +128,7 @@ def test_several_files_and_a_broken_one(path, capsys, tmp_path):
     out, err = capsys.readouterr()
     assert out.startswith("x.h5\n/array")
     assert "\n\nbroken.h5\n" in out
-    assert "is no HDF5 file" in err
+    assert "is not an HDF5 file" in err
     assert "no such file" in err
     assert main(["ls", path, path]) == 0
 

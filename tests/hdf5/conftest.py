@@ -1,4 +1,4 @@
-"""Saving and loading in one step, and whether two values are the same."""
+"""Fixtures that save and load in one step, and the comparison of values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Damage a file in many ways and open each: run as a script, for an interpreter crash ends it.
+"""Damage a file in many ways and open each; a script, since a crash ends the interpreter.
 
 python damage.py FILE truncate|flip COUNT SEED prints a line of counts, or where it was.
 """

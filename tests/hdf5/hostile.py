@@ -1,4 +1,4 @@
-"""Files that do harm when they are opened carelessly. Run as a script it opens one, for a test.
+"""Hostile files, which harm a careless reader; as a script, open one of them for a test.
 
 Each payload would make a file named by the environment variable MARKER.
 """

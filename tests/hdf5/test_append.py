@@ -1,4 +1,4 @@
-"""Appends at every moment at which a process may end, on a full disk, and by two at once."""
+"""Appends: killed at any moment, on a full disk, and by two processes at once."""
 
 from __future__ import annotations
 

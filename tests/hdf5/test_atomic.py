@@ -1,4 +1,4 @@
-"""Whatever happens during a save, the old file is there, or the new one."""
+"""An interrupted save leaves the old file or the new one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A damaged file is an error or the same data, never a crash. FLIPS=2000 is the long version."""
+"""A damaged file raises an error or has the same data; FLIPS=2000 is the long version."""
 
 from __future__ import annotations
 

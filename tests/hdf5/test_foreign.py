@@ -1,4 +1,4 @@
-"""Files that h5py, and so others, write: what HDF5 has beyond what we write ourselves."""
+"""Files of h5py, PyTables and MATLAB, with types that this package does not write."""
 
 from __future__ import annotations
 
@@ -101,17 +101,17 @@ UNREAD = {
 }
 
 
-@pytest.mark.parametrize("told", UNREAD)
-def test_what_is_not_read_is_left_out_and_an_error_by_name(tmp_path, told):
+@pytest.mark.parametrize("reason", UNREAD)
+def test_what_is_not_read_is_left_out_and_an_error_by_name(tmp_path, reason):
     with h5py.File(tmp_path / "x.h5", "w") as file:
-        UNREAD[told](file)
+        UNREAD[reason](file)
         file["good"] = 5
-    with pytest.warns(UserWarning, match=rf"x\.h5: left out 1 entry .*/r \(.*{told}") as caught:
+    with pytest.warns(UserWarning, match=rf"x\.h5: left out 1 entry .*/r \(.*{reason}") as caught:
         found = tl.load(tmp_path / "x.h5")
     assert found["good"] == 5
     assert "r" not in found
     assert [Path(warning.filename).name for warning in caught] == [Path(__file__).name]
-    with pytest.raises(UnreadableError, match=rf"x\.h5: /r: .*{told}"):
+    with pytest.raises(UnreadableError, match=rf"x\.h5: /r: .*{reason}"):
         tl.load(tmp_path / "x.h5", "/r")
     assert tl.load(tmp_path / "x.h5", "/good") == 5
     assert "/good" in str(tl.hdf5.ls(tmp_path / "x.h5"))
@@ -126,8 +126,8 @@ def test_one_warning_names_all_that_is_left_out(tmp_path):
         file["same"] = h5py.SoftLink("/g/deep")
     with pytest.warns(UserWarning, match="left out 3 entries") as caught:
         found = tl.load(tmp_path / "x.h5")
-    (told,) = caught
-    assert all(name in str(told.message) for name in ("/r (", "/g/old (", "/g/deep/to ("))
+    (warning,) = caught
+    assert all(name in str(warning.message) for name in ("/r (", "/g/old (", "/g/deep/to ("))
     assert found["g"] == {"deep": {"n": 1}}
     assert found["same"] is found["g"]["deep"]
     with pytest.warns(UserWarning, match="/g/old"):

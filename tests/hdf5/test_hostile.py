@@ -1,4 +1,4 @@
-"""Nothing in a file runs code or reads another file; each attempt is one line that says where."""
+"""No file runs code or reads another file; each attempt is an error that names the node."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_payload_works(marker):
 
 
 def test_pytables_by_itself_runs_it(tmp_path, marker):
-    """What the suite guards against is real, with the PyTables that is installed."""
+    """Show that the attacks work with the installed PyTables."""
     make, _ = hostile.FILES["root user"]
     make(tmp_path / "x.h5")
     with tables.open_file(tmp_path / "x.h5"):
@@ -58,11 +58,11 @@ def test_load_refuses_and_says_where_and_ls_runs_nothing(tmp_path, marker, name)
         assert "\n" not in str(caught.value)
         assert not marker.exists()
     try:
-        told = str(tl.hdf5.ls(tmp_path / "x.h5"))
+        message = str(tl.hdf5.ls(tmp_path / "x.h5"))
     except Hdf5Error as error:
-        told = str(error)
-        assert "\n" not in told
-    assert "secret bytes" not in told
+        message = str(error)
+        assert "\n" not in message
+    assert "secret bytes" not in message
     assert not marker.exists()
 
 
@@ -140,9 +140,9 @@ def test_a_limit_counts_all_that_is_read(tmp_path):
 
 
 def test_what_is_no_hdf5_file(tmp_path):
-    for content, told in ((b"", "it is empty"), (b"text" * 500, "is no HDF5 file")):
+    for content, reason in ((b"", "it is empty"), (b"text" * 500, "is no HDF5 file")):
         (tmp_path / "x.h5").write_bytes(content)
-        with pytest.raises(Hdf5Error, match=told):
+        with pytest.raises(Hdf5Error, match=reason):
             tl.load(tmp_path / "x.h5")
     with pytest.raises(FileNotFoundError):
         tl.load(tmp_path / "none.h5")

@@ -1,4 +1,4 @@
-"""Images and Series, sparse matrices, and what pandas has."""
+"""Images and Series, sparse matrices, pandas objects."""
 
 from __future__ import annotations
 

@@ -29,9 +29,9 @@ def test_values_are_found_by_path_and_listed(path):
     assert tl.load(path, "/n", types="numpy").dtype == np.int64
     with pytest.raises(GroupMissingError, match=r"holds b, l, n, t, x"):
         tl.load(path, "/none")
-    told = str(tl.hdf5.ls(path))
-    assert "/n                 5 [int64]" in told
-    assert "/l/i1/deep         True [bool]" in told
+    text = str(tl.hdf5.ls(path))
+    assert "/n                 5 [int64]" in text
+    assert "/l/i1/deep         True [bool]" in text
 
 
 def test_an_update_replaces_them_either_way(path):

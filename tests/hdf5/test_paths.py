@@ -1,4 +1,4 @@
-"""Entries by path, files with one entry, files at other places, files that grow."""
+"""Entries by path, files with one entry, files in other stores, appends."""
 
 from __future__ import annotations
 
@@ -113,12 +113,12 @@ def test_append_to_what_it_does_not_fit_says_why(tmp_path):
         with pytest.raises(SpecError, match="cannot be extended by"):
             tl.hdf5.append(path, "/log", array)
     tl.save(path, {"fixed": np.arange(3), "group": {}})
-    for name, told in (
+    for name, reason in (
         ("/fixed", "fixed length"),
         ("/group", "is a group"),
         ("/new", "no records"),
     ):
-        with pytest.raises(SpecError, match=told):
+        with pytest.raises(SpecError, match=reason):
             tl.hdf5.append(path, name, np.arange(0 if name == "/new" else 3))
 
 

@@ -1,4 +1,4 @@
-"""load(save(x)) is x: values, types, dtypes, order of keys and of axes, and who is shared."""
+"""Round trips: values, types, dtypes, order of keys and axes, shared objects."""
 
 from __future__ import annotations
 

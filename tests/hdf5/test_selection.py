@@ -1,4 +1,4 @@
-"""A part of an array in a file is what numpy's index takes of the whole."""
+"""Selections of arrays in a file equal those of numpy."""
 
 from __future__ import annotations
 

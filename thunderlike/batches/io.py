@@ -568,7 +568,7 @@ def _from_npz(data: bytes) -> dict[str, Any]:
 
 def _check_memory(announced: int, held: int) -> None:
     """Refuse what a file announces and memory cannot hold, before it is taken."""
-    from thunderlike.hdf5._limits import available
+    from thunderlike.util.memory import available
 
     if announced > _SMALL and announced > available():
         raise RefusedError(

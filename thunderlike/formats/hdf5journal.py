@@ -2,7 +2,8 @@
 
 An append in place (:func:`thunderlike.hdf5.append`) first writes a journal beyond the end of the
 file: the bytes that it is about to replace. A file with a journal belongs to a process that was
-killed or is still writing. Readers replace the bytes in memory; the next append restores them in the file.
+killed or is still writing. Readers replace the bytes in memory; the next append restores them in
+the file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Attributes of HDF5 nodes, and what this package keeps in them: metadata, names, keys, dtypes."""
+"""Attributes of HDF5 nodes, and metadata in them: names and keys of entries, dtypes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from thunderlike.hdf5 import _pickles, scalars
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from h5py.h5a import AttrID
     from h5py.h5d import DatasetID
     from h5py.h5g import GroupID
+    from h5py.h5p import PropOCID
+    from h5py.h5t import TypeID
     from numpy.typing import NDArray
 
     from thunderlike.hdf5._pickles import Policy
@@ -61,7 +64,7 @@ _USUAL = {
 }
 
 
-def write(node: Node, name: str, value: Any) -> None:
+def write(node: Node, name: str, value: object) -> None:
     """Write a bool, number, str, bytes or numpy scalar as a new attribute."""
     spelled = name.encode()
     if isinstance(value, str | bytes):
@@ -92,7 +95,7 @@ def file_type(dtype: np.dtype[Any]) -> Any:
     return _BIT if dtype.kind == "b" else h5t.py_create(dtype)
 
 
-def compact(plist: Any) -> Any:
+def compact(plist: PropOCID) -> Any:
     """Set the properties of a new group: attributes in its header, no times. Returns `plist`.
 
     With times, equal data would not give equal bytes. The default of HDF5, at most 8 attributes in
@@ -137,7 +140,7 @@ def read(node: Node, name: str) -> Any:
     return (values.view(bool) if is_bits(kind) else values)[()]
 
 
-def _shape(attribute: Any) -> tuple[int, ...]:
+def _shape(attribute: AttrID) -> tuple[int, ...]:
     """Return the shape; h5py's `Empty` is an array without elements."""
     # The shape of a single value is slow to read.
     if attribute.get_space().get_simple_extent_type() == h5s.SCALAR:
@@ -145,12 +148,12 @@ def _shape(attribute: Any) -> tuple[int, ...]:
     return attribute.shape or (0,)
 
 
-def is_bits(kind: Any) -> bool:
+def is_bits(kind: TypeID) -> bool:
     """Return True for booleans, which PyTables writes as bit fields of 8."""
     return isinstance(kind, h5t.TypeBitfieldID) and kind.get_size() == 1
 
 
-def memory_type(kind: Any, dtype: np.dtype[Any]) -> Any:
+def memory_type(kind: TypeID, dtype: np.dtype[Any]) -> Any:
     """Return the HDF5 type of values in memory, which is that of the file for bits and text."""
     as_is = isinstance(kind, h5t.TypeBitfieldID | h5t.TypeStringID | h5t.TypeOpaqueID)
     return kind if as_is else file_type(dtype)
@@ -167,7 +170,7 @@ def converted() -> Iterator[None]:
         raise UnreadableError(f"holds values without a numpy dtype: {error}") from error
 
 
-def plain_type(kind: Any) -> np.dtype[Any]:
+def plain_type(kind: TypeID) -> np.dtype[Any]:
     """Return the numpy dtype, in native byte order, that holds values of an HDF5 type.
 
     Raises
@@ -197,7 +200,7 @@ def plain_type(kind: Any) -> np.dtype[Any]:
     return dtype.newbyteorder("=")
 
 
-def _check_parts(kind: Any) -> None:
+def _check_parts(kind: TypeID) -> None:
     """Refuse types with references, or with rows in foreign byte order, at any level."""
     waiting = [kind]
     while waiting:
@@ -212,7 +215,7 @@ def _check_parts(kind: Any) -> None:
             raise UnreadableError("holds rows in foreign byte order within other values")
 
 
-def _is_swapped(rows: Any) -> bool:
+def _is_swapped(rows: TypeID) -> bool:
     """Return True if rows of variable length are in foreign byte order."""
     base = rows.get_super()
     while isinstance(base, h5t.TypeArrayID):
@@ -224,7 +227,7 @@ def _is_swapped(rows: Any) -> bool:
     return False
 
 
-def native_rows(kind: Any, rows: NDArray[Any]) -> NDArray[Any]:
+def native_rows(kind: TypeID, rows: NDArray[Any]) -> NDArray[Any]:
     """Return rows of variable length in native byte order: h5py reads all rows as native."""
     if isinstance(kind, h5t.TypeVlenID) and _is_swapped(kind):
         swapped = np.empty(rows.shape, object)
@@ -234,12 +237,12 @@ def native_rows(kind: Any, rows: NDArray[Any]) -> NDArray[Any]:
     return rows
 
 
-def is_utf8(kind: Any) -> bool:
+def is_utf8(kind: TypeID) -> bool:
     """Return True for text, False for bytes and other types."""
     return isinstance(kind, h5t.TypeStringID) and kind.get_cset() == h5t.CSET_UTF8
 
 
-def _read_text(attribute: Any, kind: Any) -> Any:
+def _read_text(attribute: AttrID, kind: TypeID) -> Any:
     if kind.is_variable_str() or _shape(attribute):
         return _read_texts(attribute, kind)
     text = np.empty((), f"S{kind.get_size()}")
@@ -247,7 +250,7 @@ def _read_text(attribute: Any, kind: Any) -> Any:
     return np.str_(_text(bytes(text[()]))) if is_utf8(kind) else np.bytes_(text[()])
 
 
-def _read_texts(attribute: Any, kind: Any) -> Any:
+def _read_texts(attribute: AttrID, kind: TypeID) -> Any:
     if attribute.shape is None:
         return np.str_() if is_utf8(kind) else np.bytes_()
     values: NDArray[Any] = np.empty(attribute.shape, attribute.dtype)
@@ -425,7 +428,7 @@ def key_from_json(spelled: Any, policy: Policy = "refuse") -> Any:
     except (KeyError, TypeError, IndexError, ValueError, OverflowError) as error:
         if isinstance(error, Hdf5Error):
             raise
-        raise Hdf5Error(f"says a key that cannot be read: {spelled!r:.60}") from error
+        raise Hdf5Error(f"has a key that cannot be read: {spelled!r:.60}") from error
 
 
 _SPELLED: dict[type, Any] = {
@@ -479,24 +482,24 @@ def to_json(dtype: np.dtype[Any]) -> Any:
     return _as_lists(np.lib.format.dtype_to_descr(dtype))
 
 
-def _as_lists(spelled: Any) -> Any:
+def _as_lists(spelled: object) -> Any:
     return [_as_lists(p) for p in spelled] if isinstance(spelled, tuple | list) else spelled
 
 
-def from_json(spelled: Any) -> np.dtype[Any]:
+def from_json(spelled: object) -> np.dtype[Any]:
     """Return a dtype of :func:`to_json`; Hdf5Error for other JSON and for Python objects."""
     try:
         if spelled == "T":
             return np.dtypes.StringDType()
         dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(_fields(spelled))
     except Exception as error:
-        raise Hdf5Error(f"has no dtype that numpy knows: {spelled!r:.60}") from error
+        raise Hdf5Error(f"has an unknown dtype in its metadata: {spelled!r:.60}") from error
     if dtype.hasobject and dtype.kind != "T":
-        raise Hdf5Error(f"says it holds objects: {spelled!r:.60}")
+        raise Hdf5Error(f"has a dtype of objects in its metadata: {spelled!r:.60}")
     return dtype
 
 
-def _fields(spelled: Any) -> Any:
+def _fields(spelled: object) -> Any:
     """Convert lists of JSON to the tuples that numpy takes for fields, shapes and titles."""
     if not isinstance(spelled, list):
         return spelled

@@ -63,6 +63,7 @@ Task: TypeAlias = "Generator[Task, Any, Any]"
 Encoder: TypeAlias = "Callable[[Writer, Destination, Any], Task]"
 Decoder: TypeAlias = "Callable[[Reader, Any, int, Any], Task]"
 EncoderSelector: TypeAlias = "Callable[[type], Encoder | None]"
+Entered = TypeVar("Entered")
 AnyEncoder = TypeVar("AnyEncoder", bound="Encoder")
 AnyDecoder = TypeVar("AnyDecoder", bound="Decoder")
 AnySelector = TypeVar("AnySelector", bound="EncoderSelector")
@@ -350,7 +351,7 @@ class Deferred:
         return self._values[0]
 
 
-def resolved(value: Any) -> Any:
+def resolved(value: object) -> Any:
     """Return the value of a placeholder, or any other value itself."""
     return value.get() if isinstance(value, Deferred) else value
 
@@ -518,7 +519,7 @@ class Reader:
 
     @cached_property
     def has_cells(self) -> bool:
-        """Whether the file has the group of MATLAB for targets of cells."""
+        """True if the file has the group of MATLAB for targets of cells."""
         return _attributes.MATLAB_GROUPS[0] in _limits.names_of(self.root)
 
     def open(self, parent: GroupID, path: str, name: str) -> tuple[Any, str]:
@@ -646,7 +647,7 @@ class Reader:
             if isinstance(value, Deferred):
                 self._deferred.append(partial(_store_resolved, store, name, value))
 
-    def enter(self, address: int, value: Any) -> Any:
+    def enter(self, address: int, value: Entered) -> Entered:
         """Enter a container before its entries are read: they may contain it."""
         self._decoded[address] = value
         return value
@@ -657,12 +658,12 @@ class Reader:
         self._decoded[address] = deferred
         return deferred
 
-    def finish(self, value: Any) -> Any:
+    def finish(self, value: object) -> Any:
         """Replace all placeholders: tuples that contain themselves through a list."""
         for store in self._deferred:
             store()
         return resolved(value)
 
 
-def _store_resolved(store: Callable[[Any, Any], None], name: Any, value: Deferred) -> None:
+def _store_resolved(store: Callable[[Any, Any], None], name: object, value: Deferred) -> None:
     store(name, value.get())

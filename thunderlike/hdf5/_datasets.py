@@ -23,10 +23,13 @@ from thunderlike.hdf5.selection import plan
 
 if TYPE_CHECKING:
     from h5py.h5d import DatasetID
+    from h5py.h5g import GroupID
+    from h5py.h5p import PropDCID
+    from h5py.h5t import TypeID
     from numpy.typing import NDArray
 
     from thunderlike.hdf5.compression import Filters
-    from thunderlike.hdf5.selection import Plan
+    from thunderlike.hdf5.selection import Index, Plan
 
 __all__ = [
     "append",
@@ -42,7 +45,7 @@ __all__ = [
 
 
 def create(
-    parent: Any,
+    parent: GroupID,
     name: str,
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
@@ -77,7 +80,7 @@ def write_part(dataset: DatasetID, values: NDArray[Any], start: int | None = Non
         dataset.flush()
 
 
-def _packing(plist: Any, values: NDArray[Any]) -> Packing | None:
+def _packing(plist: PropDCID, values: NDArray[Any]) -> Packing | None:
     """Return how to compress chunks on all processors; None for filters that HDF5 has to apply.
 
     The lock of HDF5 lets one thread compress at a time.
@@ -138,7 +141,7 @@ def read(
     return values.view(bool) if _attributes.is_bits(kind) else values
 
 
-def _prepare(plist: Any, dtype: np.dtype[Any], budget: _limits.Budget) -> None:
+def _prepare(plist: PropDCID, dtype: np.dtype[Any], budget: _limits.Budget) -> None:
     """Load the plug-ins of filters; count one chunk, which HDF5 decompresses as a whole."""
     if plist.get_layout() == h5d.CHUNKED:
         budget.spend(math.prod(plist.get_chunk()) * dtype.itemsize)
@@ -151,7 +154,7 @@ _BUILT_IN = {1, 2, 3, 5, 6}  # deflate, shuffle, fletcher32, nbit, scaleoffset
 
 
 def _fill(
-    dataset: DatasetID, values: NDArray[Any], memory: Any, planned: Plan | None, unit: int
+    dataset: DatasetID, values: NDArray[Any], memory: TypeID | None, planned: Plan | None, unit: int
 ) -> None:
     if planned is None and _fill_chunks(dataset, values):
         return
@@ -209,7 +212,7 @@ def _decoded(texts: NDArray[Any], budget: _limits.Budget) -> NDArray[Any]:
     return np.array(decoded, np.str_).reshape(texts.shape)
 
 
-def write_pickle(parent: Any, name: str, data: bytes) -> None:
+def write_pickle(parent: GroupID, name: str, data: bytes) -> None:
     """Write a pickle as PyTables does: one row of bytes, marked as an object."""
     space = h5s.create_simple((1,), (h5s.UNLIMITED,))
     plist = compression.NONE.plist((1,), np.dtype(np.uint8), grows=True)
@@ -234,7 +237,7 @@ def read_pickle(dataset: DatasetID, budget: _limits.Budget) -> bytes:
     return bytes(rows[0])
 
 
-def read_rows(dataset: DatasetID, budget: _limits.Budget, sel: Any = None) -> NDArray[Any]:
+def read_rows(dataset: DatasetID, budget: _limits.Budget, sel: Index | None = None) -> NDArray[Any]:
     """Read the rows of variable length of a VLArray of PyTables, as an array of arrays."""
     shape = shape_of(dataset)
     if len(shape) != 1 or not isinstance(dataset.get_type(), h5t.TypeVlenID):

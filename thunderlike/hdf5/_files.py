@@ -10,7 +10,7 @@ import struct
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from h5py import h5f, h5fd, h5p
 
@@ -41,6 +41,10 @@ from thunderlike.storage.locking import WriterLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from _typeshed import ReadableBuffer, WriteableBuffer
+    from h5py.h5f import FileID
+    from h5py.h5p import PropFAID
 
     from thunderlike.storage import AnyPath
     from thunderlike.storage.base import Store
@@ -84,7 +88,7 @@ class Transaction(Disk):
         self._changes: list[tuple[int, bytes]] = []
         self._committed = False
 
-    def write(self, data: Any) -> int:
+    def write(self, data: ReadableBuffer) -> int:
         """Append bytes beyond the end of the file; keep in memory those that replace old ones."""
         view, at = memoryview(data).cast("B"), self.tell()
         inside = max(0, min(self._kept - at, view.nbytes))
@@ -96,7 +100,7 @@ class Transaction(Disk):
             self._end = max(self._end, at + view.nbytes)
         return view.nbytes
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int:
         """Read with the changes in place of the old bytes."""
         view, at = memoryview(buffer).cast("B"), self.tell()
         found = super().readinto(view) or 0
@@ -170,7 +174,7 @@ def recover(path: Path) -> None:
         file.truncate(found.size)
 
 
-def _lock(file: Any, path: Path, kind: int = fcntl.LOCK_EX) -> None:
+def _lock(file: IO[bytes] | Transaction, path: Path, kind: int = fcntl.LOCK_EX) -> None:
     """Lock a file against readers and writers, or writers only, with the lock that HDF5 uses.
 
     `HDF5_USE_FILE_LOCKING=FALSE` disables it, as in HDF5, for file systems without locks.
@@ -192,12 +196,12 @@ def _lock(file: Any, path: Path, kind: int = fcntl.LOCK_EX) -> None:
             return
 
 
-def _unlock(file: Any) -> None:
+def _unlock(file: IO[bytes]) -> None:
     with suppress(OSError):  # a file system without locks
         fcntl.flock(file.fileno(), fcntl.LOCK_UN)
 
 
-def _stored_end(file: Any) -> int:
+def _stored_end(file: Transaction) -> int:
     """Return the end of the file in its superblock; a large number if it cannot be read."""
     file.seek(0)
     head = file.read(64).ljust(64, b"\0")
@@ -389,12 +393,12 @@ def _created(disk: Disk, name: str, *, exists: bool) -> Iterator[tuple[Any, Call
         raise
 
 
-def _new(access: Any) -> Any:
+def _new(access: PropFAID) -> Any:
     root = _attributes.compact(h5p.create(h5p.FILE_CREATE))
     return h5f.create(b"new", h5f.ACC_TRUNC, fcpl=root, fapl=access)
 
 
-def _open_to_change(access: Any, name: str) -> Any:
+def _open_to_change(access: PropFAID, name: str) -> Any:
     try:
         return h5f.open(b"changed", h5f.ACC_RDWR, fapl=access)
     except (OSError, RuntimeError) as error:
@@ -468,7 +472,7 @@ def _opened(file: Path, name: str, flags: int) -> Iterator[Any]:
             yield found
 
 
-def _open_recovered(file: Path, stream: Any, flags: int) -> Any:
+def _open_recovered(file: Path, stream: BinaryIO, flags: int) -> Any:
     """Open a file to read, without the changes of an interrupted append."""
     access = _access(_CACHE_TO_READ)
     if hdf5journal.find(stream) is None:
@@ -496,12 +500,12 @@ def _why(error: BaseException, file: Path | None = None) -> str:
         return "another process is writing it"
     if "signature not found" in text:
         empty = file is not None and not file.stat().st_size
-        return "is no HDF5 file: it is empty" if empty else "is no HDF5 file"
+        return "is not an HDF5 file: it is empty" if empty else "is not an HDF5 file"
     return f"is a damaged HDF5 file: {text.splitlines()[0]}"
 
 
 @contextmanager
-def _closed(found: Any) -> Iterator[Any]:
+def _closed(found: FileID) -> Iterator[Any]:
     try:
         yield found
     finally:
@@ -522,7 +526,7 @@ def _access(cache: int) -> Any:
 
 
 @contextmanager
-def located(where: Any) -> Iterator[None]:
+def located(where: Callable[[], str]) -> Iterator[None]:
     """Convert errors of HDF5, for instance of damaged files, to ours; name the node.
 
     Parameters

@@ -12,6 +12,7 @@ from thunderlike.util.memory import available
 
 if TYPE_CHECKING:
     from h5py.h5g import GroupID
+    from h5py.h5l import LinkInfo
 
 __all__ = [
     "Budget",
@@ -83,7 +84,7 @@ def kinds_of(group: GroupID) -> dict[str, int]:
     """Return the names of all nodes of a group, each with the kind of its link."""
     kinds: dict[str, int] = {}
 
-    def note(name: bytes, info: Any) -> None:
+    def note(name: bytes, info: LinkInfo) -> None:
         kinds[name.decode("utf-8", "surrogateescape")] = info.type
 
     group.links.iterate(note, info=True)

@@ -76,7 +76,7 @@ _ARRAYS = {
 }
 
 
-def dumps(value: Any) -> bytes:
+def dumps(value: object) -> bytes:
     """Pickle a value."""
     return pickle.dumps(value, protocol=4)  # the newest that deepdish reads
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from h5py.h5g import GroupID
     from numpy.typing import ArrayLike, NDArray
 
+    from thunderlike.hdf5._codec import Task
     from thunderlike.hdf5.compression import Choice
     from thunderlike.hdf5.listing import Tree
     from thunderlike.storage import AnyPath
@@ -121,7 +122,7 @@ def _write(path: AnyPath, data: object, filters: Filters, writer: Writer, *, ato
         _encode_root(file, writer, data, filters)
 
 
-def _update(path: AnyPath, data: Any, filters: Filters, writer: Writer, *, atomic: bool) -> None:
+def _update(path: AnyPath, data: object, filters: Filters, writer: Writer, *, atomic: bool) -> None:
     """Write the entries of a dictionary into a file, in place of those of the same name."""
     if not isinstance(data, dict):
         raise SpecError(f"mode='a' takes a dictionary, not a {type(data).__name__}")
@@ -154,7 +155,7 @@ def _encode_root(file: FileID, writer: Writer, data: object, filters: Filters) -
     return root
 
 
-def _encode_top(writer: Writer, dest: Destination, root: GroupID, data: Any) -> Any:
+def _encode_top(writer: Writer, dest: Destination, root: GroupID, data: object) -> Task:
     """Write a dictionary or a namespace as the root, and any other value as an entry of it."""
     if type(data) in (dict, SimpleNamespace):
         writer.add_root(dest, data)
@@ -277,7 +278,7 @@ def load(
     return value
 
 
-def _by_name(classes: Any) -> dict[str, type]:
+def _by_name(classes: object) -> dict[str, type]:
     several = [classes] if isinstance(classes, type) else classes
     if not isinstance(several, Iterable) or not all(isinstance(kind, type) for kind in several):
         raise WrongTypeError(f"classes are several classes, such as [Cell], not {classes!r:.60}")

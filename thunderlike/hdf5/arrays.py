@@ -16,11 +16,13 @@ from thunderlike.hdf5.selection import plan
 if TYPE_CHECKING:
     from h5py.h5d import DatasetID
     from h5py.h5g import GroupID
+    from numpy.ma import MaskedArray
     from numpy.typing import NDArray
 
     from thunderlike.hdf5._codec import Destination, Encoder, Group, Reader, Task, Writer
     from thunderlike.hdf5._limits import Budget
     from thunderlike.hdf5.compression import Filters
+    from thunderlike.hdf5.selection import Index
 
 __all__ = [
     "Encoded",
@@ -75,7 +77,7 @@ def _encoded(array: NDArray[Any]) -> Encoded:
     return Encoded(array) if dtype.isnative else _with_dtype(Encoded(_as_native(array)), dtype.str)
 
 
-def _with_dtype(encoded: Encoded, spelled: Any) -> Encoded:
+def _with_dtype(encoded: Encoded, spelled: object) -> Encoded:
     encoded.metadata["dtype"] = spelled
     return encoded
 
@@ -114,7 +116,7 @@ def write(
 
 
 def decode(
-    dataset: DatasetID, budget: Budget, sel: Any = None, names: list[str] | None = None
+    dataset: DatasetID, budget: Budget, sel: Index | None = None, names: list[str] | None = None
 ) -> NDArray[Any]:
     """Read an array, or a part of it.
 
@@ -145,7 +147,7 @@ def _text_dtype(dataset: DatasetID, names: list[str]) -> np.dtype[Any] | None:
         return None
     width = int(_attributes.read(dataset, "itemsize"))
     if not 0 < width < 2**28:
-        raise Hdf5Error(f"has texts of {width} characters")
+        raise Hdf5Error(f"has text of {width} characters")
     return np.dtype(f"U{width}")
 
 
@@ -154,7 +156,7 @@ def _read(
     metadata: dict[str, Any],
     in_bytes: np.dtype[Any] | None,
     budget: Budget,
-    sel: Any,
+    sel: Index | None,
 ) -> NDArray[Any]:
     """Read an array whose elements are bytes along the last axis, unless `in_bytes` is None."""
     wanted = _attributes.from_json(metadata["dtype"]) if "dtype" in metadata else None
@@ -176,10 +178,10 @@ def _read(
 
 def _from_bytes(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     if values.dtype != np.uint8:
-        raise Hdf5Error(f"holds {values.dtype} where bytes of texts should be")
+        raise Hdf5Error(f"holds {values.dtype} where bytes of text are expected")
     # numpy decodes code points beyond Unicode without an error, and fails when they are printed.
     if dtype.kind == "U" and values.size and values.view(np.uint32).max() > 0x10FFFF:
-        raise Hdf5Error("holds texts with characters that there are not")
+        raise Hdf5Error("holds text with code points beyond Unicode")
     return values.view(dtype)
 
 
@@ -262,7 +264,7 @@ def _parts_encoder(array: NDArray[Any]) -> Encoder | None:
     return None if _attributes.native(array.dtype) or not array.size else _encode_fields
 
 
-def _encode_masked(writer: Writer, dest: Destination, value: Any) -> Task:
+def _encode_masked(writer: Writer, dest: Destination, value: MaskedArray[Any, Any]) -> Task:
     parts = {"data": value.data, "mask": np.ma.getmaskarray(value), "fill": value.fill_value}
     if value.mask is np.ma.nomask:
         del parts["mask"]
@@ -321,7 +323,7 @@ def _decode_masked(reader: Reader, group: Group, _address: int, sel: object) -> 
 
 
 @decodes("objects", selectable=True)
-def _decode_objects(reader: Reader, group: Group, address: int, sel: Any) -> Task:
+def _decode_objects(reader: Reader, group: Group, address: int, sel: Index | None) -> Task:
     shape = _shape(group, len(group.ordered()))
     order: Literal["C", "F"] = "F" if group.metadata.get("order") == "F" else "C"
     result: NDArray[Any] = np.empty(shape, object, order)
@@ -336,14 +338,14 @@ def _shape(group: Group, count: int) -> tuple[int, ...]:
     """Return the shape in the metadata; Hdf5Error unless it has `count` elements."""
     shape = group.metadata.get("shape")
     if not isinstance(shape, list) or not all(isinstance(n, int) and n >= 0 for n in shape):
-        raise Hdf5Error("says no shape for its elements")
+        raise Hdf5Error("has no valid shape in its metadata")
     if math.prod(shape) != count or len(shape) > 64:
-        raise Hdf5Error(f"says {shape!r:.60} for {count} elements")
+        raise Hdf5Error(f"has the shape {shape!r:.60} in its metadata for {count} elements")
     return tuple(shape)
 
 
 @decodes("fields", selectable=True)
-def _decode_fields(reader: Reader, group: Group, _address: int, sel: Any) -> Task:
+def _decode_fields(reader: Reader, group: Group, _address: int, sel: Index | None) -> Task:
     """Read a structured array whose fields are arrays of their own."""
     dtype = _attributes.from_json(group.metadata.get("dtype"))
     parts = yield reader.decode_entries(group)
@@ -353,7 +355,7 @@ def _decode_fields(reader: Reader, group: Group, _address: int, sel: Any) -> Tas
     shape = _shape(group, math.prod(group.metadata.get("shape", ())))
     reader.budget.spend(math.prod(shape) * dtype.itemsize)
     if dtype.names is None or first.shape[: len(shape)] != shape:
-        raise Hdf5Error("says a shape that its fields do not have")
+        raise Hdf5Error("has another shape in its metadata than its fields")
     result = np.empty(shape, dtype)
     for name in dtype.names:
         result[name] = named[name]

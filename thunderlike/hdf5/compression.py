@@ -16,6 +16,7 @@ from thunderlike.errors import SpecError
 
 if TYPE_CHECKING:
     import numpy as np
+    from h5py.h5p import PropDCID
 
 __all__ = ["NONE", "Choice", "Filters", "applied", "chunk_shape", "plugins"]
 
@@ -89,7 +90,7 @@ class Filters:
             plist.set_fletcher32()
         return plist
 
-    def _compress(self, plist: Any) -> None:
+    def _compress(self, plist: PropDCID) -> None:
         family, _, codec = self.name.partition(":")
         if family in ("zlib", "bzip2"):
             plist.set_shuffle()
@@ -125,7 +126,7 @@ def chunk_shape(
     return tuple(reversed(chunk))
 
 
-def applied(plist: Any) -> str:
+def applied(plist: PropDCID) -> str:
     """Return the compressor and level of an array, as ``zlib lvl9``, or ``none``.
 
     Examples
@@ -165,7 +166,7 @@ def _default() -> Any:
     return reader.get("io", "compression", fallback="zlib:1")
 
 
-def _name_and_level(choice: Any) -> tuple[str, int]:
+def _name_and_level(choice: object) -> tuple[str, int]:
     """Split ``('blosc', 9)``, ``'zlib'``, ``'zlib:1'`` or ``'blosc2:zstd:1'``."""
     if isinstance(choice, str):
         name, _, level = choice.rpartition(":") if re.search(r":\d+$", choice) else (choice, "", "")
@@ -184,8 +185,8 @@ def _check(name: str, level: int) -> None:
     known = family in ("zlib", "bzip2") and not codec
     if not (known or (family in ("blosc", "blosc2") and codec in ("", *_CODECS))):
         raise SpecError(
-            f"no compression {name!r}; there are none, zlib, bzip2, blosc and blosc2, these also "
-            f"with a codec of {', '.join(_CODECS)}, as in 'blosc2:zstd'"
+            f"unknown compression {name!r}; expected none, zlib, bzip2, blosc or blosc2, "
+            f"the last two also with a codec of {', '.join(_CODECS)}, as in 'blosc2:zstd'"
         )
     if not 0 <= level <= 9:
         raise SpecError(f"compression {name!r} has levels 0 to 9, not {level}")

@@ -21,8 +21,9 @@ from thunderlike.hdf5._codec import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
+    from _typeshed import DataclassInstance
     from numpy.typing import NDArray
 
     from thunderlike.hdf5._codec import Destination, Encoder, Group, Reader, Task, Writer
@@ -56,7 +57,7 @@ def _encode_none(_writer: Writer, dest: Destination, _value: None) -> Task:
 
 
 @encodes(list, tuple, set, frozenset, collections.deque)
-def _encode_sequence(writer: Writer, dest: Destination, value: Any) -> Task:
+def _encode_sequence(writer: Writer, dest: Destination, value: Collection[Any]) -> Task:
     items = list(value)
     if len(items) >= PACKED_LENGTH and writer.meta and (packed := _packed(items)) is not None:
         code, array = packed
@@ -74,7 +75,9 @@ def _encode_namedtuple(writer: Writer, dest: Destination, value: Any) -> Task:
     yield _encode_items(writer, dest, value, {"kind": "namedtuple", **fields})
 
 
-def _encode_items(writer: Writer, dest: Destination, value: Any, metadata: dict[str, Any]) -> Task:
+def _encode_items(
+    writer: Writer, dest: Destination, value: Collection[Any], metadata: dict[str, Any]
+) -> Task:
     title = "tuple" if isinstance(value, tuple) else "list"
     group = new_group(dest, f"{title}:{len(value)}")
     items = ((f"i{i}", item) for i, item in enumerate(value))
@@ -123,7 +126,7 @@ def _encode_namespace(writer: Writer, dest: Destination, value: SimpleNamespace)
     yield writer.encode_mapping(dest, group, vars(value))
 
 
-def _encode_dataclass(writer: Writer, dest: Destination, value: Any) -> Task:
+def _encode_dataclass(writer: Writer, dest: Destination, value: DataclassInstance) -> Task:
     parts = {part.name: getattr(value, part.name) for part in dataclasses.fields(value)}
     group = new_group(dest, f"dict:{len(parts)}")
     metadata = {"kind": "dataclass", "class": type(value).__qualname__}
@@ -206,7 +209,7 @@ def _decode_dict(reader: Reader, group: Group, address: int, _sel: object) -> Ta
     return result
 
 
-def _store(result: dict[Any, Any], key: Any, name: str, value: Any) -> None:
+def _store(result: dict[Any, Any], key: object, name: str, value: object) -> None:
     if name.startswith("__pair") and isinstance(value, dict) and value.keys() == {"key", "value"}:
         key, value = value["key"], value["value"]  # old versions of deepdish write keys so
     result[key] = value

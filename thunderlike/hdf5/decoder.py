@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thunderlike.hdf5._codec import Group, Reader, Task
+    from thunderlike.hdf5.selection import Index
 
 __all__ = ["UNPACK", "kind_of", "load_entry", "load_file", "open_path"]
 
@@ -84,7 +85,7 @@ def _decode_group(reader: Reader, node: GroupID, address: int, sel: object) -> T
 
 
 @decodes(h5d.DatasetID)
-def _decode_dataset(reader: Reader, node: DatasetID, address: int, sel: Any) -> Task:
+def _decode_dataset(reader: Reader, node: DatasetID, address: int, sel: Index | None) -> Task:
     # Reading references is slow, and cells are only in files with this group of MATLAB.
     cells = matlab.cells(node) if reader.has_cells else None
     if cells is not None:
@@ -111,7 +112,7 @@ def _text(attribute: object) -> str:
     return str(attribute)
 
 
-def _rows(reader: Reader, node: DatasetID, atom: str, sel: Any) -> Any:
+def _rows(reader: Reader, node: DatasetID, atom: str, sel: Index | None) -> Any:
     """Read a VLArray of PyTables as a list; a single pickle of deepdish as its value."""
     if atom in _ATOMS:
         rows, make = _datasets.read_rows(node, reader.budget, sel), _ATOMS[atom]
@@ -124,7 +125,7 @@ def _rows(reader: Reader, node: DatasetID, atom: str, sel: Any) -> Any:
     return [_pickles.loads(row.tobytes(), reader.pickle) for row in rows]
 
 
-def _decode_cells(reader: Reader, cells: NDArray[Any], address: int, sel: Any) -> Task:
+def _decode_cells(reader: Reader, cells: NDArray[Any], address: int, sel: Index | None) -> Task:
     """Read the targets of the references of a cell array of MATLAB, as an array of objects."""
     if sel is not None:
         cells = np.asarray(cells[sel], object)
@@ -143,7 +144,7 @@ def _decode_cells(reader: Reader, cells: NDArray[Any], address: int, sel: Any) -
 # paths
 
 
-def load_file(reader: Reader, sel: Any, *, unpack: bool) -> Any:
+def load_file(reader: Reader, sel: Index | None, *, unpack: bool) -> Any:
     """Read the value of a file, or that of its only entry."""
     root = reader.group(reader.root, "/")
     names = root.ordered()
@@ -154,7 +155,7 @@ def load_file(reader: Reader, sel: Any, *, unpack: bool) -> Any:
     return load_entry(reader, "/", sel)
 
 
-def load_entry(reader: Reader, path: str, sel: Any) -> Any:
+def load_entry(reader: Reader, path: str, sel: Index | None) -> Any:
     """Read the entry at a path, which leads through dictionaries, lists and links."""
     group, name = _follow(reader, path)
     if name is None:
@@ -169,7 +170,7 @@ def open_path(reader: Reader, path: str) -> tuple[Any, str]:
     return (reader.root, "/") if name is None else reader.open(group.id, group.path, name)
 
 
-def _load(reader: Reader, group: Group, name: str, sel: Any) -> Any:
+def _load(reader: Reader, group: Group, name: str, sel: Index | None) -> Any:
     """Read an entry of a group, which is an attribute or a node."""
     reader.here = _limits.join(group.path, name)
     if name in group.nodes:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from h5py.h5d import DatasetID
     from h5py.h5g import GroupID
+    from h5py.h5t import TypeID
 
     from thunderlike.hdf5._codec import Group
     from thunderlike.storage import AnyPath
@@ -226,7 +227,7 @@ class _Lister:
     reader: Reader
     raw: bool = False
 
-    def tree(self, node: Any, path: str) -> Entry:
+    def tree(self, node: GroupID | DatasetID, path: str) -> Entry:
         """List a node and all nodes below it, without recursion."""
         top, root = self._node(node, path)
         waiting, seen = [(top, root)], {h5o.get_info(node).addr}
@@ -345,7 +346,7 @@ def _short_values(node: DatasetID) -> tuple[int, ...]:
     return tuple(int(n) for n in _datasets.read(node, Budget(1000)).ravel())
 
 
-def _type_name(kind: Any) -> str:
+def _type_name(kind: TypeID) -> str:
     while isinstance(kind, h5t.TypeArrayID):
         kind = kind.get_super()
     if _attributes.is_bits(kind):
@@ -356,7 +357,7 @@ def _type_name(kind: Any) -> str:
         return type(kind).__name__.removeprefix("Type").removesuffix("ID").lower()
 
 
-def _is_compound(kind: Any) -> bool:
+def _is_compound(kind: TypeID) -> bool:
     return isinstance(kind, h5t.TypeCompoundID) and kind.dtype.kind != "c"
 
 
@@ -382,7 +383,7 @@ def _scalar(group: Group, name: str, path: str) -> Entry:
 _TEXTS = {"U": "unicode", "S": "ascii"}
 
 
-def _spelled(value: Any, dtype: np.dtype[Any]) -> str:
+def _spelled(value: object, dtype: np.dtype[Any]) -> str:
     if isinstance(value, str):
         return f"{_cut(repr(str(value)), len(value))} ({len(value)}) [unicode]"
     if isinstance(value, bytes):
@@ -437,7 +438,7 @@ def _pandas_summary(group: Group) -> Entry | None:
     return Entry(group.path, name, f"{name} {shape}", shape)
 
 
-def _of_column(node: Any) -> tuple[int, str]:
+def _of_column(node: GroupID | DatasetID) -> tuple[int, str]:
     """Return the length and the dtype of a column or an index."""
     if isinstance(node, h5d.DatasetID):
         shape, dtype = _shape_and_dtype(node, _attributes.names_of(node))

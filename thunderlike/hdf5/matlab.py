@@ -35,7 +35,7 @@ _DTYPES = {
 }
 
 
-def decode(dataset: DatasetID, names: list[str], array: NDArray[Any], sel: Any) -> Any:
+def decode(dataset: DatasetID, names: list[str], array: NDArray[Any], sel: object) -> Any:
     """Convert an array as it is in the file to bool, text, complex or an empty array.
 
     Parameters
@@ -73,7 +73,7 @@ def cells(dataset: DatasetID) -> NDArray[Any] | None:
     return references
 
 
-def target(reference: Any, root: GroupID) -> tuple[Any, str] | None:
+def target(reference: object, root: GroupID) -> tuple[Any, str] | None:
     """Open the target of a reference, in the same file, with its path; None without a target."""
     if not isinstance(reference, h5r.Reference) or not reference:
         return None
@@ -86,7 +86,7 @@ def _class_of(dataset: DatasetID) -> str:
     return stored.decode("ascii", "replace") if isinstance(stored, bytes) else str(stored)
 
 
-def _empty(sizes: NDArray[Any], kind: str, sel: Any) -> Any:
+def _empty(sizes: NDArray[Any], kind: str, sel: object) -> Any:
     """Return an array without elements; the values in the file are its size in MATLAB."""
     shape = tuple(int(n) for n in sizes.ravel()[::-1])
     if sel is not None:
@@ -98,7 +98,7 @@ def _empty(sizes: NDArray[Any], kind: str, sel: Any) -> Any:
     return np.empty(shape, _DTYPES.get(kind, np.dtype(object)))
 
 
-def _text(codes: NDArray[Any], sel: Any) -> Any:
+def _text(codes: NDArray[Any], sel: object) -> Any:
     """Return one row of characters as text, several as an array of text, from UTF-16."""
     if sel is not None:
         raise SpecError("is text: sel takes parts of arrays")

@@ -19,11 +19,14 @@ from thunderlike.hdf5._codec import decodes, encodes, new_group, selects_encoder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pandas as pd
     from h5py.h5d import DatasetID
     from h5py.h5g import GroupID
     from numpy.typing import NDArray
+    from pandas.api.extensions import ExtensionArray
 
     from thunderlike.hdf5._codec import Destination, Encoder, Group, Reader, Task, Writer
+    from thunderlike.hdf5.selection import Index
 
 __all__: list[str] = []
 
@@ -40,7 +43,7 @@ def _pandas() -> Any:
 # fixed layout: encoding
 
 
-def _fits_frame(frame: Any) -> bool:
+def _fits_frame(frame: pd.DataFrame) -> bool:
     """Return True if the fixed layout holds a frame without pickles."""
     return (
         frame.size > 0
@@ -52,7 +55,7 @@ def _fits_frame(frame: Any) -> bool:
     )
 
 
-def _fits_series(series: Any) -> bool:
+def _fits_series(series: pd.Series) -> bool:
     """Return True if the fixed layout holds a series without pickles."""
     whole = series.size > 0 and not series.attrs and _fits_name(series.name)
     return whole and _fits_axis(series.index) and _fits_values(series.dtype)
@@ -62,7 +65,7 @@ def _fits_values(dtype: object) -> bool:
     return isinstance(dtype, np.dtype) and (dtype.kind in "biuf" or dtype == np.dtype("M8[ns]"))
 
 
-def _fits_axis(index: Any) -> bool:
+def _fits_axis(index: pd.Index) -> bool:
     if not _fits_name(index.name) or index.nlevels > 1:
         return False
     if index.dtype == object:
@@ -80,7 +83,7 @@ def _is_plain(text: str) -> bool:
     return text.isascii() and text.isprintable() and 0 < len(text) < 1000
 
 
-def _write_frame(dest: Destination, frame: Any) -> None:
+def _write_frame(dest: Destination, frame: pd.DataFrame) -> None:
     blocks: dict[Any, list[int]] = {}  # positions of the columns of each dtype
     for position, dtype in enumerate(frame.dtypes):
         blocks.setdefault(dtype, []).append(position)
@@ -95,7 +98,7 @@ def _write_frame(dest: Destination, frame: Any) -> None:
     _write_attributes(group, {**layout, **_VERSION})
 
 
-def _write_series(dest: Destination, series: Any) -> None:
+def _write_series(dest: Destination, series: pd.Series) -> None:
     group = new_group(dest, "")
     _write_axis(group, dest, "index", series.index)
     _write_values(group, dest, "values", series.to_numpy())
@@ -108,7 +111,7 @@ def _write_attributes(node: GroupID | DatasetID, attributes: dict[str, Any]) -> 
         _attributes.write(node, name, np.int64(value) if type(value) is int else value)
 
 
-def _write_axis(group: GroupID, dest: Destination, name: str, index: Any) -> None:
+def _write_axis(group: GroupID, dest: Destination, name: str, index: pd.Index) -> None:
     if index.dtype == object:
         kind, values = "string", np.array([label.encode() for label in index], "S")
     elif index.dtype.kind == "M":
@@ -157,7 +160,7 @@ def _decode_fixed(reader: Reader, group: Group, sel: Any) -> Any:
     return _pandas().Series(_read_values(reader, group, "values", rows), index=index, name=name)
 
 
-def _read_frame(reader: Reader, group: Group, rows: Any) -> Any:
+def _read_frame(reader: Reader, group: Group, rows: Index | None) -> Any:
     pandas = _pandas()
     columns = _read_axis(reader, group, "axis0")
     index = _read_axis(reader, group, "axis1", rows)
@@ -172,7 +175,7 @@ def _read_frame(reader: Reader, group: Group, rows: Any) -> Any:
     return frame if frame.columns.equals(columns) else frame.reindex(columns=columns, copy=False)
 
 
-def _read_axis(reader: Reader, group: Group, name: str, rows: Any = None) -> Any:
+def _read_axis(reader: Reader, group: Group, name: str, rows: Index | None = None) -> Any:
     pandas = _pandas()
     variety = str(group.attribute(f"{name}_variety", "regular"))
     if variety == "multi":
@@ -195,7 +198,7 @@ def _read_axis(reader: Reader, group: Group, name: str, rows: Any = None) -> Any
     return pandas.Index(values, name=label)
 
 
-def _read_multiindex(reader: Reader, group: Group, name: str, rows: Any) -> Any:
+def _read_multiindex(reader: Reader, group: Group, name: str, rows: Index | None) -> Any:
     levels, codes, labels = [], [], []
     for number in range(int(group.attribute(f"{name}_nlevels", 0))):
         node, attributes = _open(reader, group, f"{name}_level{number}")
@@ -214,7 +217,9 @@ def _open(reader: Reader, group: Group, name: str) -> tuple[DatasetID, dict[str,
     return node, {key: _attributes.read(node, key) for key in names}
 
 
-def _read_labels(reader: Reader, node: DatasetID, attributes: dict[str, Any], rows: Any) -> Any:
+def _read_labels(
+    reader: Reader, node: DatasetID, attributes: dict[str, Any], rows: Index | None
+) -> Any:
     kind = str(attributes.get("kind", ""))
     values = _read_array(reader, node, attributes, rows)
     if kind == "string":
@@ -222,11 +227,13 @@ def _read_labels(reader: Reader, node: DatasetID, attributes: dict[str, Any], ro
     return _as_times(values, kind)
 
 
-def _read_values(reader: Reader, group: Group, name: str, rows: Any) -> Any:
+def _read_values(reader: Reader, group: Group, name: str, rows: Index | None) -> Any:
     return _read_array(reader, *_open(reader, group, name), rows)
 
 
-def _read_array(reader: Reader, node: DatasetID, attributes: dict[str, Any], rows: Any) -> Any:
+def _read_array(
+    reader: Reader, node: DatasetID, attributes: dict[str, Any], rows: Index | None
+) -> Any:
     if "PSEUDOATOM" in attributes or str(attributes.get("CLASS")) == "VLARRAY":
         data = _datasets.read_pickle(node, reader.budget)
         values = _pickles.loads(data, reader.pickle)
@@ -270,7 +277,7 @@ def _unpickled(reader: Reader, stored: object) -> Any:
 class _Parts(dict[str, Any]):
     """Arrays and values that a pandas object consists of, and the name of its class."""
 
-    def __init__(self, of: str, **parts: Any) -> None:
+    def __init__(self, of: str, **parts: object) -> None:
         super().__init__(parts)
         self.of = of
 
@@ -281,7 +288,7 @@ def _encode_parts(writer: Writer, dest: Destination, value: _Parts) -> Task:
     yield writer.encode_mapping(dest, group, value, kind="pandas", of=value.of)
 
 
-def _encode_frame(writer: Writer, dest: Destination, value: Any) -> Task:
+def _encode_frame(writer: Writer, dest: Destination, value: pd.DataFrame) -> Task:
     if _fits_frame(value):
         _write_frame(dest, value)
         return
@@ -296,7 +303,7 @@ def _encode_frame(writer: Writer, dest: Destination, value: Any) -> Task:
     yield _encode_parts(writer, dest, parts)
 
 
-def _encode_series(writer: Writer, dest: Destination, value: Any) -> Task:
+def _encode_series(writer: Writer, dest: Destination, value: pd.Series) -> Task:
     if _fits_series(value):
         _write_series(dest, value)
         return
@@ -308,16 +315,16 @@ def _encode_series(writer: Writer, dest: Destination, value: Any) -> Task:
     yield _encode_parts(writer, dest, parts)
 
 
-def _encode_index(writer: Writer, dest: Destination, value: Any) -> Task:
+def _encode_index(writer: Writer, dest: Destination, value: pd.Index) -> Task:
     yield _encode_parts(writer, dest, _index_parts(value, writer))
 
 
-def _encode_extension(writer: Writer, dest: Destination, value: Any) -> Task:
+def _encode_extension(writer: Writer, dest: Destination, value: ExtensionArray) -> Task:
     parts = _column_parts(_pandas().Series(value), writer)
     yield _encode_parts(writer, dest, parts)
 
 
-def _encode_time(writer: Writer, dest: Destination, value: Any) -> Task:
+def _encode_time(writer: Writer, dest: Destination, value: pd.Timestamp | pd.Timedelta) -> Task:
     """Write a Timestamp or a Timedelta: numpy has neither time zones nor their units."""
     zone = getattr(value, "tz", None)
     parts = _Parts(type(value).__name__, values=np.array([value.asm8]))
@@ -326,11 +333,11 @@ def _encode_time(writer: Writer, dest: Destination, value: Any) -> Task:
     yield _encode_parts(writer, dest, parts)
 
 
-def _encode_missing(writer: Writer, dest: Destination, value: Any) -> Task:
+def _encode_missing(writer: Writer, dest: Destination, value: object) -> Task:
     yield _encode_parts(writer, dest, _Parts(type(value).__name__))
 
 
-def _index_parts(index: Any, writer: Writer) -> _Parts:
+def _index_parts(index: pd.Index, writer: Writer) -> _Parts:
     pandas = _pandas()
     if isinstance(index, pandas.MultiIndex):
         levels = [_index_parts(level, writer) for level in index.levels]
@@ -342,7 +349,7 @@ def _index_parts(index: Any, writer: Writer) -> _Parts:
     return _Parts("Index", values=_column_parts(index.to_series(), writer), name=index.name)
 
 
-def _column_parts(series: Any, writer: Writer) -> Any:
+def _column_parts(series: pd.Series, writer: Writer) -> Any:
     """Return the values of a series as one array, or the arrays they consist of.
 
     Values of other dtypes are returned as they are, to be pickled, if the writer may.
@@ -398,7 +405,7 @@ def _encoder_of(kind: type) -> Encoder | None:
 
 
 @decodes("frame", "pandas", selectable=True)
-def _decode(reader: Reader, group: Group, _address: int, sel: Any) -> Task:
+def _decode(reader: Reader, group: Group, _address: int, sel: Index | None) -> Task:
     if "pandas_type" in group.attribute_names:
         return _decode_fixed(reader, group, sel)
     of = group.metadata.get("of")
@@ -429,7 +436,7 @@ def _make_series(parts: dict[str, Any]) -> Any:
     return series
 
 
-def _as_series(values: Any, index: Any) -> Any:
+def _as_series(values: object, index: pd.Index) -> Any:
     return _pandas().Series(values, index=index, dtype=_object_dtype(values))
 
 

@@ -29,7 +29,7 @@ MAX_TEXT = 60_000
 _INT64, _UINT64 = -(2**63), 2**64
 
 
-def encode(value: Any) -> tuple[Any, str] | None:
+def encode(value: object) -> tuple[Any, str] | None:
     """Return the value to store and its code; None for a value that is not a scalar.
 
     Examples
@@ -56,7 +56,7 @@ def encode(value: Any) -> tuple[Any, str] | None:
     return None if base is None else _PLAIN[base](base(value))
 
 
-def decode(stored: Any, code: str, classes: Mapping[str, Any]) -> Any:
+def decode(stored: object, code: str, classes: Mapping[str, Any]) -> Any:
     """Return the value that was saved, if its code fits the stored value.
 
     Parameters
@@ -80,7 +80,7 @@ def decode(stored: Any, code: str, classes: Mapping[str, Any]) -> Any:
         return stored
 
 
-def to_json(stored: Any) -> Any:
+def to_json(stored: object) -> Any:
     """Convert a stored value of `encode` to JSON; None for a value that needs an attribute.
 
     Examples
@@ -93,7 +93,7 @@ def to_json(stored: Any) -> Any:
     return plain if same or type(stored) is str else None
 
 
-def from_json(value: Any) -> Any:
+def from_json(value: object) -> Any:
     """Return the value of JSON as if it had been read from an attribute.
 
     Raises
@@ -109,7 +109,9 @@ def from_json(value: Any) -> Any:
     if type(value) is int:
         return np.int64(value) if value < 2**63 else np.uint64(value)
     if type(value) not in _NUMPY:
-        raise Hdf5Error(f"its metadata say {value!r:.60}, which is no number, truth or text")
+        raise Hdf5Error(
+            f"its metadata hold {value!r:.60}, which is not a number, a boolean or text"
+        )
     return _NUMPY[type(value)](value)
 
 
@@ -204,7 +206,7 @@ _PLAIN: dict[type, Callable[[Any], tuple[Any, str] | None]] = {
 # decoding
 
 
-def _read_datetime(stored: Any, zone: str, _: Any) -> dt.datetime:
+def _read_datetime(stored: object, zone: str, _: object) -> dt.datetime:
     time = dt.datetime.fromisoformat(str(stored))
     if not zone:
         return time
@@ -213,13 +215,13 @@ def _read_datetime(stored: Any, zone: str, _: Any) -> dt.datetime:
     return local if local.utcoffset() == time.utcoffset() else local.replace(fold=1)
 
 
-def _read_view(stored: Any, dtype: str, _: Any) -> Any:
+def _read_view(stored: np.generic, dtype: str, _: object) -> Any:
     if stored.dtype != np.int64:
         raise ValueError(dtype)
     return stored.view(_simple(dtype))
 
 
-def _read_array(stored: Any, dtype: str, _: Any) -> Any:
+def _read_array(stored: object, dtype: str, _: object) -> Any:
     wanted = _simple(dtype)
     if wanted.kind in "mM":
         return np.array(stored, np.int64).view(wanted.newbyteorder("=")).astype(wanted)
@@ -233,14 +235,14 @@ def _simple(dtype: str) -> np.dtype[Any]:
     return found
 
 
-def _read_enum(stored: Any, rest: str, classes: Mapping[str, Any]) -> Any:
+def _read_enum(stored: object, rest: str, classes: Mapping[str, Any]) -> Any:
     name, _, code = rest.partition(":")
     value = decode(stored, code, classes)
     return classes[name](value) if name in classes else value
 
 
-def _exactly(kind: Any, numpy_kind: str) -> Callable[[Any, str, Any], Any]:
-    def read(stored: Any, _rest: str, _classes: Any) -> Any:
+def _exactly(kind: Callable[[Any], Any], numpy_kind: str) -> Callable[[Any, str, Any], Any]:
+    def read(stored: np.generic, _rest: str, _classes: object) -> Any:
         if stored.dtype.kind not in numpy_kind or stored.ndim:
             raise ValueError(numpy_kind)
         return kind(stored)

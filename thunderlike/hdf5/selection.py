@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 
 import numpy as np
 from h5py import h5s
@@ -16,9 +16,15 @@ from h5py import h5s
 from thunderlike.errors import BadIndexError
 
 if TYPE_CHECKING:
+    from types import EllipsisType
+
+    from h5py.h5s import SpaceID
     from numpy.typing import NDArray
 
-__all__ = ["Axis", "Plan", "plan"]
+__all__ = ["Axis", "Index", "Plan", "plan"]
+
+_Part: TypeAlias = "SupportsIndex | slice | EllipsisType | list[Any] | NDArray[Any] | None"
+Index: TypeAlias = "_Part | tuple[_Part, ...]"  # as numpy takes it
 
 _MOST_SLABS = 1000  # more of them cost HDF5 longer than reading the gaps between them
 
@@ -55,7 +61,7 @@ class Plan:
             ends.append((spans[0][0] * scale, spans[-1][1] * scale))
         return ends
 
-    def select(self, space: Any, unit: int = 1) -> None:
+    def select(self, space: SpaceID, unit: int = 1) -> None:
         """Select in a dataspace; an element of the last axis is `unit` elements of the file."""
         scale = (*(1 for _ in self.axes[1:]), unit)
         slabs = next((number for number, axis in enumerate(self.axes) if axis.runs), None)
@@ -74,7 +80,7 @@ class Plan:
             )
 
 
-def plan(index: Any, shape: tuple[int, ...]) -> Plan:
+def plan(index: Index, shape: tuple[int, ...]) -> Plan:
     """Convert an index of numpy to a selection and an index of the block.
 
     Raises
@@ -101,7 +107,7 @@ def plan(index: Any, shape: tuple[int, ...]) -> Plan:
     return Plan(tuple(axes), tuple(after))
 
 
-def _expanded(index: Any, ndim: int) -> list[Any]:
+def _expanded(index: Index, ndim: int) -> list[Any]:
     """Return one part for each axis, and None for each new axis."""
     parts: list[Any] = []
     for part in index if isinstance(index, tuple) else (index,):
@@ -120,7 +126,7 @@ def _expanded(index: Any, ndim: int) -> list[Any]:
 
 def _positions(mask: NDArray[Any]) -> list[Any]:
     if not mask.ndim:
-        raise BadIndexError("a single truth is no index: give a mask of one for each position")
+        raise BadIndexError("a single boolean is not an index: give a mask as long as the axis")
     pairs = zip(mask.nonzero(), mask.shape, strict=True)
     return [_Mask(places, length) for places, length in pairs]
 
@@ -146,7 +152,7 @@ def _axis(part: Any, length: int, *, slabs: bool) -> tuple[Axis, Any]:
         position = operator.index(part)
     except TypeError:
         raise BadIndexError(
-            f"{part!r:.60} is no index: give int, slice, list, mask, ... or None"
+            f"{part!r:.60} is not an index: give int, slice, list, mask, ... or None"
         ) from None
     return Axis(_normalized(np.asarray(position), length).item(), 1, 1), 0
 
@@ -158,7 +164,7 @@ def _slice(part: slice, length: int) -> tuple[Axis, slice]:
     return Axis(chosen[-1], -chosen.step, len(chosen)), slice(None, None, -1)
 
 
-def _as_integers(part: Any) -> NDArray[Any]:
+def _as_integers(part: object) -> NDArray[Any]:
     places = np.asarray(part)
     if not places.size:
         return places.astype(np.intp)

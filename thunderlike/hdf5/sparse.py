@@ -14,7 +14,10 @@ from thunderlike.hdf5 import _attributes
 from thunderlike.hdf5._codec import decodes, new_group, selects_encoder
 
 if TYPE_CHECKING:
+    from scipy.sparse import sparray, spmatrix
+
     from thunderlike.hdf5._codec import Destination, Encoder, Group, Reader, Task, Writer
+    from thunderlike.hdf5.selection import Index
 
 __all__: list[str] = []
 
@@ -33,7 +36,7 @@ def _encoder_of(_kind: type) -> Encoder:
     return _encode
 
 
-def _encode(writer: Writer, dest: Destination, value: Any) -> Task:
+def _encode(writer: Writer, dest: Destination, value: spmatrix | sparray) -> Task:
     import scipy.sparse
 
     original = value.format
@@ -58,7 +61,7 @@ def _encode(writer: Writer, dest: Destination, value: Any) -> Task:
 
 
 @decodes("sparse", selectable=True)
-def _decode(reader: Reader, group: Group, _address: int, sel: Any) -> Task:
+def _decode(reader: Reader, group: Group, _address: int, sel: Index | None) -> Task:
     """Read a matrix or a part of it; all of it is read from the file."""
     import scipy.sparse
 
