@@ -140,7 +140,7 @@ def test_a_limit_counts_all_that_is_read(tmp_path):
 
 
 def test_what_is_no_hdf5_file(tmp_path):
-    for content, reason in ((b"", "it is empty"), (b"text" * 500, "is no HDF5 file")):
+    for content, reason in ((b"", "it is empty"), (b"text" * 500, "is not an HDF5 file")):
         (tmp_path / "x.h5").write_bytes(content)
         with pytest.raises(Hdf5Error, match=reason):
             tl.load(tmp_path / "x.h5")

@@ -59,6 +59,7 @@ def find(file: Any) -> Journal | None:
         return None
     file.seek(start)
     payload = file.read(length)
+    # A journal that is not complete belongs to an append that has not replaced anything yet.
     if zlib.crc32(payload) != checksum:
         return None
     (size, count), place, old = _REGION.unpack_from(payload), _REGION.size, []

@@ -79,6 +79,7 @@ def write(node: Node, name: str, value: object) -> None:
 def _write_text(node: Node, name: bytes, text: str | bytes) -> None:
     data = text.encode() if isinstance(text, str) else text
     kind = h5t.C_S1.copy()
+    # HDF5 has no strings of zero bytes.
     kind.set_size(max(1, len(data)))
     kind.set_cset(h5t.CSET_UTF8 if isinstance(text, str) else h5t.CSET_ASCII)
     kind.set_strpad(h5t.STR_NULLTERM)
@@ -165,6 +166,7 @@ def converted() -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, TypeError) as error:
+        # Damage is an OSError too, and stays one.
         if "conversion path" not in str(error) and not isinstance(error, TypeError):
             raise
         raise UnreadableError(f"holds values without a numpy dtype: {error}") from error
@@ -182,6 +184,7 @@ def plain_type(kind: TypeID) -> np.dtype[Any]:
     -----
     Sequences of any length are Python objects, numpy arrays each; opaque values are ``np.void``.
     """
+    # Types are compared as the file has them: other byte orders take the slow path.
     usual = _USUAL.get(type(kind))
     if usual is not None and kind.equal(usual[0]):
         return usual[1]  # the most frequent types: `kind.dtype` is slow
@@ -381,6 +384,7 @@ def key_to_json(key: Any, *, pickle: bool = False) -> Any:
     if kind is tuple:
         return ["tuple", [key_to_json(part, pickle=pickle) for part in key]]
     if kind is frozenset:  # sorted: equal data give equal bytes
+        # The repr is an order of mixed types.
         return ["frozenset", sorted((key_to_json(part, pickle=pickle) for part in key), key=repr)]
     if isinstance(key, np.bool_ | np.number | np.str_ | np.bytes_) and type(key.item()) in _PLAIN:
         return key_to_json(key.item(), pickle=pickle)

@@ -54,6 +54,7 @@ def create(
     grows: bool = False,
 ) -> DatasetID:
     """Create an array without values; if it grows, it does so along its first axis."""
+    # HDF5 lets only datasets of chunks grow.
     most = (h5s.UNLIMITED, *shape[1:]) if grows else None
     space = h5s.create_simple(shape, most) if shape else h5s.create(h5s.SCALAR)
     plist = filters.plist(shape, dtype, grows=grows) if shape else None
@@ -63,6 +64,7 @@ def create(
 def write_part(dataset: DatasetID, values: NDArray[Any], start: int | None = None) -> None:
     """Write all of an array, or its records from `start` on."""
     data = np.ascontiguousarray(values)
+    # h5py would write booleans as an enumeration, which PyTables does not read as booleans.
     bits = data.view(np.uint8) if data.dtype.kind == "b" else data
     plist = dataset.get_create_plist()
     packing = _packing(plist, bits)
@@ -125,7 +127,10 @@ def read(
     kind = dataset.get_type()
     texts = isinstance(kind, h5t.TypeStringID) and kind.is_variable_str()
     dtype = dataset.dtype if texts else _attributes.plain_type(kind)
-    shape = shape_of(dataset) if planned is None else _scaled(planned.shape, unit)
+    shape = shape_of(dataset) if planned is None else planned.shape
+    if planned is not None and shape:
+        shape = (*shape[:-1], shape[-1] * unit)
+    # Text and rows of variable length take a Python object in addition to their values.
     budget.spend(math.prod(shape) * (2 * dtype.itemsize if dtype.hasobject else dtype.itemsize))
     if plist is not None:
         _prepare(plist, dtype, budget)
@@ -145,6 +150,7 @@ def _prepare(plist: PropDCID, dtype: np.dtype[Any], budget: _limits.Budget) -> N
     """Load the plug-ins of filters; count one chunk, which HDF5 decompresses as a whole."""
     if plist.get_layout() == h5d.CHUNKED:
         budget.spend(math.prod(plist.get_chunk()) * dtype.itemsize)
+    # Filters that are part of HDF5 need no import of hdf5plugin.
     codes = {plist.get_filter(number)[0] for number in range(plist.get_nfilters())}
     if codes - _BUILT_IN:
         compression.plugins()
@@ -167,6 +173,7 @@ def _fill(
         with _attributes.converted():
             dataset.read(memory_space, space, values, memory)
     except OSError as error:
+        # A missing plug-in is an OSError, as damage is.
         missing = _missing_filters(dataset)
         if not missing or isinstance(error, UnreadableError):
             raise
@@ -201,10 +208,6 @@ def shape_of(dataset: DatasetID) -> tuple[int, ...]:
     return (0,) if shape is None else tuple(shape)
 
 
-def _scaled(shape: tuple[int, ...], unit: int) -> tuple[int, ...]:
-    return (*shape[:-1], shape[-1] * unit) if shape else ()
-
-
 def _decoded(texts: NDArray[Any], budget: _limits.Budget) -> NDArray[Any]:
     """Convert text of variable length, from h5py or MATLAB, to an array of text."""
     decoded = [item.decode("utf-8", "surrogateescape") for item in texts.ravel()]
@@ -218,6 +221,7 @@ def write_pickle(parent: GroupID, name: str, data: bytes) -> None:
     plist = compression.NONE.plist((1,), np.dtype(np.uint8), grows=True)
     kind = h5t.vlen_create(h5t.NATIVE_UINT8)
     dataset = h5d.create(parent, name.encode(), kind, space, plist)
+    # A VLArray of one row is how deepdish and PyTables store an object.
     row = np.empty(1, _ROWS)
     row[0] = np.frombuffer(data, np.uint8)
     dataset.write(h5s.ALL, h5s.ALL, row)

@@ -91,6 +91,7 @@ class Transaction(Disk):
     def write(self, data: ReadableBuffer) -> int:
         """Append bytes beyond the end of the file; keep in memory those that replace old ones."""
         view, at = memoryview(data).cast("B"), self.tell()
+        # The file does not refer to bytes beyond the used data: they need no journal.
         inside = max(0, min(self._kept - at, view.nbytes))
         if inside:
             self._changes.append((at, bytes(view[:inside])))
@@ -118,6 +119,7 @@ class Transaction(Disk):
     def commit(self) -> None:
         """Replace the old bytes by the new ones, with the old ones in a journal."""
         self.check()
+        # The journal is written before the first old byte is replaced.
         old = list(self._old())
         self.seek(max(self._end, self.seek(0, os.SEEK_END)))
         Disk.write(self, hdf5journal.pack(hdf5journal.Journal(self._size, old)))
@@ -125,6 +127,7 @@ class Transaction(Disk):
         for at, data in self._changes:
             self._put(at, data)
         if self.failure is not None:  # a file system that copies on write may be full here too
+            # Restore the old bytes now; otherwise the next reader would do so from the journal.
             failed, self.failure = self.failure, None
             for at, data in old:
                 self._put(at, data)
@@ -159,6 +162,7 @@ def recover(path: Path) -> None:
     Hdf5Error
         If another process is writing the file.
     """
+    # Nearly all files have no journal, and can be read without a lock or permission to write.
     with path.open("rb") as reader:
         if hdf5journal.find(reader) is None:
             return
@@ -208,6 +212,7 @@ def _stored_end(file: Transaction) -> int:
     offsets = {0: (13, 40), 1: (13, 44), 2: (9, 28), 3: (9, 28)}  # by the version of the superblock
     size, end = offsets.get(head[8], (0, 0))
     if head[:8] != b"\x89HDF\r\n\x1a\n" or head[size] != 8:
+        # All bytes count as used: none is written without the journal.
         return 2**63
     return int(struct.unpack_from("<Q", head, end)[0])
 
@@ -519,8 +524,10 @@ def _access(cache: int) -> Any:
     `cache` is the size of the cache of chunks of each array, in bytes.
     """
     access = h5p.create(h5p.FILE_ACCESS)
+    # Programs with an older HDF5 do not read the newest version of the format.
     access.set_libver_bounds(h5f.LIBVER_V18, h5f.LIBVER_V110)
     access.set_fclose_degree(h5f.CLOSE_STRONG)
+    # 521 slots and a weight of 0.75 are the defaults of HDF5.
     access.set_cache(0, 521, cache, 0.75)
     return access
 

@@ -100,6 +100,7 @@ def loads(data: bytes, policy: Policy) -> Any:
     ...
     thunderlike.errors.RefusedError: is a pickle that asks for builtins.print; ...
     """
+    # Plain values name no class: under 'refuse' pickles of numbers and text are loaded.
     if policy != "allow":
         _check_memory(data)
     try:
@@ -137,6 +138,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Return the class or function of a name, if the policy allows it."""
         if (module, name) == ("deepdish.io.hdf5io", "ForcePickle"):
+            # Files of deepdish name its class, which is not installed.
             return ForcePickle
         return self._find(super().find_class, module, name)
 

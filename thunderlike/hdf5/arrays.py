@@ -61,6 +61,7 @@ def _encoded(array: NDArray[Any]) -> Encoded:
     if not array.size or not dtype.itemsize:
         return _encoded_empty(array)
     if dtype.kind == "T":
+        # PyTables does not read text of variable length: the longest item sets the width.
         longest = max(len(text) for text in array.ravel())
         return _with_dtype(_encoded(array.astype(f"U{max(1, longest)}")), "T")
     if dtype.kind == "U":
@@ -188,10 +189,12 @@ def _from_bytes(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
 def _converted(values: NDArray[Any], wanted: np.dtype[Any]) -> NDArray[Any]:
     """Convert to the dtype of the metadata, if it fits the values in the file."""
     if wanted.kind in "mM":
+        # Dates are stored as integers: h5py has no type of HDF5 for them.
         times = values.view(wanted.newbyteorder("=")) if values.dtype == np.int64 else values
         return times.astype(wanted, copy=False)
     if wanted.names:
         return values.astype(wanted) if values.dtype.names == wanted.names else values
+    # Damaged metadata must not turn text into numbers, or numbers into dates.
     same = values.dtype.kind == wanted.kind or {values.dtype.kind, wanted.kind} == {"U", "T"}
     return values.astype(wanted, copy=False) if same else values
 
@@ -202,6 +205,7 @@ def _read_empty(dataset: DatasetID, metadata: dict[str, Any], budget: Budget) ->
     dtype = _attributes.from_json(spelled)
     if len(shape) > 64 or min(shape, default=0) < 0:
         raise Hdf5Error(f"announces the shape {shape!r:.60}")
+    # The shape comes from the file, which may be damaged or hostile.
     budget.spend(math.prod(shape) * dtype.itemsize)
     return _restored(np.zeros(shape, dtype), metadata)
 
@@ -325,6 +329,7 @@ def _decode_masked(reader: Reader, group: Group, _address: int, sel: object) -> 
 @decodes("objects", selectable=True)
 def _decode_objects(reader: Reader, group: Group, address: int, sel: Index | None) -> Task:
     shape = _shape(group, len(group.ordered()))
+    # The entries are in C order; the memory order is that of the saved array.
     order: Literal["C", "F"] = "F" if group.metadata.get("order") == "F" else "C"
     result: NDArray[Any] = np.empty(shape, object, order)
     reader.enter(address, result)  # before its entries: it may contain itself
@@ -351,6 +356,7 @@ def _decode_fields(reader: Reader, group: Group, _address: int, sel: Index | Non
     parts = yield reader.decode_entries(group)
     keys = group.keys(reader.pickle)
     named = {keys.get(name, name): np.asarray(part) for name, part in parts.items()}
+    # Fields may have a shape of their own, after that of the array.
     first = next(iter(named.values()))
     shape = _shape(group, math.prod(group.metadata.get("shape", ())))
     reader.budget.spend(math.prod(shape) * dtype.itemsize)

@@ -79,6 +79,7 @@ class Filters:
         """Return the properties of a new dataset: chunks and filters."""
         plist = h5p.create(h5p.DATASET_CREATE)
         plist.set_obj_track_times(False)  # equal data, equal bytes
+        # Chunks and filters cost more than they save in small arrays.
         small = math.prod(shape) <= SMALLEST
         if not grows and (small or not (self.name or self.checksum)):
             return plist
@@ -102,6 +103,7 @@ class Filters:
         else:
             plugins()
             number = _CODECS.index(codec or ("zstd" if family == "blosc2" else "blosclz"))
+            # Parameters of the filter: four reserved values, level, shuffle, codec.
             values = (0, 0, 0, 0, self.level, 1, number)
             plist.set_filter(_BLOSC if family == "blosc" else _BLOSC2, h5z.FLAG_MANDATORY, values)
 
@@ -137,6 +139,7 @@ def applied(plist: PropDCID) -> str:
     """
     for number in range(plist.get_nfilters()):
         code, _, values, label = plist.get_filter(number)
+        # These reorder or check bytes, and compress nothing.
         if code in (h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32):
             continue
         name = _NAMES.get(code) or label.decode("ascii", "replace")

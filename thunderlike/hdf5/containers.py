@@ -59,6 +59,7 @@ def _encode_none(_writer: Writer, dest: Destination, _value: None) -> Task:
 @encodes(list, tuple, set, frozenset, collections.deque)
 def _encode_sequence(writer: Writer, dest: Destination, value: Collection[Any]) -> Task:
     items = list(value)
+    # The metadata say that the array is a list; without them it would be loaded as an array.
     if len(items) >= PACKED_LENGTH and writer.meta and (packed := _packed(items)) is not None:
         code, array = packed
         dataset = arrays.write(dest.parent, dest.name, array, dest.filters)
@@ -174,6 +175,7 @@ def _decode_list(reader: Reader, group: Group, address: int, _sel: object) -> Ta
     deque = group.metadata.get("kind") == "deque"
     result: Any = reader.enter(address, collections.deque() if deque else [])
     values = yield reader.decode_items(group)
+    # Placeholders are replaced when the tuples that contain the list are made.
     result.extend(values)
     deferred = {i: v for i, v in enumerate(values) if isinstance(v, Deferred)}
     reader.fill(deferred, result.__setitem__)
@@ -203,6 +205,7 @@ def _named(metadata: dict[str, Any]) -> type:
 @decodes("dict", "OrderedDict", "defaultdict", "Counter")
 def _decode_dict(reader: Reader, group: Group, address: int, _sel: object) -> Task:
     result = reader.enter(address, _empty_dict(group.metadata))
+    # Keys first: a refused one is an error before the values are read.
     keys = group.keys(reader.pickle)
     values = yield reader.decode_readable(group)
     reader.fill(values, lambda name, value: _store(result, keys.get(name, name), name, value))

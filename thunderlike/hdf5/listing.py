@@ -115,11 +115,6 @@ class Tree:
         return "\n".join(Drawing(**options).lines(self))
 
 
-def _starred(path: str) -> str:
-    """Mark the entry that `load` returns as the value of the file."""
-    return printable(path) + ("*" if path == "/data" else "")
-
-
 def _shortened(name: str, length: int) -> str:
     """Shorten a path at its end; in a narrow column at its start, which all paths share."""
     if len(name) <= length:
@@ -164,7 +159,9 @@ class Drawing:
     def lines(self, tree: Tree) -> Iterator[str]:
         """Yield the lines, one for each entry that is shown."""
         rows = list(self._rows(tree))
-        named = [(_starred(path) if tree.starred else printable(path), text) for path, text in rows]
+        # A star marks the entry that `load` returns as the value of the file.
+        star = "/data" if tree.starred else None
+        named = [(printable(path) + ("*" if path == star else ""), text) for path, text in rows]
         longest = max((len(name) + 2 for name, _ in named), default=0)
         width = self.width or min(max(longest, _NARROWEST), _WIDEST)
         for name, text in named:
@@ -236,6 +233,7 @@ class _Lister:
             for child, inner, address in self._entries(group) if group else ():
                 entry.entries.append(child)
                 if inner is not None and address not in seen:
+                    # The address in the file identifies a group that two links lead to.
                     seen.add(address)
                     waiting.append((child, inner))
         return top
@@ -247,6 +245,7 @@ class _Lister:
                 yield _scalar(group, name, path), None, 0
                 continue
             try:
+                # Links are not followed: a target in the file has an entry of its own.
                 target = _limits.target_of(group.id, name)
             except ThunderlikeError as error:
                 yield Entry(path, "refused", f"refused: it {error}"), None, 0
@@ -306,6 +305,7 @@ def _array(node: DatasetID, path: str) -> Entry:
 def _rows(node: DatasetID, path: str, names: list[str]) -> Entry:
     """Return the entry of rows of variable length: a list of PyTables, pickles, or arrays."""
     marks = [_attributes.read(node, name) for name in names if name in ("CLASS", "PSEUDOATOM")]
+    # h5py returns bytes or text, by the character set of the attribute.
     kinds = {mark.decode() if isinstance(mark, bytes) else str(mark) for mark in marks}
     shape, kind = _datasets.shape_of(node), node.get_type()
     dtype = next((_ATOMS[k] for k in kinds if k in _ATOMS), None)
@@ -347,18 +347,17 @@ def _short_values(node: DatasetID) -> tuple[int, ...]:
 
 
 def _type_name(kind: TypeID) -> str:
+    # The name of an array type is that of its elements.
     while isinstance(kind, h5t.TypeArrayID):
         kind = kind.get_super()
     if _attributes.is_bits(kind):
         return "bool"
     try:
-        return _attributes.plain_type(kind).name if not _is_compound(kind) else "structured"
+        if isinstance(kind, h5t.TypeCompoundID) and kind.dtype.kind != "c":
+            return "structured"
+        return _attributes.plain_type(kind).name
     except (ThunderlikeError, TypeError):
         return type(kind).__name__.removeprefix("Type").removesuffix("ID").lower()
-
-
-def _is_compound(kind: TypeID) -> bool:
-    return isinstance(kind, h5t.TypeCompoundID) and kind.dtype.kind != "c"
 
 
 def _is_big(node: DatasetID) -> bool:

@@ -38,6 +38,7 @@ def encode(value: object) -> tuple[Any, str] | None:
     ((np.int64(5), 'int'), ('0x10000000000000000000000000', 'big'))
     """
     kind = type(value)
+    # The exact class first: bool is a subclass of int, and datetime of date.
     if kind in _PLAIN:
         return _PLAIN[kind](value)
     if isinstance(value, enum.Enum):
@@ -88,6 +89,7 @@ def to_json(stored: object) -> Any:
     >>> to_json(np.int64(5)), to_json("text"), to_json(np.int8(5))
     (5, 'text', None)
     """
+    # JSON has no widths of numbers: it holds only values whose type it restores.
     plain = stored.item() if isinstance(stored, np.generic) else stored
     same = isinstance(plain, int | float | str) and type(from_json(plain)) is type(stored)
     return plain if same or type(stored) is str else None
@@ -181,10 +183,6 @@ def _zero_d(value: np.ndarray[Any, Any]) -> tuple[Any, str] | None:
     return None if found is None else (found[0], f"array:{value.dtype.str}")
 
 
-def _delta(value: dt.timedelta) -> tuple[Any, str]:
-    return f"{value.days} {value.seconds} {value.microseconds}", "timedelta"
-
-
 _PLAIN: dict[type, Callable[[Any], tuple[Any, str] | None]] = {
     bool: lambda value: (np.bool_(value), "bool"),
     int: _int,
@@ -195,7 +193,10 @@ _PLAIN: dict[type, Callable[[Any], tuple[Any, str] | None]] = {
     dt.datetime: _datetime,
     dt.date: lambda value: (value.isoformat(), "date"),
     dt.time: lambda value: None if value.tzinfo else (value.isoformat(), "time"),
-    dt.timedelta: _delta,
+    dt.timedelta: lambda value: (
+        f"{value.days} {value.seconds} {value.microseconds}",
+        "timedelta",
+    ),
     Decimal: lambda value: (str(value), "decimal"),
     uuid.UUID: lambda value: (str(value), "uuid"),
     range: lambda value: (f"{value.start} {value.stop} {value.step}", "range"),

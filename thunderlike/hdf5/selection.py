@@ -101,6 +101,7 @@ def plan(index: Index, shape: tuple[int, ...]) -> Plan:
         if part is None:
             after.append(None)
             continue
+        # HDF5 selects a union of slabs along one axis only; other lists are read as a range.
         axis, then = _axis(part, shape[len(axes)], slabs=not any(a.runs for a in axes))
         axes.append(axis)
         after.append(then)
@@ -182,6 +183,7 @@ def _normalized(places: NDArray[Any], length: int) -> NDArray[Any]:
 
 def _listed(places: NDArray[Any], length: int, *, slabs: bool) -> tuple[Axis, NDArray[Any]]:
     """Select each position once, in order: as slabs if they are few, else from first to last."""
+    # HDF5 reads positions once and in order; `then` restores repetitions and the order.
     each, then = np.unique(_normalized(places, length), return_inverse=True)
     then = then.reshape(places.shape)
     if not each.size:
