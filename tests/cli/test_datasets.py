@@ -74,7 +74,7 @@ def test_verify_ends_with_1_for_a_damaged_file(call, infile):
     infile.write_bytes(b"")
     code, _, err = call("cat", infile)
     assert code == 1
-    assert "has 0 bytes, and its index" in err
+    assert "has 0 bytes, and in.msgpack.offsets ends at byte" in err
 
 
 def test_reindex_and_convert_index(call, infile):

@@ -58,7 +58,7 @@ def test_labels_become_numbers_in_natural_order(tmp_path):
     for labels in (["l9", "l10", "l1"], names):
         assert [s["label"] for s in ListReader(pets, labels)] == [1, 0, 2]
     assert ListReader([{"key": "a", "label": 5}], labels=["5"]).get(0)["label"] == 0
-    with pytest.raises(SpecError, match="'10': no label 'l10'"):
+    with pytest.raises(SpecError, match="'10': unknown label 'l10'"):
         ListReader(pets, labels=["l9"])
     with pytest.raises(SpecError, match="None"):
         ListReader([{"label": None}])

@@ -154,7 +154,7 @@ def test_what_is_wrong_with_a_function_is_said():
         torch.Compose(add)(1, {})
     with pytest.raises(SpecError, match="takes no argument"):
         torch.Compose(lambda: 1)
-    with pytest.warns(UserWarning, match="gets the value alone"):
+    with pytest.warns(UserWarning, match="gets only the value"):
         some = torch.Compose(lambda *args: len(args))
     assert some(1, {"x": 2}) == 1
 

@@ -1,4 +1,4 @@
-"""Zip, tar, tar.gz and folders with one face: names, and bytes by name."""
+"""Archives: zip, tar, tar.gz and folders, read by the names of their files."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ __all__ = ["Archive", "Folder", "Member", "Tar", "Zip", "opened"]
 
 @dataclass(frozen=True)
 class Member:
-    """A file in an archive, not read yet."""
+    """File in an archive, read on demand."""
 
     archive: Archive
     name: str
 
     def read(self) -> bytes:
-        """Its bytes."""
+        """Read the bytes of the file."""
         return self.archive.read(self.name)
 
 
 class Archive(ABC):
-    """Files by name. Reading is safe from several threads; nothing is ever unpacked to a disk.
+    """Files by name, read without unpacking to a disk; safe to use from several threads.
 
-    Names are divided by ``/``. An archive that names something outside itself is refused.
+    Parts of names are separated by ``/``. Archives with absolute names or ``..`` are refused.
 
     Parameters
     ----------
     path : Path
-        Of the archive.
+        Path of the archive.
 
     Raises
     ------
     FormatError
-        When it cannot be read.
+        For a damaged archive.
     StorageError
-        When it is no regular file, as a FIFO.
+        For a special file, such as a FIFO.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,25 +60,25 @@ class Archive(ABC):
 
     @abstractmethod
     def _listed(self) -> list[str]:
-        """Name the files in it, in their order."""
+        """List the files in the order of the archive."""
 
     @abstractmethod
     def _read(self, name: str) -> bytes:
-        """Read a file that is there."""
+        """Read an existing file."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of it."""
+        """Close the archive."""
 
     @cached_property
     def names(self) -> list[str]:
-        """Files in it, in their order; a name that is there twice comes twice."""
-        with self._said():
+        """Names of the files in the order of the archive, duplicates included."""
+        with self._damage_named():
             found = self._listed()
         for name in found:
             if PurePosixPath(name).is_absolute() or ".." in name.split("/"):
                 self.close()
-                raise FormatError(f"{self.path}: holds {name!r}, which lies outside of it")
+                raise FormatError(f"{self.path}: contains {name!r}, which lies outside of it")
         return found
 
     @cached_property
@@ -89,39 +89,39 @@ class Archive(ABC):
         return name in self._known
 
     def member(self, name: str) -> Member:
-        """A file to be read later; NotFoundError at once when there is none of that name."""
+        """Return a file to read later; NotFoundError for an unknown name."""
         if name not in self:
-            raise NotFoundError(f"{self.path}: has no member {name!r}; get the archive anew")
+            raise NotFoundError(f"{self.path}: has no member {name!r}; download the archive again")
         return Member(self, name)
 
     def ending(self, *suffixes: str) -> list[str]:
-        """Names with one of these ends."""
+        """List the names that end with one of some suffixes."""
         return [name for name in self.names if name.endswith(suffixes)]
 
     def read(self, name: str) -> bytes:
-        """The bytes of a file.
+        """Read a file.
 
         Raises
         ------
         NotFoundError
-            When there is none of that name.
+            For an unknown name.
         FormatError
-            When the archive is damaged there.
+            For a damaged file.
         """
         self.member(name)
-        with self._said(name):
+        with self._damage_named(name):
             return self._read(name)
 
     def stream(self) -> Iterator[tuple[str, bytes]]:
-        """All files, one after the other, as they lie."""
+        """Yield all files in the order of the archive."""
         return ((name, self.read(name)) for name in self.names)
 
     def nested(self) -> Iterator[tuple[str, Iterator[tuple[str, bytes]]]]:
-        """For an archive of archives: the name of each and what is in it, in one pass."""
-        raise FormatError(f"{self.path}: is no tar archive of tar archives")
+        """Yield the name and the files of each archive in an archive, in one pass."""
+        raise FormatError(f"{self.path}: not a tar archive of tar archives")
 
     def lines(self, name: str) -> list[str]:
-        """The lines of a text file, without empty ones."""
+        """Read the lines of a text file, without empty ones."""
         return [
             line
             for line in as_text(self.read(name), f"{self.path}: {name}").splitlines()
@@ -129,19 +129,19 @@ class Archive(ABC):
         ]
 
     @contextmanager
-    def _said(self, name: str = "") -> Iterator[None]:
+    def _damage_named(self, name: str = "") -> Iterator[None]:
         try:
             yield
         except ThunderlikeError:
             raise
-        except Exception as error:  # the standard library answers damage with almost anything
+        except Exception as error:  # the standard library raises nearly any class for damage
             self.close()
             at = f" at {name!r}" if name else ""
-            raise FormatError(f"{self.path}: damaged{at}: {said(error)}; get it anew") from error
+            raise FormatError(f"{self.path}: damaged{at}: {said(error)}; get a new copy") from error
 
 
 class Zip(Archive):
-    """A zip archive."""
+    """Zip archive."""
 
     @cached_property
     def _zip(self) -> zipfile.ZipFile:
@@ -160,10 +160,9 @@ class Zip(Archive):
 
 
 class Tar(Archive):
-    """A tar archive, compressed or not.
+    """Tar archive, compressed or not.
 
-    Looking names up goes over the whole archive once; :meth:`stream` and :meth:`nested` do not
-    look anything up.
+    Access by name scans the archive once; :meth:`stream` and :meth:`nested` do not.
     """
 
     def __init__(self, path: Path) -> None:
@@ -184,19 +183,19 @@ class Tar(Archive):
             return _content(self._tar, self._infos[name])
 
     def stream(self) -> Iterator[tuple[str, bytes]]:
-        """All files in one pass, as they lie."""
-        with self._said(), tarfile.open(self.path, "r|*") as tar:
+        """Yield all files in one pass, in the order of the archive."""
+        with self._damage_named(), tarfile.open(self.path, "r|*") as tar:
             yield from _all(tar)
 
     def nested(self) -> Iterator[tuple[str, Iterator[tuple[str, bytes]]]]:
-        """For an archive of archives: the name of each and what is in it, in one pass."""
-        with self._said(), tarfile.open(self.path, "r|*") as tar:
+        """Yield the name and the files of each archive in an archive, in one pass."""
+        with self._damage_named(), tarfile.open(self.path, "r|*") as tar:
             for info in tar:
                 if info.isfile():
                     yield _plain(info), self._inner(_plain(info), tar.extractfile(info))
 
     def _inner(self, name: str, file: IO[bytes] | None) -> Iterator[tuple[str, bytes]]:
-        with self._said(name), tarfile.open(fileobj=file, mode="r|") as inner:
+        with self._damage_named(name), tarfile.open(fileobj=file, mode="r|") as inner:
             yield from _all(inner)
 
     def close(self) -> None:
@@ -206,7 +205,7 @@ class Tar(Archive):
 
 
 class Folder(Archive):
-    """A folder, for sets that come unpacked, or one file, whose name is its last part."""
+    """Folder, for unpacked sets, or a single file, whose name is its last part."""
 
     def _listed(self) -> list[str]:
         if self.path.is_file():
@@ -219,11 +218,11 @@ class Folder(Archive):
         return place.read_bytes()
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no file is open."""
 
 
 def opened(path: Path) -> Archive:
-    """The archive at a path, by its name; nothing is read before something is asked for."""
+    """Return the archive of a path, by its suffix; it is read on demand."""
     if path.suffix == ".zip":
         return Zip(path)
     return Tar(path) if {".tar", ".tgz"} & set(path.suffixes) else Folder(path)

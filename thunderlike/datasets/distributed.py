@@ -1,4 +1,4 @@
-"""Datasets to and from collections and RDDs: each part is read and written where it is."""
+"""Distributed reading and writing of datasets: each partition on its own worker."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def write(
     credentials: AnyCredentials = None,
     **options: Any,
 ) -> None:
-    """Write samples to a folder of shards, one for each part, where the part is.
+    """Write samples to a folder of shards, one for each partition, on its worker.
 
     Parameters
     ----------
@@ -45,22 +45,22 @@ def write(
         An image becomes ``{"key": "00012", field: array}``, a series ``{"key": "00003-00004",
         field: array}``. Samples of an RDD or iterable have their own ``"key"``.
     path : path
-        Of the folder; read it with ``tl.datasets.ShardedReader(path)``.
+        Path of the folder; read it with ``tl.datasets.ShardedReader(path)``.
     field : str
-        What the array is called in a sample.
+        Name of the array in a sample.
     labels : array, optional
-        What each image or series is called, in the shape of their keys: ``"label"`` of its sample.
+        Label of each image or series, in the shape of their keys: ``"label"`` of its sample.
     overwrite : bool
-        Replace a folder that was written so.
+        Replace a folder written by this function.
     credentials : mapping, optional
-        For a store that needs some.
+        Credentials of the store.
     **options
         ``digest`` and ``sums``, as in :class:`~thunderlike.datasets.writer.FileWriter`.
 
     Raises
     ------
     ExistsError
-        When something is there and `overwrite` is false.
+        For an existing folder, without `overwrite`.
     SpecError
         For a key that is in two shards, by hashes of 64 bits.
 
@@ -94,7 +94,7 @@ def write(
 
 
 def _runner(source: Any, field: str, labels: Any) -> Callable[..., list[Summary]]:
-    """Return what runs a task over the samples of each partition of a source."""
+    """Return a function that runs a task on the samples of each partition of a source."""
     records = getattr(source, "_records", None)
     if records is None:
         return partial(engine_of(source).run_partitions, source)
@@ -115,7 +115,7 @@ def _runner(source: Any, field: str, labels: Any) -> Callable[..., list[Summary]
 
 @dataclass(frozen=True)
 class _Named:
-    """From a ``(key, array)`` to a sample."""
+    """Conversion of ``(key, array)`` to a sample."""
 
     field: str
     digits: tuple[int, ...]
@@ -132,7 +132,7 @@ class _Named:
 
 @dataclass(frozen=True)
 class _Shard:
-    """Writes the samples of one part."""
+    """Task that writes the samples of one partition."""
 
     folder: str
     options: dict[str, Any] = field(default_factory=dict)
@@ -145,7 +145,7 @@ class _Shard:
 
 
 def _tidy(folder: str, summaries: list[Summary]) -> None:
-    """Remove what attempts left that did not count."""
+    """Remove files of failed or superseded attempts."""
     names = tuple(storage.join(folder, one.name) for one in summaries)
     for entry in storage.store_for(folder).list(folder, recursive=True):
         if not entry.path.startswith(names):
@@ -159,16 +159,16 @@ def tordd(reader: Reader | AnyPath, npartitions: int | None = None, engine: Any 
     Parameters
     ----------
     reader : Reader or path
-        Any reader or view: workers get it as it is here, in its order, and open it themselves.
+        Any reader or view: workers receive it with its order, and open it themselves.
     npartitions : int, optional
         Two for each core of the cluster by default.
     engine : 'spark', SparkContext or SparkSession
-        Where to run; ``'local'`` gives an iterator.
+        Engine; ``'local'`` returns an iterator.
 
     Notes
     -----
-    Nothing is read here. Each task reads the offsets, and the bytes of its own samples; keys are
-    not read.
+    No sample is read by the driver. Each task reads the offsets, and the bytes of its samples; keys
+    are not read.
 
     Examples
     --------

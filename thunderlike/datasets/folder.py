@@ -1,4 +1,4 @@
-"""Datasets of files in folders, and of lists."""
+"""Readers of files in folders and archives, and of lists."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def noop(sample: Sample) -> None:
 
 @checked_methods
 class ListReader(Reader):
-    """Samples in memory, such as those of a list or of other readers.
+    """Reader of samples in memory, such as those of a list or of other readers.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class ListReader(Reader):
         All labels, in order, or a text file with one on each line; by default those of the samples,
         sorted naturally.
     numeric_labels : bool
-        Give the position of a label among all in place of it, and the label as ``"_label"``.
+        Replace a label by its position among all, and keep it as ``"_label"``.
     initfun : callable
         Called once with each sample, which it may change.
     convertfun : callable
@@ -58,7 +58,7 @@ class ListReader(Reader):
     Raises
     ------
     SpecError
-        For a key that is there twice, and a label that is not among all.
+        For a duplicate key, and for an unknown label.
 
     Examples
     --------
@@ -95,7 +95,7 @@ class ListReader(Reader):
         return index
 
     def _numbered(self, labels: Any) -> dict[Any, int]:
-        """From each label to its number, and look whether every sample has one of them."""
+        """Number the labels, and check that every sample has a known one."""
         used = [sample["label"] for sample in self._samples if "label" in sample]
         known = sorted(set(used), key=storage.natural) if labels is None else _as_list(labels)
         if labels is None and None in known:
@@ -104,7 +104,7 @@ class ListReader(Reader):
         numbers |= {str(label): number for label, number in numbers.items()}
         for sample in self._samples:
             if "label" in sample and _number(numbers, sample["label"]) is None:
-                raise SpecError(f"sample {sample['key']!r}: no label {sample['label']!r} is known")
+                raise SpecError(f"sample {sample['key']!r}: unknown label {sample['label']!r}")
         return numbers
 
     def __len__(self) -> int:
@@ -131,7 +131,7 @@ class ListReader(Reader):
         return self._packed(index, sample) if raw else sample
 
     def _complete(self, index: int, sample: Sample) -> None:
-        """Add to a copy of a sample what is only read when it is asked for."""
+        """Add fields to a copy of a sample that are read on demand."""
 
 
 def _number(numbers: dict[Any, int], label: Any) -> int | None:
@@ -155,8 +155,8 @@ LABEL = "{LABEL}"
 
 
 @dataclass
-class _Found:
-    """One file: where it is, what it is called here, and what a list says of it."""
+class _File:
+    """File of a sample: path, key, label, and further columns of a list."""
 
     path: str
     key: str
@@ -170,17 +170,17 @@ class _Found:
 
 
 class _FileReader(ListReader):
-    """What readers of files share: their bytes are read when a sample is.
+    """Base class of readers of files, whose bytes are read with the sample.
 
     Attributes
     ----------
     bytes_read : int
-        Of all samples so far.
+        Bytes of all samples read so far.
     """
 
     def __init__(
         self,
-        found: Iterable[_Found],
+        found: Iterable[_File],
         labels: Sequence[Any] | AnyPath | None,
         numeric_labels: bool,
         initfun: Callable[[dict[str, Any]], Any],
@@ -196,10 +196,10 @@ class _FileReader(ListReader):
             sample["data"] = self._load(sample["path"])
         except FileNotFoundError as error:
             raise NotFoundError(f"{sample['path']}: no such file") from error
-        except Exception as error:  # archives answer damage with almost anything
-            told = f"{self._name()}: sample {index} ({sample['path']}): {error}"
+        except Exception as error:  # archives raise nearly any class for damage
+            text = f"{self._name()}: sample {index} ({sample['path']}): {error}"
             path, key = sample["path"], sample["key"]
-            raise CorruptSampleError(told, path, index, key, cause=str(error)) from error
+            raise CorruptSampleError(text, path, index, key, cause=str(error)) from error
         self.bytes_read += len(sample["data"])
 
     @abstractmethod
@@ -209,25 +209,25 @@ class _FileReader(ListReader):
 
 @checked_methods
 class DirectoryReader(_FileReader):
-    """A sample for each file of some folders, or of a list of files.
+    """Reader with a sample for each file of some folders, or of a list of files.
 
     Parameters
     ----------
     patterns : path or iterable of paths
-        A pattern such as ``photos/{LABEL}/**``, in which one name may be ``{LABEL}``: the folder of
-        that place is the label, and keys begin there. Or a text file with ``path, label, more...``
-        on each line, divided by `separator`; keys are the paths as written. Of several patterns,
-        what they begin with in common is left out of the keys.
+        A pattern such as ``photos/{LABEL}/**``, in which one name may be ``{LABEL}``: the name of
+        that folder is the label, and keys begin there. Or a text file with ``path, label, more...``
+        on each line, separated by `separator`; keys are the paths as written. The common folders of
+        several patterns are left out of the keys.
     labels, numeric_labels, initfun, convertfun
         As in :class:`~thunderlike.datasets.folder.ListReader`.
     include, exclude : sequence of str
         Paths must match one of the first, if there are any, and none of the second.
     separator : str
-        In files that are lists.
+        Separator of columns in lists of files.
     root_dir : path
-        What paths are relative to.
+        Folder that paths are relative to.
     allow_empty : bool
-        A pattern may match nothing.
+        Allow patterns that match no file.
 
     Raises
     ------
@@ -236,9 +236,8 @@ class DirectoryReader(_FileReader):
 
     Notes
     -----
-    Files come in natural order of their paths; hidden ones are left out. A sample is ``key, label,
-    path, _additional_info, _label, data``, of which the last, the bytes of the file, is read when
-    the sample is.
+    Files are in natural order of their paths; hidden ones are left out. A sample is ``key, label,
+    path, _additional_info, _label, data``; ``data`` is the bytes of the file, read with the sample.
 
     Examples
     --------
@@ -279,7 +278,7 @@ class DirectoryReader(_FileReader):
 
 
 class _ArchiveReader(_FileReader):
-    """What readers of archives share: one open archive for each thread of each process."""
+    """Base class of readers of archives, with one open archive for each thread of each process."""
 
     _kind: type[Archive]
 
@@ -335,10 +334,10 @@ class _ArchiveReader(_FileReader):
 
 @checked_methods
 class ZipFileReader(_ArchiveReader):
-    """A sample for each file in a zip archive.
+    """Reader with a sample for each file in a zip archive.
 
-    Parameters are those of :class:`DirectoryReader`, but that `path` names the archive, and that
-    ``*`` in a pattern also matches ``/``, and hidden files are matched too.
+    Parameters as in :class:`DirectoryReader`, except that `path` is the archive, and that ``*`` in
+    a pattern also matches ``/`` and hidden files.
 
     Examples
     --------
@@ -356,10 +355,10 @@ class ZipFileReader(_ArchiveReader):
 
 @checked_methods
 class TarReader(_ArchiveReader):
-    """A sample for each file in a tar archive, which may be compressed.
+    """Reader with a sample for each file in a tar archive, which may be compressed.
 
-    Parameters are those of :class:`ZipFileReader`. Only files that are not compressed as a whole
-    can be read in any order without reading what stands before.
+    Parameters as in :class:`ZipFileReader`. Random access to a compressed archive reads it from the
+    start.
 
     Examples
     --------
@@ -389,40 +388,38 @@ def _is_path(item: Any) -> bool:
 
 def _found(
     patterns: Iterable[str],
-    find: Callable[[str], Iterator[_Found]],
+    find: Callable[[str], Iterator[_File]],
     separator: str,
     allow_empty: bool,
-) -> list[_Found]:
-    """The files of all patterns, those that are lists among them."""
-    found: list[_Found] = []
+) -> list[_File]:
+    """Find the files of all patterns and lists."""
+    found: list[_File] = []
     for pattern in patterns:
         there = _listed(pattern, separator) if Path(pattern).is_file() else find(pattern)
         files = list(there)
         if not files and not allow_empty:
-            raise NotFoundError(f"{pattern}: no file matches it; allow_empty=True lets that be")
+            raise NotFoundError(f"{pattern}: no file matches; allow_empty=True permits this")
         found += files
     return found
 
 
-def _chosen(
-    found: list[_Found], include: Sequence[str], exclude: Sequence[str]
-) -> Iterator[_Found]:
+def _chosen(found: list[_File], include: Sequence[str], exclude: Sequence[str]) -> Iterator[_File]:
     for one in found:
         wanted = not include or any(fnmatch(one.path, pattern) for pattern in include)
         if wanted and not any(fnmatch(one.path, pattern) for pattern in exclude):
             yield one
 
 
-def _listed(path: str, separator: str) -> Iterator[_Found]:
-    """The files that a text file names, as it writes them."""
+def _listed(path: str, separator: str) -> Iterator[_File]:
+    """Read a list of files, with paths as written."""
     for line in as_text(storage.read(path), path).splitlines():
         if line:
-            name, *told = line.split(separator)
-            yield _Found(name, name, told[0] if told else None, told[1:])
+            name, *columns = line.split(separator)
+            yield _File(name, name, columns[0] if columns else None, columns[1:])
 
 
-def _matching(pattern: str, shared: str) -> Iterator[_Found]:
-    """The files that a pattern matches."""
+def _matching(pattern: str, shared: str) -> Iterator[_File]:
+    """Find the files that match a pattern."""
     parts = pattern.split("/")
     place = parts.index(LABEL) if LABEL in parts else None
     prefix = shared or (pattern.partition(LABEL)[0] if place is not None else _fixed(parts))
@@ -431,11 +428,11 @@ def _matching(pattern: str, shared: str) -> Iterator[_Found]:
     files = (path for path in found if Path(path).is_file())
     for path in sorted(files, key=storage.natural):
         label = path.split("/")[place] if place is not None else None
-        yield _Found(path, path.removeprefix(prefix), label)
+        yield _File(path, path.removeprefix(prefix), label)
 
 
 def _shared(patterns: Sequence[str]) -> str:
-    """The folders that several patterns begin with in common, as text."""
+    """Return the common leading folders of several patterns."""
     if len(patterns) == 1:
         return ""
     common = itertools.takewhile(
@@ -446,17 +443,17 @@ def _shared(patterns: Sequence[str]) -> str:
 
 
 def _fixed(parts: Sequence[str]) -> str:
-    """What a pattern begins with before the first name that is not spelled out."""
+    """Return the folders of a pattern before its first wildcard."""
     fixed = itertools.takewhile(lambda part: not glob.has_magic(part), parts[:-1])
     return "/".join([*fixed, ""])
 
 
-def _members(pattern: str, names: Iterable[str]) -> Iterator[_Found]:
-    """The members of an archive that a pattern matches; ``*`` goes across folders."""
+def _members(pattern: str, names: Iterable[str]) -> Iterator[_File]:
+    """Find the members of an archive that match a pattern; ``*`` matches ``/`` too."""
     parts = pattern.split("/")
     place = parts.index(LABEL) if LABEL in parts else None
     start = max(pattern.find(LABEL), 0)
     wanted = pattern.replace(LABEL, "*", 1)
     for name in names:
         if fnmatch(name, wanted):
-            yield _Found(name, name[start:], name.split("/")[place] if place is not None else None)
+            yield _File(name, name[start:], name.split("/")[place] if place is not None else None)

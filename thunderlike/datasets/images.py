@@ -49,7 +49,7 @@ _AREA = 3 * _SHORT * _LONG
 
 
 def opened(data: bytes) -> Image:
-    """A decoded image; FormatError for what is none, or is cut short."""
+    """Decode an image; FormatError for other or truncated data."""
     with damage("image"):
         image = open_image(io.BytesIO(data))
         image.load()
@@ -81,9 +81,9 @@ def _encoded(array: ArrayLike, kind: str, **options: Any) -> bytes:
 
 
 def recompressed(data: bytes, quality: int | None, subsampling: str) -> bytes:
-    """A photo as a JPEG file that every decoder reads, smaller when a quality is given.
+    """Convert a photo to a JPEG file that every decoder reads, smaller if a quality is given.
 
-    Ordinary JPEG files are kept as they are, unless a quality is given and they have at least half
+    Ordinary JPEG files are unchanged, unless a quality is given and they have at least half
     of 375 x 500 pixels; those of more than one and a half times that are scaled down. Everything
     else (PNG, CMYK) becomes JPEG in full colour resolution.
     """
@@ -106,7 +106,7 @@ def recompressed(data: bytes, quality: int | None, subsampling: str) -> bytes:
 
 
 def raster(data: bytes, dtype: Any) -> NDArray[Any]:
-    """A TIFF file as ``(bands, rows, columns)``; bands, which are few, may lie first or last."""
+    """Decode a TIFF file to ``(bands, rows, columns)``; few bands, first or last in the file."""
     found = tiff.decode(data)
     if found.ndim not in (2, 3):
         raise FormatError(f"an image has 2 or 3 axes, not {found.ndim}")
@@ -120,12 +120,12 @@ def raster(data: bytes, dtype: Any) -> NDArray[Any]:
 def tiles(
     arrays: Sequence[NDArray[Any]], sides: tuple[int, int], *, border: bool
 ) -> Iterator[tuple[int, tuple[NDArray[Any], ...]]]:
-    """Cut arrays whose last two axes are rows and columns, in the same places.
+    """Divide arrays into tiles by their last two axes, rows and columns.
 
     Parameters
     ----------
     arrays : sequence of ndarray
-        Of the same rows and columns.
+        Arrays with the same rows and columns.
     sides : (int, int)
         Rows and columns of a tile.
     border : bool
@@ -134,8 +134,7 @@ def tiles(
     Yields
     ------
     int, tuple of ndarray
-        The number of a tile in row-major order, those left out counted too; and the tile of each
-        array, a view.
+        Number of the tile in row-major order, omitted ones included; and a view of each array.
 
     Examples
     --------
@@ -151,7 +150,7 @@ def tiles(
 
 
 def classes_of(image: NDArray[np.uint8], colors: ArrayLike) -> NDArray[np.uint8]:
-    """The class of each pixel of an RGB image: the place of its colour; 0 for unknown ones.
+    """Classify the pixels of an RGB image by their colours; 0 for unknown ones.
 
     Examples
     --------
@@ -168,14 +167,14 @@ def classes_of(image: NDArray[np.uint8], colors: ArrayLike) -> NDArray[np.uint8]
 
 
 def class_color_map(n: int = 256) -> NDArray[np.uint8]:
-    """Colours of classes as PASCAL VOC has them: the bits of a label, dealt out in turn.
+    """Return the colours of classes of PASCAL VOC, made of the bits of the label.
 
     Bits 0, 1, 2 of a label are the highest bits of red, green and blue, bits 3, 4, 5 the next.
 
     Parameters
     ----------
     n : int
-        How many.
+        Number of classes.
 
     Returns
     -------
@@ -220,24 +219,24 @@ def index_to_color(array: ArrayLike, colors: ArrayLike | None = None) -> NDArray
 
 
 def inside_border(image: Image, far: float) -> tuple[int, int, int, int]:
-    """What differs by more than so much from the corner's colour: left, top, right, bottom."""
+    """Return left, top, right and bottom of the pixels that differ from the corner."""
     values = np.asarray(image).astype(int)
     found = (np.abs(values - values[0, 0]) > far).any(axis=-1)
     rows, columns = (np.flatnonzero(found.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
-        raise FormatError("an image is of one colour, there is nothing inside of its border")
+        raise FormatError("the image has one colour; nothing is inside its border")
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def frames(data: bytes) -> Iterator[NDArray[np.uint8]]:
-    """The frames of a video, red first."""
+    """Yield the frames of a video as RGB."""
     vision = optional("cv2", extra="vision")
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "video.avi"
         place.write_bytes(data)
         video = vision.VideoCapture(str(place))
         if not video.isOpened():
-            raise FormatError("a video cannot be read; get the archive anew")
+            raise FormatError("the video cannot be read; download the archive again")
         while (found := video.read())[0]:
             yield np.ascontiguousarray(found[1][..., ::-1])
         video.release()
@@ -250,7 +249,7 @@ def tracked(
     window: int,
     error: float,
 ) -> dict[Key, Any]:
-    """Where points went, by Lucas and Kanade, without those that do not find back."""
+    """Track points by the method of Lucas and Kanade, without those that fail in reverse."""
     vision = optional("cv2", extra="vision")
     old = np.array(list(points.values()), np.float32).reshape(-1, 1, 2)
     follow = {
@@ -267,7 +266,7 @@ def tracked(
 
 
 def class_counts(images: Iterable[NDArray[Any]]) -> dict[int, float]:
-    """How much of images each label covers: the fractions of each image, summed.
+    """Sum, over images, the fraction of pixels of each label.
 
     Examples
     --------
@@ -283,7 +282,7 @@ def class_counts(images: Iterable[NDArray[Any]]) -> dict[int, float]:
 
 
 def median_frequency_weights(counts: Iterable[float] | Mapping[int, float]) -> list[float]:
-    """Weights that make rare classes count: the median frequency over that of each class.
+    """Return class weights: the median frequency divided by that of each class.
 
     Counts may have any unit; a mapping by label gives the weights in its order.
 

@@ -54,19 +54,19 @@ __all__ = [
 ]
 
 
-_ROWS = 1000  # of a table that is written at once
+_ROWS = 1000  # rows written at a time
 
 
 @checked_arguments
 def export_tar(reader: Reader, outfile: AnyPath) -> int:
-    """Write samples as a tar archive in the manner of webdataset; return how many.
+    """Write samples as a tar archive in the layout of webdataset; return their number.
 
     Bytes become ``KEY.FIELD``, arrays ``KEY.FIELD.npy``, all else, and the key itself,
-    ``KEY.json``. Dots in keys, which divide names there, become underscores in the names.
+    ``KEY.json``. Dots in keys, which separate parts of names there, become underscores.
 
     Notes
     -----
-    One sample is held at a time. What JSON does not know becomes text there.
+    One sample at a time is in memory. Values unknown to JSON become text.
     """
     with (
         draft(outfile, _any, overwrite=True) as made,
@@ -83,7 +83,7 @@ def export_tar(reader: Reader, outfile: AnyPath) -> int:
 
 
 def _any(start: bytes) -> bool:  # noqa: ARG001
-    """Whoever calls has agreed to replace what is there."""
+    """Accept any existing file, because the caller chose to replace it."""
     return True
 
 
@@ -100,7 +100,7 @@ def _members(key: str, found: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON makes of numbers of numpy; text of anything else."""
+    """Convert numbers of numpy for JSON, and anything else to text."""
     if isinstance(value, np.generic):
         plain = value.item()
         return plain if not isinstance(plain, float) or math.isfinite(plain) else str(plain)
@@ -109,21 +109,21 @@ def _plain(value: Any) -> Any:
 
 @checked_arguments
 def export_parquet(reader: Reader, outfile: AnyPath) -> int:
-    """Write samples as a Parquet file, a row each; return how many.
+    """Write samples as rows of a Parquet file; return their number.
 
-    A field is a column: text, bytes, numbers as they are; arrays of one shape as tensors, which
-    pyarrow gives back as arrays and others as lists; lists and dicts as JSON.
+    A field is a column: text, bytes and numbers unchanged; arrays of one shape as tensors, which
+    pyarrow reads as arrays and other programs as lists; lists and dicts as JSON.
 
     Raises
     ------
     MissingExtraError
         Without pyarrow.
     SpecError
-        For samples that have not all the fields of the first one, of the same kinds and shapes.
+        For samples whose fields differ from those of the first one in name, type or shape.
 
     Notes
     -----
-    A thousand samples are held at a time.
+    A thousand samples at a time are in memory.
     """
     optional("pyarrow", "batches")
     from pyarrow import parquet
@@ -169,7 +169,7 @@ def _column(name: str, samples: Sequence[dict[str, Any]]) -> Any:
         return pyarrow.array(list(map(_cell, values)))
     except (ValueError, TypeError, pyarrow.ArrowException) as error:
         keys = f"{samples[0]['key']!r} to {samples[-1]['key']!r}"
-        raise SpecError(f"{name!r} of samples {keys} makes no column: {error}") from error
+        raise SpecError(f"{name!r} of samples {keys} cannot be a column: {error}") from error
 
 
 def _cell(value: Any) -> Any:
@@ -179,7 +179,7 @@ def _cell(value: Any) -> Any:
 
 
 def _fitted(table: Any, schema: Any) -> Any:
-    """A table with the columns that the first one had."""
+    """Cast a table to the schema of the first one."""
     if table.schema == schema:
         return table
     try:
@@ -188,12 +188,12 @@ def _fitted(table: Any, schema: Any) -> Any:
         return table.select(schema.names).cast(schema)
     except (ValueError, TypeError) as error:
         key = table["key"][0].as_py()
-        raise SpecError(f"samples from {key!r} on are not like those before: {error}") from error
+        raise SpecError(f"samples from {key!r} on differ from earlier ones: {error}") from error
 
 
 @checked_arguments
 def copied(reader: Reader, outfile: AnyPath, *, overwrite: bool = False) -> int:
-    """Write the samples of a reader, in its order, without unpacking them; return how many."""
+    """Write the samples of a reader in its order, without unpacking; return their number."""
     with RawWriter(outfile, overwrite=overwrite, total=len(reader)) as writer:
         writer.write_many(reader.slice(0, yield_key=True, raw=True))
     return len(reader)
@@ -210,15 +210,15 @@ def shuffle(
     chunk_size: int = 16,
     overwrite: bool = False,
 ) -> int:
-    """Write a dataset in another order; return how many samples.
+    """Write a dataset in random order; return the number of samples.
 
     Parameters
     ----------
     seed : int
-        The same one gives the same order.
+        Seed of the order.
     true_shuffle : bool
-        Any sample may come after any other. Without it they are shuffled nearby, which reads the
-        file nearly from its beginning to its end.
+        Shuffle all samples. By default they are shuffled locally, which reads the file almost
+        sequentially.
     buf_size, chunk_size
         As in :class:`~thunderlike.datasets.shuffle.QuasiShuffler`.
     """
@@ -238,17 +238,17 @@ def merge(
     prefix_keys: bool = False,
     overwrite: bool = False,
 ) -> int:
-    """Write several datasets as one; return how many samples.
+    """Merge several datasets into one; return the number of samples.
 
     Parameters
     ----------
     strategy : {'concat', 'random'}
-        One after the other; or the next sample from any of them, those with more left more often.
+        One after the other; or each sample from a random one, weighted by the samples left.
     shuffle : bool
-        Take the samples of each in random order.
+        Shuffle the samples of each.
     prefix_keys : bool
-        Put the name of its file before each key: ``train/key`` from ``train.msgpack``. Without it
-        the same key in two files is an error.
+        Prefix each key with the name of its file: ``train/key`` from ``train.msgpack``. Without
+        it the same key in two files is an error.
     """
     readers = [MsgpackReader(path) for path in infiles]
     whole = ShardedReader(readers)
@@ -265,7 +265,7 @@ def merge(
 
 
 def _merged(counts: Sequence[int], seed: int, strategy: str, shuffle: bool) -> Numbers:
-    """The order of all samples, numbered one file after the other."""
+    """Return the merged order of all samples, numbered over the files."""
     draw = np.random.default_rng(seed)
     starts = np.cumsum([0, *counts])
     parts = [
@@ -276,9 +276,9 @@ def _merged(counts: Sequence[int], seed: int, strategy: str, shuffle: bool) -> N
     if strategy == "concat":
         return joined
     if strategy != "random":
-        raise SpecError(f"no strategy {strategy!r}; there are concat and random")
+        raise SpecError(f"unknown strategy {strategy!r}; expected concat or random")
     owners = draw.permutation(np.repeat(np.arange(len(counts)), counts))
-    # A stable sort lists the places of the first file, then of the second: fill them in order.
+    # A stable sort lists the positions of the first file, then of the second: fill them in order.
     order = np.empty_like(joined)
     order[np.argsort(owners, kind="stable")] = joined
     return order
@@ -286,7 +286,7 @@ def _merged(counts: Sequence[int], seed: int, strategy: str, shuffle: bool) -> N
 
 @checked_arguments
 def split_names(infile: AnyPath, edges: Sequence[int]) -> list[str]:
-    """Name the parts of a split: ``NAME-0.msgpack`` and so on, beside the dataset."""
+    """Name the parts of a split: ``NAME-0.msgpack`` and so on, in the folder of the dataset."""
     path = storage.at(infile)
     stem = path.removesuffix(".msgpack")
     return [f"{stem}-{number}.msgpack" for number in range(len(edges) + 1)]
@@ -296,14 +296,14 @@ def split_names(infile: AnyPath, edges: Sequence[int]) -> list[str]:
 def split(
     infile: AnyPath, edges: Sequence[int], outfiles: Sequence[AnyPath], *, overwrite: bool = False
 ) -> list[int]:
-    """Write the parts between numbers of samples to files of their own; return their sizes.
+    """Split a dataset at numbers of samples; return the sizes of the parts.
 
     Parameters
     ----------
     edges : sequence of int
-        Numbers at which a new part begins, ascending.
+        First samples of the parts after the first one, ascending.
     outfiles : sequence of paths
-        One more than edges.
+        Paths of the parts, one more than edges.
     """
     reader = MsgpackReader(infile)
     bounds = [0, *edges, len(reader)]
@@ -326,12 +326,12 @@ def sample(
     strategy: str = "sequential",
     overwrite: bool = False,
 ) -> int:
-    """Write some samples: the first ones, or random ones in random order; return how many.
+    """Write the first samples, or random ones in random order; return their number.
 
     Raises
     ------
     SpecError
-        For a negative number; one larger than the dataset takes all samples.
+        For a negative number; a number above the size of the dataset writes all samples.
     """
     if number < 0:
         raise SpecError(f"number of samples is {number}; give at least 0")
@@ -347,12 +347,12 @@ def sample(
 def convert_index(
     infile: AnyPath, outfile: AnyPath | None = None, *, outdir: AnyPath | None = None
 ) -> list[str]:
-    """Write today's index files from an old ``.index``, which is kept; return their paths.
+    """Convert a legacy ``.index``, which is kept, to index files; return their paths.
 
     Parameters
     ----------
     infile : path
-        Of the data file, or of its ``.index``.
+        Path of the data file, or of its ``.index``.
     outfile : path, optional
         Data file that the index files are named after; that of the dataset by default.
     outdir : path, optional
@@ -389,13 +389,13 @@ def convert_index(
 
 @checked_arguments
 def describe(path: AnyPath) -> dict[str, Any]:
-    """Say what a dataset is: samples, bytes, files, and the fields of its first sample."""
+    """Describe a dataset: samples, bytes, files, and the fields of its first sample."""
     reader = MsgpackReader(path)
     suffixes = (*indices.SUFFIXES, indices.SUFFIX_LEGACY_INDEX)
     files = [one for one in suffixes if storage.exists(indices.sidecar(path, one))]
-    told = {"path": reader.path, "samples": len(reader), "bytes": storage.stat(path).size}
+    found = {"path": reader.path, "samples": len(reader), "bytes": storage.stat(path).size}
     first = reader.get(0) if len(reader) else {}
-    return {**told, "files": files, "fields": {str(k): _kind(v) for k, v in first.items()}}
+    return {**found, "files": files, "fields": {str(k): _kind(v) for k, v in first.items()}}
 
 
 def _kind(value: Any) -> str:
@@ -406,5 +406,5 @@ def _kind(value: Any) -> str:
 
 
 def random_seed() -> int:
-    """Draw a seed, to be told to the user."""
+    """Draw a seed that can be shown to the user."""
     return random.SystemRandom().randrange(2**31)

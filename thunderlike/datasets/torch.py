@@ -1,4 +1,8 @@
-"""torch datasets and loaders, and transforms of samples."""
+"""Datasets for PyTorch's DataLoader, shared among ranks and workers, and transforms of samples.
+
+The classes derive from those of PyTorch where it is installed; without it they work the same, as
+one rank and one worker. PyTorch is imported with this module, and with no other.
+"""
 
 from __future__ import annotations
 
@@ -39,26 +43,26 @@ Transforms: TypeAlias = "Mapping[str, Transform] | Callable[[dict[str, Any]], An
 
 
 class Compose:
-    """Several functions of a value, one after the other, each with the parameters that it names.
+    """Composition of functions of a value, each with the parameters that it names.
 
     Parameters
     ----------
     *transforms : callable, or one iterable of them
-        The first argument of each is the value. What its other arguments are called is looked up
-        in the parameters when it is called; those with a default may be missing there, and those
-        that a :func:`functools.partial` fixes are never taken from there. One that takes only
-        ``*args`` gets the value alone.
+        The first argument of each is the value. Its other arguments are looked up by name in the
+        parameters of the call; those with a default may be missing there, and those that a
+        :func:`functools.partial` fixes are never looked up. A function of ``*args`` alone gets
+        only the value.
     prefix : str
-        What names in the parameters begin with, and arguments do not.
+        Prefix of the names in the parameters, which is not part of the names of arguments.
 
     Raises
     ------
     SpecError
         For a function without arguments.
     WrongTypeError
-        For what is not a function.
+        For an object that cannot be called.
     KeyMissingError
-        When called without a parameter that a function needs; names both.
+        For a missing parameter, on the call; the error names the function and the parameter.
 
     Examples
     --------
@@ -84,7 +88,7 @@ class Compose:
         self._prefix = prefix
 
     def __call__(self, value: Any, params: Mapping[str, Any] | None = None) -> Any:
-        """Apply all to a value."""
+        """Apply all functions to a value."""
         if not isinstance(params, Mapping | None):
             raise WrongTypeError(f"params are a dict of names and values, not {params!r:.60}")
         there = params or {}
@@ -102,17 +106,17 @@ class Compose:
 
 
 def _parameters(function: Transform) -> tuple[list[str], list[str]]:
-    """Names of all arguments but the first, and of those that have no default."""
+    """Return the names of arguments after the first, and of those without a default."""
     try:
         found = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
-        return [], []  # compiled ones do not always tell
+        return [], []  # compiled functions without a signature
     named = [one for one in found if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
     if not named and any(one.kind is one.VAR_POSITIONAL for one in found):
-        warnings.warn(f"{function} names no argument; it gets the value alone", stacklevel=3)
+        warnings.warn(f"{function} has no named argument; it gets only the value", stacklevel=3)
         return [], []
     if not named:
-        raise SpecError(f"{function} takes no argument, and a value is to be given to it")
+        raise SpecError(f"{function} takes no argument; a transform takes a value")
     fixed = function.keywords if isinstance(function, functools.partial) else {}
     rest = [
         one for one in named[1:] if one.kind is not one.POSITIONAL_ONLY and one.name not in fixed
@@ -136,12 +140,12 @@ def _applied(
 
 
 class CompressedToPIL:
-    """From the bytes of an image file to a Pillow image of RGB.
+    """Decoder of image files to RGB images of Pillow.
 
     Parameters
     ----------
     size : (int, int), optional
-        Let JPEG be decoded at a fraction that is not smaller than this width and height.
+        Decode JPEG at a reduced scale, not below this width and height.
 
     Examples
     --------
@@ -191,7 +195,7 @@ _INSTALLED = importlib.util.find_spec("torch") is not None
 
 
 def _bases() -> tuple[Any, Any]:
-    """DataLoader asks whether a dataset is of these classes."""
+    """Return the base classes that DataLoader expects, if PyTorch is installed."""
     if not _INSTALLED:
         return object, object
     from torch.utils import data
@@ -204,7 +208,7 @@ _Dataset, _IterableDataset = _bases()
 
 @checked_arguments
 def no_rng(sample: Any) -> dict[str, Any]:  # noqa: ARG001
-    """Draw no parameters: what datasets do without `rng`.
+    """Draw no parameters: the default of `rng`.
 
     Examples
     --------
@@ -215,12 +219,12 @@ def no_rng(sample: Any) -> dict[str, Any]:  # noqa: ARG001
 
 
 class DatasetBase:
-    """What both datasets share: a reader, and what is done to its samples.
+    """Base class of datasets: a reader and transforms of its samples.
 
     Parameters
     ----------
     reader : Reader
-        Any, views included.
+        Any reader or view.
     transforms : mapping or callable, optional
         As in :class:`Dataset`.
     rng : callable, optional
@@ -246,17 +250,17 @@ class DatasetBase:
 
 
 class Dataset(DatasetBase, _Dataset):  # type: ignore[misc,valid-type]  # known only at run time
-    """Samples by number.
+    """Map-style dataset: samples by number.
 
     Parameters
     ----------
     reader : Reader
-        Any, views included.
+        Any reader or view.
     transforms : mapping or callable, optional
-        From the key of a value to a function ``(value, params)``, such as a :class:`Compose`; or
-        one function of the sample.
+        Functions ``(value, params)`` by key, such as a :class:`Compose`; or one function of the
+        sample.
     rng : callable, optional
-        From a sample to the ``params`` of all functions of its values; kept as ``"__params__"``.
+        Function that returns the ``params`` of a sample, which are stored as ``"__params__"``.
 
     Examples
     --------
@@ -271,43 +275,43 @@ class Dataset(DatasetBase, _Dataset):  # type: ignore[misc,valid-type]  # known 
         return len(self.reader)
 
     def __getitem__(self, index: int) -> Any:
-        """The sample of a number, transformed."""
+        """Return a transformed sample."""
         return self._applied(self.reader.get(index))
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
-        """The samples of a batch, read together."""
+        """Return the transformed samples of a batch, read together."""
         found = self.reader.get_many(indices)
         return [self._applied(sample) for sample in found]
 
 
 class IterableDataset(DatasetBase, _IterableDataset):  # type: ignore[misc,valid-type]
-    """Samples in the order of a reader, shared among the ranks and their DataLoader's workers.
+    """Iterable dataset in the order of a reader, shared among ranks and DataLoader workers.
 
     Parameters
     ----------
     reader : Reader
-        Any, views included: they are shuffled first, then shared. One that has epochs is set to
-        this dataset's.
+        Any reader or view: samples are shuffled first, then shared. Its epoch is set to that of
+        the dataset.
     transforms, rng
         As in :class:`Dataset`.
     batch_size : int, optional
-        Of the DataLoader; lets uneven shares be noticed, and exact resumption be computed.
+        Batch size of the DataLoader, to detect uneven shares and to resume exactly.
     epoch : int
-        The first one; goes up by one after each whole iteration. Workers that DataLoader keeps
-        (``persistent_workers``) count on; others begin with what :meth:`set_epoch` said.
+        First epoch; increases by one after each complete iteration. Persistent workers of the
+        DataLoader continue to count; others start with that of :meth:`set_epoch`.
     copy, chunk_size
         Accepted for programs written for datadings.
     group : optional
         Process group of ``torch.distributed``; the default one.
     shuffle : bool
-        In another random order each epoch.
+        Shuffle in each epoch.
     seed : int
-        Of those orders.
+        Seed of the orders.
     even : {'error', 'drop', 'pad'}
-        What to do when shares do not give equally many batches: say so (known only with
-        `batch_size`), leave the last samples out, or give some twice.
+        Treatment of shares with different numbers of batches: raise (detected only with
+        `batch_size`), leave the last samples out, or repeat some.
     num_workers : int
-        Of the DataLoader; needed only for an exact ``len`` with more than one.
+        Number of workers of the DataLoader, for an exact ``len`` with more than one.
 
     Examples
     --------
@@ -345,14 +349,14 @@ class IterableDataset(DatasetBase, _IterableDataset):  # type: ignore[misc,valid
         self._rank, self._world = _place(group)
         self._left: Ranges | None = None
         self._taken = 0
-        self._share(0, self._workers)  # what does not fit is said now
+        self._share(0, self._workers)  # raises for unsuitable arguments
 
     def set_epoch(self, epoch: int) -> None:
-        """Take the order and the shares of this epoch, from its beginning."""
+        """Start an epoch, with its order and shares."""
         self.epoch, self._left, self._taken = epoch, None, 0
 
     def __len__(self) -> int:
-        """Samples of this worker; in the main process, of this rank."""
+        """Return the number of samples of this worker; in the main process, of this rank."""
         worker, workers = _worker()
         mine = range(self._workers) if worker is None else [worker]
         count = self._workers if worker is None else workers
@@ -370,11 +374,11 @@ class IterableDataset(DatasetBase, _IterableDataset):  # type: ignore[misc,valid
         self.set_epoch(self.epoch + 1)
 
     def _share(self, worker: int, workers: int, rank: int | None = None) -> Ranges:
-        """The samples of one worker of a rank, this one by default."""
+        """Return the samples of one worker of a rank, this one by default."""
         rank = self._rank if rank is None else rank
         shares = self._world * workers
         number = ((rank + self.epoch) * workers + worker) % shares
-        # What is left after an interruption is what it is: no sample of it may be lost.
+        # Shares after an interruption may be uneven, because no sample may be lost.
         batch_size = self._batch_size if self._left is None else None
         return share(self._numbers(), number, shares, self._even, batch_size)
 
@@ -382,17 +386,17 @@ class IterableDataset(DatasetBase, _IterableDataset):  # type: ignore[misc,valid
         return [(0, len(self.reader))] if self._left is None else self._left
 
     def state_dict(self, batches: int | None = None, num_workers: int = 0) -> dict[str, Any]:
-        """Return which samples of this epoch no rank has taken yet.
+        """Return the samples of this epoch that no rank has taken yet.
 
-        Every rank must have taken as many batches, as they do in training.
+        Every rank must have taken the same number of batches, as in training.
 
         Parameters
         ----------
         batches : int, optional
-            That the loop of this rank has taken; not needed when the DataLoader has no workers of
-            its own, and reads no batch ahead.
+            Number of batches taken by this rank; not needed if the DataLoader has no worker
+            processes and does not prefetch.
         num_workers : int
-            Of the DataLoader.
+            Number of workers of the DataLoader.
 
         Raises
         ------
@@ -400,7 +404,7 @@ class IterableDataset(DatasetBase, _IterableDataset):  # type: ignore[misc,valid
             For batches without a `batch_size`.
         """
         if batches is not None and self._batch_size is None:
-            raise SpecError("give IterableDataset the batch_size, to know what batches held")
+            raise SpecError("give IterableDataset a batch_size to count the samples of batches")
         workers = max(1, num_workers)
         parts = [
             (self._share(worker, workers, rank), self._given(batches, worker, workers))
@@ -410,19 +414,19 @@ class IterableDataset(DatasetBase, _IterableDataset):  # type: ignore[misc,valid
         return {"epoch": self.epoch, "left": [list(ends) for ends in left_over(parts)]}
 
     def _given(self, batches: int | None, worker: int, workers: int) -> int:
-        """How many samples a worker gave: DataLoader takes batches from each in turn."""
+        """Count the samples of a worker; DataLoader takes batches from each in turn."""
         if batches is None or self._batch_size is None:
             return self._taken
         return (batches - worker + workers - 1) // workers * self._batch_size
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on with what was left, with any number of ranks and workers; then the next epoch."""
+        """Resume with the samples left, on any number of ranks and workers; then the next epoch."""
         self.set_epoch(int(state["epoch"]))
         self._left = [(first, last) for first, last in state["left"]]
 
 
 def _place(group: Any) -> tuple[int, int]:
-    """Rank, and how many there are."""
+    """Return the rank and the number of ranks."""
     if not _INSTALLED:
         return 0, 1
     from torch import distributed
@@ -433,7 +437,7 @@ def _place(group: Any) -> tuple[int, int]:
 
 
 def _worker() -> tuple[int | None, int]:
-    """Number of this DataLoader worker, None in the main process, and how many there are."""
+    """Return the number of this DataLoader worker, None in the main process, and of all."""
     if not _INSTALLED:
         return None, 1
     from torch.utils.data import get_worker_info

@@ -31,7 +31,7 @@ def _drawn(row: Any) -> bytes:
 
 
 def _meta_names(task: Task) -> dict[str, list[str]]:
-    """The names of both kinds of labels, from the archive."""
+    """Read the names of both kinds of labels."""
     found = load(task["all"].read("cifar-100-python/meta"), "meta")
     kinds = ("fine_label_names", "coarse_label_names")
     return {kind: [name.decode() for name in found[kind.encode()]] for kind in kinds}
@@ -84,12 +84,12 @@ def _smaller(sample: Sample, options: Options) -> Iterator[Sample]:
 
 
 def _synsets(task: Task) -> dict[int, tuple[str, str]]:
-    """The synset and the words of each of the challenge's numbers."""
+    """Read the synset and the words of each class number."""
     found = mat(task["devkit"].read(f"{_DEVKIT}meta.mat"), "synsets")["synsets"].ravel()
     leaves = found[[int(n.item()) == 0 for n in found["num_children"]]]
     numbers = [int(n.item()) for n in leaves["ILSVRC2012_ID"]]
-    told = zip(texts(leaves["WNID"]), texts(leaves["words"]), strict=True)
-    return dict(zip(numbers, told, strict=True))
+    synsets = zip(texts(leaves["WNID"]), texts(leaves["words"]), strict=True)
+    return dict(zip(numbers, synsets, strict=True))
 
 
 def _ranks(task: Task) -> dict[str, int]:
@@ -118,7 +118,7 @@ def _flat(archive: Archive, known_by: Callable[[str], str] = base) -> Iterator[_
 def _labelled(
     archive: Archive, images: Iterable[_Image], labels: Mapping[str, int | None]
 ) -> Iterator[Item]:
-    """An item for each image of one pass over an archive; all that have a label must be there."""
+    """Yield an item for each image of an archive; images of all labels must be there."""
     came = set()
     for known_by, name, data in images:
         label = of_key(labels, known_by, "label")
@@ -129,7 +129,7 @@ def _labelled(
 
 def _all_came(missing: set[str], archive: Archive) -> None:
     if missing:
-        raise NotFoundError(f"{archive.path}: has no member {min(missing)!r}; get the archive anew")
+        raise NotFoundError(f"{archive.path}: has no member {min(missing)!r}; download it again")
 
 
 ILSVRC2012 = declared(
@@ -212,12 +212,12 @@ def _places365(task: Task) -> Iterator[Item]:
 
 
 def _place(name: str) -> str:
-    """The class in a name such as ``data_large/a/airfield/00000001.jpg``."""
+    """Return the class in a name such as ``data_large/a/airfield/00000001.jpg``."""
     return "/".join(name.split("/")[2:-1])
 
 
 def _places365_classes(task: Task) -> dict[str, int]:
-    """The label of each class: from the lists, or by the order of the folders' names."""
+    """Return the label of each class, from the lists or the sorted names of folders."""
     lists = task["lists"]
     if named := lists.ending("categories_places365.txt"):
         rows = table(lists.lines(named[0]))

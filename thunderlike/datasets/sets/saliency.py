@@ -52,7 +52,7 @@ MIT300 = declared(
 
 
 def _mit1003_looks(task: Task) -> Callable[[str], list[Any]]:
-    """The files of all subjects, by image."""
+    """Group the files of all subjects by image."""
     subjects: defaultdict[str, list[Any]] = defaultdict(list)
     for name in task["data"].ending(".mat"):
         if name.count("/") == 2:
@@ -65,7 +65,7 @@ def _stem(name: str) -> str:
 
 
 def _mit1003_fixations(record: Any) -> Any:
-    """Where the eyes were, in whichever of two places a file has it."""
+    """Return the fixations, from either of two positions in the file."""
     record = record[0][0]
     try:
         return record[4][0][0][2]
@@ -94,7 +94,7 @@ _CAT_BORDER = 10  # how far from the colour of the corner pixel the border may b
 
 
 def _cat2000_map(task: Task) -> Callable[[str], Any]:
-    """The map of what was fixated, where it is not kept back."""
+    """Find the fixation map, which the test split lacks."""
 
     def found(key: str) -> Any:
         archive, name = task[task.split], f"{key.replace('Stimuli', 'FIXATIONLOCS')}.mat"
@@ -205,11 +205,11 @@ def _anp460(task: Task) -> Iterator[Item]:
     for name in images.ending(".jpg"):
         stem = base(name).removesuffix(".jpg")
         looks = of_key(found, f"{stem}.txt", "fixations")
-        told = [_answer(lines, int(stem)) for lines in answers]
+        answered = [_answer(lines, int(stem)) for lines in answers]
         anp, kind = of_key(kinds, base(name), "kind")
         experiments = [
             {"locations": data.member(look), "answer": answer, "duration": duration}
-            for look, (answer, duration) in zip(looks, told, strict=False)
+            for look, (answer, duration) in zip(looks, answered, strict=False)
         ]
         values = {"experiments": experiments, "anp": anp, "type": kind}
         yield Item(tail(name), {"image": images.member(name), **values})
@@ -252,7 +252,7 @@ def _coutrot(task: Task) -> Iterator[Item]:
 
 
 def _clips(database: Any) -> dict[str, NDArray[np.float32]]:
-    """Where each subject looked in each frame of each clip: ``(subject, frame, xy)``."""
+    """Read the fixations of each clip: ``(subject, frame, xy)``."""
     groups = (database[name][0, 0][0, 0] for name in database.dtype.names if name != "Header")
     return {
         clip: floats(group[clip]["data"][0, 0]).transpose(2, 1, 0)

@@ -103,7 +103,7 @@ CITYSCAPES = declared(
 
 
 def _ade_scenes(archive: Archive) -> dict[str, str]:
-    """The scene of each image."""
+    """Read the scene of each image."""
     data = archive.read("ADE20K_2016_07_26/index_ade20k.mat")
     with damage("matlab"):
         index = mat(data, "index")["index"][0, 0]
@@ -116,7 +116,7 @@ def _ade_names(archive: Archive) -> list[str]:
 
 
 def _ade_label(source: str) -> Callable[[Task], Callable[[str], int]]:
-    """The number of an image's scene, told by the index in a source."""
+    """Return the number of the scene of an image, from the index of a source."""
 
     def labels(task: Task) -> Callable[[str], int]:
         scenes = _ade_scenes(task[source])
@@ -140,7 +140,7 @@ def _ade_parts(task: Task) -> Callable[[str], list[Any]]:
 
 
 def _ade_classes(data: bytes) -> bytes:
-    """Red and green tell the class, blue the instance."""
+    """Decode the class from red and green; blue is the instance."""
     image = pixels(data, "RGB").astype(np.uint16)
     return png(image[..., 0] // 10 * 256 + image[..., 1])
 
@@ -165,7 +165,7 @@ ADE20K = declared(
 
 
 def _outlines(data: bytes) -> list[list[Any]]:
-    """The outlines of each class, as OpenCV follows them; points are ``(x, y)``."""
+    """Find the outlines of each class by OpenCV; points are ``(x, y)``."""
     vision = optional("cv2", extra="vision")
     with damage("matlab"):
         cells = mat(data, "gt")["gt"]["bdry"][0][0].ravel()
@@ -282,7 +282,7 @@ def _heights(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG
 
 
 def _masked(key: str, arrays: list[Any], *, whole: bool) -> Iterator[Sample]:
-    """The whole image as one sample, or its tiles, those at the border too."""
+    """Yield the complete image, or its tiles, border included."""
     names = ("image", "label_image", "mask")
     if whole:
         yield {"key": key, **dict(zip(names, arrays, strict=True))}
