@@ -216,7 +216,7 @@ def test_map_in_other_processes_says_what_went_wrong(images):
 
 
 def test_map_over_stacks_must_give_a_result_for_each_record(images):
-    with pytest.raises(SpecError, match=r"gave shape \(\) for a stack of 1 records"):
+    with pytest.raises(SpecError, match=r"returned shape \(\) for a stack of 1 records"):
         images.map(lambda stack: stack.mean(), block=True)
     with pytest.raises(SpecError, match="leave out one"):
         images.map(np.mean, block=True, with_keys=True)
@@ -237,7 +237,7 @@ def test_map_results_must_be_of_one_shape(images):
         return np.zeros(3 + (kv[0] == (5,)))
 
     _, message = _raised(SpecError, lambda: images.map(ragged, with_keys=True).toarray())
-    assert "(4,) for the record of key (5,) and (3,) before" in message
+    assert "(4,) for the record of key (5,); expected (3,) as for earlier records" in message
 
 
 def _raised(kind, call):
@@ -259,11 +259,11 @@ def test_a_user_function_that_raises_names_the_key(images):
 
 
 def test_a_user_function_may_scribble_on_its_record(images, array):
-    def scribble(x):
+    def overwrite(x):
         x[:] = 0
         return x
 
-    equal(images.map(scribble), np.zeros_like(array))
+    equal(images.map(overwrite), np.zeros_like(array))
     equal(images, array)
 
 

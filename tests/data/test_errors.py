@@ -29,7 +29,7 @@ def test_images_of_no_width(narrow):
     assert (blocks.count(), blocks.shape) == (0, (4, 3, 0))
     equal(blocks.map(lambda block: block + 1).toimages(), np.zeros((4, 3, 0)))
     equal(narrow.toblocks("1k").toseries(), np.zeros((3, 0, 4)))
-    with pytest.raises(SpecError, match="no first block"):
+    with pytest.raises(SpecError, match="no blocks"):
         blocks.first()
     assert narrow.localcorr(2).shape == (3, 0)
     equal(narrow + np.zeros((4, 3, 0)), np.zeros((4, 3, 0)))

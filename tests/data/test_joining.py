@@ -87,7 +87,7 @@ def test_what_does_not_fit_is_named():
     _, other = movie(5, (4, 7))
     with pytest.raises(SpecError, match=r"item 1 has shape \(5, 4, 7\), the first \(5, 4, 6\)"):
         tl.images.concatenate([one, other])
-    with pytest.raises(SpecError, match="item 1 has another index"):
+    with pytest.raises(SpecError, match="the index of item 1 differs from the first"):
         tl.series.concatenate(
             [one.toseries(), tl.series.fromarray(np.zeros((4, 6, 5)), index=list("abcde"))]
         )

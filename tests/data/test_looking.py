@@ -72,7 +72,7 @@ def test_movies_are_written_and_returned(movie):
     with pytest.raises(ExistsError):
         movie.movie("memory://movies/a.gif")
     movie.movie("memory://movies/a.gif", overwrite=True, vmin=0, vmax=1)
-    storage.write("memory://movies/b.gif", b"somebody's own")
+    storage.write("memory://movies/b.gif", b"another program's file")
     with pytest.raises(StorageError, match="was not written by us"):
         movie.movie("memory://movies/b.gif", overwrite=True)
     storage.delete("memory://movies")

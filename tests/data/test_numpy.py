@@ -138,7 +138,7 @@ def test_much_that_comes_here_unasked_is_told_with_its_size(monkeypatch):
         (lambda x: np.add(x, 1, out=np.zeros(x.shape)), "takes no out=: collections are never"),
         (lambda x: np.add(x, 1, where=x > 0), "takes no where=: "),
         (lambda x: np.add.reduce(x), r"numpy.add.reduce is not computed .* use .sum\(\)"),
-        (lambda x: x @ np.eye(5), r"numpy.matmul is no function of one .* by .times\(matrix\)"),
+        (lambda x: x @ np.eye(5), r"numpy.matmul is not a function of one .* by .times\(matrix\)"),
     ],
 )
 def test_what_is_not_computed_on_engines_is_a_type_error_that_says_what_to_do(local, call, message):

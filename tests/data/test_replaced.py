@@ -1,6 +1,6 @@
 """Files that are replaced while they are read: the old ones, the new ones or an error, no mixture.
 
-A writer beside the reader is a call in between two of its requests: after the first, the second and
+A concurrent writer is a call in between two of its requests: after the first, the second and
 so on, until there are none left.
 """
 

@@ -210,7 +210,7 @@ def test_several_files_go_on_one_from_the_other(engine, tmp_path):
 
 @pytest.mark.spark
 def test_a_part_is_a_file(spark_context, tmp_path):
-    """However many blocks it has: half a million small files help nobody."""
+    """However many blocks it has: half a million small files would be slow to read."""
     array = values((12, 6, 5), "uint8")
     with tl.config(chunk_bytes=40):  # a block is an image, or eight series
         movie = tl.images.fromarray(array, npartitions=3, engine=spark_context)

@@ -1,6 +1,11 @@
-"""The classes and what they compute: views of one idea, records with keys on an engine.
+"""Images, series and blocks: collections of records with keys on an engine.
 
-This room knows engines only by their contract, and never asks which one it is talking to.
+The classes call the contract of engines and are independent of any particular engine.
+
+Methods of all three classes are in :mod:`~thunderlike.data.base`, those of images and series in
+:mod:`~thunderlike.data.collection` (values, selection, mapping) and
+:mod:`~thunderlike.data.array_collection` (arithmetic, statistics, conversion, files), and those of
+one class in the module of that class.
 """
 
 from __future__ import annotations

@@ -29,10 +29,10 @@ __all__ = [
     "PerRecord",
     "PerStack",
     "Predicate",
+    "RecordFunction",
     "Results",
-    "StackTrial",
+    "StackFunction",
     "Stacked",
-    "Trial",
     "as_record",
     "converted",
     "infer",
@@ -43,7 +43,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Stacked(Kernel):
-    """A built-in operation: one call for a whole block, on any thread.
+    """Kernel of a vectorised function: one call for each block, on any thread.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ class Stacked(Kernel):
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A user's function with the keys of the records it is given.
+class RecordFunction:
+    """Function of a user that is called with records.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Trial:
     baseshape : tuple of int
         Keys are positions in an array of this shape.
     with_keys : bool
-        Whether the function takes the key too.
+        Pass the key to the function as well.
     """
 
     function: Callable[[Any], Any]
@@ -82,10 +82,7 @@ class Trial:
     with_keys: bool = False
 
     def __call__(self, number: int, record: Array) -> Any:
-        """Return what the function gives for record `number`.
-
-        The function has its own copy: what it does to it changes no data.
-        """
+        """Call the function on record `number`, with a copy that it may modify."""
         value = np.array(record)
         try:
             return self.function((self.key(number), value) if self.with_keys else value)
@@ -95,7 +92,7 @@ class Trial:
             raise raised_by(self.function, error, self.key(number)) from error
 
     def record(self, number: int, record: Array) -> Array:
-        """Return what the function gives for record `number` as a record.
+        """Call the function and return its result as a record.
 
         Raises
         ------
@@ -118,7 +115,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Results:
-    """What the results of a user's function must be.
+    """Shape and dtype required of the results of a function.
 
     Parameters
     ----------
@@ -127,15 +124,15 @@ class Results:
     dtype : numpy.dtype
         Dtype of all.
     cast : bool
-        Convert other dtypes, whatever that does to the values: the caller asked for the dtype. By
-        default only where no value changes, for the dtype is that of the first result.
+        Convert other dtypes even where values change: the caller gave the dtype. By default, the
+        dtype is that of the first result, and a change of values is an error.
     """
 
     shape: Shape
     dtype: np.dtype[Any]
     cast: bool = False
 
-    def fitted(self, array: Array, trial: Trial | StackTrial, number: int) -> Array:
+    def fitted(self, array: Array, trial: RecordFunction | StackFunction, number: int) -> Array:
         """Return the results from record `number` on in the dtype of all.
 
         Raises
@@ -162,11 +159,11 @@ class Results:
 
 
 def converted(array: Array, dtype: np.dtype[Any], *, cast: bool) -> Array | None:
-    """The array in another dtype; None where that cannot be, or changes values and not `cast`."""
+    """Convert an array to a dtype; None if that fails, or changes values without `cast`."""
     if not cast:
         return same_values(array, dtype)
     if array.dtype.kind == "c" and dtype.kind in "biuf":
-        array = array.real  # as numpy, which warns of it
+        array = array.real  # as numpy, which also warns
     try:
         with np.errstate(all="ignore"):
             return array.astype(dtype)
@@ -176,19 +173,19 @@ def converted(array: Array, dtype: np.dtype[Any], *, cast: bool) -> Array | None
 
 @dataclass(frozen=True)
 class PerRecord(Kernel):
-    """A user's function: called for each record, its results stacked.
+    """Kernel that calls a function on each record and stacks the results.
 
     Parameters
     ----------
-    trial : Trial
+    trial : RecordFunction
         The function.
     results : Results
-        What each result must be.
+        Required shape and dtype.
     processes : int
-        Of this machine that share the records, where an engine has no processes of its own.
+        Number of processes of this machine, where an engine has none of its own.
     """
 
-    trial: Trial
+    trial: RecordFunction
     results: Results
     processes: int = 1
     vectorised: ClassVar[bool] = False
@@ -201,9 +198,8 @@ class PerRecord(Kernel):
             array = self.trial.record(start + row, record)
             if array.shape != shape:
                 raise SpecError(
-                    f"{name_of(self.trial.function)} gave shape {array.shape} for the record of "
-                    f"key {self.trial.key(start + row)} and {shape} before: results must be of "
-                    "one shape"
+                    f"{name_of(self.trial.function)} returned shape {array.shape} for the record "
+                    f"of key {self.trial.key(start + row)}; expected {shape} as for earlier records"
                 )
             if array.dtype != dtype:
                 array = self.results.fitted(array, self.trial, start + row)
@@ -213,15 +209,15 @@ class PerRecord(Kernel):
 
 @dataclass(frozen=True)
 class PerObject(Kernel):
-    """A user's function: called for each record, its results kept as they are.
+    """Kernel that calls a function on each record, with results of any type.
 
     Parameters
     ----------
-    trial : Trial
+    trial : RecordFunction
         The function.
     """
 
-    trial: Trial
+    trial: RecordFunction
     vectorised: ClassVar[bool] = False
 
     def __call__(self, start: int, block: Array) -> Array:
@@ -234,15 +230,15 @@ class PerObject(Kernel):
 
 @dataclass(frozen=True)
 class Predicate(Kernel):
-    """A user's function that says yes or no of each record.
+    """Kernel that calls a predicate on each record.
 
     Parameters
     ----------
-    trial : Trial
+    trial : RecordFunction
         The function.
     """
 
-    trial: Trial
+    trial: RecordFunction
     vectorised: ClassVar[bool] = False
 
     def __call__(self, start: int, block: Array) -> Array:
@@ -256,14 +252,15 @@ class Predicate(Kernel):
             return bool(result)
         except (TypeError, ValueError) as error:
             raise SpecError(
-                f"{name_of(self.trial.function)} returned {_described(result)} for the record of "
-                f"key {self.trial.key(number)}: it must return True or False, see numpy.any"
+                f"{name_of(self.trial.function)} returned {_type_and_shape(result)} for the "
+                f"record of key {self.trial.key(number)}: it must return True or "
+                "False, see numpy.any"
             ) from error
 
 
 @dataclass(frozen=True)
-class StackTrial:
-    """A user's function of records stacked in one array.
+class StackFunction:
+    """Function of a user that is called with stacks of records.
 
     Parameters
     ----------
@@ -277,11 +274,11 @@ class StackTrial:
     baseshape: Shape
 
     def record(self, number: int, record: Array) -> Array:
-        """Return what the function gives for one record, in a stack of its own."""
+        """Call the function on a stack of one record and return its result."""
         return as_record(self.stacked(number, record[np.newaxis])[0])
 
     def stacked(self, start: int, block: Array) -> Array:
-        """Return its results for the records from number `start` on, given a copy of them."""
+        """Call the function on a copy of the records from number `start` on."""
         key = self.key(start)
         try:
             results = as_array(self.function(np.array(block)), "the results")
@@ -291,8 +288,8 @@ class StackTrial:
             raise raised_by(self.function, error, key) from error
         if results.shape[:1] != (len(block),):
             raise SpecError(
-                f"{name_of(self.function)} gave shape {results.shape} for a stack of {len(block)} "
-                f"records from key {key} on: it must give one result for each"
+                f"{name_of(self.function)} returned shape {results.shape} for a stack of "
+                f"{len(block)} records from key {key} on: it must return one result for each"
             )
         return results
 
@@ -303,19 +300,19 @@ class StackTrial:
 
 @dataclass(frozen=True)
 class PerStack(Kernel):
-    """A user's function of stacked records: called for each block, on any thread.
+    """Kernel that calls a function on each block, on any thread.
 
     Parameters
     ----------
-    trial : StackTrial
+    trial : StackFunction
         The function.
     results : Results
-        What each result must be.
+        Required shape and dtype.
     processes : int
-        Of this machine that share the records, where an engine has no processes of its own.
+        Number of processes of this machine, where an engine has none of its own.
     """
 
-    trial: StackTrial
+    trial: StackFunction
     results: Results
     processes: int = 1
     vectorised: ClassVar[bool] = True
@@ -338,15 +335,15 @@ def _key(number: int, baseshape: Shape) -> Shape:
     return tuple(int(k) for k in np.unravel_index(number, baseshape))
 
 
-def _described(result: Any) -> str:
-    """Class, and shape where there is one, of what a function returned."""
+def _type_and_shape(result: Any) -> str:
+    """Return the class and shape of a result, for messages."""
     shape = getattr(result, "shape", None)
     return type(result).__name__ + ("" if shape is None else f" of shape {shape}")
 
 
 @dataclass(frozen=True)
 class Binary:
-    """A user's function of two records, or of what it made of others.
+    """Function of a user of two records, for reductions.
 
     Parameters
     ----------
@@ -357,7 +354,7 @@ class Binary:
     function: Callable[[Array, Array], Any]
 
     def __call__(self, one: Array, other: Array) -> Array:
-        """Return what the function gives, as an array."""
+        """Call the function and return its result as an array."""
         try:
             return as_array(self.function(one, other))
         except ThunderlikeError:
@@ -367,9 +364,9 @@ class Binary:
 
 
 def as_record(value: Any) -> Array:
-    """Make what a function returned a record: a scalar gets length 1, an object stays itself."""
+    """Convert a result to a record: a scalar gets length 1, an object is kept."""
     if isinstance(value, str | bytes):
-        return np.array([value], object)  # as text of fixed length it would cut the longer ones
+        return np.array([value], object)  # a fixed-length text dtype would truncate later results
     try:
         return np.atleast_1d(as_array(value, "the results"))
     except WrongTypeError:
@@ -378,7 +375,9 @@ def as_record(value: Any) -> Array:
         return np.atleast_1d(np.asarray(value, object))
 
 
-def infer(records: Records, trial: Trial | StackTrial, shape: Shape | None, dtype: Any) -> Results:
+def infer(
+    records: Records, trial: RecordFunction | StackFunction, shape: Shape | None, dtype: Any
+) -> Results:
     """Shape and dtype of the results: as given, else those of the first real record.
 
     Nothing is called when both are given; on Spark, looking at the first record is a job over the
@@ -387,7 +386,7 @@ def infer(records: Records, trial: Trial | StackTrial, shape: Shape | None, dtyp
     asked = None if dtype is None else as_dtype(dtype)
     if shape is not None and asked is not None:
         return Results(shape, asked, cast=True)
-    if records.spec.count == 0:  # no record to try, and none to be wrong about
+    if records.spec.count == 0:  # no record to call the function on
         nothing = records.spec
         return Results(nothing.shape if shape is None else shape, asked or nothing.dtype)
     result = trial.record(0, records.collect(0, 1)[0])
@@ -401,12 +400,12 @@ def infer(records: Records, trial: Trial | StackTrial, shape: Shape | None, dtyp
 def raised_by(
     function: Any, error: BaseException, key: Shape | str | None = None
 ) -> WorkerFailedError:
-    """What to raise for what a user's function raised: one class, whichever engine called it.
+    """Return the error for an exception of a user's function, of one class on every engine.
 
     Parameters
     ----------
     key : tuple of int or str, optional
-        Of the record that it was given, or the path of the file.
+        Key of the record, or path of the file.
     """
     what = "the file" if isinstance(key, str) else "the record of key"
     where = "" if key is None else f", on {what} {key}"
@@ -418,5 +417,5 @@ def raised_by(
 
 
 def name_of(function: Any) -> str:
-    """What a user's function is called, for messages."""
+    """Return the name of a function, for messages."""
     return getattr(function, "__name__", None) or type(function).__name__

@@ -24,7 +24,7 @@ __all__ = ["ArrayCollection"]
 
 
 class ArrayCollection(Collection, NDArrayOperatorsMixin):
-    """What images and series have in common with numpy arrays.
+    """Collection with the operators, functions and statistics of numpy arrays.
 
     The work is done by functions: of :mod:`~thunderlike.data.elementwise`,
     :mod:`~thunderlike.data.reductions`, :mod:`~thunderlike.data.array_functions`,
@@ -58,13 +58,13 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
         return self._stacked(np.clip, a_min=min, a_max=max)
 
     def element_wise(self, other: Any, op: Callable[[Any, Any], Any]) -> Self:
-        """Combine with something of the same shape, element by element.
+        """Apply a function of two elements to pairs of elements.
 
         Parameters
         ----------
         other : number, array_like, Images or Series
-            What has the shape of a record, or is a single one, meets every record; anything else
-            must have the same shape, and is paired key by key.
+            A number, an array of the shape of a record and a collection of one record are combined
+            with every record; any other must have the same shape, and is paired key by key.
         op : callable
             From two arrays of one shape, or an array and a number, to another of that shape:
             ``numpy.maximum``, ``operator.add``.
@@ -76,8 +76,8 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
         NotOnEngineError
             When `other` is on another engine.
         WorkerFailedError
-            When `op` raises, once it is computed; it is first tried on arrays of one element, and
-            what it raises then is raised at once.
+            When `op` raises: at once for arrays of one element, on which it is tried first, else
+            when the result is computed.
 
         Notes
         -----
@@ -173,9 +173,9 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
         return elementwise.apply_ufunc(ufunc, method, inputs, keywords)
 
     def __contains__(self, value: Any) -> bool:
-        """Whether an element equals a scalar; SpecError for anything else than a scalar.
+        """Return True if an element equals a scalar; SpecError for any other value.
 
-        Cost: one pass over the data.
+        One pass over the data.
         """
         if np.ndim(value) != 0:
             raise SpecError(
@@ -185,7 +185,7 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
         return bool(self.size and (self == value).max().toarray().any())
 
     def __array_function__(self, function: Any, types: Any, args: Any, keywords: Any) -> Any:
-        """Mean, sum, std, max and min over axes, concatenate, stack, clip, where; no others."""
+        """Call the mean, sum, std, max, min, concatenate, stack, clip or where of collections."""
         return array_functions.call(function, args, keywords)
 
     # statistics over the records
@@ -317,12 +317,12 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
     # conversion
 
     def todask(self, chunks: Any = "auto") -> Any:
-        """Make a dask array, which computes its chunks on the engine when they are asked for.
+        """Make a dask array, which computes its chunks on the engine on demand.
 
         Parameters
         ----------
         chunks : 'auto', int or str
-            Records of a chunk along each axis of keys, or its size, as dask takes it.
+            Records of a chunk along each axis of keys, or its size, as in dask.
 
         Returns
         -------
@@ -365,12 +365,12 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
         -------
         xarray.DataArray
             With the labels as coordinate ``label``, the index along the series, micrometres along
-            ``z``, ``y`` and ``x`` and seconds in ``time`` where `attrs` tell them; and `attrs`.
+            ``z``, ``y`` and ``x`` and seconds in ``time`` where `attrs` have them; and `attrs`.
 
         Raises
         ------
         SpecError
-            For dims that are not as many as the axes.
+            When the number of dims differs from that of the axes.
         MissingExtraError
             Without xarray: ``pip install 'thunderlike[interop]'``.
 
@@ -426,17 +426,17 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
         path : path
             The file; folders above it are made.
         overwrite : bool
-            Replace a ``.npy`` file that is there.
+            Replace an existing ``.npy`` file.
         credentials : dict, optional
-            What opens a bucket: ``{'access': ..., 'secret': ...}``, and whatever else
-            :class:`~thunderlike.storage.s3.S3Store` takes. By default what boto3 finds.
+            Credentials of a bucket, ``{'access': ..., 'secret': ...}``, and further parameters of
+            :class:`~thunderlike.storage.s3.S3Store`. By default those that boto3 finds.
 
         Raises
         ------
         ExistsError
-            When something is there.
+            When the target exists.
         StorageError
-            With `overwrite`, when that is no such file.
+            With `overwrite`, when the target is not a ``.npy`` file.
 
         Notes
         -----
@@ -473,14 +473,14 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
         compression : 'zlib' or None
             zlib at level 1 after a shuffle of bytes, which every HDF5 tool reads.
         overwrite : bool
-            Replace an HDF5 file that is there.
+            Replace an existing HDF5 file.
 
         Raises
         ------
         ExistsError
-            When something is there.
+            When the target exists.
         StorageError
-            With `overwrite`, when that is no HDF5 file.
+            With `overwrite`, when the target is not an HDF5 file.
         MissingExtraError
             When h5py is not installed.
 
@@ -524,23 +524,23 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
         Parameters
         ----------
         path : path
-            The folder, made if need be; it must be empty or absent.
+            The folder, created if needed; it must be empty or absent.
         ome : bool
             Of images, write OME-Zarr 0.5, which viewers open: the array is ``0`` of the folder, its
             axes have names, and the pixel size and time between images of `attrs` are its scale.
         overwrite : bool
-            Replace what an earlier call wrote there.
+            Replace the output of an earlier call.
         credentials : dict, optional
             As in `tonpy`.
 
         Raises
         ------
         ExistsError
-            When the folder holds anything.
+            When the folder is not empty.
         SpecError
             With `ome`, of series, and of images that are neither pictures nor volumes.
         StorageError
-            With `overwrite`, when it holds anything that is not such output.
+            With `overwrite`, when it contains files of any other origin.
         MissingExtraError
             When zarr is not installed.
 
@@ -572,20 +572,20 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
         Parameters
         ----------
         path : path
-            The folder, made if need be; it must be empty or absent.
+            The folder, created if needed; it must be empty or absent.
         field : str
-            What a sample calls its array.
+            Name of the array in a sample.
         overwrite : bool
-            Replace what an earlier call wrote there.
+            Replace the output of an earlier call.
         credentials : dict, optional
             As in `tonpy`.
 
         Raises
         ------
         ExistsError
-            When the folder holds anything.
+            When the folder is not empty.
         StorageError
-            With `overwrite`, when it holds anything that is not such output.
+            With `overwrite`, when it contains files of any other origin.
 
         Notes
         -----

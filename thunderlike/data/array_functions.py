@@ -37,7 +37,7 @@ def concatenate(items: Iterable[Joined], axis: int = 0) -> Joined:
     Parameters
     ----------
     items : iterable of Images or of Series
-        On one engine; of equal shape but for the axis.
+        On one engine; of equal shape except along the axis.
     axis : int
         Of the whole shape: an axis of keys, for more images or series, or one of the records, for
         larger images or longer series.
@@ -54,7 +54,7 @@ def concatenate(items: Iterable[Joined], axis: int = 0) -> Joined:
     SpecError
         For no item, items of different classes, and shapes or indices that do not fit.
     BadIndexError
-        For an axis that there is not.
+        For an axis out of range.
     NotOnEngineError
         When not all are on one engine.
 
@@ -79,12 +79,12 @@ def concatenate(items: Iterable[Joined], axis: int = 0) -> Joined:
     dtype = np.result_type(*(part.dtype for part in parts))
     alike = [part if part.dtype == dtype else cast(part, dtype) for part in parts]
     if axis < len(parts[0].baseshape):
-        return _more(alike, axis)
-    return _longer(alike, axis)
+        return _join_keys(alike, axis)
+    return _join_records(alike, axis)
 
 
-def _more(parts: Sequence[Any], axis: int) -> Any:
-    """Join records."""
+def _join_keys(parts: Sequence[Any], axis: int) -> Any:
+    """Join along an axis of keys."""
     _check_indices(parts)
     joined = parts[0]._records.concat([part._records for part in parts[1:]])
     rows = _numbers([part.baseshape for part in parts], axis)
@@ -96,7 +96,7 @@ def _more(parts: Sequence[Any], axis: int) -> Any:
 
 
 def _numbers(shapes: Sequence[Shape], axis: int) -> NDArray[np.int64]:
-    """Which of the records, one item after the other, stands where when items are joined."""
+    """Return the numbers of the records, counted through all items, at each joined key."""
     counts = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)])
     grids = [
         start + np.arange(np.prod(s)).reshape(s) for start, s in zip(counts, shapes, strict=False)
@@ -104,11 +104,11 @@ def _numbers(shapes: Sequence[Shape], axis: int) -> NDArray[np.int64]:
     return np.concatenate(grids, axis)
 
 
-def _longer(parts: Sequence[Any], axis: int) -> Any:
-    """Join each record with those of the same key."""
+def _join_records(parts: Sequence[Any], axis: int) -> Any:
+    """Join along an axis of the records: records of equal keys."""
     inner = axis - len(parts[0].baseshape) + 1  # in a block of records
     first = parts[0]
-    joined = reduce(lambda one, part: _beside(one, part._records, inner), parts[1:], first._records)
+    joined = reduce(lambda one, part: _paired(one, part._records, inner), parts[1:], first._records)
     if first._index is None:
         return first._changed(joined)
     counting = all(multiindex.counts_only(part.index) for part in parts)
@@ -116,7 +116,7 @@ def _longer(parts: Sequence[Any], axis: int) -> Any:
     return first._changed(joined, index=index)
 
 
-def _beside(one: Records, other: Records, axis: int) -> Records:
+def _paired(one: Records, other: Records, axis: int) -> Records:
     shape = np.concatenate([one.spec.empty(0), other.spec.empty(0)], axis).shape[1:]
 
     def pairing(left: Array, right: Array) -> Array:
@@ -127,7 +127,9 @@ def _beside(one: Records, other: Records, axis: int) -> Records:
 
 def _joined_index(indices: Sequence[Array]) -> Array:
     if len({index.shape[1:] for index in indices}) > 1:
-        raise SpecError("the indices have different numbers of levels: set one that fits on each")
+        raise SpecError(
+            "the indices have different numbers of levels: set an index of equal levels on each"
+        )
     return np.concatenate(indices)
 
 
@@ -156,15 +158,15 @@ def _check_shapes(shapes: Sequence[Shape], axis: int) -> None:
             n != m for at, (n, m) in enumerate(zip(shape, shapes[0], strict=True)) if at != axis
         ):
             raise SpecError(
-                f"item {number} has shape {shape}, the first {shapes[0]}: all must be equal but "
-                f"along axis {axis}"
+                f"item {number} has shape {shape}, the first {shapes[0]}: all must be "
+                f"equal except along axis {axis}"
             )
 
 
 def _check_indices(parts: Sequence[Any]) -> None:
     for number, part in enumerate(parts):
         if part._index is not None and not np.array_equal(part.index, parts[0].index):
-            raise SpecError(f"item {number} has another index than the first: set one on all")
+            raise SpecError(f"the index of item {number} differs from the first: set one on all")
 
 
 Axis = int | tuple[int, ...] | None
@@ -208,7 +210,7 @@ def _min(a: Any, axis: Axis = None) -> Any:
 
 
 def _std(a: Any, axis: Axis = None) -> Any:
-    """Over all values, from the moments at each position, of which each has as many values."""
+    """Return the std; over all values from the mean and variance at each position."""
     if len(_normal(axis, a.ndim)) < a.ndim:
         return _reduced("std", a, axis)
     means = a.mean(squeeze=True)
@@ -216,7 +218,7 @@ def _std(a: Any, axis: Axis = None) -> Any:
 
 
 def _reduced(name: str, a: Any, axis: Axis) -> Any:
-    """A statistic over all axes, over those of the keys, or over those of a record."""
+    """Compute a statistic over all axes, those of the keys or those of a record."""
     over = _normal(axis, a.ndim)
     if over[: len(a.baseaxes)] == a.baseaxes and len(over) in (len(a.baseaxes), a.ndim):
         folded = getattr(a, name)(squeeze=True)
@@ -240,7 +242,7 @@ def _reduced(name: str, a: Any, axis: Axis) -> Any:
 
 
 def _normal(axis: Axis, ndim: int) -> tuple[int, ...]:
-    """Axes counted from the first, in order."""
+    """Return axes counted from the first, sorted."""
     given = range(ndim) if axis is None else np.atleast_1d(np.asarray(axis)).tolist()
     if wrong := [at for at in given if not -ndim <= at < ndim]:
         raise BadIndexError(f"there is no axis {wrong[0]}, but {ndim} axes")
@@ -255,7 +257,7 @@ def _stack(arrays: Sequence[Any], axis: int = 0) -> Any:
 
 
 def _widened(item: Any, at: int) -> Any:
-    """The same with an axis of length 1 more, there."""
+    """Return the item with a further axis of length 1."""
     naxes = len(item.baseshape)
     if item._index is not None and at <= naxes:
         keys = (*item.baseshape[:at], 1, *item.baseshape[at:])
@@ -272,10 +274,10 @@ def _clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
 
 
 def _where(condition: Any, x: Any, y: Any) -> Any:
-    """Pick from two by a third, in two steps: engines combine two at a time.
+    """Choose elements of two operands by a condition, in two steps of two operands each.
 
-    What is picked goes along with the condition; one that is constant is picked from in the end, so
-    that a Python number widens no dtype.
+    The first step packs the condition with a collection, the second chooses. A constant comes in
+    the second step, where a Python number promotes no dtype.
     """
     if _is_collection(x):
         return apply(_pick, (apply(_pack, (condition, x), {}), y), {})
@@ -317,9 +319,9 @@ _COMPUTED: dict[Any, Callable[..., Any]] = {
     np.clip: _clip,
     np.where: _where,
 }
-_TOLD: dict[Any, Callable[..., Any]] = {  # nothing is computed for these
+_ATTRIBUTES: dict[Any, Callable[..., Any]] = {  # no computation
     np.shape: lambda a: a.shape,
     np.ndim: lambda a: a.ndim,
     np.size: lambda a: a.size,
 }
-_FUNCTIONS = {**_COMPUTED, **_TOLD, np.amax: _max, np.amin: _min}
+_FUNCTIONS = {**_COMPUTED, **_ATTRIBUTES, np.amax: _max, np.amin: _min}

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @checked_methods
 class Base(abc.ABC):
-    """Records with keys on an engine, never changed; no method asks which engine it is."""
+    """Records with keys on an engine; immutable."""
 
     _described: ClassVar[tuple[str, ...]] = ("mode", "dtype", "shape")
 
@@ -41,9 +41,9 @@ class Base(abc.ABC):
 
     @abc.abstractmethod
     def _changed(self, records: Records, **changes: Any) -> Self:
-        """Other records under the same keys, with what goes along with them where it fits.
+        """Return other records under the same keys, with the metadata that still applies.
 
-        `changes` may give another ``baseshape``, ``labels`` or ``index``.
+        `changes` may replace ``baseshape``, ``labels`` or ``index``.
         """
 
     @property
@@ -66,7 +66,7 @@ class Base(abc.ABC):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of every element.
+        """Data type of the elements.
 
         Examples
         --------
@@ -79,7 +79,7 @@ class Base(abc.ABC):
 
     @property
     def engine(self) -> Engine:
-        """The engine that holds the records.
+        """Engine that holds the records.
 
         Examples
         --------
@@ -122,7 +122,7 @@ class Base(abc.ABC):
         return "\n".join([type(self).__name__, *lines])
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: facts, and a picture only if nothing is computed for it."""
+        """Represent in a notebook: a table, with a picture if it needs no computation."""
         return notebook.summary(type(self).__name__, self._facts(), self._thumbnail())
 
     def _facts(self) -> dict[str, Any]:
@@ -132,11 +132,11 @@ class Base(abc.ABC):
         return facts
 
     def _thumbnail(self) -> str:
-        """A picture as HTML, of what is in this process already; else nothing."""
+        """Return a picture as HTML if the records are in memory, else an empty text."""
         return ""
 
     def tolocal(self) -> Self:
-        """Bring all records into this process; a new object if they are here already.
+        """Load all records into the memory of this process; always a new object.
 
         Examples
         --------
@@ -154,7 +154,7 @@ class Base(abc.ABC):
         Parameters
         ----------
         engine : 'spark', SparkContext or SparkSession
-            Where to.
+            The Spark context that receives them.
 
         Raises
         ------
@@ -167,15 +167,15 @@ class Base(abc.ABC):
         >>> tl.images.fromrandom((10, 4, 6)).tospark()
         Traceback (most recent call last):
             ...
-        thunderlike.errors.SpecError: tospark needs to know where: give a SparkContext or ...
+        thunderlike.errors.SpecError: tospark needs an engine: give a SparkContext or ...
         """
         if engine is None:
-            raise SpecError("tospark needs to know where: give a SparkContext or engine='spark'")
+            raise SpecError("tospark needs an engine: give a SparkContext or engine='spark'")
         return self._moved(engine_for(engine))
 
     def _moved(self, engine: Engine) -> Self:
         if engine == self.engine:
-            log.warning("the records are on the %s engine already", engine.name)
+            log.warning("the records are already on the %s engine", engine.name)
             return self._changed(self._records)
         return self._changed(engine.load(ArraySource(self._records.collect())))
 
@@ -193,7 +193,7 @@ class Base(abc.ABC):
         return self._records.native(self._baseshape)
 
     def cache(self) -> Self:
-        """Keep what is computed: on Spark in memory, and on disk where that is full.
+        """Keep computed records: on Spark in memory, and on disk where memory is full.
 
         Examples
         --------
@@ -206,7 +206,7 @@ class Base(abc.ABC):
         return self
 
     def uncache(self) -> Self:
-        """Stop keeping it.
+        """Release the records that `cache` keeps.
 
         Examples
         --------
@@ -219,7 +219,7 @@ class Base(abc.ABC):
         return self
 
     def iscached(self) -> bool:
-        """Say whether what is computed is kept.
+        """Return True if computed records are kept.
 
         Examples
         --------
@@ -244,7 +244,7 @@ class Base(abc.ABC):
         return self
 
     def npartitions(self) -> int:
-        """Parts that the records are spread over; 1 locally.
+        """Number of partitions of the records; 1 locally.
 
         Examples
         --------
@@ -255,7 +255,7 @@ class Base(abc.ABC):
         return self._records.npartitions
 
     def repartition(self, npartitions: int) -> Self:
-        """Spread the records over another number of parts, in the same order; a shuffle.
+        """Change the number of partitions, in the same order; a shuffle.
 
         Examples
         --------
@@ -267,12 +267,12 @@ class Base(abc.ABC):
         return self._changed(self._records.repartition(npartitions))
 
     def coalesce(self, npartitions: int) -> Self:
-        """Spread the records over fewer parts, in the same order, as :meth:`repartition`.
+        """Reduce the number of partitions, in the same order, as :meth:`repartition`.
 
         Raises
         ------
         SpecError
-            When they would be more.
+            When the number would increase.
 
         Examples
         --------
@@ -283,7 +283,7 @@ class Base(abc.ABC):
         fewer = self.repartition(npartitions)
         if fewer.npartitions() > self.npartitions():
             raise SpecError(
-                f"coalesce makes fewer parts than there are, {self.npartitions()}, not "
+                f"coalesce cannot increase the number of partitions from {self.npartitions()} to "
                 f"{npartitions}: call .repartition({npartitions})"
             )
         return fewer

@@ -1,4 +1,4 @@
-"""Blocks: records keyed by where they lie, each all frames of one region of the images."""
+"""Blocks: records keyed by position in a grid, each with all frames of one region of the images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from thunderlike.data._deprecated import with_former_keywords
-from thunderlike.data._user_functions import PerObject, Results, Trial, infer
+from thunderlike.data._user_functions import PerObject, RecordFunction, Results, infer
 from thunderlike.data.base import Base
 from thunderlike.data.grid import FromBlocks, FromBlocksToSeries
 from thunderlike.engines.base import Kernel, Records, Spec
@@ -85,7 +85,7 @@ class Blocks(Base):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of every element.
+        """Data type of the elements.
 
         Examples
         --------
@@ -113,7 +113,7 @@ class Blocks(Base):
 
     @property
     def padding(self) -> Shape:
-        """How far a block reaches into its neighbours: 0 in time, and along each axis.
+        """Overlap of a block with its neighbours: 0 in time, and along each axis of an image.
 
         Examples
         --------
@@ -163,7 +163,7 @@ class Blocks(Base):
                 [4, 5, 6]]])
         """
         if not self.count():
-            raise SpecError(f"there is no first block: the images have shape {self.shape}")
+            raise SpecError(f"cannot take first(): no blocks (images of shape {self.shape})")
         block: Array = self._records.collect(0, 1)[0].copy()
         return block
 
@@ -190,12 +190,12 @@ class Blocks(Base):
         Parameters
         ----------
         func : callable
-            From an array of shape ``(n, *region)``, padding included, to one with as many axes.
-            An axis may change its length if it is not cut: time, or one with a single block.
+            From an array of shape ``(n, *region)``, with padding, to one with as many axes. Only
+            axes that are not cut may change their length: time, or one with a single block.
         value_shape : tuple of int, optional
-            Shape of what it gives for the first block.
+            Shape of the result for the first block.
         dtype : dtype, optional
-            What the results are cast to.
+            Data type to which results are cast.
 
         Raises
         ------
@@ -223,11 +223,11 @@ class Blocks(Base):
         if not self.count():
             nothing = self._dtype if dtype is None else as_dtype(dtype)
             return self._changed(self._records, dtype=nothing)
-        trial = Trial(func, self._baseshape)
+        trial = RecordFunction(func, self._baseshape)
         shape = None if value_shape is None else as_shape(value_shape)
         results = infer(self._records, trial, shape, dtype)
         region = _Region(self._grid, self._length, results.shape)
-        grid = region.grid  # refuses now what cannot be put together again
+        grid = region.grid  # raises for shapes that cannot be assembled
         kernel = _MapBlocks(trial, region, results)
         weight = Spec(grid.count, (), OBJECT, self._records.spec.weight)
         records = self._records.map(kernel, weight.shape, OBJECT)
@@ -235,7 +235,7 @@ class Blocks(Base):
         return self._changed(records, grid=grid, length=length, dtype=results.dtype)
 
     def map_generic(self, func: Callable[[Array], Any]) -> Array:
-        """Apply a function to each block and return what it gives, whatever it is.
+        """Apply a function to each block and return the results, of any type.
 
         Returns
         -------
@@ -255,7 +255,7 @@ class Blocks(Base):
         >>> movie.toblocks((2, 2)).map_generic(lambda block: int(block.sum())).shape
         (1, 2)
         """
-        kernel = PerObject(Trial(func, self._baseshape))
+        kernel = PerObject(RecordFunction(func, self._baseshape))
         return self._records.map(kernel, (), OBJECT).collect().reshape(self._baseshape)
 
     def toimages(self) -> Images:
@@ -312,7 +312,7 @@ class Blocks(Base):
 
 @dataclass(frozen=True)
 class _Region:
-    """What a function makes of a block: how shape changes where it may, and nowhere else."""
+    """Shapes of the results of a function of blocks: only axes without cuts may change length."""
 
     before: Grid
     length: int
@@ -320,9 +320,9 @@ class _Region:
 
     @property
     def grid(self) -> Grid:
-        """How the images are cut afterwards.
+        """Grid of the results.
 
-        An axis that is not cut takes the length that the function gave it.
+        An axis that is not cut has the length of the first result.
         """
         image, chunk = list(self.before.image), list(self.before.chunk)
         if len(self.first) != 1 + len(image):
@@ -338,7 +338,7 @@ class _Region:
         return type(self.before)(tuple(image), tuple(chunk), self.before.padding)
 
     def check(self, number: int, result: Array) -> Array:
-        """Return the result for a block, if it fits beside the others."""
+        """Return the result of a block; SpecError unless its shape fits the grid."""
         expected = [
             size if self.before.is_cut(axis) else self.first[axis + 1]
             for axis, size in enumerate(self._expected(number))
@@ -355,15 +355,15 @@ class _Region:
         return (
             f"the function gave shape {shape} for block {at} of shape "
             f"{(self.length, *self._expected(number))}: along axes that are cut the length must "
-            "stay, along others be the same for all blocks"
+            "be unchanged, along the others equal for all blocks"
         )
 
 
 @dataclass(frozen=True)
 class _MapBlocks(Kernel):
-    """Call a function on each block, and check that what it gives fits beside the others."""
+    """Call a function on each block, and check the shape of its result."""
 
-    trial: Trial
+    trial: RecordFunction
     region: _Region
     results: Results
     vectorised: ClassVar[bool] = False

@@ -14,9 +14,9 @@ from thunderlike.data._user_functions import (
     PerRecord,
     PerStack,
     Predicate,
+    RecordFunction,
     Stacked,
-    StackTrial,
-    Trial,
+    StackFunction,
     infer,
     name_of,
 )
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 __all__ = ["Collection", "checked_labels", "records_of", "surviving"]
 
 
-# What speaks of each record, and what of the shape of one.
+# Entries of attrs with a value for each record, and those that depend on the shape of a record.
 _OF_ALL = ("axes", "axes_shape", "frame_times", "ome", "imagej")
 _OF_ONE = ("pixel_size", "orientation")
 
 
 def surviving(attrs: Mapping[str, Any], *, same_count: bool, same_shape: bool) -> dict[str, Any]:
-    """Leave out what is not true of other records any more.
+    """Return the entries of attrs that still apply to other records.
 
     Examples
     --------
@@ -52,18 +52,18 @@ def surviving(attrs: Mapping[str, Any], *, same_count: bool, same_shape: bool) -
     >>> surviving(known, same_count=False, same_shape=True)
     {'pixel_size': {'y': 0.5, 'x': 0.5}, 'description': 'rat'}
     """
-    gone = set[str]()
+    dropped = set[str]()
     if not (same_count and same_shape):
-        gone.update(_OF_ALL)
+        dropped.update(_OF_ALL)
     if not same_shape:
-        gone.update(_OF_ONE)
-    return {name: value for name, value in attrs.items() if name not in gone}
+        dropped.update(_OF_ONE)
+    return {name: value for name, value in attrs.items() if name not in dropped}
 
 
 class Collection(Base):
     """Records ``(key, array)`` in key order, with one shape and dtype, on one engine.
 
-    Never changed: every method gives a new collection. No method asks which engine it is on.
+    Immutable: every method returns a new collection.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class Collection(Base):
         self._labels = checked_labels(labels, baseshape)
         self._attrs: dict[str, Any] = {}
 
-    # what it is
+    # shape and metadata
 
     @property
     def shape(self) -> Shape:
@@ -157,7 +157,7 @@ class Collection(Base):
 
     @property
     def labels(self) -> Array | None:
-        """What each record is called, an array of shape `baseshape`, or None.
+        """Labels of the records, an array of shape `baseshape`, or None.
 
         Examples
         --------
@@ -174,10 +174,10 @@ class Collection(Base):
 
     @property
     def attrs(self) -> dict[str, Any]:
-        """What is known of the records besides, by name: pixel size, axes, times, or your own.
+        """Metadata by name: pixel size, axes, times, and entries of your own.
 
-        Readers fill it with what a file tells and writers write what the format allows. It goes
-        along with every method, but for what is not true of its result any more.
+        Readers fill it from the metadata of files, and writers write the entries that the format
+        supports. Every method passes it on, except for entries that no longer apply.
 
         Examples
         --------
@@ -194,7 +194,7 @@ class Collection(Base):
         self._attrs = dict(attrs or {})
 
     def _like(self, made: Any) -> Any:
-        """Give what was made of these records what is still true of it."""
+        """Pass attrs on to a result, as far as they apply to it."""
         same_count = made.count() == self.count()
         same_shape = made.value_shape == self.value_shape
         made._attrs = surviving(self._attrs, same_count=same_count, same_shape=same_shape)
@@ -216,7 +216,7 @@ class Collection(Base):
         array([[1, 2]])
         """
         if not self.count():
-            raise SpecError(f"there is no first of no records, shape {self.shape}")
+            raise SpecError(f"cannot take first(): there are no records (shape {self.shape})")
         return self._records.collect(0, 1)[0].copy()
 
     def toarray(self, *, squeeze: bool = True) -> Array:
@@ -246,7 +246,7 @@ class Collection(Base):
 
     @property
     def values(self) -> Array | DistributedArray:
-        """All values in full `shape`, nothing computed: do not write into it.
+        """All values in full `shape`, without computing them: do not write into it.
 
         A numpy array where the records are in this process; on Spark an array-like view, which
         computes when indexed, when given to numpy, or by its ``toarray()``.
@@ -261,7 +261,8 @@ class Collection(Base):
         return self._records.array(self._baseshape)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        # In memory, `values` may be the map of a file, whose pages may be lost: read it.
+        # In memory, `values` may be a memory map, and a process dies that reads a page which the
+        # file has lost: read the file instead.
         values = self.toarray(squeeze=False) if self._records.in_memory else self.values
         return np.array(np.asarray(values), dtype=dtype, copy=copy)
 
@@ -286,16 +287,16 @@ class Collection(Base):
     def __getitem__(self, item: Any) -> Self:
         """Select by int, slice, list, bool list or Ellipsis on each axis; no axis is dropped.
 
-        Cost: nothing is computed until needed; on Spark a shuffle if keys change their order.
+        Lazy on Spark, where keys in another order need a shuffle.
         """
         chosen = indexing.selectors(item, self.shape)
         keys, values = chosen[: len(self._baseshape)], chosen[len(self._baseshape) :]
         found = self._picked(keys)._cut(values)
-        # Never itself: new labels for x[:] are not to become those of x.
+        # Always a new object: labels set on x[:] must not change those of x.
         return self._changed(self._records) if found is self else found
 
     def _picked(self, keys: list[Any]) -> Self:
-        """The records at the chosen keys."""
+        """Return the records at the selected keys."""
         rows = indexing.rows_of(keys, self._baseshape)
         if rows is None:
             return self
@@ -307,7 +308,7 @@ class Collection(Base):
         return self._changed(self._records.take(rows), baseshape=baseshape, labels=labels)
 
     def _cut(self, values: list[Any]) -> Self:
-        """The chosen part of each record."""
+        """Return the selected part of each record."""
         if all(isinstance(s, slice) and s == slice(None) for s in values):
             return self
         return self._stacked(_part, selectors=(slice(None), *values))
@@ -334,14 +335,14 @@ class Collection(Base):
         value_shape : tuple of int, optional
             Shape of the results.
         dtype : dtype, optional
-            What the results are cast to, whatever that does to their values. By default all have
-            the dtype of the first.
+            Data type to which results are cast, even where values change. By default that of the
+            first result.
         with_keys : bool
             Call ``func((key, array))`` instead, the key a tuple of int.
         block : bool
             Call the function with several records at once, stacked along a new first axis; it
             gives one result for each. Where numpy does the work this is several times faster, and
-            it uses every core; how many records are in a stack is not the function's to know.
+            it uses every core; the number of records in a stack is unspecified.
         workers : int, optional
             Call the function in as many processes of this machine, which share memory with this
             one: for Python code of 0.1 ms a record and more. By default it is called here, one
@@ -350,7 +351,7 @@ class Collection(Base):
         Raises
         ------
         WorkerFailedError
-            When the function raises: with the key of the record, and where it raised.
+            When the function raises: with the key of the record and the traceback.
         SpecError
             When a result has another shape, or values that the dtype of the first cannot hold:
             names the key and both shapes or dtypes.
@@ -364,8 +365,8 @@ class Collection(Base):
         Unless both `value_shape` and `dtype` are given the function is first tried on the first
         record: on Spark, a job over one chunk.
 
-        The processes that `workers` asks for are forks of this one, so the function may be
-        anything that can be called, and what it changes elsewhere is changed in a fork alone.
+        The processes of `workers` are forks of this one: any callable is accepted, and its side
+        effects on objects of this process are lost.
 
         Examples
         --------
@@ -395,23 +396,27 @@ class Collection(Base):
         if not is_whole(processes, 1):
             raise SpecError(f"workers must be a whole number from 1 on, not {workers!r}")
         if with_keys and block:
-            raise SpecError("a function of stacked records is given no keys: leave out one of both")
+            raise SpecError(
+                "with_keys and block exclude each other, leave out one: a function of stacked "
+                "records gets no keys"
+            )
         shape = None if value_shape is None else as_shape(value_shape) or (1,)
         base = self._baseshape
-        trial = StackTrial(func, base) if block else Trial(func, base, with_keys)
+        trial = StackFunction(func, base) if block else RecordFunction(func, base, with_keys)
         results = infer(self._records, trial, shape, dtype)
         if processes > 1 and results.dtype.hasobject:
             raise SpecError(
-                "results that are objects cannot come from other processes: leave out workers"
+                "results that are objects cannot be returned from other processes: leave out "
+                "workers"
             )
         kernel: Any = PerStack if block else PerRecord
         return self._records.map(kernel(trial, results, processes), results.shape, results.dtype)
 
     def _stacked(self, function: Callable[..., Array], **arguments: Any) -> Self:
-        """Apply a built-in function of whole blocks.
+        """Apply a vectorised function of a block of records.
 
-        What it makes of a block of no records tells the shape and dtype of its results, and
-        whether it takes these arguments: now, and not on a worker.
+        It is called on an empty block first: that gives the shape and dtype of the results, and
+        raises errors about arguments at once rather than in a worker.
         """
         kernel = Stacked(function, arguments)
         nothing = kernel(0, self._records.spec.empty(0))
@@ -419,17 +424,18 @@ class Collection(Base):
 
     @property
     def _compiled(self) -> bool:
-        """Whether kernels run their compiled loops: by the size of all records, not of a block.
+        """True where kernels run compiled loops, by the size of all records.
 
-        A block is not the same on every engine, and the two forms may differ in the last digits.
+        The size of a block is no criterion: blocks differ between engines, and the two forms of a
+        kernel may differ in the last digits.
         """
         return use_compiled(self._records.spec.size)
 
     def filter(self, func: Callable[[Any], Any]) -> Self:
         """Keep the records for which a function of the array is true.
 
-        Keys are numbered anew, ``0 .. k-1``, in key order, and labels go along; the function is
-        called once for each record, now: one job on Spark.
+        The records that are kept get the keys ``0 .. k-1``, in key order, with their labels. The
+        function is called at once, for each record: one job on Spark.
 
         Examples
         --------
@@ -442,19 +448,19 @@ class Collection(Base):
         >>> bright.labels
         array(['b', 'c'], dtype='<U1')
         """
-        kernel = Predicate(Trial(func, self._baseshape))
+        kernel = Predicate(RecordFunction(func, self._baseshape))
         rows = np.flatnonzero(self._records.map(kernel, (), np.dtype(bool)).collect())
         labels = None if self._labels is None else self._labels.ravel()[rows]
         return self._changed(self._records.take(rows), baseshape=(len(rows),), labels=labels)
 
     def foreach(self, func: Callable[[Any], Any]) -> None:
-        """Call ``func((key, array))`` for each record, for what it does; results are dropped.
+        """Call ``func((key, array))`` for each record and drop the results.
 
         Parameters
         ----------
         func : callable
             Takes the key, a tuple of int, and the array. Locally it is called in key order; on
-            Spark on the workers, so that only what it does there, to files say, is seen elsewhere.
+            Spark on the workers, where only external side effects, such as files, persist.
 
         Raises
         ------
@@ -472,20 +478,20 @@ class Collection(Base):
         """
 
         def call(record: Any) -> None:
-            func(record)  # its result is dropped where it was made
+            func(record)  # the result is not sent to the driver
 
         call.__name__ = name_of(func)
-        kernel = PerObject(Trial(call, self._baseshape, with_keys=True))
+        kernel = PerObject(RecordFunction(call, self._baseshape, with_keys=True))
         done = self._records.map(kernel, (), np.dtype(object))
         done.aggregate(lambda _start, _block: None, lambda _one, _other: None)
 
     def sample(self, nsamples: int = 100, seed: int | None = None) -> Self:
-        """Draw some records at random, in random order, none of them twice.
+        """Draw records at random without replacement, in random order.
 
         Parameters
         ----------
         nsamples : int
-            How many; all, if there are not as many.
+            Number of records; all if there are fewer.
         seed : int, optional
             The same seed draws the same records, on every engine.
 
@@ -497,7 +503,7 @@ class Collection(Base):
         Raises
         ------
         SpecError
-            For less than one.
+            For a number less than 1.
 
         Examples
         --------
@@ -518,7 +524,7 @@ class Collection(Base):
 
 
 def records_of(values: Any, ndim: int) -> Records:
-    """Records of what a constructor was given: those of an engine, or an array's first axes.
+    """Return the records of an argument of a constructor.
 
     Parameters
     ----------
@@ -536,7 +542,7 @@ def records_of(values: Any, ndim: int) -> Records:
 
 
 def checked_labels(labels: Any, baseshape: Shape) -> Array | None:
-    """Labels as an array of the shape of the keys.
+    """Return labels as an array of the shape of the keys.
 
     Raises
     ------

@@ -50,7 +50,7 @@ def cast(collection: Kind, dtype: DTypeLike, casting: str = "unsafe") -> Kind:
 
 
 def _check_elementwise(ufunc: np.ufunc, method: str, keywords: Mapping[str, Any]) -> None:
-    """Refuse what is no function of elements, or writes into what is there."""
+    """Raise WrongTypeError for ufuncs that are not element-wise, and for writes into operands."""
     name = f"numpy.{ufunc.__name__}"
     if method != "__call__":
         raise WrongTypeError(
@@ -59,8 +59,8 @@ def _check_elementwise(ufunc: np.ufunc, method: str, keywords: Mapping[str, Any]
         )
     if ufunc.signature is not None or ufunc.nargs - ufunc.nout > 2:
         raise WrongTypeError(
-            f"{name} is no function of one or two elements: call it on each record with x.map, or "
-            "multiply series with a matrix by .times(matrix)"
+            f"{name} is not a function of one or two elements: call it on each record with x.map, "
+            "or multiply series with a matrix by .times(matrix)"
         )
     if wrong := keywords.keys() & {"out", "where"}:
         raise WrongTypeError(
@@ -71,7 +71,7 @@ def _check_elementwise(ufunc: np.ufunc, method: str, keywords: Mapping[str, Any]
 
 @dataclass(frozen=True)
 class _Result:
-    """One of the results of a ufunc that has several."""
+    """One of the results of a ufunc with several."""
 
     ufunc: np.ufunc
     number: int
@@ -85,11 +85,11 @@ class _Result:
 
 
 def apply(op: Callable[..., Any], inputs: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
-    """What `op` makes of the inputs, one or two; a collection like the one with most records.
+    """Apply a function to one or two inputs; the result is like the collection with most records.
 
-    A number, an array of the shape of a record and a collection of one record meet every record
-    of it; any other input must have its shape, and is paired with it key by key. The dtype is what
-    `op` gives.
+    A number, an array of the shape of a record and a collection of one record are combined with
+    every record; any other input must have the same shape, and is paired key by key. The dtype is
+    that of `op`.
     """
     inputs = [x if np.isscalar(x) or _is_collection(x) else as_array(x) for x in inputs]
     whole = max((x for x in inputs if _is_collection(x)), key=lambda x: x.count())
@@ -116,14 +116,14 @@ def _records(
 
 @dataclass(frozen=True)
 class _Block:
-    """Stands for the block of the collection (0), or of the one paired with it (1)."""
+    """Placeholder of the block of the collection (0), or of the paired one (1)."""
 
     number: int
 
 
 @dataclass(frozen=True)
 class _Applied:
-    """A function of blocks and constants, in the order in which they were written."""
+    """Function of blocks and constants, in the order of the operands."""
 
     op: Callable[..., Any]
     operands: tuple[Any, ...]
@@ -134,8 +134,8 @@ class _Applied:
         return self.of(filled)
 
     def of(self, filled: Sequence[Any]) -> Array:
-        """What the function makes of operands."""
-        with np.errstate(all="ignore"):  # nan and inf are results, and no engine warns of them
+        """Call the function on operands."""
+        with np.errstate(all="ignore"):  # nan and inf are valid results
             try:
                 result = as_array(self.op(*filled, **self.keywords), "the results")
             except ThunderlikeError:
@@ -146,22 +146,22 @@ class _Applied:
 
 
 def _is_constant(value: Any, whole: Collection) -> bool:
-    """Say whether the value meets every record alike."""
+    """Return True if the value is combined with every record."""
     if _is_collection(value):
         one = value.count() == 1 and value.value_shape == whole.value_shape
-        # Of two single records the one on another engine, such as a mean, is brought to the other.
+        # Of two collections of one record, that on another engine (a mean, say) is the constant.
         return one and (whole.count() != 1 or value.engine != whole.engine)
     shape = np.shape(value)
     return shape != whole.shape and _broadcasts(shape, whole.value_shape)
 
 
 def _constant(value: Any) -> Any:
-    """The value as ufuncs take it; a Python number stays one, so that it widens no dtype."""
+    """Return the value as an operand; a Python number is kept, for it promotes no dtype."""
     return value.first() if _is_collection(value) else value
 
 
 def _paired(value: Any, whole: Collection) -> Records:
-    """Records of the value: as many, and on the same engine."""
+    """Return the records of the value, as many and on the same engine."""
     if np.shape(value) != whole.shape or (_is_collection(value) and type(value) is not type(whole)):
         raise SpecError(
             f"shapes {whole.shape} of {type(whole).__name__} and {np.shape(value)} of "
@@ -172,7 +172,7 @@ def _paired(value: Any, whole: Collection) -> Records:
         return whole.engine.load(ArraySource(values))
     if value.engine != whole.engine:
         raise NotOnEngineError(
-            f"one is on the {whole.mode} engine, the other on {value.mode}: "
+            f"operands on different engines, {whole.mode} and {value.mode}: "
             "call .tolocal() or .tospark(sc) on one of them"
         )
     records: Records = value._records
@@ -180,7 +180,7 @@ def _paired(value: Any, whole: Collection) -> Records:
 
 
 def _dtype(call: _Applied, inputs: Sequence[Any]) -> np.dtype[Any]:
-    """The dtype of the result, by numpy's own rules: tried on arrays of one element."""
+    """Return the dtype of the result: that of the function on arrays of one element."""
     ones = [x if np.isscalar(x) else np.ones(1, getattr(x, "dtype", np.float64)) for x in inputs]
     if isinstance(call.op, np.ufunc | _Result):
         with np.errstate(all="ignore"), typed_errors(f"numpy.{call.op.__name__}"):
@@ -200,5 +200,5 @@ def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
 
 
 def _cast(block: Array, dtype: np.dtype[Any]) -> Array:
-    with np.errstate(all="ignore"):  # nan becomes some integer, 1e300 inf: as numpy, unwarned
+    with np.errstate(all="ignore"):  # nan and large values: cast as by numpy
         return block.astype(dtype)

@@ -66,7 +66,7 @@ class Grid:
         return math.prod(self.shape)
 
     def own(self, number: int) -> Slices:
-        """Where the block lies in the image, without padding."""
+        """Return the region of a block in the image, without padding."""
         at = np.unravel_index(number, self.shape)
         return tuple(
             slice(int(i) * c, min((int(i) + 1) * c, n))
@@ -74,31 +74,31 @@ class Grid:
         )
 
     def outer(self, number: int) -> Slices:
-        """Where it lies with padding, which ends where the image does."""
+        """Return the region with padding, clipped to the image."""
         return tuple(
             slice(max(s.start - p, 0), min(s.stop + p, n))
             for s, p, n in zip(self.own(number), self.padding, self.image, strict=True)
         )
 
     def inner(self, number: int) -> Slices:
-        """What of the padded block is its own."""
+        """Return the region without padding, within the padded block."""
         return tuple(
             slice(own.start - outer.start, own.stop - outer.start)
             for own, outer in zip(self.own(number), self.outer(number), strict=True)
         )
 
     def pixels(self, number: int) -> NDArray[np.int64]:
-        """Numbers, in the image seen flat, of the pixels that are its own."""
+        """Return the flat positions in the image of the pixels without padding."""
         axes = np.ix_(*(np.arange(s.start, s.stop) for s in self.own(number)))
         return np.ravel(np.ravel_multi_index(axes, self.image))
 
     def is_cut(self, axis: int) -> bool:
-        """Say whether there is more than one block along an axis of the image."""
+        """Return True if there are several blocks along an axis of the image."""
         return self.shape[axis] > 1
 
 
 _UNITS = {"": 10**3, "k": 10**3, "m": 10**6, "g": 10**9}
-_BLOCK = 10**8  # bytes of a block of all frames where nothing else is asked
+_BLOCK = 10**8  # bytes of a block of all frames by default
 
 
 def chunk_shape(chunk_size: Any, images: Spec) -> Shape:
@@ -160,7 +160,7 @@ def grid_of(chunk_size: Any, padding: Any, images: Spec) -> Grid:
     chunk_size : 'auto', int, tuple of int or str
         As in :func:`chunk_shape`.
     padding : None, int or tuple of int
-        How far blocks reach into each other, along every axis or each.
+        Overlap of neighbouring blocks, along every axis or each.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def grid_of(chunk_size: Any, padding: Any, images: Spec) -> Grid:
 
 
 def _per_axis(value: Any, shape: Shape) -> Shape | None:
-    """Whole numbers for each axis, or None where the value says none."""
+    """Return an int for each axis, or None for any other value."""
     values = tuple(value) if hasattr(value, "__len__") else (value,) * len(shape)
     try:
         whole = tuple(int(v) for v in values)
@@ -201,13 +201,15 @@ def _fitting(nbytes: int, images: Spec) -> Shape:
 def _text_bytes(text: str) -> int:
     found = re.fullmatch(r"(\d+(?:\.\d*)?)\s*([kmg]?)b?", text.strip().lower())
     if found is None or float(found.group(1)) <= 0:
-        raise SpecError(f"chunk_size={text!r} is no size: say '150' for kilobytes, '200k' or '64M'")
+        raise SpecError(
+            f"chunk_size={text!r} is not a size: expected '150' (kilobytes), '200k' or '64M'"
+        )
     return max(1, int(float(found.group(1)) * _UNITS[found.group(2)]))
 
 
 @dataclass(frozen=True)
 class ToBlocks:
-    """Cut every frame, and put the parts of a block together."""
+    """Exchange from images to blocks."""
 
     images: Spec
     grid: Grid
@@ -233,14 +235,14 @@ class ToBlocks:
 
 @dataclass(frozen=True)
 class FromBlocks:
-    """Take each block without its padding, and put frames together.
+    """Exchange from blocks, without padding, to images.
 
     Parameters
     ----------
     spec : Spec
         The images.
     grid : Grid
-        How they are cut.
+        Grid of the blocks.
     """
 
     spec: Spec
@@ -261,14 +263,14 @@ class FromBlocks:
 
 @dataclass(frozen=True)
 class FromBlocksToSeries:
-    """Take the series of the pixels of each block, without its padding.
+    """Exchange from blocks, without padding, to series of pixels.
 
     Parameters
     ----------
     spec : Spec
         The series, one for each pixel of an image.
     grid : Grid
-        How images are cut.
+        Grid of the blocks.
     """
 
     spec: Spec

@@ -1,4 +1,4 @@
-"""Images: records keyed by their number, each a picture or a volume."""
+"""Images: records keyed by number, each an image or a volume."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Images(ArrayCollection):
     ----------
     values : array_like or Records
         An array of shape ``(n, height, width)`` or ``(n, depth, height, width)``, or ``(n, width)``
-        for images of one axis. Most people call a reader instead: ``tl.images.fromtif(path)``,
+        for images of one axis. Usually made by a reader: ``tl.images.fromtif(path)``,
         ``tl.images.fromarray(array)``.
     labels : sequence, optional
-        What each image is called, of length n.
+        Labels of the images, of length n.
     attrs : mapping, optional
-        What is known of them besides: pixel size, for example.
+        Metadata, such as the pixel size.
 
     Examples
     --------
@@ -81,12 +81,12 @@ class Images(ArrayCollection):
         Parameters
         ----------
         sigma : float or sequence of float
-            Standard deviation in pixels, for all axes or for each; 0 leaves an axis alone.
+            Standard deviation in pixels, for all axes or for each; 0 skips an axis.
         order : int
             0 for the Gaussian, 1 for its first derivative, and so on.
         fast : bool
-            Give up the last digits for a third of the time: whole numbers may differ by 1, and a
-            NaN spoils some more pixels around it.
+            Compute in a third of the time, with an error in the last digits: integers may differ
+            by 1, and a NaN affects more pixels around it.
 
         Notes
         -----
@@ -107,7 +107,7 @@ class Images(ArrayCollection):
         Parameters
         ----------
         size : int or sequence of int
-            Window in pixels, for all axes or for each; 0 or 1 leaves an axis alone.
+            Window in pixels, for all axes or for each; 0 or 1 skips an axis.
 
         Notes
         -----
@@ -128,7 +128,7 @@ class Images(ArrayCollection):
         Parameters
         ----------
         size : int or sequence of int
-            Window in pixels, for all axes or for each; 0 or 1 leaves an axis alone.
+            Window in pixels, for all axes or for each; 0 or 1 skips an axis.
 
         Notes
         -----
@@ -182,7 +182,7 @@ class Images(ArrayCollection):
         return self._projected(filters.max_min_projection, axis)
 
     def _projected(self, function: Callable[..., Array], axis: int) -> Self:
-        """Images without an axis; of images that have no other, it stays with length 1."""
+        """Return images without an axis; the only axis is kept with length 1."""
         projected = self._stacked(function, axis=axis)
         return projected if projected.value_shape else projected._stacked(_reshaped, shape=(1,))
 
@@ -202,17 +202,18 @@ class Images(ArrayCollection):
         return self._stacked(_reshaped, shape=kept or (1,))
 
     def reshape(self, *shape: Any) -> Self:
-        """Give every image another shape, of 2 or 3 axes.
+        """Reshape every image, to 2 or 3 axes.
 
         Parameters
         ----------
         *shape : int
-            The first is the number of images; one of the others may be -1. A tuple will do as well.
+            New shape, as numbers or a tuple; the first must be the number of images, one other may
+            be -1.
 
         Raises
         ------
         SpecError
-            For a shape of another size, another number of images, or other axes.
+            For a shape of another size, another number of images, or of other axes.
 
         Examples
         --------
@@ -244,7 +245,7 @@ class Images(ArrayCollection):
 
         Notes
         -----
-        One pass; nothing is shuffled.
+        One pass, without a shuffle.
 
         Examples
         --------
@@ -280,7 +281,7 @@ class Images(ArrayCollection):
         func : callable
             From an array of length n to one whose length is the same for all pixels.
         value_size : int, optional
-            That length.
+            Length of the results.
         dtype, chunk_size, workers
             As in `map` and `toseries`.
 
@@ -305,7 +306,7 @@ class Images(ArrayCollection):
         return Images(images._records, labels=self._labels if same else None)
 
     def foreach(self, func: Callable[[tuple[int, Array]], Any]) -> None:
-        """Call ``func((number, image))`` for each image, for what it does; results are dropped.
+        """Call ``func((number, image))`` for each image and drop the results.
 
         As :meth:`Collection.foreach`, but the key is the number alone.
 
@@ -341,14 +342,14 @@ class Images(ArrayCollection):
         Parameters
         ----------
         image : int, or 'mean', 'std', 'max', 'min'
-            The number of one, from the end if negative; or what to make of each pixel.
+            Number of an image, from the end if negative; or a statistic of each pixel.
         ax : matplotlib Axes, optional
-            Where to draw; by default on a new figure.
+            Axes to draw on; by default of a new figure.
         plane : int or 'max'
             Of volumes, the plane to show, or the largest value over all; the title says which.
         vmin, vmax : float, optional
-            Values to show as black and white. By default the 0.5th and 99.5th percentile of what is
-            drawn, which the bar says.
+            Values to show as black and white. By default the 0.5th and 99.5th percentile of the
+            pixels drawn, as on the colour bar.
         cmap : str
             matplotlib's name for other colours.
 
@@ -361,9 +362,9 @@ class Images(ArrayCollection):
         Raises
         ------
         BadIndexError
-            For an image or plane that there is not.
+            For an image or plane out of range.
         SpecError
-            For another statistic, and images of one axis or of complex numbers.
+            For an unknown statistic, and images of one axis or of complex numbers.
         MissingExtraError
             Without matplotlib: ``pip install 'thunderlike[viz]'``.
 
@@ -404,7 +405,7 @@ class Images(ArrayCollection):
             Values to show as black and white. By default the 0.5th and 99.5th percentile of 16
             images at even distances; NaN is black.
         overwrite : bool
-            Replace a movie that is there.
+            Replace an existing movie.
         credentials : dict, optional
             As in `tonpy`.
 
@@ -416,11 +417,11 @@ class Images(ArrayCollection):
         Raises
         ------
         SpecError
-            For another extension, no image, or a speed that cannot be.
+            For an unknown extension, no image, or an invalid speed.
         EngineError
-            For MP4 where there is no ffmpeg.
+            For MP4 without ffmpeg.
         ExistsError
-            When something is there.
+            When the target exists.
 
         Notes
         -----
@@ -454,7 +455,7 @@ class Images(ArrayCollection):
         Parameters
         ----------
         chunk_size : 'auto', int, tuple of int or str
-            How large a part of the image is put together at once: pixels, or kilobytes as text.
+            Size of the parts of an image that are exchanged: pixels, or kilobytes as text.
 
         Returns
         -------
@@ -463,7 +464,7 @@ class Images(ArrayCollection):
 
         Notes
         -----
-        On Spark one shuffle of all values; `chunk_size` changes its cost, never its result.
+        On Spark one shuffle of all values; `chunk_size` changes the cost, not the result.
 
         Examples
         --------
@@ -497,8 +498,8 @@ class Images(ArrayCollection):
             part (not megabytes, as Thunder's draft had it), or with a unit: ``'200k'``, ``'64M'``.
             ``'auto'`` makes blocks of about 100 MB.
         padding : int or tuple of int, optional
-            How far a block reaches into its neighbours, along every axis or each; at most the
-            size of a block, and no further than the image.
+            Overlap of neighbouring blocks, along every axis or each; at most the size of a block,
+            and clipped to the image.
 
         Notes
         -----
@@ -558,21 +559,21 @@ class Images(ArrayCollection):
         Parameters
         ----------
         path : path
-            A folder, made if need be; it must be empty or absent.
+            A folder, created if needed; it must be empty or absent.
         prefix : str
-            Files are called ``prefix-00000.bin`` and so on.
+            Prefix of the names, ``prefix-00000.bin`` and so on.
         overwrite : bool
-            Replace what an earlier call wrote there.
+            Replace the output of an earlier call.
         credentials : dict, optional
-            What opens a bucket: ``{'access': ..., 'secret': ...}``, and whatever else
-            :class:`~thunderlike.storage.s3.S3Store` takes. By default what boto3 finds.
+            Credentials of a bucket, ``{'access': ..., 'secret': ...}``, and further parameters of
+            :class:`~thunderlike.storage.s3.S3Store`. By default those that boto3 finds.
 
         Raises
         ------
         ExistsError
-            When the folder holds anything.
+            When the folder is not empty.
         StorageError
-            With `overwrite`, when it holds anything that is not such output.
+            With `overwrite`, when it contains files of any other origin.
 
         Notes
         -----

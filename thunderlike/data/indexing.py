@@ -16,19 +16,19 @@ __all__ = ["positions", "reshaped", "rows_of", "selectors"]
 
 
 def reshaped(old: tuple[int, ...], asked: tuple[Any, ...]) -> tuple[int, ...]:
-    """The shape asked for, -1 filled in.
+    """Return the new shape, with -1 replaced.
 
     Parameters
     ----------
     old : tuple of int
-        What is reshaped.
+        Shape before.
     asked : tuple
         Whole numbers, of which one may be -1; or one tuple of such.
 
     Raises
     ------
     SpecError
-        When it has not as many elements.
+        When the number of elements differs.
 
     Examples
     --------
@@ -40,22 +40,20 @@ def reshaped(old: tuple[int, ...], asked: tuple[Any, ...]) -> tuple[int, ...]:
     filled = tuple(size // max(1, known) if n == -1 else n for n in shape)
     if shape.count(-1) > 1 or math.prod(filled) != size or min(filled, default=0) < 0:
         raise SpecError(
-            f"cannot reshape {old} to {shape}: give as many elements, and one -1 at most"
+            f"cannot reshape {old} to {shape}: the number of elements must be equal, with at most "
+            "one -1"
         )
     return tuple(int(n) for n in filled)
 
 
-Selector = "slice | NDArray[np.int64]"
-
-
 def selectors(item: Any, shape: tuple[int, ...]) -> list[Any]:
-    """One selector an axis, each a slice or an array of positions.
+    """Return a selector for each axis, a slice or an array of positions.
 
     Raises
     ------
     BadIndexError
-        For a position outside an axis, more indices than axes, or more than one list: numpy and
-        Thunder disagree on what two lists mean.
+        For a position outside an axis, more indices than axes, or more than one list, which
+        numpy and Thunder interpret differently.
 
     Examples
     --------
@@ -70,12 +68,13 @@ def selectors(item: Any, shape: tuple[int, ...]) -> list[Any]:
 
 
 def positions(selector: Any, length: int) -> NDArray[np.int64]:
-    """Positions that a selector picks from an axis of this length."""
-    return np.arange(length)[selector]
+    """Return the positions that a selector selects on an axis of this length."""
+    selected: NDArray[np.int64] = np.arange(length)[selector]
+    return selected
 
 
 def rows_of(chosen: list[Any], shape: tuple[int, ...]) -> NDArray[np.int64] | None:
-    """Numbers of the records at the chosen keys, in the order of the result; None for all."""
+    """Return the numbers of the records at the selected keys, in their order; None for all."""
     picked = [positions(s, n) for s, n in zip(chosen, shape, strict=True)]
     if all(np.array_equal(p, np.arange(n)) for p, n in zip(picked, shape, strict=True)):
         return None
@@ -85,7 +84,7 @@ def rows_of(chosen: list[Any], shape: tuple[int, ...]) -> NDArray[np.int64] | No
 
 
 def _expanded(items: tuple[Any, ...], ndim: int) -> list[Any]:
-    """Replace the Ellipsis, and what is left out at the end, by full slices."""
+    """Replace the Ellipsis, and missing items at the end, by full slices."""
     where = [i for i, item in enumerate(items) if item is Ellipsis]
     if len(where) > 1 or len(items) - len(where) > ndim:
         raise BadIndexError(f"{len(items)} indices for {ndim} axes")
@@ -112,13 +111,13 @@ def _selector(item: Any, length: int, axis: int) -> Any:
     if array.ndim == 1 and (np.issubdtype(array.dtype, np.integer) or not len(array)):
         return _inside(array.astype(np.int64), length, axis)
     raise BadIndexError(
-        f"{item!r} selects nothing on axis {axis} of length {length}: give an int, a slice, a list "
-        "of int, or a list of as many bool"
+        f"invalid index {item!r} on axis {axis} of length {length}: expected an int, a slice, a "
+        "list of int, or a list of as many bool"
     )
 
 
 def _inside(array: NDArray[Any], length: int, axis: int) -> NDArray[np.int64]:
-    """Positions counted from the start, if all are on the axis."""
+    """Return positions counted from the start; BadIndexError outside of the axis."""
     wrong = array[(array < -length) | (array >= length)]
     if wrong.size:
         raise BadIndexError(f"position {wrong.flat[0]} is outside axis {axis} of length {length}")

@@ -1,8 +1,4 @@
-"""What positions in a series are called: an index of one level or several.
-
-Functions on index arrays alone, of shape ``(length,)`` or ``(length, levels)``; nothing here knows
-of series, and nothing runs on an engine.
-"""
+"""Index arrays of one level, shape ``(length,)``, or several, shape ``(length, levels)``."""
 
 from __future__ import annotations
 
@@ -25,7 +21,7 @@ __all__ = ["as_index", "as_labels", "counts_only", "grouped", "selected", "shown
 def as_index(index: Any, length: int) -> Array:
     """Make an index an array; ``0 .. length-1`` for None.
 
-    Text beside numbers stays what it is: the array is then of dtype object.
+    A mixture of text and numbers becomes an array of dtype object.
 
     Raises
     ------
@@ -87,7 +83,7 @@ def as_labels(index: Array) -> Array:
 
 
 def counts_only(index: Array) -> bool:
-    """Say whether an index is the one that series have unless told otherwise.
+    """Return True for the default index of series, ``0 .. length-1``.
 
     Examples
     --------
@@ -108,14 +104,14 @@ def grouped(index: Array, level: Any) -> tuple[Array, NDArray[np.int64]]:
     Returns
     -------
     keys : ndarray, shape (groups,) or (groups, levels)
-        What occurs, each once, sorted; flat for one level.
+        Distinct values, sorted; flat for one level.
     numbers : ndarray of int, shape (length,)
-        For each position which of the keys it has.
+        For each position the number of its key.
 
     Raises
     ------
     SpecError
-        For a level that there is not, or values that cannot be sorted.
+        For a level out of range, or values that cannot be sorted.
 
     Examples
     --------
@@ -133,7 +129,7 @@ def grouped(index: Array, level: Any) -> tuple[Array, NDArray[np.int64]]:
 
 
 def selected(index: Array, val: Any, level: Any) -> tuple[NDArray[np.bool_], list[int]]:
-    """Find the positions with the values asked for.
+    """Find the positions with given values.
 
     Parameters
     ----------
@@ -147,13 +143,13 @@ def selected(index: Array, val: Any, level: Any) -> tuple[NDArray[np.bool_], lis
     -------
     mask : ndarray of bool, shape (length,)
     fixed : list of int
-        The levels for which a single value was asked.
+        Levels for which a single value was given.
 
     Raises
     ------
     SpecError
-        For a value that does not occur, naming it; for a level that there is not; for another
-        number of entries than levels.
+        For a value that does not occur, a level out of range, or a number of entries that differs
+        from that of the levels.
 
     Examples
     --------
@@ -172,7 +168,7 @@ def selected(index: Array, val: Any, level: Any) -> tuple[NDArray[np.bool_], lis
 
 
 def without(index: Array, levels: list[int]) -> Array | None:
-    """Drop levels; an index of one level is flat, one of none is None.
+    """Drop levels; one remaining level is flat, no level is None.
 
     Examples
     --------
@@ -184,7 +180,7 @@ def without(index: Array, levels: list[int]) -> Array | None:
 
 
 def shown(index: Array) -> str:
-    """The first few values of an index of one level, as text.
+    """Format the first few values of an index of one level.
 
     Examples
     --------
@@ -204,7 +200,7 @@ def _flat(columns: Array) -> Array:
 
 
 def _levels(index: Array, level: Any) -> list[int]:
-    """The levels asked for, all of which there must be."""
+    """Return the given levels; SpecError for one out of range."""
     count, given = _columns(index).shape[1], _as_list(level)
     if not given or not all(is_whole(number, 0, count) for number in given):
         raise SpecError(
@@ -215,7 +211,7 @@ def _levels(index: Array, level: Any) -> list[int]:
 
 
 def _per_level(val: Any, count: int) -> list[list[Any]]:
-    """The values asked for at each level."""
+    """Return the given values of each level."""
     values = _as_list(val)
     if count == 1 and not any(_is_list(value) for value in values):
         values = [values]
@@ -228,7 +224,7 @@ def _per_level(val: Any, count: int) -> list[list[Any]]:
 
 
 def _occurring(column: Array, values: list[Any], level: int) -> NDArray[np.bool_]:
-    """Where a level has any of the values, each of which must occur."""
+    """Return the positions with any of the values, as a mask; SpecError for a missing value."""
     mask = np.zeros(len(column), bool)
     for value in values:
         missing = value != value  # NaN selects NaN
@@ -242,8 +238,8 @@ def _occurring(column: Array, values: list[Any], level: int) -> NDArray[np.bool_
 
 
 def _codes(column: Array) -> NDArray[np.int64]:
-    """Each value's number in their order."""
-    missing = np.asarray(column != column)  # NaN: one group, the last
+    """Return the rank of each value."""
+    missing = np.asarray(column != column)  # NaN: one group, sorted last
     codes = np.full(len(column), len(column), np.int64)
     try:
         codes[~missing] = np.unique(column[~missing], return_inverse=True)[1].ravel()
@@ -253,7 +249,7 @@ def _codes(column: Array) -> NDArray[np.int64]:
 
 
 def _is_list(value: Any) -> bool:
-    """Say whether it holds values; text is one value."""
+    """Return True for a sequence of values; text is one value."""
     return (
         np.ndim(value) > 0
         if isinstance(value, np.ndarray)

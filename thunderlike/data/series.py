@@ -1,4 +1,4 @@
-"""Series: records keyed by where they were taken, each a sequence of values."""
+"""Series: records keyed by position, each a sequence of values along an index."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ class Series(ArrayCollection):
     Parameters
     ----------
     values : array_like or Records
-        An array of shape ``(*baseshape, length)``. Most people call ``tl.series.fromarray(array)``
+        An array of shape ``(*baseshape, length)``. Usually made by ``tl.series.fromarray(array)``
         or ``images.toseries()``.
     index : sequence, optional
-        What each position in a series is called, of that length; a sequence of sequences has
-        several levels. By default ``0 .. length-1``.
+        Index values of the positions in a series; a sequence of sequences has several levels. By
+        default ``0 .. length-1``.
     labels : array_like, optional
-        What each series is called, of shape `baseshape`.
+        Labels of the series, of shape `baseshape`.
     baseshape : tuple of int, optional
         Shape of the keys, for Records.
 
@@ -109,7 +109,7 @@ class Series(ArrayCollection):
 
     @property
     def index(self) -> Array:
-        """What each position in a series is called.
+        """Index values of the positions in a series.
 
         An array of shape ``(length,)``, or ``(length, levels)``.
 
@@ -131,7 +131,7 @@ class Series(ArrayCollection):
         return self._changed(self._records, index=index)
 
     def _cut(self, values: list[Any]) -> Self:
-        """The chosen positions of each series, and of the index."""
+        """Return the selected positions of each series, and of the index."""
         part = super()._cut(values)
         return part if part is self else part._indexed(self._index[values[0]])
 
@@ -153,7 +153,8 @@ class Series(ArrayCollection):
         func : callable
             From an array of length `length` to an array, all of one length, or a scalar.
         index : sequence, optional
-            Index of the results, whose length it tells; by default kept where the length is.
+            Index of the results, which determines their length; by default the present index,
+            for results of the same length.
         value_shape, dtype, with_keys, block, workers
             As in :meth:`Collection.map`.
 
@@ -175,17 +176,17 @@ class Series(ArrayCollection):
         return self._changed(records, **({} if index is None else {"index": index}))
 
     def select(self, crit: Any) -> Self:
-        """Keep the positions whose index is as asked, in the order of the index.
+        """Select positions by index value, in the order of the index.
 
         Parameters
         ----------
         crit : callable, value or list of values
-            A function of an index value that says whether to keep it, or what to keep.
+            A predicate of an index value, or the index values to keep.
 
         Raises
         ------
         SpecError
-            When nothing is left, or the index has several levels.
+            When no position is selected, or the index has several levels.
 
         Examples
         --------
@@ -206,13 +207,13 @@ class Series(ArrayCollection):
         return self._selected(keep, f"no index value is {crit!r}")
 
     def _selected(self, keep: NDArray[np.bool_], otherwise: str) -> Self:
-        """These positions, of which there must be one."""
+        """Return the positions of a mask; SpecError for none."""
         if not keep.any():
             raise SpecError(f"{otherwise}: there are {multiindex.shown(self._index)}")
         return self[..., np.flatnonzero(keep)]
 
     def between(self, left: Any, right: Any) -> Self:
-        """Keep the positions whose index is at least `left` and less than `right`.
+        """Select the positions with index values from `left` to less than `right`.
 
         Examples
         --------
@@ -241,7 +242,7 @@ class Series(ArrayCollection):
         filter: bool = False,
         return_mask: bool = False,
     ) -> Any:
-        """Keep the positions with the values asked for at one level of the index or several.
+        """Select positions by index values at one level or several.
 
         Parameters
         ----------
@@ -251,8 +252,8 @@ class Series(ArrayCollection):
         level : int or list of int
             Which levels, from 0.
         squeeze : bool
-            Drop the levels for which a single value was asked; when none is left, the index is
-            ``0, 1, ...``. Not with `filter`.
+            Drop the levels for which a single value was given; without any other level, the index
+            is ``0, 1, ...``. Not with `filter`.
         filter : bool
             Keep all other positions instead.
         return_mask : bool
@@ -261,8 +262,8 @@ class Series(ArrayCollection):
         Raises
         ------
         SpecError
-            For a value that does not occur at its level, a level that there is not, and when no
-            position is left.
+            For a value that does not occur at its level, a level out of range, and when no
+            position is selected.
 
         Examples
         --------
@@ -285,12 +286,12 @@ class Series(ArrayCollection):
     # shape of the keys
 
     def reshape(self, *shape: Any) -> Self:
-        """Give the keys another shape; that of a series stays.
+        """Reshape the keys; the length of the series is unchanged.
 
         Parameters
         ----------
         *shape : int
-            The last is `length`; one of the others may be -1. A tuple will do as well.
+            New shape, as numbers or a tuple; the last must be `length`, one other may be -1.
 
         Raises
         ------
@@ -299,7 +300,7 @@ class Series(ArrayCollection):
 
         Notes
         -----
-        Labels are reshaped alike. Nothing is moved.
+        Labels are reshaped as well. No data is moved.
 
         Examples
         --------
@@ -316,7 +317,7 @@ class Series(ArrayCollection):
         return self._changed(self._records, baseshape=found[:-1], labels=labels)
 
     def flatten(self) -> Self:
-        """Number the series: the keys get one axis; labels go along. Nothing is moved.
+        """Flatten the keys to one axis, with the labels. No data is moved.
 
         Examples
         --------
@@ -357,7 +358,7 @@ class Series(ArrayCollection):
     def standardize(self, axis: int = 1) -> Self:
         """Divide by the standard deviation (of the population); as :meth:`center`.
 
-        What is constant has none, and becomes NaN.
+        Constant series, or positions, become NaN.
 
         Examples
         --------
@@ -373,7 +374,7 @@ class Series(ArrayCollection):
     def zscore(self, axis: int = 1) -> Self:
         """Subtract the mean and divide by the standard deviation; as :meth:`center`.
 
-        What is constant has none, and becomes NaN.
+        Constant series, or positions, become NaN.
 
         Examples
         --------
@@ -411,7 +412,7 @@ class Series(ArrayCollection):
         method : 'linear' or 'nonlinear'
             A line, or a polynomial of degree `order`.
         order : int
-            That degree.
+            Degree of the polynomial.
 
         Notes
         -----
@@ -444,9 +445,9 @@ class Series(ArrayCollection):
         window : int, optional
             Length of the window.
         perc : float
-            Which percentile.
+            Percentile of the baseline.
         offset : float
-            Keeps a baseline of zero from dividing.
+            Added to the baseline in the denominator, for baselines of zero.
 
         Examples
         --------
@@ -480,10 +481,10 @@ class Series(ArrayCollection):
         Parameters
         ----------
         signal : array_like or path
-            Of shape ``(length,)``, or ``(k, length)`` for `k` signals; or the file of MATLAB
-            (``.mat``) that holds it.
+            Of shape ``(length,)``, or ``(k, length)`` for `k` signals; or a MATLAB file
+            (``.mat``).
         var : str
-            Its name in that file.
+            Name of the variable in the MATLAB file.
 
         Returns
         -------
@@ -495,7 +496,7 @@ class Series(ArrayCollection):
         SpecError
             When the signal has another length.
         FormatError
-            When the file holds no variable of that name.
+            When the file has no variable of that name.
 
         Notes
         -----
@@ -522,7 +523,7 @@ class Series(ArrayCollection):
         ----------
         signal : array_like, shape (length,)
         lag : int
-            How far to shift it, at most.
+            Largest shift.
 
         Returns
         -------
@@ -557,18 +558,16 @@ class Series(ArrayCollection):
         ----------
         signal : array_like, shape (m,)
         mode : 'full', 'same' or 'valid'
-            Wherever they overlap, as long as the longer of both, or where they overlap fully: as
-            :func:`numpy.convolve`.
+            As in :func:`numpy.convolve`.
 
         Returns
         -------
         Series
-            Of length ``length + m - 1``, of the longer length, or of the longer less the shorter
-            and 1 more; its index counts.
+            Of the length that :func:`numpy.convolve` gives, with the default index.
 
         Notes
         -----
-        The dtype is numpy's, but integers get 64 bits.
+        The dtype is that of numpy, except that integers have 64 bits.
 
         Examples
         --------
@@ -631,7 +630,7 @@ class Series(ArrayCollection):
         Raises
         ------
         SpecError
-            For another statistic.
+            For an unknown statistic.
 
         Examples
         --------
@@ -746,12 +745,12 @@ class Series(ArrayCollection):
     # panels and windows
 
     def downsample(self, k: int = 2) -> Self:
-        """Mean of every `k` positions; what is left over at the end is dropped.
+        """Average every `k` positions; a remainder at the end is dropped.
 
         Returns
         -------
         Series
-            Of length ``length // k``; its index counts.
+            Of length ``length // k``, with the default index.
 
         Examples
         --------
@@ -776,7 +775,7 @@ class Series(ArrayCollection):
         Returns
         -------
         Series
-            Of that length; its index counts.
+            Of that length, with the default index.
 
         Raises
         ------
@@ -810,7 +809,7 @@ class Series(ArrayCollection):
         Returns
         -------
         Series
-            Of that length; its index counts.
+            Of that length, with the default index.
 
         Raises
         ------
@@ -824,7 +823,7 @@ class Series(ArrayCollection):
         array([2., 7., 0.])
         """
         if not is_whole(window, 1):
-            raise SpecError(f"a window of {window!r} positions is none: give a whole number from 1")
+            raise SpecError(f"invalid window={window!r}: give a whole number from 1")
         firsts = self._positions(indices) - int(window) // 2
         if firsts.min() < 0 or firsts.max() + window > self.length:
             raise SpecError(
@@ -835,12 +834,12 @@ class Series(ArrayCollection):
         return self._reduced(Groups.equal(windows), "mean")._indexed(None)
 
     def _positions(self, values: Any) -> Array:
-        """The first position of each index value."""
+        """Return the first position of each index value."""
         found = [
             np.flatnonzero(multiindex.selected(self._index, [v], 0)[0])[0] for v in _each(values)
         ]
         if not found:
-            raise SpecError("no index value was given: say which positions are meant")
+            raise SpecError("no index value was given: give at least one")
         return np.array(found)
 
     # groups of positions with equal index values
@@ -864,11 +863,11 @@ class Series(ArrayCollection):
         Raises
         ------
         SpecError
-            For another statistic, or a level that there is not.
+            For an unknown statistic, or a level out of range.
 
         Notes
         -----
-        Positions are grouped once; one pass over the series.
+        One pass over the series.
 
         Examples
         --------
@@ -985,13 +984,13 @@ class Series(ArrayCollection):
         Raises
         ------
         WorkerFailedError
-            When the function raises: with the key of the series, and where it raised.
+            When the function raises: with the key of the series and the traceback.
         WrongTypeError
-            For results that no one dtype holds, as a number and a text, and for masked ones.
+            For results without a common dtype, as a number and a text, and for masked arrays.
 
         Notes
         -----
-        The function is called for each series and group, and is first tried on the first series.
+        The function is called for each series and group; the first series gives the dtype.
 
         Examples
         --------
@@ -1057,7 +1056,7 @@ class Series(ArrayCollection):
         return self._square(reductions.aggregate(self, "cov", Comoments, 8 * self.length**2).cov)
 
     def _square(self, matrix: Array) -> Self:
-        """A local series for each position."""
+        """Return the rows of a square matrix as local series."""
         records = local().load(ArraySource(matrix))
         return self._changed(records, baseshape=(self.length,), labels=None, index=self._index)
 
@@ -1073,14 +1072,14 @@ class Series(ArrayCollection):
         Returns
         -------
         Series
-            Of length `k`, the index counting; for a number, as they were.
+            Of length `k`, with the default index; unchanged in shape for a number.
 
         Raises
         ------
         SpecError
             When `other` has another shape.
         NotOnEngineError
-            When `other` are series that are not local.
+            When `other` is a Series that is not in memory.
 
         Notes
         -----
@@ -1121,7 +1120,7 @@ class Series(ArrayCollection):
             The number of a series in key order, or its key; of several, one line each. By default
             the mean of all; of series of one value, as `correlate` gives, the map of all.
         ax : matplotlib Axes, optional
-            Where to draw; by default on a new figure.
+            Axes to draw on; by default of a new figure.
         plane, vmin, vmax, cmap
             Of a map, as in :meth:`Images.plot`. The colours are red and blue around 0 if there are
             values on both sides of it; NaN is grey.
@@ -1133,7 +1132,7 @@ class Series(ArrayCollection):
         Raises
         ------
         BadIndexError
-            For a series that there is not.
+            For a series out of range.
         MissingExtraError
             Without matplotlib.
 
@@ -1158,7 +1157,7 @@ class Series(ArrayCollection):
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Where to draw; by default on a new figure.
+            Axes to draw on; by default of a new figure.
         cmap : str, optional
             matplotlib's name for colours; by default red and blue if there are values on both sides
             of 0.
@@ -1277,7 +1276,7 @@ class Series(ArrayCollection):
         path : path
             The file; folders above it are made.
         name : str
-            What the series are called in the file.
+            Name of the series in the file.
         rate : float, optional
             Positions a second. By default ``frame_times`` or ``frame_interval`` of `attrs`.
         unit, description : str
@@ -1285,21 +1284,21 @@ class Series(ArrayCollection):
         session_start_time : datetime, optional
             With a time zone; needed without `nwbfile`.
         nwbfile : pynwb.NWBFile, optional
-            What else is to be in the file: devices, subject, planes. The series are added to it.
+            Further content of the file: devices, subject, planes. The series are added to it.
         rois : pynwb DynamicTableRegion, optional
-            The regions of `nwbfile` that the series are of: then they are a RoiResponseSeries of
-            its module ``ophys``, else a TimeSeries of its acquisition.
+            Regions of `nwbfile`. With them the series are written as a RoiResponseSeries of the
+            module ``ophys``, else as a TimeSeries of the acquisition.
         overwrite : bool
-            Replace an HDF5 file that is there.
+            Replace an existing HDF5 file.
         credentials : dict, optional
             As in `tonpy`.
 
         Raises
         ------
         SpecError
-            When nothing tells the rate, or when the session started.
+            Without a rate, or the start of the session.
         ExistsError
-            When something is there.
+            When the target exists.
         MissingExtraError
             Without pynwb: ``pip install 'thunderlike[nwb]'``.
 
@@ -1339,21 +1338,21 @@ class Series(ArrayCollection):
         Parameters
         ----------
         path : path
-            A folder, made if need be; it must be empty or absent.
+            A folder, created if needed; it must be empty or absent.
         prefix : str
             Files are called ``prefix-00000-00000.bin`` by the key of their first series.
         overwrite : bool
-            Replace what an earlier call wrote there.
+            Replace the output of an earlier call.
         credentials : dict, optional
-            What opens a bucket: ``{'access': ..., 'secret': ...}``, and whatever else
-            :class:`~thunderlike.storage.s3.S3Store` takes. By default what boto3 finds.
+            Credentials of a bucket, ``{'access': ..., 'secret': ...}``, and further parameters of
+            :class:`~thunderlike.storage.s3.S3Store`. By default those that boto3 finds.
 
         Raises
         ------
         ExistsError
-            When the folder holds anything.
+            When the folder is not empty.
         StorageError
-            With `overwrite`, when it holds anything that is not such output.
+            With `overwrite`, when it contains files of any other origin.
 
         Notes
         -----
@@ -1396,12 +1395,12 @@ def _gramian(_: int, block: Array) -> Array:
 
 
 def _matrix(other: Any) -> Array:
-    """What series are multiplied with, a vector as a column."""
+    """Return the factor of a matrix product as an array; a vector becomes a column."""
     if isinstance(other, Series):
         if not other._records.in_memory:
             raise NotOnEngineError(
-                f"series can only be multiplied with others that are here, not on {other.mode}: "
-                "call .tolocal() on these"
+                f"the second factor must be in memory, not on the {other.mode} engine: call "
+                ".tolocal() on it"
             )
         return other.toarray(squeeze=False)
     array = as_array(other, "the factors")
@@ -1409,7 +1408,7 @@ def _matrix(other: Any) -> Array:
 
 
 def _within(axis: int) -> bool:
-    """Say whether it is within each series, rather than across all."""
+    """Return True for axis 1, along each series, and False for axis 0, across series."""
     if axis not in (0, 1):
         raise SpecError(f"axis must be 0 (across series) or 1 (within each), not {axis!r}")
     return axis == 1
@@ -1425,7 +1424,7 @@ def _shifted(block: Array, by: Array) -> Array:
 
 
 def _scaled(block: Array, by: Array) -> Array:
-    with np.errstate(all="ignore"):  # what is constant has no deviation, and becomes nan
+    with np.errstate(all="ignore"):  # constant values become nan
         scaled = block / np.where(by == 0, np.nan, by)
     return scaled.astype(kernels.result_dtype(block.dtype), copy=False)
 
@@ -1470,5 +1469,5 @@ def _where(criterion: Callable[[Any], Any], index: Array) -> NDArray[np.bool_]:
 
 
 def _each(values: Any) -> list[Any]:
-    """The values of a list, or the only one."""
+    """Return the values of a sequence, or a single value, as a list."""
     return [values] if np.ndim(values) == 0 else list(values)

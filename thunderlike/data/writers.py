@@ -41,7 +41,6 @@ __all__ = [
     "assemble",
     "each_block",
     "each_part",
-    "filled",
     "images_to_binary",
     "images_to_png",
     "images_to_tif",
@@ -51,6 +50,7 @@ __all__ = [
     "to_hdf5",
     "to_npy",
     "to_zarr",
+    "write_slabs",
 ]
 
 
@@ -67,22 +67,22 @@ class Sink(Protocol):
 
 
 def each_block(records: Records, path: str, write: Callable[[int, Array], list[Any]]) -> list[Any]:
-    """Have every block written where it is, or here, where only this process sees `path`.
+    """Write every block in its worker, or here if only this process can reach `path`.
 
     Parameters
     ----------
     write : callable
-        From the number of the first record and a block to what is known of the files written. Once
-        more for the same block it must do the same: a task may be run again.
+        From the number of the first record and a block to a list of the files written. It must be
+        idempotent: a task may run again.
 
     Returns
     -------
     list
-        What `write` returned, joined, in the order of the records.
+        Results of `write`, joined, in the order of the records.
     """
     store = storage.store_for(path)
     if store.shared:
-        # Threads that wait for answers from afar may be more than there are cores.
+        # Threads that wait for a remote store may outnumber the cores.
         with config(workers=store.threads or current().workers):
             return records.aggregate(write, add)
     return [item for start, block in records.stream() for item in write(start, block)]
@@ -91,13 +91,13 @@ def each_block(records: Records, path: str, write: Callable[[int, Array], list[A
 def each_part(
     records: Records, path: str, write: Callable[[Iterator[Slab]], list[Any]]
 ) -> list[Any]:
-    """Have every part written where it is, or all here, where only this process sees `path`.
+    """Write every partition in its worker, or here if only this process can reach `path`.
 
     Parameters
     ----------
     write : callable
-        From the blocks of a part, with the number of the first record of each, to what is known of
-        the files written. Once more for the same part it must do the same.
+        From the blocks of a partition, with the number of the first record of each, to a list of
+        the files written. It must be idempotent.
 
     Returns
     -------
@@ -118,21 +118,21 @@ def assemble(records: Records, key_shape: Shape, sink: Sink, folder: str) -> Non
     Parameters
     ----------
     records : Records
-        Those of ``key_shape`` positions.
+        Records with keys of this shape.
     sink : Sink
         Its rows are those of the array of shape ``(*key_shape, *record)``.
     folder : str
-        Address for the parts; removed by who gave it.
+        Address for temporary parts; the caller deletes it.
     """
     if records.in_memory:
         slabs = _cut(records, key_shape, sink.rows)
     else:
         slabs = _joined(records, key_shape, sink.rows, folder)
-    filled(sink, slabs, key_shape[0])
+    write_slabs(sink, slabs, key_shape[0])
 
 
-def filled(sink: Sink, slabs: Iterator[Slab], rows: int) -> None:
-    """Write slabs to a sink, one after the other, and tell how far it is."""
+def write_slabs(sink: Sink, slabs: Iterator[Slab], rows: int) -> None:
+    """Write slabs to a sink in order, with progress."""
     with track("writing", rows, "rows") as work:
         for start, slab in slabs:
             sink.put(start, slab)
@@ -148,7 +148,7 @@ def _cut(records: Records, key_shape: Shape, rows: int) -> Iterator[Slab]:
 
 
 def _joined(records: Records, key_shape: Shape, rows: int, folder: str) -> Iterator[Slab]:
-    """Have the workers write their blocks, then read these in order."""
+    """Write blocks from the workers, then read them back in order."""
     storage.store_for(folder).begin(folder)
     found = each_block(records, folder, Parts(folder))
     return joined(found, records.spec, key_shape, rows)
@@ -162,10 +162,10 @@ def joined(
     Parameters
     ----------
     found : sequence of (path, records)
-        What it returned, in the order of the records.
+        Its results, in the order of the records.
     """
     each = math.prod(key_shape[1:])
-    # Parts of one writer, under names of their own: nobody replaces them.
+    # Names of parts are unique to this writer, so no check for replaced files is needed.
     files = [Entry(path, count * spec.record_bytes) for path, count in found]
     counts = [count for _, count in found]
     source = FileSource.of(files, counts, spec.shape, spec.dtype, Packed(spec.shape, spec.dtype))
@@ -183,13 +183,13 @@ class Parts:
     Parameters
     ----------
     folder : str
-        Where to.
+        Target.
     """
 
     folder: str
 
     def __call__(self, start: int, block: Array) -> list[tuple[str, int]]:
-        """Write a block; the same file if it comes again. Returns path and number of records."""
+        """Write a block and return its path and number of records; idempotent."""
         if not len(block):
             return []
         path = storage.join(self.folder, f"part-{start:012d}")
@@ -200,7 +200,7 @@ class Parts:
 def images_to_binary(images: Collection, path: Any, prefix: str, *, overwrite: bool) -> None:
     """Write ``prefix-00000.bin`` and so on, and the ``conf.json`` that describes them."""
     conf = {"conf.json": raw.describe(images.value_shape, images.dtype, images.attrs)}
-    _write(images, path, Names(prefix, "bin"), raw.encode, overwrite=overwrite, beside=conf)
+    _write(images, path, Names(prefix, "bin"), raw.encode, overwrite=overwrite, extra=conf)
 
 
 def images_to_tif(images: Collection, path: Any, prefix: str, *, overwrite: bool) -> None:
@@ -221,8 +221,9 @@ def images_to_png(
     """Write ``prefix-00000.png`` and so on, `vmin` as black and `vmax` as white."""
     if vmin is None or vmax is None:
         if vmin is not vmax:
-            what = "give both vmin and vmax, the values to show as black and white, or none"
-            raise SpecError(what)
+            raise SpecError(
+                "give both vmin and vmax, the values to show as black and white, or neither"
+            )
         plain = partial(png.encode, attrs=images.attrs) if images.attrs else png.encode
         _write(images, path, Names(prefix, "png"), plain, overwrite=overwrite)
         return
@@ -258,7 +259,7 @@ def _write_parts(
     *,
     overwrite: bool,
 ) -> None:
-    """Write the series of each part to a file, then what describes them all."""
+    """Write the series of each partition to a file, then their ``conf.json``."""
     conf, baseshape = raw.describe(series.shape, series.dtype, series.attrs), series.baseshape
     ours = [Names(prefix, ext).pattern(), "conf.json"]
     with storage.output(path, ours, overwrite=overwrite) as folder:
@@ -273,9 +274,9 @@ class SeriesFiles:
     Parameters
     ----------
     folder : str
-        Where to.
+        Target.
     prefix, ext : str
-        How a name begins and ends.
+        Prefix and extension of the names.
     encode : callable
         From a block of series to its part of the file.
     baseshape : tuple of int
@@ -289,7 +290,7 @@ class SeriesFiles:
     baseshape: tuple[int, ...]
 
     def __call__(self, blocks: Iterable[tuple[int, Array]]) -> list[Any]:
-        """Write blocks, one in memory at a time; the same file if they come again."""
+        """Write blocks, one in memory at a time; idempotent."""
         filled = ((start, block) for start, block in blocks if len(block))
         first = next(filled, None)
         if first is None:
@@ -311,7 +312,7 @@ class SeriesFiles:
 
 
 def _always(start: bytes) -> bool:  # noqa: ARG001
-    """Whatever is there is of another attempt at the same."""
+    """Accept any existing file: it is of an earlier attempt at the same task."""
     return True
 
 
@@ -322,11 +323,11 @@ class ImageFiles:
     Parameters
     ----------
     folder : str
-        Where to.
+        Target.
     names : Names
-        How the files are called.
+        Names of the files.
     count : int
-        How many images there are in all.
+        Number of images in all.
     encode : callable
         From an image to the content of a file.
     """
@@ -337,7 +338,7 @@ class ImageFiles:
     encode: Callable[[Array], bytes]
 
     def __call__(self, start: int, block: Array) -> list[Any]:
-        """Write the images from number `start` on; the same files if they come again."""
+        """Write the images from number `start` on; idempotent."""
 
         def put(number: int) -> None:
             path = storage.join(self.folder, self.names.of(number, self.count))
@@ -366,11 +367,11 @@ class Names:
         file_name(self.prefix, "prefix")
 
     def pattern(self) -> str:
-        """All of them, as `storage.find` would."""
+        """Return a pattern of all names, for `storage.find`."""
         return f"{self.prefix}-*.{self.ext}"
 
     def of(self, number: int, count: int) -> str:
-        """One of so many."""
+        """Return the name of one of `count` files."""
         digits = max(5, len(str(count - 1)))
         return f"{self.prefix}-{number:0{digits}d}.{self.ext}"
 
@@ -396,11 +397,11 @@ def _write(
     encode: Callable[[Array], bytes],
     *,
     overwrite: bool,
-    beside: Mapping[str, bytes] | None = None,
+    extra: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Write all images from where they are, then what goes beside them."""
-    encode(np.zeros(images.value_shape, images.dtype))  # what cannot be written is said first
-    count, extra = images.count(), beside or {}
+    """Write all images in the workers, then extra files."""
+    encode(np.zeros(images.value_shape, images.dtype))  # raises for unsupported dtypes at once
+    count, extra = images.count(), extra or {}
     with storage.output(path, [names.pattern(), *extra], overwrite=overwrite) as folder:
         each_block(images._records, folder, ImageFiles(folder, names, count, encode))
         for name, data in extra.items():

@@ -13,7 +13,7 @@ import numpy as np
 from thunderlike import storage
 from thunderlike.config import current
 from thunderlike.data.array_files import Folder
-from thunderlike.data.writers import ImageFiles, Names, Parts, SeriesFiles, filled, joined
+from thunderlike.data.writers import ImageFiles, Names, Parts, SeriesFiles, joined, write_slabs
 from thunderlike.errors import SpecError
 from thunderlike.formats import dataset_files, hdf5, npy, raw, sniff, zarr
 from thunderlike.formats.registry import FORMATS
@@ -239,7 +239,7 @@ class _Assembled(Target):
         with self.sink(place) as sink:
             found = [(storage.join(files, name), count) for name, count in notes]
             slabs = joined(found, items._records.spec, items.baseshape, sink.rows)
-            filled(sink, slabs, items.baseshape[0])
+            write_slabs(sink, slabs, items.baseshape[0])
 
 
 class Hdf5(_Assembled):

@@ -12,7 +12,7 @@ import numpy as np
 from thunderlike import storage
 from thunderlike._arguments import checked_types
 from thunderlike.data.images import Images
-from thunderlike.data.writers import filled, joined
+from thunderlike.data.writers import joined, write_slabs
 from thunderlike.engines import Spec
 from thunderlike.engines.local import SourceRange
 from thunderlike.errors import SpecError
@@ -356,7 +356,7 @@ class _Assembled:
         seen, column = _Range(), self.names.index(name)
         with hdf5.Writer(file, self.shape[:-1], spec.dtype, name=name) as sink:
             slabs = self._slabs("maps", spec, sink.rows)
-            filled(
+            write_slabs(
                 sink, (seen.of(start, slab[..., column]) for start, slab in slabs), self.shape[0]
             )
         return seen.description()
@@ -368,7 +368,7 @@ class _Assembled:
             draft(path, hdf5.looks_like) as made,
             hdf5.Writer(made.file, self.shape, DFF, time=len(self.shape) - 1) as sink,
         ):
-            filled(sink, self._slabs("dff", spec, sink.rows), self.shape[0])
+            write_slabs(sink, self._slabs("dff", spec, sink.rows), self.shape[0])
 
     def _slabs(self, what: str, spec: Spec, rows: int) -> Iterator[tuple[int, Array]]:
         found = [
