@@ -155,7 +155,8 @@ class Calcium:
     def masks(self) -> Array:
         """The pixels of each cell: bool, of shape ``(k, height, width)``."""
         numbers = np.arange(len(self.cells))[:, np.newaxis, np.newaxis]
-        return self.labels == numbers
+        values: Array = self.labels == numbers
+        return values
 
     def images(self, engine: Any = None) -> Images:
         """The movie: uint16, of shape ``(n, height, width)``; equal on every engine."""
@@ -168,7 +169,8 @@ class Calcium:
         photons = _DARK + self.rest * bright[self.labels]
         for pattern, brightness in zip(self.neuropil, self.glow[number], strict=True):
             photons += pattern * brightness
-        return photons * self.light[number]
+        values: Array = photons * self.light[number]
+        return values
 
 
 @dataclass(frozen=True)
@@ -295,7 +297,8 @@ def _running(rng: np.random.Generator, frames: int) -> Array:
     """Bouts of running, of a second or so, up to 30 cm/s; at rest half of the time."""
     urge = _slow(rng, (frames,), seconds=0.4)
     bouts = np.maximum(urge - np.median(urge), 0)
-    return 30 * bouts / bouts.max()
+    values: Array = 30 * bouts / bouts.max()
+    return values
 
 
 def _spikes(rng: np.random.Generator, behaviour: Array, follows: Array) -> Array:
@@ -319,7 +322,8 @@ def _neuropil(rng: np.random.Generator) -> Array:
 
     fields = ndimage.gaussian_filter(rng.standard_normal((3, *SHAPE)), (0, 14, 14), mode="wrap")
     weights = np.exp(0.6 * fields / fields.std())
-    return _NEUROPIL * weights / weights.sum(axis=0).mean()
+    values: Array = _NEUROPIL * weights / weights.sum(axis=0).mean()
+    return values
 
 
 def _bleaching(frames: int) -> Array:
@@ -332,7 +336,8 @@ def _slow(rng: np.random.Generator, shape: tuple[int, ...], seconds: float) -> A
 
     noise = ndimage.gaussian_filter1d(rng.standard_normal(shape), seconds * RATE, 0, mode="wrap")
     deviation = noise.std(axis=0)
-    return (noise - noise.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    values: Array = (noise - noise.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    return values
 
 
 _EXAMPLES: dict[str, Callable[[Any], Images]] = {"calcium": lambda engine: calcium().images(engine)}
