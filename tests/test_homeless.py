@@ -82,12 +82,12 @@ def test_settings_and_caches_do_without_a_home(tmp_path):
 @pytest.mark.usefixtures("nameless")
 def test_a_cache_that_others_may_write_in_is_refused(tmp_path):
     cache().chmod(0o777)
-    with pytest.raises(StorageError, match="others may write there; set XDG_CACHE_HOME"):
+    with pytest.raises(StorageError, match="other users may write there; change XDG_CACHE_HOME"):
         cache()
     cache_folder = tmp_path / f"thunderlike-cache-{os.getuid()}"
     cache_folder.rmdir()
     cache_folder.symlink_to(tmp_path)
-    with pytest.raises(StorageError, match="others may write there"):
+    with pytest.raises(StorageError, match="other users may write there"):
         cache()
 
 

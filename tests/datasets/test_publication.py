@@ -461,3 +461,16 @@ def test_long_names_have_hidden_files_too(tmp_path):
     put(place, OLD)
     put(place, NEW)
     assert list(MsgpackReader(place).keys()) == NEW
+
+
+def test_mapped_file_that_is_truncated(tmp_path):
+    """Reading beyond the end of a mapped file would end the process."""
+    path = tmp_path / "a.msgpack"
+    with FileWriter(path) as writer:
+        writer.write_many({"key": str(number), "x": b"x" * 5000} for number in range(20))
+    reader = MsgpackReader(path)
+    assert reader.get(0)["key"] == "0"  # maps the file
+    os.truncate(path, 4096)
+    for read in (lambda: reader.get(19), lambda: list(reader), lambda: reader.get(19, copy=False)):
+        with pytest.raises(StorageError, match=r"a\.msgpack: was replaced while it was read"):
+            read()

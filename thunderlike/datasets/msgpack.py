@@ -89,6 +89,7 @@ class Mapped:
     """
 
     def __init__(self, path: Path, size: int) -> None:
+        self._path = str(path)
         with path.open("rb") as file:
             number = file.fileno()
             self.key = _key(number)
@@ -97,14 +98,22 @@ class Mapped:
 
     def view(self, start: int, stop: int) -> memoryview:
         """Slice the mapped file; the slice keeps it mapped."""
+        self._check()
         return self._view[start:stop]
 
     def bytes(self, start: int, stop: int) -> bytes:
         """Copy a slice."""
+        self._check()
         return self._map[start:stop]
+
+    def _check(self) -> None:
+        """Raise StorageError for a file that was truncated: reading its map ends the process."""
+        if self._map and self._map.size() < len(self._map):
+            raise replaced(self._path)
 
     def stream(self, windows: Iterable[Window], copy: bool) -> Iterator[Iterable[Any]]:
         """Yield slices, made when they are consumed."""
+        self._check()
         cut = (self._map if copy else self._view).__getitem__
         return (map(cut, map(slice, a.tolist(), b.tolist())) for a, b in windows)
 
