@@ -108,7 +108,7 @@ with tl.progress(), track("counting", 8, "steps") as work:
         while select.select([here], [], [], 30)[0]:
             try:
                 shown += os.read(here, 4096)
-            except OSError:  # how a terminal says that nobody writes to it any more
+            except OSError:  # raised when the other end of a terminal is closed
                 break
     os.close(here)
     assert process.returncode == 0

@@ -1,9 +1,9 @@
 """Types of arguments, checked against the annotations of a signature when a function is called.
 
-An argument in the wrong place often means something where it stands: an engine where a number of
-partitions is expected was ignored on one engine and failed in Java on the other. Annotations say
-what is expected already; this module reads those that are numbers, text, functions and sequences of
-them. Other annotations, and `Any`, are left to the function.
+An argument in the wrong position may be accepted there: an engine passed as a number of partitions
+was ignored on one engine and failed in Java on the other. This module checks annotations that are
+numbers, text, functions and sequences of them. Other annotations, and `Any`, are left to the
+function.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Kind = TypeVar("Kind", bound=type)
 
 FOREIGN = (TypeError, ValueError, ArithmeticError, LookupError, MemoryError)
 """Exceptions that numpy and scipy raise for invalid arguments."""
-_FOREIGN = (*FOREIGN, AttributeError)  # also of an argument that has not what its type has
+_FOREIGN = (*FOREIGN, AttributeError)  # an argument without an attribute of its type
 
 
 def typed(what: str, error: Exception) -> ThunderlikeError:
@@ -82,8 +82,8 @@ def caller_level() -> int:
 def checked_arguments(function: Callable[P, R]) -> Callable[P, R]:
     """Have a function check the types of its arguments before it runs, and type its errors.
 
-    What numpy and scipy raise for arguments that no annotation tells apart becomes an error of the
-    package, with the name of the function.
+    Exceptions of numpy and scipy for arguments that no annotation excludes are raised as errors of
+    the package, with the name of the function.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ class _Expected:
     def __init__(self, tests: list[Callable[[Any], bool]], words: list[str]) -> None:
         self._tests, self.words = tests, " or ".join(words)
 
-    def allows(self, value: Any) -> bool:
+    def allows(self, value: object) -> bool:
         return any(test(value) for test in self._tests)
 
 
@@ -238,7 +238,7 @@ _CHECKED = (*_BY_POSITION, inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR
 _MOST_CHECKED = 1000  # arguments of one call
 
 
-def _refuse(function: str, name: str, expected: _Expected, value: Any) -> None:
+def _refuse(function: str, name: str, expected: _Expected, value: object) -> None:
     shown = repr(value)
     if len(shown) > 60 or "\n" in shown:
         shown = f"a value of type {type(value).__name__}"
@@ -261,7 +261,7 @@ def _kind(annotation: str) -> tuple[Callable[[Any], bool], str] | None:
 # Arrays are known by what they have: processes that never see one start without numpy.
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     # Fractions where whole numbers are wanted are for the function: it knows why.
     kind = getattr(getattr(value, "dtype", None), "kind", None)
     if kind is not None:
@@ -269,7 +269,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _is_sequence(value: Any) -> bool:
+def _is_sequence(value: object) -> bool:
     iterable = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
     return iterable and getattr(value, "ndim", 1) != 0
 
@@ -280,7 +280,7 @@ def _is_numbers(value: Any) -> bool:
     return _is_sequence(value) and all(map(_is_number, value))
 
 
-def _is_bool(value: Any) -> bool:
+def _is_bool(value: object) -> bool:
     if isinstance(value, bool):
         return True
     kind = getattr(getattr(value, "dtype", None), "kind", None)
@@ -297,7 +297,7 @@ def _is_dtype(value: Any) -> bool:
     return True
 
 
-def _is_one_of(choices: tuple[Any, ...], value: Any) -> bool:
+def _is_one_of(choices: tuple[Any, ...], value: object) -> bool:
     return isinstance(value, str) and value in choices
 
 

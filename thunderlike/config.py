@@ -193,7 +193,7 @@ def _checked(settings: Mapping[str, Any], source: str) -> dict[str, Any]:
     return {name: checks.get(name, _whole)(name, value, source) for name, value in settings.items()}
 
 
-def _whole(name: str, value: Any, source: str) -> int:
+def _whole(name: str, value: object, source: str) -> int:
     least = 0 if name == "workers" else 1
     try:
         number = int(str(value))
@@ -204,7 +204,7 @@ def _whole(name: str, value: Any, source: str) -> int:
     return number
 
 
-def _url(name: str, value: Any, source: str) -> str:
+def _url(name: str, value: object, source: str) -> str:
     if isinstance(value, str) and "@" in value:
         raise ConfigError(f"{source}: {name} holds a name or password before an '@'; remove it")
     if not isinstance(value, str) or not re.match(r"https?://.|$", value):
@@ -212,7 +212,7 @@ def _url(name: str, value: Any, source: str) -> str:
     return value
 
 
-def _text(name: str, value: Any, source: str) -> str:
+def _text(name: str, value: object, source: str) -> str:
     if not isinstance(value, str):
         raise ConfigError(f"{source}: {name} must be text, not {value!r}")
     return value

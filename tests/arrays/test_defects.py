@@ -1,4 +1,4 @@
-"""Every defect of the original, by its name: what it did, and what happens here instead."""
+"""Defects of the original, by name, and the behaviour here."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_sink_of_another_dtype_was_rejected():
     sink = np.zeros(2, np.float32)
     arrays.apply_lut([0, 1], np.array([0.5, 1.5]), sink)
     assert sink.tolist() == [0.5, 1.5]
-    with pytest.raises(TypeError, match=r"the sink is int32 and has no room for .* float64"):
+    with pytest.raises(TypeError, match=r"the sink is int32 and cannot hold .* float64"):
         arrays.apply_lut([0, 1], [0.5, 1.5], np.zeros(2, np.int32))
 
 
@@ -145,7 +145,7 @@ def test_shared_memory_no_longer_ran_with_numpy_2():
 
 
 def test_as_1d_gave_strides_of_another_array():
-    with pytest.raises(ValueError, match="as_1d needs an array that lies in a row"):
+    with pytest.raises(ValueError, match="as_1d needs a contiguous array"):
         arrays.initialize_source(np.zeros((4, 4))[:, ::2], as_1d=True, return_strides=True)
 
 
@@ -158,9 +158,9 @@ def test_an_early_return_did_not_finalize(capsys):
     arrays.where(np.zeros((2, 2, 2, 2)), verbose=True)
     with pytest.raises(TypeError):
         arrays.correlate1d([0.5], [1], sink=np.zeros(1, "M8[s]"), verbose=True)
-    told = capsys.readouterr().err.splitlines()
-    assert [line.partition(":")[0] for line in told] == ["where"] * 2 + ["correlate1d"] * 2
-    assert told[1].startswith("where: elapsed time: 0:00:0")
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["where"] * 2 + ["correlate1d"] * 2
+    assert lines[1].startswith("where: elapsed time: 0:00:0")
 
 
 # apply_lut
@@ -184,7 +184,7 @@ def test_minus_1_returned_stray_memory(form):
 
 
 def test_an_empty_table_returned_stray_memory(form):
-    with pytest.raises(IndexError, match="in no table: it is empty"):
+    with pytest.raises(IndexError, match="outside the table, which is empty"):
         arrays.apply_lut([0], np.zeros(0))
     assert arrays.apply_lut(np.zeros((0, 3), int), np.zeros(0)).shape == (0, 3)
 
@@ -409,7 +409,9 @@ def test_only_contiguous_parts_could_be_read(tmp_path):
         np.testing.assert_array_equal(found, values[part])
     with pytest.raises(TypeError, match="slicing takes whole numbers, slices and Ellipsis"):
         arrays.read(tmp_path / "x.npy", slicing=[1, 2])
-    with pytest.raises(BadIndexError, match=r"there is no 9 in an array of shape \(6, 7, 8\)"):
+    with pytest.raises(
+        BadIndexError, match=r"index 9 is out of range for an array of shape \(6, 7, 8\)"
+    ):
         arrays.read(tmp_path / "x.npy", slicing=9)
 
 
@@ -461,7 +463,7 @@ def test_overwrite_did_not_replace_a_file_of_another_shape(tmp_path):
 def test_overwrite_false_had_an_unformatted_message(tmp_path):
     path = tmp_path / "x.npy"
     np.save(path, [1])
-    with pytest.raises(ExistsError, match=r"x.npy: is there already; give overwrite=True"):
+    with pytest.raises(ExistsError, match=r"x.npy: exists already; give overwrite=True"):
         arrays.write(path, [2], overwrite=False)
     assert np.load(path).tolist() == [1]
 
@@ -485,7 +487,7 @@ def test_a_slice_of_another_dtype_wrote_raw_bytes(tmp_path):
     np.save(path.with_name("y.npy"), np.zeros((4, 2), np.int32))
     whole = arrays.write(path, np.ones((2, 2), np.float32), slicing=slice(1, 3))
     assert np.load(path).tolist() == whole.tolist() == [[0, 0], [1, 1], [1, 1], [0, 0]]
-    with pytest.raises(TypeError, match="no room"):
+    with pytest.raises(TypeError, match="cannot hold"):
         arrays.write(path.with_name("y.npy"), np.ones(2), slicing=0)
 
 

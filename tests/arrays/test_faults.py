@@ -208,7 +208,7 @@ print("done")
 
 @pytest.mark.slow
 def test_a_mapped_array_larger_than_memory(tmp_path):
-    """Small here: 256 MB, of which no copy would fit beside what Python and numpy take."""
+    """Small here: 256 MB, too few for a copy in addition to Python and numpy."""
     limit = 400 * 2**20
     ran = subprocess.run(
         [sys.executable, "-c", LITTLE, tmp_path, "128", str(limit)],
@@ -226,12 +226,12 @@ def test_a_mapped_array_larger_than_memory(tmp_path):
 
 
 def test_progress_and_verbose_tell_the_same():
-    told, events = [], []
+    calls, events = [], []
     with subscribe(events.append):
-        arrays.apply_lut(VALUES, TABLE, blocks=5, verbose=lambda done, of: told.append((done, of)))
+        arrays.apply_lut(VALUES, TABLE, blocks=5, verbose=lambda done, of: calls.append((done, of)))
     ours = [e for e in events if e.label == "apply_lut"]
-    assert told[-1] == (ours[-1].total, ours[-1].total)
-    assert len(told) == ours[-1].done
+    assert calls[-1] == (ours[-1].total, ours[-1].total)
+    assert len(calls) == ours[-1].done
     assert ours[-1].finished
 
 

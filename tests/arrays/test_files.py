@@ -159,8 +159,8 @@ def test_a_mapped_sink_is_flushed(tmp_path):
     sink = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, VALUES.shape)
     assert arrays.apply_lut(VALUES, TABLE, sink) is sink
     code = f"import numpy; print(numpy.load({str(tmp_path / 'x.npy')!r}).sum())"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(told.stdout) == pytest.approx(float(TABLE[VALUES].sum()))
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(child.stdout) == pytest.approx(float(TABLE[VALUES].sum()))
 
 
 def test_a_mapped_source_is_never_loaded_whole(tmp_path):

@@ -49,7 +49,7 @@ def combinations(dtypes):
 
 
 def chosen(form, dtypes):
-    """Dtypes to go over: numba compiles the loops for each anew, for seconds."""
+    """Dtypes to test; numba compiles the loops for each, which takes seconds."""
     return [d for d in dtypes if d in ("?", "i2", "f4")] if form == "numba" else dtypes
 
 
@@ -79,7 +79,7 @@ def test_correlate1d_of_whole_numbers(form):
     kernels = itertools.cycle(KERNELS)
     for ndim, order, dtype, _, processes in combinations(chosen(form, INTEGERS)):
         source, kernel, axis = sample(ndim, order, dtype), next(kernels), ndim // 2
-        # Into int64: each dtype of a result is compiled anew.
+        # Into int64: each dtype of a result is another compilation.
         sink = np.empty(source.shape, "i8") if form == "numba" else None
         found = arrays.correlate1d(source, kernel, sink, axis=axis, processes=processes)
         expected = ndimage.correlate1d(source.astype("i8"), kernel, axis=axis, mode="constant")

@@ -1,4 +1,4 @@
-"""One map, whoever runs it: the same values, errors and bounds on every backend."""
+"""Maps give the same values, errors and bounds on every backend."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def command(tmp_path, body, ranks):
 
 @pytest.fixture(autouse=True)
 def _tidy():
-    """A job that is killed leaves MPICH's memory behind, and what it had found of the machine."""
+    """Remove the memory and topology files that MPICH leaves after a killed job."""
     before = set(_of_mpich())
     yield
     for left in set(_of_mpich()) - before:
@@ -68,7 +68,7 @@ def _tidy():
 
 def _of_mpich():
     yield from MEMORY.glob("mpich_shm_*")
-    yield from Path("/tmp").glob("hydra_hwloc_xmlfile_*")  # MPICH asks nobody where
+    yield from Path("/tmp").glob("hydra_hwloc_xmlfile_*")  # MPICH has no setting for this folder
 
 
 def started(tmp_path, body, ranks):
@@ -165,9 +165,9 @@ def test_after_an_error_or_a_break_the_next_map_works(under):
             print(error)
     """)
     assert (code, err) == (0, "")
-    told = out.splitlines()
-    assert told[:2] == ["boom", "[0, 2, 4, 6]"]
-    assert told[2].startswith("another map is open on these ranks")
+    lines = out.splitlines()
+    assert lines[:2] == ["boom", "[0, 2, 4, 6]"]
+    assert lines[2].startswith("another map is open on these ranks")
 
 
 def test_functions_below_the_gate_and_lambdas_are_sent(under):

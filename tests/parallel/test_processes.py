@@ -28,10 +28,10 @@ def dies_at(bad, how):
     return function
 
 
-@pytest.mark.parametrize(("how", "told"), [(signal.SIGKILL, "signal 9"), (0, "exit code 7")])
-def test_a_worker_that_dies_is_an_error_that_names_its_item(how, told):
-    with pytest.raises(WorkerFailedError, match=f"{told} while it ran item 3, 3") as caught:
-        list(pmap(dies_at(3, how), range(20), **processes))
+@pytest.mark.parametrize(("death", "text"), [(signal.SIGKILL, "signal 9"), (0, "exit code 7")])
+def test_a_worker_that_dies_is_an_error_that_names_its_item(death, text):
+    with pytest.raises(WorkerFailedError, match=f"{text} while it ran item 3, 3") as caught:
+        list(pmap(dies_at(3, death), range(20), **processes))
     assert caught.value.key == 3
 
 
@@ -183,10 +183,10 @@ def test_an_interrupt_ends_the_script_and_its_workers_with_one_traceback(script,
         assert ran.stdout.readline() == "ready\n"
         time.sleep(0.5)
         os.killpg(ran.pid, signal.SIGINT)
-        _, told = ran.communicate(timeout=300)
+        _, output = ran.communicate(timeout=300)
     assert ran.returncode == -signal.SIGINT
-    assert told.count("Traceback") == 1
-    assert told.rstrip().endswith("KeyboardInterrupt")
+    assert output.count("Traceback") == 1
+    assert output.rstrip().endswith("KeyboardInterrupt")
     assert list(memory.iterdir()) == []
 
 
@@ -208,16 +208,16 @@ def in_a_fork(run):
     child = os.fork()
     if child == 0:
         try:
-            told = repr(run())
+            output = repr(run())
         except BaseException as error:
-            told = f"{type(error).__name__}: {error}"
-        os.write(there, told.encode())
+            output = f"{type(error).__name__}: {error}"
+        os.write(there, output.encode())
         os._exit(0)
     os.close(there)
     with os.fdopen(here) as answer:
-        told = answer.read()
+        output = answer.read()
     os.waitpid(child, 0)
-    return told
+    return output
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

@@ -43,7 +43,7 @@ default_cutoff = 20_000_000
 
 
 def __getattr__(name: str) -> int:
-    # Asked anew each time: a `with tl.config(workers=2)` counts. Assigning a number overrides it.
+    # Computed at each access, so that `with tl.config(workers=2)` applies. Assignment overrides it.
     if name == "default_processes":
         from thunderlike.config import current
 

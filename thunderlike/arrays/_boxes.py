@@ -13,12 +13,12 @@ __all__ = ["MOST", "Box", "boxes", "edges", "grown", "size_of", "spans"]
 
 Box: TypeAlias = tuple[slice, ...]
 
-# Elements worked on between two looks for a Ctrl-C, and in scratch memory of one thread.
+# Elements of a box: bounds the delay of a Ctrl-C and the scratch memory of a thread.
 MOST = 2**21
 
 
 def edges(n: int, blocks: int) -> list[int]:
-    """Boundaries of at most `blocks` equal runs of `n` elements, exact whatever their number.
+    """Return the boundaries of at most `blocks` equal runs of `n` elements.
 
     Examples
     --------
@@ -30,16 +30,16 @@ def edges(n: int, blocks: int) -> list[int]:
 
 
 def boxes(shape: Sequence[int], most: int, rows: int | None = None) -> Iterator[Box]:
-    """Cut an array in boxes of consecutive elements in C order, one after the other.
+    """Divide an array into boxes of consecutive elements, in C order.
 
     Parameters
     ----------
     shape : sequence of int
         Of the array.
     most : int
-        Elements of a box; more only where `rows` asks for it.
+        Maximum number of elements of a box, unless `rows` needs more.
     rows : int, optional
-        Cut the first axis alone, at multiples of it.
+        Divide the first axis only, at multiples of this number.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def _boxes(shape: tuple[int, ...], most: int, rows: int | None) -> Iterator[Box]
 
 
 def spans(shape: Sequence[int], start: int, stop: int) -> Iterator[Box]:
-    """Boxes that hold elements ``start .. stop-1`` of an array flattened in C order, in order.
+    """Yield the boxes of elements ``start .. stop-1`` of an array flattened in C order.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def _within(row: int, found: Iterator[Box]) -> Iterator[Box]:
 def grown(
     box: Box, shape: Sequence[int], before: Sequence[int], after: Sequence[int]
 ) -> tuple[Box, tuple[int, ...]]:
-    """A box with some of what is around it, as far as the array goes; and where in it it begins.
+    """Extend a box within the array; return it and the position of the original box in it.
 
     Examples
     --------
@@ -118,5 +118,5 @@ def grown(
 
 
 def size_of(box: Box) -> tuple[int, ...]:
-    """Shape of a box."""
+    """Return the shape of a box."""
     return tuple(s.stop - s.start for s in box)

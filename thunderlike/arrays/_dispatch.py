@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["is_collection", "where_nonzero", "with_kernel", "with_lut"]
 
 
-def is_collection(thing: Any) -> bool:
-    """Say whether something is Images, Series or Blocks."""
+def is_collection(thing: object) -> bool:
+    """Return whether an object is Images, Series or Blocks."""
     return isinstance(thing, Base)
 
 
@@ -77,11 +77,11 @@ def _stacked(function: Callable[..., Array], axis: int, stack: Array) -> Array:
 
 
 def where_nonzero(collection: Any) -> Array:
-    """Coordinates of what is not 0, in the order of `numpy.argwhere`; found by the workers.
+    """Return the coordinates of nonzero elements, in the order of `numpy.argwhere`.
 
     Notes
     -----
-    One job; the coordinates alone come here.
+    One job; only the coordinates are collected.
     """
     plain = collection.toimages() if isinstance(collection, Blocks) else collection
     find = partial(_positions, plain.baseshape)

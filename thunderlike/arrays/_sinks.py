@@ -13,7 +13,7 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike.arrays._boxes import boxes
-from thunderlike.arrays._sources import empty, is_node, mapped, split
+from thunderlike.arrays._sources import Node, empty, is_node, mapped, split
 from thunderlike.arrays.shared import shared_array
 from thunderlike.data.array_files import Folder, Hdf5
 from thunderlike.errors import FormatError, SpecError, WrongTypeError
@@ -35,20 +35,20 @@ _NPY, _TIFF = b"\x93NUMPY", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 @dataclass
 class Sink:
-    """A place for an array: all of it at hand, or written row after row.
+    """Destination of an array: in memory, or written row by row.
 
     Parameters
     ----------
     array : ndarray, optional
-        All of it, in memory or mapped, to write in from any thread.
+        The whole array, in memory or mapped, writable from any thread.
     dtype : dtype
-        Of what is kept.
+        Of the stored values.
     put : callable, optional
-        Without an array: takes the number of a first row and some rows, from one thread, in order.
+        Without an array: function of a row number and rows, called by one thread in order.
     rows : int
-        All but the last call give a multiple of so many.
+        Every call but the last passes a multiple of this number of rows.
     result : callable
-        Gives what the caller gets, once all is written.
+        Function that returns the result of the call, once all rows are written.
     """
 
     array: Array | None
@@ -60,7 +60,7 @@ class Sink:
 
 @contextmanager
 def opened(
-    sink: Any,
+    sink: object,
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
     order: str = "C",
@@ -68,23 +68,23 @@ def opened(
     casting: str = "same_kind",
     memory: str | None = None,
 ) -> Iterator[Sink]:
-    """Open a sink for an array; a file takes its name when the block ends, if it did not raise.
+    """Open a sink for an array; a file gets its name when the block ends without an error.
 
     Parameters
     ----------
     sink : None, ndarray, path or node
-        None makes a new array.
+        None creates a new array.
     shape, dtype, order
         Of the result. A given array or node may have another dtype.
     casting : str
-        How far that dtype may differ, as in `numpy.can_cast`.
+        Allowed casting to that dtype, as in `numpy.can_cast`.
     memory : 'shared' or None
-        Where a new array is made.
+        Memory of a new array.
 
     Raises
     ------
     SpecError, WrongTypeError
-        When a given sink has another shape, may not be written, or has no room for such numbers.
+        When a given sink has another shape, is read-only, or cannot hold the dtype.
     """
     if sink is None:
         made = allocated(shape, dtype, order, memory)
@@ -109,7 +109,7 @@ def opened(
 def allocated(
     shape: tuple[int, ...], dtype: np.dtype[Any], order: str = "C", memory: str | None = None
 ) -> Array:
-    """Make an array, uninitialised; in shared memory if asked."""
+    """Create an uninitialised array, optionally in shared memory."""
     if memory == "shared":
         return shared_array(shape, dtype, order)
     if memory is not None:
@@ -117,25 +117,25 @@ def allocated(
     return empty(shape, dtype, order)
 
 
-def fits(sink: Any, shape: tuple[int, ...], dtype: np.dtype[Any], casting: str) -> None:
-    """Refuse a sink that cannot take an array, before any work.
+def fits(sink: Node, shape: tuple[int, ...], dtype: np.dtype[Any], casting: str) -> None:
+    """Raise if a sink cannot hold an array.
 
     Raises
     ------
     SpecError, WrongTypeError
-        With what was asked and what was found.
+        Names the shape or dtype of the sink and that of the result.
     """
     if tuple(sink.shape) != tuple(shape):
         raise SpecError(f"the sink has shape {tuple(sink.shape)}, the result has {tuple(shape)}")
     if isinstance(sink, np.ndarray) and not sink.flags.writeable:
-        raise SpecError(f"the sink of shape {sink.shape} may not be written: give one that may")
+        raise SpecError(f"the sink of shape {sink.shape} is read-only: give a writeable array")
     kind: Any = casting
     if sink.dtype.kind not in "biuf" or not np.can_cast(dtype, sink.dtype, kind):
-        raise WrongTypeError(f"the sink is {sink.dtype} and has no room for a result of {dtype}")
+        raise WrongTypeError(f"the sink is {sink.dtype} and cannot hold a result of {dtype}")
 
 
 def into(target: Array, values: Array) -> None:
-    """Copy values; to integers, the nearest there is: rounded, and not beyond either end.
+    """Copy values; to integers, rounded to the nearest and clipped to the range of the dtype.
 
     Examples
     --------
@@ -148,7 +148,7 @@ def into(target: Array, values: Array) -> None:
         target[...] = values
         return
     if values.dtype.kind == "f":
-        for box in boxes(target.shape, 2**16):  # rounding takes several times its size
+        for box in boxes(target.shape, 2**16):  # bounds the temporary arrays of rounding
             target[box] = _whole_numbers(values[box], np.iinfo(target.dtype))
         return
     low, high = np.iinfo(target.dtype).min, np.iinfo(target.dtype).max
@@ -168,7 +168,7 @@ def _whole_numbers(values: Array, ends: Any) -> Array:
 
 def _check_rows(what: str, shape: tuple[int, ...]) -> None:
     if not shape:
-        raise SpecError(f"{what}: is written row after row, and a single number has none")
+        raise SpecError(f"{what}: is written row by row, and a scalar has no rows")
 
 
 def _into_node(node: Any, start: int, slab: Array) -> None:
@@ -197,7 +197,7 @@ def _of_path(
 def npy_draft(
     path: str, shape: tuple[int, ...], dtype: np.dtype[Any], order: str, *, overwrite: bool = True
 ) -> Iterator[Array]:
-    """Map a new ``.npy`` file that takes its name when the block ends, if it did not raise."""
+    """Map a new ``.npy`` file that gets its name when the block ends without an error."""
     ours = partial(_begins, _NPY)
     with draft(path, ours, overwrite=overwrite) as made:
         fortran = order == "F"
@@ -213,13 +213,15 @@ def _begins(magic: bytes | tuple[bytes, ...], start: bytes) -> bool:
     return start.startswith(magic)
 
 
-def _reopened(path: str, given: Any) -> Any:
-    """Map the finished file; what is not on a disk here is its path."""
+def _reopened(path: str, given: object) -> Any:
+    """Map the finished file, if it is on a local disk; else return its path."""
     return given if local_file(path) is None else mapped(path, "r+")
 
 
 @contextmanager
-def _tiff(path: str, _name: str | None, shape: Any, dtype: Any) -> Iterator[Any]:
+def _tiff(
+    path: str, _name: str | None, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> Iterator[Any]:
     import tifffile
 
     if len(shape) < 2 or 0 in shape:
@@ -239,7 +241,9 @@ def _tiff(path: str, _name: str | None, shape: Any, dtype: Any) -> Iterator[Any]
 
 
 @contextmanager
-def _hdf5(path: str, name: str | None, shape: Any, dtype: Any) -> Iterator[Any]:
+def _hdf5(
+    path: str, name: str | None, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> Iterator[Any]:
     wanted = "/" + (name or "data").strip("/")
     _check_alone(path, wanted)
     with (
@@ -250,7 +254,7 @@ def _hdf5(path: str, name: str | None, shape: Any, dtype: Any) -> Iterator[Any]:
 
 
 def _check_alone(path: str, wanted: str) -> None:
-    """Refuse to replace a file that holds more than the array which is written."""
+    """Raise if the file to replace holds other data than the array."""
     if not storage.exists(path):
         return
     try:
@@ -273,7 +277,9 @@ def _names(path: str) -> list[str]:
 
 
 @contextmanager
-def _zarr(path: str, name: str | None, shape: Any, dtype: Any) -> Iterator[Any]:
+def _zarr(
+    path: str, name: str | None, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> Iterator[Any]:
     if name:
         raise SpecError(f"{path}::{name}: an array is written as a Zarr folder of its own: {path}")
     with storage.output(path, ours=["**"], overwrite=True) as folder:

@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import numpy as np
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "Node",
     "Source",
     "as_source",
     "checked",
@@ -41,24 +42,39 @@ __all__ = [
 _INSIDE = re.compile(r"(.+\.(?:h5|hdf5|hdf|zarr))::(.*)$", re.IGNORECASE)
 
 
+class Node(Protocol):
+    """Dataset of a file, or any array that is read by slices."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Dtype of the array."""
+
+    def __getitem__(self, box: Any, /) -> Any:
+        """Read a part."""
+
+
 @dataclass(frozen=True)
 class Source:
-    """Something that answers for boxes of an array.
+    """Array that is read by boxes.
 
     Parameters
     ----------
     shape, dtype
-        Of the array; bool stays bool.
+        Of the array; bool is kept.
     get : callable
-        From a box to an ndarray: a view where that is possible.
+        Function from a box to an ndarray, a view if possible.
     array : ndarray, optional
-        All of it, if it is in memory or mapped.
+        The whole array, if it is in memory or mapped.
     location : str, optional
-        The address of its file.
+        Path or address of the file.
     offset : int
-        Byte of that file at which the numbers begin.
+        Byte offset of the values in the file.
     rows : int
-        The first axis is best cut at multiples of it, where it is not in memory.
+        Preferred multiple for dividing the first axis of a file, such as its chunk length.
     """
 
     shape: tuple[int, ...]
@@ -71,7 +87,7 @@ class Source:
 
     @property
     def order(self) -> str:
-        """'F' for an array in memory whose first index runs fastest, else 'C'."""
+        """Memory layout: 'F' for Fortran-contiguous arrays, else 'C'."""
         flags = None if self.array is None else self.array.flags
         return "F" if flags and flags.f_contiguous and not flags.c_contiguous else "C"
 
@@ -81,26 +97,26 @@ class Source:
         return int(np.prod(self.shape, dtype=np.int64))
 
     def values(self) -> Array:
-        """All of it, in memory or mapped: one copy of what is neither."""
+        """Return the whole array; read into memory unless it is in memory or mapped."""
         return (
             self.get(tuple(slice(0, n) for n in self.shape)) if self.array is None else self.array
         )
 
 
-def as_source(thing: Any) -> Source:
-    """Take anything that can be read from.
+def as_source(thing: object) -> Source:
+    """Open an object as a source.
 
     Parameters
     ----------
     thing : array-like, path or node
         An array, list or scalar; the path of a ``.npy`` file, a TIFF stack, ``x.h5::/name``,
-        ``x.zarr`` or ``x.zarr::name``, wherever it is; a dataset of h5py, PyTables or zarr;
+        ``x.zarr`` or ``x.zarr::name``, local or remote; a dataset of h5py, PyTables or zarr;
         local Images, Series or Blocks.
 
     Raises
     ------
     NotFoundError
-        When there is no such file.
+        When the file does not exist.
     WrongTypeError
         For complex numbers, objects, text and dates.
 
@@ -117,7 +133,7 @@ def as_source(thing: Any) -> Source:
     else:
         values = getattr(thing, "values", thing)
         maybe_masked = isinstance(values, np.ma.MaskedArray | list | tuple)
-        # Mapped and shared arrays stay what they are.
+        # asanyarray keeps memmap and SharedArray, which need no copy.
         plain = as_array(values, "the source") if maybe_masked else np.asanyarray(values)
         source = _of_array(plain)
     checked(source.dtype)
@@ -140,17 +156,17 @@ def checked(dtype: np.dtype[Any], what: str = "an array") -> np.dtype[Any]:
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any], order: str = "C") -> Array:
-    """Make an array, uninitialised.
+    """Create an uninitialised array.
 
     Raises
     ------
     EngineError
-        When there is no memory for it, as a file may announce any size.
+        When there is not enough memory; the header of a file may declare any size.
     """
     fortran: Any = order
     try:
         return np.empty(shape, dtype, order=fortran)
-    except (MemoryError, ValueError) as error:  # numpy's, for what no address can name
+    except (MemoryError, ValueError) as error:  # ValueError: larger than the address space
         raise EngineError(
             f"there is no memory for {dtype} of shape {shape}: read a part of it with slicing=, or "
             "give a file as the sink"
@@ -158,7 +174,7 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any], order: str = "C") -> Arr
 
 
 def native(values: Array) -> Array:
-    """The same numbers in this machine's byte order; float16 and long double as floats in C."""
+    """Convert to native byte order, float16 to float32 and long double to float64."""
     if values.dtype.char == "e":
         return values.astype(np.float32)
     if values.dtype.char == "g":
@@ -167,7 +183,7 @@ def native(values: Array) -> Array:
 
 
 def inside(path: str) -> tuple[str, str | None]:
-    """Part ``x.h5::/name`` in the file and the name in it, None if it has none.
+    """Split ``x.h5::/name`` into the file and the name, None if there is no name.
 
     Examples
     --------
@@ -179,18 +195,18 @@ def inside(path: str) -> tuple[str, str | None]:
 
 
 def split(path: str) -> tuple[str, str | None, str]:
-    """The file, the name in it, and of what kind it is: its extension."""
+    """Split a path into the file, the name in it, and the extension."""
     file, name = inside(path)
     return file, name, os.path.splitext(file.rstrip("/"))[1].lower()  # noqa: PTH122  # an address
 
 
-def is_node(thing: Any) -> bool:
-    """A dataset of a file: arrays that answer slices, and are neither numpy's nor ours."""
+def is_node(thing: object) -> TypeGuard[Node]:
+    """Return whether an object is a dataset of a file, as of h5py, PyTables or zarr."""
     ours = isinstance(thing, np.ndarray | np.generic) or hasattr(thing, "values")
     return not ours and all(hasattr(thing, name) for name in ("shape", "dtype", "__getitem__"))
 
 
-def _from_node(node: Any, box: Box) -> Array:
+def _from_node(node: Node, box: Box) -> Array:
     return np.asarray(node[box])
 
 
@@ -221,9 +237,9 @@ def mapped(path: str, mode: str = "r") -> Array:
     Raises
     ------
     FormatError
-        When it is none.
+        When the file is not a ``.npy`` file.
     StorageError
-        When it is shorter than it says: with the bytes wanted and those there are.
+        When the file is truncated; names the expected and the actual number of bytes.
     """
     with naming(path), open_file(path) as stream:
         found = npy.layout(stream)

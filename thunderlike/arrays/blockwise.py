@@ -47,13 +47,13 @@ Result = TypeVar("Result")
 log = logging.getLogger("thunderlike.arrays")
 
 
-def counts(processes: Any, blocks: Any = None) -> tuple[int, int]:
-    """Threads and blocks that arguments of those names ask for.
+def counts(processes: object, blocks: object = None) -> tuple[int, int]:
+    """Return the numbers of threads and blocks for the arguments of these names.
 
     Raises
     ------
     SpecError, WrongTypeError
-        For a number below 1, or no whole number at all.
+        For a number below 1, or a value that is not a whole number.
 
     Examples
     --------
@@ -69,8 +69,8 @@ def counts(processes: Any, blocks: Any = None) -> tuple[int, int]:
     return workers, _whole("blocks", blocks, " or None")
 
 
-def cutoff_of(cutoff: Any) -> int:
-    """Elements below which one plain numpy call does the work; the default for None."""
+def cutoff_of(cutoff: object) -> int:
+    """Return the number of elements below which one numpy call is used."""
     from thunderlike import arrays
 
     return arrays.default_cutoff if cutoff is None else _whole("cutoff", cutoff, " or None", 0)
@@ -94,17 +94,17 @@ def run(
     label: str,
     verbose: Verbose = False,
 ) -> Generator[Result, None, None]:
-    """Results of a function over blocks, in their order, from threads.
+    """Yield the results of a function over blocks, in order, from threads.
 
-    However it is left, by an error or a Ctrl-C too, no thread runs the function any more: whoever
-    called may close files and free memory. That takes as long as one block does.
+    When it ends, also by an error or a Ctrl-C, no thread runs the function any more, so that the
+    caller may close files and free memory. This waits for the running blocks.
 
     Parameters
     ----------
     label : str
-        What progress is called.
+        Label of the progress events.
     verbose : bool or callable
-        A callable is told ``(done, total)`` after each block.
+        A callable is called with ``(done, total)`` after each block.
     """
     guard = _Guard(function)
     with track(label, len(items), "blocks") as work, guard:
@@ -116,14 +116,14 @@ def run(
 
 
 class _Guard:
-    """Knows how many calls are under way, and lets no more begin once it is left."""
+    """Context in which calls may start; its exit waits for the running ones."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self._function = function
         self._changed = threading.Condition()
         self._under_way, self._closed = 0, False
 
-    def call(self, item: Any) -> Any:
+    def call(self, item: object) -> Any:
         with self._changed:
             if self._closed:
                 return None
@@ -146,7 +146,7 @@ class _Guard:
 
 @contextmanager
 def reported(function: str, verbose: Verbose) -> Iterator[None]:
-    """Say when something begins and how long it took, also when it fails, if `verbose` is True."""
+    """Log the start and the elapsed time of a block, if `verbose` is True."""
     _, timer = initialize_processing(verbose=verbose, function=function)
     try:
         yield
@@ -162,20 +162,20 @@ def initialize_processing(
     blocks: int | None = None,
     return_blocks: bool = False,
 ) -> tuple[Any, ...]:
-    """Prepare for work in blocks: how many threads, when it began, and how many blocks.
+    """Return the number of threads, a start time and the number of blocks of a call.
 
     Parameters
     ----------
     processes : int, 'serial' or None
-        Threads; None for :data:`default_processes`.
+        Number of threads; None for :data:`default_processes`.
     verbose : bool
-        Say ``NAME: initialized!`` and start a timer.
+        Log ``NAME: initialized!`` and start a timer.
     function : str, optional
-        That name.
+        Name in that message.
     blocks : int, optional
         By default :data:`default_blocks_per_process` for each thread.
     return_blocks : bool
-        Return them too.
+        Also return the number of blocks.
 
     Returns
     -------
@@ -188,7 +188,7 @@ def initialize_processing(
     Raises
     ------
     SpecError, WrongTypeError
-        For numbers below 1, or other things.
+        For numbers below 1, or values of another type.
 
     Examples
     --------
@@ -207,12 +207,12 @@ def initialize_processing(
 def finalize_processing(
     verbose: Verbose = False, function: str | None = None, timer: float | None = None
 ) -> None:
-    """Say ``NAME: elapsed time: h:mm:ss.mmm``, if `verbose` is True.
+    """Log ``NAME: elapsed time: h:mm:ss.mmm``, if `verbose` is True.
 
     Parameters
     ----------
     timer : float or None
-        What :func:`initialize_processing` gave.
+        Result of :func:`initialize_processing`.
 
     Examples
     --------
@@ -225,7 +225,7 @@ def finalize_processing(
 
 
 def _say(text: str) -> None:
-    """Log it; on standard error when nobody listens to the log: the caller asked to be told."""
+    """Log a message; write it to standard error when INFO is disabled, as it was requested."""
     if log.isEnabledFor(logging.INFO):
         log.info(text)
         return
@@ -235,22 +235,22 @@ def _say(text: str) -> None:
 
 
 class Work:
-    """How a call wants to be run, checked before anything is opened.
+    """Execution options of a call, validated before anything is opened.
 
     Parameters
     ----------
     label : str
         Name of the function.
     blocks, processes, verbose
-        As the functions take them.
+        Arguments of the functions.
     """
 
-    def __init__(self, label: str, blocks: Any, processes: Any, verbose: Verbose) -> None:
+    def __init__(self, label: str, blocks: object, processes: object, verbose: Verbose) -> None:
         self.label, self.verbose = label, verbose
         self.workers, self.blocks = counts(processes, blocks)
 
     def run(self, function: Callable[[Any], Any], items: Any) -> Any:
-        """Results of a function over items, from threads."""
+        """Yield the results of a function over items, from threads."""
         return run(function, list(items), self.workers, label=self.label, verbose=self.verbose)
 
     def each(self, function: Callable[[Any], Any], items: Any) -> None:
@@ -260,7 +260,7 @@ class Work:
 
 
 def most_of(size: int, blocks: int, most: int = MOST) -> int:
-    """Elements of a block: so that there are at least `blocks`, none too large to wait for."""
+    """Return the elements of a block, for at least `blocks` blocks of at most `most` elements."""
     return max(1, min(most, -(-size // max(blocks, 1))))
 
 
@@ -268,7 +268,7 @@ def fill(
     compute: Compute,
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
-    sink: Any,
+    sink: object,
     work: Work,
     *,
     order: str = "C",
@@ -289,11 +289,11 @@ def fill(
     sink, casting, memory
         As in :func:`~thunderlike.arrays._sinks.opened`.
     sources : tuple of ndarray
-        What `compute` reads; a sink that shares their memory gets its values at the end.
+        Arrays that `compute` reads; a sink that shares their memory is written at the end.
     alias : callable
-        Says that a sink may share their memory all the same.
+        Whether a sink that shares their memory can be written directly.
     most : int
-        Elements of a box.
+        Maximum number of elements of a box.
     """
     with (
         reported(work.label, work.verbose),
@@ -323,7 +323,7 @@ def _anywhere(compute: Compute, array: Array, work: Work, most: int) -> None:
 
 
 def _by_memory(array: Array) -> tuple[int, ...]:
-    """Axes from the slowest to the fastest in memory: boxes then are one piece of it."""
+    """Return the axes from the largest to the smallest stride, so that boxes are contiguous."""
     return tuple(sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis])))
 
 
@@ -345,6 +345,6 @@ def _overlaps(array: Array, sources: tuple[Any, ...]) -> bool:
 
 
 def _same_file(one: Array, other: Array) -> bool:
-    """Whether two arrays map one file, each at addresses of its own."""
+    """Return whether two arrays map the same file, perhaps at different addresses."""
     files = [getattr(array, "filename", None) for array in (one, other)]
     return None not in files and Path(str(files[0])).samefile(str(files[1]))

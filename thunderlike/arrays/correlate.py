@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["correlate1d", "correlate_block", "exact_dtype"]
 
 
-_PART = 2**18  # elements summed at a time: whole numbers take four times eight bytes each
+_PART = 2**18  # elements summed at a time: integers need four temporaries of eight bytes
 
 
 def _with_numpy(
@@ -47,13 +47,13 @@ def _with_numpy(
     options = {"axis": 1, "mode": "constant", "cval": cval}
     if begin == 0 and line.shape[1] == length:
         ndimage.correlate1d(line, weights, output=out, **options)
-    else:  # what scipy makes of the ends of a longer line is cut off
+    else:  # the line is longer than the result: cut off its ends
         done = ndimage.correlate1d(line, weights, output=out.dtype, **options)
         out[...] = done[:, begin : begin + length]
 
 
 def _unbroken(source: Array, places: NDArray[np.int64]) -> tuple[Array, int]:
-    """A view of places that follow one another, and how many `cval`s stand before; else nothing."""
+    """Return a view of consecutive places and the number of `cval`s before it; else no columns."""
     there = np.flatnonzero(places >= 0)
     inner = places[there[0] : there[-1] + 1] if there.size else there
     if not inner.size or (np.diff(inner) != 1).any():
@@ -68,7 +68,7 @@ def _gathered(source: Array, places: NDArray[np.int64], dtype: Any, cval: Any) -
 
 
 def _floats_hold(dtype: np.dtype[Any], weights: Array, cval: Any) -> bool:
-    """Whether every sum of whole numbers there can be is exact in float64 too."""
+    """Return whether float64 holds every possible sum of integers exactly."""
     numbers = np.iinfo(dtype)
     largest = max(int(numbers.max), -int(numbers.min), abs(int(cval)))
     return largest * sum(abs(int(w)) for w in weights) <= 2**53
@@ -95,18 +95,18 @@ def correlate_block(
     ----------
     source : ndarray, shape (m, n, k)
     places : ndarray, shape (length + taps - 1,)
-        The position on the axis at each place of the line that is correlated; -1 for `cval`.
+        Position on the axis for each place of the extended line; -1 for `cval`.
     weights : ndarray, shape (taps,)
-        int64 or float64: sums are of that dtype.
+        int64 or float64, the dtype of the sums.
     out : ndarray, shape (m, length, k)
 
     Notes
     -----
-    A tile of the line, a few thousand numbers, is converted once; each weight then goes over it
-    with one shift: inner loops without strides or bounds, which become vector instructions. Sums
-    are in the order of scipy's: it pairs the two sides of a symmetric kernel.
+    A tile of a few thousand numbers is converted once, and each weight is applied to a shifted
+    view of it: inner loops without strides or bounds, which compile to vector instructions. Sums
+    are in the order of scipy, which pairs the two sides of a symmetric kernel.
     """
-    # One function: numba calls another only where that is compiled by the same gate.
+    # One function, since a helper would have to be compiled and chosen together with it.
     taps, length, inner = weights.size, out.shape[1], out.shape[2]
     half = taps // 2
     even = odd = taps % 2 == 1
@@ -118,7 +118,7 @@ def correlate_block(
     width = min(inner, max(64, 8192 // max(8, 4 * taps)))
     rows = max(1, 8192 // width)
     flat, made = source.reshape(source.shape[0], -1), out.reshape(out.shape[0], -1)
-    runs = np.ones(places.size, np.int64)  # places that follow one another, from each on
+    runs = np.ones(places.size, np.int64)  # number of consecutive places from each one on
     for r in range(places.size - 2, -1, -1):
         if places[r] >= 0 and places[r + 1] == places[r] + 1:
             runs[r] = runs[r + 1] + 1
@@ -131,7 +131,7 @@ def correlate_block(
                 n = min(rows, length - a)
                 r = 0
                 while r < n + taps - 1:
-                    # Rows that follow one another are one line of memory.
+                    # Consecutive rows are contiguous in memory.
                     run = min(runs[a + r], n + taps - 1 - r) if w == inner else 1
                     place, line = places[a + r], buffer[r * w : (r + run) * w]
                     if place < 0:
@@ -174,16 +174,16 @@ def correlate_block(
                             target[c] = done[c]
 
 
-# What numpy.pad calls scipy's modes.
-_MOST = 2**23  # elements of a block: the ends of each are converted again for the next
+_MOST = 2**23  # elements of a block: neighbouring blocks convert their common ends twice
+# scipy's modes and their names in numpy.pad
 _PADS = {"nearest": "edge", "reflect": "symmetric", "mirror": "reflect", "wrap": "wrap"}
 
 
 @checked_arguments
 def correlate1d(
-    source: Any,
-    kernel: Any,
-    sink: Any = None,
+    source: object,
+    kernel: object,
+    sink: object = None,
     axis: int = 0,
     processes: int | str | None = None,
     verbose: Verbose = False,
@@ -194,29 +194,29 @@ def correlate1d(
 ) -> Any:
     """Correlate with a kernel along one axis: ``sink[i] = sum_k source[i + k - c] * kernel[k]``.
 
-    The kernel is not turned round, and its centre `c` is ``len(kernel) // 2``, as in
-    `scipy.ndimage.correlate1d`, whose values these are to the last bit.
+    The kernel is not reversed, and its centre `c` is ``len(kernel) // 2``, as in
+    `scipy.ndimage.correlate1d`, whose values are reproduced to the last bit.
 
     Parameters
     ----------
     source : array-like, path or node
-        At least one axis. Images and Series give the same kind, on Spark too: along an axis
-        of the records, or along time.
+        At least one axis. Images and Series return their own kind, also on Spark: along an
+        axis of the records, or along time.
     kernel : array-like, shape (k,)
-        Any length from 1 on, also more than the axis has.
+        Of any length from 1 on, also longer than the axis.
     sink : ndarray, path or node, optional
-        May be the source itself. Floats become the nearest whole number in a sink of integers, and
-        what is beyond the ends of its dtype becomes that end.
+        May be the source itself. In a sink of integers, floats are rounded to the nearest integer
+        and clipped to the range of the dtype.
     axis : int
-        Along which; negative ones count from the last.
+        Axis to correlate along; negative axes count from the last.
     processes, verbose
         As in :func:`apply_lut`.
     mode : 'constant', 'nearest', 'reflect', 'mirror' or 'wrap'
-        What stands beyond the ends, as in scipy.
+        Extension of the array beyond its ends, as in scipy.
     cval : number
-        What it is for 'constant'.
+        Value beyond the ends for 'constant'.
     origin : int
-        By how much the centre is moved.
+        Shift of the centre.
 
     Returns
     -------
@@ -231,7 +231,7 @@ def correlate1d(
     SpecError
         For an empty kernel, an array without axes, or an unknown mode.
     BadIndexError
-        For an axis that there is not.
+        For an axis that the array does not have.
 
     Notes
     -----
@@ -267,7 +267,7 @@ def _of_stack(weights: Array, options: Any, stack: Array, axis: int) -> Array:
     return made
 
 
-def _weights(kernel: Any) -> Array:
+def _weights(kernel: object) -> Array:
     weights = as_array(kernel, "the weights of the kernel")
     if weights.ndim != 1 or not weights.size:
         raise SpecError(f"a kernel is a line of at least one number, not shape {weights.shape}")
@@ -286,12 +286,12 @@ def _axis(axis: int, shape: tuple[int, ...]) -> int:
 
 
 def _casting(dtype: np.dtype[Any]) -> str:
-    """Results fit any dtype of real numbers, since they are rounded and kept within its ends."""
+    """Allow any dtype of real numbers: results are rounded and clipped."""
     return "unsafe" if dtype.kind in "iuf" else "same_kind"
 
 
 def exact_dtype(dtype: np.dtype[Any], weights: Array, cval: float = 0) -> np.dtype[Any]:
-    """The dtype of a correlation; for whole numbers the smallest that holds every sum.
+    """Return the dtype of a correlation; for integers, the smallest that holds every sum.
 
     Examples
     --------
@@ -312,7 +312,7 @@ def exact_dtype(dtype: np.dtype[Any], weights: Array, cval: float = 0) -> np.dty
 
 
 def _beyond(n: int, taps: int, border: str, origin: int) -> NDArray[np.int64]:
-    """Which position stands at each place of the axis with its ends prolonged; -1 for `cval`."""
+    """Return the position on the axis for each place of the extended axis; -1 for `cval`."""
     before = taps // 2 + origin
     if not 0 <= before < taps:
         raise SpecError(f"origin {origin} moves the centre out of a kernel of {taps} numbers")
@@ -327,12 +327,12 @@ def _beyond(n: int, taps: int, border: str, origin: int) -> NDArray[np.int64]:
 
 
 class _Taps:
-    """Computes boxes of the result.
+    """Correlation of a box of the result.
 
     Parameters
     ----------
     places : ndarray of int64
-        What stands at each place of the axis with its ends prolonged.
+        Position on the axis for each place of the extended axis.
     """
 
     def __init__(
@@ -361,7 +361,7 @@ class _Taps:
             into(target, sums)
 
     def _writes(self, dtype: np.dtype[Any]) -> bool:
-        """Whether a sum becomes this dtype by a plain conversion."""
+        """Return whether sums convert to this dtype without rounding or clipping."""
         if not dtype.isnative or dtype.char in "eg?":
             return False
         if not self._exact:
@@ -370,24 +370,24 @@ class _Taps:
         return np.can_cast(wide, dtype) or (dtype == np.uint64 and wide == np.uint64)
 
     def _needed(self, box: Box, places: NDArray[np.int64]) -> tuple[Array, int]:
-        """The part of the source from which a box is made, and where on the axis it begins."""
+        """Return the part of the source that a box depends on, and its start on the axis."""
         there = places[places >= 0]
         first, last = (int(there.min()), int(there.max()) + 1) if there.size else (0, 1)
         axis = self._axis
         values = self._source.get((*box[:axis], slice(first, last), *box[axis + 1 :]))
         values = native(values)
         if values.dtype == np.uint64:
-            return values.view(np.int64), first  # sums wrap around as they would unsigned
+            return values.view(np.int64), first  # sums wrap around as unsigned ones do
         return (values.view(np.uint8) if values.dtype == bool else values), first
 
 
 def _plain(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype in which a box arrives at the loops."""
+    """Return the dtype of a box in the loops."""
     return native(np.empty(0, dtype)).dtype
 
 
 def _lines(array: Array, axis: int) -> Array:
-    """A view of a contiguous array as ``(outer, along, inner)``."""
+    """Return a view of a contiguous array as ``(outer, along, inner)``."""
     shape = array.shape
     outer = int(np.prod(shape[:axis], dtype=np.int64))
     inner = int(np.prod(shape[axis + 1 :], dtype=np.int64))

@@ -26,7 +26,7 @@ from thunderlike.storage._open import local_file
 from thunderlike.storage.filesystem import destination, failure, failures, reserve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import DTypeLike
 
@@ -40,37 +40,37 @@ __all__ = ["initialize_sink", "initialize_source", "read", "write"]
 
 @checked_arguments
 def initialize_source(
-    source: Any,
+    source: object,
     return_buffer: bool = True,
     as_1d: bool = False,
     return_shape: bool = False,
     return_strides: bool = False,
     return_order: bool = False,
 ) -> Any:
-    """Open a source and say how it lies in memory.
+    """Open a source and describe its memory layout.
 
     Parameters
     ----------
     source : array-like, path or node
-        What is in memory or mapped is not copied.
+        Arrays in memory or mapped are not copied.
     return_buffer : bool
-        Return the numbers for a kernel: bool as uint8.
+        Return the values for a kernel, bool as uint8.
     as_1d : bool
-        That buffer flattened, in the order of the memory.
+        Flatten that buffer, in memory order.
     return_shape, return_strides : bool
         Return arrays of int; strides count elements.
     return_order : bool
-        Return 'C', 'F', or None for what is neither.
+        Return 'C', 'F', or None for other layouts.
 
     Returns
     -------
     source, buffer, shape, strides, order
-        The source as an array and what was asked for, in this order; one alone is not in a tuple.
+        The source as an array and the requested items, in this order; one alone without a tuple.
 
     Raises
     ------
     SpecError
-        For `as_1d` of an array that does not lie in a row: its strides would be another's.
+        For `as_1d` of an array that is not contiguous.
 
     Examples
     --------
@@ -82,47 +82,47 @@ def initialize_source(
     """
     array = as_source(source).values()
     buffer = _buffer(array, as_1d=as_1d) if return_buffer else None
-    return _told(array, buffer, return_shape, return_strides, return_order)
+    return _requested(array, buffer, return_shape, return_strides, return_order)
 
 
 @checked_arguments
 def initialize_sink(
-    sink: Any = None,
+    sink: object = None,
     shape: tuple[int, ...] | None = None,
     dtype: DTypeLike | None = None,
     order: str | None = None,
     memory: str | None = None,
     location: AnyPath | None = None,
     mode: str | None = None,
-    source: Any = None,
+    source: object = None,
     return_buffer: bool = True,
     as_1d: bool = False,
     return_shape: bool = False,
     return_strides: bool = False,
 ) -> Any:
-    """Make or open a sink; what is not given is taken from a source.
+    """Create or open a sink; missing arguments are taken from a source.
 
     Parameters
     ----------
     sink : ndarray or path, optional
-        Checked against what is given.
+        Checked against the other arguments.
     shape, dtype, order
-        Of a new one.
+        Of a new sink.
     memory : 'shared' or None
-        Where a new one is made.
+        Memory of a new sink.
     location : path, optional
         A ``.npy`` file to map.
     mode : 'w+' or 'r+', optional
-        Make it anew, or open what is there; 'r+' by default for a file that fits.
+        Create the file, or open an existing one; 'r+' by default for a file that fits.
     source : array-like, optional
-        Gives what is missing.
+        Provides missing shape, dtype and order.
     return_buffer, as_1d, return_shape, return_strides
         As in :func:`initialize_source`.
 
     Raises
     ------
     SpecError
-        When neither says what shape or dtype, or what is there has another.
+        When shape or dtype are missing, or those of an existing sink differ.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def initialize_sink(
         fits(
             sink, sink.shape if shape is None else shape, np.dtype(dtype or sink.dtype), "same_kind"
         )
-        return _told(sink, _buffer(sink, as_1d=as_1d) if return_buffer else None,
+        return _requested(sink, _buffer(sink, as_1d=as_1d) if return_buffer else None,
                      return_shape, return_strides, False)  # fmt: skip
     shape = like.shape if shape is None and like else shape
     wanted = np.dtype(dtype) if dtype is not None else like.dtype if like else None
@@ -148,13 +148,19 @@ def initialize_sink(
     else:
         made = allocated(tuple(shape), wanted, layout, memory)
     buffer = _buffer(made, as_1d=as_1d) if return_buffer else None
-    return _told(made, buffer, return_shape, return_strides, False)
+    return _requested(made, buffer, return_shape, return_strides, False)
 
 
-def _mapped(path: str, shape: Any, dtype: Any, order: str, access: str | None) -> Array:
+def _mapped(
+    path: str,
+    shape: Sequence[int] | None,
+    dtype: np.dtype[Any] | None,
+    order: str,
+    access: str | None,
+) -> Array:
     there = Path(path).exists()
     if access == "r+" and not there:
-        raise NotFoundError(f"{path}: no such file to open with mode 'r+'; mode='w+' makes one")
+        raise NotFoundError(f"{path}: no such file to open with mode 'r+'; mode='w+' creates one")
     if there and access != "w+":
         found = mapped(path, "r+")
         same = (shape is None or found.shape == tuple(shape)) and (
@@ -187,39 +193,34 @@ def _buffer(array: Array, *, as_1d: bool) -> Array:
         return plain
     if not (plain.flags.c_contiguous or plain.flags.f_contiguous):
         raise SpecError(
-            f"as_1d needs an array that lies in a row, not shape {array.shape} with strides "
+            f"as_1d needs a contiguous array, not shape {array.shape} with strides "
             f"{array.strides}: copy it first"
         )
     return plain.reshape(-1, order="A")
 
 
-def _told(array: Array, buffer: Array | None, shape: bool, strides: bool, order: bool) -> Any:
-    told: list[Any] = [array]
+def _requested(array: Array, buffer: Array | None, shape: bool, strides: bool, order: bool) -> Any:
+    items: list[Any] = [array]
     if buffer is not None:
-        told.append(buffer)
+        items.append(buffer)
     if shape:
-        told.append(np.array(array.shape, int))
+        items.append(np.array(array.shape, int))
     if strides:
-        told.append(np.array(array.strides, int) // max(array.itemsize, 1))
+        items.append(np.array(array.strides, int) // max(array.itemsize, 1))
     if order:
-        told.append(_order(array))
-    return tuple(told) if len(told) > 1 else told[0]
+        c, f = array.flags.c_contiguous, array.flags.f_contiguous
+        items.append("C" if c else "F" if f else None)
+    return tuple(items) if len(items) > 1 else items[0]
 
 
-def _order(array: Array) -> str | None:
-    if array.flags.c_contiguous:
-        return "C"
-    return "F" if array.flags.f_contiguous else None
-
-
-_BYTES = 2**23  # of one call to the system
+_BYTES = 2**23  # bytes of one system call
 
 
 @checked_arguments
 def read(
-    source: Any,
-    sink: Any = None,
-    slicing: Any = None,
+    source: object,
+    sink: object = None,
+    slicing: object = None,
     memory: str | None = None,
     blocks: int | None = None,
     processes: int | str | None = None,
@@ -230,29 +231,29 @@ def read(
     Parameters
     ----------
     source : path, node or array-like
-        A ``.npy`` file is read in byte ranges where the part lies in a row.
+        A ``.npy`` file is read in byte ranges if the part is contiguous in it.
     sink : ndarray, path or node, optional
-        Where to; another dtype if numpy's ``same_kind`` casting allows it.
+        Destination; of any dtype that numpy's ``same_kind`` casting allows.
     slicing : int, slice, Ellipsis or tuple of them, optional
-        Which part: any basic indexing of numpy.
+        Part to read, by basic indexing as in numpy.
     memory : 'shared' or None
-        Make the array in shared memory.
+        Create the array in shared memory.
     blocks, processes, verbose
         As in :func:`apply_lut`.
 
     Returns
     -------
     ndarray, memmap or the sink
-        In the order of the file. An index of one element gives an array of no axes.
+        In the order of the file. An index of one element returns an array without axes.
 
     Raises
     ------
     NotFoundError
-        When there is no such file.
+        When the file does not exist.
     StorageError
-        When it is shorter than it says: with the bytes wanted and those got.
+        When the file is truncated; names the expected and the actual number of bytes.
     WrongTypeError, BadIndexError
-        For other indexing, or beyond the array.
+        For other indexing, or an index out of range.
 
     Examples
     --------
@@ -277,9 +278,9 @@ def read(
 
 @checked_arguments
 def write(
-    sink: Any,
-    source: Any,
-    slicing: Any = None,
+    sink: object,
+    source: object,
+    slicing: object = None,
     overwrite: bool = True,
     blocks: int | None = None,
     processes: int | str | None = None,
@@ -293,32 +294,32 @@ def write(
         A new file has shape, dtype and order of the source, and takes its name when it is
         complete: a crash leaves what was there before.
     source : array-like, path or node
-        What is written.
+        Values to write.
     slicing : int, slice, Ellipsis or tuple of them, optional
         Write a part of a ``.npy`` file that exists, or of an array, in place.
     overwrite : bool
-        Replace a file that is there.
+        Replace an existing file.
     blocks, processes, verbose
         As in :func:`apply_lut`.
 
     Returns
     -------
     memmap or the sink
-        Of the file, where that is on a disk here; else the path that was given.
+        Map of the file, if it is on a local disk; else the given path.
 
     Raises
     ------
     ExistsError
-        If there is a file and `overwrite` is False.
+        If the file exists and `overwrite` is False.
     SpecError, WrongTypeError
-        When the source does not have the shape of the part, or its numbers do not fit.
+        When shape or dtype of the source do not fit the part.
     StorageError
-        When the disk takes fewer bytes than there are.
+        When the disk is full.
 
     Notes
     -----
-    One pass. A new file is on the disk when this returns, and has its name only then; `numpy.save`
-    leaves its bytes to the system, which writes them at some later time.
+    One pass. A new file gets its name after its bytes are synced to the disk; `numpy.save` leaves
+    them in the cache of the system.
 
     Examples
     --------
@@ -337,7 +338,7 @@ def write(
         return _copied(found, sink, work)
     path, _, kind = split(os.fspath(sink))
     if not overwrite and storage.exists(path):
-        raise ExistsError(f"{path}: is there already; give overwrite=True to replace it")
+        raise ExistsError(f"{path}: exists already; give overwrite=True to replace it")
     line = found.array
     if kind != ".npy" or line is None or not (line.flags.c_contiguous or line.flags.f_contiguous):
         return _copied(found, sink, work)
@@ -350,7 +351,7 @@ def write(
     return sink if local_file(path) is None else mapped(path, "r+")
 
 
-def _copied(found: Source, sink: Any, work: Work) -> Any:
+def _copied(found: Source, sink: object, work: Work) -> Any:
     copy = partial(_copy, found)
     return fill(
         copy, found.shape, found.dtype, sink, work, order=found.order, sources=(found.array,)
@@ -361,7 +362,7 @@ def _copy(source: Source, box: Box, out: Array) -> None:
     out[...] = source.get(box)
 
 
-def _write_part(sink: Any, found: Source, slicing: Any, work: Work) -> Any:
+def _write_part(sink: object, found: Source, slicing: object, work: Work) -> Any:
     if isinstance(sink, str | os.PathLike):
         path, _, kind = split(os.fspath(sink))
         if kind != ".npy" or local_file(path) is None:
@@ -381,8 +382,8 @@ def _write_part(sink: Any, found: Source, slicing: Any, work: Work) -> Any:
     return whole if isinstance(sink, str | os.PathLike) else sink
 
 
-def _part(source: Source, slicing: Any) -> Source:
-    """The part of a source that basic indexing gives."""
+def _part(source: Source, slicing: object) -> Source:
+    """Return a part of a source, by basic indexing."""
     if slicing is None:
         return source
     if source.array is not None:
@@ -390,7 +391,7 @@ def _part(source: Source, slicing: Any) -> Source:
         return Source(
             view.shape, view.dtype, view.__getitem__, view, source.location, source.offset
         )
-    # A view of nothing has the shape of the part, and tells which rows are needed.
+    # Indexing a broadcast scalar gives the shape of the part without reading anything.
     ghost = np.broadcast_to(np.empty((), source.dtype), source.shape)
     shape = _view(ghost, slicing).shape
     if not isinstance(slicing, tuple):
@@ -402,7 +403,7 @@ def _part(source: Source, slicing: Any) -> Source:
 
 
 def _rows(slicing: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[slice, tuple[Any, ...]]:
-    """Consecutive rows that hold a part, and the indexing of that part within them."""
+    """Return the rows that contain a part, and its index within them."""
     first, rest = (slicing or (Ellipsis,))[0], slicing[1:]
     if isinstance(first, slice):
         wanted = range(shape[0])[first]
@@ -417,7 +418,7 @@ def _rows(slicing: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[slice, tupl
     return slice(0, shape[0]), slicing
 
 
-def _view(array: Array, slicing: Any) -> Array:
+def _view(array: Array, slicing: object) -> Array:
     for one in slicing if isinstance(slicing, tuple) else (slicing,):
         whole = hasattr(one, "__index__") and not isinstance(one, bool | np.bool_ | np.ndarray)
         if not (whole or one is None or one is Ellipsis or isinstance(one, slice)):
@@ -426,17 +427,17 @@ def _view(array: Array, slicing: Any) -> Array:
             )
     every = slicing if isinstance(slicing, tuple) else (slicing,)
     try:
-        # With an Ellipsis even one element is a view, of no axes.
+        # With an Ellipsis, the index of one element returns a view too, without axes.
         view: Array = array[every if Ellipsis in every else (*every, Ellipsis)]
     except IndexError as error:
         raise BadIndexError(
-            f"there is no {slicing!r} in an array of shape {array.shape}"
+            f"index {slicing!r} is out of range for an array of shape {array.shape}"
         ) from error
     return view
 
 
 def _file_offset(source: Source) -> int | None:
-    """Byte of a local file at which a part begins that lies in one row there; else None."""
+    """Return the byte offset of a part that is contiguous in a local file; else None."""
     view = source.array
     if not isinstance(view, np.memmap) or source.location is None or not view.size:
         return None
@@ -450,7 +451,7 @@ def _file_offset(source: Source) -> int | None:
 
 
 def _read(file: int, parts: list[memoryview], at: int) -> int:
-    """Read into memory, where the system can without a copy."""
+    """Read into memory, without a copy where the system has ``preadv``."""
     if hasattr(os, "preadv"):
         return os.preadv(file, parts, at)
     data = os.pread(file, len(parts[0]), at)
@@ -459,9 +460,9 @@ def _read(file: int, parts: list[memoryview], at: int) -> int:
 
 
 def _written(file: int, parts: list[memoryview], at: int) -> int:
-    """Write, and have the system begin with the disk now: syncing at the end then waits less."""
+    """Write, and start the transfer to the disk, so that the final sync is short."""
     moved = os.pwrite(file, parts[0], at)
-    if hasattr(os, "posix_fadvise"):  # "not needed" sends to the disk what is not there yet
+    if hasattr(os, "posix_fadvise"):  # DONTNEED starts writing dirty pages
         os.posix_fadvise(file, at, moved, os.POSIX_FADV_DONTNEED)
     return moved
 
@@ -475,9 +476,9 @@ def _ranges(
     work: Work,
     name: str,
 ) -> None:
-    """Move the bytes of an array to or from a file, in threads; all of them, or an error.
+    """Transfer all bytes of an array to or from a file, in threads.
 
-    `name` is what messages call the file, which may still have another.
+    `name` is the final name of the file, for messages.
     """
     data = memoryview(array.reshape(-1, order="A").view(np.uint8))  # type: ignore[arg-type]
     step = max(1, min(_BYTES, -(-len(data) // work.blocks)))

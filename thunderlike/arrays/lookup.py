@@ -25,35 +25,35 @@ if TYPE_CHECKING:
 __all__ = ["apply_lut", "apply_lut_to_index", "as_lut", "gather", "look_around", "unsigned"]
 
 
-_CHUNK = 2**14  # indices checked, then used while they are in the nearest cache
+_CHUNK = 2**14  # indices checked and used while they are in the first-level cache
 
 
 @checked_arguments
 def apply_lut(
-    source: Any,
-    lut: Any,
-    sink: Any = None,
+    source: object,
+    lut: object,
+    sink: object = None,
     blocks: int | None = None,
     processes: int | str | None = None,
     verbose: Verbose = False,
 ) -> Any:
-    """Replace every element by what stands at its place in a table: ``sink[i] = lut[source[i]]``.
+    """Look up every element in a table: ``sink[i] = lut[source[i]]``.
 
     Parameters
     ----------
     source : array-like, path or node
         Of whole numbers or bool; see :func:`~thunderlike.arrays._sources.as_source`. Images,
-        Series and Blocks give the same kind, on Spark too, where nothing is computed yet.
+        Series and Blocks return their own kind, lazily on Spark.
     lut : array-like, shape (n,) or (n, k)
         The table. Rows of a table of two axes, such as colours, become a last axis.
     sink : ndarray, path or node, optional
-        Where the result goes, of any dtype that numpy's ``same_kind`` casting allows.
+        Destination, of any dtype that numpy's ``same_kind`` casting allows.
     blocks : int, optional
-        Pieces of work, at least.
+        Minimum number of blocks.
     processes : int or 'serial', optional
-        Threads.
+        Number of threads.
     verbose : bool or callable
-        Say how long it took; or a function that is told ``(done, total)``.
+        Log the elapsed time, or call a function with ``(done, total)``.
 
     Returns
     -------
@@ -63,14 +63,14 @@ def apply_lut(
     Raises
     ------
     BadIndexError
-        For an element that is no place in the table, negative ones included: with its position.
-        What the sink holds is then unspecified.
+        For an element outside the table, also a negative one; names its position. The content of
+        the sink is then unspecified.
     WrongTypeError
         For a source of floats.
 
     Notes
     -----
-    One pass. The check costs nothing where the dtype cannot exceed the table.
+    One pass. Indices are not checked if no value of their dtype is outside the table.
 
     Examples
     --------
@@ -101,8 +101,8 @@ def apply_lut(
     )  # fmt: skip
 
 
-def as_lut(lut: Any, axes: tuple[int, ...] = (1, 2)) -> Array:
-    """A table as an array with as many axes as it may have, in native byte order.
+def as_lut(lut: object, axes: tuple[int, ...] = (1, 2)) -> Array:
+    """Convert a table to an array in native byte order, and check its axes.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def as_lut(lut: Any, axes: tuple[int, ...] = (1, 2)) -> Array:
 
 
 def _is_alias(sink: Array, source: Array | None) -> bool:
-    """Element for element the same memory: each is read before it is written."""
+    """Return whether each element shares memory with its own index, so that it is read first."""
     if source is None or sink.shape != source.shape or sink.strides != source.strides:
         return False
     same = sink.__array_interface__["data"][0] == source.__array_interface__["data"][0]
@@ -125,7 +125,7 @@ def _is_alias(sink: Array, source: Array | None) -> bool:
 
 
 def _look_up(look: Any, indices: Array, table: Array, out: Array, box: Box) -> None:
-    """Write ``table[indices]``, through scratch memory where the arrays are not plain lines."""
+    """Write ``table[indices]``, through a buffer where the arrays are not contiguous."""
     if table.ndim == 2:
         for column in range(table.shape[1]):
             _look_up(look, indices, table[:, column].copy(), out[..., column], box)
@@ -141,7 +141,7 @@ def _look_up(look: Any, indices: Array, table: Array, out: Array, box: Box) -> N
 
 
 def unsigned(indices: Array) -> Array:
-    """The same bits as unsigned numbers: negative ones become larger than any table."""
+    """View integers as unsigned: negative ones become larger than any table."""
     if not indices.dtype.isnative:
         indices = indices.astype(indices.dtype.newbyteorder("="))
     return indices.view(f"u{indices.itemsize}")
@@ -151,7 +151,7 @@ def _outside(indices: Array, table: Array, box: Box) -> BadIndexError:
     wrong = np.argwhere((indices < 0) | (indices >= len(table)))[0]
     value = int(indices[tuple(wrong)])
     at = tuple(int(i) + s.start for i, s in zip(wrong, box, strict=False))
-    there = f"outside 0..{len(table) - 1}" if len(table) else "in no table: it is empty"
+    there = f"outside 0..{len(table) - 1}" if len(table) else "outside the table, which is empty"
     return BadIndexError(f"lookup index {value} at position {at} is {there}")
 
 
@@ -170,7 +170,7 @@ def _take(places: Array, lut: Array, out: Array) -> int:
 
 @jit(plain=_take)
 def gather(places: Array, lut: Array, out: Array) -> int:
-    """Write ``lut[places]``, all of them lines; a place near the first that is none, else -1."""
+    """Write ``lut[places]`` of 1-d arrays; return -1, or a position near a place out of range."""
     bits = 8 * places.itemsize
     every = bits < 64 and lut.size >> bits > 0  # the dtype cannot exceed the table
     for start in range(0, places.size, 16384):
@@ -188,10 +188,10 @@ def gather(places: Array, lut: Array, out: Array) -> int:
 
 @checked_arguments
 def apply_lut_to_index(
-    source: Any,
-    kernel: Any,
-    lut: Any,
-    sink: Any = None,
+    source: object,
+    kernel: object,
+    lut: object,
+    sink: object = None,
     processes: int | str | None = None,
     verbose: Verbose = False,
 ) -> Any:
@@ -208,7 +208,7 @@ def apply_lut_to_index(
     kernel : array-like of int
         Weights, with as many axes; powers of 2 code a neighbourhood bit by bit.
     lut : array-like, shape (n,)
-        The table; longer than the largest sum that there can be.
+        The table, longer than the largest possible sum.
     sink, processes, verbose
         As in :func:`apply_lut`.
 
@@ -222,14 +222,14 @@ def apply_lut_to_index(
     WrongTypeError
         For a source or a kernel of floats.
     BadIndexError
-        When a sum is no place in the table: with the bounds between which all sums are.
+        When a sum is outside the table; names the bounds of all sums.
     SpecError
         When source and kernel have different numbers of axes.
 
     Notes
     -----
-    One pass, and a multiplication for each element and each weight that is not 0, in integers; a
-    pass more for the bounds of what is wider than a byte.
+    One pass, with one integer multiplication for each element and nonzero weight; another pass for
+    the range of sources wider than a byte.
 
     Examples
     --------
@@ -264,7 +264,7 @@ def _check(source: Source, weights: Array) -> None:
 
 
 def _reach(source: Source, weights: Array, work: Work) -> tuple[int, int]:
-    """Smallest and largest sum that there can be: by the dtype of bytes, else by what is there."""
+    """Return the bounds of the sums: from the dtype of bytes, else from the values."""
     ends = (0, 1)
     if source.dtype.kind != "b":
         small = source.dtype.itemsize == 1
@@ -275,7 +275,7 @@ def _reach(source: Source, weights: Array, work: Work) -> tuple[int, int]:
 
 
 class _Sums:
-    """Computes boxes of the result; checks the sums only where they may leave the table."""
+    """Look-up of a box of the result; sums are checked only if they may be outside the table."""
 
     def __init__(self, source: Source, weights: Array, table: Array, low: int, high: int) -> None:
         self._source, self._table, self._bounds = source, table, (low, high)
@@ -320,7 +320,7 @@ class _Sums:
 
 
 def _taps(weights: Array, dtype: Any) -> tuple[NDArray[np.int64], Array]:
-    """How far from its centre each weight that is not 0 stands, and those weights."""
+    """Return the offsets of the nonzero weights from the centre, and these weights."""
     centre = np.array([n // 2 for n in weights.shape])
     places = np.argwhere(weights) - centre
     return places.astype(np.int64), weights[weights != 0].astype(dtype)
@@ -353,20 +353,20 @@ def look_around(
     source: Array, shape: Array, at: Array, size: Array, taps: Array, weights: Array,
     table: Array, out: Array, sure: bool,
 ) -> int | None:  # fmt: skip
-    """Look up neighbourhoods of a box within a box; return a sum that is no place, if there is one.
+    """Look up the neighbourhoods of an inner box; return a sum outside the table, or None.
 
     Parameters
     ----------
     source : ndarray, shape (prod(shape),)
         The outer box.
     at : ndarray, shape (ndim,)
-        Where in it the inner one begins.
+        Start of the inner box in it.
     size : ndarray, shape (ndim,)
         Of the inner box.
     taps : ndarray, shape (n, ndim)
-        Where each neighbour is.
+        Offset of each neighbour.
     weights : ndarray, shape (n,)
-        Sums are of its dtype.
+        Of the dtype of the sums.
     out : ndarray, shape (prod(size),)
     sure : bool
         No sum can be outside the table.

@@ -33,22 +33,22 @@ _ENDS = np.iinfo(np.int64)
 
 @checked_arguments
 def neighbours(
-    indices: Any,
+    indices: object,
     offset: int | Sequence[int],
     processes: int | str | None = None,
     verbose: Verbose = False,
     *,
     shape: Sequence[int] | None = None,
 ) -> NDArray[np.int64]:
-    """All pairs of positions ``(i, j)`` with ``indices[j] == indices[i] + offset``.
+    """Return all pairs of positions ``(i, j)`` with ``indices[j] == indices[i] + offset``.
 
     Parameters
     ----------
     indices : array-like of int, shape (n,)
-        In any order; what comes twice makes pairs twice. A path or node too.
+        In any order; duplicates are paired separately. Also a path or node.
     offset : int, or sequence of int
-        With several numbers, one for each axis of `shape`: neighbours in an array of that shape
-        whose flat indices these are, which never join the end of a row with the next row's start.
+        A sequence has one number for each axis of `shape`: indices are then flat indices of an
+        array of that shape, and pairs do not wrap from the end of a row to the next row.
     processes, verbose
         As in :func:`apply_lut`.
     shape : sequence of int, optional
@@ -62,15 +62,15 @@ def neighbours(
     Raises
     ------
     WrongTypeError
-        For indices that are no whole numbers.
+        For indices that are not integers.
     SpecError
         For more than one axis, numbers beyond int64, or a shape that does not fit.
 
     Notes
     -----
-    One pass to see whether they are sorted, two to count and write pairs; the time does not depend
-    on the offset. What is not sorted is sorted first, in a copy. Without numba the pairs are found
-    in one pass and joined: they are there twice for a moment.
+    One pass to check the order, and two to count and write pairs, whatever the offset. Unsorted
+    indices are sorted in a copy. Without numba, pairs are found in one pass and concatenated, which
+    needs their memory twice.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def neighbours(
     array([[0, 1],
            [2, 3]])
 
-    In an image 3 pixels wide, pixels 2 and 3 are no neighbours:
+    In an image 3 pixels wide, pixels 2 and 3 are not neighbours:
 
     >>> neighbours([1, 2, 3], 1).tolist(), neighbours([1, 2, 3], (0, 1), shape=(2, 3)).tolist()
     ([[0, 1], [1, 2]], [[0, 1]])
@@ -97,7 +97,7 @@ def neighbours(
 
 @checked_arguments
 def index_neighbours(
-    indices: Any, offset: int | Sequence[int], processes: int | str | None = None, **options: Any
+    indices: object, offset: int | Sequence[int], processes: int | str | None = None, **options: Any
 ) -> NDArray[np.int64]:
     """Another name of :func:`neighbours`.
 
@@ -122,13 +122,15 @@ def _line(values: Array) -> Indices:
 
 
 def _is_sorted(values: Indices) -> bool:
-    step = 2**20  # no scratch of the size of the array
+    step = 2**20  # bounds the temporary array
     parts = (values[a : a + step + 1] for a in range(0, len(values), step))
     return all(bool((part[:-1] <= part[1:]).all()) for part in parts)
 
 
-def _step(offset: Any, shape: Any, values: Indices) -> tuple[int, tuple[Indices, Indices]]:
-    """The flat offset, and per axis the shape and offset that keep pairs within their rows."""
+def _step(
+    offset: int | Sequence[int], shape: Sequence[int] | None, values: Indices
+) -> tuple[int, tuple[Indices, Indices]]:
+    """Return the flat offset, and the shape and offset of each axis."""
     none = np.empty(0, np.int64)
     if shape is None and isinstance(offset, int | np.integer):
         return int(offset), (none, none)
@@ -150,16 +152,16 @@ def _step(offset: Any, shape: Any, values: Indices) -> tuple[int, tuple[Indices,
 def _joined(
     values: Indices, step: int, inner: tuple[Indices, Indices], work: Work
 ) -> NDArray[np.int64]:
-    """Pairs of sorted indices: counted in blocks, then written."""
+    """Return the pairs of sorted indices: counted in blocks, then written."""
     if not values.size or abs(step) > _ENDS.max:
         return np.empty((0, 2), np.int64)
-    # Where index + offset would be beyond int64 there is no partner.
+    # Indices whose index + offset overflows int64 have no partner.
     begin = int(np.searchsorted(values, _ENDS.min - min(step, 0)))
     end = int(np.searchsorted(values, _ENDS.max - max(step, 0), side="right"))
     ends = edges(end - begin, min(work.blocks, max(1, len(values) // _LEAST)))
     cut = [(begin + a, begin + b) for a, b in itertools.pairwise(ends)]
     count = merge.choose(use_compiled(len(values)))
-    if count is merge.plain:  # counting takes it as long as writing: it does both at once
+    if count is merge.plain:  # in numpy, counting is as slow as writing: do both at once
         found = work.run(lambda ab: _pairs(values, ab[0], ab[1], step, *inner), cut)
         return np.concatenate(list(found)) if cut else np.empty((0, 2), np.int64)
     nothing = np.empty((0, 2), np.int64)
@@ -213,14 +215,14 @@ def merge(
 ) -> int:
     """Count the partners of sorted indices ``start .. stop-1``; write the pairs if `out` has rows.
 
-    Two places go through the indices together, so that the time is linear whatever the offset.
+    Two pointers advance through the indices, so that the time is linear whatever the offset.
     """
     low = np.searchsorted(values, values[start] + step) if start < stop else 0
     found, write, i = 0, out.shape[0] > 0, start
     while i < stop and low < values.size:
         wanted, value = values[i] + step, values[low]
         if value != wanted:
-            # No branch: which of the two goes on is as good as random.
+            # Without a branch, which would be mispredicted: the pointers advance at random.
             behind = int(value < wanted)
             low += behind
             i += 1 - behind

@@ -40,23 +40,23 @@ __all__ = [
 ]
 
 
-_CHUNK = 2**15  # elements compared, then counted while they are in a near cache
+_CHUNK = 2**15  # elements compared and counted while they are in the second-level cache
 
 
 @checked_arguments
 def block_ranges(
-    source: Any, blocks: int | None = None, processes: int | str | None = None
+    source: object, blocks: int | None = None, processes: int | str | None = None
 ) -> NDArray[np.int64]:
-    """Boundaries of equal runs of an array's elements, flattened.
+    """Return the boundaries of equal runs of the elements of a flattened array.
 
     Parameters
     ----------
     source : array-like, path or node
-        Only its shape is looked at.
+        Only its shape is used.
     blocks : int, optional
-        How many; no more than there are elements.
+        Number of runs, at most the number of elements.
     processes : int or 'serial', optional
-        Tells how many by default.
+        Determines the default of `blocks`.
 
     Returns
     -------
@@ -74,22 +74,22 @@ def block_ranges(
 
 @checked_arguments
 def block_sums(
-    source: Any,
+    source: object,
     blocks: int | None = None,
     processes: int | str | None = None,
     *,
     op: Op = "sum",
 ) -> Array:
-    """Sum of each of the runs of :func:`block_ranges`, or another number for it.
+    """Reduce each run of :func:`block_ranges` to its sum or another number.
 
     Parameters
     ----------
     source : array-like, path or node
-        Flattened in the order in which it is in memory: an F array with its first index fastest.
+        Flattened in memory order: a Fortran-contiguous array with its first index fastest.
     blocks, processes
         As in :func:`block_ranges`.
     op : 'sum', 'count', 'min', 'max' or 'any'
-        What each run is reduced to. 'count' counts what is not 0, NaN included.
+        Reduction of each run. 'count' counts nonzero elements, NaN included.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def block_sums(
 
     Notes
     -----
-    One pass, nothing copied of what is in memory or mapped.
+    One pass; arrays in memory or mapped are not copied.
 
     Examples
     --------
@@ -139,7 +139,7 @@ def block_sums(
 
 
 def extremes(source: Source, work: Work) -> tuple[int, int]:
-    """Smallest and largest of whole numbers, (0, 0) where there are none; one pass."""
+    """Return minimum and maximum of integers and 0, in one pass."""
     low = high = 0
 
     def one(span: tuple[int, int]) -> tuple[int, int]:
@@ -154,7 +154,7 @@ def extremes(source: Source, work: Work) -> tuple[int, int]:
 
 
 def _in_memory_order(source: Source) -> tuple[tuple[int, ...], Callable[[Any], Array]]:
-    """A shape, and what answers for boxes of it, so that C order is that of the memory."""
+    """Return a shape and a function of its boxes, for which C order is memory order."""
     array = source.array
     if array is None:
         return source.shape, source.get
@@ -165,7 +165,7 @@ def _in_memory_order(source: Source) -> tuple[tuple[int, ...], Callable[[Any], A
 
 
 def _dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Of a sum."""
+    """Return the dtype of a sum."""
     return np.dtype({"b": np.int64, "i": np.int64, "u": np.uint64, "f": np.float64}[dtype.kind])
 
 
@@ -175,15 +175,15 @@ def _plain_sum(values: Array) -> Any:
 
 @jit(plain=_plain_sum)
 def sum_whole(values: Array) -> int:
-    """Sum of a line of whole numbers of up to 4 bytes: numpy copies each wider before it adds."""
+    """Sum integers of at most 4 bytes, which numpy converts to 8 bytes before it adds them."""
     total = 0
-    for i in range(values.size):  # "for value in values" would not become vector instructions
+    for i in range(values.size):  # "for value in values" is not vectorised
         total += values[i]
     return total
 
 
 def _sum(values: Array, size: int) -> Any:
-    """Sum a part of an array of so many elements."""
+    """Sum a part of an array of `size` elements."""
     if values.dtype == bool:
         return np.count_nonzero(values)
     whole = values.dtype.kind in "iu" and values.itemsize <= 4
@@ -193,12 +193,12 @@ def _sum(values: Array, size: int) -> Any:
 
 
 def nonzeros(values: Array) -> int:
-    """Count what is not 0, NaN included.
+    """Count nonzero elements, NaN included.
 
     Notes
     -----
-    numpy counts whole numbers and bool at the speed of memory; floats one by one, unless they are
-    compared first.
+    numpy counts integers and bool at memory speed but floats one by one, so these are compared
+    with 0 first.
 
     Examples
     --------
@@ -232,8 +232,8 @@ _INT64 = np.dtype(np.int64)
 
 @checked_arguments
 def where(
-    source: Any,
-    sink: Any = None,
+    source: object,
+    sink: object = None,
     blocks: int | None = None,
     cutoff: int | None = None,
     processes: int | str | None = None,
@@ -241,36 +241,36 @@ def where(
     *,
     return_count: bool = False,
 ) -> Any:
-    """Coordinates of all elements that are not 0, in the order of `numpy.argwhere`.
+    """Return the coordinates of nonzero elements, in the order of `numpy.argwhere`.
 
     Parameters
     ----------
     source : array-like, path or node
-        Of any real dtype or bool; NaN is not 0. Images, Series and Blocks are searched where they
-        are, and the coordinates alone come here.
+        Of any real dtype or bool; NaN is nonzero. Images, Series and Blocks are searched by their
+        workers, and only the coordinates are collected.
     sink : ndarray, path or node, optional
-        For as many rows as there are; an ndarray may have more if `return_count`.
+        With one row for each element; an ndarray may have more if `return_count`.
     blocks, processes, verbose
         As in :func:`apply_lut`.
     cutoff : int, optional
-        Arrays of fewer elements are searched by one call of numpy; by default
-        :data:`default_cutoff`. The result is the same.
+        Arrays of fewer elements are searched by one call of numpy, with the same result; by
+        default :data:`default_cutoff`.
     return_count : bool
         Return ``(sink, n)``.
 
     Returns
     -------
     ndarray of int64, shape (n,) or (n, ndim), or the sink
-        One axis for a source of one, two for all others.
+        One axis for a source of one axis, two for others.
 
     Raises
     ------
     SpecError
-        When the sink has another shape: names both.
+        When the sink has another shape; names both.
 
     Notes
     -----
-    Two passes: one to count, one to fill; nothing is allocated besides the result.
+    Two passes, to count and to fill; only the result is allocated.
 
     Examples
     --------
@@ -298,12 +298,12 @@ def _plain(array: Array) -> Array:
     return np.argwhere(array).astype(_INT64, copy=False)
 
 
-def _given(found: Array, sink: Any, *, return_count: bool) -> Any:
-    """Put coordinates that are known already into a sink."""
+def _given(found: Array, sink: object, *, return_count: bool) -> Any:
+    """Write coordinates into a sink."""
     if sink is None:
         return (found, len(found)) if return_count else found
     larger = return_count and isinstance(sink, np.ndarray)
-    target = _head(sink, found.shape) if larger else sink
+    target = _head(sink, found.shape) if return_count else sink
     with opened(target, found.shape, _INT64) as place:
         if place.array is not None:
             place.array[...] = found
@@ -312,21 +312,23 @@ def _given(found: Array, sink: Any, *, return_count: bool) -> Any:
     return (result, len(found)) if return_count else result
 
 
-def _head(sink: Array, shape: tuple[int, ...]) -> Array:
-    """The rows of a larger sink that are filled."""
+def _head(sink: object, shape: tuple[int, ...]) -> object:
+    """Return the rows of a larger ndarray that are filled; other sinks unchanged."""
+    if not isinstance(sink, np.ndarray):
+        return sink
     if sink.ndim != len(shape) or sink.shape[1:] != shape[1:] or len(sink) < shape[0]:
         raise SpecError(f"the sink has shape {sink.shape}, the result has {shape}: too many rows")
     return sink[: shape[0]]
 
 
-def _in_blocks(source: Source, sink: Any, work: Work, *, return_count: bool) -> Any:
+def _in_blocks(source: Source, sink: object, work: Work, *, return_count: bool) -> Any:
     rows = source.rows if source.array is None else None
     cut = list(boxes(source.shape, most_of(source.size, work.blocks), rows))
     counted = list(work.run(lambda box: nonzeros(source.get(box)), cut))
     ends = list(itertools.accumulate(counted, initial=0))
     shape = (ends[-1],) if len(source.shape) == 1 else (ends[-1], len(source.shape))
     larger = return_count and isinstance(sink, np.ndarray)
-    target = _head(sink, shape) if larger else sink
+    target = _head(sink, shape) if return_count else sink
     with opened(target, shape, _INT64) as place:
         array = np.empty(shape, _INT64) if place.array is None else place.array
         _filled(source, cut, ends, array, work)
@@ -343,7 +345,7 @@ def _put(place: Sink, found: Array) -> None:
 
 
 def _filled(source: Source, cut: list[Box], ends: list[int], out: Array, work: Work) -> Array:
-    """Write the coordinates of each box where they belong."""
+    """Write the coordinates of each box to its rows."""
     write = coordinates.choose(use_compiled(source.size), _plain_dtype(source.dtype))
     direct = out.dtype == _INT64 and out.flags.c_contiguous
     full = out.reshape(len(out), len(source.shape)) if direct else out
@@ -379,7 +381,7 @@ def _with_numpy(values: Array, shape: Array, origin: Array, out: Array) -> None:
 
 @jit(plain=_with_numpy)
 def coordinates(values: Array, shape: Array, origin: Array, out: Array) -> None:
-    """Write coordinates of what is not 0 in a box, in C order.
+    """Write the coordinates of the nonzero elements of a box, in C order.
 
     Parameters
     ----------
@@ -387,7 +389,7 @@ def coordinates(values: Array, shape: Array, origin: Array, out: Array) -> None:
     origin : ndarray, shape (ndim,)
         Added to each.
     out : ndarray of int64, shape (n, ndim)
-        As many rows as there are.
+        One row for each nonzero element.
     """
     ndim, length = shape.size, shape[-1]
     place = origin.copy()

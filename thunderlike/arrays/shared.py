@@ -106,7 +106,9 @@ def shared_array(shape: Sequence[int], dtype: DTypeLike, order: str = "C") -> Sh
     return segment.array(shape, dtype, None, 0, order)
 
 
-def _attached(path: Path, shape: Any, dtype: Any, strides: Any, offset: int) -> SharedArray:
+def _attached(
+    path: Path, shape: Sequence[int], dtype: Any, strides: Any, offset: int
+) -> SharedArray:
     if not path.exists():
         raise NotFoundError(
             f"{path}: the shared array is gone: the process that created it must keep it until it "

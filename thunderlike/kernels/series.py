@@ -155,7 +155,7 @@ def zscore(block: Array, *, compiled: bool | None = None) -> Array:
 
 @np.errstate(all="ignore")
 def detrend(block: Array, method: str = "linear", order: int = 5) -> Array:
-    """Subtract from each record the polynomial that fits it best, but for its value at 0.
+    """Subtract from each record its best-fitting polynomial, except for its value at 0.
 
     Parameters
     ----------
@@ -336,7 +336,7 @@ def _cosines(products: Array, norms: Array) -> Array:
 
 
 def _or_nan(norms: Array) -> Array:
-    """NaN instead of 0: what is constant has no direction."""
+    """Replace 0 by NaN: a constant record has no direction."""
     return np.where(norms == 0, np.nan, norms)
 
 
@@ -619,6 +619,6 @@ def _lagged(signal: ArrayLike, length: int, lag: int) -> Array:
 
 
 def _unit(tile: Array, norms: Array) -> Array:
-    """The tile itself with norm 1; what is 0 stays 0."""
+    """Divide each record of a tile by its norm, in place; zeros stay 0."""
     tile /= np.where(norms == 0, 1, norms)
     return tile

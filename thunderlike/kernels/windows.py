@@ -137,7 +137,7 @@ class Windows:
     def stretches(self, pixels: int, target: int) -> Iterator[tuple[int, int]]:
         """Cut the windows that begin in so many pixels into ranges of about `target`.
 
-        The windows of a range look at `halo` more pixels, which should be few beside it.
+        The windows of a range look at `halo` more pixels, which should be few in comparison.
         """
         last, step = pixels - self.halo, max(target, 4 * self.halo)
         return ((start, min(start + step, last)) for start in range(0, last, step))

@@ -46,7 +46,7 @@ class Payload(NamedTuple):
     buffers: list[Any]
 
 
-def pack(value: Any) -> Payload:
+def pack(value: object) -> Payload:
     """Pickle a value; functions by reference if possible, else by value.
 
     Raises
@@ -60,7 +60,7 @@ def pack(value: Any) -> Payload:
         return pack_by_value(value, error)
 
 
-def pack_by_value(value: Any, reason: Exception | None = None) -> Payload:
+def pack_by_value(value: object, reason: Exception | None = None) -> Payload:
     """Pickle functions and classes with their code, for workers that cannot import them.
 
     Raises
@@ -82,7 +82,7 @@ def pack_by_value(value: Any, reason: Exception | None = None) -> Payload:
         raise SpecError(f"{problem}: {error}") from error
 
 
-def pack_code(value: Any) -> Payload:
+def pack_code(value: object) -> Payload:
     """Pickle a value that contains functions, with cloudpickle if it is installed.
 
     Functions of the running script are pickled by value, those of modules by reference.
@@ -95,7 +95,7 @@ def pack_code(value: Any) -> Payload:
     return pack_by_value(value) if find_spec("cloudpickle") else pack(value)
 
 
-def _packed(dumps: Callable[..., bytes], value: Any) -> Payload:
+def _packed(dumps: Callable[..., bytes], value: object) -> Payload:
     buffers: list[Any] = []
     body = dumps(value, protocol=5, buffer_callback=partial(_is_inline, buffers))
     return Payload(body, buffers)
@@ -115,7 +115,7 @@ def unpack(payload: Payload) -> Any:
     return pickle.loads(payload.body, buffers=payload.buffers)  # noqa: S301  # from our own workers
 
 
-def _name(value: Any) -> str:
+def _name(value: object) -> str:
     if isinstance(value, tuple):  # a function and its settings
         value = value[0]
     return getattr(value, "__qualname__", None) or f"an object of type {type(value).__name__}"

@@ -81,7 +81,7 @@ class Pool(Protocol):
     def capacity(self) -> int:
         """Number of items that may be outstanding."""
 
-    def submit(self, position: int, item: Any) -> None:
+    def submit(self, position: int, item: object) -> None:
         """Submit one item, without waiting for its outcome."""
 
     def receive(self) -> Outcome:
@@ -100,7 +100,7 @@ class SerialPool:
         self._function = function
         self._done: list[Outcome] = []
 
-    def submit(self, position: int, item: Any) -> None:
+    def submit(self, position: int, item: object) -> None:
         """Run the item."""
         self._done.append(attempt(self._function, position, item))
 
@@ -112,7 +112,7 @@ class SerialPool:
         """Do nothing: no item is outstanding."""
 
 
-def attempt(function: Callable[[Any], Any], position: int, item: Any) -> Outcome:
+def attempt(function: Callable[[Any], Any], position: int, item: object) -> Outcome:
     """Call a function; an exception, except a Ctrl-C or an exit, is the outcome."""
     try:
         return Outcome(position, function(item))

@@ -217,7 +217,7 @@ class RankPool(RemotePool):
             _mpi().Request.Waitall(requests)
 
 
-def _is_local_to_rank_0(function: Any, above: dict[str, Any]) -> bool:
+def _is_local_to_rank_0(function: object, above: dict[str, Any]) -> bool:
     """Return whether only rank 0 has a function: workers do not run the script below the gate."""
     if getattr(function, "__module__", None) != "__main__":
         return False

@@ -47,7 +47,7 @@ class Assignment:
 
     turn: int
     position: int
-    item: Any
+    item: object
 
 
 class RemotePool(abc.ABC):
@@ -78,7 +78,7 @@ class RemotePool(abc.ABC):
         """Pickle a function and the settings under which it runs."""
         return pack_code(code)
 
-    def submit(self, position: int, item: Any) -> None:
+    def submit(self, position: int, item: object) -> None:
         """Assign an item to the worker that has been idle longest."""
         while not self._free:  # workers still run items of an abandoned map
             self._absorb()
@@ -278,7 +278,7 @@ def _start_method() -> str:
     return "forkserver" if "forkserver" in known else "spawn"
 
 
-def _death(position: int, item: Any, end: str) -> WorkerFailedError:
+def _death(position: int, item: object, end: str) -> WorkerFailedError:
     return WorkerFailedError(
         f"a worker process ended by {end} while it ran item {position}, {reprlib.repr(item)}: "
         "look for a crash in compiled code or too little memory; the other items are not affected",

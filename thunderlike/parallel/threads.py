@@ -95,12 +95,12 @@ class ThreadPool:
         self._done: SimpleQueue[Outcome] = SimpleQueue()
         self._pending: dict[int, Future[None]] = {}
 
-    def submit(self, position: int, item: Any) -> None:
+    def submit(self, position: int, item: object) -> None:
         """Queue one item."""
         run = copy_context().run
         self._pending[position] = self._executor.submit(run, self._run, position, item)
 
-    def _run(self, position: int, item: Any) -> None:
+    def _run(self, position: int, item: object) -> None:
         try:
             outcome = attempt(self._function, position, item)
         except BaseException as error:  # an exit or a Ctrl-C in the function reaches the caller

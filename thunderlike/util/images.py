@@ -327,7 +327,7 @@ def _replace(place: Path, data: Any) -> None:
 def _at(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give the path of a regular file, and raise the system's failures as ours.
 
-    A FIFO would wait for somebody to open its other end.
+    Opening a FIFO would block until its other end is opened.
     """
     try:
         place = Path(path)
