@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from thunderlike._typing import Array, Shape
 
-__all__ = ["DistributedArray"]
+__all__ = ["ArrayRecords", "DistributedArray", "Named", "RecordSpec"]
 
 # Bytes above which an implicit conversion to numpy warns; toarray() is explicit and does not.
 _LARGE = 2**30

@@ -75,7 +75,7 @@ def answers(address: str, verb: str, endpoint: str | None) -> Iterator[None]:
 
 
 def _is_of_library(error: Exception) -> bool:
-    """Return whether an exception comes from boto3, of its own classes or raised in its code."""
+    """Return whether boto3 raised an exception, of its own classes or of Python's."""
     if type(error).__module__.partition(".")[0] in _LIBRARIES:
         return True
     frames = list(traceback.walk_tb(error.__traceback__))
