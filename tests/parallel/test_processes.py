@@ -203,7 +203,7 @@ def test_workers_of_a_script_that_was_killed_end_and_tidy_up(tmp_path, memory):
 
 
 def in_a_fork(run):
-    """What a function gives in a fork of this process, as text; of an error its class and text."""
+    """Run a function in a fork; return its result as text, or the class and text of its error."""
     here, there = os.pipe()
     child = os.fork()
     if child == 0:

@@ -178,7 +178,7 @@ def same_values(array: Array, dtype: np.dtype[Any]) -> Array | None:
 
 
 def _in_range(array: Array, cast: Array) -> Any:
-    """Where a cast between numbers stayed in range, though casting back undoes it if it did not.
+    """Return a mask of the values that a cast between numbers kept in range.
 
     2**63 becomes -2**63 in int64 and 2**63 again in uint64, and what a float too large for an
     integer becomes depends on the processor.

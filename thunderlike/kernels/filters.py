@@ -210,7 +210,7 @@ def _median_of_windows(pixels: Array, rows: tuple[int, int], columns: tuple[int,
 
 @cache
 def _candidates(n: int, m: int) -> tuple[list[list[int]], int]:
-    """Which elements of a sorted n x m table may be its median, and which of those it then is."""
+    """Return the elements of a sorted n x m table that may be its median, and its rank there."""
     rank = n * m // 2
 
     def above(i: int, j: int) -> bool:

@@ -69,7 +69,7 @@ class Groups:
 
     @cached_property
     def _in_place(self) -> bool:
-        """Whether the positions lie group after group as they are."""
+        """True if the positions are already ordered by group."""
         return np.array_equal(self.order, np.arange(len(self.order)))
 
     def gathered(self, block: Array) -> Array:

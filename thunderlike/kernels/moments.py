@@ -131,7 +131,7 @@ def _add_up_plain(flat: Array, tall: int, origin: Array, total: Array, squares: 
 
 
 def _tiles(flat: Array, tall: int, origin: Array) -> Iterator[tuple[slice, Array]]:
-    """Which columns, and some rows of them less the origin in float64, in one reused scratch."""
+    """Yield columns and some of their rows less the origin, in one reused float64 buffer."""
     count, width = flat.shape
     scratch = np.empty(_ELEMENTS)
     for left in range(0, width, _COLUMNS):
@@ -289,7 +289,7 @@ def sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 @dataclass(frozen=True, eq=False)
 class _Extreme:
-    """What :class:`Largest` and :class:`Smallest` share."""
+    """Base class of :class:`Largest` and :class:`Smallest`."""
 
     count: int
     found: Array

@@ -562,7 +562,7 @@ def crosscorr(
 
 
 def _window(length: int, taps: int, mode: str) -> slice:
-    """Which part of the full convolution numpy gives in a mode."""
+    """Return the part of the full convolution that a mode of numpy keeps."""
     longer, shorter = max(length, taps), min(length, taps)
     windows = {
         "full": slice(0, length + taps - 1),

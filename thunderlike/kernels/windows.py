@@ -120,12 +120,12 @@ class Windows:
 
     @property
     def halo(self) -> int:
-        """How far the last pixel of a window lies from its first."""
+        """Distance of the last pixel of a window from its first, in the flat layout."""
         return sum(step * (size - 1) for step, size in self.reach)
 
     @property
     def centre(self) -> int:
-        """How far its own pixel lies from its first."""
+        """Distance of the central pixel of a window from its first, in the flat layout."""
         return sum(step * (size // 2) for step, size in self.reach)
 
     def lay_out(self, block: Array) -> Array:

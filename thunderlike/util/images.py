@@ -426,7 +426,7 @@ def bounding_box(alpha: ArrayLike, threshold: float = 0.1) -> Box:
 
 @checked_arguments
 def crop_to_bounding_box(im: ArrayLike, bb: Box) -> NDArray[Any]:
-    """Return what is in a box, as a view.
+    """Return a view of the pixels in a box.
 
     Examples
     --------
