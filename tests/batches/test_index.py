@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from thunderlike.batches import Dataset, DatasetIndex, FilesIndex
-from thunderlike.batches.sampler import cuts
+from thunderlike.batches.index import cuts
 from thunderlike.errors import (
     BadIndexError,
     KeyMissingError,

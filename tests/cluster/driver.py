@@ -174,7 +174,7 @@ def converted(context, recording, out, folder=None, batch=100_000):
 @contextlib.contextmanager
 def held_up(folder):
     """Let the third batch wait, with a sign that it began."""
-    from thunderlike.jobs import checkpoint as module
+    from thunderlike.jobs import outputs as module
 
     each_block, calls = module.each_block, []
 

@@ -10,7 +10,7 @@ import pytest
 import thunderlike as tl
 from thunderlike import storage
 from thunderlike.errors import SpecError, StorageError, WrongTypeError
-from thunderlike.jobs import checkpoint
+from thunderlike.jobs import outputs
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.convert import convert
 
@@ -181,7 +181,7 @@ def test_a_conversion_of_a_file_that_was_replaced_begins_again(tmp_path, name, m
 
     write(1)
     done = []
-    monkeypatch.setattr(checkpoint, "each_block", failing(checkpoint.each_block, done))
+    monkeypatch.setattr(outputs, "each_block", failing(outputs.each_block, done))
     with pytest.raises(tl.ThunderlikeError, match="stopped"):
         run()
     monkeypatch.undo()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.data import multiindex
+from thunderlike.data import indexing
 from thunderlike.errors import SpecError, WorkerFailedError
 
 LEVELS = np.array(
@@ -245,11 +245,11 @@ def test_values_of_a_level_may_be_of_any_kind_that_sorts():
 
 
 def test_as_index():
-    assert multiindex.as_index(None, 3).tolist() == [0, 1, 2]
-    assert multiindex.as_index("one", 1).tolist() == ["one"]
-    assert multiindex.as_index(range(2), 2).tolist() == [0, 1]
-    assert multiindex.as_index([("a", 1)], 1).tolist() == [["a", 1]]
-    assert multiindex.as_index([("a", "1")], 1).dtype.kind == "U"
+    assert indexing.as_index(None, 3).tolist() == [0, 1, 2]
+    assert indexing.as_index("one", 1).tolist() == ["one"]
+    assert indexing.as_index(range(2), 2).tolist() == [0, 1]
+    assert indexing.as_index([("a", 1)], 1).tolist() == [["a", 1]]
+    assert indexing.as_index([("a", "1")], 1).dtype.kind == "U"
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_grouped_agrees_with_sorting_in_python():
     rng = np.random.default_rng(0)
     for length, levels in itertools.product([0, 1, 40], [1, 2, 3]):
         index = rng.integers(-2, 2, (length, levels))
-        keys, numbers = multiindex.grouped(index, list(range(levels)))
+        keys, numbers = indexing.grouped(index, list(range(levels)))
         rows = sorted({tuple(row) for row in index.tolist()})
         assert np.reshape(keys, (-1, levels)).tolist() == [list(row) for row in rows]
         assert [rows[n] for n in numbers] == [tuple(row) for row in index.tolist()]

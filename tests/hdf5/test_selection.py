@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 import thunderlike as tl
 from thunderlike.errors import BadIndexError, SpecError
-from thunderlike.hdf5.selection import plan
+from thunderlike.hdf5._datasets import plan
 
 CUBE = np.arange(9 * 7 * 5).reshape(9, 7, 5)
 INDICES = [

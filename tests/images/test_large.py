@@ -65,7 +65,7 @@ def test_only_the_pages_asked_for_are_read(tmp_path, read, options):
 def test_a_task_knows_of_its_own_pages_alone():
     from thunderlike.data.file_sources import FileSource
     from thunderlike.formats.tiff.pages import Index
-    from thunderlike.images._loaders import TiffPlanes
+    from thunderlike.images.readers import TiffPlanes
     from thunderlike.storage import Entry
 
     dtype = np.dtype("u2")

@@ -15,8 +15,8 @@ from thunderlike import storage
 from thunderlike.errors import ExistsError, FormatError, NotFoundError, SpecError
 from thunderlike.formats import npy
 from thunderlike.formats.registry import FORMATS, Format
-from thunderlike.jobs import checkpoint
 from thunderlike.jobs import convert as module
+from thunderlike.jobs import outputs
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.convert import convert, target_format
 
@@ -67,7 +67,7 @@ def test_looking_reads_no_values(movie, monkeypatch):
 
 @pytest.mark.parametrize("to", ["tif", "hdf5", "msgpack", "zarr"])
 def test_what_is_done_is_not_done_again(engine, movie, tmp_path, monkeypatch, to):
-    target, write = path_of(tmp_path, to), checkpoint.each_block
+    target, write = path_of(tmp_path, to), outputs.each_block
     with monkeypatch.context() as patch:
         calls = itertools.count()
 
@@ -76,7 +76,7 @@ def test_what_is_done_is_not_done_again(engine, movie, tmp_path, monkeypatch, to
                 raise KeyboardInterrupt
             return write(*arguments)
 
-        patch.setattr(checkpoint, "each_block", fail_at_third)
+        patch.setattr(outputs, "each_block", fail_at_third)
         with pytest.raises(KeyboardInterrupt):
             convert(look(movie, nplanes=1), target, to, engine=engine, batch=3 * 63)
     assert not storage.exists(target)
@@ -111,7 +111,7 @@ def _failing_at_the_end(to, collection):
 
 def test_targets_are_looked_at_first(movie, tmp_path, monkeypatch):
     (tmp_path / "all.npy").write_text("thesis")
-    monkeypatch.setattr(checkpoint, "each_block", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr(outputs, "each_block", lambda *_: pytest.fail("computed"))
     with pytest.raises(ExistsError, match=r"all\.npy"):
         convert(look(movie), str(tmp_path / "all.npy"), "npy")
     with pytest.raises(tl.ThunderlikeError, match="not written by us"):

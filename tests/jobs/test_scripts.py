@@ -11,7 +11,7 @@ import tifffile
 import thunderlike as tl
 from thunderlike.cli.scripts import convert, make_dataset, series_stats
 from thunderlike.errors import StorageError
-from thunderlike.jobs import checkpoint
+from thunderlike.jobs import outputs
 
 N = 12
 OUT = {convert: "out.h5", make_dataset: "out", series_stats: "out"}
@@ -178,7 +178,7 @@ def test_what_hinders_the_tidying_does_not_hide_why_a_run_failed(work, monkeypat
     def hindered(_):
         raise StorageError("hindered")
 
-    monkeypatch.setattr(checkpoint, "_tidy", hindered)
+    monkeypatch.setattr(outputs, "_tidy", hindered)
     (work / "movie" / "image-00003.tif").write_bytes(b"II*\0")
     assert convert.main(given(convert)) == 2
     assert "image-00003.tif" in capsys.readouterr().err

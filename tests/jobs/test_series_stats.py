@@ -10,7 +10,7 @@ import pytest
 import thunderlike as tl
 from thunderlike import storage
 from thunderlike.errors import ExistsError, SpecError
-from thunderlike.jobs import checkpoint, series_stats
+from thunderlike.jobs import outputs, series_stats
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.series_stats import Baseline, Figures
 
@@ -84,7 +84,7 @@ def test_pixels_without_a_value_are_counted(tmp_path):
 def test_what_is_done_is_not_done_again(movie, tmp_path, monkeypatch):
     plan, write = (
         series_stats.plan(look(movie), str(tmp_path / "out"), FIGURES),
-        checkpoint.each_block,
+        outputs.each_block,
     )
     with monkeypatch.context() as patch:
         calls = itertools.count()
@@ -94,7 +94,7 @@ def test_what_is_done_is_not_done_again(movie, tmp_path, monkeypatch):
                 raise KeyboardInterrupt
             return write(records, *rest)
 
-        patch.setattr(checkpoint, "each_block", fail_at_last)
+        patch.setattr(outputs, "each_block", fail_at_last)
         with pytest.raises(KeyboardInterrupt):
             series_stats.run(plan, tl.engines.local(), batch=600)
     assert not (tmp_path / "out").exists()
@@ -108,7 +108,7 @@ def test_what_is_done_is_not_done_again(movie, tmp_path, monkeypatch):
 def test_the_target_is_looked_at_first(movie, tmp_path, monkeypatch):
     storage.write(tmp_path / "out/thesis.txt", b"years")
     plan = series_stats.plan(look(movie), str(tmp_path / "out"), FIGURES)
-    monkeypatch.setattr(checkpoint, "each_block", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr(outputs, "each_block", lambda *_: pytest.fail("computed"))
     with pytest.raises(ExistsError, match=r"thesis\.txt"):
         series_stats.run(plan, tl.engines.local())
     with pytest.raises(tl.ThunderlikeError, match="not written by us"):

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
+from thunderlike.engines.shuffle import transpose_into
 from thunderlike.errors import SpecError
 from thunderlike.kernels import filters, series
-from thunderlike.kernels.layout import transpose_into
 from thunderlike.kernels.local_correlation import LocalCorrelation
 from thunderlike.kernels.moments import Largest, Moments, Smallest, Total
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from thunderlike.engines.shuffle import transpose_into
 from thunderlike.errors import SpecError
-from thunderlike.kernels.layout import transpose_into
 
 
 @pytest.mark.parametrize(

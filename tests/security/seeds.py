@@ -27,7 +27,7 @@ from thunderlike.datasets import (
     ZipFileReader,
     check,
 )
-from thunderlike.formats import matlab, msgpack, npy, png, safe_pickle, tiff
+from thunderlike.formats import hdf5, msgpack, npy, png, safe_pickle, tiff
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.signals import read_signal
 
@@ -366,7 +366,7 @@ ARCHIVES = [
     Seed(tarred, (members(TarReader, "x.tar"),)),
     Seed(partial(tarred, mode="w:gz"), (members(TarReader, "x.tar"),)),
     Seed(zipped, (members(ZipFileReader, "x.zip"),)),
-    Seed(mat, (lambda folder: matlab.variable((folder / "x.mat").read_bytes(), "s"),)),
+    Seed(mat, (lambda folder: hdf5.variable((folder / "x.mat").read_bytes(), "s"),)),
     Seed(
         pickled,
         (

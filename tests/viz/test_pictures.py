@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from thunderlike.errors import BadIndexError, MissingExtraError, SpecError
 from thunderlike.viz import picture
-from thunderlike.viz.figures import contrast
+from thunderlike.viz.plots import contrast
 
 
 def bar(axes):

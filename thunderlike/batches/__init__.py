@@ -6,10 +6,9 @@ batch. Who runs an action (threads, processes, Spark) changes no result, random 
 
 from __future__ import annotations
 
-from thunderlike.batches._sources import map_batches
 from thunderlike.batches.actions import action, apply_parallel
 from thunderlike.batches.batch import Batch
-from thunderlike.batches.dataset import Dataset
+from thunderlike.batches.dataset import Dataset, map_batches
 from thunderlike.batches.expressions import PP, B, C, D, F, I, L, NamedExpression, P, R, V, W
 from thunderlike.batches.index import DatasetIndex, FilesIndex
 from thunderlike.batches.pipeline import Pipeline

@@ -11,12 +11,19 @@ import numpy as np
 
 from thunderlike._arguments import checked_methods_types
 from thunderlike.batches import io
-from thunderlike.batches._components import Components, Item, at, named
-from thunderlike.batches._indexing import Places, cropped, length_of, taken
+from thunderlike.batches._indexing import (
+    Components,
+    Item,
+    Places,
+    at,
+    cropped,
+    length_of,
+    named,
+    taken,
+)
 from thunderlike.batches.actions import Actions, action
 from thunderlike.batches.expressions import Expression
-from thunderlike.batches.index import DatasetIndex
-from thunderlike.batches.sampler import Cut, checked_size
+from thunderlike.batches.index import Cut, DatasetIndex, checked_size
 from thunderlike.errors import KeyMissingError, SpecError, WrongTypeError
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.batches.sampler import checked_size
+from thunderlike.batches.index import checked_size
 from thunderlike.config import current
 from thunderlike.errors import (
     BatchError,

@@ -45,8 +45,7 @@ from numpy.lib import format as npy_format
 
 from thunderlike import storage
 from thunderlike._lazy import optional
-from thunderlike.batches._components import named
-from thunderlike.batches._indexing import cropped, frame_labels, taken
+from thunderlike.batches._indexing import cropped, frame_labels, named, taken
 from thunderlike.batches.execution import assembled
 from thunderlike.batches.index import FilesIndex
 from thunderlike.data.array_files import Folder
@@ -65,7 +64,7 @@ from thunderlike.storage.filesystem import failures, replacement
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from thunderlike.batches._components import BatchData
+    from thunderlike.batches._indexing import BatchData
 
 __all__ = [
     "FORMATS",

@@ -30,13 +30,13 @@ from thunderlike.batches._steps import (
 from thunderlike.batches.batch import Batch
 from thunderlike.batches.execution import TARGETS
 from thunderlike.batches.expressions import B, Expression, F, Scope, evaluated
-from thunderlike.batches.sampler import Cursor, checked_size, cuts
+from thunderlike.batches.index import Cursor, checked_size, cuts
 from thunderlike.errors import EngineError, KeyMissingError, SpecError, WrongTypeError
 from thunderlike.parallel.map import pmap
 from thunderlike.progress import progress
 
 if TYPE_CHECKING:
-    from thunderlike.batches.sampler import Cut
+    from thunderlike.batches.index import Cut
 
 __all__ = ["BatchMaker", "Batches", "Once", "Pipeline"]
 
@@ -456,7 +456,7 @@ class Pipeline:
         Parameters
         ----------
         batch_size, shuffle, n_iters, n_epochs, drop_last, wrap
-            As in :func:`~thunderlike.batches.sampler.cuts`; one epoch by default. Without a size,
+            As in :func:`~thunderlike.batches.index.cuts`; one epoch by default. Without a size,
             all arguments are those of ``run(..., lazy=True)``.
         seed : int, optional
             Of all random streams; the seed of `shuffle` by default, else a new one each time.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from thunderlike.data import multiindex
+from thunderlike.data import indexing
 from thunderlike.data._user_functions import Stacked
 from thunderlike.data.collection import Collection
 from thunderlike.data.elementwise import apply, cast
@@ -111,7 +111,7 @@ def _join_records(parts: Sequence[Any], axis: int) -> Any:
     joined = reduce(lambda one, part: _paired(one, part._records, inner), parts[1:], first._records)
     if first._index is None:
         return first._changed(joined)
-    counting = all(multiindex.counts_only(part.index) for part in parts)
+    counting = all(indexing.counts_only(part.index) for part in parts)
     index = None if counting else _joined_index([part.index for part in parts])
     return first._changed(joined, index=index)
 

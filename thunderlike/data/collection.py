@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 
-from thunderlike.data import indexing, multiindex
+from thunderlike.data import indexing
 from thunderlike.data._user_functions import (
     PerObject,
     PerRecord,
@@ -201,7 +201,7 @@ class Collection(Base):
         return made
 
     def _facts(self) -> dict[str, Any]:
-        known = {} if self._labels is None else {"labels": multiindex.shown(self._labels.ravel())}
+        known = {} if self._labels is None else {"labels": indexing.shown(self._labels.ravel())}
         return super()._facts() | known | ({"attrs": ", ".join(self._attrs)} if self._attrs else {})
 
     # the values

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike._lazy import optional
-from thunderlike.data import multiindex
+from thunderlike.data import indexing
 from thunderlike.data.plotting import contrast_limits
 from thunderlike.formats import hdf5, nwb
 from thunderlike.formats.metadata import scales
 from thunderlike.interop import dask, napari, xarray
 from thunderlike.storage.atomic import draft
-from thunderlike.viz.pictures import is_colour
+from thunderlike.viz.plots import is_colour
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,7 +43,7 @@ def toxarray(
 def _dims(collection: Collection) -> tuple[str, ...]:
     """Return default names of all axes: time, and space for the others."""
     time = "frame"
-    if collection._index is not None and not multiindex.counts_only(collection._index):
+    if collection._index is not None and not indexing.counts_only(collection._index):
         time = "index"
     if collection._index is not None and len(collection.baseshape) == 1:
         return ("series", time)

@@ -11,9 +11,8 @@ from thunderlike.data import export, plotting, reductions, writers
 from thunderlike.data._deprecated import with_former_keywords
 from thunderlike.data._user_functions import name_of
 from thunderlike.data.array_collection import ArrayCollection
-from thunderlike.data.blocks import Blocks
+from thunderlike.data.blocks import Blocks, ToBlocks, block_bytes, grid_of
 from thunderlike.data.collection import records_of
-from thunderlike.data.grid import ToBlocks, block_bytes, grid_of
 from thunderlike.data.indexing import reshaped
 from thunderlike.engines.shuffle import Transpose
 from thunderlike.errors import SpecError

@@ -9,13 +9,13 @@ import numpy as np
 
 from thunderlike import viz
 from thunderlike._text import plain
-from thunderlike.data import multiindex
+from thunderlike.data import indexing
 from thunderlike.data.reductions import statistic
 from thunderlike.errors import BadIndexError, SpecError
 from thunderlike.storage.atomic import draft
 from thunderlike.viz import notebook
 from thunderlike.viz.animation import check, looks_like_clip
-from thunderlike.viz.figures import contrast
+from thunderlike.viz.plots import contrast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -187,7 +187,7 @@ def _name(series: Collection, number: int) -> str:
 
 def _index_label(series: Collection) -> str:
     """Return the label of the axis along a series: frame, unless an index was set."""
-    return "frame" if multiindex.counts_only(np.asarray(series._index)) else "index"
+    return "frame" if indexing.counts_only(np.asarray(series._index)) else "index"
 
 
 def heatmap(series: Collection, ax: Axes | None, *, cmap: str | None) -> Axes:

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from thunderlike import storage
-from thunderlike.data import export, multiindex, plotting, reductions, writers
+from thunderlike.data import export, indexing, plotting, reductions, writers
 from thunderlike.data._deprecated import with_former_keywords
 from thunderlike.data._user_functions import name_of, raised_by
 from thunderlike.data.array_collection import ArrayCollection
+from thunderlike.data.blocks import block_bytes
 from thunderlike.data.collection import records_of
 from thunderlike.data.file_sources import naming
-from thunderlike.data.grid import block_bytes
 from thunderlike.data.indexing import reshaped
 from thunderlike.engines import local
 from thunderlike.engines.base import ArraySource, Spec
 from thunderlike.engines.shuffle import Transpose
 from thunderlike.errors import NotOnEngineError, SpecError, ThunderlikeError, WrongTypeError
-from thunderlike.formats import matlab
+from thunderlike.formats import hdf5
 from thunderlike.kernels import groupby, linalg
 from thunderlike.kernels import series as kernels
 from thunderlike.kernels._validation import as_array, is_whole, same_values
@@ -125,7 +125,7 @@ class Series(ArrayCollection):
 
     @index.setter
     def index(self, index: Any) -> None:
-        self._index = multiindex.as_index(index, self.length)
+        self._index = indexing.as_index(index, self.length)
 
     def _indexed(self, index: Any) -> Self:
         return self._changed(self._records, index=index)
@@ -209,7 +209,7 @@ class Series(ArrayCollection):
     def _selected(self, keep: NDArray[np.bool_], otherwise: str) -> Self:
         """Return the positions of a mask; SpecError for none."""
         if not keep.any():
-            raise SpecError(f"{otherwise}: there are {multiindex.shown(self._index)}")
+            raise SpecError(f"{otherwise}: there are {indexing.shown(self._index)}")
         return self[..., np.flatnonzero(keep)]
 
     def between(self, left: Any, right: Any) -> Self:
@@ -230,7 +230,7 @@ class Series(ArrayCollection):
         except TypeError as error:
             raise WrongTypeError(
                 f"between({left!r}, {right!r}) cannot be compared with the index values "
-                f"{multiindex.shown(self._index)}: {error}"
+                f"{indexing.shown(self._index)}: {error}"
             ) from error
         return self._selected(keep, f"no index value is between {left!r} and {right!r}")
 
@@ -275,11 +275,11 @@ class Series(ArrayCollection):
         >>> series.select_by_index(["go", [1, 2]], level=[0, 1]).toarray()
         array([5, 6])
         """
-        mask, fixed = multiindex.selected(self._index, val, level)
+        mask, fixed = indexing.selected(self._index, val, level)
         mask = ~mask if filter else mask
         if not mask.any():
             raise SpecError(f"no position is left when selecting {val!r} at level {level!r}")
-        kept = multiindex.without(self._index[mask], fixed if squeeze and not filter else [])
+        kept = indexing.without(self._index[mask], fixed if squeeze and not filter else [])
         found = self[..., np.flatnonzero(mask)]._indexed(kept)
         return (found, mask) if return_mask else found
 
@@ -836,7 +836,7 @@ class Series(ArrayCollection):
     def _positions(self, values: Any) -> Array:
         """Return the first position of each index value."""
         found = [
-            np.flatnonzero(multiindex.selected(self._index, [v], 0)[0])[0] for v in _each(values)
+            np.flatnonzero(indexing.selected(self._index, [v], 0)[0])[0] for v in _each(values)
         ]
         if not found:
             raise SpecError("no index value was given: give at least one")
@@ -878,7 +878,7 @@ class Series(ArrayCollection):
         >>> series.stat_by_index("sum").index
         array(['a', 'b'], dtype='<U1')
         """
-        keys, numbers = multiindex.grouped(self._index, level)
+        keys, numbers = indexing.grouped(self._index, level)
         return self._reduced(Groups.numbered(numbers), stat)._indexed(keys)
 
     def sum_by_index(self, level: Any = 0) -> Self:
@@ -999,7 +999,7 @@ class Series(ArrayCollection):
         >>> series.aggregate_by_index(np.ptp).toarray()
         array([8, 2])
         """
-        keys, numbers = multiindex.grouped(self._index, level)
+        keys, numbers = indexing.grouped(self._index, level)
         return self.map(_each_group(function, Groups.numbered(numbers)), index=keys)
 
     # matrix products
@@ -1218,8 +1218,8 @@ class Series(ArrayCollection):
         frames = Spec(self.length, self.baseshape, self.dtype)
         exchange = Transpose(self._records.spec, self.baseshape)
         records = self._records.regroup(exchange, block_bytes(chunk_size, frames))
-        counts = multiindex.counts_only(self._index)
-        labels = None if counts else multiindex.as_labels(self._index)
+        counts = indexing.counts_only(self._index)
+        labels = None if counts else indexing.as_labels(self._index)
         return Images(records, labels=labels, attrs=self.attrs)
 
     def totimeseries(self) -> Self:
@@ -1416,7 +1416,7 @@ def _within(axis: int) -> bool:
 
 def _from_matlab(path: Any, name: str) -> Array:
     with naming(str(path)):
-        return matlab.variable(storage.read(path), name)
+        return hdf5.variable(storage.read(path), name)
 
 
 def _shifted(block: Array, by: Array) -> Array:

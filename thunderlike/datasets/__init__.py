@@ -11,8 +11,8 @@ from thunderlike._lazy import attributes as _attributes
 from thunderlike.datasets.distributed import tordd, write
 from thunderlike.datasets.folder import DirectoryReader, ListReader, TarReader, ZipFileReader
 from thunderlike.datasets.msgpack import MsgpackReader
+from thunderlike.datasets.operations import check, reindex
 from thunderlike.datasets.reader import Cycler, Range, Reader, Repeater, Select, View
-from thunderlike.datasets.repair import check, reindex
 from thunderlike.datasets.sharded import ShardedReader, ShardWriter
 from thunderlike.datasets.shuffle import QuasiShuffler, Shuffler
 from thunderlike.datasets.verification import Report

@@ -1,10 +1,4 @@
-"""Journals of appends to HDF5 files, and recovery from interrupted appends.
-
-An append in place (:func:`thunderlike.hdf5.append`) first writes a journal beyond the end of the
-file: the bytes that it is about to replace. A file with a journal belongs to a process that was
-killed or is still writing. Readers replace the bytes in memory; the next append restores them in
-the file.
-"""
+"""Journals of HDF5 files: appends that are complete or undone."""
 
 from __future__ import annotations
 
@@ -16,8 +10,51 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-__all__ = ["Journal", "find", "pack", "undone"]
+__all__ = ["Disk", "Journal", "find", "pack", "undone"]
+
+
+class Disk(io.FileIO):
+    """A file for h5py's driver of file objects.
+
+    Attributes
+    ----------
+    failure : OSError or None
+        The first that there was.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "r+b")
+        self.failure: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of it, unless that has failed already."""
+        view, done = memoryview(data), 0
+        try:
+            while done < view.nbytes and self.failure is None:
+                done += super().write(view[done:])
+        except OSError as error:
+            self.failure = error
+        return view.nbytes
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the length, as :meth:`write` writes."""
+        try:
+            return super().truncate(size) if self.failure is None else (size or 0)
+        except OSError as error:
+            self.failure = error
+            return size or 0
+
+    def check(self) -> None:
+        """Raise the failure, if there was one."""
+        if self.failure is not None:
+            raise self.failure
+
+    def commit(self) -> None:
+        """Make the changes those of the file: here they are already."""
+        self.check()
+
 
 _MAGIC = b"\x89TL-append\r\n\x1a\n\x00\x01"
 _END = struct.Struct("<IQ16s")  # checksum and length of the journal, magic

@@ -14,7 +14,7 @@ import numpy as np
 from thunderlike._lazy import optional
 from thunderlike.errors import FormatError, RefusedError, SpecError
 from thunderlike.formats.hdf5 import opened
-from thunderlike.formats.hdf5disk import Disk
+from thunderlike.formats.hdf5journal import Disk
 from thunderlike.formats.metadata import boundary, length, number, seconds
 
 if TYPE_CHECKING:

@@ -34,6 +34,7 @@ __all__ = [
     "SYSTEM",
     "compact",
     "converted",
+    "delete",
     "delete_metadata",
     "entry_names",
     "file_type",
@@ -47,8 +48,10 @@ __all__ = [
     "native",
     "native_rows",
     "plain_type",
+    "read",
     "read_metadata",
     "to_json",
+    "write",
     "write_metadata",
 ]
 

@@ -25,7 +25,7 @@ from thunderlike.errors import (
 )
 from thunderlike.formats import hdf5journal
 from thunderlike.formats.hdf5 import looks_like
-from thunderlike.formats.hdf5disk import Disk
+from thunderlike.formats.hdf5journal import Disk
 from thunderlike.hdf5 import _attributes, compression
 from thunderlike.storage.filesystem import (
     create,

@@ -11,7 +11,7 @@ import numpy as np
 from thunderlike.errors import Hdf5Error, SpecError
 from thunderlike.hdf5 import _attributes, _datasets
 from thunderlike.hdf5._codec import decodes, encodes, new_group
-from thunderlike.hdf5.selection import plan
+from thunderlike.hdf5._datasets import plan
 
 if TYPE_CHECKING:
     from h5py.h5d import DatasetID
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thunderlike.hdf5._codec import Destination, Encoder, Group, Reader, Task, Writer
+    from thunderlike.hdf5._datasets import Index
     from thunderlike.hdf5._limits import Budget
     from thunderlike.hdf5.compression import Filters
-    from thunderlike.hdf5.selection import Index
 
 __all__ = [
     "Encoded",

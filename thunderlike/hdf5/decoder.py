@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thunderlike.hdf5._codec import Group, Reader, Task
-    from thunderlike.hdf5.selection import Index
+    from thunderlike.hdf5._datasets import Index
 
 __all__ = ["UNPACK", "kind_of", "load_entry", "load_file", "open_path"]
 

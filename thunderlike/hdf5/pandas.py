@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pandas.api.extensions import ExtensionArray
 
     from thunderlike.hdf5._codec import Destination, Encoder, Group, Reader, Task, Writer
-    from thunderlike.hdf5.selection import Index
+    from thunderlike.hdf5._datasets import Index
 
 __all__: list[str] = []
 

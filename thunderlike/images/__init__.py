@@ -8,16 +8,19 @@ from __future__ import annotations
 from thunderlike.data.array_functions import concatenate
 from thunderlike.data.images import Images
 from thunderlike.images.arrays import (
+    fromdask,
     fromdataset,
     fromhdf5,
     frommsgpack,
     fromnpy,
+    fromnwb,
     frompath,
+    fromsuite2p,
+    fromxarray,
     fromzarr,
 )
 from thunderlike.images.creation import fromarray, fromlist, fromrandom, fromrdd
 from thunderlike.images.examples import fromexample
-from thunderlike.images.interop import fromdask, fromnwb, fromsuite2p, fromxarray
 from thunderlike.images.readers import frombinary, frompng, fromtif
 
 __all__ = [

@@ -14,7 +14,7 @@ from thunderlike.engines.local import DeferredEngine
 from thunderlike.errors import FormatError, SpecError
 from thunderlike.formats import hdf5
 from thunderlike.formats.registry import FORMATS, by_extension, by_magic
-from thunderlike.images._loaders import TiffVolumes
+from thunderlike.images.readers import TiffVolumes
 from thunderlike.storage._open import open_file
 
 if TYPE_CHECKING:

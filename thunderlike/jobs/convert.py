@@ -10,8 +10,7 @@ from thunderlike.engines import engine_for
 from thunderlike.errors import SpecError
 from thunderlike.formats.base import believable
 from thunderlike.formats.registry import FORMATS, by_extension
-from thunderlike.jobs.checkpoint import fingerprint, loading, written
-from thunderlike.jobs.outputs import target_for
+from thunderlike.jobs.outputs import fingerprint, loading, target_for, written
 from thunderlike.jobs.report import Steps, summary, summary_path
 from thunderlike.jobs.report import write as write_summary
 

@@ -10,9 +10,8 @@ import numpy as np
 
 from thunderlike._arguments import checked_types
 from thunderlike.errors import SpecError
-from thunderlike.jobs.checkpoint import fingerprint, loading, written
 from thunderlike.jobs.convert import BATCH
-from thunderlike.jobs.outputs import FILE_BYTES, Messages
+from thunderlike.jobs.outputs import FILE_BYTES, Messages, fingerprint, loading, written
 from thunderlike.jobs.report import Steps, summary, summary_path
 from thunderlike.jobs.report import write as write_summary
 from thunderlike.jobs.signals import read_column

@@ -11,8 +11,7 @@ from thunderlike._arguments import checked_types
 from thunderlike._lazy import optional
 from thunderlike._text import plain
 from thunderlike.errors import MissingExtraError
-from thunderlike.viz.figures import contrast
-from thunderlike.viz.pictures import DIVERGING, colour_bar, draw, flat
+from thunderlike.viz.plots import DIVERGING, colour_bar, contrast, draw, flat
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,10 +17,18 @@ from thunderlike.engines import Spec
 from thunderlike.engines.local import SourceRange
 from thunderlike.errors import SpecError
 from thunderlike.formats import hdf5, raw
-from thunderlike.jobs.checkpoint import PREPARED, Batches, fingerprint, hidden, loading, written
 from thunderlike.jobs.contents import look
 from thunderlike.jobs.convert import BATCH
-from thunderlike.jobs.outputs import Hdf5, Target
+from thunderlike.jobs.outputs import (
+    PREPARED,
+    Batches,
+    Hdf5,
+    Target,
+    fingerprint,
+    hidden,
+    loading,
+    written,
+)
 from thunderlike.jobs.report import Steps, put, summary
 from thunderlike.jobs.report import write as write_summary
 from thunderlike.kernels import groupby, series

@@ -5,16 +5,18 @@ from __future__ import annotations
 from thunderlike.data.array_functions import concatenate
 from thunderlike.data.series import Series
 from thunderlike.series.arrays import (
+    fromdask,
     fromdataset,
     fromhdf5,
     frommsgpack,
     fromnpy,
+    fromnwb,
     frompath,
+    fromxarray,
     fromzarr,
 )
 from thunderlike.series.creation import fromarray, fromlist, fromrandom, fromrdd
 from thunderlike.series.examples import fromexample
-from thunderlike.series.interop import fromdask, fromnwb, fromxarray
 from thunderlike.series.readers import frombinary, fromtext
 
 __all__ = [

@@ -8,7 +8,6 @@ call them with values that an engine computed.
 from __future__ import annotations
 
 from thunderlike.viz.animation import Clip, clip
-from thunderlike.viz.lines import heatmap, lines
-from thunderlike.viz.pictures import picture
+from thunderlike.viz.plots import heatmap, lines, picture
 
 __all__ = ["Clip", "clip", "heatmap", "lines", "picture"]

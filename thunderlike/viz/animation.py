@@ -15,7 +15,7 @@ import numpy as np
 from thunderlike._lazy import optional
 from thunderlike._text import printable
 from thunderlike.errors import EngineError, SpecError
-from thunderlike.viz.pictures import flat, is_colour
+from thunderlike.viz.plots import flat, is_colour
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

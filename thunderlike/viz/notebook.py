@@ -11,8 +11,7 @@ import numpy as np
 from thunderlike._text import printable
 from thunderlike.formats import png
 from thunderlike.viz.animation import grey
-from thunderlike.viz.figures import contrast
-from thunderlike.viz.pictures import flat
+from thunderlike.viz.plots import contrast, flat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
