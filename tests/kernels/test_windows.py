@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from thunderlike.errors import SpecError
-from thunderlike.kernels.windows import Windows, per_axis, shifts, window_sizes
+from thunderlike.kernels.filters import Windows, per_axis, shifts, window_sizes
 
 
 @given(

@@ -17,8 +17,8 @@ from thunderlike.data.indexing import reshaped
 from thunderlike.engines.shuffle import Transpose
 from thunderlike.errors import SpecError
 from thunderlike.kernels import filters
+from thunderlike.kernels.filters import window_sizes
 from thunderlike.kernels.local_correlation import LocalCorrelation
-from thunderlike.kernels.windows import window_sizes
 from thunderlike.storage import at
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy as np
 
 from thunderlike.errors import SpecError
 from thunderlike.kernels._numba import jit, use_compiled
+from thunderlike.kernels.filters import Windows, shifts, window_sizes
 from thunderlike.kernels.moments import Moments, finite_origin
-from thunderlike.kernels.windows import Windows, shifts, window_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
