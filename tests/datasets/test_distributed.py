@@ -65,7 +65,7 @@ def test_files_in_samples_are_decoded():
         ([], "no samples"),
         ([{"key": "a", "x": 1}], "no field 'data'; it has 'key', 'x'"),
         ([{"key": "a", "data": np.zeros((1,) * 5)}], "1 to 4 axes"),
-        ([{"key": "a", "data": b"??"}], "none of tiff, png, npy"),
+        ([{"key": "a", "data": b"??"}], "not one of tiff, png, npy"),
         ([{"key": str(n), "data": np.zeros((2, n))} for n in (2, 3)], r"sample 1 .* \(2, 3\)"),
     ],
 )
