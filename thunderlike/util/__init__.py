@@ -45,9 +45,11 @@ _HOMES = {
         "pad_repeat_border",
         "pad_repeat_border_corner",
         "pad_to_size",
+        "apply_whitening_matrix",
+        "whiten",
+        "zca_whitening_matrix",
     ),
     "registry": ("NamedRegistry", "timed"),
-    "whitening": ("apply_whitening_matrix", "whiten", "zca_whitening_matrix"),
 }
 
 __getattr__ = _attributes(
