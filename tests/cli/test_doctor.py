@@ -30,8 +30,8 @@ def found(monkeypatch):
 @pytest.fixture
 def no_spark(monkeypatch):
     """Say what Spark would have answered, instead of starting one."""
-    told = {"local_dir": f"{__file__}/below", "driver_memory": "999t"}
-    answer = Finding("spark", "ok", "4.3.0", details=told)
+    details = {"local_dir": f"{__file__}/below", "driver_memory": "999t"}
+    answer = Finding("spark", "ok", "4.3.0", details=details)
     monkeypatch.setattr(spark, "spark", lambda master, debug: answer)
     monkeypatch.delenv("SPARK_LOCAL_DIRS", raising=False)
 
@@ -54,8 +54,8 @@ def test_a_line_for_each_and_the_remedy_at_its_end(found, capsys):
     assert lines[0].split() == ["ok", "numpy", "2.4.6"]
     assert lines[1].endswith("there is none: apt-get install java")
     assert lines[2].startswith("FAIL")
-    told = zip(lines[:3], ("2.4", "there", "does"), strict=True)
-    assert len({line.index(text) for line, text in told}) == 1
+    remarks = zip(lines[:3], ("2.4", "there", "does"), strict=True)
+    assert len({line.index(text) for line, text in remarks}) == 1
 
 
 def test_json_is_the_same_and_more(found, capsys):
@@ -70,7 +70,7 @@ def test_json_is_the_same_and_more(found, capsys):
 def test_every_part_is_looked_at_once():
     names = [finding.name for finding in doctor.examine()]
     assert len(names) == len(set(names))
-    for name in ("python", "numpy", "pyspark", "java", "spark", "memory", "temp", "tiff", "s3"):
+    for name in ("python", "numpy", "pyspark", "java", "spark", "memory", "temp", "tif files", "s3"):
         assert name in names
 
 

@@ -79,7 +79,7 @@ def examine(master: str | None = None, *, debug: bool = False) -> Iterator[Findi
     yield look("settings", installation.settings)
     yield look("s3", installation.s3)
     for name in machine.FORMATS:
-        yield look(name, partial(machine.round_trip, name))
+        yield look(f"{name} files", partial(machine.round_trip, name))
     yield look("temp", machine.temp)
     yield look("java", spark.java)
     yield look("SPARK_HOME", spark.spark_home)

@@ -146,5 +146,5 @@ def round_trip(format: str) -> Finding:
         write(sent, f"{folder}/out.{format}")
         came = read(f"{folder}/out.{format}").toarray()
     if came.dtype == sent.dtype and np.array_equal(came, sent.toarray()):
-        return Finding(format, "ok", "4 images were written and read back")
-    return Finding(format, "FAIL", "images came back changed", SEE_ALL)
+        return Finding(f"{format} files", "ok", "4 images were written and read back")
+    return Finding(f"{format} files", "FAIL", "images came back changed", SEE_ALL)
