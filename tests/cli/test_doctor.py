@@ -70,7 +70,17 @@ def test_json_is_the_same_and_more(found, capsys):
 def test_every_part_is_looked_at_once():
     names = [finding.name for finding in doctor.examine()]
     assert len(names) == len(set(names))
-    for name in ("python", "numpy", "pyspark", "java", "spark", "memory", "temp", "tif files", "s3"):
+    for name in (
+        "python",
+        "numpy",
+        "pyspark",
+        "java",
+        "spark",
+        "memory",
+        "temp",
+        "tif files",
+        "s3",
+    ):
         assert name in names
 
 
