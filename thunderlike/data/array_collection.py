@@ -440,7 +440,7 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
 
         Notes
         -----
-        The file appears whole or not at all. On Spark the workers write parts beside it, which are
+        The file appears whole or not at all. On Spark the workers write parts next to it, which are
         then put together here, 16 MiB in memory at a time; into a bucket by way of the local disk.
         The array's values are all that the file holds.
 
@@ -491,7 +491,7 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
         pixel take about √N chunks each. `attrs` are kept, as JSON in the attribute
         ``thunderlike``.
 
-        The file appears whole or not at all. On Spark the workers write parts beside it, which are
+        The file appears whole or not at all. On Spark the workers write parts next to it, which are
         then put together here in one ordered pass: a row of chunks is in memory at a time, and
         threads compress them. Into a bucket it goes by way of the local disk.
 

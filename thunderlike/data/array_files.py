@@ -262,7 +262,7 @@ class Folder:
     _absent: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def read(self, name: str) -> bytes | None:
-        """Return what a file holds, None if there is none."""
+        """Return the content of a file; None if it does not exist."""
         place = storage.join(self.path, name)
         if self.listed is None or name not in self.listed:
             try:

@@ -158,7 +158,7 @@ make_packer, make_unpacker = Packer, Unpacker
 
 
 def _described(default: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
-    """What msgpack asks for a value that it does not know."""
+    """Return msgpack's hook for values of unknown types."""
 
     def describe(value: Any) -> Any:
         try:

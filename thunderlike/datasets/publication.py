@@ -129,7 +129,7 @@ class Publication:
 
 
 def load(address: str) -> Publication | None:
-    """Load the record next to a data file; usually there is none, which gives None.
+    """Load the record next to a data file; None, the usual case, if it does not exist.
 
     Raises
     ------

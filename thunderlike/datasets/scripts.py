@@ -1,4 +1,4 @@
-"""What scripts that make datasets share: arguments, progress, questions; named as in datadings."""
+"""Arguments, progress and questions of dataset scripts, with datadings' names."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class MinMaxAction(argparse.Action):
 _PATH = {"metavar": "PATH"}
 _SWITCH = {"action": "store_true"}
 
-# The flags of each argument, and what argparse is told of it.
+# The flags of each argument, and its options in argparse.
 ARGUMENTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "indir": (
         ("indir",),
@@ -142,8 +142,8 @@ def argument_threads(
     cores = os.cpu_count() or 1
     most = max_threads if max_threads > 0 else cores * max(1, -max_threads)
     action = type("_Threads", (MinMaxAction,), {"min_value": 1, "max_value": most})
-    told = f"threads that convert, 0 for all (default: {min(default, most)})"
-    settings: dict[str, Any] = {"metavar": f"0-{most}", "type": int, "action": action, "help": told}
+    text = f"threads that convert, 0 for all (default: {min(default, most)})"
+    settings: dict[str, Any] = {"metavar": f"0-{most}", "type": int, "action": action, "help": text}
     parser.add_argument("-t", "--threads", default=min(default, most), **settings)
 
 

@@ -373,9 +373,9 @@ def download_files_if_not_found(files: Mapping[str, Mapping[str, Any]], indir: A
     >>> files = {"photos": {"path": "photos.zip", "url": None, "md5": None}}
     >>> download_files_if_not_found(files, "downloads")  # no url: left to be fetched by hand
     """
-    for told in files.values():
-        if told.get("url"):
-            download_if_not_found(told["url"], Path(indir) / told["path"], told.get("md5"))
+    for facts in files.values():
+        if facts.get("url"):
+            download_if_not_found(facts["url"], Path(indir) / facts["path"], facts.get("md5"))
 
 
 @checked_arguments
@@ -417,8 +417,8 @@ def verify_files(files: Mapping[str, Mapping[str, Any]], indir: AnyPath) -> None
         ...
     thunderlike.errors.VerifyError: ...
     """
-    for told in files.values():
-        verify_file(told, indir)
+    for facts in files.values():
+        verify_file(facts, indir)
 
 
 @checked_arguments
@@ -432,7 +432,8 @@ def locate_files(
     >>> locate_files({"photos": {"path": "photos.zip", "url": None}}, "downloads")
     {'photos': {'path': 'downloads/photos.zip', 'url': None}}
     """
-    return {name: {**told, "path": str(Path(indir) / told["path"])} for name, told in files.items()}
+    paths = {name: str(Path(indir) / facts["path"]) for name, facts in files.items()}
+    return {name: {**facts, "path": paths[name]} for name, facts in files.items()}
 
 
 @checked_arguments

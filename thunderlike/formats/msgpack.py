@@ -331,7 +331,7 @@ def _plain_dtype(spelled: str) -> np.dtype[Any]:
         raise FormatError(_NO_OBJECTS)
     try:
         if not _DTYPE.fullmatch(spelled):
-            raise SpecError("it is none that numpy writes")
+            raise SpecError("numpy does not write it")
         return np.dtype(spelled)
     except (TypeError, ValueError) as error:
         raise FormatError(f"no dtype {spelled!r:.60}: {error}") from error

@@ -188,7 +188,7 @@ class FilesStore(Store):
     __hash__ = None  # type: ignore[assignment]
 
     async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
-        """Return a file or a part of it, None if there is none."""
+        """Return a file or a part of it; None if it does not exist."""
         data = await asyncio.to_thread(self._files.read, key)
         if data is None:
             return None
@@ -209,7 +209,7 @@ class FilesStore(Store):
         await asyncio.to_thread(self._files.write, key, value.to_bytes())
 
     async def delete(self, key: str) -> None:
-        """Leave out a chunk of zeros: a folder is written once, so that there is none to remove."""
+        """Leave out a chunk of zeros: a folder is written once, so nothing has to be removed."""
 
     async def list(self) -> AsyncIterator[str]:
         """Name all files."""

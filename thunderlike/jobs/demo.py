@@ -109,7 +109,7 @@ def demo(
     Returns
     -------
     list of Outcome, str
-        One for each engine that ran, and the address of the picture, or why there is none.
+        One for each engine that ran, and the address of the picture, or the reason for its absence.
 
     Raises
     ------

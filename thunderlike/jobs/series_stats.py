@@ -171,7 +171,7 @@ def plan(contents: Contents, output: str, figures: Figures) -> Plan:
     Raises
     ------
     SpecError
-        For a percentile that is none, or is there twice, a baseline that there is not, a window
+        For an invalid or repeated percentile, an unknown baseline, a window
         that no baseline uses, for series of one value, and for records that are no real numbers,
         or none at all.
     """

@@ -338,7 +338,7 @@ def line(job: Submission, *, pack: bool = True) -> list[str]:
     Raises
     ------
     SpecError
-        For a master, an amount of memory or a setting that is none, and for a secret in a setting
+        For a master, an amount of memory or an invalid setting, and for a secret in a setting
         or argument: everybody on this machine could read it.
     EngineError
         Where there is no ``spark-submit``.
@@ -446,7 +446,7 @@ def spark_submit() -> str:
     Raises
     ------
     EngineError
-        Where there is none, or none in ``SPARK_HOME``.
+        When Spark is not installed, or not in ``SPARK_HOME``.
     """
     if home := os.environ.get("SPARK_HOME"):
         program = Path(home) / "bin" / "spark-submit"

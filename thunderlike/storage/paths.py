@@ -372,8 +372,7 @@ def read_range(path: AnyPath, start: int, length: int) -> bytes:
 def write(path: AnyPath, data: bytes) -> None:
     """Write `data` to a file atomically, creating missing parent folders.
 
-    Whoever reads sees the old content or the new, also when this process is killed or the disk
-    fills up.
+    Readers see the old content or the new, also when this process is killed or the disk is full.
 
     Raises
     ------
