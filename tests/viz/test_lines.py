@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from thunderlike.viz import heatmap, plots
+from thunderlike.viz import heatmap, lines
 
 
 def ticks(axes):
@@ -11,7 +11,7 @@ def ticks(axes):
 
 def test_each_row_is_a_line_over_the_index():
     rows = np.arange(6.0).reshape(2, 3)
-    axes = plots(rows, index=[10, 20, 30], names=["one", "two"], title="t", along="ms", label="V")
+    axes = lines(rows, index=[10, 20, 30], names=["one", "two"], title="t", along="ms", label="V")
     for line, row in zip(axes.lines, rows, strict=True):
         np.testing.assert_array_equal(line.get_xydata(), np.c_[[10, 20, 30], row])
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["one", "two"]
@@ -19,12 +19,12 @@ def test_each_row_is_a_line_over_the_index():
 
 
 def test_words_are_written_below_and_levels_joined():
-    assert ticks(plots([1, 2], index=["mean", "std"])) == ["mean", "std"]
-    assert ticks(plots([1, 2], index=np.array([[0, 5], [0, 6]]))) == ["0, 5", "0, 6"]
+    assert ticks(lines([1, 2], index=["mean", "std"])) == ["mean", "std"]
+    assert ticks(lines([1, 2], index=np.array([[0, 5], [0, 6]]))) == ["0, 5", "0, 6"]
 
 
 def test_many_lines_have_no_legend():
-    assert plots(np.zeros((20, 3)), names=list(map(str, range(20)))).get_legend() is None
+    assert lines(np.zeros((20, 3)), names=list(map(str, range(20)))).get_legend() is None
 
 
 def test_a_heat_map_has_a_row_for_each_and_numbers_for_those_left_out():
