@@ -27,7 +27,7 @@ KIB, MIB = 2**10, 2**20
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """All settings with their defaults; all except the last two are positive whole numbers.
+    """All settings with their defaults; whole numbers from 1 unless stated.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from thunderlike.storage import delete
-from thunderlike.storage.paths import HOMES
+from thunderlike.storage.paths import STORES
 from thunderlike.testing import StoreSuite
 
 
@@ -40,5 +40,5 @@ class TestCloud(StoreSuite):
         fsspec.register_implementation(
             "cloud", "fsspec.implementations.memory.MemoryFileSystem", clobber=True
         )
-        monkeypatch.setitem(HOMES, "cloud", HOMES["gs"])
+        monkeypatch.setitem(STORES, "cloud", STORES["gs"])
         return f"cloud://bucket/{uuid.uuid4().hex}"

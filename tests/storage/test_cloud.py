@@ -10,7 +10,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from thunderlike.errors import DeniedError, MissingExtraError, StorageError
 from thunderlike.storage import at, find, read, store_for, write
-from thunderlike.storage.paths import HOMES
+from thunderlike.storage.paths import STORES
 
 SECRET = "wJalrXUtnFEMI"
 
@@ -29,7 +29,7 @@ class Grudging(MemoryFileSystem):
 @pytest.fixture
 def cloud(monkeypatch):
     fsspec.register_implementation("grudging", Grudging, clobber=True)
-    monkeypatch.setitem(HOMES, "grudging", HOMES["gs"])
+    monkeypatch.setitem(STORES, "grudging", STORES["gs"])
     return "grudging://bucket/key"
 
 
@@ -57,7 +57,7 @@ def test_a_write_that_is_refused(cloud):
 
 def test_a_library_that_is_missing_is_named_with_what_brings_it(monkeypatch):
     fsspec.register_implementation("rare", "no_such_library.FS", clobber=True)
-    monkeypatch.setitem(HOMES, "rare", HOMES["gs"])
+    monkeypatch.setitem(STORES, "rare", STORES["gs"])
     with pytest.raises(MissingExtraError, match=r"rare:// needs .*thunderlike\[cloud\]"):
         find("rare://bucket/key")
 

@@ -1,11 +1,11 @@
 """Parallel kernels for arrays too big for one thread, or for memory.
 
-Numpy's own speed limit is one thread and one array in memory. The functions of this room cut an
+Numpy's own speed limit is one thread and one array in memory. The functions of this package cut an
 array in blocks and work on them in threads, which release the interpreter lock; sources and sinks
 may be arrays, or mapped, TIFF, HDF5 and Zarr files, wherever they are. Installed with the extra
 ``fast`` they run loops that numba compiles, without it the same in numpy and scipy.
 
-Three settings of the room may be assigned: ``tl.arrays.default_processes = 4``.
+Three settings of the package may be assigned: ``tl.arrays.default_processes = 4``.
 """
 
 from __future__ import annotations

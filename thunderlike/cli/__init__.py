@@ -3,7 +3,7 @@
 A command is a module ``thunderlike.cli.<name>`` with ``add(commands)``, which adds it to argparse,
 and ``run(args)``, which runs it and returns the exit code. To add a command, write its module and
 name it in ``COMMANDS``. Heavy libraries are imported inside ``run``, so that ``thunderlike --help``
-is fast. Only this room prints.
+is fast. Only this package prints.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 :mod:`thunderlike.compat.thunder` lets code written for Thunder import it as ``thunder``;
 :mod:`thunderlike.compat.deepdish`, :mod:`thunderlike.compat.datadings` and
-:mod:`thunderlike.compat.batchflow` have the modules of those packages. No other room imports this
-one.
+:mod:`thunderlike.compat.batchflow` have the modules of those packages. No other
+package imports this one.
 """
 
 from __future__ import annotations

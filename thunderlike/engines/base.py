@@ -208,7 +208,7 @@ class Source(Protocol):
     def check(self) -> None:
         """Raise StorageError if records were replaced since the first was read.
 
-        By default nothing is checked. An engine that reads all records in one verb calls it when
+        By default nothing is checked. An engine that reads all records in one method calls it when
         all were read.
         """
 
@@ -403,7 +403,7 @@ class Engine(abc.ABC):
     name : str
         The `mode` of collections, for display.
     lazy : bool
-        Records are computed when their values are needed, and not by the verb that makes them;
+        Records are computed when their values are needed, and not by the method that makes them;
         by default false.
     default_npartitions : int
         Number of parts that keep it busy; by default 1.
@@ -516,7 +516,7 @@ class Engine(abc.ABC):
 
 
 class Records(abc.ABC):
-    """Records held by an engine; never changed, every verb makes new ones.
+    """Records held by an engine; never changed, every method makes new ones.
 
     Attributes
     ----------
@@ -610,7 +610,7 @@ class Records(abc.ABC):
 
     @abc.abstractmethod
     def cache(self) -> None:
-        """Keep the computed records for later verbs."""
+        """Keep the computed records for later calls."""
 
     @abc.abstractmethod
     def uncache(self) -> None:

@@ -422,7 +422,7 @@ class DeferredEngine(LocalEngine):
 
 
 class DeferredRecords(LocalRecords):
-    """Records of a source, all read by the first verb that needs a value.
+    """Records of a source, all read by the first method that needs a value.
 
     Attributes
     ----------

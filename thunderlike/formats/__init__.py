@@ -1,7 +1,7 @@
 """File formats: one module each, from arrays to bytes and back.
 
-This room knows neither paths nor engines nor storage. ``base`` states what the module of a format
-offers and ``registry`` is the table of all formats; import the module you need:
+This package knows neither paths nor engines nor storage. ``base`` has the protocol of a format's
+module and ``registry`` the table of all formats; import a module by name:
 ``from thunderlike.formats import tiff``.
 """
 

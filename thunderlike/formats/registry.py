@@ -1,7 +1,7 @@
 """Table of file formats: names, extensions, first bytes, readers and writers.
 
-A new format is a module of this room with `header`, `decode` and `encode`, and one line here. Then
-``frompath``, ``thunderlike info`` and ``thunderlike convert`` know it.
+A new format is a module of this package with `header`, `decode` and `encode`, and one line here.
+Then ``frompath``, ``thunderlike info`` and ``thunderlike convert`` know it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Format:
     writer : str, optional
         Method of a collection. Without one, `encode` writes each record in a file.
     module : str, optional
-        Module of this room, by default `name`.
+        Module of this package, by default `name`.
     magic : tuple of bytes
         Possible first bytes of a file; none where files have no header.
     metadata : bool

@@ -13,6 +13,7 @@ from h5py import h5p, h5z
 
 from thunderlike.config import current, home
 from thunderlike.errors import SpecError
+from thunderlike.formats._hdf5_chunks import LEVEL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -166,14 +167,14 @@ def _default() -> Any:
     reader = ConfigParser()
     if folder := home():
         reader.read(folder / ".deepdish.conf", "utf-8")
-    return reader.get("io", "compression", fallback="zlib:1")
+    return reader.get("io", "compression", fallback=f"zlib:{LEVEL}")
 
 
 def _name_and_level(choice: object) -> tuple[str, int]:
     """Split ``('blosc', 9)``, ``'zlib'``, ``'zlib:1'`` or ``'blosc2:zstd:1'``."""
     if isinstance(choice, str):
         name, _, level = choice.rpartition(":") if re.search(r":\d+$", choice) else (choice, "", "")
-        return name, int(level or (9 if name == "bzip2" else 1 if name == "zlib" else 5))
+        return name, int(level or (9 if name == "bzip2" else LEVEL if name == "zlib" else 5))
     if isinstance(choice, tuple | list) and len(choice) == 2:
         name, level = choice
         if isinstance(name, str) and isinstance(level, int):

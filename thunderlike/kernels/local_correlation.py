@@ -160,8 +160,8 @@ def _add_up(
 ) -> None:
     """Bound by the second cache: each step goes over a stretch, in vector instructions."""
     wide, long = products.shape[1], len(origin)
-    sums, powers, rooms = np.empty(long), np.empty((3, wide)), np.empty((3, long))
-    deviations, x = rooms[0], rooms[0, own : own + wide]
+    sums, powers, buffers = np.empty(long), np.empty((3, wide)), np.empty((3, long))
+    deviations, x = buffers[0], buffers[0, own : own + wide]
     for top in range(0, len(frames), _FRAMES):
         sums[:] = 0
         powers[:] = 0
@@ -175,14 +175,14 @@ def _add_up(
             for axis in range(len(reach)):
                 step, size = reach[axis]
                 left -= step * (size - 1)
-                before, around = rooms[last], rooms[1 + axis % 2, :left]
+                before, around = buffers[last], buffers[1 + axis % 2, :left]
                 around[:] = before[:left]
                 for shift in range(step, step * size, step):
                     shifted = before[shift : shift + left]
                     for n in range(left):
                         around[n] += shifted[n]
                 last = 1 + axis % 2
-            y = rooms[last, :wide]
+            y = buffers[last, :wide]
             for power, a, b in ((powers[0], x, x), (powers[1], y, y), (powers[2], x, y)):
                 for n in range(wide):
                     power[n] += a[n] * b[n]

@@ -1,7 +1,7 @@
 """Storage: files on this machine, in memory, in buckets.
 
-Every other room hands a path to the calls below and never asks what kind of path it is. This room
-knows nothing of arrays or formats. A new kind of place is a class that fulfils ``base.Store``.
+Other packages pass paths of any kind to the functions below. This package knows neither arrays nor
+formats. A new kind of storage is a subclass of ``base.Store``.
 """
 
 from __future__ import annotations

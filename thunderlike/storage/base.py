@@ -270,8 +270,8 @@ def replaced(path: str) -> StorageError:
 class Store(ABC):
     """Store: files under addresses, such as a disk or a bucket.
 
-    To add one, write these verbs, name the class in ``thunderlike.storage.paths.HOMES`` and test
-    it with ``thunderlike.testing.StoreSuite``.
+    To add one, implement these methods, name the class in ``thunderlike.storage.paths.STORES`` and
+    test it with ``thunderlike.testing.StoreSuite``.
 
     An *address* is text whose parts are divided by ``/``. A *folder* is what addresses have in
     common up to a ``/``; it exists while a file is below it, and longer only where the place has

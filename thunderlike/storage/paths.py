@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from thunderlike.storage.base import Entry, FileVersion, Store
 
 __all__ = [
-    "HOMES",
+    "STORES",
     "AnyPath",
     "at",
     "delete",
@@ -39,7 +39,7 @@ __all__ = [
 AnyPath: TypeAlias = "str | os.PathLike[str]"
 
 # A scheme and the class that stores its files, imported when a path first asks for it.
-HOMES = {
+STORES = {
     "": "thunderlike.storage.local:LocalStore",
     "file": "thunderlike.storage.local:LocalStore",
     "memory": "thunderlike.storage.memory:MemoryStore",
@@ -84,10 +84,10 @@ def store_for(path: AnyPath, credentials: AnyCredentials = None) -> Store:
         return text.store
     scheme = _scheme(text)
     _check_secrets(text, scheme)
-    if scheme not in HOMES:
-        known = ", ".join(["plain paths", *(f"{name}://" for name in HOMES if name)])
+    if scheme not in STORES:
+        known = ", ".join(["plain paths", *(f"{name}://" for name in STORES if name)])
         raise StorageError(f"{text}: nothing here reads {scheme}:// addresses; there are {known}")
-    return _home(scheme).opened(scheme, Credentials(credentials))
+    return _store_class(scheme).opened(scheme, Credentials(credentials))
 
 
 def resolve(path: AnyPath, credentials: AnyCredentials = None) -> tuple[Store, str]:
@@ -446,6 +446,6 @@ def _scheme(path: str) -> str:
 
 
 @cache
-def _home(scheme: str) -> type[Store]:
-    module, _, name = HOMES[scheme].partition(":")
+def _store_class(scheme: str) -> type[Store]:
+    module, _, name = STORES[scheme].partition(":")
     return cast("type[Store]", getattr(importlib.import_module(module), name))

@@ -241,6 +241,7 @@ class ChunkedEngine(Engine):
         def read(start: int, stop: int) -> Array:
             block = source.spec.empty(stop - start)
             source.read(start, stop, block)
+            source.check()
             return block
 
         ranges = align(self.ranges(source.spec.count), source.cuts)

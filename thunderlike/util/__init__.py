@@ -1,6 +1,6 @@
 """Helpers for arrays and images, timing, and registries of classes, with deepdish's names.
 
-Imports no other room. `Saveable` and `SaveableRegistry` need HDF5 files: they are defined in
+Imports no other package. `Saveable` and `SaveableRegistry` need HDF5 files: they are defined in
 ``thunderlike.hdf5.saveable`` and available here too.
 """
 
