@@ -198,14 +198,31 @@ def test_slabs_join_consecutive_chunks_only():
     assert [(s, len(b)) for s, b in _slabs(blocks, 1)] == [(0, 2), (2, 2), (7, 1)]
 
 
-def test_progress_of_the_stages_is_shown(spark):
-    seen = []
+def test_progress_of_the_stages_is_shown(spark, tmp_path):
+    seen, halfway = [], tmp_path / "halfway"
+
+    def wait_for_progress(keyed):
+        # The later half of the tasks waits until the driver has reported the first.
+        key, record = keyed
+        for _ in range(600):
+            if key[0] < 3 or halfway.exists():
+                return record
+            time.sleep(0.1)
+        raise TimeoutError("no progress was reported")
+
+    def observe(event):
+        seen.append(event)
+        if event.unit == "tasks" and event.done:
+            halfway.touch()
+
     with tl.config(partition_bytes=1), tl.progress(io.StringIO()):
         from thunderlike.progress import subscribe
 
-        with subscribe(seen.append):
+        with subscribe(observe):
             slow = tl.images.fromrandom((6, 2, 2), engine=spark, npartitions=6)
-            slow.map(lambda x: time.sleep(0.2) or x, value_shape=(2, 2), dtype="float64").toarray()
+            slow.map(
+                wait_for_progress, value_shape=(2, 2), dtype="float64", with_keys=True
+            ).toarray()
     tasks = [event for event in seen if event.unit == "tasks"]
     assert tasks[-1].finished
     assert tasks[-1].done == 6
