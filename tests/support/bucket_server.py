@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -146,11 +146,11 @@ class Faulty:
         # Signed for the proxy's own address, which the server does not look at.
         headers = {k: v for k, v in request.headers.items() if k not in (without, "connection")}
         connection = http.client.HTTPConnection(self.host, int(self.port), timeout=60)
-        connection.request(request.method, request.path, request.body, headers)
-        answer = connection.getresponse()
-        found = Answer(answer.status, dict(answer.getheaders()), answer.read())
-        connection.close()
-        return found
+        # The server may break a body off: whatever happens, no socket stays open.
+        with closing(connection):
+            connection.request(request.method, request.path, request.body, headers)
+            with closing(connection.getresponse()) as answer:
+                return Answer(answer.status, dict(answer.getheaders()), answer.read())
 
     def send(self, handler, answer):
         dropped = {"connection", "transfer-encoding"}
