@@ -9,7 +9,7 @@ from pathlib import Path
 from thunderlike import errors
 from thunderlike.errors import SpecError
 from thunderlike.storage import at
-from thunderlike.storage.paths import HOMES
+from thunderlike.storage.paths import STORES
 
 PAGE = Path(__file__).parents[2] / "docs" / "storage.md"
 TEXT = PAGE.read_text("utf-8")
@@ -31,7 +31,7 @@ def test_examples_of_the_page_run(monkeypatch):
 
 def test_every_scheme_is_in_the_table():
     named = set(re.findall(r"`(\w+)://", " ".join(row[0] for row in table("path | location"))))
-    assert named | {"http", ""} == set(HOMES)
+    assert named | {"http", ""} == set(STORES)
 
 
 def test_the_table_of_credentials_has_them_all():

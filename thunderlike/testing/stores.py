@@ -22,7 +22,7 @@ class StoreSuite:
 
     Examples
     --------
-    A test file of a store that was added to ``thunderlike.storage.paths.HOMES``::
+    A test file of a store that was added to ``thunderlike.storage.paths.STORES``::
 
         class TestMyStore(StoreSuite):
             @pytest.fixture
