@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import math
+import threading
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,12 +38,17 @@ _SPARE = 2**20  # bytes that blocks of zstd may announce, and not hold
 _AUTO = 47  # window bits of zlib: the header of the data says whether it is gzip's or its own
 
 
-class _Files(Protocol):
-    def read(self, name: str) -> bytes | None: ...
+class Files(Protocol):
+    """A folder of files, by their names relative to it; what is missing is None."""
 
-    def write(self, name: str, data: bytes) -> None: ...
+    def read(self, name: str) -> bytes | None:
+        """Return what a file holds."""
 
-    def list(self) -> Iterable[str]: ...
+    def write(self, name: str, data: bytes) -> None:
+        """Make `data` the content of a file."""
+
+    def list(self) -> Iterable[str]:
+        """Name all files."""
 
 
 @dataclass
@@ -55,7 +61,7 @@ class Bounded:
         The folder.
     """
 
-    files: _Files
+    files: Files
     _codec: str = field(default="", init=False)
     _nbytes: int = field(default=0, init=False)
     _stripped: bool = field(default=False, init=False)
@@ -177,6 +183,9 @@ class FilesStore(Store):
     def __init__(self, files: Files) -> None:
         super().__init__(read_only=False)
         self._files = files
+        self._writes = threading.Condition()
+        self._running = 0
+        self._stopped = False
 
     def with_read_only(self, read_only: bool = False) -> FilesStore:  # noqa: ARG002
         """The same: an array opened for reading asks for nothing else."""
@@ -206,7 +215,25 @@ class FilesStore(Store):
 
     async def set(self, key: str, value: Any) -> None:
         """Write a file."""
-        await asyncio.to_thread(self._files.write, key, value.to_bytes())
+        await asyncio.to_thread(self._write, key, value.to_bytes())
+
+    def _write(self, key: str, data: bytes) -> None:
+        with self._writes:
+            if self._stopped:
+                return
+            self._running += 1
+        try:
+            self._files.write(key, data)
+        finally:
+            with self._writes:
+                self._running -= 1
+                self._writes.notify_all()
+
+    def stop(self) -> None:
+        """Wait for the writes that have begun, and ignore later ones."""
+        with self._writes:
+            self._stopped = True
+            self._writes.wait_for(lambda: not self._running)
 
     async def delete(self, key: str) -> None:
         """Leave out a chunk of zeros: a folder is written once, so nothing has to be removed."""
@@ -242,19 +269,6 @@ def _part(data: bytes, wanted: Any) -> bytes:
 
 
 _MOST_AXES = 64  # of an array of numpy's
-
-
-class Files(Protocol):
-    """A folder of files, by their names relative to it; what is missing is None."""
-
-    def read(self, name: str) -> bytes | None:
-        """Return what a file holds."""
-
-    def write(self, name: str, data: bytes) -> None:
-        """Make `data` the content of a file."""
-
-    def list(self) -> Iterable[str]:
-        """Name all files."""
 
 
 def describe(files: Files, name: str | None = None) -> Dataset:
@@ -365,14 +379,21 @@ class Writer:
             raise SpecError(f"a Zarr array has no axis of length 0, as shape {shape} has")
         self.chunks = chunk_shape(shape, dtype.itemsize, time)
         self.rows = self.chunks[0]
+        self._store = _store(files)
         self._array = _zarr().create_array(
-            _store(files), shape=shape, dtype=dtype, chunks=self.chunks,
+            self._store, shape=shape, dtype=dtype, chunks=self.chunks,
             attributes=as_json(attrs), dimension_names=axes,
         )  # fmt: skip
 
     def put(self, start: int, slab: NDArray[Any]) -> None:
         """Write rows from `start` on, a multiple of `rows`; Zarr's own threads compress."""
-        self._array[start : start + len(slab)] = slab
+        try:
+            self._array[start : start + len(slab)] = slab
+        except BaseException:
+            # Zarr raises the first error while the writes of other chunks still run; they would
+            # put files into a folder that the caller removes.
+            self._store.stop()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -404,10 +425,7 @@ def _opened(files: Files, name: str | None) -> Any:
 def _arrays(files: Files) -> list[str]:
     """Name the arrays in a folder."""
     found = [name.rpartition("/") for name in files.list()]
-    return sorted({folder for folder, _, name in found if folder and name in _METADATA})
-
-
-_METADATA = ("zarr.json", ".zarray")
+    return sorted({folder for folder, _, name in found if folder and name in _METADATA_NAMES})
 
 
 @contextmanager
@@ -420,8 +438,7 @@ def _decoding() -> Iterator[None]:
         raise FormatError(f"a chunk of the Zarr array cannot be read: {error}") from error
 
 
-def _store(files: Files) -> Any:
-
+def _store(files: Files) -> FilesStore:
     return FilesStore(files)
 
 
