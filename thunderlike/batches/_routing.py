@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.batches._indexing import Item
+from thunderlike.batches._components import Item
 from thunderlike.batches.execution import Collected, Failed, Listed, accepted, arguments, assembled
 from thunderlike.batches.expressions import Expression, PerItem
 from thunderlike.errors import SpecError, WrongTypeError
 
 if TYPE_CHECKING:
-    from thunderlike.batches._indexing import BatchData
+    from thunderlike.batches._components import BatchData
     from thunderlike.batches.execution import Call
 
 REMOTE = ("mpc", "m", "spark", "s")  # targets in other processes

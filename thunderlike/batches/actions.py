@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from thunderlike.batches._components import BatchData
 from thunderlike.batches._routing import ItemArguments, Round, columns, names, pairs
 from thunderlike.batches.execution import Call, Work, accepted
 from thunderlike.batches.expressions import evaluated
@@ -110,8 +111,12 @@ class _ItemMethod:
         setattr(owner, name, action(run))
 
 
-class Actions:
+class Actions(BatchData):
     """Parallel actions of a batch; :class:`~thunderlike.batches.Batch` is one."""
+
+    _seed: int | None = None
+    _random: np.random.Generator | None = None
+    _calls = 0
 
     apply_defaults: dict[str, Any] = {  # noqa: RUF012
         "target": "threads",
@@ -119,11 +124,6 @@ class Actions:
         "src": None,
         "dst": None,
     }
-
-    def __init__(self) -> None:
-        self._seed: int | None = None
-        self._random: np.random.Generator | None = None
-        self._calls = 0
 
     # random numbers
 
@@ -142,21 +142,21 @@ class Actions:
         self._seed, self._random, self._calls = int(entropy), None, 0
 
     @property
-    def random(self: Any) -> np.random.Generator:
+    def random(self) -> np.random.Generator:
         """The random stream of the batch as a whole; SFC64."""
         if self._random is None:
             self._random = generator(self._entropy(), *self._place(), 2**31)
         return self._random
 
-    def _entropy(self: Any) -> int:
+    def _entropy(self) -> int:
         """Return the seed as a number."""
         return int(getattr(self.random_seed, "entropy", self.random_seed))
 
-    def _place(self: Any) -> tuple[int, int]:
+    def _place(self) -> tuple[int, int]:
         """Return epoch and position of the first item."""
         return int(self._cut.epochs[0]), int(self._cut.positions[0])
 
-    def _keys(self: Any) -> list[tuple[int, ...]]:
+    def _keys(self) -> list[tuple[int, ...]]:
         """Return the keys of the random streams of items, each independent of other items."""
         self._calls += 1
         where = zip(self._cut.epochs.tolist(), self._cut.positions.tolist(), strict=True)
@@ -167,7 +167,7 @@ class Actions:
 
     @action
     def apply_parallel(
-        self: Any,
+        self,
         func: Callable[..., Any],
         *args: Any,
         init: Any = None,
@@ -264,7 +264,7 @@ class Actions:
         )
 
     def _applied(
-        self: Any,
+        self,
         func: Callable[..., Any],
         args: tuple[Any, ...],
         *,
@@ -310,7 +310,7 @@ class Actions:
             done.append(round_.run(call, post, own))
         return self._finished(done, post, kwargs)
 
-    def _finished(self: Any, done: list[Round], post: Any, kwargs: dict[str, Any]) -> Any:
+    def _finished(self, done: list[Round], post: Any, kwargs: dict[str, Any]) -> Any:
         if post is False:
             return done[0].results() if len(done) == 1 else [one.results() for one in done]
         if post != "_assemble" or type(self)._assemble is not Actions._assemble:
@@ -336,7 +336,7 @@ class Actions:
         return batch
 
     def _assemble(
-        self: Any,
+        self,
         results: Any,
         src: Any = None,
         dst: Any = None,
@@ -382,7 +382,7 @@ class Actions:
         self._store(dict(zip(where, values, strict=True)))
         return self
 
-    def _chosen(self: Any, p: Any) -> Any:
+    def _chosen(self, p: Any) -> Any:
         """Draw the items to change, None for all."""
         if p is None:
             return None
@@ -399,7 +399,7 @@ class Actions:
         drawn = [generator(key[0], *key[1:]).random() for key in self._keys()]
         return np.asarray(drawn) < odds
 
-    def _item_keys(self: Any, seeds: Any) -> list[tuple[int, ...]]:
+    def _item_keys(self, seeds: Any) -> list[tuple[int, ...]]:
         if seeds is None:
             return self._keys()
         if isinstance(seeds, int | np.integer) and not isinstance(seeds, bool) and seeds >= 0:
@@ -412,7 +412,7 @@ class Actions:
 
     @action
     def to_array(
-        self: Any,
+        self,
         src: Any = None,
         dst: Any = None,
         dtype: Any = "float32",
@@ -455,7 +455,7 @@ class Actions:
         """Return itself."""
         return self
 
-    def run_once(self: Any, *_args: Any, **_kwargs: Any) -> list[list[Any]]:
+    def run_once(self, *_args: Any, **_kwargs: Any) -> list[list[Any]]:
         """Return the items of one single call without arguments, for `init`."""
         self._load()
         return [[]]

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import copy as copying
-import threading
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from thunderlike._arguments import checked_methods_types
 from thunderlike.batches import io
-from thunderlike.batches._indexing import (
-    Components,
-    Item,
-    Places,
-    at,
-    cropped,
-    length_of,
-    named,
-    taken,
-)
+from thunderlike.batches._components import is_scalar
+from thunderlike.batches._indexing import length_of
 from thunderlike.batches.actions import Actions, action
-from thunderlike.batches.expressions import Expression
 from thunderlike.batches.index import Cut, DatasetIndex, checked_size
 from thunderlike.errors import KeyMissingError, SpecError, WrongTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from thunderlike._typing import Array
+    from collections.abc import Sequence
 
 __all__ = ["Batch", "checked", "concatenated", "joined", "split_at"]
 
@@ -147,10 +134,6 @@ def concatenated(component: str | None, data: list[Any]) -> Any:
         ) from error
 
 
-def _is_scalar(values: Any) -> bool:
-    return isinstance(values, np.ndarray | np.generic) and values.ndim == 0
-
-
 @checked_methods_types
 class Batch(Actions):
     """Items and their components, aligned: entry k of each component belongs to item k.
@@ -186,21 +169,8 @@ class Batch(Actions):
     np.int64(1)
     """
 
-    components: tuple[str, ...] | None = None
     iteration: int | None = None
     iterations: int | None = None
-    # Attributes of every instance: their names are not available to components.
-    _state: ClassVar[frozenset[str]] = frozenset(
-        ("index", "_arrays", "_attrs", "_calls", "_copy", "_cut", "_dataset", "_lock", "_pipeline")
-    ) | {"_preloaded", "_random", "_raw", "_seed", "_total"}
-    _own: ClassVar[frozenset[str]] = frozenset({"components", "data", "data_setter", "random_seed"})
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if not (cls.components is None or isinstance(cls.components, tuple)):
-            raise WrongTypeError(f"components is a tuple of names or None, not {cls.components!r}")
-        for name in cls.components or ():
-            cls._check_free(name)
 
     def __init__(
         self,
@@ -214,18 +184,9 @@ class Batch(Actions):
         total: int | None = None,
         **attrs: Any,
     ) -> None:
-        super().__init__()
-        self.index = index if isinstance(index, DatasetIndex) else DatasetIndex(index)
+        super().__init__(index, preloaded, copy=copy, cut=cut, total=total)
         self._dataset, self._pipeline = dataset, pipeline
-        self._preloaded, self._copy = preloaded, copy
-        self._cut = cut or Cut(np.arange(len(self)), np.zeros(len(self), np.intp))
-        self._total = len(self) if total is None else total
-        self._lock = threading.Lock()
-        self._arrays: dict[str, Any] = {}
-        self._raw: Any = None
         self._attrs: tuple[str, ...] = ()
-        if self.components is None and isinstance(preloaded, dict):
-            self._name_components(preloaded)
         self.create_attrs(**attrs)
 
     @classmethod
@@ -235,209 +196,10 @@ class Batch(Actions):
             index = length_of(data)
         return cls(index, preloaded=data, **kwargs)
 
-    # properties
-
-    @property
-    def indices(self) -> Array:
-        """Labels of the items."""
-        return self.index.indices
-
-    @property
-    def size(self) -> int:
-        """Number of items."""
-        return len(self.index)
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    @property
-    def items(self) -> list[list[Any]]:
-        """Each item in a list of its own, as arguments for a worker."""
-        return [[item] for item in self]
-
     @property
     def dataset(self) -> Any:
         """The dataset of its pipeline, else the one it was cut from."""
         return getattr(self._pipeline, "dataset", None) or self._dataset
-
-    @property
-    def pipeline(self) -> Any:
-        """The pipeline that runs on it, or None."""
-        return self._pipeline
-
-    @property
-    def array_of_nones(self) -> Array:
-        """An object array with None for each item."""
-        return np.full(len(self), None, dtype=object)
-
-    # data
-
-    @property
-    def data(self) -> Any:
-        """The components, an attribute and entry each; the data itself without any; or None."""
-        self._load()
-        return self._raw if self.components is None else Components(self)
-
-    @data.setter
-    def data(self, data: Any) -> None:
-        self._preloaded, self._raw, self._arrays = None, None, {}
-        self._fill(data)
-
-    def _replace_data(self, data: Any) -> None:
-        self.data = data
-
-    data_setter = property(
-        lambda self: self.data, _replace_data, doc="The data, by its name in batchflow."
-    )
-
-    def _load(self) -> None:
-        if self._preloaded is None:
-            return
-        with self._lock:
-            if self._preloaded is not None:
-                data = cropped(self._preloaded, self._places())
-                self._fill(copying.deepcopy(data) if self._copy else data)
-                self._preloaded = None
-
-    def _places(self) -> Places:
-        """Return where the items are in data that holds all items."""
-        return Places(self.indices, self._cut.positions, self._total)
-
-    def _fill(self, data: Any) -> None:
-        """Take data that is cut already."""
-        if data is not None and self.components is None and isinstance(data, dict):
-            self._name_components(data)
-        if self.components is None:
-            self._raw = data
-            return
-        for name, values in named(data, self.components).items():
-            self._set(name, values)
-
-    def _name_components(self, names: Iterable[Any]) -> None:
-        for name in names:
-            self._check_free(name)
-        self.components = tuple(names)
-
-    def _set(self, name: str, values: Any) -> None:
-        self._arrays[name] = self._aligned(name, values)
-
-    def _aligned(self, name: str, values: Any) -> Any:
-        """Return values, one for each item or None.
-
-        Raises
-        ------
-        SpecError
-            For more or fewer.
-        """
-        if values is None:
-            return None
-        several = hasattr(values, "__getitem__") and not isinstance(values, type)
-        if not several or isinstance(values, str | bytes | dict | Expression) or _is_scalar(values):
-            raise SpecError(
-                f"component {name!r} needs a value for each of {len(self)} items, in an array or "
-                f"list; not one {type(values).__name__}"
-            )
-        if len(values) != len(self):
-            raise SpecError(
-                f"component {name!r} got {len(values)} entries for {len(self)} items: "
-                "it needs one for each"
-            )
-        return values
-
-    def _store(self, found: dict[str, Any]) -> None:
-        """Set components, all or none of them; new ones are added."""
-        self._load()
-        if not found:
-            return
-        for name, values in found.items():
-            self._aligned(name, values)
-            if name not in (self.components or ()):
-                self._check_free(name)
-        if self.components is None and self._raw is not None:
-            raise SpecError(
-                "a batch that holds data without components can get none: name that first"
-            )
-        self.components = (*(self.components or ()), *found)
-        self.components = tuple(dict.fromkeys(self.components))
-        for name, values in found.items():
-            self._set(name, values)
-
-    @classmethod
-    def _check_free(cls, name: Any) -> None:
-        if not isinstance(name, str) or not name:
-            raise WrongTypeError(f"a component is named by text, not {name!r:.80}")
-        if name in dir(cls) or name in cls._state or name.startswith("__"):
-            raise SpecError(f"{name!r} is taken: give the component another name")
-
-    def __getattr__(self, name: str) -> Any:
-        components = self.__dict__.get("components", type(self).components)
-        if not name.startswith("__") and self.__dict__.get("_preloaded") is not None:
-            self._load()
-            components = self.components
-        if components and name in components:
-            return self._arrays.get(name)
-        raise AttributeError(
-            f"{type(self).__name__} has neither an attribute nor a component {name!r}"
-        )
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if self.components and name in self.components and name not in self._own:
-            self._load()
-            self._set(name, value)
-        else:
-            super().__setattr__(name, value)
-
-    # items
-
-    def __getitem__(self, label: Any) -> Any:
-        """Return the item of a label; a batch for several labels or a slice of positions.
-
-        Raises
-        ------
-        KeyMissingError
-            For a label that is not there.
-        """
-        if isinstance(label, slice):
-            return self._part(np.arange(len(self))[label])
-        if isinstance(label, list | np.ndarray):
-            return self._part(self.index.get_pos(label))
-        return self._item(self.index.get_pos(label))
-
-    def _item(self, position: int) -> Any:
-        data = self.data
-        if data is None:
-            return None
-        return Item(self, position) if self.components is not None else at(data, position)
-
-    def __iter__(self) -> Iterator[Any]:
-        return (self._item(position) for position in range(len(self)))
-
-    def get(self, item: Any = None, component: str | None = None) -> Any:
-        """Return all data, a component, an item, or a component of an item."""
-        if component is not None and not self._has(component):
-            raise KeyMissingError(f"no component {component!r}; components: {self.components}")
-        if item is None:
-            return self.data if component is None else getattr(self, component)
-        return self[item] if component is None else getattr(self[item], component)
-
-    def _part(self, positions: Array) -> Self:
-        """Return a batch of the items at some positions."""
-        self._load()
-        part = self._light(self.index.subset_by_pos(positions))
-        part._cut = Cut(self._cut.positions[positions], self._cut.epochs[positions])
-        part._arrays = {name: taken(a, positions) for name, a in self._arrays.items()}
-        part._raw = taken(self._raw, positions)
-        return part
-
-    def _has(self, name: Any) -> bool:
-        return isinstance(name, str) and name in (self.components or ())
-
-    def _light(self, index: Any = None) -> Self:
-        """Return the batch without its data, for workers in other processes."""
-        part = copying.copy(self)
-        part.index = self.index if index is None else index
-        part._arrays, part._raw, part._preloaded = {}, None, None
-        return part
 
     # components and attributes
 
@@ -465,7 +227,7 @@ class Batch(Actions):
         inits = (
             [init] if isinstance(components, str) else [None] * len(names) if init is None else init
         )
-        if not isinstance(inits, Iterable) or isinstance(inits, str) or _is_scalar(inits):
+        if not isinstance(inits, Iterable) or isinstance(inits, str) or is_scalar(inits):
             raise WrongTypeError(
                 f"init is a list of the values of each component, not {init!r:.80}"
             )
@@ -492,33 +254,6 @@ class Batch(Actions):
     def get_attrs(self) -> dict[str, Any]:
         """Return the attributes that were set by name."""
         return {name: getattr(self, name) for name in self._attrs}
-
-    # copies
-
-    def deepcopy(self) -> Self:
-        """Copy the batch and its arrays; dataset and pipeline are shared."""
-        self._load()
-        made = copying.copy(self)
-        made._arrays, made._raw = copying.deepcopy((self._arrays, self._raw))
-        return made
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self.deepcopy()
-
-    def __copy__(self) -> Self:
-        made = type(self).__new__(type(self))
-        made.__dict__.update(self.__dict__)
-        made._arrays, made._lock = dict(self._arrays), threading.Lock()
-        return made
-
-    def __getstate__(self) -> dict[str, Any]:
-        self._load()
-        return {
-            k: v for k, v in self.__dict__.items() if k not in ("_lock", "_dataset", "_pipeline")
-        }
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _lock=threading.Lock(), _dataset=None, _pipeline=None)
 
     def as_dataset(self, dataset: Any = None, copy: bool = False) -> Any:
         """Make a dataset of the items, whose class is that of `dataset` or of its own.

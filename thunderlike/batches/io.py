@@ -64,7 +64,7 @@ from thunderlike.storage.filesystem import failures, replacement
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from thunderlike.batches._indexing import BatchData
+    from thunderlike.batches._components import BatchData
 
 __all__ = [
     "FORMATS",
