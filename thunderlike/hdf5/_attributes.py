@@ -249,19 +249,17 @@ def is_utf8(kind: TypeID) -> bool:
 
 
 def _read_text(attribute: AttrID, kind: TypeID) -> Any:
-    if kind.is_variable_str() or _shape(attribute):
-        return _read_texts(attribute, kind)
-    text = np.empty((), f"S{kind.get_size()}")
-    attribute.read(text, kind)
-    return np.str_(_text(bytes(text[()]))) if is_utf8(kind) else np.bytes_(text[()])
-
-
-def _read_texts(attribute: AttrID, kind: TypeID) -> Any:
+    variable = kind.is_variable_str()
+    if not variable and not _shape(attribute):
+        # Nearly all text is a single value: `attribute.dtype` is slow.
+        text = np.empty((), f"S{kind.get_size()}")
+        attribute.read(text, kind)
+        return np.str_(_text(bytes(text[()]))) if is_utf8(kind) else np.bytes_(text[()])
     if attribute.shape is None:
         return np.str_() if is_utf8(kind) else np.bytes_()
     values: NDArray[Any] = np.empty(attribute.shape, attribute.dtype)
-    attribute.read(values, None if kind.is_variable_str() else kind)
-    if is_utf8(kind) or kind.is_variable_str():
+    attribute.read(values, None if variable else kind)
+    if is_utf8(kind) or variable:
         decoded = np.array([_text(item) for item in values.ravel()], object)
         if not values.shape:
             return np.str_(decoded[0])
@@ -343,19 +341,15 @@ def entry_names(keys: Iterable[Any]) -> dict[str, Any]:
     """
     named: dict[str, Any] = {}
     for key in keys:
-        fits = isinstance(key, str) and _is_name(key)
+        fits = isinstance(key, str) and not (
+            key in SYSTEM or len(key) > _LONGEST or _UNFIT.search(key) or _FORBIDDEN.fullmatch(key)
+        )
         name = first = key if fits else "%" + _UNFIT.sub("_", str(key))[:_LONGEST]
         number = 2
         while name in named:
             name, number = f"{first}~{number}", number + 1
         named[name] = key
     return named
-
-
-def _is_name(key: str) -> bool:
-    return not (
-        key in SYSTEM or len(key) > _LONGEST or _UNFIT.search(key) or _FORBIDDEN.fullmatch(key)
-    )
 
 
 # keys

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache, cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -235,14 +235,12 @@ class Destination:
 
 def new_group(dest: Destination, title: str) -> GroupID:
     """Create a group; deepdish reads from its title which type it had."""
-    group = h5g.create(dest.parent, dest.name.encode(), None, _group_properties())
+    group = h5g.create(dest.parent, dest.name.encode(), None, _GROUP_PROPERTIES)
     _attributes.write(group, "TITLE", title)
     return group
 
 
-@cache
-def _group_properties() -> Any:
-    return _attributes.compact(h5p.create(h5p.GROUP_CREATE))
+_GROUP_PROPERTIES = _attributes.compact(h5p.create(h5p.GROUP_CREATE))
 
 
 @dataclass
@@ -515,7 +513,9 @@ class Reader:
     here: str = "/"  # node that is being read, for messages
     left_out: dict[str, str] = field(default_factory=dict)  # entries without a value, and why
     _decoded: dict[int, Any] = field(default_factory=dict)
-    _deferred: list[Callable[[], None]] = field(default_factory=list)
+    _deferred: list[tuple[Callable[[Any, Any], None], object, Deferred]] = field(
+        default_factory=list
+    )
 
     @cached_property
     def has_cells(self) -> bool:
@@ -645,7 +645,7 @@ class Reader:
         for name, value in values.items():
             store(name, value)  # placeholders too: they keep the order
             if isinstance(value, Deferred):
-                self._deferred.append(partial(_store_resolved, store, name, value))
+                self._deferred.append((store, name, value))
 
     def enter(self, address: int, value: Entered) -> Entered:
         """Enter a container before its entries are read: they may contain it."""
@@ -660,10 +660,6 @@ class Reader:
 
     def finish(self, value: object) -> Any:
         """Replace all placeholders: tuples that contain themselves through a list."""
-        for store in self._deferred:
-            store()
+        for store, name, placeholder in self._deferred:
+            store(name, placeholder.get())
         return resolved(value)
-
-
-def _store_resolved(store: Callable[[Any, Any], None], name: object, value: Deferred) -> None:
-    store(name, value.get())

@@ -170,13 +170,24 @@ class _Mask:
 
 def _axis(part: Any, length: int, *, slabs: bool) -> tuple[Axis, Any]:
     if isinstance(part, slice):
-        return _slice(part, length)
+        chosen = range(length)[part]
+        if chosen.step > 0 or not chosen:
+            return Axis(chosen.start if chosen else 0, chosen.step, len(chosen)), slice(None)
+        # HDF5 has no steps below 0: the block is read forward, and reversed in memory.
+        return Axis(chosen[-1], -chosen.step, len(chosen)), slice(None, None, -1)
     if isinstance(part, _Mask):
         if part.length != length:
             raise BadIndexError(f"a mask of {part.length} does not fit an axis of {length}")
         return _listed(part.places, length, slabs=slabs)
     if isinstance(part, list | np.ndarray):
-        return _listed(_as_integers(part), length, slabs=slabs)
+        places = np.asarray(part)
+        if not places.size:
+            places = places.astype(np.intp)  # an empty list is an array of float64
+        if places.dtype.kind not in "iu":
+            raise BadIndexError(
+                f"positions are whole numbers, not {places.dtype}: convert with astype"
+            )
+        return _listed(places, length, slabs=slabs)
     try:
         position = operator.index(part)
     except TypeError:
@@ -184,22 +195,6 @@ def _axis(part: Any, length: int, *, slabs: bool) -> tuple[Axis, Any]:
             f"{part!r:.60} is not an index: give int, slice, list, mask, ... or None"
         ) from None
     return Axis(_normalized(np.asarray(position), length).item(), 1, 1), 0
-
-
-def _slice(part: slice, length: int) -> tuple[Axis, slice]:
-    chosen = range(length)[part]
-    if chosen.step > 0 or not chosen:
-        return Axis(chosen.start if chosen else 0, chosen.step, len(chosen)), slice(None)
-    return Axis(chosen[-1], -chosen.step, len(chosen)), slice(None, None, -1)
-
-
-def _as_integers(part: object) -> NDArray[Any]:
-    places = np.asarray(part)
-    if not places.size:
-        return places.astype(np.intp)
-    if places.dtype.kind not in "iu":
-        raise BadIndexError(f"positions are whole numbers, not {places.dtype}: convert with astype")
-    return places
 
 
 def _normalized(places: NDArray[Any], length: int) -> NDArray[Any]:
@@ -248,8 +243,8 @@ def write_part(dataset: DatasetID, values: NDArray[Any], start: int | None = Non
     # h5py would write booleans as an enumeration, which PyTables does not read as booleans.
     bits = data.view(np.uint8) if data.dtype.kind == "b" else data
     plist = dataset.get_create_plist()
-    packing = _packing(plist, bits)
-    if packing is not None and _fits(dataset.shape, packing.shape, bits, start or 0):
+    packing = _packing(plist, bits, dataset.shape, start or 0)
+    if packing is not None:
         write_chunks(dataset, packing, bits, start or 0)
         return
     if start is None or data.size:
@@ -263,26 +258,27 @@ def write_part(dataset: DatasetID, values: NDArray[Any], start: int | None = Non
         dataset.flush()
 
 
-def _packing(plist: PropDCID, values: NDArray[Any]) -> Packing | None:
-    """Return how to compress chunks on all processors; None for filters that HDF5 has to apply.
+def _packing(
+    plist: PropDCID, values: NDArray[Any], shape: tuple[int, ...], start: int
+) -> Packing | None:
+    """Return how to compress records from `start` on as whole chunks, on all processors.
 
-    The lock of HDF5 lets one thread compress at a time.
+    None if they are not several whole chunks, and for filters that HDF5 has to apply: its lock lets
+    one thread compress at a time.
     """
     if plist.get_layout() != h5d.CHUNKED or values.dtype.kind not in "biufc":
+        return None
+    chunk, stop = plist.get_chunk(), start + len(values)
+    # The last chunk may be cut by the end of the array, but not by that of the records.
+    whole = start % chunk[0] == 0 and (stop % chunk[0] == 0 or stop == shape[0])
+    if not whole or values.size <= math.prod(chunk):
         return None
     filters = [plist.get_filter(number) for number in range(plist.get_nfilters())]
     if [code for code, *_ in filters] != [h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE]:
         return None
     if filters[1][2] != (LEVEL,):
         return None
-    return Packing(plist.get_chunk(), values.dtype, shuffled=True, deflated=True)
-
-
-def _fits(shape: tuple[int, ...], chunk: tuple[int, ...], values: NDArray[Any], start: int) -> bool:
-    """Return True if records are several whole chunks."""
-    stop = start + len(values)
-    whole = start % chunk[0] == 0 and (stop % chunk[0] == 0 or stop == shape[0])
-    return whole and values.size > math.prod(chunk)
+    return Packing(chunk, values.dtype, shuffled=True, deflated=True)
 
 
 def append(dataset: DatasetID, values: NDArray[Any]) -> None:
@@ -355,10 +351,15 @@ def _fill(
             dataset.read(memory_space, space, values, memory)
     except OSError as error:
         # A missing plug-in is an OSError, as damage is.
-        missing = _missing_filters(dataset)
+        plist = dataset.get_create_plist()
+        filters = [plist.get_filter(number) for number in range(plist.get_nfilters())]
+        missing = [(code, label) for code, _, _, label in filters if not h5z.filter_avail(code)]
         if not missing or isinstance(error, UnreadableError):
             raise
-        raise UnreadableError(f"is compressed by {missing}, which is not installed") from error
+        named = [f"the HDF5 filter {c} {n.decode('ascii', 'replace')!r}" for c, n in missing]
+        raise UnreadableError(
+            f"is compressed by {', '.join(named)}, which is not installed"
+        ) from error
 
 
 def _fill_chunks(dataset: DatasetID, values: NDArray[Any]) -> bool:
@@ -374,13 +375,6 @@ def _fill_chunks(dataset: DatasetID, values: NDArray[Any]) -> bool:
 
 
 _LEAST_CHUNK = 2**15  # bytes: the library is faster with many small ones
-
-
-def _missing_filters(dataset: DatasetID) -> str:
-    plist = dataset.get_create_plist()
-    filters = [plist.get_filter(number) for number in range(plist.get_nfilters())]
-    missing = [(code, label) for code, _, _, label in filters if not h5z.filter_avail(code)]
-    return ", ".join(f"the HDF5 filter {c} {n.decode('ascii', 'replace')!r}" for c, n in missing)
 
 
 def shape_of(dataset: DatasetID) -> tuple[int, ...]:

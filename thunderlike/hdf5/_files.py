@@ -200,11 +200,6 @@ def _lock(file: IO[bytes] | Transaction, path: Path, kind: int = fcntl.LOCK_EX) 
             return
 
 
-def _unlock(file: IO[bytes]) -> None:
-    with suppress(OSError):  # a file system without locks
-        fcntl.flock(file.fileno(), fcntl.LOCK_UN)
-
-
 def _stored_end(file: Transaction) -> int:
     """Return the end of the file in its superblock; a large number if it cannot be read."""
     file.seek(0)
@@ -367,7 +362,8 @@ def _changed(address: str) -> Iterator[tuple[Path, bool]]:
         _lock(source, target, fcntl.LOCK_SH)
         version = described(str(target), os.fstat(source.fileno()))
         shutil.copyfile(target, partial)
-        _unlock(source)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(source.fileno(), fcntl.LOCK_UN)
         yield partial, True
         with partial.open("rb") as stream:
             os.fsync(stream.fileno())  # while appends and readers may still lock the file
@@ -386,7 +382,7 @@ def _created(disk: Disk, name: str, *, exists: bool) -> Iterator[tuple[Any, Call
     access.set_fileobj_driver(h5fd.fileobj_driver, disk)
     try:
         with disk:
-            opened = _open_to_change(access, name) if exists else _new(access)
+            opened = _open_or_create(access, name, exists=exists)
             # Otherwise HDF5 would call the driver after the end of the interpreter.
             access.set_fapl_sec2()
             with _closed(opened) as file:
@@ -398,12 +394,11 @@ def _created(disk: Disk, name: str, *, exists: bool) -> Iterator[tuple[Any, Call
         raise
 
 
-def _new(access: PropFAID) -> Any:
-    root = _attributes.compact(h5p.create(h5p.FILE_CREATE))
-    return h5f.create(b"new", h5f.ACC_TRUNC, fcpl=root, fapl=access)
-
-
-def _open_to_change(access: PropFAID, name: str) -> Any:
+def _open_or_create(access: PropFAID, name: str, *, exists: bool) -> Any:
+    # HDF5 ignores the names, since its driver has the file object.
+    if not exists:
+        root = _attributes.compact(h5p.create(h5p.FILE_CREATE))
+        return h5f.create(b"new", h5f.ACC_TRUNC, fcpl=root, fapl=access)
     try:
         return h5f.open(b"changed", h5f.ACC_RDWR, fapl=access)
     except (OSError, RuntimeError) as error:

@@ -6,13 +6,11 @@ import importlib
 import io
 import pickle
 import pickletools
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from thunderlike.errors import Hdf5Error, RefusedError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 __all__ = [
     "Compression",
@@ -59,6 +57,7 @@ class Compression:
 
 Policy: TypeAlias = Literal["refuse", "restricted", "allow"]
 
+# Names in pickles of arrays. None of them runs code of the pickle: `_codecs.encode` makes bytes.
 _ARRAYS = {
     *((b, n) for b in ("builtins", "__builtin__") for n in ("complex", "range", "set")),
     ("_codecs", "encode"),
@@ -132,57 +131,39 @@ class _Unpickler(pickle.Unpickler):
     """Unpickler that checks every name against the policy."""
 
     def __init__(self, stream: io.BytesIO, policy: Policy) -> None:
+        # Pickles of Python 2 hold the bytes of arrays as text, which latin1 maps one to one.
         super().__init__(stream, encoding="latin1")
-        self._find = _FINDERS[policy]
+        self._policy = policy
 
     def find_class(self, module: str, name: str) -> Any:
         """Return the class or function of a name, if the policy allows it."""
         if (module, name) == ("deepdish.io.hdf5io", "ForcePickle"):
             # Files of deepdish name its class, which is not installed.
             return ForcePickle
-        return self._find(super().find_class, module, name)
-
-
-def _find_none(_: Callable[[str, str], Any], module: str, name: str) -> Any:
-    raise RefusedError(
-        f"is a pickle that asks for {module}.{name}; pickle='restricted' allows arrays, "
-        "pickle='allow' runs any code in it"
-    )
-
-
-def _find_in_arrays(_: Callable[[str, str], Any], module: str, name: str) -> Any:
-    if (module, name) not in _ARRAYS:
+        if self._policy != "refuse" and (module, name) in _ARRAYS:
+            # numpy 2 warns about the old name of its core; Python 2 named builtins otherwise.
+            module = module.replace("numpy.core.", "numpy._core.")
+            module = module.replace("__builtin__", "builtins")
+            return getattr(importlib.import_module(module), name)
+        if self._policy == "allow":
+            return super().find_class(module, name)
+        arrays = "arrays do not need it; "
+        if self._policy == "refuse":
+            arrays = "pickle='restricted' allows arrays, "
         raise RefusedError(
-            f"is a pickle that asks for {module}.{name}; arrays do not need it; "
-            "pickle='allow' runs any code in it"
+            f"is a pickle that asks for {module}.{name}; {arrays}pickle='allow' runs any code in it"
         )
-    # numpy 2 warns about the old name of its core; Python 2 had another name for builtins.
-    module = module.replace("numpy.core.", "numpy._core.").replace("__builtin__", "builtins")
-    return getattr(importlib.import_module(module), name)
-
-
-def _find_any(find: Callable[[str, str], Any], module: str, name: str) -> Any:
-    if (module, name) in _ARRAYS:
-        return _find_in_arrays(find, module, name)
-    return find(module, name)
-
-
-_FINDERS = {"refuse": _find_none, "restricted": _find_in_arrays, "allow": _find_any}
 
 
 def _check_memory(data: bytes) -> None:
     """Refuse a memo of billions of entries in a pickle of a few bytes: it is allocated at once."""
-    asked = max(_memo_places(data), default=0)
+    asked = 0
+    with suppress(ValueError, IndexError, UnicodeDecodeError):  # not a pickle: the unpickler raises
+        for code, argument, _ in pickletools.genops(data):
+            # The other codes that store in the memo count on from its length, or have one byte.
+            if code.name in ("LONG_BINPUT", "PUT"):
+                asked = max(asked, int(argument or 0))
     if asked > len(data):
         raise RefusedError(
             f"is a pickle that asks for {asked} places in memory, and has {len(data)}"
         )
-
-
-def _memo_places(data: bytes) -> Iterator[int]:
-    try:
-        for code, argument, _ in pickletools.genops(data):
-            if code.name in ("LONG_BINPUT", "PUT"):
-                yield int(argument or 0)
-    except (ValueError, IndexError, UnicodeDecodeError):
-        return  # not a pickle: the unpickler raises

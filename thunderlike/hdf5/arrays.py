@@ -59,7 +59,11 @@ def encode(array: NDArray[Any]) -> Encoded:
 def _encoded(array: NDArray[Any]) -> Encoded:
     dtype = array.dtype
     if not array.size or not dtype.itemsize:
-        return _encoded_empty(array)
+        # By its shape, as deepdish does: PyTables reads no others without elements.
+        plain = not (dtype.names or dtype.kind == "T")
+        marker = {"zeroarray_dtype": dtype.str.encode() if plain else b"|u1"}
+        empty = Encoded(np.array(array.shape, np.int64), marker)
+        return empty if plain else _with_dtype(empty, _attributes.to_json(dtype))
     if dtype.kind == "T":
         # PyTables does not read text of variable length: the longest item sets the width.
         longest = max(len(text) for text in array.ravel())
@@ -81,15 +85,6 @@ def _encoded(array: NDArray[Any]) -> Encoded:
 def _with_dtype(encoded: Encoded, spelled: object) -> Encoded:
     encoded.metadata["dtype"] = spelled
     return encoded
-
-
-def _encoded_empty(array: NDArray[Any]) -> Encoded:
-    """Encode an array without elements by its shape, as deepdish does: PyTables reads no others."""
-    dtype = array.dtype
-    plain = not (dtype.names or dtype.kind == "T")
-    marker = {"zeroarray_dtype": dtype.str.encode() if plain else b"|u1"}
-    encoded = Encoded(np.array(array.shape, np.int64), marker)
-    return encoded if plain else _with_dtype(encoded, _attributes.to_json(dtype))
 
 
 def _as_native(array: NDArray[Any]) -> NDArray[Any]:
@@ -172,18 +167,14 @@ def _read(
     planned = None if sel is None else plan(sel, shape)
     values = _datasets.read(dataset, budget, planned, unit)
     if in_bytes is not None:
-        values = _from_bytes(values, in_bytes)
+        if values.dtype != np.uint8:
+            raise Hdf5Error(f"holds {values.dtype} where bytes of text are expected")
+        # numpy decodes code points beyond Unicode without an error, and fails to print them.
+        if in_bytes.kind == "U" and values.size and values.view(np.uint32).max() > 0x10FFFF:
+            raise Hdf5Error("holds text with code points beyond Unicode")
+        values = values.view(in_bytes)
     values = values if wanted is None else _converted(values, wanted)
     return values if planned is None else values[planned.after]
-
-
-def _from_bytes(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    if values.dtype != np.uint8:
-        raise Hdf5Error(f"holds {values.dtype} where bytes of text are expected")
-    # numpy decodes code points beyond Unicode without an error, and fails when they are printed.
-    if dtype.kind == "U" and values.size and values.view(np.uint32).max() > 0x10FFFF:
-        raise Hdf5Error("holds text with code points beyond Unicode")
-    return values.view(dtype)
 
 
 def _converted(values: NDArray[Any], wanted: np.dtype[Any]) -> NDArray[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import re
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,14 @@ __all__ = ["PACKED_LENGTH", "unpacked"]
 
 PACKED_LENGTH = 256  # shortest list of numbers or text that is written as one array
 
-_BASES = (dict, SimpleNamespace, list, tuple, set, frozenset, str, bytes)
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+# Builtin types whose subclasses are written as they are, with the conversion to them.
+_BASES: dict[type, Callable[[Any], Any]] = {
+    **{base: base for base in (dict, list, tuple, set, frozenset, str, bytes)},
+    SimpleNamespace: lambda value: SimpleNamespace(**vars(value)),
+}
+# Factories of defaultdict that a file may name: any other class could run code when it is called.
 _FACTORIES: dict[str, Any] = {
     kind.__name__: kind for kind in (list, dict, set, tuple, int, float, str, bytes, bool)
 }
@@ -43,6 +51,10 @@ _MAKERS: dict[str, Callable[[list[Any]], Any]] = {
     "set": set,
     "frozenset": frozenset,
     "deque": collections.deque,
+}
+_DICTS: dict[str, type[dict[Any, Any]]] = {
+    kind.__name__: kind
+    for kind in (collections.OrderedDict, collections.defaultdict, collections.Counter)
 }
 
 
@@ -96,20 +108,14 @@ def _packed(items: list[Any]) -> tuple[str, NDArray[Any]] | None:
         return "int", np.array(items, np.int64)
     if kind in (float, bool, complex):
         return kind.__name__, np.array(items)
-    return _packed_texts(items) if kind is str else None
-
-
-def _packed_texts(items: list[str]) -> tuple[str, NDArray[Any]] | None:
-    """Return text as one array, unless the longest item makes it several times as large."""
+    if kind is not str:
+        return None
     longest, total = max(map(len, items)), sum(map(len, items))
+    # The longest item sets the width of all: it may make the array several times as large.
     wasteful = longest * len(items) > 4 * total + 1024
     # numpy drops zeros at the end, and HDF5 takes no surrogates.
-    unfit = any("\0" in t or (not t.isascii() and _has_surrogate(t)) for t in items)
+    unfit = any("\0" in t or (not t.isascii() and _SURROGATES.search(t)) for t in items)
     return None if wasteful or unfit or not longest else ("str", np.array(items))
-
-
-def _has_surrogate(text: str) -> bool:
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 @encodes(dict, collections.OrderedDict, collections.defaultdict, collections.Counter)
@@ -142,17 +148,13 @@ def _encoder_of_subclass(kind: type) -> Encoder | None:
     """
     if dataclasses.is_dataclass(kind):
         return _encode_dataclass
-    base: Any = next((base for base in _BASES if issubclass(kind, base)), None)
+    base = next((base for base in _BASES if issubclass(kind, base)), None)
     if base is None:
         return None
     if base is tuple and hasattr(kind, "_fields"):
         return _encode_namedtuple
-    convert: Callable[[Any], Any] = _as_namespace if base is SimpleNamespace else base
+    convert = _BASES[base]
     return lambda writer, dest, value: ENCODERS[base](writer, dest, convert(value))
-
-
-def _as_namespace(value: SimpleNamespace) -> SimpleNamespace:
-    return SimpleNamespace(**vars(value))
 
 
 # decoding
@@ -204,7 +206,10 @@ def _named(metadata: dict[str, Any]) -> type:
 
 @decodes("dict", "OrderedDict", "defaultdict", "Counter")
 def _decode_dict(reader: Reader, group: Group, address: int, _sel: object) -> Task:
-    result = reader.enter(address, _empty_dict(group.metadata))
+    empty = _DICTS.get(str(group.metadata.get("kind")), dict)()
+    if isinstance(empty, collections.defaultdict):
+        empty.default_factory = _FACTORIES.get(group.metadata.get("factory", ""))
+    result = reader.enter(address, empty)
     # Keys first: a refused one is an error before the values are read.
     keys = group.keys(reader.pickle)
     values = yield reader.decode_readable(group)
@@ -216,15 +221,6 @@ def _store(result: dict[Any, Any], key: object, name: str, value: object) -> Non
     if name.startswith("__pair") and isinstance(value, dict) and value.keys() == {"key", "value"}:
         key, value = value["key"], value["value"]  # old versions of deepdish write keys so
     result[key] = value
-
-
-def _empty_dict(metadata: dict[str, Any]) -> dict[Any, Any]:
-    kind = metadata.get("kind")
-    if kind == "defaultdict":
-        return collections.defaultdict(_FACTORIES.get(metadata.get("factory", "")))
-    if kind == "OrderedDict":
-        return collections.OrderedDict()
-    return collections.Counter() if kind == "Counter" else {}
 
 
 @decodes("namespace")

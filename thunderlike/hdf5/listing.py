@@ -269,7 +269,8 @@ class _Lister:
         kind = kind_of(group)
         if kind == "none":
             return Entry(group.path, "None", "None [python]"), None
-        summary = None if self.raw else _SUMMARIES.get(kind, _no_summary)(group)
+        summarize = None if self.raw else _SUMMARIES.get(kind)
+        summary = None if summarize is None else summarize(group)
         if summary is not None:
             return summary, None
         name = _NAMES.get(kind, kind)
@@ -297,7 +298,10 @@ def _array(node: DatasetID, path: str) -> Entry:
         return Entry(path, kind, f"{kind} ({shape[0]} bytes) [{encoding}]", shape)
     packed = compression.applied(node.get_create_plist())
     name = kind if "items" in metadata and kind else "array"
-    mark = " big-endian" if _is_big(node) else ""
+    stored, mark = node.get_type(), ""
+    # `load` returns native byte order, so that the dtype does not show that of the file.
+    if isinstance(stored, h5t.TypeIntegerID | h5t.TypeFloatID) and stored.get_size() > 1:
+        mark = " big-endian" if stored.get_order() == h5t.ORDER_BE else ""
     text = f"{name} {shape} [{dtype}]{mark}"
     return Entry(path, name, text, shape, dtype, packed)
 
@@ -358,12 +362,6 @@ def _type_name(kind: TypeID) -> str:
         return _attributes.plain_type(kind).name
     except (ThunderlikeError, TypeError):
         return type(kind).__name__.removeprefix("Type").removesuffix("ID").lower()
-
-
-def _is_big(node: DatasetID) -> bool:
-    kind = node.get_type()
-    atomic = isinstance(kind, h5t.TypeIntegerID | h5t.TypeFloatID)
-    return atomic and kind.get_size() > 1 and kind.get_order() == h5t.ORDER_BE
 
 
 def _scalar(group: Group, name: str, path: str) -> Entry:
@@ -463,10 +461,6 @@ _COLUMN_PARTS = {
     "codes": "category",
     "left": "interval",
 }
-
-
-def _no_summary(_group: Group) -> Entry | None:
-    return None
 
 
 # Kinds of groups that are shown as one entry.

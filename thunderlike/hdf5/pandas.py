@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from h5py.h5d import DatasetID
     from h5py.h5g import GroupID
     from numpy.typing import NDArray
-    from pandas.api.extensions import ExtensionArray
 
     from thunderlike.hdf5._codec import Destination, Encoder, Group, Reader, Task, Writer
     from thunderlike.hdf5._datasets import Index
@@ -53,12 +52,6 @@ def _fits_frame(frame: pd.DataFrame) -> bool:
         and _fits_axis(frame.index)
         and all(_fits_values(dtype) for dtype in frame.dtypes)
     )
-
-
-def _fits_series(series: pd.Series) -> bool:
-    """Return True if the fixed layout holds a series without pickles."""
-    whole = series.size > 0 and not series.attrs and _fits_name(series.name)
-    return whole and _fits_axis(series.index) and _fits_values(series.dtype)
 
 
 def _fits_values(dtype: object) -> bool:
@@ -304,7 +297,8 @@ def _encode_frame(writer: Writer, dest: Destination, value: pd.DataFrame) -> Tas
 
 
 def _encode_series(writer: Writer, dest: Destination, value: pd.Series) -> Task:
-    if _fits_series(value):
+    plain = value.size > 0 and not value.attrs and _fits_name(value.name)
+    if plain and _fits_axis(value.index) and _fits_values(value.dtype):
         _write_series(dest, value)
         return
     column = _column_parts(value, writer)
@@ -315,26 +309,13 @@ def _encode_series(writer: Writer, dest: Destination, value: pd.Series) -> Task:
     yield _encode_parts(writer, dest, parts)
 
 
-def _encode_index(writer: Writer, dest: Destination, value: pd.Index) -> Task:
-    yield _encode_parts(writer, dest, _index_parts(value, writer))
-
-
-def _encode_extension(writer: Writer, dest: Destination, value: ExtensionArray) -> Task:
-    parts = _column_parts(_pandas().Series(value), writer)
-    yield _encode_parts(writer, dest, parts)
-
-
-def _encode_time(writer: Writer, dest: Destination, value: pd.Timestamp | pd.Timedelta) -> Task:
-    """Write a Timestamp or a Timedelta: numpy has neither time zones nor their units."""
+def _time_parts(value: pd.Timestamp | pd.Timedelta, _writer: Writer) -> _Parts:
+    """Return a Timestamp or a Timedelta as an array: numpy has no time zones."""
     zone = getattr(value, "tz", None)
     parts = _Parts(type(value).__name__, values=np.array([value.asm8]))
     if zone:
         parts["zone"] = str(zone)
-    yield _encode_parts(writer, dest, parts)
-
-
-def _encode_missing(writer: Writer, dest: Destination, value: object) -> Task:
-    yield _encode_parts(writer, dest, _Parts(type(value).__name__))
+    return parts
 
 
 def _index_parts(index: pd.Index, writer: Writer) -> _Parts:
@@ -384,21 +365,28 @@ def _column_parts(series: pd.Series, writer: Writer) -> Any:
     )
 
 
-_ENCODERS: dict[str, Encoder] = {
-    "DataFrame": _encode_frame,
-    "Series": _encode_series,
-    **dict.fromkeys(("Index", "RangeIndex", "MultiIndex", "DatetimeIndex"), _encode_index),
-    **dict.fromkeys(("TimedeltaIndex", "CategoricalIndex", "PeriodIndex"), _encode_index),
-    "IntervalIndex": _encode_index,
-    **dict.fromkeys(("Categorical", "IntervalArray"), _encode_extension),
-    **dict.fromkeys(("Timestamp", "Timedelta"), _encode_time),
-    **dict.fromkeys(("NAType", "NaTType"), _encode_missing),
+# Functions from an object and the writer to its parts, by the name of its class.
+_PARTS: dict[str, Callable[[Any, Writer], _Parts]] = {
+    **dict.fromkeys(("Index", "RangeIndex", "MultiIndex", "DatetimeIndex"), _index_parts),
+    **dict.fromkeys(("TimedeltaIndex", "CategoricalIndex", "PeriodIndex"), _index_parts),
+    "IntervalIndex": _index_parts,
+    **dict.fromkeys(
+        ("Categorical", "IntervalArray"),
+        lambda value, writer: _column_parts(_pandas().Series(value), writer),
+    ),
+    **dict.fromkeys(("Timestamp", "Timedelta"), _time_parts),
+    **dict.fromkeys(("NAType", "NaTType"), lambda value, _: _Parts(type(value).__name__)),
 }
 
 
 @selects_encoder("pandas")
 def _encoder_of(kind: type) -> Encoder | None:
-    return _ENCODERS.get(kind.__name__)
+    if kind.__name__ in ("DataFrame", "Series"):
+        return _encode_frame if kind.__name__ == "DataFrame" else _encode_series
+    parts_of = _PARTS.get(kind.__name__)
+    if parts_of is None:
+        return None
+    return lambda writer, dest, value: _encode_parts(writer, dest, parts_of(value, writer))
 
 
 # groups of arrays: decoding
@@ -440,11 +428,6 @@ def _as_series(values: object, index: pd.Index) -> Any:
     return _pandas().Series(values, index=index, dtype=_object_dtype(values))
 
 
-def _make_index(parts: dict[str, Any]) -> Any:
-    values = parts["values"]
-    return _pandas().Index(values, dtype=_object_dtype(values), name=parts.get("name"))
-
-
 def _object_dtype(values: object) -> type | None:
     """Return object for arrays of objects, of which pandas would infer another dtype."""
     return object if isinstance(values, np.ndarray) and values.dtype == object else None
@@ -467,17 +450,13 @@ def _make_zoned(parts: dict[str, Any]) -> Any:
     return times.tz_convert(dtype.partition(", ")[2].rstrip("]")).array
 
 
-def _make_masked(parts: dict[str, Any]) -> Any:
-    pandas = _pandas()
-    array = pandas.array(parts["data"], dtype=parts["dtype"])
-    array[parts["mask"]] = pandas.NA
-    return array
-
-
-def _make_strings(parts: dict[str, Any]) -> Any:
-    pandas = _pandas()
-    storage = parts["dtype"] if parts["dtype"] in ("python", "pyarrow") else "python"
-    array = pandas.array(parts["texts"], dtype=pandas.StringDtype(storage))
+def _make_nullable(parts: dict[str, Any]) -> Any:
+    """Return text, numbers or booleans, with missing values where the mask is True."""
+    pandas, dtype = _pandas(), parts["dtype"]
+    if "texts" in parts:
+        # Strings have the storage in place of a dtype; of another version it may be unknown.
+        dtype = pandas.StringDtype(dtype if dtype in ("python", "pyarrow") else "python")
+    array = pandas.array(parts["texts"] if "texts" in parts else parts["data"], dtype=dtype)
     array[parts["mask"]] = pandas.NA
     return array
 
@@ -491,7 +470,9 @@ def _make_timestamp(parts: dict[str, Any]) -> Any:
 _MAKERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "DataFrame": _make_frame,
     "Series": _make_series,
-    "Index": _make_index,
+    "Index": lambda parts: _pandas().Index(
+        parts["values"], dtype=_object_dtype(parts["values"]), name=parts.get("name")
+    ),
     "MultiIndex": lambda parts: _pandas().MultiIndex(
         parts["levels"], parts["codes"], names=parts["names"]
     ),
@@ -503,8 +484,8 @@ _MAKERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "intervals": lambda parts: _pandas().arrays.IntervalArray.from_arrays(
         parts["left"], parts["right"], closed=str(parts["closed"])
     ),
-    "masked": _make_masked,
-    "strings": _make_strings,
+    "masked": _make_nullable,
+    "strings": _make_nullable,
     "Timestamp": _make_timestamp,
     "Timedelta": lambda parts: _pandas().Timedelta(parts["values"][0]),
     "NAType": lambda _: _pandas().NA,

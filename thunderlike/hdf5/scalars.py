@@ -42,11 +42,16 @@ def encode(value: object) -> tuple[Any, str] | None:
     if kind in _PLAIN:
         return _PLAIN[kind](value)
     if isinstance(value, enum.Enum):
-        return _enum(value)
+        inner = encode(value.value)
+        return None if inner is None else (inner[0], f"enum:{kind.__qualname__}:{inner[1]}")
     if isinstance(value, np.generic):
         return _numpy(value)
     if isinstance(value, np.ndarray):
-        return _zero_d(value) if kind is np.ndarray and not value.ndim else None
+        # Subclasses, such as masked arrays, hold more than the one value.
+        if kind is not np.ndarray or value.ndim or value.dtype.kind not in "biufcmMUS":
+            return None
+        found = _numpy(value[()])
+        return None if found is None else (found[0], f"array:{value.dtype.str}")
     if isinstance(value, PurePath):
         # A pure path of the other system must not be loaded as a path of this one.
         own = isinstance(value, type(Path()))
@@ -157,11 +162,6 @@ def _datetime(value: dt.datetime) -> tuple[Any, str] | None:
     return None
 
 
-def _enum(value: enum.Enum) -> tuple[Any, str] | None:
-    inner = encode(value.value)
-    return None if inner is None else (inner[0], f"enum:{type(value).__qualname__}:{inner[1]}")
-
-
 def _numpy(value: Any) -> tuple[Any, str] | None:
     kind = value.dtype.kind
     if kind in "biufc":
@@ -174,13 +174,6 @@ def _numpy(value: Any) -> tuple[Any, str] | None:
         found = _bytes(bytes(value))
         return None if found is None else (found[0], "numpy")
     return None
-
-
-def _zero_d(value: np.ndarray[Any, Any]) -> tuple[Any, str] | None:
-    if value.dtype.kind not in "biufcmM" + "US":
-        return None
-    found = _numpy(value[()])
-    return None if found is None else (found[0], f"array:{value.dtype.str}")
 
 
 _PLAIN: dict[type, Callable[[Any], tuple[Any, str] | None]] = {
