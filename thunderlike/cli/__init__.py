@@ -19,7 +19,7 @@ from thunderlike.cli.options import OneLine, Versions
 from thunderlike.jobs.report import FAILED, reported
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 __all__ = ["COMMANDS", "main"]
 
@@ -106,14 +106,18 @@ class _Command(OneLine):
     def __init__(self, *, passes_on: bool = False, **options: Any) -> None:
         self._passes_on = passes_on
         super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, **options})
+        # Without a default, which would replace the value of `thunderlike --debug COMMAND`.
         self.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def parse_known_args(
+        self, args: Iterable[str] | None = None, namespace: object = None
+    ) -> tuple[Any, list[str]]:
         """Parse the words before ``--``, and collect those after it."""
         words = list(args or [])
         end = words.index("--") if self._passes_on and "--" in words else len(words)
+        found: Any
         found, rest = super().parse_known_args(words[:end], namespace)
         if self._passes_on:
             found.passed_on = words[end + 1 :]

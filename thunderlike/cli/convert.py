@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from thunderlike.cli.info import options, reading
 from thunderlike.cli.options import megabytes, positive, show
@@ -10,6 +10,8 @@ from thunderlike.formats.registry import FORMATS
 
 if TYPE_CHECKING:
     import argparse
+
+    from thunderlike.cli.options import Commands
 
 __all__ = ["add", "run"]
 
@@ -28,7 +30,7 @@ exit codes: 0 done; 2 failed (with the reason in one line)
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to argparse."""
     parser = commands.add_parser(
         "convert", help="write data in another format", description=DESCRIPTION, epilog=EPILOG
@@ -59,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from thunderlike.jobs.report import default_engine, started
     from thunderlike.progress import progress
 
+    # Before the engine: a wrong name or path is reported without starting Spark.
     to = target_format(args.out, args.to)
     contents = look(args.path, **options(args))
     engine = started(args.engine or default_engine())

@@ -97,21 +97,18 @@ def _table(outcomes: Sequence[Outcome], apart: Sequence[float]) -> list[str]:
         "false alarms",
         "difference",
     )
-    return [_COLUMNS.format(*header)] + [
-        _COLUMNS.format(
+    rows = [_COLUMNS.format(*header)]
+    for outcome, difference in zip(outcomes, apart, strict=True):
+        # Two images have no best pixel: without their trend nothing is left to correlate.
+        r = outcome.map.best_correlation
+        row = (
             outcome.engine,
             f"{outcome.seconds:.1f}",
-            *_best(outcome),
+            *(("-", "-") if r is None else (str(outcome.map.best), f"{r:.3f}")),
             outcome.cells.hits,
             outcome.cells.misses,
             outcome.cells.false_alarms,
             "-" if outcome is outcomes[0] else f"{difference:.1e}",
         )
-        for outcome, difference in zip(outcomes, apart, strict=True)
-    ]
-
-
-def _best(outcome: Outcome) -> tuple[str, str]:
-    """Return the best pixel and its correlation; two images have none, only a trend."""
-    r = outcome.map.best_correlation
-    return ("-", "-") if r is None else (str(outcome.map.best), f"{r:.3f}")
+        rows.append(_COLUMNS.format(*row))
+    return rows

@@ -11,6 +11,8 @@ from thunderlike.formats.registry import FORMATS
 if TYPE_CHECKING:
     import argparse
 
+    from thunderlike.cli.options import Commands
+
 __all__ = ["add", "options", "reading", "run"]
 
 _READING = (
@@ -43,7 +45,7 @@ exit codes: 0 done; 2 nothing could be read (with the reason in one line)
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to argparse."""
     parser = commands.add_parser(
         "info",
@@ -79,7 +81,11 @@ def reading(parser: argparse.ArgumentParser) -> None:
         "--channel", type=int, metavar="N", help="TIFF: which channel to read, from 0"
     )
     group.add_argument(
-        "--discard-extra", action="store_const", const=True, help="leave out what N does not divide"
+        # None if not given: `look` refuses options that the format does not have.
+        "--discard-extra",
+        action="store_const",
+        const=True,
+        help="leave out what N does not divide",
     )
     group.add_argument(
         "--recursive", action="store_const", const=True, help="files in folders below PATH as well"
@@ -134,6 +140,6 @@ def _size(nbytes: int) -> str:
     return f"{size:.4g} TB"
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = " ".join(str(value).split())
     return text if len(text) <= 80 else f"{text[:77]}..."

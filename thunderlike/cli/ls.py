@@ -6,7 +6,7 @@ import dataclasses
 import importlib
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from thunderlike._text import printable
 from thunderlike._version import __version__
@@ -21,7 +21,9 @@ from thunderlike.errors import (
 if TYPE_CHECKING:
     import argparse
 
-    from thunderlike.hdf5.listing import Entry, Tree
+    from thunderlike.cli.options import Commands
+    from thunderlike.hdf5._pickles import Policy
+    from thunderlike.hdf5.listing import Tree
 
 __all__ = ["add", "run"]
 
@@ -40,7 +42,7 @@ exit codes: 0 done, 1 a file is missing or broken, or has no such entry
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to argparse."""
     parser = commands.add_parser(
         "ls",
@@ -113,7 +115,16 @@ def _one(args: argparse.Namespace, file: str) -> None:
 
 def _print(args: argparse.Namespace, file: str, tree: Tree) -> None:
     if args.json:
-        show(*_json(file, tree).split("\n"))
+        # A row for each entry, without empty fields; `entries` would repeat the rows below it.
+        rows = [
+            {
+                key: value
+                for key, value in dataclasses.asdict(entry).items()
+                if key != "entries" and value not in (None, "")
+            }
+            for entry in tree
+        ]
+        show(*json.dumps({"file": file, "entries": rows}, indent=2).split("\n"))
         return
     text = tree.text(
         depth=args.depth,
@@ -131,14 +142,6 @@ def _print(args: argparse.Namespace, file: str, tree: Tree) -> None:
         print("\n".join(f"\033[34m{path}\033[0m{gap}{rest}" for path, gap, rest in lines))
 
 
-def _json(file: str, tree: Tree) -> str:
-    def row(entry: Entry) -> dict[str, Any]:
-        found = {key: value for key, value in dataclasses.asdict(entry).items() if key != "entries"}
-        return {key: value for key, value in found.items() if value not in (None, "")}
-
-    return json.dumps({"file": file, "entries": [row(entry) for entry in tree]}, indent=2)
-
-
 def _summarize(file: str, tree: Tree) -> None:
     """Replace the dtype of numeric arrays by mean and standard deviation, reading them."""
     import numpy as np
@@ -152,12 +155,12 @@ def _summarize(file: str, tree: Tree) -> None:
                 entry.text = f"array {entry.shape} {values.mean():.4g} +- {values.std():.4g}"
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     """Format a value as Python prints it, without control characters."""
     return printable(str(value), keep="\n\t")
 
 
-def _ipython(file: str, entry: str | None, pickle: Any) -> None:
+def _ipython(file: str, entry: str | None, pickle: Policy) -> None:
     """Load a file, or an entry of it, and open IPython with it."""
     from thunderlike import hdf5
 

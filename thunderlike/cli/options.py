@@ -10,7 +10,7 @@ import platform
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from thunderlike._text import printable
 from thunderlike._version import __version__
@@ -19,7 +19,19 @@ from thunderlike.jobs.report import FAILED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["OneLine", "Versions", "megabytes", "numbers", "positive", "shape", "show", "versions"]
+__all__ = [
+    "Commands",
+    "OneLine",
+    "Versions",
+    "megabytes",
+    "numbers",
+    "positive",
+    "shape",
+    "show",
+    "versions",
+]
+
+Commands: TypeAlias = "argparse._SubParsersAction[ArgumentParser]"
 
 
 class OneLine(ArgumentParser):
@@ -27,6 +39,7 @@ class OneLine(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the error and exit with code 2."""
+        # A message that ends with a question suggests an option, and stays as it is.
         end = "" if message.endswith("?") else ";"
         self.exit(
             FAILED, f"error: {printable(message)}{end} {self.prog} --help explains every option\n"
@@ -41,6 +54,7 @@ def positive(text: str) -> int:
     >>> positive("12")
     12
     """
+    # int() alone would accept "1_000", " 5 " and digits of other scripts.
     if not text.isascii() or not text.isdecimal() or int(text) < 1:
         raise ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return int(text)
@@ -56,7 +70,7 @@ def megabytes(text: str) -> int:
     """
     try:
         found = int(float(text) * 10**6)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError):  # "inf" overflows as an integer
         found = 0
     if found < 1:
         raise ArgumentTypeError(f"{text!r} is not a number of megabytes: give a number above 0")
@@ -117,7 +131,7 @@ class Versions(argparse.Action):
     def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
         super().__init__(option_strings, dest, nargs=0, **options)
 
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         """Print the versions and exit."""
         print(versions())
         parser.exit()

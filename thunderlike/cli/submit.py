@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from thunderlike._text import printable
 from thunderlike.cli.options import show
 
 if TYPE_CHECKING:
     import argparse
+
+    from thunderlike.cli.options import Commands
 
 __all__ = ["add", "run"]
 
@@ -54,7 +56,7 @@ _OPTIONS = {
 }
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to argparse."""
     parser = commands.add_parser(
         "submit",

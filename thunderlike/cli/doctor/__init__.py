@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from thunderlike.cli.doctor.finding import guarded
 from thunderlike.cli.options import show
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from thunderlike.cli.doctor.finding import Finding
+    from thunderlike.cli.options import Commands
 
 __all__ = ["add", "examine", "run"]
 
@@ -36,7 +37,7 @@ exit codes: 0 all is well, 1 an optional part is missing, 2 something cannot wor
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Describe the command to argparse."""
     parser = commands.add_parser(
         "doctor",

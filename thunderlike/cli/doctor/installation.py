@@ -130,9 +130,8 @@ def s3() -> Finding:
         found = "of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY only one is set"
         fix = "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY"
         return Finding("s3", "warn", found, fix, details)
-    if (
-        named and _file_of(profile) is None
-    ):  # boto3 fails without it, even with credentials elsewhere
+    # boto3 fails without the profile, even with credentials elsewhere.
+    if named and _file_of(profile) is None:
         found = f"AWS_PROFILE={profile} is in no file of credentials"
         return Finding("s3", "warn", found, "unset AWS_PROFILE", details)
     found = f"credentials: {source or 'none'}; endpoint: {endpoint}; boto3: {boto3 or 'none'}"
@@ -151,18 +150,16 @@ def _source(profile: str) -> str | None:
 
 def _file_of(profile: str) -> Path | None:
     """Return the first credentials file that has a profile."""
-    paths = (Path(os.environ.get(name, default)) for name, default in _FILES.items())
-    found = (Path(os.path.expanduser(path)) for path in paths)  # noqa: PTH111  # pathlib's raises without a home
-    return next((path for path in found if profile in _profiles(path)), None)
-
-
-def _profiles(path: Path) -> list[str]:
-    """Return the names of the sections, and nothing else of such a file."""
-    try:
-        text = path.read_text("utf-8", errors="replace")
-    except OSError:  # also without permission to read the home
-        return []
-    return re.findall(r"^\[(?:profile )?\s*([^\]]+?)\s*\]", text, re.MULTILINE)
+    for name, default in _FILES.items():
+        path = Path(os.path.expanduser(os.environ.get(name, default)))  # noqa: PTH111  # pathlib's raises without a home
+        try:
+            text = path.read_text("utf-8", errors="replace")
+        except OSError:  # also without permission to read the home
+            continue
+        # Names of sections alone: the other lines are secrets.
+        if profile in re.findall(r"^\[(?:profile )?\s*([^\]]+?)\s*\]", text, re.MULTILINE):
+            return path
+    return None
 
 
 def _endpoint() -> str:

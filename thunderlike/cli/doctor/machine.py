@@ -72,7 +72,11 @@ def spark_temp(local_dir: str | None = None) -> Finding:
 
 def _room(name: str, folder: str, variable: str) -> Finding:
     """Measure space and speed of a folder; `variable` is the setting that changes it."""
-    fix = f"export {variable}={_roomiest()}"
+    # The fix names the usual temporary folder with most free space.
+    usual = ("/tmp", "/var/tmp", home() or "/tmp", ".")  # noqa: S108
+    usable = [f for f in map(Path, usual) if f.is_dir() and os.access(f, os.W_OK)] or [Path("/")]
+    roomiest = max(usable, key=lambda folder: shutil.disk_usage(folder).free)
+    fix = f"export {variable}={roomiest}"
     try:
         # The nearest existing parent: Spark creates its folders, a check must not.
         parents = (Path(folder), *Path(folder).absolute().parents)
@@ -95,13 +99,6 @@ def _written(folder: Path) -> float:
         file.flush()
         os.fsync(file.fileno())
     return time.perf_counter() - began
-
-
-def _roomiest() -> str:
-    """Return the usual temporary folder with most free space."""
-    places = ("/tmp", "/var/tmp", home() or "/tmp", ".")  # noqa: S108
-    usable = [f for f in map(Path, places) if f.is_dir() and os.access(f, os.W_OK)] or [Path("/")]
-    return str(max(usable, key=lambda folder: shutil.disk_usage(folder).free))
 
 
 def _as_bytes(text: str) -> int:

@@ -37,7 +37,7 @@ def probe(context: Any) -> dict[str, Any]:
 
     engine_for(context)  # sets the Python of local workers
 
-    def versions(_: Any = None) -> dict[str, Any]:
+    def versions(_: object = None) -> dict[str, Any]:
         # Nested, so that it is pickled by value: the workers may have no thunderlike.
         import platform
         import sys
@@ -150,6 +150,7 @@ def spark(master: str | None = None, *, debug: bool = False) -> Finding:
     """
     lacking = _lacking()
     if lacking is not None:
+        # Spark is optional, unless a master was given.
         level: Level = "FAIL" if master else "warn"
         return Finding("spark", level, f"was not tried without {lacking.name}", lacking.fix)
     try:
@@ -203,6 +204,7 @@ def _ask(master: str | None, *, debug: bool) -> dict[str, Any]:
     """
     command = [sys.executable, "-m", "thunderlike.cli.doctor.spark", *([master] if master else [])]
     stderr = None if debug else subprocess.PIPE
+    # Only the last line of the output is ours: Spark may print before it.
     done = subprocess.run(  # noqa: S603  # ourselves
         command, stdout=subprocess.PIPE, stderr=stderr, text=True, timeout=_SECONDS, check=False
     )

@@ -21,7 +21,7 @@ from thunderlike.config import current
 from thunderlike.jobs.report import as_options, default_engine, reported, started
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from thunderlike.engines import Source
     from thunderlike.jobs.contents import Contents
@@ -58,16 +58,19 @@ def command_line(description: str, examples: str) -> argparse.ArgumentParser:
 class _CommandLine(OneLine):
     """Parser whose error for an unknown option suggests the closest one."""
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def parse_known_args(
+        self, args: Iterable[str] | None = None, namespace: object = None
+    ) -> tuple[Any, list[str]]:
         """Check for unknown options first; argparse would report required options as missing."""
-        for word in sys.argv[1:] if args is None else args:
+        words = sys.argv[1:] if args is None else list(args)
+        for word in words:
             name, known = word.partition("=")[0], self._option_string_actions
             if name.startswith("--") and name not in known:
                 near = difflib.get_close_matches(name, known, 1)
                 self.error(
                     f"unknown option {name}" + (f", did you mean {near[0]}?" if near else "")
                 )
-        return super().parse_known_args(args, namespace)
+        return super().parse_known_args(words, namespace)
 
 
 def where(parser: argparse.ArgumentParser) -> None:
