@@ -61,6 +61,7 @@ def find_movie(path: AnyPath, **options: Any) -> Contents:
     found = look(str(path), **options)
     if not isinstance(found.collection, Images):
         raise SpecError(f"{path}: {found.format} files hold series; a movie needs images")
+    # Three or four values along the last axis of these formats are colours, not planes.
     shape = found.source.spec.shape
     if found.format in ("png", "tif") and len(shape) == 3 and shape[-1] in (3, 4):
         raise SpecError(
@@ -220,6 +221,7 @@ def plan(
     values = read_signal(signal)
     movie = find_movie(images, start=start, stop=stop, **options)
     count = movie.collection.count()
+    # The length of the signal decides: one value fits a single volume, more mean a movie.
     if movie.advice and len(values.values) != 1:
         raise SpecError(movie.advice)
     whole = len(movie.files)
@@ -282,18 +284,18 @@ def _compute(plan: Plan, engine: Engine, steps: Steps) -> ActivityMap:
         series = detrended(images, plan.sigma)
         correlation = series.correlate(plan.signal.values).toarray(squeeze=False)[..., 0]
     with steps.timed("trace"):
-        best = _highest(correlation)
-        trace = np.empty(0) if best is None else series[best].zscore().toarray().ravel()
+        # nanargmax has no answer where every pixel is constant.
+        best: tuple[int, ...] | None = None
+        trace = np.empty(0)
+        if not np.isnan(correlation).all():
+            highest = np.unravel_index(np.nanargmax(correlation), correlation.shape)
+            best = tuple(int(i) for i in highest)
+            trace = series[best].zscore().toarray().ravel()
     return ActivityMap(plan.signal, mean, correlation, best, trace)
 
 
-def _highest(values: Array) -> tuple[int, ...] | None:
-    if np.isnan(values).all():
-        return None
-    return tuple(int(i) for i in np.unravel_index(np.nanargmax(values), values.shape))
-
-
 def _write(found: ActivityMap, folder: str) -> None:
+    # float64 for computing; TIFF in float32, since few viewers show more.
     put(folder, "correlation.npy", npy.encode(found.correlation))
     put(folder, "correlation.tif", tiff.encode(found.correlation.astype(np.float32)))
     put(folder, "mean.tif", tiff.encode(found.mean.astype(np.float32)))

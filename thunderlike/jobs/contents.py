@@ -120,7 +120,9 @@ def look(
     Headers are read, and of text files all lines, to count them.
     """
     place = storage.at(path, credentials)
-    if format is None and _is_zarr(place):
+    # A Zarr array is a folder, whose files have no extension of their own.
+    marks = (storage.join(place, name) for name in ("zarr.json", ".zarray", ".zgroup"))
+    if format is None and any(map(storage.exists, marks)):
         format = "zarr"
     order: Order = (
         "natural" if "natural" in (options.get("order"), options.get("file_order")) else "text"
@@ -132,6 +134,7 @@ def look(
     if unknown:
         raise SpecError(f"{path}: {', '.join(sorted(unknown))} does not apply to {name} files")
     if not FORMATS[name].folder and len(files) > 1:
+        # The reader lists the folder again, and would take the other files as well.
         given["ext"] = files[0].path.rpartition(".")[2]
     with warnings.catch_warnings():
         # `advice` reports it in the words of the caller.
@@ -146,11 +149,6 @@ def _reader(name: str, *, as_series: bool) -> Callable[..., Any]:
     return reader
 
 
-def _is_zarr(place: str) -> bool:
-    names = ("zarr.json", ".zarray", ".zgroup")
-    return any(storage.exists(storage.join(place, name)) for name in names)
-
-
 def _found(
     place: str, format: str | None, *, recursive: bool, order: Order
 ) -> tuple[str, list[Entry]]:
@@ -163,6 +161,7 @@ def _found(
     kinds = Counter(kind for file in files if (kind := by_extension(file.path)))
     if format is None and not kinds:
         format = _by_content(files[0].path)
+    # Folders of a recording also hold text, such as notes and logs: the commonest format counts.
     name = format or kinds.most_common(1)[0][0].name
     return name, [file for file in files if by_extension(file.path) is FORMATS[name]] or files
 

@@ -55,7 +55,7 @@ def convert(
     path: str,
     to: str,
     *,
-    engine: Any = None,
+    engine: object = None,
     npartitions: int | None = None,
     batch: int = BATCH,
     overwrite: bool = False,

@@ -18,7 +18,7 @@ from thunderlike.jobs.plots import NOT_DRAWN, can_draw, map_figure, png_of
 from thunderlike.jobs.report import started
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
@@ -34,7 +34,7 @@ __all__ = ["TOLERANCE", "Cells", "Outcome", "demo", "largest_difference"]
 
 TOLERANCE = 1e-6  # between the maps of two engines
 _SIGMA = 1.0  # pixels
-_FOLLOWS = 0.35  # mean correlation of the pixels of a cell from which on we say that it follows
+_FOLLOWS = 0.35  # mean correlation of the pixels of a cell that counts as following
 _RECORDING = ("movie/image-*.tif", "movie/SUCCESS", "behaviour.csv", "cells.csv")
 
 
@@ -164,7 +164,7 @@ def _record(folder: str, frames: int, seed: int, say: Say) -> Calcium:
     return recording
 
 
-def _table(folder: str, name: str, header: str, rows: Any) -> None:
+def _table(folder: str, name: str, header: str, rows: Iterable[Iterable[float]]) -> None:
     lines = [header, *(",".join(f"{value:.6g}" for value in row) for row in rows)]
     storage.write(storage.join(folder, name), ("\n".join(lines) + "\n").encode())
 
@@ -175,6 +175,7 @@ def _start(name: str, say: Say, *, needed: bool) -> Engine | None:
     try:
         return started(name)
     except (EngineError, MissingExtraError) as error:
+        # The demo also runs without Java, if another engine is left.
         if needed:
             raise
         say(f"  Spark is left out: {error}")
@@ -193,13 +194,10 @@ def _mapped(output: AnyPath, engine: Engine, recording: Calcium, say: Say) -> Ou
     found, summary = activity_map.run(plan, engine, overwrite=True)
     seconds = summary["seconds"]["total"]
     say(f"  {plan.output} ({seconds:.1f} s)")
-    return Outcome(engine.name, seconds, found, _found_cells(found, recording))
-
-
-def _found_cells(found: ActivityMap, recording: Calcium) -> Cells:
-    """Return the cells whose mean correlation with the behaviour passes the threshold."""
+    # The mean of a cell, not its best pixel: a single pixel may correlate by chance.
     means = np.array([found.correlation[mask].mean() for mask in recording.masks()])
-    return Cells(means > _FOLLOWS, recording.cells.follows)
+    cells = Cells(means > _FOLLOWS, recording.cells.follows)
+    return Outcome(engine.name, seconds, found, cells)
 
 
 def _report(folder: str, outcomes: Sequence[Outcome], recording: Calcium) -> str:
@@ -236,11 +234,10 @@ def _with_rings(figure: Figure, cells: Cells, recording: Calcium) -> Figure:
         ring = Circle((column, row), recording.cells.radii[number] + 1.5, ls=line, fill=False)
         ring.set_edgecolor("black" if cells.truth[number] else "0.5")
         figure.axes[1].add_patch(ring)
-    figure.axes[1].set_xlabel(_legend(cells))
+    legend = f"ringed: {cells.hits} of the {cells.truth.sum()} cells that follow"
+    if cells.misses:
+        legend += f", {cells.misses} missed (dotted)"
+    if cells.false_alarms:
+        legend += f", {cells.false_alarms} found in error (grey)"
+    figure.axes[1].set_xlabel(legend)
     return figure
-
-
-def _legend(cells: Cells) -> str:
-    missed = f", {cells.misses} missed (dotted)" if cells.misses else ""
-    wrong = f", {cells.false_alarms} found in error (grey)" if cells.false_alarms else ""
-    return f"ringed: {cells.hits} of the {cells.truth.sum()} cells that follow{missed}{wrong}"

@@ -9,7 +9,8 @@ from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from thunderlike._typing import Array
+    from thunderlike.data.images import Images
+    from thunderlike.data.series import Series
     from thunderlike.engines.base import Engine, Records, Source
 
 __all__ = [
@@ -56,11 +59,12 @@ __all__ = [
 
 
 Notes = list[Any]
+Place = TypeVar("Place")  # str for a folder, Path for one file
 
 FILE_BYTES = 2**26  # of files that hold many records
 
 
-class Target(ABC):
+class Target(ABC, Generic[Place]):
     """Output format of a conversion.
 
     Parameters
@@ -76,7 +80,7 @@ class Target(ABC):
 
     skipped = 0
 
-    def __init__(self, collection: Any) -> None:
+    def __init__(self, collection: Images | Series) -> None:
         self.collection = collection
 
     @abstractmethod
@@ -84,11 +88,11 @@ class Target(ABC):
         """Return a function that writes a block to a folder, named by its first record."""
 
     @abstractmethod
-    def opened(self, path: str, overwrite: bool) -> AbstractContextManager[Any]:
+    def opened(self, path: str, overwrite: bool) -> AbstractContextManager[Place]:
         """Check the target, and publish the result of `finish` when the context ends."""
 
     @abstractmethod
-    def finish(self, place: Any, files: str, notes: Notes) -> None:
+    def finish(self, place: Place, files: str, notes: Notes) -> None:
         """Combine all written files into one result in `place`."""
 
     def note(self, item: Any) -> Any:
@@ -109,15 +113,18 @@ class Target(ABC):
         return self.collection.ndim - 1 if self._is_series else 0
 
 
-class _InFolder(Target):
+class _InFolder(Target[str]):
     """A folder of files, one or more for each block."""
 
-    def __init__(self, collection: Any, ext: str, encode: Callable[[Any], bytes]) -> None:
+    def __init__(
+        self, collection: Images | Series, ext: str, encode: Callable[[Any], bytes]
+    ) -> None:
         super().__init__(collection)
         self._ext, self._encode = ext, encode
         self._names = Names("series" if self._is_series else "image", ext)
         if not self._is_series:
-            encode(np.zeros(collection.value_shape, collection.dtype))  # what cannot be is said now
+            # A dtype or shape that the format lacks is an error before anything is computed.
+            encode(np.zeros(collection.value_shape, collection.dtype))
 
     def writer(self, folder: str) -> Any:
         base, names = self.collection.baseshape, self._names
@@ -126,12 +133,12 @@ class _InFolder(Target):
         return ImageFiles(folder, names, self.collection.count(), self._encode)
 
     @contextmanager
-    def opened(self, path: str, overwrite: bool) -> Iterator[Any]:
+    def opened(self, path: str, overwrite: bool) -> Iterator[str]:
         ours = [self._names.pattern(), "conf.json"]
         with storage.output(path, ours, overwrite=overwrite) as folder:
             yield folder
 
-    def finish(self, place: Any, files: str, notes: Notes) -> None:  # noqa: ARG002
+    def finish(self, place: str, files: str, notes: Notes) -> None:  # noqa: ARG002
         items = self.collection
         if FORMATS[self._ext].described:
             shape = items.shape if self._is_series else items.value_shape
@@ -193,7 +200,7 @@ class _Shards:
             yield key, sample
 
 
-class Messages(Target):
+class Messages(Target[str]):
     """A dataset of shards.
 
     Parameters
@@ -209,7 +216,7 @@ class Messages(Target):
 
     def __init__(
         self,
-        collection: Any,
+        collection: Images | Series,
         field: str = "data",
         labels: Array | None = None,
         nbytes: int = FILE_BYTES,
@@ -228,17 +235,18 @@ class Messages(Target):
 
     def note(self, item: Any) -> Any:
         """Entry of a shard, without the hashes of its keys."""
-        return {**asdict(item), "hashes": None}  # keys are positions: each is there once
+        # Hashes find duplicate keys; keys made of positions have none.
+        return {**asdict(item), "hashes": None}
 
     @contextmanager
-    def opened(self, path: str, overwrite: bool) -> Iterator[Any]:
+    def opened(self, path: str, overwrite: bool) -> Iterator[str]:
         """Check the folder, and publish the shards when the context ends."""
         with storage.output(
             path, ["part-*", dataset_files.MANIFEST], overwrite=overwrite
         ) as folder:
             yield folder
 
-    def finish(self, place: Any, files: str, notes: Notes) -> None:
+    def finish(self, place: str, files: str, notes: Notes) -> None:
         """Write the manifest."""
         none = np.empty(0, np.uint64)
         summaries = [replace(dataset_files.Summary(**note), hashes=none) for note in notes]
@@ -248,8 +256,8 @@ class Messages(Target):
         _moved(files, place)
 
 
-class _Assembled(Target):
-    """One array, assembled from parts."""
+class _Assembled(Target[Place]):
+    """One array, assembled from parts, since workers cannot write to one file at once."""
 
     def writer(self, folder: str) -> Any:
         return Parts(folder)
@@ -259,10 +267,10 @@ class _Assembled(Target):
         return path.rpartition("/")[2], count
 
     @abstractmethod
-    def sink(self, place: Any) -> Any:
+    def sink(self, place: Place) -> Any:
         """Open the file, or the folder, to write."""
 
-    def finish(self, place: Any, files: str, notes: Notes) -> None:
+    def finish(self, place: Place, files: str, notes: Notes) -> None:
         items = self.collection
         with self.sink(place) as sink:
             found = [(storage.join(files, name), count) for name, count in notes]
@@ -270,7 +278,7 @@ class _Assembled(Target):
             write_slabs(sink, slabs, items.baseshape[0])
 
 
-class Hdf5(_Assembled):
+class Hdf5(_Assembled[Path]):
     """One HDF5 file.
 
     Parameters
@@ -280,17 +288,17 @@ class Hdf5(_Assembled):
         As of :class:`thunderlike.formats.hdf5.Writer`.
     """
 
-    def __init__(self, collection: Any, compression: str | None = "zlib") -> None:
+    def __init__(self, collection: Images | Series, compression: str | None = "zlib") -> None:
         super().__init__(collection)
         self._compression = compression
 
     @contextmanager
-    def opened(self, path: str, overwrite: bool) -> Iterator[Any]:
+    def opened(self, path: str, overwrite: bool) -> Iterator[Path]:
         """Check the file, and publish it when the context ends."""
         with draft(path, hdf5.looks_like, overwrite=overwrite) as made:
             yield made.file
 
-    def sink(self, place: Any) -> Any:
+    def sink(self, place: Path) -> Any:
         """Open the file."""
         items, packed = self.collection, self._compression
         return hdf5.Writer(
@@ -298,30 +306,30 @@ class Hdf5(_Assembled):
         )
 
 
-class _Npy(_Assembled):
+class _Npy(_Assembled[Path]):
     @contextmanager
-    def opened(self, path: str, overwrite: bool) -> Iterator[Any]:
+    def opened(self, path: str, overwrite: bool) -> Iterator[Path]:
         with draft(path, lambda start: sniff(start) == "npy", overwrite=overwrite) as made:
             yield made.file
 
-    def sink(self, place: Any) -> Any:
+    def sink(self, place: Path) -> Any:
         return npy.Writer(place, self.collection.shape, self.collection.dtype)
 
 
-class _Zarr(_Assembled):
+class _Zarr(_Assembled[str]):
     @contextmanager
-    def opened(self, path: str, overwrite: bool) -> Iterator[Any]:
+    def opened(self, path: str, overwrite: bool) -> Iterator[str]:
         with storage.output(path, ["zarr.json", "c/**"], overwrite=overwrite) as folder:
             yield folder
 
-    def sink(self, place: Any) -> Any:
+    def sink(self, place: str) -> Any:
         items = self.collection
         return zarr.Writer(
             Folder(place), items.shape, items.dtype, time=self._time, attrs=items.attrs
         )
 
 
-def target_for(to: str, collection: Any) -> Target:
+def target_for(to: str, collection: Images | Series) -> Target[Any]:
     """Return the output of a format for a collection.
 
     Raises
@@ -333,7 +341,7 @@ def target_for(to: str, collection: Any) -> Target:
     known = FORMATS[to]
     if kind not in known.kinds:
         raise SpecError(f"{to} files cannot hold {kind}: give another format")
-    whole: dict[str, Callable[[Any], Target]] = {
+    whole: dict[str, Callable[[Any], Target[Any]]] = {
         "hdf5": Hdf5,
         "npy": _Npy,
         "zarr": _Zarr,
@@ -397,7 +405,7 @@ def loading(
 
 def written(
     path: str,
-    target: Target,
+    target: Target[Place],
     batches: Batches,
     plan: Mapping[str, Any],
     *,
@@ -434,6 +442,7 @@ def written(
     work = hidden(path, "unfinished")
     with target.opened(storage.at(path), overwrite) as place:
         _prepare(work, json.dumps(plan, sort_keys=True, default=str).encode(), resume=resume)
+        # Noted, so that the next run can remove the draft of one that was killed.
         storage.write(storage.join(work, "place"), os.fsencode(str(place)))
         try:
             target.skipped = _batches(batches, work, target)
@@ -461,11 +470,12 @@ def hidden(path: str, what: str) -> str:
 
 def fingerprint(source: Source) -> str:
     """Hash the path, size and version of each file of a source."""
+    # Other sources are in memory: their repr names what they are, not their values.
     found = source.versions if isinstance(source, FileSource) else repr(source)
     return hashlib.sha256(repr(found).encode()).hexdigest()
 
 
-def _batches(batches: Batches, work: str, target: Target) -> int:
+def _batches(batches: Batches, work: str, target: Target[Any]) -> int:
     """Write the batches that no earlier run has written; return the number it had."""
     write, skipped = target.writer(storage.join(work, "files")), 0
 
@@ -477,6 +487,7 @@ def _batches(batches: Batches, work: str, target: Target) -> int:
             stop = min(start + batches.rows, batches.count)
             if _noted(work, number) is None:
                 found = each_block(batches.load(start, stop), work, partial(shifted, start))
+                # Written after the files of the batch: a note stands for complete files.
                 note = json.dumps([target.note(item) for item in found])
                 storage.write(_note(work, number), note.encode())
             else:
@@ -496,8 +507,9 @@ def _prepare(work: str, plan: bytes, *, resume: bool) -> None:
     if reason := storage.store_for(work).protected(work):
         raise StorageError(f"{work}: cannot store finished batches there: {reason}")
     mark, last = storage.join(work, "plan.json"), _read(storage.join(work, "place"))
-    if last is not None:  # by an interrupted run; all its files are in there if it was at its end
+    if last is not None:  # the draft of an interrupted run, which may already hold all its files
         _remove(os.fsdecode(last), work)
+    # Notes without their files are useless: the run had moved these when it was interrupted.
     whole = _noted(work, 0) is None or storage.exists(storage.join(work, "files"))
     if not (resume and whole and _read(mark) == plan):
         storage.delete(work)

@@ -99,10 +99,9 @@ def map_figure(found: MapResult) -> Figure:
     figure_class = optional("matplotlib.figure", extra="viz").Figure
     with matplotlib.rc_context(_STYLE):
         figure: Figure = figure_class(figsize=(9, 7), layout="constrained")
-        (mean, correlation), below = _grid(figure)
-        _draw_mean(mean, found)
-        _draw_map(correlation, found)
-        _draw_traces(below, found)
+        grid = figure.add_gridspec(2, 2, height_ratios=(2.1, 1))
+        _draw_images(figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1]), found)
+        _draw_traces(figure.add_subplot(grid[1, :]), found)
     return figure
 
 
@@ -110,38 +109,31 @@ def map_figure(found: MapResult) -> Figure:
 def png_of(figure: Figure) -> bytes:
     """Encode a figure as PNG at 150 dpi; equal figures give equal bytes."""
     stream = io.BytesIO()
+    # matplotlib writes its version into the file unless Software is None.
     figure.savefig(stream, format="png", dpi=150, metadata={"Software": None})
     return stream.getvalue()
 
 
-def _grid(figure: Figure) -> tuple[tuple[Axes, Axes], Axes]:
-    grid = figure.add_gridspec(2, 2, height_ratios=(2.1, 1))
-    above = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
-    return above, figure.add_subplot(grid[1, :])
-
-
-def _draw_mean(axes: Axes, found: MapResult) -> None:
-    image, which = flat(found.mean, _plane(found))
-    draw(axes, image, "gray", contrast(image))
-    axes.set_title(f"mean of {len(found.signal.values)} images{which}")
-    _frame(axes, found)
-
-
-def _draw_map(axes: Axes, found: MapResult) -> None:
-    image, which = flat(found.correlation, _plane(found))
+def _draw_images(mean: Axes, correlation: Axes, found: MapResult) -> None:
+    """Draw the mean image and the map; of a volume, the plane of the best pixel."""
+    plane = found.best[0] if found.best else 0
+    image, which = flat(found.mean, plane)
+    draw(mean, image, "gray", contrast(image))
+    mean.set_title(f"mean of {len(found.signal.values)} images{which}")
+    _frame(mean, found)
+    image, which = flat(found.correlation, plane)
+    # Symmetric about 0, so that the middle of the colours is no correlation.
     limit = 1.0 if found.best is None else float(np.nanmax(np.abs(found.correlation)))
-    shown = draw(axes, image, DIVERGING, (-limit, limit))
-    axes.set_title(f"correlation with {_name(found)}{which}")
-    _frame(axes, found)
-    colour_bar(axes, shown, _bar_label(found))
-
-
-def _bar_label(found: MapResult) -> str:
+    shown = draw(correlation, image, DIVERGING, (-limit, limit))
+    correlation.set_title(f"correlation with {_name(found)}{which}")
+    _frame(correlation, found)
     grey = int(np.isnan(found.correlation).sum())
-    return "Pearson's r" + (f" (grey: {grey} constant pixels)" if grey else "")
+    constant = f" (grey: {grey} constant pixels)" if grey else ""
+    colour_bar(correlation, shown, f"Pearson's r{constant}")
 
 
 def _draw_traces(axes: Axes, found: MapResult) -> None:
+    # Standardized, as the trace is: the signal has a unit of its own.
     signal = (found.signal.values - found.signal.values.mean()) / found.signal.values.std()
     axes.fill_between(np.arange(len(signal)), signal, signal.min(), color=_SIGNAL, alpha=0.35, lw=0)
     axes.plot(signal, color=_SIGNAL, lw=1, label=_name(found))
@@ -166,11 +158,6 @@ def _frame(axes: Axes, found: MapResult) -> None:
         row, column = found.best[-2:]
         for size, colour in ((14, "white"), (12, "black")):  # seen on light and on dark
             axes.plot(column, row, "o", ms=size, mfc="none", mec=colour, mew=1.2)
-
-
-def _plane(found: MapResult) -> int:
-    """Return the plane of the best pixel of a volume."""
-    return found.best[0] if found.best else 0
 
 
 def _name(found: MapResult) -> str:

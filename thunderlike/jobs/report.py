@@ -223,5 +223,5 @@ def started(engine: str) -> Engine:
     from thunderlike.engines import engine_for
 
     found = engine_for(engine)
-    found.quiet()  # what failed is raised here, and then reported in one line
+    found.quiet()  # the error of a failed task is raised here, and reported in one line
     return found

@@ -190,7 +190,8 @@ def plan(contents: Contents, output: str, figures: Figures) -> Plan:
             f"a window of {baseline.window} means nothing for the baseline {baseline.method!r}: "
             "choose 'window' or 'window-exact'"
         )
-    figures.of(np.zeros((1, made.shape[-1]), contents.collection.dtype))  # what cannot be, now
+    # Invalid percentiles, baselines and dtypes are errors now, not after the first batch was read.
+    figures.of(np.zeros((1, made.shape[-1]), contents.collection.dtype))
     return made
 
 
@@ -264,6 +265,7 @@ class _Pixels:
         contents = self.plan.contents
         if not self.plan.is_movie:
             return loading(contents.source, self.engine, nbytes, self.npartitions)
+        # A range of pixels lies in every image: batches of a movie would each read all of it.
         *pixels, length = self.plan.shape
         count, each = math.prod(pixels), length * contents.collection.dtype.itemsize
         if nbytes is None or count * each <= nbytes:
@@ -301,7 +303,7 @@ class _Writer:
         return [(start, len(block))]
 
 
-class _Statistics(Target):
+class _Statistics(Target[str]):
     """Output folder of the job.
 
     Attributes
@@ -356,6 +358,7 @@ class _Assembled:
 
     def maps(self, path: str) -> dict[str, Any]:
         """Write an array for each map; return the range of each map."""
+        # The parts are read once for each map: the maps of all pixels need not fit in memory.
         spec = Spec(math.prod(self.shape[:-1]), (len(self.names),), np.dtype(np.float64))
         with draft(path, hdf5.looks_like) as made:
             return {name: self._map(made.file, spec, name) for name in self.names}
@@ -394,6 +397,7 @@ class _Range:
 
     def of(self, start: int, values: Array) -> tuple[int, Array]:
         """Update the range from an array, and return it contiguous."""
+        # Kept while slabs pass to the file, so that the maps are not read again.
         defined = values[~np.isnan(values)]
         self._undefined += values.size - defined.size
         self._found[0] = float(defined.min(initial=self._found[0]))

@@ -162,30 +162,25 @@ def _located(text: str, what: str) -> tuple[str, str]:
     while not _is_file(head):
         head, colon, last = head.rpartition(":")
         if not colon or not head:
-            raise NotFoundError(
-                f"{_file_meant(text)}: no such file: give FILE or FILE:NAME as {what}"
-            )
+            # The error names the part before the last colon, unless that is the one of a URL.
+            file, _, end = text.rpartition(":")
+            meant = file if file and not end.startswith("//") else text
+            raise NotFoundError(f"{meant}: no such file: give FILE or FILE:NAME as {what}")
         name = f"{last}:{name}" if name else last
     return head, name
 
 
 def _is_file(path: str) -> bool:
     try:
-        storage.stat(path)
+        storage.stat(path)  # `exists` is also true for a folder
     except NotFoundError:
         return False
     return True
 
 
-def _file_meant(text: str) -> str:
-    """Guess the file part of a text that names no existing file."""
-    head, _, name = text.rpartition(":")
-    return head if head and not name.startswith("//") else text
-
-
 def _columns(path: str, what: str) -> Columns:
     try:
-        text = storage.read(path).decode("utf-8-sig")
+        text = storage.read(path).decode("utf-8-sig")  # Excel begins CSV files with a BOM
     except UnicodeDecodeError:
         raise FormatError(f"{path}: neither JSON nor text: give a {what} as one of them") from None
     if text.lstrip().startswith(("[", "{")):
@@ -208,7 +203,7 @@ def _from_json(path: str, text: str) -> Columns:
     )
 
 
-def _is_named(entry: Any) -> bool:
+def _is_named(entry: object) -> bool:
     return isinstance(entry, dict) and "name" in entry and isinstance(entry.get("value"), list)
 
 
@@ -238,6 +233,7 @@ def _fields(line: str) -> list[str]:
 
 
 def _is_number(field: Any) -> bool:
+    # "nan" and "1e3" count as numbers, so float() decides, not a pattern.
     try:
         float(field)
     except (TypeError, ValueError):
@@ -259,6 +255,6 @@ def _chosen(path: str, columns: Columns, name: str, what: str) -> str:
 
 def _numbers(path: str, name: str, values: Sequence[Any]) -> NDArray[np.float64]:
     for number, value in enumerate(values):
-        if isinstance(value, bool) or not _is_number(value):
+        if isinstance(value, bool) or not _is_number(value):  # float(True) is 1.0
             raise FormatError(f"{path}: value {number} of {name!r} is {value!r}, not a number")
     return np.array([float(value) for value in values], dtype=np.float64)

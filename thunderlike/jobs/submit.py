@@ -114,6 +114,7 @@ def check_no_secret(words: Sequence[str]) -> None:
                 "spark-defaults.conf of your SPARK_CONF_DIR"
             )
     for name, value in os.environ.items():
+        # Values of up to 7 characters, such as "true", occur in words by chance.
         if _SECRET.search(name) and len(value) > 7 and any(value in word for word in words):
             raise SpecError(
                 f"the line would show the value of {name}, and everybody here can read a command "
@@ -224,6 +225,7 @@ def package_archive(prefix: str | None = None) -> Path:
 @contextmanager
 def _room_for_drafts(folder: Path) -> Iterator[None]:
     """Redirect the temporary files of a library to a folder removed even after Ctrl-C."""
+    # The packers take no folder as an argument, only that of `tempfile`.
     before = tempfile.tempdir
     with tempfile.TemporaryDirectory(prefix=".packing-", dir=folder) as room:
         tempfile.tempdir = room
@@ -260,6 +262,7 @@ def _short(data: bytes) -> str:
 def _kept(name: str, make: Callable[[Path], Any]) -> Path:
     """Return a file of the cache, created atomically."""
     file = cache() / name
+    # Renamed when complete: another submission at the same time never ships half an archive.
     partial = file.with_name(f".{uuid.uuid4().hex}.partial")
     try:
         if file.exists():
@@ -353,14 +356,15 @@ def line(job: Submission, *, pack: bool = True) -> list[str]:
     """
     profile = profile_for(job.master, job.profile)
     check_options(job.options or {}, job.master)
-    ship = job.ship or _usual_shipment(job.master, profile)
+    usual = "zip" if profile == "standalone" else "env"
+    ship = job.ship or ("none" if job.master.startswith("local") else usual)
     words = [spark_submit(), "--master", job.master]
     for name, value in (job.options or {}).items():
         words += [f"--{name}", value]
     for setting in _settings(job, profile, ship):
         words += ["--conf", setting]
     words += [*_shipped(ship, pack=pack), job.script, *job.arguments]
-    check_no_secret(words)
+    check_no_secret(words)  # last, since settings of profiles and the environment are in there too
     return words
 
 
@@ -462,12 +466,6 @@ def spark_submit() -> str:
             "pip install 'thunderlike[spark]'"
         )
     return str(Path(pyspark.origin).parent / "bin" / "spark-submit")
-
-
-def _usual_shipment(master: str, profile: str | None) -> str:
-    if master.startswith("local"):
-        return "none"
-    return "zip" if profile == "standalone" else "env"
 
 
 def _settings(job: Submission, profile: str | None, ship: str) -> Iterator[str]:
