@@ -24,7 +24,7 @@ def _accepting(method: Callable[..., Any], keywords: Mapping[str, str]) -> Calla
     """Wrap a method so that it accepts former names of its arguments."""
 
     @functools.wraps(method)
-    def call(self: Any, *args: Any, **given: Any) -> Any:
+    def call(self: object, *args: object, **given: object) -> object:
         for old in keywords.keys() & given.keys():
             new = keywords[old]
             if new in given:

@@ -20,6 +20,8 @@ from thunderlike.kernels._validation import as_array, as_dtype, same_values, typ
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import DTypeLike
+
     from thunderlike._typing import Array, Shape
     from thunderlike.engines.base import Records
 
@@ -53,7 +55,7 @@ class Stacked(Kernel):
         Further keyword arguments.
     """
 
-    function: Callable[..., Any]
+    function: Callable[..., Array]
     arguments: dict[str, Any] = field(default_factory=dict)
     vectorised: ClassVar[bool] = True
 
@@ -251,8 +253,10 @@ class Predicate(Kernel):
         try:
             return bool(result)
         except (TypeError, ValueError) as error:
+            shape = getattr(result, "shape", None)
+            what = type(result).__name__ + ("" if shape is None else f" of shape {shape}")
             raise SpecError(
-                f"{name_of(self.trial.function)} returned {_type_and_shape(result)} for the "
+                f"{name_of(self.trial.function)} returned {what} for the "
                 f"record of key {self.trial.key(number)}: it must return True or "
                 "False, see numpy.any"
             ) from error
@@ -335,12 +339,6 @@ def _key(number: int, baseshape: Shape) -> Shape:
     return tuple(int(k) for k in np.unravel_index(number, baseshape))
 
 
-def _type_and_shape(result: Any) -> str:
-    """Return the class and shape of a result, for messages."""
-    shape = getattr(result, "shape", None)
-    return type(result).__name__ + ("" if shape is None else f" of shape {shape}")
-
-
 @dataclass(frozen=True)
 class Binary:
     """Function of a user of two records, for reductions.
@@ -363,7 +361,7 @@ class Binary:
             raise raised_by(self.function, error) from error
 
 
-def as_record(value: Any) -> Array:
+def as_record(value: object) -> Array:
     """Convert a result to a record: a scalar gets length 1, an object is kept."""
     if isinstance(value, str | bytes):
         return np.array([value], object)  # a fixed-length text dtype would truncate later results
@@ -376,7 +374,10 @@ def as_record(value: Any) -> Array:
 
 
 def infer(
-    records: Records, trial: RecordFunction | StackFunction, shape: Shape | None, dtype: Any
+    records: Records,
+    trial: RecordFunction | StackFunction,
+    shape: Shape | None,
+    dtype: DTypeLike | None,
 ) -> Results:
     """Shape and dtype of the results: as given, else those of the first real record.
 
@@ -398,7 +399,7 @@ def infer(
 
 
 def raised_by(
-    function: Any, error: BaseException, key: Shape | str | None = None
+    function: object, error: BaseException, key: Shape | str | None = None
 ) -> WorkerFailedError:
     """Return the error for an exception of a user's function, of one class on every engine.
 
@@ -416,6 +417,6 @@ def raised_by(
     )
 
 
-def name_of(function: Any) -> str:
+def name_of(function: object) -> str:
     """Return the name of a function, for messages."""
     return getattr(function, "__name__", None) or type(function).__name__

@@ -15,10 +15,12 @@ from thunderlike.errors import SpecError
 from thunderlike.interop import dask, torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from numpy.typing import ArrayLike, DTypeLike
 
     from thunderlike._typing import Array
-    from thunderlike.storage import AnyCredentials
+    from thunderlike.storage import AnyCredentials, AnyPath
 
 __all__ = ["ArrayCollection"]
 
@@ -33,7 +35,7 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
 
     # elements
 
-    def astype(self, dtype: Any, casting: Any = "unsafe") -> Self:
+    def astype(self, dtype: DTypeLike | None, casting: object = "unsafe") -> Self:
         """Cast every element.
 
         Examples
@@ -44,7 +46,9 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
         """
         return elementwise.cast(self, dtype, casting)
 
-    def clip(self, min: Any = None, max: Any = None) -> Self:  # numpy's names
+    def clip(
+        self, min: ArrayLike | None = None, max: ArrayLike | None = None
+    ) -> Self:  # numpy's names
         """Limit every element to ``min .. max``, either of which may be left out.
 
         Examples
@@ -57,7 +61,7 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
         """
         return self._stacked(np.clip, a_min=min, a_max=max)
 
-    def element_wise(self, other: Any, op: Callable[[Any, Any], Any]) -> Self:
+    def element_wise(self, other: ArrayLike, op: Callable[[Any, Any], Any]) -> Self:
         """Apply a function of two elements to pairs of elements.
 
         Parameters
@@ -91,9 +95,10 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
         >>> tl.series.fromarray([[1, 5, 3]]).element_wise([2, 2, 9], np.maximum).toarray()
         array([2, 5, 9])
         """
-        return elementwise.apply(op, (self, other), {})
+        made: Self = elementwise.apply(op, (self, other), {})
+        return made
 
-    def plus(self, other: Any) -> Self:
+    def plus(self, other: ArrayLike) -> Self:
         """``self + other``, as :meth:`element_wise`.
 
         Examples
@@ -105,7 +110,7 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
         """
         return self.element_wise(other, np.add)
 
-    def minus(self, other: Any) -> Self:
+    def minus(self, other: ArrayLike) -> Self:
         """``self - other``, as :meth:`element_wise`.
 
         Examples
@@ -118,7 +123,7 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
         """
         return self.element_wise(other, np.subtract)
 
-    def dottimes(self, other: Any) -> Self:
+    def dottimes(self, other: ArrayLike) -> Self:
         """``self * other``, as :meth:`element_wise`.
 
         Examples
@@ -131,7 +136,7 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
         """
         return self.element_wise(other, np.multiply)
 
-    def dotdivide(self, other: Any) -> Self:
+    def dotdivide(self, other: ArrayLike) -> Self:
         """``self / other``, as :meth:`element_wise`.
 
         Examples
@@ -143,7 +148,7 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
         """
         return self.element_wise(other, np.true_divide)
 
-    def subtract(self, val: Any) -> Self:
+    def subtract(self, val: ArrayLike) -> Self:
         """Subtract a number, or an array of the shape of a record, from every record.
 
         Raises
@@ -168,11 +173,13 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
 
     # numpy's protocols
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
+    def __array_ufunc__(
+        self, ufunc: np.ufunc, method: str, *inputs: object, **keywords: object
+    ) -> Any:
         """Arithmetic: element-wise ufuncs of one or two inputs stay on the engine."""
         return elementwise.apply_ufunc(ufunc, method, inputs, keywords)
 
-    def __contains__(self, value: Any) -> bool:
+    def __contains__(self, value: ArrayLike) -> bool:
         """Return True if an element equals a scalar; SpecError for any other value.
 
         One pass over the data.
@@ -184,7 +191,13 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
             )
         return bool(self.size and (self == value).max().toarray().any())
 
-    def __array_function__(self, function: Any, types: Any, args: Any, keywords: Any) -> Any:
+    def __array_function__(
+        self,
+        function: Callable[..., object],
+        types: Iterable[type],
+        args: Sequence[object],
+        keywords: Mapping[str, object],
+    ) -> Any:
         """Call the mean, sum, std, max, min, concatenate, stack, clip or where of collections."""
         return array_functions.call(function, args, keywords)
 
@@ -316,7 +329,7 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
 
     # conversion
 
-    def todask(self, chunks: Any = "auto") -> Any:
+    def todask(self, chunks: object = "auto") -> Any:
         """Make a dask array, which computes its chunks on the engine on demand.
 
         Parameters
@@ -417,7 +430,7 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
     # files
 
     def tonpy(
-        self, path: Any, *, overwrite: bool = False, credentials: AnyCredentials = None
+        self, path: AnyPath, *, overwrite: bool = False, credentials: AnyCredentials = None
     ) -> None:
         """Write one ``.npy`` file, which ``numpy.load`` reads and maps.
 
@@ -455,7 +468,7 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
 
     def tohdf5(
         self,
-        path: Any,
+        path: AnyPath,
         dataset: str = "data",
         *,
         compression: str | None = "zlib",
@@ -513,7 +526,7 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
 
     def tozarr(
         self,
-        path: Any,
+        path: AnyPath,
         *,
         ome: bool = False,
         overwrite: bool = False,
@@ -561,7 +574,7 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
 
     def tomsgpack(
         self,
-        path: Any,
+        path: AnyPath,
         field: str = "data",
         *,
         overwrite: bool = False,

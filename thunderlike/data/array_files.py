@@ -23,7 +23,7 @@ from thunderlike.storage.base import replaced
 from thunderlike.storage.glob import whole_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from thunderlike._typing import Array, Shape
     from thunderlike.storage import AnyCredentials, AnyPaths
@@ -562,7 +562,9 @@ def _without(shape: Shape, axis: int) -> Shape:
     return shape[:axis] + shape[axis + 1 :]
 
 
-def _check_equal(files: Sequence[Entry], found: Sequence[Dataset], shape: Shape, of: Any) -> None:
+def _check_equal(
+    files: Sequence[Entry], found: Sequence[Dataset], shape: Shape, of: Callable[[Dataset], Shape]
+) -> None:
     first = found[0]
     for file, item in itertools.islice(zip(files, found, strict=True), 1, None):
         if len(item.shape) != len(first.shape) or of(item) != shape or item.dtype != first.dtype:

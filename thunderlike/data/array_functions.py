@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -13,13 +13,14 @@ from thunderlike.data import indexing
 from thunderlike.data._user_functions import Stacked
 from thunderlike.data.collection import Collection
 from thunderlike.data.elementwise import apply, cast
+from thunderlike.data.reductions import statistic as over_records
 from thunderlike.errors import BadIndexError, NotOnEngineError, SpecError, WrongTypeError
 from thunderlike.kernels._validation import checked_arguments, typed_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from thunderlike._typing import Array, Shape
     from thunderlike.engines.base import Records
@@ -74,7 +75,7 @@ def concatenate(items: Iterable[Joined], axis: int = 0) -> Joined:
     """
     parts = list(items)
     _check_kind(parts)
-    axis = _normal_axis(axis, parts[0].ndim)
+    (axis,) = _normal(axis, parts[0].ndim)
     _check_shapes([part.shape for part in parts], axis)
     dtype = np.result_type(*(part.dtype for part in parts))
     alike = [part if part.dtype == dtype else cast(part, dtype) for part in parts]
@@ -83,15 +84,18 @@ def concatenate(items: Iterable[Joined], axis: int = 0) -> Joined:
     return _join_records(alike, axis)
 
 
-def _join_keys(parts: Sequence[Any], axis: int) -> Any:
+def _join_keys(parts: Sequence[Joined], axis: int) -> Joined:
     """Join along an axis of keys."""
-    _check_indices(parts)
+    indices = [part._index for part in parts if part._index is not None]
+    for number, index in enumerate(indices):
+        if not np.array_equal(index, indices[0]):
+            raise SpecError(f"the index of item {number} differs from the first: set one on all")
     joined = parts[0]._records.concat([part._records for part in parts[1:]])
     rows = _numbers([part.baseshape for part in parts], axis)
     if axis > 0:
         joined = joined.take(np.ravel(rows))
-    named = all(part.labels is not None for part in parts)
-    labels = np.concatenate([part.labels for part in parts], axis) if named else None
+    known = [part.labels for part in parts if part.labels is not None]
+    labels = np.concatenate(known, axis) if len(known) == len(parts) else None
     return parts[0]._changed(joined, baseshape=rows.shape, labels=labels)
 
 
@@ -104,16 +108,21 @@ def _numbers(shapes: Sequence[Shape], axis: int) -> NDArray[np.int64]:
     return np.concatenate(grids, axis)
 
 
-def _join_records(parts: Sequence[Any], axis: int) -> Any:
+def _join_records(parts: Sequence[Joined], axis: int) -> Joined:
     """Join along an axis of the records: records of equal keys."""
     inner = axis - len(parts[0].baseshape) + 1  # in a block of records
     first = parts[0]
     joined = reduce(lambda one, part: _paired(one, part._records, inner), parts[1:], first._records)
-    if first._index is None:
+    indices = [part._index for part in parts if part._index is not None]
+    if not indices:
         return first._changed(joined)
-    counting = all(indexing.counts_only(part.index) for part in parts)
-    index = None if counting else _joined_index([part.index for part in parts])
-    return first._changed(joined, index=index)
+    if all(indexing.counts_only(index) for index in indices):
+        return first._changed(joined, index=None)
+    if len({index.shape[1:] for index in indices}) > 1:
+        raise SpecError(
+            "the indices have different numbers of levels: set an index of equal levels on each"
+        )
+    return first._changed(joined, index=np.concatenate(indices))
 
 
 def _paired(one: Records, other: Records, axis: int) -> Records:
@@ -125,15 +134,7 @@ def _paired(one: Records, other: Records, axis: int) -> Records:
     return one.combine(other, pairing, shape, one.spec.dtype)
 
 
-def _joined_index(indices: Sequence[Array]) -> Array:
-    if len({index.shape[1:] for index in indices}) > 1:
-        raise SpecError(
-            "the indices have different numbers of levels: set an index of equal levels on each"
-        )
-    return np.concatenate(indices)
-
-
-def _check_kind(parts: Sequence[Any]) -> None:
+def _check_kind(parts: Sequence[Collection]) -> None:
     kinds = dict.fromkeys(type(part).__name__ for part in parts)
     if len(kinds) != 1 or not isinstance(parts[0], Collection):
         raise SpecError(
@@ -144,12 +145,6 @@ def _check_kind(parts: Sequence[Any]) -> None:
         raise NotOnEngineError(
             f"not all are on the {parts[0].mode} engine: call .tolocal() or .tospark(sc) on some"
         )
-
-
-def _normal_axis(axis: int, ndim: int) -> int:
-    if not -ndim <= axis < ndim:
-        raise BadIndexError(f"there is no axis {axis}, but {ndim} axes")
-    return axis % ndim
 
 
 def _check_shapes(shapes: Sequence[Shape], axis: int) -> None:
@@ -163,16 +158,12 @@ def _check_shapes(shapes: Sequence[Shape], axis: int) -> None:
             )
 
 
-def _check_indices(parts: Sequence[Any]) -> None:
-    for number, part in enumerate(parts):
-        if part._index is not None and not np.array_equal(part.index, parts[0].index):
-            raise SpecError(f"the index of item {number} differs from the first: set one on all")
-
-
 Axis = int | tuple[int, ...] | None
 
 
-def call(function: Callable[..., Any], args: Any, keywords: Any) -> Any:
+def call(
+    function: Callable[..., Any], args: Sequence[object], keywords: Mapping[str, object]
+) -> Any:
     """Call our form of a function of numpy; WrongTypeError for one that is not supported."""
     ours = _FUNCTIONS.get(function)
     if ours is None:
@@ -193,35 +184,19 @@ def call(function: Callable[..., Any], args: Any, keywords: Any) -> Any:
         return ours(*given.args, **given.kwargs)
 
 
-def _mean(a: Any, axis: Axis = None) -> Any:
-    return _reduced("mean", a, axis)
-
-
-def _sum(a: Any, axis: Axis = None) -> Any:
-    return _reduced("sum", a, axis)
-
-
-def _max(a: Any, axis: Axis = None) -> Any:
-    return _reduced("max", a, axis)
-
-
-def _min(a: Any, axis: Axis = None) -> Any:
-    return _reduced("min", a, axis)
-
-
-def _std(a: Any, axis: Axis = None) -> Any:
+def _std(a: Collection, axis: Axis = None) -> Any:
     """Return the std; over all values from the mean and variance at each position."""
     if len(_normal(axis, a.ndim)) < a.ndim:
         return _reduced("std", a, axis)
-    means = a.mean(squeeze=True)
-    return np.sqrt(np.mean(a.var(squeeze=True)) + np.var(means))
+    means = over_records(a, "mean")
+    return np.sqrt(np.mean(over_records(a, "var")) + np.var(means))
 
 
-def _reduced(name: str, a: Any, axis: Axis) -> Any:
+def _reduced(name: str, a: Collection, axis: Axis = None) -> Any:
     """Compute a statistic over all axes, those of the keys or those of a record."""
     over = _normal(axis, a.ndim)
     if over[: len(a.baseaxes)] == a.baseaxes and len(over) in (len(a.baseaxes), a.ndim):
-        folded = getattr(a, name)(squeeze=True)
+        folded = over_records(a, name)
         with typed_errors(f"numpy.{name}"):
             return folded if len(over) < a.ndim else getattr(np, name)(folded)
     if over != tuple(range(len(a.baseaxes), a.ndim)):
@@ -249,14 +224,14 @@ def _normal(axis: Axis, ndim: int) -> tuple[int, ...]:
     return tuple(sorted(at % ndim for at in given))
 
 
-def _stack(arrays: Sequence[Any], axis: int = 0) -> Any:
+def _stack(arrays: Iterable[Joined], axis: int = 0) -> Joined:
     """Join along a new axis: of a record for images, of the keys for series."""
     items = list(arrays)
     (at,) = _normal(axis, items[0].ndim + 1)
     return concatenate([_widened(item, at) for item in items], at)
 
 
-def _widened(item: Any, at: int) -> Any:
+def _widened(item: Joined, at: int) -> Joined:
     """Return the item with a further axis of length 1."""
     naxes = len(item.baseshape)
     if item._index is not None and at <= naxes:
@@ -269,54 +244,48 @@ def _widened(item: Any, at: int) -> Any:
     return item._stacked(np.expand_dims, axis=at)
 
 
-def _clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
-    return a.clip(a_min, a_max)
-
-
-def _where(condition: Any, x: Any, y: Any) -> Any:
+def _where(condition: ArrayLike, x: ArrayLike, y: ArrayLike) -> Any:
     """Choose elements of two operands by a condition, in two steps of two operands each.
 
     The first step packs the condition with a collection, the second chooses. A constant comes in
     the second step, where a Python number promotes no dtype.
     """
-    if _is_collection(x):
+    if isinstance(x, Collection):
         return apply(_pick, (apply(_pack, (condition, x), {}), y), {})
-    if _is_collection(y):
+    if isinstance(y, Collection):
         return apply(_pick, (apply(_pack_other, (condition, y), {}), x), {})
 
     def where(condition: Array) -> Array:
-        return np.where(condition, x, y)
+        chosen: Array = np.where(condition, x, y)
+        return chosen
 
     return apply(where, (condition,), {})
 
 
-def _pack(condition: Any, values: Any) -> Array:
+def _pack(condition: ArrayLike, values: Array) -> Array:
     out = np.empty(np.broadcast(condition, values).shape, [("is", bool), ("of", values.dtype)])
     out["is"], out["of"] = condition, values
     return out
 
 
-def _pack_other(condition: Any, values: Any) -> Array:
+def _pack_other(condition: ArrayLike, values: Array) -> Array:
     return _pack(np.logical_not(condition), values)
 
 
-def _pick(packed: Array, other: Any) -> Array:
-    return np.where(packed["is"], packed["of"], other)
-
-
-def _is_collection(value: Any) -> bool:
-    return isinstance(value, Collection)
+def _pick(packed: Array, other: ArrayLike) -> Array:
+    chosen: Array = np.where(packed["is"], packed["of"], other)
+    return chosen
 
 
 _COMPUTED: dict[Any, Callable[..., Any]] = {
-    np.mean: _mean,
-    np.sum: _sum,
+    np.mean: partial(_reduced, "mean"),
+    np.sum: partial(_reduced, "sum"),
     np.std: _std,
-    np.max: _max,
-    np.min: _min,
+    np.max: partial(_reduced, "max"),
+    np.min: partial(_reduced, "min"),
     np.concatenate: lambda arrays, axis=0: concatenate(arrays, axis),
     np.stack: _stack,
-    np.clip: _clip,
+    np.clip: lambda a, a_min=None, a_max=None: a.clip(a_min, a_max),
     np.where: _where,
 }
 _ATTRIBUTES: dict[Any, Callable[..., Any]] = {  # no computation
@@ -324,4 +293,5 @@ _ATTRIBUTES: dict[Any, Callable[..., Any]] = {  # no computation
     np.ndim: lambda a: a.ndim,
     np.size: lambda a: a.size,
 }
-_FUNCTIONS = {**_COMPUTED, **_ATTRIBUTES, np.amax: _max, np.amin: _min}
+_SYNONYMS = {np.amax: _COMPUTED[np.max], np.amin: _COMPUTED[np.min]}
+_FUNCTIONS = {**_COMPUTED, **_ATTRIBUTES, **_SYNONYMS}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import logging
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, Unpack
 
 from thunderlike._text import printable
 from thunderlike.engines import ArraySource, Records, engine_for, local
@@ -18,12 +18,20 @@ from thunderlike.viz import notebook
 if TYPE_CHECKING:
     import numpy as np
 
-    from thunderlike._typing import Shape
+    from thunderlike._typing import Labels, Shape
     from thunderlike.engines.base import Engine
 
-__all__ = ["Base"]
+__all__ = ["Base", "Changes"]
 
 log = logging.getLogger(__name__)
+
+
+class Changes(TypedDict, total=False):
+    """Metadata of a collection that a new one does not take over."""
+
+    baseshape: Shape
+    labels: Labels | None
+    index: Labels | None
 
 
 @checked_methods
@@ -40,10 +48,10 @@ class Base(abc.ABC):
         self._baseshape = baseshape
 
     @abc.abstractmethod
-    def _changed(self, records: Records, **changes: Any) -> Self:
+    def _changed(self, records: Records, **changes: Unpack[Changes]) -> Self:
         """Return other records under the same keys, with the metadata that still applies.
 
-        `changes` may replace ``baseshape``, ``labels`` or ``index``.
+        `changes` replace some of the metadata.
         """
 
     @property
@@ -128,7 +136,8 @@ class Base(abc.ABC):
     def _facts(self) -> dict[str, Any]:
         facts = {name: getattr(self, name) for name in self._described}
         facts["size"] = humanize_bytesize(math.prod(self.shape) * self.dtype.itemsize)
-        facts["records"] = f"{self.count()}, in {_counted(self.npartitions(), 'part')}"
+        parts = self.npartitions()
+        facts["records"] = f"{self.count()}, in {parts} part{'s' if parts != 1 else ''}"
         return facts
 
     def _thumbnail(self) -> str:
@@ -148,7 +157,7 @@ class Base(abc.ABC):
         """
         return self._moved(local())
 
-    def tospark(self, engine: Any = None) -> Self:
+    def tospark(self, engine: object = None) -> Self:
         """Send all records to Spark.
 
         Parameters
@@ -287,7 +296,3 @@ class Base(abc.ABC):
                 f"{npartitions}: call .repartition({npartitions})"
             )
         return fewer
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

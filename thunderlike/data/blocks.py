@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, Unpack
 
 import numpy as np
 
 from thunderlike.data._deprecated import with_former_keywords
 from thunderlike.data._user_functions import PerObject, RecordFunction, Results, infer
-from thunderlike.data.base import Base
+from thunderlike.data.base import Base, Changes
 from thunderlike.engines.base import Kernel, Records, Spec
 from thunderlike.errors import NotOnEngineError, SpecError
 from thunderlike.kernels._validation import as_dtype, as_shape
@@ -19,9 +19,9 @@ from thunderlike.kernels._validation import as_dtype, as_shape
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
-    from thunderlike._typing import Array, Shape
+    from thunderlike._typing import Array, Ints, Shape
     from thunderlike.data.images import Images
     from thunderlike.data.series import Series
     from thunderlike.engines import DistributedArray
@@ -111,7 +111,7 @@ _UNITS = {"": 10**3, "k": 10**3, "m": 10**6, "g": 10**9}
 _BLOCK = 10**8  # bytes of a block of all frames by default
 
 
-def chunk_shape(chunk_size: Any, images: Spec) -> Shape:
+def chunk_shape(chunk_size: Ints | str, images: Spec) -> Shape:
     """Shape of the part of an image that is one block.
 
     Parameters
@@ -146,7 +146,7 @@ def chunk_shape(chunk_size: Any, images: Spec) -> Shape:
     return tuple(max(1, min(c, n)) for c, n in zip(sizes, images.shape, strict=True))
 
 
-def block_bytes(chunk_size: Any, images: Spec) -> int | None:
+def block_bytes(chunk_size: Ints | str, images: Spec) -> int | None:
     """Bytes that such a part of all images has; None for ``'auto'``.
 
     Examples
@@ -162,7 +162,7 @@ def block_bytes(chunk_size: Any, images: Spec) -> int | None:
     return max(1, pixels * images.dtype.itemsize * images.count)
 
 
-def grid_of(chunk_size: Any, padding: Any, images: Spec) -> Grid:
+def grid_of(chunk_size: Ints | str, padding: Ints | None, images: Spec) -> Grid:
     """Cut images into a grid of blocks.
 
     Parameters
@@ -309,6 +309,14 @@ class FromBlocksToSeries:
 OBJECT = np.dtype(object)
 
 
+class _BlockChanges(Changes, total=False):
+    """Properties of blocks that new ones do not take over."""
+
+    grid: Grid
+    length: int
+    dtype: np.dtype[Any]
+
+
 @with_former_keywords
 class Blocks(Base):
     """Images cut in space, never in time; made by :meth:`Images.toblocks`.
@@ -338,11 +346,11 @@ class Blocks(Base):
 
     _described: ClassVar[tuple[str, ...]] = ("mode", "dtype", "shape", "blockshape", "padding")
 
-    def __init__(self, records: Records, grid: Grid, length: int, dtype: Any) -> None:
+    def __init__(self, records: Records, grid: Grid, length: int, dtype: DTypeLike | None) -> None:
         super().__init__(records, grid.shape)
         self._grid, self._length, self._dtype = grid, length, np.dtype(dtype)
 
-    def _changed(self, records: Records, **changes: Any) -> Self:
+    def _changed(self, records: Records, **changes: Unpack[_BlockChanges]) -> Self:
         return type(self)(
             records,
             changes.get("grid", self._grid),
@@ -463,7 +471,7 @@ class Blocks(Base):
         self,
         func: Callable[[Array], Any],
         value_shape: Shape | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
     ) -> Self:
         """Apply a function to each block.
 
@@ -586,7 +594,7 @@ class Blocks(Base):
         """
         return self.toimages().toarray(squeeze=squeeze)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.toarray(squeeze=False), dtype=dtype, copy=copy)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
 
@@ -29,10 +29,13 @@ from thunderlike.kernels._validation import as_array, as_shape, is_whole
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from thunderlike._typing import Array, Shape
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from thunderlike._typing import Array, Ints, Labels, Shape
 
 __all__ = ["Collection", "checked_labels", "records_of", "surviving"]
 
+C = TypeVar("C", bound="Collection")
 
 # Entries of attrs with a value for each record, and those that depend on the shape of a record.
 _OF_ALL = ("axes", "axes_shape", "frame_times", "ome", "imagej")
@@ -74,7 +77,7 @@ class Collection(Base):
     _time: ClassVar[int]  # the axis of `shape` along which time runs
     _index: Array | None = None  # index values of the positions of a record, where it has an index
 
-    def __init__(self, records: Records, baseshape: Shape, labels: Any = None) -> None:
+    def __init__(self, records: Records, baseshape: Shape, labels: Labels | None = None) -> None:
         super().__init__(records, baseshape)
         self._labels = checked_labels(labels, baseshape)
         self._attrs: dict[str, Any] = {}
@@ -169,7 +172,7 @@ class Collection(Base):
         return self._labels
 
     @labels.setter
-    def labels(self, labels: Any) -> None:
+    def labels(self, labels: Labels | None) -> None:
         self._labels = checked_labels(labels, self._baseshape)
 
     @property
@@ -193,7 +196,7 @@ class Collection(Base):
     def attrs(self, attrs: Mapping[str, Any] | None) -> None:
         self._attrs = dict(attrs or {})
 
-    def _like(self, made: Any) -> Any:
+    def _like(self, made: C) -> C:
         """Pass attrs on to a result, as far as they apply to it."""
         same_count = made.count() == self.count()
         same_shape = made.value_shape == self.value_shape
@@ -217,7 +220,8 @@ class Collection(Base):
         """
         if not self.count():
             raise SpecError(f"cannot take first(): there are no records (shape {self.shape})")
-        return self._records.collect(0, 1)[0].copy()
+        record: Array = self._records.collect(0, 1)[0].copy()
+        return record
 
     def toarray(self, *, squeeze: bool = True) -> Array:
         """Return all records as one numpy array, here.
@@ -260,7 +264,7 @@ class Collection(Base):
         """
         return self._records.array(self._baseshape)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         # In memory, `values` may be a memory map, and a process dies that reads a page which the
         # file has lost: read the file instead.
         values = self.toarray(squeeze=False) if self._records.in_memory else self.values
@@ -284,7 +288,7 @@ class Collection(Base):
             stack = np.stack(part) if part else self._records.spec.empty(0)
             yield stack.reshape(self.shape[1:])
 
-    def __getitem__(self, item: Any) -> Self:
+    def __getitem__(self, item: object) -> Self:
         """Select by int, slice, list, bool list or Ellipsis on each axis; no axis is dropped.
 
         Lazy on Spark, where keys in another order need a shuffle.
@@ -319,7 +323,7 @@ class Collection(Base):
         self,
         func: Callable[[Any], Any],
         value_shape: Shape | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
         with_keys: bool = False,
         *,
         block: bool = False,
@@ -385,8 +389,8 @@ class Collection(Base):
     def _mapped(
         self,
         func: Callable[[Any], Any],
-        value_shape: Any,
-        dtype: Any,
+        value_shape: Ints | None,
+        dtype: DTypeLike | None,
         *,
         with_keys: bool,
         block: bool,
@@ -412,7 +416,7 @@ class Collection(Base):
         kernel: Any = PerStack if block else PerRecord
         return self._records.map(kernel(trial, results, processes), results.shape, results.dtype)
 
-    def _stacked(self, function: Callable[..., Array], **arguments: Any) -> Self:
+    def _stacked(self, function: Callable[..., Array], **arguments: object) -> Self:
         """Apply a vectorised function of a block of records.
 
         It is called on an empty block first: that gives the shape and dtype of the results, and
@@ -477,7 +481,7 @@ class Collection(Base):
         {(0,): [1, 2], (1,): [8, 9]}
         """
 
-        def call(record: Any) -> None:
+        def call(record: object) -> None:
             func(record)  # the result is not sent to the driver
 
         call.__name__ = name_of(func)
@@ -523,7 +527,7 @@ class Collection(Base):
         return self._changed(records, baseshape=(size,), labels=labels)
 
 
-def records_of(values: Any, ndim: int) -> Records:
+def records_of(values: ArrayLike | Records | DistributedArray, ndim: int) -> Records:
     """Return the records of an argument of a constructor.
 
     Parameters
@@ -541,7 +545,7 @@ def records_of(values: Any, ndim: int) -> Records:
     )
 
 
-def checked_labels(labels: Any, baseshape: Shape) -> Array | None:
+def checked_labels(labels: Labels | None, baseshape: Shape) -> Array | None:
     """Return labels as an array of the shape of the keys.
 
     Raises

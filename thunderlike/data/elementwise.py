@@ -16,7 +16,7 @@ from thunderlike.kernels._validation import as_array, as_dtype, typed_errors
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import DTypeLike
+    from numpy.typing import ArrayLike, DTypeLike
 
     from thunderlike._typing import Array
     from thunderlike.engines.base import Records
@@ -39,14 +39,19 @@ def apply_ufunc(
     return tuple(apply(result, inputs, keywords) for result in results)
 
 
-def cast(collection: Kind, dtype: DTypeLike, casting: str = "unsafe") -> Kind:
+def cast(collection: Kind, dtype: DTypeLike | None, casting: object = "unsafe") -> Kind:
     """Cast every element, where this kind of casting allows it."""
     wanted = as_dtype(dtype)
     if casting not in _CASTING:
         raise SpecError(f"casting is one of {', '.join(_CASTING)}, not {casting!r}")
     if not np.can_cast(collection.dtype, wanted, casting):  # type: ignore[arg-type]
         raise SpecError(f"{casting!r} casting does not allow {collection.dtype} to {wanted}")
-    return collection._stacked(_cast, dtype=wanted)
+
+    def astype(block: Array) -> Array:
+        with np.errstate(all="ignore"):  # nan and large values: cast as by numpy
+            return block.astype(wanted)
+
+    return collection._stacked(astype)
 
 
 def _check_elementwise(ufunc: np.ufunc, method: str, keywords: Mapping[str, Any]) -> None:
@@ -80,30 +85,34 @@ class _Result:
     def __name__(self) -> str:
         return self.ufunc.__name__
 
-    def __call__(self, *operands: Any, **keywords: Any) -> Any:
+    def __call__(self, *operands: object, **keywords: object) -> Any:
         return self.ufunc(*operands, **keywords)[self.number]
 
 
-def apply(op: Callable[..., Any], inputs: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+def apply(op: Callable[..., Any], inputs: Sequence[object], keywords: Mapping[str, Any]) -> Any:
     """Apply a function to one or two inputs; the result is like the collection with most records.
 
     A number, an array of the shape of a record and a collection of one record are combined with
     every record; any other input must have the same shape, and is paired key by key. The dtype is
     that of `op`.
     """
-    inputs = [x if np.isscalar(x) or _is_collection(x) else as_array(x) for x in inputs]
-    whole = max((x for x in inputs if _is_collection(x)), key=lambda x: x.count())
-    operands, paired = [], None
-    for value in inputs:
+    # A Python number stays one: as an array it would promote the dtype.
+    values: list[ArrayLike] = [
+        x if np.isscalar(x) or isinstance(x, Collection) else as_array(x) for x in inputs
+    ]
+    whole = max((x for x in values if isinstance(x, Collection)), key=lambda x: x.count())
+    operands: list[object] = []
+    paired = None
+    for value in values:
         if value is whole:
             operands.append(_Block(0))
         elif _is_constant(value, whole):
-            operands.append(_constant(value))
+            operands.append(value.first() if isinstance(value, Collection) else value)
         else:
             operands.append(_Block(1))
             paired = _paired(value, whole)
     call = _Applied(op, tuple(operands), keywords)
-    return whole._changed(_records(call, whole, paired, _dtype(call, inputs)))
+    return whole._changed(_records(call, whole, paired, _dtype(call, values)))
 
 
 def _records(
@@ -145,29 +154,30 @@ class _Applied:
         return result
 
 
-def _is_constant(value: Any, whole: Collection) -> bool:
+def _is_constant(value: ArrayLike, whole: Collection) -> bool:
     """Return True if the value is combined with every record."""
-    if _is_collection(value):
+    if isinstance(value, Collection):
         one = value.count() == 1 and value.value_shape == whole.value_shape
         # Of two collections of one record, that on another engine (a mean, say) is the constant.
         return one and (whole.count() != 1 or value.engine != whole.engine)
     shape = np.shape(value)
-    return shape != whole.shape and _broadcasts(shape, whole.value_shape)
+    if shape == whole.shape:
+        return False
+    try:
+        return np.broadcast_shapes(shape, whole.value_shape) == whole.value_shape
+    except ValueError:
+        return False
 
 
-def _constant(value: Any) -> Any:
-    """Return the value as an operand; a Python number is kept, for it promotes no dtype."""
-    return value.first() if _is_collection(value) else value
-
-
-def _paired(value: Any, whole: Collection) -> Records:
+def _paired(value: ArrayLike, whole: Collection) -> Records:
     """Return the records of the value, as many and on the same engine."""
-    if np.shape(value) != whole.shape or (_is_collection(value) and type(value) is not type(whole)):
+    same_kind = not isinstance(value, Collection) or type(value) is type(whole)
+    if np.shape(value) != whole.shape or not same_kind:
         raise SpecError(
             f"shapes {whole.shape} of {type(whole).__name__} and {np.shape(value)} of "
             f"{type(value).__name__} must be equal"
         )
-    if not _is_collection(value):
+    if not isinstance(value, Collection):
         values = np.reshape(value, (whole.count(), *whole.value_shape))
         return whole.engine.load(ArraySource(values))
     if value.engine != whole.engine:
@@ -175,8 +185,7 @@ def _paired(value: Any, whole: Collection) -> Records:
             f"operands on different engines, {whole.mode} and {value.mode}: "
             "call .tolocal() or .tospark(sc) on one of them"
         )
-    records: Records = value._records
-    return records
+    return value._records
 
 
 def _dtype(call: _Applied, inputs: Sequence[Any]) -> np.dtype[Any]:
@@ -186,19 +195,3 @@ def _dtype(call: _Applied, inputs: Sequence[Any]) -> np.dtype[Any]:
         with np.errstate(all="ignore"), typed_errors(f"numpy.{call.op.__name__}"):
             return np.asarray(call.op(*ones, **call.keywords)).dtype
     return np.asarray(call.of(ones)).dtype
-
-
-def _is_collection(value: Any) -> bool:
-    return isinstance(value, Collection)
-
-
-def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
-    try:
-        return np.broadcast_shapes(shape, target) == target
-    except ValueError:
-        return False
-
-
-def _cast(block: Array, dtype: np.dtype[Any]) -> Array:
-    with np.errstate(all="ignore"):  # nan and large values: cast as by numpy
-        return block.astype(dtype)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array
     from thunderlike.data.collection import Collection
     from thunderlike.engines.base import Records
-    from thunderlike.storage import AnyCredentials
+    from thunderlike.storage import AnyCredentials, AnyPath
 
 __all__ = ["tonapari", "tonwb", "topandas", "toxarray"]
 
@@ -109,7 +109,7 @@ def _pandas_index(levels: Iterable[Array], names: Sequence[str] | None = None) -
 def tonwb(
     series: Collection,
     frames: Records,
-    path: Any,
+    path: AnyPath,
     options: Mapping[str, Any],
     rate: float | None,
     *,

@@ -40,7 +40,9 @@ from thunderlike.storage.filesystem import failures
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from thunderlike._typing import Array, Shape
+    from numpy.typing import DTypeLike
+
+    from thunderlike._typing import Array, Labels, Shape
     from thunderlike.engines.base import Stored
     from thunderlike.storage import AnyCredentials, AnyPaths, Entry, FileVersion, Order
 
@@ -174,7 +176,7 @@ class FileSource(SourceDefaults):
         files: Sequence[Entry],
         counts: Sequence[int],
         shape: tuple[int, ...],
-        dtype: Any,
+        dtype: DTypeLike,
         load: Loader,
         *,
         whole: bool = False,
@@ -191,7 +193,7 @@ class FileSource(SourceDefaults):
         files = [(str(file.path), file.size, file.identity) for file in self.files]
         return files + [(name, 0, identity) for name, identity in self.load.versions]
 
-    def labels(self, labels: Any, baseshape: Sequence[int] | None = None) -> Any:
+    def labels(self, labels: Labels | None, baseshape: Sequence[int] | None = None) -> Any:
         """Return labels as they are, or for ``'files'`` the name of the file of each record.
 
         A name is what a path has that is not common to the folders of all files.
@@ -455,13 +457,13 @@ def read(
     kind: Callable[..., C],
     source: FileSource,
     npartitions: int | None,
-    labels: Any,
-    engine: Any,
+    labels: Labels | None,
+    engine: object,
     *,
     records: slice = slice(None),
     attrs: Mapping[str, Any] | None = None,
     baseshape: Shape | None = None,
-    **options: Any,
+    **options: object,
 ) -> C:
     """Load a source on an engine, as images or series.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from thunderlike.data.array_collection import ArrayCollection
 from thunderlike.data.blocks import Blocks, ToBlocks, block_bytes, grid_of
 from thunderlike.data.collection import records_of
 from thunderlike.data.indexing import reshaped
+from thunderlike.engines.base import Records
 from thunderlike.engines.shuffle import Transpose
 from thunderlike.errors import SpecError
 from thunderlike.kernels import filters
@@ -22,14 +23,15 @@ from thunderlike.kernels.local_correlation import LocalCorrelation
 from thunderlike.storage import at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike, DTypeLike
 
-    from thunderlike._typing import Array
+    from thunderlike._typing import Array, Ints, Labels
+    from thunderlike.data.base import Changes
     from thunderlike.data.series import Series
-    from thunderlike.engines.base import Records
-    from thunderlike.storage import AnyCredentials
+    from thunderlike.storage import AnyCredentials, AnyPath
     from thunderlike.viz import Clip
 
 __all__ = ["Images"]
@@ -61,14 +63,19 @@ class Images(ArrayCollection):
 
     _time = 0
 
-    def __init__(self, values: Any, labels: Any = None, attrs: Any = None) -> None:
-        records = records_of(values, max(1, np.ndim(values) - 1))
+    def __init__(
+        self,
+        values: ArrayLike | Records,
+        labels: Labels | None = None,
+        attrs: Mapping[str, Any] | None = None,
+    ) -> None:
+        naxes = 0 if isinstance(values, Records) else np.ndim(values)
+        records = records_of(values, max(1, naxes - 1))
         super().__init__(records, (records.spec.count,), labels)
         self.attrs = attrs
 
-    def _changed(self, records: Records, **changes: Any) -> Self:
-        made: Self = self._like(type(self)(records, labels=changes.get("labels", self._labels)))
-        return made
+    def _changed(self, records: Records, **changes: Unpack[Changes]) -> Self:
+        return self._like(type(self)(records, labels=changes.get("labels", self._labels)))
 
     # filters
 
@@ -200,7 +207,7 @@ class Images(ArrayCollection):
         kept = tuple(n for n in self.value_shape if n != 1)
         return self._stacked(_reshaped, shape=kept or (1,))
 
-    def reshape(self, *shape: Any) -> Self:
+    def reshape(self, *shape: Ints) -> Self:
         """Reshape every image, to 2 or 3 axes.
 
         Parameters
@@ -268,8 +275,8 @@ class Images(ArrayCollection):
         self,
         func: Callable[[Array], Any],
         value_size: int | None = None,
-        dtype: Any = None,
-        chunk_size: Any = "auto",
+        dtype: DTypeLike | None = None,
+        chunk_size: Ints | str = "auto",
         *,
         workers: int | None = None,
     ) -> Images:
@@ -381,7 +388,7 @@ class Images(ArrayCollection):
 
     def movie(
         self,
-        path: Any = None,
+        path: AnyPath | None = None,
         fps: float = 10,
         *,
         plane: int | str = "max",
@@ -448,7 +455,7 @@ class Images(ArrayCollection):
 
     # conversion and files
 
-    def toseries(self, chunk_size: Any = "auto") -> Series:
+    def toseries(self, chunk_size: Ints | str = "auto") -> Series:
         """Turn a movie into the time series of its pixels.
 
         Parameters
@@ -487,7 +494,7 @@ class Images(ArrayCollection):
             size = tuple(-(-n // parts) for n, parts in zip(self.value_shape, size, strict=True))
         return self.toseries(size)
 
-    def toblocks(self, chunk_size: Any = "auto", padding: Any = None) -> Blocks:
+    def toblocks(self, chunk_size: Ints | str = "auto", padding: Ints | None = None) -> Blocks:
         """Cut the images in space, into blocks of all frames of one region.
 
         Parameters
@@ -513,7 +520,7 @@ class Images(ArrayCollection):
         records = self._records.regroup(ToBlocks(self._records.spec, grid))
         return Blocks(records, grid, self.count(), self.dtype)
 
-    def tonapari(self, **options: Any) -> Any:
+    def tonapari(self, **options: object) -> Any:
         """Make a layer of napari, which shows the movie with a slider: ``viewer.add_layer(layer)``.
 
         Parameters
@@ -548,7 +555,7 @@ class Images(ArrayCollection):
 
     def tobinary(
         self,
-        path: Any,
+        path: AnyPath,
         prefix: str = "image",
         overwrite: bool = False,
         credentials: AnyCredentials = None,
@@ -589,7 +596,7 @@ class Images(ArrayCollection):
 
     def totif(
         self,
-        path: Any,
+        path: AnyPath,
         prefix: str = "image",
         overwrite: bool = False,
         credentials: AnyCredentials = None,
@@ -607,7 +614,7 @@ class Images(ArrayCollection):
 
     def topng(
         self,
-        path: Any,
+        path: AnyPath,
         prefix: str = "image",
         overwrite: bool = False,
         credentials: AnyCredentials = None,

@@ -13,7 +13,7 @@ from thunderlike.kernels._validation import as_array, is_whole
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from thunderlike._typing import Array
+    from thunderlike._typing import Array, Ints, Labels
 
 __all__ = [
     "as_index",
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-def as_index(index: Any, length: int) -> Array:
+def as_index(index: Labels | None, length: int) -> Array:
     """Make an index an array; ``0 .. length-1`` for None.
 
     A mixture of text and numbers becomes an array of dtype object.
@@ -59,7 +59,7 @@ def as_index(index: Any, length: int) -> Array:
     return values
 
 
-def _array(index: Any) -> Array:
+def _array(index: Labels) -> Array:
     if isinstance(index, np.ndarray) and index.ndim == 1 and index.dtype == object:
         entries = index.tolist()
         if entries and all(isinstance(entry, tuple) for entry in entries):  # labels, see as_labels
@@ -105,7 +105,7 @@ def counts_only(index: Array) -> bool:
     return np.array_equal(index, np.arange(len(index)))
 
 
-def grouped(index: Array, level: Any) -> tuple[Array, NDArray[np.int64]]:
+def grouped(index: Array, level: Ints) -> tuple[Array, NDArray[np.int64]]:
     """Group positions by their index at one level or several.
 
     Parameters
@@ -140,7 +140,7 @@ def grouped(index: Array, level: Any) -> tuple[Array, NDArray[np.int64]]:
     return _flat(columns[first]), numbers.ravel()
 
 
-def selected(index: Array, val: Any, level: Any) -> tuple[NDArray[np.bool_], list[int]]:
+def selected(index: Array, val: object, level: Ints) -> tuple[NDArray[np.bool_], list[int]]:
     """Find the positions with given values.
 
     Parameters
@@ -211,7 +211,7 @@ def _flat(columns: Array) -> Array:
     return columns[:, 0] if columns.shape[1] == 1 else columns
 
 
-def _levels(index: Array, level: Any) -> list[int]:
+def _levels(index: Array, level: Ints) -> list[int]:
     """Return the given levels; SpecError for one out of range."""
     count, given = _columns(index).shape[1], _as_list(level)
     if not given or not all(is_whole(number, 0, count) for number in given):
@@ -222,7 +222,7 @@ def _levels(index: Array, level: Any) -> list[int]:
     return [int(number) for number in given]
 
 
-def _per_level(val: Any, count: int) -> list[list[Any]]:
+def _per_level(val: object, count: int) -> list[list[Any]]:
     """Return the given values of each level."""
     values = _as_list(val)
     if count == 1 and not any(_is_list(value) for value in values):
@@ -260,7 +260,7 @@ def _codes(column: Array) -> NDArray[np.int64]:
     return codes
 
 
-def _is_list(value: Any) -> bool:
+def _is_list(value: object) -> bool:
     """Return True for a sequence of values; text is one value."""
     return (
         np.ndim(value) > 0
@@ -304,7 +304,7 @@ def reshaped(old: tuple[int, ...], asked: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(int(n) for n in filled)
 
 
-def selectors(item: Any, shape: tuple[int, ...]) -> list[Any]:
+def selectors(item: object, shape: tuple[int, ...]) -> list[Any]:
     """Return a selector for each axis, a slice or an array of positions.
 
     Raises
@@ -325,7 +325,7 @@ def selectors(item: Any, shape: tuple[int, ...]) -> list[Any]:
     return found
 
 
-def positions(selector: Any, length: int) -> NDArray[np.int64]:
+def positions(selector: slice | NDArray[np.int64], length: int) -> NDArray[np.int64]:
     """Return the positions that a selector selects on an axis of this length."""
     selected: NDArray[np.int64] = np.arange(length)[selector]
     return selected
@@ -351,7 +351,7 @@ def _expanded(items: tuple[Any, ...], ndim: int) -> list[Any]:
     return [*items[:at], *missing, *items[at + len(where) :]]
 
 
-def _selector(item: Any, length: int, axis: int) -> Any:
+def _selector(item: object, length: int, axis: int) -> Any:
     if isinstance(item, slice):
         try:
             item.indices(length)

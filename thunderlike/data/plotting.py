@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from thunderlike._typing import Array
     from thunderlike.data.collection import Collection
-    from thunderlike.storage import AnyCredentials
+    from thunderlike.storage import AnyCredentials, AnyPath
     from thunderlike.viz import Clip
 
 __all__ = [
@@ -77,7 +77,7 @@ def _image(images: Collection, image: int | str) -> tuple[Array, str]:
 
 def movie(
     images: Collection,
-    path: Any,
+    path: AnyPath | None,
     fps: float,
     *,
     plane: int | str,
@@ -123,7 +123,7 @@ def image_thumbnail(images: Collection) -> str:
 
 def plot_series(
     series: Collection,
-    which: Any,
+    which: object,
     ax: Axes | None,
     *,
     plane: int | str,
@@ -157,7 +157,7 @@ def _map(
     return viz.picture(values, ax, title=title, label=label, **shown)
 
 
-def _lines(series: Collection, which: Any) -> tuple[Array, list[str], str]:
+def _lines(series: Collection, which: object) -> tuple[Array, list[str], str]:
     """Return the chosen series, the name of each, and the title."""
     keys = which if isinstance(which, list) else [which]
     numbers = np.array([_row(series, key) for key in keys], np.int64)
@@ -212,7 +212,7 @@ def series_thumbnail(series: Collection) -> str:
     return notebook.thumbnail(first, f"at {np.asarray(series._index)[0]}")
 
 
-def _position(value: Any, count: int, kind: str) -> int:
+def _position(value: int, count: int, kind: str) -> int:
     """Return a position counted from the start; BadIndexError outside of ``-count .. count-1``."""
     if not -count <= value < count:
         raise BadIndexError(f"there is no {kind} {value}, but {count}, from 0")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from thunderlike.data.collection import records_of
 from thunderlike.data.file_sources import naming
 from thunderlike.data.indexing import reshaped
 from thunderlike.engines import local
-from thunderlike.engines.base import ArraySource, Spec
+from thunderlike.engines.base import ArraySource, Records, Spec
 from thunderlike.engines.shuffle import Transpose
 from thunderlike.errors import NotOnEngineError, SpecError, ThunderlikeError, WrongTypeError
 from thunderlike.formats import hdf5
@@ -30,15 +30,16 @@ from thunderlike.kernels.moments import Moments
 from thunderlike.storage import at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-    from thunderlike._typing import Array, Shape
+    from thunderlike._typing import Array, Ints, Labels, Shape
+    from thunderlike.data.base import Changes
     from thunderlike.data.images import Images
-    from thunderlike.engines.base import Records
-    from thunderlike.storage import AnyCredentials
+    from thunderlike.storage import AnyCredentials, AnyPath
 
 __all__ = ["Series"]
 
@@ -73,17 +74,22 @@ class Series(ArrayCollection):
     _index: Array
 
     def __init__(
-        self, values: Any, index: Any = None, labels: Any = None, baseshape: Shape | None = None
+        self,
+        values: ArrayLike | Records,
+        index: Labels | None = None,
+        labels: Labels | None = None,
+        baseshape: Shape | None = None,
     ) -> None:
         records = records_of(values, 1)
         if baseshape is None:
-            baseshape = np.shape(values)[:-1] or (records.spec.count,)
+            shape = () if isinstance(values, Records) else np.shape(values)
+            baseshape = shape[:-1] or (records.spec.count,)
         super().__init__(records, baseshape, labels)
         self.index = index
 
-    def _changed(self, records: Records, **changes: Any) -> Self:
+    def _changed(self, records: Records, **changes: Unpack[Changes]) -> Self:
         kept = self._index if records.spec.shape == self.value_shape else None
-        made: Self = self._like(
+        return self._like(
             type(self)(
                 records,
                 index=changes.get("index", kept),
@@ -91,7 +97,6 @@ class Series(ArrayCollection):
                 baseshape=changes.get("baseshape", self._baseshape),
             )
         )
-        return made
 
     # index
 
@@ -124,10 +129,10 @@ class Series(ArrayCollection):
         return self._index
 
     @index.setter
-    def index(self, index: Any) -> None:
+    def index(self, index: Labels | None) -> None:
         self._index = indexing.as_index(index, self.length)
 
-    def _indexed(self, index: Any) -> Self:
+    def _indexed(self, index: Labels | None) -> Self:
         return self._changed(self._records, index=index)
 
     def _cut(self, values: list[Any]) -> Self:
@@ -138,9 +143,9 @@ class Series(ArrayCollection):
     def map(  # type: ignore[override]  # Thunder has the index second
         self,
         func: Callable[[Any], Any],
-        index: Any = None,
+        index: Array | Sequence[Any] | None = None,
         value_shape: Shape | int | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
         with_keys: bool = False,
         *,
         block: bool = False,
@@ -173,9 +178,9 @@ class Series(ArrayCollection):
         records = self._mapped(
             func, value_shape, dtype, with_keys=with_keys, block=block, workers=workers
         )
-        return self._changed(records, **({} if index is None else {"index": index}))
+        return self._changed(records) if index is None else self._changed(records, index=index)
 
-    def select(self, crit: Any) -> Self:
+    def select(self, crit: object) -> Self:
         """Select positions by index value, in the order of the index.
 
         Parameters
@@ -236,8 +241,8 @@ class Series(ArrayCollection):
 
     def select_by_index(
         self,
-        val: Any,
-        level: Any = 0,
+        val: object,
+        level: Ints = 0,
         squeeze: bool = False,
         filter: bool = False,
         return_mask: bool = False,
@@ -285,7 +290,7 @@ class Series(ArrayCollection):
 
     # shape of the keys
 
-    def reshape(self, *shape: Any) -> Self:
+    def reshape(self, *shape: Ints) -> Self:
         """Reshape the keys; the length of the series is unchanged.
 
         Parameters
@@ -475,7 +480,7 @@ class Series(ArrayCollection):
             raise SpecError(f"cannot keep every {k!r}-th position: give a whole number from 1")
         return self[..., :: int(k)]
 
-    def correlate(self, signal: Any, var: str = "s") -> Self:
+    def correlate(self, signal: ArrayLike | PathLike[str], var: str = "s") -> Self:
         """Pearson correlation of each series with a signal, or with several.
 
         Parameters
@@ -509,14 +514,15 @@ class Series(ArrayCollection):
         array([ 1., -1.])
         """
         if isinstance(signal, str | PathLike):
-            signal = _from_matlab(signal, var)
+            with naming(str(signal)):
+                signal = hdf5.variable(storage.read(signal), var)
         given = as_array(signal, "the signal")
         correlated = self._stacked(
             kernels.correlate, signals=np.atleast_2d(given), compiled=self._compiled
         )
         return correlated._indexed([1] if given.ndim == 1 else np.arange(len(given)))
 
-    def crosscorr(self, signal: Any, lag: int = 0) -> Self:
+    def crosscorr(self, signal: ArrayLike, lag: int = 0) -> Self:
         """Correlation of each series with a signal, shifted to both sides.
 
         Parameters
@@ -551,7 +557,7 @@ class Series(ArrayCollection):
         )
         return correlated._indexed(np.arange(-int(lag), int(lag) + 1))
 
-    def convolve(self, signal: Any, mode: str = "full") -> Self:
+    def convolve(self, signal: ArrayLike, mode: str = "full") -> Self:
         """Convolve each series with a signal.
 
         Parameters
@@ -796,7 +802,7 @@ class Series(ArrayCollection):
         panels = np.arange(self.length).reshape(-1, int(length))
         return self._reduced(Groups.equal(panels.T), "mean")._indexed(None)
 
-    def mean_by_window(self, indices: Any, window: int) -> Self:
+    def mean_by_window(self, indices: object, window: int) -> Self:
         """Mean over windows around some positions: an average aligned to events.
 
         Parameters
@@ -835,16 +841,15 @@ class Series(ArrayCollection):
 
     def _positions(self, values: Any) -> Array:
         """Return the first position of each index value."""
-        found = [
-            np.flatnonzero(indexing.selected(self._index, [v], 0)[0])[0] for v in _each(values)
-        ]
+        each = [values] if np.ndim(values) == 0 else list(values)
+        found = [np.flatnonzero(indexing.selected(self._index, [v], 0)[0])[0] for v in each]
         if not found:
             raise SpecError("no index value was given: give at least one")
         return np.array(found)
 
     # groups of positions with equal index values
 
-    def stat_by_index(self, stat: str, level: Any = 0) -> Self:
+    def stat_by_index(self, stat: str, level: Ints = 0) -> Self:
         """One statistic of the values that share an index value.
 
         Parameters
@@ -881,7 +886,7 @@ class Series(ArrayCollection):
         keys, numbers = indexing.grouped(self._index, level)
         return self._reduced(Groups.numbered(numbers), stat)._indexed(keys)
 
-    def sum_by_index(self, level: Any = 0) -> Self:
+    def sum_by_index(self, level: Ints = 0) -> Self:
         """Sum of the values that share an index value; as :meth:`stat_by_index`.
 
         Examples
@@ -894,7 +899,7 @@ class Series(ArrayCollection):
         """
         return self.stat_by_index("sum", level)
 
-    def mean_by_index(self, level: Any = 0) -> Self:
+    def mean_by_index(self, level: Ints = 0) -> Self:
         """Mean of the values that share an index value; as :meth:`stat_by_index`.
 
         Examples
@@ -906,7 +911,7 @@ class Series(ArrayCollection):
         """
         return self.stat_by_index("mean", level)
 
-    def median_by_index(self, level: Any = 0) -> Self:
+    def median_by_index(self, level: Ints = 0) -> Self:
         """Median of the values that share an index value; as :meth:`stat_by_index`.
 
         Examples
@@ -918,7 +923,7 @@ class Series(ArrayCollection):
         """
         return self.stat_by_index("median", level)
 
-    def std_by_index(self, level: Any = 0) -> Self:
+    def std_by_index(self, level: Ints = 0) -> Self:
         """Standard deviation of the values that share an index value; as :meth:`stat_by_index`.
 
         Examples
@@ -930,7 +935,7 @@ class Series(ArrayCollection):
         """
         return self.stat_by_index("stdev", level)
 
-    def max_by_index(self, level: Any = 0) -> Self:
+    def max_by_index(self, level: Ints = 0) -> Self:
         """Maximum of the values that share an index value; as :meth:`stat_by_index`.
 
         Examples
@@ -942,7 +947,7 @@ class Series(ArrayCollection):
         """
         return self.stat_by_index("max", level)
 
-    def min_by_index(self, level: Any = 0) -> Self:
+    def min_by_index(self, level: Ints = 0) -> Self:
         """Minimum of the values that share an index value; as :meth:`stat_by_index`.
 
         Examples
@@ -954,7 +959,7 @@ class Series(ArrayCollection):
         """
         return self.stat_by_index("min", level)
 
-    def count_by_index(self, level: Any = 0) -> Self:
+    def count_by_index(self, level: Ints = 0) -> Self:
         """Number of values that share an index value; as :meth:`stat_by_index`.
 
         Examples
@@ -966,7 +971,7 @@ class Series(ArrayCollection):
         """
         return self.stat_by_index("count", level)
 
-    def aggregate_by_index(self, function: Callable[[Array], Any], level: Any = 0) -> Self:
+    def aggregate_by_index(self, function: Callable[[Array], Any], level: Ints = 0) -> Self:
         """Apply a function to the values that share an index value.
 
         Parameters
@@ -1028,7 +1033,10 @@ class Series(ArrayCollection):
                [14., 20.]])
         """
         reductions.check_not_empty(self, "gramian")
-        return self._square(self._records.aggregate(_gramian, np.add, 8 * self.length**2))
+        products = self._records.aggregate(
+            lambda _, block: linalg.gramian(block), np.add, 8 * self.length**2
+        )
+        return self._square(products)
 
     def cov(self) -> Self:
         """Covariance of positions over the series, divided by their number less 1.
@@ -1060,7 +1068,7 @@ class Series(ArrayCollection):
         records = local().load(ArraySource(matrix))
         return self._changed(records, baseshape=(self.length,), labels=None, index=self._index)
 
-    def times(self, other: Any) -> Self:
+    def times(self, other: ArrayLike) -> Self:
         """Multiply each series with a matrix, or a number.
 
         Parameters
@@ -1092,7 +1100,8 @@ class Series(ArrayCollection):
         """
         matrix = _matrix(other)
         if matrix.ndim == 0:
-            return self * other
+            scaled: Self = self * other
+            return scaled
         if matrix.ndim != 2 or len(matrix) != self.length:
             raise SpecError(
                 f"shapes {self.shape} and {np.shape(other)} are not aligned: give a matrix of "
@@ -1104,7 +1113,7 @@ class Series(ArrayCollection):
 
     def plot(
         self,
-        which: Any = None,
+        which: object = None,
         ax: Axes | None = None,
         *,
         plane: int | str = "max",
@@ -1184,7 +1193,7 @@ class Series(ArrayCollection):
 
     # conversion and files
 
-    def toimages(self, chunk_size: Any = "auto") -> Images:
+    def toimages(self, chunk_size: Ints | str = "auto") -> Images:
         """Turn the series of pixels into a movie: the inverse of ``images.toseries()``.
 
         Parameters
@@ -1257,15 +1266,15 @@ class Series(ArrayCollection):
 
     def tonwb(
         self,
-        path: Any,
+        path: AnyPath,
         name: str = "series",
         *,
         rate: float | None = None,
         unit: str = "a.u.",
         description: str = "",
-        session_start_time: Any = None,
-        nwbfile: Any = None,
-        rois: Any = None,
+        session_start_time: datetime | None = None,
+        nwbfile: object = None,
+        rois: object = None,
         overwrite: bool = False,
         credentials: AnyCredentials = None,
     ) -> None:
@@ -1328,7 +1337,7 @@ class Series(ArrayCollection):
 
     def tobinary(
         self,
-        path: Any,
+        path: AnyPath,
         prefix: str = "series",
         overwrite: bool = False,
         credentials: AnyCredentials = None,
@@ -1371,7 +1380,7 @@ class Series(ArrayCollection):
 
     def totext(
         self,
-        path: Any,
+        path: AnyPath,
         prefix: str = "series",
         overwrite: bool = False,
         credentials: AnyCredentials = None,
@@ -1390,11 +1399,7 @@ class Series(ArrayCollection):
         writers.series_to_text(self, at(path, credentials), prefix, overwrite=overwrite)
 
 
-def _gramian(_: int, block: Array) -> Array:
-    return linalg.gramian(block)
-
-
-def _matrix(other: Any) -> Array:
+def _matrix(other: object) -> Array:
     """Return the factor of a matrix product as an array; a vector becomes a column."""
     if isinstance(other, Series):
         if not other._records.in_memory:
@@ -1412,11 +1417,6 @@ def _within(axis: int) -> bool:
     if axis not in (0, 1):
         raise SpecError(f"axis must be 0 (across series) or 1 (within each), not {axis!r}")
     return axis == 1
-
-
-def _from_matlab(path: Any, name: str) -> Array:
-    with naming(str(path)):
-        return hdf5.variable(storage.read(path), name)
 
 
 def _shifted(block: Array, by: Array) -> Array:
@@ -1466,8 +1466,3 @@ def _where(criterion: Callable[[Any], Any], index: Array) -> NDArray[np.bool_]:
         raise
     except (Exception, SystemExit) as error:
         raise raised_by(criterion, error) from error
-
-
-def _each(values: Any) -> list[Any]:
-    """Return the values of a sequence, or a single value, as a list."""
-    return [values] if np.ndim(values) == 0 else list(values)

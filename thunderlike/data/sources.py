@@ -29,7 +29,7 @@ from thunderlike.kernels._validation import as_array, as_dtype, same_values
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
     from thunderlike._typing import Array, Shape
     from thunderlike.storage import Entry
@@ -122,7 +122,7 @@ class RandomSource(SourceDefaults):
             out[row] = np.random.default_rng([self.seed, number]).standard_normal(self.spec.shape)
 
 
-def stacked(values: Any, what: str) -> Array:
+def stacked(values: object, what: str) -> Array:
     """An array, or an error that names the first two shapes which differ."""
     if not isinstance(values, list | tuple):
         array = as_array(values)
@@ -141,7 +141,12 @@ def stacked(values: Any, what: str) -> Array:
     return np.asarray(arrays)
 
 
-def list_source(items: list[Any], accessor: Any, dims: Any, dtype: Any) -> ListSource:
+def list_source(
+    items: list[Any],
+    accessor: Callable[[Any], object],
+    dims: Sequence[int] | None,
+    dtype: DTypeLike | None,
+) -> ListSource:
     """Make a source of items, of which the first is tried unless shape and dtype are given."""
     if dims is None or dtype is None:
         if not items:
@@ -152,7 +157,7 @@ def list_source(items: list[Any], accessor: Any, dims: Any, dtype: Any) -> ListS
     return ListSource(spec, items, accessor, cast=dtype is not None)
 
 
-def pairs_spec(rdd: Any, shape: tuple[int, ...] | None, dtype: Any) -> Spec | None:
+def pairs_spec(rdd: Any, shape: tuple[int, ...] | None, dtype: DTypeLike | None) -> Spec | None:
     """Shape and dtype of the records of an RDD of pairs where the caller gave a dtype, else None.
 
     Without `shape`, one small job reads it from the first record.
@@ -166,7 +171,7 @@ def pairs_spec(rdd: Any, shape: tuple[int, ...] | None, dtype: Any) -> Spec | No
     return Spec(0, tuple(shape), as_dtype(dtype))
 
 
-def _array_of(accessor: Callable[[Any], Any], item: Any, number: int) -> Array:
+def _array_of(accessor: Callable[[Any], Any], item: object, number: int) -> Array:
     """Return the result of the function for one item as an array."""
     try:
         return np.atleast_1d(as_array(accessor(item)))
@@ -186,7 +191,7 @@ def accessed(
     accessor: Callable[[bytes], Any] | None,
     naxes: int,
     dims: Sequence[int] | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
 ) -> tuple[FileSource, tuple[int, ...]]:
     """Make a source of arrays, each the function of the bytes of a file.
 
@@ -346,7 +351,7 @@ class SampleSource(SourceDefaults):
             out[row] = found
 
 
-def _array(sample: Any, field: str) -> Array:
+def _array(sample: Mapping[str, Any], field: str) -> Array:
     if field not in sample:
         names = ", ".join(map(repr, sample))
         raise SpecError(f"sample {sample.get('key')!r} has no field {field!r}; it has {names}")
@@ -373,8 +378,15 @@ def message_source(files: Sequence[Entry], field: str) -> tuple[FileSource, list
     with naming(first.path):
         example = load.array(first, 0)
     source = FileSource.of(files, counts, example.shape, example.dtype, load)
-    keys = [_last_key(file.path) for file, count in zip(files, counts, strict=True) if count]
-    return source, keys
+    last_keys = []
+    for file, count in zip(files, counts, strict=True):
+        if count:
+            place = _sidecar(file.path, KEYS)
+            keys = decode_keys(storage.read(place))
+            if not keys:
+                raise CorruptDatasetError(f"{place}: names none of the samples")
+            last_keys.append(keys[-1])
+    return source, last_keys
 
 
 def positions(keys: Sequence[str], count: int) -> Shape:
@@ -474,13 +486,6 @@ def _kept(file: Entry) -> int | None:
         return int.from_bytes(storage.read(_sidecar(file.path, APPENDING)), "big")
     except NotFoundError:
         return None
-
-
-def _last_key(path: str) -> str:
-    keys = decode_keys(storage.read(_sidecar(path, KEYS)))
-    if not keys:
-        raise CorruptDatasetError(f"{_sidecar(path, KEYS)}: names none of the samples")
-    return keys[-1]
 
 
 def _sidecar(path: str, suffix: str) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array, Shape
     from thunderlike.data.collection import Collection
     from thunderlike.engines.base import Records, Spec
-    from thunderlike.storage import AnyCredentials
+    from thunderlike.storage import AnyCredentials, AnyPath
 
 __all__ = [
     "ImageFiles",
@@ -197,13 +197,13 @@ class Parts:
         return [(path, len(block))]
 
 
-def images_to_binary(images: Collection, path: Any, prefix: str, *, overwrite: bool) -> None:
+def images_to_binary(images: Collection, path: AnyPath, prefix: str, *, overwrite: bool) -> None:
     """Write ``prefix-00000.bin`` and so on, and the ``conf.json`` that describes them."""
     conf = {"conf.json": raw.describe(images.value_shape, images.dtype, images.attrs)}
     _write(images, path, Names(prefix, "bin"), raw.encode, overwrite=overwrite, extra=conf)
 
 
-def images_to_tif(images: Collection, path: Any, prefix: str, *, overwrite: bool) -> None:
+def images_to_tif(images: Collection, path: AnyPath, prefix: str, *, overwrite: bool) -> None:
     """Write ``prefix-00000.tif`` and so on."""
     encode = partial(tiff.encode, attrs=images.attrs) if images.attrs else tiff.encode
     _write(images, path, Names(prefix, "tif"), encode, overwrite=overwrite)
@@ -211,7 +211,7 @@ def images_to_tif(images: Collection, path: Any, prefix: str, *, overwrite: bool
 
 def images_to_png(
     images: Collection,
-    path: Any,
+    path: AnyPath,
     prefix: str,
     *,
     overwrite: bool,
@@ -238,12 +238,12 @@ def images_to_png(
     _write(images, path, Names(prefix, "png"), encode, overwrite=overwrite)
 
 
-def series_to_binary(series: Collection, path: Any, prefix: str, *, overwrite: bool) -> None:
+def series_to_binary(series: Collection, path: AnyPath, prefix: str, *, overwrite: bool) -> None:
     """Write ``prefix-00000-00000.bin``, by the key of its first series, for each part."""
     _write_parts(series, path, prefix, "bin", raw.encode, overwrite=overwrite)
 
 
-def series_to_text(series: Collection, path: Any, prefix: str, *, overwrite: bool) -> None:
+def series_to_text(series: Collection, path: AnyPath, prefix: str, *, overwrite: bool) -> None:
     """Write ``prefix-00000-00000.txt``, by the key of its first series, for each part."""
     if series.dtype.kind not in "biuf":
         raise SpecError(f"text holds real numbers, not {series.dtype}")
@@ -252,7 +252,7 @@ def series_to_text(series: Collection, path: Any, prefix: str, *, overwrite: boo
 
 def _write_parts(
     series: Collection,
-    path: Any,
+    path: AnyPath,
     prefix: str,
     ext: str,
     encode: Callable[[Array], bytes],
@@ -297,7 +297,8 @@ class SeriesFiles:
             return []
         path = storage.join(self.folder, self._name(first[0]))
         with (
-            draft(path, _always, overwrite=True) as made,
+            # Any existing file is accepted: it is of an earlier attempt at the same task.
+            draft(path, lambda _start: True, overwrite=True) as made,
             made.file.open("wb") as stream,
         ):
             for _, block in itertools.chain([first], filled):
@@ -309,11 +310,6 @@ class SeriesFiles:
         digits = [max(5, len(str(n - 1))) for n in self.baseshape]
         key = "-".join(f"{int(i):0{d}d}" for i, d in zip(at, digits, strict=True))
         return f"{self.prefix}-{key}.{self.ext}"
-
-
-def _always(start: bytes) -> bool:  # noqa: ARG001
-    """Accept any existing file: it is of an earlier attempt at the same task."""
-    return True
 
 
 @dataclass(frozen=True)
@@ -392,7 +388,7 @@ class _Scaled:
 
 def _write(
     images: Collection,
-    path: Any,
+    path: AnyPath,
     names: Names,
     encode: Callable[[Array], bytes],
     *,
@@ -409,12 +405,14 @@ def _write(
 
 
 def to_npy(
-    collection: Collection, path: Any, *, overwrite: bool, credentials: AnyCredentials
+    collection: Collection, path: AnyPath, *, overwrite: bool, credentials: AnyCredentials
 ) -> None:
     """Write one ``.npy`` file."""
     shape, dtype = collection.shape, collection.dtype
     with (
-        draft(path, _is_npy, overwrite=overwrite, credentials=credentials) as made,
+        draft(
+            path, lambda start: sniff(start) == "npy", overwrite=overwrite, credentials=credentials
+        ) as made,
         npy.Writer(made.file, shape, dtype) as sink,
     ):
         assemble(collection._records, collection.baseshape, sink, made.folder)
@@ -422,7 +420,7 @@ def to_npy(
 
 def to_hdf5(
     collection: Collection,
-    path: Any,
+    path: AnyPath,
     dataset: str,
     *,
     compression: str | None,
@@ -442,7 +440,7 @@ def to_hdf5(
 
 def to_zarr(
     collection: Collection,
-    path: Any,
+    path: AnyPath,
     *,
     ome: bool,
     overwrite: bool,
@@ -464,7 +462,3 @@ def to_zarr(
         sink = zarr.Writer(Folder(place), shape, dtype, time=time, **options)
         assemble(collection._records, collection.baseshape, sink, parts)
         storage.delete(parts)
-
-
-def _is_npy(start: bytes) -> bool:
-    return sniff(start) == "npy"

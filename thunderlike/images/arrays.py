@@ -25,6 +25,9 @@ from thunderlike.storage._open import open_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import DTypeLike
+
+    from thunderlike._typing import Labels
     from thunderlike.storage import AnyCredentials, AnyPath, AnyPaths, Order
 
 __all__ = [
@@ -46,7 +49,7 @@ def fromdask(
     array: Any,
     labels: Sequence[Any] | None = None,
     npartitions: int | None = None,
-    engine: Any = None,
+    engine: object = None,
 ) -> Images:
     """Make images from a dask array, whose first axis counts them.
 
@@ -84,7 +87,7 @@ def fromxarray(
     array: Any,
     dim: str | None = None,
     npartitions: int | None = None,
-    engine: Any = None,
+    engine: object = None,
 ) -> Images:
     """Make images from a DataArray of xarray.
 
@@ -135,7 +138,7 @@ def fromnwb(
     name: str | None = None,
     npartitions: int | None = None,
     labels: Sequence[Any] | None = None,
-    engine: Any = None,
+    engine: object = None,
     credentials: AnyCredentials = None,
 ) -> Images:
     """Read a movie in an NWB file, such as a TwoPhotonSeries.
@@ -196,7 +199,7 @@ def fromsuite2p(
     shape: tuple[int, int] | None = None,
     npartitions: int | None = None,
     labels: Sequence[Any] | None = None,
-    engine: Any = None,
+    engine: object = None,
     credentials: AnyCredentials = None,
 ) -> Images:
     """Read the registered movie of suite2p: ``data.bin``, int16 images one after the other.
@@ -270,7 +273,7 @@ def fromdataset(
     field: str = "data",
     labels: Sequence[Any] | None = None,
     npartitions: int | None = None,
-    engine: Any = None,
+    engine: object = None,
 ) -> Images:
     """Make images of one field of each sample of a dataset.
 
@@ -314,8 +317,8 @@ def fromnpy(
     stop: int | None = None,
     recursive: bool = False,
     npartitions: int | None = None,
-    labels: Any = None,
-    engine: Any = None,
+    labels: Labels | None = None,
+    engine: object = None,
     credentials: AnyCredentials = None,
     *,
     axis: int | None = 0,
@@ -363,8 +366,8 @@ def fromhdf5(
     stop: int | None = None,
     recursive: bool = False,
     npartitions: int | None = None,
-    labels: Any = None,
-    engine: Any = None,
+    labels: Labels | None = None,
+    engine: object = None,
     credentials: AnyCredentials = None,
     *,
     axis: int | None = 0,
@@ -413,8 +416,8 @@ def fromzarr(
     path: AnyPaths,
     dataset: str | None = None,
     npartitions: int | None = None,
-    labels: Any = None,
-    engine: Any = None,
+    labels: Labels | None = None,
+    engine: object = None,
     credentials: AnyCredentials = None,
     *,
     axis: int | None = 0,
@@ -465,8 +468,8 @@ def frommsgpack(
     stop: int | None = None,
     recursive: bool = False,
     npartitions: int | None = None,
-    labels: Any = None,
-    engine: Any = None,
+    labels: Labels | None = None,
+    engine: object = None,
     credentials: AnyCredentials = None,
     *,
     order: Order | None = None,
@@ -513,10 +516,10 @@ def frompath(
     recursive: bool = False,
     npartitions: int | None = None,
     dims: Sequence[int] | None = None,
-    dtype: Any = None,
-    labels: Any = None,
+    dtype: DTypeLike | None = None,
+    labels: Labels | None = None,
     recount: bool = False,  # noqa: ARG001  # Thunder's; here nothing is left to count
-    engine: Any = None,
+    engine: object = None,
     credentials: AnyCredentials = None,
     *,
     order: Order | None = None,

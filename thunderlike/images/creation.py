@@ -15,12 +15,19 @@ from thunderlike.kernels._validation import as_array, checked_arguments
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from thunderlike._typing import Labels
+
 __all__ = ["fromarray", "fromlist", "fromrandom", "fromrdd"]
 
 
 @checked_arguments
 def fromarray(
-    values: Any, labels: Any = None, npartitions: int | None = None, engine: Any = None
+    values: ArrayLike | Records,
+    labels: Labels | None = None,
+    npartitions: int | None = None,
+    engine: object = None,
 ) -> Images:
     """Make images from an array.
 
@@ -65,10 +72,10 @@ def fromlist(
     accessor: Callable[[Any], Any] | None = None,
     keys: Iterable[Any] | None = None,
     dims: tuple[int, ...] | None = None,
-    dtype: Any = None,
-    labels: Any = None,
+    dtype: DTypeLike | None = None,
+    labels: Labels | None = None,
     npartitions: int | None = None,
-    engine: Any = None,
+    engine: object = None,
 ) -> Images:
     """Make images from items, one each.
 
@@ -115,8 +122,8 @@ def fromrdd(
     rdd: Any,
     dims: tuple[int, ...] | None = None,
     nrecords: int | None = None,
-    dtype: Any = None,
-    labels: Any = None,
+    dtype: DTypeLike | None = None,
+    labels: Labels | None = None,
     *,
     ordered: bool = False,
 ) -> Images:
@@ -149,7 +156,7 @@ def fromrandom(
     shape: tuple[int, ...] = (10, 50, 50),
     npartitions: int | None = None,
     seed: int = 42,
-    engine: Any = None,
+    engine: object = None,
 ) -> Images:
     """Make images of normal random numbers, the same on every engine.
 

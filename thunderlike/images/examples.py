@@ -36,11 +36,11 @@ _FADE = 0.8  # what bleaching leaves of the light at the end
 
 
 @overload
-def fromexample(name: None = None, engine: Any = None) -> tuple[str, ...]: ...
+def fromexample(name: None = None, engine: object = None) -> tuple[str, ...]: ...
 @overload
-def fromexample(name: str, engine: Any = None) -> Images: ...
+def fromexample(name: str, engine: object = None) -> Images: ...
 @checked_arguments
-def fromexample(name: str | None = None, engine: Any = None) -> Images | tuple[str, ...]:
+def fromexample(name: str | None = None, engine: object = None) -> Images | tuple[str, ...]:
     """Make an example movie, or list their names.
 
     Parameters
@@ -158,7 +158,7 @@ class Calcium:
         values: Array = self.labels == numbers
         return values
 
-    def images(self, engine: Any = None) -> Images:
+    def images(self, engine: object = None) -> Images:
         """The movie: uint16, of shape ``(n, height, width)``; equal on every engine."""
         return Images(engine_for(engine).load(CalciumSource(len(self.behaviour), self.seed)))
 
@@ -261,7 +261,8 @@ def calcium(frames: int = FRAMES, seed: int = 1) -> Calcium:
         rest=rest,
         neuropil=_neuropil(rng),
         glow=1 + 0.08 * _slow(rng, (frames, 3), seconds=0.3),
-        light=_bleaching(frames) * (1 + 0.005 * _slow(rng, (frames,), seconds=2)),
+        light=np.exp(np.linspace(0, math.log(_FADE), frames))  # bleaching
+        * (1 + 0.005 * _slow(rng, (frames,), seconds=2)),
     )
     for array in (*vars(recording).values(), *vars(cells).values()):
         if isinstance(array, np.ndarray):
@@ -324,10 +325,6 @@ def _neuropil(rng: np.random.Generator) -> Array:
     weights = np.exp(0.6 * fields / fields.std())
     values: Array = _NEUROPIL * weights / weights.sum(axis=0).mean()
     return values
-
-
-def _bleaching(frames: int) -> Array:
-    return np.exp(np.linspace(0, math.log(_FADE), frames))
 
 
 def _slow(rng: np.random.Generator, shape: tuple[int, ...], seconds: float) -> Array:

@@ -36,7 +36,9 @@ from thunderlike.storage._open import open_file, open_whole
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from thunderlike._typing import Array
+    from numpy.typing import DTypeLike
+
+    from thunderlike._typing import Array, Labels
     from thunderlike.formats.tiff.pages import Index
     from thunderlike.storage import AnyCredentials, AnyPaths, Entry, Order
 
@@ -192,17 +194,17 @@ _PNG_HEAD = 2**12  # bytes in which all that we want to know of a file stands
 def frombinary(
     path: AnyPaths,
     shape: Sequence[int] | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     ext: str = "bin",
     start: int | None = None,
     stop: int | None = None,
     recursive: bool = False,  # Thunder's order
     nplanes: int | None = None,
     npartitions: int | None = None,
-    labels: Any = None,
+    labels: Labels | None = None,
     conf: str = "conf.json",
     order: Literal["C", "F", "text", "natural"] = "C",
-    engine: Any = None,
+    engine: object = None,
     credentials: AnyCredentials = None,
     *,
     file_order: Order | None = None,
@@ -279,7 +281,13 @@ def _raw(
         image, counts = shape if n == 1 else (n, *shape), _frames(files, shape, stored, n)
         frames = FortranPlanes(shape, stored, n, axis=0) if turned else Packed(image, stored)
         return frames, counts, image
-    _check_sizes(files, math.prod(shape) * stored.itemsize)
+    nbytes = math.prod(shape) * stored.itemsize
+    for file in files:
+        if file.size != nbytes:
+            raise FormatError(
+                f"{file.path}: expected {nbytes} bytes for one image, found {file.size}: "
+                "remove the file, or give another shape or dtype"
+            )
     if n is None:
         whole = FortranPlanes(shape, stored) if turned else Packed(shape, stored)
         return whole, [1] * len(files), shape
@@ -301,8 +309,8 @@ def fromtif(
     recursive: bool = False,
     nplanes: int | None = None,
     npartitions: int | None = None,
-    labels: Any = None,
-    engine: Any = None,
+    labels: Labels | None = None,
+    engine: object = None,
     credentials: AnyCredentials = None,
     discard_extra: bool = False,  # Thunder's order
     *,
@@ -468,8 +476,8 @@ def frompng(
     stop: int | None = None,
     recursive: bool = False,
     npartitions: int | None = None,
-    labels: Any = None,
-    engine: Any = None,
+    labels: Labels | None = None,
+    engine: object = None,
     credentials: AnyCredentials = None,
     *,
     order: Order | None = None,
@@ -508,15 +516,6 @@ def frompng(
     source = FileSource.of(files, ones, first.whole, first.dtype, PngImages(), whole=True)
     attrs = png.attrs(head)
     return read(Images, source, npartitions, labels, engine, records=records, attrs=attrs)
-
-
-def _check_sizes(files: Sequence[Entry], nbytes: int) -> None:
-    for file in files:
-        if file.size != nbytes:
-            raise FormatError(
-                f"{file.path}: expected {nbytes} bytes for one image, found {file.size}: "
-                "remove the file, or give another shape or dtype"
-            )
 
 
 def _frames(

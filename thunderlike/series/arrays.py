@@ -27,6 +27,9 @@ from thunderlike.storage._open import open_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import DTypeLike
+
+    from thunderlike._typing import Labels
     from thunderlike.storage import AnyCredentials, AnyPath, AnyPaths, Order
 
 __all__ = [
@@ -46,9 +49,9 @@ __all__ = [
 def fromdask(
     array: Any,
     index: Sequence[Any] | None = None,
-    labels: Any = None,
+    labels: Labels | None = None,
     npartitions: int | None = None,
-    engine: Any = None,
+    engine: object = None,
 ) -> Series:
     """Make series from a dask array, whose last axis runs along each; as of images.
 
@@ -83,7 +86,7 @@ def fromdask(
 
 @checked_arguments
 def fromxarray(
-    array: Any, dim: str | None = None, npartitions: int | None = None, engine: Any = None
+    array: Any, dim: str | None = None, npartitions: int | None = None, engine: object = None
 ) -> Series:
     """Make series from a DataArray of xarray; as of images.
 
@@ -132,9 +135,9 @@ def fromnwb(
     path: AnyPath,
     name: str | None = None,
     index: Sequence[Any] | None = None,
-    labels: Any = None,
+    labels: Labels | None = None,
     npartitions: int | None = None,
-    engine: Any = None,
+    engine: object = None,
     credentials: AnyCredentials = None,
 ) -> Series:
     """Read traces in an NWB file, such as the RoiResponseSeries of cells.
@@ -191,10 +194,10 @@ def fromnwb(
 def fromdataset(
     reader: SampleReader,
     field: str = "data",
-    index: Any = None,
+    index: Labels | None = None,
     labels: Sequence[Any] | None = None,
     npartitions: int | None = None,
-    engine: Any = None,
+    engine: object = None,
 ) -> Series:
     """Make series of one field of each sample of a dataset.
 
@@ -233,10 +236,10 @@ def fromdataset(
 def fromnpy(
     path: AnyPaths,
     ext: str = "npy",
-    index: Any = None,
-    labels: Any = None,
+    index: Labels | None = None,
+    labels: Labels | None = None,
     npartitions: int | None = None,
-    engine: Any = None,
+    engine: object = None,
     credentials: AnyCredentials = None,
     *,
     start: int | None = None,
@@ -286,10 +289,10 @@ def fromhdf5(
     path: AnyPaths,
     dataset: str | None = None,
     ext: str = "h5",
-    index: Any = None,
-    labels: Any = None,
+    index: Labels | None = None,
+    labels: Labels | None = None,
     npartitions: int | None = None,
-    engine: Any = None,
+    engine: object = None,
     credentials: AnyCredentials = None,
     *,
     start: int | None = None,
@@ -339,10 +342,10 @@ def fromhdf5(
 def fromzarr(
     path: AnyPaths,
     dataset: str | None = None,
-    index: Any = None,
-    labels: Any = None,
+    index: Labels | None = None,
+    labels: Labels | None = None,
     npartitions: int | None = None,
-    engine: Any = None,
+    engine: object = None,
     credentials: AnyCredentials = None,
     *,
     axis: int = -1,
@@ -385,10 +388,10 @@ def frommsgpack(
     path: AnyPaths,
     field: str = "data",
     ext: str = "msgpack",
-    index: Any = None,
-    labels: Any = None,
+    index: Labels | None = None,
+    labels: Labels | None = None,
     npartitions: int | None = None,
-    engine: Any = None,
+    engine: object = None,
     credentials: AnyCredentials = None,
     *,
     start: int | None = None,
@@ -436,11 +439,11 @@ def frompath(
     accessor: Callable[[bytes], Any] | None = None,
     ext: str | None = None,
     dims: Sequence[int] | None = None,
-    dtype: Any = None,
-    index: Any = None,
-    labels: Any = None,
+    dtype: DTypeLike | None = None,
+    index: Labels | None = None,
+    labels: Labels | None = None,
     npartitions: int | None = None,
-    engine: Any = None,
+    engine: object = None,
     credentials: AnyCredentials = None,
     *,
     start: int | None = None,

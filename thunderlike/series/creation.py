@@ -16,16 +16,20 @@ from thunderlike.kernels._validation import as_array, checked_arguments
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from thunderlike._typing import Labels
+
 __all__ = ["fromarray", "fromlist", "fromrandom", "fromrdd"]
 
 
 @checked_arguments
 def fromarray(
-    values: Any,
-    index: Any = None,
-    labels: Any = None,
+    values: ArrayLike | Records,
+    index: Labels | None = None,
+    labels: Labels | None = None,
     npartitions: int | None = None,
-    engine: Any = None,
+    engine: object = None,
 ) -> Series:
     """Make series from an array, whose last axis runs along each series.
 
@@ -70,11 +74,11 @@ def fromarray(
 def fromlist(
     items: Iterable[Any],
     accessor: Callable[[Any], Any] | None = None,
-    index: Any = None,
-    labels: Any = None,
-    dtype: Any = None,
+    index: Labels | None = None,
+    labels: Labels | None = None,
+    dtype: DTypeLike | None = None,
     npartitions: int | None = None,
-    engine: Any = None,
+    engine: object = None,
 ) -> Series:
     """Make series from items, one each.
 
@@ -116,9 +120,9 @@ def fromrdd(
     rdd: Any,
     nrecords: int | None = None,
     shape: tuple[int, ...] | None = None,
-    index: Any = None,
-    labels: Any = None,
-    dtype: Any = None,
+    index: Labels | None = None,
+    labels: Labels | None = None,
+    dtype: DTypeLike | None = None,
     *,
     ordered: bool = False,
 ) -> Series:
@@ -152,7 +156,7 @@ def fromrandom(
     shape: tuple[int, ...] = (100, 10),
     npartitions: int | None = None,
     seed: int = 42,
-    engine: Any = None,
+    engine: object = None,
 ) -> Series:
     """Make series of normal random numbers, the same on every engine.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
@@ -21,11 +21,11 @@ EACH = 10
 
 
 @overload
-def fromexample(name: None = None, engine: Any = None) -> tuple[str, ...]: ...
+def fromexample(name: None = None, engine: object = None) -> tuple[str, ...]: ...
 @overload
-def fromexample(name: str, engine: Any = None) -> Series: ...
+def fromexample(name: str, engine: object = None) -> Series: ...
 @checked_arguments
-def fromexample(name: str | None = None, engine: Any = None) -> Series | tuple[str, ...]:
+def fromexample(name: str | None = None, engine: object = None) -> Series | tuple[str, ...]:
     """Make example series, or list their names.
 
     Parameters
@@ -63,7 +63,7 @@ def fromexample(name: str | None = None, engine: Any = None) -> Series | tuple[s
     return _EXAMPLES[name](engine)
 
 
-def rhythms(engine: Any = None, seed: int = 1) -> Series:
+def rhythms(engine: object = None, seed: int = 1) -> Series:
     """Make thirty noisy oscillations, ten of each of three frequencies, labelled by it.
 
     Those of one group go through 4, 12 or 30 cycles, and each is later than the one before by a

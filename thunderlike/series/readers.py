@@ -32,7 +32,9 @@ from thunderlike.storage._open import open_file
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from thunderlike._typing import Array, Shape
+    from numpy.typing import DTypeLike
+
+    from thunderlike._typing import Array, Labels, Shape
     from thunderlike.engines import Engine, Records
     from thunderlike.formats import raw
     from thunderlike.storage import AnyCredentials, AnyPaths, Entry, Order
@@ -44,13 +46,13 @@ __all__ = ["frombinary", "fromtext"]
 def fromtext(
     path: AnyPaths,
     ext: str = "txt",
-    dtype: Any = "float64",
+    dtype: DTypeLike | None = "float64",
     skip: int = 0,
     shape: Sequence[int] | None = None,
-    index: Any = None,
-    labels: Any = None,
+    index: Labels | None = None,
+    labels: Labels | None = None,
     npartitions: int | None = None,
-    engine: Any = None,
+    engine: object = None,
     credentials: AnyCredentials = None,
     *,
     start: int | None = None,
@@ -116,12 +118,12 @@ def frombinary(
     path: AnyPaths,
     ext: str = "bin",
     conf: str = "conf.json",
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     shape: Sequence[int] | None = None,
     skip: int = 0,
-    index: Any = None,
-    labels: Any = None,
-    engine: Any = None,
+    index: Labels | None = None,
+    labels: Labels | None = None,
+    engine: object = None,
     credentials: AnyCredentials = None,  # Thunder's order
     npartitions: int | None = None,
     *,
@@ -246,7 +248,7 @@ def _by_key(
     dtype: np.dtype[Any],
     engine: Engine,
     npartitions: int | None,
-    labels: Any,
+    labels: Labels | None,
 ) -> tuple[Records, Shape, Any]:
     """Order records by their keys, which are all read first."""
     length, keytype = conf.nvalues or 0, conf.keytype or np.dtype(np.int16)
