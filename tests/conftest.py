@@ -107,21 +107,41 @@ def pytest_generate_tests(metafunc):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Give all Spark to one worker, so that there is one context; without it, leave it out."""
-    # One MPI job at a time: each is tidied up after by what it left in the memory of the machine.
+    """Group the tests that share a context, a cluster or the machine; drop what does not run."""
     for item in items:
-        if item.get_closest_marker("mpi"):
-            item.add_marker(pytest.mark.xdist_group("mpi"))
+        if group := _group(item):
+            item.add_marker(pytest.mark.xdist_group(group))
     for item in _other_dtypes(items):
         item.add_marker(pytest.mark.slow)
     for marker in ("cluster", "slow"):
         if not config.getoption(f"--{marker}"):
             _leave_out(config, items, marker)
-    if "spark" in _engines(config):
-        for item in filter(_on_spark, items):
-            item.add_marker(pytest.mark.xdist_group("spark"))
-        return
-    _leave_out(config, items, "spark")
+    if "spark" not in _engines(config):
+        _leave_out(config, items, "spark")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session):
+    """Append the group of a test to its id, from which pytest-xdist takes it.
+
+    pytest-xdist 3.8 sets `_nodeid` for that, which pytest ignores from version 9.2 on: each worker
+    would start a context and a cluster of its own.
+    """
+    if session.config.getoption("loadgroup", False):
+        for item in session.items:
+            group = item.get_closest_marker("xdist_group")
+            if group and not item.nodeid.endswith(f"@{group.args[0]}"):
+                item._id = item._id.parse(f"{item.nodeid}@{group.args[0]}")
+
+
+def _group(item):
+    """Return the name of the tests that run one after another in one process, if there is one."""
+    if item.get_closest_marker("mpi"):
+        return "mpi"  # the memory that one job leaves on the machine is checked after it
+    if "cluster" in item.fixturenames:
+        return "cluster"
+    shared = {"spark_context", "spark_session"}.intersection(item.fixturenames)
+    return "spark" if shared or _engine_of(item) == "spark" else None
 
 
 def _leave_out(config, items, marker):
@@ -143,9 +163,12 @@ def _other_dtypes(items):
 
 
 def _on_spark(item):
+    return _engine_of(item) == "spark" or item.get_closest_marker("spark") is not None
+
+
+def _engine_of(item):
     parameters = getattr(item, "callspec", None)
-    chosen = parameters.params.get("engine") if parameters else None
-    return chosen == "spark" or item.get_closest_marker("spark") is not None
+    return parameters.params.get("engine") if parameters else None
 
 
 def pytest_terminal_summary(terminalreporter, config):
