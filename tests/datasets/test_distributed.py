@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -106,10 +107,10 @@ def test_a_key_in_two_parts_is_found_and_nothing_is_left(spark_context, tmp_path
 
 
 def test_what_an_attempt_left_that_did_not_count_is_removed(tmp_path):
-    shard = distributed._Shard(str(tmp_path))
+    shard = partial(distributed._write_shard, str(tmp_path), {})
     shard(0, "lost", [{"key": "x"}])
     summary = shard(0, "good", [{"key": "a"}])
-    distributed._tidy(str(tmp_path), [summary])
+    distributed._remove_superseded(str(tmp_path), [summary])
     left = {path.name for path in tmp_path.iterdir()}
     assert {name.partition(".")[0] for name in left} == {"part-00000-good"}
     assert len(left) == 6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import os
@@ -10,7 +11,7 @@ import queue
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from thunderlike import storage
 from thunderlike.datasets import index as indices
@@ -28,12 +29,16 @@ if TYPE_CHECKING:
 __all__ = ["STALE", "BackgroundThread", "Part", "Staging", "hasher"]
 
 
+P = ParamSpec("P")
+
+
 def hasher(digest: str | None) -> Any:
     """Return a new hash object, or None; SpecError for an unknown algorithm."""
     if digest is None:
         return None
     if digest not in indices.DIGESTS:
         raise SpecError(f"unknown digest {digest!r}; expected {', '.join(indices.DIGESTS)} or None")
+    # Against damage, not attackers: md5 is allowed also where the system forbids it for security.
     return hashlib.new(digest, usedforsecurity=False)
 
 
@@ -64,6 +69,7 @@ class Part:
         self.digest, self.summing = hasher(digest), sums
         self.sums: list[bytes] = []
         try:
+            # Unbuffered, because batches are large; an existing file keeps its content and mode.
             self._file = path.open("r+b" if path.exists() else "w+b", buffering=0)
             self._file.truncate(start)
             self._file.seek(start)
@@ -96,6 +102,7 @@ class Part:
 
     def abort(self, keep: int | None) -> None:
         """Stop, and remove the file or truncate it to `keep` bytes; a second call has no effect."""
+        # A thread must not touch the file after it is closed; its failure no longer matters.
         for thread in (self._hashing, self._flushing):
             with contextlib.suppress(OSError):
                 thread.end()
@@ -126,19 +133,20 @@ class BackgroundThread:
     """
 
     def __init__(self) -> None:
-        self._calls: queue.Queue[tuple[Any, ...] | None] = queue.Queue(maxsize=2)
+        # Bounded, so that batches that wait for a slow hash do not fill the memory.
+        self._calls: queue.Queue[Callable[[], object] | None] = queue.Queue(maxsize=2)
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
 
-    def do(self, function: Callable[..., Any], *given: Any) -> None:
+    def do(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """Queue a call."""
         if (os.cpu_count() or 1) == 1:
-            function(*given)
+            function(*args, **kwargs)
             return
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, daemon=True)
             self._thread.start()
-        self._calls.put((function, *given))
+        self._calls.put(functools.partial(function, *args, **kwargs))
 
     def end(self) -> None:
         """Wait for all calls and raise the first failure."""
@@ -151,9 +159,9 @@ class BackgroundThread:
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
-            if self._failure is None:
+            if self._failure is None:  # else calls are only taken, so that `do` does not block
                 try:
-                    call[0](*call[1:])
+                    call()
                 except BaseException as error:
                     self._failure = error
 
@@ -188,6 +196,7 @@ class Staging:
         file = local_file(address)
         self.lock = WriterLock(address)
         try:
+            # Under the lock: complete or undo the change of a killed writer, then look again.
             recover(address, self.lock, STALE)
             if not overwrite:
                 _check_free(address)
@@ -199,9 +208,17 @@ class Staging:
 
     def _created(self, address: str, file: Path | None) -> Path:
         if file is None:
-            self._scratch = _temporary()
+            try:
+                self._scratch = tempfile.TemporaryDirectory(
+                    prefix="thunderlike-", ignore_cleanup_errors=True
+                )
+            except OSError as error:
+                named = tempfile.tempdir or os.environ.get("TMPDIR") or "the temporary folder"
+                kind = failure(named, "write", error)
+                raise type(kind)(f"{kind}; set TMPDIR to a folder that may be written") from error
             return Path(self._scratch.name) / "data"
         final, old = destination(file)
+        # In the folder of its final name, since a rename cannot cross file systems.
         part = final.with_name(partial_name())
         with failures(address, "write"):
             self.lock.note([str(part)])
@@ -218,15 +235,6 @@ class Staging:
 def _check_free(address: str) -> None:
     if storage.exists(address):  # checked again under the lock
         raise ExistsError(f"{address}: exists already; give overwrite=True to replace it")
-
-
-def _temporary() -> tempfile.TemporaryDirectory[str]:
-    try:
-        return tempfile.TemporaryDirectory(prefix="thunderlike-", ignore_cleanup_errors=True)
-    except OSError as error:
-        named = tempfile.tempdir or os.environ.get("TMPDIR") or "the temporary folder"
-        kind = failure(named, "write", error)
-        raise type(kind)(f"{kind}; set TMPDIR to a folder that may be written") from error
 
 
 # Suffixes of files that are removed if the new dataset does not have them.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,11 @@ from thunderlike.errors import SpecError
 from thunderlike.formats.dataset_files import MANIFEST, manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from numpy.typing import NDArray
+
+    from thunderlike.engines.base import Chunk, Records
     from thunderlike.formats.dataset_files import Summary
     from thunderlike.storage import AnyCredentials, AnyPath
 
@@ -28,11 +30,11 @@ __all__ = ["tordd", "write"]
 
 @checked_arguments
 def write(
-    source: Any,
+    source: object,
     path: AnyPath,
     *,
     field: str = "data",
-    labels: Any = None,
+    labels: NDArray[Any] | None = None,
     overwrite: bool = False,
     credentials: AnyCredentials = None,
     **options: Any,
@@ -86,74 +88,71 @@ def write(
     """
     run = _runner(source, field, labels)
     target = storage.at(path, credentials)
+    # Workers cannot see a store of this process, such as memory: the driver writes there itself.
     here = not storage.store_for(target).shared
     with storage.output(target, ["part-*", MANIFEST], overwrite=overwrite) as folder:
-        summaries = run(_Shard(folder, options), here=here)
-        _tidy(folder, summaries)
+        summaries = run(partial(_write_shard, folder, options), here=here)
+        _remove_superseded(folder, summaries)
+        # Last, because readers take a folder with a manifest as complete.
         storage.write(storage.join(folder, MANIFEST), manifest(summaries))
 
 
-def _runner(source: Any, field: str, labels: Any) -> Callable[..., list[Summary]]:
+def _runner(source: Any, field: str, labels: NDArray[Any] | None) -> Callable[..., list[Summary]]:
     """Return a function that runs a task on the samples of each partition of a source."""
-    records = getattr(source, "_records", None)
+    # Collections are recognized by their records: this package does not import `thunderlike.data`.
+    records: Records | None = getattr(source, "_records", None)
     if records is None:
         return partial(engine_of(source).run_partitions, source)
     if field == "key":
         raise SpecError("the field 'key' is that of a sample's name: give another field=")
-    shape = source._baseshape
-    named = _Named(field, tuple(max(5, len(str(n - 1))) for n in shape), labels)
+    shape: tuple[int, ...] = source._baseshape
+    # At least five digits, as the names of image files have: keys sort as text in order.
+    digits = tuple(max(5, len(str(n - 1))) for n in shape)
 
-    def run(task: _Shard, *, here: bool) -> list[Summary]:
-        def of_blocks(number: int, attempt: str, blocks: Iterable[Any]) -> Summary:
-            return task(number, attempt, map(named, as_pairs(blocks, shape)))
+    def samples(blocks: Iterable[Chunk]) -> Iterator[dict[str, Any]]:
+        for numbers, array in as_pairs(blocks, shape):
+            key = "-".join(f"{n:0{d}d}" for n, d in zip(numbers, digits, strict=True))
+            sample = {"key": key, field: array}
+            if labels is not None:
+                sample["label"] = labels[numbers].item()
+            yield sample
 
-        found: list[Summary] = records.run_partitions(of_blocks, here=here)
-        return found
+    def run(task: Callable[[int, str, Iterable[object]], Summary], *, here: bool) -> list[Summary]:
+        def of_blocks(number: int, attempt: str, blocks: Iterable[Chunk]) -> Summary:
+            return task(number, attempt, samples(blocks))
+
+        return records.run_partitions(of_blocks, here=here)
 
     return run
 
 
-@dataclass(frozen=True)
-class _Named:
-    """Conversion of ``(key, array)`` to a sample."""
-
-    field: str
-    digits: tuple[int, ...]
-    labels: Any = None
-
-    def __call__(self, item: tuple[tuple[int, ...], Any]) -> dict[str, Any]:
-        numbers, array = item
-        key = "-".join(f"{n:0{d}d}" for n, d in zip(numbers, self.digits, strict=True))
-        sample = {"key": key, self.field: array}
-        if self.labels is not None:
-            sample["label"] = self.labels[numbers].item()
-        return sample
+def _write_shard(
+    folder: str,
+    options: Mapping[str, Any],
+    number: int,
+    attempt: str,
+    samples: Iterable[dict[str, Any]],
+) -> Summary:
+    """Write the samples of one partition."""
+    name = "-".join(filter(None, [f"part-{number:05d}", attempt])) + ".msgpack"
+    with FileWriter(storage.join(folder, name), **options) as writer:
+        writer.write_many(samples)
+    return writer.summary()
 
 
-@dataclass(frozen=True)
-class _Shard:
-    """Task that writes the samples of one partition."""
-
-    folder: str
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def __call__(self, number: int, attempt: str, samples: Iterable[Any]) -> Summary:
-        name = "-".join(filter(None, [f"part-{number:05d}", attempt])) + ".msgpack"
-        with FileWriter(storage.join(self.folder, name), **self.options) as writer:
-            writer.write_many(samples)
-        return writer.summary()
-
-
-def _tidy(folder: str, summaries: list[Summary]) -> None:
-    """Remove files of failed or superseded attempts."""
+def _remove_superseded(folder: str, summaries: list[Summary]) -> None:
+    """Remove files of attempts that failed or were superseded."""
     names = tuple(storage.join(folder, one.name) for one in summaries)
     for entry in storage.store_for(folder).list(folder, recursive=True):
+        # The names of index files begin with that of their data file.
         if not entry.path.startswith(names):
             storage.delete(entry.path)
 
 
 @checked_arguments
-def tordd(reader: Reader | AnyPath, npartitions: int | None = None, engine: Any = "spark") -> Any:
+def tordd(
+    reader: Reader | AnyPath, npartitions: int | None = None, engine: object = "spark"
+) -> Any:
     """Return an RDD of the samples of a dataset.
 
     Parameters

@@ -16,7 +16,6 @@ from thunderlike.storage.filesystem import check_special, destination, keep_mode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from http.client import HTTPResponse
     from pathlib import Path
 
     from thunderlike.progress import Tracker
@@ -75,6 +74,7 @@ def locate(
     VerifyError, DownloadError
         As :func:`verify` and :func:`download`.
     """
+    # Before any download: hours of them would be wasted if a file must be fetched by hand.
     for source in sources.values():
         if source.url is None and not (indir / source.path).exists():
             how = f": {manual}" if manual else ""
@@ -168,7 +168,14 @@ def _transfer(url: str, part: Path, work: Tracker) -> bool:
             return True
         raise
     with answer:
-        _check_response(url, answer)
+        if url.startswith("https:") and not answer.url.startswith("https:"):
+            raise DownloadError(f"{url}: redirects to {answer.url}, which is not encrypted")
+        if answer.headers.get_content_type() == "text/html":
+            raise DownloadError(
+                f"{url}: returns an HTML page instead of a file; open it in a browser and save the "
+                "file"
+            )
+        # A server without ranges answers 200, and sends the file from its start.
         have = have if answer.status == 206 else 0
         total = have + int(answer.headers.get("Content-Length") or 0)
         with part.open("ab" if have else "wb") as file:
@@ -176,21 +183,13 @@ def _transfer(url: str, part: Path, work: Tracker) -> bool:
                 file.write(data)
                 have += len(data)
                 work.reach(have, total)
-    return have >= total
-
-
-def _check_response(url: str, answer: HTTPResponse) -> None:
-    if url.startswith("https:") and not answer.url.startswith("https:"):
-        raise DownloadError(f"{url}: redirects to {answer.url}, which is not encrypted")
-    if answer.headers.get_content_type() == "text/html":
-        raise DownloadError(
-            f"{url}: returns an HTML page instead of a file; open it in a browser and save the file"
-        )
+    return have >= total  # a server that states no length ends the file by closing
 
 
 def _raise_if_final(url: str, path: Path, error: Exception, *, last: bool) -> None:
     """Raise DownloadError where another attempt cannot succeed."""
     cause = getattr(error, "reason", None)
+    # Errors from 500 on are the server's, and may pass; others will be the same again.
     refused = isinstance(error, urllib.error.HTTPError) and error.code < 500
     hopeless = refused or isinstance(cause, ssl.SSLError) or isinstance(error, DownloadError)
     if isinstance(error, DownloadError):

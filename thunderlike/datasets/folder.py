@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from thunderlike import storage
 from thunderlike._arguments import checked_methods
 from thunderlike.datasets.archives import Archive, Tar, Zip
-from thunderlike.datasets.reader import Reader
+from thunderlike.datasets.reader import Reader, is_path
 from thunderlike.errors import CorruptSampleError, NotFoundError, SpecError, WrongTypeError
 from thunderlike.formats.text import as_text
 
@@ -78,29 +78,35 @@ class ListReader(Reader):
     ) -> None:
         if not isinstance(samples, Iterable):
             raise WrongTypeError(f"samples is a list of dicts, not {samples!r:.60}")
-        self._samples = [_with_key(sample, number) for number, sample in enumerate(samples)]
-        for sample in self._samples:
-            initfun(sample)
+        self._samples: list[Sample] = []
+        for number, sample in enumerate(samples):
+            if not isinstance(sample, Mapping):
+                raise WrongTypeError(f"sample {number} is a dict, not {sample!r:.60}")
+            self._samples.append({**sample, "key": str(sample.get("key", number))})
+        for one in self._samples:
+            initfun(one)
         self._convert = convertfun
+        # After `initfun`, which may set keys and labels.
         self._index = self._indexed()
         self._numeric = numeric_labels
         self._labels = self._numbered(labels) if numeric_labels else {}
 
-    def _indexed(self) -> dict[str, int]:
-        index: dict[str, int] = {}
+    def _indexed(self) -> dict[object, int]:
+        index: dict[object, int] = {}
         for number, sample in enumerate(self._samples):
             if index.setdefault(sample["key"], number) != number:
                 first = index[sample["key"]]
                 raise SpecError(f"samples {first} and {number} have the same key {sample['key']!r}")
         return index
 
-    def _numbered(self, labels: Any) -> dict[Any, int]:
+    def _numbered(self, labels: Sequence[Any] | AnyPath | None) -> dict[object, int]:
         """Number the labels, and check that every sample has a known one."""
         used = [sample["label"] for sample in self._samples if "label" in sample]
         known = sorted(set(used), key=storage.natural) if labels is None else _as_list(labels)
         if labels is None and None in known:
             raise SpecError("a sample has the label None; give labels, or leave the label out")
-        numbers = {label: number for number, label in enumerate(known)}
+        numbers: dict[object, int] = {label: number for number, label in enumerate(known)}
+        # Also as text: labels of files and folders are text, those of a list may be numbers.
         numbers |= {str(label): number for label, number in numbers.items()}
         for sample in self._samples:
             if "label" in sample and _number(numbers, sample["label"]) is None:
@@ -114,7 +120,7 @@ class ListReader(Reader):
         """Return the key of a sample."""
         return str(self._samples[self._position(index)]["key"])
 
-    def find_index(self, key: Any) -> int:
+    def find_index(self, key: object) -> int:
         """Return the number of a key."""
         try:
             return self._index[key]
@@ -134,21 +140,15 @@ class ListReader(Reader):
         """Add fields to a copy of a sample that are read on demand."""
 
 
-def _number(numbers: dict[Any, int], label: Any) -> int | None:
+def _number(numbers: Mapping[object, int], label: object) -> int | None:
     return numbers.get(label, numbers.get(str(label)))
 
 
-def _as_list(labels: Any) -> list[Any]:
+def _as_list(labels: Sequence[Any] | AnyPath) -> list[Any]:
     if isinstance(labels, Sequence) and not isinstance(labels, str):
         return list(labels)
     text = as_text(storage.read(labels), labels)
     return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def _with_key(sample: Any, number: int) -> dict[str, Any]:
-    if not isinstance(sample, Mapping):
-        raise WrongTypeError(f"sample {number} is a dict, not {sample!r:.60}")
-    return {**sample, "key": str(sample.get("key", number))}
 
 
 LABEL = "{LABEL}"
@@ -296,7 +296,7 @@ class _ArchiveReader(_FileReader):
         *,
         allow_empty: bool = False,
     ) -> None:
-        if not _is_path(path):
+        if not is_path(path):
             raise WrongTypeError(
                 f"a path is text, or an object such as pathlib.Path, not {path!r:.60}"
             )
@@ -311,10 +311,11 @@ class _ArchiveReader(_FileReader):
 
     @cached_property
     def _archives(self) -> dict[tuple[int, int], Archive]:
-        return {}
+        return {}  # a cached property is left out of pickles: archives are opened again
 
     @property
     def _archive(self) -> Archive:
+        # By process too: forks share file positions, by which they would read each other's bytes.
         mine = (os.getpid(), threading.get_ident())
         if mine not in self._archives:
             self._archives[mine] = self._kind(Path(self._path))
@@ -374,16 +375,13 @@ class TarReader(_ArchiveReader):
     _kind = Tar
 
 
-def _texts(patterns: Any) -> list[str]:
-    given = [patterns] if _is_path(patterns) else patterns
+def _texts(patterns: object) -> list[str]:
+    given = [patterns] if is_path(patterns) else patterns
     texts = list(given) if isinstance(given, Iterable) else [given]
-    if not all(map(_is_path, texts)):
+    paths = [os.fspath(one) for one in texts if is_path(one)]
+    if len(paths) < len(texts):
         raise WrongTypeError(f"patterns are a path or several, not {patterns!r:.60}")
-    return [os.fspath(one) for one in texts]
-
-
-def _is_path(item: Any) -> bool:
-    return isinstance(item, str | os.PathLike)
+    return paths
 
 
 def _found(

@@ -20,7 +20,7 @@ from thunderlike.util.images import open_image
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
     from PIL.Image import Image
 
 __all__ = [
@@ -72,7 +72,7 @@ def jpeg(array: ArrayLike, quality: int, subsampling: str = "4:2:0") -> bytes:
     return _encoded(array, "JPEG", quality=quality, subsampling=subsampling)
 
 
-def _encoded(array: ArrayLike, kind: str, **options: Any) -> bytes:
+def _encoded(array: ArrayLike, kind: str, **options: object) -> bytes:
     from PIL import Image
 
     file = io.BytesIO()
@@ -90,6 +90,7 @@ def recompressed(data: bytes, quality: int | None, subsampling: str) -> bytes:
     from PIL import Image
 
     image = opened(data)
+    # Three bytes a pixel, as decoded to RGB: the unit of _AREA.
     size = 3 * image.width * image.height
     strange = image.format != "JPEG" or len(image.getbands()) == len("CMYK")
     large = quality is not None and size > _AREA / 2
@@ -99,19 +100,21 @@ def recompressed(data: bytes, quality: int | None, subsampling: str) -> bytes:
         scale = _LONG / max(image.size)
         width, height = (round(scale * side) for side in image.size)
         image = image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+    # Conversions that do not shrink must not lose colour either.
     fine = subsampling if large else "444"
     return jpeg(
         np.asarray(image.convert("RGB")), 98 if quality is None else quality, ":".join(fine)
     )
 
 
-def raster(data: bytes, dtype: Any) -> NDArray[Any]:
+def raster(data: bytes, dtype: DTypeLike) -> NDArray[Any]:
     """Decode a TIFF file to ``(bands, rows, columns)``; few bands, first or last in the file."""
     found = tiff.decode(data)
     if found.ndim not in (2, 3):
         raise FormatError(f"an image has 2 or 3 axes, not {found.ndim}")
     if found.ndim == 2:
         found = found[None]
+    # Fewer bands than rows: the shorter of the two outer axes is that of bands.
     elif found.shape[-1] < found.shape[0]:
         found = np.moveaxis(found, -1, 0)
     return np.ascontiguousarray(found, dtype)
@@ -157,10 +160,12 @@ def classes_of(image: NDArray[np.uint8], colors: ArrayLike) -> NDArray[np.uint8]
     >>> classes_of(np.array([[[255, 0, 0], [1, 2, 3]]], "uint8"), [(0, 0, 0), (255, 0, 0)])
     array([[1, 0]], dtype=uint8)
     """
+    # One number for each colour, so that a sorted search finds all pixels at once.
     weights = np.array([65536, 256, 1])
     known = np.asarray(colors, np.int64) @ weights
     order = np.argsort(known, kind="stable")
     values = image.astype(np.int64) @ weights
+    # Larger than all known ones: the search returns the end, which is not a place.
     place = np.searchsorted(known[order], values).clip(max=len(known) - 1)
     found = order[place]
     return np.where(known[found] == values, found, 0).astype(np.uint8)
@@ -186,6 +191,7 @@ def class_color_map(n: int = 256) -> NDArray[np.uint8]:
     >>> class_color_map(4).tolist()
     [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]]
     """
+    # Bit 3i + c of the label becomes bit 7 - i of channel c: `packbits` fills from the highest bit.
     bits = np.arange(n)[:, None] >> np.arange(24) & 1
     return np.packbits(bits.reshape(n, 8, 3).transpose(0, 2, 1).astype(np.uint8), axis=-1)[..., 0]
 
@@ -213,7 +219,8 @@ def index_to_color(array: ArrayLike, colors: ArrayLike | None = None) -> NDArray
     """
     labels = np.asarray(array)
     if colors is not None:
-        return np.asarray(colors, np.uint8)[labels]
+        chosen: NDArray[np.uint8] = np.asarray(colors, np.uint8)[labels]
+        return chosen
     painted = [labels // 256 * 10, labels % 256, np.zeros_like(labels)]
     return np.stack(painted, axis=-1).astype(np.uint8)
 
@@ -231,6 +238,7 @@ def inside_border(image: Image, far: float) -> tuple[int, int, int, int]:
 def frames(data: bytes) -> Iterator[NDArray[np.uint8]]:
     """Yield the frames of a video as RGB."""
     vision = optional("cv2", extra="vision")
+    # OpenCV reads videos only from files.
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "video.avi"
         place.write_bytes(data)
@@ -238,7 +246,7 @@ def frames(data: bytes) -> Iterator[NDArray[np.uint8]]:
         if not video.isOpened():
             raise FormatError("the video cannot be read; download the archive again")
         while (found := video.read())[0]:
-            yield np.ascontiguousarray(found[1][..., ::-1])
+            yield np.ascontiguousarray(found[1][..., ::-1])  # OpenCV has blue first
         video.release()
 
 

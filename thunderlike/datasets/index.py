@@ -7,7 +7,7 @@ or not at all; functions that write return a path, or an address in a store othe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from thunderlike import storage
 from thunderlike._arguments import checked_arguments
@@ -18,11 +18,11 @@ from thunderlike.formats.dataset_files import hash_keys
 from thunderlike.storage._open import local_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
     from pathlib import Path
 
     import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from thunderlike.storage import AnyPath
 
@@ -56,6 +56,8 @@ __all__ = [
     "write_offsets",
 ]
 
+Content = TypeVar("Content")
+
 SUFFIX_OFFSETS = dataset_files.OFFSETS
 SUFFIX_KEYS = dataset_files.KEYS
 SUFFIX_KEY_HASHES = dataset_files.KEY_HASHES
@@ -65,6 +67,7 @@ SUFFIX_MD5 = dataset_files.MD5
 SUFFIX_LEGACY_INDEX = dataset_files.LEGACY
 SUFFIX_APPENDING = dataset_files.APPENDING
 
+# In the order in which readers look for a file of hashes: datadings writes md5.
 DIGESTS = ("md5", "sha256", "blake2b")
 
 # In the order in which they are written; the digest file is last and lists the others.
@@ -119,12 +122,13 @@ def data_path(path: AnyPath, suffix: str) -> str:
     """
     address = storage.at(path)
     store, _ = storage.resolve(address)
-    return store.address(address.removesuffix(suffix))
+    return store.address(address.removesuffix(suffix))  # keeps the credentials of the address
 
 
 @checked_arguments
 def keys_len(path: AnyPath) -> int:
     """Read the number of keys from the first bytes of the ``.keys`` file."""
+    # The longest header of a msgpack list is a byte and a count of 32 bits.
     return _loaded(path, SUFFIX_KEYS, dataset_files.keys_count, 5)
 
 
@@ -147,7 +151,7 @@ def load_key_hashes(path: AnyPath) -> tuple[bytes, NDArray[np.uint64]]:
 
 
 @checked_arguments
-def load_filter(path: AnyPath) -> Any:
+def load_filter(path: AnyPath) -> Container[str]:
     """Load the Bloom filter of the keys, for ``key in filter``."""
     return _loaded(path, SUFFIX_FILTER, dataset_files.decode_filter)
 
@@ -181,7 +185,7 @@ def legacy_load_index(path: AnyPath) -> tuple[list[str], NDArray[np.uint64]]:
 
 
 @checked_arguments
-def write_offsets(offsets: Any, path: AnyPath) -> Path | str:
+def write_offsets(offsets: ArrayLike, path: AnyPath) -> Path | str:
     """Write the offsets of the messages and the end of the last one; return the path."""
     return _written(path, SUFFIX_OFFSETS, dataset_files.encode_offsets(offsets))
 
@@ -212,8 +216,8 @@ def _written(path: AnyPath, suffix: str, data: bytes) -> Path | str:
 
 
 def _loaded(
-    path: AnyPath, suffix: str, decode: Callable[[bytes], Any], length: int | None = None
-) -> Any:
+    path: AnyPath, suffix: str, decode: Callable[[bytes], Content], length: int | None = None
+) -> Content:
     """Decode the start of an index file, or all of it."""
     found = current(path, suffix)
     try:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from gc import is_tracked
 from itertools import chain, tee
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import xxhash
@@ -45,7 +45,7 @@ from thunderlike.storage.base import replaced
 from thunderlike.storage.filesystem import check_special
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -57,6 +57,7 @@ __all__ = ["Bytes", "KeyTable", "Mapped", "MsgpackReader", "Ranged", "Window", "
 
 
 Window: TypeAlias = "tuple[NDArray[np.uint64], NDArray[np.uint64]]"  # first and last bytes
+Message = TypeVar("Message", bound="bytes | memoryview")
 
 MIB = 2**20
 _GAP = 64 * 2**10  # bytes between messages that are cheaper to read than another request
@@ -93,7 +94,8 @@ class Mapped:
         with path.open("rb") as file:
             number = file.fileno()
             self.key = _key(number)
-            self._map: Any = mmap.mmap(number, size, access=mmap.ACCESS_READ) if size else b""
+            # An empty file cannot be mapped.
+            self._map = mmap.mmap(number, size, access=mmap.ACCESS_READ) if size else b""
         self._view = memoryview(self._map)
 
     def view(self, start: int, stop: int) -> memoryview:
@@ -108,7 +110,7 @@ class Mapped:
 
     def _check(self) -> None:
         """Raise StorageError for a file that was truncated: reading its map ends the process."""
-        if self._map and self._map.size() < len(self._map):
+        if isinstance(self._map, mmap.mmap) and self._map.size() < len(self._map):
             raise replaced(self._path)
 
     def stream(self, windows: Iterable[Window], copy: bool) -> Iterator[Iterable[Any]]:
@@ -152,7 +154,7 @@ class Ranged:
 
     def stream(self, windows: Iterable[Window], copy: bool) -> Iterator[Iterable[Any]]:
         """Request the ranges of coming windows ahead, about 4 MiB for each thread."""
-        plans: deque[_Plan] = deque()
+        plans: deque[_Plan] = deque()  # requested and not yet yielded; `tmap` limits how many
 
         def ranges() -> Iterator[tuple[int, int]]:
             for window in windows:
@@ -172,7 +174,9 @@ class _Plan:
 
     def __init__(self, starts: NDArray[np.uint64], stops: NDArray[np.uint64]) -> None:
         order = np.argsort(starts, kind="stable")
+        # Signed, because differences of unsigned numbers wrap.
         first, last = starts[order].astype(np.int64), stops[order].astype(np.int64)
+        # Messages may repeat or overlap: a range ends where the longest one so far does.
         reach = np.maximum.accumulate(last)
         far = first[1:] > reach[:-1] + _GAP
         large = np.diff((first - first[0]) // _RANGE) > 0
@@ -199,6 +203,7 @@ def _parts(starts: NDArray[np.uint64], stops: NDArray[np.uint64]) -> Iterator[Wi
         return
     lengths = stops - starts
     sizes = (np.cumsum(lengths) - lengths) // np.uint64(_RANGE)
+    # Each message that does not follow the one before may need a range of its own.
     jumps = np.concatenate([[False], starts[1:] != stops[:-1]])
     pieces = np.cumsum(jumps) // _SCATTERED
     cuts = np.flatnonzero((np.diff(sizes) != 0) | (np.diff(pieces) != 0)) + 1
@@ -254,6 +259,7 @@ class _Handle:
 
     def read(self, start: int, length: int) -> bytes:
         parts = []
+        # pread has no position, so that threads share the descriptor; one call may return less.
         while length and (part := os.pread(self.descriptor, length, start)):
             parts.append(part)
             start, length = start + len(part), length - len(part)
@@ -264,6 +270,7 @@ class _Handle:
 
 
 def _positioned(path: Path) -> Ranged:
+    # The bound method keeps the handle, and thereby the file, open as long as the reader lives.
     handle = _Handle(path)
     return Ranged(handle.read, str(path), threads=1, key=_key(handle.descriptor))
 
@@ -367,7 +374,8 @@ class MsgpackReader(Reader):
 
     def _one(self, index: int, raw: bool) -> Any:
         first, last = self._bounds[index], self._bounds[index + 1]
-        message: Any = self._file.bytes(first, last) if raw else self._file.view(first, last)
+        # A view saves a copy where the sample is unpacked; a message that is returned is bytes.
+        message = self._file.bytes(first, last) if raw else self._file.view(first, last)
         if self._verify:
             self._checked(index, message)
         if raw:
@@ -378,6 +386,7 @@ class MsgpackReader(Reader):
             raise self._corrupt(index, error) from error
 
     def _read(self, windows: Iterable[Numbers], raw: bool, copy: bool) -> Iterator[Any]:
+        # Two consumers of the windows; requests run ahead, so the numbers of a few are buffered.
         ours, theirs = tee(windows)
         numbers: Iterator[int] = chain.from_iterable(map(np.ndarray.tolist, ours))
         offsets = self._offsets
@@ -404,7 +413,7 @@ class MsgpackReader(Reader):
                 sample = self._one(index, raw=False)  # raises an error that names the sample
             yield sample
 
-    def _checked(self, index: int, message: Any) -> Any:
+    def _checked(self, index: int, message: Message) -> Message:
         """Compare a message with its recorded hash and return it."""
         if xxhash.xxh3_64_digest(message) != self._sums[8 * index : 8 * index + 8]:
             raise self._corrupt(index, FormatError("its bytes differ from the recorded hash"))
@@ -412,6 +421,7 @@ class MsgpackReader(Reader):
 
     def _corrupt(self, index: int, cause: FormatError) -> CorruptSampleError:
         first, last = self._bounds[index], self._bounds[index + 1]
+        # Keys that are not loaded stay so: reading them could fail as well.
         key = self._keys[index] if "_keys" in self.__dict__ else None
         named = "" if key is None else f" ({key!r})"
         text = f"{self._path}: sample {index}{named} at bytes {first} to {last - 1}: {cause}"
@@ -430,7 +440,7 @@ class MsgpackReader(Reader):
     def _keys_at(self, window: Numbers) -> Sequence[str]:
         return list(map(self._keys.__getitem__, window.tolist()))
 
-    def find_index(self, key: Any) -> int:
+    def find_index(self, key: object) -> int:
         """Return the number of a key; the first call loads and sorts the hashes of all keys."""
         found = self._table.find(key) if isinstance(key, str) else -1
         # Two keys may have the same hash, once in 2**64 / n; compare where keys are loaded already.
@@ -473,11 +483,19 @@ class MsgpackReader(Reader):
         """
         return verification.verify(self, data=data, index=index, samples=samples, progress=progress)
 
-    def verify_data(self, read_size: int = 2**19, progress: Any = False) -> bool:  # noqa: ARG002
+    def verify_data(
+        self,
+        read_size: int = 2**19,  # noqa: ARG002
+        progress: Callable[[int, int], None] | bool | None = False,
+    ) -> bool:
         """Return whether the data file has its recorded hash."""
         return self.verify(index=False, progress=progress).ok
 
-    def verify_index(self, read_size: int = 2**19, progress: Any = False) -> bool:  # noqa: ARG002
+    def verify_index(
+        self,
+        read_size: int = 2**19,  # noqa: ARG002
+        progress: Callable[[int, int], None] | bool | None = False,
+    ) -> bool:
         """Return whether all index files have their recorded hashes."""
         return self.verify(data=False, progress=progress).ok
 
@@ -526,6 +544,7 @@ class MsgpackReader(Reader):
     def _file(self) -> Bytes:
         pinned = self._pinned()
         found = opened(self._path, self._size, mapped=self._mapped, identity=pinned.data)
+        # A writer may have been faster; after this check data and index are of one version.
         self._checked_version()
         return found
 
@@ -557,6 +576,7 @@ class MsgpackReader(Reader):
         return keys
 
     def _found_keys(self) -> list[str]:
+        # Old datasets of datadings have one index file; without any, the samples have the keys.
         for load in (indices.load_keys, lambda path: indices.legacy_load_index(path)[0]):
             try:
                 return load(self._path)
@@ -592,13 +612,14 @@ class MsgpackReader(Reader):
         return KeyTable(salt, hashes)
 
     @cached_property
-    def _filter(self) -> Any:
+    def _filter(self) -> Container[str] | None:
         """Bloom filter of the keys; None where it is missing or damaged."""
         try:
             found = indices.load_filter(self._path)
         except NotFoundError:
             return None
         except CorruptDatasetError as error:
+            # It only makes lookups of unknown keys faster.
             warnings.warn(f"{error}; continuing without it", stacklevel=3)
             return None
         self._checked_version()
@@ -627,6 +648,7 @@ class KeyTable:
     """
 
     def __init__(self, salt: bytes, hashes: NDArray[np.uint64]) -> None:
+        # Memoryviews: `bisect` reads Python ints from them without making numpy scalars.
         order = np.argsort(hashes)
         self._digest = key_hasher(salt)
         self._sorted = hashes[order].data
@@ -648,7 +670,7 @@ _TRIES = 20  # attempts to open a dataset that changes
 class _Version:
     """Version of a dataset: identities of data and offsets, numbers of samples and bytes."""
 
-    data: str | None
+    data: str | None  # None in stores without versions
     index: str | None
     count: int
     size: int
@@ -706,6 +728,7 @@ def _version(path: str, data: str | None, size: int) -> _Version:
     first, last = int.from_bytes(head, "big"), int.from_bytes(tail, "big")
     if first:
         raise CorruptDatasetError(f"{place}: the first offset is {first}, not 0; {_advice(path)}")
+    # Bytes after the last offset are those of an append that did not finish: not samples yet.
     if last != size and not (last < size and indices.unfinished_append(path) == last):
         cut, named = "cut short, " if size < last else "", place.rpartition("/")[2]
         raise CorruptDatasetError(

@@ -44,6 +44,8 @@ from thunderlike.storage.paths import inside
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import pyarrow
+
     from thunderlike.datasets.reader import Numbers, Reader
     from thunderlike.storage import AnyPath
 
@@ -96,6 +98,7 @@ def check(path: AnyPath, *, samples: bool = False) -> Report:
     except (CorruptDatasetError, NotFoundError) as error:
         report.note("offsets", str(error))
         return report
+    # Each by itself: a damaged or missing file must not hide the state of the others.
     for look in (_check_keys, _check_hashes, _check_filter, _check_sums):
         try:
             look(reader, report)
@@ -118,7 +121,7 @@ def _check_keys(reader: MsgpackReader, report: Report) -> None:
 def _check_hashes(reader: MsgpackReader, report: Report) -> None:
     salt, hashes = indices.load_key_hashes(reader.path)
     wanted = b"".join(map(dataset_files.key_hasher(salt), reader.keys()))
-    same = dataset_files.encode_hashes(salt, hashes)[8:] == wanted
+    same = dataset_files.encode_hashes(salt, hashes)[8:] == wanted  # without the salt
     report.note("key_hashes", "" if same else f"{reader.path}: hashes do not match the keys")
 
 
@@ -132,15 +135,14 @@ def _check_filter(reader: MsgpackReader, report: Report) -> None:
 def _check_sums(reader: MsgpackReader, report: Report) -> None:
     sums = indices.load_sums(reader.path)
     found = dataset_files.sums_of(reader.slice(0, raw=True, copy=False))
-    report.note("sums", "" if sums == found else _first_difference(reader, sums, found))
-
-
-def _first_difference(reader: MsgpackReader, sums: bytes, found: bytes) -> str:
+    fault = ""
     if len(sums) != len(found):
-        return f"{reader.path}: has {len(reader)} samples and {len(sums)} bytes of sums"
-    ours, theirs = np.frombuffer(found, ">u8"), np.frombuffer(sums, ">u8")
-    first = int(np.flatnonzero(ours != theirs)[0])
-    return f"{reader.path}: sample {first} differs from its recorded hash"
+        fault = f"{reader.path}: has {len(reader)} samples and {len(sums)} bytes of sums"
+    elif sums != found:
+        ours, theirs = np.frombuffer(found, ">u8"), np.frombuffer(sums, ">u8")
+        first = int(np.flatnonzero(ours != theirs)[0])
+        fault = f"{reader.path}: sample {first} differs from its recorded hash"
+    report.note("sums", fault)
 
 
 @checked_arguments
@@ -177,6 +179,7 @@ def reindex(path: AnyPath, digest: str | None = "md5") -> int:
     address = storage.at(path)
     lock = WriterLock(address)
     try:
+        # A killed writer may have left newer data than index: complete or undo its change first.
         publication.recover(address, lock, STALE)
         data = memoryview(storage.read(address))
         keys, offsets = [], [0]
@@ -221,14 +224,14 @@ def _scanned(path: str, data: memoryview) -> Iterator[tuple[str, int]]:
         start, number = end, number + 1
 
 
-def _key_of(sample: Any) -> str:
+def _key_of(sample: object) -> str:
     key = sample.get("key") if isinstance(sample, dict) else None
     if not isinstance(key, str):
         raise FormatError(f"expected a sample with a text 'key', found {sample!r:.60}")
     return key
 
 
-_ROWS = 1000  # rows written at a time
+_ROWS = 1000  # rows written at a time, a row group of the file each
 
 
 @checked_arguments
@@ -273,10 +276,11 @@ def _members(key: str, found: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
     yield f"{stem}.json", json.dumps(rest, default=_plain).encode()
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Convert numbers of numpy for JSON, and anything else to text."""
     if isinstance(value, np.generic):
-        plain = value.item()
+        plain: object = value.item()
+        # JSON has no nan and no infinity.
         return plain if not isinstance(plain, float) or math.isfinite(plain) else str(plain)
     return str(value)
 
@@ -303,6 +307,7 @@ def export_parquet(reader: Reader, outfile: AnyPath) -> int:
     from pyarrow import parquet
 
     rows = reader.slice(0)
+    # A Parquet file has one schema: the first rows determine it, later ones are cast to it.
     first = _table(list(itertools.islice(rows, _ROWS)))
     with (
         draft(outfile, _any, overwrite=True) as made,
@@ -317,7 +322,7 @@ def export_parquet(reader: Reader, outfile: AnyPath) -> int:
     return len(reader)
 
 
-def _table(samples: Sequence[dict[str, Any]]) -> Any:
+def _table(samples: Sequence[dict[str, Any]]) -> pyarrow.Table:
     import pyarrow
 
     if not samples:
@@ -332,27 +337,25 @@ def _table(samples: Sequence[dict[str, Any]]) -> Any:
     return pyarrow.table({str(name): _column(name, samples) for name in names})
 
 
-def _column(name: str, samples: Sequence[dict[str, Any]]) -> Any:
+def _column(name: str, samples: Sequence[dict[str, Any]]) -> pyarrow.Array:
     import pyarrow
 
     values = [sample[name] for sample in samples]
     try:
         if isinstance(values[0], np.ndarray):
+            # No casts but of byte order: values of a later sample must not lose precision.
             stacked = np.stack(values, dtype=values[0].dtype, casting="equiv")
             return pyarrow.FixedShapeTensorArray.from_numpy_ndarray(stacked)
-        return pyarrow.array(list(map(_cell, values)))
+        cells = [json.dumps(v, default=_plain) if isinstance(v, list | dict) else v for v in values]
+        return pyarrow.array(
+            [cell.item() if isinstance(cell, np.generic) else cell for cell in cells]
+        )
     except (ValueError, TypeError, pyarrow.ArrowException) as error:
         keys = f"{samples[0]['key']!r} to {samples[-1]['key']!r}"
         raise SpecError(f"{name!r} of samples {keys} cannot be a column: {error}") from error
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, list | dict):
-        return json.dumps(value, default=_plain)
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _fitted(table: Any, schema: Any) -> Any:
+def _fitted(table: pyarrow.Table, schema: pyarrow.Schema) -> pyarrow.Table:
     """Cast a table to the schema of the first one."""
     if table.schema == schema:
         return table
@@ -440,6 +443,7 @@ def merge(
 
 def _merged(counts: Sequence[int], seed: int, strategy: str, shuffle: bool) -> Numbers:
     """Return the merged order of all samples, numbered over the files."""
+    # One generator for permutations and owners: the order of its calls is part of the result.
     draw = np.random.default_rng(seed)
     starts = np.cumsum([0, *counts])
     parts = [
@@ -480,7 +484,7 @@ def split(
         Paths of the parts, one more than edges.
     """
     reader = MsgpackReader(infile)
-    bounds = [0, *edges, len(reader)]
+    bounds = [0, *edges, len(reader)]  # equal ones make an empty part
     if sorted(bounds) != bounds:
         raise SpecError(f"{bounds} do not ascend; {reader.path} has {len(reader)} samples")
     if len(outfiles) != len(edges) + 1:
@@ -550,6 +554,7 @@ def convert_index(
     }
     lines = {PurePosixPath(place).name: file_digest(place)}
     for suffix, data in contents.items():
+        # Always MD5, the one that datadings reads.
         lines[PurePosixPath(target).name + suffix] = hashlib.md5(data).hexdigest()  # noqa: S324
     contents[indices.SUFFIX_MD5] = dataset_files.digest_lines(lines)
     lock = WriterLock(target)
@@ -572,11 +577,12 @@ def describe(path: AnyPath) -> dict[str, Any]:
     return {**found, "files": files, "fields": {str(k): _kind(v) for k, v in first.items()}}
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {value.shape}"
-    sized = isinstance(value, str | bytes | list | dict)
-    return f"{type(value).__name__} of {len(value)}" if sized else type(value).__name__
+    if isinstance(value, str | bytes | list | dict):
+        return f"{type(value).__name__} of {len(value)}"
+    return type(value).__name__
 
 
 def random_seed() -> int:

@@ -16,7 +16,7 @@ from thunderlike.errors import FormatError, SpecError, ThunderlikeError, WrongTy
 from thunderlike.formats.msgpack import described, recognized
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Self
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
 
 
 @checked_arguments
-def packb(o: Any, **kwargs: Any) -> bytes:
+def packb(o: object, **kwargs: Any) -> bytes:
     r"""Write one value as a message.
 
     Parameters
@@ -57,13 +57,13 @@ def packb(o: Any, **kwargs: Any) -> bytes:
 
 
 @checked_arguments
-def pack(o: Any, stream: IO[bytes], **kwargs: Any) -> None:
+def pack(o: object, stream: IO[bytes], **kwargs: Any) -> None:
     """Write the message of one value to a stream; options as in :func:`packb`."""
     stream.write(packb(o, **kwargs))
 
 
 @checked_arguments
-def unpackb(packed: bytes | bytearray | memoryview, **kwargs: Any) -> Any:
+def unpackb(packed: bytes | bytearray | memoryview, **kwargs: object) -> Any:
     r"""Read one value from a message.
 
     Parameters
@@ -86,12 +86,12 @@ def unpackb(packed: bytes | bytearray | memoryview, **kwargs: Any) -> Any:
 
 
 @checked_arguments
-def unpack(stream: IO[bytes], **kwargs: Any) -> Any:
+def unpack(stream: IO[bytes], **kwargs: object) -> Any:
     """Read the one message that a stream holds; options as in :func:`unpackb`."""
     return unpackb(stream.read(), **kwargs)
 
 
-class Packer(msgpack.Packer):
+class Packer(msgpack.Packer):  # type: ignore[misc]  # msgpack has no types
     r"""A ``msgpack.Packer`` that knows numpy.
 
     Examples
@@ -101,10 +101,10 @@ class Packer(msgpack.Packer):
     (b'\x92\x01\x02', b'\x81')
     """
 
-    def __init__(self, *, default: Callable[[Any], Any] | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, default: Callable[[Any], Any] | None = None, **kwargs: object) -> None:
         super().__init__(default=_described(default), **kwargs)
 
-    def pack(self, obj: Any) -> Any:
+    def pack(self, obj: object) -> Any:
         """Return the message of a value; with ``autoreset=False``, add it to the buffer."""
         try:
             return super().pack(obj)
@@ -115,7 +115,7 @@ class Packer(msgpack.Packer):
             raise kind(f"a message cannot hold it: {error}") from error
 
 
-class Unpacker(msgpack.Unpacker):
+class Unpacker(msgpack.Unpacker):  # type: ignore[misc]
     r"""A ``msgpack.Unpacker`` that knows numpy: iterates over messages of a stream, or fed ones.
 
     Notes
@@ -133,7 +133,7 @@ class Unpacker(msgpack.Unpacker):
     ([2, 3], 1, 5)
     """
 
-    def __init__(self, file_like: IO[bytes] | None = None, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, file_like: IO[bytes] | None = None, *args: object, **kwargs: object) -> None:
         super().__init__(file_like, *args, **_reading(kwargs))
 
     def __iter__(self) -> Self:
@@ -160,7 +160,8 @@ make_packer, make_unpacker = Packer, Unpacker
 def _described(default: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
     """Return msgpack's hook for values of unknown types."""
 
-    def describe(value: Any) -> Any:
+    def describe(value: object) -> Any:
+        # Arrays first: a caller's `default` for other types need not know them.
         try:
             return described(value)
         except WrongTypeError:
@@ -171,9 +172,11 @@ def _described(default: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
     return describe
 
 
-def _reading(options: dict[str, Any]) -> dict[str, Any]:
-    """The options of msgpack's readers, with arrays made of the maps that stand for them."""
+def _reading(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of msgpack's readers, with a hook that makes arrays."""
+    # Keys of the maps that stand for arrays are bytes, which msgpack refuses by default.
     given = {"strict_map_key": False, **options}
+    # msgpack takes one of the two hooks: pairs are left to the caller's.
     if given.get("object_pairs_hook") is None:
         hook = given.get("object_hook")
         given["object_hook"] = lambda found: recognized(found, hook)
@@ -182,11 +185,11 @@ def _reading(options: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _read(tell: Callable[[], int] | None = None) -> Iterator[None]:
-    """Raise what msgpack finds wrong with bytes as ours."""
+    """Convert msgpack's exceptions for invalid bytes to errors of the package."""
     try:
         yield
     except (ThunderlikeError, msgpack.OutOfData, StopIteration):
-        raise
+        raise  # the last two end an iteration: no fault of the bytes
     except msgpack.FormatError as error:  # the one byte that means nothing
         place = "a byte" if tell is None else f"the byte at {tell()}"
         raise FormatError(f"not a message: {place} is 0xc1, with which no value starts") from error

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import itertools
 import operator
+import os
 import sys
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from thunderlike.storage import AnyPath
+
 __all__ = [
     "Cycler",
     "Numbers",
@@ -32,14 +35,16 @@ __all__ = [
     "View",
     "as_reader",
     "as_whole",
+    "is_path",
     "windows_of",
 ]
 
 
 Numbers: TypeAlias = "NDArray[np.int64]"
 Sample: TypeAlias = Any  # a dict whose "key" is text
+Slice: TypeAlias = slice  # `Reader.slice` hides the builtin in annotations
 
-_WINDOW = 4096  # samples of one read
+_WINDOW = 4096  # samples of one read: one numpy call for each, 32 KiB of numbers
 
 
 @checked_methods
@@ -72,7 +77,8 @@ class Reader(ABC):
     ['c', 'd', 'e']
     """
 
-    # The cursor is derived from numbers that the last loop consumes with its samples, see `iter`.
+    # The cursor is derived from numbers that the last loop consumes with its samples, see `iter`:
+    # counting in a generator would slow down every sample.
     _marks: Iterator[int] = iter(())
     _last: int = 0
 
@@ -93,7 +99,7 @@ class Reader(ABC):
         """Return the key of a sample; BadIndexError for a number out of range."""
 
     @abstractmethod
-    def find_index(self, key: Any) -> int:
+    def find_index(self, key: object) -> int:
         """Return the number of the sample with a key; KeyMissingError for an unknown key."""
 
     @abstractmethod
@@ -142,9 +148,10 @@ class Reader(ABC):
         found = self._one(index, raw)
         return (self.find_key(index), found) if yield_key else found
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int | Slice) -> Any:
         """Return a sample, or an iterator over the samples of a slice with any step."""
         if isinstance(index, slice):
+            # A generator over numbers: no list of samples, whatever the length of the slice.
             return self._walk(range(*index.indices(len(self))))
         return self.get(index)
 
@@ -293,7 +300,8 @@ class Reader(ABC):
 
     def rawnext(self) -> bytes:
         """Return the message at the cursor and advance."""
-        return self._next(raw=True)
+        message: bytes = self._next(raw=True)
+        return message
 
     def _next(self, raw: bool) -> Any:
         if self._i >= self._reach():
@@ -356,6 +364,7 @@ class Reader(ABC):
         found = self._read(windows_of(numbers), raw, copy)
         if not yield_key:
             return found
+        # Keys need no sample: they are read apart, so that messages are not unpacked for them.
         names = (key for window in windows_of(numbers) for key in self._keys_at(window))
         return zip(names, found, strict=True)
 
@@ -398,7 +407,7 @@ class Reader(ABC):
         return message(self.find_key(index), sample)
 
 
-def as_whole(value: Any, name: str) -> int:
+def as_whole(value: SupportsIndex, name: str) -> int:
     """Return a whole number of any type as an int.
 
     Raises
@@ -419,6 +428,17 @@ def as_whole(value: Any, name: str) -> int:
         raise WrongTypeError(f"{name} is a whole number, not {value!r:.60}") from None
 
 
+def is_path(item: object) -> TypeGuard[AnyPath]:
+    """Return whether an argument is one path, not several or a reader.
+
+    Examples
+    --------
+    >>> is_path("a.msgpack"), is_path(["a.msgpack"])
+    (True, False)
+    """
+    return isinstance(item, str | os.PathLike)
+
+
 def windows_of(numbers: range | Numbers) -> Iterator[Numbers]:
     """Split numbers into arrays of a few thousand."""
     for at in range(0, len(numbers), _WINDOW):
@@ -426,7 +446,7 @@ def windows_of(numbers: range | Numbers) -> Iterator[Numbers]:
         yield part if isinstance(part, np.ndarray) else np.arange(part.start, part.stop, part.step)
 
 
-def as_reader(reader: Any) -> Reader:
+def as_reader(reader: object) -> Reader:
     """Return a reader unchanged.
 
     Raises
@@ -511,7 +531,7 @@ class View(Reader):
         """Return the key of a sample."""
         return self._reader.find_key(self._below(self._position(index)))
 
-    def find_index(self, key: Any) -> int:
+    def find_index(self, key: object) -> int:
         """Return the first position of the sample with a key."""
         place = self._place(self._reader.find_index(key))
         if place < 0:
@@ -540,12 +560,14 @@ class View(Reader):
 
     def _below_later(self, passes: int) -> Reader:
         """Return the underlying reader after some passes over this view."""
+        # A view of fewer samples must not change which: parts of one shuffle would overlap.
         return self._reader if len(self) < len(self._reader) else self._reader._later(passes)
 
     def _later(self, passes: int) -> Reader:
         later = self._below_later(passes)
         if later is self._reader:
             return self
+        # A shallow copy: both share samples and open files, and differ only in their order.
         twin = copy.copy(self)
         twin._reader = later
         return twin
@@ -654,6 +676,7 @@ class _Passes(View):
         """Return the underlying reader in one of the passes; the last one is cached."""
         if number == 0:
             return self._reader
+        # By epoch too, because `set_epoch` of the view replaces the reader below.
         wanted = (self._reader.epoch, number)
         if self.__dict__.get("_current", (None,))[0] != wanted:
             self._current = wanted, self._reader._later(number)
@@ -669,6 +692,7 @@ class _Passes(View):
         return self._pass(number).find_key(place)
 
     def _read(self, windows: Iterable[Numbers], raw: bool, copy: bool) -> Iterator[Any]:
+        # Without a shuffler all passes have one order: windows may span several of them.
         if self._reader._later(1) is self._reader:
             return super()._read(windows, raw, copy)
         return self._by_pass(windows, raw, copy)
@@ -696,6 +720,7 @@ class _Passes(View):
         super().load_state_dict(state)
 
     def __getstate__(self) -> dict[str, Any]:
+        # A cache with a reader of its own: made again where it is needed.
         return {name: value for name, value in super().__getstate__().items() if name != "_current"}
 
 
@@ -758,6 +783,7 @@ class Cycler(_Passes):
     """
 
     def _reach(self) -> int:
+        # One less than the largest position, since marks of the cursor are one ahead of it.
         return sys.maxsize - 1 if len(self._reader) else 0
 
     def _position(self, index: int) -> int:

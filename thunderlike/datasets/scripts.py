@@ -8,7 +8,7 @@ import os
 import sys
 import textwrap
 from contextlib import ExitStack
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
 
 from tqdm import tqdm
 
@@ -36,13 +36,21 @@ __all__ = [
     "query_user",
 ]
 
+Formatter: TypeAlias = "Callable[..., argparse.HelpFormatter]"  # a class, or a function of `prog`
+
 # Arguments
 
 
 class YesNoAction(argparse.Action):
     """Stores whether the value is ``yes``."""
 
-    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:  # noqa: ARG002
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
         """Store it."""
         setattr(namespace, self.dest, values == "yes")
 
@@ -53,9 +61,16 @@ class MinMaxAction(argparse.Action):
     min_value: int | None = None
     max_value: int | None = None
 
-    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:  # noqa: ARG002
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
         """Store it."""
-        chosen = self.max_value if values == 0 and self.max_value is not None else values
+        given = cast("int", values)  # by the type=int of the argument
+        chosen = self.max_value if given == 0 and self.max_value is not None else given
         if self.min_value is not None:
             chosen = max(self.min_value, chosen)
         if self.max_value is not None:
@@ -86,7 +101,7 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("--shuffle",),
         {
             "choices": ["yes", "no"],
-            "default": True,
+            "default": True,  # as the action stores it, not as it is spelled
             "action": YesNoAction,
             "help": "write samples in random order (default: yes)",
         },
@@ -141,6 +156,7 @@ def argument_threads(
     """
     cores = os.cpu_count() or 1
     most = max_threads if max_threads > 0 else cores * max(1, -max_threads)
+    # argparse takes a class, whose limits depend on this machine.
     action = type("_Threads", (MinMaxAction,), {"min_value": 1, "max_value": most})
     text = f"threads that convert, 0 for all (default: {min(default, most)})"
     settings: dict[str, Any] = {"metavar": f"0-{most}", "type": int, "action": action, "help": text}
@@ -155,7 +171,7 @@ def make_parser(
     no_confirm: bool = True,
     skip_verification: bool = True,
     shuffle: bool = True,
-    formatter_class: Any = argparse.RawDescriptionHelpFormatter,
+    formatter_class: Formatter = argparse.RawDescriptionHelpFormatter,
     **kwargs: Any,
 ) -> argparse.ArgumentParser:
     """Make a parser with the usual arguments; keywords go to ``ArgumentParser``."""
@@ -182,7 +198,7 @@ def make_parser_simple(
     no_confirm: bool = False,
     skip_verification: bool = False,
     shuffle: bool = False,
-    formatter_class: Any = argparse.RawDescriptionHelpFormatter,
+    formatter_class: Formatter = argparse.RawDescriptionHelpFormatter,
     **kwargs: Any,
 ) -> argparse.ArgumentParser:
     """Make a parser with those of the usual arguments that are chosen, such as ``indir=True``."""
@@ -203,7 +219,7 @@ def make_parser_simple(
 
 @checked_arguments
 def print_over(
-    *words: Any,
+    *words: object,
     sep: str = " ",
     end: str = "\n",
     file: IO[str] | None = None,
@@ -225,7 +241,7 @@ def print_over(
         stream.flush()
 
 
-class ProgressPrinter(tqdm):
+class ProgressPrinter(tqdm):  # type: ignore[misc]  # tqdm has no types
     """A tqdm that is called to go on, and whose steps are events of this package as well.
 
     Parameters
@@ -251,12 +267,12 @@ class ProgressPrinter(tqdm):
 
     monitor_interval = 0  # tqdm starts no thread
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: object, **options: object) -> None:
         self._work: Tracker | None = None  # tqdm closes what it did not finish making
         super().__init__(*args, **{"disable": None, "unit": "samples", **options})
         label = options.get("desc") or "working"
         self._stack = ExitStack()
-        self._work = self._stack.enter_context(track(label, int(self.total or 0), "samples"))
+        self._work = self._stack.enter_context(track(str(label), int(self.total or 0), "samples"))
 
     def __call__(self, steps: float = 1) -> bool | None:
         """Go on by some steps."""
@@ -267,10 +283,11 @@ class ProgressPrinter(tqdm):
         steps = 1 if n is None else n
         if self._work is not None:
             self._work.advance(int(steps))
-        if self.disable:
+        if self.disable:  # tqdm returns before it counts
             self.n += steps
             return None
-        return super().update(steps)
+        drawn: bool | None = super().update(steps)
+        return drawn
 
     def __iter__(self) -> Iterator[Any]:
         """Items of the iterable, each a step."""
@@ -283,7 +300,7 @@ class ProgressPrinter(tqdm):
 
     def close(self) -> None:
         """Finish the bar, and say that the work is done."""
-        if self._work is not None:
+        if self._work is not None:  # tqdm closes itself again when it is deleted
             self._work = None
             self._stack.close()
         super().close()
@@ -295,7 +312,7 @@ def make_printer(
     miniters: float | None = 0,
     mininterval: float = 0.5,
     smoothing: float = 0.1,
-    **kwargs: Any,
+    **kwargs: object,
 ) -> ProgressPrinter:
     """Make a :class:`ProgressPrinter` with the usual format; keywords are those of tqdm.
 
@@ -312,6 +329,7 @@ def make_printer(
     (2, 3)
     >>> printer.close()
     """
+    # Checked here, because tqdm ignores unknown options where it draws no bar.
     known = inspect.signature(tqdm.__init__).parameters
     if unknown := sorted(set(kwargs) - set(known)):
         raise WrongTypeError(

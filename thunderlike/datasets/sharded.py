@@ -35,7 +35,7 @@ from thunderlike.datasets.publication import (
     remove,
     write_new,
 )
-from thunderlike.datasets.reader import Numbers, Reader
+from thunderlike.datasets.reader import Numbers, Reader, is_path
 from thunderlike.datasets.writer import AllOrNothing, FileWriter
 from thunderlike.errors import (
     CorruptDatasetError,
@@ -116,6 +116,7 @@ def share(ranges: Ranges, number: int, shares: int, even: str, batch_size: int |
     total = size(ranges)
     if even not in EVEN:
         raise SpecError(f"even is one of {', '.join(EVEN)}, not {even!r}")
+    # Rounded as datadings does, so that each rank has the same samples as there.
     first = round(total / shares * number)
     if even == "drop":
         return cut(ranges, first, min(first + total // shares, total))
@@ -127,6 +128,7 @@ def share(ranges: Ranges, number: int, shares: int, even: str, batch_size: int |
             f"{total} samples in {shares} shares and batches of {batch_size}: some would have one "
             "batch more than others; give even='drop' or even='pad'"
         )
+    # The last share ends at the total, whatever the rounding.
     last = total if number == shares - 1 else round(total / shares * (number + 1))
     return cut(ranges, first, last)
 
@@ -157,7 +159,7 @@ def left_over(parts: Sequence[tuple[Ranges, int]]) -> Ranges:
 
 ORDERS = ("natural", "text")
 _TRIES = 20  # attempts to open all shards between two changes
-_KEPT = 64  # open shards
+_KEPT = 64  # open shards: far below the usual limit of 1024 open files of a process
 
 
 @checked_methods
@@ -213,14 +215,15 @@ class ShardedReader(Reader):
         if duplicate_keys not in ("error", "first"):
             raise SpecError(f"duplicate_keys is 'error' or 'first', not {duplicate_keys!r}")
         self._duplicates = duplicate_keys
-        if not _is_path(shards) and not isinstance(shards, Iterable):
+        if is_path(shards):
+            shards = [shards]
+        elif not isinstance(shards, Iterable):
             raise WrongTypeError(f"shards are a path or several, not {shards!r:.60}")
-        given = [shards] if _is_path(shards) else list(shards)  # type: ignore[arg-type]
-        self._shards = [one for item in given for one in _opened(item, order, credentials)]
+        self._shards = [one for item in shards for one in _opened(item, order, credentials)]
         if not self._shards:
             raise NotFoundError("the list of shards is empty; give at least one")
         self._edges = [0, *itertools.accumulate(map(len, self._shards))]
-        self._used: OrderedDict[int, None] = OrderedDict()
+        self._used: OrderedDict[int, None] = OrderedDict()  # open shards, the latest last
 
     @property
     def shards(self) -> Sequence[Reader]:
@@ -267,7 +270,7 @@ class ShardedReader(Reader):
         shard, number = self._within(self._position(index))
         return shard.find_key(number)
 
-    def find_index(self, key: Any) -> int:
+    def find_index(self, key: object) -> int:
         """Return the number of a key, in the first shard that has it.
 
         Raises
@@ -287,9 +290,10 @@ class ShardedReader(Reader):
             )
         return first
 
-    def _places(self, key: str) -> Iterator[int]:
+    def _places(self, key: object) -> Iterator[int]:
         for number in range(len(self._shards)):
             shard = self._shard(number)
+            # The Bloom filter of most shards excludes the key without loading their hashes.
             if key in shard:
                 try:
                     yield shard.find_index(key) + self._edges[number]
@@ -315,20 +319,19 @@ class ShardedReader(Reader):
             shard.close()
 
 
-def _is_path(item: Any) -> bool:
-    return isinstance(item, str) or hasattr(item, "__fspath__")
-
-
-def _opened(item: Any, order: str, credentials: AnyCredentials) -> list[Reader]:
+def _opened(item: AnyPath | Reader, order: str, credentials: AnyCredentials) -> list[Reader]:
     if isinstance(item, Reader):
         return [item]
     address = storage.at(item, credentials)
+    threads = storage.store_for(address).threads or 1
     trouble = ""
     for _ in range(_TRIES):
         try:
             before = _state(address)
             shards = [MsgpackReader(path) for path in _named(address, order)]
-            if before == _state(address) and _are_current(address, shards):
+            # All shards must be of one version: none may have changed while the others were opened.
+            current = tmap(MsgpackReader.is_current, shards, workers=threads)
+            if before == _state(address) and (len(shards) < 2 or all(current)):
                 return list(shards)
         except (StorageError, CorruptDatasetError) as error:
             if str(error) == trouble:  # the same error twice: no writer is at work
@@ -337,13 +340,7 @@ def _opened(item: Any, order: str, credentials: AnyCredentials) -> list[Reader]:
     raise replaced(address)
 
 
-def _are_current(address: str, shards: Sequence[MsgpackReader]) -> bool:
-    """Return whether no shard changed since it was opened, so that all are of one version."""
-    threads = storage.store_for(address).threads
-    return len(shards) < 2 or all(tmap(MsgpackReader.is_current, shards, workers=threads or 1))
-
-
-def _state(address: str) -> Any:
+def _state(address: str) -> object:
     """Return an identity that changes with the shards: of the manifest, or the writer's record."""
     folder = address if _is_folder(address) else storage.parent(address)
     record = _record_of(folder)
@@ -384,6 +381,7 @@ def _listed(address: str) -> list[str] | None:
     folder = address if _is_folder(address) else storage.parent(address)
     record = _record_of(folder)
     if record is not None:
+        # The record is in force, so it replaces the manifest until all shards are renamed.
         names = [_where(folder, record.folder, name) for name in record.shards]
         if _is_folder(address):
             return names
@@ -458,6 +456,7 @@ def _settle(folder: str, record: _Shards) -> None:
     for name in record.stale:
         for suffix in ("", *STALE):
             remove(storage.join(folder, name + suffix))
+    # Before the record is removed: without it readers take the manifest.
     move(storage.join(staging, MANIFEST), storage.join(folder, MANIFEST))
     remove(hidden(storage.join(folder, MANIFEST), ".publishing"))
     storage.delete(staging)
@@ -546,6 +545,7 @@ class ShardWriter(AllOrNothing):
         except BaseException:
             self._lock.release()
             raise
+        # No limit is a number that is never reached.
         self._most, self._largest = max_samples or 2**62, max_bytes or 2**62
         self._options = {**options, "overwrite": overwrite}
         self._summaries: list[Summary] = []
@@ -553,6 +553,7 @@ class ShardWriter(AllOrNothing):
 
     def _prepare(self, overwrite: bool) -> None:
         """Complete the publication of a killed writer, and choose the folder to write to."""
+        # Only on a disk can many files be put in place by one renamed record.
         on_disk = local_file(self._manifest) is not None
         if on_disk and (record := _record_of(self._folder)) is not None:
             _settle(self._folder, record)
@@ -561,6 +562,7 @@ class ShardWriter(AllOrNothing):
             raise ExistsError(f"{self._manifest}: exists already; give overwrite=True")
         if overwrite and on_disk:
             self._staging = storage.join(self._folder, partial_name())
+            # Noted before it exists: the next writer removes what a killed one left.
             self._lock.note([self._staging])
             storage.resolve(self._staging)[0].begin(self._staging)
         elif overwrite:
@@ -644,6 +646,7 @@ class ShardWriter(AllOrNothing):
             self._writer.abort()
             self._writer = None
         try:
+            # With a record the new shards are in force: the next writer finishes their renaming.
             if self._staging and not storage.exists(hidden(self._manifest, ".publishing")):
                 storage.delete(self._staging)
         finally:

@@ -18,7 +18,7 @@ from thunderlike.datasets.reader import View, as_reader, as_whole
 from thunderlike.errors import SpecError, WrongTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from thunderlike.datasets.reader import Numbers, Reader
 
@@ -102,6 +102,7 @@ class Shuffled(View):
     def _random(self) -> random.Random:
         """Return Python's generator, seeded as in datadings."""
         found = random.Random()  # noqa: S311  # an order, not a secret
+        # Seed, offset and version are those of datadings, for the same order in each epoch.
         found.seed(self.seed + self._epoch * len(self), version=2)
         return found
 
@@ -131,7 +132,7 @@ class _LazyOrder:
         return self._numbers
 
     def _draw(self, stop: int) -> None:
-        if stop > self._known:
+        if stop > self._known:  # without the lock: the number of known ones only grows
             with self._lock:
                 start = self._known
                 if stop > start:
@@ -237,11 +238,11 @@ class QuasiShuffler(Shuffled):
     def _chunks(self) -> list[int]:
         return list(range(math.ceil(len(self) / self.chunk_size)))
 
-    def _arrivals(self, chunks: Any) -> Numbers:
+    def _arrivals(self, chunks: Iterable[int]) -> Numbers:
         """Return the samples of chunks in order."""
         size, count = self.chunk_size, len(self)
         parts = [np.arange(c * size, min(count, (c + 1) * size)) for c in chunks]
-        return np.concatenate([np.empty(0, np.int64), *parts])
+        return np.concatenate([np.empty(0, np.int64), *parts])  # numpy joins no empty list
 
     def _datadings(self) -> Numbers:
         return self._drawn.all()
@@ -254,6 +255,7 @@ class QuasiShuffler(Shuffled):
     def _draws(self) -> Iterator[int]:
         draw, chunks = self._random(), self._chunks()
         draw.shuffle(chunks)
+        # The buffer is filled; then each sample that arrives takes the place of the drawn one.
         filled = self.buf_size // self.chunk_size
         buffer = self._arrivals(chunks[:filled]).tolist()
         for chunk in chunks[filled:]:

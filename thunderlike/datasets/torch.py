@@ -23,6 +23,8 @@ from thunderlike.util.images import open_image
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from torch.distributed import ProcessGroup
+
     from thunderlike.datasets.reader import Reader
 
 __all__ = [
@@ -74,20 +76,23 @@ class Compose:
     3
     """
 
-    def __init__(self, *transforms: Any, prefix: str = "") -> None:
+    def __init__(self, *transforms: object, prefix: str = "") -> None:
         given = list(transforms)
         # Not a list that can be called: nn.Sequential is both.
         if len(given) == 1 and isinstance(given[0], Iterable) and not callable(given[0]):
             given = list(given[0])
+        functions: list[Transform] = []
         for one in given:
             if not callable(one):
                 raise WrongTypeError(
                     f"Compose takes functions, or one list of them; {one!r:.60} cannot be called"
                 )
-        self._bound = [(one, *_parameters(one)) for one in given]
+            functions.append(one)
+        # Signatures are inspected once: for each sample that may take longer than a transform.
+        self._bound = [(one, *_parameters(one)) for one in functions]
         self._prefix = prefix
 
-    def __call__(self, value: Any, params: Mapping[str, Any] | None = None) -> Any:
+    def __call__(self, value: object, params: Mapping[str, Any] | None = None) -> Any:
         """Apply all functions to a value."""
         if not isinstance(params, Mapping | None):
             raise WrongTypeError(f"params are a dict of names and values, not {params!r:.60}")
@@ -164,7 +169,7 @@ class CompressedToPIL:
 
         try:
             image = open_image(io.BytesIO(data))
-            if self.size is not None:
+            if self.size is not None:  # only JPEG has scales; Pillow ignores it for other formats
                 image.draft("RGB", self.size)
             return image.convert("RGB")
         except TypeError as error:
@@ -194,20 +199,17 @@ def dict2tuple(
 _INSTALLED = importlib.util.find_spec("torch") is not None
 
 
-def _bases() -> tuple[Any, Any]:
-    """Return the base classes that DataLoader expects, if PyTorch is installed."""
-    if not _INSTALLED:
-        return object, object
-    from torch.utils import data
+# DataLoader tells the two kinds of datasets apart by their base classes.
+_Dataset: Any = object
+_IterableDataset: Any = object
+if _INSTALLED:
+    from torch.utils import data as _data
 
-    return data.Dataset, data.IterableDataset
-
-
-_Dataset, _IterableDataset = _bases()
+    _Dataset, _IterableDataset = _data.Dataset, _data.IterableDataset
 
 
 @checked_arguments
-def no_rng(sample: Any) -> dict[str, Any]:  # noqa: ARG001
+def no_rng(sample: object) -> dict[str, Any]:  # noqa: ARG001
     """Draw no parameters: the default of `rng`.
 
     Examples
@@ -242,14 +244,14 @@ class DatasetBase:
         transforms: Transforms = None,
         rng: Callable[[Any], Any] | None = None,
     ) -> None:
-        self.reader: Any = reader
+        self.reader: Any = reader  # also a view with `set_epoch`
         self._transforms, self._rng = transforms, no_rng if rng is None else rng
 
-    def _applied(self, sample: Any) -> Any:
+    def _applied(self, sample: dict[str, Any]) -> Any:
         return _applied(sample, self._transforms, self._rng)
 
 
-class Dataset(DatasetBase, _Dataset):  # type: ignore[misc,valid-type]  # known only at run time
+class Dataset(DatasetBase, _Dataset):  # type: ignore[misc]  # known only at run time
     """Map-style dataset: samples by number.
 
     Parameters
@@ -284,7 +286,7 @@ class Dataset(DatasetBase, _Dataset):  # type: ignore[misc,valid-type]  # known 
         return [self._applied(sample) for sample in found]
 
 
-class IterableDataset(DatasetBase, _IterableDataset):  # type: ignore[misc,valid-type]
+class IterableDataset(DatasetBase, _IterableDataset):  # type: ignore[misc]
     """Iterable dataset in the order of a reader, shared among ranks and DataLoader workers.
 
     Parameters
@@ -335,7 +337,7 @@ class IterableDataset(DatasetBase, _IterableDataset):  # type: ignore[misc,valid
         epoch: int = 0,
         copy: bool = True,  # noqa: ARG002
         chunk_size: int = 16,  # noqa: ARG002
-        group: Any = None,
+        group: ProcessGroup | None = None,
         *,
         shuffle: bool = False,
         seed: int = 0,
@@ -364,12 +366,13 @@ class IterableDataset(DatasetBase, _IterableDataset):  # type: ignore[misc,valid
 
     def __iter__(self) -> Iterator[Any]:
         worker, workers = _worker()
+        # Workers are processes: a persistent one has a reader that saw only its own epochs.
         if hasattr(self.reader, "set_epoch"):
             self.reader.set_epoch(self.epoch)
         mine, self._taken = self._share(worker or 0, workers), 0
         for first, last in mine:
             for sample in self.reader.slice(first, last):
-                self._taken += 1
+                self._taken += 1  # before the sample leaves: a state taken meanwhile includes it
                 yield self._applied(sample)
         self.set_epoch(self.epoch + 1)
 
@@ -377,6 +380,7 @@ class IterableDataset(DatasetBase, _IterableDataset):  # type: ignore[misc,valid
         """Return the samples of one worker of a rank, this one by default."""
         rank = self._rank if rank is None else rank
         shares = self._world * workers
+        # Shares move on by a rank in each epoch, so that every rank meets all samples.
         number = ((rank + self.epoch) * workers + worker) % shares
         # Shares after an interruption may be uneven, because no sample may be lost.
         batch_size = self._batch_size if self._left is None else None
@@ -425,7 +429,7 @@ class IterableDataset(DatasetBase, _IterableDataset):  # type: ignore[misc,valid
         self._left = [(first, last) for first, last in state["left"]]
 
 
-def _place(group: Any) -> tuple[int, int]:
+def _place(group: ProcessGroup | None) -> tuple[int, int]:
     """Return the rank and the number of ranks."""
     if not _INSTALLED:
         return 0, 1

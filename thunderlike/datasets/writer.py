@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 __all__ = ["AllOrNothing", "FileWriter", "RawWriter", "Writer", "WriterStart", "resumed"]
 
 
-_COPY_BATCH = 4 * 2**20  # bytes hashed in one call
+_COPY_BATCH = 4 * 2**20  # bytes hashed in one call, in place of a call for each message
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,13 @@ def _resumed(
     if len(keys) != len(reader):
         raise CorruptDatasetError(f"{path}: holds the same key twice")
     start = int(offsets[-1])
+    # A dataset with sums keeps them, whatever this writer was given: readers may verify by them.
     has_sums = sums or storage.exists(indices.sidecar(path, indices.SUFFIX_SUMS))
     hasher(digest)  # raises for an unknown algorithm before anything is changed
     marker = indices.sidecar(path, indices.SUFFIX_APPENDING)
     unnamed = storage.join(storage.parent(path), partial_name())
     staging.lock.note([unnamed])
+    # The marker is renamed into place whole, before the data grows: readers find the old size.
     try:
         write_new(unnamed, start.to_bytes(8, "big"), path)
         with failures(path, "write"):
@@ -280,6 +282,7 @@ class Writer(AllOrNothing):
         credentials: AnyCredentials = None,
         **printer: Any,
     ) -> None:
+        # Before the file is created; a bar that is disabled is never drawn.
         if printer:
             make_printer(**printer, disable=True).close()  # raises for an unknown option
         if total is not None and as_whole(total, "total") < 0:
@@ -292,7 +295,7 @@ class Writer(AllOrNothing):
         self._part, self._keys, self._lengths = begun.part, begun.keys, begun.lengths
         self._staging, self._process = begun.staging, os.getpid()
         self._start, self._bytes = begun.start, begun.start or 0
-        self._put = self._there = len(self._lengths)
+        self._put = self._there = len(self._lengths)  # messages passed on; those there before
         self._batch = bytearray()  # messages, one after the other
         self._batch_bytes = 0
         self._open = True
@@ -339,6 +342,8 @@ class Writer(AllOrNothing):
     def _add(self, key: str) -> None:
         """Record the end of the batch as the message of this key."""
         number, size = len(self._keys), len(self._batch) - self._batch_bytes
+        # All conditions in one expression, and which one failed only afterwards: this runs for
+        # every sample. `setdefault` checks and records the key in one lookup.
         if (
             self._open
             and isinstance(key, str)
@@ -377,6 +382,7 @@ class Writer(AllOrNothing):
     def _flush(self) -> None:
         batch, lengths = self._batch, self._lengths[self._put :]
         self._bytes += self._batch_bytes
+        # A new buffer, because the old one is still being hashed in another thread.
         self._batch, self._batch_bytes, self._put = bytearray(), 0, len(self._lengths)
         self._part.put(batch, lengths)
         self._advance(len(lengths))
@@ -391,7 +397,7 @@ class Writer(AllOrNothing):
             return
         try:
             self._flush()
-            self._part.flush()
+            self._part.flush()  # runs while the index is encoded
             contents, lock = self._contents(), self._staging.lock
             if self._start is None:
                 publish(self._path, contents, self._part.path, lock=lock, stale=STALE)
@@ -411,6 +417,7 @@ class Writer(AllOrNothing):
         self._open = False
         self._stack.close()
         try:
+            # Appended samples that readers may have seen must stay, even if the rest failed.
             if self._start is None or not self._is_published():
                 self._part.abort(self._start)
                 if self._start is not None:
@@ -494,6 +501,7 @@ class FileWriter(Writer):
             key = sample["key"]
         except KeyError:
             raise KeyMissingError(f"{self._path}: sample {self.written} has no 'key'") from None
+        # Packed into the batch, without bytes of its own; a sample that fails is cut off again.
         try:
             pack_into(sample, self._batch)
         except Exception:

@@ -226,6 +226,7 @@ def test_packs_are_read_as_one_in_order(packs):
     assert reader.find_index("0fff/12c") == 5
     with pytest.raises(KeyMissingError):
         reader.find_index("0fff/ff")
+    assert 5 not in reader  # a key that is no text is a missing one
     assert [sample["key"] for sample in reader[::3]] == ["00ab/00c", "0fff/10c"]
     again = pickle.loads(pickle.dumps(reader))
     assert again.get(-1) == reader.get(5)

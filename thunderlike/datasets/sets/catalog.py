@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from functools import cache
 from importlib.metadata import entry_points
 
 from thunderlike.datasets.sets import classification, saliency, segmentation
@@ -12,20 +11,20 @@ from thunderlike.errors import KeyMissingError, SpecError
 
 __all__ = ["get", "names"]
 
-_MODULES = (classification, segmentation, saliency)
 GROUP = "thunderlike.sets"
 
 
-@cache
-def _built_in() -> dict[str, SetSpec]:
-    read_in_place = declared("YFCC100m", lambda task: ())  # noqa: ARG005  # nothing is written
-    return {spec.name: spec for home in _MODULES for spec in (*home.SETS, read_in_place)}
+_READ_IN_PLACE = declared("YFCC100m", lambda task: ())  # noqa: ARG005  # nothing is written
+_BUILT_IN = {
+    spec.name: spec
+    for spec in (*classification.SETS, *segmentation.SETS, *saliency.SETS, _READ_IN_PLACE)
+}
 
 
 def _all() -> dict[str, SetSpec]:
     """Return built-in sets and the entry points of the group ``thunderlike.sets``."""
     found = {point.name: _checked(point.load(), point.value) for point in entry_points(group=GROUP)}
-    return {**found, **_built_in()}  # a built-in name cannot be taken by another package
+    return {**found, **_BUILT_IN}  # a built-in name cannot be taken by another package
 
 
 def names() -> list[str]:

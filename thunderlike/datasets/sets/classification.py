@@ -6,6 +6,8 @@ import gzip
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from thunderlike.datasets.images import png, recompressed
 from thunderlike.datasets.sets.parsers import base, changed, mat, of_key, pickled_rows, table, texts
 from thunderlike.datasets.sets.spec import Item, Option, declared, sources
@@ -24,10 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["SETS"]
 
 
-def _drawn(row: Any) -> bytes:
-    if getattr(row, "shape", None) != (3072,):
+def _drawn(row: object) -> bytes:
+    if not isinstance(row, np.ndarray) or row.shape != (3072,):
         raise FormatError("an image is a row of 3072 values")
-    return png(row.reshape(3, 32, 32).transpose(1, 2, 0))
+    return png(row.reshape(3, 32, 32).transpose(1, 2, 0))  # all of red, then green, then blue
 
 
 def _meta_names(task: Task) -> dict[str, list[str]]:
@@ -86,24 +88,23 @@ def _smaller(sample: Sample, options: Options) -> Iterator[Sample]:
 def _synsets(task: Task) -> dict[int, tuple[str, str]]:
     """Read the synset and the words of each class number."""
     found = mat(task["devkit"].read(f"{_DEVKIT}meta.mat"), "synsets")["synsets"].ravel()
+    # Only synsets without children are classes; the others are their hypernyms.
     leaves = found[[int(n.item()) == 0 for n in found["num_children"]]]
     numbers = [int(n.item()) for n in leaves["ILSVRC2012_ID"]]
     synsets = zip(texts(leaves["WNID"]), texts(leaves["words"]), strict=True)
     return dict(zip(numbers, synsets, strict=True))
 
 
-def _ranks(task: Task) -> dict[str, int]:
-    names = sorted(synset for synset, _ in _synsets(task).values())
-    return {synset: label for label, synset in enumerate(names)}
-
-
 def _ilsvrc(task: Task) -> Iterator[Item]:
-    ranks, archive = _ranks(task), task[task.split]
+    synsets, archive = _synsets(task), task[task.split]
+    # Labels are ranks of the sorted synsets; the numbers of the devkit are others.
+    names = sorted(synset for synset, _ in synsets.values())
+    ranks = {synset: label for label, synset in enumerate(names)}
     if task.split == "train":
+        # A tar of a tar for each class: both are read as streams.
         tars = ((PurePosixPath(tar).stem, images) for tar, images in archive.nested())
         return _labelled(archive, ((s, *image) for s, images in tars for image in images), ranks)
     lines = task["devkit"].lines(f"{_DEVKIT}ILSVRC2012_validation_ground_truth.txt")
-    synsets = _synsets(task)
     labels = {
         f"ILSVRC2012_val_{number:08d}.JPEG": ranks[synsets[int(line)][0]]
         for number, line in enumerate(lines, 1)
@@ -155,13 +156,14 @@ def _imagenet21k(task: Task) -> Iterator[Item]:
     came = set()
     for tar, images in task["data"].nested():
         synset = PurePosixPath(tar).stem
-        if synset not in labels:
+        if synset not in labels:  # the tree has only some of the synsets
             continue
         label = labels[synset]
         came.add(synset)
         above = [int(node) for node in tree["class_tree_list"][label]]
         for number, (name, data) in enumerate(sorted(images)):
             found = {"image": data, "label": label, "label_tree": above}
+            # The split of datadings: the first 50 images of each class, by name, are validation.
             yield Item(name, found, "val" if number < 50 else "train")
     _all_came(labels.keys() - came, task["data"])
 

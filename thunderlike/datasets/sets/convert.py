@@ -48,7 +48,7 @@ def write(
     check_images: bool | None = None,
     calculate_weights: bool = False,
     workers: int | None = None,
-    **options: Any,
+    **options: object,
 ) -> dict[str, Path]:
     """Make the datasets of a set: find or download its files, verify, convert, write.
 
@@ -124,7 +124,7 @@ def write(
     wanted = [spec.split(one) for one in splits or [split.name for split in spec.splits]]
     folder = Path(indir if outdir is None else outdir)
     paths = {split.name: folder / split.file for split in wanted}
-    _free(paths.values(), overwrite)
+    _free(paths.values(), overwrite)  # before hours of downloads and conversion
     sources = spec.files(chosen, wanted)
     found = locate(sources, Path(indir), check=verify, manual=spec.manual)
     if check_images is None:
@@ -143,7 +143,7 @@ def write(
 
 
 def metadata(
-    spec: SetSpec, what: str, indir: str | Path = ".", *, verify: bool = True, **options: Any
+    spec: SetSpec, what: str, indir: str | Path = ".", *, verify: bool = True, **options: object
 ) -> Any:
     """Read one entry of ``spec.meta`` from the archives of a set.
 
@@ -215,10 +215,12 @@ class _Conversion:
 
     def _items(self, task: Task, wanted: Iterable[str]) -> Iterator[Item]:
         given = (item._replace(split=item.split or task.split) for item in self.spec.parse(task))
+        # Sets of one pass yield items of all splits, wanted or not.
         items = (item for item in given if item.split in wanted)
         if self.seed is None:
             return items
         held = list(items)
+        # Items are names without bytes, so that all of them fit into memory.
         random.Random(self.seed).shuffle(held)  # noqa: S311  # an order, no secret
         return iter(held)
 
@@ -230,25 +232,20 @@ class _Conversion:
             loaded = {"key": item.key} | {k: _loaded(value) for k, value in item.fields.items()}
             made = spec.convert(loaded, self.options) if spec.convert else iter([loaded])
             samples = [ordered(kind, one) for one in made]
-            if self.check_images:
-                _decode_images(samples)
+            if self.check_images:  # without an md5, decoding is what finds a damaged download
+                for name, value in (field for sample in samples for field in sample.items()):
+                    if name.endswith("image") and isinstance(value, bytes):
+                        pixels(value)
         except FormatError as error:
             text = f"{spec.name}: sample {item.key!r} of {item.split}: {error}"
             raise CorruptSampleError(text, key=item.key, cause=str(error)) from error
         return item.split, samples
 
 
-def _loaded(value: Any) -> Any:
+def _loaded(value: object) -> Any:
     if isinstance(value, list):
         return [_loaded(one) for one in value]
     return value.read() if isinstance(value, Member) else value
-
-
-def _decode_images(samples: Iterable[Mapping[str, Any]]) -> None:
-    """Decode every image, to find damage where there is no md5."""
-    for name, value in (field for sample in samples for field in sample.items()):
-        if name.endswith("image") and isinstance(value, bytes):
-            pixels(value)
 
 
 def _weights(path: Path | None, spec: SetSpec) -> dict[str, Any]:

@@ -32,14 +32,14 @@ from thunderlike.formats.base import damage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from thunderlike.datasets.sets.spec import Options, Sample, Task
 
 __all__ = ["SETS"]
 
 
-def _experiment(locations: Any) -> dict[str, Any]:
+def _experiment(locations: object) -> dict[str, Any]:
     return spec.ordered("SaliencyExperiment", {"locations": locations, "map": None})
 
 
@@ -64,17 +64,19 @@ def _stem(name: str) -> str:
     return base(name).split(".")[0]
 
 
-def _mit1003_fixations(record: Any) -> Any:
-    """Return the fixations, from either of two positions in the file."""
-    record = record[0][0]
-    try:
-        return record[4][0][0][2]
-    except IndexError:
-        return record[0][0][0][2]
-
-
 def _mit1003_experiments(files: list[bytes]) -> list[dict[str, Any]]:
-    return [_experiment(floats(mats(_mit1003_fixations, data))) for data in files]
+    """Read the fixations of each subject, from either of two positions in the file."""
+
+    def fixations(variable: NDArray[Any]) -> ArrayLike:
+        record = variable[0][0]
+        found: ArrayLike
+        try:
+            found = record[4][0][0][2]
+        except IndexError:  # files have one of two layouts
+            found = record[0][0][0][2]
+        return found
+
+    return [_experiment(floats(mats(fixations, data))) for data in files]
 
 
 MIT1003 = declared(
@@ -119,10 +121,11 @@ def _cat2000_convert(sample: Sample, options: Options) -> Iterator[Sample]:  # n
 def _moved(
     fixated: NDArray[Any], box: tuple[int, ...], scale: float, size: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """Fixated pixels as ``(x, y)`` in the image that was cut and scaled."""
+    """Return fixated pixels as ``(x, y)`` of the image that was cut and scaled."""
     rows, columns = np.nonzero(fixated)
     points = np.stack([columns, rows], axis=1).astype(np.float32)
     points = ((points - box[:2]) * scale).astype(np.float32)
+    # As datadings does: a point with one coordinate above 0 is kept.
     return points[(points > 0).any(axis=1) & (points < size).all(axis=1)]
 
 
@@ -141,22 +144,22 @@ CAT2000 = declared(
 
 def _salicon_experiments(data: bytes) -> list[dict[str, Any]]:
     with damage("matlab"):
-        gaze = mat(data).get("gaze")
-        return [] if gaze is None else [_series(subject) for subject in gaze.ravel()]
-
-
-def _series(subject: Any) -> dict[str, Any]:
-    locations, times, fixations = list(subject)[:3]
-    values = {
-        "locations": floats(locations, 2),
-        "map": None,
-        "timestamps": floats(times).ravel(),
-        "fixations": floats(fixations, 2),
-    }
-    return spec.ordered("SaliencyTimeseriesExperiment", values)
+        gaze = mat(data).get("gaze")  # files of the test split have none
+        experiments = []
+        for subject in () if gaze is None else gaze.ravel():
+            locations, times, fixations = list(subject)[:3]
+            values = {
+                "locations": floats(locations, 2),
+                "map": None,
+                "timestamps": floats(times).ravel(),
+                "fixations": floats(fixations, 2),
+            }
+            experiments.append(spec.ordered("SaliencyTimeseriesExperiment", values))
+        return experiments
 
 
 def _salicon_tracks(task: Task) -> Callable[[str], Any]:
+    # Photos may be in a folder that the archive of fixations lacks.
     return lambda key: task["fixations"].member(f"{key.removeprefix('images/')}.mat")
 
 
@@ -181,13 +184,16 @@ def _figrim(task: Task) -> Iterator[Item]:
             yield Item(image, {"image": images.member(image), "experiments": known[image]})
 
 
-def _by_name(records: Any) -> dict[str, list[Any]]:
-    return {str(one[2].item()): _looks(one[3].ravel()) for one in records.ravel()}
-
-
-def _looks(subjects: Any) -> list[Any]:
-    held = (subject[4] for subject in subjects if len(subject) > 4)
-    return [_experiment(floats(one)) for looks in held if looks.size for one in looks[0][0]]
+def _by_name(records: NDArray[Any]) -> dict[str, list[dict[str, Any]]]:
+    """Read the fixations of all subjects of each image."""
+    experiments: dict[str, list[dict[str, Any]]] = {}
+    for record in records.ravel():
+        # Some subjects have no fixations of the image: fewer fields, or an empty one.
+        held = (subject[4] for subject in record[3].ravel() if len(subject) > 4)
+        experiments[str(record[2].item())] = [
+            _experiment(floats(one)) for looks in held if looks.size for one in looks[0][0]
+        ]
+    return experiments
 
 
 FIGRIM = declared("FIGRIMFixation", _figrim)
@@ -251,24 +257,25 @@ def _coutrot(task: Task) -> Iterator[Item]:
         yield Item(name, {"video": videos.member(name), "looks": looks})
 
 
-def _clips(database: Any) -> dict[str, NDArray[np.float32]]:
+def _clips(database: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
     """Read the fixations of each clip: ``(subject, frame, xy)``."""
-    groups = (database[name][0, 0][0, 0] for name in database.dtype.names if name != "Header")
+    groups = (database[name][0, 0][0, 0] for name in database.dtype.names or () if name != "Header")
     return {
         clip: floats(group[clip]["data"][0, 0]).transpose(2, 1, 0)
         for group in groups
-        for clip in group.dtype.names
+        for clip in group.dtype.names or ()
     }
 
 
 def _followed(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG001
-    """Frames with enough points: fixations of this frame and of earlier ones, followed until it."""
+    """Yield frames with enough points: fixations of it and earlier ones, tracked to it."""
     points: dict[tuple[int, int], NDArray[Any]] = {}
     before, last = None, 0
     for number, frame in enumerate(frames(sample["video"])):
         for subject, look in enumerate(sample["looks"]):
             if number < len(look) and not np.isnan(look[number]).any():
                 points[subject, number] = look[number]
+        # Keyed by the frame of the fixation, so that a point ends with its age.
         points = {mark: at for mark, at in points.items() if number - mark[1] <= _AGE}
         grey = frame.mean(axis=-1).astype(np.uint8)
         if before is not None and points:

@@ -38,6 +38,8 @@ from thunderlike.formats.base import damage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from numpy.typing import NDArray
+
     from thunderlike.datasets.archives import Archive
     from thunderlike.datasets.sets.spec import Options, Sample, Task
 
@@ -55,10 +57,6 @@ def _voc_keys(task: Task) -> list[str]:
     return [line.strip() for line in listed]
 
 
-def _voc_labels(colors: bytes) -> bytes:
-    return png(classes_of(pixels(colors, "RGB"), _VOC_COLORS))
-
-
 VOC2012 = declared(
     "VOC2012",
     paired(
@@ -68,7 +66,8 @@ VOC2012 = declared(
             "label_image": f"all:{_VOC}/SegmentationClass/{{key}}.png",
         },
     ),
-    changed(label_image=_voc_labels),
+    # The border of objects, of a colour of its own, becomes background.
+    changed(label_image=lambda data: png(classes_of(pixels(data, "RGB"), _VOC_COLORS))),
     colors=tuple(map(tuple, _VOC_COLORS.tolist())),
 )
 
@@ -169,15 +168,15 @@ def _outlines(data: bytes) -> list[list[Any]]:
     vision = optional("cv2", extra="vision")
     with damage("matlab"):
         cells = mat(data, "gt")["gt"]["bdry"][0][0].ravel()
-        masks = [np.asarray(_dense(cell), np.uint8) for cell in cells]
+        masks = []
+        for cell in cells:  # sparse matrices of scipy, in cells of one object
+            held = cell.item() if isinstance(cell, np.ndarray) and cell.dtype.hasobject else cell
+            dense = held.toarray() if hasattr(held, "toarray") else held
+            masks.append(np.asarray(dense, np.uint8))
     follow = (vision.RETR_LIST, vision.CHAIN_APPROX_TC89_L1)
+    # OpenCV 3 returns three values, 4 two: contours are the last but one in both.
     found = [vision.findContours(mask, *follow)[-2] for mask in masks]
     return [[line.reshape(-1, 2) for line in lines] for lines in found]
-
-
-def _dense(cell: Any) -> Any:
-    held = cell.item() if isinstance(cell, np.ndarray) and cell.dtype.hasobject else cell
-    return held.toarray() if hasattr(held, "toarray") else held
 
 
 def _places_classes(task: Task) -> list[str]:
@@ -187,7 +186,7 @@ def _places_classes(task: Task) -> list[str]:
 
 
 def _places_colors(task: Task) -> list[list[int]]:
-    """Colours by label, blue first."""
+    """Return colours by label, blue first."""
     colors = mat(task["colors"].read("color150.mat"), "colors")["colors"]
     return [[0, 0, 0], *colors[:, ::-1].tolist()]
 
@@ -249,12 +248,12 @@ def _buildings(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: A
         yield _building(f"{sample['key']}_{number}", *cut)
 
 
-def _building(key: str, image: Any, labels: Any = None) -> Sample:
+def _building(key: str, image: NDArray[Any], labels: NDArray[Any] | None = None) -> Sample:
     encoded = {"key": key, "image": jpeg(image.transpose(1, 2, 0), 95)}
     return encoded if labels is None else {**encoded, "label_image": png(labels[0] == 255)}
 
 
-def _of_one_size(arrays: list[Any]) -> list[Any]:
+def _of_one_size(arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:
     if len({array.shape[-2:] for array in arrays}) != 1:
         raise FormatError("an image and its labels are not of the same size")
     return arrays
@@ -270,10 +269,6 @@ _AREAS = {
 }
 
 
-def _vaihingen_names(task: Task) -> list[str]:
-    return [f"mosaic_09cm_area{area}.tif" for area in _AREAS[task.split]]
-
-
 def _heights(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG001
     colors = raster(sample["label_image"], "uint8").transpose(1, 2, 0)
     labels = classes_of(colors, VAIHINGEN.colors).astype(np.int64)
@@ -281,7 +276,7 @@ def _heights(sample: Sample, options: Options) -> Iterator[Sample]:  # noqa: ARG
     yield from _masked(sample["key"], arrays, whole=sample["whole"])
 
 
-def _masked(key: str, arrays: list[Any], *, whole: bool) -> Iterator[Sample]:
+def _masked(key: str, arrays: list[NDArray[Any]], *, whole: bool) -> Iterator[Sample]:
     """Yield the complete image, or its tiles, border included."""
     names = ("image", "label_image", "mask")
     if whole:
@@ -294,7 +289,7 @@ def _masked(key: str, arrays: list[Any], *, whole: bool) -> Iterator[Sample]:
 VAIHINGEN = declared(
     "Vaihingen",
     paired(
-        _vaihingen_names,
+        lambda task: [f"mosaic_09cm_area{area}.tif" for area in _AREAS[task.split]],
         {
             "image": "images:top/top_{key}",
             "label_image": "images:gts_for_participants/top_{key}",

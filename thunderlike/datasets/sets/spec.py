@@ -108,14 +108,15 @@ def _maker(name: str) -> Callable[..., dict[str, Any]]:
     given = [Parameter(k, Parameter.POSITIONAL_OR_KEYWORD, annotation=v) for k, v in kinds.items()]
     signature = Signature(given, return_annotation="dict[str, Any]")
 
-    def make(*args: Any, **kwargs: Any) -> dict[str, Any]:
+    def make(*args: object, **kwargs: object) -> dict[str, Any]:
         found = signature.bind(*args, **kwargs).arguments
         return {field: found[field] for field in kinds}
 
+    # As if written out, for `help`, `inspect.signature` and documentation.
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"Make a sample, a dict of {', '.join(kinds)}."
     make.__annotations__ = {**kinds, "return": "dict[str, Any]"}
-    make.__signature__ = signature  # type: ignore[attr-defined]  # what help() shows
+    make.__signature__ = signature  # type: ignore[attr-defined]  # read by `inspect`
     return make
 
 
@@ -320,6 +321,7 @@ class SetSpec:
     def files(self, options: Options, splits: Iterable[Split] = ()) -> dict[str, Source]:
         """Return the sources that these options and splits need; all splits by default."""
         found = self.sources(options) if callable(self.sources) else self.sources
+        # Each source once, in the order of its declaration, whatever splits need it.
         chosen = [split.needs or tuple(found) for split in splits or self.splits]
         return {name: found[name] for name in found if any(name in needs for needs in chosen)}
 

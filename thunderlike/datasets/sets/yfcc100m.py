@@ -67,6 +67,7 @@ class YFCC100mReader(Reader):
             raise NotFoundError(f"{path}: no packs such as 00a1b2c3d4.zip found in it")
         given = reject or {}
         self._reject = {name: frozenset(given.get(name, ())) for name in self._packs}
+        # Only numbers: the names of 100 million photos would take gigabytes.
         counts = self._counts()
         kept = [counts[name] - len(self._reject[name]) for name in self._packs]
         self._ends = list(accumulate(kept))
@@ -78,8 +79,11 @@ class YFCC100mReader(Reader):
         """Return the key of a photo."""
         return self._place(self._position(index))[1]
 
-    def find_index(self, key: Any) -> int:
+    def find_index(self, key: object) -> int:
         """Return the number of a photo; the pack that its key names is searched first."""
+        if not isinstance(key, str):
+            raise self._missing(key)
+        # A key without a folder names no pack, and may be in any.
         named = f"{key.split('/')[0]}.zip"
         for name in [named] if named in self._packs else self._packs:
             photos = self._photos(name)
