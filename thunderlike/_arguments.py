@@ -17,7 +17,7 @@ import sys
 import types
 from collections.abc import Iterable, Mapping
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeGuard, TypeVar
 
 from thunderlike.errors import (
     BadIndexError,
@@ -136,11 +136,14 @@ def _checking(function: Callable[P, R], foreign: tuple[type[Exception], ...]) ->
     if rest in expected:
         names = itertools.chain(names, itertools.repeat(rest, _MOST_CHECKED))
     names = tuple(names)
-    title = _title(function)
+    title = str(getattr(function, "__name__", "function"))
+    if title == "__init__":  # errors name the class, as its caller does
+        title = str(function.__qualname__).rpartition(".")[0].rpartition(".")[2]
+    # Bound here, since `call` runs with the globals of `function`, not with those of this module.
     refuse, as_ours = functools.partial(_refuse, title), functools.partial(typed, title)
     ours = ThunderlikeError
 
-    def call(*args: Any, **keywords: Any) -> Any:
+    def call(*args: P.args, **keywords: P.kwargs) -> R:
         for name, value in (*zip(names, args, strict=False), *keywords.items()):
             one = expected.get(name)
             if one is not None and not one.allows(value):
@@ -163,14 +166,6 @@ def _checking(function: Callable[P, R], foreign: tuple[type[Exception], ...]) ->
     )
     checking: Callable[P, R] = functools.update_wrapper(made, function)
     return checking
-
-
-def _title(function: Any) -> str:
-    """The name of a function; that of its class if it makes objects."""
-    name = getattr(function, "__name__", "function")
-    if name != "__init__":
-        return str(name)
-    return str(function.__qualname__).rpartition(".")[0].rpartition(".")[2]
 
 
 def checked_methods(kind: Kind) -> Kind:
@@ -224,8 +219,10 @@ def _expected(parameter: inspect.Parameter) -> _Expected | None:
     text = str(parameter.annotation)
     if parameter.name == "dtype" and text == "Any":
         text = "DTypeLike | None"
-    parts = [part.strip() for part in _alternatives(text)]
+    # Split at the bars of the union, not at those within brackets: ``tuple[int | str, ...]``.
+    parts = [part.strip() for part in re.split(r"\|(?![^\[]*\])", text)]
     kinds = [_kind(part) for part in parts]
+    # One part that is not known here may accept anything.
     if any(kind is None for kind in kinds) or parameter.kind not in _CHECKED:
         return None
     if {"int", "str"} <= set(parts):  # a number or one of some words: the function names them
@@ -240,21 +237,22 @@ _MOST_CHECKED = 1000  # arguments of one call
 
 def _refuse(function: str, name: str, expected: _Expected, value: object) -> None:
     shown = repr(value)
+    # An error is one line, and the repr of an array may be many.
     if len(shown) > 60 or "\n" in shown:
         shown = f"a value of type {type(value).__name__}"
     raise WrongTypeError(f"{function}: {name} must be {expected.words}, not {shown}")
-
-
-def _alternatives(annotation: str) -> list[str]:
-    """The parts of a union, ``"int | tuple[int | str, ...]"`` has two."""
-    return re.split(r"\|(?![^\[]*\])", annotation)
 
 
 def _kind(annotation: str) -> tuple[Callable[[Any], bool], str] | None:
     """A test for a type, and its name in words."""
     if annotation.startswith("Literal["):
         choices = ast.literal_eval(f"({annotation[len('Literal[') : -1]},)")
-        return functools.partial(_is_one_of, choices), " or ".join(map(repr, choices))
+
+        def is_one(value: object) -> bool:
+            # Text alone: an array compared with a choice has no single truth value.
+            return isinstance(value, str) and value in choices
+
+        return is_one, " or ".join(map(repr, choices))
     return _KINDS.get(annotation) or _KINDS.get(annotation.partition("[")[0])
 
 
@@ -269,12 +267,12 @@ def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _is_sequence(value: object) -> bool:
+def _is_sequence(value: object) -> TypeGuard[Iterable[object]]:
     iterable = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
     return iterable and getattr(value, "ndim", 1) != 0
 
 
-def _is_numbers(value: Any) -> bool:
+def _is_numbers(value: object) -> bool:
     if hasattr(value, "dtype"):
         return getattr(value, "ndim", None) == 1 and value.dtype.kind in "iuf"
     return _is_sequence(value) and all(map(_is_number, value))
@@ -288,17 +286,13 @@ def _is_bool(value: object) -> bool:
 
 
 def _is_dtype(value: Any) -> bool:
-    import numpy as np
+    import numpy as np  # here, for the processes that never see an array
 
     try:
         np.dtype(value)
     except (TypeError, ValueError, SyntaxError):
         return False
     return True
-
-
-def _is_one_of(choices: tuple[Any, ...], value: object) -> bool:
-    return isinstance(value, str) and value in choices
 
 
 def _is(*classes: type) -> Callable[[Any], bool]:

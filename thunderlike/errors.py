@@ -210,7 +210,8 @@ class NonInteractiveError(ThunderlikeError, RuntimeError):
 class Hdf5Error(FormatError, OSError):
     """An HDF5 file is damaged, holds unsupported data, or is of another format."""
 
-    # The base that must make it: who unpickles with a traceback asks the class, and finds another.
+    # Libraries that unpickle tracebacks call `__new__` of the class; the one that the order of the
+    # bases finds first refuses to make an OSError.
     __new__ = OSError.__new__  # type: ignore[assignment]
 
 
@@ -252,7 +253,8 @@ class WorkerFailedError(EngineError):
 class TimedOutError(EngineError, TimeoutError):
     """An operation exceeded the timeout; work that had not started was cancelled."""
 
-    # The base that must make it: who unpickles with a traceback asks the class, and finds another.
+    # Libraries that unpickle tracebacks call `__new__` of the class; the one that the order of the
+    # bases finds first refuses to make an OSError.
     __new__ = OSError.__new__  # type: ignore[assignment]
 
 

@@ -130,7 +130,7 @@ class Tracker:
         if not _listeners:
             return
         event = Event(self._work, self._label, self._done, self._total, self._unit, finished)
-        for listener in tuple(_listeners):
+        for listener in tuple(_listeners):  # a copy: another thread may remove its own meanwhile
             listener(event)
 
 

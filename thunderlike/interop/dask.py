@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -21,7 +21,26 @@ if TYPE_CHECKING:
 __all__ = ["DaskSource", "image_source", "series_source", "todask"]
 
 
-def todask(values: Any, naxes: int, chunks: Any = "auto") -> Any:
+class Values(Protocol):
+    """Array or collection: its shape and dtype are known, and indexing computes values."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+
+    def __getitem__(self, item: Any, /) -> Any:
+        """Return a part."""
+
+
+def todask(values: Values, naxes: int, chunks: int | str = "auto") -> Any:
     """Make a dask array of values that are computed when they are indexed.
 
     Parameters
@@ -38,13 +57,14 @@ def todask(values: Any, naxes: int, chunks: Any = "auto") -> Any:
     dask.array.Array
     """
     cut = (chunks,) * naxes + (-1,) * (values.ndim - naxes)
+    # For a name of its own dask would hash the values, which reads all of them.
     return _dask().from_array(_Values(values), chunks=cut, name=False)
 
 
 class _Values:
     """Wrapper of values for indexing, since dask copies the parts of a numpy array."""
 
-    def __init__(self, values: Any) -> None:
+    def __init__(self, values: Values) -> None:
         self._values = values
         self.shape, self.dtype, self.ndim = values.shape, values.dtype, values.ndim
 
@@ -91,7 +111,7 @@ class DaskSource(SourceDefaults):
         return DaskSource(culled, start)
 
 
-def image_source(array: Any) -> DaskSource:
+def image_source(array: object) -> DaskSource:
     """Return the images along the first axis of a dask array; an array of two axes is one image.
 
     Raises
@@ -99,21 +119,27 @@ def image_source(array: Any) -> DaskSource:
     SpecError
         If it is not a dask array, has chunks of unknown size, or only one axis.
     """
-    _check(array, 2, "an image")
-    images = array[np.newaxis] if array.ndim == 2 else array
+    chunked = _checked(array, 2, "an image")
+    images = chunked[np.newaxis] if chunked.ndim == 2 else chunked
+    # An image is read at once: chunks that divide it would each be computed for it.
     return DaskSource(images.rechunk(dict.fromkeys(range(1, images.ndim), -1)))
 
 
-def series_source(array: Any) -> DaskSource:
+def series_source(array: object) -> DaskSource:
     """Return the series along the last axis of a dask array; the other axes are keys."""
-    _check(array, 1, "a series")
-    rows = array.rechunk({array.ndim - 1: -1}).reshape(math.prod(array.shape[:-1]), -1)
+    chunked = _checked(array, 1, "a series")
+    whole = chunked.rechunk({chunked.ndim - 1: -1})
+    rows = whole.reshape(math.prod(chunked.shape[:-1]), -1)
+    # Again: reshaping may have cut the last axis.
     return DaskSource(rows.rechunk({1: -1}))
 
 
-def _check(array: Any, naxes: int, what: str) -> None:
-    if not isinstance(array, _dask().Array):
+def _checked(array: object, naxes: int, what: str) -> Any:
+    """Return a dask array of known shape, with this number of axes at least."""
+    kind: Any = _dask().Array
+    if not isinstance(array, kind):
         raise SpecError(f"not a dask array but {type(array).__name__}: fromarray takes arrays")
+    # Boolean indexing and the like leave sizes that only computing shows, as NaN.
     if any(math.isnan(n) for n in array.shape):
         raise SpecError(
             f"the dask array has shape {array.shape}, of chunks whose sizes are unknown: call its "
@@ -121,6 +147,7 @@ def _check(array: Any, naxes: int, what: str) -> None:
         )
     if array.ndim < naxes:
         raise SpecError(f"{what} has at least {naxes} axes, the array has shape {array.shape}")
+    return array
 
 
 def _dask() -> Any:

@@ -10,11 +10,13 @@ from thunderlike.formats.metadata import scales
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from thunderlike.interop.xarray import Axes
+
 __all__ = ["tonapari"]
 
 
 def tonapari(
-    values: Any, limits: tuple[float, float], attrs: Mapping[str, Any], **options: Any
+    values: Axes, limits: tuple[float, float], attrs: Mapping[str, Any], **options: object
 ) -> Any:
     """Make an image layer: a view of a numpy array; others are fetched when shown.
 

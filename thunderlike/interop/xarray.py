@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from thunderlike._lazy import optional
 from thunderlike.errors import SpecError
@@ -13,8 +13,28 @@ if TYPE_CHECKING:
 __all__ = ["checked", "dim_of", "toxarray"]
 
 
+class Axes(Protocol):
+    """Array of any library: shape and number of axes."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+
+
+class NamedAxes(Protocol):
+    """Array whose axes have names, as those of a DataArray."""
+
+    @property
+    def dims(self) -> Sequence[str]:
+        """Names of the axes."""
+
+
 def toxarray(
-    values: Any,
+    values: Axes,
     dims: Sequence[str],
     coords: Mapping[str, Any],
     attrs: Mapping[str, Any],
@@ -42,7 +62,7 @@ def toxarray(
     return _xarray().DataArray(values, coords=coords, dims=tuple(dims), attrs=dict(attrs))
 
 
-def checked(array: Any) -> Any:
+def checked(array: object) -> Any:
     """Check for a DataArray, and return it.
 
     Raises
@@ -50,7 +70,7 @@ def checked(array: Any) -> Any:
     SpecError
         If it is something else; the error for a Dataset names its arrays.
     """
-    xarray = _xarray()
+    xarray: Any = _xarray()
     if isinstance(array, xarray.Dataset):
         names = ", ".join(map(repr, array.data_vars)) or "none"
         raise SpecError(f"a Dataset of several arrays: choose one, dataset[name] with {names}")
@@ -59,7 +79,7 @@ def checked(array: Any) -> Any:
     return array
 
 
-def dim_of(array: Any, dim: str | None, default: int) -> str:
+def dim_of(array: NamedAxes, dim: str | None, default: int) -> str:
     """Return the name of a dimension: `dim`, or the one at position `default`.
 
     Raises
@@ -69,8 +89,7 @@ def dim_of(array: Any, dim: str | None, default: int) -> str:
     """
     if dim is not None and dim not in array.dims:
         raise SpecError(f"there is no dimension {dim!r}, but {', '.join(map(repr, array.dims))}")
-    found: str = array.dims[default] if dim is None else dim
-    return found
+    return array.dims[default] if dim is None else dim
 
 
 def _xarray() -> Any:

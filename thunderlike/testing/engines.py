@@ -68,7 +68,7 @@ class LazyEngine(Engine):
         """Remember what the records would be."""
         return LazyRecords(self, source.spec)
 
-    def adopt(self, *_: Any, **__: Any) -> NoReturn:
+    def adopt(self, *_: object, **__: object) -> NoReturn:
         """Refuse: it has no form of its own."""
         raise NotOnEngineError("the lazy engine has no pairs of its own: use fromarray")
 
@@ -123,7 +123,7 @@ class LazyRecords(Records):
     def uncache(self) -> None:
         """Plan."""
 
-    def aggregate(self, partial: Any, merge: Any, nbytes: int = 0) -> NoReturn:  # noqa: ARG002
+    def aggregate(self, partial: object, merge: object, nbytes: int = 0) -> NoReturn:  # noqa: ARG002
         """Refuse."""
         raise ComputedError("aggregate was called on records that should wait")
 

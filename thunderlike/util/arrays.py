@@ -6,7 +6,7 @@ import functools
 import itertools
 import math
 import operator
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -15,7 +15,7 @@ from thunderlike._arguments import checked_arguments, checked_types
 from thunderlike.errors import SpecError, WrongTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -41,6 +41,8 @@ __all__ = [
 
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
+# Of all axes, one for each, or a pair for each.
+Widths: TypeAlias = "SupportsIndex | Iterable[SupportsIndex | Iterable[SupportsIndex]]"
 
 
 def also_named(**names: str) -> Callable[[Function], Function]:
@@ -65,7 +67,9 @@ def also_named(**names: str) -> Callable[[Function], Function]:
     return decorate
 
 
-def whole_numbers(name: str, values: Any, count: int | None = None) -> tuple[int, ...]:
+def whole_numbers(
+    name: str, values: Iterable[SupportsIndex], count: int | None = None
+) -> tuple[int, ...]:
     """Return an argument of several whole numbers as a tuple.
 
     Raises
@@ -94,7 +98,7 @@ aslice = np.s_  # `aslice[::2, 0]` is the index that is written in it
 
 @checked_arguments
 @also_named(array="arr")
-def bytesize(arr: Any) -> int:
+def bytesize(arr: object) -> int:
     """Return the bytes of all elements of anything with a shape and a dtype, without computing it.
 
     Examples
@@ -121,13 +125,14 @@ def humanize_bytesize(n: float) -> str:
     """
     if not isinstance(n, int | float | np.number) or not math.isfinite(n):
         raise WrongTypeError(f"a number of bytes is a finite number, not {n!r:.60}")
+    # Between bytes and the largest unit: 0.5 has a negative logarithm, 0 none.
     power = min(max(0, int(math.log(abs(n), 1024))), 6) if n else 0
     return f"{n / 1024**power:.4g} {('B', 'KB', 'MB', 'GB', 'TB', 'PB', 'EB')[power]}"
 
 
 @checked_arguments
 @also_named(array="arr")
-def memsize(arr: Any) -> str:
+def memsize(arr: object) -> str:
     """Spell the bytes of all elements.
 
     Examples
@@ -140,7 +145,7 @@ def memsize(arr: Any) -> str:
 
 @checked_arguments
 @also_named(array="arr")
-def span(arr: Any) -> tuple[Any, Any]:
+def span(arr: object) -> tuple[Any, Any]:
     """Return minimum and maximum; NaN where there is any.
 
     Parameters
@@ -163,7 +168,8 @@ def span(arr: Any) -> tuple[Any, Any]:
     >>> span([3, -1, 2])
     (np.int64(-1), np.int64(3))
     """
-    values = arr if hasattr(arr, "min") and hasattr(arr, "max") else np.asarray(arr)
+    # Collections and sparse matrices have their own: np.asarray would collect or wrap them.
+    values: Any = arr if hasattr(arr, "min") and hasattr(arr, "max") else np.asarray(arr)
     if np.dtype(values.dtype).kind in "OUSV":
         raise WrongTypeError(f"the span is of numbers or times, not of {values.dtype}")
     if not math.prod(values.shape):
@@ -213,6 +219,7 @@ def apply_once(
         raise SpecError(f"axes {axes!r} of an array of {values.ndim}: {error}") from error
     if not chosen:
         raise SpecError("axes names none: name one at least")
+    # The axes as one: np.apply_along_axis takes a single one.
     moved = np.moveaxis(values, chosen, range(-len(chosen), 0))
     lines = moved.reshape(*moved.shape[: -len(chosen)], -1)
     found = np.apply_along_axis(func, -1, lines)
@@ -255,7 +262,7 @@ def multi_range(*lengths: int) -> Iterator[tuple[int, ...]]:
 
 
 @checked_arguments
-def pad(data: ArrayLike, padwidth: Any, value: float = 0.0) -> NDArray[Any]:
+def pad(data: ArrayLike, padwidth: Widths, value: float = 0.0) -> NDArray[Any]:
     """Surround an array with a value.
 
     Parameters
@@ -286,7 +293,7 @@ def pad(data: ArrayLike, padwidth: Any, value: float = 0.0) -> NDArray[Any]:
 
 
 @checked_arguments
-def pad_repeat_border(data: ArrayLike, padwidth: Any) -> NDArray[Any]:
+def pad_repeat_border(data: ArrayLike, padwidth: Widths) -> NDArray[Any]:
     """Surround an array with the values at its edges; widths as for :func:`pad`.
 
     Examples
@@ -301,7 +308,7 @@ def pad_repeat_border(data: ArrayLike, padwidth: Any) -> NDArray[Any]:
 
 
 @checked_arguments
-def pad_to_size(data: ArrayLike, shape: Sequence[int], value: Any = 0.0) -> NDArray[Any]:
+def pad_to_size(data: ArrayLike, shape: Sequence[int], value: ArrayLike = 0.0) -> NDArray[Any]:
     """Put an array into the middle of a larger one; an odd row or column goes to the end.
 
     Parameters
@@ -359,7 +366,7 @@ def pad_repeat_border_corner(data: ArrayLike, shape: Sequence[int]) -> NDArray[A
 
 
 def _holds(dtype: np.dtype[Any], fill: NDArray[Any]) -> bool:
-    """Tell whether a single value is the same in this dtype."""
+    """Check whether a single value is the same in this dtype."""
     with np.errstate(invalid="ignore", over="ignore"):
         return not fill.ndim and bool(fill.astype(dtype) == fill)
 
@@ -372,10 +379,12 @@ def _target(shape: tuple[int, ...], wanted: Sequence[int]) -> tuple[int, ...]:
     return target
 
 
-def _widths(padwidth: Any, ndim: int) -> list[tuple[int, int]]:
+def _widths(padwidth: Widths, ndim: int) -> list[tuple[int, int]]:
     try:
-        each = [padwidth] * ndim if _is_whole(padwidth) else list(padwidth)
-        pairs = [(width, width) if _is_whole(width) else tuple(width) for width in each]
+        each = [padwidth] * ndim if isinstance(padwidth, SupportsIndex) else list(padwidth)
+        pairs = [
+            (width, width) if isinstance(width, SupportsIndex) else tuple(width) for width in each
+        ]
         widths = [tuple(operator.index(side) for side in pair) for pair in pairs]
     except TypeError:
         raise WrongTypeError(f"padwidth is whole numbers, not {padwidth!r:.60}") from None
@@ -384,10 +393,6 @@ def _widths(padwidth: Any, ndim: int) -> list[tuple[int, int]]:
     if any(len(pair) != 2 or min(pair) < 0 for pair in widths):
         raise SpecError(f"padwidth is {padwidth!r}; expected widths of 0 or more")
     return [(before, after) for before, after in widths]
-
-
-def _is_whole(value: Any) -> bool:
-    return hasattr(value, "__index__")
 
 
 @checked_arguments
@@ -432,6 +437,7 @@ def zca_whitening_matrix(X: ArrayLike, w_epsilon: float, batch: int = 1000) -> N
     moments = sum(part.T @ part for part in _batches(flat, batch)) / len(flat)
     if not np.isfinite(moments).all():
         raise SpecError("the samples have values that are not finite: remove them first")
+    # Of a symmetric matrix, so U and V are the same; svd never returns negative variances.
     directions, variances, _ = np.linalg.svd(moments)
     if not w_epsilon >= 0:
         raise SpecError(

@@ -9,7 +9,7 @@ import uuid
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
@@ -288,6 +288,7 @@ def save(path: str | os.PathLike[str], im: ArrayLike) -> None:
     """
     from PIL import Image
 
+    # Encoded in memory first: an array that the format cannot hold leaves no file behind.
     values, encoded = _storable(np.asarray(im)), io.BytesIO()
     with _at(path) as place:
         known = Image.registered_extensions()
@@ -308,13 +309,14 @@ def save(path: str | os.PathLike[str], im: ArrayLike) -> None:
         _replace(place.resolve(), encoded.getbuffer())
 
 
-def _replace(place: Path, data: Any) -> None:
-    """Write a file whole or not at all; one that is there stays until the new one is complete."""
+def _replace(place: Path, data: memoryview) -> None:
+    """Write a file atomically; an existing one stays until the new one is complete."""
     partial = place.with_name(f".{uuid.uuid4().hex}.partial")
     try:
         with partial.open("xb") as file:
             file.write(data)
         if place.exists():
+            # A new file gets the permissions of the umask; replacing one must not change its own.
             shutil.copymode(place, partial)
         partial.replace(place)
     except BaseException:
@@ -474,7 +476,7 @@ def crop(im: ArrayLike, size: tuple[int, int]) -> NDArray[Any]:
     return im[tuple(slice(a, a + n) for a, n in zip(starts, size, strict=True))]
 
 
-def _size(size: Any) -> tuple[int, int]:
+def _size(size: Iterable[SupportsIndex]) -> tuple[int, int]:
     height, width = whole_numbers("size", size, 2)
     if height < 0 or width < 0:
         raise SpecError(f"size is a height and a width, neither negative, not {size!r:.60}")
@@ -482,7 +484,7 @@ def _size(size: Any) -> tuple[int, int]:
 
 
 @checked_arguments
-def crop_or_pad(im: ArrayLike, size: tuple[int, int], value: Any = 0) -> NDArray[Any]:
+def crop_or_pad(im: ArrayLike, size: tuple[int, int], value: ArrayLike = 0) -> NDArray[Any]:
     """Return an image of that height and width: its middle, or itself with a border.
 
     Examples
@@ -550,6 +552,7 @@ def extract_patches(
             for im in kept:
                 yield from _patches(im, patch_shape, samples_per_image, rng, copy=copy)
 
+    # Outside of the generator, so that the error comes from the call, not from its first patch.
     try:
         found: Iterable[Any] = iter(images)
     except TypeError:
@@ -560,11 +563,12 @@ def extract_patches(
 
 
 def _patches(
-    im: Any, shape: tuple[int, int], count: int, rng: np.random.Generator, *, copy: bool
+    im: NDArray[Any], shape: tuple[int, int], count: int, rng: np.random.Generator, *, copy: bool
 ) -> Iterator[NDArray[Any]]:
     rows, columns = im.shape[0] - shape[0] + 1, im.shape[1] - shape[1] + 1
     if rows < 1 or columns < 1:
         raise SpecError(f"an image of shape {im.shape} has no patch of {tuple(shape)}")
+    # One number for each patch, drawn without replacement, stands for its row and column.
     places = rng.choice(rows * columns, min(count, rows * columns), replace=False)
     for row, column in zip(*np.divmod(places, columns), strict=True):
         patch = im[row : row + shape[0], column : column + shape[1]]
@@ -572,7 +576,7 @@ def _patches(
 
 
 @checked_arguments
-def integrate(ii: ArrayLike, r0: Any, c0: Any, r1: Any, c1: Any) -> Any:
+def integrate(ii: ArrayLike, r0: ArrayLike, c0: ArrayLike, r1: ArrayLike, c1: ArrayLike) -> Any:
     """Sum a rectangle of an image, from its integral image; all corners are inside.
 
     Parameters
@@ -594,6 +598,7 @@ def integrate(ii: ArrayLike, r0: Any, c0: Any, r1: Any, c1: Any) -> Any:
     6
     """
     ii = _image(ii)
+    # A row and column of zeros in front: sums up to the row before the first are 0.
     border = [(1, 0), (1, 0), *[(0, 0)] * (ii.ndim - 2)]
     sums = np.pad(ii, border)
     corners = [np.asarray(corner) for corner in (r0, c0, r1, c1)]
@@ -605,13 +610,14 @@ def integrate(ii: ArrayLike, r0: Any, c0: Any, r1: Any, c1: Any) -> Any:
                 f"corners are rows and columns of an image of shape {ii.shape[:2]}, not "
                 f"{(r0, c0, r1, c1)!r:.80}"
             )
-    r0, c0, r1, c1 = corners
-    return sums[r1 + 1, c1 + 1] - sums[r0, c1 + 1] - sums[r1 + 1, c0] + sums[r0, c0]
+    top, left, bottom, right = corners
+    inside = sums[bottom + 1, right + 1] - sums[top, right + 1]
+    return inside - sums[bottom + 1, left] + sums[top, left]
 
 
 @checked_arguments
 @also_named(shift="offset")
-def offset(img: ArrayLike, offset: tuple[int, int], fill_value: Any = 0) -> NDArray[Any]:
+def offset(img: ArrayLike, offset: tuple[int, int], fill_value: ArrayLike = 0) -> NDArray[Any]:
     """Move an image down and to the right, by negative numbers up and left, and fill the gap.
 
     Examples

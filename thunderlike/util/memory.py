@@ -48,7 +48,9 @@ def _left() -> Iterator[int]:
         for folder in {top, group, *(p for p in group.parents if top in p.parents)}:
             limit, use = (_number(folder / name) for name in files[:2])
             if limit is not None:
-                yield max(0, limit - max(0, (use or 0) - _unused(folder, files[2])))
+                # The use counts cached files, which Linux reclaims when memory is short.
+                cached = _number(folder / "memory.stat", files[2]) or 0
+                yield max(0, limit - max(0, (use or 0) - cached))
 
 
 def _groups() -> Iterator[tuple[Path, str, tuple[str, str, str]]]:
@@ -61,15 +63,9 @@ def _groups() -> Iterator[tuple[Path, str, tuple[str, str, str]]]:
         yield _GROUPS / "memory", path, _V1
 
 
-def _number(file: Path) -> int | None:
-    with suppress(OSError, ValueError):  # missing, or "max"
-        return int(file.read_text())
+def _number(file: Path, name: str = "") -> int | None:
+    """Return the number in a file, or in its line of that name; None if missing, or "max"."""
+    with suppress(OSError, ValueError):
+        matched = re.search(rf"^{name}\s*(\d+)$", file.read_text(), re.M)
+        return int(matched[1]) if matched else None
     return None
-
-
-def _unused(folder: Path, name: str) -> int:
-    """Return the bytes of cached files that Linux reclaims when memory is short."""
-    with suppress(OSError):
-        matched = re.search(rf"^{name} (\d+)$", (folder / "memory.stat").read_text(), re.M)
-        return int(matched[1]) if matched else 0
-    return 0

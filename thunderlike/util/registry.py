@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from thunderlike.errors import KeyMissingError, SpecError, WrongTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
 
 __all__ = ["NamedRegistry", "timed"]
 
@@ -43,6 +45,7 @@ class NamedRegistry:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        # Direct subclasses of a class with this mark; vars, since the attribute is inherited.
         if "_begins_hierarchies" in vars(cls.__mro__[1]):
             cls.REGISTRY = {}
 
@@ -80,6 +83,7 @@ class NamedRegistry:
         def add(new: Kind) -> Kind:
             if not (isinstance(new, type) and issubclass(new, cls)):
                 raise WrongTypeError(f"{new!r:.60} is not a subclass of {cls.__name__}")
+            # A class of the same name is a new version, from a notebook cell that ran again.
             taken = getattr(new, "REGISTRY", {}).get(name, new)
             if taken.__name__ != new.__name__ and not replace:
                 raise SpecError(f"the name {name!r} is taken by {taken.__name__}; replace=True")
@@ -120,8 +124,8 @@ class NamedRegistry:
 @contextmanager
 def timed(
     name: str | None = None,
-    file: Any = None,
-    callback: Callable[[float], Any] | None = None,
+    file: IO[str] | NDArray[Any] | None = None,
+    callback: Callable[[float], object] | None = None,
     wall_clock: bool = True,  # noqa: ARG001  # deepdish has it, and ignores it too
 ) -> Iterator[None]:
     """Report the seconds that a ``with`` block took, also when it raised.
@@ -155,11 +159,17 @@ def timed(
         _report(time.perf_counter() - start, name, file, callback)
 
 
-def _report(seconds: float, name: str | None, file: Any, callback: Any) -> None:
+def _report(
+    seconds: float,
+    name: str | None,
+    file: IO[str] | NDArray[Any] | None,
+    callback: Callable[[float], object] | None,
+) -> None:
     if callback is not None:
         callback(seconds)
     elif isinstance(file, np.ndarray):
         file[...] = seconds
     else:
         title = f"[timed] {name}" if name else "[timed]"
+        # The standard output of now: it may have been redirected since the block began.
         (file or sys.stdout).write(f"{title}: {seconds} s\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
+    from numpy.typing import ArrayLike
 
     from thunderlike._typing import Array
 
@@ -78,7 +79,7 @@ def contrast(values: Array, percentiles: tuple[float, float] = PERCENTILES) -> t
     return low, high if high > low else low + max(abs(low), 1.0) * 1e-6
 
 
-def checked(values: Any) -> Array:
+def checked(values: ArrayLike) -> Array:
     """Check that values can be drawn, and return them as an array.
 
     Raises
@@ -100,7 +101,7 @@ Limits = tuple[float | None, float | None]
 
 
 def picture(
-    values: Any,
+    values: ArrayLike,
     ax: Axes | None = None,
     *,
     title: str = "",
@@ -175,7 +176,7 @@ def picture(
 _CUT = f"(colours: percentiles {PERCENTILES[0]} to {PERCENTILES[1]})"
 
 
-def flat(values: Any, plane: int | str = "max") -> tuple[Array, str]:
+def flat(values: ArrayLike, plane: int | str = "max") -> tuple[Array, str]:
     """Reduce an array to a picture, and return it with a description of the plane of a volume.
 
     Examples
@@ -232,10 +233,10 @@ _NAMED = 12  # most lines of a legend, and most named positions of an axis
 
 
 def lines(
-    values: Any,
+    values: ArrayLike,
     ax: Axes | None = None,
     *,
-    index: Any = None,
+    index: ArrayLike | None = None,
     names: Sequence[str] = (),
     title: str = "",
     along: str = "position",
@@ -280,11 +281,11 @@ def lines(
 
 
 def heatmap(
-    values: Any,
+    values: ArrayLike,
     ax: Axes | None = None,
     *,
     step: int = 1,
-    index: Any = None,
+    index: ArrayLike | None = None,
     title: str = "",
     along: str = "position",
     across: str = "series",
@@ -333,7 +334,7 @@ def heatmap(
     return axes
 
 
-def _places(axes: Axes, index: Any, count: int) -> Array:
+def _places(axes: Axes, index: ArrayLike | None, count: int) -> Array:
     """Return the positions along the axis; label the ticks of a few named ones."""
     found = np.arange(count) if index is None else np.asarray(index)
     if found.ndim == 1 and found.dtype.kind in "iuf":
