@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from thunderlike._typing import Array
 
-__all__ = ["DaskSource", "image_source", "series_source", "todask"]
+__all__ = ["DaskSource", "Values", "image_source", "series_source", "todask"]
 
 
 class Values(Protocol):
@@ -40,7 +40,7 @@ class Values(Protocol):
         """Return a part."""
 
 
-def todask(values: Values, naxes: int, chunks: int | str = "auto") -> Any:
+def todask(values: Values, naxes: int, chunks: object = "auto") -> Any:
     """Make a dask array of values that are computed when they are indexed.
 
     Parameters

@@ -10,7 +10,7 @@ from thunderlike.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["checked", "dim_of", "toxarray"]
+__all__ = ["Axes", "NamedAxes", "checked", "dim_of", "toxarray"]
 
 
 class Axes(Protocol):
