@@ -17,12 +17,15 @@ from thunderlike.parallel.threads import tmap
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import h5py
+    from h5py.h5d import DatasetID, StoreInfo
+    from h5py.h5p import PropDCID
     from numpy.typing import NDArray
 
 __all__ = ["LEVEL", "Packing", "check_chunks", "check_inside", "read_chunks", "write_chunks"]
 
 
-def check_inside(dataset: Any) -> Any:
+def check_inside(dataset: DatasetID) -> PropDCID | None:
     """Return how an array is laid out, None for one that is a single piece of this file.
 
     Parameters
@@ -57,7 +60,7 @@ def check_inside(dataset: Any) -> Any:
     return plist
 
 
-def check_chunks(dataset: Any, box: Sequence[tuple[int, int]] | None = None) -> None:
+def check_chunks(dataset: DatasetID, box: Sequence[tuple[int, int]] | None = None) -> None:
     """Refuse chunks that unpack to more than a chunk holds: HDF5 sets no limit to that.
 
     Parameters
@@ -88,7 +91,7 @@ def check_chunks(dataset: Any, box: Sequence[tuple[int, int]] | None = None) -> 
     most = math.prod(chunk) * dataset.get_type().get_size() + _CHECKSUM
     doubtful = []
 
-    def look(info: Any) -> None:
+    def look(info: StoreInfo) -> None:
         near = box is None or all(
             at < stop and start < at + length
             for at, length, (start, stop) in zip(info.chunk_offset, chunk, box, strict=True)
@@ -169,7 +172,7 @@ class Packing:
     deflated: bool
 
     @classmethod
-    def of(cls, dataset: Any) -> Packing | None:
+    def of(cls, dataset: h5py.Dataset) -> Packing | None:
         """Learn it from an open dataset; None when the library must unpack it."""
         import h5py
 
@@ -245,7 +248,7 @@ class Packing:
 
 
 def read_chunks(
-    dataset: Any, packing: Packing, axis: int, start: int, stop: int, out: NDArray[Any]
+    dataset: h5py.Dataset, packing: Packing, axis: int, start: int, stop: int, out: NDArray[Any]
 ) -> None:
     """Read positions ``start .. stop-1`` of an axis, which is the first of `out`.
 
@@ -261,7 +264,9 @@ def read_chunks(
         region[there] = packing.without(mask).unpack(data)[here]
 
 
-def write_chunks(dataset: Any, packing: Packing, values: NDArray[Any], start: int = 0) -> None:
+def write_chunks(
+    dataset: DatasetID, packing: Packing, values: NDArray[Any], start: int = 0
+) -> None:
     """Write rows from `start` on: threads pack the chunks, which then only have to be written.
 
     Parameters

@@ -18,7 +18,7 @@ from thunderlike.formats.msgpack import packb, place_of_fault
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "APPENDING",
@@ -68,7 +68,7 @@ _keys = msgspec.msgpack.Decoder(list[str])
 # Where messages begin
 
 
-def encode_offsets(offsets: Any) -> bytes:
+def encode_offsets(offsets: ArrayLike) -> bytes:
     r"""Write where each message begins, and at last where the last one ends.
 
     Examples
@@ -335,7 +335,7 @@ def shard(name: str, records: Iterable[tuple[str, Any]]) -> tuple[Summary, dict[
     return _assembled(name, messages)
 
 
-def message(key: str, sample: Any) -> bytes:
+def message(key: str, sample: object) -> bytes:
     """Pack a sample; errors name its key.
 
     Raises
@@ -384,20 +384,16 @@ def manifest(summaries: Iterable[Summary]) -> bytes:
         a billion distinct keys are mistaken for a double with a probability of 3 %.
     """
     given = list(summaries)
-    _check_distinct(given)
+    everything = np.sort(np.concatenate([*(one.hashes for one in given), _NONE]))
+    twice = everything[1:][everything[1:] == everything[:-1]]
+    if twice.size:
+        both = " and ".join(one.name for one in given if (one.hashes == twice[0]).any())
+        raise SpecError(f"{both}: the same key is in both; keys must be unique in all shards")
     shards = [
         {"name": one.name, "samples": one.samples, "bytes": one.nbytes, "md5": one.md5}
         for one in given
     ]
     return json.dumps({"format": 1, "shards": shards}, separators=(",", ":")).encode() + b"\n"
-
-
-def _check_distinct(summaries: list[Summary]) -> None:
-    everything = np.sort(np.concatenate([*(one.hashes for one in summaries), _NONE]))
-    twice = everything[1:][everything[1:] == everything[:-1]]
-    if twice.size:
-        both = " and ".join(one.name for one in summaries if (one.hashes == twice[0]).any())
-        raise SpecError(f"{both}: the same key is in both; keys must be unique in all shards")
 
 
 _NONE = np.empty(0, np.uint64)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    import h5py
     from numpy.typing import NDArray
 
 __all__ = [
@@ -149,7 +150,7 @@ def datasets(stream: BinaryIO) -> list[str]:
         return sorted(_arrays_in(file))
 
 
-def _arrays_in(file: Any) -> Iterator[str]:
+def _arrays_in(file: h5py.File) -> Iterator[str]:
     """Find the arrays of numbers, each object once; only hard links lead on.
 
     In one pass: h5py's own visit opens each by its path from the root, which takes a minute for
@@ -314,7 +315,7 @@ class Writer:
             raise OSError(number, os.strerror(number)) from failed
 
 
-def _array(file: Any, name: str) -> Any:
+def _array(file: h5py.File, name: str) -> Any:
     """Open an array, if its values are in this file."""
     item = file[name]
     try:
@@ -335,7 +336,7 @@ def _wanted(name: str | None, there: list[str]) -> str:
     raise FormatError(f"the HDF5 file holds {what} ({holds}): name one of them with dataset=")
 
 
-def _is_array(item: Any) -> bool:
+def _is_array(item: object) -> bool:
     h5py = _h5py()
     if not isinstance(item, h5py.Dataset) or item.shape is None or item.dtype.kind not in "buifc":
         return False

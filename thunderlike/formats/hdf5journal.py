@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
 __all__ = ["Disk", "Journal", "find", "pack", "undone"]
 
 
@@ -28,7 +30,7 @@ class Disk(io.FileIO):
         super().__init__(path, "r+b")
         self.failure: OSError | None = None
 
-    def write(self, data: Any) -> int:
+    def write(self, data: ReadableBuffer) -> int:
         """Write all of it, unless that has failed already."""
         view, done = memoryview(data), 0
         try:
@@ -81,7 +83,7 @@ def pack(journal: Journal) -> bytes:
     return payload + _END.pack(zlib.crc32(payload), len(payload), _MAGIC)
 
 
-def find(file: Any) -> Journal | None:
+def find(file: BinaryIO) -> Journal | None:
     """Read the journal at the end of a file; None for a file without one."""
     end = file.seek(0, os.SEEK_END)
     if end < _END.size:
@@ -143,7 +145,7 @@ class _Undone(io.RawIOBase):
         self._at = max(0, start[whence] + offset)
         return self._at
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int:
         """Read, with the old bytes in place of the new ones."""
         view, at = memoryview(buffer).cast("B"), self._at
         self._file.seek(at)

@@ -128,7 +128,7 @@ def boundary(name: str) -> Iterator[None]:
         left_out(name, error)
 
 
-def number(value: Any) -> float:
+def number(value: object) -> float:
     """Return a finite number; ValueError for anything else, such as ``"0,5"`` or NaN.
 
     Examples
@@ -141,14 +141,18 @@ def number(value: Any) -> float:
     text = value.strip() if isinstance(value, str) else None
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.item()
-    plain = isinstance(value, int | float | np.integer | np.floating) and value is not True
-    found = float(value) if plain or (text is not None and _NUMBER.fullmatch(text)) else math.nan
-    if not math.isfinite(found) or value is False:
+    found = math.nan
+    if text is not None:
+        # `float` itself reads more: underscores, digits of other scripts, "infinity".
+        found = float(text) if _NUMBER.fullmatch(text) else math.nan
+    elif isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+        found = float(value)
+    if not math.isfinite(found):
         raise ValueError(f"{value!r:.60} is not a finite number")
     return found
 
 
-def whole(value: Any) -> int:
+def whole(value: object) -> int:
     """Return a whole number of at least 1; ValueError for anything else.
 
     Examples
@@ -162,7 +166,7 @@ def whole(value: Any) -> int:
     return int(found)
 
 
-def length(value: Any, unit: Any) -> float:
+def length(value: object, unit: object) -> float:
     r"""Return a length in micrometres; ValueError unless it is positive and its unit is known.
 
     Examples
@@ -177,7 +181,7 @@ def length(value: Any, unit: Any) -> float:
     return _positive(value, _factor(unit, _MICROMETRES, "length"))
 
 
-def seconds(value: Any, unit: Any, *, positive: bool = True) -> float:
+def seconds(value: object, unit: object, *, positive: bool = True) -> float:
     """Return a time in seconds; ValueError unless it is a number and its unit is known.
 
     Parameters
@@ -194,7 +198,7 @@ def seconds(value: Any, unit: Any, *, positive: bool = True) -> float:
     return _positive(value, factor) if positive else _scaled(number(value), factor)
 
 
-def _positive(value: Any, factor: float) -> float:
+def _positive(value: object, factor: float) -> float:
     found = _scaled(number(value), factor)
     if not (found > 0 and math.isfinite(found) and math.isfinite(1 / found)):
         raise ValueError(f"{value!r:.60} is not a size above 0")
@@ -206,7 +210,7 @@ def _scaled(value: float, factor: float) -> float:
     return value if factor == 1 else float(f"{value * factor:.12g}")
 
 
-def _factor(unit: Any, table: Mapping[str, float], what: str) -> float:
+def _factor(unit: object, table: Mapping[str, float], what: str) -> float:
     text = _spelled(unit)
     found = table.get(text, table.get(text.lower()))
     if found is None:
@@ -214,7 +218,7 @@ def _factor(unit: Any, table: Mapping[str, float], what: str) -> float:
     return found
 
 
-def _spelled(unit: Any) -> str:
+def _spelled(unit: object) -> str:
     r"""A unit without its escapes, in one spelling of micro: ``\u00B5m``, ``µm``, ``um``."""
     text = unit.decode("utf-8", "replace") if isinstance(unit, bytes) else str(unit)
     text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text)
@@ -286,7 +290,7 @@ def as_json(attrs: Mapping[str, Any] | None) -> dict[str, Any]:
     return found
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "buifU":
         return value.tolist()
     raise TypeError(f"JSON holds no {type(value).__name__}")

@@ -13,12 +13,17 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 from thunderlike.errors import FormatError, SpecError, WrongTypeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
 
 __all__ = [
     "CONTAINERS",
@@ -43,7 +48,7 @@ CONTAINERS = frozenset({dict, list})
 _DTYPE = re.compile(r"[<>|=]?[?biufcmMSUV]\d*(\[\d*[A-Za-z]+\])?")
 
 
-def packb(value: Any) -> bytes:
+def packb(value: object) -> bytes:
     r"""Write one value as a message.
 
     Parameters
@@ -75,7 +80,7 @@ def packb(value: Any) -> bytes:
         raise _too_large(error) from error
 
 
-def pack_into(value: Any, buffer: bytearray) -> None:
+def pack_into(value: object, buffer: bytearray) -> None:
     r"""Add the message of one value to a buffer, which saves making bytes of it.
 
     Raises
@@ -101,7 +106,7 @@ def _too_large(error: OverflowError) -> SpecError:
     return SpecError(f"a message holds whole numbers of 64 bits: {error}; store str(value)")
 
 
-def place_of_fault(value: Any) -> str:
+def place_of_fault(value: object) -> str:
     """Say where in a value is what :func:`packb` refuses: ``['boxes'][3]``; ``''`` at the top.
 
     Examples
@@ -110,7 +115,7 @@ def place_of_fault(value: Any) -> str:
     "['boxes'][1]"
     """
     if isinstance(value, dict):
-        inside: Any = value.items()
+        inside: Iterable[tuple[object, object]] = value.items()
     elif isinstance(value, list | tuple):
         inside = enumerate(value)
     else:
@@ -152,7 +157,7 @@ def unpackb(data: bytes | bytearray | memoryview) -> Any:
         raise FormatError(f"not a message: {error}") from error
 
 
-def revived(value: Any) -> Any:
+def revived(value: object) -> Any:
     """Turn the maps that stand for arrays and numbers into those, at any depth, in place."""
     if type(value) is dict:
         # Almost always it is an array, and nothing is wrong with it.
@@ -170,7 +175,7 @@ def revived(value: Any) -> Any:
     return value
 
 
-def check(value: Any) -> None:
+def check(value: object) -> None:
     """Refuse, by name, what msgpack-numpy would not write or would not give back.
 
     msgspec would quietly make a list of a set and text of a date.
@@ -190,7 +195,7 @@ def check(value: Any) -> None:
         raise _unknown(type(value))
 
 
-def described(value: Any) -> Any:
+def described(value: object) -> Any:
     """Say in plain values what encoders do not know: arrays, numpy's numbers, complex numbers.
 
     Raises
@@ -231,7 +236,7 @@ _INSTEAD: dict[type, str] = {
 }
 
 
-def _array_map(array: Any) -> dict[bytes, Any]:
+def _array_map(array: NDArray[Any]) -> dict[bytes, Any]:
     dtype = array.dtype
     if dtype.hasobject:
         raise WrongTypeError(
@@ -239,18 +244,15 @@ def _array_map(array: Any) -> dict[bytes, Any]:
             "store value.tolist()"
         )
     structured = dtype.kind == "V"
+    # Dates and text have no buffer, and other orders of axes are not that of the file.
+    as_is = array.flags.c_contiguous and dtype.kind in "biufc"
     return {
         b"nd": True,
         b"type": dtype.descr if structured else dtype.str,
         b"kind": b"V" if structured else b"",
         b"shape": array.shape,
-        b"data": array.data if _lendable(array) else array.tobytes(),
+        b"data": array.data if as_is else array.tobytes(),
     }
-
-
-def _lendable(array: Any) -> bool:
-    """Can its memory be written as it lies? Dates and text have no buffer that says so."""
-    return bool(array.flags.c_contiguous) and array.dtype.kind in "biufc"
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=described)
@@ -276,7 +278,10 @@ def _made(found: dict[Any, Any]) -> Any:
         if b"shape" in found:
             return _array(found)
     elif b"complex" in found and b"data" in found:
-        return _complex(found[b"data"])
+        try:
+            return complex(found[b"data"])
+        except (TypeError, ValueError) as error:
+            raise FormatError(f"no complex number: {found[b'data']!r:.60}") from error
     return found
 
 
@@ -310,14 +315,7 @@ def _scalar(found: dict[Any, Any]) -> Any:
     return np.frombuffer(data, dtype)[0]
 
 
-def _complex(data: Any) -> complex:
-    try:
-        return complex(data)
-    except (TypeError, ValueError) as error:
-        raise FormatError(f"no complex number: {data!r:.60}") from error
-
-
-def _dtype(spelled: Any) -> np.dtype[Any]:
+def _dtype(spelled: object) -> np.dtype[Any]:
     return _plain_dtype(spelled) if type(spelled) is str else _structured_dtype(spelled)
 
 
@@ -347,7 +345,7 @@ def _structured_dtype(spelled: Any) -> np.dtype[Any]:
         raise FormatError(f"no dtype {spelled!r:.60}: {error}") from error
 
 
-def _check_fields(spelled: Any) -> None:
+def _check_fields(spelled: Iterable[Sequence[Any]]) -> None:
     for field in spelled:
         if isinstance(field[1], str):
             _plain_dtype(field[1])
@@ -355,7 +353,7 @@ def _check_fields(spelled: Any) -> None:
             _check_fields(field[1])
 
 
-def _as_descr(spelled: Any) -> list[tuple[Any, ...]]:
+def _as_descr(spelled: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
     """Give lists back the tuples that they were before they went into a message."""
     return [
         (
@@ -367,7 +365,7 @@ def _as_descr(spelled: Any) -> list[tuple[Any, ...]]:
     ]
 
 
-def _text(name: Any) -> Any:
+def _text(name: object) -> object:
     return name.decode() if isinstance(name, bytes) else name
 
 

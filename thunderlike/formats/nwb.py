@@ -20,8 +20,11 @@ from thunderlike.formats.metadata import boundary, length, number, seconds
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+    from types import ModuleType
 
+    import h5py
     from numpy.typing import NDArray
+    from pynwb import NWBFile
 
 __all__ = ["MOVIES", "TRACES", "Found", "Timing", "check", "find", "write"]
 
@@ -70,15 +73,23 @@ def find(stream: BinaryIO, name: str | None, kinds: tuple[str, ...]) -> Found:
         there = _series(file)
         path = _chosen(name, kinds, there)
         group = file[path]
-        _check_inside(group, path)
+        if (elsewhere := _inside(group, "external_file")) is not None:
+            names = ", ".join(str(name) for name in elsewhere.asstr()[:4])
+            raise RefusedError(
+                f"{path}: its images are in other files, {names}: read those instead"
+            )
+        if _inside(group, "data") is None:
+            raise RefusedError(
+                f"{path}: its values are behind a link: read the file that it leads to"
+            )
         return Found(f"{path}/data", _there(_attrs(file, group)))
 
 
-def _series(file: Any) -> dict[str, str]:
+def _series(file: h5py.File) -> dict[str, str]:
     """The types of all groups that hold values or name files that do, by path."""
     found: dict[str, str] = {}
 
-    def look(name: str, item: Any) -> None:
+    def look(name: str, item: h5py.Group | h5py.Dataset) -> None:
         with boundary(f"neurodata_type of /{name}"):
             kind = _text(item.attrs.get("neurodata_type"))
             if kind and hasattr(item, "keys") and _VALUES & set(item):
@@ -105,16 +116,7 @@ def _chosen(name: str | None, kinds: tuple[str, ...], there: Mapping[str, str]) 
     raise FormatError(f"the NWB file holds {what} {asked}: name one of {listed}")
 
 
-def _check_inside(group: Any, path: str) -> None:
-    """Refuse values that are elsewhere."""
-    if (elsewhere := _inside(group, "external_file")) is not None:
-        names = ", ".join(str(name) for name in elsewhere.asstr()[:4])
-        raise RefusedError(f"{path}: its images are in other files, {names}: read those instead")
-    if _inside(group, "data") is None:
-        raise RefusedError(f"{path}: its values are behind a link: read the file that it leads to")
-
-
-def _attrs(file: Any, group: Any) -> dict[str, Any]:
+def _attrs(file: h5py.File, group: h5py.Group) -> dict[str, Any]:
     data = group["data"]
     given: dict[str, Any] = {}
     with boundary("description"):
@@ -131,7 +133,7 @@ def _attrs(file: Any, group: Any) -> dict[str, Any]:
     return given
 
 
-def _timing(group: Any, count: int) -> dict[str, Any]:
+def _timing(group: h5py.Group, count: int) -> dict[str, Any]:
     """Seconds between two images, or of each since the first."""
     start, times = _inside(group, "starting_time"), _inside(group, "timestamps")
     if start is not None and start.attrs.get("rate"):
@@ -146,7 +148,7 @@ def _timing(group: Any, count: int) -> dict[str, Any]:
     return {"frame_times": since.tolist()}
 
 
-def _pixel_size(file: Any, group: Any) -> dict[str, float]:
+def _pixel_size(file: h5py.File, group: h5py.Group) -> dict[str, float]:
     """Micrometres along each axis, from the imaging plane that the series names by a link."""
     link = group.get("imaging_plane", getlink=True)
     if type(link).__name__ != "SoftLink":
@@ -161,7 +163,7 @@ def _pixel_size(file: Any, group: Any) -> dict[str, float]:
     return size
 
 
-def _inside(group: Any, path: str) -> Any:
+def _inside(group: h5py.Group, path: str) -> Any:
     """Return the node at a path, None if a link leads to another file."""
     item = group
     for step in path.strip("/").split("/"):
@@ -172,7 +174,7 @@ def _inside(group: Any, path: str) -> Any:
     return item
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """Text of any length, fixed too, as other writers than pynwb have it."""
     value = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     return value if isinstance(value, str) else ""
@@ -208,7 +210,7 @@ class Timing:
         raise SpecError("NWB wants to know when each position was recorded: give rate= a second")
 
 
-def check(timing: Timing, nwbfile: Any, session_start_time: Any) -> None:
+def check(timing: Timing, nwbfile: object, session_start_time: object) -> None:
     """Refuse, before anything is computed, what pynwb would refuse after."""
     optional("pynwb", extra="nwb")
     _ = timing.arguments
@@ -229,9 +231,9 @@ def write(
     name: str,
     unit: str,
     description: str,
-    nwbfile: Any = None,
+    nwbfile: NWBFile | None = None,
     session_start_time: Any = None,
-    rois: Any = None,
+    rois: object = None,
 ) -> None:
     """Write a file with one series, a few blocks in memory at a time; pynwb says what is wrong.
 
@@ -285,7 +287,7 @@ def _session(start: Any, description: str) -> Any:
     return pynwb.NWBFile(**given, session_start_time=start)
 
 
-def _add_responses(whole: Any, ophys: Any, given: dict[str, Any]) -> None:
+def _add_responses(whole: NWBFile, ophys: ModuleType, given: dict[str, Any]) -> None:
     if "ophys" not in whole.processing:
         whole.create_processing_module(name="ophys", description="optical physiology")
     module = whole.processing["ophys"]

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
-    from PIL.Image import Image
 
 __all__ = ["attrs", "decode", "encode", "header"]
 
@@ -211,10 +210,7 @@ def _pixels(data: bytes) -> NDArray[Any]:
     from PIL.Image import open as open_image
 
     with open_image(io.BytesIO(data), formats=["PNG"]) as image:
-        has_palette = image.getbands() == ("P",)
-        return _colours(image) if has_palette else native(np.asarray(image))
-
-
-def _colours(palette: Image) -> NDArray[Any]:
-    # By way of RGBA: straight to RGB, Pillow warns of a transparent palette.
-    return np.ascontiguousarray(np.asarray(palette.convert("RGBA"))[..., :3])
+        if image.getbands() != ("P",):
+            return native(np.asarray(image))
+        # By way of RGBA: straight to RGB, Pillow warns of a transparent palette.
+        return np.ascontiguousarray(np.asarray(image.convert("RGBA"))[..., :3])

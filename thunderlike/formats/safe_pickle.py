@@ -20,7 +20,7 @@ __all__ = ["checkpoint", "load"]
 class _Dtype:
     """Stands for a dtype: numpy believes whatever a pickle says of one, and crashes."""
 
-    def __init__(self, code: str, *_: Any) -> None:
+    def __init__(self, code: str, *_: object) -> None:
         self.made = numbers(code)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -38,7 +38,7 @@ class _Array(np.ndarray):
         super().__setstate__((version, shape, dtype.made, fortran, data))
 
 
-def _array(*_: Any) -> Any:
+def _array(*_: object) -> _Array:
     return np.ndarray.__new__(_Array, 0)
 
 

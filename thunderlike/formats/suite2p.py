@@ -143,7 +143,7 @@ def _popped(stack: list[Any], opcode: pickletools.OpcodeInfo) -> list[Any]:
 
 
 def _apply(
-    name: str, before: list[Any], stack: list[Any], opcode: pickletools.OpcodeInfo, argument: Any
+    name: str, before: list[Any], stack: list[Any], opcode: pickletools.OpcodeInfo, argument: object
 ) -> None:
     """Put on the stack what an instruction makes of what it takes."""
     if name in ("SETITEM", "SETITEMS", "DICT"):
@@ -174,7 +174,7 @@ def _apply(
         stack.extend([None] * len(opcode.stack_after))
 
 
-def _outermost(described: Any) -> dict[str, Any]:
+def _outermost(described: object) -> dict[str, Any]:
     """The dictionary in an array of one object."""
     state = described.state if isinstance(described, _Call) else None
     values = state[4] if isinstance(state, tuple) and len(state) == 5 else described
@@ -184,7 +184,7 @@ def _outermost(described: Any) -> dict[str, Any]:
     return found
 
 
-def _number(value: Any) -> Any:
+def _number(value: object) -> Any:
     """A plain number, or the one that the bytes of a scalar or array of numpy's are; else None."""
     if isinstance(value, int | float):
         return value

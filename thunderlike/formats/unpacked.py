@@ -62,7 +62,7 @@ def _drained(data: bytes, most: int, begin: Callable[[], Any]) -> int:
     return total
 
 
-def _streamed(data: bytes, most: int, begin: Any) -> int:
+def _streamed(data: bytes, most: int, begin: Callable[[], Any]) -> int:
     total, stream = 0, begin()
     while data and total <= most:
         total += len(stream.decompress(data, _PIECE))

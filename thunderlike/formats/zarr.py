@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from numpy.typing import NDArray
+    from zarr.abc.store import ByteRequest
+    from zarr.core.buffer import Buffer, BufferPrototype
 
 __all__ = ["Bounded", "Files", "FilesStore", "Writer", "describe", "group", "read"]
 
@@ -196,7 +198,9 @@ class FilesStore(Store):
 
     __hash__ = None  # type: ignore[assignment]
 
-    async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
         """Return a file or a part of it; None if it does not exist."""
         data = await asyncio.to_thread(self._files.read, key)
         if data is None:
@@ -204,8 +208,8 @@ class FilesStore(Store):
         return prototype.buffer.from_bytes(_part(data, byte_range))
 
     async def get_partial_values(
-        self, prototype: Any, key_ranges: Iterable[tuple[str, Any]]
-    ) -> list[Any]:
+        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
+    ) -> list[Buffer | None]:
         """Return parts of several files."""
         return [await self.get(key, prototype, part) for key, part in key_ranges]
 
@@ -213,7 +217,7 @@ class FilesStore(Store):
         """Say whether a file is there."""
         return await asyncio.to_thread(self._files.read, key) is not None
 
-    async def set(self, key: str, value: Any) -> None:
+    async def set(self, key: str, value: Buffer) -> None:
         """Write a file."""
         await asyncio.to_thread(self._write, key, value.to_bytes())
 
@@ -260,7 +264,7 @@ class FilesStore(Store):
                 yield first
 
 
-def _part(data: bytes, wanted: Any) -> bytes:
+def _part(data: bytes, wanted: ByteRequest | None) -> bytes:
     if isinstance(wanted, RangeByteRequest):
         return data[wanted.start : wanted.end]
     if isinstance(wanted, OffsetByteRequest):

@@ -1,17 +1,20 @@
 """Decoders of nodes: groups by their kind, arrays by their attributes, entries by their path.
 
-Imports the modules of all codecs, which enter themselves in the table.
+Imports the modules of all codecs, which enter themselves in the table. Files of MATLAB are decoded
+here: text, booleans, empty arrays and cells have no type of HDF5, but attributes on other arrays.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from h5py import h5d, h5g
+from h5py import h5d, h5g, h5r, h5s, h5t
 
 from thunderlike.config import current
-from thunderlike.errors import GroupMissingError, SpecError
+from thunderlike.errors import GroupMissingError, Hdf5Error, SpecError, UnreadableError
+from thunderlike.formats._hdf5_chunks import check_inside
 from thunderlike.hdf5 import (
     _attributes,
     _datasets,
@@ -19,7 +22,6 @@ from thunderlike.hdf5 import (
     _pickles,
     arrays,
     containers,
-    matlab,
     pandas,
     records,
     sparse,
@@ -87,7 +89,7 @@ def _decode_group(reader: Reader, node: GroupID, address: int, sel: object) -> T
 @decodes(h5d.DatasetID)
 def _decode_dataset(reader: Reader, node: DatasetID, address: int, sel: Index | None) -> Task:
     # Reading references is slow, and cells are only in files with this group of MATLAB.
-    cells = matlab.cells(node) if reader.has_cells else None
+    cells = _matlab_cells(node) if reader.has_cells else None
     if cells is not None:
         return (yield _decode_cells(reader, cells, address, sel))
     names = _attributes.names_of(node)
@@ -100,8 +102,9 @@ def _decode_dataset(reader: Reader, node: DatasetID, address: int, sel: Index | 
     array = arrays.decode(node, reader.budget, sel, names)
     if "items" in metadata and reader.python:
         return containers.unpacked(array, metadata)
-    if matlab.CLASS in names:
-        return matlab.decode(node, names, array, sel)
+    if _MATLAB_CLASS in names:
+        return _from_matlab(node, names, array, sel)
+    # `save` writes records and text without axes, with their dtype; other programs single values.
     single = isinstance(array, np.ndarray) and not array.ndim and "dtype" not in metadata
     return array[()] if single else array
 
@@ -125,6 +128,83 @@ def _rows(reader: Reader, node: DatasetID, atom: str, sel: Index | None) -> Any:
     return [_pickles.loads(row.tobytes(), reader.pickle) for row in rows]
 
 
+# MATLAB
+
+_MATLAB_CLASS = "MATLAB_class"
+_MATLAB_EMPTY, _MATLAB_OBJECT = "MATLAB_empty", "MATLAB_object_decode"
+_MOST_AXES = 64  # of numpy
+_MATLAB_DTYPES = {
+    **{f"{kind}{n}": np.dtype(f"{kind}{n}") for kind in ("int", "uint") for n in (8, 16, 32, 64)},
+    "double": np.dtype(np.float64),
+    "single": np.dtype(np.float32),
+    "logical": np.dtype(bool),
+    "char": np.dtype("U1"),
+}
+
+
+def _from_matlab(dataset: DatasetID, names: list[str], array: NDArray[Any], sel: object) -> Any:
+    """Convert an array as it is in the file to bool, text, complex or an empty array.
+
+    Axes keep the order of the file. MATLAB counts them from the fastest on, so that an array of
+    size ``m x n`` there has shape ``(n, m)`` here.
+
+    Parameters
+    ----------
+    names : list of str
+        Names of its attributes.
+    array : ndarray
+        Its values, or a part of them if `sel` is given.
+    """
+    stored = _attributes.read(dataset, _MATLAB_CLASS)
+    kind = stored.decode("ascii", "replace") if isinstance(stored, bytes) else str(stored)
+    if _MATLAB_OBJECT in names and kind not in _MATLAB_DTYPES:
+        raise UnreadableError(f"is a MATLAB object of class {kind!r:.40}, which is not read")
+    if _MATLAB_EMPTY in names and np.any(_attributes.read(dataset, _MATLAB_EMPTY)):
+        return _empty(np.asarray(array), kind, sel)
+    if kind == "logical" and array.dtype.kind in "iu":
+        return array.astype(bool)
+    if kind == "char" and array.dtype.kind == "u":
+        return _characters(array, sel)
+    if array.dtype.names == ("real", "imag"):
+        return array["real"] + 1j * array["imag"]
+    return array
+
+
+def _empty(sizes: NDArray[Any], kind: str, sel: object) -> Any:
+    """Return an array without elements; the values in the file are its size in MATLAB."""
+    shape = tuple(int(n) for n in sizes.ravel()[::-1])
+    if sel is not None:
+        raise SpecError("is empty: there is no part of it for sel to take")
+    if len(shape) > _MOST_AXES or 0 not in shape or min(shape) < 0:
+        raise Hdf5Error(f"is marked as empty but announces the shape {shape!r:.60}")
+    if kind == "char":
+        return np.str_()
+    return np.empty(shape, _MATLAB_DTYPES.get(kind, np.dtype(object)))
+
+
+def _characters(codes: NDArray[Any], sel: object) -> Any:
+    """Return one row of characters as text, several as an array of text, from UTF-16."""
+    if sel is not None:
+        raise SpecError("is text: sel takes parts of arrays")
+    rows = codes.astype("<u2").reshape(-1, math.prod(codes.shape[1:])).T
+    texts = [row.tobytes().decode("utf-16-le", "replace") for row in rows]
+    return np.str_(texts[0]) if len(texts) == 1 else np.array(texts)
+
+
+def _matlab_cells(dataset: DatasetID) -> NDArray[Any] | None:
+    """Return the references in a cell array, or in a field of an array of structs; else None."""
+    kind = dataset.get_type()
+    if not isinstance(kind, h5t.TypeReferenceID):
+        return None
+    check_inside(dataset)
+    if not kind.equal(h5t.STD_REF_OBJ):  # others may lead to other files
+        return None
+    references = np.empty(dataset.shape, dataset.dtype)
+    if references.size:
+        dataset.read(h5s.ALL, h5s.ALL, references)
+    return references
+
+
 def _decode_cells(reader: Reader, cells: NDArray[Any], address: int, sel: Index | None) -> Task:
     """Read the targets of the references of a cell array of MATLAB, as an array of objects."""
     if sel is not None:
@@ -134,9 +214,11 @@ def _decode_cells(reader: Reader, cells: NDArray[Any], address: int, sel: Index 
         reader.enter(address, result)  # before its entries: they may refer to it
     values = {}
     for position in np.ndindex(cells.shape):
-        target = matlab.target(cells[position], reader.root)
-        if target is not None:
-            values[position] = yield reader.decode(*target)
+        reference = cells[position]
+        if isinstance(reference, h5r.Reference) and reference:  # others have no target: None
+            path = h5r.get_name(reference, reader.root) or b""
+            target = h5r.dereference(reference, reader.root)
+            values[position] = yield reader.decode(target, path.decode("utf-8", "surrogateescape"))
     reader.fill(values, result.__setitem__)
     return result if result.ndim else result[()]
 

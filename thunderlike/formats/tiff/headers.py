@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import io
 import struct
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from thunderlike.errors import FormatError, ThunderlikeError
+from thunderlike.formats.base import checked, damage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-__all__ = ["Frame", "Kind", "Plain", "chain", "number"]
+    from tifffile import TiffFile
+
+__all__ = ["Frame", "Kind", "Plain", "chain", "number", "opened"]
 
 Tag = tuple[int, int, bytes]  # type, count, and the value or the byte at which it stands
 
@@ -173,8 +177,14 @@ class Frame:
         False, and `out` then holds anything, if the file has something else there.
         """
         head, tail = bytearray(len(self.before)), bytearray(len(self.after) + 1)  # 1 for the end
-        size = len(head) + self.nbytes + len(self.after)
-        whole = _scatter(stream, [head, out, tail]) == size
+        parts = [head, out, tail]
+        if readv := getattr(getattr(stream, "raw", None), "readv", None):
+            # One call of the system, not six: after each, threads queue for the interpreter.
+            found = readv(parts, 0)
+        else:
+            stream.seek(0)
+            found = sum(stream.readinto(part) for part in parts)  # type: ignore[attr-defined]
+        whole = found == len(head) + self.nbytes + len(self.after)
         return whole and head == self.before and tail[:-1] == self.after
 
     def fits(self, stream: BinaryIO) -> bool:
@@ -187,15 +197,6 @@ class Frame:
             return False
         stream.seek(behind)
         return stream.read() == self.after
-
-
-def _scatter(stream: BinaryIO, parts: Sequence[Any]) -> int:
-    """Read a stream from its beginning into one buffer after the other; how many bytes."""
-    if readv := getattr(getattr(stream, "raw", None), "readv", None):
-        # One call of the system, not six: after each, threads queue for the interpreter.
-        return int(readv(list(parts), 0))
-    stream.seek(0)
-    return sum(stream.readinto(part) for part in parts)  # type: ignore[attr-defined]
 
 
 def _read(
@@ -214,6 +215,18 @@ def _read(
             starts = struct.unpack(f"{kind.order}{tag[1]}{_WHOLE[tag[0]]}", numbers)
     many = tuple(text for text in descriptions if text.startswith(_FOR_MANY))
     return tuple(layout), many, starts
+
+
+@contextmanager
+def opened(stream: BinaryIO) -> Iterator[TiffFile]:
+    """Open a file for tifffile, whose failures become FormatError."""
+    import tifffile
+
+    stream.seek(0)
+    checked(stream.read(16), "tiff")
+    stream.seek(0)
+    with damage("tiff"), tifffile.TiffFile(stream) as tiff:
+        yield tiff
 
 
 def chain(stream: BinaryIO, magic: bytes) -> tuple[list[int], list[bool]]:

@@ -7,7 +7,6 @@ import itertools
 import logging
 import math
 import operator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -16,8 +15,8 @@ import numpy as np
 from thunderlike._lazy import optional
 from thunderlike.errors import BadIndexError, FormatError, MissingExtraError, SpecError
 from thunderlike.formats.base import believable, checked, damage, read_into
-from thunderlike.formats.tiff.axes import Axes, announced, stated
-from thunderlike.formats.tiff.headers import Frame, Kind, Plain, chain
+from thunderlike.formats.tiff.headers import Frame, Kind, Plain, chain, opened
+from thunderlike.formats.tiff.metadata import Axes, announced_pages, axes_of
 from thunderlike.formats.unpacked import unpacked_size
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tifffile import TiffFile, TiffPage
 
-__all__ = ["Index", "begin", "index", "index_like", "opened", "read", "read_like"]
+__all__ = ["Index", "begin", "index", "index_like", "read", "read_like"]
 
 # tifffile logs the errors that it tolerates. Without a handler Python would print them on standard
 # error.
@@ -134,7 +133,10 @@ class Index:
         if self.axes is None or self.axes.numbers is not None:
             return dict(self.display)
         every = self.axes.every or tuple(zip(self.axes.names, self.axes.sizes, strict=True))
-        names = "".join(name for name, _ in every) + _colours_last(self.page_axes)
+        within = self.page_axes
+        if within.startswith("S"):
+            within = within[1:] + "S"  # `read` puts the colours last
+        names = "".join(name for name, _ in every) + within
         sizes = [*(size for _, size in every), *self.shape]
         return {"axes": names, "axes_shape": sizes, **self.display}
 
@@ -171,18 +173,6 @@ class Index:
 _HEADER = 2**12  # bytes, as a rule, of a header with what it points at
 
 
-@contextmanager
-def opened(stream: BinaryIO) -> Iterator[TiffFile]:
-    """Open a file for tifffile, whose failures become FormatError."""
-    import tifffile
-
-    stream.seek(0)
-    checked(stream.read(16), "tiff")
-    stream.seek(0)
-    with damage("tiff"), tifffile.TiffFile(stream) as tiff:
-        yield tiff
-
-
 def index(stream: BinaryIO) -> Index:
     """Find all pages, by following their headers: a few bytes of each are read.
 
@@ -207,7 +197,7 @@ def index(stream: BinaryIO) -> Index:
                 plain = Plain.of(stream, Kind.of(magic), int(headers[0]))
             frame = Frame.of(stream, first.dataoffsets[0], first.nbytes) if pages == 1 else None
         believable(pages * math.prod(shape) * dtype.itemsize, size, "pixels")
-        axes, stored = stated(tiff, first, pages), dtype.newbyteorder(tiff.byteorder)
+        axes, stored = axes_of(tiff, first, pages), dtype.newbyteorder(tiff.byteorder)
         display, page_axes = _display(first), first.axes
     return Index(
         shape, dtype, pages, headers, run, stored, plain, frame=frame, axes=axes,
@@ -412,7 +402,7 @@ def _run(
     tiff: TiffFile, first: TiffPage, headers: NDArray[np.int64], size: int
 ) -> tuple[int, int | None]:
     """Return the number of pages, and the offset of their pixels if one header describes many."""
-    pages, final = announced(tiff, first), _in_one_piece(first)
+    pages, final = announced_pages(tiff, first), _in_one_piece(first)
     if len(headers) > 1:
         start, nbytes = (int(first.dataoffsets[0]), first.nbytes) if final else (0, size)
         fits = pages > len(headers) and start + pages * nbytes <= headers[1]
@@ -444,10 +434,6 @@ def _page_bytes(where: Index) -> int:
 
 def _size(stream: BinaryIO) -> int:
     return stream.seek(0, io.SEEK_END)
-
-
-def _colours_last(axes: str) -> str:
-    return axes[1:] + "S" if axes.startswith("S") else axes
 
 
 def _shape(page: TiffPage) -> tuple[int, ...]:
