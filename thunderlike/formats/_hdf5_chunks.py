@@ -86,7 +86,7 @@ def check_chunks(dataset: DatasetID, box: Sequence[tuple[int, int]] | None = Non
         return
     ratio = max(_RATIOS.get(filters[place][0], math.inf) for place in packed)
     if len(packed) > 1:
-        ratio = math.inf
+        ratio = math.inf  # of one codec after another the ratios multiply
     chunk = plist.get_chunk()
     most = math.prod(chunk) * dataset.get_type().get_size() + _CHECKSUM
     doubtful = []
@@ -101,6 +101,7 @@ def check_chunks(dataset: DatasetID, box: Sequence[tuple[int, int]] | None = Non
 
     dataset.chunk_iter(look)
     for offset, mask in doubtful:
+        # Bit i of the mask is set where filter i was left out, as for chunks that would grow.
         active = [place for place in packed if not mask & 1 << place]
         codecs = [(_CODECS[filters[place][0]], filters[place][2]) for place in reversed(active)]
         _check_chunk(dataset.read_direct_chunk(offset)[1], codecs, most, offset)
@@ -181,6 +182,7 @@ class Packing:
         made = dataset.id.get_create_plist()
         filters = _KNOWN.get(tuple(made.get_filter(i)[0] for i in range(made.get_nfilters())))
         grid = (-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True))
+        # Types that numpy holds otherwise than the file have to be converted by the library.
         as_numpy = h5py.h5t.py_create(dataset.dtype, logical=True) == dataset.id.get_type()
         # Chunks that were never written stand for the fill value: the library knows it.
         if filters is None or not as_numpy or dataset.id.get_num_chunks() != math.prod(grid):
@@ -285,6 +287,7 @@ def write_chunks(
         sizes = zip(corner, packing.shape, strict=True)
         return packing.pack(values[tuple(slice(a, a + n) for a, n in sizes)])
 
+    # One thread writes: HDF5 has one lock for all calls.
     for (row, *others), data in zip(corners, tmap(packed, corners), strict=True):
         dataset.write_direct_chunk((start + row, *others), data)
 

@@ -33,8 +33,8 @@ __all__ = [
 ]
 
 
-CHUNK_BYTES = 2**20
-_SLAB_BYTES = 2**27
+CHUNK_BYTES = 2**20  # before compression
+_SLAB_BYTES = 2**27  # that a writer holds in memory at once
 
 
 def chunk_shape(
@@ -74,6 +74,7 @@ def chunk_shape(
     (4, 46, 127)
     """
     pieces = max(1.0, math.prod(shape) * itemsize / nbytes)
+    # A short time axis cannot be cut in so many pieces: the others are cut in more.
     along = min(max(shape[time], 1), math.sqrt(pieces))
     each = (pieces / along) ** (1 / max(1, len(shape) - 1))
     chunk = [
@@ -267,6 +268,7 @@ def read_into(
     stream.seek(start)
     filled = 0
     while filled < len(wanted):
+        # Unbuffered streams may return less than they are asked for.
         count = stream.readinto(wanted[filled:])  # type: ignore[attr-defined]
         if not count:
             end = start + len(wanted)

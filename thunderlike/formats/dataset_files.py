@@ -231,7 +231,7 @@ def decode_key_hashes(data: bytes) -> tuple[bytes, NDArray[np.uint64]]:
 
 def encode_filter(keys: Sequence[str]) -> bytes:
     """Write a Bloom filter, which knows of most other keys that they are not there."""
-    count = max(2, len(keys))
+    count = max(2, len(keys))  # its inverse is the rate of errors, which has to be below 1
     found = simplebloom.BloomFilter(count, 1 / count)
     for key in keys:
         found += key
@@ -356,6 +356,7 @@ def message(key: str, sample: object) -> bytes:
 
 def _assembled(name: str, messages: dict[str, bytes]) -> tuple[Summary, dict[str, bytes]]:
     keys, data = list(messages), b"".join(messages.values())
+    # The checksums come last: where they are, all other files are complete.
     files = {
         name: data,
         name + OFFSETS: encode_offsets(np.cumsum([0, *map(len, messages.values())])),

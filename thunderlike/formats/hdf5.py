@@ -166,7 +166,7 @@ def _arrays_in(file: h5py.File) -> Iterator[str]:
                 continue
             node = h5py.h5o.open(group, name)
             address = h5py.h5o.get_info(node).addr
-            if address in seen:
+            if address in seen:  # hard links may lead back to a group above
                 continue
             seen.add(address)
             inner = _Path(name.decode("utf-8", "surrogateescape"), path)
@@ -235,7 +235,7 @@ def read(stream: BinaryIO, name: str, axis: int, start: int, stop: int, out: NDA
             item.id, [(start, stop) if a == axis else (0, n) for a, n in enumerate(item.shape)]
         )
         if axis == 0 and item.dtype == out.dtype and out.flags.c_contiguous and out.size:
-            item.read_direct(out, np.s_[start:stop])
+            item.read_direct(out, np.s_[start:stop])  # without an array in between
         else:
             out[...] = np.moveaxis(item[(slice(None),) * axis + (slice(start, stop),)], axis, 0)
 
@@ -282,6 +282,7 @@ class Writer:
         self.rows = self.chunks[0]
         self._shape, deflated = shape, compression is not None
         self._packing = Packing(self.chunks, dtype, shuffled=deflated, deflated=deflated)
+        # Not the newest version of the format, which programs with an older HDF5 do not read.
         self._file = _h5py().File(file, "a", libver=("v108", "latest"))
         self._dataset = self._file.create_dataset(name, shape, dtype, **self._filters())
         with boundary(_ATTRS):
@@ -289,7 +290,7 @@ class Writer:
 
     def _filters(self) -> dict[str, Any]:
         if 0 in self._shape:
-            return {}
+            return {}  # HDF5 has no chunks of length 0
         plain = {"chunks": self.chunks}
         zlib = {"compression": "gzip", "compression_opts": LEVEL, "shuffle": True}
         return plain | zlib if self._packing.deflated else plain
@@ -350,7 +351,7 @@ def _is_array(item: object) -> bool:
 @contextmanager
 def opened(stream: BinaryIO) -> Iterator[Any]:
     """Open a file for reading; damage becomes FormatError."""
-    stream = undone(stream)
+    stream = undone(stream)  # an append may have been interrupted: as it was before
     if begin(stream) is None:
         stream.seek(0)
         start = stream.read(len(_MAGIC))

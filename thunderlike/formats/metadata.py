@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
+# In a context: files are read on threads, and parsers know bytes alone.
 _file: ContextVar[str] = ContextVar("_file", default="")
 
 _PREFIXES = {
@@ -200,6 +201,7 @@ def seconds(value: object, unit: object, *, positive: bool = True) -> float:
 
 def _positive(value: object, factor: float) -> float:
     found = _scaled(number(value), factor)
+    # Writers also store the inverse: resolutions and rates.
     if not (found > 0 and math.isfinite(found) and math.isfinite(1 / found)):
         raise ValueError(f"{value!r:.60} is not a size above 0")
     return found
@@ -286,6 +288,7 @@ def as_json(attrs: Mapping[str, Any] | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in (attrs or {}).items():
         with boundary(str(name)):
+            # Through text, so that the values are those that a reader of the file gets.
             found[str(name)] = json.loads(json.dumps(value, default=_plain))
     return found
 

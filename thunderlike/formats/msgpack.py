@@ -346,6 +346,7 @@ def _structured_dtype(spelled: Any) -> np.dtype[Any]:
 
 
 def _check_fields(spelled: Iterable[Sequence[Any]]) -> None:
+    # At any depth: numpy would make dtypes of objects, too.
     for field in spelled:
         if isinstance(field[1], str):
             _plain_dtype(field[1])

@@ -190,6 +190,7 @@ def _rows(
         some = outer[number : number + step]
         span = np.empty(((len(some) - 1) * stride + run) // itemsize, found.stored)
         read_into(stream, begin + number * stride, span)
+        # A view of the wanted runs: reshaping would need the gap behind the last one too.
         shown = np.lib.stride_tricks.as_strided(span, some.shape, (stride, itemsize))
         some[...] = shown
     return part

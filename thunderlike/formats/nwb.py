@@ -95,7 +95,7 @@ def _series(file: h5py.File) -> dict[str, str]:
             if kind and hasattr(item, "keys") and _VALUES & set(item):
                 found[f"/{name}"] = kind
 
-    file.visititems(look)
+    file.visititems(look)  # which follows no soft or external links
     return found
 
 
@@ -166,6 +166,7 @@ def _pixel_size(file: h5py.File, group: h5py.Group) -> dict[str, float]:
 def _inside(group: h5py.Group, path: str) -> Any:
     """Return the node at a path, None if a link leads to another file."""
     item = group
+    # A step at a time: h5py would follow a link in the middle of a path out of the file.
     for step in path.strip("/").split("/"):
         link = item.get(step, getlink=True) if step in set(item) else None
         if type(link).__name__ != "HardLink":

@@ -59,7 +59,7 @@ def attrs(data: bytes) -> dict[str, Any]:
     >>> attrs(encode(np.zeros((2, 3), "uint8"), {"pixel_size": {"y": 0.5, "x": 0.25}}))
     {'pixel_size': {'y': 0.5, 'x': 0.25}}
     """
-    at = 8
+    at = 8  # behind the signature
     while at + 21 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
         if kind == b"pHYs":
@@ -69,7 +69,7 @@ def attrs(data: bytes) -> dict[str, Any]:
                     return {"pixel_size": {"y": round(1e6 / down, 6), "x": round(1e6 / across, 6)}}
             return {}
         if kind == b"IDAT":
-            break
+            break  # pHYs has to stand before the pixels
         at += length + 12
     return {}
 
@@ -99,6 +99,7 @@ def decode(data: bytes) -> NDArray[Any]:
     """
     width, height, depth, colour = _fields(data)
     _check_size(width, height)
+    # Four samples a pixel are the most that PNG has: colour with alpha.
     _check_packed(data, width * height * 4 * (2 if depth == 16 else 1))
     if data.rfind(b"IEND") < 0:  # Pillow does not mind when the checksums at the end are lost
         raise FormatError("PNG file cut short: it has no end mark; copy it again")

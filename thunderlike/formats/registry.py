@@ -130,4 +130,5 @@ def by_magic(data: bytes) -> Format | None:
     >>> by_magic(b"\x93NUMPY and more").name, by_magic(b"plain text")
     ('npy', None)
     """
+    # Nothing starts with an empty tuple: formats without first bytes are never found.
     return next((one for one in FORMATS.values() if data.startswith(one.magic)), None)

@@ -57,7 +57,7 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("_codecs", "encode"): _encode,
     ("collections", "OrderedDict"): OrderedDict,
 }
-for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # before numpy 2, and since
     _ALLOWED |= {(_module, "_reconstruct"): _array, (_module, "scalar"): _scalar}
 
 

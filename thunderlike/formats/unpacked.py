@@ -44,6 +44,7 @@ def unpacked_size(codec: str, data: bytes, most: int) -> int:
 
 
 def _inflated(data: bytes, most: int) -> int:
+    # 47: the header says whether the data are zlib's or gzip's.
     return _streamed(data, most, lambda: zlib.decompressobj(47))
 
 
@@ -94,6 +95,7 @@ def _zstd(data: bytes, most: int) -> int:  # noqa: ARG001
             if at + 3 > len(data):
                 break  # cut short
             last, kind, length = bool(header & 1), header >> 1 & 3, header >> 3
+            # Raw blocks (0) hold their length, repeated bytes (1) too, packed ones (2) up to 128 K.
             held += _ZSTD_BLOCK if kind == 2 else length
             at += 3 + (1 if kind == 1 else length)
         total += size if nbytes else held
@@ -105,6 +107,8 @@ def _lzf(data: bytes, most: int) -> int:
     total = at = 0
     while at < len(data) and total <= most:
         control = data[at]
+        # Below 32 literals follow; else a reference, whose length is in the upper three bits, or
+        # for the largest of them in the next byte.
         if control < 32:
             total, at = total + control + 1, at + control + 2
         elif control < 224:

@@ -107,7 +107,7 @@ class Bounded:
         """Remember how chunks are packed; metadata without the codec that is undone here."""
         document: dict[str, Any] = json.loads(data)
         self._codec, self._stripped, self._inner = "", False, None
-        if "codecs" in document:
+        if "codecs" in document:  # version 3; version 2 has filters and a compressor
             dtype, shape = np.dtype(document["data_type"]), _grid(document)["chunk_shape"]
             codecs = document["codecs"]
             if codecs[-1]["name"] == "sharding_indexed":
@@ -144,6 +144,7 @@ class Bounded:
         if self._inner is None:
             return [data]
         number, first = self._inner
+        # The index has offset and length of each chunk; those of missing ones are 2**64 - 1.
         nbytes = 16 * number
         index = data[:nbytes] if first else data[len(data) - nbytes - _CHECKSUM :][:nbytes]
         places = np.frombuffer(index, "<u8").reshape(-1, 2)
@@ -292,7 +293,7 @@ def describe(files: Files, name: str | None = None) -> Dataset:
     dtype = np.dtype(array.dtype)
     if dtype.kind not in "buifc":
         raise FormatError(f"the Zarr array holds {dtype}, not numbers")
-    chunks = array.shards or array.chunks
+    chunks = array.shards or array.chunks  # a shard is one file, which is read as a whole
     if 0 in chunks and 0 not in array.shape:
         raise FormatError(f"damaged Zarr array: it is cut in chunks of shape {chunks}")
     if len(array.shape) > _MOST_AXES or math.prod(array.shape) * dtype.itemsize >= 2**63:

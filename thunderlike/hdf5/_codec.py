@@ -132,6 +132,7 @@ def encoder_of(kind: type) -> Encoder | None:
     if kind in ENCODERS:
         return ENCODERS[kind]
     for base in kind.__mro__:
+        # Libraries are compared by name: to import them would slow down every `save`.
         module = f"{base.__module__}."
         for key, select in SELECTORS.items():
             matches = base is key if isinstance(key, type) else module.startswith(f"{key}.")
@@ -557,7 +558,7 @@ class Reader:
         self.here = path
         address = h5o.get_info(node).addr
         if sel is None and address in self._decoded:
-            return self._decoded[address]
+            return self._decoded[address]  # a part of it is another object
         decoder = DECODERS.get(type(node))
         if decoder is None:
             raise UnreadableError(
@@ -576,6 +577,7 @@ class Reader:
         """Read an entry that is a node."""
         if group.nodes.get(name) != h5l.TYPE_HARD:
             return self.decode(*self.open(group.id, group.path, name), sel)
+        # Nearly all links are hard: nothing has to be followed.
         path = self.here = _limits.join(group.path, name)
         return self.decode(_limits.open_node(group.id, name), path, sel)
 
@@ -583,6 +585,7 @@ class Reader:
         """Read an entry that is a single value."""
         self.here = _limits.join(group.path, name)
         stored = group.scalar(name)
+        # PyTables pickles values for which HDF5 has no type; every pickle ends in a dot.
         if isinstance(stored, np.bytes_) and stored.endswith(b"."):
             value = _pickles.from_attribute(bytes(stored), self.pickle)
             if isinstance(value, np.ndarray) and not value.ndim:

@@ -95,7 +95,7 @@ def target_of(group: GroupID, name: str) -> str | None:
     """Return the target of a soft link, or None; RefusedError for links out of the file."""
     spelled = name.encode("utf-8", "surrogateescape")
     kind = group.links.get_info(spelled).type
-    if kind == h5l.TYPE_EXTERNAL:
+    if kind == h5l.TYPE_EXTERNAL:  # the message names the target, which is not opened
         file, inner = group.links.get_val(spelled)
         check_link(kind, f", {(file + b':' + inner).decode('utf-8', 'replace')}")
     check_link(kind)

@@ -100,6 +100,7 @@ def _encode_items(
 
 def _packed(items: list[Any]) -> tuple[str, NDArray[Any]] | None:
     """Return the type and the array of items of one plain type; None for others."""
+    # Of one exact type: numpy would make ints of booleans among ints, and floats of both.
     kinds = set(map(type, items))
     if len(kinds) > 1:
         return None

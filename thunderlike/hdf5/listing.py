@@ -345,6 +345,7 @@ def _shape_and_dtype(node: DatasetID, names: list[str]) -> tuple[tuple[int, ...]
 
 def _short_values(node: DatasetID) -> tuple[int, ...]:
     """Read a few numbers, such as the shape of an empty array; () for many."""
+    # numpy has at most 64 axes: more numbers are not a shape, and may be very many.
     if math.prod(node.shape) > 64:
         return ()
     return tuple(int(n) for n in _datasets.read(node, Budget(1000)).ravel())

@@ -145,6 +145,7 @@ def _decode_fixed(reader: Reader, group: Group, sel: Any) -> Any:
         raise SpecError(f"is pandas' format {kind!r:.30}; read it with pandas.read_hdf")
     if isinstance(sel, tuple):
         raise SpecError("is a frame: sel takes rows, as a slice, a list or a mask")
+    # A list keeps the axis of rows, along which index and values have to agree.
     rows = sel if sel is None or isinstance(sel, slice) or np.ndim(sel) else [sel]
     if kind == "frame":
         return _read_frame(reader, group, rows)
@@ -164,6 +165,7 @@ def _read_frame(reader: Reader, group: Group, rows: Index | None) -> Any:
         blocks.append(pandas.DataFrame(values, index=index, columns=items, copy=False))
     if not blocks:
         return pandas.DataFrame(index=index, columns=columns)
+    # A block has the columns of one dtype; the order of all columns is in `axis0`.
     frame = blocks[0] if len(blocks) == 1 else pandas.concat(blocks, axis=1, copy=False)
     return frame if frame.columns.equals(columns) else frame.reindex(columns=columns, copy=False)
 
@@ -445,6 +447,7 @@ def _make_zoned(parts: dict[str, Any]) -> Any:
     pandas, dtype = _pandas(), parts["dtype"]
     if dtype.startswith("period["):
         return pandas.PeriodIndex.from_ordinals(parts["values"], freq=dtype[7:-1]).array
+    # Instants are stored in UTC, whatever their zone.
     unit = dtype[len("datetime64[") :].partition(",")[0]
     times = pandas.DatetimeIndex(parts["values"].view(f"M8[{unit}]"), tz="UTC")
     return times.tz_convert(dtype.partition(", ")[2].rstrip("]")).array

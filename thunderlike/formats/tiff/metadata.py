@@ -284,6 +284,7 @@ def _scanimage_axes(text: str, pages: int) -> Axes | None:
         channels = len(re.findall(r"\d+", saved))
         slices = number("SI.hStackManager.actualNumSlices", "SI.hStackManager.numSlices") or 1
         frames = number("SI.hStackManager.framesPerSlice")
+        # Frames are averaged before they are saved.
         frames = frames // (number("SI.hScan2D.logAverageFactor") or 1) if frames else 0
         fast = entries.get("SI.hFastZ.enable", "").lower() in ("true", "1")
         if fast and number("SI.hFastZ.numDiscardFlybackFrames"):
@@ -336,6 +337,7 @@ def _ome_axes(text: str, page: TiffPage, pages: int) -> Axes | None:
         raise ValueError("two pages are of the same time, plane and channel")
     channels = image.channels if len(image.channels) == sizes[2] else ()
     stated = image.order[::-1]
+    # The stated order first; some writers put the pages in another one.
     for order in (stated, *itertools.permutations("TZC")):
         turned = numbers.transpose(["TZC".index(axis) for axis in order])
         if (turned.reshape(-1) == np.arange(pages)).all():

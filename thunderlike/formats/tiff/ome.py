@@ -146,7 +146,7 @@ class Image:
     def _runs(self, planes: int) -> Iterator[tuple[int, dict[str, int], int]]:
         """First page, first plane and length of each run of pages that stand in this file."""
         elements, files = list(self._element.iterfind("{*}TiffData")), set[str]()
-        if not elements:
+        if not elements:  # all planes are in this file, in order
             yield 0, dict.fromkeys("ZCT", 0), planes
         for each in elements:
             other = each.find("{*}UUID")
@@ -156,6 +156,7 @@ class Image:
                     continue
             if len(files) > 1 and not self._uuid:
                 raise ValueError("it speaks of several files, and does not say which is this one")
+            # By the schema of OME: one plane where a page is named, all of them elsewhere.
             alone = 1 if "IFD" in each.attrib else planes
             count = int(each.get("PlaneCount", each.get("NumPlanes", alone)))
             yield _position(each, "IFD"), {a: _position(each, f"First{a}") for a in "ZCT"}, count

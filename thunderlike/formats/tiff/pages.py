@@ -537,6 +537,7 @@ def _check_codecs(page: TiffPage) -> None:
     """Say what to install when tifffile alone cannot decode a page."""
     from tifffile import TIFF
 
+    # Codes of JPEG, whose decoders undo the subsampling.
     if page.is_subsampled and page.compression not in (6, 7, 34892, 33007):
         raise FormatError(
             "its colours are subsampled without JPEG compression, which nothing here decodes: "
