@@ -51,6 +51,7 @@ def install(modules: Mapping[str, Mapping[str, Any]]) -> None:
     >>> lightning.speed, length
     (300000000.0, 5000)
     """
+    # All are checked before any is installed: half of a package would be worse than none.
     for name in modules:
         module = sys.modules.get(name)
         if module is not _installed.get(name):
@@ -153,6 +154,7 @@ class _Finder(MetaPathFinder, InspectLoader):
         path: Sequence[str] | None = None,  # noqa: ARG002
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
+        # Called for every import that no other finder knows: the cheap test first.
         package = fullname.rpartition(".")[0]
         if fullname not in _declared and (
             f"{package}.*" not in _declared or contents(fullname) is None
@@ -170,4 +172,4 @@ class _Finder(MetaPathFinder, InspectLoader):
         return any(name.startswith(f"{fullname}.") for name in _declared)
 
 
-sys.meta_path.append(_Finder())
+sys.meta_path.append(_Finder())  # after the finders of files: a file of that name wins

@@ -72,6 +72,7 @@ _MODULES = {
 }
 
 aliases.submodules(__name__, _MODULES)
+# Attributes as well, because `dd.io.save` is used without an import of `deepdish.io`.
 core, image, io, parallel, util = (
     importlib.import_module(f"{__name__}.{name}") for name in _MODULES
 )

@@ -39,6 +39,7 @@ def _public(module: ModuleType) -> dict[str, Any]:
     return {name: getattr(module, name) for name in module.__all__}
 
 
+# Parents before children, as `install` needs them.
 MODULES: dict[str, dict[str, Any]] = {
     "thunder": {"__version__": __version__},
     "thunder.base": {"Base": Base, "Data": Collection},
@@ -62,10 +63,12 @@ MODULES: dict[str, dict[str, Any]] = {
     },
     "thunder.blocks": {},
     "thunder.blocks.blocks": {"Blocks": Blocks},
+    # The class of distributed arrays, by which scripts recognize them.
     "bolt": {},
     "bolt.spark": {},
     "bolt.spark.array": {"BoltArraySpark": DistributedArray},
 }
 
 install(MODULES)
+# Functions that refer to `thunder` are unpickled on workers, whose processes must install it too.
 import_first(sys.modules[__name__])

@@ -7,8 +7,8 @@ that one class reads from anywhere.
 from __future__ import annotations
 
 import io
-from builtins import FileNotFoundError
-from typing import TYPE_CHECKING, Any
+from builtins import FileNotFoundError  # a name that Thunder's module of readers has
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from thunderlike import storage
 from thunderlike.engines.session import context_of
@@ -17,7 +17,9 @@ from thunderlike.formats import raw
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import BinaryIO
+    from typing import BinaryIO, Unpack
+
+    from numpy.typing import DTypeLike
 
     from thunderlike.data.images import Images
     from thunderlike.data.series import Series
@@ -38,7 +40,20 @@ __all__ = [
     "write_config",
 ]
 
-File = tuple[int, bytes, str]  # number, content, path
+File: TypeAlias = tuple[int, bytes, str]  # number, content, path
+
+
+class _Written(TypedDict, total=False):
+    """Options of the writers of images and series."""
+
+    credentials: AnyCredentials
+
+
+class _Painted(_Written, total=False):
+    """Options of ``Images.topng``."""
+
+    vmin: float | None
+    vmax: float | None
 
 
 class LocalParallelReader:
@@ -52,7 +67,7 @@ class LocalParallelReader:
         Credentials of a bucket, for `read`: ``{'access': ..., 'secret': ...}``.
     """
 
-    def __init__(self, engine: Any = None, credentials: AnyCredentials = None) -> None:
+    def __init__(self, engine: object = None, credentials: AnyCredentials = None) -> None:
         self.engine, self.credentials = engine, credentials
 
     @staticmethod
@@ -81,6 +96,7 @@ class LocalParallelReader:
         files = list(enumerate(self.list(place, ext, start, stop, recursive)))
         if self.engine is None:
             return [_read(file) for file in files]
+        # More partitions than files would be empty tasks.
         parts = min(npartitions or len(files), len(files))
         return context_of(self.engine).parallelize(files, parts).map(_read)
 
@@ -181,33 +197,50 @@ def normalize_scheme(path: str, ext: str | None = None) -> str:
     """
     _, address = storage.resolve(path)
     name = address.rpartition("/")[2]
+    # A name with a dot or a wildcard is a file or a pattern, anything else a folder.
     full = address if ext is None or "." in name or "*" in name else f"{address}/*.{ext}"
     return full if "://" in full else f"file://{full}"
 
 
 def topng(
-    images: Images, path: AnyPath, prefix: str = "image", overwrite: bool = False, **options: Any
+    images: Images,
+    path: AnyPath,
+    prefix: str = "image",
+    overwrite: bool = False,
+    **options: Unpack[_Painted],
 ) -> None:
     """Write one PNG file per image; `options` are those of ``Images.topng``."""
     images.topng(path, prefix, overwrite=overwrite, **options)
 
 
 def totif(
-    images: Images, path: AnyPath, prefix: str = "image", overwrite: bool = False, **options: Any
+    images: Images,
+    path: AnyPath,
+    prefix: str = "image",
+    overwrite: bool = False,
+    **options: Unpack[_Written],
 ) -> None:
     """Write one TIFF file per image; see ``Images.totif``."""
     images.totif(path, prefix, overwrite=overwrite, **options)
 
 
 def images_tobinary(
-    images: Images, path: AnyPath, prefix: str = "image", overwrite: bool = False, **options: Any
+    images: Images,
+    path: AnyPath,
+    prefix: str = "image",
+    overwrite: bool = False,
+    **options: Unpack[_Written],
 ) -> None:
     """Write one flat binary file per image; see ``Images.tobinary``."""
     images.tobinary(path, prefix, overwrite=overwrite, **options)
 
 
 def series_tobinary(
-    series: Series, path: AnyPath, prefix: str = "series", overwrite: bool = False, **options: Any
+    series: Series,
+    path: AnyPath,
+    prefix: str = "series",
+    overwrite: bool = False,
+    **options: Unpack[_Written],
 ) -> None:
     """Write flat binary files with many series each; see ``Series.tobinary``."""
     series.tobinary(path, prefix, overwrite=overwrite, **options)
@@ -216,7 +249,7 @@ def series_tobinary(
 def write_config(
     path: AnyPath,
     shape: Sequence[int],
-    dtype: Any,
+    dtype: DTypeLike,
     name: str = "conf.json",
     overwrite: bool = True,
 ) -> None:
@@ -249,7 +282,7 @@ def write_config(
     if not overwrite and storage.exists(conf):
         raise ExistsError(f"{conf}: exists already; give overwrite=True to replace it")
     storage.write(conf, raw.describe(shape, dtype))
-    storage.write(storage.join(path, storage.SUCCESS), b"")
+    storage.write(storage.join(path, storage.SUCCESS), b"")  # last: the folder is complete
 
 
 def getlabel(key: Sequence[int]) -> str:
@@ -274,5 +307,6 @@ def _folder(path: AnyPath) -> str:
     try:
         storage.stat(address)
     except NotFoundError:
+        # No file: a folder, or the name of something that is missing from a folder.
         return address if storage.exists(address) else storage.parent(address)
     return storage.parent(address)

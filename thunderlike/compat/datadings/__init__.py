@@ -22,16 +22,18 @@ from __future__ import annotations
 
 from thunderlike.compat.aliases import submodules as _submodules
 
+# Modules by name, not imported: `datadings.writer` loads neither PyTorch nor the command line.
 _READERS = "thunderlike.compat.datadings._readers"
-_COMMANDS = "thunderlike.compat.datadings._commands"
+_MODULES = "thunderlike.compat.datadings._modules"
 _DATASETS = "thunderlike.datasets"
 _TOOLS = "thunderlike.datasets.tools"
 
 _submodules(
     __name__,
     {
-        "commands": {_COMMANDS: "command"},
-        "commands.*": f"{_COMMANDS}:module",
+        # One module a command and a set: the functions find them by name.
+        "commands": {_MODULES: "command"},
+        "commands.*": f"{_MODULES}:command_module",
         "index": {
             "thunderlike.datasets.index": "SUFFIX_FILTER SUFFIX_KEYS SUFFIX_KEY_HASHES "
             "SUFFIX_LEGACY_INDEX SUFFIX_OFFSETS hash_keys keys_len legacy_index_len "
@@ -40,6 +42,7 @@ _submodules(
         },
         "reader": {
             _DATASETS: "DirectoryReader ListReader MsgpackReader Reader ZipFileReader",
+            # Views of datadings, whose `iter` begins with `yield_key`; ours begins with `start`.
             _READERS: "Augment Cycler QuasiShuffler Range Repeater ShardedReader Shuffler",
         },
         "reader.augment": {_READERS: "Augment Cycler QuasiShuffler Range Repeater Shuffler"},
@@ -54,7 +57,7 @@ _submodules(
         "reader.sharded": {_READERS: "ShardedReader"},
         "reader.zipfile": {_DATASETS: "ZipFileReader"},
         "sets": {},
-        "sets.*": "thunderlike.compat.datadings._sets:module",
+        "sets.*": f"{_MODULES}:set_module",
         "tools": {
             _TOOLS: "ProgressPrinter document_keys download_files_if_not_found "
             "download_if_not_found hash_md5hex hash_string hash_string_bytes load_md5file "
@@ -63,11 +66,11 @@ _submodules(
             "yield_threaded"
         },
         "tools.argparse": {
-            "thunderlike.datasets.scripts": ""
-            "MinMaxAction YesNoAction argument_calculate_weights argument_indir "
-            "argument_infile argument_no_confirm argument_outdir argument_outfile "
-            "argument_outfile_positional argument_outfiles argument_shuffle "
-            "argument_skip_verification argument_threads make_parser make_parser_simple"
+            "thunderlike.datasets.scripts": "MinMaxAction YesNoAction "
+            "argument_calculate_weights argument_indir argument_infile argument_no_confirm "
+            "argument_outdir argument_outfile argument_outfile_positional argument_outfiles "
+            "argument_shuffle argument_skip_verification argument_threads make_parser "
+            "make_parser_simple"
         },
         "tools.cached_property": {"functools": "cached_property"},
         "tools.compression": {_TOOLS: "open_comp"},

@@ -71,6 +71,7 @@ class Shuffler(Augment, shuffle.Shuffler):
 class QuasiShuffler(Augment, shuffle.QuasiShuffler):
     """Iterate in nearly random order; see :class:`thunderlike.datasets.QuasiShuffler`."""
 
+    # `chunk_size` has no effect here: only its default is that of datadings.
     def iter(  # type: ignore[override]  # as in datadings
         self,
         yield_key: bool = False,
