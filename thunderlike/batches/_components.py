@@ -11,7 +11,8 @@ import numpy as np
 
 from thunderlike._arguments import checked_methods_types
 from thunderlike._text import printable
-from thunderlike.batches._indexing import Places, at, cropped, named, taken
+from thunderlike.batches._indexing import Places, cropped, named, taken
+from thunderlike.batches.execution import at
 from thunderlike.batches.expressions import Expression
 from thunderlike.batches.index import Cut, DatasetIndex
 from thunderlike.errors import KeyMissingError, SpecError, WrongTypeError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from thunderlike._typing import Array
+    from thunderlike.batches.index import Labels
 
 __all__ = ["BatchData", "Components", "Item", "is_scalar"]
 
@@ -35,36 +37,37 @@ class Components:
     (True, ['x'])
     """
 
+    _batch: BatchData
     __slots__ = ("_batch",)
 
     def __init__(self, batch: BatchData) -> None:
         object.__setattr__(self, "_batch", batch)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name not in self._batch.components:
+        if name.startswith("_") or name not in self.keys():
             raise AttributeError(f"no component {name!r}; components: {self._batch.components}")
         return getattr(self._batch, name)
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._batch.components:
+        if name not in self.keys():
             raise KeyMissingError(f"no component {name!r}; components: {self._batch.components}")
         return getattr(self._batch, name)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         self[name]
         setattr(self._batch, name, value)
 
     __setitem__ = __setattr__
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._batch.components)
+        return iter(self.keys())
 
     def __len__(self) -> int:
-        return len(self._batch.components)
+        return len(self.keys())
 
     def keys(self) -> tuple[str, ...]:
         """Names of the components."""
-        return self._batch.components
+        return self._batch.components or ()
 
     def __repr__(self) -> str:
         return f"Components({', '.join(map(printable, self))})"
@@ -73,6 +76,8 @@ class Components:
 class Item:
     """One item of a batch, an attribute for each component; assignment changes the batch."""
 
+    _batch: BatchData
+    _position: int
     __slots__ = ("_batch", "_position")
 
     def __init__(self, batch: BatchData, position: int) -> None:
@@ -85,21 +90,22 @@ class Item:
         values = getattr(self._batch, name)
         return None if values is None else at(values, self._position)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if name not in (self._batch.components or ()):
             raise KeyMissingError(f"no component {name!r}; components: {self._batch.components}")
         getattr(self._batch, name)[self._position] = value
 
     def copied(self) -> SimpleNamespace:
         """Return a copy of its values, an attribute for each component."""
-        return SimpleNamespace(**{name: getattr(self, name) for name in self._batch.components})
+        names = self._batch.components or ()
+        return SimpleNamespace(**{name: getattr(self, name) for name in names})
 
     def __repr__(self) -> str:
-        names = ", ".join(map(printable, self._batch.components))
+        names = ", ".join(map(printable, self._batch.components or ()))
         return f"Item({self._batch.indices[self._position]!r}: {names})"
 
 
-def is_scalar(values: Any) -> bool:
+def is_scalar(values: object) -> bool:
     """Return whether values are an array or number of numpy without axes."""
     return isinstance(values, np.ndarray | np.generic) and values.ndim == 0
 
@@ -118,7 +124,7 @@ class BatchData:
     ) | {"_preloaded", "_random", "_raw", "_seed", "_total"}
     _own: ClassVar[frozenset[str]] = frozenset({"components", "data", "data_setter", "random_seed"})
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         if not (cls.components is None or isinstance(cls.components, tuple)):
             raise WrongTypeError(f"components is a tuple of names or None, not {cls.components!r}")
@@ -127,8 +133,8 @@ class BatchData:
 
     def __init__(
         self,
-        index: Any,
-        preloaded: Any = None,
+        index: Labels,
+        preloaded: object = None,
         *,
         copy: bool = False,
         cut: Cut | None = None,
@@ -183,11 +189,11 @@ class BatchData:
         return self._raw if self.components is None else Components(self)
 
     @data.setter
-    def data(self, data: Any) -> None:
+    def data(self, data: object) -> None:
         self._preloaded, self._raw, self._arrays = None, None, {}
         self._fill(data)
 
-    def _replace_data(self, data: Any) -> None:
+    def _replace_data(self, data: object) -> None:
         self.data = data
 
     data_setter = property(
@@ -198,6 +204,7 @@ class BatchData:
         if self._preloaded is None:
             return
         with self._lock:
+            # Asked again: another thread may have loaded them in the meantime.
             if self._preloaded is not None:
                 data = cropped(self._preloaded, self._places())
                 self._fill(copying.deepcopy(data) if self._copy else data)
@@ -207,7 +214,7 @@ class BatchData:
         """Return where the items are in data that holds all items."""
         return Places(self.indices, self._cut.positions, self._total)
 
-    def _fill(self, data: Any) -> None:
+    def _fill(self, data: object) -> None:
         """Take data that is cut already."""
         if data is not None and self.components is None and isinstance(data, dict):
             self._name_components(data)
@@ -222,7 +229,7 @@ class BatchData:
             self._check_free(name)
         self.components = tuple(names)
 
-    def _set(self, name: str, values: Any) -> None:
+    def _set(self, name: str, values: object) -> None:
         self._arrays[name] = self._aligned(name, values)
 
     def _aligned(self, name: str, values: Any) -> Any:
@@ -253,6 +260,7 @@ class BatchData:
         self._load()
         if not found:
             return
+        # All are checked before the first is set, so that a failure changes nothing.
         for name, values in found.items():
             self._aligned(name, values)
             if name not in (self.components or ()):
@@ -267,13 +275,14 @@ class BatchData:
             self._set(name, values)
 
     @classmethod
-    def _check_free(cls, name: Any) -> None:
+    def _check_free(cls, name: object) -> None:
         if not isinstance(name, str) or not name:
             raise WrongTypeError(f"a component is named by text, not {name!r:.80}")
         if name in dir(cls) or name in cls._state or name.startswith("__"):
             raise SpecError(f"{name!r} is taken: give the component another name")
 
     def __getattr__(self, name: str) -> Any:
+        # Through __dict__: a missing attribute of a batch that is not made yet would end up here.
         components = self.__dict__.get("components", type(self).components)
         if not name.startswith("__") and self.__dict__.get("_preloaded") is not None:
             self._load()
@@ -284,7 +293,7 @@ class BatchData:
             f"{type(self).__name__} has neither an attribute nor a component {name!r}"
         )
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if self.components and name in self.components and name not in self._own:
             self._load()
             self._set(name, value)
@@ -293,7 +302,7 @@ class BatchData:
 
     # items
 
-    def __getitem__(self, label: Any) -> Any:
+    def __getitem__(self, label: object) -> Any:
         """Return the item of a label; a batch for several labels or a slice of positions.
 
         Raises
@@ -316,7 +325,7 @@ class BatchData:
     def __iter__(self) -> Iterator[Any]:
         return (self._item(position) for position in range(len(self)))
 
-    def get(self, item: Any = None, component: str | None = None) -> Any:
+    def get(self, item: object = None, component: str | None = None) -> Any:
         """Return all data, a component, an item, or a component of an item."""
         if component is not None and not self._has(component):
             raise KeyMissingError(f"no component {component!r}; components: {self.components}")
@@ -333,10 +342,10 @@ class BatchData:
         part._raw = taken(self._raw, positions)
         return part
 
-    def _has(self, name: Any) -> bool:
+    def _has(self, name: object) -> bool:
         return isinstance(name, str) and name in (self.components or ())
 
-    def _light(self, index: Any = None) -> Self:
+    def _light(self, index: DatasetIndex | None = None) -> Self:
         """Return the batch without its data, for workers in other processes."""
         part = copying.copy(self)
         part.index = self.index if index is None else index
@@ -348,6 +357,7 @@ class BatchData:
     def deepcopy(self) -> Self:
         """Copy the batch and its arrays; dataset and pipeline are shared."""
         self._load()
+        # Together, so that components that share memory still share it.
         made = copying.copy(self)
         made._arrays, made._raw = copying.deepcopy((self._arrays, self._raw))
         return made
@@ -362,6 +372,7 @@ class BatchData:
         return made
 
     def __getstate__(self) -> dict[str, Any]:
+        # Without the dataset, which may hold all data where a worker needs these items only.
         self._load()
         return {
             k: v for k, v in self.__dict__.items() if k not in ("_lock", "_dataset", "_pipeline")

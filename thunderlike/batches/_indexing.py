@@ -13,23 +13,16 @@ from thunderlike.batches.expressions import Expression
 from thunderlike.errors import BadIndexError, SpecError, WrongTypeError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "Places",
-    "at",
     "cropped",
     "frame_labels",
     "length_of",
     "named",
     "taken",
 ]
-
-
-def at(values: Any, position: int) -> Any:
-    """Return the entry of a component at a position."""
-    return values.iloc[position] if hasattr(values, "iloc") else values[position]
 
 
 def named(data: Any, components: tuple[str, ...]) -> dict[str, Any]:
@@ -40,9 +33,10 @@ def named(data: Any, components: tuple[str, ...]) -> dict[str, Any]:
         raise WrongTypeError(f"expected arrays, a dict or a frame, found {data!r:.80}")
     if isinstance(data, tuple | list):
         return dict(zip(components, data, strict=False))
-    names = data.dtype.names if isinstance(data, np.ndarray) else None
-    if names or isinstance(data, dict):
-        return {name: data[name] for name in components if name in (names or data)}
+    if isinstance(data, dict):
+        return {name: data[name] for name in components if name in data}
+    if isinstance(data, np.ndarray) and data.dtype.names:
+        return {name: data[name] for name in components if name in data.dtype.names}
     if hasattr(data, "columns"):
         return {name: data[name].to_numpy() for name in components if name in data}
     if len(components) == 1:
@@ -100,7 +94,7 @@ class Places:
             )
         return self.labels.astype(np.intp)
 
-    def found(self, labels: Any, what: str = "the data") -> NDArray[Any]:
+    def found(self, labels: ArrayLike, what: str = "the data") -> NDArray[Any]:
         """Return positions in data whose entries have labels.
 
         Raises
@@ -108,6 +102,7 @@ class Places:
         BadIndexError
             For a label that is not there, or there more than once.
         """
+        # A file of this very batch: the labels may even repeat, as in a merge of several epochs.
         if np.array_equal(labels, self.labels):
             return np.arange(len(self.labels))
         known: dict[Any, int] = {}
@@ -129,7 +124,7 @@ class Places:
         return np.array([known[label] for label in self.labels.tolist()], dtype=np.intp)
 
 
-def cropped(data: Any, places: Places) -> Any:
+def cropped(data: object, places: Places) -> Any:
     """Select the items of a batch from data, or from each component of it.
 
     Parameters
@@ -201,6 +196,7 @@ def taken(data: Any, positions: NDArray[Any]) -> Any:
         return data.iloc[positions]
     if isinstance(data, list):
         return [data[position] for position in positions.tolist()]
+    # Consecutive positions become a slice, which copies nothing. Negative ones would wrap around.
     if len(positions) and positions[0] >= 0 and bool((np.diff(positions) == 1).all()):
         return data[int(positions[0]) : int(positions[-1]) + 1]
     return data[positions]
@@ -218,7 +214,7 @@ def _stacked(samples: list[Any]) -> dict[str, Any]:
     return {name: assembled([sample[name] for sample in samples]) for name in names}
 
 
-def length_of(data: Any) -> int:
+def length_of(data: object) -> int:
     """Count the items: rows, not components.
 
     Raises
@@ -228,15 +224,14 @@ def length_of(data: Any) -> int:
     """
     if data is None:
         raise SpecError("give data, or an index: there is nothing to number")
+    components: list[Any] = [data]
     if isinstance(data, Mapping):
-        if not data:
-            raise SpecError("the data has no components: give at least one, or an index")
-        data = next(iter(data.values()))
+        components = list(data.values())
     elif isinstance(data, tuple) or (isinstance(data, list) and _is_nested(data)):
-        if not data:
-            raise SpecError("the data has no components: give at least one, or an index")
-        data = data[0]
+        components = list(data)
+    if not components:
+        raise SpecError("the data has no components: give at least one, or an index")
     try:
-        return len(data)
+        return len(components[0])
     except TypeError:
-        raise SpecError(f"a {type(data).__name__} has no entries: give arrays") from None
+        raise SpecError(f"a {type(components[0]).__name__} has no entries: give arrays") from None

@@ -7,11 +7,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.batches._components import Item
-from thunderlike.batches.execution import Collected, Failed, Listed, accepted, arguments, assembled
+from thunderlike.batches.execution import (
+    Collected,
+    Failed,
+    Listed,
+    accepted,
+    arguments,
+    assembled,
+    at,
+)
 from thunderlike.batches.expressions import Expression, PerItem
 from thunderlike.errors import SpecError, WrongTypeError
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
+    from numpy.typing import NDArray
+
+    from thunderlike._typing import Array
     from thunderlike.batches._components import BatchData
     from thunderlike.batches.execution import Call
 
@@ -28,8 +41,8 @@ class Round:
         batch: BatchData,
         src: Any,
         dst: Any,
-        init: Any,
-        chosen: Any,
+        init: object,
+        chosen: NDArray[np.bool_] | None,
         keys: list[Any],
         keywords: dict[str, Any],
     ) -> None:
@@ -44,7 +57,7 @@ class Round:
         self._keys = keys
         self._positions = np.arange(len(self._items)) if chosen is None else np.flatnonzero(chosen)
         self._all = chosen is None
-        self._found: Any = None
+        self._found: Collected | Listed = Listed()
         self._failed: list[Failed] = []
 
     @property
@@ -96,10 +109,10 @@ class Round:
                     f"target {target!r} works on copies of the items, which cannot be changed in "
                     "place: give src or dst"
                 )
-            return [item.copied() for item in self.batch]
+            return [item.copied() for item in self.batch]  # an Item would bring the whole batch
         return list(self.batch)
 
-    def _from(self, init: Any, keywords: dict[str, Any]) -> Any:
+    def _from(self, init: object, keywords: dict[str, Any]) -> Any:
         if isinstance(init, str) and not hasattr(self.batch, init):
             raise SpecError(
                 f"init={init!r} is neither an attribute nor a method of {type(self.batch).__name__}"
@@ -118,20 +131,20 @@ class Round:
             raise WrongTypeError(f"init gives the items as a sequence, not {found!r:.80}")
         return list(found)
 
-    def run(self, call: Call, post: Any, own: ItemArguments) -> Round:
+    def run(self, call: Call, post: object, own: ItemArguments) -> Round:
         """Call it for the items that are chosen."""
         call.work.spread = self._spread or bool(own)
-        items, keys = (
-            own.joined(self._items, spread=self._spread) if own else self._items,
-            self._keys,
-        )
+        items, keys = self._items, self._keys
+        if own:
+            items = own.joined(items, spread=self._spread)
         if not self._all:
             items = [items[k] for k in self._positions]
             keys = [keys[k] for k in self._positions] if keys else []
-        single = post == "_assemble" and self._all
-        single = single and (len(self.names()) == 1 or self.replaces_data)
-        single = single and not isinstance(self.dst, tuple | list)
-        self._found = Collected(len(items)) if single else Listed()
+        # Results of one component are written into its array, unless old values stand in between.
+        single = post == "_assemble" and self._all and not isinstance(self.dst, tuple | list)
+        if single and (len(self.names()) == 1 or self.replaces_data):
+            self._found = Collected(len(items))
+        # `init` may give more or fewer items than the batch has: they are named by number.
         labels = self.batch.indices.tolist()
         if len(self._items) != len(self.batch):
             labels = list(range(len(self._items)))
@@ -148,9 +161,8 @@ class Round:
 
     def results(self) -> list[Any]:
         """Return results in the order of the items, old values for those not chosen."""
-        listed = (
-            self._found if isinstance(self._found, dict) else dict(enumerate(self._found.whole()))
-        )
+        found = self._found
+        listed = found if isinstance(found, Listed) else dict(enumerate(found.whole()))
         placed = {int(self._positions[k]): value for k, value in listed.items()}
         example = next(iter(placed.values()), None)
         return [
@@ -158,16 +170,17 @@ class Round:
             for k in range(len(self._items))
         ]
 
-    def _left_out(self, position: int, example: Any) -> Any:
+    def _left_out(self, position: int, example: object) -> Any:
         """Return the old value of an item: that of `dst`, else the source."""
         if self._views and self.dst is None:
             return None
         names, held = self.names(), self.batch.components or ()
         several = isinstance(self.dst, tuple | list)
         if names and all(n in held and getattr(self.batch, n) is not None for n in names):
-            values = tuple(_entry(getattr(self.batch, name), position) for name in names)
+            values = tuple(at(getattr(self.batch, name), position) for name in names)
             return values if several else values[0]
-        source = None if self._spread or self._views else _entry(self._items, position)
+        # A new component takes over the source, where that has the shape of the results.
+        source = None if self._spread or self._views else at(self._items, position)
         if source is None or not (self._in_place or _alike(source, example)):
             raise SpecError(
                 f"{self.dst!r} has no values for the items that p leaves out, and their source "
@@ -187,7 +200,7 @@ class Round:
             return [self._found.whole()]
         results, failed = self.results_or_none(), self.failed()
         if isinstance(self.dst, tuple | list):
-            blank = (None,) * len(self.names())
+            blank = (None,) * len(self.names())  # columns() wants as many values as names
             results = [blank if k in failed else value for k, value in enumerate(results)]
         return columns(results, self.dst, skip=failed)
 
@@ -220,7 +233,7 @@ class ItemArguments:
     def __bool__(self) -> bool:
         return bool(self._named or self._all)
 
-    def joined(self, items: Any, *, spread: bool) -> list[Any]:
+    def joined(self, items: Iterable[Any], *, spread: bool) -> list[Any]:
         """Pair each item with its own arguments."""
         found = []
         for k, item in enumerate(items):
@@ -231,7 +244,8 @@ class ItemArguments:
         return found
 
 
-def _equal(value: Any, other: Any) -> bool:
+def _equal(value: object, other: object) -> bool:
+    # Arrays are compared by identity alone: their == gives an array.
     plain = isinstance(value, str | tuple | list) and isinstance(other, str | tuple | list)
     if not plain or type(value) is not type(other):
         return False
@@ -239,10 +253,6 @@ def _equal(value: Any, other: Any) -> bool:
         return bool(value == other)
     except ValueError:  # arrays among them
         return value is other
-
-
-def _entry(values: Any, position: int) -> Any:
-    return values.iloc[position] if hasattr(values, "iloc") else values[position]
 
 
 def _alike(value: Any, other: Any) -> bool:
@@ -254,7 +264,7 @@ def _alike(value: Any, other: Any) -> bool:
     return not isinstance(value, tuple) and np.shape(value) == np.shape(other)
 
 
-def pairs(src: Any, dst: Any) -> list[tuple[Any, Any]]:
+def pairs(src: object, dst: object) -> list[tuple[Any, Any]]:
     """Pair sources with destinations, in the order in which they are processed."""
     for where in dst if isinstance(dst, tuple | list) else [dst]:
         inner = where if isinstance(where, tuple | list) else [where]
@@ -271,7 +281,7 @@ def pairs(src: Any, dst: Any) -> list[tuple[Any, Any]]:
     return list(zip(src, dst, strict=True))
 
 
-def names(dst: Any) -> tuple[str, ...]:
+def names(dst: object) -> tuple[str, ...]:
     """Return the names of the components of a destination."""
     if isinstance(dst, str):
         return (dst,)
@@ -295,7 +305,7 @@ def rows(values: Any) -> Any:
     return [values.iloc[position] for position in range(len(values))]
 
 
-def columns(results: list[Any], dst: Any, skip: Any = ()) -> list[Any]:
+def columns(results: list[Any], dst: object, skip: Container[int] = ()) -> list[Any]:
     """Assemble results into an array for each destination."""
     if not isinstance(dst, tuple | list):
         kept = [value for k, value in enumerate(results) if k not in skip]
@@ -314,7 +324,7 @@ def columns(results: list[Any], dst: Any, skip: Any = ()) -> list[Any]:
     ]
 
 
-def _spaced(array: Any, n: int, skip: Any) -> Any:
+def _spaced(array: Array, n: int, skip: Container[int]) -> Array:
     """Insert a gap for each failed item, which is left out later."""
     if not skip:
         return array

@@ -36,7 +36,7 @@ class Step:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
-    def run(self, batch: Any) -> Any:
+    def run(self, batch: object) -> Any:
         """Return the batch after it.
 
         Raises
@@ -76,7 +76,7 @@ class Call:
     first: bool = True
     save_to: Any = None
 
-    def run(self, batch: Any) -> Any:
+    def run(self, batch: object) -> Any:
         """Return the batch after it."""
         scope = Scope.of(batch)
         function, args, kwargs = evaluated((self.function, self.args, self.kwargs), scope)
@@ -95,14 +95,14 @@ class Update:
     place: Any
     value: Any
 
-    def run(self, batch: Any) -> Any:
+    def run(self, batch: object) -> Any:
         """Return the batch after it."""
         scope = Scope.of(batch)
         stored(self.place, evaluated(self.value, scope), scope)
         return batch
 
 
-def stored(place: Any, value: Any, scope: Scope) -> None:
+def stored(place: object, value: object, scope: Scope) -> None:
     """Store a value in an expression or array, or one in each of several.
 
     Raises
@@ -133,7 +133,7 @@ def stored(place: Any, value: Any, scope: Scope) -> None:
         )
 
 
-def _several(value: Any) -> Any:
+def _several(value: object) -> Any:
     return value if isinstance(value, tuple | list | np.ndarray) else [value]
 
 
@@ -144,7 +144,7 @@ class Branch:
     steps: tuple[Any, ...]
     odds: Any
 
-    def run(self, batch: Any) -> Any:
+    def run(self, batch: Batch) -> Any:
         """Return the batch after it."""
         odds = probability(evaluated(self.odds, batch))
         if batch.random.random() < odds:
@@ -153,7 +153,7 @@ class Branch:
         return batch
 
 
-def probability(odds: Any) -> float:
+def probability(odds: object) -> float:
     """Return a probability.
 
     Raises
@@ -173,7 +173,7 @@ class Repeat:
     steps: tuple[Any, ...]
     times: Any
 
-    def run(self, batch: Any) -> Any:
+    def run(self, batch: object) -> Any:
         """Return the batch after it."""
         for _ in range(count(evaluated(self.times, batch))):
             for step in self.steps:
@@ -181,7 +181,7 @@ class Repeat:
         return batch
 
 
-def count(times: Any) -> int:
+def count(times: object) -> int:
     """Return how often something runs.
 
     Raises

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import functools
+import secrets
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from thunderlike.batches._components import BatchData
-from thunderlike.batches._routing import ItemArguments, Round, columns, names, pairs
+from thunderlike.batches._routing import REMOTE, ItemArguments, Round, columns, names, pairs
 from thunderlike.batches.execution import Call, Work, accepted
 from thunderlike.batches.expressions import evaluated
 from thunderlike.errors import BatchError, SpecError, WrongTypeError
 from thunderlike.parallel.random import generator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+    from thunderlike._typing import Array
 
 __all__ = ["Actions", "action", "apply_parallel"]
 
@@ -57,7 +62,7 @@ def action(
     lock = method.__qualname__ if use_lock is True else use_lock
 
     @functools.wraps(method)
-    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def run(self: Any, *args: object, **kwargs: object) -> Any:
         args = evaluated(args, self)
         kwargs = {n: v if n in kept else evaluated(v, self) for n, v in kwargs.items()}
         with self.pipeline.locked(lock) if lock and self.pipeline is not None else nullcontext():
@@ -101,9 +106,10 @@ class _ItemMethod:
         defaults, inner = self.defaults, f"_{name}_"
 
         @functools.wraps(self.method)
-        def run(batch: Any, *args: Any, **kwargs: Any) -> Any:
-            call = {**batch.apply_defaults, **defaults, **kwargs}
-            here = call.get("target", "threads") not in ("mpc", "m", "spark", "s")
+        def run(batch: Actions, *args: object, **kwargs: object) -> Any:
+            call: dict[str, Any] = {**batch.apply_defaults, **defaults, **kwargs}
+            here = call.get("target", "threads") not in REMOTE
+            # The method travels with its object: to other processes without the data.
             owner_of_call = batch if here else batch._light()
             return batch._applied(getattr(owner_of_call, inner), args, **call)
 
@@ -131,7 +137,7 @@ class Actions(BatchData):
     def random_seed(self) -> int:
         """Seed of its random streams; drawn at first use unless set."""
         if self._seed is None:
-            self._seed = int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
+            self._seed = secrets.randbits(128)
         return self._seed
 
     @random_seed.setter
@@ -145,11 +151,12 @@ class Actions(BatchData):
     def random(self) -> np.random.Generator:
         """The random stream of the batch as a whole; SFC64."""
         if self._random is None:
+            # 2**31 stands where items have the number of the call, so that no item has this stream.
             self._random = generator(self._entropy(), *self._place(), 2**31)
         return self._random
 
     def _entropy(self) -> int:
-        """Return the seed as a number."""
+        """Return the seed as a number, which batchflow's ``random_seed`` is not."""
         return int(getattr(self.random_seed, "entropy", self.random_seed))
 
     def _place(self) -> tuple[int, int]:
@@ -169,19 +176,19 @@ class Actions(BatchData):
     def apply_parallel(
         self,
         func: Callable[..., Any],
-        *args: Any,
-        init: Any = None,
-        post: Any = None,
-        src: Any = None,
-        dst: Any = None,
-        p: Any = None,
+        *args: object,
+        init: object = None,
+        post: object = None,
+        src: object = None,
+        dst: object = None,
+        p: ArrayLike | None = None,
         target: str | None = None,
         requires_rng: bool = False,
-        rng_seeds: Any = None,
+        rng_seeds: int | Iterable[int] | None = None,
         n_workers: int | None = None,
         timeout: float | None = None,
         on_error: str = "raise",
-        **kwargs: Any,
+        **kwargs: object,
     ) -> Any:
         """Call a function for each item and put the results together.
 
@@ -242,12 +249,7 @@ class Actions(BatchData):
         >>> batch.apply_parallel(lambda ab: ab[0] + ab[1], src=("a", "b"), dst="sum").sum
         array([1., 2., 3., 4.])
         """
-        if len(args) > 2 and _names_components(args[2]) and all(map(_is_choice, args[:2])):
-            raise WrongTypeError(
-                f"apply_parallel passes {args!r:.80} on to {_called(func)}: give init, post, src "
-                "and dst by name"
-            )
-        how = {"requires_rng": requires_rng, "rng_seeds": rng_seeds, "n_workers": n_workers}
+        _refuse_positions(func, args)
         return self._applied(
             func,
             args,
@@ -257,9 +259,11 @@ class Actions(BatchData):
             dst=dst,
             p=p,
             target=target,
+            requires_rng=requires_rng,
+            rng_seeds=rng_seeds,
+            n_workers=n_workers,
             timeout=timeout,
             on_error=on_error,
-            **how,
             **kwargs,
         )
 
@@ -268,18 +272,18 @@ class Actions(BatchData):
         func: Callable[..., Any],
         args: tuple[Any, ...],
         *,
-        init: Any = None,
-        post: Any = None,
-        src: Any = None,
-        dst: Any = None,
-        p: Any = None,
+        init: object = None,
+        post: object = None,
+        src: object = None,
+        dst: object = None,
+        p: ArrayLike | None = None,
         target: str | None = None,
         requires_rng: bool = False,
-        rng_seeds: Any = None,
+        rng_seeds: int | Iterable[int] | None = None,
         n_workers: int | None = None,
         timeout: float | None = None,
         on_error: str = "raise",
-        **kwargs: Any,
+        **kwargs: object,
     ) -> Any:
         """Call a function for each item, with arguments that are evaluated already."""
         if not callable(func):
@@ -296,6 +300,8 @@ class Actions(BatchData):
         src = defaults.get("src") if src is None and init is None else src
         dst = defaults.get("dst") if dst is None else dst
         target = defaults.get("target", "threads") if target is None else target
+        # Each draw counts as a call of the batch, and the count selects the random streams: to
+        # draw in another order would give other numbers for the same seed.
         chosen = self._chosen(p)
         keys = self._item_keys(rng_seeds) if requires_rng else []
         own = ItemArguments(args, kwargs)
@@ -310,7 +316,7 @@ class Actions(BatchData):
             done.append(round_.run(call, post, own))
         return self._finished(done, post, kwargs)
 
-    def _finished(self, done: list[Round], post: Any, kwargs: dict[str, Any]) -> Any:
+    def _finished(self, done: list[Round], post: object, kwargs: dict[str, Any]) -> Any:
         if post is False:
             return done[0].results() if len(done) == 1 else [one.results() for one in done]
         if post != "_assemble" or type(self)._assemble is not Actions._assemble:
@@ -322,7 +328,9 @@ class Actions(BatchData):
                 for r in done
             ]
             return found[-1]
-        arrays = [one.arrays() for one in done]  # assemble all before storing any
+        arrays = [
+            one.arrays() for one in done
+        ]  # all before any is stored: a failure changes nothing
         failed = set().union(*(one.failed() for one in done))
         kept = np.array([k for k in range(len(self)) if k not in failed], dtype=np.intp)
         batch = self._part(kept) if failed else self
@@ -337,11 +345,11 @@ class Actions(BatchData):
 
     def _assemble(
         self,
-        results: Any,
-        src: Any = None,
-        dst: Any = None,
+        results: Sequence[Any],
+        src: object = None,
+        dst: object = None,
         dst_default: str = "src",
-        **_: Any,
+        **_: object,
     ) -> Any:
         """Put results into components; to be overridden.
 
@@ -382,7 +390,7 @@ class Actions(BatchData):
         self._store(dict(zip(where, values, strict=True)))
         return self
 
-    def _chosen(self, p: Any) -> Any:
+    def _chosen(self, p: ArrayLike | None) -> NDArray[np.bool_] | None:
         """Draw the items to change, None for all."""
         if p is None:
             return None
@@ -405,17 +413,24 @@ class Actions(BatchData):
         if isinstance(seeds, int | np.integer) and not isinstance(seeds, bool) and seeds >= 0:
             where = zip(self._cut.epochs.tolist(), self._cut.positions.tolist(), strict=True)
             return [(int(seeds), epoch, position) for epoch, position in where]
-        seeds = _seeds(seeds)
-        if len(seeds) != len(self):
-            raise SpecError(f"{len(seeds)} seeds for {len(self)} items: give one for each")
-        return [(int(seed),) for seed in seeds]
+        try:
+            found = [int(seed) for seed in seeds]
+        except (TypeError, ValueError):
+            found = [-1]
+        if any(seed < 0 for seed in found):
+            raise WrongTypeError(
+                f"rng_seeds are whole numbers from 0 on, one or several: {seeds!r:.80}"
+            )
+        if len(found) != len(self):
+            raise SpecError(f"{len(found)} seeds for {len(self)} items: give one for each")
+        return [(seed,) for seed in found]
 
     @action
     def to_array(
         self,
-        src: Any = None,
-        dst: Any = None,
-        dtype: Any = "float32",
+        src: object = None,
+        dst: object = None,
+        dtype: DTypeLike | None = "float32",
         channels: str | None = "last",
     ) -> Any:
         """Cast items to a dtype, and give images an axis of channels.
@@ -451,11 +466,11 @@ class Actions(BatchData):
         )
 
     @action
-    def do_nothing(self, *_args: Any, **_kwargs: Any) -> Self:
+    def do_nothing(self, *_args: object, **_kwargs: object) -> Self:
         """Return itself."""
         return self
 
-    def run_once(self, *_args: Any, **_kwargs: Any) -> list[list[Any]]:
+    def run_once(self, *_args: object, **_kwargs: object) -> list[list[Any]]:
         """Return the items of one single call without arguments, for `init`."""
         self._load()
         return [[]]
@@ -468,31 +483,26 @@ class Actions(BatchData):
         return [one for one in results if isinstance(one, Exception)] or None
 
 
-def _seeds(seeds: Any) -> list[int]:
-    """Return a seed for each item as numbers."""
-    try:
-        found = [int(seed) for seed in seeds]
-    except (TypeError, ValueError):
-        found = [-1]
-    if any(seed < 0 for seed in found):
+def _refuse_positions(func: object, args: tuple[object, ...]) -> None:
+    """Refuse `init`, `post` and `src` in batchflow's positions, which are arguments of `func` here.
+
+    Raises
+    ------
+    WrongTypeError
+        For two values that could be `init` and `post`, and the names of components after them.
+    """
+    if len(args) < 3 or not isinstance(args[2], str | tuple | list):
+        return
+    names = [args[2]] if isinstance(args[2], str) else args[2]
+    choices = (
+        one is None or one is False or isinstance(one, str) or callable(one) for one in args[:2]
+    )
+    if names and all(isinstance(name, str) for name in names) and all(choices):
+        called = getattr(func, "__name__", type(func).__name__)
         raise WrongTypeError(
-            f"rng_seeds are whole numbers from 0 on, one or several: {seeds!r:.80}"
+            f"apply_parallel passes {args!r:.80} on to {called}: give init, post, src and dst by "
+            "name"
         )
-    return found
-
-
-def _names_components(value: Any) -> bool:
-    several = isinstance(value, tuple | list) and len(value) > 0
-    return isinstance(value, str) or (several and all(isinstance(one, str) for one in value))
-
-
-def _is_choice(value: Any) -> bool:
-    """Return whether a value could be `init` or `post`."""
-    return value is None or value is False or isinstance(value, str) or callable(value)
-
-
-def _called(func: Any) -> str:
-    return getattr(func, "__name__", type(func).__name__)
 
 
 def _is_dtype(value: Any) -> bool:
@@ -509,13 +519,13 @@ def _bound(func: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any
         return func
 
     @functools.wraps(func)  # errors name the function of the user
-    def bound(*items: Any, **kwargs: Any) -> Any:
+    def bound(*items: object, **kwargs: object) -> Any:
         return func(*items, *args, **kwargs)
 
     return bound
 
 
-def _to_array(item: Any, as_dtype: Any, channels: str | None) -> Any:
+def _to_array(item: ArrayLike, as_dtype: DTypeLike | None, channels: str | None) -> Array:
     array = np.asarray(item, dtype=as_dtype)
     if array.ndim == 2 and channels is not None:
         return array[..., np.newaxis] if channels == "last" else array[np.newaxis]

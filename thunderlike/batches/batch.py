@@ -18,10 +18,12 @@ from thunderlike.errors import KeyMissingError, SpecError, WrongTypeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from thunderlike.batches.index import Labels
+
 __all__ = ["Batch", "checked", "concatenated", "joined", "split_at"]
 
 
-def checked(batches: Any) -> list[Batch]:
+def checked(batches: Iterable[Batch] | Batch) -> list[Batch]:
     """Return batches as a list.
 
     Raises
@@ -31,8 +33,9 @@ def checked(batches: Any) -> list[Batch]:
     WrongTypeError
         For something else.
     """
+    # A batch is iterable too, over its items.
     several = isinstance(batches, Iterable) and not isinstance(batches, Batch | np.ndarray)
-    parts = list(batches) if several else [batches]
+    parts: list[Any] = list(batches) if several else [batches]
     if not parts:
         raise SpecError("no batches to merge: give at least one")
     for part in parts:
@@ -57,7 +60,10 @@ def joined(
     """
     for part in parts:
         part._load()
-    made = batch_class(_index(parts, keep_index=keep_index), cut=_cut(parts))
+    # The items keep their places in the dataset, which select their random streams.
+    cuts = zip(*(part._cut for part in parts), strict=True)
+    cut = Cut(*(np.concatenate(pair) for pair in cuts))
+    made = batch_class(_index(parts, keep_index=keep_index), cut=cut)
     first = parts[0]
     made._seed, made._dataset, made._pipeline = first._seed, first._dataset, first._pipeline
     names = tuple(components) if components is not None else first.components
@@ -80,10 +86,6 @@ def _index(parts: list[Batch], *, keep_index: bool) -> DatasetIndex:
     return DatasetIndex(labels, unique=False) if keep_index else DatasetIndex(len(labels))
 
 
-def _cut(parts: list[Batch]) -> Cut:
-    return Cut(*(np.concatenate(pair) for pair in zip(*(part._cut for part in parts), strict=True)))
-
-
 def split_at(whole: Batch, size: int | None, *, keep_index: bool) -> tuple[Any, Any]:
     """Return the first `size` items, and a batch of the rest, or None."""
     if size is not None and checked_size(size) and size >= len(whole):
@@ -96,14 +98,7 @@ def split_at(whole: Batch, size: int | None, *, keep_index: bool) -> tuple[Any, 
     return first, rest
 
 
-def _as_list(data: Iterable[Any]) -> list[Any] | None:
-    try:
-        return list(data)
-    except TypeError:
-        return None
-
-
-def concatenated(component: str | None, data: list[Any]) -> Any:
+def concatenated(component: str | None, data: Iterable[Any] | None) -> Any:
     """Concatenate the values of one component: arrays, lists or frames; None if all are None.
 
     Raises
@@ -111,23 +106,26 @@ def concatenated(component: str | None, data: list[Any]) -> Any:
     SpecError
         When they are None in some batches and not in others.
     """
-    if not isinstance(data, tuple | list):
-        data = None if data is None or isinstance(data, str | dict) else _as_list(data)
-    if not data:
+    try:
+        parts = [] if data is None or isinstance(data, str | dict) else list(data)
+    except TypeError:  # not iterable
+        parts = []
+    if not parts:
         raise SpecError(f"component {component!r} has no values to join: give those of each batch")
-    missing = sum(values is None for values in data)
-    if missing == len(data):
+    missing = sum(values is None for values in parts)
+    if missing == len(parts):
         return None
     if missing:
-        raise SpecError(f"component {component!r} is None in {missing} of {len(data)} batches")
-    if isinstance(data[0], list):
-        return [value for values in data for value in values]
-    if hasattr(data[0], "iloc"):
+        raise SpecError(f"component {component!r} is None in {missing} of {len(parts)} batches")
+    if isinstance(parts[0], list):
+        return [value for values in parts for value in values]
+    if hasattr(parts[0], "iloc"):
         import pandas as pd
 
-        return pd.concat(data, ignore_index=True)
+        # Rows are items in order: labels of the parts' rows may repeat, and would select wrongly.
+        return pd.concat(parts, ignore_index=True)
     try:
-        return np.concatenate([np.asarray(values) for values in data])
+        return np.concatenate([np.asarray(values) for values in parts])
     except ValueError as error:
         raise SpecError(
             f"the values of component {component!r} cannot be joined: {error}"
@@ -174,15 +172,15 @@ class Batch(Actions):
 
     def __init__(
         self,
-        index: Any,
-        dataset: Any = None,
-        pipeline: Any = None,
-        preloaded: Any = None,
+        index: Labels,
+        dataset: object = None,
+        pipeline: object = None,
+        preloaded: object = None,
         copy: bool = False,
-        *_: Any,
+        *_: object,
         cut: Cut | None = None,
         total: int | None = None,
-        **attrs: Any,
+        **attrs: object,
     ) -> None:
         super().__init__(index, preloaded, copy=copy, cut=cut, total=total)
         self._dataset, self._pipeline = dataset, pipeline
@@ -190,7 +188,7 @@ class Batch(Actions):
         self.create_attrs(**attrs)
 
     @classmethod
-    def from_data(cls, index: Any = None, data: Any = None, **kwargs: Any) -> Self:
+    def from_data(cls, index: Labels | None = None, data: object = None, **kwargs: Any) -> Self:
         """Make a batch of data; without an index its items are numbered from 0."""
         if index is None:
             index = length_of(data)
@@ -204,7 +202,7 @@ class Batch(Actions):
     # components and attributes
 
     @action
-    def add_components(self, components: str | Sequence[str], init: Any = None) -> Self:
+    def add_components(self, components: str | Sequence[str], init: object = None) -> Self:
         """Add components, with their values or None.
 
         Parameters
@@ -224,14 +222,16 @@ class Batch(Actions):
         if not isinstance(components, str | tuple | list):
             raise WrongTypeError(f"components are a name or several, not {components!r:.80}")
         names = (components,) if isinstance(components, str) else tuple(components)
-        inits = (
-            [init] if isinstance(components, str) else [None] * len(names) if init is None else init
-        )
-        if not isinstance(inits, Iterable) or isinstance(inits, str) or is_scalar(inits):
+        if isinstance(components, str):
+            inits = [init]
+        elif init is None:
+            inits = [None] * len(names)
+        elif isinstance(init, Iterable) and not isinstance(init, str) and not is_scalar(init):
+            inits = list(init)
+        else:
             raise WrongTypeError(
                 f"init is a list of the values of each component, not {init!r:.80}"
             )
-        inits = list(inits)
         if len(inits) != len(names):
             raise SpecError(
                 f"{len(names)} components need as many initial values, not {len(inits)}"
@@ -244,7 +244,7 @@ class Batch(Actions):
         return self
 
     @action
-    def create_attrs(self, **attrs: Any) -> Self:
+    def create_attrs(self, **attrs: object) -> Self:
         """Set attributes and remember their names."""
         for name, value in attrs.items():
             setattr(self, name, value)
@@ -255,7 +255,7 @@ class Batch(Actions):
         """Return the attributes that were set by name."""
         return {name: getattr(self, name) for name in self._attrs}
 
-    def as_dataset(self, dataset: Any = None, copy: bool = False) -> Any:
+    def as_dataset(self, dataset: object = None, copy: bool = False) -> Any:
         """Make a dataset of the items, whose class is that of `dataset` or of its own.
 
         Raises
@@ -267,9 +267,11 @@ class Batch(Actions):
         if model is None:
             raise SpecError("give the class of the dataset: the batch has none")
         made = model if isinstance(model, type) else type(model)
+        # Not by isinstance: the class of datasets stands above batches.
         if "batch_at" not in dir(made):
             raise WrongTypeError(f"dataset is a Dataset or a class of them, not {model!r:.80}")
         data = self._arrays if self.data is not None and self.components else self._raw
+        # Labels that are numbers would be positions in the data, which holds these items only.
         positional = DatasetIndex(len(self)) if self.indices.dtype.kind in "iu" else self.index
         return made(
             positional, batch_class=type(self), preloaded=data, copy=copy, **self.get_attrs()
@@ -350,7 +352,7 @@ class Batch(Actions):
 
     @action
     def load(
-        self, src: Any = None, fmt: str | None = None, dst: Any = None, **options: Any
+        self, src: object = None, fmt: str | None = None, dst: object = None, **options: object
     ) -> Self:
         """Load components, from memory or files; see :mod:`thunderlike.batches.io`."""
         io.load(self, src, fmt, dst, **options)
@@ -358,7 +360,11 @@ class Batch(Actions):
 
     @action
     def dump(
-        self, dst: Any = None, fmt: str | None = None, components: Any = None, **options: Any
+        self,
+        dst: object = None,
+        fmt: str | None = None,
+        components: object = None,
+        **options: object,
     ) -> Self:
         """Write components, to memory or files; see :mod:`thunderlike.batches.io`."""
         io.dump(self, dst, fmt, components, **options)

@@ -29,7 +29,10 @@ from thunderlike.errors import BadIndexError, SpecError, WrongTypeError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from numpy.typing import ArrayLike
+
     from thunderlike._typing import Array
+    from thunderlike.batches.index import Labels
     from thunderlike.engines.base import Records
 
 __all__ = ["Dataset", "Rows", "component_of", "map_batches", "opened"]
@@ -52,16 +55,21 @@ class Rows:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: Any) -> Array:
+    def __getitem__(self, rows: slice | ArrayLike) -> Array:
         if isinstance(rows, slice):
             start, stop, step = rows.indices(len(self))
             return self._records.collect(start, stop)[::step]
+        # A row that comes several times, as where an epoch ends in a batch, is computed once.
         wanted, order = np.unique(rows, return_inverse=True)
-        return self._records.take(wanted).collect()[order]
+        found: Array = self._records.take(wanted).collect()
+        return found[order]
 
 
-def opened(index: Any, build: Callable[[Any], DatasetIndex]) -> tuple[DatasetIndex, Any]:
+def opened(
+    index: Labels | Collection | Reader, build: Callable[[Any], DatasetIndex]
+) -> tuple[DatasetIndex, Any]:
     """Return labels, and the data that comes with them: of a collection or a reader, or none."""
+    # Before the labels: a collection is a sequence too, of its records.
     if isinstance(index, Collection):
         return build(index.count()), {component_of(index): Rows(index._records)}
     if isinstance(index, Reader):
@@ -69,7 +77,7 @@ def opened(index: Any, build: Callable[[Any], DatasetIndex]) -> tuple[DatasetInd
     return build(index), None
 
 
-def component_of(collection: Any) -> str:
+def component_of(collection: object) -> str:
     """Return the component of the records of a collection: image, series or block."""
     name = type(collection).__name__.lower()
     return name if name == "series" else name.removesuffix("s")
@@ -77,7 +85,7 @@ def component_of(collection: Any) -> str:
 
 @checked_types
 def map_batches(
-    collection: Any, pipeline: Pipeline, component: str, batch_class: type[Batch] = Batch
+    collection: Collection, pipeline: Pipeline, component: str, batch_class: type[Batch] = Batch
 ) -> Any:
     """Run a pipeline over all records of a collection, where they are.
 
@@ -165,12 +173,12 @@ class Dataset:
 
     def __init__(
         self,
-        index: Any,
+        index: Labels | Collection | Reader,
         batch_class: type[Batch] = Batch,
-        preloaded: Any = None,
+        preloaded: object = None,
         *,
         copy: bool = False,
-        **attrs: Any,
+        **attrs: object,
     ) -> None:
         self._collection = index
         if not (isinstance(batch_class, type) and issubclass(batch_class, Batch)):
@@ -197,7 +205,7 @@ class Dataset:
         return self.index.indices
 
     @staticmethod
-    def build_index(index: Any) -> DatasetIndex:
+    def build_index(index: Labels) -> DatasetIndex:
         """Return what says which items there are as an index."""
         return index if isinstance(index, DatasetIndex) else DatasetIndex(index)
 
@@ -205,10 +213,10 @@ class Dataset:
     def from_dataset(
         cls,
         dataset: Dataset,
-        index: Any,
+        index: Labels,
         batch_class: type[Batch] | None = None,
         copy: bool = False,
-        **attrs: Any,
+        **attrs: object,
     ) -> Dataset:
         """Make a dataset like another one, with other items or another class of batches.
 
@@ -283,7 +291,7 @@ class Dataset:
             **self._attrs,
         )
 
-    def create_batch(self, index: Any, pos: bool = False) -> Batch:
+    def create_batch(self, index: object, pos: bool = False) -> Batch:
         """Make the batch of some labels, or positions.
 
         Raises
@@ -339,7 +347,7 @@ class Dataset:
 
     # parts
 
-    def create_subset(self, labels: Any) -> Self:
+    def create_subset(self, labels: object) -> Self:
         """Return a dataset of some of the labels.
 
         Raises
@@ -396,6 +404,6 @@ class Dataset:
             )
         return self._folds[f"cv{n}"]
 
-    def CV(self, n: Any) -> F:  # noqa: N802
+    def CV(self, n: object) -> F:  # noqa: N802
         """Return an expression for a fold whose number is one: ``dataset.CV(C('fold')).train``."""
         return F(self.cv)(n)

@@ -13,7 +13,7 @@ import traceback
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from thunderlike.parallel.map import pmap
 from thunderlike.parallel.random import generator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,17 +39,37 @@ __all__ = [
     "Call",
     "Chunk",
     "Collected",
+    "Entries",
     "Failed",
     "Listed",
     "LocalTask",
     "Pending",
     "RemoteTask",
+    "Sink",
     "Work",
     "accepted",
     "arguments",
     "assembled",
+    "at",
     "placed",
 ]
+
+
+class Entries(Protocol):
+    """Values of a component or items of a call: an entry for each position, and slices of them."""
+
+    def __len__(self) -> int:
+        """Return the number of entries."""
+
+    def __getitem__(self, position: Any, /) -> Any:
+        """Return an entry, or several."""
+
+
+class Sink(Protocol):
+    """Destination of results."""
+
+    def put(self, position: int, value: object, /) -> None:
+        """Store one result."""
 
 
 @dataclass
@@ -74,7 +94,7 @@ class Work:
     spread: bool = False
     rng: bool = False
 
-    def __call__(self, item: Any, key: tuple[int, ...] | None = None) -> Any:
+    def __call__(self, item: object, key: tuple[int, ...] | None = None) -> Any:
         """Call it for one item."""
         if not (self.spread or self.rng):
             return self.function(item, **self.kwargs)
@@ -85,7 +105,7 @@ class Work:
         return self.function(*args, **named, **self.kwargs)
 
 
-def arguments(item: Any) -> tuple[Any, dict[str, Any]]:
+def arguments(item: object) -> tuple[Any, dict[str, Any]]:
     """Return the arguments that an element of `init` stands for."""
     if isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], dict):
         return item if isinstance(item[0], tuple | list) else ((item[0],), item[1])
@@ -121,25 +141,25 @@ class Collected:
         self._n = n
         self._array: NDArray[Any] | None = None
         self._shape: tuple[int, ...] | None = None
-        self._dtype: Any = None
+        self._dtype: np.dtype[Any] | None = None
         self._others: dict[int, Any] = {}
         self._fresh, self._lock = True, threading.Lock()
 
-    def _expect(self, value: Any) -> None:
+    def _expect(self, value: object) -> None:
         """Allocate an array for results like the first one."""
         with self._lock:
             if self._fresh and type(value) is np.ndarray:
                 self._array = np.empty((self._n, *value.shape), value.dtype)
-                self._dtype, self._shape = (
-                    value.dtype,
-                    value.shape,
-                )  # last: other threads then write without the lock
+                # The shape comes last: once it is set, other threads write without the lock.
+                self._dtype = value.dtype
+                self._shape = value.shape
             self._fresh = False
 
-    def put(self, position: int, value: Any) -> None:
+    def put(self, position: int, value: object) -> None:
         """Store one result."""
         if self._fresh:
             self._expect(value)
+        # A subclass, as a masked array, would lose what it adds in the common array.
         if type(value) is np.ndarray and value.shape == self._shape and value.dtype == self._dtype:
             self._array[position] = value  # type: ignore[index]  # there is one of that shape
         else:
@@ -158,13 +178,14 @@ class Collected:
         """Return all results: stacked if their shapes agree, else an object array."""
         if self._array is not None and not self._others:
             return self._array
-        return assembled(
-            [self._others[k] if k in self._others else self._one(k) for k in range(self._n)]
-        )
+        stored = {} if self._array is None else dict(enumerate(self._array))
+        found = {**stored, **self._others}
+        return assembled([found[k] for k in range(self._n)])
 
-    def _one(self, position: int) -> Any:
-        assert self._array is not None
-        return self._array[position]
+
+def at(values: Any, position: int) -> Any:
+    """Return the entry of a component at a position."""
+    return values.iloc[position] if hasattr(values, "iloc") else values[position]
 
 
 def assembled(values: list[Any]) -> NDArray[Any]:
@@ -183,10 +204,12 @@ def assembled(values: list[Any]) -> NDArray[Any]:
     if values and all(isinstance(value, np.ndarray) for value in values):
         if len({value.shape for value in values}) == 1:
             return np.stack(values)
-    elif (values and all(isinstance(v, numbers.Number | np.generic | bool) for v in values)) or (
-        values and all(isinstance(value, str) for value in values)
+    elif values and (
+        all(isinstance(value, numbers.Number | np.generic) for value in values)
+        or all(isinstance(value, str) for value in values)
     ):
         return np.array(values)
+    # Filled entry by entry: np.array would look into sequences and make further axes of them.
     out = np.empty(len(values), dtype=object)
     for position, value in enumerate(values):
         out[position] = value
@@ -214,7 +237,7 @@ class Chunk:
     """Consecutive items and their keys."""
 
     start: int
-    items: Any
+    items: Iterable[Any]
     keys: list[tuple[int, ...]]
 
 
@@ -229,7 +252,7 @@ class Pending:
         Keys of their random streams: empty, or one for each item.
     """
 
-    def __init__(self, items: Any, keys: list[tuple[int, ...]]) -> None:
+    def __init__(self, items: Entries, keys: list[tuple[int, ...]]) -> None:
         self._items, self._keys, self._start = items, keys, 0
 
     def __len__(self) -> int:
@@ -266,7 +289,7 @@ class LocalTask:
     """Run chunks in this process; results are stored directly."""
 
     work: Work
-    into: Any
+    into: Sink
     on_error: str
 
     def __call__(self, chunk: Chunk) -> list[Failed]:
@@ -285,14 +308,21 @@ class RemoteTask:
         """Run a chunk and return its start, results and failures."""
         found = Listed()
         failures = _filled(self.work, chunk, found.put, chunk.start, self.on_error)
-        return chunk.start, found.packed(), [_portable(failure) for failure in failures]
+        for failure in failures:
+            try:
+                pickle.loads(pickle.dumps(failure.error))  # noqa: S301  # our own
+            except Exception:  # of any class; some are dumped and only fail to load
+                text = f"{type(failure.error).__name__}: {failure.error}"
+                failure.error = RuntimeError(text)
+        return chunk.start, found.packed(), failures
 
 
 def _filled(
     work: Work, chunk: Chunk, put: Callable[[int, Any], None], offset: int, on_error: str
 ) -> list[Failed]:
-    """Call it for the items of a chunk, each result goes to `put`; what failed."""
+    """Call it for the items of a chunk, pass each result to `put`, and return the failures."""
     failures = []
+    # Called directly, a function of an item alone has half the overhead for each.
     plain, function, kwargs = not (work.spread or work.rng), work.function, work.kwargs
     start = chunk.start
     for k, item in enumerate(chunk.items):
@@ -319,24 +349,22 @@ class Listed(dict[int, Any]):
     def packed(self) -> Any:
         """Return one array if all results have the same shape and dtype, else a dict."""
         values = list(self.values())
-        alike = values and all(type(v) is type(values[0]) for v in values) and _uniform(values)
+        first: Any = values[0] if values else None
+        if not hasattr(first, "dtype") or getattr(first, "ndim", 0) == 0:
+            return dict(self)
+        alike = all(
+            type(v) is type(first) and v.shape == first.shape and v.dtype == first.dtype
+            for v in values
+        )
         return (list(self), assembled(values)) if alike else dict(self)
 
 
-def _uniform(values: list[Any]) -> bool:
-    first = values[0]
-    return (
-        hasattr(first, "dtype")
-        and getattr(first, "ndim", 0) > 0
-        and all(v.shape == first.shape and v.dtype == first.dtype for v in values)
-    )
-
-
-def placed(result: tuple[int, Any, list[Failed]], into: Any) -> list[Failed]:
+def placed(result: tuple[int, Any, list[Failed]], into: Sink) -> list[Failed]:
     """Store the results of a chunk and return its failures."""
     start, packed, failures = result
     if isinstance(packed, tuple) and isinstance(into, Collected):
         positions, values = packed
+        # Without failed items the positions are consecutive, and one copy stores the chunk.
         if positions == list(range(len(positions))):
             into.put_block(start, values)
             return failures
@@ -344,15 +372,6 @@ def placed(result: tuple[int, Any, list[Failed]], into: Any) -> list[Failed]:
     for position, value in found:
         into.put(start + position, value)
     return failures
-
-
-def _portable(failure: Failed) -> Failed:
-    """Replace an exception that cannot be pickled by its text."""
-    try:
-        pickle.loads(pickle.dumps(failure.error))  # noqa: S301  # our own
-    except Exception:  # any of them
-        failure.error = RuntimeError(f"{type(failure.error).__name__}: {failure.error}")
-    return failure
 
 
 # batchflow's names of targets, and the backends of `tl.parallel`.
@@ -407,7 +426,9 @@ class Call:
         if not isinstance(self.on_error, str) or self.on_error not in ("raise", "collect", "skip"):
             raise SpecError(f"on_error is raise, collect or skip, not {self.on_error!r}")
 
-    def run(self, items: Any, keys: list[tuple[int, ...]], labels: Any, into: Any) -> list[Failed]:
+    def run(
+        self, items: Entries, keys: list[tuple[int, ...]], labels: Sequence[Any], into: Sink
+    ) -> list[Failed]:
         """Call it for each item; results go into ``into.put(position, result)``.
 
         Raises
@@ -416,8 +437,10 @@ class Call:
             When it raises, unless failed items are left out: with all labels and errors so far.
         """
         failures: list[Failed] = []
+        others = {"serial": self._here, "threads": self._here, "async": self._asynchronously}
+        runner = others.get(TARGETS[self.target], self._elsewhere)
         with self._named(labels):
-            for failure in self._runner()(items, keys, into):
+            for failure in runner(items, keys, into):
                 failures.append(failure)
                 if self.on_error == "raise":
                     break
@@ -426,7 +449,7 @@ class Call:
         return failures
 
     @contextmanager
-    def _named(self, labels: Any) -> Iterator[None]:
+    def _named(self, labels: Sequence[Any]) -> Iterator[None]:
         """Name the items of a worker that died, or the object that cannot be pickled.
 
         Raises
@@ -464,45 +487,48 @@ class Call:
                 "target='threads', or make it within the function"
             ) from error
 
-    def _runner(self) -> Callable[..., Iterator[Failed]]:
-        others = {"serial": self._here, "threads": self._here, "async": self._asynchronously}
-        return others.get(TARGETS[self.target], self._elsewhere)
-
-    def _here(self, items: Any, keys: list[Any], into: Any) -> Iterator[Failed]:
+    def _here(self, items: Entries, keys: list[Any], into: Sink) -> Iterator[Failed]:
         """Run in this process; results are stored directly."""
         todo, backend = Pending(items, keys), TARGETS[self.target]
         task = LocalTask(self.work, into, self.on_error)
+        # One thread runs short items faster than several. Not with a timeout: it is counted for
+        # each map, and would start again with the second one.
         if backend == "threads" and self.timeout is None:
             yield from chain.from_iterable(self._mapped(task, todo.quick(), "serial"))
         size = len(todo) if backend == "serial" else self._chunk_size(len(todo))
         yield from chain.from_iterable(self._mapped(task, todo.chunks(size), backend))
 
-    def _elsewhere(self, items: Any, keys: list[Any], into: Any) -> Iterator[Failed]:
+    def _elsewhere(self, items: Entries, keys: list[Any], into: Sink) -> Iterator[Failed]:
         """Run in other processes; results return in chunks."""
         todo, task = Pending(items, keys), RemoteTask(self.work, self.on_error)
         chunks = todo.chunks(self._chunk_size(len(items)))
         for result in self._mapped(task, chunks, TARGETS[self.target]):
             yield from placed(result, into)
 
-    def _mapped(self, task: Any, chunks: Any, backend: str) -> Iterator[Any]:
+    def _mapped(
+        self, task: LocalTask | RemoteTask, chunks: Iterable[Chunk], backend: str
+    ) -> Iterator[Any]:
         workers = 1 if backend == "serial" else self.workers
         found: Any = pmap(task, chunks, backend=backend, workers=workers, progress="batch")
-        with closing(self._in_time(found)) as results:
+        # Closed, the map stops its workers when the first failure ends the loop over it.
+        with closing(found if self.timeout is None else _until(found, self.timeout)) as results:
             yield from results
 
     def _chunk_size(self, n: int) -> int:
         return -(-n // (CHUNKS * (self.workers or current().nworkers())))
 
-    def _in_time(self, results: Any) -> Any:
-        return results if self.timeout is None else _until(results, self.timeout)
-
-    def _asynchronously(self, items: Any, keys: list[Any], into: Any) -> Iterator[Failed]:
+    def _asynchronously(self, items: Entries, keys: list[Any], into: Sink) -> Iterator[Failed]:
         if not inspect.iscoroutinefunction(self.work.function):
             raise SpecError("target 'async' needs a coroutine function, made with `async def`")
-        yield from _run_coroutine(self._gathered(items, keys, into), self.timeout)
+        gathered = self._gathered(items, keys, into)
+        # In another thread, since asyncio.run refuses to start within the event loop of a notebook.
+        (failures,) = pmap(
+            lambda one: asyncio.run(asyncio.wait_for(one, self.timeout)), [gathered], workers=2
+        )
+        yield from failures
 
-    async def _gathered(self, items: Any, keys: list[Any], into: Any) -> list[Failed]:
-        calls = (self.work(item, keys[k] if keys else None) for k, item in enumerate(items))
+    async def _gathered(self, items: Entries, keys: list[Any], into: Sink) -> list[Failed]:
+        calls = [self.work(items[k], keys[k] if keys else None) for k in range(len(items))]
         found = await asyncio.gather(*calls, return_exceptions=True)
         failures = []
         for position, value in enumerate(found):
@@ -513,7 +539,7 @@ class Call:
         return failures
 
 
-def _error(failures: list[Failed], labels: Any) -> BatchError:
+def _error(failures: list[Failed], labels: Sequence[Any]) -> BatchError:
     failures.sort(key=lambda failure: failure.position)
     first = failures[0]
     label = labels[first.position]
@@ -528,17 +554,12 @@ def _error(failures: list[Failed], labels: Any) -> BatchError:
     return error
 
 
-def _run_coroutine(coroutine: Any, timeout: float | None) -> Any:
-    """Run a coroutine in another thread, whose event loop is independent of a running one."""
-    (found,) = pmap(lambda one: asyncio.run(asyncio.wait_for(one, timeout)), [coroutine], workers=2)
-    return found
-
-
-def _until(results: Any, timeout: float) -> Iterator[Any]:
+def _until(results: Generator[Any], timeout: float) -> Generator[Any]:
     """Yield results until a timeout, after which no further call starts."""
     found: queue.SimpleQueue[Any] = queue.SimpleQueue()
     over = threading.Event()
 
+    # A daemon, so that a call that never returns does not keep the process from ending.
     def consume() -> None:
         with closing(results):
             try:

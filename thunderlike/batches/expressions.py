@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from thunderlike.batches.execution import assembled
+from thunderlike.batches.execution import assembled, at
 from thunderlike.errors import KeyMissingError, SpecError, WrongTypeError
 from thunderlike.parallel.map import check_choice
 from thunderlike.parallel.random import generator
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import DTypeLike
+
+    from thunderlike._typing import Array
+    from thunderlike.batches.execution import Entries
 
 __all__ = [
     "PP",
@@ -41,15 +47,9 @@ __all__ = [
 ]
 
 _MODES = {
-    "w": "write",
-    "write": "write",
-    "a": "append",
-    "append": "append",
-    "e": "extend",
-    "extend": "extend",
-    "u": "update",
-    "update": "update",
+    name: mode for mode in ("write", "append", "extend", "update") for name in (mode[0], mode)
 }
+_NO_PLACE = "{} is no place to store a value: use B, V, C, D or L, or an attribute or entry of one"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Scope:
     rng: np.random.Generator | None = None
 
     @classmethod
-    def of(cls, batch: Any, pipeline: Any = None) -> Scope:
+    def of(cls, batch: Any, pipeline: object = None) -> Scope:
         """Return the scope of a batch, or `batch` itself where it is one."""
         if isinstance(batch, Scope):
             return batch
@@ -92,11 +92,11 @@ class Expression:
     Arithmetic, comparisons, attributes, subscripts and calls of an expression are expressions.
     """
 
-    def get(self, batch: Any = None, pipeline: Any = None) -> Any:
+    def get(self, batch: object = None, pipeline: object = None) -> Any:
         """Evaluate it for a batch, or for a pipeline alone."""
         return self._value(Scope.of(batch, pipeline))
 
-    def set(self, batch: Any = None, value: Any = None, *, pipeline: Any = None) -> None:
+    def set(self, batch: object = None, value: object = None, *, pipeline: object = None) -> None:
         """Store a value where the expression points.
 
         Raises
@@ -109,11 +109,8 @@ class Expression:
     def _value(self, scope: Scope) -> Any:
         raise NotImplementedError
 
-    def _assign(self, scope: Scope, value: Any) -> None:  # noqa: ARG002  # a few can
-        raise SpecError(
-            f"{type(self).__name__} is no place to store a value: use B, V, C, D or L, or an "
-            "attribute or entry of one"
-        )
+    def _assign(self, scope: Scope, value: object) -> None:  # noqa: ARG002  # a few can
+        raise SpecError(_NO_PLACE.format(type(self).__name__))
 
     def _parts(self) -> Iterable[Any]:
         """Return what it is made of."""
@@ -126,7 +123,7 @@ class Expression:
         """Return its value as text."""
         return Operation(str, self)
 
-    def format(self, template: Any) -> Operation:
+    def format(self, template: object) -> Operation:
         """Put its value into a template.
 
         Examples
@@ -137,17 +134,22 @@ class Expression:
         """
         return Operation(lambda value, text: text.format(value), self, template)
 
-    def __getattr__(self, name: Any) -> Any:
+    def _access(self, kind: type[_Access], *how: object) -> Expression:
+        return kind(self, *how)
+
+    # From here on `str` is the method above, for annotations too.
+    def __getattr__(self, name: builtins.str) -> Any:
+        # pickle, copy and numpy look for methods with underscores, and must not find any.
         if name.startswith("_"):
             raise AttributeError(name)
-        return Attribute(self, name)
+        return self._access(Attribute, name)
 
-    def __getitem__(self, key: Any) -> Any:
-        return Entry(self, key)
+    def __getitem__(self, key: object) -> Any:
+        return self._access(Entry, key)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: object, **kwargs: object) -> Any:
         """Call its value, once that is known."""
-        return Called(self, args, kwargs)
+        return self._access(Called, args, kwargs)
 
     def __bool__(self) -> bool:
         raise WrongTypeError(
@@ -155,17 +157,17 @@ class Expression:
             "& | ~ instead of and, or, not"
         )
 
-    __iter__ = None  # it would never end
-    __hash__ = object.__hash__
+    __iter__ = None  # through __getitem__ it would never end
+    __hash__ = object.__hash__  # lost with __eq__, which makes an expression
 
-    def __repr__(self) -> Any:
+    def __repr__(self) -> builtins.str:
         return f"{type(self).__name__}({', '.join(map(repr, self._parts()))})"
 
 
 class Operation(Expression):
     """A function of expressions and values."""
 
-    def __init__(self, operation: Callable[..., Any], *operands: Any) -> None:
+    def __init__(self, operation: Callable[..., Any], *operands: object) -> None:
         self._operation, self._operands = operation, operands
 
     def _value(self, scope: Scope) -> Any:
@@ -175,58 +177,69 @@ class Operation(Expression):
         return self._operands
 
 
-class Attribute(Expression):
+class _Access(Expression):
+    """A part of an expression's value, which a subclass reads and writes."""
+
+    _read: ClassVar[staticmethod[..., Any]]
+    _write: ClassVar[staticmethod[..., None]]
+
+    def __init__(self, owner: Expression, *how: Any) -> None:
+        self._owner, self._how = owner, how
+
+    def _value(self, scope: Scope) -> Any:
+        return self._read(self._owner._value(scope), *evaluated(self._how, scope))
+
+    def _assign(self, scope: Scope, value: object) -> None:
+        self._write(self._owner._value(scope), *evaluated(self._how, scope), value)
+
+    def _parts(self) -> Iterable[Any]:
+        return self._owner, *self._how
+
+
+class Attribute(_Access):
     """An attribute of an expression's value."""
 
-    def __init__(self, owner: Expression, name: Any) -> None:
-        self._owner, self._name = owner, name
+    _read = staticmethod(getattr)
 
-    def _value(self, scope: Scope) -> Any:
-        return getattr(self._owner._value(scope), self._name)
-
-    def _assign(self, scope: Scope, value: Any) -> None:
-        owner = self._owner._value(scope)
+    @staticmethod
+    def _write(owner: object, name: str, value: object) -> None:
         try:
-            setattr(owner, self._name, value)
+            setattr(owner, name, value)
         except AttributeError as error:
-            raise SpecError(f"{self._name} of {type(owner).__name__} cannot be set") from error
-
-    def _parts(self) -> Iterable[Any]:
-        return self._owner, self._name
+            raise SpecError(f"{name} of {type(owner).__name__} cannot be set") from error
 
 
-class Entry(Expression):
+class Entry(_Access):
     """An entry of an expression's value."""
 
-    def __init__(self, owner: Expression, key: Any) -> None:
-        self._owner, self._key = owner, key
-
-    def _value(self, scope: Scope) -> Any:
-        return self._owner._value(scope)[evaluated(self._key, scope)]
-
-    def _assign(self, scope: Scope, value: Any) -> None:
-        self._owner._value(scope)[evaluated(self._key, scope)] = value
-
-    def _parts(self) -> Iterable[Any]:
-        return self._owner, self._key
+    _read, _write = staticmethod(operator.getitem), staticmethod(operator.setitem)
 
 
-class Called(Expression):
+class Called(_Access):
     """A call of an expression's value."""
 
-    def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[Any, Any]) -> None:
-        self._function, self._args, self._kwargs = function, args, kwargs
+    @staticmethod
+    def _read(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return function(*args, **kwargs)
+
+    @staticmethod
+    def _write(*_: object) -> None:
+        raise SpecError(_NO_PLACE.format("Called"))
 
     def _value(self, scope: Scope) -> Any:
-        args, kwargs = evaluated((self._args, self._kwargs), scope)
-        return evaluated(self._function, scope)(*args, **kwargs)
+        # Arguments come first: the order of random draws is part of what a seed reproduces.
+        how = evaluated(self._how, scope)
+        return self._read(self._owner._value(scope), *how)
+
+    _assign = Expression._assign
 
     def _parts(self) -> Iterable[Any]:
-        return self._function, *self._args, *self._kwargs.values()
+        args, kwargs = self._how
+        return self._owner, *args, *kwargs.values()
 
 
-def _operator(operation: Callable[..., Any], *, swapped: bool = False) -> Any:
-    def method(self: Expression, *others: Any) -> Expression:
+def _operator(operation: Callable[..., Any], *, swapped: bool = False) -> Callable[..., Operation]:
+    def method(self: Expression, *others: object) -> Operation:
         return Operation(operation, *(*others, self) if swapped else (self, *others))
 
     return method
@@ -255,7 +268,7 @@ for _name in ["lt", "le", "gt", "ge", "eq", "ne", "neg", "pos", "abs", "invert"]
 class _ByName(type):
     """Lets ``B.size`` stand for ``B('size')``."""
 
-    def __getattr__(cls, name: Any) -> Any:
+    def __getattr__(cls, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         return cls(name)
@@ -279,41 +292,30 @@ class NamedExpression(Expression, metaclass=_ByName):
     (True, 3)
     """
 
-    def __init__(self, name: Any = None, mode: Any = "w") -> None:
-        known = tuple(_MODES)
+    def __init__(self, name: object = None, mode: object = "w") -> None:
         self._name = name
-        self._update = _MODES[
-            check_choice("mode", mode if isinstance(mode, str) else repr(mode), known)
-        ]
+        known = mode if isinstance(mode, str) else repr(mode)
+        self._update = _MODES[check_choice("mode", known, tuple(_MODES))]
 
     def _parts(self) -> Iterable[Any]:
         return () if self._name is None else (self._name,)
 
     def _text(self, scope: Scope) -> Any:
-        """Return the name, once it is known.
-
-        Raises
-        ------
-        WrongTypeError
-            For a name that is neither text nor None.
-        """
+        """Return the name, text or None, once it is known."""
         name = evaluated(self._name, scope)
         if name is None or isinstance(name, str):
             return name
         raise WrongTypeError(f"{type(self).__name__} is given a name, not {name!r:.80}")
 
-    def _held(self, scope: Scope) -> Any:
-        """Return its value before another is added to it."""
-        return self._value(scope)
-
-    def _assign(self, scope: Scope, value: Any) -> None:
-        held = None if self._update == "write" else self._held(scope)
+    def _assign(self, scope: Scope, value: object) -> None:
+        # Without a value yet, the first one is stored, to which later ones are added.
+        held = None if self._update == "write" else self._value(scope)
         if held is None:
             self._replace(scope, value)
             return
-        adds = (
-            "update" if isinstance(held, set | dict) and self._update == "append" else self._update
-        )
+        adds = self._update
+        if adds == "append" and isinstance(held, set | dict):
+            adds = "update"
         if not hasattr(held, adds):
             raise SpecError(
                 f"{self!r} holds {type(held).__name__}, which has no {adds}: begin with a list, "
@@ -321,7 +323,7 @@ class NamedExpression(Expression, metaclass=_ByName):
             )
         getattr(held, adds)(value)
 
-    def _replace(self, scope: Scope, value: Any) -> None:
+    def _replace(self, scope: Scope, value: object) -> None:
         Expression._assign(self, scope, value)
 
 
@@ -341,7 +343,7 @@ class B(NamedExpression):
     (12, 4, True)
     """
 
-    def __init__(self, name: Any = None, mode: Any = "w", copy: bool = False) -> None:
+    def __init__(self, name: object = None, mode: object = "w", copy: bool = False) -> None:
         super().__init__(name, mode)
         self._copy = copy
 
@@ -356,7 +358,7 @@ class B(NamedExpression):
             )
         return getattr(batch, name)
 
-    def _replace(self, scope: Scope, value: Any) -> None:
+    def _replace(self, scope: Scope, value: object) -> None:
         if self._name is None:
             raise SpecError("B() is no place to store a value: name a component")
         try:
@@ -368,17 +370,8 @@ class B(NamedExpression):
 class _Elementwise(Expression):
     """An expression with several values, whose attributes, entries and calls are those of each."""
 
-    def __getattr__(self, name: Any) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return Each(self, Attribute, name)
-
-    def __getitem__(self, key: Any) -> Any:
-        return Each(self, Entry, key)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call each value, once they are known."""
-        return Each(self, Called, args, kwargs)
+    def _access(self, kind: type[_Access], *how: object) -> Expression:
+        return Each(self, kind, *how)
 
 
 class L(_Elementwise, B):
@@ -398,44 +391,47 @@ class L(_Elementwise, B):
 class Each(_Elementwise):
     """An attribute, entry or call of every value that an expression has."""
 
-    def __init__(self, owner: Any, kind: Any, *how: Any) -> None:
+    def __init__(self, owner: Expression, kind: type[_Access], *how: object) -> None:
         self._owner, self._kind, self._how = owner, kind, how
 
-    def _each(self, scope: Scope) -> list[Any]:
-        how = evaluated(self._how, scope)
-        return [self._kind(_Known(one), *how) for one in self._owner._value(scope)]
-
     def _value(self, scope: Scope) -> Any:
-        return [one._value(scope) for one in self._each(scope)]
+        how = evaluated(self._how, scope)
+        return [self._kind._read(one, *how) for one in self._owner._value(scope)]
 
     def _assign(self, scope: Scope, value: Any) -> None:
-        places = self._each(scope)
+        how = evaluated(self._how, scope)
+        owners = list(self._owner._value(scope))
         if not hasattr(value, "__len__") or (isinstance(value, np.ndarray) and not value.ndim):
             raise WrongTypeError(
-                f"a value for each of {len(places)} objects is stored, not {value!r:.80}"
+                f"a value for each of {len(owners)} objects is stored, not {value!r:.80}"
             )
-        if len(value) != len(places):
+        if len(value) != len(owners):
             raise SpecError(
-                f"{len(value)} values are stored in {len(places)} objects: give as many"
+                f"{len(value)} values are stored in {len(owners)} objects: give as many"
             )
-        for one, own in zip(places, value, strict=True):
-            one._assign(scope, own)
+        for owner, own in zip(owners, value, strict=True):
+            self._kind._write(owner, *how, own)
 
     def _parts(self) -> Iterable[Any]:
         return self._owner, *self._how
 
 
-class _Known(Expression):
-    """A value that is there already."""
+class _OfPipeline(NamedExpression):
+    """An expression for what a pipeline has: the batch's own, or another one."""
 
-    def __init__(self, value: Any) -> None:
-        self._known = value
+    def __init__(self, name: object = None, mode: object = "w", *, pipeline: object = None) -> None:
+        super().__init__(name, mode)
+        self._pipeline = pipeline
 
-    def _value(self, scope: Scope) -> Any:  # noqa: ARG002
-        return self._known
+    def _source(self, scope: Scope) -> Any:
+        own = self._pipeline
+        pipeline = evaluated(own, scope) if own is not None else scope.pipeline
+        if pipeline is None:
+            raise SpecError(f"{self!r} needs a pipeline, and the batch is in none")
+        return pipeline
 
 
-class V(NamedExpression):
+class V(_OfPipeline):
     """``V('loss')``: a variable of the pipeline, or of another one.
 
     Examples
@@ -447,22 +443,19 @@ class V(NamedExpression):
     [2, 2, 1]
     """
 
-    def __init__(self, name: Any = None, mode: Any = "w", *, pipeline: Any = None) -> None:
-        super().__init__(name, mode)
-        self._pipeline = pipeline
-
     def _value(self, scope: Scope) -> Any:
-        return _pipeline(self, scope).v(self._text(scope))
+        return self._source(scope).v(self._text(scope))
 
-    def _assign(self, scope: Scope, value: Any) -> None:
-        with _pipeline(self, scope).locked():
+    def _assign(self, scope: Scope, value: object) -> None:
+        # A value is read and stored under one lock: batches run in several threads.
+        with self._source(scope).locked():
             super()._assign(scope, value)
 
-    def _replace(self, scope: Scope, value: Any) -> None:
-        _pipeline(self, scope).assign(self._text(scope), value)
+    def _replace(self, scope: Scope, value: object) -> None:
+        self._source(scope).assign(self._text(scope), value)
 
 
-class C(NamedExpression):
+class C(_OfPipeline):
     """``C('size', default=3)``: an entry of the pipeline's config; ``C()`` is all of it.
 
     Examples
@@ -474,25 +467,18 @@ class C(NamedExpression):
     """
 
     def __init__(
-        self, name: Any = None, mode: Any = "w", *, pipeline: Any = None, **default: Any
+        self, name: object = None, mode: object = "w", *, pipeline: object = None, **default: object
     ) -> None:
-        super().__init__(name, mode)
+        super().__init__(name, mode, pipeline=pipeline)
         unknown = set(default) - {"default"}
         if unknown:
             raise WrongTypeError(
                 f"C has no argument {', '.join(sorted(unknown))}: default is the one"
             )
-        self._pipeline, self._default = pipeline, default
+        self._default = default  # a dict, since None is a default too
 
     def _value(self, scope: Scope) -> Any:
-        """Return the entry.
-
-        Raises
-        ------
-        KeyMissingError
-            Where there is neither an entry nor a default.
-        """
-        name, config = self._text(scope), _pipeline(self, scope).config
+        name, config = self._text(scope), self._source(scope).config
         if name is None:
             return config
         try:
@@ -502,8 +488,8 @@ class C(NamedExpression):
                 return evaluated(self._default["default"], scope)
         raise KeyMissingError(f"the pipeline's config has no {name!r}; it has {', '.join(config)}")
 
-    def _replace(self, scope: Scope, value: Any) -> None:
-        _pipeline(self, scope).config[self._text(scope)] = value
+    def _replace(self, scope: Scope, value: object) -> None:
+        self._source(scope).config[self._text(scope)] = value
 
 
 class D(NamedExpression):
@@ -525,13 +511,6 @@ class D(NamedExpression):
         return evaluated(dataset, scope)
 
     def _value(self, scope: Scope) -> Any:
-        """Return the attribute.
-
-        Raises
-        ------
-        KeyMissingError
-            For an unknown name.
-        """
         name, dataset = self._text(scope), self._dataset(scope)
         if name is None:
             return dataset
@@ -539,7 +518,7 @@ class D(NamedExpression):
             raise KeyMissingError(f"the dataset has no attribute {name!r}")
         return getattr(dataset, name)
 
-    def _replace(self, scope: Scope, value: Any) -> None:
+    def _replace(self, scope: Scope, value: object) -> None:
         if self._name is None:
             raise SpecError("D() is no place to store a value: name an attribute")
         setattr(self._dataset(scope), self._text(scope), value)
@@ -560,17 +539,10 @@ class I(NamedExpression):  # noqa: E742
     [0.25, 0.5, 0.75, 1.0]
     """
 
-    def __init__(self, name: Any = "current", mode: Any = "w") -> None:
+    def __init__(self, name: object = "current", mode: object = "w") -> None:
         super().__init__(name, mode)
 
     def _value(self, scope: Scope) -> Any:
-        """Return the number.
-
-        Raises
-        ------
-        SpecError
-            For another name; for a ratio where the batches never end.
-        """
         name = self._text(scope)
         number, total = _batch(self, scope).iteration, scope.batch.iterations
         kinds = [k for k in ("current", "maximum", "total", "ratio") if name and k.startswith(name)]
@@ -596,11 +568,11 @@ class F(NamedExpression):
     array([1, 1, 2, 2])
     """
 
-    def __init__(self, function: Any, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, function: object, *args: object, **kwargs: object) -> None:
         super().__init__(function)
         self._args, self._kwargs = args, kwargs
 
-    def __call__(self, *args: Any, **kwargs: Any) -> F:
+    def __call__(self, *args: object, **kwargs: object) -> F:
         """Give it arguments, or further ones."""
         return F(self._name, *self._args, *args, **{**self._kwargs, **kwargs})
 
@@ -638,7 +610,7 @@ class R(NamedExpression):
     (2, True)
     """
 
-    def __init__(self, name: Any, *args: Any, seed: Any = None, **kwargs: Any) -> None:
+    def __init__(self, name: object, *args: object, seed: object = None, **kwargs: object) -> None:
         super().__init__(name)
         self._args, self._kwargs, self._seed = args, kwargs, seed
 
@@ -646,6 +618,7 @@ class R(NamedExpression):
         return True
 
     def _stream(self, scope: Scope) -> np.random.Generator:
+        # A seed of its own is joined with the place of the batch, or all would draw the same.
         if self._seed is not None:
             place = scope.place or (() if scope.batch is None else scope.batch._place())
             seed = evaluated(self._seed, scope)
@@ -657,13 +630,6 @@ class R(NamedExpression):
         return np.random.default_rng() if scope.batch is None else scope.batch.random
 
     def _value(self, scope: Scope) -> Any:
-        """Draw.
-
-        Raises
-        ------
-        SpecError
-            For an unknown distribution, or arguments that it does not take.
-        """
         name, args, kwargs = evaluated((self._name, self._args, self._kwargs), scope)
         rng = self._stream(scope)
         draw = getattr(rng, name, None) if isinstance(name, str) else rng.choice
@@ -690,13 +656,6 @@ class P(NamedExpression):
     """
 
     def _value(self, scope: Scope) -> Any:
-        """Return a value for each item.
-
-        Raises
-        ------
-        SpecError
-            When there are more or fewer.
-        """
         _batch(self, scope)
         if isinstance(self._name, Expression) and self._name._is_random():
             return PerItem(assembled([self._name._value(one) for one in scope.items()]))
@@ -749,17 +708,16 @@ class W(NamedExpression):
 class PerItem:
     """Values of which each item gets its own."""
 
-    def __init__(self, values: Any) -> None:
+    def __init__(self, values: Entries) -> None:
         self.values = values
 
     def __len__(self) -> int:
         return len(self.values)
 
     def __getitem__(self, position: int) -> Any:
-        values = self.values
-        return values.iloc[position] if hasattr(values, "iloc") else values[position]
+        return at(self.values, position)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.asarray(self.values, dtype=dtype)
 
 
@@ -769,15 +727,7 @@ def _batch(expression: Expression, scope: Scope) -> Any:
     return scope.batch
 
 
-def _pipeline(expression: Any, scope: Scope) -> Any:
-    own = expression._pipeline
-    pipeline = evaluated(own, scope) if own is not None else scope.pipeline
-    if pipeline is None:
-        raise SpecError(f"{expression!r} needs a pipeline, and the batch is in none")
-    return pipeline
-
-
-def evaluated(value: Any, batch: Any) -> Any:
+def evaluated(value: Any, batch: object) -> Any:
     """Return a value with every expression in it evaluated, in tuples, lists, slices and dicts too.
 
     Parameters
@@ -788,8 +738,10 @@ def evaluated(value: Any, batch: Any) -> Any:
     scope = Scope.of(batch)
     if isinstance(value, Expression):
         return value._value(scope)
+    # Exact types: a named tuple or an ordered dict might not be made like its base class.
     if type(value) in (list, tuple):
         found = [evaluated(one, scope) for one in value]
+        # What holds no expression is passed on itself, so that a function can change it in place.
         unchanged = all(one is was for one, was in zip(found, value, strict=True))
         return value if unchanged else type(value)(found)
     if type(value) is dict:

@@ -6,7 +6,7 @@ import copy
 import glob
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 
@@ -24,7 +24,9 @@ __all__ = [
     "Cursor",
     "Cut",
     "DatasetIndex",
+    "Epochs",
     "FilesIndex",
+    "Labels",
     "Shuffle",
     "checked_positions",
     "checked_size",
@@ -34,6 +36,7 @@ __all__ = [
 
 
 Shuffle = bool | int | np.random.Generator | np.random.RandomState | None
+Labels: TypeAlias = "int | Iterable[Any] | DatasetIndex | Callable[[], Any]"
 
 
 class Cut(NamedTuple):
@@ -41,6 +44,16 @@ class Cut(NamedTuple):
 
     positions: Array
     epochs: Array
+
+
+class Epochs(TypedDict, total=False):
+    """Options of :func:`cuts`: the order of items and the end of the batches."""
+
+    shuffle: Shuffle
+    n_iters: int | None
+    n_epochs: int | None
+    drop_last: bool
+    wrap: bool
 
 
 def cuts(
@@ -133,6 +146,7 @@ class Cursor:
             if not isinstance(flag, bool | np.bool_ | int | type(None)):
                 raise WrongTypeError(f"{name} must be True or False, not {flag!r:.80}")
         self._n, self._shuffle, self._n_iters, self._n_epochs = n, shuffle, n_iters, n_epochs
+        # Endless batches are all full: they go on into the next epoch, where nothing is dropped.
         self._drop_last, self._crossing = drop_last, (wrap or n_epochs is None) and not drop_last
         self._taken, self._epoch = 0, 0
         self._rest = Cut(np.empty(0, np.intp), np.empty(0, np.intp))
@@ -200,7 +214,7 @@ class Cursor:
         )
 
 
-def checked_size(batch_size: Any, name: str = "batch_size") -> int:
+def checked_size(batch_size: object, name: str = "batch_size") -> int:
     """Return a batch size.
 
     Raises
@@ -229,6 +243,7 @@ def ordered(n: int, shuffle: Shuffle, epoch: int) -> Array:
         return np.random.default_rng().permutation(n) if shuffle else np.arange(n)
     if isinstance(shuffle, np.random.Generator | np.random.RandomState):
         return np.asarray(shuffle.permutation(n))
+    # A stream for each epoch: its order is the same whichever epochs were run before.
     if isinstance(shuffle, int | np.integer) and shuffle >= 0:
         return generator(int(shuffle), epoch).permutation(n)
     raise WrongTypeError(
@@ -280,7 +295,7 @@ class DatasetIndex:
     def _assign(self, labels: Array, *, unique: bool) -> None:
         self.indices, self._unique = labels, unique
         self._places: dict[Any, int] | None = None
-        self._cursor: tuple[Any, Cursor] | None = None
+        self._cursor: tuple[Epochs, Cursor] | None = None
         if not len(labels):
             raise SpecError("an index needs at least one label: none was given")
         try:
@@ -288,10 +303,13 @@ class DatasetIndex:
         except TypeError as error:
             raise WrongTypeError(f"labels are numbers, text or other constants: {error}") from error
         if unique and different != len(labels):
-            raise SpecError(
-                f"label {_first_twice(labels)!r} comes twice: each needs its own, "
-                "or give unique=False"
-            )
+            seen: set[Any] = set()
+            for label in labels.tolist():
+                if label in seen:
+                    raise SpecError(
+                        f"label {label!r} comes twice: each needs its own, or give unique=False"
+                    )
+                seen.add(label)
 
     @property
     def index(self) -> Array:
@@ -340,6 +358,7 @@ class DatasetIndex:
             )
             return slice(start, stop, labels.step)
         known = self._positions()
+        # An array without axes is an Iterable by its class, and one label all the same.
         single = isinstance(labels, str | bytes) or not isinstance(labels, Iterable)
         if single or np.ndim(labels) == 0:
             return _position(known, labels)
@@ -352,7 +371,7 @@ class DatasetIndex:
             self._places = {label: k for k, label in enumerate(self.indices.tolist())}
         return self._places
 
-    def subset_by_pos(self, positions: Any) -> Self:
+    def subset_by_pos(self, positions: object) -> Self:
         """Take the labels at some positions, in that order; a position may come again.
 
         Raises
@@ -364,7 +383,7 @@ class DatasetIndex:
             positions = checked_positions(positions, len(self))
         return self._like(self.indices[positions], unique=False)
 
-    def create_batch(self, index: Any, pos: bool = True, *, as_array: bool = False) -> Any:
+    def create_batch(self, index: object, pos: bool = True, *, as_array: bool = False) -> Any:
         """Take a part of the labels.
 
         Parameters
@@ -387,7 +406,7 @@ class DatasetIndex:
         made = self.subset_by_pos(index) if pos else self.create_subset(index)
         return made.indices if as_array else made
 
-    def create_subset(self, labels: Any) -> Self:
+    def create_subset(self, labels: object) -> Self:
         """Some of the labels, in the order given.
 
         Raises
@@ -404,6 +423,7 @@ class DatasetIndex:
         return self._like(wanted, unique=self._unique)
 
     def _like(self, labels: Array, *, unique: bool) -> Self:
+        # Copied, not constructed: a subclass keeps its attributes, whatever its arguments are.
         made = copy.copy(self)
         made.train = made.test = made.validation = None
         made._assign(labels, unique=unique)
@@ -450,6 +470,7 @@ class DatasetIndex:
         """
         _, test, rest = self.calc_split(shares)
         order = ordered(len(self), shuffle, epoch=0)
+        # The order of batchflow, where train is what the other two leave.
         bounds = {
             "validation": (0, rest),
             "test": (rest, rest + test),
@@ -464,11 +485,11 @@ class DatasetIndex:
         """Return the labels in random order, determined by the seed."""
         return self.subset_by_pos(ordered(len(self), True if seed is None else seed, epoch=0))
 
-    def gen_batch(self, batch_size: int, **how: Any) -> Iterator[Self]:
+    def gen_batch(self, batch_size: int, **how: Unpack[Epochs]) -> Iterator[Self]:
         """Yield the indices of batches; see :func:`~thunderlike.batches.index.cuts`."""
         return (self.subset_by_pos(cut.positions) for cut in cuts(len(self), batch_size, **how))
 
-    def next_batch(self, batch_size: int, **how: Any) -> Self:
+    def next_batch(self, batch_size: int, **how: Unpack[Epochs]) -> Self:
         """Return the index of the next batch.
 
         Parameters
@@ -489,6 +510,7 @@ class DatasetIndex:
         >>> [index.next_batch(size).indices.tolist() for size in (2, 2, 3)]
         [[0, 1], [2, 3], [4, 0, 1]]
         """
+        # The size may differ from call to call; other options begin another walk over the items.
         if self._cursor is None or self._cursor[0] != how:
             self._cursor = (how, Cursor(len(self), **how))
         return self.subset_by_pos(self._cursor[1].take(batch_size).positions)
@@ -535,12 +557,12 @@ class FilesIndex(DatasetIndex):
 
     def __init__(
         self,
-        path: Any = None,
+        path: object = None,
         *,
         dirs: bool = False,
         no_ext: bool = False,
         sort: bool = True,
-        index: Any = None,
+        index: object = None,
         paths: Mapping[Any, Any] | Iterable[Any] | None = None,
     ) -> None:
         self.dirs = dirs
@@ -557,7 +579,7 @@ class FilesIndex(DatasetIndex):
         super().__init__(labels)
 
     def _found(self, patterns: list[str]) -> list[str]:
-        if self.dirs:
+        if self.dirs:  # storage.find lists files alone
             matching = (found for one in patterns for found in glob.glob(one))  # noqa: PTH207
             return [found for found in matching if Path(found).is_dir()]
         return [entry.path for one in patterns for entry in storage.find(one)]
@@ -574,7 +596,7 @@ class FilesIndex(DatasetIndex):
         labels = [*self.indices.tolist(), *other.indices.tolist()]
         return FilesIndex(index=labels, paths=both, dirs=self.dirs)
 
-    def get_fullpath(self, label: Any) -> str:
+    def get_fullpath(self, label: object) -> str:
         """Return the path of the file of a label.
 
         Raises
@@ -606,7 +628,9 @@ def checked_positions(positions: Any, n: int) -> Array:
     """
     if isinstance(positions, DatasetIndex):
         positions = positions.indices
-    wanted = np.atleast_1d(positions if isinstance(positions, np.ndarray) else _listed(positions))
+    if isinstance(positions, Iterable) and not isinstance(positions, np.ndarray):
+        positions = list(positions)
+    wanted = np.atleast_1d(positions)
     if wanted.size and (wanted.dtype.kind not in "iu" or wanted.ndim > 1):
         raise WrongTypeError(f"positions are whole numbers in a row, not {positions!r:.80}")
     wanted = wanted.astype(np.intp)
@@ -616,7 +640,7 @@ def checked_positions(positions: Any, n: int) -> Array:
     return wanted
 
 
-def _position(known: dict[Any, int], label: Any) -> int:
+def _position(known: dict[Any, int], label: object) -> int:
     try:
         return known[label]
     except (KeyError, TypeError):
@@ -625,11 +649,7 @@ def _position(known: dict[Any, int], label: Any) -> int:
         ) from None
 
 
-def _listed(values: Any) -> Any:
-    return list(values) if isinstance(values, Iterable) else values
-
-
-def _labels(labels: Any) -> Array:
+def _labels(labels: object) -> Array:
     if callable(labels) and not isinstance(labels, DatasetIndex):
         try:
             labels = labels()
@@ -658,7 +678,7 @@ def _labels(labels: Any) -> Array:
     return made
 
 
-def _patterns(path: Any) -> list[str]:
+def _patterns(path: object) -> list[str]:
     many = [path] if isinstance(path, str | PurePath) else path
     if not isinstance(many, Iterable) or isinstance(many, bytes | np.ndarray):
         raise WrongTypeError(f"path is a pattern or a sequence of them, not {path!r:.80}")
@@ -671,7 +691,7 @@ def _patterns(path: Any) -> list[str]:
     return [str(one) for one in many]
 
 
-def _located(labels: list[Any], paths: Any) -> dict[Any, str]:
+def _located(labels: list[Any], paths: Mapping[Any, Any] | Iterable[Any] | None) -> dict[Any, str]:
     """Return the path of each label."""
     if paths is None:
         raise SpecError("an index of files by labels needs the path of each: give paths")
@@ -684,15 +704,6 @@ def _located(labels: list[Any], paths: Any) -> dict[Any, str]:
     if missing:
         raise KeyMissingError(f"paths has no path of {missing[0]!r:.80}; it has {len(paths)}")
     return {label: str(paths[label]) for label in labels}
-
-
-def _first_twice(labels: Array) -> Any:
-    seen: set[Any] = set()
-    for label in labels.tolist():
-        if label in seen:
-            return label
-        seen.add(label)
-    return None
 
 
 def _sizes(n: int, shares: float | Iterable[float]) -> tuple[int, int, int]:

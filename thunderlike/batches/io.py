@@ -38,7 +38,7 @@ import math
 import re
 import zipfile
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -46,7 +46,7 @@ from numpy.lib import format as npy_format
 from thunderlike import storage
 from thunderlike._lazy import optional
 from thunderlike.batches._indexing import cropped, frame_labels, named, taken
-from thunderlike.batches.execution import assembled
+from thunderlike.batches.execution import assembled, at
 from thunderlike.batches.index import FilesIndex
 from thunderlike.data.array_files import Folder
 from thunderlike.errors import (
@@ -63,7 +63,9 @@ from thunderlike.storage.filesystem import failures, replacement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
+    from os import PathLike
 
+    from thunderlike._typing import Array
     from thunderlike.batches._components import BatchData
 
 __all__ = [
@@ -84,6 +86,7 @@ __all__ = [
 
 
 Table = tuple[Any, dict[str, Any]]  # labels or None, and the values of each component
+Location: TypeAlias = "str | PathLike[str]"
 LABELS = "[labels]"
 _EARLIER = "labels"
 
@@ -126,16 +129,13 @@ def separated(entries: dict[str, Any], asked: Collection[str] = ()) -> Table:
     """
     labels = entries.get(LABELS)
     first = next(iter(entries), None)
-    if labels is None and first == _EARLIER and first not in asked and _is_unique(entries[first]):
-        labels = entries[first]
-        entries = {name: values for name, values in entries.items() if name != first}
+    if labels is None and first == _EARLIER and first not in asked:
+        array = np.asarray(entries[first])
+        # A component of that name in another program's file is seldom a row of different values.
+        if array.ndim == 1 and len(set(array.tolist())) == len(array):
+            labels = entries[first]
+            entries = {name: values for name, values in entries.items() if name != first}
     return labels, {component_of(n): values for n, values in entries.items() if n != LABELS}
-
-
-def _is_unique(values: Any) -> bool:
-    """Return whether values are one-dimensional and unique, as labels must be."""
-    array = np.asarray(values)
-    return array.ndim == 1 and len(set(array.tolist())) == len(array)
 
 
 _UNNAMED = "Unnamed: 0"  # pandas' name for a first column without one: the index it wrote
@@ -143,7 +143,7 @@ _UNNAMED = "Unnamed: 0"  # pandas' name for a first column without one: the inde
 _AXES = re.compile(r"(?P<name>\[.*\]|.*?)(?P<axes>(?:_\d+)*)", re.DOTALL)
 
 
-def _flat(labels: Any, arrays: dict[str, Any]) -> Any:
+def _flat(labels: Array, arrays: dict[str, Any]) -> Any:
     pandas = optional("pandas", "pandas")
     columns = {}
     for name, values in arrays.items():
@@ -198,7 +198,7 @@ def _columns(frame: Any, *, ours: bool = False) -> dict[str, Any]:
 
 
 def frame_table(
-    frame: Any, batch: BatchData, asked: Collection[str], *, earlier: bool = False
+    frame: object, batch: BatchData, asked: Collection[str], *, earlier: bool = False
 ) -> Table:
     """Separate the labels of a frame from its components.
 
@@ -227,14 +227,16 @@ def frame_table(
     return None, columns
 
 
-def read_csv(src: Any, batch: BatchData, asked: Collection[str], **options: Any) -> Table:
+def read_csv(src: Location, batch: BatchData, asked: Collection[str], **options: object) -> Table:
     """Read labels and components of a csv file; further options are those of pandas."""
     pandas = optional("pandas", "pandas")
     unknown = set(options) - set(inspect.signature(pandas.read_csv).parameters)
     if unknown:
         raise SpecError(f"pandas.read_csv has no option {', '.join(sorted(unknown))}")
     data = storage.read(src)
-    first = next(iter(_header(pandas, data, options)), None)
+    header = {name: value for name, value in options.items() if name in _HEADER}
+    columns = _parsed(data, {**header, "nrows": 0}).columns
+    first = str(columns[0]) if len(columns) else None
     ours = first == LABELS
     how: dict[str, Any] = {"float_precision": "round_trip", **options}
     if ours:  # text such as "NA" is a value
@@ -245,7 +247,7 @@ def read_csv(src: Any, batch: BatchData, asked: Collection[str], **options: Any)
         how["index_col"] = 0
     if batch.indices.dtype.kind == "U" and "dtype" not in how and first in (LABELS, _UNNAMED):
         how["dtype"] = {first: str}  # 007 is a label, not 7
-    frame = _parsed(pandas, data, how)
+    frame = _parsed(data, how)
     if ours and LABELS in frame.columns:
         frame = frame.set_index(LABELS)
     if ours:
@@ -253,26 +255,19 @@ def read_csv(src: Any, batch: BatchData, asked: Collection[str], **options: Any)
     return frame_table(frame, batch, asked, earlier="index_col" not in how)
 
 
-def _labels(frame: Any) -> Any:
-    labels = frame.index
-    return (labels.fillna("") if labels.dtype == object else labels).to_numpy()
+def _labels(frame: Any) -> Array:
+    index = frame.index
+    labels: Array = (index.fillna("") if index.dtype == object else index).to_numpy()
+    return labels
 
 
-def _header(pandas: Any, data: bytes, options: dict[str, Any]) -> list[str]:
-    """Return the names of the columns."""
-    kept = ("sep", "delimiter", "header", "names", "skiprows", "encoding", "comment", "quotechar")
-    how = {name: value for name, value in options.items() if name in kept}
-    return [str(name) for name in _parsed(pandas, data, {**how, "nrows": 0}).columns]
+# Options of pandas on which the names of the columns depend.
+_HEADER = ("sep", "delimiter", "header", "names", "skiprows", "encoding", "comment", "quotechar")
 
 
-def _parsed(pandas: Any, data: bytes, options: dict[str, Any]) -> Any:
-    """Read a csv file.
-
-    Raises
-    ------
-    SpecError
-        For options that do not fit the file.
-    """
+def _parsed(data: bytes, options: dict[str, Any]) -> Any:
+    """Return the frame of a csv file; refuse options that do not fit it."""
+    pandas = optional("pandas", "pandas")
     broken = (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeError)
     try:
         return pandas.read_csv(io.BytesIO(data), **options)
@@ -282,7 +277,7 @@ def _parsed(pandas: Any, data: bytes, options: dict[str, Any]) -> Any:
         raise SpecError(f"pandas cannot read the file with these options: {said(error)}") from error
 
 
-def write_csv(dst: Any, labels: Any, arrays: dict[str, Any], **options: Any) -> None:
+def write_csv(dst: Location, labels: Array, arrays: dict[str, Any], **options: object) -> None:
     """Write a csv file; further options are those of pandas."""
     frame = _flat(labels, arrays)
     try:
@@ -292,15 +287,18 @@ def write_csv(dst: Any, labels: Any, arrays: dict[str, Any], **options: Any) -> 
     storage.write(dst, text.encode("utf-8", "surrogatepass"))
 
 
-def read_feather(src: Any, batch: BatchData, asked: Collection[str], **options: Any) -> Table:
+def read_feather(
+    src: Location, batch: BatchData, asked: Collection[str], **options: object
+) -> Table:
     """Read labels and components of a feather file; further options are those of pandas."""
     optional("pyarrow", "batches")
     pandas = optional("pandas", "pandas")
     unknown = set(options) - set(inspect.signature(pandas.read_feather).parameters)
     if unknown:
         raise SpecError(f"pandas.read_feather has no option {', '.join(sorted(unknown))}")
-    if isinstance(options.get("columns"), list | tuple):
-        options["columns"] = list(options["columns"])
+    columns = options.get("columns")
+    if isinstance(columns, tuple):  # pyarrow wants a list
+        options["columns"] = list(columns)
     frame = pandas.read_feather(io.BytesIO(storage.read(src)), **options)
     if LABELS in frame.columns:
         frame = frame.set_index(LABELS)
@@ -308,7 +306,7 @@ def read_feather(src: Any, batch: BatchData, asked: Collection[str], **options: 
     return frame_table(frame, batch, asked, earlier=True)
 
 
-def write_feather(dst: Any, labels: Any, arrays: dict[str, Any], **options: Any) -> None:
+def write_feather(dst: Location, labels: Array, arrays: dict[str, Any], **options: object) -> None:
     """Write a feather file; further options are those of pandas."""
     optional("pyarrow", "batches")
     stream = io.BytesIO()
@@ -321,7 +319,7 @@ def write_feather(dst: Any, labels: Any, arrays: dict[str, Any], **options: Any)
     storage.write(dst, stream.getvalue())
 
 
-def load(batch: BatchData, src: Any, fmt: str | None, dst: Any, **options: Any) -> None:
+def load(batch: BatchData, src: Any, fmt: str | None, dst: object, **options: object) -> None:
     """Fill components of a batch.
 
     Parameters
@@ -343,6 +341,7 @@ def load(batch: BatchData, src: Any, fmt: str | None, dst: Any, **options: Any) 
         For items that `src` does not have.
     """
     asked = _asked(dst)
+    into = dst if dst is None or isinstance(dst, str) else asked
     if fmt is None:
         if options:
             raise SpecError(f"without fmt there is no option {', '.join(sorted(options))}")
@@ -351,7 +350,7 @@ def load(batch: BatchData, src: Any, fmt: str | None, dst: Any, **options: Any) 
             return
         if isinstance(dst, str) and isinstance(src, dict) and dst not in src:
             src = {dst: src}  # an entry for each label
-        _into(batch, cropped(src, batch._places()), dst, in_memory=True)
+        _into(batch, cropped(src, batch._places()), into, in_memory=True)
         return
     labels, arrays = _read(src, fmt, batch, asked, options)
     places = batch._places()
@@ -359,17 +358,19 @@ def load(batch: BatchData, src: Any, fmt: str | None, dst: Any, **options: Any) 
     rows = places.rows(count, str(src)) if labels is None else places.found(labels, str(src))
     if len(rows) and rows.max() >= count:
         raise FormatError(f"{src}: has {count} entries for {len(labels)} labels")
-    _into(batch, taken(arrays, rows), dst, in_memory=False)
+    _into(batch, taken(arrays, rows), into, in_memory=False)
 
 
-def _asked(dst: Any) -> tuple[str, ...]:
+def _asked(dst: object) -> tuple[str, ...]:
     names = () if dst is None else (dst,) if isinstance(dst, str) else dst
     if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
         raise WrongTypeError(f"dst is the name of a component or a tuple of names, not {dst!r:.80}")
     return tuple(names)
 
 
-def dump(batch: BatchData, dst: Any, fmt: str | None, components: Any, **options: Any) -> None:
+def dump(
+    batch: BatchData, dst: Any, fmt: str | None, components: object, **options: object
+) -> None:
     """Write components of a batch.
 
     Parameters
@@ -420,7 +421,7 @@ def _scattered(batch: BatchData, dst: Any, arrays: dict[str, Any]) -> None:
         raise SpecError(f"the values do not fit into dst: {said(error)}") from error
 
 
-def _names(batch: BatchData, components: Any) -> tuple[str, ...]:
+def _names(batch: BatchData, components: object) -> tuple[str, ...]:
     if components is None:
         return batch.components or ()
     names = _asked(components)
@@ -430,7 +431,9 @@ def _names(batch: BatchData, components: Any) -> tuple[str, ...]:
     return names
 
 
-def _read(src: Any, fmt: str, batch: BatchData, asked: Collection[str], options: Any) -> Table:
+def _read(
+    src: Any, fmt: str, batch: BatchData, asked: Collection[str], options: dict[str, object]
+) -> Table:
     read = _format(fmt)[0]
     _check_options(read, fmt, options)
     place = src if isinstance(src, FilesIndex) or (src is None and fmt == "blosc") else _place(src)
@@ -450,9 +453,10 @@ def _reading(fmt: str, path: str) -> Iterator[None]:
             raise type(error)(f"{path}: {error}") from error
 
 
-def _place(path: Any) -> Any:
+def _place(path: Location) -> Location:
     """Return a path, checked to be one."""
-    return storage.resolve(path) and path
+    storage.resolve(path)
+    return path
 
 
 def _check_options(function: Callable[..., Any], fmt: str, options: dict[str, Any]) -> None:
@@ -467,7 +471,9 @@ def _check_options(function: Callable[..., Any], fmt: str, options: dict[str, An
         )
 
 
-def _into(batch: BatchData, found: Any, dst: Any, *, in_memory: bool) -> None:
+def _into(
+    batch: BatchData, found: Any, dst: str | tuple[str, ...] | None, *, in_memory: bool
+) -> None:
     if not in_memory and dst is None and batch.components is None and list(found) == [_RAW]:
         batch.data = found[_RAW]
         return
@@ -482,7 +488,7 @@ def _into(batch: BatchData, found: Any, dst: Any, *, in_memory: bool) -> None:
             found = next(iter(found.values()))
         found = {dst: found}
     elif dst is not None:
-        found = _by_name(found, tuple(dst))
+        found = _by_name(found, dst)
     elif batch.components is None and not isinstance(found, dict):
         batch.data = found
         return
@@ -514,7 +520,7 @@ def _by_name(found: Any, names: tuple[str, ...]) -> dict[str, Any]:
     return {n: v.to_numpy() if hasattr(v, "to_numpy") else v for n, v in values.items()}
 
 
-def _format(fmt: Any) -> tuple[Callable[..., Table], Callable[..., None]]:
+def _format(fmt: object) -> tuple[Callable[..., Table], Callable[..., None]]:
     if not isinstance(fmt, str) or fmt not in FORMATS:
         raise SpecError(f"fmt is None or one of {', '.join(FORMATS)}, not {fmt!r:.80}")
     return FORMATS[fmt]
@@ -523,11 +529,11 @@ def _format(fmt: Any) -> tuple[Callable[..., Table], Callable[..., None]]:
 # ---- files of arrays
 
 
-def _read_npz(src: Any, _batch: BatchData, asked: Collection[str]) -> Table:
+def _read_npz(src: Location, _batch: BatchData, asked: Collection[str]) -> Table:
     return separated(_from_npz(storage.read(src)), asked)
 
 
-def _write_npz(dst: Any, labels: Any, arrays: dict[str, Any]) -> None:
+def _write_npz(dst: Location, labels: Array, arrays: dict[str, Any]) -> None:
     entries = {entry_of(name): values for name, values in arrays.items()}
     storage.write(dst, _as_npz({LABELS: labels, **entries}))
 
@@ -600,7 +606,9 @@ _HEADERS: dict[tuple[int, int], Any] = {
 }
 
 
-def _read_hdf5(src: Any, batch: BatchData, asked: Collection[str], *, group: Any = None) -> Table:
+def _read_hdf5(
+    src: object, batch: BatchData, asked: Collection[str], *, group: object = None
+) -> Table:
     from thunderlike import hdf5
 
     found = hdf5.load(src, group)
@@ -621,7 +629,7 @@ def _read_hdf5(src: Any, batch: BatchData, asked: Collection[str], *, group: Any
 _HDF5_LABELS = "labels"  # of a file of ours, whose components are a group apart
 
 
-def _from_items(held: Any, count: int) -> dict[str, Any]:
+def _from_items(held: dict[str, Any], count: int) -> dict[str, Any]:
     items = [held[f"item{k}"] for k in range(count)]
     return _columns_of(items, "item")
 
@@ -636,7 +644,9 @@ def _columns_of(items: list[Any], what: str) -> dict[str, Any]:
     return {name: assembled([item[name] for item in items]) for name in names}
 
 
-def _write_hdf5(dst: Any, labels: Any, arrays: dict[str, Any], *, layout: str = "columns") -> None:
+def _write_hdf5(
+    dst: Location, labels: Array, arrays: dict[str, Any], *, layout: str = "columns"
+) -> None:
     from thunderlike import hdf5
 
     if layout not in ("columns", "items"):
@@ -649,7 +659,7 @@ def _write_hdf5(dst: Any, labels: Any, arrays: dict[str, Any], *, layout: str = 
     hdf5.save(dst, {_HDF5_LABELS: labels, "items": items})
 
 
-def _read_msgpack(src: Any, batch: BatchData, _asked: Collection[str]) -> Table:
+def _read_msgpack(src: Location, batch: BatchData, _asked: Collection[str]) -> Table:
     from thunderlike.datasets import MsgpackReader
 
     with MsgpackReader(src) as reader:
@@ -663,24 +673,20 @@ def _read_msgpack(src: Any, batch: BatchData, _asked: Collection[str]) -> Table:
     return batch.indices, {component_of(name): values for name, values in found.items()}
 
 
-def _write_msgpack(dst: Any, labels: Any, arrays: dict[str, Any], **options: Any) -> None:
+def _write_msgpack(dst: Location, labels: Array, arrays: dict[str, Any], **options: Any) -> None:
     from thunderlike.datasets import FileWriter
 
     entries = {entry_of(name, used=name == _KEY): values for name, values in arrays.items()}
     with FileWriter(dst, **options) as writer:
         for row, label in enumerate(labels):
-            sample = {name: _entry(values, row) for name, values in entries.items()}
+            sample = {name: at(values, row) for name, values in entries.items()}
             writer.write({_KEY: str(label), **sample})
 
 
 _KEY = "key"  # of a sample
 
 
-def _entry(values: Any, row: int) -> Any:
-    return values.iloc[row] if hasattr(values, "iloc") else values[row]
-
-
-def _read_zarr(src: Any, _batch: BatchData, _asked: Collection[str]) -> Table:
+def _read_zarr(src: Location, _batch: BatchData, _asked: Collection[str]) -> Table:
     from thunderlike.formats.zarr import FilesStore
 
     zarr = optional("zarr", "zarr")
@@ -691,7 +697,10 @@ def _read_zarr(src: Any, _batch: BatchData, _asked: Collection[str]) -> Table:
     held = stated["components"]  # a list in files of earlier versions
     entries = held if isinstance(held, dict) else {name: name for name in held}
     arrays = {name: group[entry] for name, entry in entries.items()}
-    return _as_labels(stated["labels"]), _whole(arrays)
+    labels = stated["labels"]
+    # Text and numbers in one list would become text only.
+    alike = len({isinstance(label, str) for label in labels}) == 1
+    return np.array(labels, dtype=None if alike else object), _whole(arrays)
 
 
 def _whole(arrays: dict[str, Any]) -> dict[str, Any]:
@@ -700,12 +709,9 @@ def _whole(arrays: dict[str, Any]) -> dict[str, Any]:
     return {name: np.asarray(array) for name, array in arrays.items()}
 
 
-def _as_labels(labels: list[Any]) -> Any:
-    alike = len({isinstance(label, str) for label in labels}) == 1
-    return np.array(labels) if alike else np.array(labels, dtype=object)
-
-
-def _write_zarr(dst: Any, labels: Any, arrays: dict[str, Any], *, overwrite: bool = False) -> None:
+def _write_zarr(
+    dst: Location, labels: Array, arrays: dict[str, Any], *, overwrite: bool = False
+) -> None:
     zarr = optional("zarr", "zarr")
     whole = {name: np.asarray(values) for name, values in arrays.items()}
     for name, array in whole.items():
@@ -734,7 +740,7 @@ def _write_zarr(dst: Any, labels: Any, arrays: dict[str, Any], *, overwrite: boo
 # ---- a file for each item
 
 
-def _item_paths(src: Any, batch: BatchData) -> list[str]:
+def _item_paths(src: Location | FilesIndex | None, batch: BatchData) -> list[str]:
     """Return the path of each item's file."""
     index = batch.index
     if isinstance(src, FilesIndex):
@@ -747,37 +753,37 @@ def _item_paths(src: Any, batch: BatchData) -> list[str]:
     return [storage.within(src, f"{label}.blosc") for label in batch.indices]
 
 
-def _read_blosc(src: Any, batch: BatchData, _asked: Collection[str]) -> Table:
-    blosc2 = optional("blosc2", "batches")
+def _read_blosc(
+    src: Location | FilesIndex | None, batch: BatchData, _asked: Collection[str]
+) -> Table:
     found = []
     for path in _item_paths(src, batch):
         data = storage.read(path)
         with _reading("blosc", path):
-            item = separated(_from_npz(_unpacked(blosc2, data)))[1]
-        found.append({name: _alone(value) for name, value in item.items()})
+            item = separated(_from_npz(_unpacked(data)))[1]
+        # A number was written as an array without axes.
+        found.append({name: v if v.ndim else v[()] for name, v in item.items()})
     return batch.indices, _columns_of(found, "file")
 
 
-def _unpacked(blosc2: Any, data: bytes) -> bytes:
+def _unpacked(data: bytes) -> bytes:
+    blosc2 = optional("blosc2", "batches")
     announced, held, _ = blosc2.get_cbuffer_sizes(data)
     if held != len(data):
         raise FormatError(f"announces {held} bytes of compressed data and has {len(data)}")
     _check_memory(announced, held)
-    return blosc2.decompress2(data)
+    unpacked: bytes = blosc2.decompress2(data)
+    return unpacked
 
 
-def _alone(value: Any) -> Any:
-    return value if value.ndim else value[()]
-
-
-def _write_blosc(dst: Any, labels: Any, arrays: dict[str, Any]) -> None:
+def _write_blosc(dst: Location, labels: Array, arrays: dict[str, Any]) -> None:
     blosc2 = optional("blosc2", "batches")
     names = [f"{label}.blosc" for label in labels]
     if len(set(names)) != len(names):
         raise SpecError("two items have the same label, and would be written to the same file")
     with ExitStack() as files:  # on a disk they take their names once all are written
         for row, (label, name) in enumerate(zip(labels, names, strict=True)):
-            item = {entry_of(key): _entry(values, row) for key, values in arrays.items()}
+            item = {entry_of(key): at(values, row) for key, values in arrays.items()}
             data = blosc2.compress2(_as_npz({LABELS: np.array([label]), **item}))
             path = storage.within(dst, name)
             file = local_file(path)

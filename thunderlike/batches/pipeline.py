@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import builtins
 import copy
+import dataclasses
 import functools
 import importlib
+import secrets
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from threading import RLock
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
@@ -36,43 +38,75 @@ from thunderlike.parallel.map import pmap
 from thunderlike.progress import progress
 
 if TYPE_CHECKING:
-    from thunderlike.batches.index import Cut
+    from thunderlike._typing import Array
+    from thunderlike.batches.index import Cut, DatasetIndex
 
-__all__ = ["BatchMaker", "Batches", "Once", "Pipeline"]
+__all__ = ["Batches", "Once", "Pipeline"]
 
 
-class BatchMaker:
-    """Make a batch from a cut and run the first steps on it."""
+class _Source(Protocol):
+    """The dataset of a pipeline; a :class:`~thunderlike.batches.Dataset` is one."""
 
-    def __init__(self, pipeline: Pipeline, dataset: Any, seed: int | None, stop: int) -> None:
-        self._pipeline, self._dataset, self._seed, self._stop = pipeline, dataset, seed, stop
+    @property
+    def index(self) -> DatasetIndex:
+        """Labels of all items."""
 
-    def __call__(self, numbered: tuple[int, int | None, Cut]) -> Any:
-        """Return the batch of a number, of so many, and a cut."""
-        number, total, cut = numbered
-        batch = self._dataset.batch_at(cut)
-        batch._seed = self._seed
-        batch.iteration, batch.iterations = number, total
-        return self._pipeline._execute(batch, 0, self._stop)
+    @property
+    def indices(self) -> Array:
+        """The same as an array."""
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+
+    def batch_at(self, cut: Cut) -> Batch:
+        """Return the batch of a cut."""
+
+    def create_batch(self, index: Any, pos: bool = False) -> Batch:
+        """Return the batch of some labels, or positions."""
 
 
 class Batches:
     """Sequence of batches, made on access."""
 
-    def __init__(self, made: BatchMaker, found: list[Cut]) -> None:
-        self._made, self._cuts = made, found
+    def __init__(self, make: Callable[[tuple[int, int, Cut]], Batch], found: list[Cut]) -> None:
+        self._make, self._cuts = make, found
 
     def __len__(self) -> int:
         return len(self._cuts)
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         position = range(len(self._cuts))[number]
-        batch = self._made((position + 1, len(self._cuts), self._cuts[position]))
+        batch = self._make((position + 1, len(self._cuts), self._cuts[position]))
         batch._load()
         return {name: getattr(batch, name) for name in batch.components or ()}
 
 
 APART = 1000  # random streams of one step are numbered within this
+
+
+class _State:
+    """State of a running pipeline: variables and the position of next_batch."""
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.variables: dict[str, Any] = {}
+        self.locks: dict[str, AbstractContextManager[Any]] = {}
+        self.how: dict[str, Any] | None = None
+        self.batches: Iterator[Any] | None = None
+
+    def named_lock(self, name: str) -> AbstractContextManager[Any]:
+        """Return the lock of a name, the same each time."""
+        with self.lock:
+            return self.locks.setdefault(name, RLock())
+
+    # Locks and iterators cannot be pickled: another process begins with the variables alone.
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"variables": self.variables}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__()  # type: ignore[misc]
+        self.variables = state["variables"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +144,7 @@ class Pipeline:
     _namespaces: tuple[Any, ...] = ()
     _before: tuple[Any, ...] = ()
     _after: tuple[Any, ...] = ()
-    _state: _State = field(default_factory=lambda: _State(), repr=False)  # noqa: PLW0108  # it stands below
+    _state: _State = field(default_factory=_State, repr=False)
 
     def __post_init__(self) -> None:
         if self.config is None:
@@ -130,7 +164,7 @@ class Pipeline:
         raise AttributeError(f"no batch class has an action {name!r}, and no namespace that name")
 
     def _called(
-        self, function: Callable[..., Any], *args: Any, save_to: Any = None, **kwargs: Any
+        self, function: Callable[..., Any], *args: object, save_to: object = None, **kwargs: object
     ) -> Self:
         return self._with(Call(function, args, kwargs, first=False, save_to=save_to))
 
@@ -142,25 +176,15 @@ class Pipeline:
                 return getattr(space, name)
         return None
 
-    def _with(self, *steps: Any) -> Self:
+    def _with(self, *steps: object) -> Self:
         return self._changed(_steps=self._steps + steps)
 
-    def _changed(self, **changes: Any) -> Self:
-        fields = {
-            name: getattr(self, name)
-            for name in (
-                "dataset",
-                "_steps",
-                "_defaults",
-                "_how",
-                "_namespaces",
-                "_before",
-                "_after",
-            )
-        }
-        return type(self)(**{"config": copy.copy(self.config), **fields, **changes})
+    def _changed(self, **changes: object) -> Self:
+        # Neither config nor variables are shared: a longer pipeline leaves this one as it is.
+        own: dict[str, Any] = {"config": copy.copy(self.config), "_state": _State()}
+        return dataclasses.replace(self, **{**own, **changes})
 
-    def add_namespace(self, *namespaces: Any) -> Self:
+    def add_namespace(self, *namespaces: object) -> Self:
         """Let functions of modules be called as steps.
 
         Parameters
@@ -186,7 +210,9 @@ class Pipeline:
                     raise SpecError(f"namespace {name!r} cannot be imported: {error}") from error
         return self._changed(_namespaces=self._namespaces + names)
 
-    def call(self, function: Any, *args: Any, save_to: Any = None, **kwargs: Any) -> Self:
+    def call(
+        self, function: object, *args: object, save_to: object = None, **kwargs: object
+    ) -> Self:
         """Call a function for each batch.
 
         Parameters
@@ -202,7 +228,7 @@ class Pipeline:
         given = any(isinstance(one, B) and one._name is None for one in (*args, *kwargs.values()))
         return self._with(Call(function, args, kwargs, first=not given, save_to=save_to))
 
-    def print(self, *values: Any, **named: Any) -> Self:
+    def print(self, *values: object, **named: object) -> Self:
         """Print values for each batch; expressions are evaluated.
 
         Examples
@@ -215,11 +241,11 @@ class Pipeline:
         texts = (F("{}={}".format)(name, value) for name, value in named.items())
         return self._called(builtins.print, *values, *texts)
 
-    def update(self, place: Any, value: Any = None) -> Self:
+    def update(self, place: object, value: object = None) -> Self:
         """Store a value where an expression such as ``V(...)`` points, or in an array."""
         return self._with(Update(place, value))
 
-    def init_variable(self, name: str, default: Any = None) -> Self:
+    def init_variable(self, name: str, default: object = None) -> Self:
         """Give the pipeline a variable; a callable default makes a new one for each run."""
         if not isinstance(name, str):
             raise WrongTypeError(f"a variable is named by text, not {name!r:.80}")
@@ -227,9 +253,9 @@ class Pipeline:
 
     def rebatch(
         self,
-        batch_size: Any,
+        batch_size: object,
         merge: Callable[..., Any] | None = None,
-        components: Any = None,
+        components: object = None,
         batch_class: type[Batch] | None = None,
     ) -> Self:
         """Divide the items into batches of another size; the last may have fewer items.
@@ -260,7 +286,7 @@ class Pipeline:
         """Steps that run once, after the last batch."""
         return Once(self, "_after")
 
-    def __add__(self, other: Any) -> Self:
+    def __add__(self, other: object) -> Self:
         other = other.pipeline if isinstance(other, Once) else other
         if not isinstance(other, Pipeline):
             raise WrongTypeError(
@@ -279,17 +305,17 @@ class Pipeline:
             _after=self._after + other._after,
         )
 
-    def __mul__(self, times: Any) -> Self:
+    def __mul__(self, times: object) -> Self:
         if isinstance(times, Expression):
             return self._changed(_steps=(Repeat(self._steps, times),))
         return self._changed(_steps=self._steps * count(times))
 
-    def __matmul__(self, odds: Any) -> Self:
+    def __matmul__(self, odds: object) -> Self:
         if not isinstance(odds, Expression):
             probability(odds)
         return self._changed(_steps=(Branch(self._steps, odds),))
 
-    def __lshift__(self, given: Any) -> Self:
+    def __lshift__(self, given: object) -> Self:
         if isinstance(given, Mapping):
             return self._changed().set_config(given)
         return self._changed(dataset=given)
@@ -323,17 +349,9 @@ class Pipeline:
         """Labels of the dataset."""
         return self._source().indices
 
-    def _source(self) -> Any:
-        """Return the dataset.
-
-        Raises
-        ------
-        EngineError
-            Without a dataset.
-        WrongTypeError
-            For something else.
-        """
-        found = evaluated(self.dataset, Scope(pipeline=self))
+    def _source(self) -> _Source:
+        """Return the dataset, which is needed from here on."""
+        found: _Source | None = evaluated(self.dataset, Scope(pipeline=self))
         if found is None:
             raise EngineError("the pipeline has no dataset: dataset >> pipeline gives it one")
         if not hasattr(found, "batch_at"):
@@ -357,7 +375,7 @@ class Pipeline:
                 self._state.variables[name] = self._first(name)
             return self._state.variables[name]
 
-    def assign(self, name: str, value: Any) -> None:
+    def assign(self, name: str, value: object) -> None:
         """Set a variable.
 
         Raises
@@ -369,7 +387,7 @@ class Pipeline:
             self.v(name)
             self._state.variables[name] = value
 
-    def append(self, name: str, value: Any) -> None:
+    def append(self, name: str, value: object) -> None:
         """Append to a variable that is a list; else as :meth:`assign`."""
         with self._state.lock:
             held = self.v(name)
@@ -394,7 +412,7 @@ class Pipeline:
         """Keep others out, within a ``with`` block: of the variables, or of a lock of that name."""
         return self._state.lock if name is None else self._state.named_lock(name)
 
-    def reset(self, *what: Any) -> None:
+    def reset(self, *what: object) -> None:
         """Begin again.
 
         Parameters
@@ -411,19 +429,19 @@ class Pipeline:
         if None in chosen:
             raise SpecError(f"reset takes 'iter', 'variables' or 'all', not {what!r:.80}")
         if chosen & {"iter", "all"}:
-            self._state.key = self._state.batches = None
+            self._state.how = self._state.batches = None
         if chosen & {"variables", "all"}:
             self._state.variables.clear()
 
     # running
 
-    def execute_for(self, batch: Any) -> Any:
+    def execute_for(self, batch: object) -> Any:
         """Run all steps on one batch."""
         if not isinstance(batch, Batch):
             raise WrongTypeError(f"a pipeline runs on batches, not on {type(batch).__name__}")
         return self._execute(batch, 0, len(self._steps))
 
-    def _execute(self, batch: Any, first: int, last: int) -> Any:
+    def _execute(self, batch: Batch, first: int, last: int) -> Any:
         batch._pipeline = self
         for number, step in enumerate(self._steps[first:last], first):
             batch._calls = number * APART  # one that was skipped changes no later draw
@@ -431,15 +449,15 @@ class Pipeline:
             batch._pipeline = self
         return batch
 
-    def create_batch(self, index: Any, *, pos: bool = False) -> Any:
+    def create_batch(self, index: object, *, pos: bool = False) -> Any:
         """Run all steps on the batch of some labels, or positions."""
         return self.execute_for(self._source().create_batch(index, pos=pos))
 
     def gen_batch(
         self,
-        batch_size: Any = None,
+        batch_size: object = None,
         *,
-        shuffle: Any = False,
+        shuffle: object = False,
         seed: int | None = None,
         n_iters: int | None = None,
         n_epochs: int | None = None,
@@ -449,7 +467,7 @@ class Pipeline:
         target: str = "threads",
         on_error: str = "raise",
         ignore_exceptions: bool = False,
-        notifier: Any = None,
+        notifier: object = None,
     ) -> Iterator[Any]:
         """Batches on which all steps have run.
 
@@ -485,7 +503,8 @@ class Pipeline:
             "wrap": wrap,
             "prefetch": prefetch,
             "target": target,
-            "on_error": "skip" if _flag(ignore_exceptions, "ignore_exceptions") else on_error,
+            "on_error": on_error,
+            "ignore_exceptions": ignore_exceptions,
             "notifier": notifier,
         }
         if n_iters is None and n_epochs is None:
@@ -500,7 +519,7 @@ class Pipeline:
             raise EngineError("give a batch_size: the lazy run has none")
         return how
 
-    def _generated(self, batch_size: Any, **how: Any) -> Iterator[Any]:
+    def _generated(self, batch_size: object, **how: Any) -> Iterator[Any]:
         """Yield batches; without n_iters and n_epochs they never end."""
         scope = Scope(pipeline=self)
         dataset = self._source()
@@ -511,14 +530,16 @@ class Pipeline:
             raise SpecError(f"target is one of {', '.join(TARGETS)}, not {target!r:.80}")
         prefetch = count(int(prefetch) if isinstance(prefetch, bool) else prefetch)
         seed, on_error = how.pop("seed", None), how.pop("on_error", "raise")
-        if _flag(how.pop("ignore_exceptions", False), "ignore_exceptions"):
-            on_error = "skip"
+        ignored = how.pop("ignore_exceptions", False)
+        if not isinstance(ignored, bool | np.bool_ | int | type(None)):
+            raise WrongTypeError(f"ignore_exceptions must be True or False, not {ignored!r:.80}")
+        on_error = "skip" if ignored else on_error
         if not isinstance(on_error, str):
             raise WrongTypeError(f"on_error is 'raise' or 'skip', not {on_error!r:.80}")
         if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
             raise WrongTypeError(f"seed is a whole number from 0 on, not {seed!r:.80}")
         notifier = _notified(how.pop("notifier", None))
-        try:
+        try:  # what is left are options of the cursor, or unknown ones
             cursor = Cursor(len(dataset), **how)
         except TypeError as error:
             raise WrongTypeError(
@@ -529,7 +550,7 @@ class Pipeline:
         stop = self._next_rebatch(0)
         found = ((k, total, cut) for k, cut in enumerate(cursor.batches(size), start=1))
         batches = pmap(
-            BatchMaker(self, dataset, int(seed), stop),
+            functools.partial(self._made, dataset, int(seed), stop),
             found,
             backend=TARGETS[target] if prefetch else "serial",
             workers=prefetch + 1,
@@ -539,7 +560,19 @@ class Pipeline:
         )
         return self._watched(self._continued(batches, stop), dataset, notifier)
 
-    def _watched(self, batches: Iterator[Any], dataset: Any, notifier: Any) -> Iterator[Any]:
+    def _made(
+        self, dataset: _Source, seed: int, stop: int, numbered: tuple[int, int | None, Cut]
+    ) -> Any:
+        """Make the batch of a number, of how many, and a cut; run the first steps on it."""
+        number, total, cut = numbered
+        batch = dataset.batch_at(cut)
+        batch._seed = seed
+        batch.iteration, batch.iterations = number, total
+        return self._execute(batch, 0, stop)
+
+    def _watched(
+        self, batches: Iterator[Any], dataset: _Source, notifier: _Notifier
+    ) -> Iterator[Any]:
         """Run the steps before and after, and report each batch to the notifier."""
         scope = Scope(pipeline=self)
         for step in self._before:
@@ -565,12 +598,13 @@ class Pipeline:
             return batches
         end, step = self._next_rebatch(stop + 1), self._steps[stop]
         size = checked_size(evaluated(step.size, Scope(pipeline=self)))
-        cut = rebatched(batches, size, step)
-        return self._continued((self._numbered(b, k, stop, end) for k, b in enumerate(cut, 1)), end)
 
-    def _numbered(self, batch: Any, number: int, stop: int, end: int) -> Any:
-        batch.iteration, batch.iterations = number, None
-        return self._execute(batch, stop + 1, end)
+        def executed() -> Iterator[Any]:
+            for number, batch in enumerate(rebatched(batches, size, step), start=1):
+                batch.iteration, batch.iterations = number, None
+                yield self._execute(batch, stop + 1, end)
+
+        return self._continued(executed(), end)
 
     def sequence(
         self,
@@ -608,9 +642,10 @@ class Pipeline:
             len(dataset), batch_size, shuffle=shuffle, n_epochs=n_epochs, drop_last=drop_last
         )
         seed = seed if seed is not None else _seed_of(shuffle)
-        return Batches(BatchMaker(self, dataset, seed, len(self._steps)), list(found))
+        make = functools.partial(self._made, dataset, seed, len(self._steps))
+        return Batches(make, list(found))
 
-    def next_batch(self, batch_size: Any = None, **how: Any) -> Any:
+    def next_batch(self, batch_size: object = None, **how: Any) -> Any:
         """Return the next batch; they never end unless `n_epochs` or `n_iters` says so.
 
         Without a size, all arguments are those of ``run(..., lazy=True)``.
@@ -622,13 +657,14 @@ class Pipeline:
         """
         if batch_size is None:
             how = {**self._remembered(), **how}
-            batch_size = how.pop("batch_size")
-        key = (batch_size, how)
-        if self._state.batches is None or not _same(self._state.key, key):
-            self._state.key, self._state.batches = key, self._generated(batch_size, **how)
-        return next(self._state.batches)
+        else:
+            how = {"batch_size": batch_size, **how}
+        state = self._state
+        if state.batches is None or not _same(state.how, how):
+            state.how, state.batches = how, self._generated(**how)
+        return next(state.batches)
 
-    def run(self, batch_size: Any = None, *, lazy: bool = False, **how: Any) -> Self:
+    def run(self, batch_size: object = None, *, lazy: bool = False, **how: Any) -> Self:
         """Run on all batches, for what the steps do; or, lazily, remember how for ``run()``.
 
         Raises
@@ -643,12 +679,10 @@ class Pipeline:
                 raise EngineError("run() needs a batch_size, here or in run(..., lazy=True) before")
             how = {**self._how, **how}
             batch_size = how.pop("batch_size")
-        return self._run(batch_size, **how)
-
-    def _run(self, batch_size: Any, **how: Any) -> Self:
+        # gen_batch ends after one epoch by default; asked for no end, a run has none.
         endless = "n_epochs" in how and how["n_epochs"] is None and how.get("n_iters") is None
         if endless:
-            warnings.warn("without n_epochs and n_iters the pipeline never stops", stacklevel=3)
+            warnings.warn("without n_epochs and n_iters the pipeline never stops", stacklevel=2)
         for _ in (self._generated if endless else self.gen_batch)(batch_size, **how):
             pass
         return self
@@ -670,7 +704,7 @@ class Once:
     def __init__(self, pipeline: Pipeline, kind: str) -> None:
         self.pipeline, self._kind = pipeline, kind
 
-    def _with(self, step: Any) -> Once:
+    def _with(self, step: object) -> Once:
         steps = (*getattr(self.pipeline, self._kind), step)
         return Once(self.pipeline._changed(**{self._kind: steps}), self._kind)
 
@@ -680,73 +714,50 @@ class Once:
             raise AttributeError(f"no namespace has a function {name!r}: add_namespace adds one")
         return functools.partial(self.call, function)
 
-    def call(self, function: Any, *args: Any, save_to: Any = None, **kwargs: Any) -> Once:
+    def call(
+        self, function: object, *args: object, save_to: object = None, **kwargs: object
+    ) -> Once:
         """Call a function; `save_to` is where its result is stored."""
         return self._with(Call(function, args, kwargs, first=False, save_to=save_to))
 
-    def update(self, place: Any, value: Any = None) -> Once:
+    def update(self, place: object, value: object = None) -> Once:
         """Store a value."""
         return self._with(Update(place, value))
 
-    def init_variable(self, name: str, default: Any = None) -> Once:
+    def init_variable(self, name: str, default: object = None) -> Once:
         """Give the pipeline a variable."""
         return Once(self.pipeline.init_variable(name, default), self._kind)
 
-    def add_namespace(self, *namespaces: Any) -> Once:
+    def add_namespace(self, *namespaces: object) -> Once:
         """Let functions of modules be called."""
         return Once(self.pipeline.add_namespace(*namespaces), self._kind)
 
-    def __add__(self, other: Any) -> Pipeline:
+    def __add__(self, other: object) -> Pipeline:
         return self.pipeline + other
 
 
-class _State:
-    """State of a running pipeline: variables and the position of next_batch."""
-
-    def __init__(self) -> None:
-        self.lock = RLock()
-        self.variables: dict[str, Any] = {}
-        self.locks: dict[str, Any] = {}
-        self.key: Any = None
-        self.batches: Any = None
-
-    def named_lock(self, name: str) -> Any:
-        """Return the lock of a name, the same each time."""
-        with self.lock:
-            return self.locks.setdefault(name, RLock())
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"variables": self.variables}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__()  # type: ignore[misc]
-        self.variables = state["variables"]
-
-
-def _seed_of(shuffle: Any) -> int:
+def _seed_of(shuffle: object) -> int:
     if isinstance(shuffle, int | np.integer) and not isinstance(shuffle, bool):
         return int(shuffle)
-    return int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
+    return secrets.randbits(128)
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(one: dict[str, Any] | None, other: dict[str, Any]) -> bool:
     """Return whether two calls have the same arguments."""
-    if one is None or set(one[1]) != set(other[1]):
+    if one is None or one.keys() != other.keys():
         return False
-    pairs = [(one[0], other[0]), *((one[1][name], other[1][name]) for name in one[1])]
     plain = (bool, int, float, str, np.integer, type(None))
+    pairs = [(value, other[name]) for name, value in one.items()]
+    # Expressions and generators are compared by identity: == of an expression is another one.
     return all(
         a == b if isinstance(a, plain) and isinstance(b, plain) else a is b for a, b in pairs
     )
 
 
-def _flag(value: Any, name: str) -> bool:
-    if not isinstance(value, bool | np.bool_ | int | Expression | type(None)):
-        raise WrongTypeError(f"{name} must be True or False, not {value!r:.80}")
-    return not isinstance(value, Expression) and bool(value)
+_Notifier = tuple[Callable[[], AbstractContextManager[Any]], Callable[[Any], Any]]
 
 
-def _notified(notifier: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+def _notified(notifier: object) -> _Notifier:
     """Return a context for progress, and a function that is called with each batch."""
     if isinstance(notifier, dict):
         notifier = notifier.get("bar")
@@ -757,14 +768,14 @@ def _notified(notifier: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
     raise WrongTypeError(f"notifier is a bool or a function of the batch, not {notifier!r:.80}")
 
 
-def _is_action(dataset: Any, name: str) -> bool:
+def _is_action(dataset: object, name: str) -> bool:
     """Return whether a name is an action: of the dataset's batches, or of any batch class."""
     known = getattr(dataset, "batch_class", None) if not isinstance(dataset, Expression) else None
-    classes = _family(Batch) if known is None else [known]
-    return any(hasattr(getattr(one, name, None), "is_action") for one in classes)
-
-
-def _family(root: Any) -> Iterator[Any]:
-    yield root
-    for child in root.__subclasses__():
-        yield from _family(child)
+    classes: list[type] = [Batch if known is None else known]
+    while classes:
+        one = classes.pop()
+        if hasattr(getattr(one, name, None), "is_action"):
+            return True
+        # Without a dataset yet, any class of batches may be meant.
+        classes += one.__subclasses__() if known is None else []
+    return False

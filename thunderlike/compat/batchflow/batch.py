@@ -19,7 +19,12 @@ from thunderlike.compat.batchflow.config import Config
 from thunderlike.errors import KeyMissingError, SpecError, WrongTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from numpy.typing import ArrayLike
+
+    from thunderlike._typing import Array
+    from thunderlike.batches.index import Labels, Shuffle
 
 __all__ = [
     "Batch",
@@ -40,7 +45,7 @@ __all__ = [
 ]
 
 
-def make_rng(seed: Any = None) -> Any:
+def make_rng(seed: object = None) -> Any:
     """Make a numpy random generator.
 
     Parameters
@@ -66,7 +71,7 @@ def make_rng(seed: Any = None) -> Any:
     raise WrongTypeError(f"seed is {seed!r:.80}; expected a whole number or a random generator")
 
 
-def make_seed_sequence(shuffle: Any = False) -> np.random.SeedSequence:
+def make_seed_sequence(shuffle: object = False) -> np.random.SeedSequence:
     """Make a seed sequence from a number, an object with a ``random_seed``, or a new seed."""
     own = getattr(shuffle, "random_seed", None)
     if isinstance(own, np.random.SeedSequence):
@@ -78,7 +83,7 @@ def make_seed_sequence(shuffle: Any = False) -> np.random.SeedSequence:
     raise WrongTypeError(f"shuffle is {shuffle!r:.80}; expected a bool or a whole number")
 
 
-def spawn_seed_sequence(source: Any) -> np.random.SeedSequence:
+def spawn_seed_sequence(source: object) -> np.random.SeedSequence:
     """Spawn a child of a seed sequence, or of that of a batch."""
     own = source if isinstance(source, np.random.SeedSequence) else None
     sequence = own or getattr(source, "random_seed", None)
@@ -89,12 +94,12 @@ def spawn_seed_sequence(source: Any) -> np.random.SeedSequence:
     return sequence.spawn(1)[0]
 
 
-def is_iterable(obj: Any) -> bool:
+def is_iterable(obj: object) -> bool:
     """Check that an object is iterable and not a string."""
     return not isinstance(obj, str) and hasattr(obj, "__iter__")
 
 
-def save_data_to(data: Any, dst: Any, batch: Any = None, pipeline: Any = None) -> None:
+def save_data_to(data: object, dst: object, batch: object = None, pipeline: object = None) -> None:
     """Store a value in an expression or array, or several values in as many of them.
 
     Examples
@@ -108,12 +113,17 @@ def save_data_to(data: Any, dst: Any, batch: Any = None, pipeline: Any = None) -
     stored(dst, data, Scope.of(batch, pipeline))
 
 
-def read_data_from(src: Any, batch: Any = None, pipeline: Any = None) -> Any:
+def read_data_from(src: object, batch: object = None, pipeline: object = None) -> Any:
     """Evaluate an expression, or several in a list or tuple; return other values unchanged."""
     return evaluated(src, Scope.of(batch, pipeline))
 
 
-def eval_expr(expr: Any, no_eval: Any = None, batch: Any = None, pipeline: Any = None) -> Any:
+def eval_expr(
+    expr: object,
+    no_eval: Collection[str] | None = None,
+    batch: object = None,
+    pipeline: object = None,
+) -> Any:
     """Evaluate expressions, in lists, tuples and dicts too.
 
     Parameters
@@ -139,7 +149,7 @@ def any_action_failed(results: Iterable[Any]) -> bool:
 
 
 def inbatch_parallel(
-    init: Any, post: Any = None, target: str = "threads", **defaults: Any
+    init: object, post: object = None, target: str = "threads", **defaults: object
 ) -> Callable[..., Any]:
     """Turn a method for one item into a method for a batch.
 
@@ -170,7 +180,7 @@ def inbatch_parallel(
 
     def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(method)
-        def run(batch: Any, *args: Any, **kwargs: Any) -> Any:
+        def run(batch: batches.Batch, *args: object, **kwargs: object) -> Any:
             args, call = evaluated((args, {**defaults, **kwargs}), batch)
             call = {"post": post or (lambda _results, **_: batch), "target": target, **call}
             here = call["target"] not in ("mpc", "m", "spark", "s")
@@ -191,39 +201,48 @@ class Batch(batches.Batch):
         return np.random.SeedSequence(super().random_seed)
 
     @random_seed.setter
-    def random_seed(self, seed: Any) -> None:
+    def random_seed(self, seed: object) -> None:
         batches.Batch.random_seed.fset(self, seed)  # type: ignore[attr-defined]
 
     @action
     def apply_parallel(
         self,
         func: Callable[..., Any],
-        init: Any = None,
-        post: Any = None,
-        src: Any = None,
-        dst: Any = None,
-        *args: Any,
-        p: Any = None,
+        init: object = None,
+        post: object = None,
+        src: object = None,
+        dst: object = None,
+        *args: object,
+        p: ArrayLike | None = None,
         target: str | None = None,
         requires_rng: bool = False,
-        rng_seeds: Any = None,
+        rng_seeds: int | Iterable[int] | None = None,
         **kwargs: Any,
     ) -> Any:
         """Call a function for each item: ``thunderlike.batches.Batch.apply_parallel``."""
-        options = {"p": p, "target": target, "requires_rng": requires_rng, "rng_seeds": rng_seeds}
         return self._applied(
-            func, args, init=init, post=post, src=src, dst=dst, **options, **kwargs
+            func,
+            args,
+            init=init,
+            post=post,
+            src=src,
+            dst=dst,
+            p=p,
+            target=target,
+            requires_rng=requires_rng,
+            rng_seeds=rng_seeds,
+            **kwargs,
         )
 
     @action
     def to_array(
         self,
-        comp: Any = None,
-        dtype: Any = np.float32,
+        comp: object = None,
+        dtype: object = np.float32,
         channels: str | None = "last",
-        src: Any = None,
-        dst: Any = None,
-        **kwargs: Any,
+        src: object = None,
+        dst: object = None,
+        **kwargs: object,
     ) -> Any:
         """Cast items to a dtype: ``thunderlike.batches.Batch.to_array``; `comp` is its `src`."""
         chosen = comp if src is None else src
@@ -231,7 +250,12 @@ class Batch(batches.Batch):
 
     @action
     def load(
-        self, *args: Any, src: Any = None, fmt: Any = None, dst: Any = None, **kwargs: Any
+        self,
+        *args: object,
+        src: object = None,
+        fmt: object = None,
+        dst: object = None,
+        **kwargs: object,
     ) -> Any:
         """Load components: ``thunderlike.batches.Batch.load``."""
         names = ("src", "fmt", "dst")
@@ -240,7 +264,12 @@ class Batch(batches.Batch):
 
     @action
     def dump(
-        self, *args: Any, dst: Any = None, fmt: Any = None, components: Any = None, **kwargs: Any
+        self,
+        *args: object,
+        dst: object = None,
+        fmt: object = None,
+        components: object = None,
+        **kwargs: object,
     ) -> Any:
         """Write components: ``thunderlike.batches.Batch.dump``."""
         names = ("dst", "fmt", "components")
@@ -249,7 +278,7 @@ class Batch(batches.Batch):
 
     save = dump
 
-    def get_errors(self, all_res: Any) -> list[Exception] | None:  # type: ignore[override]
+    def get_errors(self, all_res: Sequence[Any]) -> list[Exception] | None:  # type: ignore[override]
         """Return the exceptions among results, or None."""
         return batches.Batch.get_errors(all_res)
 
@@ -261,7 +290,7 @@ class ImagesBatch(Batch):
 
 
 class _Conventions(indices.DatasetIndex):
-    def _assign(self, labels: Any, *, unique: bool) -> None:
+    def _assign(self, labels: Array, *, unique: bool) -> None:
         super()._assign(labels, unique=unique and isinstance(self, indices.FilesIndex))
         if unique and len(set(labels.tolist())) != len(labels):
             warnings.warn("the index holds a label more than once", stacklevel=4)
@@ -283,13 +312,13 @@ class _Conventions(indices.DatasetIndex):
             given[2] = 1 - given[0] - given[1]
         return super().calc_split(given)
 
-    def shuffle(self, shuffle: Any = True) -> Any:
+    def shuffle(self, shuffle: object = True) -> Any:
         """Return positions: in order for False, else shuffled, by a seed or generator."""
         rng = make_rng(shuffle)
         order = np.arange(len(self))
         return order if rng is None else rng.permutation(order)
 
-    def next_batch(self, batch_size: int, *args: Any, **options: Any) -> Any:
+    def next_batch(self, batch_size: int, *args: object, **options: object) -> Any:
         """Return the next batch; with `n_epochs` batches go on into the next epoch.
 
         Raises
@@ -304,7 +333,7 @@ class _Conventions(indices.DatasetIndex):
             )
         return super().next_batch(batch_size, **_named(args, options))
 
-    def gen_batch(self, batch_size: int, *args: Any, **options: Any) -> Any:
+    def gen_batch(self, batch_size: int, *args: object, **options: object) -> Any:
         """Yield batches; with `n_epochs` they go on into the next epoch."""
         return super().gen_batch(batch_size, **_named(args, options))
 
@@ -330,7 +359,7 @@ class DatasetIndex(_Conventions):
     [0, 1, 2, 3, 4]
     """
 
-    def __init__(self, index: Any) -> None:
+    def __init__(self, index: Labels) -> None:
         super().__init__(index)
 
 
@@ -349,9 +378,9 @@ class FilesIndex(_Conventions, indices.FilesIndex):
 
     def __init__(
         self,
-        index: Any = None,
-        path: Any = None,
-        paths: Any = None,
+        index: object = None,
+        path: object = None,
+        paths: Mapping[Any, Any] | Iterable[Any] | None = None,
         dirs: bool = False,
         no_ext: bool = False,
         sort: bool = False,
@@ -385,15 +414,15 @@ class Pipeline(batches.Pipeline):
     def __post_init__(self) -> None:
         object.__setattr__(self, "config", Config(self.config))
 
-    def call(self, fn: Any, *args: Any, save_to: Any = None, **kwargs: Any) -> Self:  # type: ignore[override]
+    def call(self, fn: object, *args: object, save_to: object = None, **kwargs: object) -> Self:  # type: ignore[override]
         """Call a function with these arguments only; ``B()`` is the batch."""
         return self._with(Call(fn, args, kwargs, first=False, save_to=save_to))
 
-    def save_to(self, dst: Any, value: Any = None) -> Self:
+    def save_to(self, dst: object, value: object = None) -> Self:
         """Store a value: :meth:`update`."""
         return self.update(dst, value)
 
-    def init_variable(self, name: str, default: Any = None, lock: bool = True) -> Self:
+    def init_variable(self, name: str, default: object = None, lock: bool = True) -> Self:
         """Add a variable to the pipeline; its updates are always locked."""
         del lock
         return super().init_variable(name, default)
@@ -415,21 +444,21 @@ class Pipeline(batches.Pipeline):
         """Check that a variable exists."""
         return name in self._defaults or name in self._state.variables
 
-    def get_variable(self, name: str, default: Any = None, *, create: bool = False) -> Any:
+    def get_variable(self, name: str, default: object = None, *, create: bool = False) -> Any:
         """Return the value of a variable; `create` adds it if it is missing."""
         if create and not self.has_variable(name):
             self._state.variables[name] = default
         return self.v(name)
 
-    def set_variable(self, name: str, value: Any, mode: str = "w", batch: Any = None) -> None:
+    def set_variable(self, name: str, value: object, mode: str = "w", batch: object = None) -> None:
         """Set a variable now."""
         batches.V(name, mode).set(batch, value, pipeline=self)
 
-    def assign_variable(self, name: str, value: Any) -> None:
+    def assign_variable(self, name: str, value: object) -> None:
         """Set a variable now."""
         self.assign(name, value)
 
-    def update_variable(self, name: str, value: Any = None, mode: str = "w") -> Self:
+    def update_variable(self, name: str, value: object = None, mode: str = "w") -> Self:
         """Set a variable for each batch: ``update(V(name, mode), value)``."""
         return self.update(batches.V(name, mode), value)
 
@@ -451,15 +480,15 @@ class Pipeline(batches.Pipeline):
 
     del_variable = delete_variable
 
-    def update_config(self, config: Any) -> Self:
+    def update_config(self, config: Mapping[str, Any]) -> Self:
         """Change entries of the config."""
         return self.set_config(config)
 
-    def run_now(self, *args: Any, **kwargs: Any) -> Self:
+    def run_now(self, *args: object, **kwargs: object) -> Self:
         """Run on all batches."""
         return self.run(*args, **kwargs, lazy=False)
 
-    def run_later(self, *args: Any, **kwargs: Any) -> Self:
+    def run_later(self, *args: object, **kwargs: object) -> Self:
         """Remember how to run."""
         return self.run(*args, **kwargs, lazy=True)
 
@@ -488,13 +517,13 @@ class Dataset(batches.Dataset):
         self,
         index: Any,
         batch_class: type[batches.Batch] = Batch,
-        *_: Any,
-        preloaded: Any = None,
+        *_: object,
+        preloaded: object = None,
         copy: bool = False,
         n_splits: int | None = None,
         method: str = "kfold",
-        shuffle: Any = False,
-        **attrs: Any,
+        shuffle: Shuffle = False,
+        **attrs: object,
     ) -> None:
         attrs.pop("cast_to_array", None)
         super().__init__(index, batch_class, preloaded, copy=copy, **attrs)
@@ -502,6 +531,6 @@ class Dataset(batches.Dataset):
             self.cv_split(method, n_splits, shuffle)
 
     @staticmethod
-    def build_index(index: Any) -> Any:
+    def build_index(index: Labels) -> batches.DatasetIndex:
         """Return the argument as an index."""
         return index if isinstance(index, batches.DatasetIndex) else DatasetIndex(index)

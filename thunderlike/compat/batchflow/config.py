@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thunderlike.errors import KeyMissingError, SpecError, WrongTypeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from thunderlike.batches import Pipeline
 
 __all__ = ["Config"]
 
@@ -27,7 +32,7 @@ class Config(dict[str, Any]):
     (3, {'model/rate': 0.1, 'model/depth': 3})
     """
 
-    def __init__(self, config: Any = None, **settings: Any) -> None:
+    def __init__(self, config: object = None, **settings: object) -> None:
         super().__init__()
         for key, value in [*_pairs(config), *settings.items()]:
             self.put(key, value)
@@ -37,7 +42,7 @@ class Config(dict[str, Any]):
         """The same object, as in batchflow."""
         return self
 
-    def put(self, variable: str, value: Any) -> None:
+    def put(self, variable: str, value: object) -> None:
         """Set a value by its path; dicts are merged into existing settings."""
         if not isinstance(variable, str):
             raise WrongTypeError(f"the name of a setting is {variable!r:.80}; expected a string")
@@ -51,7 +56,7 @@ class Config(dict[str, Any]):
             value = Config({**held, **Config(value)} if isinstance(held, Config) else value)
         dict.__setitem__(self, name, value)
 
-    def _holder(self, path: Any) -> tuple[Any, str]:
+    def _holder(self, path: object) -> tuple[Any, str]:
         """Return the dict that holds an entry, or None, and the name of the entry."""
         *folders, name = [part for part in str(path).split("/") if part] or [str(path)]
         held: Any = self
@@ -59,25 +64,25 @@ class Config(dict[str, Any]):
             held = dict.get(held, folder) if isinstance(held, dict) else None
         return (held if isinstance(held, dict) else None), name
 
-    def _several(self, variables: Any, one: Any) -> Any:
+    def _several(self, variables: object, one: Callable[[object], Any]) -> Any:
         if isinstance(variables, list | tuple):
             return tuple(one(variable) for variable in variables)
         return one(variables)
 
-    def get(self, variables: Any, default: Any = None) -> Any:
+    def get(self, variables: object, default: object = None) -> Any:
         """Return a value, or one for each of several paths."""
 
-        def one(path: Any) -> Any:
+        def one(path: object) -> Any:
             held, name = self._holder(path)
             return default if held is None else dict.get(held, name, default)
 
         return self._several(variables, one)
 
-    def pop(self, variables: Any, *default: Any, **named: Any) -> Any:
+    def pop(self, variables: object, *default: object, **named: object) -> Any:
         """Remove and return one value or several; `default` if missing."""
         fallback = (*default, *named.values())
 
-        def one(path: Any) -> Any:
+        def one(path: object) -> Any:
             held, name = self._holder(path)
             if held is not None and name in dict.keys(held):
                 return dict.pop(held, name)
@@ -87,8 +92,8 @@ class Config(dict[str, Any]):
 
         return self._several(variables, one)
 
-    def __getitem__(self, variables: Any) -> Any:
-        def one(path: Any) -> Any:
+    def __getitem__(self, variables: object) -> Any:
+        def one(path: object) -> Any:
             held, name = self._holder(path)
             if held is None or name not in dict.keys(held):
                 raise KeyMissingError(f"the config has no {path!r}; it has {', '.join(self)}")
@@ -96,7 +101,7 @@ class Config(dict[str, Any]):
 
         return self._several(variables, one)
 
-    def __setitem__(self, variable: str, value: Any) -> None:
+    def __setitem__(self, variable: str, value: object) -> None:
         self.pop(variable, None)
         self.put(variable, value)
 
@@ -112,7 +117,7 @@ class Config(dict[str, Any]):
             raise AttributeError(name)
         return self[name]
 
-    def flatten(self, config: Any = None) -> dict[str, Any]:
+    def flatten(self, config: object = None) -> dict[str, Any]:
         """Return all settings by their paths."""
         found: dict[str, Any] = {}
         for key, value in (self if config is None else Config(config)).items():
@@ -134,7 +139,7 @@ class Config(dict[str, Any]):
         """Return values; those of all levels if `flatten`."""
         return self.flatten().values() if flatten else dict.values(self)
 
-    def update(self, other: Any = None, **settings: Any) -> None:  # type: ignore[override]
+    def update(self, other: object = None, **settings: object) -> None:  # type: ignore[override]
         """Set several values."""
         for key, value in [*_pairs(other), *settings.items()]:
             self.put(key, value)
@@ -145,12 +150,12 @@ class Config(dict[str, Any]):
 
     __copy__ = copy
 
-    def __add__(self, other: Any) -> Config:
+    def __add__(self, other: object) -> Config:
         made = self.copy()
         made.update(other)
         return made
 
-    def __radd__(self, other: Any) -> Config:
+    def __radd__(self, other: object) -> Config:
         return Config(other) + self
 
     def __eq__(self, other: object) -> bool:
@@ -161,14 +166,14 @@ class Config(dict[str, Any]):
 
     __hash__ = None
 
-    def __rshift__(self, pipeline: Any) -> Any:
+    def __rshift__(self, pipeline: Pipeline) -> Pipeline:
         return pipeline << self
 
     def __repr__(self) -> str:
         return f"Config({dict.__repr__(self)})"
 
 
-def _pairs(config: Any) -> Iterable[tuple[str, Any]]:
+def _pairs(config: object) -> Iterable[tuple[str, Any]]:
     if config is None:
         return []
     if isinstance(config, Mapping):
