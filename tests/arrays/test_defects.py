@@ -140,7 +140,7 @@ def test_an_omitted_sink_takes_the_order_of_the_source():
 
 def test_shared_memory_no_longer_ran_with_numpy_2():
     shared = arrays.read(np.arange(5), memory="shared")
-    assert type(shared).__name__ == "SharedArray"
+    assert type(shared).__name__ == "SharedMemoryArray"
     assert shared.tolist() == [0, 1, 2, 3, 4]
 
 

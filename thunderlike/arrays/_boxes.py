@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["MOST", "Box", "boxes", "edges", "grown", "size_of", "spans"]
+    from thunderlike._typing import Array
+
+__all__ = ["MOST", "Box", "axes_by_stride", "boxes", "edges", "grown", "size_of", "spans"]
 
 Box: TypeAlias = tuple[slice, ...]
 
@@ -63,6 +65,7 @@ def _boxes(shape: tuple[int, ...], most: int, rows: int | None) -> Iterator[Box]
             yield (slice(i, i + 1), *box)
         return
     least = rows or 1
+    # A multiple of `rows`: a chunk of a file would be read twice if two boxes shared it.
     step = least * max(1, most // (least * each))
     for start in range(0, first, step):
         yield (slice(start, min(start + step, first)), *whole)
@@ -120,3 +123,16 @@ def grown(
 def size_of(box: Box) -> tuple[int, ...]:
     """Return the shape of a box."""
     return tuple(s.stop - s.start for s in box)
+
+
+def axes_by_stride(array: Array) -> list[int]:
+    """Return the axes from the largest to the smallest stride: the order of memory.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> axes_by_stride(np.zeros((2, 3, 4), order="F"))
+    [2, 1, 0]
+    """
+    # Sorting is stable: axes of equal strides, such as those of length 1, keep their order.
+    return sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -18,18 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from thunderlike._typing import Array
-
+    from thunderlike.data.images import Images
 
 __all__ = ["is_collection", "where_nonzero", "with_kernel", "with_lut"]
 
 
-def is_collection(thing: object) -> bool:
+def is_collection(thing: object) -> TypeGuard[Images | Series | Blocks]:
     """Return whether an object is Images, Series or Blocks."""
     return isinstance(thing, Base)
 
 
-def with_lut(collection: Any, table: Array, function: Callable[..., Array]) -> Any:
+def with_lut(
+    collection: Images | Series | Blocks, table: Array, function: Callable[..., Array]
+) -> Any:
     """Look up every element of every record, on the workers."""
+    # Serial, since the engine runs several calls at once.
     look = partial(function, lut=table, processes="serial")
     if isinstance(collection, Blocks):
         return collection.map(look)
@@ -42,7 +45,9 @@ def with_lut(collection: Any, table: Array, function: Callable[..., Array]) -> A
     return collection.map(look, value_shape=shape, dtype=table.dtype, block=True)
 
 
-def with_kernel(collection: Any, axis: int, function: Callable[..., Array]) -> Any:
+def with_kernel(
+    collection: Images | Series | Blocks, axis: int, function: Callable[..., Array]
+) -> Any:
     """Correlate along an axis of the records, or of the keys.
 
     Parameters
@@ -76,7 +81,7 @@ def _stacked(function: Callable[..., Array], axis: int, stack: Array) -> Array:
     return function(stack, axis=axis + 1)
 
 
-def where_nonzero(collection: Any) -> Array:
+def where_nonzero(collection: Images | Series | Blocks) -> Array:
     """Return the coordinates of nonzero elements, in the order of `numpy.argwhere`.
 
     Notes

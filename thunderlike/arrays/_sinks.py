@@ -100,8 +100,14 @@ def opened(
     elif is_node(sink):
         fits(sink, shape, dtype, casting)
         _check_rows(type(sink).__name__, shape)
-        put, chunks = partial(_into_node, sink), getattr(sink, "chunks", None)
-        yield Sink(None, sink.dtype, put, (chunks or (1,))[0], lambda: sink)
+        node: Any = sink
+
+        def put(start: int, slab: Array) -> None:
+            node[start : start + len(slab)] = slab
+
+        # By one thread, since h5py and PyTables are not safe for several.
+        chunks = getattr(node, "chunks", None)
+        yield Sink(None, node.dtype, put, (chunks or (1,))[0], lambda: node)
     else:
         raise WrongTypeError(f"a sink is an array, a path or a dataset of a file, not {type(sink)}")
 
@@ -156,7 +162,7 @@ def into(target: Array, values: Array) -> None:
     np.clip(values, max(low, ends.min), min(high, ends.max), out=target, casting="unsafe")
 
 
-def _whole_numbers(values: Array, ends: Any) -> Array:
+def _whole_numbers(values: Array, ends: np.iinfo[Any]) -> Array:
     rounded = np.rint(values)
     # The largest int64 has no float of its own: the float above it would wrap around.
     with np.errstate(invalid="ignore"):
@@ -171,18 +177,19 @@ def _check_rows(what: str, shape: tuple[int, ...]) -> None:
         raise SpecError(f"{what}: is written row by row, and a scalar has no rows")
 
 
-def _into_node(node: Any, start: int, slab: Array) -> None:
-    node[start : start + len(slab)] = slab
-
-
 @contextmanager
 def _of_path(
-    path: str, shape: tuple[int, ...], dtype: np.dtype[Any], order: str, given: Any
+    path: str, shape: tuple[int, ...], dtype: np.dtype[Any], order: str, given: object
 ) -> Iterator[Sink]:
     file, name, kind = split(path)
     if kind == ".npy":
+
+        def finished() -> object:
+            # The draft's map would keep its temporary name; elsewhere there is nothing to map.
+            return given if local_file(file) is None else mapped(file, "r+")
+
         with npy_draft(file, shape, dtype, order) as made:
-            yield Sink(made, dtype, result=partial(_reopened, file, given))
+            yield Sink(made, dtype, result=finished)
         return
     _check_rows(path, shape)
     writers = {".tif": _tiff, ".tiff": _tiff, ".zarr": _zarr}
@@ -202,6 +209,7 @@ def npy_draft(
     with draft(path, ours, overwrite=overwrite) as made:
         fortran = order == "F"
         values = np.lib.format.open_memmap(made.file, "w+", dtype, shape, fortran)
+        # A full disk is an error here; at a page of the map it would kill the process (SIGBUS).
         with made.file.open("r+b") as file:
             reserve(file.fileno(), made.file.stat().st_size)
         yield values
@@ -211,11 +219,6 @@ def npy_draft(
 
 def _begins(magic: bytes | tuple[bytes, ...], start: bytes) -> bool:
     return start.startswith(magic)
-
-
-def _reopened(path: str, given: object) -> Any:
-    """Map the finished file, if it is on a local disk; else return its path."""
-    return given if local_file(path) is None else mapped(path, "r+")
 
 
 @contextmanager
@@ -231,6 +234,7 @@ def _tiff(
         for page in slab.reshape(-1, *shape[-2:]):
             tiff.write(page, photometric="minisblack", contiguous=True)
 
+    # Offsets of plain TIFF have 32 bits; 32 MiB are left for the tags, as tifffile does.
     big = math.prod(shape) * dtype.itemsize > 2**32 - 2**25
     rows = shape[0] if len(shape) == 2 else 1
     with (

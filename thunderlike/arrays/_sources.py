@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import numpy as np
@@ -128,12 +127,14 @@ def as_source(thing: object) -> Source:
     if isinstance(thing, str | os.PathLike):
         source = _of_path(os.fspath(thing))
     elif is_node(thing):
-        rows = (getattr(thing, "chunks", None) or getattr(thing, "chunkshape", None) or (1,))[0]
-        source = Source(tuple(thing.shape), thing.dtype, partial(_from_node, thing), rows=rows)
+        node: Node = thing
+        # h5py and zarr have `chunks`, PyTables `chunkshape`.
+        rows = (getattr(node, "chunks", None) or getattr(node, "chunkshape", None) or (1,))[0]
+        source = Source(tuple(node.shape), node.dtype, lambda box: np.asarray(node[box]), rows=rows)
     else:
         values = getattr(thing, "values", thing)
         maybe_masked = isinstance(values, np.ma.MaskedArray | list | tuple)
-        # asanyarray keeps memmap and SharedArray, which need no copy.
+        # asanyarray keeps memmap and SharedMemoryArray, which need no copy.
         plain = as_array(values, "the source") if maybe_masked else np.asanyarray(values)
         source = _of_array(plain)
     checked(source.dtype)
@@ -163,7 +164,7 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any], order: str = "C") -> Arr
     EngineError
         When there is not enough memory; the header of a file may declare any size.
     """
-    fortran: Any = order
+    fortran: Any = order  # text for the stubs of numpy, which want a literal
     try:
         return np.empty(shape, dtype, order=fortran)
     except (MemoryError, ValueError) as error:  # ValueError: larger than the address space
@@ -206,10 +207,6 @@ def is_node(thing: object) -> TypeGuard[Node]:
     return not ours and all(hasattr(thing, name) for name in ("shape", "dtype", "__getitem__"))
 
 
-def _from_node(node: Node, box: Box) -> Array:
-    return np.asarray(node[box])
-
-
 def _of_array(array: Array, location: str | None = None, offset: int = 0) -> Source:
     return Source(array.shape, array.dtype, array.__getitem__, array, location, offset)
 
@@ -243,6 +240,7 @@ def mapped(path: str, mode: str = "r") -> Array:
     """
     with naming(path), open_file(path) as stream:
         found = npy.layout(stream)
+    # Checked before mapping: reading a page beyond the end of the file kills the process (SIGBUS).
     nbytes = int(np.prod(found.shape, dtype=np.int64)) * found.stored.itemsize
     there = storage.stat(path).size - found.begin
     if there < nbytes:
@@ -261,6 +259,7 @@ def _of_tiff(path: str) -> Source:
     one = where.pages == 1
     shape = where.shape if one else (where.pages, *where.shape)
     file = local_file(path)
+    # Pages one after the other and not compressed are an array in the file.
     if begin is not None and file is not None:
         return _of_array(np.memmap(file, where.stored, "r", begin, shape), path, begin)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from thunderlike.arrays._boxes import MOST, Box, boxes, size_of
+from thunderlike.arrays._boxes import MOST, Box, axes_by_stride, boxes, size_of
 from thunderlike.arrays._sinks import Sink, allocated, opened
 from thunderlike.errors import SpecError, WrongTypeError
 from thunderlike.kernels._validation import checked_arguments
@@ -21,7 +21,7 @@ from thunderlike.parallel.threads import tmap
 from thunderlike.progress import track
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from thunderlike._typing import Array
 
@@ -76,14 +76,14 @@ def cutoff_of(cutoff: object) -> int:
     return arrays.default_cutoff if cutoff is None else _whole("cutoff", cutoff, " or None", 0)
 
 
-def _whole(name: str, value: Any, others: str, least: int = 1) -> int:
+def _whole(name: str, value: object, others: str, least: int = 1) -> int:
+    # True is an int for Python, but not a number of threads.
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise WrongTypeError(f"{name} must be a whole number >= {least}{others}, not {value!r}")
     number: int = value.__index__()
     if number < least:
         raise SpecError(f"{name} must be a whole number >= {least}{others}, not {value!r}")
-    result: int = number
-    return result
+    return number
 
 
 def run(
@@ -249,11 +249,13 @@ class Work:
         self.label, self.verbose = label, verbose
         self.workers, self.blocks = counts(processes, blocks)
 
-    def run(self, function: Callable[[Any], Any], items: Any) -> Any:
+    def run(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Generator[Result, None, None]:
         """Yield the results of a function over items, from threads."""
         return run(function, list(items), self.workers, label=self.label, verbose=self.verbose)
 
-    def each(self, function: Callable[[Any], Any], items: Any) -> None:
+    def each(self, function: Callable[[Item], object], items: Iterable[Item]) -> None:
         """Call a function on each item, in threads."""
         for _ in self.run(function, items):
             pass
@@ -274,7 +276,7 @@ def fill(
     order: str = "C",
     casting: str = "same_kind",
     memory: str | None = None,
-    sources: tuple[Any, ...] = (),
+    sources: tuple[Array | None, ...] = (),
     alias: Callable[[Array], bool] = lambda _array: False,
     most: int = MOST,
 ) -> Any:
@@ -303,6 +305,7 @@ def fill(
         if array is None:
             _in_rows(compute, shape, place, work, most)
         elif _overlaps(array, sources) and not alias(array):
+            # Other threads still read what one would overwrite, so the result is made elsewhere.
             apart = allocated(array.shape, array.dtype)
             _anywhere(compute, apart, work, most)
             array[...] = apart
@@ -312,7 +315,8 @@ def fill(
 
 
 def _anywhere(compute: Compute, array: Array, work: Work, most: int) -> None:
-    axes = _by_memory(array)
+    # Boxes of consecutive bytes: threads that share a page or a cache line wait for each other.
+    axes = axes_by_stride(array)
     inner = array.transpose(axes)
 
     def one(box: Box) -> None:
@@ -322,11 +326,6 @@ def _anywhere(compute: Compute, array: Array, work: Work, most: int) -> None:
     work.each(one, boxes(inner.shape, most_of(array.size, work.blocks, most)))
 
 
-def _by_memory(array: Array) -> tuple[int, ...]:
-    """Return the axes from the largest to the smallest stride, so that boxes are contiguous."""
-    return tuple(sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis])))
-
-
 def _in_rows(compute: Compute, shape: tuple[int, ...], place: Sink, work: Work, most: int) -> None:
     def one(box: Box) -> tuple[int, Array]:
         out = np.empty(size_of(box), place.dtype)
@@ -334,17 +333,22 @@ def _in_rows(compute: Compute, shape: tuple[int, ...], place: Sink, work: Work, 
         return box[0].start, out
 
     put: Any = place.put
+    # Boxes in C order divide only the first axis here: each result is the next rows of the file.
     for start, slab in work.run(one, boxes(shape, most, place.rows)):
         for row in range(0, len(slab), place.rows):
             put(start + row, slab[row : row + place.rows])
 
 
-def _overlaps(array: Array, sources: tuple[Any, ...]) -> bool:
-    given = [source for source in sources if source is not None]
-    return any(np.may_share_memory(array, one) or _same_file(array, one) for one in given)
-
-
-def _same_file(one: Array, other: Array) -> bool:
-    """Return whether two arrays map the same file, perhaps at different addresses."""
-    files = [getattr(array, "filename", None) for array in (one, other)]
-    return None not in files and Path(str(files[0])).samefile(str(files[1]))
+def _overlaps(array: Array, sources: tuple[Array | None, ...]) -> bool:
+    """Return whether an array may share memory, or the file that it maps, with a source."""
+    file = getattr(array, "filename", None)
+    for source in sources:
+        if source is None:
+            continue
+        if np.may_share_memory(array, source):
+            return True
+        # Two maps of one file are at different addresses.
+        other = getattr(source, "filename", None)
+        if file is not None and other is not None and Path(str(file)).samefile(str(other)):
+            return True
+    return False

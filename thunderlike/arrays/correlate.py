@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from thunderlike.arrays._boxes import boxes
+from thunderlike.arrays._boxes import axes_by_stride, boxes
 from thunderlike.arrays._dispatch import is_collection, with_kernel
 from thunderlike.arrays._sinks import into
 from thunderlike.arrays._sources import Source, as_source, checked, native
@@ -17,7 +17,7 @@ from thunderlike.kernels._numba import jit, use_compiled
 from thunderlike.kernels._validation import as_array, checked_arguments
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
     from thunderlike._typing import Array
     from thunderlike.arrays._boxes import Box
@@ -32,7 +32,7 @@ _PART = 2**18  # elements summed at a time: integers need four temporaries of ei
 
 
 def _with_numpy(
-    source: Array, places: NDArray[np.int64], weights: Array, cval: Any, out: Array
+    source: Array, places: NDArray[np.int64], weights: Array, cval: float, out: Array
 ) -> None:
     if weights.dtype.kind == "i" and not _floats_hold(source.dtype, weights, cval):
         _exact(source, places, weights, cval, out)
@@ -40,8 +40,13 @@ def _with_numpy(
     from scipy import ndimage
 
     length, half = out.shape[1], len(weights) // 2
-    line, beyond = _unbroken(source, places)
-    begin = half - beyond
+    there = np.flatnonzero(places >= 0)
+    inner = places[there[0] : there[-1] + 1] if there.size else there
+    if inner.size and (np.diff(inner) == 1).all():
+        # Consecutive places need no copy: scipy itself adds `cval` at both ends.
+        line, begin = source[:, inner[0] : inner[-1] + 1], half - int(there[0])
+    else:
+        line, begin = source[:, :0], half
     if not 0 <= begin <= line.shape[1] - length:
         line, begin = _gathered(source, places, weights.dtype, cval), half
     options = {"axis": 1, "mode": "constant", "cval": cval}
@@ -52,29 +57,23 @@ def _with_numpy(
         out[...] = done[:, begin : begin + length]
 
 
-def _unbroken(source: Array, places: NDArray[np.int64]) -> tuple[Array, int]:
-    """Return a view of consecutive places and the number of `cval`s before it; else no columns."""
-    there = np.flatnonzero(places >= 0)
-    inner = places[there[0] : there[-1] + 1] if there.size else there
-    if not inner.size or (np.diff(inner) != 1).any():
-        return source[:, :0], 0
-    return source[:, inner[0] : inner[-1] + 1], int(there[0])
-
-
-def _gathered(source: Array, places: NDArray[np.int64], dtype: Any, cval: Any) -> Array:
+def _gathered(source: Array, places: NDArray[np.int64], dtype: DTypeLike, cval: float) -> Array:
     line = np.take(source, np.maximum(places, 0), axis=1).astype(dtype, copy=False)
     line[:, places < 0] = cval
     return line
 
 
-def _floats_hold(dtype: np.dtype[Any], weights: Array, cval: Any) -> bool:
+def _floats_hold(dtype: np.dtype[Any], weights: Array, cval: float) -> bool:
     """Return whether float64 holds every possible sum of integers exactly."""
     numbers = np.iinfo(dtype)
     largest = max(int(numbers.max), -int(numbers.min), abs(int(cval)))
     return largest * sum(abs(int(w)) for w in weights) <= 2**53
 
 
-def _exact(source: Array, places: NDArray[np.int64], weights: Array, cval: Any, out: Array) -> None:
+def _exact(
+    source: Array, places: NDArray[np.int64], weights: Array, cval: float, out: Array
+) -> None:
+    """Sum in int64, since scipy sums in float64."""
     for outer, along, inner in boxes(out.shape, _PART):
         near = places[along.start : along.stop + len(weights) - 1]
         line = _gathered(source[outer, :, inner], near, np.int64, cval)
@@ -87,7 +86,7 @@ def _exact(source: Array, places: NDArray[np.int64], weights: Array, cval: Any, 
 
 @jit(plain=_with_numpy)
 def correlate_block(
-    source: Array, places: NDArray[np.int64], weights: Array, cval: Any, out: Array
+    source: Array, places: NDArray[np.int64], weights: Array, cval: float, out: Array
 ) -> None:
     """Correlate along the middle axis.
 
@@ -111,10 +110,12 @@ def correlate_block(
     half = taps // 2
     even = odd = taps % 2 == 1
     if even:
+        # scipy's test for symmetry and its tolerance: another would change the last bit of sums.
         for j in range(1, half + 1):
             left, right = weights[half - j], weights[half + j]
             even = even and abs(left - right) <= 2.220446049250313e-16
             odd = odd and abs(left + right) <= 2.220446049250313e-16
+    # A tile of 64 KiB of sums stays in the second-level cache while each weight passes over it.
     width = min(inner, max(64, 8192 // max(8, 4 * taps)))
     rows = max(1, 8192 // width)
     flat, made = source.reshape(source.shape[0], -1), out.reshape(out.shape[0], -1)
@@ -245,9 +246,10 @@ def correlate1d(
     array([600, 300], dtype=uint16)
     """
     weights = _weights(kernel)
-    options = {"mode": mode, "cval": cval, "origin": origin}
     if sink is None and is_collection(source):
-        call = partial(_of_stack, weights, options)
+        call = partial(
+            correlate1d, kernel=weights, processes="serial", mode=mode, cval=cval, origin=origin
+        )
         return with_kernel(source, axis, call)
     found = as_source(source)
     # Few blocks: where one is cut from the next, both need the other's ends.
@@ -256,15 +258,11 @@ def correlate1d(
     cval = {"constant": cval}.get(mode, 0)
     dtype = exact_dtype(found.dtype, weights, cval)
     taps = _Taps(found, weights, at, _beyond(found.shape[at], len(weights), mode, origin), cval)
+    # A sink of any real dtype: sums are rounded and clipped to it.
     return fill(
-        taps, found.shape, dtype, sink, work, order=found.order, casting=_casting(dtype),
+        taps, found.shape, dtype, sink, work, order=found.order, casting="unsafe",
         sources=(found.array, weights), most=_MOST,
     )  # fmt: skip
-
-
-def _of_stack(weights: Array, options: Any, stack: Array, axis: int) -> Array:
-    made: Array = correlate1d(stack, weights, axis=axis, processes="serial", **options)
-    return made
 
 
 def _weights(kernel: object) -> Array:
@@ -283,11 +281,6 @@ def _axis(axis: int, shape: tuple[int, ...]) -> int:
             f"there is no axis {axis} in an array of shape {shape}: give 0 to {len(shape) - 1}"
         )
     return axis % len(shape)
-
-
-def _casting(dtype: np.dtype[Any]) -> str:
-    """Allow any dtype of real numbers: results are rounded and clipped."""
-    return "unsafe" if dtype.kind in "iuf" else "same_kind"
 
 
 def exact_dtype(dtype: np.dtype[Any], weights: Array, cval: float = 0) -> np.dtype[Any]:
@@ -350,7 +343,7 @@ class _Taps:
         axis = self._axis
         places = self._places[box[axis].start : box[axis].stop + len(self._weights) - 1]
         values, first = self._needed(box, places)
-        order = sorted(range(out.ndim), key=lambda a: -abs(out.strides[a]))
+        order = axes_by_stride(out)
         at, target = order.index(axis), out.transpose(order)
         lines = _lines(np.ascontiguousarray(values.transpose(order)), at)
         local = np.where(places < 0, -1, places - first)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.arrays._boxes import grown
+from thunderlike.arrays._boxes import axes_by_stride, grown
 from thunderlike.arrays._dispatch import is_collection, with_lut
 from thunderlike.arrays._sources import Source, as_source, checked, native
 from thunderlike.arrays.blockwise import Work, fill
@@ -16,7 +16,9 @@ from thunderlike.kernels._numba import jit, use_compiled
 from thunderlike.kernels._validation import as_array, checked_arguments
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Callable
+
+    from numpy.typing import DTypeLike, NDArray
 
     from thunderlike._typing import Array
     from thunderlike.arrays._boxes import Box
@@ -124,13 +126,15 @@ def _is_alias(sink: Array, source: Array | None) -> bool:
     return same and sink.itemsize == source.itemsize
 
 
-def _look_up(look: Any, indices: Array, table: Array, out: Array, box: Box) -> None:
+def _look_up(
+    look: Callable[[Array, Array, Array], int], indices: Array, table: Array, out: Array, box: Box
+) -> None:
     """Write ``table[indices]``, through a buffer where the arrays are not contiguous."""
     if table.ndim == 2:
         for column in range(table.shape[1]):
             _look_up(look, indices, table[:, column].copy(), out[..., column], box)
         return
-    axes = sorted(range(out.ndim), key=lambda axis: -abs(out.strides[axis]))
+    axes = axes_by_stride(out)
     target, places = out.transpose(axes), unsigned(indices).transpose(axes)
     direct = target.dtype == table.dtype and target.flags.c_contiguous
     values = target.reshape(-1) if direct else np.empty(target.size, table.dtype)
@@ -163,7 +167,9 @@ def _take(places: Array, lut: Array, out: Array) -> int:
         part = places[start : start + 4 * _CHUNK]
         if not every and part.max() >= lut.size:
             return start
+        # np.take converts uint64 to a copy; as the places are checked, their int64 view is equal.
         signed = part.view(np.int64) if part.itemsize == 8 else part
+        # mode="raise" would buffer the result for `out`, the other modes write into it.
         np.take(lut, signed, mode="clip", out=out[start : start + 4 * _CHUNK])
     return -1
 
@@ -267,6 +273,7 @@ def _reach(source: Source, weights: Array, work: Work) -> tuple[int, int]:
     """Return the bounds of the sums: from the dtype of bytes, else from the values."""
     ends = (0, 1)
     if source.dtype.kind != "b":
+        # The range of a wider dtype would allow sums beyond any table, so the values are read.
         small = source.dtype.itemsize == 1
         numbers = np.iinfo(source.dtype)
         ends = (int(numbers.min), int(numbers.max)) if small else extremes(source, work)
@@ -284,6 +291,7 @@ class _Sums:
             raise BadIndexError(
                 f"sums of {source.dtype} with this kernel reach from {low} to {high}, beyond int64"
             )
+        # Twice as many int32 as int64 fit into a vector instruction.
         narrow = max(-low, high) < 2**31
         self._taps, self._weights = _taps(weights, np.int32 if narrow else np.int64)
         self._before = tuple(n // 2 for n in weights.shape)
@@ -294,7 +302,7 @@ class _Sums:
     def __call__(self, box: Box, out: Array) -> None:
         """Write the values of a box."""
         outer, inner = grown(box, self._source.shape, self._before, self._after)
-        axes = sorted(range(out.ndim), key=lambda axis: -abs(out.strides[axis]))
+        axes = axes_by_stride(out)
         values = native(self._source.get(outer)).transpose(axes)
         values = np.ascontiguousarray(values.view(np.uint8) if values.dtype == bool else values)
         target = out.transpose(axes)
@@ -319,7 +327,7 @@ class _Sums:
         )
 
 
-def _taps(weights: Array, dtype: Any) -> tuple[NDArray[np.int64], Array]:
+def _taps(weights: Array, dtype: DTypeLike) -> tuple[NDArray[np.int64], Array]:
     """Return the offsets of the nonzero weights from the centre, and these weights."""
     centre = np.array([n // 2 for n in weights.shape])
     places = np.argwhere(weights) - centre

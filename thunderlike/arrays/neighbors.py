@@ -91,6 +91,7 @@ def neighbours(
         pairs = _joined(values if order is None else values[order], step, inner, work)
         if order is None:
             return pairs
+        # Positions in the given indices; `i` is no longer sorted then.
         pairs = order[pairs]
         return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
@@ -116,6 +117,7 @@ def _line(values: Array) -> Indices:
         )
     if values.size and values.dtype.kind not in "iu":
         raise WrongTypeError(f"indices are whole numbers, not {values.dtype}: convert with astype")
+    # astype would wrap these to negative numbers.
     if values.dtype == np.uint64 and values.size and values.max() > _ENDS.max:
         raise SpecError(f"index {values.max()} is beyond int64")
     return np.ascontiguousarray(values, np.int64)

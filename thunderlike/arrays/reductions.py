@@ -131,6 +131,7 @@ def block_sums(
         parts = [reduce(np.asarray(get(box))) for box in spans(shape, *item[1:])]
         return merge(np.array(parts))
 
+    # Parts of a block arrive in order, so that a sum of floats is the same for any timing.
     seen: set[int] = set()
     for (block, _, _), value in zip(items, work.run(one, items), strict=True):
         result[block] = merge(np.array([result[block], value])) if block in seen else value
@@ -322,6 +323,7 @@ def _head(sink: object, shape: tuple[int, ...]) -> object:
 
 
 def _in_blocks(source: Source, sink: object, work: Work, *, return_count: bool) -> Any:
+    # Of a file whole chunks, since both passes would unpack a chunk that is cut once more.
     rows = source.rows if source.array is None else None
     cut = list(boxes(source.shape, most_of(source.size, work.blocks), rows))
     counted = list(work.run(lambda box: nonzeros(source.get(box)), cut))
@@ -346,7 +348,7 @@ def _put(place: Sink, found: Array) -> None:
 
 def _filled(source: Source, cut: list[Box], ends: list[int], out: Array, work: Work) -> Array:
     """Write the coordinates of each box to its rows."""
-    write = coordinates.choose(use_compiled(source.size), _plain_dtype(source.dtype))
+    write = coordinates.choose(use_compiled(source.size), native(np.empty(0, source.dtype)).dtype)
     direct = out.dtype == _INT64 and out.flags.c_contiguous
     full = out.reshape(len(out), len(source.shape)) if direct else out
 
@@ -355,22 +357,15 @@ def _filled(source: Source, cut: list[Box], ends: list[int], out: Array, work: W
         if start == stop:
             return
         rows = full[start:stop] if direct else np.empty((stop - start, len(source.shape)), _INT64)
-        _in_box(write, source, cut[number], rows)
+        box = cut[number]
+        values = np.ascontiguousarray(native(source.get(box)))
+        origin = np.array([s.start for s in box], np.int64)
+        write(values.reshape(-1), np.array(values.shape, np.int64), origin, rows)
         if not direct:
             out[start:stop] = rows.reshape(out[start:stop].shape)
 
     work.each(one, range(len(cut)))
     return out
-
-
-def _plain_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return native(np.empty(0, dtype)).dtype
-
-
-def _in_box(write: Any, source: Source, box: Box, rows: Array) -> None:
-    values = np.ascontiguousarray(native(source.get(box)))
-    origin = np.array([s.start for s in box], np.int64)
-    write(values.reshape(-1), np.array(values.shape, np.int64), origin, rows)
 
 
 def _with_numpy(values: Array, shape: Array, origin: Array, out: Array) -> None:

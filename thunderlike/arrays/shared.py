@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
-__all__ = ["SharedArray", "shared_array"]
+    from thunderlike._typing import Array
+
+__all__ = ["SharedMemoryArray", "shared_array"]
 
 
-class SharedArray(np.ndarray):
+class SharedMemoryArray(np.ndarray):
     """An array in shared memory; its views and unpickled copies share the memory.
 
     Notes
@@ -33,7 +35,7 @@ class SharedArray(np.ndarray):
 
     _segment: _Segment | None = None
 
-    def __array_finalize__(self, parent: Any) -> None:
+    def __array_finalize__(self, parent: object) -> None:
         """Keep the segment alive as long as any view of it."""
         segment = getattr(parent, "_segment", None)
         # numpy calls this for copies too, which have memory of their own.
@@ -59,18 +61,23 @@ class _Segment:
         if owned:
             weakref.finalize(self, _remove, path, os.getpid())
 
-    def holds(self, array: Any) -> bool:
+    def holds(self, array: Array) -> bool:
         return bool(self.address <= _address(array) < self.address + self._size)
 
     def array(
-        self, shape: Sequence[int], dtype: DTypeLike, strides: Any, offset: int, order: Any = "C"
-    ) -> SharedArray:
-        array = SharedArray(tuple(shape), dtype, self._map, offset, strides, order)
+        self,
+        shape: Sequence[int],
+        dtype: DTypeLike,
+        strides: Sequence[int] | None,
+        offset: int,
+        order: Any = "C",
+    ) -> SharedMemoryArray:
+        array = SharedMemoryArray(tuple(shape), dtype, self._map, offset, strides, order)
         array._segment = self
         return array
 
 
-def shared_array(shape: Sequence[int], dtype: DTypeLike, order: str = "C") -> SharedArray:
+def shared_array(shape: Sequence[int], dtype: DTypeLike, order: str = "C") -> SharedMemoryArray:
     """Create an array of zeros that other processes can map.
 
     Parameters
@@ -92,7 +99,7 @@ def shared_array(shape: Sequence[int], dtype: DTypeLike, order: str = "C") -> Sh
     nbytes = int(np.prod(tuple(shape), dtype=np.int64)) * np.dtype(dtype).itemsize
     file, name = tempfile.mkstemp(prefix="thunderlike-array-", dir=memory_folder())
     try:
-        allocate(file, max(nbytes, 1))
+        allocate(file, max(nbytes, 1))  # an empty file cannot be mapped
         segment = _Segment(Path(name), owned=True)
     except BaseException as error:
         Path(name).unlink()
@@ -107,8 +114,8 @@ def shared_array(shape: Sequence[int], dtype: DTypeLike, order: str = "C") -> Sh
 
 
 def _attached(
-    path: Path, shape: Sequence[int], dtype: Any, strides: Any, offset: int
-) -> SharedArray:
+    path: Path, shape: Sequence[int], dtype: DTypeLike, strides: Sequence[int], offset: int
+) -> SharedMemoryArray:
     if not path.exists():
         raise NotFoundError(
             f"{path}: the shared array is gone: the process that created it must keep it until it "
@@ -123,5 +130,5 @@ def _remove(path: Path, owner: int) -> None:
             path.unlink()
 
 
-def _address(array: Any) -> int:
+def _address(array: Array) -> int:
     return int(array.__array_interface__["data"][0])
