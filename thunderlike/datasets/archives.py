@@ -75,6 +75,7 @@ class Archive(ABC):
         """Names of the files in the order of the archive, duplicates included."""
         with self._damage_named():
             found = self._listed()
+        # Names become keys and paths of samples: no archive may lead programs out of a folder.
         for name in found:
             if PurePosixPath(name).is_absolute() or ".." in name.split("/"):
                 self.close()
@@ -83,7 +84,7 @@ class Archive(ABC):
 
     @cached_property
     def _known(self) -> set[str]:
-        return set(self.names)
+        return set(self.names)  # some archives of sets have a million names
 
     def __contains__(self, name: str) -> bool:
         return name in self._known
@@ -135,7 +136,7 @@ class Archive(ABC):
         except ThunderlikeError:
             raise
         except Exception as error:  # the standard library raises nearly any class for damage
-            self.close()
+            self.close()  # the next use opens the archive again
             at = f" at {name!r}" if name else ""
             raise FormatError(f"{self.path}: damaged{at}: {said(error)}; get a new copy") from error
 
@@ -167,6 +168,7 @@ class Tar(Archive):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        # A tar file has one position, which threads must not move at the same time.
         self._lock = threading.RLock()
 
     @cached_property
@@ -175,6 +177,7 @@ class Tar(Archive):
 
     def _listed(self) -> list[str]:
         with self._lock:
+            # Of duplicate names the last one counts, as in an unpacked archive.
             self._infos = {_plain(info): info for info in self._tar if info.isfile()}
             return [_plain(info) for info in self._tar.getmembers() if info.isfile()]
 
@@ -211,6 +214,7 @@ class Folder(Archive):
         if self.path.is_file():
             return [self.path.name]
         found = (path for path in self.path.rglob("*") if path.is_file())
+        # Folders have no order of their own: sorted, the same set gives the same dataset.
         return sorted(path.relative_to(self.path).as_posix() for path in found)
 
     def _read(self, name: str) -> bytes:
@@ -241,6 +245,6 @@ def _all(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
 def _content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
     file = tar.extractfile(info)
     data = file.read() if file else b""
-    if len(data) != info.size:
+    if len(data) != info.size:  # `tarfile` may return less without an error
         raise tarfile.ReadError(f"{info.name} has {len(data)} bytes of {info.size}")
     return data

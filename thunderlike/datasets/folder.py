@@ -102,6 +102,7 @@ class ListReader(Reader):
     def _numbered(self, labels: Sequence[Any] | AnyPath | None) -> dict[object, int]:
         """Number the labels, and check that every sample has a known one."""
         used = [sample["label"] for sample in self._samples if "label" in sample]
+        # Natural order: class10 after class9.
         known = sorted(set(used), key=storage.natural) if labels is None else _as_list(labels)
         if labels is None and None in known:
             raise SpecError("a sample has the label None; give labels, or leave the label out")
@@ -128,7 +129,7 @@ class ListReader(Reader):
             raise self._missing(key) from None
 
     def _one(self, index: int, raw: bool) -> Any:
-        sample = dict(self._samples[index])
+        sample = dict(self._samples[index])  # callers and `convertfun` may change it
         if self._numeric and "label" in sample:
             sample["_label"] = sample["label"]
             sample["label"] = _number(self._labels, sample["label"])
@@ -393,6 +394,7 @@ def _found(
     """Find the files of all patterns and lists."""
     found: list[_File] = []
     for pattern in patterns:
+        # An existing file is a list of files, whatever its suffix.
         there = _listed(pattern, separator) if Path(pattern).is_file() else find(pattern)
         files = list(there)
         if not files and not allow_empty:
@@ -422,6 +424,7 @@ def _matching(pattern: str, shared: str) -> Iterator[_File]:
     place = parts.index(LABEL) if LABEL in parts else None
     prefix = shared or (pattern.partition(LABEL)[0] if place is not None else _fixed(parts))
     wanted = pattern.replace(LABEL, "*", 1)
+    # `pathlib` would normalize the path, on which keys and labels depend.
     found = glob.iglob(wanted, recursive=True)  # noqa: PTH207  # relative paths stay as given
     files = (path for path in found if Path(path).is_file())
     for path in sorted(files, key=storage.natural):
@@ -450,7 +453,7 @@ def _members(pattern: str, names: Iterable[str]) -> Iterator[_File]:
     """Find the members of an archive that match a pattern; ``*`` matches ``/`` too."""
     parts = pattern.split("/")
     place = parts.index(LABEL) if LABEL in parts else None
-    start = max(pattern.find(LABEL), 0)
+    start = max(pattern.find(LABEL), 0)  # keys begin at the label, or at the root of the archive
     wanted = pattern.replace(LABEL, "*", 1)
     for name in names:
         if fnmatch(name, wanted):

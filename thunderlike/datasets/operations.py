@@ -245,6 +245,7 @@ def export_tar(reader: Reader, outfile: AnyPath) -> int:
     -----
     One sample at a time is in memory. Values unknown to JSON become text.
     """
+    # Into a temporary file, renamed when it is complete.
     with (
         draft(outfile, _any, overwrite=True) as made,
         tarfile.open(made.file, mode="w") as archive,
@@ -400,6 +401,7 @@ def shuffle(
         As in :class:`~thunderlike.datasets.shuffle.QuasiShuffler`.
     """
     reader = MsgpackReader(infile)
+    # Views are lazy: only the order that is used is computed.
     nearby = QuasiShuffler(reader, buf_size, chunk_size, seed)
     return copied(Shuffler(reader, seed) if true_shuffle else nearby, outfile, overwrite=overwrite)
 
@@ -430,6 +432,7 @@ def merge(
     readers = [MsgpackReader(path) for path in infiles]
     whole = ShardedReader(readers)
     view = Select(whole, _merged([len(reader) for reader in readers], seed, strategy, shuffle))
+    # Only other keys need other messages; else bytes are copied.
     if not prefix_keys:
         return copied(view, outfile, overwrite=overwrite)
     names = [PurePosixPath(reader.path).name.removesuffix(".msgpack") for reader in readers]
@@ -560,6 +563,7 @@ def convert_index(
     lock = WriterLock(target)
     try:
         recover(target, lock, STALE)
+        # Only index files: the data file is unchanged, and the old index remains.
         publish(target, contents, None, lock=lock, size=int(offsets[-1]))
     finally:
         lock.release()
@@ -587,4 +591,4 @@ def _kind(value: object) -> str:
 
 def random_seed() -> int:
     """Draw a seed that can be shown to the user."""
-    return random.SystemRandom().randrange(2**31)
+    return random.SystemRandom().randrange(2**31)  # fits in 32 bits, signed or not

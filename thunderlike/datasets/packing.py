@@ -38,9 +38,9 @@ def packb(o: object, **kwargs: Any) -> bytes:
     Parameters
     ----------
     o : object
-        What messages hold, numpy arrays and numbers among them.
+        Value of a type that msgpack packs, or an array or number of numpy.
     **kwargs
-        Options of ``msgpack.Packer``; `default` is asked for what is not an array either.
+        Options of ``msgpack.Packer``; `default` is called for values of other types.
 
     Raises
     ------
@@ -69,12 +69,12 @@ def unpackb(packed: bytes | bytearray | memoryview, **kwargs: object) -> Any:
     Parameters
     ----------
     **kwargs
-        Options of ``msgpack.unpackb``; `object_hook` is given the maps that are not arrays.
+        Options of ``msgpack.unpackb``; `object_hook` is called with maps that are not arrays.
 
     Raises
     ------
     FormatError
-        For bytes that are not one whole message, and for object arrays, which would be unpickled.
+        For bytes other than one complete message, and for object arrays, which are pickles.
 
     Examples
     --------
@@ -87,12 +87,12 @@ def unpackb(packed: bytes | bytearray | memoryview, **kwargs: object) -> Any:
 
 @checked_arguments
 def unpack(stream: IO[bytes], **kwargs: object) -> Any:
-    """Read the one message that a stream holds; options as in :func:`unpackb`."""
+    """Read the only message of a stream; options as in :func:`unpackb`."""
     return unpackb(stream.read(), **kwargs)
 
 
 class Packer(msgpack.Packer):  # type: ignore[misc]  # msgpack has no types
-    r"""A ``msgpack.Packer`` that knows numpy.
+    r"""Subclass of ``msgpack.Packer`` that packs arrays and numbers of numpy.
 
     Examples
     --------
@@ -116,11 +116,13 @@ class Packer(msgpack.Packer):  # type: ignore[misc]  # msgpack has no types
 
 
 class Unpacker(msgpack.Unpacker):  # type: ignore[misc]
-    r"""A ``msgpack.Unpacker`` that knows numpy: iterates over messages of a stream, or fed ones.
+    r"""Subclass of ``msgpack.Unpacker`` that unpacks arrays of numpy.
+
+    Iterates over the messages of a stream, or of bytes that are fed.
 
     Notes
     -----
-    A message that is not whole yet ends the iteration, which goes on after more is fed.
+    An incomplete message ends the iteration, which continues after more is fed.
 
     Examples
     --------
@@ -144,12 +146,12 @@ class Unpacker(msgpack.Unpacker):  # type: ignore[misc]
             return super().__next__()
 
     def unpack(self) -> Any:
-        """Return the next value; ``msgpack.OutOfData`` when it is not whole."""
+        """Return the next value; ``msgpack.OutOfData`` when it is incomplete."""
         with _read(self.tell):
             return super().unpack()
 
     def skip(self) -> None:
-        """Pass over the next value."""
+        """Skip the next value."""
         with _read(self.tell):
             super().skip()
 
@@ -158,7 +160,7 @@ make_packer, make_unpacker = Packer, Unpacker
 
 
 def _described(default: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
-    """Return msgpack's hook for values of unknown types."""
+    """Return the hook that msgpack calls for values of unknown types."""
 
     def describe(value: object) -> Any:
         # Arrays first: a caller's `default` for other types need not know them.

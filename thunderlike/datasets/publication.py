@@ -108,6 +108,7 @@ class Publication:
         CorruptDatasetError
             For a data file that is neither the old one nor the new one.
         """
+        # An append changes the data file before the record exists, and never its identity.
         if not self.replaces:
             return True
         entry = storage.stat(address)
@@ -115,6 +116,7 @@ class Publication:
             return entry.identity == self.new
         if self.new is None and entry.size == self.size:
             return True  # a bucket assigns versions on arrival
+        # Versions are lost when files are copied: sizes decide, unless both are the same.
         if self.size == self.old_size or entry.size not in (self.size, self.old_size):
             raise CorruptDatasetError(
                 f"{address}: a writer was stopped while it replaced this dataset, and its files "
@@ -146,6 +148,7 @@ def load(address: str) -> Publication | None:
         return None
     try:
         found = Publication(**json.loads(content))
+        # Names come from a file: none may lead out of the folder.
         ours = all(map(PARTIAL.fullmatch, found.files.values()))
     except (ValueError, TypeError, AttributeError) as error:
         raise CorruptDatasetError(
@@ -171,6 +174,7 @@ def place(address: str, suffix: str) -> str:
     if suffix not in record.files:
         raise NotFoundError(f"{final}: no such file or folder")
     staged = record.staged(address, suffix)
+    # Renamed already, if it is not there under its hidden name.
     return staged if storage.exists(staged) else final
 
 
@@ -230,6 +234,7 @@ def publish(
         When something cannot be written; the old files are in force then. After the step, what
         cannot be moved or removed is left to the next writer, and all readers find the new files.
     """
+    # New in a bucket: readers see no dataset before its data file, so that no record is needed.
     if part is not None and local_file(address) is None and not storage.exists(address):
         _send_new(address, contents, part, stale)
         return
@@ -239,6 +244,7 @@ def publish(
         if part is not None:
             _put(part, address)
     except BaseException:
+        # An error may come after the step, such as a failed flush: then the new files stay.
         if not _is_in_force(address):
             _discard(address, record)
         raise
@@ -312,6 +318,7 @@ def _staged(
 
 def _unnamed(address: str, record: Publication) -> str:
     """Return the address of a record before it is renamed."""
+    # Derived, so that its name can be noted in the lock before the record is written.
     name = hashlib.sha256("".join(record.files.values()).encode()).hexdigest()[:32]
     return storage.join(storage.parent(address), f".{name}.partial")
 
@@ -340,6 +347,7 @@ def write_new(address: str, data: bytes, named: str) -> None:
     if file is None:
         storage.write(address, data)
         return
+    # Exclusive: an existing file of this name belongs to another writer.
     with failures(named, "write"), file.open("xb") as stream:
         stream.write(data)
         stream.flush()
@@ -390,7 +398,7 @@ def move(staged: str, final: str, data: bytes | None = None) -> None:
             storage.write(final, storage.read(staged) if data is None else data)
         return
     with failures(final, "write"):
-        if not file.exists():
+        if not file.exists():  # renamed before its writer was killed
             return
         aim, old = destination(final)
         if old is not None:

@@ -95,7 +95,7 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "no_confirm": (("-y", "--no-confirm"), {**_SWITCH, "help": "replace files without asking"}),
     "skip_verification": (
         ("-s", "--skip-verification"),
-        {**_SWITCH, "help": "do not look whether source files are the right ones"},
+        {**_SWITCH, "help": "do not compare the md5 of source files"},
     ),
     "shuffle": (
         ("--shuffle",),
@@ -214,7 +214,7 @@ def make_parser_simple(
     )
 
 
-# People
+# Terminals
 
 
 @checked_arguments
@@ -225,7 +225,7 @@ def print_over(
     file: IO[str] | None = None,
     flush: bool = False,
 ) -> None:
-    """Write over the line that a terminal is at, and clear the rest of it.
+    """Overwrite the current line of a terminal, and clear the rest of it.
 
     Examples
     --------
@@ -242,14 +242,14 @@ def print_over(
 
 
 class ProgressPrinter(tqdm):  # type: ignore[misc]  # tqdm has no types
-    """A tqdm that is called to go on, and whose steps are events of this package as well.
+    """Progress bar of tqdm that is advanced by a call, and reports to ``tl.progress()`` as well.
 
     Parameters
     ----------
     *args, **options
         As for ``tqdm.tqdm``.
     desc, unit : str
-        What is being done, and what a step is.
+        Label of the bar, and unit of its steps.
     disable : bool or None
         None, the default, draws a bar only on a terminal; ``with tl.progress():`` shows the steps
         anywhere.
@@ -275,11 +275,11 @@ class ProgressPrinter(tqdm):  # type: ignore[misc]  # tqdm has no types
         self._work = self._stack.enter_context(track(str(label), int(self.total or 0), "samples"))
 
     def __call__(self, steps: float = 1) -> bool | None:
-        """Go on by some steps."""
+        """Advance by some steps."""
         return self.update(steps)
 
     def update(self, n: float | None = 1) -> bool | None:
-        """Go on by some steps; they are counted in ``n`` also where no bar is drawn."""
+        """Advance by some steps; they are counted in ``n`` also where no bar is drawn."""
         steps = 1 if n is None else n
         if self._work is not None:
             self._work.advance(int(steps))
@@ -290,7 +290,7 @@ class ProgressPrinter(tqdm):  # type: ignore[misc]  # tqdm has no types
         return drawn
 
     def __iter__(self) -> Iterator[Any]:
-        """Items of the iterable, each a step."""
+        """Iterate over the items of the iterable, each a step."""
         try:
             for item in self.iterable:
                 yield item
@@ -299,7 +299,7 @@ class ProgressPrinter(tqdm):  # type: ignore[misc]  # tqdm has no types
             self.close()
 
     def close(self) -> None:
-        """Finish the bar, and say that the work is done."""
+        """Finish the bar and the reported progress; a second call has no effect."""
         if self._work is not None:  # tqdm closes itself again when it is deleted
             self._work = None
             self._stack.close()
@@ -381,13 +381,13 @@ def query_user(
     source, target = stdin or sys.stdin, stderr or sys.stderr
     prompt = f"{question} [{'/'.join(answers)}] "
     if not source.isatty():
-        raise NonInteractiveError(f"{question} Nobody is there to answer")
+        raise NonInteractiveError(f"{question} standard input is not a terminal")
     while True:
         target.write(prompt if default is None else f"{prompt}({default}) ")
         target.flush()
         line = source.readline()
         if not line:
-            raise NonInteractiveError(f"{question} Nobody answered")
+            raise NonInteractiveError(f"{question} standard input ended without an answer")
         given = line.strip().lower() or default
         for answer in answers:
             if given and answer.startswith(given):

@@ -40,7 +40,7 @@ from thunderlike.storage.local import failure
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
     from thunderlike.storage import AnyPath
 
@@ -112,7 +112,7 @@ def path_append_suffix(path: Path, suffix: str) -> Path:
 
 @checked_arguments
 def hash_md5hex(path: AnyPath, read_size: int = 2**16, progress: bool = False) -> str:  # noqa: ARG001
-    """Hash a file with MD5; `progress` shows how far it is.
+    """Hash a file with MD5; `progress` shows a progress bar.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def hash_md5hex(path: AnyPath, read_size: int = 2**16, progress: bool = False) -
     >>> hash_md5hex("memory://hash-one/abc.txt")
     '900150983cd24fb0d6963f7d28e17f72'
     """
-    storage.stat(path)  # NotFoundError for a file that is missing
+    storage.stat(path)  # NotFoundError for a missing file, for which `file_digest` returns text
     return file_digest(path, "md5", progress)
 
 
@@ -157,7 +157,7 @@ def _text(path: AnyPath) -> str:
 
 @checked_arguments
 def hash_string_bytes(s: str, salt: bytes = b"") -> bytes:
-    """Hash a key, to 8 bytes.
+    """Hash a key to 8 bytes.
 
     Examples
     --------
@@ -189,12 +189,12 @@ def split_array(
     [(1, 2, 3), (1, 2, 1), (1, 1, 3), (1, 1, 1)]
     """
     rows, columns = (img.shape[axis] for axis in indices)
-    area = img[:, :rows, :columns]
+    area = img[:, :rows, :columns]  # datadings takes only the lengths from `indices`
     return (tile for _, (tile,) in tiles([area], (v_pixels, h_pixels), border=True))
 
 
 @checked_arguments
-def tiff_to_nd_array(file_path: AnyPath, type: Any = np.uint8) -> NDArray[Any]:
+def tiff_to_nd_array(file_path: AnyPath, type: DTypeLike = np.uint8) -> NDArray[Any]:
     """Read a TIFF file as ``(bands, rows, cols)``.
 
     Examples
@@ -211,7 +211,7 @@ def tiff_to_nd_array(file_path: AnyPath, type: Any = np.uint8) -> NDArray[Any]:
 def open_comp(
     path: AnyPath, mode: str = "rb", level: int | None = None, encoding: str | None = None
 ) -> IO[Any]:
-    """Open a file that may be compressed, as its name says: ``.gz``, ``.xz``, or plain.
+    """Open a file that may be compressed, by its suffix: ``.gz``, ``.xz``, or plain.
 
     Examples
     --------
@@ -230,7 +230,7 @@ def open_comp(
         if place.suffix == ".gz":
             return gzip.open(place, mode, 9 if level is None else level, text)  # type: ignore[return-value]
         if place.suffix == ".xz":
-            preset = level if "w" in mode else None
+            preset = level if "w" in mode else None  # `lzma` refuses one for reading
             return lzma.open(place, mode, preset=preset, encoding=text)
         return place.open(mode, encoding=text)
     except OSError as error:
@@ -244,7 +244,7 @@ def loadmat(mat: AnyPath | bytes | IO[bytes]) -> dict[str, Any]:
     Raises
     ------
     FormatError
-        For what is not a MATLAB file that scipy reads.
+        For a file that scipy does not read.
 
     Examples
     --------
@@ -288,7 +288,7 @@ def iter_fields(arr: NDArray[Any], ignore: Sequence[str] = ()) -> Iterator[tuple
 
 @checked_arguments
 def yield_process(gen: Iterable[Item], ahead: int = 3) -> Iterator[Item]:
-    """Run an iterable in a process, a few items ahead; what it raises is raised here.
+    """Run an iterable in a process, a few items ahead; its exceptions are raised here.
 
     Examples
     --------
@@ -300,13 +300,14 @@ def yield_process(gen: Iterable[Item], ahead: int = 3) -> Iterator[Item]:
 
 @checked_arguments
 def yield_threaded(gen: Iterable[Item], ahead: int = 3) -> Iterator[Item]:
-    """Run an iterable in a thread, a few items ahead; what it raises is raised here.
+    """Run an iterable in a thread, a few items ahead; its exceptions are raised here.
 
     Examples
     --------
     >>> list(yield_threaded(range(5)))
     [0, 1, 2, 3, 4]
     """
+    # Pairs: an item may be None or an exception itself.
     found: queue.Queue[tuple[bool, Any]] = queue.Queue(ahead)
     stopped = threading.Event()
     thread = threading.Thread(target=_feed, args=(iter(gen), found, stopped), daemon=True)
@@ -320,7 +321,7 @@ def yield_threaded(gen: Iterable[Item], ahead: int = 3) -> Iterator[Item]:
                 return
             else:
                 raise item
-    finally:
+    finally:  # also where the consumer stops early: the iterable is not left in use by a thread
         stopped.set()
         thread.join()
 
@@ -337,7 +338,7 @@ def _feed(items: Iterator[Any], found: queue.Queue[Any], stopped: threading.Even
 
 
 def _put(found: queue.Queue[Any], item: Any, stopped: threading.Event) -> None:
-    """Wait for room, but not for a consumer that is gone."""
+    """Wait for space in the queue, unless the consumer has stopped."""
     waiting = True
     while waiting and not stopped.is_set():
         try:
@@ -347,18 +348,18 @@ def _put(found: queue.Queue[Any], item: Any, stopped: threading.Event) -> None:
             continue
 
 
-# Files from elsewhere
+# Downloads
 
 
 @checked_arguments
 def download_if_not_found(url: str, path: AnyPath, md5: str | None = None) -> None:
-    """Fetch a file unless it is there, as :func:`thunderlike.datasets.download.download` does.
+    """Download a file unless it exists; see :func:`thunderlike.datasets.download.download`.
 
     Examples
     --------
     >>> import tempfile
     >>> with tempfile.NamedTemporaryFile() as file:
-    ...     download_if_not_found("https://example.org/a.zip", file.name)  # is there: not fetched
+    ...     download_if_not_found("https://example.org/a.zip", file.name)  # exists: not downloaded
     """
     if not Path(path).exists():
         download(url, Path(path), md5)
@@ -366,12 +367,12 @@ def download_if_not_found(url: str, path: AnyPath, md5: str | None = None) -> No
 
 @checked_arguments
 def download_files_if_not_found(files: Mapping[str, Mapping[str, Any]], indir: AnyPath) -> None:
-    """Fetch the files of ``{name: {path, url, md5}}`` that are not there and have a url.
+    """Download the missing files of ``{name: {path, url, md5}}`` that have a URL.
 
     Examples
     --------
     >>> files = {"photos": {"path": "photos.zip", "url": None, "md5": None}}
-    >>> download_files_if_not_found(files, "downloads")  # no url: left to be fetched by hand
+    >>> download_files_if_not_found(files, "downloads")  # no URL: downloaded by hand
     """
     for facts in files.values():
         if facts.get("url"):
@@ -380,7 +381,7 @@ def download_files_if_not_found(files: Mapping[str, Mapping[str, Any]], indir: A
 
 @checked_arguments
 def verify_file(meta: Mapping[str, Any], indir: AnyPath) -> None:
-    """Compare a file with its md5, as :func:`thunderlike.datasets.download.verify` does.
+    """Compare a file with its md5; see :func:`thunderlike.datasets.download.verify`.
 
     Raises
     ------
@@ -438,17 +439,17 @@ def locate_files(
 
 @checked_arguments
 def prepare_indir(files: Mapping[str, Mapping[str, Any]], args: Any) -> dict[str, dict[str, Any]]:
-    """Fetch what is missing, verify it unless ``args.skip_verification``, and say where it is.
+    """Download missing files, verify them unless ``args.skip_verification``, and return paths.
 
     Examples
     --------
     >>> from argparse import Namespace
     >>> args = Namespace(indir="downloads", skip_verification=True)
-    >>> prepare_indir({"photos": {"path": "photos.zip"}}, args)  # no url: nothing is fetched
+    >>> prepare_indir({"photos": {"path": "photos.zip"}}, args)  # no URL: nothing is downloaded
     {'photos': {'path': 'downloads/photos.zip'}}
     """
     if not Path(args.indir).is_dir() and Path(args.indir).exists():
-        raise SpecError(f"{args.indir}: is a file, and a folder is needed")
+        raise SpecError(f"{args.indir}: is a file, not a folder")
     download_files_if_not_found(files, args.indir)
     if not args.skip_verification:
         verify_files(files, args.indir)

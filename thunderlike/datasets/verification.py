@@ -101,6 +101,7 @@ def verify(
     for name in names:
         place = storage.within(folder, name)
         if name != own and name.startswith(own):
+            # An index file that is being published has another name until it is in its place.
             with suppress(NotFoundError):
                 place = publication.place(reader.path, name.removeprefix(own))
         # Samples of an unfinished append do not belong to the dataset.
@@ -122,6 +123,7 @@ def digests_of(path: AnyPath) -> tuple[str, dict[str, str]]:
     CorruptDatasetError
         For a damaged file of hashes.
     """
+    # The first that is there: a writer removes hashes of other algorithms.
     for digest in indices.DIGESTS:
         place = indices.sidecar(path, f".{digest}")
         try:
@@ -157,7 +159,7 @@ def file_digest(
     try:
         there = storage.stat(path).size
     except NotFoundError:
-        return "missing"
+        return "missing"  # equals no recorded hash, so that it is reported as a difference
     size = there if size is None else min(size, there)
     found = hasher(digest)
     with shown() if progress is True else nullcontext(), track(_named(path), size, "bytes") as work:

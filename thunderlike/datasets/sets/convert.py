@@ -132,6 +132,7 @@ def write(
     with _opened(found) as archives:
         order = seed if (spec.shuffle if shuffle is None else shuffle) else None
         run = _Conversion(spec, chosen, archives, order, check_images, workers)
+        # Splits of one pass are written together; others one by one, with one writer open.
         for group in [wanted] if spec.one_pass else [[split] for split in wanted]:
             run.write(group, paths, overwrite)
         found_meta = {name: find(run.task(spec.splits[0])) for name, find in spec.meta.items()}
@@ -205,10 +206,11 @@ class _Conversion:
                 writer = FileWriter(paths[split.name], overwrite=overwrite, total=split.total)
                 writers[split.name] = stack.enter_context(writer)
             items = self._items(self.task(group[0]), writers)
+            # In the order of the items, whatever the threads: the same seed gives the same bytes.
             for name, samples in tmap(self._samples, items, workers=self.workers):
                 writers[name].write_many(samples)
             for name, writer in writers.items():
-                if not writer.written:
+                if not writer.written:  # an archive of another set, or one that was changed
                     raise NotFoundError(
                         f"{self.spec.name}: its archives have no sample of split {name!r}"
                     )

@@ -84,6 +84,7 @@ def paired(
 
 
 def _members(task: Task, rule: str) -> Callable[[str], Any]:
+    # `{key}` stays for later: the rule is filled in once for each task, not for each key.
     source, _, name = rule.format(key="{key}", split=task.split).partition(":")
     return lambda key: task[source].member(name.format(key=key))
 
@@ -111,7 +112,7 @@ def pickled_rows(
         for member in members[task.split]:
             batch = load(task["all"].read(member), member)
             for name, *values in _rows(batch, [b"filenames", b"data", *fields.values()], member):
-                key = name.decode()
+                key = name.decode()  # pickled by Python 2: names are bytes
                 seen[key] += 1
                 key += str(seen[key]) if count_names and seen[key] > 1 else ""
                 row, *labels = values
@@ -159,11 +160,13 @@ def mat(data: bytes, *names: str) -> dict[str, Any]:
         found = loadmat(io.BytesIO(data), variable_names=names or None)
     if missing := set(names) - set(found):
         raise FormatError(f"a MATLAB file has no variable {sorted(missing)[0]!r}")
+    # scipy adds `__header__` and the like.
     return {name: value for name, value in found.items() if not name.startswith("__")}
 
 
 def mats(dig: Callable[[Any], Any], data: bytes) -> Any:
     """Extract a part of the only variable of a MATLAB file; FormatError where it is missing."""
+    # `dig` may raise nearly anything for a file of another structure: all is damage.
     with damage("matlab"):
         (value,) = mat(data).values()
         return dig(value)

@@ -106,7 +106,7 @@ class YFCC100mReader(Reader):
     def _photos(self, name: str) -> list[str]:
         """List the photos of a pack that are not rejected; 16 packs are cached."""
         if name not in self._listed:
-            if len(self._listed) >= 16:
+            if len(self._listed) >= 16:  # the first that was read goes: samples come in order
                 self._listed.pop(next(iter(self._listed)))
             photos = _photos_of(self._pack(name))
             left_out = self._reject[name]
@@ -118,11 +118,12 @@ class YFCC100mReader(Reader):
         return {}
 
     def _pack(self, name: str) -> Zip:
-        return Zip(self._path / name)
+        return Zip(self._path / name)  # of many packs none stays open
 
     def _counts(self) -> dict[str, int]:
         """Count the photos of each pack, cached with the sizes of the packs."""
         place = self._path / "counts.json"
+        # Sizes stand for versions: packs are not changed once they are downloaded.
         known = json.loads(place.read_bytes()) if place.exists() else {}
         sizes = {name: (self._path / name).stat().st_size for name in self._packs}
         new = {
