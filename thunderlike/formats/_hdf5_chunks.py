@@ -195,7 +195,7 @@ class Packing:
         return math.prod(self.shape) * self.dtype.itemsize
 
     def without(self, mask: int) -> Packing:
-        """Packing of a chunk for which the library left some filters out, as deflation that grew.
+        """Return the packing of a chunk without some filters, such as deflation that would grow it.
 
         Parameters
         ----------
@@ -245,7 +245,7 @@ class Packing:
         return numbers
 
     def _columns(self, numbers: NDArray[Any]) -> NDArray[np.uint8]:
-        """Bytes as they are shuffled: a row of the first ones, a row of the second ones."""
+        """View numbers as shuffled bytes: a row of the first bytes, a row of the second ones."""
         return numbers.reshape(-1, 1).view(np.uint8).T
 
 
@@ -293,7 +293,7 @@ def write_chunks(
 
 
 def _corners(ranges: list[tuple[int, int]], chunk: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """First positions of all chunks that hold some of these ranges."""
+    """Return the first positions of all chunks that overlap these ranges."""
     steps = (range(a // c * c, b, c) for (a, b), c in zip(ranges, chunk, strict=True))
     return itertools.product(*steps)
 

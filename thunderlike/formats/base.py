@@ -1,11 +1,12 @@
-"""Formats: the protocol, headers, byte order, chunk shapes."""
+"""Formats: the protocol, headers, writers, byte order, chunk shapes."""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self
 
 import numpy as np
 
@@ -14,11 +15,13 @@ from thunderlike.formats.registry import by_magic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from types import TracebackType
 
     from numpy.typing import DTypeLike, NDArray
 
 __all__ = [
     "CHUNK_BYTES",
+    "ArrayWriter",
     "Codec",
     "Header",
     "believable",
@@ -129,7 +132,7 @@ class Codec(Protocol):
     """
 
     def header(self, data: bytes) -> Header:
-        """Say what is in `data`, without decoding; FormatError when that is no such file."""
+        """Return the header of `data`, without decoding; FormatError for another format."""
 
     def decode(self, data: bytes) -> NDArray[Any]:
         """Return the array: native byte order, C-contiguous, perhaps a read-only view of `data`.
@@ -139,6 +142,37 @@ class Codec(Protocol):
 
     def encode(self, array: NDArray[Any]) -> bytes:
         """Return the same bytes for the same array, always; SpecError for one that does not fit."""
+
+
+class ArrayWriter(ABC):
+    """Base of writers of one array, from its first row to its last, a slab of rows at a time.
+
+    Attributes
+    ----------
+    rows : int
+        How many rows a slab has.
+    """
+
+    rows: int
+
+    @abstractmethod
+    def put(self, start: int, slab: NDArray[Any]) -> None:
+        """Write rows from `start` on, a multiple of `rows`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Complete the file."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 _MOST_RATIO = 2**14  # of what is announced to the bytes of a file
@@ -169,10 +203,10 @@ def checked(data: bytes, name: str) -> bytes:
 
 @contextmanager
 def damage(name: str, path: str = "") -> Iterator[None]:
-    """Raise FormatError for whatever a foreign parser raises over bytes that it cannot read.
+    """Convert any exception of a parser of another library to FormatError.
 
-    Parsers answer damaged bytes with almost any exception: index, key, overflow, memory, zlib. The
-    message begins with the path, where one is given.
+    Parsers raise almost any exception for damaged bytes: index, key, overflow, memory, zlib. The
+    message begins with the path, if one is given.
     """
     try:
         yield
@@ -184,7 +218,7 @@ def damage(name: str, path: str = "") -> Iterator[None]:
 
 
 def said(error: BaseException) -> str:
-    r"""Return one line of what a foreign parser says: some repeat half of the file.
+    r"""Return the message of an error as one line of at most 300 characters.
 
     Examples
     --------
@@ -195,10 +229,10 @@ def said(error: BaseException) -> str:
 
 
 def believable(nbytes: int, there: int, what: str, floor: int = 2**28) -> None:
-    """Refuse what a file announces where it is far more than its bytes can stand for.
+    """Refuse a size in a header that is far beyond what the bytes of a file can hold.
 
-    Compressed zeros take about a thousandth with zlib, and less with newer codecs; what was never
-    written takes nothing. Up to `floor` bytes anything is believed.
+    Compressed zeros take about a thousandth with zlib, and less with newer codecs; chunks that were
+    never written take nothing. Up to `floor` bytes any size is accepted.
 
     Raises
     ------
@@ -218,6 +252,7 @@ def believable(nbytes: int, there: int, what: str, floor: int = 2**28) -> None:
 
 def native(array: NDArray[Any]) -> NDArray[Any]:
     """Return `array` C-contiguous and in native byte order; itself when it is so already."""
+    # `newbyteorder` makes a new dtype, with which `asarray` would return a new array object.
     dtype = array.dtype if array.dtype.isnative else array.dtype.newbyteorder("=")
     return np.asarray(array, dtype, order="C")
 

@@ -197,6 +197,7 @@ def hash_keys(keys: Sequence[str], max_tries: int = 1000) -> tuple[bytes, NDArra
     SpecError
         When no salt does, which is to say that a key is there twice.
     """
+    # Salts in a fixed order: the same keys give the same file.
     for number in range(max_tries):
         salt = _digest(str(number), b"")
         hashes = np.frombuffer(b"".join(map(key_hasher(salt), keys)), _U64).astype(np.uint64)
@@ -247,6 +248,7 @@ def decode_filter(data: bytes) -> Any:
         For bytes that are none, or cut short.
     """
     size = int.from_bytes(data[8:16], "big")
+    # The library allocates as many bytes as the header announces.
     if data[:8] != b"SIMPBLOO" or size != len(data) or len(data) < 33:
         raise CorruptDatasetError(f"the filter is damaged: it has {len(data)} bytes of {size}")
     try:

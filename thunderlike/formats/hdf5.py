@@ -9,7 +9,7 @@ import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -22,14 +22,13 @@ from thunderlike.formats._hdf5_chunks import (
     read_chunks,
     write_chunks,
 )
-from thunderlike.formats.base import chunk_shape, numbers, said
+from thunderlike.formats.base import ArrayWriter, chunk_shape, numbers, said
 from thunderlike.formats.hdf5journal import undone
 from thunderlike.formats.metadata import as_json, boundary, from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-    from types import TracebackType
 
     import h5py
     from numpy.typing import NDArray
@@ -48,14 +47,14 @@ __all__ = [
 
 
 def variable(data: bytes, name: str) -> NDArray[Any]:
-    """One variable of a file.
+    """Return one variable of a MATLAB file.
 
     Parameters
     ----------
     data : bytes
         The file.
     name : str
-        What MATLAB called it.
+        Its name in MATLAB.
 
     Returns
     -------
@@ -192,7 +191,7 @@ class _Path(NamedTuple):
 
 
 def describe(stream: BinaryIO, name: str | None = None) -> Dataset:
-    """Say what is known of one array.
+    """Return the description of one array.
 
     Parameters
     ----------
@@ -240,7 +239,7 @@ def read(stream: BinaryIO, name: str, axis: int, start: int, stop: int, out: NDA
             out[...] = np.moveaxis(item[(slice(None),) * axis + (slice(start, stop),)], axis, 0)
 
 
-class Writer:
+class Writer(ArrayWriter):
     """Writes an array from its first row to its last, a slab of rows at a time.
 
     Parameters
@@ -299,15 +298,8 @@ class Writer:
         """Write rows from `start` on, which must be a multiple of `rows`; threads compress."""
         write_chunks(self._dataset.id, self._packing, slab, start)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Complete the file; OSError if the disk is full."""
         try:
             self._file.close()
         except RuntimeError as failed:  # what HDF5 could not write, as when the disk is full

@@ -53,7 +53,7 @@ _PREFIXES = {
 
 
 def _prefixed(symbol: str, names: Sequence[str], base: float) -> dict[str, float]:
-    """A unit of the SI with all its prefixes, by symbol and by name."""
+    """Return the factors of a unit of the SI with all its prefixes, by symbol and by name."""
     found = {}
     for prefix, (short, factor) in _PREFIXES.items():
         # Rounded, so that a nanometre is 0.001 micrometres and not the float after that.
@@ -208,7 +208,7 @@ def _positive(value: object, factor: float) -> float:
 
 
 def _scaled(value: float, factor: float) -> float:
-    """The product, without the digits that the factor's rounding adds: 100 ns are 1e-07 s."""
+    """Return the product, rounded to 12 digits: 100 ns are 1e-07 s."""
     return value if factor == 1 else float(f"{value * factor:.12g}")
 
 
@@ -221,7 +221,7 @@ def _factor(unit: object, table: Mapping[str, float], what: str) -> float:
 
 
 def _spelled(unit: object) -> str:
-    r"""A unit without its escapes, in one spelling of micro: ``\u00B5m``, ``µm``, ``um``."""
+    r"""Return a unit without escapes, with one spelling of micro: ``\u00B5m``, ``µm``, ``um``."""
     text = unit.decode("utf-8", "replace") if isinstance(unit, bytes) else str(unit)
     text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text)
     # The micro sign becomes the Greek letter, the sign of the angstrom the letter; "Â" before the

@@ -81,7 +81,7 @@ def packb(value: object) -> bytes:
 
 
 def pack_into(value: object, buffer: bytearray) -> None:
-    r"""Add the message of one value to a buffer, which saves making bytes of it.
+    r"""Append the message of one value to a buffer, without a copy.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def _too_large(error: OverflowError) -> SpecError:
 
 
 def place_of_fault(value: object) -> str:
-    """Say where in a value is what :func:`packb` refuses: ``['boxes'][3]``; ``''`` at the top.
+    """Return the place of a value that :func:`packb` refuses: ``['boxes'][3]``; ``''`` at the top.
 
     Examples
     --------
@@ -158,7 +158,7 @@ def unpackb(data: bytes | bytearray | memoryview) -> Any:
 
 
 def revived(value: object) -> Any:
-    """Turn the maps that stand for arrays and numbers into those, at any depth, in place."""
+    """Replace the maps of arrays and numbers by these, at any depth, in place."""
     if type(value) is dict:
         # Almost always it is an array, and nothing is wrong with it.
         if value.get(b"nd") is True:
@@ -176,7 +176,7 @@ def revived(value: object) -> Any:
 
 
 def check(value: object) -> None:
-    """Refuse, by name, what msgpack-numpy would not write or would not give back.
+    """Refuse values of types that msgpack-numpy does not write, or reads as another type.
 
     msgspec would quietly make a list of a set and text of a date.
     """
@@ -196,7 +196,7 @@ def check(value: object) -> None:
 
 
 def described(value: object) -> Any:
-    """Say in plain values what encoders do not know: arrays, numpy's numbers, complex numbers.
+    """Convert arrays, numpy's numbers and complex numbers to plain values, for encoders.
 
     Raises
     ------
@@ -260,7 +260,7 @@ decode = msgspec.msgpack.Decoder().decode  # alone, it leaves the maps of arrays
 
 
 def recognized(found: dict[Any, Any], other: Callable[[Any], Any] | None) -> Any:
-    """Make the array or number that a map stands for; `other` is given what is neither.
+    """Return the array or number of a map; `other` is called with any other map.
 
     Raises
     ------
@@ -286,7 +286,7 @@ def _made(found: dict[Any, Any]) -> Any:
 
 
 def _other(found: dict[Any, Any]) -> Any:
-    """Make a number, or say why a map is no array; one that only looks like one stays a map."""
+    """Return the number of a map, or raise the error of its array; other maps stay maps."""
     made = _made(found)
     if made is not found:
         return made
@@ -401,7 +401,7 @@ def message_end(data: memoryview, start: int) -> int:
 
 
 def _extent(data: memoryview, at: int) -> tuple[int, int, int]:
-    """Size of the header at a byte, bytes after it, and how many values follow inside."""
+    """Return the size of the header at a byte, of its payload, and the number of values in it."""
     first = data[at]
     if first <= 0x7F or first >= 0xE0 or first in (0xC0, 0xC2, 0xC3):
         return 1, 0, 0

@@ -6,18 +6,25 @@ import io
 import math
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy_format
 
 from thunderlike.errors import FormatError
 from thunderlike.formats import raw
-from thunderlike.formats.base import Header, checked, damage, native, numbers, read_into
+from thunderlike.formats.base import (
+    ArrayWriter,
+    Header,
+    checked,
+    damage,
+    native,
+    numbers,
+    read_into,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
     from typing import Literal
 
     from numpy.typing import NDArray
@@ -36,7 +43,7 @@ _parsing = threading.Lock()
 
 
 def header(data: bytes) -> Header:
-    """Say what a file holds.
+    """Read the header of a file.
 
     Raises
     ------
@@ -200,7 +207,7 @@ _PIECE = 2**22  # bytes read at once
 _NEAR = 2**14  # bytes: a gap that is read over between two parts
 
 
-class Writer:
+class Writer(ArrayWriter):
     """Writes an array from its first row to its last, a slab of rows at a time.
 
     Parameters
@@ -227,15 +234,8 @@ class Writer:
         """Write the next rows."""
         self._stream.write(native(slab).data)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Complete the file."""
         self._stream.close()
 
 

@@ -82,11 +82,11 @@ def find(stream: BinaryIO, name: str | None, kinds: tuple[str, ...]) -> Found:
             raise RefusedError(
                 f"{path}: its values are behind a link: read the file that it leads to"
             )
-        return Found(f"{path}/data", _there(_attrs(file, group)))
+        return Found(f"{path}/data", _known(_attrs(file, group)))
 
 
 def _series(file: h5py.File) -> dict[str, str]:
-    """The types of all groups that hold values or name files that do, by path."""
+    """Return the types of all groups that hold values, or name files with them, by path."""
     found: dict[str, str] = {}
 
     def look(name: str, item: h5py.Group | h5py.Dataset) -> None:
@@ -100,7 +100,7 @@ def _series(file: h5py.File) -> dict[str, str]:
 
 
 def _chosen(name: str | None, kinds: tuple[str, ...], there: Mapping[str, str]) -> str:
-    """The one series that is meant."""
+    """Return the path of the series with a name, or of the only one of some types."""
     if name is None:
         fitting = [path for path, kind in there.items() if kind in kinds]
     else:
@@ -108,6 +108,7 @@ def _chosen(name: str | None, kinds: tuple[str, ...], there: Mapping[str, str]) 
         named = [path for path in there if path.strip("/") == wanted]
         named = named or [path for path in there if path.rpartition("/")[2] == wanted]
         fitting = named or [path for path, kind in there.items() if kind == wanted]
+    # Never the first of several: a movie and its corrected copy may be in one file.
     if len(fitting) == 1:
         return fitting[0]
     what = f"{len(fitting)} series" if fitting else "no series"
@@ -134,7 +135,7 @@ def _attrs(file: h5py.File, group: h5py.Group) -> dict[str, Any]:
 
 
 def _timing(group: h5py.Group, count: int) -> dict[str, Any]:
-    """Seconds between two images, or of each since the first."""
+    """Return the seconds between two images, or those of each image since the first."""
     start, times = _inside(group, "starting_time"), _inside(group, "timestamps")
     if start is not None and start.attrs.get("rate"):
         return {"frame_interval": seconds(1 / number(start.attrs["rate"]), "s")}
@@ -142,6 +143,7 @@ def _timing(group: h5py.Group, count: int) -> dict[str, Any]:
         return {}
     if times.shape != (count,):
         raise ValueError(f"{times.shape} timestamps for {count} images")
+    # Times in the file count from the start of the session, `frame_times` from the first image.
     since = np.asarray(times[...] - times[0], np.float64)
     if not np.isfinite(since).all():
         raise ValueError(f"{int((~np.isfinite(since)).sum())} timestamps are not finite numbers")
@@ -149,7 +151,7 @@ def _timing(group: h5py.Group, count: int) -> dict[str, Any]:
 
 
 def _pixel_size(file: h5py.File, group: h5py.Group) -> dict[str, float]:
-    """Micrometres along each axis, from the imaging plane that the series names by a link."""
+    """Return the micrometres along each axis, from the imaging plane that the series links to."""
     link = group.get("imaging_plane", getlink=True)
     if type(link).__name__ != "SoftLink":
         return {}
@@ -157,6 +159,7 @@ def _pixel_size(file: h5py.File, group: h5py.Group) -> dict[str, float]:
     if spacing is None or spacing.shape not in ((2,), (3,)):
         return {}
     unit, size = _text(spacing.attrs.get("unit")) or "meters", dict[str, float]()
+    # NWB states the spacing along x first, and two or three axes.
     for axis, value in zip("xyz", np.asarray(spacing[...], np.float64).tolist(), strict=False):
         with boundary(f"pixel_size along {axis}"):
             size[axis] = length(value, unit)
@@ -176,12 +179,12 @@ def _inside(group: h5py.Group, path: str) -> Any:
 
 
 def _text(value: object) -> str:
-    """Text of any length, fixed too, as other writers than pynwb have it."""
+    """Return text of variable or of fixed length, which writers other than pynwb use."""
     value = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     return value if isinstance(value, str) else ""
 
 
-def _there(given: Mapping[str, Any]) -> dict[str, Any]:
+def _known(given: Mapping[str, Any]) -> dict[str, Any]:
     unknown: tuple[Any, ...] = ("", "no description", "unknown", {}, None)
     return {name: value for name, value in given.items() if value not in unknown}
 
@@ -212,7 +215,7 @@ class Timing:
 
 
 def check(timing: Timing, nwbfile: object, session_start_time: object) -> None:
-    """Refuse, before anything is computed, what pynwb would refuse after."""
+    """Check, before anything is computed, the arguments that pynwb would refuse at the end."""
     optional("pynwb", extra="nwb")
     _ = timing.arguments
     if nwbfile is None and session_start_time is None:
@@ -298,11 +301,12 @@ def _add_responses(whole: NWBFile, ophys: ModuleType, given: dict[str, Any]) -> 
 
 
 def _data(blocks: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-    """Values that are written as they come, compressed."""
+    """Return compressed values for pynwb, which are written as the blocks arrive."""
     chunks = optional("hdmf.data_utils", extra="nwb").DataChunkIterator
     hdf5 = optional("hdmf.backends.hdf5", extra="nwb").H5DataIO
     each = max(1, int(np.prod(shape[1:])) * dtype.itemsize)
     rows = max(1, min(shape[0], _BUFFER // each))
+    # The iterator takes positions one by one, and joins them to `rows` before it writes.
     values = chunks(data=_each(blocks), maxshape=shape, dtype=dtype, buffer_size=rows)
     return hdf5(values, compression="gzip", compression_opts=1, shuffle=True)
 

@@ -33,7 +33,7 @@ def axes_of(shape: tuple[int, ...]) -> tuple[str, ...]:
 
 
 def metadata(shape: tuple[int, ...], known: Mapping[str, Any]) -> dict[str, Any]:
-    """Say what a folder says that holds one array, called ``0``.
+    """Return the metadata of a folder that holds one array, called ``0``.
 
     Parameters
     ----------
@@ -50,6 +50,7 @@ def metadata(shape: tuple[int, ...], known: Mapping[str, Any]) -> dict[str, Any]
     """
     found, axes = scales(known), axes_of(shape)
     size = {"t": found.frame_interval, **found.pixel_size}
+    # The format demands a scale of every axis: 1 without a unit stands for an unknown one.
     scale = [size.get(axis) or 1.0 for axis in axes]
     transformations = [{"type": "scale", "scale": scale}]
     multiscale = {
@@ -72,9 +73,9 @@ def largest(files: Files) -> str | None:
     Raises
     ------
     FormatError
-        Where the folder says it is, and names no array.
+        If the folder is marked as OME-Zarr and names no array.
     """
-    multiscale = _first(_told(files))
+    multiscale = _first(_folder_attributes(files))
     if multiscale is None:
         return None
     try:
@@ -90,7 +91,7 @@ def attrs(files: Files, name: str) -> dict[str, Any]:
     """
     document: dict[str, Any] = {}
     with boundary("OME-Zarr"):
-        document = _told(files)
+        document = _folder_attributes(files)
     multiscale, known = _first(document), document.get("thunderlike")
     if multiscale is None:
         return {}
@@ -107,7 +108,7 @@ def attrs(files: Files, name: str) -> dict[str, Any]:
 
 
 def _scale(document: Mapping[str, Any], count: int) -> list[Any]:
-    """The factors of a transformation."""
+    """Return the factors of a transformation."""
     steps = document["coordinateTransformations"]
     found = next((one["scale"] for one in steps if one["type"] == "scale"), ())
     if len(found) != count:
@@ -116,12 +117,12 @@ def _scale(document: Mapping[str, Any], count: int) -> list[Any]:
 
 
 def _sizes(axes: list[tuple[str, Any]], scales: list[tuple[Any, ...]]) -> dict[str, Any]:
-    """Micrometres and seconds, of the axes that have a unit: the product of their scales."""
+    """Return micrometres and seconds of the axes with a unit: the products of their scales."""
     size: dict[str, float] = {}
     found: dict[str, Any] = {}
     for (axis, unit), factors in zip(axes, scales, strict=True):
         if unit is None:
-            continue
+            continue  # a number of unknown size
         with boundary(f"the scale along {axis}"):
             step = math.prod(map(number, factors))
             if axis in ("z", "y", "x"):
@@ -131,8 +132,8 @@ def _sizes(axes: list[tuple[str, Any]], scales: list[tuple[Any, ...]]) -> dict[s
     return found | ({"pixel_size": size} if size else {})
 
 
-def _told(files: Files) -> dict[str, Any]:
-    """The attributes of the folder itself, of Zarr's version 3 or 2."""
+def _folder_attributes(files: Files) -> dict[str, Any]:
+    """Return the attributes of the folder itself, of version 3 or 2 of Zarr."""
     for name, inner in (("zarr.json", "attributes"), (".zattrs", None)):
         data = files.read(name)
         if data is not None:
@@ -145,7 +146,7 @@ def _told(files: Files) -> dict[str, Any]:
 
 
 def _first(document: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The first set of resolutions: one picture in several sizes."""
+    """Return the first set of resolutions, which is one image in several sizes."""
     ome = document.get("ome")
     every = (ome if isinstance(ome, dict) else document).get("multiscales")
     return every[0] if isinstance(every, list) and every and isinstance(every[0], dict) else None

@@ -28,7 +28,7 @@ _SAMPLES = {0: 1, 2: 3, _PALETTE: 3, 4: 2, 6: 4}  # by the colour type of the PN
 
 
 def header(data: bytes) -> Header:
-    """Say what a file holds, from its first 26 bytes.
+    """Read the header of a file, its first 26 bytes.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def _dtype(depth: int, colour: int) -> str:
 
 
 def _check_size(width: int, height: int) -> None:
-    """Refuse a few bytes that claim a huge image, before memory is taken for it."""
+    """Refuse a header with a huge image before memory is allocated for it."""
     from PIL.Image import MAX_IMAGE_PIXELS as LIMIT
 
     if LIMIT is not None and width * height > LIMIT:

@@ -62,6 +62,7 @@ def decode(
     expected, found = math.prod(sizes) * kind.itemsize, len(data)
     if found != expected:
         raise FormatError(f"expected {expected} bytes for shape {sizes} of {kind}, found {found}")
+    # On the buffer itself: `native` copies only for another order of axes or bytes.
     return native(np.ndarray(sizes, kind, data, order=order))
 
 
@@ -135,6 +136,7 @@ def parse_conf(data: bytes) -> Conf:
     Conf(shape=(64, 64), dtype=dtype('int16'), nkeys=0, nvalues=None, keytype=None, attrs={})
     """
     entries = _object(data)
+    # The first names are those that `describe` writes, the others those of older files.
     shape = _first(entries, "shape", "dims")
     dtype = _first(entries, "dtype", "valuetype", "format")
     keytype = _first(entries, "keytype", "keyformat")
@@ -146,6 +148,7 @@ def parse_conf(data: bytes) -> Conf:
             nkeys=_sizes([entries.get("nkeys", 0)])[0],
             nvalues=None if nvalues is None else _sizes([nvalues])[0],
             keytype=None if keytype is None else numbers(keytype),
+            # Metadata must not prevent the data from being read.
             attrs=attrs if isinstance(attrs, dict) else {},
         )
     except SpecError as error:

@@ -18,7 +18,7 @@ __all__ = ["checkpoint", "load"]
 
 
 class _Dtype:
-    """Stands for a dtype: numpy believes whatever a pickle says of one, and crashes."""
+    """Placeholder of a dtype: the state of a real one is not checked by numpy, and can crash it."""
 
     def __init__(self, code: str, *_: object) -> None:
         self.made = numbers(code)
@@ -28,7 +28,7 @@ class _Dtype:
 
 
 class _Array(np.ndarray):
-    """An array of numbers, once its bytes are seen to be as many as its shape takes."""
+    """Array of numbers, whose number of bytes is checked against its shape."""
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         version, shape, dtype, fortran, data = state
@@ -47,7 +47,7 @@ def _scalar(dtype: _Dtype, data: bytes) -> Any:
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """Bytes, as protocol 2 of Python 3 has them."""
+    """Return bytes, which protocol 2 of Python 3 stores as text."""
     return text.encode(encoding)
 
 
@@ -62,7 +62,7 @@ for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # before nu
 
 
 class _Plain(pickle.Unpickler):
-    """Refuses everything but values and what rebuilds a numpy array, which is not numpy's own."""
+    """Unpickler of plain values and numpy arrays, which are rebuilt by functions of this module."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:

@@ -43,6 +43,7 @@ def sizes(data: bytes) -> dict[str, float]:
     if not data.startswith(_HEADER):
         raise FormatError(f"not a .npy file: it begins with {data[:6]!r}")
     try:
+        # Version 1 of .npy has the length of its header in 2 bytes, later ones in 4.
         before, code = (10, "<H") if data[6] == 1 else (12, "<I")
         (length,) = struct.unpack_from(code, data, 8)
         stated = _outermost(_described(data[before + length :]))
@@ -86,7 +87,7 @@ class _Call:
 
 @dataclass(frozen=True)
 class _Name:
-    """A name that a pickle would import."""
+    """Name that a pickle would import."""
 
     module: str
     name: str
@@ -124,7 +125,7 @@ def _described(data: bytes) -> Any:
 
 
 def _popped(stack: list[Any], opcode: pickletools.OpcodeInfo) -> list[Any]:
-    """Take what an instruction takes from the stack, without the mark."""
+    """Remove the arguments of an instruction from the stack, and return them without the mark."""
     names = [kind.name for kind in opcode.stack_before]
     if "mark" not in names:
         count = len(names)
@@ -145,11 +146,12 @@ def _popped(stack: list[Any], opcode: pickletools.OpcodeInfo) -> list[Any]:
 def _apply(
     name: str, before: list[Any], stack: list[Any], opcode: pickletools.OpcodeInfo, argument: object
 ) -> None:
-    """Put on the stack what an instruction makes of what it takes."""
+    """Push the result of an instruction on the stack."""
     if name in ("SETITEM", "SETITEMS", "DICT"):
         target, items = ({}, before) if name == "DICT" else (before[0], before[1:])
         if isinstance(target, dict):
             pairs = zip(items[::2], items[1::2], strict=True)
+            # Other keys may be placeholders of objects, which need not be hashable.
             target.update((key, value) for key, value in pairs if isinstance(key, str))
         stack.append(target)
     elif name in ("APPEND", "APPENDS"):
@@ -175,8 +177,9 @@ def _apply(
 
 
 def _outermost(described: object) -> dict[str, Any]:
-    """The dictionary in an array of one object."""
+    """Return the dictionary in an array of one object."""
     state = described.state if isinstance(described, _Call) else None
+    # The state of a numpy array: version, shape, dtype, order, and a list of its objects.
     values = state[4] if isinstance(state, tuple) and len(state) == 5 else described
     found = values[0] if isinstance(values, list) and len(values) == 1 else values
     if not isinstance(found, dict):
@@ -185,7 +188,7 @@ def _outermost(described: object) -> dict[str, Any]:
 
 
 def _number(value: object) -> Any:
-    """A plain number, or the one that the bytes of a scalar or array of numpy's are; else None."""
+    """Return a plain number, or that in the bytes of a numpy scalar or array; else None."""
     if isinstance(value, int | float):
         return value
     if not isinstance(value, _Call) or not isinstance(value.function, _Name):

@@ -111,7 +111,7 @@ def _bare(line: bytes) -> bytes:
 
 
 def _parsed(data: bytes, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """All columns, parsed by numpy; what it does not like is then looked for line by line."""
+    """Parse all columns with numpy; if that fails, find the line with the error."""
     # By way of float64, so that 5.0 is an integer too; but not for long integers.
     whole = dtype.kind in "iu" and not set(data) & set(b".eEnN")
     stream = io.BytesIO(data.replace(b",", b" ") if b"," in data else data)

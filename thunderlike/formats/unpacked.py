@@ -74,7 +74,7 @@ def _streamed(data: bytes, most: int, begin: Callable[[], Any]) -> int:
 
 
 def _zstd(data: bytes, most: int) -> int:  # noqa: ARG001
-    """The size that each frame announces; for one that does not, what its blocks may hold."""
+    """Add up the sizes of frames; of a frame without one, the most that its blocks can hold."""
     total = at = 0
     while at + 4 <= len(data):
         magic = int.from_bytes(data[at : at + 4], "little")
@@ -132,7 +132,7 @@ def _packbits(data: bytes, most: int) -> int:
 
 
 def _jpeg(data: bytes, most: int) -> int:  # noqa: ARG001
-    """The pixels that the frame header announces."""
+    """Return the size of the image in the frame header."""
     at = 2
     while data[at] == 0xFF:
         marker, length = data[at + 1], struct.unpack_from(">H", data, at + 2)[0]
@@ -144,14 +144,14 @@ def _jpeg(data: bytes, most: int) -> int:  # noqa: ARG001
 
 
 def _png(data: bytes, most: int) -> int:  # noqa: ARG001
-    """The pixels that the header announces, by its bits a sample and its colour type."""
+    """Return the size of the image in the header, by bits a sample and colour type."""
     width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
     samples = {2: 3, 4: 2, 6: 4}.get(colour, 1)
     return int(width * height * samples * -(-bits // 8))
 
 
 def _jpeg2000(data: bytes, most: int) -> int:  # noqa: ARG001
-    """The pixels that the size marker announces, in a bare code stream or in a file of boxes."""
+    """Return the size of the image in the size marker, in a code stream or in a file of boxes."""
     at = data.index(b"\xff\x4f\xff\x51") + 8
     right, below, left, top = struct.unpack_from(">4I", data, at)
     samples, bits = struct.unpack_from(">H", data, at + 32)[0], (data[at + 34] & 0x7F) + 1
@@ -166,7 +166,7 @@ def _number(form: str, at: int = 0) -> Any:
 
 
 def _blosc2(data: bytes, most: int) -> int:  # noqa: ARG001
-    """A frame of blosc2 or one of its chunks."""
+    """Return the size in the header of a frame of blosc2, or of one of its chunks."""
     if data[2:9] == b"b2frame":
         return int(struct.unpack_from(">q", data, 30)[0])
     return int(struct.unpack_from("<I", data, 4)[0])

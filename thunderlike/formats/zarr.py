@@ -10,21 +10,20 @@ import threading
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 
 from thunderlike._lazy import optional
 from thunderlike.errors import FormatError, SpecError, ThunderlikeError
-from thunderlike.formats.base import chunk_shape, numbers
+from thunderlike.formats.base import ArrayWriter, chunk_shape, numbers
 from thunderlike.formats.hdf5 import Dataset
 from thunderlike.formats.metadata import as_json, boundary
 from thunderlike.formats.unpacked import CODECS, unpacked_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-    from types import TracebackType
 
     from numpy.typing import NDArray
     from zarr.abc.store import ByteRequest
@@ -76,7 +75,7 @@ class Bounded:
             return None
         if name.rpartition("/")[2] in _METADATA_NAMES:
             try:
-                return self._learnt(data)
+                return self._without_codec(data)
             except FormatError:
                 raise
             except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
@@ -103,8 +102,8 @@ class Bounded:
         """Name all files."""
         return self.files.list()
 
-    def _learnt(self, data: bytes) -> bytes:
-        """Remember how chunks are packed; metadata without the codec that is undone here."""
+    def _without_codec(self, data: bytes) -> bytes:
+        """Read how chunks are packed; return the metadata without a codec that is undone here."""
         document: dict[str, Any] = json.loads(data)
         self._codec, self._stripped, self._inner = "", False, None
         if "codecs" in document:  # version 3; version 2 has filters and a compressor
@@ -136,11 +135,12 @@ class Bounded:
         if not packed:
             return data
         self._codec, self._nbytes = packed[0], math.prod(shape) * dtype.itemsize
+        # zlib is undone here, where its output can be bounded, if it is the last step of all.
         self._stripped = bare and self._codec in _DEFLATED and names[-1] == self._codec
         return json.dumps(stripped).encode() if self._stripped else data
 
     def _chunks(self, data: bytes) -> Iterable[bytes]:
-        """The packed chunks of a shard, or of a file that is one."""
+        """Return the packed chunks of a shard, or of a file that is one chunk."""
         if self._inner is None:
             return [data]
         number, first = self._inner
@@ -177,7 +177,7 @@ def _grid(document: dict[str, Any]) -> dict[str, Any]:
 
 
 class FilesStore(Store):
-    """Answers Zarr from a folder of files; each call waits in a thread, so that several can."""
+    """Store of Zarr in a folder of files; each call waits in a thread, so that several can."""
 
     supports_writes = True
     supports_deletes = False
@@ -191,7 +191,7 @@ class FilesStore(Store):
         self._stopped = False
 
     def with_read_only(self, read_only: bool = False) -> FilesStore:  # noqa: ARG002
-        """The same: an array opened for reading asks for nothing else."""
+        """Return the store itself: an array that is opened to read does not write."""
         return self
 
     def __eq__(self, other: object) -> bool:
@@ -215,7 +215,7 @@ class FilesStore(Store):
         return [await self.get(key, prototype, part) for key, part in key_ranges]
 
     async def exists(self, key: str) -> bool:
-        """Say whether a file is there."""
+        """Return whether a file exists."""
         return await asyncio.to_thread(self._files.read, key) is not None
 
     async def set(self, key: str, value: Buffer) -> None:
@@ -277,7 +277,7 @@ _MOST_AXES = 64  # of an array of numpy's
 
 
 def describe(files: Files, name: str | None = None) -> Dataset:
-    """Say what is known of an array, of Zarr's version 2 or 3.
+    """Return the description of an array, of version 2 or 3 of Zarr.
 
     Parameters
     ----------
@@ -347,7 +347,7 @@ def group(files: Files, attrs: Mapping[str, Any]) -> None:
     _zarr().create_group(_store(files), attributes=dict(attrs))
 
 
-class Writer:
+class Writer(ArrayWriter):
     """Writes an array from its first row to its last, a slab of rows at a time.
 
     Parameters
@@ -400,16 +400,8 @@ class Writer:
             self._store.stop()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Nothing is open: each chunk was written whole."""
+    def close(self) -> None:
+        """Do nothing: each chunk was written whole, and no file is open."""
 
 
 def _opened(files: Files, name: str | None) -> Any:

@@ -117,6 +117,7 @@ def follow(root: GroupID, group: GroupID, path: str, name: str) -> tuple[Any, st
         If a link is dangling.
     """
     ahead, hops = [name], 0
+    # The target of a link may lead through other links: its steps are put in front.
     while ahead:
         step = ahead.pop(0)
         if step in ("", "."):

@@ -177,12 +177,14 @@ def _replace_entries(
         raise SpecError("holds one value that is no dictionary, and cannot be updated")
     metadata = _attributes.read_metadata(root, attributes)
     named = _attributes.entry_names(data)
+    # An entry may change from a single value, which is an attribute, to a node, or back.
     for name in named:
         _attributes.delete(root, name)
         if name in _limits.names_of(root):
             root.unlink(name.encode())
     items = ((name, data[key]) for name, key in named.items())
     new = run(writer.encode_entries(dest, root, items), current().hdf5_depth)
+    # The metadata are one document, which holds the entries that are kept as well.
     _attributes.delete_metadata(root)
     entries = metadata.get("entries")
     if not isinstance(entries, dict):  # of another program: nodes without a code

@@ -49,6 +49,7 @@ class Encoded:
 def encode(array: NDArray[Any]) -> Encoded:
     """Convert an array to a type that HDF5 has."""
     encoded = _encoded(np.asarray(array))
+    # Other subclasses are loaded as plain arrays: their constructors are unknown.
     if type(array).__name__ in _CLASSES:
         encoded.metadata["class"] = type(array).__name__
     if array.flags.f_contiguous and not array.flags.c_contiguous:

@@ -230,6 +230,7 @@ class _Lister:
         waiting, seen = [(top, root)], {h5o.get_info(node).addr}
         while waiting:
             entry, group = waiting.pop()
+            # Children of the last group in the list first: a stack, in place of recursion.
             for child, inner, address in self._entries(group) if group else ():
                 entry.entries.append(child)
                 if inner is not None and address not in seen:
@@ -335,6 +336,7 @@ def _shape_and_dtype(node: DatasetID, names: list[str]) -> tuple[tuple[int, ...]
             dtype = np.dtype(dtype).name
         return _short_values(node), dtype
     width = int(attributes.get("itemsize", 0))
+    # Text is stored as bytes of UTF-32, four for each character, along the last axis.
     if attributes.get("strtype") == b"unicode" and shape and width > 0:
         return (*shape[:-1], shape[-1] // (4 * width)), "unicode"
     kind = node.get_type()
@@ -410,6 +412,7 @@ def _fixed_summary(group: Group) -> Entry | None:
 def _axis_length(group: Group, axis: str) -> int:
     several = str(group.attribute(f"{axis}_variety", "")) == "multi"
     node = h5d.open(group.id, f"{axis}_label0".encode() if several else axis.encode())
+    # pandas stores one element for an axis without any, and its shape as an attribute.
     return 0 if "shape" in _attributes.names_of(node) else int(node.shape[0])
 
 

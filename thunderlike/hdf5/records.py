@@ -34,6 +34,7 @@ def _encoder_of(_kind: type) -> Encoder:
 def _encode(writer: Writer, dest: Destination, value: Images | Series) -> Task:
     """Write a collection as a stream of records: they are never all in memory of the driver."""
     parts = {"labels": value.labels, "index": getattr(value, "index", None), "attrs": value.attrs}
+    # Labels and index are arrays, which have no truth value; attrs are a dictionary, never None.
     parts = {name: p for name, p in parts.items() if p is not None and (name != "attrs" or p)}
     group = new_group(dest, f"dict:{len(parts) + 1}")
     _write_values(dest.within(group, "values"), value)

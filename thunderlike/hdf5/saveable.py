@@ -94,6 +94,7 @@ class SaveableRegistry(Saveable, NamedRegistry):
                 f"{path}: holds a {type(d).__name__}, not the dictionary of a saved object"
             )
         name = str(d.get("name", "noname"))
+        # 'noname' is the name of classes that are not registered, in files of deepdish too.
         kind = cls if name == "noname" or not cls.REGISTRY else cls.getclass(name)
         return kind.load_from_dict(d)
 

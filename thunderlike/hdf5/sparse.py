@@ -52,6 +52,7 @@ def _encode(writer: Writer, dest: Destination, value: spmatrix | sparray) -> Tas
     parts["shape"] = np.array(stored.shape, np.int64)
     items = ((name, np.asarray(part)) for name, part in parts.items())
     yield writer.encode_entries(dest, group, items)
+    # deepdish knows matrices of the stored formats alone; the rest is in the metadata.
     metadata: dict[str, Any] = {"kind": "sparse"}
     if isinstance(value, scipy.sparse.sparray):
         metadata["array"] = True

@@ -20,7 +20,7 @@ _ORIENTATION = 274  # tag: where a viewer puts the first row and column
 
 
 def header(data: bytes) -> Header:
-    """Say what a file holds, from the first page's tags and the chain of pages.
+    """Read the header of a file: the tags of its first page, and the chain of pages.
 
     Raises
     ------

@@ -115,7 +115,7 @@ class Plain:
 
     @classmethod
     def of(cls, stream: BinaryIO, kind: Kind, at: int) -> Plain | None:
-        """Learn it from the first page's header, if pixels in one piece may be found by it."""
+        """Read it from the header of the first page; None if that has no offsets of pixels."""
         layout, descriptions, starts = _read(stream, kind, at)
         if not starts:
             return None
@@ -146,12 +146,12 @@ class Plain:
 
 @dataclass(frozen=True)
 class Frame:
-    """All of a file but the pixels of its one page: one that has the same is like it throughout.
+    """Bytes of a file with one page, except its pixels: files with the same ones are alike.
 
     Parameters
     ----------
     before, after : bytes
-        What stands around the pixels.
+        Bytes before and after the pixels.
     nbytes : int
         Of the pixels.
     """
@@ -162,7 +162,7 @@ class Frame:
 
     @classmethod
     def of(cls, stream: BinaryIO, start: int, nbytes: int) -> Frame | None:
-        """Read what stands around these pixels, if that is little."""
+        """Read the bytes before and after the pixels; None if they are many."""
         size = stream.seek(0, io.SEEK_END)
         if size - nbytes > _LONGEST_FRAME:
             return None
@@ -172,9 +172,9 @@ class Frame:
         return cls(before, stream.read(), nbytes)
 
     def read(self, stream: BinaryIO, out: memoryview) -> bool:
-        """Fill `out` with the pixels of a file that has just this around them, in one go.
+        """Fill `out` with the pixels of a file with the same bytes before and after them.
 
-        False, and `out` then holds anything, if the file has something else there.
+        Returns False, with undefined content of `out`, for files with other bytes there.
         """
         head, tail = bytearray(len(self.before)), bytearray(len(self.after) + 1)  # 1 for the end
         parts = [head, out, tail]
@@ -188,7 +188,7 @@ class Frame:
         return whole and head == self.before and tail[:-1] == self.after
 
     def fits(self, stream: BinaryIO) -> bool:
-        """Say whether a file has just this around its pixels."""
+        """Return whether a file has the same bytes before and after its pixels."""
         behind = len(self.before) + self.nbytes
         if stream.seek(0, io.SEEK_END) != behind + len(self.after):
             return False

@@ -83,7 +83,7 @@ class Axes:
         return set(self.names) <= set("TZC") and len(set(self.names)) == len(self.names)
 
     def size(self, name: str) -> int:
-        """Length of an axis.
+        """Return the length of an axis.
 
         Examples
         --------
@@ -130,7 +130,7 @@ class Axes:
 
 
 def announced_pages(tiff: TiffFile, page: TiffPage) -> int:
-    """Return for how many pages the first header of a file stands: 1 unless it says more."""
+    """Return the number of pages that the first header of a file describes; 1 by default."""
     try:
         return max(1, _announced(tiff, page))
     except Exception:
@@ -138,9 +138,10 @@ def announced_pages(tiff: TiffFile, page: TiffPage) -> int:
 
 
 def axes_of(tiff: TiffFile, page: TiffPage, pages: int) -> Axes | None:
-    """Return the axes of the pages of a file, if it says them and they fit.
+    """Return the axes of the pages of a file, if they are stated and fit.
 
-    What cannot be understood, or speaks of other pages, is left out with a line in the log.
+    Metadata that cannot be understood, or describe other pages, are left out with a line in the
+    log.
 
     Parameters
     ----------
@@ -179,7 +180,7 @@ def _announced(tiff: TiffFile, page: TiffPage) -> int:
 
 
 def _pages_axes(tiff: TiffFile, page: TiffPage, pages: int) -> Axes | None:
-    first = tiff.pages.first  # says it, also where it is a thumbnail
+    first = tiff.pages.first  # has the description, even if it is a thumbnail
     if first.is_shaped:
         outer, names = _shaped(first)
         inner = names[len(outer) :]
@@ -191,6 +192,7 @@ def _pages_axes(tiff: TiffFile, page: TiffPage, pages: int) -> Axes | None:
         return Axes.of(
             [("T", _count(entries["DimensionTime"])), ("Z", _count(entries["DimensionZ"]))]
         )
+    # OME-XML states the place of each page, a header of ImageJ only the lengths of axes.
     if tiff.is_ome and (found := _ome_axes(tiff.ome_metadata or "", page, pages)):
         return found
     if tiff.is_imagej:
@@ -217,9 +219,9 @@ def _count(value: object) -> int:
 
 
 def _shaped(page: TiffPage) -> tuple[tuple[int, ...], str]:
-    """Lengths of the axes along which pages follow one another, as tifffile describes them.
+    """Return the lengths of the axes of pages, as tifffile describes them.
 
-    With the names of all axes, those within a page last, if it says them.
+    With the names of all axes, those within a page last, if the description has them.
     """
     text = page.shaped_description or ""
     entries: dict[str, Any]
@@ -245,7 +247,7 @@ _IMAGEJ_ORDERS = {
 
 
 def _imagej_axes(entries: Mapping[str, Any], page: TiffPage, pages: int | None) -> Sizes:
-    """Axes of an ImageJ stack; one that names none is a movie, as a volume would have slices."""
+    """Return the axes of an ImageJ stack; without names it is a movie: a volume has slices."""
     counts = {"T": "frames", "Z": "slices", "C": "channels"}
     if pages is not None and not any(name in entries for name in counts.values()):
         return [("T", pages)]
@@ -261,6 +263,7 @@ def _scanimage_text(tiff: TiffFile, first: TiffPage) -> str:
     """Return ScanImage's metadata of all frames, from tags or from the start of a BigTIFF."""
     from tifffile import read_scanimage_metadata
 
+    # ScanImage has written its metadata to either tag, depending on its version.
     text = f"{first.software}\n{first.description}"
     if "channelSave" in text or not tiff.is_bigtiff:
         return text
@@ -275,7 +278,7 @@ def _scanimage_axes(text: str, pages: int) -> Axes | None:
     }
 
     def number(*names: str) -> int:
-        """The first of these that is a number above 0; 0 where none is."""
+        """Return the first entry that is a number above 0, or 0."""
         values = (entries.get(name, "") for name in names)
         return next((int(float(v)) for v in values if re.fullmatch(r"[1-9]\d*(\.0*)?", v)), 0)
 
@@ -303,13 +306,14 @@ def _scanimage_axes(text: str, pages: int) -> Axes | None:
     left = pages // channels
     if slices == 1:
         return Axes.of([("T", left), ("C", channels)])
+    # A fast stack is one volume after another; a slow one records all frames of a slice first.
     if fast or frames <= 1:
         return Axes.of([("T", left // slices), ("Z", slices), ("C", channels)])
     return Axes.of([("Z", slices), ("T", frames), ("C", channels)])
 
 
 def _ome_axes(text: str, page: TiffPage, pages: int) -> Axes | None:
-    """Axes of the pages that the XML says to stand in this very file."""
+    """Return the axes of the pages that the XML places in this file."""
     every = ome.Image.every(text)
     here = [image for image in every if image.is_here]
     if len(here) != 1:
@@ -343,6 +347,7 @@ def _ome_axes(text: str, page: TiffPage, pages: int) -> Axes | None:
         if (turned.reshape(-1) == np.arange(pages)).all():
             every_axis = list(zip(order, turned.shape, strict=True))
             return Axes.of(every_axis, channels=channels, every=tuple(every_axis))
+    # In no order of axes: a table has the page at each position.
     long = tuple(n for n in sizes if n > 1)
     named = list(zip("TZC", sizes, strict=True))
     return Axes.of(named, numbers=numbers.reshape(long), channels=channels)
@@ -350,7 +355,7 @@ def _ome_axes(text: str, page: TiffPage, pages: int) -> Axes | None:
 
 # sizes of pixels and times
 
-# What the tag of the unit of the resolution says; the last two are those of DNG.
+# Values of the tag ResolutionUnit; the last two are those of DNG.
 _RESOLUTION_UNITS = {2: "inch", 3: "cm", 4: "mm", 5: "um"}
 _CENTIMETRE = 3
 
@@ -414,7 +419,7 @@ _MOST = 2**32 - 1  # of the two numbers of a resolution
 
 
 def _resolution(size: Mapping[str, float], unit: float, unit_tag: Attrs) -> Attrs:
-    """The tags of resolution, for a unit of so many micrometres."""
+    """Return the tags of resolution, for a unit of so many micrometres."""
     across, down = size.get("x"), size.get("y")
     if not across or not down:
         return {}
@@ -432,7 +437,7 @@ def _as_imagej(scales: Scales, values: NDArray[Any]) -> Attrs:
     resolution = _resolution(size, 1.0, {})
     # Without a resolution tifffile writes one of 1, which a unit would make a size of pixels.
     stated |= {"unit": "um"} if resolution else {"zunit": "um"} if "z" in size else {}
-    return {"imagej": True, **resolution, "metadata": _there(stated)}
+    return {"imagej": True, **resolution, "metadata": _present(stated)}
 
 
 def _as_ome(scales: Scales, values: NDArray[Any]) -> Attrs:
@@ -447,7 +452,7 @@ def _as_ome(scales: Scales, values: NDArray[Any]) -> Attrs:
     stated["TimeIncrement"] = scales.frame_interval
     if len(scales.frame_times) == len(values):
         stated["Plane"] = {"DeltaT": scales.frame_times}
-    return {"ome": True, "metadata": _there(stated)}
+    return {"ome": True, "metadata": _present(stated)}
 
 
 def _written_axes(values: NDArray[Any]) -> str:
@@ -474,10 +479,11 @@ def _plain_attrs(tiff: TiffFile) -> Attrs:
     found: Attrs = {}
     with boundary("pixel_size"):
         unit = _RESOLUTION_UNITS.get(int(page.resolutionunit or 1))
+        # Without a unit a resolution is a ratio of the sides of a pixel.
         found["pixel_size"] = _pixel_size(page, {"y": unit, "x": unit}) if unit else {}
     if page.description and not tiff.is_shaped:
         found["description"] = page.description
-    return _there(found)
+    return _present(found)
 
 
 def _imagej_attrs(tiff: TiffFile) -> Attrs:
@@ -499,11 +505,11 @@ def _imagej_attrs(tiff: TiffFile) -> Attrs:
         with boundary("frame_interval"):
             interval = metadata.seconds(stated["finterval"], stated.get("tunit") or "s")
             found["frame_interval"] = interval
-    return _there({**found, "pixel_size": size})
+    return _present({**found, "pixel_size": size})
 
 
 def _pixel_size(page: Any, units: Mapping[str, Any]) -> dict[str, float]:
-    """Micrometres a pixel, by the tags of resolution; both axes or none."""
+    """Return the micrometres a pixel by the tags of resolution, of both axes or none."""
     names = (("y", "YResolution"), ("x", "XResolution"))
     if any(name not in page.tags for _, name in names):
         return {}
@@ -524,7 +530,7 @@ def _ome_attrs(tiff: TiffFile, pages: int) -> Attrs:
     found: Attrs = {"ome": text}
     image = ome.Image.of(text, 0)
     if image is None:
-        return _there(found)
+        return _present(found)
     stated, size = image.pixels, dict[str, float]()
     for axis in "zyx":
         name = f"PhysicalSize{axis.upper()}"
@@ -537,9 +543,9 @@ def _ome_attrs(tiff: TiffFile, pages: int) -> Attrs:
             found["frame_interval"] = metadata.seconds(stated["TimeIncrement"], unit)
     with boundary("DeltaT"):
         found["frame_times"] = image.times(pages, first.samplesperpixel)
-    return _there({**found, "pixel_size": size})
+    return _present({**found, "pixel_size": size})
 
 
-def _there(found: Attrs) -> Attrs:
+def _present(found: Attrs) -> Attrs:
     """Remove metadata that the file does not have."""
     return {name: value for name, value in found.items() if value not in (None, {}, [], "")}

@@ -48,25 +48,25 @@ class Image:
 
     @classmethod
     def of(cls, text: str, page: int) -> Image | None:
-        """Return the image that a page of this file belongs to; the only one where none says so."""
+        """Return the image of a page of this file; the only image if none states its pages."""
         every = cls.every(text)
         holding = [image for image in every if image._holds(page)]
         return next(iter(holding or every[:1] if len(every) == 1 else holding), None)
 
     @property
     def pixels(self) -> Mapping[str, str]:
-        """The attributes of its pixels."""
+        """Attributes of the element of its pixels."""
         return self._element.attrib
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Names of its channels, as far as they have any."""
+        """Names of the channels that have one."""
         names = (each.get("Name", "") for each in self._element.iterfind("{*}Channel"))
         return tuple(name for name in names if name)
 
     @property
     def order(self) -> str:
-        """Its axes except X and Y, the fastest first; ValueError where that is not known."""
+        """Axes except X and Y, the fastest first; ValueError if the XML does not have them."""
         order = self.pixels.get("DimensionOrder", "")
         if sorted(order) != sorted("XYZCT") or order[:2] != "XY":
             raise ValueError(f"DimensionOrder is {order!r:.20}")
@@ -81,7 +81,7 @@ class Image:
             return True  # its planes cannot be counted; not that there are none
 
     def sizes(self) -> dict[str, int]:
-        """Length of each axis; ValueError where one is not a number."""
+        """Return the length of each axis; ValueError if one is not a number."""
         return {axis: metadata.whole(self.pixels.get(f"Size{axis}", 1)) for axis in "XYZCT"}
 
     def places(self, pages: int, samples: int) -> dict[int, Place]:
@@ -100,6 +100,7 @@ class Image:
             Where the XML speaks of other pages, or of more.
         """
         order, sizes = self.order, self.sizes()
+        # SizeC counts colours, which share a page.
         if sizes["C"] % samples == 0:
             sizes["C"] //= samples
         lengths = [sizes[axis] for axis in order]
@@ -121,7 +122,7 @@ class Image:
         return found
 
     def times(self, pages: int, samples: int) -> list[float]:
-        """Seconds of each page, in the order of the pages; none unless all have one."""
+        """Return the seconds of each page, in the order of pages; an empty list without any."""
         found: dict[Place, float] = {}
         for plane in self._element.iterfind("{*}Plane"):
             if "DeltaT" in plane.attrib:
@@ -138,13 +139,13 @@ class Image:
         return [found[where[page]] for page in range(pages)]
 
     def _planes(self, samples: int) -> int:
-        """Pages of the whole image: colours that share a page count once."""
+        """Return the number of pages of the whole image: colours in one page count once."""
         sizes = self.sizes()
         channels = sizes["C"] // samples if sizes["C"] % samples == 0 else sizes["C"]
         return sizes["Z"] * sizes["T"] * channels
 
     def _runs(self, planes: int) -> Iterator[tuple[int, dict[str, int], int]]:
-        """First page, first plane and length of each run of pages that stand in this file."""
+        """Yield the first page, first plane and length of each run of pages in this file."""
         elements, files = list(self._element.iterfind("{*}TiffData")), set[str]()
         if not elements:  # all planes are in this file, in order
             yield 0, dict.fromkeys("ZCT", 0), planes
@@ -170,5 +171,5 @@ class Image:
 
 
 def _position(element: Element, name: str) -> int:
-    """A position from 0 on."""
+    """Return a position, from 0 on."""
     return metadata.whole(int(element.get(name, 0)) + 1) - 1

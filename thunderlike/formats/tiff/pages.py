@@ -151,7 +151,7 @@ class Index:
         return replace(self, headers=headers, first=before, axes=None)
 
     def span(self, start: int, stop: int) -> tuple[int, int] | None:
-        """First and last bytes between which pages stand with their headers, if they do.
+        """Return the first and last bytes of a part of the file with pages and their headers.
 
         Pixels stand before or behind their header, and in a file that was written page by page
         between the headers of their neighbours. None where that is too much to read at once, or
@@ -206,7 +206,7 @@ def index(stream: BinaryIO) -> Index:
 
 
 def _headers(stream: BinaryIO, magic: bytes) -> NDArray[np.int64]:
-    """Bytes at which the headers of images stand; thumbnails, overviews and masks are left out."""
+    """Return the offsets of headers of images, without thumbnails, overviews and masks."""
     found, less = chain(stream, magic)
     kept = [at for at, is_less in zip(found, less, strict=True) if not is_less]
     if kept and len(kept) < len(found):
@@ -254,8 +254,8 @@ def index_like(stream: BinaryIO, other: Index) -> Index:
     if plain is None or plain.kind != Kind.of(magic) or other.run is not None:
         return index(stream)
     headers = _headers(stream, magic)
-    said = other.axes is not None and other.axes.names
-    if (said and len(headers) != other.pages) or (
+    stated = other.axes is not None and other.axes.names
+    if (stated and len(headers) != other.pages) or (
         plain.pixels(stream, int(headers[0]), first=True) is None
     ):
         return index(stream)
@@ -266,7 +266,7 @@ def index_like(stream: BinaryIO, other: Index) -> Index:
 
 
 def begin(stream: BinaryIO, where: Index) -> int | None:
-    """Byte at which the pixels of all pages begin, if they follow one another as they are to be.
+    """Return the offset of the pixels of all pages, if they are contiguous; else None.
 
     Raises
     ------
@@ -288,7 +288,7 @@ def begin(stream: BinaryIO, where: Index) -> int | None:
 def read_like(stream: BinaryIO, other: Index, out: NDArray[Any]) -> bool:
     """Read the one page of a file that differs from another in its pixels alone.
 
-    Says whether it does; if not, `out` holds anything.
+    Returns whether it does; if not, the content of `out` is undefined.
 
     Parameters
     ----------
@@ -437,7 +437,7 @@ def _size(stream: BinaryIO) -> int:
 
 
 def _shape(page: TiffPage) -> tuple[int, ...]:
-    """Shape as `_pixels` returns it."""
+    """Return the shape of a page, colours last."""
     shape = page.shape
     return (*shape[1:], shape[0]) if page.axes.startswith("S") else shape
 
@@ -534,7 +534,7 @@ def _require_codecs(page: TiffPage) -> None:
 
 
 def _check_codecs(page: TiffPage) -> None:
-    """Say what to install when tifffile alone cannot decode a page."""
+    """Raise an error for pages without a decoder: it names the package to install, if any."""
     from tifffile import TIFF
 
     # Codes of JPEG, whose decoders undo the subsampling.
