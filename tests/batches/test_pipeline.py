@@ -161,6 +161,18 @@ def test_batches_that_fail_may_be_left_out(dataset, prefetch, how):
     assert found == [[0, 1], [2, 3], [6, 7], [8, 9]]
 
 
+@pytest.mark.parametrize(
+    "run",
+    [
+        Pipeline.gen_batch,
+        lambda pipeline, *_, **how: [pipeline.next_batch(2, n_epochs=1, **how) for _ in range(4)],
+    ],
+)
+def test_an_expression_says_whether_failed_batches_are_left_out(dataset, run):
+    pipeline = dataset.pipeline({"ignore": True}).check()
+    assert xs(run(pipeline, 2, ignore_exceptions=C("ignore"))) == [[0, 1], [2, 3], [6, 7], [8, 9]]
+
+
 def test_prefetch_goes_a_little_ahead_and_keeps_the_order(dataset):
     made = []
 

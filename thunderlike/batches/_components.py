@@ -41,6 +41,7 @@ class Components:
     __slots__ = ("_batch",)
 
     def __init__(self, batch: BatchData) -> None:
+        # Past the class's own __setattr__, which sets components.
         object.__setattr__(self, "_batch", batch)
 
     def __getattr__(self, name: str) -> Any:
@@ -54,7 +55,7 @@ class Components:
         return getattr(self._batch, name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        self[name]
+        self[name]  # raises for an unknown name: assignment adds no component
         setattr(self._batch, name, value)
 
     __setitem__ = __setattr__
@@ -216,6 +217,7 @@ class BatchData:
 
     def _fill(self, data: object) -> None:
         """Take data that is cut already."""
+        # A dict names the components where neither the class nor the batch does.
         if data is not None and self.components is None and isinstance(data, dict):
             self._name_components(data)
         if self.components is None:
@@ -368,6 +370,7 @@ class BatchData:
     def __copy__(self) -> Self:
         made = type(self).__new__(type(self))
         made.__dict__.update(self.__dict__)
+        # Components of its own, and a lock, which cannot be copied.
         made._arrays, made._lock = dict(self._arrays), threading.Lock()
         return made
 

@@ -32,6 +32,7 @@ def named(data: Any, components: tuple[str, ...]) -> dict[str, Any]:
     if isinstance(data, Expression | type):
         raise WrongTypeError(f"expected arrays, a dict or a frame, found {data!r:.80}")
     if isinstance(data, tuple | list):
+        # Fewer arrays than components leave the last ones without values.
         return dict(zip(components, data, strict=False))
     if isinstance(data, dict):
         return {name: data[name] for name in components if name in data}
@@ -105,6 +106,7 @@ class Places:
         # A file of this very batch: the labels may even repeat, as in a merge of several epochs.
         if np.array_equal(labels, self.labels):
             return np.arange(len(self.labels))
+        # A label that comes twice is an error only where the batch asks for it.
         known: dict[Any, int] = {}
         twice = set()
         for row, label in enumerate(np.asarray(labels).tolist()):
@@ -210,6 +212,7 @@ def _is_nested(data: list[Any]) -> bool:
 
 def _stacked(samples: list[Any]) -> dict[str, Any]:
     """Return samples of a reader, each a dict, as an array for each name."""
+    # A field that some samples lack has no value for each item, and makes no component.
     names = [name for name in samples[0] if all(name in sample for sample in samples)]
     return {name: assembled([sample[name] for sample in samples]) for name in names}
 

@@ -49,6 +49,8 @@ class Round:
         self.batch, self.src = batch, src
         self.dst = dst if dst is not None else src
         self._in_place = dst is None or (isinstance(dst, str | tuple | list) and _equal(dst, src))
+        # Items of `init` are arguments of a call. Without `src` they are objects with an attribute
+        # for each component, which the function may change.
         self._spread = not (init is None or init is False or _equal(init, "data"))
         self._views = not self._spread and src is None and batch.components is not None
         self._items = (
@@ -89,7 +91,7 @@ class Round:
             raise SpecError(
                 f"src has {len(items)} entries for {len(self.batch)} items: give one for each"
             )
-        self.dst = None if self.dst is self.src else self.dst
+        self.dst = None if self.dst is self.src else self.dst  # an array is no destination
         return items
 
     def _whole_items(self, target: str) -> Any:
@@ -227,6 +229,7 @@ class ItemArguments:
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._named = {name: v for name, v in kwargs.items() if isinstance(v, PerItem)}
         self.kwargs = {name: v for name, v in kwargs.items() if name not in self._named}
+        # With one value for each item among them, all positions are filled item by item.
         self._all = args if any(isinstance(v, PerItem) for v in args) else ()
         self.args = () if self._all else args
 
@@ -307,6 +310,7 @@ def rows(values: Any) -> Any:
 
 def columns(results: list[Any], dst: object, skip: Container[int] = ()) -> list[Any]:
     """Assemble results into an array for each destination."""
+    # Failed items are left out first: their None would make an object array of numbers.
     if not isinstance(dst, tuple | list):
         kept = [value for k, value in enumerate(results) if k not in skip]
         return [_spaced(assembled(kept), len(results), skip)]

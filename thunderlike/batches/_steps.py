@@ -44,6 +44,7 @@ class Step:
         SpecError
             When the action returns something else.
         """
+        # A pipeline may be written before its dataset is known: only here is the class.
         method = getattr(batch, self.name, None)
         if method is None or not hasattr(method, "is_action"):
             raise SpecError(f"{type(batch).__name__} has no action {self.name!r}")
@@ -82,6 +83,7 @@ class Call:
         function, args, kwargs = evaluated((self.function, self.args, self.kwargs), scope)
         if not callable(function):
             raise WrongTypeError(f"a pipeline calls functions, and {function!r:.80} is not one")
+        # Steps before and after all batches run on a scope without a batch.
         found = function(scope.batch, *args, **kwargs) if self.first else function(*args, **kwargs)
         if self.save_to is not None:
             stored(self.save_to, found, scope)
@@ -115,13 +117,15 @@ def stored(place: object, value: object, scope: Scope) -> None:
     if isinstance(place, Expression):
         place._assign(scope, value)
     elif isinstance(place, np.ndarray):
-        try:
+        try:  # in place, since the caller reads the result from this array
             place[...] = value
         except (TypeError, ValueError) as error:
             raise SpecError(f"the value does not fit into the array: {error}") from error
     elif isinstance(place, tuple | list | dict):
         keys = list(place) if isinstance(place, dict) else list(range(len(place)))
-        held = value if isinstance(value, dict) else dict(enumerate(_several(value)))
+        several = value if isinstance(value, tuple | list | np.ndarray) else [value]
+        held = value if isinstance(value, dict) else dict(enumerate(several))
+        # Places by name take what they name; places in order need a value each.
         if set(keys) - set(held) or (not isinstance(place, dict) and len(held) != len(keys)):
             raise SpecError(f"{len(held)} values cannot be stored in {len(keys)} places")
         for key in keys:
@@ -133,10 +137,6 @@ def stored(place: object, value: object, scope: Scope) -> None:
         )
 
 
-def _several(value: object) -> Any:
-    return value if isinstance(value, tuple | list | np.ndarray) else [value]
-
-
 @dataclass(frozen=True)
 class Branch:
     """Steps that run with a probability, drawn once for the batch."""
@@ -146,6 +146,7 @@ class Branch:
 
     def run(self, batch: Batch) -> Any:
         """Return the batch after it."""
+        # Drawn from the stream of the batch: it goes the same way whichever worker runs it.
         odds = probability(evaluated(self.odds, batch))
         if batch.random.random() < odds:
             for step in self.steps:
@@ -218,6 +219,7 @@ def rebatched(batches: Iterator[Any], size: int, step: Rebatch) -> Iterator[Any]
     held: list[Any] = []
     for batch in batches:
         held.append(batch)
+        # One large batch may fill several small ones.
         while sum(map(len, held)) >= size:
             merge = step.merge or type(held[0]).merge
             full, rest = merge(held, batch_size=size, **step.how)

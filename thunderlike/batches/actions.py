@@ -319,6 +319,7 @@ class Actions(BatchData):
     def _finished(self, done: list[Round], post: object, kwargs: dict[str, Any]) -> Any:
         if post is False:
             return done[0].results() if len(done) == 1 else [one.results() for one in done]
+        # A subclass's own _assemble gets the results; this class's writes whole arrays.
         if post != "_assemble" or type(self)._assemble is not Actions._assemble:
             call = getattr(self, post, None) if isinstance(post, str) else post
             if not callable(call):
@@ -331,6 +332,7 @@ class Actions(BatchData):
         arrays = [
             one.arrays() for one in done
         ]  # all before any is stored: a failure changes nothing
+        # Only with on_error='skip' are there failed items here.
         failed = set().union(*(one.failed() for one in done))
         kept = np.array([k for k in range(len(self)) if k not in failed], dtype=np.intp)
         batch = self._part(kept) if failed else self
@@ -404,6 +406,7 @@ class Actions(BatchData):
             raise SpecError(f"p has {odds.size} probabilities for {len(self)} items: one for each")
         if not ((odds >= 0) & (odds <= 1)).all():
             raise SpecError(f"a probability lies in 0 .. 1, not {p!r}")
+        # A draw is below 1, so that p=1 changes every item.
         drawn = [generator(key[0], *key[1:]).random() for key in self._keys()]
         return np.asarray(drawn) < odds
 
@@ -411,6 +414,7 @@ class Actions(BatchData):
         if seeds is None:
             return self._keys()
         if isinstance(seeds, int | np.integer) and not isinstance(seeds, bool) and seeds >= 0:
+            # Without the number of the call: the same seed gives the same draws in each.
             where = zip(self._cut.epochs.tolist(), self._cut.positions.tolist(), strict=True)
             return [(int(seeds), epoch, position) for epoch, position in where]
         try:
@@ -446,6 +450,7 @@ class Actions(BatchData):
             moved to the front for ``'first'``; items of one axis stay as they are.
         """
         self._load()
+        # In batchflow the second argument is the dtype.
         named = isinstance(dst, tuple | list) or self._has(dst)
         if dst is not None and not named and _is_dtype(dst):
             raise WrongTypeError(f"dst is the name of a component; give {dst!r} as dtype={dst!r}")
@@ -453,6 +458,7 @@ class Actions(BatchData):
             raise SpecError(f"channels is 'last', 'first' or None, not {channels!r}")
         if not _is_dtype(dtype):
             raise WrongTypeError(f"dtype={dtype!r:.80} is not a dtype of numpy")
+        # A list: each component by itself, where a tuple would be one source of several.
         chosen = list(self.components or ()) if src is None else src
         return self._applied(
             _to_array,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from thunderlike._arguments import checked_methods, checked_types
+from thunderlike.batches._steps import Rebatch
 from thunderlike.batches.batch import Batch
 from thunderlike.batches.expressions import F
 from thunderlike.batches.index import (
@@ -118,8 +119,9 @@ def map_batches(
     >>> map_batches(movie, doubled, "image").toarray().sum()
     np.float64(72.0)
     """
-    if pipeline._defaults or any(type(step).__name__ == "Rebatch" for step in pipeline._steps):
+    if pipeline._defaults or any(isinstance(step, Rebatch) for step in pipeline._steps):
         raise SpecError("a pipeline over a collection has no variables and does not rebatch")
+    # Without its dataset, which workers do not need. One record shows the shape of all.
     kernel = _Kernel(pipeline << None, component, batch_class)
     records = collection._records
     first = kernel(0, records.collect(0, 1))
@@ -140,7 +142,7 @@ class _Kernel(Kernel):
         batch = self.batch_class(rows, cut=Cut(rows, np.zeros(len(rows), np.intp)))
         batch.components = batch.components or (self.component,)
         batch._seed = self.pipeline.config.get("seed", 0)
-        batch._set(self.component, np.array(block))
+        batch._set(self.component, np.array(block))  # a copy, which actions may change
         return np.asarray(getattr(self.pipeline.execute_for(batch), self.component))
 
 
@@ -194,7 +196,7 @@ class Dataset:
         self.test: Dataset | None = None
         self.validation: Dataset | None = None
         self._folds: dict[str, Dataset] = {}
-        self._endless = self._pipeline_class(self)
+        self._endless = self._pipeline_class(self)  # remembers where next_batch stands
 
     def __len__(self) -> int:
         return len(self.index)
@@ -237,6 +239,7 @@ class Dataset:
         made = cls(
             found, wanted, dataset.preloaded, copy=dataset._copy, **{**dataset._attrs, **attrs}
         )
+        # Items of the other dataset keep their places in it, which select their data and streams.
         if all(label in dataset.index for label in found.indices.tolist()):
             made._places = dataset._places[dataset.index.get_pos(found.indices)]
             made._total = dataset._total
@@ -255,7 +258,7 @@ class Dataset:
         return part
 
     def __getattr__(self, name: str) -> Any:
-        held = self.__dict__
+        held = self.__dict__  # self._folds would end up here again while a copy is made
         if name in held.get("_folds", {}):
             return held["_folds"][name]
         if name in held.get("_attrs", {}):

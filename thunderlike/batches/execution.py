@@ -183,7 +183,7 @@ class Collected:
         return assembled([found[k] for k in range(self._n)])
 
 
-def at(values: Any, position: int) -> Any:
+def at(values: Entries, position: int) -> Any:
     """Return the entry of a component at a position."""
     return values.iloc[position] if hasattr(values, "iloc") else values[position]
 

@@ -74,7 +74,7 @@ class Scope:
     rng: np.random.Generator | None = None
 
     @classmethod
-    def of(cls, batch: Any, pipeline: object = None) -> Scope:
+    def of(cls, batch: object, pipeline: object = None) -> Scope:
         """Return the scope of a batch, or `batch` itself where it is one."""
         if isinstance(batch, Scope):
             return batch
@@ -503,6 +503,7 @@ class D(NamedExpression):
     """
 
     def _dataset(self, scope: Scope) -> Any:
+        # A batch knows the part that it was cut from, a pipeline without batches only its own.
         dataset = getattr(scope.batch, "dataset", None)
         if dataset is None:
             dataset = getattr(scope.pipeline, "dataset", None)
@@ -544,6 +545,7 @@ class I(NamedExpression):  # noqa: E742
 
     def _value(self, scope: Scope) -> Any:
         name = self._text(scope)
+        # The first letter is enough, since no two names begin with the same one.
         number, total = _batch(self, scope).iteration, scope.batch.iterations
         kinds = [k for k in ("current", "maximum", "total", "ratio") if name and k.startswith(name)]
         if not kinds:
@@ -569,7 +571,7 @@ class F(NamedExpression):
     """
 
     def __init__(self, function: object, *args: object, **kwargs: object) -> None:
-        super().__init__(function)
+        super().__init__(function)  # it may be an expression, as the name of the others may
         self._args, self._kwargs = args, kwargs
 
     def __call__(self, *args: object, **kwargs: object) -> F:
@@ -632,6 +634,7 @@ class R(NamedExpression):
     def _value(self, scope: Scope) -> Any:
         name, args, kwargs = evaluated((self._name, self._args, self._kwargs), scope)
         rng = self._stream(scope)
+        # Anything but a name is what to choose from.
         draw = getattr(rng, name, None) if isinstance(name, str) else rng.choice
         if not callable(draw) or (isinstance(name, str) and name.startswith("_")):
             raise SpecError(f"numpy's generator has no distribution {name!r}")
@@ -657,11 +660,13 @@ class P(NamedExpression):
 
     def _value(self, scope: Scope) -> Any:
         _batch(self, scope)
+        # Drawn item by item: the values of an item do not depend on the others in its batch.
         if isinstance(self._name, Expression) and self._name._is_random():
             return PerItem(assembled([self._name._value(one) for one in scope.items()]))
         values = evaluated(self._name, scope)
         if isinstance(values, PerItem):
             return values
+        # A single number is a value for each item of a batch of one.
         if isinstance(values, np.ndarray) and values.ndim == 0:
             values = values.reshape(1)
         if not hasattr(values, "__getitem__") or not hasattr(values, "__len__"):

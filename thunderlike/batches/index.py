@@ -42,6 +42,7 @@ Labels: TypeAlias = "int | Iterable[Any] | DatasetIndex | Callable[[], Any]"
 class Cut(NamedTuple):
     """The items of one batch: where each stands in the index, and in which epoch it is."""
 
+    # Both for each item: a batch may hold the end of one epoch and the beginning of the next.
     positions: Array
     epochs: Array
 
@@ -224,6 +225,7 @@ def checked_size(batch_size: object, name: str = "batch_size") -> int:
     SpecError
         For one below 1.
     """
+    # True is an int to Python, and a mistake as a size.
     if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
         raise WrongTypeError(f"{name} must be a whole number, not {batch_size!r:.80}")
     if batch_size < 1:
@@ -368,6 +370,7 @@ class DatasetIndex:
 
     def _positions(self) -> dict[Any, int]:
         if self._places is None:
+            # Made when it is first needed. Of a label that comes several times the last one stays.
             self._places = {label: k for k, label in enumerate(self.indices.tolist())}
         return self._places
 
@@ -573,6 +576,7 @@ class FilesIndex(DatasetIndex):
             found = self._found(_patterns(path))
             if sort:
                 found = sorted(found, key=storage.natural)
+            # Two files of one name are labels that come twice, which the base class refuses.
             names = [PurePath(one).stem if no_ext else PurePath(one).name for one in found]
             labels = np.array(names, dtype=str)
             self._paths = dict(zip(names, found, strict=True))
@@ -714,6 +718,7 @@ def _sizes(n: int, shares: float | Iterable[float]) -> tuple[int, int, int]:
     total = sum(given)
     if not 1 <= len(given) <= 3 or not min(given) >= 0 or total > 1 + 1e-9:
         raise SpecError(f"shares are one to three numbers from 0 that sum to 1 at most: {given}")
+    # Shares such as 0.7, 0.2 and 0.1 sum to 1 up to rounding only.
     if len(given) == 3 and abs(total - 1) > 1e-9:
         raise SpecError(f"three shares must sum to 1, these sum to {total}: {given}")
     if len(given) == 1:

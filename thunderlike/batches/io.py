@@ -354,6 +354,7 @@ def load(batch: BatchData, src: Any, fmt: str | None, dst: object, **options: ob
         return
     labels, arrays = _read(src, fmt, batch, asked, options)
     places = batch._places()
+    # Arrays of another program's file may differ in length.
     count = min((len(values) for values in arrays.values()), default=0)
     rows = places.rows(count, str(src)) if labels is None else places.found(labels, str(src))
     if len(rows) and rows.max() >= count:
@@ -474,6 +475,7 @@ def _check_options(function: Callable[..., Any], fmt: str, options: dict[str, An
 def _into(
     batch: BatchData, found: Any, dst: str | tuple[str, ...] | None, *, in_memory: bool
 ) -> None:
+    # dump() writes the data of a batch without components under this name.
     if not in_memory and dst is None and batch.components is None and list(found) == [_RAW]:
         batch.data = found[_RAW]
         return
@@ -548,6 +550,7 @@ def _as_npz(entries: dict[str, Any]) -> bytes:
                     f"component {component_of(name)!r} is ragged or holds objects: msgpack, or "
                     "hdf5 by items, can keep it"
                 )
+            # Without the time of writing, the same arrays are the same bytes.
             with file.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
                 npy_format.write_array(member, array, allow_pickle=False)
     return stream.getvalue()
@@ -593,6 +596,7 @@ def _from_npy(data: bytes) -> Any:
     shape, _, dtype = _HEADERS[version](stream)
     if dtype.hasobject:
         raise FormatError("holds pickled objects, which are never read")
+    # As Python's numbers, which do not overflow for a shape that a file invents.
     size, held = dtype.itemsize * int(np.prod(shape, dtype=object)), len(data) - stream.tell()
     if size != held:
         raise FormatError(f"an array of {shape} and {dtype} needs {size} bytes and has {held}")
@@ -614,7 +618,9 @@ def _read_hdf5(
     found = hdf5.load(src, group)
     if isinstance(found, dict):
         if set(found) == {_HDF5_LABELS, "items"}:
-            return found[_HDF5_LABELS], _from_items(found["items"], len(found[_HDF5_LABELS]))
+            # By number: the group keeps its items in the order of their names.
+            items = [found["items"][f"item{k}"] for k in range(len(found[_HDF5_LABELS]))]
+            return found[_HDF5_LABELS], _columns_of(items, "item")
         if set(found) == {_HDF5_LABELS, "components"} and isinstance(found["components"], dict):
             return found[_HDF5_LABELS], found["components"]
         if len(found) == 1 and hasattr(next(iter(found.values())), "iloc"):
@@ -627,11 +633,6 @@ def _read_hdf5(
 
 
 _HDF5_LABELS = "labels"  # of a file of ours, whose components are a group apart
-
-
-def _from_items(held: dict[str, Any], count: int) -> dict[str, Any]:
-    items = [held[f"item{k}"] for k in range(count)]
-    return _columns_of(items, "item")
 
 
 def _columns_of(items: list[Any], what: str) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class _Source(Protocol):
     def batch_at(self, cut: Cut) -> Batch:
         """Return the batch of a cut."""
 
-    def create_batch(self, index: Any, pos: bool = False) -> Batch:
+    def create_batch(self, index: object, pos: bool = False) -> Batch:
         """Return the batch of some labels, or positions."""
 
 
@@ -201,6 +201,7 @@ class Pipeline:
         >>> pipeline.run(4).v("top")
         np.int64(3)
         """
+        # Modules by name: they cannot be pickled for other processes.
         names = tuple(one.__name__ if isinstance(one, ModuleType) else one for one in namespaces)
         for name in names:
             if isinstance(name, str):
@@ -225,6 +226,7 @@ class Pipeline:
         save_to : Expression, ndarray, or tuple or list of them, optional
             Where the result is stored.
         """
+        # B() as an argument says where the batch goes; else it comes first.
         given = any(isinstance(one, B) and one._name is None for one in (*args, *kwargs.values()))
         return self._with(Call(function, args, kwargs, first=not given, save_to=save_to))
 
@@ -292,7 +294,7 @@ class Pipeline:
             raise WrongTypeError(
                 f"a pipeline is joined to a pipeline, not to {type(other).__name__}"
             )
-        config = copy.copy(self.config)
+        config = copy.copy(self.config)  # of its class, whose update() may merge what is nested
         config.update(other.config)
         return self._changed(
             dataset=self.dataset if self.dataset is not None else other.dataset,
@@ -306,6 +308,7 @@ class Pipeline:
         )
 
     def __mul__(self, times: object) -> Self:
+        # Known only when it runs; a number of times is written out.
         if isinstance(times, Expression):
             return self._changed(_steps=(Repeat(self._steps, times),))
         return self._changed(_steps=self._steps * count(times))
@@ -370,7 +373,7 @@ class Pipeline:
         """
         if not isinstance(name, str):
             raise WrongTypeError(f"a variable is named by text, not {name!r:.80}")
-        with self._state.lock:
+        with self._state.lock:  # entered again where a default asks for another variable
             if name not in self._state.variables:
                 self._state.variables[name] = self._first(name)
             return self._state.variables[name]
@@ -404,6 +407,7 @@ class Pipeline:
                 return evaluated(default, Scope(pipeline=self))
             except RecursionError:
                 raise SpecError(f"the default of variable {name!r} asks for itself") from None
+        # Copied, since pipelines made from this one begin with the same default.
         if isinstance(default, list | dict | set):
             return copy.copy(default)
         return default() if callable(default) else default
@@ -446,7 +450,7 @@ class Pipeline:
         for number, step in enumerate(self._steps[first:last], first):
             batch._calls = number * APART  # one that was skipped changes no later draw
             batch = step.run(batch)
-            batch._pipeline = self
+            batch._pipeline = self  # a step may return another batch
         return batch
 
     def create_batch(self, index: object, *, pos: bool = False) -> Any:
@@ -494,22 +498,22 @@ class Pipeline:
         """
         if batch_size is None:
             return self.gen_batch(**self._remembered())
-        how = {
-            "shuffle": shuffle,
-            "seed": seed,
-            "n_iters": n_iters,
-            "n_epochs": n_epochs,
-            "drop_last": drop_last,
-            "wrap": wrap,
-            "prefetch": prefetch,
-            "target": target,
-            "on_error": on_error,
-            "ignore_exceptions": ignore_exceptions,
-            "notifier": notifier,
-        }
         if n_iters is None and n_epochs is None:
-            how["n_epochs"] = 1
-        return self._generated(batch_size, **how)
+            n_epochs = 1
+        return self._generated(
+            batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            n_iters=n_iters,
+            n_epochs=n_epochs,
+            drop_last=drop_last,
+            wrap=wrap,
+            prefetch=prefetch,
+            target=target,
+            on_error=on_error,
+            ignore_exceptions=ignore_exceptions,
+            notifier=notifier,
+        )
 
     def _remembered(self) -> dict[str, Any]:
         if self._how is None:
@@ -553,7 +557,7 @@ class Pipeline:
             functools.partial(self._made, dataset, int(seed), stop),
             found,
             backend=TARGETS[target] if prefetch else "serial",
-            workers=prefetch + 1,
+            workers=prefetch + 1,  # one for the batch that is asked for
             window=prefetch + 1,
             on_error=on_error,
             progress="batches",
@@ -596,6 +600,7 @@ class Pipeline:
         """Run the steps from a rebatch on."""
         if stop == len(self._steps):
             return batches
+        # In this thread: where a new batch ends depends on how many items came before it.
         end, step = self._next_rebatch(stop + 1), self._steps[stop]
         size = checked_size(evaluated(step.size, Scope(pipeline=self)))
 
@@ -770,6 +775,7 @@ def _notified(notifier: object) -> _Notifier:
 
 def _is_action(dataset: object, name: str) -> bool:
     """Return whether a name is an action: of the dataset's batches, or of any batch class."""
+    # A dataset that is an expression is known when the pipeline runs, as is its class of batches.
     known = getattr(dataset, "batch_class", None) if not isinstance(dataset, Expression) else None
     classes: list[type] = [Batch if known is None else known]
     while classes:
