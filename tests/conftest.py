@@ -59,8 +59,8 @@ def pytest_configure(config):
     os.environ.update(AWS)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     for name in ("SPARK_SUBMIT_OPTS", "SPARK_LAUNCHER_OPTS", "SPARK_DAEMON_JAVA_OPTS"):
-        # No Java here lives long enough to repay its thorough compiler.
-        os.environ.setdefault(name, "-XX:TieredStopAtLevel=1")
+        # No Java here lives long enough to repay its thorough compiler and parallel collector.
+        os.environ.setdefault(name, "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
     conf = Path(__file__).parent.parent / "thunderlike" / "conf"
     os.environ.setdefault("SPARK_CONF_DIR", str(conf))
     settings.load_profile("slow" if config.getoption("--slow") else "quick")
@@ -113,6 +113,7 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.xdist_group(group))
     for item in _other_dtypes(items):
         item.add_marker(pytest.mark.slow)
+    items.sort(key=_cluster_last)
     for marker in ("cluster", "slow"):
         if not config.getoption(f"--{marker}"):
             _leave_out(config, items, marker)
@@ -142,6 +143,11 @@ def _group(item):
         return "cluster"
     shared = {"spark_context", "spark_session"}.intersection(item.fixturenames)
     return "spark" if shared or _engine_of(item) == "spark" else None
+
+
+def _cluster_last(item):
+    """Order jobs submitted to the cluster, which need all its cores, before those of one driver."""
+    return ("cluster" in item.fixturenames, "submit" not in item.fixturenames)
 
 
 def _leave_out(config, items, marker):

@@ -65,7 +65,8 @@ WRITERS = {
     "ShardWriter": lambda path, values: shards(path, values, overwrite=True),
     "npz": dumped("npz"),
     "csv": lambda path, values: dumped("csv")(path, values.reshape(len(values), -1)[:, :40_000]),
-    "feather": dumped("feather"),
+    # Each position is a column: few of them, which take a second in place of twenty.
+    "feather": lambda path, values: dumped("feather")(path, values.reshape(-1, 128)),
     "batches' hdf5": dumped("hdf5"),
     "blosc": dumped("blosc"),
     "image": lambda path, values: tl.util.images.save(f"{path}.png", values.reshape(-1, 16)),

@@ -102,6 +102,7 @@ class Cluster:
         )  # fmt: skip
 
     def _environment(self, host):
+        options = ("-XX:-UsePerfData", os.environ["SPARK_DAEMON_JAVA_OPTS"])  # of tests/conftest.py
         return {
             **{name: value for name, value in os.environ.items() if name != "SPARK_CONF_DIR"},
             "SPARK_HOME": str(HOME),
@@ -110,7 +111,7 @@ class Cluster:
             "SPARK_DAEMON_MEMORY": "256m",
             "SPARK_LOCAL_DIRS": str(self._temporary),
             "TMPDIR": str(self._temporary),
-            "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={self._temporary} -XX:-UsePerfData",
+            "JAVA_TOOL_OPTIONS": " ".join((f"-Djava.io.tmpdir={self._temporary}", *options)),
         }
 
     def start(self, command, log, host="127.0.0.1", **streams):

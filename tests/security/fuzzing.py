@@ -1,9 +1,10 @@
 """Damage valid files and read them: run as a script, for what is hostile may end a process.
 
-python fuzzing.py FORMAT EXAMPLES SEED
+python fuzzing.py FORMAT,FORMAT... EXAMPLES SEED
 
-Ends with the number of outcomes, or at the first one that is neither a value nor an error of ours,
-with the damage that it takes. Nothing may be run, no other file opened, no memory taken that the
+Each format runs in a fork, which limits its memory and listens to its audit events. It ends with
+the number of outcomes, or at the first one that is neither a value nor an error of ours, with the
+damage that it takes. Nothing may be run, no other file opened, no memory taken that the
 files do not have, and no reader may take longer than a few seconds.
 """
 
@@ -206,14 +207,25 @@ def explore(seeds, examples, number, base):
     return counts
 
 
-def main(name, examples, number):
+def main(names, examples, number):
     faulthandler.enable()
     from seeds import SEEDS
 
+    for name in names.split(","):
+        if (child := os.fork()) == 0:
+            fuzz(name, SEEDS[name], int(examples), int(number))
+            return
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if code:
+            sys.exit(f"{name}: exit code {code}")
+
+
+def fuzz(name, seeds, examples, number):
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         tempfile.tempdir = folder  # what readers unpack belongs there too
-        found = explore(SEEDS[name], int(examples), int(number), Path(folder))
-    sys.stdout.write(" ".join(f"{word}={count}" for word, count in sorted(found.items())) + "\n")
+        found = explore(seeds, examples, number, Path(folder))
+    counts = " ".join(f"{word}={count}" for word, count in sorted(found.items()))
+    sys.stdout.write(f"{name}: {counts}\n")
 
 
 if __name__ == "__main__":
