@@ -272,7 +272,7 @@ def test_a_script_that_writes_a_set_takes_the_usual_arguments():
     assert (args.indir, args.outdir, args.no_confirm, args.threads) == ("in", "out", True, 1)
     Path("in").mkdir()
     Path("in/train.zip").write_bytes(b"x")
-    url = "http://127.0.0.1:9/train.zip"  # asked of nobody: the file is there
+    url = "http://127.0.0.1:9/train.zip"  # not requested: the file exists
     files = {"train": {"path": "train.zip", "url": url, "md5": "56ad5c77e6c8f72ed9ef2901628d6e48"}}
     found = tools.prepare_indir(files, args)
     assert Path(found["train"]["path"]).read_bytes() == b"x"

@@ -88,7 +88,7 @@ def of_parameter(p, mine, before, ours, spellings):
 
 
 def of_signature(theirs, ours, spellings):
-    """How a signature differs for somebody who calls it as a manual has it."""
+    """Describe how a signature differs for a call that follows a manual."""
     before, taken = [], []
     for p in theirs.parameters.values():
         if p.kind in VARIADIC:

@@ -135,9 +135,9 @@ def test_several_patterns_lose_what_they_share(tree):
 
 
 def test_a_list_names_files_labels_and_more(tree, tmp_path):
-    told = tmp_path / "list.csv"
-    told.write_text("a/9.txt,nine,u,v\nb/a/x.bin,x\n", "utf-8")
-    reader = DirectoryReader(told, separator=",", root_dir=tree)
+    listed = tmp_path / "list.csv"
+    listed.write_text("a/9.txt,nine,u,v\nb/a/x.bin,x\n", "utf-8")
+    reader = DirectoryReader(listed, separator=",", root_dir=tree)
     assert list(reader.keys()) == ["a/9.txt", "b/a/x.bin"]
     assert reader.get(0)["_additional_info"] == ["u", "v"]
     assert [(s["_label"], s["data"]) for s in reader] == [("nine", b"nine"), ("x", b"x")]
@@ -238,16 +238,18 @@ def test_the_manifest_comes_last_and_says_what_there_is(tmp_path):
     with ShardWriter(place, max_bytes=100) as writer:
         writer.write_many({"key": str(i), "x": bytes(40)} for i in range(5))
         assert not (tmp_path / MANIFEST).exists()
-    told = json.loads((tmp_path / MANIFEST).read_text("utf-8"))
-    assert told["format"] == 1
-    assert [one["name"] for one in told["shards"]] == [f"part-0000{i}.msgpack" for i in range(3)]
-    assert [one["samples"] for one in told["shards"]] == [2, 2, 1]
+    manifest = json.loads((tmp_path / MANIFEST).read_text("utf-8"))
+    assert manifest["format"] == 1
+    assert [one["name"] for one in manifest["shards"]] == [
+        f"part-0000{i}.msgpack" for i in range(3)
+    ]
+    assert [one["samples"] for one in manifest["shards"]] == [2, 2, 1]
     assert MsgpackReader(tmp_path / "part-00000.msgpack").verify().ok
     with pytest.raises(ExistsError):
         ShardWriter(place, 3)
     with pytest.raises(KeyMissingError), ShardWriter(place, 1, overwrite=True) as writer:
         writer.write_many([{"key": "a"}, {"no": "key"}])
-    assert json.loads((tmp_path / MANIFEST).read_text("utf-8")) == told
+    assert json.loads((tmp_path / MANIFEST).read_text("utf-8")) == manifest
     assert list(ShardedReader(tmp_path).keys()) == list("01234")
     with ShardWriter(place, 4, overwrite=True) as writer:
         writer.write_many({"key": f"new{i}"} for i in range(5))

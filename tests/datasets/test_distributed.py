@@ -24,8 +24,8 @@ def test_images_go_out_and_come_back(engine, tmp_path):
     reader = ShardedReader(tmp_path / "d")
     assert list(reader.keys()) == [f"{i:05d}" for i in range(9)]
     assert all(shard.verify(samples=True).ok for shard in reader.shards)
-    told = json.loads((tmp_path / "d" / MANIFEST).read_text("utf-8"))
-    assert sum(one["samples"] for one in told["shards"]) == 9
+    manifest = json.loads((tmp_path / "d" / MANIFEST).read_text("utf-8"))
+    assert sum(one["samples"] for one in manifest["shards"]) == 9
     back = tl.images.fromdataset(reader, engine=engine, labels=list(reader.keys()))
     np.testing.assert_array_equal(back.toarray(), FRAMES)
     assert back.dtype == "int16"

@@ -175,14 +175,14 @@ def test_a_disk_that_is_full_at_any_step_leaves_the_old_and_nothing_else(
 
         with monkeypatch.context() as patched:
             patched.setattr(os, "fsync", full)
-            told = None
+            message = None
             try:
                 act(tmp_path / "a")
             except StorageError as error:
-                told = str(error)
-        if told is None:
+                message = str(error)
+        if message is None:
             break
-        assert re.fullmatch(r".*/x\.msgpack[.a-z0-9_]*: the disk is full", told)
+        assert re.fullmatch(r".*/x\.msgpack[.a-z0-9_]*: the disk is full", message)
         assert files(tmp_path / "a") == before
         assert found(tmp_path / "a") == OLD
     assert steps > 3
@@ -423,8 +423,8 @@ def test_asking_for_a_lock_does_not_take_it(tmp_path):
 @pytest.mark.parametrize("name", ["../../secret", ".keys", "/etc/passwd", "." + "f" * 32])
 def test_a_forged_record_leads_to_no_other_file(tmp_path, name):
     put(tmp_path / "x.msgpack", OLD)
-    told = {"files": {".offsets": name}, "size": 1, "replaces": False}
-    (tmp_path / ".x.msgpack.publishing").write_text(json.dumps(told), "utf-8")
+    record = {"files": {".offsets": name}, "size": 1, "replaces": False}
+    (tmp_path / ".x.msgpack.publishing").write_text(json.dumps(record), "utf-8")
     with pytest.raises(CorruptDatasetError, match="names files of other folders; remove it"):
         MsgpackReader(tmp_path / "x.msgpack")
     (tmp_path / ".x.msgpack.publishing").write_text("{", "utf-8")

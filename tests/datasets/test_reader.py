@@ -377,11 +377,11 @@ def test_forks_and_threads_read_through_one_reader(path, mapped):
 
 
 def test_hashing_shows_how_far_it_is_or_tells_a_function(path, capsys):
-    reader, told = MsgpackReader(path), []
-    for progress in (True, False, None, lambda *done: told.append(done)):
+    reader, calls = MsgpackReader(path), []
+    for progress in (True, False, None, lambda *done: calls.append(done)):
         assert reader.verify_data(progress=progress)
         assert reader.verify_index(progress=progress)
-    assert told[0] == (path.stat().st_size, path.stat().st_size)
+    assert calls[0] == (path.stat().st_size, path.stat().st_size)
     assert reader.verify(progress=True).ok
 
 

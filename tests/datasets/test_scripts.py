@@ -36,8 +36,8 @@ def test_the_usual_arguments():
 @pytest.mark.parametrize("name", scripts.ARGUMENTS)
 def test_each_argument_has_a_function_and_takes_other_words(name):
     parser = argparse.ArgumentParser()
-    getattr(scripts, f"argument_{name}")(parser, help="told otherwise")
-    assert "told otherwise" in parser.format_help()
+    getattr(scripts, f"argument_{name}")(parser, help="another text")
+    assert "another text" in parser.format_help()
 
 
 def test_an_argument_takes_more_spellings_and_parsers_take_flags_by_position():
@@ -151,18 +151,18 @@ class Terminal(io.StringIO):
 
 
 def test_questions_are_asked_until_they_are_answered():
-    told = io.StringIO()
+    screen = io.StringIO()
     asked = Terminal("what\nn\n")
-    assert tools.query_user("Well?", stdin=asked, stderr=told) == "no"
-    assert told.getvalue().count("Well? [yes/no/abort] (yes)") == 2
-    assert tools.query_user("Well?", stdin=Terminal("\n"), stderr=told) == "yes"
+    assert tools.query_user("Well?", stdin=asked, stderr=screen) == "no"
+    assert screen.getvalue().count("Well? [yes/no/abort] (yes)") == 2
+    assert tools.query_user("Well?", stdin=Terminal("\n"), stderr=screen) == "yes"
     for reply, answer in (("\nno\n", "no"), ("?\n\nYES\n", "yes")):
-        assert tools.query_user("Well?", None, stdin=Terminal(reply), stderr=told) == answer
+        assert tools.query_user("Well?", None, stdin=Terminal(reply), stderr=screen) == answer
     with pytest.raises(SpecError, match="'perhaps' is not one of the answers yes, no"):
-        tools.query_user("Well?", "perhaps", ("yes", "no"), stdin=Terminal(""), stderr=told)
-    for nobody in (io.StringIO("yes\n"), Terminal("")):
+        tools.query_user("Well?", "perhaps", ("yes", "no"), stdin=Terminal(""), stderr=screen)
+    for absent in (io.StringIO("yes\n"), Terminal("")):
         with pytest.raises(NonInteractiveError):
-            tools.query_user("Well?", stdin=nobody, stderr=told)
+            tools.query_user("Well?", stdin=absent, stderr=screen)
 
 
 def test_keys_are_documented():

@@ -110,9 +110,9 @@ def test_two_ranks_share_the_samples(path, free_port):
         )
         for rank in range(2)
     ]
-    told = [list(map(int, rank.communicate(timeout=300)[0].split())) for rank in ranks]
-    assert told[0][0] == told[1][0]
-    assert sorted(told[0][1:] + told[1][1:]) == list(range(100))
+    taken = [list(map(int, rank.communicate(timeout=300)[0].split())) for rank in ranks]
+    assert taken[0][0] == taken[1][0]
+    assert sorted(taken[0][1:] + taken[1][1:]) == list(range(100))
 
 
 @pytest.fixture

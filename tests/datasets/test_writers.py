@@ -210,7 +210,7 @@ def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "fault"),
     [
         ({"boxes": [1, {2}]}, r"field \['x'\]\['boxes'\]\[1\]: .*set; store list\(value\)"),
         (datetime.date(2020, 1, 1), r"field \['x'\]: .*date; store value\.isoformat"),
@@ -220,9 +220,9 @@ def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, monkeypatch):
         (np.array([None]), r"field \['x'\]: .*objects.*; store value\.tolist"),
     ],
 )
-def test_a_value_that_cannot_be_stored_is_named_with_its_place(value, told):
+def test_a_value_that_cannot_be_stored_is_named_with_its_place(value, fault):
     writer = FileWriter("memory://refused.msgpack")
-    with pytest.raises(SpecError, match=f"sample 'b': {told}"):
+    with pytest.raises(SpecError, match=f"sample 'b': {fault}"):
         writer.write({"key": "b", "x": value})
     writer.abort()
 
@@ -265,14 +265,14 @@ def test_other_digests_have_files_of_their_own(tmp_path, digest):
 
 def test_progress_is_told_to_a_function_and_as_events(tmp_path, monkeypatch):
     monkeypatch.setattr("thunderlike.datasets.writer._BATCH", 100)
-    told, events = [], []
+    calls, events = [], []
     with (
         subscribe(events.append),
-        FileWriter(tmp_path / "w.msgpack", progress=lambda *n: told.append(n), total=9) as writer,
+        FileWriter(tmp_path / "w.msgpack", progress=lambda *n: calls.append(n), total=9) as writer,
     ):
         writer.write_many({"key": str(i), "x": bytes(60)} for i in range(9))
-    assert told[0][0] == 2
-    assert told[-1] == (9, (tmp_path / "w.msgpack").stat().st_size)
+    assert calls[0][0] == 2
+    assert calls[-1] == (9, (tmp_path / "w.msgpack").stat().st_size)
     assert (events[-1].done, events[-1].total, events[-1].finished) == (9, 9, True)
 
 
@@ -386,8 +386,8 @@ def test_index_functions_take_either_path(path, tmp_path):
         (".offsets", indices.load_offsets),
         (".key_hashes", lambda place: indices.load_key_hashes(place)[1]),
     ):
-        beside = path.with_name(path.name + suffix)
-        np.testing.assert_array_equal(load(path), load(beside))
+        sidecar = path.with_name(path.name + suffix)
+        np.testing.assert_array_equal(load(path), load(sidecar))
     assert "k1" in indices.load_filter(path)
     other = tmp_path / "other.msgpack"
     names = indices.load_keys(path)

@@ -220,6 +220,7 @@ def _loaded(
 ) -> Content:
     """Decode the start of an index file, or all of it."""
     found = current(path, suffix)
+    # Readers take no lock: a file may be renamed between finding its address and reading it.
     try:
         data = _read(found, length)
     except NotFoundError:

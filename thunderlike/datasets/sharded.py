@@ -146,6 +146,7 @@ def left_over(parts: Sequence[tuple[Ranges, int]]) -> Ranges:
     [(2, 5)]
     """
     end = max((stop for ranges, _ in parts for _, stop in ranges), default=0)
+    # Shares that are padded overlap: marks of samples count each once, ranges would not.
     left = np.zeros(end + 2, np.int8)  # with a gap at both ends, sample n at n + 1
     for ranges, _ in parts:
         for start, stop in ranges:
@@ -305,6 +306,7 @@ class ShardedReader(Reader):
         if all(map(operator.is_, shards, self._shards)):
             return self
         twin = copy.copy(self)
+        # An empty list of open shards: those of the copy are other readers.
         twin._shards, twin._used = shards, OrderedDict()
         return twin
 
@@ -344,7 +346,7 @@ def _state(address: str) -> object:
     """Return an identity that changes with the shards: of the manifest, or the writer's record."""
     folder = address if _is_folder(address) else storage.parent(address)
     record = _record_of(folder)
-    if not _is_folder(address):
+    if not _is_folder(address):  # a pattern or range is expanded without the manifest
         return record
     try:
         return record, storage.stat(storage.join(folder, MANIFEST)).identity

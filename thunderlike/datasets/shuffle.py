@@ -59,6 +59,7 @@ class Shuffled(View):
     def set_epoch(self, epoch: int) -> None:
         """Take the order of this epoch, from its beginning."""
         self._i, self._epoch = 0, epoch
+        # Cached properties: the next access computes the order of this epoch.
         for order in ("_numbers", "_drawn"):
             self.__dict__.pop(order, None)
 
@@ -232,7 +233,7 @@ class QuasiShuffler(Shuffled):
         wanted = math.ceil(count * buf_size) if buf_size < 1 else int(buf_size)
         self.buf_size = math.ceil(wanted / chunk_size) * chunk_size
         self.chunk_size = chunk_size
-        default = count * self.buf_size * chunk_size
+        default = count * self.buf_size * chunk_size  # as in datadings
         super().__init__(reader, default if seed is None else seed, order)
 
     def _chunks(self) -> list[int]:

@@ -242,8 +242,8 @@ def test_what_is_not_worth_seeing_is_left_out(packs):
 
 def test_counts_are_remembered_while_packs_are_the_same(packs):
     sets.YFCC100mReader(packs)
-    told = json.loads((packs / "counts.json").read_bytes())
-    assert {name: count for name, (_, count) in told.items()} == {"00ab.zip": 3, "0fff.zip": 3}
+    counts = json.loads((packs / "counts.json").read_bytes())
+    assert {name: count for name, (_, count) in counts.items()} == {"00ab.zip": 3, "0fff.zip": 3}
     with zipfile.ZipFile(packs / "0fff.zip", "a") as archive:
         archive.writestr("0fff/13c", photo(3))
     assert len(sets.YFCC100mReader(packs)) == 7
@@ -261,20 +261,20 @@ def test_nothing_is_written_of_packs(tmp_path):
 
 def test_without_arguments_the_sets_are_listed_by_kind(capsys):
     assert main(["datasets", "write"]) == 0
-    told = capsys.readouterr().out
-    places = [told.index(f"{kind}:") for kind in sets.KINDS]
+    output = capsys.readouterr().out
+    places = [output.index(f"{kind}:") for kind in sets.KINDS]
     assert places == sorted(places)
-    assert re.search(r"ILSVRC2012 +144 GB +registration", told)
-    assert all(name in told for name in sets.names())
+    assert re.search(r"ILSVRC2012 +144 GB +registration", output)
+    assert all(name in output for name in sets.names())
 
 
 def test_help_of_a_set_is_made_from_its_declaration(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["datasets", "write", "Places365", "-h"])
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert stopped.value.code == 0
     for word in ("--low-res", "--challenge", "training.msgpack", "key image label", "-y"):
-        assert word in told
+        assert word in output
 
 
 def test_options_of_another_set_and_missing_files_are_errors(tmp_path, capsys):

@@ -135,7 +135,7 @@ class Made:
 
 
 def same(value):
-    """A check of the pixels of an image that was encoded anew."""
+    """A check of the pixels of an image that was encoded again."""
     return lambda found: np.testing.assert_array_equal(shown(found), value)
 
 
@@ -513,8 +513,8 @@ def anp460():
         made.want("ANP460", f"images_original/{number}.jpg", image=image, anp="sad dog", type="x",
                   experiments=looks(where, where, answer=f"a{number}", duration=1.5))  # fmt: skip
     for subject in ("s1", "s2"):
-        told = b"-,none,0\n1,a1,1.5\r\n2,a2,1.5\n"
-        made.put("wrangled_data.zip", f"wrangled_data/{subject}/answer.txt", told)
+        answers = b"-,none,0\n1,a1,1.5\r\n2,a2,1.5\n"
+        made.put("wrangled_data.zip", f"wrangled_data/{subject}/answer.txt", answers)
     kinds = json.dumps({f"{n}.jpg": ["sad dog", "x"] for n in (1, 2)}).encode()
     made.put("wrangled_data.zip", "wrangled_data/image_anp_list.json", kinds)
     made.image = made.twice = ("images_original.zip", "images_original/2.jpg")
@@ -802,20 +802,20 @@ def test_a_dataset_that_is_there_is_kept_unless_the_caller_says_so(tmp_path):
 def test_weights_are_counted_in_what_was_written(tmp_path):
     made = voc()
     write("VOC2012", made.write(tmp_path), tmp_path, made, calculate_weights=True)
-    told = json.loads((tmp_path / "VOC2012.meta.json").read_bytes())
-    assert told["indexes"] == [0, 1, 2, 15, 20]  # void is background: two of six pixels
-    np.testing.assert_allclose(told["counts"], [2 * 2 / 6] + [2 / 6] * 4)
-    np.testing.assert_allclose(told["weights"], [0.5, 1, 1, 1, 1])
+    stored = json.loads((tmp_path / "VOC2012.meta.json").read_bytes())
+    assert stored["indexes"] == [0, 1, 2, 15, 20]  # void is background: two of six pixels
+    np.testing.assert_allclose(stored["counts"], [2 * 2 / 6] + [2 / 6] * 4)
+    np.testing.assert_allclose(stored["weights"], [0.5, 1, 1, 1, 1])
 
 
 def test_what_else_archives_tell_is_written_beside(tmp_path):
     made = ade()
     write("ADE20k", made.write(tmp_path), tmp_path, made)
-    told = json.loads((tmp_path / "ADE20k.meta.json").read_bytes())
-    assert told == {"scenelabels": ["/abbey", "/street"]}
+    stored = json.loads((tmp_path / "ADE20k.meta.json").read_bytes())
+    assert stored == {"scenelabels": ["/abbey", "/street"]}
     assert (
         sets.metadata(sets.get("ADE20k"), "scenelabels", tmp_path, verify=False)
-        == told["scenelabels"]
+        == stored["scenelabels"]
     )
 
 

@@ -52,15 +52,13 @@ _VOC = "VOCdevkit/VOC2012"
 _VOC_COLORS = class_color_map(21)
 
 
-def _voc_keys(task: Task) -> list[str]:
-    listed = task["all"].lines(f"{_VOC}/ImageSets/Segmentation/{task.split}.txt")
-    return [line.strip() for line in listed]
-
-
 VOC2012 = declared(
     "VOC2012",
     paired(
-        _voc_keys,
+        lambda task: [
+            line.strip()
+            for line in task["all"].lines(f"{_VOC}/ImageSets/Segmentation/{task.split}.txt")
+        ],
         {
             "image": f"all:{_VOC}/JPEGImages/{{key}}.jpg",
             "label_image": f"all:{_VOC}/SegmentationClass/{{key}}.png",

@@ -346,6 +346,7 @@ def declared(
         Split(split, **(entry if isinstance(entry, dict) else {"total": entry}))
         for split, entry in _catalog()[name].get("splits", {}).items()
     )
+    # Functions and further fields of the caller win over the catalogue.
     facts |= {"name": name, "sources": sources(name), "splits": splits}
     return SetSpec(**facts | more, parse=parse, convert=convert)
 
@@ -357,6 +358,7 @@ def sources(name: str) -> dict[str, Source]:
     """Return the files of a set by short names."""
     facts = _catalog()[name]
     fetched = {
+        # A file of three entries has an address of its own, others are below that of the set.
         short: _at(*(entry if len(entry) == 3 else [*entry, facts["url"]]))
         for short, entry in facts.get("files", {}).items()
     }
