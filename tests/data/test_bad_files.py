@@ -156,7 +156,7 @@ def test_samples_cut_short(tmp_path):
     ("content", "cause"),
     [
         ("1 2 3\n1 2\n", "line 2 has 2 columns, line 1 has 3"),
-        ("1 2\n1 x\n", "line 2: 'x' is no number"),
+        ("1 2\n1 x\n", "line 2: 'x' is not a number"),
         ("\xff\xfe", "not text in UTF-8"),
         ("", "holds no numbers"),
         ("# nothing\n", "holds no numbers"),

@@ -285,7 +285,7 @@ def test_odd_attributes_are_left_out_of_nwb(tmp_path):
     traces.tonwb(tmp_path / "a.nwb", session_start_time=start)
     assert tl.series.fromnwb(tmp_path / "a.nwb").attrs["frame_interval"] == 0.5
     traces.attrs = ODD[0]
-    with pytest.raises(tl.ThunderlikeError, match="give rate= a second"):
+    with pytest.raises(tl.ThunderlikeError, match="give rate=, in positions a second"):
         traces.tonwb(tmp_path / "b.nwb", session_start_time=start)
     traces.tonwb(tmp_path / "b.nwb", session_start_time=start, rate=2)
 

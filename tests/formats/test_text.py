@@ -48,7 +48,7 @@ def test_what_is_written_reads_back(value):
     [
         (b"1 2 3\n1 2\n", "line 2 has 2 columns, line 1 has 3"),
         (b"#\n\n1 2 3\n\n1 2\n", "line 5 has 2 columns, line 3 has 3"),
-        (b"1 2\n1 x\n", "line 2: 'x' is no number"),
+        (b"1 2\n1 x\n", "line 2: 'x' is not a number"),
         (b"1 2\n1 \xff\n", "not text in UTF-8: invalid start byte at byte 6"),
         (b"99999999999999999999", "cannot be read as int64"),
     ],

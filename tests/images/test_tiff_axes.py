@@ -419,7 +419,7 @@ def test_a_header_for_many_among_others_is_refused(tmp_path):
         with tifffile.TiffWriter(tmp_path / f"{name}.tif") as file:
             for truncate in order:
                 file.write(values("TYX"), truncate=truncate, photometric="minisblack")
-        with pytest.raises(FormatError, match=r"stands for (5|several).*read it with tifffile"):
+        with pytest.raises(FormatError, match=r"describes (5|several).*read it with tifffile"):
             tl.images.fromtif(tmp_path / f"{name}.tif", nplanes=1).toarray()
 
 

@@ -166,9 +166,9 @@ def test_pixels_are_written_time_first(tmp_path):
     np.testing.assert_array_equal(tl.series.fromnwb(tmp_path / "a.nwb").toarray(), series.toarray())
 
 
-def test_what_nwb_wants_to_know_is_asked_before_anything_is_computed(tmp_path):
+def test_missing_times_are_an_error_before_anything_is_computed(tmp_path):
     traces = tl.series.fromarray(TRACES)
-    with pytest.raises(SpecError, match="give rate= a second"):
+    with pytest.raises(SpecError, match="give rate=, in positions a second"):
         traces.tonwb(tmp_path / "a.nwb", session_start_time=START)
     with pytest.raises(SpecError, match="give session_start_time="):
         traces.tonwb(tmp_path / "a.nwb", rate=1)

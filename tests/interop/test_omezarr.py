@@ -91,5 +91,5 @@ def test_what_is_no_such_movie_is_refused(tmp_path):
         tl.images.fromzarr(tmp_path / "c.zarr")
     (tmp_path / "d.zarr").mkdir()
     (tmp_path / "d.zarr" / ".zattrs").write_text("{")
-    with pytest.raises(FormatError, match=r"\.zattrs is no JSON"):
+    with pytest.raises(FormatError, match=r"\.zattrs is not JSON"):
         tl.images.fromzarr(tmp_path / "d.zarr")

@@ -88,7 +88,7 @@ def test_text_of_every_kind(engine, tmp_path):
     ("text", "says"),
     [
         ("1 2\n3 4 5\n", "line 2 has 3 columns, line 1 has 2"),
-        ("1 2\n3 four\n", "line 2: 'four' is no number"),
+        ("1 2\n3 four\n", "line 2: 'four' is not a number"),
         ("1\n2\n", "none is left"),
     ],
 )

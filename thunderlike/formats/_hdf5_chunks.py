@@ -184,7 +184,7 @@ class Packing:
         grid = (-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True))
         # Types that numpy holds otherwise than the file have to be converted by the library.
         as_numpy = h5py.h5t.py_create(dataset.dtype, logical=True) == dataset.id.get_type()
-        # Chunks that were never written stand for the fill value: the library knows it.
+        # Chunks that were never written have the fill value, which only the library applies.
         if filters is None or not as_numpy or dataset.id.get_num_chunks() != math.prod(grid):
             return None
         return cls(dataset.chunks, dataset.dtype, *filters)
@@ -200,7 +200,7 @@ class Packing:
         Parameters
         ----------
         mask : int
-            Bit i stands for the i-th filter.
+            Bit i belongs to filter i.
         """
         if not mask:
             return self

@@ -132,7 +132,7 @@ def keys_count(head: bytes) -> int:
         return first & 15
     sizes = {0xDC: 3, 0xDD: 5}
     if first not in sizes or len(head) < sizes[first]:
-        raise CorruptDatasetError(f"keys begin with {head[:5]!r}, which is no list")
+        raise CorruptDatasetError(f"keys begin with {head[:5]!r}, which is not a list")
     return int.from_bytes(head[1 : sizes[first]], "big")
 
 
@@ -148,7 +148,7 @@ def decode_legacy(data: bytes, size: int) -> tuple[list[str], NDArray[np.uint64]
         found = msgspec.msgpack.decode(data, type=dict[str, int])
         offsets = np.array([*found.values(), size], np.uint64)
     except (msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
-        raise CorruptDatasetError(f"the index is no map of keys to numbers: {error}") from error
+        raise CorruptDatasetError(f"the index is not a map of keys to numbers: {error}") from error
     return list(found), decode_offsets(offsets.astype(_U64).tobytes())
 
 
@@ -195,7 +195,7 @@ def hash_keys(keys: Sequence[str], max_tries: int = 1000) -> tuple[bytes, NDArra
     Raises
     ------
     SpecError
-        When no salt does, which is to say that a key is there twice.
+        If no salt does: a key occurs twice.
     """
     # Salts in a fixed order: the same keys give the same file.
     for number in range(max_tries):
@@ -204,7 +204,7 @@ def hash_keys(keys: Sequence[str], max_tries: int = 1000) -> tuple[bytes, NDArra
         ordered = np.sort(hashes)
         if not (ordered[1:] == ordered[:-1]).any():
             return salt, hashes
-    raise SpecError(f"no salt of {max_tries} separates all keys: is there a key twice?")
+    raise SpecError(f"no salt of {max_tries} separates all keys: a key may occur twice")
 
 
 def encode_key_hashes(keys: Sequence[str]) -> bytes:
@@ -313,15 +313,14 @@ def shard(name: str, records: Iterable[tuple[str, Any]]) -> tuple[Summary, dict[
     summary : Summary
         For the manifest.
     files : dict of str to bytes
-        File name to content, in the order in which they are to be written; the last one says that
-        the others are there.
+        File name to content, in the order of writing: the last one marks the others as complete.
 
     Raises
     ------
     WrongTypeError
         For keys that are not text, and samples that hold what a message cannot.
     SpecError
-        For a key that is there twice, and for a sample of 4 GiB.
+        For a key that occurs twice, and for a sample of 4 GiB.
 
     Notes
     -----
@@ -332,7 +331,7 @@ def shard(name: str, records: Iterable[tuple[str, Any]]) -> tuple[Summary, dict[
         if not isinstance(key, str):
             raise WrongTypeError(f"{name}: a key is text, not {key!r:.60}")
         if key in messages:
-            raise SpecError(f"{name}: the key {key!r} is there twice; keys must be unique")
+            raise SpecError(f"{name}: the key {key!r} occurs twice; keys must be unique")
         messages[key] = message(key, sample)
     return _assembled(name, messages)
 

@@ -64,7 +64,7 @@ def variable(data: bytes, name: str) -> NDArray[Any]:
     Raises
     ------
     FormatError
-        When there is no such variable, or the bytes are no such file.
+        If the variable does not exist, or the bytes are not a MATLAB file.
 
     Examples
     --------
@@ -81,11 +81,11 @@ def variable(data: bytes, name: str) -> NDArray[Any]:
         found = loadmat(io.BytesIO(data), squeeze_me=True)
     except Exception as error:  # scipy raises a dozen kinds at bytes that mean nothing to it
         raise FormatError(
-            f"is no MATLAB file that can be read: {said(error)}; save it with -v7, or as text"
+            f"is not a readable MATLAB file: {said(error)}; save it with -v7, or as text"
         ) from error
     if name not in found:
         names = ", ".join(key for key in found if not key.startswith("__")) or "nothing"
-        raise FormatError(f"holds no variable {name!r}, but {names}: say which with var=")
+        raise FormatError(f"holds no variable {name!r}, but {names}: name one with var=")
     return np.asarray(found[name])
 
 
@@ -201,7 +201,7 @@ def describe(stream: BinaryIO, name: str | None = None) -> Dataset:
     Raises
     ------
     FormatError
-        For what is no HDF5 file, or has no such array of numbers; names those that it has.
+        For data that are not an HDF5 file, or do not have the array; names those that exist.
     RefusedError
         When the values of the array are in other files.
     """

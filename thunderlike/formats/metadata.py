@@ -250,7 +250,7 @@ class Scales:
 
 
 def scales(attrs: Mapping[str, Any] | None) -> Scales:
-    """Return the sizes and times of `attrs`; what is not of their kind is left out.
+    """Return the sizes and times of `attrs`; entries of other types are left out.
 
     Examples
     --------

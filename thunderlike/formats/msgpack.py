@@ -134,7 +134,7 @@ def unpackb(data: bytes | bytearray | memoryview) -> Any:
     Raises
     ------
     FormatError
-        For bytes that are no message, or too few or too many; for arrays that do not fit their
+        For bytes that are not a message, or too few or too many; for arrays that do not fit their
         data; for object arrays, which would have to be unpickled.
 
     Notes
@@ -265,7 +265,7 @@ def recognized(found: dict[Any, Any], other: Callable[[Any], Any] | None) -> Any
     Raises
     ------
     FormatError
-        For a map that says it is an array and cannot be one, and for arrays of objects.
+        For a map that is marked as an array and is invalid, and for arrays of objects.
     """
     made = _made(found)
     return made if made is not found or other is None else other(found)
@@ -376,7 +376,7 @@ def message_end(data: memoryview, start: int) -> int:
     Raises
     ------
     FormatError
-        When the bytes end before it does, or are no message.
+        If the bytes end before it does, or are not a message.
 
     Notes
     -----

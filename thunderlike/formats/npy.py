@@ -48,7 +48,7 @@ def header(data: bytes) -> Header:
     Raises
     ------
     FormatError
-        For what is no .npy file of numbers.
+        For data that are not a .npy file of numbers.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def decode(data: bytes) -> NDArray[Any]:
     Raises
     ------
     FormatError
-        For what is no .npy file of numbers, or is longer or shorter than it says.
+        For data that are not a .npy file of numbers, or longer or shorter than in its header.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def layout(stream: BinaryIO) -> Layout:
     Raises
     ------
     FormatError
-        For what is no .npy file of numbers.
+        For data that are not a .npy file of numbers.
     """
     stream.seek(0)
     checked(stream.read(16), "npy")

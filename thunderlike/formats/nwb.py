@@ -65,7 +65,8 @@ def find(stream: BinaryIO, name: str | None, kinds: tuple[str, ...]) -> Found:
     Raises
     ------
     FormatError
-        For what is no HDF5 file, or has not one such series; names those that it has.
+        For data that are not an HDF5 file, or do not have exactly one such series; names those
+        that exist.
     RefusedError
         When the values are in other files.
     """
@@ -211,7 +212,7 @@ class Timing:
             return {"rate": float(self.rate)}
         if self.times is not None:
             return {"timestamps": np.asarray(self.times, np.float64)}
-        raise SpecError("NWB wants to know when each position was recorded: give rate= a second")
+        raise SpecError("NWB needs the time of each position: give rate=, in positions a second")
 
 
 def check(timing: Timing, nwbfile: object, session_start_time: object) -> None:
@@ -220,7 +221,7 @@ def check(timing: Timing, nwbfile: object, session_start_time: object) -> None:
     _ = timing.arguments
     if nwbfile is None and session_start_time is None:
         raise SpecError(
-            "NWB wants to know when the session started: give session_start_time=, a datetime with "
+            "NWB needs the start of the session: give session_start_time=, a datetime with "
             "a time zone, or nwbfile="
         )
 
@@ -239,7 +240,7 @@ def write(
     session_start_time: Any = None,
     rois: object = None,
 ) -> None:
-    """Write a file with one series, a few blocks in memory at a time; pynwb says what is wrong.
+    """Write a file with one series, with a few blocks in memory at a time.
 
     Parameters
     ----------

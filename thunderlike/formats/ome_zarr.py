@@ -68,7 +68,7 @@ def _axis(name: str, *, known: bool) -> dict[str, str]:
 
 
 def largest(files: Files) -> str | None:
-    """Name the array of full resolution of a folder; None where there is no OME-Zarr.
+    """Name the array of full resolution of a folder; None for other folders.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def _folder_attributes(files: Files) -> dict[str, Any]:
                 document = json.loads(data)
                 return dict(document.get(inner) or {}) if inner else dict(document)
             except (ValueError, AttributeError, TypeError, RecursionError) as error:
-                raise FormatError(f"{name} is no JSON of Zarr's: {error}") from error
+                raise FormatError(f"{name} is not JSON of Zarr: {error}") from error
     return {}
 
 

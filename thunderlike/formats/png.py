@@ -33,7 +33,7 @@ def header(data: bytes) -> Header:
     Raises
     ------
     FormatError
-        For what is no PNG file.
+        For data that are not a PNG file.
 
     Examples
     --------
@@ -82,12 +82,12 @@ def decode(data: bytes) -> NDArray[Any]:
     ndarray
         ``(height, width)`` for grey; a last axis of 2 for grey with alpha, 3 for RGB, 4 for RGBA.
         16-bit files give uint16, 1-bit grey gives bool, all others uint8: 2- and 4-bit grey is
-        spread over 0 to 255, a palette becomes the RGB it stands for (without transparency).
+        spread over 0 to 255, a palette becomes RGB (without transparency).
 
     Raises
     ------
     FormatError
-        For bytes that are no PNG file, are cut short or damaged, or claim more pixels than
+        For bytes that are not a PNG file, cut short or damaged, or with more pixels than
         ``PIL.Image.MAX_IMAGE_PIXELS``.
     MissingExtraError
         For colour of 16 bits, which Pillow would cut to 8, if imagecodecs is not installed.
@@ -169,7 +169,7 @@ def _fields(data: bytes) -> tuple[int, int, int, int]:
     with damage("png"):
         kind, width, height, depth, colour = struct.unpack_from(">4sIIBB", checked(data, "png"), 12)
     if kind != b"IHDR" or not width or not height or colour not in _SAMPLES:
-        raise FormatError("damaged PNG file: its header makes no sense")
+        raise FormatError("damaged PNG file: its header is invalid")
     return width, height, depth, colour
 
 

@@ -128,7 +128,7 @@ def parse_conf(data: bytes) -> Conf:
     Raises
     ------
     FormatError
-        For what is no JSON object, and for a shape or dtype that makes no sense.
+        For data that are not a JSON object, and for an invalid shape or dtype.
 
     Examples
     --------

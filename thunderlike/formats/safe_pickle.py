@@ -33,7 +33,7 @@ class _Array(np.ndarray):
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         version, shape, dtype, fortran, data = state
         if not isinstance(dtype, _Dtype):
-            raise FormatError("an array of no dtype")
+            raise FormatError("an array without a dtype")
         raw.decode(data, shape, dtype.made)
         super().__setstate__((version, shape, dtype.made, fortran, data))
 
@@ -104,13 +104,13 @@ def load(data: bytes, what: str, encoding: str = "bytes") -> Any:
     except FormatError as error:
         raise FormatError(f"{what}: {error}") from None
     except Exception as error:  # damaged pickles raise almost anything
-        raise FormatError(f"{what}: is damaged, or no pickle: {error}") from error
+        raise FormatError(f"{what}: is damaged, or not a pickle: {error}") from error
 
 
 def checkpoint(data: bytes, what: str) -> Any:
     """Read the values of a PyTorch file that holds no tensors, as :func:`load`."""
     if not zipfile.is_zipfile(io.BytesIO(data)):
-        raise FormatError(f"{what}: is no PyTorch file of version 1.6 or newer")
+        raise FormatError(f"{what}: is not a PyTorch file of version 1.6 or newer")
     with damage("PyTorch", what), zipfile.ZipFile(io.BytesIO(data)) as archive:
         for name in archive.namelist():
             if name.endswith("/data.pkl"):

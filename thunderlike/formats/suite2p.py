@@ -29,7 +29,7 @@ def sizes(data: bytes) -> dict[str, float]:
     Raises
     ------
     FormatError
-        For what is no such file, where the instructions make no sense, and for a size that is not
+        For other files, for invalid instructions, and for a size that is not
         a whole number.
 
     Examples

@@ -43,7 +43,7 @@ def decode(data: bytes, dtype: DTypeLike = "float64", skip: int = 0) -> NDArray[
     Parameters
     ----------
     data : bytes
-        UTF-8. Blank lines, and what follows a ``#``, say nothing.
+        UTF-8. Blank lines, and text after a ``#``, are ignored.
     dtype : dtype
     skip : int
         Columns to leave out at the beginning: keys, for example.
@@ -56,7 +56,7 @@ def decode(data: bytes, dtype: DTypeLike = "float64", skip: int = 0) -> NDArray[
     Raises
     ------
     FormatError
-        For a line of another number of columns, or what is no number; says which line.
+        For a line with another number of columns or without a number; names the line.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def _wrong(data: bytes) -> str | None:
         if words and len(words) != width:
             return f"line {number} has {len(words)} columns, line {begin} has {width}"
         if (odd := next((word for word in words if not _is_number(word)), None)) is not None:
-            return f"line {number}: {odd.decode()!r:.40} is no number"
+            return f"line {number}: {odd.decode()!r:.40} is not a number"
     return None
 
 

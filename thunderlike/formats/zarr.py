@@ -36,7 +36,7 @@ _METADATA_NAMES = ("zarr.json", ".zarray")
 _DEFLATED = ("gzip", "zlib")
 _CHECKSUM = 4  # bytes after the index of a shard
 _SPARE = 2**20  # bytes that blocks of zstd may announce, and not hold
-_AUTO = 47  # window bits of zlib: the header of the data says whether it is gzip's or its own
+_AUTO = 47  # window bits of zlib: the header of the data decides between gzip and zlib
 
 
 class Files(Protocol):
@@ -79,7 +79,7 @@ class Bounded:
             except FormatError:
                 raise
             except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-                return data  # Zarr says what is wrong with it
+                return data  # Zarr raises the error
         if not self._codec or name.rpartition("/")[2].startswith("."):
             return data
         if self._stripped:
@@ -287,7 +287,7 @@ def describe(files: Files, name: str | None = None) -> Dataset:
     Raises
     ------
     FormatError
-        When there is no such array of numbers.
+        If the folder has no array of numbers of this name.
     """
     array = _opened(files, name)
     dtype = np.dtype(array.dtype)

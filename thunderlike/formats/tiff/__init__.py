@@ -25,7 +25,7 @@ def header(data: bytes) -> Header:
     Raises
     ------
     FormatError
-        For what is no TIFF file, or one whose chain of pages is broken.
+        For data that are not a TIFF file, and for a broken chain of pages.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def decode(data: bytes) -> NDArray[Any]:
     Raises
     ------
     FormatError
-        For bytes that are no TIFF file, are cut short or damaged, and for pages that differ in
+        For bytes that are not a TIFF file, cut short or damaged, and for pages that differ in
         shape or dtype.
     MissingExtraError
         For compressed pages that only imagecodecs reads, if it is not installed.

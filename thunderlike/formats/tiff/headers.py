@@ -23,7 +23,7 @@ Tag = tuple[int, int, bytes]  # type, count, and the value or the byte at which 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 13: 4, 16: 8, 17: 8, 18: 8}
 _WHOLE = {3: "H", 4: "I", 16: "Q"}  # types of unsigned numbers
 _DESCRIPTION, _STRIPS = 270, 273
-# All tags that say how pixels are stored, but where: sizes, bits, codes, colours, strips, tiles.
+# Tags of the layout of pixels, without offsets: sizes, bits, codes, colours, strips, tiles.
 _LAYOUT = {
     *(256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 318, 320, 322, 323, 324, 325),
     *(330, 338, 339, 347, 529, 530, 531, 532, 32997, 32998, 33629, 43314, 50706, 51123),
@@ -31,7 +31,7 @@ _LAYOUT = {
 # What a damaged header may not make us allocate; a page beyond it is left to tifffile.
 _MOST_TAGS, _LONGEST = 2**10, 2**24
 _LONGEST_FRAME = 2**14
-# Beginnings of descriptions by which one header may stand for many pages.
+# Beginnings of descriptions by which one header may describe many pages.
 _FOR_MANY = (b"ImageJ=", b"SCIFIO=", b'{"shape":', b"shape=(", b"<?xml", b"<OME")
 _TRUNCATED = b'"truncated": true'  # tifffile's word for it
 _PURPOSE, _OLD_PURPOSE = 254, 255  # tags of what a page is
@@ -103,7 +103,7 @@ class Plain:
     layout : tuple
         Storage of pixels of the first page.
     descriptions : tuple of bytes
-        Those of the first page from which one header may stand for many pages.
+        Those of the first page by which one header may describe many pages.
     step : int
         Bytes from the beginning of a strip to that of the next.
     """

@@ -100,7 +100,7 @@ class Axes:
         SpecError
             When there are several channels and none was chosen.
         BadIndexError
-            When there is no such channel.
+            If the channel does not exist.
 
         Examples
         --------
@@ -323,7 +323,7 @@ def _ome_axes(text: str, page: TiffPage, pages: int) -> Axes | None:
     image, lengths = here[0], here[0].sizes()
     if (lengths["Y"], lengths["X"]) != (page.imagelength, page.imagewidth):
         raise ValueError(
-            f"the XML speaks of {lengths['Y']} x {lengths['X']} pixels, pages have "
+            f"the XML describes {lengths['Y']} x {lengths['X']} pixels, pages have "
             f"{page.imagelength} x {page.imagewidth}"
         )
     places = image.places(pages, page.samplesperpixel)

@@ -97,7 +97,7 @@ class Image:
         Raises
         ------
         ValueError
-            Where the XML speaks of other pages, or of more.
+            If the XML describes other pages, or more.
         """
         order, sizes = self.order, self.sizes()
         # SizeC counts colours, which share a page.
@@ -111,14 +111,14 @@ class Image:
                 start = start * n + first[axis]
             count = min(count, math.prod(lengths) - start)
             if len(found) + count > pages:
-                raise ValueError(f"it speaks of {len(found) + count} pages, the file has {pages}")
+                raise ValueError(f"it describes {len(found) + count} pages, the file has {pages}")
             rest, at = np.arange(start, start + max(count, 0)), {}
             for axis, n in zip(order, lengths, strict=True):
                 rest, at[axis] = np.divmod(rest, n)
             rows = np.stack([at[axis] for axis in "TZC"], axis=1).tolist()
             found.update({page + step: (t, z, c) for step, (t, z, c) in enumerate(rows)})
         if sorted(found) != list(range(pages)):
-            raise ValueError(f"it speaks of {len(found)} pages, the file has {pages}")
+            raise ValueError(f"it describes {len(found)} pages, the file has {pages}")
         return found
 
     def times(self, pages: int, samples: int) -> list[float]:
@@ -156,7 +156,7 @@ class Image:
                 if self._uuid and (other.text or "").strip() != self._uuid:
                     continue
             if len(files) > 1 and not self._uuid:
-                raise ValueError("it speaks of several files, and does not say which is this one")
+                raise ValueError("it describes several files, and does not state which is this one")
             # By the schema of OME: one plane where a page is named, all of them elsewhere.
             alone = 1 if "IFD" in each.attrib else planes
             count = int(each.get("PlaneCount", each.get("NumPlanes", alone)))

@@ -46,7 +46,7 @@ class Index:
     headers : ndarray of int64
         Byte at which the header of each page stands, from page `first` on.
     run : int or None
-        In files where one header stands for many pages (large ones of ImageJ): the byte at which
+        In files where one header describes many pages (large ones of ImageJ): the byte at which
         the pixels of all begin, one page after the other.
     stored : numpy.dtype
         As in the file.
@@ -57,9 +57,9 @@ class Index:
     frame : Frame or None
         Of a file of one page whose pixels stand in one piece.
     axes : Axes or None
-        Of the pages, where the file says them.
+        Of the pages, if the file states them.
     numbers : ndarray of int, optional
-        Where one header stands for many: the pages that were chosen, in this order.
+        If one header describes many: the pages that were chosen, in this order.
     page_axes : str
         Those of a page, as tifffile names them.
     display : mapping
@@ -95,12 +95,12 @@ class Index:
             Of these pages.
         int
             How many of them are an image: the planes of a volume, the channels of a file that has
-            nothing else, or all of one that does not say its axes or has others than these.
+            nothing else, or all of one that does not state its axes or has others than these.
 
         Raises
         ------
         SpecError, BadIndexError
-            For a channel that is missing, or that the file does not say.
+            For a channel that does not exist, and for files that do not state their channels.
         """
         one_channel = self.axes is None or self.axes.size("C") == 1
         if channel not in (None, 0, -1) and "S" in self.page_axes and one_channel:
@@ -112,8 +112,8 @@ class Index:
             if channel is not None:
                 has = f"axes {self.axes.names}" if self.axes else "none"
                 raise SpecError(
-                    f"channel={channel} needs a file that says which pages are of which channel, "
-                    f"and nothing else but times and planes; this one says {has}: give nplanes="
+                    f"channel={channel} needs a file that states the channel of each page, "
+                    f"and nothing else but times and planes; this one states {has}: give nplanes="
                 )
             return self, self.pages
         if channel is None and self.axes.names == "C":
@@ -179,7 +179,7 @@ def index(stream: BinaryIO) -> Index:
     Raises
     ------
     FormatError
-        For what is no TIFF file, or one whose chain of pages is broken.
+        For data that are not a TIFF file, and for a broken chain of pages.
     """
     stream.seek(0)
     magic = checked(stream.read(16), "tiff")
@@ -391,7 +391,7 @@ def _page(tiff: TiffFile, where: Index, number: int) -> TiffPage:
         )
     if number and '"truncated": true' in (page.keyframe.shaped_description or ""):
         raise FormatError(
-            f"page {number} of the TIFF file stands for several, and others go before it: "
+            f"page {number} of the TIFF file describes several, and others go before it: "
             "read it with tifffile"
         )
     _check_codecs(page.keyframe)
@@ -408,7 +408,7 @@ def _run(
         fits = pages > len(headers) and start + pages * nbytes <= headers[1]
         if fits or '"truncated": true' in (first.shaped_description or ""):
             raise FormatError(
-                f"the first header of the TIFF file stands for {pages} pages, and others follow: "
+                f"the first header of the TIFF file describes {pages} pages, and others follow: "
                 "read it with tifffile"
             )
     if len(headers) > 1 or pages == 1:
