@@ -22,7 +22,10 @@ from bucket_server import AWS, serving_buckets
 from hypothesis import settings
 from pytest_spark.config import SparkConfigBuilder
 
+from thunderlike.config import config
 from thunderlike.engines import engine_for
+from thunderlike.engines.disk import DiskEngine
+from thunderlike.engines.local import SourceRange
 from thunderlike.engines.partitioning import Layout
 from thunderlike.engines.session import LEAST_JAVA, find_java, java_version
 from thunderlike.parallel.threads import _PREFIX
@@ -35,9 +38,11 @@ pytest.register_assert_rewrite("thunderlike.testing.stores")
 settings.register_profile("quick", max_examples=25, derandomize=True, deadline=None)
 settings.register_profile("slow", max_examples=150, deadline=None)
 
-ENGINES = ("local", "chunked", "spark")
-# Where a test that asks for `engine` also runs on the third one, which costs little.
-ON_CHUNKED = {"contract", "data"}
+ENGINES = ("local", "disk", "chunked", "spark")
+# Rooms whose tests run on these engines in a run on all of them, with --slow also on the chunked
+# one. Others run on the local engine and on Spark.
+ROOMS = {"disk": {"contract", "data", "properties"}, "chunked": {"contract"}}
+SLOW_ROOMS = {"disk": ROOMS["disk"], "chunked": {"contract", "data"}}
 NO_JAVA = f"no Java {LEAST_JAVA} or newer in JAVA_HOME or on the path: ALL SPARK TESTS ARE LEFT OUT"
 
 
@@ -100,8 +105,9 @@ def pytest_generate_tests(metafunc):
     if "engine" not in metafunc.fixturenames:
         return
     names, room = _engines(metafunc.config), metafunc.definition.path.parent.name
-    if metafunc.config.getoption("--engine") == "all" and room not in ON_CHUNKED:
-        names.remove("chunked")
+    if metafunc.config.getoption("--engine") == "all":
+        rooms = SLOW_ROOMS if metafunc.config.getoption("--slow") else ROOMS
+        names = [name for name in names if room in rooms.get(name, {room})]
     metafunc.parametrize("engine", names, indirect=True)
 
 
@@ -211,10 +217,26 @@ def uneven(spec, slots, npartitions, chunk_bytes):
     )
 
 
+class Scattering(DiskEngine):
+    """The disk engine with many small chunks, pieces of which all go through scratch files."""
+
+    def load(self, source, npartitions=None):
+        return super().load(SourceRange(source, 0, source.spec.count), npartitions)
+
+
+@pytest.fixture
+def scattering(monkeypatch):
+    monkeypatch.setattr("thunderlike.engines.disk.reserve", lambda *_: False)
+    with config(chunk_bytes=512, piece_bytes=16):
+        yield Scattering()
+
+
 @pytest.fixture
 def engine(request):
     if request.param == "local":
         return engine_for("local")
+    if request.param == "disk":
+        return request.getfixturevalue("scattering")
     if request.param == "chunked":
         return ChunkedEngine()
     from thunderlike.engines.spark import SparkEngine

@@ -46,6 +46,14 @@ class Settings:
     piece_bytes : int
         Bytes that one chunk sends to another when images become series; smaller pieces
         increase shuffle overhead, larger ones its memory.
+    engine : str
+        Engine where none is given: ``auto``, ``local``, ``disk`` or ``spark``. ``auto`` is the disk
+        engine for records that would take more than half of the available memory, else the local
+        one.
+    memory : int or float
+        Bytes that the disk engine may use; below 1 a share of the available memory.
+    scratch : str
+        Folder of its scratch files; empty for the temporary folder.
     hdf5_depth : int
         Largest depth of nested containers in HDF5 files, saved or loaded.
     endpoint_url : str
@@ -66,6 +74,9 @@ class Settings:
     small_bytes: int = 256 * MIB
     chunk_bytes: int = 4 * MIB
     piece_bytes: int = 64 * KIB
+    engine: str = "auto"
+    memory: int | float = 0.5
+    scratch: str = ""
     hdf5_depth: int = 10_000
     endpoint_url: str = ""
     hdf5_compression: str = ""
@@ -189,7 +200,10 @@ def _checked(settings: Mapping[str, Any], source: str) -> dict[str, Any]:
     for name in settings:
         if name not in known:
             raise ConfigError(f"{source}: no setting {name!r}; there are {', '.join(known)}")
-    checks = {"endpoint_url": _url, "hdf5_compression": _text}
+    checks = {
+        "endpoint_url": _url, "hdf5_compression": _text, "scratch": _text,
+        "engine": _engine, "memory": _memory,
+    }  # fmt: skip
     return {name: checks.get(name, _whole)(name, value, source) for name, value in settings.items()}
 
 
@@ -210,6 +224,26 @@ def _url(name: str, value: object, source: str) -> str:
     if not isinstance(value, str) or not re.match(r"https?://.|$", value):
         raise ConfigError(f"{source}: {name} must be like 'https://host:port', not {value!r}")
     return value
+
+
+def _engine(name: str, value: object, source: str) -> str:
+    known = ("auto", "local", "disk", "spark")
+    if value not in known:
+        raise ConfigError(f"{source}: {name} must be one of {', '.join(known)}, not {value!r}")
+    return str(value)
+
+
+def _memory(name: str, value: object, source: str) -> int | float:
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = -1.0
+    if not (0 < number < 1 or (number >= 1 and number.is_integer())):
+        raise ConfigError(
+            f"{source}: {name} must be a whole number of bytes or a share between 0 and 1, "
+            f"not {value!r}"
+        )
+    return number if number < 1 else int(number)
 
 
 def _text(name: str, value: object, source: str) -> str:

@@ -197,5 +197,8 @@ def test_nothing_that_fits(tmp_path, ext, read):
 def test_more_than_memory_holds(tmp_path):
     with (tmp_path / "bomb.bin").open("wb") as file:
         file.truncate(2**43)  # of no blocks on the disk
+    large = {"shape": (2**10, 2**10), "dtype": ">u2", "nplanes": 1}
     with pytest.raises(EngineError, match="no memory for uint16 of shape"):
-        images.frombinary(tmp_path / "bomb.bin", (2**10, 2**10), ">u2", nplanes=1)
+        images.frombinary(tmp_path / "bomb.bin", **large, engine="local")
+    movie = images.frombinary(tmp_path / "bomb.bin", **large)
+    assert (movie.mode, movie[10**6].toarray().sum()) == ("disk", 0)

@@ -10,8 +10,11 @@ from functools import cache
 from typing import Any
 
 from thunderlike._lazy import optional
+from thunderlike.config import current
 from thunderlike.engines.arrays import DistributedArray
+from thunderlike.engines.automatic import AutomaticEngine
 from thunderlike.engines.base import ArraySource, Engine, Records, Source, Spec
+from thunderlike.engines.disk import DiskEngine
 from thunderlike.engines.local import LocalEngine
 
 __all__ = [
@@ -39,13 +42,21 @@ def local() -> LocalEngine:
     return LocalEngine()
 
 
+_IN_PROCESS = {
+    "local": local(),
+    "disk": DiskEngine(),
+    "auto": AutomaticEngine(local(), DiskEngine()),
+}
+
+
 def engine_for(engine: Any = None) -> Engine:
     """Return the engine that a value of ``engine=`` stands for.
 
     Parameters
     ----------
     engine : None, str, SparkContext, SparkSession or Engine
-        None or ``'local'``; ``'spark'`` for the active Spark context, or a new local one.
+        ``'local'``, ``'disk'``, or ``'spark'`` for the active Spark context, or a new local one.
+        None for the setting ``engine``, by default the local or the disk engine by size.
 
     Raises
     ------
@@ -56,13 +67,14 @@ def engine_for(engine: Any = None) -> Engine:
 
     Examples
     --------
-    >>> engine_for()
-    LocalEngine()
+    >>> engine_for("local"), engine_for("disk")
+    (LocalEngine(), DiskEngine())
     """
     if isinstance(engine, Engine):
         return engine
-    if engine is None or engine == "local":
-        return local()
+    engine = current().engine if engine is None else engine
+    if isinstance(engine, str) and engine in _IN_PROCESS:
+        return _IN_PROCESS[engine]
     optional("pyspark", extra="spark")
     from thunderlike.engines.session import context_of
     from thunderlike.engines.spark import SparkEngine

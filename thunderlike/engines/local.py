@@ -30,6 +30,7 @@ from thunderlike.engines.base import (
     check_range,
     checked_record,
 )
+from thunderlike.engines.partitioning import tiling
 from thunderlike.errors import NotOnEngineError, SpecError
 from thunderlike.kernels._validation import as_array
 from thunderlike.parallel.fork import fork_map
@@ -53,6 +54,7 @@ __all__ = [
     "LocalRecords",
     "SourceRange",
     "StoredRecords",
+    "one_blas_thread",
 ]
 
 
@@ -79,7 +81,7 @@ class LocalEngine(Engine):
             source.read(start, stop, out[start:stop])
 
         threads = source.threads
-        tiles = align(_tiles(source.spec, _read_bytes(source.spec, threads)), source.cuts)
+        tiles = align(tiling(source.spec, _read_bytes(source.spec, threads)), source.cuts)
         _each_tile(read, source.spec, "reading", threads, tiles)
         source.check()
         return LocalRecords(self, out)
@@ -198,14 +200,14 @@ class LocalRecords(Records):
         nbytes: int = 0,  # noqa: ARG002
     ) -> Partial:
         """Compute partials of tiles on threads and merge them in order."""
-        with track("reducing", self.spec.count) as work, _one_blas_thread():
+        with track("reducing", self.spec.count) as work, one_blas_thread():
 
             def run(tile: tuple[int, int]) -> Partial:
                 result = partial(tile[0], self.block(*tile))
                 work.advance(tile[1] - tile[0])
                 return result
 
-            return reduce(merge, tmap(run, _tiles(self.spec, current().chunk_bytes)))
+            return reduce(merge, tmap(run, tiling(self.spec, current().chunk_bytes)))
 
     def collect(self, start: int = 0, stop: int | None = None) -> Array:
         """A view of the array."""
@@ -214,7 +216,7 @@ class LocalRecords(Records):
 
     def stream(self) -> Iterator[Chunk]:
         """Tiles of the array."""
-        tiles = _tiles(self.spec, current().chunk_bytes)
+        tiles = tiling(self.spec, current().chunk_bytes)
         return ((start, self.block(start, stop)) for start, stop in tiles)
 
     def cache(self) -> None:
@@ -280,7 +282,7 @@ class StoredRecords(LocalRecords):
             return StoredRecords(self.engine, self._stored, self._first + int(rows[0]), spec)
         out, order = self.spec.empty(len(rows)), np.argsort(rows, kind="stable")
         wanted = rows[order]
-        tiles = _tiles(self.spec, current().tile_bytes)
+        tiles = tiling(self.spec, current().tile_bytes)
         edges = np.searchsorted(wanted, [start for start, _ in tiles] + [self.spec.count])
         for a, b in itertools.pairwise(edges.tolist()):
             if a < b:
@@ -302,14 +304,14 @@ class StoredRecords(LocalRecords):
         def read(a: int, b: int) -> None:
             self._stored.read(self._first + first + a, self._first + first + b, out[a:b])
 
-        _each_tile(read, spec, "reading", None, _tiles(spec, _read_bytes(spec, None)))
+        _each_tile(read, spec, "reading", None, tiling(spec, _read_bytes(spec, None)))
         return out
 
     def _blocks(self) -> Iterator[Chunk]:
         if self._values is not None:
             yield 0, self._values
             return
-        for start, stop in _tiles(self.spec, _BLOCK):
+        for start, stop in tiling(self.spec, _BLOCK):
             yield start, self.collect(start, stop)
 
     def cache(self) -> None:
@@ -339,12 +341,6 @@ def _read_bytes(spec: Spec, threads: int | None) -> int:
     return max(settings.tile_bytes, min(settings.chunk_bytes, share))
 
 
-def _tiles(spec: Spec, nbytes: int) -> list[tuple[int, int]]:
-    """Ranges of records of about `nbytes`; one empty range if there is no record."""
-    rows = max(1, nbytes // spec.record_bytes)
-    return [(a, min(a + rows, spec.count)) for a in range(0, spec.count, rows)] or [(0, 0)]
-
-
 def _each_tile(
     run: Callable[[int, int], None],
     spec: Spec,
@@ -353,13 +349,13 @@ def _each_tile(
     tiles: list[tuple[int, int]] | None = None,
 ) -> None:
     """Run a function over all tiles on threads."""
-    with track(label, spec.count) as work, _one_blas_thread():
+    with track(label, spec.count) as work, one_blas_thread():
 
         def step(tile: tuple[int, int]) -> None:
             run(*tile)
             work.advance(tile[1] - tile[0])
 
-        for _ in tmap(step, tiles or _tiles(spec, current().tile_bytes), workers=workers):
+        for _ in tmap(step, tiles or tiling(spec, current().tile_bytes), workers=workers):
             pass
 
 
@@ -375,8 +371,8 @@ def _in_processes(kernel: Kernel, records: LocalRecords, spec: Spec) -> Array:
         out[start:stop] = check_block(block, stop - start, spec, start)
         return stop - start
 
-    tiles = _tiles(larger, _read_bytes(larger, kernel.processes))
-    with track("computing", spec.count) as work, _one_blas_thread():
+    tiles = tiling(larger, _read_bytes(larger, kernel.processes))
+    with track("computing", spec.count) as work, one_blas_thread():
         for done in fork_map(run, tiles, kernel.processes):
             work.advance(done)
     return out
@@ -387,7 +383,7 @@ def _larger(one: Spec, other: Spec) -> Spec:
     return max(one, other, key=lambda spec: spec.record_bytes)
 
 
-def _one_blas_thread() -> Any:
+def one_blas_thread() -> Any:
     """Limit BLAS to one thread in each of the threads of the engine."""
     return _blas().limit(limits=1)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from thunderlike.engines.base import Spec
 
-__all__ = ["Layout", "Planner", "by_size", "exchange_bytes"]
+__all__ = ["Layout", "Planner", "by_size", "exchange_bytes", "tiling"]
 
 Range: TypeAlias = tuple[int, int]
 
@@ -123,6 +123,19 @@ def by_size(spec: Spec, slots: int, npartitions: int | None, chunk_bytes: int) -
     parts = min(npartitions or _default_partitions(spec, slots, rows), max(1, spec.count))
     edges = [p * spec.count // parts for p in range(parts + 1)]
     return Layout(tuple(_cut(a, b, rows) for a, b in itertools.pairwise(edges)))
+
+
+def tiling(spec: Spec, nbytes: int) -> list[Range]:
+    """Ranges of records of about `nbytes`; one empty range if there is no record.
+
+    Examples
+    --------
+    >>> from thunderlike.engines import Spec
+    >>> tiling(Spec(5, (4,), np.dtype("u1")), 8)
+    [(0, 2), (2, 4), (4, 5)]
+    """
+    rows = max(1, nbytes // spec.record_bytes)
+    return [(a, min(a + rows, spec.count)) for a in range(0, spec.count, rows)] or [(0, 0)]
 
 
 def exchange_bytes(spec: Spec, slots: int) -> int:

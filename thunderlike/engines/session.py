@@ -129,7 +129,7 @@ def context_of(engine: Any) -> SparkContext:
     found = getattr(engine, "sparkContext", None)
     if not isinstance(found, SparkContext):
         raise EngineError(
-            f"unknown engine={engine!r}: expected 'local', 'spark', a SparkContext or a "
+            f"unknown engine={engine!r}: expected 'local', 'disk', 'spark', a SparkContext or a "
             "SparkSession"
         )
     return found

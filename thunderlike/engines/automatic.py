@@ -1,0 +1,50 @@
+"""Choice between the local and the disk engine by the size of records."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from thunderlike.engines.local import LocalEngine
+from thunderlike.util.arrays import humanize_bytesize
+from thunderlike.util.memory import available
+
+if TYPE_CHECKING:
+    from thunderlike.engines.base import Engine, Records, Source
+
+__all__ = ["AutomaticEngine"]
+
+log = logging.getLogger(__name__)
+
+_SMALL = 2**28  # bytes that are loaded without a look at the memory
+
+
+class AutomaticEngine(LocalEngine):
+    """Local engine for records that fit in half of the available memory, else the disk engine.
+
+    Parameters
+    ----------
+    small, large : Engine
+        Engine of records that fit, and of others.
+    """
+
+    def __init__(self, small: LocalEngine, large: Engine) -> None:
+        self._small, self._large = small, large
+
+    def load(self, source: Source, npartitions: int | None = None) -> Records:
+        """Load the source on the engine of its size."""
+        nbytes = source.spec.nbytes
+        if source.array is not None or nbytes <= _SMALL or nbytes <= (free := available()) // 2:
+            return self._small.load(source, npartitions)
+        log.info(
+            "%s of records and %s of available memory: they stay on the %s engine",
+            humanize_bytesize(nbytes), humanize_bytesize(free), self._large.name,
+        )  # fmt: skip
+        return self._large.load(source, npartitions)
+
+    def adopt(self, *args: Any, **options: Any) -> Records:
+        """Adopt pairs, which are in memory, on the engine of small records."""
+        return self._small.adopt(*args, **options)
+
+    def __repr__(self) -> str:
+        return f"AutomaticEngine({self._small}, {self._large})"

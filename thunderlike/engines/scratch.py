@@ -1,0 +1,194 @@
+"""Pieces of records between two orders: in memory, or in a scratch file without a name."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pickle
+import shutil
+import tempfile
+import threading
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from thunderlike.config import current
+from thunderlike.errors import EngineError
+from thunderlike.util.arrays import humanize_bytesize
+from thunderlike.util.memory import available
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from thunderlike._typing import Array
+
+__all__ = ["Place", "ScratchFile", "memory_limit", "reserve", "scratch_folder"]
+
+_SPARE = 2**20  # bytes that the file system and the headers of pieces need
+_VECTORS = 1024  # parts of one write: the limit of Linux
+
+
+class Place(NamedTuple):
+    """Place of a piece in a scratch file.
+
+    Parameters
+    ----------
+    offset : int
+        Bytes before it.
+    sizes : tuple of int
+        Bytes of its header, and of each of its arrays.
+    """
+
+    offset: int
+    sizes: tuple[int, ...]
+
+
+def memory_limit() -> int:
+    """Return the bytes that the disk engine may use: the setting `memory`.
+
+    A value below 1 is a share of the memory that is available now.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> with tl.config(memory=2**30):
+    ...     memory_limit()
+    1073741824
+    """
+    memory = current().memory
+    return int(memory * (available() + _reserved.nbytes)) if memory < 1 else int(memory)
+
+
+def scratch_folder() -> Path:
+    """Return the folder of scratch files: the setting `scratch`, else the temporary folder."""
+    return Path(current().scratch or tempfile.gettempdir())
+
+
+class _Reserved:
+    """Bytes that the records of this process hold in memory between two verbs."""
+
+    def __init__(self) -> None:
+        self.nbytes, self.lock = 0, threading.Lock()
+
+    def release(self, nbytes: int) -> None:
+        with self.lock:
+            self.nbytes -= nbytes
+
+
+_reserved = _Reserved()
+
+
+def reserve(owner: object, nbytes: int) -> bool:
+    """Count bytes as held in memory until `owner` is collected.
+
+    Returns False, and counts nothing, where all records that are held would then take more than
+    half of :func:`memory_limit`.
+    """
+    with _reserved.lock:
+        if _reserved.nbytes + nbytes > memory_limit() // 2:
+            return False
+        _reserved.nbytes += nbytes
+    weakref.finalize(owner, _reserved.release, nbytes).atexit = False
+    return True
+
+
+class ScratchFile:
+    """A file without a name that is written at its end, from several threads.
+
+    The system removes it with the process, also after a kill.
+
+    Parameters
+    ----------
+    nbytes : int
+        Bytes that will be written, compared to the free space of the folder.
+
+    Raises
+    ------
+    EngineError
+        If the folder is missing, cannot be written, or is too small.
+
+    Examples
+    --------
+    >>> file = ScratchFile(100)
+    >>> places = file.append([(3, np.arange(4))])
+    >>> file.read(places[0])
+    (3, array([0, 1, 2, 3]))
+    """
+
+    def __init__(self, nbytes: int) -> None:
+        self._folder, self._needed = scratch_folder(), nbytes
+        try:
+            free = shutil.disk_usage(self._folder).free
+            if free < nbytes + _SPARE:
+                raise self._error(f"has {humanize_bytesize(free)} free")
+            # Linux makes the file without a name; other systems remove the name at once.
+            self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115
+        except OSError as error:
+            raise self._error(f"cannot be used ({error.strerror})") from error
+        self._lock, self._end = threading.Lock(), 0
+        weakref.finalize(self, self._file.close)  # of a file that nobody closes Python warns
+
+    def append(self, pieces: Sequence[Any]) -> list[Place]:
+        """Write pieces side by side, tuples of arrays and small values, and return their places."""
+        places: list[Place] = []
+        parts: list[memoryview] = []
+        end = 0
+        for piece in pieces:
+            raw: list[pickle.PickleBuffer] = []
+            dense = tuple(np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x
+                          for x in piece)  # fmt: skip
+            header = pickle.dumps(dense, protocol=5, buffer_callback=raw.append)
+            mine = [memoryview(header), *(buffer.raw() for buffer in raw)]
+            places.append(Place(end, tuple(map(len, mine))))
+            end += sum(places[-1].sizes)
+            parts += mine
+        with self._lock:
+            start, self._end = self._end, self._end + end
+        self._write(parts, start)
+        return [Place(start + place.offset, place.sizes) for place in places]
+
+    def read(self, place: Place) -> Any:
+        """Return the piece at a place."""
+        data = self._read(place.offset, sum(place.sizes))
+        ends = list(itertools.accumulate(place.sizes))
+        buffers = [data[a:b] for a, b in itertools.pairwise(ends)]
+        # A file without a name holds the pickles of this process alone.
+        return pickle.loads(data[: ends[0]], buffers=buffers)  # noqa: S301
+
+    def write(self, block: Array, offset: int) -> None:
+        """Write an array at an offset."""
+        self._write([memoryview(np.ascontiguousarray(block)).cast("B")], offset)
+
+    def mapped(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+        """Return the file as a read-only array."""
+        return np.memmap(self._file, dtype, "r", shape=shape)
+
+    def _write(self, parts: list[memoryview], offset: int) -> None:
+        try:
+            while parts:
+                written = os.pwritev(self._file.fileno(), parts[:_VECTORS], offset)
+                offset += written
+                while parts and written >= len(parts[0]):
+                    written -= len(parts.pop(0))
+                if written:
+                    parts[0] = parts[0][written:]
+        except OSError as error:
+            raise self._error(f"cannot be written ({error.strerror})") from error
+
+    def _read(self, offset: int, nbytes: int) -> memoryview:
+        data = memoryview(bytearray(nbytes))
+        done = 0
+        while done < nbytes:
+            count = os.preadv(self._file.fileno(), [data[done:]], offset + done)
+            if not count:
+                raise self._error("returned less than was written")
+            done += count
+        return data
+
+    def _error(self, found: str) -> EngineError:
+        return EngineError(
+            f"{self._folder}: {found}, and {humanize_bytesize(self._needed)} of scratch are needed "
+            "to regroup records: set scratch to a folder of a larger disk, or memory to more bytes"
+        )
