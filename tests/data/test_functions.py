@@ -78,7 +78,8 @@ def test_stacks_processes_and_blocks_keep_values_too(engine, series):
         return stack.astype(int) if (stack == 0).any() else stack + 0.5
 
     parts = tl.series.fromarray([[0, 1, 2], [4, 5, 8]], npartitions=2, engine=engine)
-    with tl.config(tile_bytes=24, chunk_bytes=24), pytest.raises(WrongTypeError, match=r"key \(1,\)"):
+    small = tl.config(tile_bytes=24, chunk_bytes=24)
+    with small, pytest.raises(WrongTypeError, match=r"key \(1,\)"):
         parts.map(part, block=True).toarray()
     with pytest.raises(WrongTypeError, match=r"key \(1,\)"):
         series.map(first_then(0, 5.67), workers=2).toarray()

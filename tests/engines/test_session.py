@@ -61,7 +61,7 @@ def test_without_a_java_that_spark_can_use(tmp_path, monkeypatch, text):
 
 @pytest.mark.parametrize("given", ["sparc", 3, object()])
 def test_what_is_no_engine(given):
-    with pytest.raises(EngineError, match="expected 'local', 'spark', a SparkContext"):
+    with pytest.raises(EngineError, match="expected 'local', 'disk', 'spark', a SparkContext"):
         engine_for(given)
 
 

@@ -14,7 +14,7 @@ from thunderlike.data._user_functions import Stacked
 from thunderlike.data.collection import Collection
 from thunderlike.data.elementwise import apply, cast
 from thunderlike.data.reductions import statistic as over_records
-from thunderlike.errors import BadIndexError, NotOnEngineError, SpecError, WrongTypeError
+from thunderlike.errors import BadIndexError, SpecError, WrongTypeError
 from thunderlike.kernels._validation import checked_arguments, typed_errors
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def concatenate(items: Iterable[Joined], axis: int = 0) -> Joined:
     Parameters
     ----------
     items : iterable of Images or of Series
-        On one engine; of equal shape except along the axis.
+        On one engine, or on engines of this process; of equal shape except along the axis.
     axis : int
         Of the whole shape: an axis of keys, for more images or series, or one of the records, for
         larger images or longer series.
@@ -57,7 +57,7 @@ def concatenate(items: Iterable[Joined], axis: int = 0) -> Joined:
     BadIndexError
         For an axis out of range.
     NotOnEngineError
-        When not all are on one engine.
+        When some are on Spark and not all.
 
     Notes
     -----
@@ -78,7 +78,10 @@ def concatenate(items: Iterable[Joined], axis: int = 0) -> Joined:
     (axis,) = _normal(axis, parts[0].ndim)
     _check_shapes([part.shape for part in parts], axis)
     dtype = np.result_type(*(part.dtype for part in parts))
-    alike = [part if part.dtype == dtype else cast(part, dtype) for part in parts]
+    # A lazy engine, because the result may be larger than the memory of an eager one.
+    engine = next((part.engine for part in parts if part.engine.lazy), parts[0].engine)
+    there = [part._changed(engine.accept(part._records)) for part in parts]
+    alike = [part if part.dtype == dtype else cast(part, dtype) for part in there]
     if axis < len(parts[0].baseshape):
         return _join_keys(alike, axis)
     return _join_records(alike, axis)
@@ -140,10 +143,6 @@ def _check_kind(parts: Sequence[Collection]) -> None:
         raise SpecError(
             f"cannot join {', '.join(kinds) or 'nothing'}: give some Images, or some Series, which "
             "fromarray makes of arrays"
-        )
-    if any(part.engine != parts[0].engine for part in parts):
-        raise NotOnEngineError(
-            f"not all are on the {parts[0].mode} engine: call .tolocal() or .tospark(sc) on some"
         )
 
 

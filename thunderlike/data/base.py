@@ -8,7 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, Unpack
 
 from thunderlike._text import printable
-from thunderlike.engines import ArraySource, Records, engine_for, local
+from thunderlike.engines import Records, engine_for, local
 from thunderlike.engines.base import check_npartitions
 from thunderlike.errors import SpecError
 from thunderlike.kernels._validation import checked_methods
@@ -157,6 +157,19 @@ class Base(abc.ABC):
         """
         return self._moved(local())
 
+    def todisk(self) -> Self:
+        """Have the disk engine compute on these records, however many; always a new object.
+
+        Those of Spark are computed, and stored in memory or in a scratch file.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tl.images.fromrandom((10, 4, 6)).todisk().mode
+        'disk'
+        """
+        return self._moved(engine_for("disk"))
+
     def tospark(self, engine: object = None) -> Self:
         """Send all records to Spark.
 
@@ -186,7 +199,7 @@ class Base(abc.ABC):
         if engine == self.engine:
             log.warning("the records are already on the %s engine", engine.name)
             return self._changed(self._records)
-        return self._changed(engine.load(ArraySource(self._records.collect())))
+        return self._changed(engine.copy(self._records))
 
     def tordd(self) -> Any:
         """Return an RDD of ``(key, array)`` in key order; Spark only.
@@ -202,7 +215,7 @@ class Base(abc.ABC):
         return self._records.native(self._baseshape)
 
     def cache(self) -> Self:
-        """Keep computed records: on Spark in memory, and on disk where memory is full.
+        """Keep computed records: in memory, and on disk where memory is full.
 
         Examples
         --------

@@ -10,7 +10,7 @@ import numpy as np
 from thunderlike.data._user_functions import Stacked, raised_by
 from thunderlike.data.collection import Collection
 from thunderlike.engines import ArraySource
-from thunderlike.errors import NotOnEngineError, SpecError, ThunderlikeError, WrongTypeError
+from thunderlike.errors import SpecError, ThunderlikeError, WrongTypeError
 from thunderlike.kernels._validation import as_array, as_dtype, typed_errors
 
 if TYPE_CHECKING:
@@ -180,12 +180,7 @@ def _paired(value: ArrayLike, whole: Collection) -> Records:
     if not isinstance(value, Collection):
         values = np.reshape(value, (whole.count(), *whole.value_shape))
         return whole.engine.load(ArraySource(values))
-    if value.engine != whole.engine:
-        raise NotOnEngineError(
-            f"operands on different engines, {whole.mode} and {value.mode}: "
-            "call .tolocal() or .tospark(sc) on one of them"
-        )
-    return value._records
+    return whole.engine.accept(value._records)
 
 
 def _dtype(call: _Applied, inputs: Sequence[Any]) -> np.dtype[Any]:

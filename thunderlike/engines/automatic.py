@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from thunderlike.engines.local import LocalEngine
+from thunderlike.engines.base import Engine
 from thunderlike.util.arrays import humanize_bytesize
 from thunderlike.util.memory import available
 
 if TYPE_CHECKING:
-    from thunderlike.engines.base import Engine, Records, Source
+    from thunderlike.engines.base import Records, Source, Spec
 
 __all__ = ["AutomaticEngine"]
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 _SMALL = 2**28  # bytes that are loaded without a look at the memory
 
 
-class AutomaticEngine(LocalEngine):
+class AutomaticEngine(Engine):
     """Local engine for records that fit in half of the available memory, else the disk engine.
 
     Parameters
@@ -28,7 +28,10 @@ class AutomaticEngine(LocalEngine):
         Engine of records that fit, and of others.
     """
 
-    def __init__(self, small: LocalEngine, large: Engine) -> None:
+    name = "auto"
+    in_process = True
+
+    def __init__(self, small: Engine, large: Engine) -> None:
         self._small, self._large = small, large
 
     def load(self, source: Source, npartitions: int | None = None) -> Records:
@@ -42,9 +45,11 @@ class AutomaticEngine(LocalEngine):
         )  # fmt: skip
         return self._large.load(source, npartitions)
 
-    def adopt(self, *args: Any, **options: Any) -> Records:
+    def adopt(
+        self, native: Any, key_shape: tuple[int, ...] | None, spec: Spec | None, *, ordered: bool
+    ) -> Records:
         """Adopt pairs, which are in memory, on the engine of small records."""
-        return self._small.adopt(*args, **options)
+        return self._small.adopt(native, key_shape, spec, ordered=ordered)
 
     def __repr__(self) -> str:
         return f"AutomaticEngine({self._small}, {self._large})"

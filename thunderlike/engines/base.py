@@ -13,7 +13,7 @@ import numpy as np
 
 from thunderlike._typing import Array
 from thunderlike.engines.arrays import DistributedArray
-from thunderlike.errors import EngineError, SpecError, WrongTypeError
+from thunderlike.errors import EngineError, NotOnEngineError, SpecError, WrongTypeError
 from thunderlike.kernels._validation import as_array, is_whole, same_values
 
 if TYPE_CHECKING:
@@ -405,6 +405,8 @@ class Engine(abc.ABC):
     lazy : bool
         Records are computed when their values are needed, and not by the method that makes them;
         by default false.
+    in_process : bool
+        Records are computed in this process, by threads; by default false.
     default_npartitions : int
         Number of parts that keep it busy; by default 1.
 
@@ -418,6 +420,7 @@ class Engine(abc.ABC):
 
     name: str
     lazy: ClassVar[bool] = False
+    in_process: ClassVar[bool] = False
 
     @abc.abstractmethod
     def load(self, source: Source, npartitions: int | None = None) -> Records:
@@ -453,6 +456,40 @@ class Engine(abc.ABC):
     def default_npartitions(self) -> int:
         """Number of parts that keep the engine busy; 1 in one process."""
         return 1
+
+    def copy(self, records: Records) -> Records:
+        """Copy the records of any engine to this one; they are computed.
+
+        By default through one array in this process.
+        """
+        return self.load(ArraySource(records.collect()))
+
+    def accept(self, records: Records) -> Records:
+        """Return records as those of this engine, for a verb that takes two collections.
+
+        Those of an equal engine as they are. An engine that is `in_process` loads those of another
+        such engine, where Spark would have to move them.
+
+        Raises
+        ------
+        NotOnEngineError
+            For records of an engine whose records this one cannot take.
+
+        Examples
+        --------
+        >>> from thunderlike.engines import ArraySource, engine_for, local
+        >>> records = local().load(ArraySource(np.arange(3)))
+        >>> local().accept(records) is records, engine_for("disk").accept(records).engine
+        (True, DiskEngine())
+        """
+        if records.engine == self:
+            return records
+        if self.in_process and records.engine.in_process:
+            return self.copy(records)
+        raise NotOnEngineError(
+            f"collections on different engines, {self.name} and {records.engine.name}: "
+            "call .tolocal() or .tospark(sc) on one of them"
+        )
 
     def quiet(self) -> None:  # noqa: B027  # most engines log nothing
         """Silence the log of failed tasks of the engine: their errors are raised anyway.

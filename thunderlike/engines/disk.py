@@ -41,7 +41,7 @@ from thunderlike.progress import track
 from thunderlike.util.arrays import humanize_bytesize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -71,6 +71,7 @@ class DiskEngine(Engine):
 
     name = "disk"
     lazy = True
+    in_process = True
 
     def load(self, source: Source, npartitions: int | None = None) -> DiskRecords:
         """Plan to read the source, a chunk when its records are needed."""
@@ -83,6 +84,15 @@ class DiskEngine(Engine):
         """Stack the arrays of ``(key, array)`` pairs in memory, in the order of their keys."""
         values = LocalEngine().adopt(native, key_shape, spec, ordered=ordered).values
         return self.load(ArraySource(values))
+
+    def copy(self, records: Records) -> Records:
+        """Copy records a chunk at a time, into memory if they fit, else into a scratch file."""
+        if records.in_memory:
+            return super().copy(records)
+        storage = _Storage(records.spec)
+        for start, block in records.stream():
+            storage.put(start, block)
+        return self.load(ArraySource(storage.array()))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DiskEngine)
@@ -118,7 +128,7 @@ class DiskRecords(Records):
     ) -> DiskRecords:
         """One more step, applied to the same range of both."""
         spec = Spec(self.spec.count, shape, dtype)
-        return DiskRecords(self.engine, _Combine(self.plan, _plan_of(other), pairing, spec))
+        return DiskRecords(self.engine, _Combine(self.plan, self._plan_of(other), pairing, spec))
 
     def take(self, rows: NDArray[np.int64]) -> DiskRecords:
         """Without regrouping if the rows increase."""
@@ -129,7 +139,7 @@ class DiskRecords(Records):
 
     def concat(self, others: Sequence[Records]) -> DiskRecords:
         """The records of all; nothing is moved."""
-        plans = [self.plan, *map(_plan_of, others)]
+        plans = [self.plan, *map(self._plan_of, others)]
         count = sum(plan.spec.count for plan in plans)
         spec = Spec(count, self.spec.shape, self.spec.dtype, self.spec.weight)
         return DiskRecords(self.engine, _Concat(plans, spec))
@@ -181,6 +191,11 @@ class DiskRecords(Records):
         """Nothing to do: chunks are not partitions."""
         return self
 
+    def _plan_of(self, other: Records) -> _Plan:
+        found = self.engine.accept(other)
+        assert isinstance(found, DiskRecords)
+        return found.plan
+
     def native(self, key_shape: tuple[int, ...]) -> NoReturn:
         """Raise NotOnEngineError: there is no RDD without Spark."""
         raise NotOnEngineError(
@@ -224,9 +239,10 @@ class _Plan(abc.ABC):
 
     def __init__(self, spec: Spec, below: Sequence[_Plan] = ()) -> None:
         self.spec, self.below = spec, below
-        self.record_bytes = max([spec.record_bytes, *(plan.record_bytes for plan in below)])
+        self.record_bytes: int = max([spec.record_bytes, *(plan.record_bytes for plan in below)])
         self.cached = False
         self._kept: Array | None = None
+        self._storage: _Storage | None = None  # counts the memory of the kept records
         self._preparing = threading.Lock()
 
     @property
@@ -248,7 +264,9 @@ class _Plan(abc.ABC):
                 plan.prepare(whole=whole)
             self._prepare()
             if self.cached and whole:
-                self._kept = _kept(self)
+                self._storage = _Storage(self.spec)
+                _each(self, _ranges(self, 0, self.spec.count), self._storage.put, "caching")
+                self._kept = self._storage.array()
 
     def block(self, start: int, stop: int) -> Array:
         """Compute records ``start .. stop-1``: not to be written into."""
@@ -262,7 +280,7 @@ class _Plan(abc.ABC):
 
     def uncache(self) -> None:
         """Drop the kept records."""
-        self.cached, self._kept = False, None
+        self.cached, self._kept, self._storage = False, None, None
 
     @abc.abstractmethod
     def _compute(self, start: int, stop: int) -> Array:
@@ -533,20 +551,8 @@ def _joined(parts: list[Array]) -> Array:
 
 
 def _ranges(plan: _Plan, first: int, last: int, nbytes: int | None = None) -> list[Range]:
-    """Divide records ``first .. last-1`` into ranges of about `nbytes`, within edges of the plan.
-
-    Raises
-    ------
-    EngineError
-        If one record takes more memory than the engine may use.
-    """
-    limit, nbytes = memory_limit(), nbytes or current().chunk_bytes
-    if plan.record_bytes > limit:
-        raise EngineError(
-            f"one record takes {humanize_bytesize(plan.record_bytes)}, and the disk engine may use "
-            f"{humanize_bytesize(limit)} of memory: cut the images smaller, or set memory to more"
-        )
-    rows = max(1, nbytes // plan.record_bytes)
+    """Divide records ``first .. last-1`` into ranges of about `nbytes` within edges."""
+    rows = max(1, (nbytes or current().chunk_bytes) // plan.record_bytes)
     inside = [edge for edge in plan.edges or () if first < edge < last]
     # Short segments are joined to one range, and long ones divided into several.
     cuts = None if plan.edges is None else [first, *inside, last]
@@ -569,12 +575,23 @@ def _groups(ranges: Sequence[Range], edges: Sequence[int] | None) -> list[list[R
 
 def _computed(
     plan: _Plan, ranges: Sequence[Range], use: Callable[[int, Array], Result], label: str
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Compute ranges of a prepared plan, and yield in order what a function makes of each block.
 
     Blocks are computed and used on threads. A function of a user, and the steps after it, run in
     the thread of the caller, on blocks that are computed ahead.
+
+    Raises
+    ------
+    EngineError
+        If one record takes more memory than the engine may use.
     """
+    limit = memory_limit()
+    if plan.record_bytes > limit:
+        raise EngineError(
+            f"one record takes {humanize_bytesize(plan.record_bytes)}, and the disk engine may use "
+            f"{humanize_bytesize(limit)} of memory: cut the images smaller, or set memory to more"
+        )
     base, serial = plan, []
     while base.threads == 1 and base.processes == 1 and isinstance(base, _Map):
         serial.append(base)
@@ -633,17 +650,29 @@ def _fill(plan: _Plan, first: int, last: int, out: Array, label: str) -> None:
     _each(plan, _ranges(plan, first, last), put, label)
 
 
-def _kept(plan: _Plan) -> Array:
-    """Compute all records of a prepared plan: in memory, or mapped from a scratch file."""
-    spec = plan.spec
-    if spec.dtype.hasobject or reserve(plan, spec.nbytes):
-        out = spec.empty()
-        _fill(plan, 0, spec.count, out, "caching")
-        return out
-    scratch = ScratchFile(spec.nbytes)
+class _Storage:
+    """All records, written in any order: in memory where they fit, else in a scratch file."""
 
-    def write(start: int, block: Array) -> None:
-        scratch.write(block, start * spec.record_bytes)
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._array: Array | None = None
+        self._scratch: ScratchFile | None = None
+        if spec.dtype.hasobject or not spec.nbytes or reserve(self, spec.nbytes):
+            self._array = spec.empty()
+        else:
+            self._scratch = ScratchFile(spec.nbytes)
 
-    _each(plan, _ranges(plan, 0, spec.count), write, "caching")
-    return scratch.mapped(spec.dtype, (spec.count, *spec.shape))
+    def put(self, start: int, block: Array) -> None:
+        """Write a block of records from number `start` on."""
+        if self._scratch is not None:
+            self._scratch.write(block, start * self._spec.record_bytes)
+        elif self._array is not None:
+            self._array[start : start + len(block)] = block
+
+    def array(self) -> Array:
+        """Return all records as one array, mapped from the scratch file if there is one."""
+        if self._array is None:
+            assert self._scratch is not None
+            shape = (self._spec.count, *self._spec.shape)
+            self._array = self._scratch.mapped(self._spec.dtype, shape)
+        return self._array

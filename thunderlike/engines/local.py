@@ -65,6 +65,7 @@ class LocalEngine(Engine):
     """Keeps records in this process's memory."""
 
     name = "local"
+    in_process = True
 
     def load(self, source: Source, npartitions: int | None = None) -> LocalRecords:
         """Read everything now, ranges of records on threads, into one array."""
@@ -152,9 +153,8 @@ class LocalRecords(Records):
     ) -> LocalRecords:
         """Apply the pairing to the same tile of both."""
         spec = Spec(self.spec.count, shape, dtype)
-        right = (
-            other if isinstance(other, LocalRecords) else LocalRecords(self.engine, other.collect())
-        )
+        right = self.engine.accept(other)
+        assert isinstance(right, LocalRecords)
         out = spec.empty()
 
         def run(start: int, stop: int) -> None:

@@ -159,7 +159,7 @@ class ScratchFile:
 
     def write(self, block: Array, offset: int) -> None:
         """Write an array at an offset."""
-        self._write([memoryview(np.ascontiguousarray(block)).cast("B")], offset)
+        self._write([np.ascontiguousarray(block).data.cast("B")], offset)
 
     def mapped(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
         """Return the file as a read-only array."""

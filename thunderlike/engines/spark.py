@@ -323,10 +323,9 @@ class SparkRecords(Records):
         return Pick(self.spec, np.arange(self.spec.count))
 
     def _ours(self, other: Records) -> SparkRecords:
-        """Return the other records; EngineError unless they are on this engine."""
-        if not isinstance(other, SparkRecords) or other.engine != self.engine:
-            raise EngineError(f"records of {other.engine} cannot be joined with {self.engine}")
-        return other
+        found = self.engine.accept(other)
+        assert isinstance(found, SparkRecords)
+        return found
 
     def _aligned(self, other: Records) -> SparkRecords:
         """Return the other records in chunks and partitions as these."""
