@@ -263,11 +263,9 @@ class Images(ArrayCollection):
         reductions.check_not_empty(self, "localcorr")
         if not math.prod(self.value_shape):
             return np.empty(self.value_shape)
-        compiled = self._compiled
-        correlation = self._records.aggregate(
-            lambda _, block: LocalCorrelation.of(block, size, compiled=compiled),
-            LocalCorrelation.merge,
-            40 * math.prod(self.value_shape),
+        nbytes = 40 * math.prod(self.value_shape)
+        correlation: LocalCorrelation = reductions.aggregate(
+            self, "localcorr", LocalCorrelation, nbytes, size=size, compiled=self._compiled
         )
         return correlation.result()
 

@@ -1033,9 +1033,7 @@ class Series(ArrayCollection):
                [14., 20.]])
         """
         reductions.check_not_empty(self, "gramian")
-        products = self._records.aggregate(
-            lambda _, block: linalg.gramian(block), np.add, 8 * self.length**2
-        )
+        products: Array = reductions.merged(self, linalg.gramian, np.add, 8 * self.length**2)
         return self._square(products)
 
     def cov(self) -> Self:
