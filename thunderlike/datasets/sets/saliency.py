@@ -158,14 +158,15 @@ def _salicon_experiments(data: bytes) -> list[dict[str, Any]]:
         return experiments
 
 
-def _salicon_tracks(task: Task) -> Callable[[str], Any]:
-    # Photos may be in a folder that the archive of fixations lacks.
-    return lambda key: task["fixations"].member(f"{key.removeprefix('images/')}.mat")
-
-
 _salicon = paired(
     matching("images", r"((?:images/)?{split}.*)\.jpg"),
-    {"image": "images:{key}.jpg", "experiments": _salicon_tracks},
+    {
+        "image": "images:{key}.jpg",
+        # Photos may be in a folder that the archive of fixations lacks.
+        "experiments": lambda task: (
+            lambda key: task["fixations"].member(f"{key.removeprefix('images/')}.mat")
+        ),
+    },
     lambda key: key.removeprefix("images/"),
 )
 
