@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from thunderlike._arguments import checked_methods_types
+from thunderlike._arguments import checked_types
 from thunderlike._text import printable
 from thunderlike.batches._indexing import Places, cropped, named, taken
 from thunderlike.batches.execution import at
@@ -111,7 +111,6 @@ def is_scalar(values: object) -> bool:
     return isinstance(values, np.ndarray | np.generic) and values.ndim == 0
 
 
-@checked_methods_types
 class BatchData:
     """Items and their components, aligned: entry k of each component belongs to item k.
 
@@ -327,6 +326,7 @@ class BatchData:
     def __iter__(self) -> Iterator[Any]:
         return (self._item(position) for position in range(len(self)))
 
+    @checked_types
     def get(self, item: object = None, component: str | None = None) -> Any:
         """Return all data, a component, an item, or a component of an item."""
         if component is not None and not self._has(component):

@@ -140,8 +140,6 @@ class Collected:
     def __init__(self, n: int) -> None:
         self._n = n
         self._array: NDArray[Any] | None = None
-        self._shape: tuple[int, ...] | None = None
-        self._dtype: np.dtype[Any] | None = None
         self._others: dict[int, Any] = {}
         self._fresh, self._lock = True, threading.Lock()
 
@@ -150,18 +148,19 @@ class Collected:
         with self._lock:
             if self._fresh and type(value) is np.ndarray:
                 self._array = np.empty((self._n, *value.shape), value.dtype)
-                # The shape comes last: once it is set, other threads write without the lock.
-                self._dtype = value.dtype
-                self._shape = value.shape
+            # After the array: other threads then write into it without the lock.
             self._fresh = False
 
     def put(self, position: int, value: object) -> None:
         """Store one result."""
         if self._fresh:
             self._expect(value)
+        array = self._array
         # A subclass, as a masked array, would lose what it adds in the common array.
-        if type(value) is np.ndarray and value.shape == self._shape and value.dtype == self._dtype:
-            self._array[position] = value  # type: ignore[index]  # there is one of that shape
+        if array is None or type(value) is not np.ndarray:
+            self._others[position] = value
+        elif value.shape == array.shape[1:] and value.dtype == array.dtype:
+            array[position] = value
         else:
             self._others[position] = value
 
@@ -169,8 +168,9 @@ class Collected:
         """Store consecutive results, stacked; in one copy if shape and dtype agree."""
         if self._fresh and len(values):
             self._expect(values[0])
-        if values.shape[1:] == self._shape and values.dtype == self._dtype:
-            self._array[start : start + len(values)] = values  # type: ignore[index]
+        array, shape = self._array, values.shape[1:]
+        if array is not None and shape == array.shape[1:] and values.dtype == array.dtype:
+            array[start : start + len(values)] = values
         else:
             self._others.update(zip(range(start, start + len(values)), values, strict=True))
 

@@ -187,7 +187,8 @@ class _Access(Expression):
         self._owner, self._how = owner, how
 
     def _value(self, scope: Scope) -> Any:
-        return self._read(self._owner._value(scope), *evaluated(self._how, scope))
+        owner = self._owner._value(scope)
+        return self._read(owner, *[evaluated(one, scope) for one in self._how])
 
     def _assign(self, scope: Scope, value: object) -> None:
         self._write(self._owner._value(scope), *evaluated(self._how, scope), value)

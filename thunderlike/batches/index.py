@@ -444,7 +444,7 @@ class DatasetIndex:
 
     def split(
         self, shares: float | Iterable[float] = 0.8, shuffle: Shuffle = False
-    ) -> tuple[Self, Self | None, Self | None]:
+    ) -> tuple[Self | None, Self | None, Self | None]:
         """Cut into train, test and validation.
 
         Parameters
@@ -482,7 +482,7 @@ class DatasetIndex:
         parts = {name: order[a:b] for name, (a, b) in bounds.items()}
         for name, places in parts.items():
             setattr(self, name, self.subset_by_pos(places) if len(places) else None)
-        return self.train, self.test, self.validation  # type: ignore[return-value]
+        return self.train, self.test, self.validation
 
     def shuffle(self, seed: int | None = None) -> Self:
         """Return the labels in random order, determined by the seed."""

@@ -62,7 +62,7 @@ from thunderlike.storage._open import local_file
 from thunderlike.storage.filesystem import failures, replacement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from os import PathLike
 
     from thunderlike._typing import Array
@@ -112,7 +112,7 @@ def component_of(entry: str) -> str:
     return entry[1:-1] if entry.startswith("[") and entry.endswith("]") else entry
 
 
-def separated(entries: dict[str, Any], asked: Collection[str] = ()) -> Table:
+def separated(entries: dict[str, Any], asked: Sequence[str] = ()) -> Table:
     """Separate the labels from the components of a file.
 
     Parameters
@@ -161,7 +161,9 @@ def _flat(labels: Array, arrays: dict[str, Any]) -> Any:
 def _unflat(columns: dict[str, Any]) -> dict[str, Any]:
     grouped: dict[str, dict[tuple[int, ...], Any]] = {}
     for column, values in columns.items():
-        name, axes = _AXES.fullmatch(column).groups()  # type: ignore[union-attr]
+        found = _AXES.fullmatch(column)
+        assert found is not None  # any text matches: the name may be all of it
+        name, axes = found.groups()
         grouped.setdefault(name, {})[tuple(map(int, axes.split("_")[1:]))] = values
     return {component_of(name): _shaped(name, parts) for name, parts in grouped.items()}
 
@@ -198,7 +200,7 @@ def _columns(frame: Any, *, ours: bool = False) -> dict[str, Any]:
 
 
 def frame_table(
-    frame: object, batch: BatchData, asked: Collection[str], *, earlier: bool = False
+    frame: object, batch: BatchData, asked: Sequence[str], *, earlier: bool = False
 ) -> Table:
     """Separate the labels of a frame from its components.
 
@@ -227,7 +229,7 @@ def frame_table(
     return None, columns
 
 
-def read_csv(src: Location, batch: BatchData, asked: Collection[str], **options: object) -> Table:
+def read_csv(src: Location, batch: BatchData, asked: Sequence[str], **options: object) -> Table:
     """Read labels and components of a csv file; further options are those of pandas."""
     pandas = optional("pandas", "pandas")
     unknown = set(options) - set(inspect.signature(pandas.read_csv).parameters)
@@ -287,9 +289,7 @@ def write_csv(dst: Location, labels: Array, arrays: dict[str, Any], **options: o
     storage.write(dst, text.encode("utf-8", "surrogatepass"))
 
 
-def read_feather(
-    src: Location, batch: BatchData, asked: Collection[str], **options: object
-) -> Table:
+def read_feather(src: Location, batch: BatchData, asked: Sequence[str], **options: object) -> Table:
     """Read labels and components of a feather file; further options are those of pandas."""
     optional("pyarrow", "batches")
     pandas = optional("pandas", "pandas")
@@ -433,7 +433,7 @@ def _names(batch: BatchData, components: object) -> tuple[str, ...]:
 
 
 def _read(
-    src: Any, fmt: str, batch: BatchData, asked: Collection[str], options: dict[str, object]
+    src: Any, fmt: str, batch: BatchData, asked: Sequence[str], options: dict[str, object]
 ) -> Table:
     read = _format(fmt)[0]
     _check_options(read, fmt, options)
@@ -531,7 +531,7 @@ def _format(fmt: object) -> tuple[Callable[..., Table], Callable[..., None]]:
 # ---- files of arrays
 
 
-def _read_npz(src: Location, _batch: BatchData, asked: Collection[str]) -> Table:
+def _read_npz(src: Location, _batch: BatchData, asked: Sequence[str]) -> Table:
     return separated(_from_npz(storage.read(src)), asked)
 
 
@@ -611,7 +611,7 @@ _HEADERS: dict[tuple[int, int], Any] = {
 
 
 def _read_hdf5(
-    src: object, batch: BatchData, asked: Collection[str], *, group: object = None
+    src: object, batch: BatchData, asked: Sequence[str], *, group: object = None
 ) -> Table:
     from thunderlike import hdf5
 
@@ -628,7 +628,7 @@ def _read_hdf5(
     if hasattr(found, "iloc"):
         return frame_table(found.to_frame() if found.ndim == 1 else found, batch, asked)
     if not isinstance(found, dict):
-        found = {asked[0] if len(asked) == 1 else "data": found}  # type: ignore[index]
+        found = {asked[0] if len(asked) == 1 else "data": found}
     return None, {name: values for name, values in found.items() if np.ndim(values) > 0}
 
 
@@ -660,7 +660,7 @@ def _write_hdf5(
     hdf5.save(dst, {_HDF5_LABELS: labels, "items": items})
 
 
-def _read_msgpack(src: Location, batch: BatchData, _asked: Collection[str]) -> Table:
+def _read_msgpack(src: Location, batch: BatchData, _asked: Sequence[str]) -> Table:
     from thunderlike.datasets import MsgpackReader
 
     with MsgpackReader(src) as reader:
@@ -687,7 +687,7 @@ def _write_msgpack(dst: Location, labels: Array, arrays: dict[str, Any], **optio
 _KEY = "key"  # of a sample
 
 
-def _read_zarr(src: Location, _batch: BatchData, _asked: Collection[str]) -> Table:
+def _read_zarr(src: Location, _batch: BatchData, _asked: Sequence[str]) -> Table:
     from thunderlike.formats.zarr import FilesStore
 
     zarr = optional("zarr", "zarr")
@@ -755,7 +755,7 @@ def _item_paths(src: Location | FilesIndex | None, batch: BatchData) -> list[str
 
 
 def _read_blosc(
-    src: Location | FilesIndex | None, batch: BatchData, _asked: Collection[str]
+    src: Location | FilesIndex | None, batch: BatchData, _asked: Sequence[str]
 ) -> Table:
     found = []
     for path in _item_paths(src, batch):

@@ -105,8 +105,7 @@ class _State:
         return {"variables": self.variables}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__()  # type: ignore[misc]
-        self.variables = state["variables"]
+        vars(self).update(vars(_State()), variables=state["variables"])
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ import numpy as np
 from thunderlike import batches
 from thunderlike.batches import action
 from thunderlike.batches import index as indices
+from thunderlike.batches._routing import REMOTE
 from thunderlike.batches._steps import Call, stored
 from thunderlike.batches.expressions import Scope, evaluated
 from thunderlike.compat.batchflow.config import Config
@@ -64,6 +65,7 @@ def make_rng(seed: object = None) -> Any:
         return seed
     if isinstance(seed, np.random.BitGenerator):
         return np.random.Generator(seed)
+    # SFC64 as in batchflow, not numpy's default.
     if seed is None or seed is True:
         return np.random.Generator(np.random.SFC64())
     if isinstance(seed, int | np.integer | np.random.SeedSequence):
@@ -183,7 +185,8 @@ def inbatch_parallel(
         def run(batch: batches.Batch, *args: object, **kwargs: object) -> Any:
             args, call = evaluated((args, {**defaults, **kwargs}), batch)
             call = {"post": post or (lambda _results, **_: batch), "target": target, **call}
-            here = call["target"] not in ("mpc", "m", "spark", "s")
+            # A method travels with its batch: to other processes without the data.
+            here = call["target"] not in REMOTE
             owner = batch if here else batch._light()
             return batch._applied(functools.partial(method, owner), args, init=init, **call)
 
@@ -258,6 +261,7 @@ class Batch(batches.Batch):
         **kwargs: object,
     ) -> Any:
         """Load components: ``thunderlike.batches.Batch.load``."""
+        # batchflow takes all three by position.
         names = ("src", "fmt", "dst")
         given = dict(zip(names, (src, fmt, dst), strict=True))
         return batches.Batch.load(self, **given | dict(zip(names, args, strict=False)), **kwargs)
@@ -291,6 +295,7 @@ class ImagesBatch(Batch):
 
 class _Conventions(indices.DatasetIndex):
     def _assign(self, labels: Array, *, unique: bool) -> None:
+        # Labels may come several times, as in batchflow, except those by which files are found.
         super()._assign(labels, unique=unique and isinstance(self, indices.FilesIndex))
         if unique and len(set(labels.tolist())) != len(labels):
             warnings.warn("the index holds a label more than once", stacklevel=4)
@@ -342,6 +347,7 @@ def _named(args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
     names = ("shuffle", "n_iters", "n_epochs", "drop_last")
     given = {**dict(zip(names, args, strict=False)), **options}
     given.pop("notifier", None)
+    # Batches go on into the next epoch, where those of the base class end with the epoch.
     return {"wrap": not given.get("drop_last"), **given}
 
 
@@ -424,7 +430,7 @@ class Pipeline(batches.Pipeline):
 
     def init_variable(self, name: str, default: object = None, lock: bool = True) -> Self:
         """Add a variable to the pipeline; its updates are always locked."""
-        del lock
+        del lock  # an argument of batchflow
         return super().init_variable(name, default)
 
     def init_variables(self, *variables: Any) -> Self:
@@ -474,6 +480,7 @@ class Pipeline(batches.Pipeline):
             raise KeyMissingError(
                 f"no variable {name!r} to delete; create it with init_variable first"
             )
+        # From the default too, or the variable would come back when it is asked for.
         self._state.variables.pop(name, None)
         self._defaults.pop(name, None)
         return self

@@ -53,6 +53,7 @@ class Config(dict[str, Any]):
             inner.put("/".join(rest), value)
             value = inner
         elif isinstance(value, Mapping):
+            # Its keys may be paths too, which Config takes apart before the merge.
             value = Config({**held, **Config(value)} if isinstance(held, Config) else value)
         dict.__setitem__(self, name, value)
 
@@ -102,7 +103,7 @@ class Config(dict[str, Any]):
         return self._several(variables, one)
 
     def __setitem__(self, variable: str, value: object) -> None:
-        self.pop(variable, None)
+        self.pop(variable, None)  # replaced, where put() would merge dicts
         self.put(variable, value)
 
     def __delitem__(self, variable: str) -> None:
