@@ -134,7 +134,7 @@ class Compiled:
 
 
 def compilable(dtype: np.dtype[Any]) -> bool:
-    """Say whether numba supports a dtype, in this byte order.
+    """Check whether numba supports a dtype, in this byte order.
 
     Examples
     --------
@@ -146,7 +146,7 @@ def compilable(dtype: np.dtype[Any]) -> bool:
 
 
 def installed() -> bool:
-    """Say whether numba is installed and enabled, without importing it.
+    """Check whether numba is installed and enabled, without importing it.
 
     ``THUNDERLIKE_NUMBA=0`` in the environment disables it.
     """

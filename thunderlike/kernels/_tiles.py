@@ -184,6 +184,7 @@ def _sums(values: Array) -> Array:
     if length <= _LANES:
         result: Array = values.sum(axis=1, keepdims=True)
         return result
+    # Sums of runs, then sums of these: rounding errors grow slowly with the length.
     whole = length // _RUN * _RUN
     parts = [_run_sums(values[:, :whole].reshape(count, whole // _RUN, _RUN))]
     if whole < length:
@@ -244,6 +245,7 @@ def _sum(a: Array, lanes: Array, sums: Array) -> Any:
 
 def _short_sum(a: Array, count: int) -> Any:
     """Sum of the first numbers, at most `_LANES`, in the order of ``numpy.sum``."""
+    # Eight sums, as numpy unrolls its loop: the compiled form gives the same bits.
     s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
     eights = count // 8 * 8
     for n in range(0, eights, 8):

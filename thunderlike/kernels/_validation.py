@@ -44,19 +44,20 @@ _MAYBE_MASKED = (*_SEQUENCES, np.ma.MaskedArray)
 
 
 def is_between(value: Any, low: float, high: float) -> bool:
-    """Say whether a value is one real number from `low` to `high`.
+    """Check whether a value is one real number from `low` to `high`.
 
     Examples
     --------
     >>> is_between(100.0, 0, 100), is_between(float("nan"), 0, 100), is_between([1], 0, 100)
     (True, False, False)
     """
+    # Not float(value), which would also accept text and arrays of one element.
     real = isinstance(value, Real)
     return real and bool(low <= value <= high)
 
 
 def is_whole(value: Any, low: float, high: float = math.inf) -> bool:
-    """Say whether a value is one whole number, at least `low` and less than `high`.
+    """Check whether a value is one whole number, at least `low` and less than `high`.
 
     Examples
     --------
@@ -163,7 +164,8 @@ def same_values(array: Array, dtype: np.dtype[Any]) -> Array | None:
         return None
     if given.kind == "V":  # fields may not even have the same names
         return None
-    if given.kind not in "mM" and np.can_cast(given, dtype, "safe"):  # a finer unit may overflow
+    # numpy calls the cast of times to a finer unit safe, though it may overflow.
+    if given.kind not in "mM" and np.can_cast(given, dtype, "safe"):
         return array.astype(dtype)
     if given.kind == "c" and dtype.kind != "c":
         return None if np.any(array.imag) else same_values(array.real, dtype)

@@ -307,6 +307,7 @@ def median(block: Array, size: int | Sequence[int] = 2) -> Array:
     if not windows.reach or not block.size:
         return block.copy()
     few = len(windows.reach) <= 2 and math.prod(windows.sizes) <= _NETWORK_PIXELS
+    # The minimum is NaN if any pixel is: cheaper than a mask of all pixels.
     if few and not np.isnan(np.min(block)):
         return _network_median(block, windows)
     from scipy import ndimage
@@ -376,6 +377,7 @@ def _network(count: int, ranks: tuple[int, ...]) -> list[tuple[int, int, bool, b
 
     Each is ``(i, j, low, high)``: whether the lower of the two is needed at i, the higher at j.
     """
+    # Backwards: a comparator matters if one of its outputs is used later.
     needed, kept = set(ranks), []
     for i, j in reversed(_merge_exchange(count)):
         if i in needed or j in needed:
@@ -421,7 +423,11 @@ def subsample(block: Array, factor: int | Sequence[int]) -> Array:
     >>> subsample(np.arange(6).reshape(1, 2, 3), 2)
     array([[[0, 2]]])
     """
-    strides = (slice(None, None, step) for step in _strides(factor, block.ndim - 1))
+    steps = per_axis(factor, block.ndim - 1, "factor")
+    if not all(is_whole(step, 1) for step in steps):
+        raise SpecError(f"factor {factor!r} must be whole numbers of pixels, 1 or more")
+    strides = (slice(None, None, int(step)) for step in steps)
+    # A view would keep all pixels in memory.
     return block[(slice(None), *strides)].copy()
 
 
@@ -504,13 +510,6 @@ def _check(block: Array, name: str, dtypes: frozenset[str]) -> None:
         )
 
 
-def _strides(factor: int | Sequence[int], ndim: int) -> tuple[int, ...]:
-    steps = per_axis(factor, ndim, "factor")
-    if not all(is_whole(step, 1) for step in steps):
-        raise SpecError(f"factor {factor!r} must be whole numbers of pixels, 1 or more")
-    return tuple(int(step) for step in steps)
-
-
 def _axis(axis: int, ndim: int) -> int:
     if not -ndim <= axis < ndim:
         raise SpecError(
@@ -546,6 +545,7 @@ def fast_gaussian(block: Array, sigma: float | Sequence[float] = 2, order: int =
             [7.5, 7.5, 7.5]]])
     """
     sigmas, orders = checked_gaussian(block, sigma, order)
+    # float32 holds 16-bit numbers exactly; result_type gives float64 for longer ones.
     values = block.astype(np.result_type(block.dtype, np.float32))
     for axis, (width, degree) in enumerate(zip(sigmas, orders, strict=True), start=1):
         if width > _NOTHING:
@@ -577,7 +577,7 @@ def _band(
     """The first pixel that these depend on, and how: scipy's answers to single bright pixels."""
     from scipy.ndimage import gaussian_filter1d
 
-    radius = int(_RADII * sigma + 0.5)
+    radius = int(_RADII * sigma + 0.5)  # rounded as scipy rounds it
     first, last = max(0, start - radius), min(length, stop + radius)
     answers = gaussian_filter1d(np.eye(last - first), sigma, axis=0, order=order, mode="reflect")
     return first, np.ascontiguousarray(answers[start - first : stop - first], dtype)

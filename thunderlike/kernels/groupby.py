@@ -21,7 +21,7 @@ from thunderlike.kernels.series import result_dtype
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
 
     from thunderlike._typing import Array
 
@@ -116,7 +116,8 @@ def statistic(block: Array, groups: Groups, stat: str) -> Array:
     reduce = STATISTICS.get(str(stat).lower())
     if reduce is None:
         raise SpecError(f"there is no statistic {stat!r}: choose one of {', '.join(STATISTICS)}")
-    _check_filled(groups, stat)
+    if not groups.counts.all():  # `reduceat` would give the next element for an empty group
+        raise SpecError(f"series of length 0 have no {stat}: select some positions")
     with np.errstate(all="ignore"):
         return reduce(block, groups)
 
@@ -174,13 +175,9 @@ def percentile(block: Array, q: float) -> Array:
         return result
 
 
-def _check_filled(groups: Groups, stat: str) -> None:
-    if not groups.counts.all():
-        raise SpecError(f"series of length 0 have no {stat}: select some positions")
-
-
 def _total(block: Array, groups: Groups) -> Array:
     dtype = sum_dtype(block.dtype)
+    # Floats are added in 64 bits and rounded once; whole numbers wrap around as in numpy.
     long = np.result_type(dtype, np.float64) if dtype.kind in "fc" else dtype
     return _by_tiles(lambda tile: groups.reduced(np.add, tile), block, groups, dtype, long)
 
@@ -205,8 +202,9 @@ def _std(block: Array, groups: Groups) -> Array:
 def _median(block: Array, groups: Groups) -> Array:
     out = np.empty((len(block), len(groups.starts)), result_dtype(block.dtype))
     gathered = groups.gathered(block)
+    # Group by group, since no ufunc reduces to a median.
     for number, (start, count) in enumerate(zip(groups.starts, groups.counts, strict=True)):
-        run = gathered[:, start : start + count].astype(out.dtype)
+        run = gathered[:, start : start + count].astype(out.dtype)  # a copy, free to overwrite
         out[:, number] = np.median(run, axis=1, overwrite_input=True)
     return out
 
@@ -228,7 +226,7 @@ def _by_tiles(
     block: Array,
     groups: Groups,
     dtype: np.dtype[Any],
-    long: Any = np.float64,
+    long: DTypeLike = np.float64,
 ) -> Array:
     """Apply a function to tiles that lie group after group."""
     out = np.empty((len(block), len(groups.starts)), dtype)

@@ -46,7 +46,7 @@ def gramian(block: Array) -> Array:
            [14., 20.]])
     """
     result_dtype(block.dtype)
-    if block.dtype == np.float64:
+    if block.dtype == np.float64:  # needs no conversion, so no tiles
         return block.T @ block
     total = np.zeros((block.shape[1], block.shape[1]))
     for _, tile in tiles(block, least=_LEAST):
@@ -96,7 +96,7 @@ class Comoments:
         """
         result_dtype(block.dtype)
         count, length = block.shape
-        origin = finite_origin(block[:1].sum(axis=0))
+        origin = finite_origin(block[:1].sum(axis=0))  # the first record; zeros without records
         total, products = np.zeros(length), np.zeros((length, length))
         for _, tile in tiles(block, least=_LEAST):
             tile -= origin

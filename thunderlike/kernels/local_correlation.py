@@ -105,6 +105,7 @@ class LocalCorrelation:
 
         NaN where the pixel or its window is the same in every frame, or is somewhere NaN or inf.
         """
+        # Root by root: the product of two sums of squares may overflow.
         scale = np.sqrt(self.pixel.m2) * np.sqrt(self.window.m2)
         return np.clip(self.comoment / np.where(scale > 0, scale, np.nan), -1, 1)
 
@@ -114,6 +115,7 @@ def _shifted_sums(frames: Array, windows: Windows, *, compiled: bool) -> tuple[A
 
     The origin is the first frame, so that what does not change is exactly 0.
     """
+    # As wide as the flat layout: `Windows.cut` drops the ends, which no window fills.
     origin, sums = np.zeros((2, frames.shape[1])), np.zeros((5, frames.shape[1]))
     first = finite_origin(frames[:1].sum(axis=0))
     own, reach = windows.centre, np.array(windows.reach, np.int64).reshape(-1, 2)
@@ -175,6 +177,7 @@ def _add_up(
             for axis in range(len(reach)):
                 step, size = reach[axis]
                 left -= step * (size - 1)
+                # Two buffers in turns: sums along one axis are the input of the next.
                 before, around = buffers[last], buffers[1 + axis % 2, :left]
                 around[:] = before[:left]
                 for shift in range(step, step * size, step):

@@ -133,6 +133,7 @@ def _add_up_plain(flat: Array, tall: int, origin: Array, total: Array, squares: 
 def _tiles(flat: Array, tall: int, origin: Array) -> Iterator[tuple[slice, Array]]:
     """Yield columns and some of their rows less the origin, in one reused float64 buffer."""
     count, width = flat.shape
+    # Columns outside: the totals of a strip of columns stay in the cache over all its rows.
     scratch = np.empty(_ELEMENTS)
     for left in range(0, width, _COLUMNS):
         columns = slice(left, left + _COLUMNS)
@@ -205,7 +206,9 @@ class Total:
         if dtype.kind not in "biufc":  # as numpy adds them up: durations, objects
             return cls(len(block), block.sum(axis=0), dtype)
         long = cls._accumulator(block.dtype, dtype)
-        fast = np.dtype(f"{long.kind}4") if _is_short(block) else long
+        # 32 bits hold the sum of so few and small whole numbers; vectors hold twice as many.
+        short = block.dtype.kind in "iu" and block.itemsize <= 2 and len(block) < 2**15
+        fast = np.dtype(f"{long.kind}4") if short else long
         total = np.zeros(block.shape[1:], fast)
         if block.size:
             if compiled is None:
@@ -270,11 +273,6 @@ def _sum_rows(flat: Array, total: Array) -> None:
             total[n] += numbers[n]
 
 
-def _is_short(block: Array) -> bool:
-    """Say whether whole numbers are so small and few that 32 bits hold their sum."""
-    return block.dtype.kind in "iu" and block.itemsize <= 2 and len(block) < 2**15
-
-
 def sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype in which numpy adds up numbers of a dtype.
 
@@ -299,6 +297,7 @@ class _Extreme:
     @np.errstate(all="ignore")
     def of(cls, block: Array) -> Self:
         """Extreme of the records of a block, of shape ``(k, *value_shape)``; one pass, no copy."""
+        # Extremes of no records are an error; a sum has the shape that the empty partial needs.
         found = cls.ufunc.reduce(block, axis=0) if len(block) else block.sum(axis=0)
         return cls(len(block), found)
 

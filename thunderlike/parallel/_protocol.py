@@ -9,7 +9,6 @@ import traceback
 from collections import deque
 from contextlib import ExitStack
 from enum import IntEnum
-from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -97,17 +96,15 @@ def pack_code(value: object) -> Payload:
 
 def _packed(dumps: Callable[..., bytes], value: object) -> Payload:
     buffers: list[Any] = []
-    body = dumps(value, protocol=5, buffer_callback=partial(_is_inline, buffers))
-    return Payload(body, buffers)
 
+    def is_inline(buffer: pickle.PickleBuffer) -> bool:
+        view = buffer.raw()
+        if view.nbytes < APART:
+            return True
+        buffers.append(view)
+        return False
 
-def _is_inline(buffers: list[Any], buffer: pickle.PickleBuffer) -> bool:
-    """Keep small buffers in the pickle; collect the large ones."""
-    view = buffer.raw()
-    if view.nbytes < APART:
-        return True
-    buffers.append(view)
-    return False
+    return Payload(dumps(value, protocol=5, buffer_callback=is_inline), buffers)
 
 
 def unpack(payload: Payload) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import traceback
 import warnings
@@ -13,6 +14,8 @@ from thunderlike.errors import WorkerFailedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
+    from multiprocessing.synchronize import Semaphore
 
 __all__ = ["fork_iterate", "fork_map"]
 
@@ -59,12 +62,12 @@ def fork_map(
     """
     shares = [items[k::workers] for k in range(min(workers, len(items)))]
     with ExitStack() as stack:
-        forks = [
-            stack.enter_context(
-                closing(fork_iterate(_after_start(function, share), len(share) + 1))
-            )
-            for share in shares
-        ]
+        forks: list[Generator[Any, None, None]] = []
+        for share in shares:
+            # The None in front reports that the fork has started.
+            results: Iterator[Any] = itertools.chain([None], map(function, share))
+            fork = fork_iterate(results, len(share) + 1)
+            forks.append(stack.enter_context(closing(fork)))
         for fork in forks:
             next(fork)  # start all before waiting for a result of one
         while forks:
@@ -73,12 +76,6 @@ def fork_map(
                     yield next(fork)
                 except StopIteration:
                     forks.remove(fork)
-
-
-def _after_start(function: Callable[[Any], Any], share: Iterable[Any]) -> Iterator[Any]:
-    """Yield None, which reports the start, then the results."""
-    yield None
-    yield from map(function, share)
 
 
 def fork_iterate(items: Iterable[Item], ahead: int = 3) -> Generator[Item, None, None]:
@@ -130,7 +127,7 @@ def fork_iterate(items: Iterable[Item], ahead: int = 3) -> Generator[Item, None,
         process.join()
 
 
-def _received(here: Connection, process: Any) -> tuple[bool, Any]:
+def _received(here: Connection, process: BaseProcess) -> tuple[bool, Any]:
     try:
         found: tuple[bool, Any] = here.recv()
     except EOFError:
@@ -141,7 +138,7 @@ def _received(here: Connection, process: Any) -> tuple[bool, Any]:
     return found
 
 
-def _feed(items: Iterable[Any], here: Connection, there: Connection, room: Any) -> None:
+def _feed(items: Iterable[Any], here: Connection, there: Connection, room: Semaphore) -> None:
     here.close()
     with suppress(BrokenPipeError):  # the iterator was closed
         try:
@@ -153,13 +150,9 @@ def _feed(items: Iterable[Any], here: Connection, there: Connection, room: Any) 
             raise
         except BaseException as error:
             error.add_note(f"In the process that made the items:\n{traceback.format_exc()}")
-            _send_error(there, error)
-
-
-def _send_error(there: Connection, error: BaseException) -> None:
-    try:
-        there.send((False, error))
-    except BrokenPipeError:
-        raise
-    except Exception:  # it cannot be pickled: send its text
-        there.send((False, WorkerFailedError(f"{type(error).__name__}: {error}")))
+            try:
+                there.send((False, error))
+            except BrokenPipeError:
+                raise
+            except Exception:  # it cannot be pickled: send its text
+                there.send((False, WorkerFailedError(f"{type(error).__name__}: {error}")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sized
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -353,10 +354,10 @@ def serial(plan: Plan) -> Generator[Outcome, None, None]:
 
 
 def _tracked(
-    outcomes: Generator[Outcome, None, None], label: str, items: Any
+    outcomes: Generator[Outcome, None, None], label: str, items: object
 ) -> Generator[Outcome, None, None]:
     """Yield the outcomes, with a progress event for each."""
-    total = len(items) if hasattr(items, "__len__") else 0
+    total = len(items) if isinstance(items, Sized) else 0
     with track(label, total, "items") as work, closing(outcomes):
         for outcome in outcomes:
             work.advance()

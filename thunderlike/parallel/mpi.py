@@ -21,6 +21,7 @@ from thunderlike.parallel.processes import RemotePool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from types import TracebackType
 
     from thunderlike.config import Settings
     from thunderlike.parallel.map import Outcome, Plan
@@ -122,7 +123,13 @@ class _Channel:
         return source, tag - WITH, Payload(plain, buffers)
 
     def _received(self, source: int, tag: int, nbytes: int) -> Any:
-        data = bytearray(nbytes) if nbytes < APART else _unset(nbytes)
+        data: Any = b""
+        if nbytes < APART:
+            data = bytearray(nbytes)
+        else:
+            import numpy as np
+
+            data = np.empty(nbytes, np.uint8)  # not zeroed, unlike a bytearray
         for piece in _pieces(data):
             self._comm.Recv([piece, self._byte], source, tag)
         return data
@@ -146,13 +153,6 @@ def _pieces(data: Any) -> list[memoryview]:
     """Cut data into pieces that any MPI can count (some up to 2 GiB only); at least one."""
     view = memoryview(data).cast("B")
     return [view[start : start + PIECE] for start in range(0, max(1, view.nbytes), PIECE)]
-
-
-def _unset(nbytes: int) -> Any:
-    """Allocate a large buffer; unlike a bytearray it is not zeroed."""
-    import numpy as np
-
-    return np.empty(nbytes, np.uint8)
 
 
 class _WorkerChannel(_Channel):
@@ -258,7 +258,12 @@ def work() -> NoReturn:
     sys.exit(0)
 
 
-def _report(before: Any, kind: type[BaseException], error: BaseException, trace: Any) -> None:
+def _report(
+    before: Callable[..., object],
+    kind: type[BaseException],
+    error: BaseException,
+    trace: TracebackType | None,
+) -> None:
     """Record that the script failed; a Ctrl-C aborts all ranks and prints one line."""
     _pools[0].failed = True
     if not issubclass(kind, KeyboardInterrupt):

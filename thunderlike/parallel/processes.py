@@ -218,9 +218,13 @@ class ProcessPool(RemotePool):
         for item in waiting:
             self._assign(worker, item, pack(item.item))
         if lost is not None and lost.turn == self._turn:
-            self._arrived.append(
-                Outcome(lost.position, error=_death(lost.position, lost.item, end))
+            error = WorkerFailedError(
+                f"a worker process ended by {end} while it ran item {lost.position}, "
+                f"{reprlib.repr(lost.item)}: look for a crash in compiled code or too little "
+                "memory; the other items are not affected",
+                key=lost.position,
             )
+            self._arrived.append(Outcome(lost.position, error=error))
 
     def shutdown(self) -> None:
         """Stop all processes, kill those that do not stop in time, and free their memory."""
@@ -248,7 +252,10 @@ class _Process:
     """A worker process, and the driver's end of its pipe."""
 
     def __init__(self, folder: Path) -> None:
-        context: Any = multiprocessing.get_context(_start_method())
+        # A fork server if possible: numba, Java and locks do not survive a fork of this process.
+        known = multiprocessing.get_all_start_methods()
+        method = "forkserver" if "forkserver" in known else "spawn"
+        context: Any = multiprocessing.get_context(method)
         self.connection, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(
             target=_work, args=(theirs, folder), name="thunderlike-worker", daemon=True
@@ -270,20 +277,6 @@ class _Process:
         self.connection.close()
         self.process.close()
         return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-
-
-def _start_method() -> str:
-    """Prefer a fork server: numba, Java and locks do not survive a fork of this process."""
-    known = multiprocessing.get_all_start_methods()
-    return "forkserver" if "forkserver" in known else "spawn"
-
-
-def _death(position: int, item: object, end: str) -> WorkerFailedError:
-    return WorkerFailedError(
-        f"a worker process ended by {end} while it ran item {position}, {reprlib.repr(item)}: "
-        "look for a crash in compiled code or too little memory; the other items are not affected",
-        key=position,
-    )
 
 
 # ---- in the worker

@@ -69,8 +69,9 @@ def answers(address: str, verb: str, endpoint: str | None) -> Iterator[None]:
         if not _is_of_library(error):
             raise
         cause = _unwrapped(error)
-        said = _said(cause, verb) if code_of(cause) else _unsaid(cause, verb, _host(endpoint))
-        kind, found = said
+        # Without user and password, which an address may have.
+        host = urlsplit(endpoint).netloc if endpoint else "Amazon S3"
+        kind, found = _said(cause, verb) if code_of(cause) else _unsaid(cause, verb, host)
         raise kind(f"{address}: {found}") from cause
 
 
@@ -255,7 +256,3 @@ def _keyless(error: Exception, kinds: set[str]) -> str:
     if "ProfileNotFound" in kinds:
         return f"there is no profile {getattr(error, 'kwargs', {}).get('profile')!r} in ~/.aws"
     return f"the credentials that are found do not work ({type(error).__name__})"
-
-
-def _host(endpoint: str | None) -> str:
-    return urlsplit(endpoint).netloc if endpoint else "Amazon S3"

@@ -211,7 +211,10 @@ def output(
         if overwrite and store.exists(target):
             store.keep_modes(folder, target)  # others see no more of it now than when it is done
         yield folder
-        _sweep(store, folder)
+        # Partial files of killed workers, whose tasks ran again.
+        for entry in store.list(folder, recursive=True) if store.exists(folder) else ():
+            if PARTIAL.fullmatch(entry.path.rpartition("/")[2]):
+                store.delete(entry.path)
         store.write(join(folder, SUCCESS), b"")
         _publish(store, folder, target, ours, overwrite=overwrite)
     except StorageError as error:
@@ -220,13 +223,6 @@ def output(
     except BaseException:
         _drop(store, folder)
         raise
-
-
-def _sweep(store: Store, folder: str) -> None:
-    """Remove partial files of killed workers."""
-    for entry in store.list(folder, recursive=True) if store.exists(folder) else ():
-        if PARTIAL.fullmatch(entry.path.rpartition("/")[2]):
-            store.delete(entry.path)
 
 
 def _drop(store: Store, folder: str) -> None:
@@ -245,7 +241,9 @@ def _check_folder(store: Store, target: str, ours: Sequence[str], *, overwrite: 
             f"{target}: is not empty (it holds {there[0]!r}); "
             "give another folder, or overwrite=True to replace it"
         )
-    strange = _strange(there, ours)
+    # The names that our writers use, also those that a killed writer left behind.
+    known = [regex(one) for one in (*ours, SUCCESS, ".*.partial", f".*{UNSETTLED}")]
+    strange = [name for name in there if not any(one.fullmatch(name) for one in known)]
     signed = SUCCESS in there or any(name.endswith(UNSETTLED) for name in there)
     if strange or (there and not signed):
         found = f"it holds {strange[0]!r}" if strange else f"it holds no file {SUCCESS!r}"
@@ -264,13 +262,6 @@ def _names(store: Store, target: str) -> list[str]:
             raise ExistsError(f"{target}: is a file, and a folder is to be written there") from None
         return []
     return sorted(entry.path[len(target) + 1 :] for entry in entries)
-
-
-def _strange(names: Sequence[str], ours: Sequence[str]) -> list[str]:
-    """Select the names that this package's writers do not use."""
-    # What a killed writer left under its temporary name is ours as well.
-    known = [regex(one) for one in (*ours, SUCCESS, ".*.partial", f".*{UNSETTLED}")]
-    return [name for name in names if not any(one.fullmatch(name) for one in known)]
 
 
 def _beside(target: str) -> str:

@@ -161,7 +161,7 @@ def _one(path: AnyPath, ext: str | None, *, recursive: bool) -> list[Entry]:
     # First as it is spelled: a file's name may hold a question mark.
     if file := _file(store, address):
         return [file]
-    if _is_pattern(address) and not store.exists(address):
+    if re.search(r"[*?]", address) and not store.exists(address):
         return _matching(store, address, ext, recursive=recursive)
     return _within(store, address, ext, recursive=recursive)
 
@@ -235,10 +235,6 @@ def _whole(found: list[Entry], listed: Sequence[Entry]) -> list[Entry]:
     return found
 
 
-def _is_pattern(address: str) -> bool:
-    return "*" in address or "?" in address
-
-
 def _split(store: Store, pattern: str) -> tuple[str, str]:
     """Split a pattern at the folder above its first wildcard."""
     head = re.split(r"[*?]", pattern, maxsplit=1)[0]
@@ -269,10 +265,6 @@ def _visible(entries: Sequence[Entry], folder: str) -> list[Entry]:
     return [item for item in entries if "/." not in "/" + _relative(item.path, folder)]
 
 
-def _extension(path: str) -> str:
-    return PurePosixPath(path).suffix.lower()
-
-
 def _has(entry: Entry, ext: str | None) -> bool:
     # By the end of the name and not by its suffix: an extension may be 'ome.tif'.
     return ext is None or _short(entry.path).endswith(_short("." + ext.lstrip(".")))
@@ -291,7 +283,8 @@ def _wanted(ext: str | None) -> str:
 
 def _instead(folder: str, there: Sequence[Entry], *, recursive: bool) -> str:
     """Summarize the content of a folder."""
-    kinds = Counter(_extension(entry.path) or "without extension" for entry in there)
+    suffixes = (PurePosixPath(entry.path).suffix.lower() for entry in there)
+    kinds = Counter(suffix or "without extension" for suffix in suffixes)
     if kinds:
         named = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4))
         return f"{folder} holds {named}"

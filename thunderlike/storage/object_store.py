@@ -84,7 +84,10 @@ class ObjectStore(Store):
         folder, aim = self.address(path), self.address(target)
         if self.exists(aim):
             raise ExistsError(f"{target}: files are there already")
-        entries = sorted(self.list(folder, recursive=True), key=_success_last)
+        entries = sorted(
+            self.list(folder, recursive=True),
+            key=lambda entry: (entry.path.endswith(f"/{SUCCESS}"), entry.path),
+        )
         try:
             self._fill(aim, folder, entries)
         except BaseException:
@@ -125,7 +128,3 @@ class ObjectStore(Store):
         mark = self.address(f"{folder}/.{uuid.uuid4().hex}{UNSETTLED}")
         self.write(mark, b"")
         return mark
-
-
-def _success_last(entry: Entry) -> tuple[bool, str]:
-    return entry.path.endswith(f"/{SUCCESS}"), entry.path

@@ -82,7 +82,9 @@ def store_for(path: AnyPath, credentials: AnyCredentials = None) -> Store:
     text = _text(path)
     if isinstance(text, Address) and not credentials:
         return text.store
-    scheme = _scheme(text)
+    # Spark and Hadoop write file:/data with one slash.
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text) or re.match(r"(file):/", text)
+    scheme = match[1] if match else ""
     _check_secrets(text, scheme)
     if scheme not in STORES:
         known = ", ".join(["plain paths", *(f"{name}://" for name in STORES if name)])
@@ -437,12 +439,6 @@ def _check_secrets(path: str, scheme: str) -> None:
         raise SpecError(
             f"{scheme}://...: holds a name or password before an '@'; give credentials= instead"
         )
-
-
-def _scheme(path: str) -> str:
-    # Spark and Hadoop write file:/data with one slash.
-    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", path) or re.match(r"(file):/", path)
-    return match[1] if match else ""
 
 
 @cache
