@@ -7,6 +7,7 @@ pynwb writes files, as it knows the schema.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -18,7 +19,7 @@ from thunderlike.formats.hdf5journal import Disk
 from thunderlike.formats.metadata import boundary, length, number, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
     from types import ModuleType
 
@@ -192,7 +193,7 @@ def _known(given: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Timing:
-    """When each position was recorded: at a rate, or at times.
+    """Times of positions: a rate, or a list.
 
     Parameters
     ----------
@@ -308,10 +309,5 @@ def _data(blocks: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: np.dtyp
     each = max(1, int(np.prod(shape[1:])) * dtype.itemsize)
     rows = max(1, min(shape[0], _BUFFER // each))
     # The iterator takes positions one by one, and joins them to `rows` before it writes.
-    values = chunks(data=_each(blocks), maxshape=shape, dtype=dtype, buffer_size=rows)
+    values = chunks(data=chain.from_iterable(blocks), maxshape=shape, dtype=dtype, buffer_size=rows)
     return hdf5(values, compression="gzip", compression_opts=1, shuffle=True)
-
-
-def _each(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-    for block in blocks:
-        yield from block

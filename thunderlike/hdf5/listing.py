@@ -115,14 +115,6 @@ class Tree:
         return "\n".join(Drawing(**options).lines(self))
 
 
-def _shortened(name: str, length: int) -> str:
-    """Shorten a path at its end; in a narrow column at its start, which all paths share."""
-    if len(name) <= length:
-        return name
-    kept = max(1, length - 3)
-    return f"{name[:kept]}..." if length >= _NARROWEST - 2 else f"...{name[-kept:]}"
-
-
 @dataclass
 class Drawing:
     """Options to print a tree as lines of text.
@@ -164,8 +156,13 @@ class Drawing:
         named = [(printable(path) + ("*" if path == star else ""), text) for path, text in rows]
         longest = max((len(name) + 2 for name, _ in named), default=0)
         width = self.width or min(max(longest, _NARROWEST), _WIDEST)
+        room = width - 2
+        kept = max(1, room - 3)
         for name, text in named:
-            yield f"{_shortened(name, width - 2):<{width - 1}}{printable(text)}"
+            # At the end; in a narrow column at the start, which all paths share.
+            short = f"{name[:kept]}..." if room >= _NARROWEST - 2 else f"...{name[-kept:]}"
+            shown = name if len(name) <= room else short
+            yield f"{shown:<{width - 1}}{printable(text)}"
         if self.pattern:
             hidden = sum(1 for entry in tree if not re.search(self.pattern, entry.path))
             yield f"Filtered on: {self.pattern} ({hidden} rows omitted)"
