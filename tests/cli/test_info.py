@@ -61,6 +61,13 @@ def test_convert(movie, tmp_path, capsys):
     assert main(["convert", movie, out, "--nplanes", "1", "--overwrite"]) == 0
 
 
+def test_every_engine_converts_to_the_same_file(movie, tmp_path):
+    for engine in ("local", "disk", "auto"):
+        out = str(tmp_path / f"{engine}.npy")
+        assert main(["convert", movie, out, "--nplanes", "1", "--engine", engine]) == 0
+        np.testing.assert_array_equal(np.load(out), MOVIE)
+
+
 def test_channels_of_a_file_that_states_them(tmp_path, capsys):
     path = str(tmp_path / "a.tif")
     movie = np.arange(2 * 3 * 30, dtype="u2").reshape(3, 2, 5, 6)

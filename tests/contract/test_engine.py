@@ -41,6 +41,10 @@ def test_load_keeps_values_shape_and_dtype(records, array):
     np.testing.assert_array_equal(records.collect(), array, strict=True)
 
 
+def test_records_are_loaded_on_the_engine_of_their_size(engine, records):
+    assert records.engine is engine.sized(records.spec)
+
+
 def test_load_of_no_records(engine):
     records = engine.load(ArraySource(np.empty((0, 5), np.float32)))
     np.testing.assert_array_equal(records.collect(), np.empty((0, 5), np.float32), strict=True)

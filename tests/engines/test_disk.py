@@ -313,6 +313,7 @@ def test_records_larger_than_half_the_memory_stay_on_the_disk(tmp_path, monkeypa
             found = tl.images.frombinary(tmp_path / "movie")
         assert found.mode == mode
         assert (found.toarray() == array).all()
+        assert engine_for("auto").sized(found._records.spec).name == mode
         assert ("they stay on the disk engine" in caplog.text) == (mode == "disk")
     assert tl.images.fromarray(array).mode == "local"  # is in memory already
 

@@ -184,6 +184,26 @@ def test_a_dry_run_tells_the_partitions(spark_context, work, capsys):
     assert "engine   spark: 5 partitions" in capsys.readouterr().out
 
 
+def test_a_dry_run_names_the_engine_that_runs(work, capsys, monkeypatch):
+    assert script.main([*arguments("auto"), "--dry-run"]) == 0
+    assert "engine   local: " in capsys.readouterr().out
+    monkeypatch.setattr("thunderlike.engines.automatic._SMALL", 100)
+    monkeypatch.setattr("thunderlike.engines.automatic.available", lambda: 1000)
+    with tl.config(workers=2, memory=3 * 2**30, scratch="elsewhere"):
+        assert script.main([*arguments("auto"), "--dry-run"]) == 0
+    line = "engine   disk: 2 threads, at most 3 GiB of memory, scratch in elsewhere\n"
+    assert line in capsys.readouterr().out
+    assert script.main(arguments("auto")) == 0
+    assert capsys.readouterr().out.endswith(" s on disk\n")
+    assert json.loads((work / "map" / "summary.json").read_text())["engine"] == "disk"
+
+
+def test_a_wrong_setting_is_one_line(work, capsys, monkeypatch):
+    monkeypatch.setenv("THUNDERLIKE_ENGINE", "dask")
+    assert script.main(arguments()) == 2
+    assert capsys.readouterr().err.startswith("error: the environment: engine must be one of auto")
+
+
 def test_a_dry_run_fails_as_the_run_would(work, capfd):
     assert script.main([*arguments(images="tof"), "--dry-run"]) == 2
     assert "tof: no such file or folder" in capfd.readouterr().err
@@ -192,7 +212,9 @@ def test_a_dry_run_fails_as_the_run_would(work, capfd):
 def test_the_engine_is_spark_when_spark_submit_started_us(monkeypatch):
     required = arguments(engine=None)
     monkeypatch.delenv("PYSPARK_GATEWAY_PORT", raising=False)
-    assert script.parser().parse_args(required).engine == "local"
+    assert script.parser().parse_args(required).engine == "auto"
+    monkeypatch.setenv("THUNDERLIKE_ENGINE", "disk")
+    assert script.parser().parse_args(required).engine == "disk"
     monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "12345")
     assert script.parser().parse_args(required).engine == "spark"
     assert script.parser().parse_args([*required, "--engine", "local"]).engine == "local"

@@ -67,6 +67,28 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(job, work, capfd):
     assert sorted(work.rglob("*")) == before
 
 
+def files(folder):
+    """The files of a result, without those that name the engine and the time."""
+    found = sorted(folder.rglob("*")) if folder.is_dir() else [folder]
+    return {path.name: path.read_bytes() for path in found
+            if path.is_file() and not path.name.endswith("summary.json")}  # fmt: skip
+
+
+@JOBS
+@pytest.mark.parametrize("more", [[], ["--batch", "0.0001"]], ids=["at once", "in batches"])
+def test_the_disk_engine_writes_the_files_of_the_local_engine(job, more, work, monkeypatch):
+    folders = {}
+    for engine in ("local", "disk"):
+        folders[engine] = work / engine
+        folders[engine].mkdir()
+        out = str(folders[engine] / OUT[job])
+        with tl.config(chunk_bytes=100):
+            assert job.main(given(job, *more, engine=engine, output=out)) == 0
+    local, disk = (files(folders[engine] / OUT[job]) for engine in ("local", "disk"))
+    assert local.keys() == disk.keys()
+    assert local == disk
+
+
 @pytest.mark.spark
 @JOBS
 def test_a_dry_run_on_spark_tells_the_partitions(spark_context, job, work, capsys):

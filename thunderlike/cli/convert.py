@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from thunderlike.cli.info import options, reading
 from thunderlike.cli.options import megabytes, positive, show
 from thunderlike.formats.registry import FORMATS
+from thunderlike.jobs.report import ENGINES
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +39,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("path", metavar="IN", help="a file, a folder or a pattern")
     parser.add_argument("out", metavar="OUT", help="a file for npy and HDF5, else a folder")
     parser.add_argument("--to", metavar="NAME", help=f"format: {' '.join(FORMATS)}; by OUT's name")
-    parser.add_argument("--engine", choices=("local", "spark"), help="what reads and writes")
+    parser.add_argument("--engine", choices=ENGINES, help="what reads and writes")
     parser.add_argument("--npartitions", type=positive, metavar="N", help="Spark: parts of a batch")
     parser.add_argument(
         "--batch",

@@ -36,14 +36,20 @@ class AutomaticEngine(Engine):
 
     def load(self, source: Source, npartitions: int | None = None) -> Records:
         """Load the source on the engine of its size."""
-        nbytes = source.spec.nbytes
-        if source.array is not None or nbytes <= _SMALL or nbytes <= (free := available()) // 2:
-            return self._small.load(source, npartitions)
+        in_memory = source.array is not None  # takes no more, whatever its size
+        engine = self._small if in_memory else self.sized(source.spec)
+        return engine.load(source, npartitions)
+
+    def sized(self, spec: Spec) -> Engine:
+        """Return the engine of records of this size, for the memory that is available now."""
+        nbytes = spec.nbytes
+        if nbytes <= _SMALL or nbytes <= (free := available()) // 2:
+            return self._small
         log.info(
             "%s of records and %s of available memory: they stay on the %s engine",
             humanize_bytesize(nbytes), humanize_bytesize(free), self._large.name,
         )  # fmt: skip
-        return self._large.load(source, npartitions)
+        return self._large
 
     def adopt(
         self, native: Any, key_shape: tuple[int, ...] | None, spec: Spec | None, *, ordered: bool

@@ -457,6 +457,17 @@ class Engine(abc.ABC):
         """Number of parts that keep the engine busy; 1 in one process."""
         return 1
 
+    def sized(self, spec: Spec) -> Engine:  # noqa: ARG002
+        """Return the engine that loads records of this spec; by default itself.
+
+        Examples
+        --------
+        >>> from thunderlike.engines import engine_for
+        >>> engine_for("auto").sized(Spec(10, (4, 6)))
+        LocalEngine()
+        """
+        return self
+
     def copy(self, records: Records) -> Records:
         """Copy the records of any engine to this one; they are computed.
 

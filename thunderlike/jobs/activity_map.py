@@ -265,7 +265,7 @@ def run(
     once: the best pixel's trace is made of what the shuffle left. Nothing is cached: reading
     compressed files a second time took no longer than keeping their images.
     """
-    steps = Steps()
+    steps, engine = Steps(), engine.sized(plan.movie.source.spec)
     with storage.output(plan.output, OUTPUTS, overwrite=overwrite) as folder:
         found = _compute(plan, engine, steps)
         with steps.timed("write"):

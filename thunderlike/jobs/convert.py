@@ -71,7 +71,7 @@ def convert(
         A folder, or for npy and HDF5 a file.
     to : str
         The format, one of `FORMATS`.
-    engine : None, 'local', 'spark', SparkContext or SparkSession
+    engine : None, 'local', 'disk', 'spark', SparkContext or SparkSession
         What reads and writes.
     npartitions : int, optional
         Parts to spread a batch over, on Spark.
@@ -105,7 +105,8 @@ def convert(
     with naming(contents.files[0].path):
         believable(contents.collection.nbytes, there, "values", _MUCH)
     target = target_for(to, contents.collection)
-    batches = loading(contents.source, engine_for(engine), batch, npartitions)
+    runs = engine_for(engine).sized(contents.source.spec)
+    batches = loading(contents.source, runs, batch, npartitions)
     plan = {
         **contents.description(),
         "files": fingerprint(contents.source),
@@ -135,7 +136,7 @@ def run(
     dict
         What the summary says.
     """
-    steps = Steps()
+    steps, engine = Steps(), engine.sized(contents.source.spec)
     with steps.timed("convert"):
         done = convert(contents, path, to, engine=engine, **options)
     facts = {"input": contents.description(), "to": to, "batches_done_before": done}

@@ -198,6 +198,7 @@ def run(
     end of a batch.
     """
     steps, contents = Steps(), plan.contents
+    engine = engine.sized(contents.source.spec)
     target = Messages(contents.collection, plan.field, plan.labels, plan.shard)
     facts = {"input": contents.description(), **plan.description}
     same = facts | {"files": fingerprint(contents.source), "labels": _hash(plan.labels)}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
 from thunderlike._text import printable
+from thunderlike.config import current
 from thunderlike.errors import ThunderlikeError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from thunderlike.engines import Engine
 
 __all__ = [
+    "ENGINES",
     "FAILED",
     "INTERRUPTED",
     "Steps",
@@ -35,6 +37,8 @@ __all__ = [
     "write",
 ]
 
+
+ENGINES = ("auto", "local", "disk", "spark")  # that a command line names
 
 _LIBRARIES = ("thunderlike", "numpy", "scipy", "pyspark")
 
@@ -203,8 +207,8 @@ def _say(text: str) -> None:
 
 
 def default_engine() -> str:
-    """Spark under ``spark-submit``, otherwise local."""
-    return "spark" if "PYSPARK_GATEWAY_PORT" in os.environ else "local"
+    """Return the engine of jobs: Spark under ``spark-submit``, else the setting ``engine``."""
+    return "spark" if "PYSPARK_GATEWAY_PORT" in os.environ else current().engine
 
 
 def started(engine: str) -> Engine:

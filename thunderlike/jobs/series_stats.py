@@ -215,7 +215,7 @@ def run(
         Where to compute.
     batch : int, optional
         Bytes of recorded values between two notes of what is done; locally, in memory at a time.
-        None does all at once, as is right for Spark, which keeps its own bounds.
+        None does all at once, as is right for a lazy engine, which keeps its own bounds.
     npartitions : int, optional
         Parts to spread what is read over, on Spark.
     overwrite : bool
@@ -244,6 +244,7 @@ def run(
     which pixels are read as easily as images: it stands in the hidden folder of what is done, takes
     the bytes of all pixels, and twice that while it is put together, and goes with it.
     """
+    engine = engine.sized(plan.contents.source.spec)
     target = _Statistics(plan, engine, command)
     facts = {**plan.contents.description(), **asdict(plan.figures), "batch": batch}
     facts["files"] = fingerprint(plan.contents.source)

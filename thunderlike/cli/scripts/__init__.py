@@ -11,19 +11,19 @@ import argparse
 import difflib
 import shlex
 import sys
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
 from thunderlike._text import printable
 from thunderlike.cli.options import OneLine, megabytes, positive
 from thunderlike.config import current
-from thunderlike.jobs.report import as_options, default_engine, reported, started
+from thunderlike.engines.scratch import memory_limit, scratch_folder
+from thunderlike.jobs.report import ENGINES, as_options, default_engine, reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from thunderlike.engines import Source
+    from thunderlike.engines import Engine, Source
     from thunderlike.jobs.contents import Contents
 
 __all__ = [
@@ -78,10 +78,11 @@ def where(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("where and how it runs").add_argument
     add(
         "--engine",
-        choices=("local", "spark"),
+        choices=ENGINES,
         default=default_engine(),
-        help="numpy on threads in this process, or Spark; by default spark if spark-submit started "
-        "this, else local",
+        help="local: numpy in memory; disk: numpy on a part at a time, for any size; auto: one of "
+        "them by size; spark; by default spark if spark-submit started this, else the setting "
+        "engine (auto)",
     )
     add("--npartitions", type=positive, metavar="N", help="number of partitions on Spark")
     add(
@@ -123,11 +124,16 @@ def described(rows: dict[str, str]) -> str:
     return "\n".join(f"{name:<{width}}{printable(value)}" for name, value in rows.items())
 
 
-def spread(engine: str, source: Source, npartitions: int | None) -> str:
-    """Describe the parallelism of a job; nothing is read, but Spark is started."""
-    if engine == "local":
-        return f"local: {current().nworkers()} threads of this process"
-    return f"{engine}: {started(engine).load(source, npartitions).npartitions} partitions"
+def spread(engine: Engine, source: Source, npartitions: int | None) -> str:
+    """Describe the engine that runs a job, and its parallelism; nothing is read."""
+    runs = engine.sized(source.spec)
+    if not runs.in_process:
+        return f"{runs.name}: {runs.load(source, npartitions).npartitions} partitions"
+    threads = f"{runs.name}: {current().nworkers()} threads"
+    if not runs.lazy:
+        return f"{threads} of this process"
+    memory = f"{memory_limit() / 2**30:.2g} GiB"
+    return f"{threads}, at most {memory} of memory, scratch in {scratch_folder()}"
 
 
 def contained(path: str, contents: Contents) -> str:
@@ -164,10 +170,11 @@ def command() -> str:
 
 
 def main(
-    parser: argparse.ArgumentParser,
+    parser: Callable[[], argparse.ArgumentParser],
     run: Callable[[argparse.Namespace], int],
     argv: Sequence[str] | None,
 ) -> int:
     """Parse the command line, run the job and return the exit code."""
-    options = parser.parse_args(argv)
-    return reported(partial(run, options), debug=options.debug)
+    words = sys.argv[1:] if argv is None else argv
+    # The parser reads the settings, which may be wrong.
+    return reported(lambda: run(parser().parse_args(words)), debug="--debug" in words)

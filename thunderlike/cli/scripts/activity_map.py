@@ -132,7 +132,7 @@ def _rows(options: argparse.Namespace, plan: activity_map.Plan) -> dict[str, str
     return {
         "images": scripts.contained(options.images, plan.movie),
         "signal": f"{signal.path}: {signal.name}, {values}",
-        "engine": scripts.spread(options.engine, plan.movie.source, plan.npartitions),
+        "engine": scripts.spread(started(options.engine), plan.movie.source, plan.npartitions),
         "smooth": f"sigma {plan.sigma:g} pixels" if plan.sigma else "no",
         "output": f"{scripts.placed(options)}: {', '.join(activity_map.OUTPUTS)}",
     }
@@ -140,7 +140,7 @@ def _rows(options: argparse.Namespace, plan: activity_map.Plan) -> dict[str, str
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line, run the job and return the exit code."""
-    return scripts.main(parser(), run, argv)
+    return scripts.main(parser, run, argv)
 
 
 if __name__ == "__main__":

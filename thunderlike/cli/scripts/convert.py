@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
 def _rows(contents: Contents, to: str, options: argparse.Namespace) -> dict[str, str]:
     return {
         "input": scripts.contained(options.input, contents),
-        "engine": scripts.spread(options.engine, contents.source, options.npartitions),
+        "engine": scripts.spread(started(options.engine), contents.source, options.npartitions),
         "output": f"{scripts.placed(options)}: {to}",
         "summary": summary_path(options.output),
     }
@@ -100,7 +100,7 @@ def _rows(contents: Contents, to: str, options: argparse.Namespace) -> dict[str,
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line, run the job and return the exit code."""
-    return scripts.main(parser(), run, argv)
+    return scripts.main(parser, run, argv)
 
 
 if __name__ == "__main__":

@@ -112,7 +112,9 @@ def _rows(plan: make_dataset.Plan, options: argparse.Namespace) -> dict[str, str
     return {
         "input": scripts.contained(options.input, plan.contents),
         "labels": named,
-        "engine": scripts.spread(options.engine, plan.contents.source, options.npartitions),
+        "engine": scripts.spread(
+            started(options.engine), plan.contents.source, options.npartitions
+        ),
         "shards": f"of {plan.shard / 1e6:g} MB, arrays called {plan.field!r}",
         "output": scripts.placed(options),
         "summary": summary_path(options.output),
@@ -121,7 +123,7 @@ def _rows(plan: make_dataset.Plan, options: argparse.Namespace) -> dict[str, str
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line, run the job and return the exit code."""
-    return scripts.main(parser(), run, argv)
+    return scripts.main(parser, run, argv)
 
 
 if __name__ == "__main__":

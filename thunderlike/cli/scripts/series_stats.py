@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from thunderlike.engines import Engine
+
 __all__ = ["main", "parser", "run"]
 
 DESCRIPTION = """\
@@ -77,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _baseline(options)
     scripts.batches(
-        options, "values in memory at a time (256); on Spark all unless this is given", None
+        options, "values in memory at a time (256); all on disk and spark unless given", None
     )
     reading(options)
     scripts.where(options)
@@ -118,13 +120,15 @@ def run(options: argparse.Namespace) -> int:
     figures = Figures(options.percentiles, None if options.no_dff else given)
     contents = look(options.input, **reading_options(options))
     plan = series_stats.plan(contents, options.output, figures)
-    batch = _batch(options)
+    engine = started(options.engine).sized(contents.source.spec)
+    # A lazy engine divides all values itself.
+    batch = options.batch or (None if engine.lazy else 256 * 10**6)
     if options.dry_run:
-        show(*scripts.described(_rows(plan, batch, options)).split("\n"))
+        show(*scripts.described(_rows(plan, engine, batch, options)).split("\n"))
         return 0
     with progress():
         summary = series_stats.run(
-            plan, started(options.engine), batch=batch, npartitions=options.npartitions,
+            plan, engine, batch=batch, npartitions=options.npartitions,
             overwrite=options.overwrite, resume=options.resume, command=scripts.command(),
         )  # fmt: skip
     mean = summary["maps"]["mean"]
@@ -133,30 +137,25 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _batch(options: argparse.Namespace) -> int | None:
-    """Return the bytes per batch; None for all at once, which Spark divides itself."""
-    return options.batch or (256 * 10**6 if options.engine == "local" else None)
-
-
 def _rows(
-    plan: series_stats.Plan, batch: int | None, options: argparse.Namespace
+    plan: series_stats.Plan, engine: Engine, batch: int | None, options: argparse.Namespace
 ) -> dict[str, str]:
     *pixels, length = plan.shape
     baseline = plan.figures.baseline
     return {
         "input": scripts.contained(options.input, plan.contents),
-        "engine": scripts.spread(options.engine, plan.contents.source, options.npartitions),
+        "engine": scripts.spread(engine, plan.contents.source, options.npartitions),
         "pixels": f"{' x '.join(map(str, pixels))}, {length} values each",
         "maps": ", ".join(plan.figures.names),
         "dF/F": f"baseline {baseline.method}, offset {baseline.offset:g}" if baseline else "no",
-        "memory": "as Spark has it" if batch is None else f"{batch / 1e6:.0f} MB at a time",
+        "memory": "as the engine has it" if batch is None else f"{batch / 1e6:.0f} MB at a time",
         "output": f"{scripts.placed(options)}: {', '.join(plan.outputs)}",
     }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line, run the job and return the exit code."""
-    return scripts.main(parser(), run, argv)
+    return scripts.main(parser, run, argv)
 
 
 if __name__ == "__main__":
