@@ -246,24 +246,13 @@ def _operator(operation: Callable[..., Any], *, swapped: bool = False) -> Callab
     return method
 
 
-for _name in [
-    "add",
-    "sub",
-    "mul",
-    "truediv",
-    "floordiv",
-    "mod",
-    "pow",
-    "and",
-    "or",
-    "xor",
-    "matmul",
-]:
-    _function = getattr(operator, f"{_name}_" if _name in ("and", "or") else _name)
+_SWAPPED = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor", "matmul")
+_OTHERS = ("lt", "le", "gt", "ge", "eq", "ne", "neg", "pos", "abs", "invert")
+for _name in (*_SWAPPED, *_OTHERS):
+    _function = getattr(operator, f"__{_name}__")
     setattr(Expression, f"__{_name}__", _operator(_function))
-    setattr(Expression, f"__r{_name}__", _operator(_function, swapped=True))
-for _name in ["lt", "le", "gt", "ge", "eq", "ne", "neg", "pos", "abs", "invert"]:
-    setattr(Expression, f"__{_name}__", _operator(getattr(operator, _name)))
+    if _name in _SWAPPED:
+        setattr(Expression, f"__r{_name}__", _operator(_function, swapped=True))
 
 
 class _ByName(type):
