@@ -85,6 +85,7 @@ class RecordFunction:
 
     def __call__(self, number: int, record: Array) -> Any:
         """Call the function on record `number`, with a copy that it may modify."""
+        # A copy: locally the record is a view of the user's array, and functions may write into it.
         value = np.array(record)
         try:
             return self.function((self.key(number), value) if self.with_keys else value)
@@ -147,6 +148,7 @@ class Results:
         found = converted(array, self.dtype, cast=self.cast)
         if found is not None:
             return found
+        # An object was made a record of one element: the message names its own type.
         value = array.flat[0] if array.dtype == object and array.size == 1 else array
         what = type(value).__name__ if value is not array else array.dtype
         where = (
@@ -203,6 +205,7 @@ class PerRecord(Kernel):
                     f"{name_of(self.trial.function)} returned shape {array.shape} for the record "
                     f"of key {self.trial.key(start + row)}; expected {shape} as for earlier records"
                 )
+            # Also tested in `fitted`; here the usual case costs no call for each record.
             if array.dtype != dtype:
                 array = self.results.fitted(array, self.trial, start + row)
             out[row] = array
@@ -285,6 +288,7 @@ class StackFunction:
         """Call the function on a copy of the records from number `start` on."""
         key = self.key(start)
         try:
+            # A copy, as for single records.
             results = as_array(self.function(np.array(block)), "the results")
         except ThunderlikeError:
             raise
@@ -323,6 +327,7 @@ class PerStack(Kernel):
 
     def __call__(self, start: int, block: Array) -> Array:
         """Call the function on the block; a result without axes gets length 1."""
+        # The function never gets an empty stack, of which many reductions raise.
         if not len(block):
             return np.empty((0, *self.results.shape), self.results.dtype)
         stack = self.trial.stacked(start, block)
@@ -384,6 +389,7 @@ def infer(
     Nothing is called when both are given; on Spark, looking at the first record is a job over the
     first chunk.
     """
+    # An invalid dtype is an error here, before a job looks at the first record.
     asked = None if dtype is None else as_dtype(dtype)
     if shape is not None and asked is not None:
         return Results(shape, asked, cast=True)
@@ -413,10 +419,12 @@ def raised_by(
     return WorkerFailedError(
         f"{name_of(function)} raised {type(error).__name__}: {error}{where}",
         key=key,
+        # As text: neither tracebacks nor all exceptions can be pickled.
         traceback="".join(traceback.format_exception(error)),
     )
 
 
 def name_of(function: object) -> str:
     """Return the name of a function, for messages."""
+    # Partials and callable objects have no name.
     return getattr(function, "__name__", None) or type(function).__name__

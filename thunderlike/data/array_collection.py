@@ -35,6 +35,7 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
 
     # elements
 
+    # `casting` is checked by the function; annotated as text, its error would be another one.
     def astype(self, dtype: DTypeLike | None, casting: object = "unsafe") -> Self:
         """Cast every element.
 

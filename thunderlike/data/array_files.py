@@ -81,6 +81,7 @@ class Npy:
     def read(self, file: Entry, axis: int, start: int, stop: int, out: Array) -> None:
         """Read the part of a file on a disk here, all of one elsewhere."""
         if local_file(file.path) is None:
+            # Elsewhere a part may be many short runs, each a request: the file is read as a whole.
             part = (slice(None),) * axis + (slice(start, stop),)
             out[...] = np.moveaxis(npy.decode(whole(file))[part], axis, 0)
             return
@@ -118,6 +119,7 @@ class Hdf5:
     def read(self, file: Entry, axis: int, start: int, stop: int, out: Array) -> None:
         """Read the chunks that hold it."""
         with open_shared(file.path, identity=file.identity) as stream:
+            # Without a name, the only array of each file is read, whatever it is called there.
             name = self.dataset or hdf5.describe(stream).name
             hdf5.read(stream, name, axis, start, stop, out)
 
@@ -182,6 +184,7 @@ class Zarr:
             path: {
                 name: identity
                 for name, identity in self.listings[path].items()
+                # None is the metadata, which every task reads.
                 if _chunk_along(name.removeprefix(prefix), axis) in (None, *numbers)
             }
             for path, numbers in wanted.items()
@@ -202,6 +205,7 @@ class Zarr:
         for path, listing in self.listings.items():
             found = _listing(path, self.dataset)
             for name, identity in listing.items():
+                # Without an identity, as in copies, only a missing file shows.
                 if name not in found or (identity is not None and found[name] != identity):
                     raise replaced(f"{path}/{name}")
 
@@ -281,6 +285,8 @@ class Folder:
 
     def check(self) -> None:
         """Raise StorageError if files were absent because the folder is not the one listed."""
+        # Zarr leaves out chunks that are all fill value, so that an absent file is no error in
+        # itself: it is one if the metadata have been replaced.
         if not self._absent or not self.listed:
             return
         described = next((name for name in self.listed if name.endswith(_METADATA)), None)
@@ -315,6 +321,7 @@ def folders(path: AnyPaths, credentials: AnyCredentials) -> list[Entry]:
     >>> [folder.path for folder in folders(["memory://a", "memory://b/"], None)]
     ['memory://a', 'memory://b']
     """
+    # Folders have no size, and are not looked at here.
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     return [Entry(storage.at(each, credentials), 0) for each in paths]
 
@@ -340,6 +347,7 @@ def image_source(
         )
     _check_equal(files, found, shape, lambda item: item.shape if each else _without(item.shape, at))
     counts = [1 if each else item.shape[at] for item in found]
+    # A part of a chunk costs as much as the chunk, which is decompressed as a whole.
     step = 1 if each or not first.chunks else first.chunks[at]
     load: Loader | None = _packed(files, format, shape, at)
     if load is None:
@@ -376,6 +384,7 @@ def series_source(
     rows = [_without(item.shape, at)[0] for item in found]
     each = math.prod(keys[1:])
     step = 1 if not first.chunks else _without(first.chunks, at)[0] * each
+    # Series along the last axis of npy files are contiguous, and read as flat binary files are.
     last = at == len(first.shape) - 1
     load: Loader | None = _packed(files, format, (length,), 0) if last else None
     if load is None:
@@ -460,10 +469,12 @@ class SeriesSlabs(Loader):
     def read(self, file: Entry, first: int, last: int, out: Array) -> None:
         """Read the rows of keys in which these series stand."""
         each, length = math.prod(self.others), out.shape[1]
+        # Rows of keys, rounded outwards: the series wanted may begin and end within one.
         start, stop = first // each, -(-last // each)
         where = 1 if self.axis == 0 else self.axis  # of the series, when that one is moved first
         shape = (stop - start, *self.others, length)
         whole = len(out) == (stop - start) * each
+        # Straight into `out` if it begins and ends with rows of keys.
         rows = out.reshape(shape) if whole else np.empty(shape, out.dtype)
         self.format.read(file, self.along, start, stop, np.moveaxis(rows, -1, where))
         if not whole:
@@ -530,6 +541,7 @@ def _chunks(wanted: Mapping[str, tuple[int, int]], steps: Mapping[str, int]) -> 
 
 def _packed(files: Sequence[Entry], format: ArrayFormat, shape: Shape, axis: int) -> Packed | None:
     """Return the loader of npy files whose records are contiguous; None for others."""
+    # Only along the first axis of an array in C order is a record one run of bytes.
     if not isinstance(format, Npy) or axis:
         return None
     layouts = [_layout(file) for file in files]

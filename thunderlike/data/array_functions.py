@@ -77,6 +77,7 @@ def concatenate(items: Iterable[Joined], axis: int = 0) -> Joined:
     _check_kind(parts)
     (axis,) = _normal(axis, parts[0].ndim)
     _check_shapes([part.shape for part in parts], axis)
+    # Cast before joining: engines join records of one dtype.
     dtype = np.result_type(*(part.dtype for part in parts))
     # A lazy engine, because the result may be larger than the memory of an eager one.
     engine = next((part.engine for part in parts if part.engine.lazy), parts[0].engine)
@@ -95,6 +96,7 @@ def _join_keys(parts: Sequence[Joined], axis: int) -> Joined:
             raise SpecError(f"the index of item {number} differs from the first: set one on all")
     joined = parts[0]._records.concat([part._records for part in parts[1:]])
     rows = _numbers([part.baseshape for part in parts], axis)
+    # Along the first axis the records are in key order already.
     if axis > 0:
         joined = joined.take(np.ravel(rows))
     known = [part.labels for part in parts if part.labels is not None]
@@ -115,10 +117,12 @@ def _join_records(parts: Sequence[Joined], axis: int) -> Joined:
     """Join along an axis of the records: records of equal keys."""
     inner = axis - len(parts[0].baseshape) + 1  # in a block of records
     first = parts[0]
+    # Two at a time: an engine combines pairs of blocks.
     joined = reduce(lambda one, part: _paired(one, part._records, inner), parts[1:], first._records)
     indices = [part._index for part in parts if part._index is not None]
     if not indices:
         return first._changed(joined)
+    # Joined, indices that count would begin again at 0 in the middle.
     if all(indexing.counts_only(index) for index in indices):
         return first._changed(joined, index=None)
     if len({index.shape[1:] for index in indices}) > 1:
@@ -129,6 +133,7 @@ def _join_records(parts: Sequence[Joined], axis: int) -> Joined:
 
 
 def _paired(one: Records, other: Records, axis: int) -> Records:
+    # Of no records: numpy checks the shapes, and gives that of the result.
     shape = np.concatenate([one.spec.empty(0), other.spec.empty(0)], axis).shape[1:]
 
     def pairing(left: Array, right: Array) -> Array:
@@ -173,6 +178,7 @@ def call(
             "call it on each record with x.map"
         )
     try:
+        # Arguments that are not supported (out, where, keepdims) are refused, never ignored.
         given = inspect.signature(ours).bind(*args, **keywords)
     except TypeError as error:
         raise WrongTypeError(
@@ -187,6 +193,7 @@ def _std(a: Collection, axis: Axis = None) -> Any:
     """Return the std; over all values from the mean and variance at each position."""
     if len(_normal(axis, a.ndim)) < a.ndim:
         return _reduced("std", a, axis)
+    # The law of total variance: the mean of the variances and the variance of the means.
     means = over_records(a, "mean")
     return np.sqrt(np.mean(over_records(a, "var")) + np.var(means))
 
@@ -210,6 +217,7 @@ def _reduced(name: str, a: Collection, axis: Axis = None) -> Any:
         return np.asarray(function(rows, axis=1))
 
     each = Stacked(statistic)
+    # Of one record of zeros: the dtype that numpy's function gives.
     nothing = each(0, np.zeros((1, *a.value_shape), a.dtype))
     values: Array = a._records.map(each, (), nothing.dtype).collect()
     return values.reshape(a.baseshape)

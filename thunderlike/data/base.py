@@ -40,6 +40,7 @@ class Base(abc.ABC):
 
     _described: ClassVar[tuple[str, ...]] = ("mode", "dtype", "shape")
 
+    # The decorator covers the methods of this class alone.
     def __init_subclass__(cls) -> None:
         checked_methods(cls)
 
@@ -191,6 +192,7 @@ class Base(abc.ABC):
             ...
         thunderlike.errors.SpecError: tospark needs an engine: give a SparkContext or ...
         """
+        # Here None is not the local engine, as in `engine=`: nothing would be sent.
         if engine is None:
             raise SpecError("tospark needs an engine: give a SparkContext or engine='spark'")
         return self._moved(engine_for(engine))
@@ -262,6 +264,7 @@ class Base(abc.ABC):
         True
         """
         self._records.cache()
+        # On Spark `cache` only marks the records; this job computes them, and brings nothing here.
         self._records.aggregate(lambda _start, _block: None, lambda _one, _other: None)
         return self
 
@@ -302,6 +305,7 @@ class Base(abc.ABC):
         >>> tl.images.fromrandom((10, 4, 6)).coalesce(1).npartitions()
         1
         """
+        # On Spark this is a plan: nothing is shuffled if the number is refused.
         fewer = self.repartition(npartitions)
         if fewer.npartitions() > self.npartitions():
             raise SpecError(

@@ -107,6 +107,7 @@ class Grid:
         return self.shape[axis] > 1
 
 
+# A bare number is kilobytes, not megabytes as in Thunder's draft.
 _UNITS = {"": 10**3, "k": 10**3, "m": 10**6, "g": 10**9}
 _BLOCK = 10**8  # bytes of a block of all frames by default
 
@@ -135,6 +136,7 @@ def chunk_shape(chunk_size: Ints | str, images: Spec) -> Shape:
     (5, 100)
     """
     if isinstance(chunk_size, str):
+        # Of each image at least 1000 bytes: blocks of long movies would be single pixels.
         auto = max(_BLOCK // max(1, images.count), 1000)
         return _fitting(auto if chunk_size == "auto" else _text_bytes(chunk_size), images)
     sizes = _per_axis(chunk_size, images.shape)
@@ -194,6 +196,7 @@ def _per_axis(value: Any, shape: Shape) -> Shape | None:
         whole = tuple(int(v) for v in values)
     except (TypeError, ValueError):
         return None
+    # 2.0 equals its whole number, 2.5 does not.
     return whole if len(whole) == len(shape) and whole == values else None
 
 
@@ -228,6 +231,7 @@ class ToBlocks:
     def spec(self) -> Spec:
         """A block for each cell of the grid."""
         weight = max(1, self.images.nbytes // max(1, self.grid.count))
+        # Blocks at the border are smaller, so that the dtype is object; `weight` is their size.
         return Spec(self.grid.count, (), np.dtype(object), weight)
 
     def cut(self, start: int, block: Array, first: int, last: int) -> tuple[int, list[Array]]:
@@ -238,6 +242,7 @@ class ToBlocks:
         """Write the frames into the blocks, which the first piece to come makes."""
         start, parts = piece
         for row, part in enumerate(parts):
+            # An uninitialised array of objects holds None.
             if out[row] is None:
                 out[row] = np.empty((self.images.count, *part.shape[1:]), self.images.dtype)
             out[row][start : start + len(part)] = part

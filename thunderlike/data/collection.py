@@ -404,6 +404,7 @@ class Collection(Base):
                 "with_keys and block exclude each other, leave out one: a function of stacked "
                 "records gets no keys"
             )
+        # Results without axes become records of length 1, as scalars do.
         shape = None if value_shape is None else as_shape(value_shape) or (1,)
         base = self._baseshape
         trial = StackFunction(func, base) if block else RecordFunction(func, base, with_keys)
@@ -484,6 +485,7 @@ class Collection(Base):
         def call(record: object) -> None:
             func(record)  # the result is not sent to the driver
 
+        # Errors name the user's function.
         call.__name__ = name_of(func)
         kernel = PerObject(RecordFunction(call, self._baseshape, with_keys=True))
         done = self._records.map(kernel, (), np.dtype(object))

@@ -35,6 +35,7 @@ def apply_ufunc(
     _check_elementwise(ufunc, method, keywords)
     if ufunc.nout == 1:
         return apply(ufunc, inputs, keywords)
+    # Computed once for each result: records have one array.
     results = (_Result(ufunc, number) for number in range(ufunc.nout))
     return tuple(apply(result, inputs, keywords) for result in results)
 
@@ -83,6 +84,7 @@ class _Result:
 
     @property
     def __name__(self) -> str:
+        # Messages name the ufunc.
         return self.ufunc.__name__
 
     def __call__(self, *operands: object, **keywords: object) -> Any:
@@ -185,8 +187,10 @@ def _paired(value: ArrayLike, whole: Collection) -> Records:
 
 def _dtype(call: _Applied, inputs: Sequence[Any]) -> np.dtype[Any]:
     """Return the dtype of the result: that of the function on arrays of one element."""
+    # numpy promotes arrays and scalars by different rules: each operand keeps its kind.
     ones = [x if np.isscalar(x) else np.ones(1, getattr(x, "dtype", np.float64)) for x in inputs]
     if isinstance(call.op, np.ufunc | _Result):
+        # A ufunc without a loop for these dtypes is an error of types, not of a user's function.
         with np.errstate(all="ignore"), typed_errors(f"numpy.{call.op.__name__}"):
             return np.asarray(call.op(*ones, **call.keywords)).dtype
     return np.asarray(call.of(ones)).dtype

@@ -33,9 +33,11 @@ def toxarray(
 ) -> Any:
     """Make a DataArray; coordinates come from `attrs` unless the caller names the dimensions."""
     names = tuple(_dims(collection) if dims is None else dims)
+    # Coordinates are those of the default axes; under other names their units may be wrong.
     known = {} if dims is not None else _coords(collection, names)
     values = collection.values
     if not collection._records.in_memory:
+        # dask computes chunks on demand: nothing is collected for the metadata.
         values = dask.todask(values, len(collection.baseshape), "auto")
     return xarray.toxarray(values, names, {**known, **(coords or {})}, collection.attrs)
 
@@ -48,6 +50,7 @@ def _dims(collection: Collection) -> tuple[str, ...]:
     if collection._index is not None and len(collection.baseshape) == 1:
         return ("series", time)
     if collection._index is None and len(collection.value_shape) == 3:
+        # Colour is a matter of dtype and last axis, which an empty picture has.
         pixel = np.empty((0, 0, collection.value_shape[-1]), collection.dtype)
         if is_colour(pixel):
             return (time, "y", "x", "channel")
@@ -92,8 +95,10 @@ def topandas(series: Collection) -> Any:
     if series.labels is not None:
         keys["label"] = series.labels.ravel()
     rows = _pandas_index(keys.values(), list(keys))
+    # A row for each level, also of an index of one.
     columns = _pandas_index(np.atleast_2d(np.asarray(series._index).T))
     values = series._records.collect()
+    # Locally `values` is a view: a table must not write into the collection.
     return optional("pandas", "pandas").DataFrame(values, rows, columns, copy=True)
 
 
@@ -118,6 +123,7 @@ def tonwb(
 ) -> None:
     """Write an NWB file of series, from the same values as frames: NWB has time first."""
     timing = _timing(series, rate)
+    # Before the target is touched, and anything is computed.
     nwb.check(timing, options["nwbfile"], options["session_start_time"])
     shape = (series.value_shape[0], *series.baseshape)
     with draft(path, hdf5.looks_like, overwrite=overwrite, credentials=credentials) as made:
@@ -130,6 +136,7 @@ def _timing(series: Collection, rate: float | None) -> nwb.Timing:
     if rate is not None:
         return nwb.Timing(rate=rate)
     known = scales(series.attrs)
+    # Times are preferred to an interval, from which they may deviate.
     if len(known.frame_times) == series.value_shape[0]:
         return nwb.Timing(times=known.frame_times)
     return nwb.Timing(rate=1 / known.frame_interval if known.frame_interval else None)

@@ -145,6 +145,7 @@ class FileSource(SourceDefaults):
         if self.step == 1:
             return None
         if self.skipped:
+            # Steps count from the start of the file, positions from the first record not skipped.
             begin = -self.skipped % self.step or self.step
             return (0, *range(begin, self.edges[-1], self.step), self.edges[-1])
         steps = (range(a, b, self.step) for a, b in itertools.pairwise(self.edges))
@@ -242,6 +243,7 @@ class FileSource(SourceDefaults):
                 part = out[first - start : last - start]
                 self.load.read(file, first - origin, last - origin, part)
 
+        # One by one from a disk: the engine reads several ranges at once.
         for _ in tmap(fill, self._pieces(start, stop), workers=self.threads or 1):
             pass
 
@@ -256,6 +258,7 @@ class FileSource(SourceDefaults):
         StorageError
             When one was replaced, or is gone.
         """
+        # One file is of one version by itself: every access compares its identity.
         if len(self.files) > 1:
             for file, found in zip(self.files, _identities(self.files), strict=True):
                 if file.identity is not None and found != file.identity:
@@ -280,6 +283,7 @@ class FileSource(SourceDefaults):
             file.path: (max(start, a) - a + self.skipped, min(stop, b) - a + self.skipped)
             for file, (a, b) in zip(files, itertools.pairwise(edges), strict=True)
         }
+        # A file that was given twice has two ranges, and loaders keep one for a path.
         load = self.load.part(wanted) if len(wanted) == len(files) else self.load
         carried = _carried(files)
         if carried:  # which have other identities there
@@ -324,6 +328,7 @@ class Packed(Loader):
 
     def packed(self, file: Entry) -> PackedFile | None:
         """Open the file, if it is on a disk here and its numbers are in our byte order."""
+        # Kernels and compiled libraries take native byte order alone, and a map cannot convert.
         if local_file(file.path) is None or not self.stored.isnative:
             return None
         begin = self.begins.get(file.path, 0)
@@ -377,6 +382,7 @@ class PackedFile:
                 array = np.memmap(stream, self.dtype, "c", self.begin, (self.count, *self.shape))
             except ValueError as error:  # cut short since it was looked at
                 raise replaced(path) from error
+        # As a plain array: slices of a memmap would be memmaps, each with its attributes.
         return array[self.skipped :].view(np.ndarray)
 
 
@@ -441,6 +447,7 @@ class Files:
             if value is not None and not is_whole(value, -math.inf):
                 raise SpecError(f"{name} must be a whole number or None, not {value!r}")
         start, stop = (None if n is None else int(n) for n in (self.start, self.stop))
+        # All of them: whether `start` counts files or records shows in what is found.
         files = replace(self, start=None, stop=None).find()
         if isinstance(self.path, str | os.PathLike) and (
             files[0].path == storage.at(self.path, self.credentials)
@@ -601,6 +608,7 @@ class Description:
         conf = None
         with suppress(NotFoundError):
             data = storage.read(place)
+            # If nothing depends on it, a damaged description is metadata, which never block data.
             with naming(place), nullcontext() if needed else boundary(name):
                 conf = raw.parse_conf(data)
         return cls(folder, name, conf)
@@ -618,6 +626,7 @@ class Description:
         found = getattr(self.conf, what, None)
         if given is None or found is None:
             return found if given is None else given
+        # Shapes come as lists too, dtypes as texts.
         same = tuple(given) == tuple(found) if what == "shape" else np.dtype(given) == found
         if not same:
             place = storage.join(self.folder, self.name)

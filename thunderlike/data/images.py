@@ -69,6 +69,7 @@ class Images(ArrayCollection):
         labels: Labels | None = None,
         attrs: Mapping[str, Any] | None = None,
     ) -> None:
+        # Records know the axes of an image themselves.
         naxes = 0 if isinstance(values, Records) else np.ndim(values)
         records = records_of(values, max(1, naxes - 1))
         super().__init__(records, (records.spec.count,), labels)
@@ -259,6 +260,7 @@ class Images(ArrayCollection):
         >>> movie.localcorr((1, 2)).round(3)
         array([[1. , 0.5, nan]])
         """
+        # Raises for a wrong size, before a job.
         window_sizes(size, len(self.value_shape))
         reductions.check_not_empty(self, "localcorr")
         if not math.prod(self.value_shape):
@@ -306,6 +308,7 @@ class Images(ArrayCollection):
         series = self.toseries(chunk_size)
         mapped = series.map(func, value_shape=value_size, dtype=dtype, workers=workers)
         images = mapped.toimages(chunk_size)
+        # Labels belong to frames: results of another number have none.
         same = images.count() == self.count()
         return Images(images._records, labels=self._labels if same else None)
 
@@ -326,6 +329,7 @@ class Images(ArrayCollection):
             (number,), image = record
             func((number, image))
 
+        # Errors name the user's function.
         numbered.__name__ = name_of(func)
         super().foreach(numbered)
 
@@ -475,6 +479,7 @@ class Images(ArrayCollection):
         >>> Images(np.zeros((10, 4, 6))).toseries().shape
         (4, 6, 10)
         """
+        # Imported here: images and series turn into each other.
         from thunderlike.data.series import Series
 
         nbytes = block_bytes(chunk_size, self._records.spec)
@@ -489,6 +494,7 @@ class Images(ArrayCollection):
         if units not in ("pixels", "splits"):
             raise SpecError(f"units are 'pixels' or 'splits', not {units!r}")
         if units == "splits":
+            # Rounded up: a remainder makes the last part smaller, not one more.
             size = tuple(-(-n // parts) for n, parts in zip(self.value_shape, size, strict=True))
         return self.toseries(size)
 

@@ -74,6 +74,7 @@ def _array(index: Labels) -> Array:
         ) from error
     if array.dtype.kind in "US" and not isinstance(index, np.ndarray):
         objects = np.asarray(index, object)
+        # numpy makes texts of the numbers among texts.
         mixed = any(not isinstance(value, str | bytes) for value in objects.flat)
         return objects if mixed else array
     return array
@@ -135,6 +136,7 @@ def grouped(index: Array, level: Ints) -> tuple[Array, NDArray[np.int64]]:
     ([[0, 0], [1, 0], [1, 1]], array([1, 0, 2, 1]))
     """
     columns = _columns(index)[:, _levels(index, level)]
+    # Ranks, level by level: `numpy.unique` with an axis takes no objects.
     codes = np.stack([_codes(column) for column in columns.T], axis=1)
     _, first, numbers = np.unique(codes, axis=0, return_index=True, return_inverse=True)
     return _flat(columns[first]), numbers.ravel()
@@ -225,6 +227,7 @@ def _levels(index: Array, level: Ints) -> list[int]:
 def _per_level(val: object, count: int) -> list[list[Any]]:
     """Return the given values of each level."""
     values = _as_list(val)
+    # At a single level a list is one of values, not of levels.
     if count == 1 and not any(_is_list(value) for value in values):
         values = [values]
     if len(values) != count or not all(_as_list(value) for value in values):
@@ -295,6 +298,7 @@ def reshaped(old: tuple[int, ...], asked: tuple[Any, ...]) -> tuple[int, ...]:
     """
     shape = tuple(asked[0]) if len(asked) == 1 and np.ndim(asked[0]) else asked
     size, known = math.prod(old), math.prod(n for n in shape if n != -1)
+    # `known` is 0 where an axis has length 0.
     filled = tuple(size // max(1, known) if n == -1 else n for n in shape)
     if shape.count(-1) > 1 or math.prod(filled) != size or min(filled, default=0) < 0:
         raise SpecError(
@@ -334,6 +338,7 @@ def positions(selector: slice | NDArray[np.int64], length: int) -> NDArray[np.in
 def rows_of(chosen: list[Any], shape: tuple[int, ...]) -> NDArray[np.int64] | None:
     """Return the numbers of the records at the selected keys, in their order; None for all."""
     picked = [positions(s, n) for s, n in zip(chosen, shape, strict=True)]
+    # All in order: no record is moved.
     if all(np.array_equal(p, np.arange(n)) for p, n in zip(picked, shape, strict=True)):
         return None
     strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
@@ -366,6 +371,7 @@ def _selector(item: object, length: int, axis: int) -> Any:
     if array.ndim == 0 and np.issubdtype(array.dtype, np.integer):
         at = int(_inside(array, length, axis))
         return slice(at, at + 1)
+    # numpy makes float64 of an empty list.
     if array.ndim == 1 and (np.issubdtype(array.dtype, np.integer) or not len(array)):
         return _inside(array.astype(np.int64), length, axis)
     raise BadIndexError(

@@ -90,8 +90,10 @@ def movie(
     if path is None:
         return viz.clip(_stream(images), contrast_limits(images, *limits), **shown)
     format = str(path).lower().rpartition(".")[2]
+    # Before the passes over all images.
     check(format, fps)
     with draft(path, looks_like_clip, overwrite=overwrite, credentials=credentials) as made:
+        # Within the draft, which raises for an existing target before anything is computed.
         black_and_white = contrast_limits(images, *limits)
         clip = viz.clip(_stream(images), black_and_white, format=format, **shown)
         made.file.write_bytes(clip.data)
@@ -159,6 +161,7 @@ def _map(
 
 def _lines(series: Collection, which: object) -> tuple[Array, list[str], str]:
     """Return the chosen series, the name of each, and the title."""
+    # Several keys are a list: a tuple is one key.
     keys = which if isinstance(which, list) else [which]
     numbers = np.array([_row(series, key) for key in keys], np.int64)
     names = [_name(series, number) for number in numbers]
@@ -194,6 +197,7 @@ def heatmap(series: Collection, ax: Axes | None, *, cmap: str | None) -> Axes:
     """Draw all series as rows of colours, or evenly spaced ones of too many."""
     count, length = series.count(), series.value_shape[0]
     step = max(1, math.ceil(count * length / _MAX_VALUES))
+    # Evenly spaced rows: a screen has fewer pixels than there are values.
     rows = series._records.take(np.arange(0, count, step)).collect()
     title = f"{count} series"
     if step > 1:
@@ -208,6 +212,7 @@ def series_thumbnail(series: Collection) -> str:
     has_map = len(series.baseshape) in (2, 3) and series.value_shape[0]
     if not series._records.in_memory or not has_map:
         return ""
+    # One value of each series, without a statistic: a repr computes as little as it can.
     first = series[..., :1].toarray(squeeze=False)[..., 0]
     return notebook.thumbnail(first, f"at {np.asarray(series._index)[0]}")
 

@@ -82,12 +82,14 @@ class Series(ArrayCollection):
     ) -> None:
         records = records_of(values, 1)
         if baseshape is None:
+            # Records do not know the shape of their keys: in a row, unless the caller says.
             shape = () if isinstance(values, Records) else np.shape(values)
             baseshape = shape[:-1] or (records.spec.count,)
         super().__init__(records, baseshape, labels)
         self.index = index
 
     def _changed(self, records: Records, **changes: Unpack[Changes]) -> Self:
+        # An index of another length does not apply.
         kept = self._index if records.spec.shape == self.value_shape else None
         return self._like(
             type(self)(
@@ -284,6 +286,7 @@ class Series(ArrayCollection):
         mask = ~mask if filter else mask
         if not mask.any():
             raise SpecError(f"no position is left when selecting {val!r} at level {level!r}")
+        # With `filter` several values are left at each level.
         kept = indexing.without(self._index[mask], fixed if squeeze and not filter else [])
         found = self[..., np.flatnonzero(mask)]._indexed(kept)
         return (found, mask) if return_mask else found
@@ -799,6 +802,7 @@ class Series(ArrayCollection):
                 f"panels of length {length!r} do not fit series of length {self.length}: give a "
                 "whole number that divides it, and is less"
             )
+        # A row for each panel; its transpose has a group for each position in a panel.
         panels = np.arange(self.length).reshape(-1, int(length))
         return self._reduced(Groups.equal(panels.T), "mean")._indexed(None)
 
@@ -1220,11 +1224,13 @@ class Series(ArrayCollection):
         >>> movie.labels
         array(['a', 'b', 'c'], dtype='<U1')
         """
+        # Imported here: images and series turn into each other.
         from thunderlike.data.images import Images
 
         frames = Spec(self.length, self.baseshape, self.dtype)
         exchange = Transpose(self._records.spec, self.baseshape)
         records = self._records.regroup(exchange, block_bytes(chunk_size, frames))
+        # An index that only counts says nothing that the numbers of the images do not.
         counts = indexing.counts_only(self._index)
         labels = None if counts else indexing.as_labels(self._index)
         return Images(records, labels=labels, attrs=self.attrs)
@@ -1328,6 +1334,7 @@ class Series(ArrayCollection):
         """
         options = {"name": name, "unit": unit, "description": description, "rois": rois}
         options |= {"nwbfile": nwbfile, "session_start_time": session_start_time}
+        # NWB has time first.
         frames = self.toimages()._records
         export.tonwb(
             self, frames, path, options, rate, overwrite=overwrite, credentials=credentials
@@ -1418,6 +1425,7 @@ def _within(axis: int) -> bool:
 
 
 def _shifted(block: Array, by: Array) -> Array:
+    # Moments are float64; float32 series stay float32.
     return (block - by).astype(kernels.result_dtype(block.dtype), copy=False)
 
 

@@ -119,6 +119,7 @@ class RandomSource(SourceDefaults):
     def read(self, start: int, stop: int, out: Array) -> None:
         """Draw each record with a generator of its own."""
         for row, number in enumerate(range(start, stop)):
+            # A generator for each record: a range has the same numbers wherever it begins.
             out[row] = np.random.default_rng([self.seed, number]).standard_normal(self.spec.shape)
 
 
@@ -126,6 +127,7 @@ def stacked(values: object, what: str) -> Array:
     """An array, or an error that names the first two shapes which differ."""
     if not isinstance(values, list | tuple):
         array = as_array(values)
+        # numpy makes an array without axes of any object.
         if array.ndim == 0 and array.dtype.kind not in "biufc":
             raise WrongTypeError(
                 f"an array, or a list of arrays, is needed, not {type(values).__name__}"
@@ -168,6 +170,7 @@ def pairs_spec(rdd: Any, shape: tuple[int, ...] | None, dtype: DTypeLike | None)
         if rdd.isEmpty():
             raise SpecError("the RDD has no records: give dims and dtype to say what they would be")
         shape = np.shape(rdd.first()[1])
+    # The engine counts the records itself.
     return Spec(0, tuple(shape), as_dtype(dtype))
 
 
@@ -222,8 +225,10 @@ def accessed(
             f"{first_file.path}: at least {naxes} axes are needed, this has shape {shape}"
         )
     record = shape[-1:] if naxes == 1 else shape
+    # max: an array of no elements may have records of length 0.
     count = math.prod(shape) // max(math.prod(record), 1)
     load, dtype = Accessed(read, shape), np.dtype(dtype).newbyteorder("=")
+    # A function of all bytes gives all records of a file at once: hence `whole`.
     return FileSource.of(files, [count] * len(files), record, dtype, load, whole=True), shape
 
 
@@ -330,6 +335,7 @@ class SampleSource(SourceDefaults):
                 f"the first sample's {field!r} has shape {first.shape}, "
                 f"and {naxes[0]} to {naxes[-1]} axes are needed"
             )
+        # Kernels take native byte order alone.
         dtype = first.dtype.newbyteorder("=")
         return cls(Spec(len(reader), first.shape, dtype), reader, field)
 
@@ -356,6 +362,7 @@ def _array(sample: Mapping[str, Any], field: str) -> Array:
         names = ", ".join(map(repr, sample))
         raise SpecError(f"sample {sample.get('key')!r} has no field {field!r}; it has {names}")
     value = sample[field]
+    # Bytes are the content of a file, such as a PNG.
     if not isinstance(value, bytes):
         return np.asarray(value)
     try:
@@ -371,6 +378,7 @@ def message_source(files: Sequence[Entry], field: str) -> tuple[FileSource, list
     """
     offsets = {file.path: _offsets(file) for file in files}
     counts = [len(offsets[file.path]) - 1 for file in files]
+    # Shards may be empty.
     first = next((file for file, count in zip(files, counts, strict=True) if count), None)
     if first is None:
         raise SpecError(f"{files[0].path}: there are no samples")
@@ -397,10 +405,12 @@ def positions(keys: Sequence[str], count: int) -> Shape:
     >>> positions(["00001-00002"], 6), positions(["cat"], 6)
     ((2, 3), (6,))
     """
+    # The last key has the largest position along every axis: keys are in C order.
     last = keys[-1].split("-")
     if not all(part.isdecimal() for part in last):
         return (count,)
     shape = tuple(int(part) + 1 for part in last)
+    # Keys of other writers may look like positions; ours fill their shape.
     return shape if int(np.prod(shape)) == count else (count,)
 
 
@@ -441,7 +451,9 @@ class SampleLoader(Loader):
         origin = (self.origins or {}).get(file.path, 0)
         edges = [int(edge) for edge in self.offsets[file.path][first - origin : last - origin + 1]]
         with storage.open(file.path, identity=file.identity) as version:
+            # One range for all: samples stand one after the other.
             data = version.read_range(edges[0], edges[-1] - edges[0])
+        # A range that reaches past the end comes back short.
         if len(data) < edges[-1] - edges[0]:
             raise FormatError(f"cut short: samples end at byte {edges[-1]}")
         return [
@@ -470,6 +482,7 @@ def _offsets(file: Entry) -> NDArray[np.uint64]:
     with naming(file.path):
         offsets = decode_offsets(data)
     last = int(offsets[-1])
+    # During an append the index still ends at the old end, which stays valid.
     if last != file.size and last != _kept(file):
         cut, named = "cut short, " if file.size < last else "", place.rpartition("/")[2]
         raise CorruptDatasetError(

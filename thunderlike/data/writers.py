@@ -108,6 +108,7 @@ def each_part(
     def run(_number: int, _attempt: str, blocks: Iterable[Slab]) -> list[Any]:
         return write(iter(blocks))
 
+    # Stores in the memory of this process are not seen by workers.
     found = records.run_partitions(run, here=not storage.store_for(path).shared)
     return list(itertools.chain.from_iterable(found))
 
@@ -143,6 +144,7 @@ def _cut(records: Records, key_shape: Shape, rows: int) -> Iterator[Slab]:
     each = math.prod(key_shape[1:])
     for start in range(0, key_shape[0], rows):
         stop = min(start + rows, key_shape[0])
+        # A slab, not all: records of an open file are read as they are needed.
         slab = records.collect(start * each, stop * each)
         yield start, slab.reshape(stop - start, *key_shape[1:], *records.spec.shape)
 
@@ -293,6 +295,7 @@ class SeriesFiles:
         """Write blocks, one in memory at a time; idempotent."""
         filled = ((start, block) for start, block in blocks if len(block))
         first = next(filled, None)
+        # A partition without records, of which Spark may have some, has no file.
         if first is None:
             return []
         path = storage.join(self.folder, self._name(first[0]))
@@ -368,6 +371,7 @@ class Names:
 
     def of(self, number: int, count: int) -> str:
         """Return the name of one of `count` files."""
+        # Five digits, as Thunder's names have; more where names would not sort by number.
         digits = max(5, len(str(count - 1)))
         return f"{self.prefix}-{number:0{digits}d}.{self.ext}"
 
@@ -381,7 +385,9 @@ class _Scaled:
     attrs: Mapping[str, Any]
 
     def __call__(self, image: Array) -> bytes:
+        # Equal limits divide by 1: pixels above them are brighter, none is NaN.
         span = (self.vmax - self.vmin) or 1.0
+        # As float64: a difference of unsigned integers would wrap around.
         grey = np.clip((np.asarray(image, np.float64) - self.vmin) / span, 0, 1)
         return png.encode(np.nan_to_num(np.rint(grey * 255)).astype(np.uint8), self.attrs)
 
@@ -430,6 +436,7 @@ def to_hdf5(
     """Write one array to an HDF5 file, in chunks along time and space."""
     shape, dtype = collection.shape, collection.dtype
     options: Any = {"name": dataset, "attrs": collection.attrs, "compression": compression}
+    # Writers count axes from the front.
     options["time"] = range(collection.ndim)[collection._time]
     with (
         draft(path, hdf5.looks_like, overwrite=overwrite, credentials=credentials) as made,
@@ -451,6 +458,7 @@ def to_zarr(
         raise SpecError("OME-Zarr holds images, time first: call .toimages() on series")
     shape, dtype = collection.shape, collection.dtype
     metadata = ome_zarr.metadata(shape, collection.attrs) if ome else None
+    # What an earlier call wrote, or left behind when it was killed: parts.
     ours = ["zarr.json", "c/**", "0/**", "parts/**"]
     with storage.output(path, ours, overwrite=overwrite, credentials=credentials) as folder:
         parts, place = storage.join(folder, "parts"), folder

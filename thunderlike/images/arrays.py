@@ -123,8 +123,10 @@ def fromxarray(
     (12, 4, 6)
     """
     first = xarray.dim_of(xarray.checked(array), dim, 0)
+    # A view: the dimension that counts images goes first without a copy.
     turned = array.transpose(first, ...)
     label = array.coords.get("label")
+    # A coordinate along another dimension labels no images.
     labels = None if label is None or label.dims != (first,) else label.values
     make = fromdask if turned.chunks else fromarray
     made = make(turned.data, labels, npartitions, engine)
@@ -188,6 +190,7 @@ def fromnwb(
     file = storage.stat(storage.at(path, credentials))
     with naming(file.path), open_file(file.path, identity=file.identity) as stream:
         found = nwb.find(stream, name, nwb.MOVIES)
+    # NWB has time first.
     source, _ = image_source([file], Hdf5(found.dataset), 0)
     records = engine_for(engine).load(source, npartitions)
     return Images(records, labels=source.labels(labels), attrs=found.attrs)
@@ -237,6 +240,7 @@ def fromsuite2p(
     >>> storage.delete("memory://suite2p")
     """
     address = storage.at(path, credentials)
+    # By its name: buckets have no folders to look for.
     if not address.endswith(".bin"):
         address = storage.join(address, "data.bin")
     place = storage.join(storage.parent(address), "ops.npy")
@@ -250,6 +254,7 @@ def fromsuite2p(
         lack = "no such file" if ops is None else "it has no Ly and Lx"
         raise SpecError(f"{place}: {lack}: give shape=(Ly, Lx)")
     size = shape or (int(stated["Ly"]), int(stated["Lx"]))
+    # nplanes=1: `data.bin` is one plane, and its frames are images.
     found = frombinary(
         address, size, "int16", nplanes=1, npartitions=npartitions, labels=labels, engine=engine
     )
@@ -262,6 +267,7 @@ def fromsuite2p(
             "movie may be cut short, or of another recording"
         )
         warnings.warn(printable(text), stacklevel=2)
+    # suite2p's fs is the rate in Hz; 0 is no rate.
     if stated.get("fs"):
         found.attrs["frame_interval"] = 1 / stated["fs"]
     return found
@@ -502,6 +508,7 @@ def frommsgpack(
     (3, 8, 8)
     """
     files, records = Files(path, ext, start, stop, recursive, credentials, order).records()
+    # Images are numbered in the order of the shards, whatever their keys.
     source, _ = message_source(files, field)
     return read(Images, source, npartitions, labels, engine, records=records)
 

@@ -56,12 +56,14 @@ def fromarray(
     (10, 4, 6)
     """
     if isinstance(values, Images | Records | DistributedArray):
+        # Records stay where they are: `engine` and `npartitions` concern values of this process.
         return Images(getattr(values, "_records", values), labels=labels)
     array = stacked(values, "image")
     if array.ndim < 2:
         raise SpecError(
             f"an image has at least 2 axes, the array has shape {array.shape}: reshape it first"
         )
+    # Two axes are a single image.
     array = array[np.newaxis] if array.ndim == 2 else array
     return Images(engine_for(engine).load(ArraySource(array), npartitions), labels=labels)
 
@@ -112,6 +114,7 @@ def fromlist(
     if keys is not None:
         order = sorted(range(len(things)), key=list(keys).__getitem__)
         things = [things[i] for i in order]
+        # Labels are given in the order of the items.
         labels = None if labels is None else np.asarray(labels)[order]
     source = list_source(things, accessor or as_array, dims, dtype)
     return Images(engine_for(engine).load(source, npartitions), labels=labels)
@@ -146,6 +149,7 @@ def fromrdd(
     spec = pairs_spec(rdd, dims, dtype)
     key_shape = None if nrecords is None else (nrecords,)
     records = engine_for(rdd.context).adopt(rdd, key_shape, spec, ordered=ordered)
+    # Without a dtype the first record was looked at, whose shape may differ.
     if dims is not None and records.spec.shape != tuple(dims):
         raise SpecError(f"the first image has shape {records.spec.shape}, not dims={tuple(dims)}")
     return Images(records, labels=labels)

@@ -92,6 +92,7 @@ class TiffVolumes(Loader):
     def read(self, file: Entry, first: int, last: int, out: Array) -> None:  # noqa: ARG002
         """Read page by page into place."""
         with open_whole(file.path, identity=file.identity) as stream:
+            # Most files are laid out as the first, and read without an index of their pages.
             if tiff.pages.read_like(stream, self.like, out):
                 return
             where = tiff.pages.index_like(stream, self.like)
@@ -164,6 +165,7 @@ class FortranPlanes(Loader):
     def read(self, file: Entry, first: int, last: int, out: Array) -> None:
         """Read these planes, then turn each."""
         count, n = last - first, self.nplanes
+        # Fortran order is the C order of the reversed shape.
         found = np.empty((count, n, *reversed(self.plane)), self.stored.newbyteorder("="))
         with open_file(file.path, identity=file.identity) as stream:
             read_into(stream, first * found[0].nbytes, found, self.stored)
@@ -378,6 +380,7 @@ def fromtif(
         raise SpecError(f"nplanes must be at least 1, a whole number, not {nplanes}")
     if channel is not None and not is_whole(channel, -math.inf):
         raise SpecError(f"channel must be a whole number, not {channel}")
+    # 2.0 is accepted, and would fail as a number of pages.
     nplanes = None if nplanes is None else int(nplanes)
     channel = None if channel is None else int(channel)
     files, records = Files(path, ext, start, stop, recursive, credentials, order).records()
@@ -390,6 +393,7 @@ def fromtif(
             for file, where in zip(files, indexes, strict=True)
         ]
         if times := attrs.get("frame_times"):
+            # The time of an image is that of its first page.
             attrs["frame_times"] = times[::nplanes][: counts[0]]
         source, attrs = _pages(files, indexes, counts, nplanes), _of_all(attrs, counts)
         return read(Images, source, *placed, records=records, attrs=attrs)
@@ -400,6 +404,7 @@ def fromtif(
         shape = chosen.shape if chosen.pages == 1 else (chosen.pages, *chosen.shape)
         load, ones = TiffVolumes(first, channel), [1] * len(files)
         source = FileSource.of(files, ones, shape, chosen.dtype, load, whole=True)
+        # The warning comes after the read: a file that cannot be read is an error alone.
         found = read(Images, source, *placed, records=records, attrs=attrs)
         if len(files) == 1 and (doubt := _doubt(chosen)):
             warnings.warn(printable(f"{files[0].path}: {doubt}"), stacklevel=caller_level())
@@ -419,6 +424,7 @@ def fromtif(
 
 def _of_all(attrs: dict[str, Any], counts: Sequence[int]) -> dict[str, Any]:
     """Drop metadata that count the images of the first of several movies."""
+    # If the first file holds one image, its metadata count none.
     several = len(counts) > 1 and counts[0] > 1
     return surviving(attrs, same_count=False, same_shape=True) if several else attrs
 

@@ -80,6 +80,7 @@ def fromdask(
     (4, 5, 6)
     """
     records = engine_for(engine).load(dask.series_source(array), npartitions)
+    # A single series has no axis of keys.
     baseshape = array.shape[:-1] or (1,)
     return Series(records, index=index, labels=labels, baseshape=baseshape)
 
@@ -122,8 +123,10 @@ def fromxarray(
     last = xarray.dim_of(xarray.checked(array), dim, -1)
     turned = array.transpose(..., last)
     index, label = array.coords.get(last), array.coords.get("label")
+    # Labels have one value for each series, so all dimensions but the last.
     labels = None if label is None or label.dims != turned.dims[:-1] else label.values
     make = fromdask if turned.chunks else fromarray
+    # A dimension without coordinates only counts, as the default index does.
     along = None if index is None else index.values
     made = make(turned.data, along, labels, npartitions, engine)
     made.attrs = dict(array.attrs)
@@ -182,6 +185,7 @@ def fromnwb(
     file = storage.stat(storage.at(path, credentials))
     with naming(file.path), open_file(file.path, identity=file.identity) as stream:
         found = nwb.find(stream, name, nwb.TRACES)
+    # NWB has time first.
     source, baseshape, _ = series_source([file], Hdf5(found.dataset), 0)
     records = engine_for(engine).load(source, npartitions)
     labels = source.labels(labels, baseshape)
@@ -376,6 +380,7 @@ def fromzarr(
     >>> fromzarr("memory://page-series.zarr").shape
     (3, 4, 10)
     """
+    # A Zarr array is a folder: there are no files to list by extension.
     places = folders(path, credentials)
     source, baseshape, attrs = series_source(places, Zarr.of(places, dataset), axis)
     return read(
@@ -429,6 +434,7 @@ def frommsgpack(
     source, keys = message_source(files, field)
     if len(source.spec.shape) != 1:
         raise SpecError(f"{files[0].path}: a series has one axis, the sample {source.spec.shape}")
+    # The keys of the samples restore the shape that `tomsgpack` flattened.
     baseshape = positions(keys, source.spec.count)
     return read(Series, source, npartitions, labels, engine, baseshape=baseshape, index=index)
 
@@ -482,5 +488,6 @@ def frompath(
     """
     files = Files(path, ext, start, stop, recursive, credentials, order).find(but=SIDECARS)
     source, shape = accessed(files, accessor, 1, dims, dtype)
+    # The files are one more axis of keys, before those of each array.
     baseshape = (len(source.files), *shape[:-1])
     return read(Series, source, npartitions, labels, engine, baseshape=baseshape, index=index)

@@ -58,13 +58,16 @@ def fromarray(
     >>> tl.series.fromarray(np.zeros((4, 6, 10))).length
     10
     """
+    # It knows its axes: the constructor makes keys of all but the last.
     if isinstance(values, DistributedArray):
         return Series(values, index=index, labels=labels)
+    # Series keep their keys and index, but not their labels, which the argument sets.
     if isinstance(values, Series | Records):
         records, baseshape = getattr(values, "_records", values), getattr(values, "baseshape", None)
         index = getattr(values, "index", None) if index is None else index
         return Series(records, index=index, labels=labels, baseshape=baseshape)
     array = np.atleast_2d(stacked(values, "series"))
+    # Counted, not -1: numpy cannot infer an axis of an array without elements.
     flat = array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
     records = engine_for(engine).load(ArraySource(flat), npartitions)
     return Series(records, index=index, labels=labels, baseshape=array.shape[:-1])
@@ -173,6 +176,7 @@ def fromrandom(
     >>> tl.series.fromrandom((3, 4, 10), seed=1).shape
     (3, 4, 10)
     """
+    # Numbered in C order of the keys: series 5 is the same under any `baseshape`.
     source = RandomSource(Spec(math.prod(shape[:-1]), tuple(shape[-1:])), seed)
     records = engine_for(engine).load(source, npartitions)
     return Series(records, baseshape=tuple(shape[:-1]))

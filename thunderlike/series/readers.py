@@ -98,7 +98,9 @@ def fromtext(
     files = Files(path, ext, start, stop, recursive, credentials, order).find()
     load = _TextRows(np.dtype(dtype), skip)
     threads = storage.store_for(files[0].path).threads
+    # Text has no header: the lines of every file are counted.
     shapes = list(tmap(load.shape, files, workers=threads))
+    # Files may be empty, or all comments: they have no width.
     width = next((w for n, w in shapes if n), 0)
     if not width:
         raise FormatError(f"{files[0].path}: holds no numbers: it is empty, or all in comments")
@@ -172,6 +174,7 @@ def frombinary(
     first, target = files[0].path, engine_for(engine)
     stated = Description.of(first, conf, needed=shape is None or dtype is None)
     stored, found = np.dtype(stated.required("dtype", dtype)), stated.conf
+    # With `skip` the caller leaves the keys out, and the series stand in the order of the files.
     if found is not None and found.nkeys and found.nvalues is not None and not skip:
         records, baseshape, labels = _by_key(files, found, stored, target, npartitions, labels)
         return Series(records, index=index, labels=labels, baseshape=baseshape)
@@ -220,6 +223,7 @@ class _Record(Loader):
 
     def read(self, file: Entry, first: int, last: int, out: Array) -> None:
         """Read these records with what stands between them, then leave that out."""
+        # One read of all bytes in place of a seek for each record.
         table = np.empty((last - first, self.nbytes), np.uint8)
         with open_file(file.path, identity=file.identity) as stream:
             read_into(stream, first * self.nbytes, table)
@@ -236,6 +240,7 @@ def _record_source(files: Sequence[Entry], layout: _Record) -> FileSource:
                 f"{layout.nbytes} bytes: give another shape, dtype or skip"
             )
     counts = [file.size // layout.nbytes for file in files]
+    # Records without keys are read straight into place, or mapped.
     bare = not (layout.before or layout.after)
     load = Packed((layout.count,), layout.stored) if bare else layout
     dtype = layout.stored.newbyteorder("=")
@@ -254,9 +259,11 @@ def _by_key(
     length, keytype = conf.nvalues or 0, conf.keytype or np.dtype(np.int16)
     key_bytes, value_bytes = conf.nkeys * keytype.itemsize, length * dtype.itemsize
     keys = engine.load(_record_source(files, _Record(keytype, 0, conf.nkeys, value_bytes)))
+    # All keys come here: a few numbers for each record.
     positions = keys.collect().astype(np.int64)
     baseshape, rows = _places(positions, conf.shape, files[0].path)
     values = _record_source(files, _Record(dtype, key_bytes, length, 0))
+    # Names of files follow the order of the files: they are moved with their records.
     if (names := values.labels(labels)) is not labels:
         labels = names[rows].reshape(baseshape)
     return engine.load(values, npartitions).take(rows), baseshape, labels
