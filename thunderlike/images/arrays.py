@@ -311,6 +311,7 @@ def fromdataset(
     >>> tl.images.fromdataset(faces, field="image").shape
     (2, 3, 3)
     """
+    # One axis, as `fromlist` allows, up to volumes with channels.
     source = SampleSource.of(reader, field, range(1, 5))
     return Images(engine_for(engine).load(source, npartitions), labels=labels)
 

@@ -128,6 +128,7 @@ class TiffPlanes(Loader):
         where, n = self.indexes[file.path], self.nplanes
         alike(where.shape if n == 1 else (n, *where.shape), where.dtype, out)
         pages = out.reshape((last - first) * n, *where.shape)
+        # From elsewhere the bytes of all these pages come in one request.
         span = where.span(first * n, last * n)
         with open_file(file.path, span, identity=file.identity) as stream:
             tiff.pages.read(stream, where, first * n, last * n, pages)
@@ -532,6 +533,7 @@ def _frames(
     if nplanes < 1:
         raise SpecError(f"nplanes must be at least 1, not {nplanes}")
     for file in files:
+        # There are no bytes in images with an axis of length 0.
         if not nbytes or file.size % nbytes:
             raise FormatError(
                 f"{file.path}: {file.size} bytes are no whole number of images of {nbytes} bytes: "
@@ -548,6 +550,7 @@ def _indexes(files: Sequence[Entry], first: tiff.pages.Index) -> list[tiff.pages
             return tiff.pages.index_like(stream, first)
 
     threads = storage.store_for(files[0].path).threads
+    # Several files at once where requests have a high latency.
     return [first, *tmap(index, files[1:], workers=threads)]
 
 

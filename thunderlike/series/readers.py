@@ -110,6 +110,7 @@ def fromtext(
     counts = [count for count, _ in shapes]
     source = FileSource.of(files, counts, (width,), load.dtype, load, whole=True)
     stated = Description.of(files[0].path, "conf.json", needed=shape is None)
+    # Only the shape of conf.json applies: numbers in text have no dtype.
     shape = shape if shape is not None or stated.conf is None else stated.conf.shape
     baseshape = _baseshape(shape, sum(counts), width, files[0].path)
     return read(Series, source, npartitions, labels, engine, baseshape=baseshape, index=index)
