@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from thunderlike.errors import MissingExtraError
@@ -50,7 +51,10 @@ def attributes(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module, _, attribute = homes[name].partition(":")
-        found = importlib.import_module(module)
-        return getattr(found, attribute) if attribute else found
+        found: Any = importlib.import_module(module)
+        found = getattr(found, attribute) if attribute else found
+        # An attribute of the package from now on: `__getattr__` is called for missing ones only.
+        setattr(sys.modules[package], name, found)
+        return found
 
     return __getattr__
