@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
@@ -68,10 +69,19 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(job, work, capfd):
 
 
 def files(folder):
-    """The files of a result, without those that name the engine and the time."""
+    """The contents of a result, without the files that name the engine and the time."""
     found = sorted(folder.rglob("*")) if folder.is_dir() else [folder]
-    return {path.name: path.read_bytes() for path in found
-            if path.is_file() and not path.name.endswith("summary.json")}  # fmt: skip
+    named = [path for path in found if path.is_file() and not path.name.endswith("summary.json")]
+    return {path.name: contents(path) for path in named}
+
+
+def contents(path):
+    """The bytes of a file; of HDF5 the arrays, whose chunks may be stored in any order."""
+    if path.suffix != ".h5":
+        return path.read_bytes()
+    with h5py.File(path) as file:
+        return {name: (one.dtype, one.shape, one.chunks, one[()].tobytes(), dict(one.attrs))
+                for name, one in file.items()}  # fmt: skip
 
 
 @JOBS
