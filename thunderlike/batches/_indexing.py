@@ -87,6 +87,7 @@ class Places:
                     "with these labels"
                 )
             return self.positions
+        # Negative numbers are labels too, not positions from the end.
         outside = self.labels[(self.labels < 0) | (self.labels >= n)]
         if len(outside):
             raise BadIndexError(
@@ -145,6 +146,7 @@ def cropped(data: object, places: Places) -> Any:
     """
     if isinstance(data, Mapping):
         return {name: _selected(values, places) for name, values in data.items()}
+    # A list of arrays, dicts or frames has one for each component, other lists an entry an item.
     if isinstance(data, tuple) or (isinstance(data, list) and _is_nested(data)):
         return tuple(_selected(values, places) for values in data)
     return _selected(data, places)
@@ -161,7 +163,7 @@ def _selected(data: Any, places: Places) -> Any:
         if missing:
             raise BadIndexError(f"the data has no entry labelled {missing[0]!r}, of {len(data)}")
         return assembled([data[label] for label in labels])
-    if hasattr(data, "get_many"):
+    if hasattr(data, "get_many"):  # a reader, whose samples are taken by number
         return _stacked(data.get_many(places.rows(len(data))))
     if hasattr(data, "iloc"):
         labels = frame_labels(data)

@@ -64,6 +64,7 @@ def joined(
     cuts = zip(*(part._cut for part in parts), strict=True)
     cut = Cut(*(np.concatenate(pair) for pair in cuts))
     made = batch_class(_index(parts, keep_index=keep_index), cut=cut)
+    # Batches of several pipelines: the first decides.
     first = parts[0]
     made._seed, made._dataset, made._pipeline = first._seed, first._dataset, first._pipeline
     names = tuple(components) if components is not None else first.components
@@ -88,6 +89,7 @@ def _index(parts: list[Batch], *, keep_index: bool) -> DatasetIndex:
 
 def split_at(whole: Batch, size: int | None, *, keep_index: bool) -> tuple[Any, Any]:
     """Return the first `size` items, and a batch of the rest, or None."""
+    # A batch that is not larger is returned as it is, without a copy.
     if size is not None and checked_size(size) and size >= len(whole):
         size = None
     if size is None:
@@ -317,6 +319,7 @@ class Batch(Actions):
             isinstance(batch_class, type) and issubclass(batch_class, Batch)
         ):
             raise WrongTypeError(f"batch_class is a subclass of Batch, not {batch_class!r:.80}")
+        # The class of the batches, unless this is called on a more special one.
         if batch_class is None:
             batch_class = type(parts[0]) if isinstance(parts[0], cls) else cls
         names = (components,) if isinstance(components, str) else components
