@@ -66,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     if args.command is None:
+        # On standard error: a script that forgot the command must not take the help for output.
         parser.print_help(sys.stderr)
         return FAILED
     try:

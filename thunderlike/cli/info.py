@@ -104,6 +104,7 @@ def reading(parser: argparse.ArgumentParser) -> None:
 
 def options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the options for reading as arguments of `look`."""
+    # None for those that were not given, which `look` leaves to the reader.
     return {"as_series": args.series, **{name: getattr(args, name) for name in _READING}}
 
 
@@ -141,5 +142,5 @@ def _size(nbytes: int) -> str:
 
 
 def _short(value: object) -> str:
-    text = " ".join(str(value).split())
+    text = " ".join(str(value).split())  # OME-XML and other metadata have many lines
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -75,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
     """Print each file; return 1 if one failed."""
     if (args.inspect or args.ipython) and len(args.files) > 1:
         raise SpecError(f"--{'inspect' if args.inspect else 'ipython'} takes one file")
+    # All files are printed, also after one that failed, as `ls` of the system does.
     codes = []
     for number, file in enumerate(args.files):
         if len(args.files) > 1 and not args.json:
@@ -149,6 +150,7 @@ def _summarize(file: str, tree: Tree) -> None:
     from thunderlike import hdf5
 
     for entry in tree:
+        # Empty arrays have no mean.
         if entry.kind == "array" and entry.dtype and np.prod(entry.shape or 0) > 0:
             values = np.asarray(hdf5.load(file, entry.path))
             if values.dtype.kind in "biuf":

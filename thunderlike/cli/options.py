@@ -120,6 +120,7 @@ def show(*lines: str) -> None:
     day1.tif
     a\x1b[2J\nb
     """
+    # Names of files may hold escape sequences, which a terminal would execute.
     text = "\n".join(map(printable, lines))
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)

@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.dry_run:
         check_reachable(args.master)
     with progress():
-        words = line(job, pack=not args.dry_run)
+        words = line(job, pack=not args.dry_run)  # packing takes minutes
     show(*shown(words).split("\n"))
     for archive in missing(words):
         shown_archive = printable(str(archive))
@@ -149,6 +149,7 @@ def _script(job: str) -> str:
     from thunderlike.cli import scripts
     from thunderlike.errors import NotFoundError
 
+    # A file has priority over a job of that name; Spark itself reads scripts at addresses.
     if "://" in job or Path(job).is_file():
         return job
     folder = Path(scripts.__file__).parent

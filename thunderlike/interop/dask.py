@@ -68,7 +68,7 @@ class _Values:
         self._values = values
         self.shape, self.dtype, self.ndim = values.shape, values.dtype, values.ndim
 
-    def __getitem__(self, item: Any) -> Array:
+    def __getitem__(self, item: object) -> Array:
         part: Array = self._values[item]
         return part
 
@@ -106,6 +106,7 @@ class DaskSource(SourceDefaults):
 
     def part(self, start: int, stop: int) -> DaskSource:
         """Return a source of these records with only the part of the graph that they need."""
+        # Pickled for a task, a source would take the graph of the whole array with it.
         wanted = self.chunked[start - self.offset : stop - self.offset]
         (culled,) = optional("dask", extra="interop").optimize(wanted)
         return DaskSource(culled, start)

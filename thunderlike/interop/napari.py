@@ -37,6 +37,7 @@ def tonapari(
     """
     layers = optional("napari.layers", extra="napari")
     size = scales(attrs).pixel_size
+    # The axis of images has no length; axes without a known pixel size count pixels.
     scale = [1.0, *(size.get(axis, 1.0) for axis in "zyx"[4 - values.ndim :])]
     ours = {"contrast_limits": limits, "scale": scale, "metadata": dict(attrs), "name": "images"}
     return layers.Image(values, **(ours | options))

@@ -31,7 +31,7 @@ def target_format(path: str, given: str | None = None) -> str:
     Raises
     ------
     SpecError
-        When neither tells one that is known.
+        When neither names a known format.
 
     Examples
     --------

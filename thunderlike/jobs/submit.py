@@ -142,6 +142,7 @@ def cache() -> Path:
         return Path(given) / "thunderlike"
     if (folder := home()) and os.access(folder, os.W_OK | os.X_OK):
         return folder / ".cache" / "thunderlike"
+    # Another user could have made this folder first, and put code in it.
     kept = Path(tempfile.gettempdir()) / f"thunderlike-cache-{os.getuid()}"
     with suppress(FileExistsError), failures(str(kept), "make"):
         kept.mkdir(mode=0o700)
@@ -157,13 +158,14 @@ def package() -> Path:
     Returns
     -------
     Path
-        In :func:`cache`; its name tells the version and what is in it.
+        In :func:`cache`, with the version and a hash of the content in its name.
 
     Raises
     ------
     StorageError
         When nothing can be written there.
     """
+    # Zipped each time: a hash of the content finds out whether a checkout has changed.
     data = _zip(Path(thunderlike.__file__).parent)
     name = f"thunderlike-{thunderlike.__version__}-{_short(data)}.zip"
     return _kept(name, lambda file: file.write_bytes(data))
@@ -180,8 +182,8 @@ def environment(prefix: str | None = None) -> Path:
     Returns
     -------
     Path
-        A ``.tar.gz`` in :func:`cache`; its name tells what is installed. Spark is left out: a
-        cluster brings its own.
+        A ``.tar.gz`` in :func:`cache`, with a hash of the installed packages in its name. Spark is
+        left out: a cluster brings its own.
 
     Raises
     ------
@@ -472,6 +474,7 @@ def _settings(job: Submission, profile: str | None, ship: str) -> Iterator[str]:
     """Settings as ``NAME=VALUE``, each name once; the last value wins."""
     found = settings_of("spark-defaults") | (settings_of(profile) if profile else {})
     if "deploy-mode" in (job.options or {}):
+        # The option replaces the setting; a line with both would contradict itself.
         found.pop("spark.submit.deployMode", None)
     found |= _pythons(job, ship)
     for setting in job.conf:
@@ -486,6 +489,7 @@ def _pythons(job: Submission, ship: str) -> dict[str, str]:
     """Settings of the Python of workers and driver."""
     shipped = f"./{_UNPACKED}/bin/python" if ship == "env" else None
     workers = job.python or shipped or os.environ.get("PYSPARK_PYTHON") or sys.executable
+    # In cluster mode the driver runs on a worker, where this Python may not exist.
     away = (job.options or {}).get("deploy-mode") == "cluster"
     return {
         "spark.pyspark.python": workers,

@@ -233,7 +233,7 @@ def open_shared(path: AnyPath, *, identity: str | None = None) -> BinaryIO:
     store, address = resolve(path)
     if isinstance(store, LocalStore):
         return open_file(path, identity=identity)
-    if identity is None:  # nothing tells this version from the next
+    if identity is None:  # blocks of this version and the next could not be distinguished
         return cast("BinaryIO", _Stream(_Blocks(store.version(address))))
     return cast("BinaryIO", _Stream(_kept.of(store, address, identity)))
 

@@ -159,13 +159,6 @@ class CloudStore(ObjectStore):
         full = name if "://" in name else f"{self.scheme}://{name.lstrip('/')}"
         return Entry(Address(full, self), int(details["size"] or 0), _identity(details))
 
-    def _has(self, address: str) -> bool:
-        try:
-            self.stat(address)
-        except NotFoundError:
-            return False
-        return True
-
     def _has_below(self, address: str) -> bool:
         try:
             return bool(self.list(address, recursive=True))

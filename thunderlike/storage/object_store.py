@@ -37,9 +37,13 @@ class ObjectStore(Store):
 
     scheme: ClassVar[str]
 
-    @abstractmethod
     def _has(self, address: str) -> bool:
         """Return whether an object of this name exists."""
+        try:
+            self.stat(address)
+        except NotFoundError:
+            return False
+        return True
 
     @abstractmethod
     def _has_below(self, address: str) -> bool:

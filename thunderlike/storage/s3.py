@@ -256,13 +256,6 @@ class S3Store(ObjectStore):
         path = Address(f"s3://{bucket}/{listed['Key']}", self)
         return Entry(path, listed["Size"], listed.get("ETag"))
 
-    def _has(self, address: str) -> bool:
-        try:
-            self.stat(address)
-        except NotFoundError:
-            return False
-        return True
-
     def _has_below(self, address: str) -> bool:
         pages = self._pages(address, recursive=True, MaxItems=1, PageSize=1)
         return any(page.get("Contents") or _is_bucket(address) for page in pages)

@@ -181,11 +181,11 @@ class _CountingRecords(LocalRecords):
     def combine(self, *args: Any) -> _CountingRecords:
         return self._of(super().combine(*args))
 
-    def take(self, *args: Any) -> _CountingRecords:
-        return self._of(super().take(*args))
+    def take(self, rows: NDArray[np.int64]) -> _CountingRecords:
+        return self._of(super().take(rows))
 
-    def concat(self, *args: Any) -> _CountingRecords:
-        return self._of(super().concat(*args))
+    def concat(self, others: Sequence[Records]) -> _CountingRecords:
+        return self._of(super().concat(others))
 
     def regroup(self, *args: Any) -> _CountingRecords:
         self.engine.asked["regroup"] += 1
@@ -257,6 +257,7 @@ class ChunkedEngine(Engine):
     def ranges(self, count: int) -> list[tuple[int, int]]:
         """Cut so many records into consecutive ranges of different lengths."""
         rows = -(-count // self.nchunks)
+        # The first chunk is half as long: equal ones would hide a wrong offset.
         edges = sorted({0, *range(rows // 2 + 1, count, rows or 1), count})
         return list(itertools.pairwise(edges))
 
@@ -317,6 +318,7 @@ class ChunkedRecords(Records):
     def concat(self, others: Sequence[Records]) -> ChunkedRecords:
         """Return the chunks of all collections, with their records renumbered."""
         chunks, count = list(self.chunks), self.spec.count
+        # By their ranges, not their chunks: the others may be records of any engine.
         for other in others:
             for start, stop in self.engine.ranges(other.spec.count):
                 make = partial(other.collect, start, stop)

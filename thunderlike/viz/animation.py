@@ -103,6 +103,7 @@ def clip(
     Clip(format='gif', about='4 frames, 5 a second, black 0 to white 1')
     """
     check(format, fps)
+    # A generator: the encoders take one image at a time, so a movie need not fit in memory.
     shades = (grey(flat(frame, plane)[0], limits) for frame in frames)
     data, count = (_gif if format == "gif" else _mp4)(shades, fps)
     low, high = limits
@@ -129,7 +130,7 @@ def grey(image: Array, limits: tuple[float, float]) -> Array:
     if is_colour(image):
         return image[..., :3]
     low, high = limits
-    span = (high - low) or 1.0
+    span = (high - low) or 1.0  # equal limits would divide by 0
     shade = np.clip((image.astype(np.float64) - low) / span, 0, 1)
     return np.nan_to_num(np.rint(shade * 255)).astype(np.uint8)
 
@@ -137,7 +138,7 @@ def grey(image: Array, limits: tuple[float, float]) -> Array:
 def _gif(frames: Iterator[Array], fps: float) -> tuple[bytes, int]:
     from PIL import Image
 
-    counted = _Counted(frames)
+    counted = _Counted(frames)  # Pillow does not return the number of frames that it wrote
     pictures = (Image.fromarray(frame) for frame in counted)
     stream, first = io.BytesIO(), next(pictures, None)
     if first is None:
@@ -159,7 +160,9 @@ def _mp4(frames: Iterator[Array], fps: float) -> tuple[bytes, int]:
     if first is None:
         raise SpecError("a movie of no frames cannot be written")
     figure, shown = _screen(first)
+    # Many players decode no other pixel format of H.264.
     writer = writers.FFMpegWriter(fps=fps, extra_args=["-pix_fmt", "yuv420p"])
+    # In a file, since the header of an MP4 is completed at its end: no pipe will do.
     with tempfile.TemporaryDirectory(prefix="thunderlike-") as folder:
         file = Path(folder) / "movie.mp4"
         with writer.saving(figure, str(file), dpi=_DPI):

@@ -321,10 +321,12 @@ def heatmap(
     rows = checked(values)
     axes = axes_or_new(ax)
     low, high = contrast(rows)
+    # Symmetric about 0, so that its colour is the middle one.
     if both := diverging(rows):
         low, high = -max(-low, high), max(-low, high)
     shown = draw(axes, rows, cmap or (DIVERGING if both else SEQUENTIAL), (low, high))
     left, right = _ends(_places(axes, index, rows.shape[1]))
+    # Half a step around each row: its number is at its middle.
     shown.set_extent((left, right, (len(rows) - 0.5) * step, -0.5 * step))
     axes.set_aspect("auto")
     axes.set_title(title)

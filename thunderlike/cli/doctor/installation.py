@@ -42,6 +42,7 @@ def python() -> Finding:
     known = SpecifierSet(wanted)
     if known.contains(version):
         return Finding("python", "ok", f"{version} at {sys.executable}", details=details)
+    # The range has no list of releases, so its last minor version is searched for.
     newest = next(f"3.{minor}" for minor in range(99, 0, -1) if known.contains(f"3.{minor}"))
     fix = f"python{newest} -m venv .venv"
     return Finding("python", "FAIL", f"is {version}, thunderlike needs {wanted}", fix, details)
@@ -74,6 +75,7 @@ def library(declared: str) -> Finding:
 
     wanted = Requirement(declared)
     fix = _install(f"'{wanted.name}{wanted.specifier}'")
+    # A marker such as `extra == "s3"` is false for no extra.
     needed = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
     level: Level = "FAIL" if needed else "warn"
     details = {"wanted": str(wanted.specifier)}

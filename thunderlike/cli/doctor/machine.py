@@ -67,6 +67,7 @@ def spark_temp(local_dir: str | None = None) -> Finding:
     """
     given = os.environ.get("SPARK_LOCAL_DIRS") or local_dir or "/tmp"  # noqa: S108  # as Java has it
     rooms = [_room("spark temp", folder, "SPARK_LOCAL_DIRS") for folder in given.split(",")]
+    # Spark uses all of its folders, so the worst one counts.
     return next((room for room in rooms if room.level != "ok"), rooms[0])
 
 
@@ -94,7 +95,7 @@ def _room(name: str, folder: str, variable: str) -> Finding:
 def _written(folder: Path) -> float:
     """Return the seconds to write and sync 16 MiB."""
     began = time.perf_counter()
-    with tempfile.TemporaryFile(dir=folder) as file:
+    with tempfile.TemporaryFile(dir=folder) as file:  # has no name: nothing is left after a crash
         file.write(bytes(_PROBE_BYTES))
         file.flush()
         os.fsync(file.fileno())
@@ -135,6 +136,7 @@ def round_trip(format: str) -> Finding:
     from thunderlike import images
     from thunderlike.data.images import Images
 
+    # Through the package itself: a library may be installed and still not work.
     known = registry.FORMATS[format]
     write = getattr(Images, known.writer or "")
     read = getattr(images, known.reader)

@@ -123,6 +123,7 @@ def spark_home() -> Finding:
     home, unset = Path(given), "unset SPARK_HOME"
     if not (home / "bin" / "spark-submit").is_file():
         return Finding("SPARK_HOME", "FAIL", f"is {given}, which has no Spark", unset)
+    # The name of a jar, since starting spark-submit --version takes seconds.
     version = metadata.version("pyspark") if ours else None
     names = [path.name for path in home.glob("jars/spark-core_*.jar")]
     matched = re.fullmatch(r"spark-core_[\d.]+-(.+)\.jar", names[0]) if names else None
@@ -178,6 +179,7 @@ def judged(answer: dict[str, Any]) -> Finding:
         if theirs:
             seen = ", ".join(sorted(version or "none" for version in theirs))
             found = f"the workers have {name} {seen}, the driver {driver[name]}"
+            # Another version may do; without the library every task fails.
             level: Level = "FAIL" if None in theirs else "warn"
             return Finding("spark", level, found, _equip(answer["master"], driver), answer)
     found = (

@@ -64,6 +64,7 @@ class _CommandLine(OneLine):
         """Check for unknown options first; argparse would report required options as missing."""
         words = sys.argv[1:] if args is None else list(args)
         for word in words:
+            # The table is private, and the only one of all options with their spellings.
             name, known = word.partition("=")[0], self._option_string_actions
             if name.startswith("--") and name not in known:
                 near = difflib.get_close_matches(name, known, 1)
