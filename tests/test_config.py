@@ -38,7 +38,7 @@ def test_values_that_make_no_sense(value):
         pass
 
 
-def test_a_name_that_is_none_lists_those_that_are(nowhere, monkeypatch):
+def test_an_unknown_name_lists_the_known_ones(nowhere, monkeypatch):
     with pytest.raises(ConfigError, match=r"no_such.*workers"), tl.config(no_such=2):
         pass
     nowhere.write_text("no_such = 2")

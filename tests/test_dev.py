@@ -124,7 +124,7 @@ def test_the_newest_python_that_runs_is_found_on_path(dev, tmp_path, monkeypatch
     assert dev.find_python() == (os.path.realpath(works), (3, 12))
 
 
-def test_an_old_python_alone_is_told_which_is_needed(dev, tmp_path, monkeypatch):
+def test_an_old_python_alone_is_refused_with_the_needed_one(dev, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 9, 1))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(dev.Stop, match=r"thunderlike needs 3\.11, 3\.12 or 3\.13"):
@@ -147,14 +147,14 @@ def test_a_changed_pyproject_updates_what_is_there(dev, installed):
     assert installed == ["made", "updated"]
 
 
-def test_another_python_makes_it_anew(dev, installed, monkeypatch):
+def test_another_python_creates_it_again(dev, installed, monkeypatch):
     dev.set_up()
     monkeypatch.setattr(dev, "find_python", lambda: ("python", (3, 0)))
     assert dev.set_up()
     assert installed == ["made", "made"]
 
 
-def test_a_checkout_that_moved_makes_it_anew(dev, installed, monkeypatch, tmp_path):
+def test_a_checkout_that_moved_creates_it_again(dev, installed, monkeypatch, tmp_path):
     dev.set_up()
     monkeypatch.setattr(dev, "ROOT", tmp_path / "moved")
     (tmp_path / "moved").mkdir()
@@ -163,7 +163,7 @@ def test_a_checkout_that_moved_makes_it_anew(dev, installed, monkeypatch, tmp_pa
     assert installed == ["made", "made"]
 
 
-def test_a_python_that_is_gone_makes_it_anew(dev, installed):
+def test_a_python_that_is_gone_creates_it_again(dev, installed):
     dev.set_up()
     dev.PYTHON.unlink()
     dev.PYTHON.symlink_to(dev.ROOT / "uninstalled")
@@ -172,7 +172,7 @@ def test_a_python_that_is_gone_makes_it_anew(dev, installed):
 
 
 @pytest.mark.parametrize("finished_before", [False, True])
-def test_an_interrupted_set_up_makes_it_anew(dev, installed, monkeypatch, finished_before):
+def test_an_interrupted_set_up_creates_it_again(dev, installed, monkeypatch, finished_before):
     if finished_before:
         dev.set_up()
         (dev.ROOT / "pyproject.toml").write_text("changed")
@@ -221,7 +221,7 @@ def test_a_python_without_venv_is_helped_by_its_pip(dev, tmp_path, monkeypatch):
     ]
 
 
-def test_a_python_with_neither_is_told_what_to_install(dev, tmp_path):
+def test_a_python_with_neither_is_refused_with_the_package_to_install(dev, tmp_path):
     python = program(tmp_path, "python", "exit 1")
     with pytest.raises(dev.Stop, match="apt-get install python3-venv"):
         dev.make_venv_with_pip(str(python))
@@ -242,15 +242,15 @@ def test_the_spark_of_the_venv_is_found_and_reads_our_conf(dev):
 
 
 @pytest.mark.parametrize(
-    ("told", "version"),
+    ("output", "version"),
     [("17.0.15", 17), ("21", 21), ("25-ea", 25), ("1.8.0_351", 8), ("11.0.2", 11)],
 )
-def test_java_tells_its_version(dev, tmp_path, told, version):
-    assert dev.java_version(str(java(tmp_path, told))) == version
+def test_the_version_of_java(dev, tmp_path, output, version):
+    assert dev.java_version(str(java(tmp_path, output))) == version
 
 
 @pytest.mark.parametrize("script", ["exit 1", "echo 'no runtime present' >&2; exit 1"])
-def test_a_java_that_does_not_run_is_none(dev, tmp_path, script):
+def test_a_java_that_does_not_run_is_not_used(dev, tmp_path, script):
     assert dev.java_version(str(program(tmp_path, "java", script))) == 0
     assert dev.java_version(str(tmp_path / "nowhere")) == 0
 
@@ -288,7 +288,7 @@ def test_the_platform_decides_how_to_get_java(dev, bare, installer):
     assert f"; to get it: {installer} install " in dev.missing_java()
 
 
-def test_a_platform_we_do_not_know_is_told_too(dev, bare):
+def test_an_unknown_platform_is_reported_too(dev, bare):
     assert dev.missing_java().endswith("; install it and set JAVA_HOME")
 
 
@@ -374,7 +374,7 @@ def test_all_benchmarks_that_compare(dev, called):
     assert called[-1] == ("python", "benchmarks/report.py")
 
 
-def test_a_benchmark_that_is_none(dev, called):
+def test_an_unknown_benchmark(dev, called):
     with pytest.raises(dev.Stop, match=r"no benchmark 'speed'; there are .*operations"):
         dev.main(["bench", "speed"])
     assert called == []

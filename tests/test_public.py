@@ -138,9 +138,9 @@ def documented():
     """Parent and builtins of each error, as the tree in the docstring has it."""
     path, found = [], {}
     for line in errors.__doc__.splitlines():
-        told = re.match(r"    ([│├└ ]*)(\w+)(?: \(([\w, ]+)\))?(?: |$)", line)
-        if told:
-            marks, name, also = told.groups(default="")
+        matched = re.match(r"    ([│├└ ]*)(\w+)(?: \(([\w, ]+)\))?(?: |$)", line)
+        if matched:
+            marks, name, also = matched.groups(default="")
             path[len(marks) // 2 :] = [name]
             parent = path[-2] if len(path) > 1 else None
             found[name] = (parent, set(filter(None, also.split(", "))))

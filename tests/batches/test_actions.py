@@ -104,15 +104,15 @@ def test_the_results_may_go_elsewhere(batch):
 
 
 def test_what_a_function_does_not_take_is_not_given(batch):
-    told = []
+    calls = []
     batch.apply_parallel(
-        lambda x, src, dst: told.append((src, dst)) or x, src="a", dst="c", target="for"
+        lambda x, src, dst: calls.append((src, dst)) or x, src="a", dst="c", target="for"
     )
     batch.apply_parallel(
-        lambda x, **kwargs: told.append(sorted(kwargs)) or x, src="a", target="for"
+        lambda x, **kwargs: calls.append(sorted(kwargs)) or x, src="a", target="for"
     )
-    assert told[0] == ("a", "c")
-    assert told[-1] == ["dst", "src"]
+    assert calls[0] == ("a", "c")
+    assert calls[-1] == ["dst", "src"]
     assert batch.apply_parallel(np.add, 1, src="a", dst="d").d[0].tolist() == [1, 2]
 
 

@@ -141,7 +141,7 @@ def by_value():
 
 
 @pytest.mark.usefixtures("by_value")
-def test_a_worker_that_dies_is_told_with_the_items_it_had():
+def test_a_worker_that_dies_is_reported_with_its_items():
     items = Batch(list("uvwx"), preloaded={"x": np.arange(4.0)})
     with pytest.raises(WorkerFailedError, match=r"while dies ran on item 'w'") as caught:
         items.apply_parallel(dies, src="x", target="mpc")
@@ -150,7 +150,7 @@ def test_a_worker_that_dies_is_told_with_the_items_it_had():
 
 
 @pytest.mark.parametrize("what", ["closure", "argument", "result"])
-def test_what_cannot_be_sent_is_told_with_the_function(what, by_value):
+def test_an_unsendable_value_is_reported_with_the_function(what, by_value):
     lock = threading.Lock()
 
     held = lock if what == "closure" else None

@@ -44,11 +44,11 @@ def test_a_batch_over_the_end_of_an_epoch_may_hold_an_item_twice():
 
 
 @pytest.mark.parametrize(
-    ("labels", "told"),
+    ("labels", "message"),
     [([], "at least one"), (0, "at least one"), (["a", "b", "a"], "'a' comes twice")],
 )
-def test_no_labels_and_labels_that_come_twice_are_refused(labels, told):
-    with pytest.raises(SpecError, match=told):
+def test_no_labels_and_labels_that_come_twice_are_refused(labels, message):
+    with pytest.raises(SpecError, match=message):
         DatasetIndex(labels)
 
 

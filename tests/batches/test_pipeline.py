@@ -201,7 +201,7 @@ def test_a_generator_that_is_closed_starts_nothing_more(dataset):
 
 
 @pytest.mark.parametrize("size", [1, 3, 6, 10, 25])
-def test_batches_may_be_cut_anew(dataset, size):
+def test_batches_may_be_cut_again(dataset, size):
     found = list(dataset.p.rebatch(size).add(1).gen_batch(4))
     assert [len(batch) for batch in found] == [size] * (10 // size) + [10 % size] * bool(10 % size)
     assert np.concatenate(xs(found)).tolist() == list(range(1, 11))
@@ -320,7 +320,7 @@ def test_the_pipeline_of_a_batch_is_the_one_that_runs(dataset):
     assert batch.dataset is dataset
 
 
-# what runs besides the steps of a batch
+# Steps that are not steps of a batch
 
 
 def test_functions_of_namespaces_are_steps(dataset):

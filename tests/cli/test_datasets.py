@@ -56,8 +56,8 @@ def test_cat_prints_samples_cut_short(call, infile):
 def test_ls_and_info_tell_what_there_is(call, infile):
     _, out, _ = call("ls", infile, "--stop", 1, "--json")
     offsets = indices.load_offsets(infile)
-    told = {"index": 0, "offset": 0, "bytes": int(offsets[1]), "key": "k0"}
-    assert json.loads(out) == told
+    expected = {"index": 0, "offset": 0, "bytes": int(offsets[1]), "key": "k0"}
+    assert json.loads(out) == expected
     _, out, _ = call("info", infile, "--json")
     assert json.loads(out)["samples"] == 100
     assert json.loads(out)["fields"]["a"] == "float64 (2, 2)"
@@ -93,7 +93,7 @@ def test_reindex_and_convert_index(call, infile):
 
 
 @pytest.mark.parametrize("named", ["in.msgpack", "in.msgpack.index"])
-def test_convert_index_deletes_nothing_and_writes_where_it_is_told_to(call, tmp_path, named):
+def test_convert_index_deletes_nothing_and_writes_to_the_given_path(call, tmp_path, named):
     data = {"in.msgpack": b"\x81\xa3key\xa1a\x81\xa3key\xa1b"}
     data["in.msgpack.index"] = msgspec.msgpack.encode({"a": 0, "b": 7})
     for name, content in data.items():
@@ -133,11 +133,11 @@ def test_a_mistyped_set_is_said_to_be_none(call, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("options", [[], ["--true-shuffle"], ["--buf-size", "20"]])
 def test_shuffle_gives_the_same_order_for_the_same_seed(call, infile, tmp_path, options):
     out = tmp_path / "out.msgpack"
-    told = json.loads(call("shuffle", infile, out, "--json", *options)[1])
+    summary = json.loads(call("shuffle", infile, out, "--json", *options)[1])
     first = keys(out)
     assert first != NAMES
     assert sorted(first) == sorted(NAMES)
-    assert call("shuffle", infile, out, "-y", "--seed", told["seed"], *options)[0] == 0
+    assert call("shuffle", infile, out, "-y", "--seed", summary["seed"], *options)[0] == 0
     assert keys(out) == first
 
 

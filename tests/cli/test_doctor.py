@@ -104,7 +104,7 @@ def test_memory_and_disk_are_judged_by_what_spark_says_of_itself():
 
 
 @pytest.mark.usefixtures("no_spark")
-def test_every_problem_ends_with_what_mends_it(monkeypatch, tmp_path):
+def test_every_problem_ends_with_its_fix(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("SPARK_HOME", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))

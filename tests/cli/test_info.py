@@ -30,12 +30,12 @@ def test_info_in_words(movie, capsys):
 
 def test_info_for_programs(movie, capsys):
     assert main(["info", movie, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["shape"] == [1, 12, 9, 7]
-    assert told["attrs"]["pixel_size"] == {"y": 0.5, "x": 0.5}
+    info = json.loads(capsys.readouterr().out)
+    assert info["shape"] == [1, 12, 9, 7]
+    assert info["attrs"]["pixel_size"] == {"y": 0.5, "x": 0.5}
 
 
-def test_info_of_raw_files_is_told_the_shape(tmp_path, capsys):
+def test_info_of_raw_files_takes_the_shape(tmp_path, capsys):
     MOVIE.tofile(tmp_path / "a.bin")
     words = ["--shape", "9,7", "--dtype", "uint16", "--nplanes", "1"]
     assert main(["info", str(tmp_path / "a.bin"), *words]) == 0

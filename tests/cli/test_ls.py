@@ -29,7 +29,7 @@ def path(tmp_path, monkeypatch):
     return "x.h5"
 
 
-def told(capsys, *words):
+def listed(capsys, *words):
     """Exit code, and the value of each row by its path."""
     code = main(["ls", *words])
     lines = capsys.readouterr().out.splitlines()
@@ -37,7 +37,7 @@ def told(capsys, *words):
 
 
 def test_every_kind_of_row(path, capsys):
-    code, rows = told(capsys, path)
+    code, rows = listed(capsys, path)
     assert code == 0
     assert rows["/array"] == "array (10, 2) [float64]"
     assert rows["/texts"] == "array (2,) [unicode]"
@@ -57,11 +57,11 @@ def test_every_kind_of_row(path, capsys):
 
 
 def test_depth_shows_how_much_is_below(path, capsys):
-    rows = told(capsys, path, "-d", "2")[1]
+    rows = listed(capsys, path, "-d", "2")[1]
     assert rows["/list/i1"] == "list (2) [...]"
     assert "/list/i1/i0" not in rows
     assert rows["/manylist/i0"] == "list (1) [...]"
-    assert told(capsys, path, "--depth", "1")[1]["/space"] == "SimpleNamespace (1) {...}"
+    assert listed(capsys, path, "--depth", "1")[1]["/space"] == "SimpleNamespace (1) {...}"
 
 
 def test_many_entries_are_left_out_but_of_lists(path, capsys):
@@ -70,7 +70,7 @@ def test_many_entries_are_left_out_but_of_lists(path, capsys):
     assert "... 50 omitted (60 in total)" in out
     assert "/many/k30" not in out
     assert "/manylist/i30" in out
-    assert "/many/k30" in told(capsys, path, "-a")[1]
+    assert "/many/k30" in listed(capsys, path, "-a")[1]
 
 
 def test_a_filter_and_leaves(path, capsys):
@@ -78,17 +78,17 @@ def test_a_filter_and_leaves(path, capsys):
     out = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in out[:-1]] == ["/list/i1", "/manylist/i1"]
     assert out[-1].startswith("Filtered on: list/i1$ (")
-    rows = told(capsys, path, "-l")[1]
+    rows = listed(capsys, path, "-l")[1]
     assert "/space/a" in rows
     assert "/space" not in rows
 
 
 def test_compression_and_summary(path, capsys):
-    rows = told(capsys, path, "-c")[1]
+    rows = listed(capsys, path, "-c")[1]
     assert rows["/packed"].endswith("zlib lvl4")
     assert rows["/array"].endswith("none")
-    assert "0 +- 0" in told(capsys, path, "-s")[1]["/array"]
-    assert told(capsys, path, "-s")[1]["/texts"] == "array (2,) [unicode]"
+    assert "0 +- 0" in listed(capsys, path, "-s")[1]["/array"]
+    assert listed(capsys, path, "-s")[1]["/texts"] == "array (2,) [unicode]"
 
 
 def test_inspect_prints_the_value(path, capsys):
@@ -182,7 +182,7 @@ def test_frames_and_matrices(tmp_path, capsys):
     }
     path = str(tmp_path / "p.h5")
     tl.save(path, data)
-    rows = told(capsys, path)[1]
+    rows = listed(capsys, path)[1]
     assert rows["/f"] == "DataFrame (2, 3)"
     assert rows["/s"] == "Series (2,) [int64]"
     assert rows["/t"] == "DataFrame (3, 2)"
@@ -190,7 +190,7 @@ def test_frames_and_matrices(tmp_path, capsys):
     assert rows["/none"] == "DataFrame (3, 0)"
     assert rows["/cut"] == "DataFrame (2, 1)"
     assert rows["/m"] == "sparse csr (4, 4) [float64]"
-    assert "/m/indptr" in told(capsys, path, "--raw")[1]
+    assert "/m/indptr" in listed(capsys, path, "--raw")[1]
 
 
 def test_long_paths_are_cut(tmp_path, capsys):
@@ -211,6 +211,6 @@ def test_a_narrow_column_keeps_the_ends_of_paths(tmp_path, capsys):
 
 
 def test_the_listing_names_the_codec(tmp_path):
-    for name, told in {"blosc:zstd": "blosc:zstd lvl5", "blosc2:lz4": "blosc2:lz4 lvl5"}.items():
+    for name, text in {"blosc:zstd": "blosc:zstd lvl5", "blosc2:lz4": "blosc2:lz4 lvl5"}.items():
         tl.save(tmp_path / "x.h5", {"v": np.zeros(1000)}, name)
-        assert tl.hdf5.ls(tmp_path / "x.h5").root.entries[0].compression == told
+        assert tl.hdf5.ls(tmp_path / "x.h5").root.entries[0].compression == text

@@ -52,8 +52,8 @@ def test_every_module_of_the_room_is_a_command():
 def test_help_names_every_command(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
-    told = capsys.readouterr().out
-    assert all(f"\n    {name} " in told for name in COMMANDS)
+    captured = capsys.readouterr().out
+    assert all(f"\n    {name} " in captured for name in COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -81,9 +81,9 @@ def test_version_without_java(capsys, monkeypatch):
 
 def test_without_a_command_it_says_which_there_are(capsys):
     assert main([]) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "doctor" in told.err
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "doctor" in captured.err
 
 
 def test_a_word_that_is_no_command(capsys):
@@ -95,10 +95,10 @@ def test_a_word_that_is_no_command(capsys):
 @pytest.mark.usefixtures("lost")
 def test_our_errors_are_one_line_and_code_2(capsys):
     assert main(["lost"]) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.count("\n") == 1
-    assert "/data: no such\\nfolder" in told.err
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert "/data: no such\\nfolder" in captured.err
 
 
 @pytest.mark.usefixtures("lost")

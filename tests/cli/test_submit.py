@@ -92,7 +92,7 @@ def test_a_dry_run_packs_no_environment(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("program")
-def test_databricks_is_told_not_run(capsys):
+def test_databricks_is_explained_not_run(capsys):
     assert main(["submit", "convert", "--master", "local", "--profile", "databricks"]) == 2
     assert "Spark Submit task" in capsys.readouterr().err
 
@@ -114,7 +114,7 @@ def test_an_option_of_the_job_before_the_dashes(capsys):
 
 def test_help_names_every_job_profile_and_shipment():
     ours = {file.stem for file in Path(scripts.__file__).parent.glob("[!_]*.py")}
-    told = submit.DESCRIPTION + submit.EPILOG
-    assert ours == set(re.search(r"a job of the package \(([^)]*)\)", told).group(1).split(", "))
+    text = submit.DESCRIPTION + submit.EPILOG
+    assert ours == set(re.search(r"a job of the package \(([^)]*)\)", text).group(1).split(", "))
     for name in submitting.SHIPMENTS:
-        assert re.search(rf"^  {name} ", told, re.MULTILINE)
+        assert re.search(rf"^  {name} ", text, re.MULTILINE)

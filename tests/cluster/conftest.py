@@ -1,4 +1,4 @@
-"""A standalone Spark cluster of separate processes, and drivers on it that do as they are told."""
+"""A standalone Spark cluster of separate processes, and drivers that run functions on it."""
 
 from __future__ import annotations
 
@@ -207,13 +207,13 @@ class Driver:
             stdout=subprocess.PIPE,
         )
         self._log = cluster.folder / "driver.log"
-        self._told, self._asked = queue.Queue(), 0
+        self._answers, self._asked = queue.Queue(), 0
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self):
         for line in self.process.stdout:
-            self._told.put(json.loads(line))
-        self._told.put([None, {"error": ["EOFError", self._log.read_text()[-4000:]]}])
+            self._answers.put(json.loads(line))
+        self._answers.put([None, {"error": ["EOFError", self._log.read_text()[-4000:]]}])
 
     def start(self, name, **arguments):
         """Have it begin."""
@@ -227,7 +227,7 @@ class Driver:
         number = 0
         while number not in (self._asked, None):  # what nobody waited for is of no interest
             try:
-                number, answer = self._told.get(timeout=patience)
+                number, answer = self._answers.get(timeout=patience)
             except queue.Empty:
                 pytest.fail(f"the driver is silent: {self._log.read_text()[-4000:]}")
         return answer

@@ -39,7 +39,7 @@ def claimed(marker, text=""):
 
 def through(records, function):
     """Records by way of a function that leaves them as they are, on the workers alone."""
-    # With both told, nothing is tried on the driver, which nobody shall kill.
+    # With both given, nothing is tried on the driver, which nobody shall kill.
     return records.map(function, value_shape=records.value_shape, dtype=records.dtype)
 
 
@@ -152,11 +152,13 @@ WRITERS = {
 }
 
 
-def write(context, recording, out, to, fate="", **told):
+def write(context, recording, out, to, fate="", **options):
     """Write a movie in some format, in several files for each task."""
     fates = {"dying": dying, "doubled": doubled, "slow": slow, "limited": limited, "": None}
-    told = {name: Path(it) if name in ("marker", "folder") else it for name, it in told.items()}
-    function = fates[fate](**told) if fate else unchanged
+    options = {
+        name: Path(it) if name in ("marker", "folder") else it for name, it in options.items()
+    }
+    function = fates[fate](**options) if fate else unchanged
     with tl.config(chunk_bytes=20_000):
         movie = tl.images.fromtif(recording, engine=context, npartitions=4)
         WRITERS[to](through(movie, function), out)

@@ -54,8 +54,8 @@ def equal_maps(one, other):
 
 def test_a_job_is_sent_with_the_package(submit, recording, tmp_path):
     out, here = tmp_path / "out", tmp_path / "here"
-    told = submit("series_stats", "--input", recording, "--output", out)
-    assert f"--py-files {tmp_path}/thunderlike/thunderlike-" in told
+    printed = submit("series_stats", "--input", recording, "--output", out)
+    assert f"--py-files {tmp_path}/thunderlike/thunderlike-" in printed
     assert json.loads((out / "summary.json").read_text())["engine"] == "spark"
     assert series_stats.main(["--input", str(recording), "--output", str(here)]) == 0
     equal_maps(out, here)
@@ -64,9 +64,9 @@ def test_a_job_is_sent_with_the_package(submit, recording, tmp_path):
 @pytest.mark.cluster
 def test_workers_import_the_package_that_was_sent(submit, tmp_path):
     (tmp_path / "whence.py").write_text(WHENCE)
-    told = submit(str(tmp_path / "whence.py")).splitlines()[-1]
-    assert told.startswith("workers import ")
-    assert ".zip/thunderlike/__init__.py" in told
+    printed = submit(str(tmp_path / "whence.py")).splitlines()[-1]
+    assert printed.startswith("workers import ")
+    assert ".zip/thunderlike/__init__.py" in printed
 
 
 @pytest.mark.cluster

@@ -40,18 +40,18 @@ def before(server, misbehave):
             if fate:
                 made.append(fate)
             if fate == "busy":
-                return self.told(503, {"Content-Length": str(len(BUSY))}, [BUSY])
+                return self.send(503, {"Content-Length": str(len(BUSY))}, [BUSY])
             status, headers, data = self.handed_on(body)
             half = len(data) // 2
             if fate == "cut":
-                self.told(status, headers, [data[:half]])
+                self.send(status, headers, [data[:half]])
                 self.close_connection = True
                 return None
             if fate:
-                self.told(status, headers, [data[:half]])
+                self.send(status, headers, [data[:half]])
                 over.wait(fate)
                 return self.wfile.write(data[half:])
-            return self.told(status, headers, [data])
+            return self.send(status, headers, [data])
 
         def handed_on(self, body):
             connection = http.client.HTTPConnection(urlsplit(server).netloc)
@@ -61,7 +61,7 @@ def before(server, misbehave):
             connection.close()
             return answer.status, dict(answer.getheaders()), data
 
-        def told(self, status, headers, parts):
+        def send(self, status, headers, parts):
             self.send_response_only(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -129,11 +129,11 @@ def test_a_server_that_misbehaves(
         written = tl.images.fromtif(f"{bucket}/copy")
         np.testing.assert_array_equal(written.toarray(), movie.toarray())
         assert len(made) >= least * len(counted)
-    told = "".join(
+    logs = "".join(
         [*cluster.logs().values(), *(log.read_text() for log in cluster.events.iterdir())]
     )
-    assert "SparkListenerTaskEnd" in told
-    assert SECRET not in told
+    assert "SparkListenerTaskEnd" in logs
+    assert SECRET not in logs
 
 
 @pytest.mark.cluster

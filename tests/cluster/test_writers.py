@@ -39,13 +39,13 @@ def expected(recording):
 
 
 def check(out, to, expected):
-    """The result is equal, and nothing is beside it or hidden in it."""
+    """Assert that the result is equal and that no other file is next to it or hidden in it."""
     np.testing.assert_array_equal(READERS[to](out).toarray(), expected)
     assert left(out) == []
 
 
 def left(out):
-    """What is hidden in a folder of results or beside it."""
+    """Return the hidden files in a folder of results or next to it."""
     return sorted(str(path.relative_to(out.parent)) for path in out.parent.rglob(".*"))
 
 
@@ -57,9 +57,9 @@ def test_a_task_is_tried_again_after_a_partial_write(
 ):
     with fault("task dies in a write, tried again", to):
         after = 1 if "series" in to else 3  # of which each task writes one file
-        told = {"fate": "dying", "marker": tmp_path / "died", "after": after}
+        options = {"fate": "dying", "marker": tmp_path / "died", "after": after}
         (tmp_path / "a").mkdir()
-        driver.ask("write", recording=recording, out=tmp_path / "a/out", to=to, **told)
+        driver.ask("write", recording=recording, out=tmp_path / "a/out", to=to, **options)
         assert (tmp_path / "died").exists()
         check(tmp_path / "a/out", to, expected)
 
@@ -78,8 +78,8 @@ def test_a_slow_task_is_run_twice_and_both_write(cluster, fault, recording, expe
         with fault("a task runs twice at once", to):
             place = tmp_path / to
             (place / "a").mkdir(parents=True)
-            told = {"fate": "doubled", "folder": place, "total": total}
-            driver.ask("write", recording=recording, out=place / "a/out", to=to, **told)
+            options = {"fate": "doubled", "folder": place, "total": total}
+            driver.ask("write", recording=recording, out=place / "a/out", to=to, **options)
             assert (place / "second").exists()
             check(place / "a/out", to, expected)
     driver.stop()
@@ -93,8 +93,8 @@ def test_a_driver_is_killed_during_a_write(
 ):
     driver, out = cluster.driver(), tmp_path / "a/out"
     out.parent.mkdir()
-    told = {"fate": "slow", "folder": tmp_path, "seconds": 0.2}
-    driver.start("write", recording=recording, out=out, to=to, **told)
+    options = {"fate": "slow", "folder": tmp_path, "seconds": 0.2}
+    driver.start("write", recording=recording, out=out, to=to, **options)
     until(lambda: any(out.parent.rglob(".*.partial/*")), "a file of a result")
     with fault("driver killed in a write, run again", to):
         driver.kill()
@@ -141,20 +141,22 @@ def test_a_disk_fills(driver, fault, recording, small_disk, to):
     assert size > 2**18
     with fault("disk full, on a worker", to):
         (small_disk / "rest").write_bytes(bytes(2**19 - 2**18))
-        told = driver.fail("write", recording=recording, out=small_disk / "out", to=to)
-        assert told[0] == "StorageError"
-        assert "the disk is full" in told[1]
-        assert str(small_disk / "out") in told[1]
+        found = driver.fail("write", recording=recording, out=small_disk / "out", to=to)
+        assert found[0] == "StorageError"
+        assert "the disk is full" in found[1]
+        assert str(small_disk / "out") in found[1]
         assert [path.name for path in small_disk.iterdir()] == ["rest"]
 
 
 @pytest.mark.cluster
 def test_a_file_may_not_grow(cluster, fault, recording, tmp_path):
     driver = cluster.driver()
-    told = {"fate": "limited", "size": 1000}
+    options = {"fate": "limited", "size": 1000}
     with fault("files may not grow, on a worker", "tif"):
         (tmp_path / "a").mkdir()
-        found = driver.fail("write", recording=recording, out=tmp_path / "a/out", to="tif", **told)
+        found = driver.fail(
+            "write", recording=recording, out=tmp_path / "a/out", to="tif", **options
+        )
         assert found[0] == "StorageError"
         assert "File too large" in found[1]
         assert list((tmp_path / "a").iterdir()) == []

@@ -59,7 +59,7 @@ def test_files_of_our_own_can_be_described(array, tmp_path):
     assert (tmp_path / "SUCCESS").read_bytes() == b""
 
 
-def test_a_description_is_replaced_unless_told_not_to(tmp_path):
+def test_a_description_is_replaced_unless_overwrite_is_false(tmp_path):
     write_config(tmp_path, shape=(2, 3), dtype="int16", name="about.json")
     write_config(tmp_path, shape=(2, 4), dtype="int16", name="about.json")
     with pytest.raises(ExistsError, match=r"about\.json"):

@@ -97,7 +97,7 @@ def test_map_may_not_change_what_is_cut(images):
     assert isinstance(caught.value, NotOnEngineError)
 
 
-def test_map_of_a_block_that_does_not_fit_beside_the_others(images):
+def test_map_of_a_block_that_does_not_fit_next_to_the_others(images):
     def odd(block):
         return block[:2] if block[0, 0, 0] == 15 else block
 
@@ -116,7 +116,7 @@ def test_map_in_a_user_function_names_the_block(images):
     assert caught.value.key == (1, 1)
 
 
-def test_map_calls_nothing_when_all_is_told(images):
+def test_map_calls_nothing_when_shape_and_dtype_are_given(images):
     def never(block):
         raise AssertionError
 

@@ -71,7 +71,7 @@ def test_means_of_64_bit_integers_are_those_of_numpy_and_sums_wrap_as_there(engi
     equal(images.sum(), since_1970.sum(axis=0)[np.newaxis])
 
 
-def test_toarray_squeezes_unless_told_not_to(engine):
+def test_toarray_squeezes_by_default(engine):
     one = tl.images.fromarray(np.arange(4.0).reshape(1, 1, 4), engine=engine)
     assert one.toarray().shape == (4,)
     assert one.toarray(squeeze=False).shape == (1, 1, 4)
@@ -258,7 +258,7 @@ def test_a_user_function_that_raises_names_the_key(images):
     assert "picky" in error.traceback
 
 
-def test_a_user_function_may_scribble_on_its_record(images, array):
+def test_a_user_function_may_modify_its_record(images, array):
     def overwrite(x):
         x[:] = 0
         return x

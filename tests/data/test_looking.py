@@ -134,7 +134,7 @@ def test_a_heat_map_of_very_many_shows_every_kth(local, monkeypatch):
         (lambda x: x.map(np.mean).plot(), SpecError, "a picture has 2 axes"),
     ],
 )
-def test_what_is_not_there_is_told(local, call, error, message):
+def test_a_missing_value_is_reported(local, call, error, message):
     with pytest.raises(error, match=message):
         call(local)
 

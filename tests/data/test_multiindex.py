@@ -260,7 +260,7 @@ def test_as_index():
         (np.zeros((3, 2, 2)), r"\(3, 2, 2\)"),
     ],
 )
-def test_an_index_that_is_none(index, message):
+def test_invalid_indexes(index, message):
     with pytest.raises(SpecError, match=message):
         tl.series.fromarray(np.zeros((2, 3)), index=index)
 

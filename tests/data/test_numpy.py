@@ -116,7 +116,7 @@ def test_shape_ndim_and_size_compute_nothing():
         np.mean(movie)
 
 
-def test_much_that_comes_here_unasked_is_told_with_its_size(monkeypatch):
+def test_a_large_implicit_collection_is_reported_with_its_size(monkeypatch):
     movie = tl.images.fromrandom((10, 4, 6), engine=LazyEngine())
     monkeypatch.setitem(DistributedArray.__array__.__globals__, "_LARGE", 1000)
     with (
@@ -160,7 +160,7 @@ def test_what_is_not_computed_on_engines_is_a_type_error_that_says_what_to_do(lo
         (lambda x: np.concatenate([x, VALUES]), SpecError, "cannot join Images, ndarray"),
     ],
 )
-def test_axes_and_classes_that_do_not_fit_are_told(local, call, error, message):
+def test_axes_and_classes_that_do_not_fit_are_reported(local, call, error, message):
     with pytest.raises(error, match=message):
         call(local)
 

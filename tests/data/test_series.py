@@ -247,6 +247,131 @@ def check(found, expected, index):
     assert found.labels.tolist() == LABELS.tolist()
 
 
+@pytest.mark.parametrize(
+    ("name", "function", "stat"),
+    [
+        ("series_max", np.max, "max"),
+        ("series_min", np.min, "min"),
+        ("series_sum", np.sum, "sum"),
+        ("series_mean", np.mean, "mean"),
+        ("series_median", np.median, "median"),
+        ("series_std", np.std, "stdev"),
+    ],
+)
+def test_statistics_of_each_series(labelled, trials, name, function, stat):
+    found = getattr(labelled, name)()
+    check(found, function(trials, axis=-1)[..., None], [stat])
+    assert found.dtype == function(trials[0, 0]).dtype
+
+
+def test_series_stat_is_known_by_name(labelled):
+    check(labelled.series_stat("Count"), np.full((3, 2, 1), 20), ["count"])
+    with pytest.raises(ValueError, match="'mode'"):
+        labelled.series_stat("mode")
+
+
+def test_series_stats(labelled, trials):
+    expected = [
+        np.full((3, 2), 20),
+        trials.mean(-1),
+        trials.std(-1),
+        trials.max(-1),
+        trials.min(-1),
+    ]
+    index = ["count", "mean", "stdev", "max", "min"]
+    check(labelled.series_stats(), np.stack(expected, axis=-1), index)
+
+
+def test_series_percentile(labelled, trials):
+    expected = np.percentile(trials, 30, axis=-1)[..., None]
+    check(labelled.series_percentile(30), expected, ["percentile"])
+    with pytest.raises(ValueError, match="0 to 100"):
+        labelled.series_percentile(101)
+
+
+def test_statistics_of_series_of_no_length_do_not_exist():
+    with pytest.raises(SpecError, match="length 0 have no mean"):
+        tl.series.fromarray(np.zeros((3, 0))).series_mean()
+
+
+@pytest.mark.parametrize("k", [1, 3, 20, 99])
+def test_subsample(local, trials, k):
+    found = local.subsample(k)
+    np.testing.assert_array_equal(found.toarray(squeeze=False), trials[..., ::k], strict=True)
+    assert found.index.tolist() == (np.arange(20) * 10)[::k].tolist()
+
+
+def test_subsample_and_downsample_on_every_engine(labelled, trials):
+    check(labelled.subsample(3), trials[..., ::3], range(0, 200, 30))
+    check(labelled.downsample(3), trials[..., :18].reshape(3, 2, 6, 3).mean(-1), range(6))
+
+
+@pytest.mark.parametrize("k", [1, 2, 20, 21])
+def test_downsample_drops_the_tail(local, trials, k):
+    found = local.downsample(k)
+    whole = trials[..., : 20 // k * k].reshape(3, 2, 20 // k, k)
+    np.testing.assert_allclose(
+        found.toarray(squeeze=False), whole.mean(-1) if 20 // k else whole[..., 0]
+    )
+    assert found.index.dtype.kind == "i"
+    assert found.index.tolist() == list(range(20 // k))
+
+
+@pytest.mark.parametrize("name", ["subsample", "downsample"])
+@pytest.mark.parametrize("k", [0, -2, 1.5, None])
+def test_fewer_positions_by_a_whole_number_from_1(local, name, k):
+    with pytest.raises(ValueError, match="whole number"):
+        getattr(local, name)(k)
+
+
+def test_mean_by_panel(labelled, trials):
+    expected = trials.reshape(3, 2, 4, 5).mean(axis=2)
+    check(labelled.mean_by_panel(5), expected, range(5))
+
+
+@pytest.mark.parametrize("length", [3, 20, 40, 0, -5, 2.5])
+def test_panels_must_divide_the_length_and_be_shorter(local, length):
+    with pytest.raises(ValueError, match="length 20"):
+        local.mean_by_panel(length)
+
+
+@pytest.mark.parametrize(
+    ("centres", "window", "firsts"),
+    [
+        ([30, 100], 4, [1, 8]),
+        ([30, 100, 30], 5, [1, 8, 1]),
+        (20, 4, [0]),
+        ([180], 4, [16]),
+        ([0], 1, [0]),
+    ],
+)
+def test_mean_by_window(local, trials, centres, window, firsts):
+    found = local.mean_by_window(centres, window)
+    expected = np.mean([trials[..., a : a + window] for a in firsts], axis=0)
+    np.testing.assert_allclose(found.toarray(squeeze=False), expected)
+    assert found.index.tolist() == list(range(window))
+
+
+def test_mean_by_window_on_every_engine(labelled, trials):
+    expected = (trials[..., 1:6] + trials[..., 8:13]) / 2
+    check(labelled.mean_by_window([30, 100], 5), expected, range(5))
+
+
+@pytest.mark.parametrize("centre", [10, 190])
+def test_a_window_that_reaches_over_an_end(local, centre):
+    with pytest.raises(ValueError, match="over the ends"):
+        local.mean_by_window([50, centre], 4)
+
+
+def test_a_window_around_nothing(local):
+    with pytest.raises(ValueError, match="is 55: there are 0, 10"):
+        local.mean_by_window([50, 55], 4)
+    with pytest.raises(ValueError, match="no index value was given"):
+        local.mean_by_window([], 4)
+    with pytest.raises(ValueError, match="whole number from 1"):
+        local.mean_by_window([50], 0)
+
+
 def test_fourier(labelled, trials):
     found = labelled.fourier(3)
     bins = np.fft.fft(trials - trials.mean(-1, keepdims=True))[..., :10]

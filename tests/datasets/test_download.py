@@ -96,7 +96,7 @@ def test_a_part_that_is_whole_already_is_accepted(server, tmp_path):
     assert (tmp_path / "a.zip").read_bytes() == BODY
 
 
-def test_a_server_without_ranges_begins_anew(server, tmp_path):
+def test_a_server_without_ranges_begins_again(server, tmp_path):
     server.ranges, server.cuts = False, 1
     download(f"{server.address}/a.zip", tmp_path / "a.zip", MD5)
     assert (tmp_path / "a.zip").read_bytes() == BODY

@@ -104,7 +104,7 @@ def test_keys_are_found(reader):
     assert next(reader)["key"] == "k42"
 
 
-def test_a_loop_goes_on_where_it_was_left_and_begins_anew_at_the_end(reader, samples):
+def test_a_loop_goes_on_where_it_was_left_and_begins_again_at_the_end(reader, samples):
     for sample in reader:
         if sample["key"] == "k2":
             break

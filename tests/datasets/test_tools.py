@@ -114,7 +114,7 @@ def test_a_consumer_that_goes_leaves_no_process():
     assert set(multiprocessing.active_children()) <= before
 
 
-def test_a_process_that_dies_or_raises_what_cannot_be_sent_is_told():
+def test_a_process_that_dies_or_raises_an_unsendable_error_is_reported():
     def killed():
         yield 1
         os.kill(os.getpid(), signal.SIGKILL)
@@ -132,7 +132,7 @@ def test_a_process_that_dies_or_raises_what_cannot_be_sent_is_told():
         list(tools.yield_process(breaks()))
 
 
-def test_files_that_are_here_are_verified_and_told(tmp_path):
+def test_files_that_are_here_are_verified_and_reported(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     files = {"one": {"path": "a", "url": "http://127.0.0.1:9/a", "md5": "00"}}
     args = SimpleNamespace(indir=tmp_path, skip_verification=True)

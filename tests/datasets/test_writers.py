@@ -196,7 +196,7 @@ def test_a_forgotten_writer_gives_up_and_says_so(tmp_path):
     assert files(tmp_path) == {}
 
 
-def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_nothing_is_left(tmp_path, monkeypatch):
     def full(self, batch):
         raise OSError(28, "No space left on device")
 
@@ -263,7 +263,7 @@ def test_other_digests_have_files_of_their_own(tmp_path, digest):
         assert not (tmp_path / f"w.msgpack.{digest}").exists()
 
 
-def test_progress_is_told_to_a_function_and_as_events(tmp_path, monkeypatch):
+def test_progress_is_reported_to_a_function_and_as_events(tmp_path, monkeypatch):
     monkeypatch.setattr("thunderlike.datasets.writer._BATCH", 100)
     calls, events = [], []
     with (
@@ -413,7 +413,7 @@ def test_a_key_that_comes_twice_has_no_hashes():
     assert (salt.hex(), hashes[0]) == ("652e530edee5893b", layout.hash_string("a", salt))
 
 
-def test_an_index_is_made_anew_byte_for_byte(path):
+def test_an_index_is_rebuilt_byte_for_byte(path):
     before = files(path.parent)
     for suffix in (".offsets", ".keys", ".key_hashes", ".filter", ".md5"):
         Path(f"{path}{suffix}").unlink()

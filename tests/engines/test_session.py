@@ -65,7 +65,7 @@ def test_what_is_no_engine(given):
         engine_for(given)
 
 
-def test_a_connect_session_is_told_what_to_do():
+def test_a_connect_session_is_refused_with_the_alternative():
     Session = type("SparkSession", (), {"__module__": "pyspark.sql.connect.session"})
     with pytest.raises(EngineError, match="classic session"):
         engine_for(Session())
@@ -85,7 +85,7 @@ def test_settings_for_a_context_that_is_there_already(spark_context):
 
 
 @pytest.mark.spark
-def test_local_workers_run_our_python_unless_told_otherwise(spark_context, monkeypatch):
+def test_local_workers_run_our_python_unless_another_is_set(spark_context, monkeypatch):
     monkeypatch.delenv("PYSPARK_PYTHON")
     monkeypatch.setattr(spark_context, "pythonExec", "python3")
     engine_for(spark_context)

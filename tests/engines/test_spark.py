@@ -180,7 +180,7 @@ def test_the_job_group_of_the_user_is_left_as_it_was(spark, spark_context):
         spark_context.setLocalProperty("spark.job.description", None)
 
 
-def test_a_result_larger_than_spark_lets_through_is_told_before(spark, monkeypatch):
+def test_a_result_larger_than_spark_allows_is_refused_before_the_job(spark, monkeypatch):
     movie = tl.images.fromrandom((10, 64, 64), engine=spark)
     monkeypatch.setattr(settings_of(spark.context), "get", lambda name, default=None: "100k")
     with pytest.raises(EngineError, match=r"spark\.driver\.maxResultSize of 102400"):

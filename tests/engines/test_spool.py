@@ -48,7 +48,7 @@ def test_small_arrays_objects_and_clusters_go_by_spark(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_that_was_cut_is_told_of(tmp_path):
+def test_a_file_that_was_cut_is_reported(tmp_path):
     (tmp_path / "short").write_bytes(b"123")
     short = SpooledSource(str(tmp_path / "short"), Spec(3, (2,), np.dtype("int16")))
     with pytest.raises(EngineError, match="short ends before record 3"):

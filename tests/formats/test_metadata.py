@@ -17,7 +17,6 @@ import tifffile
 import thunderlike as tl
 from thunderlike.errors import FormatError
 from thunderlike.formats import metadata, ome_zarr, png, suite2p, tiff
-from thunderlike.formats.tiff import metadata as tiffmeta
 
 MOVIE = np.arange(3 * 6 * 7, dtype="u2").reshape(3, 6, 7)
 IJ = "ImageJ=1.53t\nimages=3\nslices=3\n"
@@ -338,8 +337,8 @@ class Folder:
         self.multiscale = multiscale
 
     def read(self, name):
-        told = {"attributes": {"ome": {"multiscales": [self.multiscale]}}}
-        return json.dumps(told).encode() if name == "zarr.json" else None
+        document = {"attributes": {"ome": {"multiscales": [self.multiscale]}}}
+        return json.dumps(document).encode() if name == "zarr.json" else None
 
 
 @pytest.mark.parametrize("steps", [[], [{"type": "scale", "scale": [1]}], [{"type": "scale"}], 7])
@@ -353,8 +352,8 @@ def test_a_scale_of_all_resolutions_of_ome_zarr_counts():
     axes = [{"name": axis, "unit": "micrometer"} for axis in "yx"]
     one = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [0.5, 0.25]}]}
     common = [{"type": "scale", "scale": [2, 2]}]
-    told = {"axes": axes, "datasets": [one], "coordinateTransformations": common}
-    assert ome_zarr.attrs(Folder(told), "0")["pixel_size"] == {"y": 1.0, "x": 0.5}
+    document = {"axes": axes, "datasets": [one], "coordinateTransformations": common}
+    assert ome_zarr.attrs(Folder(document), "0")["pixel_size"] == {"y": 1.0, "x": 0.5}
 
 
 def test_damaged_attributes_of_hdf5_and_conf(tmp_path, log):
@@ -393,7 +392,7 @@ def test_png_of_any_resolution(log):
 @pytest.mark.parametrize("known", [{"frame_interval": 0.1}, {"pixel_size": {"z": 2.0}}])
 def test_no_pixel_size_is_made_up(known):
     data = tiff.encode(MOVIE, known)
-    found = tiffmeta.attrs(io.BytesIO(data))
+    found = tiff.metadata.attrs(io.BytesIO(data))
     sizes = {"frame_interval", "pixel_size"} & found.keys()
     assert {name: found[name] for name in sizes} == known
 
@@ -403,7 +402,7 @@ def test_tiff_of_any_resolution():
         for dtype in ("u1", "f8"):
             known = {"pixel_size": {"y": size, "x": size}}
             data = tiff.encode(np.ones((2, 3), dtype), known)
-            found = tiffmeta.attrs(io.BytesIO(data)).get("pixel_size", {"x": size})
+            found = tiff.metadata.attrs(io.BytesIO(data)).get("pixel_size", {"x": size})
             assert found["x"] == pytest.approx(size, rel=1e-3)
             assert tiff.decode(data).sum() == 6
 

@@ -116,7 +116,7 @@ def test_any_value_comes_back(value):
     try:
         back = unpackb(packb(value))
     except FormatError:
-        assert "nd" in repr(value)  # a map that says it is an array, and is none
+        assert "nd" in repr(value)  # a map marked as an array that holds no array
     else:
         assert back == value
 

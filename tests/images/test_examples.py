@@ -17,12 +17,12 @@ def recording():
     return calcium(FRAMES, seed=3)
 
 
-def test_without_a_name_the_names_are_told(capsys):
+def test_without_a_name_the_names_are_returned(capsys):
     assert tl.images.fromexample() == ("calcium",)
     assert capsys.readouterr() == ("", "")
 
 
-def test_another_name_is_refused_and_the_names_are_told():
+def test_another_name_is_refused_with_the_known_names():
     with pytest.raises(KeyMissingError, match=r"no example 'fish'; there are calcium"):
         tl.images.fromexample("fish")
 

@@ -182,7 +182,7 @@ def test_nothing_there(engine, tmp_path):
     assert isinstance(caught.value, NotFoundError)
 
 
-def test_no_shape_told(engine, tmp_path):
+def test_no_shape_given(engine, tmp_path):
     (tmp_path / "0.bin").write_bytes(b"12345678")
     with pytest.raises(SpecError, match="shape="):
         tl.images.frombinary(tmp_path, engine=engine)
@@ -210,7 +210,7 @@ def test_a_broken_tiff_is_named(images, engine, tmp_path, data):
         tl.images.fromtif(tmp_path / "out", engine=engine).toarray()
 
 
-def test_a_png_named_tif_is_told(images, engine, tmp_path):
+def test_a_png_named_tif_is_reported(images, engine, tmp_path):
     images.topng(tmp_path / "out")
     with pytest.raises(FormatError, match="PNG"):
         tl.images.fromtif(tmp_path / "out", ext="png", engine=engine)
@@ -270,9 +270,9 @@ SIZE = {"z": 2.0, "y": 0.25, "x": 0.5}
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "float64"])
 def test_what_an_ome_file_tells_is_written_back(tmp_path, engine, dtype):
     volume = np.arange(3 * 8 * 9, dtype=dtype).reshape(3, 8, 9)
-    told = {f"PhysicalSize{axis.upper()}": size for axis, size in SIZE.items()}
-    told |= {"axes": "ZYX", "TimeIncrement": 0.1, "Plane": {"DeltaT": [0.0, 0.5, 1.5]}}
-    tifffile.imwrite(tmp_path / "a.tif", volume, ome=True, metadata=told)
+    metadata = {f"PhysicalSize{axis.upper()}": size for axis, size in SIZE.items()}
+    metadata |= {"axes": "ZYX", "TimeIncrement": 0.1, "Plane": {"DeltaT": [0.0, 0.5, 1.5]}}
+    tifffile.imwrite(tmp_path / "a.tif", volume, ome=True, metadata=metadata)
     images = tl.images.fromtif(tmp_path / "a.tif", engine=engine)
     assert (images.attrs["pixel_size"], images.attrs["frame_times"]) == (SIZE, [0.0, 0.5, 1.5])
     images.totif(tmp_path / "same")

@@ -46,18 +46,18 @@ def stored(address, array, tmp_path, **options):
 
 @pytest.mark.parametrize("options", [{}, {"bigtiff": True}, {"compression": "deflate"}], ids=str)
 def test_only_the_pages_asked_for_are_read(tmp_path, read, options):
-    from thunderlike.formats.tiff import pages as tiffpages
+    from thunderlike.formats import tiff
     from thunderlike.storage._open import open_file
 
     movie = np.repeat(np.repeat(MOVIE, 4, 1), 4, 2)  # pages of 128 KiB
     stored("memory://large/movie.tif", movie, tmp_path, **options)
     with open_file("memory://large/movie.tif") as stream:
-        where = tiffpages.index(stream).part(10, 14)
+        where = tiff.pages.index(stream).part(10, 14)
     # Headers, by blocks of 16 KiB; the small pages between those of the packed file are read over.
     assert sum(read) < movie.nbytes / (1 if "compression" in options else 4)
     read.clear()
     with open_file("memory://large/movie.tif", where.span(10, 14)) as stream:
-        pages = tiffpages.read(stream, where, 10, 14)
+        pages = tiff.pages.read(stream, where, 10, 14)
     np.testing.assert_array_equal(pages, movie[10:14])
     assert sum(read) < pages.nbytes + 6 * 2**14
 

@@ -14,7 +14,6 @@ import tifffile
 import thunderlike as tl
 from thunderlike.errors import BadIndexError, FormatError, SpecError
 from thunderlike.formats import tiff
-from thunderlike.formats.tiff import pages as tiffpages
 
 SIZES = {"T": 5, "Z": 3, "C": 2, "Y": 6, "X": 7, "S": 3, "A": 2, "Q": 4}
 
@@ -446,7 +445,7 @@ def test_reduced_pages_of_every_byte_order(bigtiff, byteorder):
     with tifffile.TiffWriter(stream, bigtiff=bigtiff, byteorder=byteorder) as file:
         file.write(values("YX"), metadata=None)
         file.write(values("YX")[:3], subfiletype=1, metadata=None)
-    assert tiffpages.index(stream).pages == 1
+    assert tiff.pages.index(stream).pages == 1
 
 
 def test_a_file_of_reduced_pages_alone_is_read(tmp_path):

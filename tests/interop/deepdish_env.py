@@ -6,7 +6,7 @@ It needs a Python 3.9, numpy below 1.23 and a package index:
     DEEPDISH_PYTHON=/tmp/deepdish-env/bin/python pytest tests/interop
     /tmp/deepdish-env/bin/python tests/interop/deepdish_peer.py write tests/interop/deepdish_files
 
-The last line makes the committed files anew.
+The last line creates the committed files again.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def pack(target):
     Path("one.h5").unlink()
 
 
-def told(value, depth=0):
+def described(value, depth=0):
     """Describe a value so that two Pythons can compare it: type, dtype and contents."""
     import pandas as pd
     import scipy.sparse as sp
@@ -104,11 +104,11 @@ def told(value, depth=0):
     if depth > 6:
         return "deeper"
     if isinstance(value, dict):
-        return {"dict": {str(k): told(v, depth + 1) for k, v in sorted(value.items())}}
+        return {"dict": {str(k): described(v, depth + 1) for k, v in sorted(value.items())}}
     if isinstance(value, SimpleNamespace):
-        return {"space": told(vars(value), depth + 1)}
+        return {"space": described(vars(value), depth + 1)}
     if isinstance(value, (list, tuple)):
-        return {type(value).__name__: [told(v, depth + 1) for v in value]}
+        return {type(value).__name__: [described(v, depth + 1) for v in value]}
     if isinstance(value, np.ndarray) and value.ndim:
         dtype = value.dtype.newbyteorder("=").str
         return {"array": dtype, "shape": list(value.shape), "values": str(value.tolist())}
@@ -116,7 +116,7 @@ def told(value, depth=0):
         text = value.to_json(date_format="epoch", date_unit="s", orient="split")
         return {type(value).__name__: json.loads(text)}
     if sp.issparse(value):
-        return {"sparse": value.format, "values": told(value.toarray(), depth + 1)}
+        return {"sparse": value.format, "values": described(value.toarray(), depth + 1)}
     if value is None:
         return None
     kind = np.asarray(value).dtype.kind
@@ -128,7 +128,7 @@ def read(path):
     """Print what deepdish makes of a file, or the error it raises."""
     import deepdish as dd
 
-    sys.stdout.write(json.dumps(told(dd.io.load(path))) + "\n")
+    sys.stdout.write(json.dumps(described(dd.io.load(path))) + "\n")
 
 
 if __name__ == "__main__":

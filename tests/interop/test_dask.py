@@ -89,7 +89,7 @@ def test_a_single_image_and_a_single_series_are_one():
         (da.zeros((6, 4, 5))[da.zeros(6) == 0], r"call its compute_chunk_sizes\(\) before"),
     ],
 )
-def test_what_cannot_be_read_is_told(array, message):
+def test_unreadable_arrays_are_reported(array, message):
     with pytest.raises(SpecError, match=message):
         tl.images.fromdask(array)
 

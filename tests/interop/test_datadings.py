@@ -77,12 +77,12 @@ def test_files_are_equal_byte_for_byte(written, suffix):
 
 
 def test_each_reads_what_the_other_wrote_and_shuffles_alike(written):
-    told = theirs("-c", READ, written / "ours" / "x.msgpack").splitlines()
-    assert told[0] == f"{COUNT} True"
+    lines = theirs("-c", READ, written / "ours" / "x.msgpack").splitlines()
+    assert lines[0] == f"{COUNT} True"
     reader = MsgpackReader(written / "datadings" / "x.msgpack")
     assert reader.verify(samples=True).ok
     assert list(map(packb, reader)) == list(reader.slice(0, raw=True))
-    orders = [list(map(int, line.split())) for line in told[1:]]
+    orders = [list(map(int, line.split())) for line in lines[1:]]
     views = [Shuffler(reader), QuasiShuffler(reader)]
     for number, order in enumerate(orders):
         view, epoch = views[number // 2], number % 2

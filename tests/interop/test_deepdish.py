@@ -56,7 +56,7 @@ def test_there_is_a_file_of_each_kind():
 
 @pytest.mark.parametrize("name", sorted(peer.values().keys() - {"cycle"}))
 def test_we_read_what_deepdish_wrote(loaded, name):
-    assert peer.told(loaded(name)) == peer.told(peer.values()[name])
+    assert peer.described(loaded(name)) == peer.described(peer.values()[name])
 
 
 def test_dtypes_are_those_that_were_saved(loaded):
@@ -129,7 +129,7 @@ def test_deepdish_reads_what_we_write(tmp_path, name):
     if name == "pandas":  # others it reads as dictionaries of their columns
         value = {key: value[key] for key in ("frame", "times", "series", "plain")}
     tl.save(tmp_path / "x.h5", value)
-    assert read_by_deepdish(tmp_path / "x.h5") == peer.told(value)
+    assert read_by_deepdish(tmp_path / "x.h5") == peer.described(value)
 
 
 @needs_deepdish
@@ -155,4 +155,4 @@ def test_deepdish_reads_what_only_we_keep_the_type_of(tmp_path):
 def test_deepdish_reads_our_compressions(tmp_path, compression):
     x = np.arange(1000)
     tl.save(tmp_path / "x.h5", {"x": x}, compression)
-    assert read_by_deepdish(tmp_path / "x.h5") == peer.told({"x": x})
+    assert read_by_deepdish(tmp_path / "x.h5") == peer.described({"x": x})

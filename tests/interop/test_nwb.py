@@ -99,7 +99,7 @@ def test_on_spark_nothing_is_read_before_it_is_needed_and_then_only_that(recordi
         ("nothing", "holds no series called 'nothing': name one of /acquisition/movie"),
     ],
 )
-def test_what_is_not_there_once_is_told_with_what_is(recording, name, message):
+def test_an_ambiguous_name_is_reported_with_the_existing_ones(recording, name, message):
     with pytest.raises(FormatError, match=message) as caught:
         tl.images.fromnwb(recording, name)
     assert "run.nwb" in str(caught.value)

@@ -1,4 +1,4 @@
-"""Suite2p's registered movies: what is beside them is read, and never unpickled."""
+"""Registered movies of Suite2p: the files next to them are read and never unpickled."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def plane(tmp_path):
     return tmp_path
 
 
-def ops(folder, **told):
-    np.save(folder / "ops.npy", {"nplanes": 1, "data_path": ["/raw"], **told})
+def ops(folder, **settings):
+    np.save(folder / "ops.npy", {"nplanes": 1, "data_path": ["/raw"], **settings})
 
 
-def test_a_plane_is_read_with_the_size_and_rate_beside_it(plane, engine):
+def test_a_plane_is_read_with_the_size_and_rate_next_to_it(plane, engine):
     ops(plane, Ly=6, Lx=np.int64(8), fs=np.float32(30.0))
     movie = tl.images.fromsuite2p(plane, engine=engine)
     np.testing.assert_array_equal(movie.toarray(), VALUES, strict=True)
@@ -55,7 +55,7 @@ def test_nothing_is_unpickled(plane):
     assert not (plane / "sprung").exists()
 
 
-def test_a_size_that_does_not_fit_and_a_damaged_file_are_told(plane):
+def test_a_size_that_does_not_fit_and_a_damaged_file_are_reported(plane):
     ops(plane, Ly=6, Lx=7)
     with pytest.raises(FormatError, match=r"data.bin: 864 bytes are no whole number of images"):
         tl.images.fromsuite2p(plane)
@@ -68,7 +68,7 @@ def test_a_size_that_does_not_fit_and_a_damaged_file_are_told(plane):
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("settings", "expected"),
     [
         ({"Ly": 512, "Lx": 70000, "fs": 7.5}, {"Ly": 512, "Lx": 70000, "fs": 7.5}),
         ({"Ly": np.int32(512), "Lx": np.int32(3)}, {"Ly": 512, "Lx": 3}),
@@ -76,8 +76,8 @@ def test_a_size_that_does_not_fit_and_a_damaged_file_are_told(plane):
         ({"text": "Ly", "Lyc": 5}, {}),
     ],
 )
-def test_numbers_are_found_whatever_made_them(tmp_path, told, expected):
-    np.save(tmp_path / "ops.npy", told)
+def test_numbers_are_found_whatever_made_them(tmp_path, settings, expected):
+    np.save(tmp_path / "ops.npy", settings)
     assert sizes((tmp_path / "ops.npy").read_bytes()) == expected
 
 

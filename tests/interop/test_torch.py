@@ -31,6 +31,6 @@ def test_what_may_not_be_written_to_is_copied():
     assert not np.shares_memory(tl.images.fromarray(fixed).totorch().numpy(), fixed)
 
 
-def test_a_dtype_that_torch_has_not_is_told():
+def test_a_dtype_that_torch_has_not_is_refused():
     with pytest.raises(TypeError, match="torch has no"):
         tl.images.fromarray(VALUES.astype(np.longdouble)).totorch()

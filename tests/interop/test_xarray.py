@@ -100,6 +100,6 @@ def test_names_of_axes_can_be_given_and_follow_the_kind():
         (lambda x: movie_on().toxarray(["t"]), r"dims \('t',\) for 3 axes"),
     ],
 )
-def test_what_does_not_fit_is_told(call, message):
+def test_arrays_that_do_not_fit_are_refused(call, message):
     with pytest.raises(SpecError, match=message):
         call(xr.DataArray(VALUES, dims=["t", "y", "x"]))

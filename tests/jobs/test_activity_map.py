@@ -78,7 +78,7 @@ def test_detrended_series_have_no_trend(engine, signal, dtype):
 
 @pytest.fixture
 def inputs(tmp_path, signal):
-    """Write a movie and its signal; gives their paths and an output beside them."""
+    """Write a movie and its signal; return their paths and an output next to them."""
     tl.images.fromarray(moving((12, 11), signal)).totif(tmp_path / "movie")
     (tmp_path / "speed.json").write_text(
         json.dumps(

@@ -61,8 +61,12 @@ def test_looking_reads_no_values(movie, monkeypatch):
     from thunderlike.data.file_sources import FileSource
 
     monkeypatch.setattr(FileSource, "read", lambda *_: pytest.fail("read"))
-    told = look(movie, nplanes=1).description()
-    assert (told["shape"], told["dtype"], told["format"]) == ([12, 9, 7], "uint8", "tif")
+    description = look(movie, nplanes=1).description()
+    assert (description["shape"], description["dtype"], description["format"]) == (
+        [12, 9, 7],
+        "uint8",
+        "tif",
+    )
 
 
 @pytest.mark.parametrize("to", ["tif", "hdf5", "msgpack", "zarr"])
@@ -86,7 +90,7 @@ def test_what_is_done_is_not_done_again(engine, movie, tmp_path, monkeypatch, to
     assert not any(p.name.startswith(".") for p in tmp_path.iterdir())
 
 
-def test_another_input_begins_anew(movie, tmp_path, monkeypatch):
+def test_another_input_begins_again(movie, tmp_path, monkeypatch):
     target = str(tmp_path / "all.npy")
     with monkeypatch.context() as patch:
         patch.setattr(module, "target_for", _failing_at_the_end)

@@ -29,16 +29,16 @@ def work(tmp_path, monkeypatch):
 @pytest.mark.parametrize("batch", [1000, 70])
 def test_a_dataset_with_labels(engine, work, batch):
     plan = make_dataset.plan(look("cells"), "out", field="image", labels="cells.csv:kind", shard=60)
-    told = make_dataset.run(plan, tl.engines.engine_for(engine), batch=batch)
+    summary = make_dataset.run(plan, tl.engines.engine_for(engine), batch=batch)
     reader = tl.datasets.ShardedReader("out")
     assert [sample["label"] for sample in reader] == KINDS
     np.testing.assert_array_equal([sample["image"] for sample in reader], MOVIE)
-    assert told["samples"] == 9
-    assert told["labels"]["first"] == ["ant", "bee", "cat", "dog", "eel"]
-    assert json.loads((work / "out.summary.json").read_text()) == told
+    assert summary["samples"] == 9
+    assert summary["labels"]["first"] == ["ant", "bee", "cat", "dog", "eel"]
+    assert json.loads((work / "out.summary.json").read_text()) == summary
 
 
-def test_other_labels_begin_anew(work, monkeypatch):
+def test_other_labels_begin_again(work, monkeypatch):
     from thunderlike.jobs.outputs import Messages
 
     with monkeypatch.context() as patch:

@@ -35,7 +35,7 @@ def movie(tmp_path, array):
 
 
 @pytest.mark.parametrize("format", ["tif", "png", "bin", "msgpack", "npy", "hdf5", "zarr"])
-def test_the_format_is_told_by_what_is_there(movie, array, format):
+def test_the_format_is_found_by_the_files(movie, array, format):
     found = find_movie(movie(format))
     assert found.format == format
     assert (found.source.spec.count, found.source.spec.shape) == (7, (5, 6))

@@ -48,11 +48,11 @@ def test_of_a_volume_the_plane_of_the_best_pixel_is_shown():
     np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), volumes.mean[3])
 
 
-def test_undefined_pixels_are_counted_beside_the_colours():
+def test_undefined_pixels_are_counted_next_to_the_colours():
     some = found((6, 8), (2, 3))
     some.correlation[0] = np.nan
-    beside = map_figure(some).axes[1].child_axes[0]
-    assert beside.get_ylabel() == "Pearson's r (grey: 8 constant pixels)"
+    bar = map_figure(some).axes[1].child_axes[0]
+    assert bar.get_ylabel() == "Pearson's r (grey: 8 constant pixels)"
 
 
 def test_a_movie_in_which_nothing_varies_is_drawn():

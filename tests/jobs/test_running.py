@@ -24,11 +24,11 @@ def test_an_error_is_one_line_and_exit_code_2(capsys):
     assert capsys.readouterr().err == "error: a: f raised ValueError: bad\n"
 
 
-def test_arguments_are_told_as_options_and_folders_as_they_are():
-    told = as_options(
+def test_arguments_are_shown_as_options_and_folders_unchanged():
+    text = as_options(
         "/data/shape=3/order=C.tif: start=2 leaves none; (see recursive=True), dtype="
     )
-    assert told == "/data/shape=3/order=C.tif: --start 2 leaves none; (see --recursive), --dtype"
+    assert text == "/data/shape=3/order=C.tif: --start 2 leaves none; (see --recursive), --dtype"
 
 
 def test_debug_lets_an_error_through():

@@ -50,9 +50,9 @@ def test_a_good_run_says_one_line_and_leaves_a_summary(job, work, capfd):
     assert out.startswith(f"{OUT[job]}: ")
     assert out.endswith(" s on local\n")
     assert out.count("\n") == 1
-    told = json.loads((work / SUMMARY[job]).read_text())
-    assert (told["input"]["shape"], told["engine"]) == ([N, 6, 7], "local")
-    assert {"command", "output", "seconds", "versions", "batches_done_before"} <= told.keys()
+    summary = json.loads((work / SUMMARY[job]).read_text())
+    assert (summary["input"]["shape"], summary["engine"]) == ([N, 6, 7], "local")
+    assert {"command", "output", "seconds", "versions", "batches_done_before"} <= summary.keys()
 
 
 @JOBS
@@ -180,7 +180,7 @@ def test_what_only_one_job_refuses(wrong, work, capsys):
         [],
     ],
 )
-def test_a_command_line_that_is_none_is_one_line(job, bad, capsys):
+def test_an_invalid_command_line_is_one_line(job, bad, capsys):
     with pytest.raises(SystemExit) as caught:
         job.main([*given(job), *bad] if bad else [])
     assert caught.value.code == 2
@@ -242,6 +242,6 @@ def test_overwrite_replaces_and_says_how_when_it_is_not_given(job, work, capfd):
 def test_help_teaches(job, capsys):
     with pytest.raises(SystemExit, match="0"):
         job.main(["--help"])
-    told = capsys.readouterr().out
-    assert "examples:" in told
-    assert "exit codes: 0 done; 2 failed" in told
+    printed = capsys.readouterr().out
+    assert "examples:" in printed
+    assert "exit codes: 0 done; 2 failed" in printed

@@ -44,10 +44,10 @@ def hidden(folder):
 @pytest.mark.parametrize("batch", [None, 500])
 def test_figures_of_a_movie(engine, movie, tmp_path, batch):
     plan = series_stats.plan(look(movie), str(tmp_path / "out"), FIGURES)
-    told = series_stats.run(plan, tl.engines.engine_for(engine), batch=batch)
+    summary = series_stats.run(plan, tl.engines.engine_for(engine), batch=batch)
     check(tmp_path / "out")
-    assert told["maps"]["mean"]["min"] == 7
-    assert told["maps"]["std"] == {
+    assert summary["maps"]["mean"]["min"] == 7
+    assert summary["maps"]["std"] == {
         "min": 0.0,
         "max": pytest.approx(MOVIE.std(0).max()),
         "undefined": 0,
@@ -77,8 +77,8 @@ def test_pixels_without_a_value_are_counted(tmp_path):
     values[3, 2, 2] = np.nan
     tl.images.fromarray(values).tonpy(tmp_path / "movie.npy")
     plan = series_stats.plan(look(str(tmp_path / "movie.npy")), str(tmp_path / "out"), FIGURES)
-    told = series_stats.run(plan, tl.engines.local())["maps"]
-    assert {name: seen["undefined"] for name, seen in told.items()} == dict.fromkeys(told, 1)
+    maps = series_stats.run(plan, tl.engines.local())["maps"]
+    assert {name: seen["undefined"] for name, seen in maps.items()} == dict.fromkeys(maps, 1)
 
 
 def test_what_is_done_is_not_done_again(movie, tmp_path, monkeypatch):

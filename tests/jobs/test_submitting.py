@@ -34,10 +34,14 @@ def test_a_local_master_is_sent_nothing():
     words = line(Submission("job.py", "local[2]", ["--input", "a b"]))
     assert words[:3] == ["spark-submit", "--master", "local[2]"]
     assert words[-3:] == ["job.py", "--input", "a b"]
-    told = pairs(words)
-    assert told["spark.pyspark.python"] == told["spark.pyspark.driver.python"] == sys.executable
-    assert told.items() >= settings_of("spark-defaults").items()
-    assert not {"--py-files", "--archives", "spark.submit.deployMode"} & told.keys()
+    settings = pairs(words)
+    assert (
+        settings["spark.pyspark.python"]
+        == settings["spark.pyspark.driver.python"]
+        == sys.executable
+    )
+    assert settings.items() >= settings_of("spark-defaults").items()
+    assert not {"--py-files", "--archives", "spark.submit.deployMode"} & settings.keys()
 
 
 @pytest.mark.parametrize("master", ["local", "local[*]", "local[2,3]", "local-cluster[2,1,1024]"])
@@ -46,36 +50,36 @@ def test_masters_of_this_machine_have_no_profile(master):
 
 
 def test_a_standalone_cluster_is_sent_the_package(made):
-    told = pairs(line(Submission("job.py", "spark://head:7077", python="/opt/python")))
-    assert told["--py-files"] == str(made / "ours.zip")
-    assert told["spark.pyspark.python"] == "/opt/python"
-    assert told["spark.submit.deployMode"] == "client"
-    assert "--archives" not in told
+    settings = pairs(line(Submission("job.py", "spark://head:7077", python="/opt/python")))
+    assert settings["--py-files"] == str(made / "ours.zip")
+    assert settings["spark.pyspark.python"] == "/opt/python"
+    assert settings["spark.submit.deployMode"] == "client"
+    assert "--archives" not in settings
 
 
 @pytest.mark.parametrize("master", ["yarn", "k8s://https://head:443"])
 def test_other_clusters_are_sent_the_environment(made, master):
-    told = pairs(line(Submission("job.py", master)))
-    assert told["--archives"] == f"{made}/env.tar.gz#environment"
-    assert told["--py-files"] == str(made / "ours.zip")
-    assert told["spark.pyspark.python"] == "./environment/bin/python"
-    assert told["spark.pyspark.driver.python"] == sys.executable
-    assert told["spark.executor.memoryOverheadFactor"] == "1.0"
+    settings = pairs(line(Submission("job.py", master)))
+    assert settings["--archives"] == f"{made}/env.tar.gz#environment"
+    assert settings["--py-files"] == str(made / "ours.zip")
+    assert settings["spark.pyspark.python"] == "./environment/bin/python"
+    assert settings["spark.pyspark.driver.python"] == sys.executable
+    assert settings["spark.executor.memoryOverheadFactor"] == "1.0"
 
 
 def test_a_driver_that_runs_away_from_here_has_the_python_that_was_sent():
-    told = pairs(line(Submission("job.py", "yarn", options={"deploy-mode": "cluster"})))
-    assert told["spark.pyspark.driver.python"] == "./environment/bin/python"
-    assert told["--deploy-mode"] == "cluster"
-    assert "spark.submit.deployMode" not in told
+    settings = pairs(line(Submission("job.py", "yarn", options={"deploy-mode": "cluster"})))
+    assert settings["spark.pyspark.driver.python"] == "./environment/bin/python"
+    assert settings["--deploy-mode"] == "cluster"
+    assert "spark.submit.deployMode" not in settings
 
 
 def test_what_the_user_sets_comes_before_the_profile():
     conf = ["spark.executor.memoryOverheadFactor=0.3", "spark.app.tag=a=b"]
-    told = pairs(line(Submission("job.py", "yarn", profile="emr", conf=conf)))
-    assert told["spark.executor.memoryOverheadFactor"] == "0.3"
-    assert told["spark.app.tag"] == "a=b"
-    assert told["spark.dynamicAllocation.enabled"] == "false"
+    settings = pairs(line(Submission("job.py", "yarn", profile="emr", conf=conf)))
+    assert settings["spark.executor.memoryOverheadFactor"] == "0.3"
+    assert settings["spark.app.tag"] == "a=b"
+    assert settings["spark.dynamicAllocation.enabled"] == "false"
 
 
 def test_a_python_that_was_chosen_is_kept(monkeypatch):

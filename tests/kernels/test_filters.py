@@ -121,13 +121,13 @@ def test_linear_filters_work_on_complex_images_and_the_median_does_not():
 
 
 @pytest.mark.parametrize("sigma", [-1, (1, 2, 3), (1, -2), np.nan, np.inf])
-def test_gaussian_refuses_a_sigma_that_is_none(sigma):
+def test_gaussian_refuses_an_invalid_sigma(sigma):
     with pytest.raises(SpecError, match="sigma"):
         filters.gaussian(np.zeros((1, 3, 3)), sigma)
 
 
 @pytest.mark.parametrize("order", [-1, 1.5, (0, 1, 0)])
-def test_gaussian_refuses_an_order_that_is_none(order):
+def test_gaussian_refuses_an_invalid_order(order):
     with pytest.raises(SpecError, match="order"):
         filters.gaussian(np.zeros((1, 3, 3)), 1, order)
 
@@ -144,7 +144,7 @@ def test_subsampling_keeps_the_first_pixel_of_each_stride(factor):
 
 
 @pytest.mark.parametrize("factor", [0, -1, 1.5, (2, 0), (2, 2, 2), (2,)])
-def test_subsampling_refuses_a_factor_that_is_none(factor):
+def test_subsampling_refuses_an_invalid_factor(factor):
     with pytest.raises(SpecError, match="factor"):
         filters.subsample(np.zeros((1, 4, 4)), factor)
 

@@ -43,7 +43,7 @@ def test_covariance_is_numpys_however_it_is_cut(dtype, edges):
     np.testing.assert_allclose(merged.mean, values.mean(0, dtype="float64"))
 
 
-def test_covariance_beside_a_large_offset_keeps_its_digits():
+def test_covariance_with_a_large_offset_keeps_its_digits():
     values = np.random.default_rng(0).normal(0, 1, (2000, 3))
     found = Comoments.of(values[:700] + 1e8).merge(Comoments.of(values[700:] + 1e8)).cov
     np.testing.assert_allclose(found, np.cov(values, rowvar=False), atol=1e-6)

@@ -131,23 +131,23 @@ def outcome(read, folder):
     try:
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
-            found = told_of(read, folder)
-        told = [str(one.message) for one in heard if one.category is not UserWarning]
-        assert not told, f"warned: {told}"
+            found = read_one(read, folder)
+        warned = [str(one.message) for one in heard if one.category is not UserWarning]
+        assert not warned, f"warned: {warned}"
     finally:
         faulthandler.cancel_dump_traceback_later()
     return found
 
 
-def told_of(read, folder):
+def read_one(read, folder):
     try:
         read(folder)
     except tl.ThunderlikeError as error:
-        told = str(error)
+        message = str(error)
     else:
         return "value"
-    assert "\n" not in told, f"more than a line: {told}"
-    assert len(told) < 1000, f"too long: {told}"
+    assert "\n" not in message, f"more than a line: {message}"
+    assert len(message) < 1000, f"too long: {message}"
     return "refused"
 
 

@@ -324,8 +324,8 @@ def zarr_cases(given, theirs, linked):
         configuration = {"name": "default", "configuration": {"separator": separator}}
         target = given / f"names{len(separator)}.zarr"
         (target / "c").mkdir(parents=True)
-        told = json.dumps(described | {"chunk_key_encoding": configuration})
-        (target / "zarr.json").write_text(told)
+        document = json.dumps(described | {"chunk_key_encoding": configuration})
+        (target / "zarr.json").write_text(document)
         (target / "c/0").symlink_to(linked / "a.zarr/c/0")  # chunks are opened by their names
         yield Case(target, readers, linked=(linked,))
     group = given / "group.zarr"
@@ -333,8 +333,12 @@ def zarr_cases(given, theirs, linked):
     consolidated = {"kind": "inline", "must_understand": False}
     consolidated["metadata"] = {"../../theirs/a.zarr": described}
     scales = [{"datasets": [{"path": "../../theirs/a.zarr"}], "axes": []}]
-    told = {"zarr_format": 3, "node_type": "group", "attributes": {"ome": {"multiscales": scales}}}
-    (group / "zarr.json").write_text(json.dumps(told | {"consolidated_metadata": consolidated}))
+    document = {
+        "zarr_format": 3,
+        "node_type": "group",
+        "attributes": {"ome": {"multiscales": scales}},
+    }
+    (group / "zarr.json").write_text(json.dumps(document | {"consolidated_metadata": consolidated}))
     yield Case(group, readers)
 
 
@@ -424,8 +428,13 @@ def other_cases(given, theirs):
     raw = given / "raw"
     raw.mkdir()
     (raw / "image-00000.bin").write_bytes(MOVIE.tobytes())
-    told = {"shape": [8, 6], "dtype": "uint8", "path": "../secret.bin", "input": "../secret.bin"}
-    (raw / "conf.json").write_text(json.dumps(told))
+    document = {
+        "shape": [8, 6],
+        "dtype": "uint8",
+        "path": "../secret.bin",
+        "input": "../secret.bin",
+    }
+    (raw / "conf.json").write_text(json.dumps(document))
     readers = {"images.frombinary": images("binary"), "series.frombinary": series("binary")}
     yield Case(raw, readers | LOOKING)
     plane = given / "suite2p"

@@ -67,7 +67,7 @@ def array(name):
     return lambda folder: np.asarray(tl.arrays.read(folder / name)).sum()
 
 
-def told(name="."):
+def info(name="."):
     return lambda folder: look(str(folder / name)).description()
 
 
@@ -97,9 +97,9 @@ LOADED = (
     lambda folder: tl.load(folder / "x.h5", max_bytes=BOUND),
     lambda folder: tl.load(folder / "x.h5", pickle="restricted", max_bytes=BOUND),
     lambda folder: str(tl.hdf5.ls(folder / "x.h5")),
-    told("x.h5"),
+    info("x.h5"),
 )
-ARRAYS = (images("hdf5", "x.h5"), series("hdf5", "x.h5"), array("x.h5"), told("x.h5"))
+ARRAYS = (images("hdf5", "x.h5"), series("hdf5", "x.h5"), array("x.h5"), info("x.h5"))
 HDF5 = [
     Seed(structure, LOADED),
     Seed(partial(structure, compression="blosc2:lz4"), LOADED),
@@ -172,7 +172,7 @@ TIF = (
     lambda folder: tiff.decode((folder / "x.tif").read_bytes()),
     lambda folder: tiff.header((folder / "x.tif").read_bytes()),
     array("x.tif"),
-    told("x.tif"),
+    info("x.tif"),
 )
 TIFF = [
     Seed(made, TIF)
@@ -191,7 +191,7 @@ TIFF = [
         lambda folder: tl.images.fromarray(MOVIE.astype("u2")).totif(folder / "out"),
     )
 ]
-TIFF[-1] = Seed(TIFF[-1].make, (images("tif", "out"), told("out")))
+TIFF[-1] = Seed(TIFF[-1].make, (images("tif", "out"), info("out")))
 
 
 def picture(folder, values, mode=None):
@@ -208,7 +208,7 @@ PNG = [
         made,
         (
             images("png", "x.png"),
-            told("x.png"),
+            info("x.png"),
             lambda folder: png.decode((folder / "x.png").read_bytes()),
             lambda folder: tl.util.images.load(folder / "x.png"),
         ),
@@ -256,7 +256,7 @@ NPY = [
             lambda folder: npy.decode((folder / "x.npy").read_bytes()),
             lambda folder: tl.arrays.initialize_source(folder / "x.npy"),
             array("x.npy"),
-            told("x.npy"),
+            info("x.npy"),
         ),
     )
     for order in "CF"
@@ -282,7 +282,7 @@ def zarr_folder(folder, version=3, **options):
 
 ZARR = [
     Seed(
-        made, (images("zarr", "x.zarr"), series("zarr", "x.zarr"), array("x.zarr"), told("x.zarr"))
+        made, (images("zarr", "x.zarr"), series("zarr", "x.zarr"), array("x.zarr"), info("x.zarr"))
     )
     for made in (
         zarr_folder,
@@ -307,10 +307,10 @@ def words(name, text):
 
 
 TEXT = [
-    Seed(conf, (images("binary", "images"), series("binary", "series"), told("images"))),
+    Seed(conf, (images("binary", "images"), series("binary", "series"), info("images"))),
     Seed(
         words("x.txt", b"# a b\n1 2.5, 3e2\n4 5 -6\n\n7\t8 9\n"),
-        (series("text", "x.txt"), series("text", "x.txt", skip=1), told("x.txt")),
+        (series("text", "x.txt"), series("text", "x.txt", skip=1), info("x.txt")),
     ),
     Seed(
         words("x.csv", b"time,speed\n0,1.5\n1,2.5\n2,2.0\n3,-1e3\n"),

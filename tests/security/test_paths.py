@@ -31,7 +31,7 @@ MOVIE = np.arange(48, dtype="u1").reshape(3, 4, 4)
 
 @pytest.fixture
 def victim(tmp_path):
-    """A file of somebody else, in a folder beside ours, that must stay as it is."""
+    """Return a file of another user, in a folder next to ours, that must stay as it is."""
     (tmp_path / "theirs").mkdir()
     file = tmp_path / "theirs" / "victim"
     file.write_bytes(b"precious")
@@ -48,8 +48,8 @@ def test_a_manifest_names_no_shard_elsewhere(tmp_path, name):
     (tmp_path / "in").mkdir()
     with FileWriter(tmp_path / "victim.msgpack") as writer:
         writer.write({"key": "a"})
-    told = {"shards": [{"name": f"{name}.msgpack"}]}
-    (tmp_path / "in/manifest.json").write_text(json.dumps(told))
+    manifest = {"shards": [{"name": f"{name}.msgpack"}]}
+    (tmp_path / "in/manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(tl.ThunderlikeError, match=r"leads out of this folder|no list of shards"):
         ShardedReader(tmp_path / "in")
 
@@ -240,11 +240,11 @@ def test_an_entity_of_xml_reads_no_file_and_grows_without_bound_nowhere(tmp_path
     )
     tifffile.imwrite(tmp_path / "x.tif", MOVIE[0], description=xml, metadata=None)
     try:
-        told = tl.images.fromtif(tmp_path / "x.tif").attrs
+        attrs = tl.images.fromtif(tmp_path / "x.tif").attrs
     except FormatError:
-        told = {}
-    assert "precious" not in str(told)
-    assert len(str(told)) < 10_000
+        attrs = {}
+    assert "precious" not in str(attrs)
+    assert len(str(attrs)) < 10_000
 
 
 def test_hdf5_links_lead_to_no_other_file(tmp_path, victim):

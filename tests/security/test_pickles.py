@@ -55,8 +55,8 @@ def test_the_pickle_codec_of_zarr(tmp_path, payload, change):
         path, shape=MOVIE.shape, chunks=MOVIE.shape, dtype="<i2", zarr_format=2, compressors=None
     )
     made[...] = MOVIE
-    told = json.loads((path / ".zarray").read_text()) | change
-    (path / ".zarray").write_text(json.dumps(told))
+    document = json.loads((path / ".zarray").read_text()) | change
+    (path / ".zarray").write_text(json.dumps(document))
     (path / "0.0.0").write_bytes(payload)
     for read in (tl.images.fromzarr, tl.series.fromzarr):
         with pytest.raises(FormatError):

@@ -39,10 +39,10 @@ def given(s3_server):
 
 def shown(error):
     """A traceback with the values of all local names in our functions, as some tools print it."""
-    told = traceback.TracebackException.from_exception(error, capture_locals=True)
-    frames = [frame for frame in told.stack if frame.filename.startswith(OURS)]
+    trace = traceback.TracebackException.from_exception(error, capture_locals=True)
+    frames = [frame for frame in trace.stack if frame.filename.startswith(OURS)]
     assert frames
-    return "".join(str(frame.locals) for frame in frames) + "".join(told.format_exception_only())
+    return "".join(str(frame.locals) for frame in frames) + "".join(trace.format_exception_only())
 
 
 def test_no_repr_and_no_local_name_shows_a_secret(movie, s3_server):

@@ -118,8 +118,8 @@ def test_files_of_any_kind(tmp_path, engine, rows):
     found = tl.series.frompath(tmp_path, read, engine=engine)
     np.testing.assert_array_equal(found.toarray(), values)
     assert found.dtype == np.int16
-    told = tl.series.frompath(tmp_path, read, dims=values.shape[1:], dtype=">i2", engine=engine)
-    assert told.shape == values.shape
+    stated = tl.series.frompath(tmp_path, read, dims=values.shape[1:], dtype=">i2", engine=engine)
+    assert stated.shape == values.shape
     (tmp_path / "3.dat").write_bytes(bytes(2))
     with pytest.raises(tl.ThunderlikeError, match=r"3\.dat"):
         tl.series.frompath(tmp_path, read, engine=engine).toarray()

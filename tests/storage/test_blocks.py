@@ -1,4 +1,4 @@
-"""Blocks of a file elsewhere that are brought here once, whoever reads them."""
+"""Blocks of a remote file, fetched once for all readers."""
 
 from __future__ import annotations
 

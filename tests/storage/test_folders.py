@@ -50,7 +50,7 @@ def find_names(folder):
 
 
 def content(target):
-    """Every file at and beside the target, hidden ones too."""
+    """Return every file at and next to the target, hidden ones too."""
     store, above = store_for(target), target.rpartition("/")[0]
     entries = store.list(above, recursive=True) if store.exists(above) else []
     return {entry.path.removeprefix(above + "/"): store.read(entry.path) for entry in entries}
@@ -355,7 +355,7 @@ def test_a_kill_at_any_step_never_leaves_a_mix(tmp_path, verb, at, after):
         ("_copy", 1, OLD_ONE),  # of the old ones, away
         ("_remove", 3, "absent"),  # of the old ones
         ("_copy", 7, "absent"),  # of SUCCESS
-        ("_remove", 6, NEW_ONE),  # of what is beside it
+        ("_remove", 6, NEW_ONE),  # of the files next to it
     ],
 )
 def test_a_kill_at_any_step_in_a_bucket_never_leaves_a_mix(bucket, verb, at, after):

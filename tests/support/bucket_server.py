@@ -329,7 +329,7 @@ class Odd:
         return no_key_count(request, lambda: answer) if request.is_listing else answer
 
     def _chunked(self, request, answer):
-        """A body without a length, but for those of objects."""
+        """Return a body without a length, except for those of objects."""
         answer.chunked = request.method != "HEAD" and not request.is_object
         answer.chunked = answer.chunked and answer.status not in (204, 304)
         return answer

@@ -89,7 +89,7 @@ def test_percentiles_of_a_large_array_come_from_a_part_of_it():
     np.testing.assert_allclose(contrast(values), np.percentile(values, (0.5, 99.5)), atol=0.05)
 
 
-def test_it_draws_where_it_is_told_and_leaves_all_settings_alone():
+def test_it_draws_on_the_given_axes_and_leaves_all_settings_alone():
     before, axes = dict(mpl.rcParams), Figure().add_subplot()
     assert picture(np.eye(3), axes) is axes
     assert dict(mpl.rcParams) == before

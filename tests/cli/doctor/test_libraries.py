@@ -36,7 +36,7 @@ def test_this_python_is_one_of_ours():
 
 
 @pytest.mark.parametrize("version", ["3.10.14", "3.14.0"])
-def test_another_python_is_told_which_to_take(version, monkeypatch):
+def test_another_python_is_reported_with_the_supported_ones(version, monkeypatch):
     monkeypatch.setattr(installation.platform, "python_version", lambda: version)
     finding = installation.python()
     assert finding.level == "FAIL"

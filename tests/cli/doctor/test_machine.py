@@ -14,7 +14,7 @@ from thunderlike.cli.doctor.machine import GIB
 
 @pytest.fixture
 def fresh(monkeypatch):
-    """Have tempfile look for its folder anew."""
+    """Make tempfile choose its folder again."""
     monkeypatch.setattr(tempfile, "tempdir", None)
 
 
@@ -90,7 +90,7 @@ def test_a_disk_that_is_nearly_full(monkeypatch):
     assert machine.temp().level == "warn"
 
 
-def test_spark_writes_where_it_is_told(monkeypatch, tmp_path):
+def test_spark_writes_to_the_configured_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("SPARK_LOCAL_DIRS", raising=False)
     assert machine.spark_temp().details["folder"] == "/tmp"
     assert machine.spark_temp(str(tmp_path / "a")).details["folder"] == str(tmp_path / "a")

@@ -13,7 +13,7 @@ from thunderlike.cli.doctor.finding import Finding
 from thunderlike.cli.doctor.spark import judged, probe
 
 DRIVER = {"python": "3.11.7", "numpy": "2.4.6", "thunderlike": "0.1.0"}
-TOLD = {"version": "4.3.0", "master": "local[2]", "started": 5.0, "ran": 2.0, "driver": DRIVER}
+PROBED = {"version": "4.3.0", "master": "local[2]", "started": 5.0, "ran": 2.0, "driver": DRIVER}
 
 
 def fake_java(folder, version):
@@ -123,7 +123,7 @@ def test_a_spark_that_does_not_answer(monkeypatch):
 
 
 def test_workers_like_the_driver_are_well():
-    finding = judged({**TOLD, "workers": [DRIVER, DRIVER]})
+    finding = judged({**PROBED, "workers": [DRIVER, DRIVER]})
     assert finding.level == "ok"
     assert "4.3.0 on local[2]" in finding.found
 
@@ -138,20 +138,20 @@ def test_workers_like_the_driver_are_well():
     ],
 )
 def test_workers_unlike_the_driver(name, version, level):
-    finding = judged({**TOLD, "workers": [DRIVER, {**DRIVER, name: version}]})
+    finding = judged({**PROBED, "workers": [DRIVER, {**DRIVER, name: version}]})
     assert finding.level == level
     assert f"the workers have {name} {version or 'none'}" in finding.found
     assert finding.fix == f"export PYSPARK_PYTHON={sys.executable}"
 
 
-def test_what_is_missing_is_told_before_what_differs():
+def test_missing_packages_are_reported_before_differing_ones():
     worker = {**DRIVER, "python": "3.11.2", "thunderlike": None}
-    assert judged({**TOLD, "workers": [worker, worker]}).level == "FAIL"
+    assert judged({**PROBED, "workers": [worker, worker]}).level == "FAIL"
 
 
-def test_workers_of_a_cluster_are_mended_there():
-    told = {**TOLD, "master": "yarn", "workers": [{**DRIVER, "numpy": None}] * 2}
-    assert judged(told).fix.endswith("pip install numpy==2.4.6 thunderlike==0.1.0")
+def test_workers_of_a_cluster_are_fixed_there():
+    probed = {**PROBED, "master": "yarn", "workers": [{**DRIVER, "numpy": None}] * 2}
+    assert judged(probed).fix.endswith("pip install numpy==2.4.6 thunderlike==0.1.0")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_last_words(said, why):
 
 @pytest.mark.spark
 def test_a_real_spark_tells_of_two_workers(spark_context):
-    told = probe(spark_context)
-    assert len(told["workers"]) == 2
-    assert told["master"] == spark_context.master
-    assert judged({**told, "started": 0.0}).level == "ok"
+    probed = probe(spark_context)
+    assert len(probed["workers"]) == 2
+    assert probed["master"] == spark_context.master
+    assert judged({**probed, "started": 0.0}).level == "ok"

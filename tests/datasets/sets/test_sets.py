@@ -709,7 +709,7 @@ def test_a_set_becomes_the_samples_that_its_archives_hold(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", BUILDERS)
-def test_damage_is_told_and_nothing_is_written(name, tmp_path):
+def test_damage_is_reported_and_nothing_is_written(name, tmp_path):
     for kind, errors in {
         "image": (CorruptSampleError, FormatError),
         "missing": (NotFoundError, FormatError),
@@ -762,7 +762,7 @@ def test_undecodable_images_of_imagenet21k_are_left_out(tmp_path):
     assert len(MsgpackReader(paths["val"])) == 2 * 49
 
 
-def test_a_file_to_be_fetched_by_hand_is_told_of(tmp_path):
+def test_a_file_to_be_fetched_by_hand_is_named(tmp_path):
     with pytest.raises(NotFoundError, match=r"leftImg8bit_trainvaltest.zip.*register at https"):
         sets.write("Cityscapes", tmp_path)
 
@@ -808,7 +808,7 @@ def test_weights_are_counted_in_what_was_written(tmp_path):
     np.testing.assert_allclose(stored["weights"], [0.5, 1, 1, 1, 1])
 
 
-def test_what_else_archives_tell_is_written_beside(tmp_path):
+def test_further_metadata_of_archives_is_written_next_to_the_samples(tmp_path):
     made = ade()
     write("ADE20k", made.write(tmp_path), tmp_path, made)
     stored = json.loads((tmp_path / "ADE20k.meta.json").read_bytes())
