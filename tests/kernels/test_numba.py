@@ -101,8 +101,10 @@ class _Arrays:
                 setattr(self, name, np.asarray(value))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("shape", "size"), [((40, 90, 110), 3), ((3, 9, 8, 7), (2, 1, 4))])
+@pytest.mark.parametrize(
+    ("shape", "size", "dtype"),
+    [*(((40, 90, 110), 3, dtype) for dtype in DTYPES), ((3, 9, 8, 7), (2, 1, 4), "f4")],
+)
 def test_local_correlation(shape, size, dtype):
     loops, plain = both(LocalCorrelation.of, block(shape, dtype), size)
     assert_same((loops.comoment, loops.window.m2), (plain.comoment, plain.window.m2))
