@@ -41,14 +41,34 @@ def test_the_folder_can_be_chosen_and_the_shortest_movie_has_a_picture(command, 
 
 
 @pytest.mark.spark
-def test_both_engines_are_compared(spark_context, command, capsys):
+def test_all_engines_are_compared(spark_context, command, capsys):
     assert command() == 0
     lines = capsys.readouterr().out.splitlines()
-    [local] = [line for line in lines if line.startswith("local ")]
-    [spark] = [line for line in lines if line.startswith("spark ")]
-    assert local.endswith(" -")
-    assert float(spark.split()[-1]) < 1e-12
-    assert local.split()[2:-1] == spark.split()[2:-1]
+    start = next(n for n, line in enumerate(lines) if line.startswith("engine "))
+    local, disk, spark = (line.split() for line in lines[start + 1 : start + 4])
+    assert [row[0] for row in (local, disk, spark)] == ["local", "disk", "spark"]
+    assert local[-1] == "-"
+    assert float(disk[-1]) < 1e-12
+    assert float(spark[-1]) < 1e-12
+    assert local[2:-1] == disk[2:-1] == spark[2:-1]
+
+
+def test_the_engines_of_each_choice(command, monkeypatch):
+    class Chosen(Exception):
+        pass
+
+    def demo(output, engines, **options):
+        raise Chosen(*engines)
+
+    monkeypatch.setattr(demonstration, "demo", demo)
+    for choice, engines in {
+        "all": ("local", "disk", "spark"),
+        "both": ("local", "spark"),
+        "disk": ("disk",),
+    }.items():
+        with pytest.raises(Chosen) as caught:
+            command("--engine", choice)
+        assert caught.value.args == engines
 
 
 def test_engines_that_differ_are_a_failure(command, monkeypatch, capsys):

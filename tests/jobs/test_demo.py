@@ -78,6 +78,13 @@ def test_both_engines_find_the_same(spark_context, make, tmp_path):
     assert "Starting Spark" in said
 
 
+def test_the_disk_engine_finds_the_same(make):
+    (local, disk), _, said = make("local", "disk")
+    assert (local.engine, disk.engine) == ("local", "disk")
+    assert largest_difference(local.map, disk.map) < 1e-12
+    assert "Starting" not in said
+
+
 def no_java(name):
     if name == "spark":
         raise EngineError("Spark needs Java 17 or newer: apt-get install openjdk-17-jre-headless")

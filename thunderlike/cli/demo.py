@@ -1,4 +1,4 @@
-"""``thunderlike demo``: analyse a synthetic movie on both engines, and compare the results."""
+"""``thunderlike demo``: analyse a synthetic movie on every engine, and compare the results."""
 
 from __future__ import annotations
 
@@ -16,24 +16,27 @@ __all__ = ["add", "run"]
 
 DESCRIPTION = """\
 Make a synthetic two-photon movie of neurons, map which pixels follow the animal's running speed,
-first with numpy, then with Spark, and check that both find the same and correct cells.
+with numpy in memory, with numpy on a part at a time (disk) and with Spark, and check that all find
+the same and correct cells.
 """
 
 EXAMPLES = """\
 examples:
-  thunderlike demo                        both engines; about half a minute
+  thunderlike demo                        every engine; about half a minute
   thunderlike demo --engine local         without Spark and Java
   thunderlike demo --frames 3000 --seed 7 --output /tmp/demo
 
 exit codes: 0 done; 1 the engines differ; 2 failed (with the reason in one line)
 """
 
+_SEVERAL = {"all": ("local", "disk", "spark"), "both": ("local", "spark")}
+
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to argparse."""
     parser = commands.add_parser(
         "demo",
-        help="map which neurons of a made-up movie follow a behaviour, on both engines",
+        help="map which neurons of a made-up movie follow a behaviour, on every engine",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -46,9 +49,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--engine",
-        choices=("both", "local", "spark"),
-        default="both",
-        help="both (without Java, only local), or one (%(default)s)",
+        choices=(*_SEVERAL, *_SEVERAL["all"]),
+        default="all",
+        help="all (without Java, all but spark), both for local and spark, or one (%(default)s)",
     )
     parser.add_argument(
         "--frames",
@@ -68,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     from thunderlike.jobs.demo import TOLERANCE, demo, largest_difference
     from thunderlike.progress import progress
 
-    engines = ("local", "spark") if args.engine == "both" else (args.engine,)
+    engines = _SEVERAL.get(args.engine, (args.engine,))
     with progress():
         outcomes, picture = demo(args.output, engines, frames=args.frames, seed=args.seed, say=_say)
     apart = [largest_difference(outcomes[0].map, outcome.map) for outcome in outcomes]

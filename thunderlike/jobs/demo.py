@@ -1,4 +1,4 @@
-"""Demonstration: a movie of known truth, analysed on both engines."""
+"""Demonstration: a movie of known truth, analysed on every engine."""
 
 from __future__ import annotations
 
@@ -100,7 +100,8 @@ def demo(
         The folder: ``recording``, one for each engine, and ``result`` are written in it, in place
         of those of an earlier demonstration.
     engines : sequence of str
-        ``'local'``, ``'spark'`` or both; one that cannot start is left out if there is another.
+        Names such as ``'local'``, ``'disk'`` and ``'spark'``; one that cannot start is left out if
+        there is another.
     frames, seed : int
         Of :func:`thunderlike.images.examples.calcium`.
     say : callable
@@ -170,7 +171,7 @@ def _table(folder: str, name: str, header: str, rows: Iterable[Iterable[float]])
 
 
 def _start(name: str, say: Say, *, needed: bool) -> Engine | None:
-    if name != "local":
+    if name == "spark":
         say("Starting Spark on this machine (about ten seconds) ...")
     try:
         return started(name)
@@ -178,7 +179,7 @@ def _start(name: str, say: Say, *, needed: bool) -> Engine | None:
         # The demo also runs without Java, if another engine is left.
         if needed:
             raise
-        say(f"  Spark is left out: {error}")
+        say(f"  {name.capitalize()} is left out: {error}")
         return None
 
 
