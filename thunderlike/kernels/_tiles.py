@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
     from thunderlike._typing import Array
 
-__all__ = ["buffers", "centered", "deviations", "norm", "projected", "tiles"]
+__all__ = ["buffers", "centered", "deviations", "norm", "projected", "row_products", "tiles"]
 
 _LANES, _RUN = 128, 1024  # partial sums of a run; samples of a run
 _ELEMENTS = 2**18  # 2 MiB of float64
+_ROWS, _COLUMNS = 48, 16  # of one product: multiples of all that loops of OpenBLAS take at once
 
 
 def tiles(
@@ -64,11 +65,60 @@ def buffers(
     [(slice(0, 3, None), (3, 2))]
     """
     count, length = block.shape
-    step = max(least, _ELEMENTS // max(1, length, width))
+    step = _ELEMENTS // max(1, length, width)
+    step = max(least, step - step % _ROWS if step > _ROWS else step)  # whole products of rows
     memory = np.empty((min(step, count), length), dtype)
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
         yield rows, memory[: rows.stop - start]
+
+
+def row_products(rows: Array, matrix: Array, out: Array | None = None) -> Array:
+    """Multiply rows with a matrix; the bits of a row do not depend on the rows next to it.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (k, L)
+    matrix : ndarray, shape (L, m)
+    out : ndarray, shape (k, m), optional
+        Written to; may be a view with strides.
+
+    Returns
+    -------
+    ndarray, shape (k, m)
+
+    Notes
+    -----
+    BLAS computes the last rows and columns of a product by other loops, which add in another
+    order. So 48 rows are multiplied at a time, always, columns are padded to a multiple of 16, and
+    single precision is computed in double precision, as OpenBLAS has two orders for it on some
+    processors. Callers with several threads limit BLAS to one.
+
+    Examples
+    --------
+    >>> row_products(np.array([[1.0, 2], [3, 4]]), np.array([[1.0], [10]]))
+    array([[21.],
+           [43.]])
+    """
+    dtype = np.result_type(rows, matrix)
+    if dtype.char not in "fdFD":  # no BLAS: numpy adds the terms of each element in order
+        return np.matmul(rows, matrix, out=out)
+    (count, length), width = rows.shape, matrix.shape[1]
+    out = np.empty((count, width), dtype) if out is None else out
+    dtype = np.result_type(dtype, np.float64)
+    wide = np.zeros((length, -(-width // _COLUMNS) * _COLUMNS), dtype)
+    wide[:, :width] = matrix
+    tile, found = np.zeros((_ROWS, length), dtype), np.empty((_ROWS, wide.shape[1]), dtype)
+    for start in range(0, count, _ROWS):
+        part, target = rows[start : start + _ROWS], out[start : start + _ROWS]
+        if len(part) < _ROWS or part.dtype != dtype or not part.flags.c_contiguous:
+            tile[: len(part)] = part
+            part = tile
+        if target.shape == found.shape and target.dtype == dtype and target.flags.c_contiguous:
+            np.matmul(part, wide, out=target)
+        else:
+            target[...] = np.matmul(part, wide, out=found)[: len(target), :width]
+    return out
 
 
 def deviations(

@@ -563,8 +563,10 @@ def _along(values: Array, axis: int, sigma: float, order: int) -> Array:
         stop = min(start + _WIDTH, length)
         first, matrix = _band(start, stop, length, sigma, order, lines.real.dtype.char)
         seen = lines[:, first : first + matrix.shape[1]]
-        if lines.shape[2] == 1:  # the last axis: one product, not one a line
-            np.matmul(seen[..., 0], matrix.T, out=out[:, start:stop, 0])
+        if lines.shape[2] == 1:  # the last axis: one product a record, not one a line
+            records = (*shape[:1], math.prod(shape[1:axis]))
+            found = out[:, start:stop, 0].reshape(*records, stop - start)
+            np.matmul(seen[..., 0].reshape(*records, len(matrix.T)), matrix.T, out=found)
         else:
             np.matmul(matrix, seen, out=out[:, start:stop])
     return out.reshape(shape)

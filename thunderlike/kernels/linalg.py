@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from thunderlike.kernels._tiles import tiles
+from thunderlike.kernels._tiles import row_products, tiles
 from thunderlike.kernels.moments import finite_origin, sum_dtype
 from thunderlike.kernels.series import result_dtype
 
@@ -142,5 +142,4 @@ def times(block: Array, matrix: Array) -> Array:
     """
     dtype = sum_dtype(np.result_type(block.dtype, matrix.dtype))
     with np.errstate(all="ignore"):
-        result: Array = np.matmul(block, matrix, dtype=dtype)
-        return result
+        return row_products(block.astype(dtype, copy=False), matrix.astype(dtype, copy=False))

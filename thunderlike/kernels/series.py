@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike.errors import SpecError
-from thunderlike.kernels._tiles import centered, deviations, norm, projected, tiles
+from thunderlike.kernels._tiles import (
+    centered,
+    deviations,
+    norm,
+    projected,
+    row_products,
+    tiles,
+)
 from thunderlike.kernels._validation import is_between, is_whole
 from thunderlike.kernels.moments import sum_dtype
 
@@ -195,7 +202,9 @@ def detrend(block: Array, method: str = "linear", order: int = 5) -> Array:
         )
     basis, drift = _polynomials(block.shape[1], 1 if method == "linear" else int(order))
     # Less the first sample, which no basis polynomial feels, a constant record projects on 0.
-    return _by_tiles(lambda tile: tile - ((tile - tile[:, :1]) @ basis) @ drift, block)
+    return _by_tiles(
+        lambda tile: tile - row_products(row_products(tile - tile[:, :1], basis), drift), block
+    )
 
 
 @np.errstate(all="ignore")
@@ -290,11 +299,11 @@ def correlate(block: Array, signals: ArrayLike, *, compiled: bool | None = None)
     """
     against, dtype = _unit_signals(signals, block.shape[1]), result_dtype(block.dtype)
     if len(against) == 1:
-        products = projected(block, against[0], compiled=compiled)
-        return _cosines(*products).astype(dtype, copy=False)
+        found = projected(block, against[0], compiled=compiled)
+        return _cosines(*found).astype(dtype, copy=False)
     out = np.empty((len(block), len(against)), dtype)
     for rows, tile, norms in deviations(block, compiled=compiled):
-        out[rows] = _cosines(tile @ against.T, norms)
+        out[rows] = _cosines(row_products(tile, against.T), norms)
     return out
 
 
@@ -557,7 +566,7 @@ def crosscorr(
     lagged = _lagged(signal, block.shape[1], lag)
     out = np.empty((len(block), len(lagged)), result_dtype(block.dtype))
     for rows, tile, norms in deviations(block, compiled=compiled):
-        out[rows] = _unit(tile, norms) @ lagged.T
+        out[rows] = row_products(_unit(tile, norms), lagged.T)
     return out
 
 
