@@ -78,6 +78,7 @@ def test_every_part_is_looked_at_once():
         "spark",
         "memory",
         "temp",
+        "scratch",
         "tif files",
         "s3",
     ):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
+import thunderlike as tl
 from thunderlike.cli import main
 
 MOVIE = np.arange(12 * 9 * 7, dtype=np.uint16).reshape(12, 9, 7)
@@ -33,6 +34,22 @@ def test_info_for_programs(movie, capsys):
     info = json.loads(capsys.readouterr().out)
     assert info["shape"] == [1, 12, 9, 7]
     assert info["attrs"]["pixel_size"] == {"y": 0.5, "x": 0.5}
+
+
+def test_info_names_the_engine_of_the_size(movie, capsys, monkeypatch):
+    assert main(["info", movie]) == 0
+    assert "local; the values fit in half of the " in capsys.readouterr().out
+    monkeypatch.setattr("thunderlike.engines.automatic._SMALL", 100)
+    for module in ("engines.automatic", "util.memory"):
+        monkeypatch.setattr(f"thunderlike.{module}.available", lambda: 2000)
+    assert main(["info", movie]) == 0
+    line = "disk; the values do not fit in half of the 2 kB of free memory"
+    assert line in capsys.readouterr().out
+    for setting in ("local", "spark"):
+        with tl.config(engine=setting):
+            assert main(["info", movie, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["engine"], told["bytes"], told["available_bytes"]) == (setting, 1512, 2000)
 
 
 def test_info_of_raw_files_takes_the_shape(tmp_path, capsys):

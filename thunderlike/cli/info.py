@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import argparse
 
     from thunderlike.cli.options import Commands
+    from thunderlike.engines import Spec
 
 __all__ = ["add", "options", "reading", "run"]
 
@@ -31,7 +32,8 @@ _READING = (
 )
 
 DESCRIPTION = """\
-Print what is at a path: format, shape, dtype, size and metadata. Only headers are read.
+Print what is at a path: format, shape, dtype, size, metadata, and the engine that suits the size.
+Only headers are read.
 """
 
 EPILOG = """\
@@ -112,9 +114,22 @@ def run(args: argparse.Namespace) -> int:
     """Inspect the path and print the result."""
     from thunderlike.jobs.contents import look
 
-    facts = look(args.path, **options(args)).description()
+    contents = look(args.path, **options(args))
+    facts = {**contents.description(), **_engine(contents.source.spec)}
     show(*(json.dumps(facts, indent=2).split("\n") if args.json else _lines(facts)))
     return 0
+
+
+def _engine(spec: Spec) -> dict[str, Any]:
+    """Return the engine that reads the records where none is given, and the free memory."""
+    from thunderlike.config import current
+    from thunderlike.engines import engine_for
+    from thunderlike.util.memory import available
+
+    setting = current().engine
+    # Spark need not be started for its name.
+    name = setting if setting == "spark" else engine_for().sized(spec).name
+    return {"engine": name, "available_bytes": available()}
 
 
 def _lines(facts: dict[str, Any]) -> list[str]:
@@ -124,12 +139,18 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         "shape": " x ".join(map(str, facts["shape"])),
         "dtype": facts["dtype"],
         "values": _size(facts["bytes"]),
+        "engine": f"{facts['engine']}; {_fits(facts['bytes'], facts['available_bytes'])}",
         "files": f"{facts['files']}, {_size(facts['file_bytes'])}",
         "first": facts["first"],
         **{name: _short(value) for name, value in facts["attrs"].items()},
     }
     width = max(map(len, rows))
     return [f"{name:<{width}}  {value}" for name, value in rows.items()]
+
+
+def _fits(nbytes: int, available: int) -> str:
+    does = "fit" if nbytes <= available // 2 else "do not fit"
+    return f"the values {does} in half of the {_size(available)} of free memory"
 
 
 def _size(nbytes: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +12,7 @@ import pytest
 
 from thunderlike.cli.doctor import machine
 from thunderlike.cli.doctor.machine import GIB
+from thunderlike.config import config
 
 
 @pytest.fixture
@@ -88,6 +91,76 @@ def test_a_disk_that_is_nearly_full(monkeypatch):
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: SimpleNamespace(free=GIB // 2))
     monkeypatch.delenv("TMPDIR", raising=False)
     assert machine.temp().level == "warn"
+
+
+@pytest.fixture
+def on_a_disk(monkeypatch):
+    """Report every folder as one of a disk."""
+    monkeypatch.setattr(machine, "_file_system", lambda folder: "ext4")
+
+
+@pytest.mark.usefixtures("on_a_disk")
+def test_the_scratch_folder_is_measured(tmp_path):
+    with config(scratch=str(tmp_path), memory=3 * GIB):
+        finding = machine.scratch()
+    assert finding.level == "ok"
+    assert finding.found.endswith("MB/s; engine='disk' uses up to 3.0 GiB of memory")
+    assert finding.details["folder"] == str(tmp_path)
+    assert finding.details["memory"] == 3 * GIB
+    assert min(finding.details[name] for name in ("free", "bytes_per_second")) > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("on_a_disk")
+def test_a_slow_disk_is_written_for_a_second_at_most(tmp_path, monkeypatch):
+    clock, sizes = itertools.count(), []
+    monkeypatch.setattr(machine, "_PROBE_SECONDS", 3)
+    monkeypatch.setattr(machine.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(machine.os, "fsync", lambda file: sizes.append(os.fstat(file).st_size))
+    assert machine._written(tmp_path) == 2 * machine._PIECE_BYTES / 4
+    assert sizes == [machine._PIECE_BYTES, 2 * machine._PIECE_BYTES]
+
+
+def test_a_scratch_folder_that_is_missing(tmp_path):
+    with config(scratch=str(tmp_path / "none")):
+        finding = machine.scratch()
+    assert (finding.level, finding.fix) == ("warn", f"mkdir -p {tmp_path / 'none'}")
+
+
+@pytest.mark.usefixtures("on_a_disk")
+def test_a_scratch_folder_that_is_full(tmp_path, monkeypatch):
+    with config(scratch=str(tmp_path)):
+        monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: SimpleNamespace(free=GIB // 2))
+        nearly = machine.scratch()
+
+        def full(folder):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(machine, "_written", full)
+        finding = machine.scratch()
+    assert nearly.level == finding.level == "warn"
+    assert "0.5 GiB are free" in nearly.found
+    assert "No space left" in finding.found
+    assert finding.fix.startswith("export THUNDERLIKE_SCRATCH=/")
+
+
+def test_a_scratch_folder_in_memory(tmp_path, monkeypatch):
+    kinds = {tmp_path: "tmpfs"}
+    monkeypatch.setattr(machine, "_file_system", lambda folder: kinds.get(folder, "ext4"))
+    with config(scratch=str(tmp_path)):
+        finding = machine.scratch()
+    assert finding.level == "warn"
+    assert "which is in memory (tmpfs)" in finding.found
+    assert finding.fix.startswith("export THUNDERLIKE_SCRATCH=/")
+
+
+def test_the_file_system_of_a_folder_is_that_of_its_device(tmp_path, monkeypatch):
+    device = tmp_path.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    table = f"1 1 0:99999 / /x rw - proc none rw\n2 1 {number} / /y rw shared:1 - tmpfs none rw\n"
+    monkeypatch.setattr(Path, "read_text", lambda *_: table)
+    assert machine._file_system(tmp_path) == "tmpfs"
+    assert machine._file_system(tmp_path / "none") is None
 
 
 def test_spark_writes_to_the_configured_folder(monkeypatch, tmp_path):

@@ -82,6 +82,7 @@ def examine(master: str | None = None, *, debug: bool = False) -> Iterator[Findi
     for name in machine.FORMATS:
         yield look(f"{name} files", partial(machine.round_trip, name))
     yield look("temp", machine.temp)
+    yield look("scratch", machine.scratch)
     yield look("java", spark.java)
     yield look("SPARK_HOME", spark.spark_home)
     yield (ran := look("spark", partial(spark.spark, master, debug=debug)))

@@ -7,18 +7,22 @@ import re
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from thunderlike.cli.doctor.finding import SEE_ALL, Finding
 from thunderlike.config import home
+from thunderlike.engines.scratch import memory_limit, scratch_folder
 from thunderlike.formats import registry
 from thunderlike.util.memory import available as _free
 
-__all__ = ["FORMATS", "memory", "round_trip", "spark_temp", "temp"]
+__all__ = ["FORMATS", "memory", "round_trip", "scratch", "spark_temp", "temp"]
 
 
 MIB, GIB = 2**20, 2**30
-_PROBE_BYTES = 16 * MIB
+_PROBE_BYTES, _PIECE_BYTES = 64 * MIB, 4 * MIB
+_PROBE_SECONDS = 0.8  # a slow disk is written until then
+_IN_MEMORY = ("tmpfs", "ramfs")  # file systems
 
 
 def memory(driver_memory: str | None = None) -> Finding:
@@ -71,35 +75,76 @@ def spark_temp(local_dir: str | None = None) -> Finding:
     return next((room for room in rooms if room.level != "ok"), rooms[0])
 
 
+def scratch() -> Finding:
+    """Measure the scratch folder of the disk engine, and the memory that the engine may use."""
+    folder, limit = scratch_folder(), memory_limit()
+    fix = f"export THUNDERLIKE_SCRATCH={_roomiest()}"
+    if not folder.is_dir():
+        return Finding("scratch", "warn", f"{folder} is no folder", f"mkdir -p {folder}")
+    try:
+        speed, free = _written(folder), shutil.disk_usage(folder).free
+    except OSError as error:
+        return Finding("scratch", "warn", f"{folder} cannot be written, {error}", fix)
+    kind = _file_system(folder)
+    details = {
+        "folder": str(folder), "free": free, "bytes_per_second": speed, "memory": limit,
+        "file_system": kind,
+    }  # fmt: skip
+    found = f"{free / GIB:.1f} GiB are free in {folder}"
+    if kind in _IN_MEMORY:
+        return Finding("scratch", "warn", f"{found}, which is in memory ({kind})", fix, details)
+    if free < GIB:
+        return Finding("scratch", "warn", found, fix, details)
+    found += f", {speed / 1e6:.0f} MB/s; engine='disk' uses up to {limit / GIB:.1f} GiB of memory"
+    return Finding("scratch", "ok", found, details=details)
+
+
 def _room(name: str, folder: str, variable: str) -> Finding:
     """Measure space and speed of a folder; `variable` is the setting that changes it."""
-    # The fix names the usual temporary folder with most free space.
-    usual = ("/tmp", "/var/tmp", home() or "/tmp", ".")  # noqa: S108
-    usable = [f for f in map(Path, usual) if f.is_dir() and os.access(f, os.W_OK)] or [Path("/")]
-    roomiest = max(usable, key=lambda folder: shutil.disk_usage(folder).free)
-    fix = f"export {variable}={roomiest}"
+    fix = f"export {variable}={_roomiest()}"
     try:
         # The nearest existing parent: Spark creates its folders, a check must not.
         parents = (Path(folder), *Path(folder).absolute().parents)
         place = next(parent for parent in parents if parent.exists())
-        seconds, free = _written(place), shutil.disk_usage(place).free
+        speed, free = _written(place), shutil.disk_usage(place).free
     except OSError as error:
         return Finding(name, "FAIL", f"{folder} cannot be written, {error}", fix)
-    details = {"folder": folder, "free": free, "bytes_per_second": _PROBE_BYTES / seconds}
+    details = {"folder": folder, "free": free, "bytes_per_second": speed}
     found = f"{free / GIB:.1f} GiB are free in {folder}"
     if free < GIB:
         return Finding(name, "warn", found, fix, details)
-    return Finding(name, "ok", f"{found}, {_PROBE_BYTES / seconds / 1e6:.0f} MB/s", details=details)
+    return Finding(name, "ok", f"{found}, {speed / 1e6:.0f} MB/s", details=details)
+
+
+def _roomiest() -> Path:
+    """Return the usual temporary folder with most free space, on a disk if there is one."""
+    usual = ("/tmp", "/var/tmp", home() or "/tmp", ".")  # noqa: S108
+    usable = [f for f in map(Path, usual) if f.is_dir() and os.access(f, os.W_OK)] or [Path("/")]
+    on_disk = [folder for folder in usable if _file_system(folder) not in _IN_MEMORY]
+    return max(on_disk or usable, key=lambda folder: shutil.disk_usage(folder).free)
+
+
+def _file_system(folder: Path) -> str | None:
+    """Return the type of the file system of a folder, None where Linux does not list it."""
+    with suppress(OSError):
+        device = folder.stat().st_dev
+        number = f"{os.major(device)}:{os.minor(device)}"
+        for line in Path("/proc/self/mountinfo").read_text("utf-8").splitlines():
+            mount, _, kind = line.partition(" - ")
+            if mount.split()[2] == number:
+                return kind.split()[0]
+    return None
 
 
 def _written(folder: Path) -> float:
-    """Return the seconds to write and sync 16 MiB."""
-    began = time.perf_counter()
-    with tempfile.TemporaryFile(dir=folder) as file:  # has no name: nothing is left after a crash
-        file.write(bytes(_PROBE_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    return time.perf_counter() - began
+    """Return the bytes per second of writing and syncing 64 MiB, or what a second allows."""
+    began, written, piece = time.perf_counter(), 0, bytes(_PIECE_BYTES)
+    # Has no name: nothing is left after a crash.
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        while written < _PROBE_BYTES and time.perf_counter() - began < _PROBE_SECONDS:
+            written += file.write(piece)
+            os.fsync(file.fileno())
+    return written / (time.perf_counter() - began)
 
 
 def _as_bytes(text: str) -> int:
