@@ -306,9 +306,9 @@ def test_a_process_that_ends_leaves_nothing(stop, phase, tmp_path):
 def test_records_larger_than_half_the_memory_stay_on_the_disk(tmp_path, monkeypatch, caplog):
     array = values()
     tl.images.fromarray(array).tobinary(tmp_path / "movie")
-    monkeypatch.setattr("thunderlike.engines.automatic._SMALL", 1000)
+    monkeypatch.setattr("thunderlike.engines.disk._SMALL", 1000)
     for free, mode in ((array.nbytes * 2, "local"), (array.nbytes * 2 - 2, "disk")):
-        monkeypatch.setattr("thunderlike.engines.automatic.available", lambda free=free: free)
+        monkeypatch.setattr("thunderlike.engines.disk.available", lambda free=free: free)
         with caplog.at_level("INFO"):
             found = tl.images.frombinary(tmp_path / "movie")
         assert found.mode == mode

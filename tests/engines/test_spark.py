@@ -15,7 +15,7 @@ import pytest
 from pyspark import cloudpickle
 
 import thunderlike as tl
-from thunderlike.engines import ArraySource, engine_of, tree_aggregate
+from thunderlike.engines import ArraySource, engine_of
 from thunderlike.engines.session import settings_of
 from thunderlike.engines.spark import SparkEngine, SparkRecords, _as_bytes, _slabs
 from thunderlike.errors import EngineError, SpecError, StorageError
@@ -55,7 +55,7 @@ def test_large_partials_are_merged_by_workers_in_order(spark, monkeypatch, room)
     array = np.random.default_rng(0).normal(size=(23, 8, 8))
     movie = tl.images.fromarray(array, engine=spark, npartitions=11)
     few = movie[[0, 7, 22]]  # leaves partitions empty
-    monkeypatch.setattr(tree_aggregate, "MAX_MERGE_BYTES", room)
+    monkeypatch.setattr("thunderlike.engines.spark.MAX_MERGE_BYTES", room)
     brought = []
     collected = SparkRecords._collected
 
@@ -73,7 +73,7 @@ def test_large_partials_are_merged_by_workers_in_order(spark, monkeypatch, room)
 
 
 def test_the_order_of_merging_is_that_of_the_records(spark, monkeypatch):
-    monkeypatch.setattr(tree_aggregate, "MAX_MERGE_BYTES", 2)
+    monkeypatch.setattr("thunderlike.engines.spark.MAX_MERGE_BYTES", 2)
     records = tl.images.fromarray(
         np.arange(20).reshape(20, 1), engine=spark, npartitions=9
     )._records

@@ -12,9 +12,8 @@ from typing import Any
 from thunderlike._lazy import optional
 from thunderlike.config import current
 from thunderlike.engines.arrays import DistributedArray
-from thunderlike.engines.automatic import AutomaticEngine
 from thunderlike.engines.base import ArraySource, Engine, Records, Source, Spec
-from thunderlike.engines.disk import DiskEngine
+from thunderlike.engines.disk import AutomaticEngine, DiskEngine
 from thunderlike.engines.local import LocalEngine
 
 __all__ = [

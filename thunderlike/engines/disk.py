@@ -3,12 +3,15 @@
 Records are a plan that computes any range of them on demand: a source, and the kernels applied to
 it. A verb that needs values divides the records into chunks and computes them on threads, a few
 at a time. Only `regroup` and `cache` hold all values: in memory where they fit, else on the disk.
+
+:class:`AutomaticEngine` chooses between the local and the disk engine by the size of records.
 """
 
 from __future__ import annotations
 
 import abc
 import itertools
+import logging
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
@@ -39,6 +42,7 @@ from thunderlike.parallel.fork import fork_map
 from thunderlike.parallel.threads import tmap
 from thunderlike.progress import track
 from thunderlike.util.arrays import humanize_bytesize
+from thunderlike.util.memory import available
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -48,7 +52,8 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array
     from thunderlike.engines.base import Chunk, Exchange, Kernel, Pairing, Source
 
-__all__ = ["DiskEngine", "DiskRecords"]
+__all__ = ["AutomaticEngine", "DiskEngine", "DiskRecords"]
+
 
 Partial = TypeVar("Partial")
 Result = TypeVar("Result")
@@ -676,3 +681,50 @@ class _Storage:
             shape = (self._spec.count, *self._spec.shape)
             self._array = self._scratch.mapped(self._spec.dtype, shape)
         return self._array
+
+
+log = logging.getLogger(__name__)
+
+_SMALL = 2**28  # bytes that are loaded without a look at the memory
+
+
+class AutomaticEngine(Engine):
+    """Local engine for records that fit in half of the available memory, else the disk engine.
+
+    Parameters
+    ----------
+    small, large : Engine
+        Engine of records that fit, and of others.
+    """
+
+    name = "auto"
+    in_process = True
+
+    def __init__(self, small: Engine, large: Engine) -> None:
+        self._small, self._large = small, large
+
+    def load(self, source: Source, npartitions: int | None = None) -> Records:
+        """Load the source on the engine of its size."""
+        in_memory = source.array is not None  # takes no more, whatever its size
+        engine = self._small if in_memory else self.sized(source.spec)
+        return engine.load(source, npartitions)
+
+    def sized(self, spec: Spec) -> Engine:
+        """Return the engine of records of this size, for the memory that is available now."""
+        nbytes = spec.nbytes
+        if nbytes <= _SMALL or nbytes <= (free := available()) // 2:
+            return self._small
+        log.info(
+            "%s of records and %s of available memory: they stay on the %s engine",
+            humanize_bytesize(nbytes), humanize_bytesize(free), self._large.name,
+        )  # fmt: skip
+        return self._large
+
+    def adopt(
+        self, native: Any, key_shape: tuple[int, ...] | None, spec: Spec | None, *, ordered: bool
+    ) -> Records:
+        """Adopt pairs, which are in memory, on the engine of small records."""
+        return self._small.adopt(native, key_shape, spec, ordered=ordered)
+
+    def __repr__(self) -> str:
+        return f"AutomaticEngine({self._small}, {self._large})"

@@ -3,6 +3,8 @@
 A chunk is ``(start, block)``: the number of its first record, and the records. A
 :class:`~thunderlike.engines.partitioning.Layout` on the driver maps chunks to partitions, so that
 nothing needs to be counted, and a range of records is computed from the partitions that hold it.
+
+Aggregation of partial results in a tree.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from pyspark import RDD, SparkContext, StorageLevel
 from pyspark.serializers import BatchedSerializer, CPickleSerializer
 
 from thunderlike.config import current
-from thunderlike.engines import from_rdd, tree_aggregate
+from thunderlike.engines import from_rdd
 from thunderlike.engines.base import (
     Chunk,
     Engine,
@@ -45,10 +47,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
+    from pyspark import RDD
 
     from thunderlike._typing import Array
 
-__all__ = ["SparkEngine", "SparkRecords", "context", "quiet"]
+__all__ = ["MAX_MERGE_BYTES", "SparkEngine", "SparkRecords", "context", "quiet"]
+
+
+MAX_MERGE_BYTES = 256 * 2**20  # bytes of partials that one process merges at once
 
 Partial = TypeVar("Partial")
 Result = TypeVar("Result")
@@ -236,10 +242,10 @@ class SparkRecords(Records):
         filled = self.layout.overlapping(0, self.spec.count)
         if not filled:
             return partial(0, self.spec.empty(0))
-        if len(filled) * nbytes <= tree_aggregate.MAX_MERGE_BYTES:
+        if len(filled) * nbytes <= MAX_MERGE_BYTES:
             found: list[Partial] = self._run(fold, filled, "reducing")
         else:
-            few = tree_aggregate.tree_merge(_stage(self.rdd, fold), nbytes, merge)
+            few = _tree_merge(_stage(self.rdd, fold), nbytes, merge)
             found = self._collected(few, "reducing")
         return reduce(merge, found)
 
@@ -437,3 +443,39 @@ def _as_bytes(text: str) -> int:
     text = text.strip().lower().removesuffix("b")
     units = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
     return int(float(text[:-1]) * units[text[-1]]) if text[-1] in units else int(text)
+
+
+def _tree_merge(partials: RDD[Any], nbytes: int, merge: Callable[[Any, Any], Any]) -> RDD[Any]:
+    """Merge partials of neighbouring partitions until few enough are left for the driver.
+
+    Parameters
+    ----------
+    partials : RDD
+        At most one in each partition.
+    nbytes : int
+        Approximate bytes of one partial.
+    merge : callable
+        Function of two partials, in the order of their partitions.
+
+    Notes
+    -----
+    One shuffle for each level of the tree. ``RDD.treeAggregate`` merges partials in the order of
+    their arrival, so that the last digits of results would differ between runs.
+    """
+
+    def merge_group(pairs: Iterable[tuple[int, tuple[int, Any]]]) -> Iterator[Any]:
+        group = sorted((numbered for _, numbered in pairs), key=lambda numbered: numbered[0])
+        if group:
+            yield reduce(merge, (one for _, one in group))
+
+    arity = max(2, MAX_MERGE_BYTES // max(1, nbytes))
+    while partials.getNumPartitions() > arity:
+        groups = -(-partials.getNumPartitions() // arity)
+        numbered = partials.mapPartitionsWithIndex(partial(_with_group, arity))
+        partials = numbered.partitionBy(groups, int).mapPartitions(with_typed_errors(merge_group))
+    return partials
+
+
+def _with_group(arity: int, number: int, partials: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+    """Pair each partial with the number of its group and its position there."""
+    return ((number // arity, (number, one)) for one in partials)
