@@ -535,7 +535,8 @@ class _Segments:
             if future is None:
                 future = self._kept[number] = Future()
             self._kept.move_to_end(number)
-            while len(self._kept) > current().nworkers() + 1:
+            # A range may need two segments; one that another thread reads slowly must stay.
+            while len(self._kept) > 2 * current().nworkers() + 1:
                 self._kept.popitem(last=False)
         if not found:  # this thread computes it, others wait
             try:
