@@ -10,6 +10,7 @@ import collections
 import itertools
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -59,6 +60,9 @@ def pytest_configure(config):
     if not hasattr(config, "workerinput"):
         # A short name: the path of a socket has 107 bytes at most.
         os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="tl-")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A job in the background of a shell ignores Ctrl-C, and so would processes of the tests.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(AWS)
