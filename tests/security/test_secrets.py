@@ -62,7 +62,14 @@ def test_no_repr_and_no_local_name_shows_a_secret(movie, s3_server):
         assert SECRET not in shown(caught.value)
 
 
-@pytest.mark.parametrize("words", [["info"], ["info", "--debug"], ["convert", "--debug", "OUT"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["info"],
+        pytest.param(["info", "--debug"], marks=pytest.mark.slow),
+        ["convert", "--debug", "OUT"],
+    ],
+)
 def test_the_command_line_shows_none(movie, s3_server, tmp_path, words):
     words = [str(tmp_path / "out.npy") if word == "OUT" else word for word in words]
     secrets = {"AWS_SECRET_ACCESS_KEY": SECRET, "AWS_ENDPOINT_URL_S3": s3_server}

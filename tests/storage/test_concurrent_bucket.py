@@ -21,7 +21,15 @@ def values(name, path):
     return {int(value) for array in FORMATS[name].read(path) for value in np.unique(array)}
 
 
-@pytest.mark.parametrize("name", FORMATS)
+# One of each layout: a folder of files, one file, chunks, samples with offsets, shards; all formats
+# are read so from a disk.
+QUICK = ("tif", "hdf5", "zarr", "dataset", "shards")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in FORMATS],
+)
 def test_one_generation_is_read_while_others_are_written(bucket, name):
     counts = read_during(name, bucket, overwrites=1)
     assert not counts.mixtures
