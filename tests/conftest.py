@@ -40,10 +40,13 @@ settings.register_profile("quick", max_examples=25, derandomize=True, deadline=N
 settings.register_profile("slow", max_examples=150, deadline=None)
 
 ENGINES = ("local", "disk", "chunked", "spark")
-# Rooms whose tests run on these engines in a run on all of them, with --slow also on the chunked
-# one. Others run on the local engine and on Spark.
-ROOMS = {"disk": {"contract", "data", "properties"}, "chunked": {"contract"}}
-SLOW_ROOMS = {"disk": ROOMS["disk"], "chunked": {"contract", "data"}}
+# Rooms whose tests run on these engines in a run on all of them, and those with --slow. Others run
+# on the local engine and on Spark.
+ROOMS = {
+    "disk": {"batches", "contract", "data", "datasets", "properties"},
+    "chunked": {"contract"},
+}
+SLOW_ROOMS = {"disk": ROOMS["disk"] | {"images", "jobs", "series"}, "chunked": {"contract", "data"}}
 NO_JAVA = f"no Java {LEAST_JAVA} or newer in JAVA_HOME or on the path: ALL SPARK TESTS ARE LEFT OUT"
 
 

@@ -48,8 +48,8 @@ def test_all_engines_are_compared(spark_context, command, capsys):
     local, disk, spark = (line.split() for line in lines[start + 1 : start + 4])
     assert [row[0] for row in (local, disk, spark)] == ["local", "disk", "spark"]
     assert local[-1] == "-"
-    assert float(disk[-1]) < 1e-12
-    assert float(spark[-1]) < 1e-12
+    assert float(disk[-1]) == 0
+    assert float(spark[-1]) == 0
     assert local[2:-1] == disk[2:-1] == spark[2:-1]
 
 

@@ -75,6 +75,13 @@ def test_what_is_no_image_is_said(samples, found):
         tl.images.fromdataset(ListReader(samples)).toarray()
 
 
+@pytest.mark.parametrize("name", ["local", "disk", "auto"])
+def test_engines_in_one_process_iterate_over_samples(name):
+    reader = ListReader([{"key": key} for key in "abc"])
+    samples = tl.datasets.tordd(reader, 2, engine=name)
+    assert [sample["key"] for sample in samples] == ["a", "b", "c"]
+
+
 def test_any_samples_go_out():
     tl.datasets.write([{"key": "a"}, {"key": "b"}], "memory://any")
     assert list(ShardedReader("memory://any").keys()) == ["a", "b"]

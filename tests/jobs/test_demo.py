@@ -81,7 +81,7 @@ def test_both_engines_find_the_same(spark_context, make, tmp_path):
 def test_the_disk_engine_finds_the_same(make):
     (local, disk), _, said = make("local", "disk")
     assert (local.engine, disk.engine) == ("local", "disk")
-    assert largest_difference(local.map, disk.map) < 1e-12
+    assert largest_difference(local.map, disk.map) == 0
     assert "Starting" not in said
 
 

@@ -72,7 +72,7 @@ def write(
     the driver looks whether keys are unique. The folder appears when all is written, with
     ``manifest.json`` written last. On Spark a shard's name ends in a word for the attempt that
     wrote it (``part-00017-3f2a91c4.msgpack``): attempts at one part never touch each other's files,
-    and those that did not count are removed. The local engine writes one shard.
+    and those that did not count are removed. An engine in one process writes one shard.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def tordd(
     npartitions : int, optional
         Two for each core of the cluster by default.
     engine : 'spark', SparkContext or SparkSession
-        Engine; ``'local'`` returns an iterator.
+        Engine; ``'local'`` and ``'disk'`` return an iterator.
 
     Notes
     -----
