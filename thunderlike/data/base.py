@@ -101,7 +101,7 @@ class Base(abc.ABC):
 
     @property
     def mode(self) -> str:
-        """Name of the engine: ``'local'`` or ``'spark'``.
+        """Name of the engine: ``'local'``, ``'disk'`` or ``'spark'``.
 
         Examples
         --------

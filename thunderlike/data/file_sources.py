@@ -523,8 +523,9 @@ index : sequence, optional
 labels : sequence or 'files', optional
     Labels of the {records}; with ``'files'``, the name of the file that each comes from.""",
     "engine": """\
-engine : None, 'local', 'spark', SparkContext or SparkSession
-    Where to keep the {records}.""",
+engine : None, 'local', 'disk', 'spark', SparkContext or SparkSession
+    Where to keep the {records}; by default ``'local'``, or ``'disk'`` where they would take more
+    than half of the free memory.""",
     "credentials": """\
 credentials : dict, optional
     Access to a bucket: ``{{'access': ..., 'secret': ...}}``, and the other arguments of

@@ -41,7 +41,7 @@ def fromarray(
         What each image is called, of length n.
     npartitions : int, optional
         Parts to spread them over, on Spark.
-    engine : None, 'local', 'spark', SparkContext or SparkSession
+    engine : None, 'local', 'disk', 'spark', SparkContext or SparkSession
         Where to keep them.
 
     Raises

@@ -47,7 +47,7 @@ def fromexample(name: str | None = None, engine: object = None) -> Images | tupl
     ----------
     name : 'calcium', optional
         A two-photon recording of neurons, of which some follow a behaviour: :func:`calcium`.
-    engine : None, 'local', 'spark', SparkContext or SparkSession
+    engine : None, 'local', 'disk', 'spark', SparkContext or SparkSession
         Where to keep the images; every engine makes the same ones.
 
     Returns

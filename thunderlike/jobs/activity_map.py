@@ -261,8 +261,8 @@ def run(
 
     Notes
     -----
-    The images are read once locally; on Spark twice, for the mean and for the map, and shuffled
-    once: the best pixel's trace is made of what the shuffle left. Nothing is cached: reading
+    The images are read once locally; on a lazy engine twice, for the mean and for the map, and
+    regrouped once: the best pixel's trace is made of what that left. Nothing is cached: reading
     compressed files a second time took no longer than keeping their images.
     """
     steps, engine = Steps(), engine.sized(plan.movie.source.spec)

@@ -44,7 +44,7 @@ def fromarray(
         What each series is called, of shape `baseshape`.
     npartitions : int, optional
         Parts to spread them over, on Spark.
-    engine : None, 'local', 'spark', SparkContext or SparkSession
+    engine : None, 'local', 'disk', 'spark', SparkContext or SparkSession
         Where to keep them.
 
     Raises

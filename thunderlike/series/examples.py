@@ -33,7 +33,7 @@ def fromexample(name: str | None = None, engine: object = None) -> Series | tupl
     name : 'rhythms', optional
         Noisy oscillations of three frequencies: :func:`rhythms`. For series of the pixels of a
         movie, ``tl.images.fromexample('calcium').toseries()``.
-    engine : None, 'local', 'spark', SparkContext or SparkSession
+    engine : None, 'local', 'disk', 'spark', SparkContext or SparkSession
         Where to keep the series; every engine makes the same ones.
 
     Returns
