@@ -188,7 +188,8 @@ def test_a_dry_run_names_the_engine_that_runs(work, capsys, monkeypatch):
     assert script.main([*arguments("auto"), "--dry-run"]) == 0
     assert "engine   local: " in capsys.readouterr().out
     monkeypatch.setattr("thunderlike.engines.disk._SMALL", 100)
-    monkeypatch.setattr("thunderlike.engines.disk.available", lambda: 1000)
+    monkeypatch.setattr("thunderlike.engines.disk.available", lambda: 4000)
+    # The movie fits in half of that, but not in float64, in which the job computes.
     with tl.config(workers=2, memory=3 * 2**30, scratch="elsewhere"):
         assert script.main([*arguments("auto"), "--dry-run"]) == 0
     line = "engine   disk: 2 threads, at most 3 GiB of memory, scratch in elsewhere\n"

@@ -10,6 +10,7 @@ import numpy as np
 from thunderlike import storage
 from thunderlike._arguments import checked_types
 from thunderlike.data.images import Images
+from thunderlike.engines import Spec
 from thunderlike.errors import SpecError
 from thunderlike.formats import npy, tiff
 from thunderlike.jobs.contents import Contents, look
@@ -178,6 +179,12 @@ class Plan:
     sigma: float = 0
     npartitions: int | None = None
 
+    @property
+    def spec(self) -> Spec:
+        """Spec of the images as they are computed, in float64: its size decides the engine."""
+        recorded = self.movie.source.spec
+        return Spec(recorded.count, recorded.shape, np.dtype(np.float64))
+
 
 @checked_types
 def plan(
@@ -265,7 +272,7 @@ def run(
     regrouped once: the best pixel's trace is made of what that left. Nothing is cached: reading
     compressed files a second time took no longer than keeping their images.
     """
-    steps, engine = Steps(), engine.sized(plan.movie.source.spec)
+    steps, engine = Steps(), engine.sized(plan.spec)
     with storage.output(plan.output, OUTPUTS, overwrite=overwrite) as folder:
         found = _compute(plan, engine, steps)
         with steps.timed("write"):

@@ -129,10 +129,11 @@ def run(options: argparse.Namespace) -> int:
 def _rows(options: argparse.Namespace, plan: activity_map.Plan) -> dict[str, str]:
     signal = plan.signal
     values = f"{len(signal.values)} values, {signal.values.min():g} to {signal.values.max():g}"
+    engine = started(options.engine).sized(plan.spec)
     return {
         "images": scripts.contained(options.images, plan.movie),
         "signal": f"{signal.path}: {signal.name}, {values}",
-        "engine": scripts.spread(started(options.engine), plan.movie.source, plan.npartitions),
+        "engine": scripts.spread(engine, plan.movie.source, plan.npartitions),
         "smooth": f"sigma {plan.sigma:g} pixels" if plan.sigma else "no",
         "output": f"{scripts.placed(options)}: {', '.join(activity_map.OUTPUTS)}",
     }
