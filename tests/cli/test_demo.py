@@ -13,6 +13,8 @@ from thunderlike.jobs import demo as demonstration
 def command(tmp_path, monkeypatch):
     """Run ``demo`` with these arguments, in an empty folder; gives the exit code."""
     monkeypatch.chdir(tmp_path)
+    # A busy machine may take ten seconds, and report progress.
+    monkeypatch.setattr("thunderlike.progress._Lines.every", float("inf"))
 
     def run(*arguments):
         parser = argparse.ArgumentParser(prog="thunderlike")

@@ -39,8 +39,8 @@ def test_info_for_programs(movie, capsys):
 def test_info_names_the_engine_of_the_size(movie, capsys, monkeypatch):
     assert main(["info", movie]) == 0
     assert "local; the values fit in half of the " in capsys.readouterr().out
-    monkeypatch.setattr("thunderlike.engines.automatic._SMALL", 100)
-    for module in ("engines.automatic", "util.memory"):
+    monkeypatch.setattr("thunderlike.engines.disk._SMALL", 100)
+    for module in ("engines.disk", "util.memory"):
         monkeypatch.setattr(f"thunderlike.{module}.available", lambda: 2000)
     assert main(["info", movie]) == 0
     line = "disk; the values do not fit in half of the 2 kB of free memory"

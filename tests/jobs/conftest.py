@@ -5,6 +5,12 @@ from __future__ import annotations
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def no_lines_of_progress(monkeypatch):
+    """Leave out the lines that work of ten seconds prints, as it does on a busy machine."""
+    monkeypatch.setattr("thunderlike.progress._Lines.every", float("inf"))
+
+
 @pytest.fixture
 def undrawn(monkeypatch):
     """Leave out the drawing, which takes longer than everything else that a small job does."""
