@@ -7,6 +7,7 @@ import pytest
 from thunderlike.cli import demo
 from thunderlike.formats import png
 from thunderlike.jobs import demo as demonstration
+from thunderlike.progress import _Lines
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def command(tmp_path, monkeypatch):
     """Run ``demo`` with these arguments, in an empty folder; gives the exit code."""
     monkeypatch.chdir(tmp_path)
     # A busy machine may take ten seconds, and report progress.
-    monkeypatch.setattr("thunderlike.progress._Lines.every", float("inf"))
+    monkeypatch.setattr(_Lines, "every", float("inf"))
 
     def run(*arguments):
         parser = argparse.ArgumentParser(prog="thunderlike")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from thunderlike.progress import _Lines
+
 
 @pytest.fixture(autouse=True)
 def no_lines_of_progress(monkeypatch):
     """Leave out the lines that work of ten seconds prints, as it does on a busy machine."""
-    monkeypatch.setattr("thunderlike.progress._Lines.every", float("inf"))
+    monkeypatch.setattr(_Lines, "every", float("inf"))
 
 
 @pytest.fixture
