@@ -48,8 +48,8 @@ def test_info_names_the_engine_of_the_size(movie, capsys, monkeypatch):
     for setting in ("local", "spark"):
         with tl.config(engine=setting):
             assert main(["info", movie, "--json"]) == 0
-        told = json.loads(capsys.readouterr().out)
-        assert (told["engine"], told["bytes"], told["available_bytes"]) == (setting, 1512, 2000)
+        found = json.loads(capsys.readouterr().out)
+        assert (found["engine"], found["bytes"], found["available_bytes"]) == (setting, 1512, 2000)
 
 
 def test_info_of_raw_files_takes_the_shape(tmp_path, capsys):
