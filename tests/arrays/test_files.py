@@ -254,5 +254,5 @@ def test_systems_that_lack_a_call_do_without(tmp_path, monkeypatch, missing):
     values = np.arange(100_000).reshape(100, 1000)
     arrays.write(tmp_path / "x.npy", values)
     np.testing.assert_array_equal(arrays.read(tmp_path / "x.npy"), values, strict=True)
-    with pytest.raises(StorageError, match="no room for a shared array"):
+    with pytest.raises(StorageError, match="not enough shared memory"):
         shared_array((2**60,), "u1")

@@ -474,7 +474,7 @@ def test_folds_are_attributes_and_parts_of_the_parts(dataset):
     assert dataset.test.cv(2) is dataset.cv2.test
     for one in (dataset, dataset.train, dataset.test):
         assert not hasattr(one, "cv3")
-    with pytest.raises(BadIndexError, match="no fold 3"):
+    with pytest.raises(BadIndexError, match="fold 3 is out of bounds"):
         dataset.cv(3)
 
 

@@ -118,7 +118,7 @@ def test_what_is_of_another_kind_is_named(name, call, capfd):
 
 @EACH
 def test_every_truncation_is_a_format_error(name, capfd):
-    """A file cut short anywhere is refused, in one kind of error and in silence."""
+    """A file truncated anywhere is refused, in one kind of error and in silence."""
     data = FORMATS[name].encode(sample((4, 5), "uint8"))
     end = data.index(b"IEND") + 4 if name == "png" else len(data)
     for length in range(end):

@@ -97,7 +97,7 @@ def test_what_does_not_fit_is_named():
         tl.images.concatenate([np.zeros((2, 3, 4))])
     with pytest.raises(SpecError, match="nothing"):
         tl.images.concatenate([])
-    with pytest.raises(BadIndexError, match="no axis 3"):
+    with pytest.raises(BadIndexError, match="axis 3 is out of bounds"):
         tl.images.concatenate([one, one], axis=3)
 
 

@@ -118,18 +118,18 @@ def test_a_heat_map_of_very_many_shows_every_kth(local, monkeypatch):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda x: x.plot(12), BadIndexError, "there is no image 12, but 12, from 0"),
-        (lambda x: x.plot("var"), SpecError, "no plot of 'var': give a number, 'mean', 'std', "),
-        (lambda x: x.toseries().plot(48), BadIndexError, "there is no series 48, but 48"),
+        (lambda x: x.plot(12), BadIndexError, "image 12 is out of bounds: there are 12, from 0"),
+        (lambda x: x.plot("var"), SpecError, "cannot plot 'var': give a number, 'mean', 'std', "),
+        (lambda x: x.toseries().plot(48), BadIndexError, "series 48 is out of bounds: there are 48"),
         (
             lambda x: x.toseries().plot((1, 8)),
             BadIndexError,
-            r"no series \(1, 8\): keys have shape \(6, 8\)",
+            r"no series has the key \(1, 8\): keys have shape \(6, 8\)",
         ),
         (
             lambda x: x.toseries().plot((1, 2, 3)),
             BadIndexError,
-            r"no series \(1, 2, 3\): keys have",
+            r"no series has the key \(1, 2, 3\): keys have",
         ),
         (lambda x: x.map(np.mean).plot(), SpecError, "a picture has 2 axes"),
     ],

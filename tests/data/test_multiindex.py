@@ -146,7 +146,7 @@ def test_bug_select_by_index_changed_the_list_it_was_given(positions):
 
 
 def test_bug_select_by_index_of_an_unknown_value_failed_deep_inside(positions):
-    with pytest.raises(ValueError, match="level 2 is 9: there are 0, 1, 2, 3"):
+    with pytest.raises(ValueError, match="level 2 equals 9; available: 0, 1, 2, 3"):
         positions.select_by_index([0, [1, 9]], level=[0, 2])
 
 

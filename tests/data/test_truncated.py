@@ -48,7 +48,7 @@ def use(case, path):
         try:
             call()
         except tl.ThunderlikeError as error:
-            assert "replaced while" in str(error) or "cut short" in str(error), error
+            assert "replaced while" in str(error) or "truncated" in str(error), error
             print(case, type(error).__name__)
     LocalVersion.readv = readv
 for case in READ:
@@ -86,7 +86,7 @@ def test_a_file_that_was_cut_short_since_it_was_listed(tmp_path, engine, name):
         lambda: found.map(np.sum).toarray(),
         lambda: found.toseries().mean(),
     ):
-        with pytest.raises(tl.ThunderlikeError, match=r"was replaced while it was read|cut short"):
+        with pytest.raises(tl.ThunderlikeError, match=r"was replaced while it was read|truncated"):
             np.asarray(use())
 
 

@@ -134,7 +134,7 @@ def test_messages_that_are_packed_already(tmp_path):
 def test_a_refused_sample_leaves_the_others(tmp_path):
     with FileWriter(tmp_path / "w.msgpack") as writer:
         writer.write({"key": "a"})
-        with pytest.raises(SpecError, match="'a' of sample 1 is that of sample 0"):
+        with pytest.raises(SpecError, match="samples 0 and 1 have the same key 'a'"):
             writer.write({"key": "a"})
         with pytest.raises(WrongTypeError, match="a key is text, not 5"):
             writer.write({"key": 5})

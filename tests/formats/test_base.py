@@ -34,7 +34,7 @@ def test_a_single_page_has_no_page_axis(pages, whole):
 
 @pytest.mark.parametrize("error", [IndexError(), MemoryError("8 EiB"), OSError("cut"), KeyError(5)])
 def test_any_failure_of_a_parser_is_damage(error):
-    with pytest.raises(FormatError, match=r"damaged or cut short PNG file: .+"), damage("png"):
+    with pytest.raises(FormatError, match=r"damaged or truncated PNG file: .+"), damage("png"):
         raise error
 
 

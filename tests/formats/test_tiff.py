@@ -160,7 +160,7 @@ def test_a_movie_whose_chain_of_pages_breaks_is_not_a_shorter_movie():
     data = bytearray(encode(MOVIE))
     struct.pack_into("<I", data, chain_of(data)[1], len(data) + 10)
     for call in (header, decode):
-        with pytest.raises(FormatError, match="cut short: the header of page 2"):
+        with pytest.raises(FormatError, match="truncated TIFF file: the header of page 2"):
             call(bytes(data))
 
 

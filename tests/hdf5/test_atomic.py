@@ -102,7 +102,7 @@ def test_many_small_values_on_a_full_disk(small_disk):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(NotFoundError, match="make it first"):
+    with pytest.raises(NotFoundError, match="create it first"):
         tl.save(tmp_path / "none" / "x.h5", {})
     with pytest.raises(StorageError, match="is a folder"):
         tl.save(tmp_path, {})

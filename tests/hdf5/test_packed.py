@@ -27,7 +27,7 @@ def test_other_programs_see_arrays_and_what_only_attributes_hold(path):
 def test_values_are_found_by_path_and_listed(path):
     assert tl.load(path, "/l/i1/deep") is True
     assert tl.load(path, "/n", types="numpy").dtype == np.int64
-    with pytest.raises(GroupMissingError, match=r"holds b, l, n, t, x"):
+    with pytest.raises(GroupMissingError, match=r"are b, l, n, t, x"):
         tl.load(path, "/none")
     text = str(tl.hdf5.ls(path))
     assert "/n                 5 [int64]" in text

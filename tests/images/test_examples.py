@@ -23,7 +23,7 @@ def test_without_a_name_the_names_are_returned(capsys):
 
 
 def test_another_name_is_refused_with_the_known_names():
-    with pytest.raises(KeyMissingError, match=r"no example 'fish'; there are calcium"):
+    with pytest.raises(KeyMissingError, match=r"unknown example 'fish'; available: calcium"):
         tl.images.fromexample("fish")
 
 

@@ -57,7 +57,7 @@ def test_nothing_is_unpickled(plane):
 
 def test_a_size_that_does_not_fit_and_a_damaged_file_are_reported(plane):
     ops(plane, Ly=6, Lx=7)
-    with pytest.raises(FormatError, match=r"data.bin: 864 bytes are no whole number of images"):
+    with pytest.raises(FormatError, match=r"data.bin: 864 bytes are not a multiple of"):
         tl.images.fromsuite2p(plane)
     (plane / "ops.npy").write_bytes((plane / "ops.npy").read_bytes()[:-40])
     with pytest.raises(FormatError, match=r"ops.npy: not a pickle"):

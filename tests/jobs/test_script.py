@@ -119,7 +119,7 @@ FAILURES = {
     "a truncated TIFF": (
         {},
         lambda work: shorten(work / "tif" / "image-00005.tif"),
-        "image-00005.tif: TIFF file cut short",
+        "image-00005.tif: truncated TIFF file",
     ),
     "a TIFF of another size": (
         {},

@@ -143,7 +143,7 @@ WRONG = {
         "give the format with --to: tif, png",
     ),
     "not these records": (convert, ["--to", "txt"], "txt files cannot hold images"),
-    "no percentile": (series_stats, ["--percentiles", "5,500"], "500.0 is no percentile"),
+    "no percentile": (series_stats, ["--percentiles", "5,500"], "invalid percentile 500.0"),
     "a percentile twice": (series_stats, ["--percentiles", "5,5"], "give each percentile once"),
     "a window for nothing": (series_stats, ["--window", "3"], "means nothing for the baseline"),
     "one volume": (series_stats, ["--input", "pages.tif"], "give --nplanes 1 for an image of each"),

@@ -118,9 +118,9 @@ def test_the_target_is_looked_at_first(movie, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("figures", "says"),
     [
-        (Figures((101,)), "101 is no percentile"),
+        (Figures((101,)), "invalid percentile 101"),
         (Figures((), Baseline("window")), "needs a window"),
-        (Figures((), Baseline("median")), "no baseline 'median'"),
+        (Figures((), Baseline("median")), "unknown baseline 'median'"),
     ],
 )
 def test_what_makes_no_sense_is_said_before_anything_is_read(movie, figures, says):

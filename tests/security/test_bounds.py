@@ -79,7 +79,7 @@ def test_shapes_of_npy_that_no_array_has(tmp_path, shape):
 
 def test_npy_that_announces_more_than_there_is(tmp_path):
     for read in everywhere(npy(tmp_path / "a.npy", MUCH, "|u1")):
-        with pytest.raises((FormatError, StorageError), match=r"a\.npy: cut short"):
+        with pytest.raises((FormatError, StorageError), match=r"a\.npy: truncated"):
             read()
 
 

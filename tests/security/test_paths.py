@@ -186,7 +186,7 @@ def test_temporary_names_cannot_be_foreseen_and_are_never_followed(tmp_path, vic
     foreseen = iter(["0" * 32, "1" * 32])
     monkeypatch.setattr("uuid.uuid4", lambda: type("Id", (), {"hex": next(foreseen)}))
     (tmp_path / f".{'0' * 32}.partial").symlink_to(victim)
-    with pytest.raises(StorageError, match="something is there already"):
+    with pytest.raises(StorageError, match="the target exists already"):
         storage.write(tmp_path / "out.bin", b"new")
 
 

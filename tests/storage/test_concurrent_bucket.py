@@ -139,7 +139,7 @@ def test_images_are_not_cut_by_the_offsets_of_other_samples(bucket):
     assert tl.images.frommsgpack(path).shape == (5, 3)
     storage.write(f"{path}.offsets", offsets)
     with pytest.raises(
-        CorruptDatasetError, match="was cut short, replaced while it was read, or the two"
+        CorruptDatasetError, match="was truncated, replaced while it was read, or the two"
     ):
         tl.images.frommsgpack(path)
 

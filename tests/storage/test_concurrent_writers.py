@@ -46,11 +46,11 @@ def test_draft_replaces_no_file_that_appears_meanwhile(tmp_path):
             path.write_bytes(b"first")
 
     path = tmp_path / "a.bin"
-    with pytest.raises(ExistsError, match=r"a\.bin: something is there already"):
+    with pytest.raises(ExistsError, match=r"a\.bin: the target exists already"):
         second(replacement(path, new=True))
     assert path.read_bytes() == b"first"
     path.unlink()
-    with pytest.raises(ExistsError, match=r"a\.bin: is there already"):
+    with pytest.raises(ExistsError, match=r"a\.bin: exists already"):
         second(draft(path, ours))
     assert path.read_bytes() == b"first"
     assert [one.name for one in tmp_path.iterdir()] == ["a.bin"]

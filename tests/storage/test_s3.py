@@ -287,7 +287,7 @@ def test_a_missing_bucket(bucket, call):
     missing = f"s3://no-{uuid.uuid4().hex}/raw"
     error = failure(call, missing)
     assert isinstance(error, NotFoundError)
-    reasons = ("no such bucket", f"there is no {parent(missing)}", "no such file")
+    reasons = ("bucket does not exist", f"{parent(missing)} does not exist", "no such file")
     assert any(reason in str(error) for reason in reasons)
     assert not exists(missing)
     delete(missing)
@@ -295,14 +295,14 @@ def test_a_missing_bucket(bucket, call):
 
 def test_a_missing_bucket_is_said_to_be_one(bucket):
     for call in (read, CALLS["write"], find, CALLS["output"]):
-        assert "there is no such bucket" in str(failure(call, "s3://nobody-has-this/raw"))
+        assert "the bucket does not exist" in str(failure(call, "s3://nobody-has-this/raw"))
 
 
 def test_nothing_fits(bucket):
     write(f"{bucket}/raw/a.bin", b"")
-    with pytest.raises(NotFoundError, match=r"s3://.*/raw: no \.tif file; it holds 1 \.bin"):
+    with pytest.raises(NotFoundError, match=r"s3://.*/raw: no \.tif file; it contains 1 \.bin"):
         find(f"{bucket}/raw", "tif")
-    with pytest.raises(NotFoundError, match=r"s3://.*/raw is there, 'none' in it is not"):
+    with pytest.raises(NotFoundError, match=r"s3://.*/raw exists, but contains no .none."):
         find(f"{bucket}/raw/none")
 
 
@@ -332,7 +332,7 @@ DENIALS = [
     (403, "SignatureDoesNotMatch", DeniedError, "does not know these credentials"),
     (400, "ExpiredToken", DeniedError, "have expired"),
     (404, "NoSuchKey", NotFoundError, "no such file"),
-    (404, "NoSuchBucket", NotFoundError, "no such bucket"),
+    (404, "NoSuchBucket", NotFoundError, "bucket does not exist"),
     (501, "NotImplemented", StorageError, "asked once: the server answers 501 NotImplemented"),
     (503, "SlowDown", StorageError, "too busy to read it, asked 2 times"),
     (500, "InternalError", StorageError, "asked 2 times: the server answers 500 InternalError"),
@@ -395,7 +395,7 @@ def test_no_keys_anywhere(bucket, monkeypatch):
 
 def test_a_profile_that_is_nowhere(bucket):
     error = failure(read, at(f"{bucket}/key", {"profile": "lab"}))
-    assert "there is no profile 'lab'" in str(error)
+    assert "unknown profile 'lab'" in str(error)
 
 
 def test_a_name_that_no_bucket_can_have(bucket):

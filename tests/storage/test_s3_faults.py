@@ -130,7 +130,7 @@ SENTENCES = [
     ("a listing without an end", "list", StorageError, "does not end"),
     ("403", "send", DeniedError, "do not allow to write it"),
     ("403", "write parts", DeniedError, "do not allow to write it"),
-    ("no bucket", "send", NotFoundError, "there is no such bucket"),
+    ("no bucket", "send", NotFoundError, "the bucket does not exist"),
     ("503", "send", StorageError, "too busy to write it"),
     ("closed", "send", StorageError, "no answer from 127.0.0.1"),
 ]

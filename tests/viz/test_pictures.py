@@ -78,7 +78,7 @@ def test_other_axes_are_refused(values):
 def test_what_is_no_number_or_plane_is_refused():
     with pytest.raises(SpecError, match="complex128 cannot be drawn"):
         picture(np.zeros((2, 2), complex))
-    with pytest.raises(BadIndexError, match="there is no plane 4, but 4, from 0"):
+    with pytest.raises(BadIndexError, match="plane 4 is out of bounds: there are 4, from 0"):
         picture(np.zeros((4, 2, 2)), plane=4)
     with pytest.raises(SpecError, match="plane is 'min'; expected a number or 'max'"):
         picture(np.zeros((4, 2, 2)), plane="min")

@@ -62,7 +62,7 @@ def with_kernel(
     ndim = len(collection.shape)
     if not is_whole(axis, -ndim, ndim):
         raise BadIndexError(
-            f"there is no axis {axis!r} in {type(collection).__name__} of shape "
+            f"axis {axis!r} is out of bounds for {type(collection).__name__} of shape "
             f"{collection.shape}: give 0 to {ndim - 1}"
         )
     if isinstance(collection, Blocks):

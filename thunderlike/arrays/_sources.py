@@ -169,7 +169,7 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any], order: str = "C") -> Arr
         return np.empty(shape, dtype, order=fortran)
     except (MemoryError, ValueError) as error:  # ValueError: larger than the address space
         raise EngineError(
-            f"there is no memory for {dtype} of shape {shape}: read a part of it with slicing=, or "
+            f"not enough memory for {dtype} of shape {shape}: read a part of it with slicing=, or "
             "give a file as the sink"
         ) from error
 
@@ -244,7 +244,7 @@ def mapped(path: str, mode: str = "r") -> Array:
     nbytes = int(np.prod(found.shape, dtype=np.int64)) * found.stored.itemsize
     there = storage.stat(path).size - found.begin
     if there < nbytes:
-        raise StorageError(f"{path}: cut short: {nbytes} bytes wanted, {there} are there")
+        raise StorageError(f"{path}: truncated: expected {nbytes} bytes, found {there}")
     if nbytes == 0:
         return np.empty(found.shape, found.stored, order=found.order)
     file: Any = local_file(path)

@@ -278,7 +278,8 @@ def _axis(axis: int, shape: tuple[int, ...]) -> int:
         raise SpecError("a single number has no axis to correlate along: give an array")
     if not -len(shape) <= axis < len(shape):
         raise BadIndexError(
-            f"there is no axis {axis} in an array of shape {shape}: give 0 to {len(shape) - 1}"
+            f"axis {axis} is out of bounds for an array of shape {shape}: "
+            f"give 0 to {len(shape) - 1}"
         )
     return axis % len(shape)
 
@@ -314,7 +315,7 @@ def _beyond(n: int, taps: int, border: str, origin: int) -> NDArray[np.int64]:
         return np.pad(places, pads, constant_values=-1)
     if border not in _PADS:
         known = ", ".join(["constant", *_PADS])
-        raise SpecError(f"there is no mode {border!r}: choose one of {known}")
+        raise SpecError(f"unknown mode {border!r}: choose one of {known}")
     how: Any = _PADS[border]
     return np.pad(places, pads, mode=how)
 

@@ -492,7 +492,7 @@ def _ranges(
             if moved == 0:
                 raise StorageError(
                     f"{name}: {len(part)} bytes from byte {begin + start} wanted, "
-                    f"{done} moved: it is cut short"
+                    f"{done} moved: it is truncated"
                 )
             done += moved
 

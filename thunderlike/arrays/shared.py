@@ -105,7 +105,8 @@ def shared_array(shape: Sequence[int], dtype: DTypeLike, order: str = "C") -> Sh
         Path(name).unlink()
         if isinstance(error, OSError):
             raise StorageError(
-                f"there is no room for a shared array of {nbytes} bytes: {error.strerror or error}"
+                f"not enough shared memory for an array of {nbytes} bytes: "
+                f"{error.strerror or error}"
             ) from error
         raise
     finally:

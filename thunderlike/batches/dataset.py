@@ -403,7 +403,7 @@ class Dataset:
         """
         if f"cv{n}" not in self._folds:
             raise BadIndexError(
-                f"there is no fold {n!r:.80}, of {len(self._folds)}: cv_split makes them"
+                f"fold {n!r:.80} is out of bounds: there are {len(self._folds)}, made by cv_split"
             )
         return self._folds[f"cv{n}"]
 

@@ -484,9 +484,7 @@ def _into(
             found = found[dst]
         elif not in_memory:
             if len(found) != 1:
-                raise KeyMissingError(
-                    f"there is no {dst!r} in the file; there are {', '.join(found)}"
-                )
+                raise KeyMissingError(f"the file has no {dst!r}; available: {', '.join(found)}")
             found = next(iter(found.values()))
         found = {dst: found}
     elif dst is not None:
@@ -516,7 +514,7 @@ def _by_name(found: Any, names: tuple[str, ...]) -> dict[str, Any]:
         return {names[0]: found}
     if missing:
         raise KeyMissingError(
-            f"there is no {missing[0]!r} to load; there are {', '.join(map(str, held))}"
+            f"{missing[0]!r} cannot be loaded; available: {', '.join(map(str, held))}"
         )
     values = {name: found[name] for name in names}
     return {n: v.to_numpy() if hasattr(v, "to_numpy") else v for n, v in values.items()}

@@ -75,7 +75,7 @@ class Npy:
             found = npy.layout(stream)
             there = stream.seek(0, os.SEEK_END) - found.begin
         if there < (wanted := math.prod(found.shape) * found.stored.itemsize):
-            raise FormatError(f"cut short: {wanted} bytes of numbers wanted, {there} are there")
+            raise FormatError(f"truncated: expected {wanted} bytes of numbers, found {there}")
         return Dataset("", found.shape, found.stored.newbyteorder("="))
 
     def read(self, file: Entry, axis: int, start: int, stop: int, out: Array) -> None:
@@ -566,7 +566,7 @@ def _looked(files: Sequence[Entry], format: ArrayFormat) -> list[Dataset]:
 
 def _axis(path: str, found: Dataset, axis: int) -> int:
     if not -len(found.shape) <= axis < len(found.shape):
-        raise SpecError(f"{path}: there is no axis {axis} in shape {found.shape}")
+        raise SpecError(f"{path}: axis {axis} is out of bounds for shape {found.shape}")
     return axis % len(found.shape)
 
 

@@ -227,7 +227,7 @@ def _normal(axis: Axis, ndim: int) -> tuple[int, ...]:
     """Return axes counted from the first, sorted."""
     given = range(ndim) if axis is None else np.atleast_1d(np.asarray(axis)).tolist()
     if wrong := [at for at in given if not -ndim <= at < ndim]:
-        raise BadIndexError(f"there is no axis {wrong[0]}, but {ndim} axes")
+        raise BadIndexError(f"axis {wrong[0]} is out of bounds for an array of {ndim} axes")
     return tuple(sorted(at % ndim for at in given))
 
 

@@ -160,7 +160,7 @@ class FileSource(SourceDefaults):
         last = self.skipped + self.spec.count
         if found.count < last:
             raise FormatError(
-                f"{self.files[0].path}: cut short: it holds {found.count} whole records of {last}"
+                f"{self.files[0].path}: truncated: it holds {found.count} whole records of {last}"
             )
         return replace(found, skipped=self.skipped)
 
@@ -380,7 +380,7 @@ class PackedFile:
             # Mode "c" is copy on write.
             try:
                 array = np.memmap(stream, self.dtype, "c", self.begin, (self.count, *self.shape))
-            except ValueError as error:  # cut short since it was looked at
+            except ValueError as error:  # truncated since it was listed
                 raise replaced(path) from error
         # As a plain array: slices of a memmap would be memmaps, each with its attributes.
         return array[self.skipped :].view(np.ndarray)
@@ -639,11 +639,7 @@ class Description:
         """Return `value`; SpecError if neither the caller nor the description has it."""
         value = self.value(what, given)
         if value is None:
-            lack = (
-                f"there is no {self.name} here"
-                if self.conf is None
-                else (f"{self.name} says no {what}")
-            )
+            lack = f"no {self.name} found" if self.conf is None else (f"{self.name} says no {what}")
             raise SpecError(f"{self.folder}: {lack}: give {what}=")
         return value
 

@@ -218,8 +218,8 @@ def _levels(index: Array, level: Ints) -> list[int]:
     count, given = _columns(index).shape[1], _as_list(level)
     if not given or not all(is_whole(number, 0, count) for number in given):
         raise SpecError(
-            f"there is no level {level!r} in an index of {count} level(s): give a number from 0 to "
-            f"{count - 1}, or a list of some"
+            f"level {level!r} is out of bounds for an index of {count} level(s): give a number "
+            f"from 0 to {count - 1}, or a list of some"
         )
     return [int(number) for number in given]
 
@@ -246,7 +246,7 @@ def _occurring(column: Array, values: list[Any], level: int) -> NDArray[np.bool_
         hits = np.asarray(column != column if missing else column == value)
         if not hits.any():
             raise SpecError(
-                f"no index value at level {level} is {value!r}: there are {shown(column)}"
+                f"no index value at level {level} equals {value!r}; available: {shown(column)}"
             )
         mask |= hits
     return mask

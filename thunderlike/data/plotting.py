@@ -66,7 +66,7 @@ def _image(images: Collection, image: int | str) -> tuple[Array, str]:
         if image not in _STATISTICS:
             *others, last = (repr(name) for name in _STATISTICS)
             known = f"a number, {', '.join(others)} or {last}"
-            raise SpecError(f"there is no plot of {image!r}: give {known}")
+            raise SpecError(f"cannot plot {image!r}: give {known}")
         return statistic(images, image), f"{image} of {count} images"
     number = _position(image, count, "image")
     title = f"image {number} (of 0 to {count - 1})"
@@ -176,7 +176,7 @@ def _row(series: Collection, key: Any) -> int:
         return _position(key, series.count(), "series")
     shape = series.baseshape
     if len(key) != len(shape) or any(not -n <= i < n for i, n in zip(key, shape, strict=True)):
-        raise BadIndexError(f"there is no series {tuple(key)}: keys have shape {shape}, from 0")
+        raise BadIndexError(f"no series has the key {tuple(key)}: keys have shape {shape}, from 0")
     return int(np.ravel_multi_index(tuple(np.mod(key, shape)), shape))
 
 
@@ -220,5 +220,5 @@ def series_thumbnail(series: Collection) -> str:
 def _position(value: int, count: int, kind: str) -> int:
     """Return a position counted from the start; BadIndexError outside of ``-count .. count-1``."""
     if not -count <= value < count:
-        raise BadIndexError(f"there is no {kind} {value}, but {count}, from 0")
+        raise BadIndexError(f"{kind} {value} is out of bounds: there are {count}, from 0")
     return int(value) % count

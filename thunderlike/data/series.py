@@ -211,7 +211,7 @@ class Series(ArrayCollection):
             keep = np.isin(self._index, wanted)
             if np.any(wanted != wanted):  # NaN selects NaN
                 keep |= self._index != self._index
-        return self._selected(keep, f"no index value is {crit!r}")
+        return self._selected(keep, f"no index value equals {crit!r}")
 
     def _selected(self, keep: NDArray[np.bool_], otherwise: str) -> Self:
         """Return the positions of a mask; SpecError for none."""

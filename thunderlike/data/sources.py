@@ -455,7 +455,7 @@ class SampleLoader(Loader):
             data = version.read_range(edges[0], edges[-1] - edges[0])
         # A range that reaches past the end comes back short.
         if len(data) < edges[-1] - edges[0]:
-            raise FormatError(f"cut short: samples end at byte {edges[-1]}")
+            raise FormatError(f"truncated: samples end at byte {edges[-1]}")
         return [
             self._field(data[a - edges[0] : b - edges[0]], number)
             for number, (a, b) in enumerate(itertools.pairwise(edges), first)
@@ -484,7 +484,7 @@ def _offsets(file: Entry) -> NDArray[np.uint64]:
     last = int(offsets[-1])
     # During an append the index still ends at the old end, which stays valid.
     if last != file.size and last != _kept(file):
-        cut, named = "cut short, " if file.size < last else "", place.rpartition("/")[2]
+        cut, named = "truncated, " if file.size < last else "", place.rpartition("/")[2]
         raise CorruptDatasetError(
             f"{file.path}: has {file.size} bytes, and {named} ends at byte {last}: it was {cut}"
             "replaced while it was read, or the two files do not belong together; read it or copy "

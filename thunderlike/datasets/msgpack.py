@@ -730,7 +730,7 @@ def _version(path: str, data: str | None, size: int) -> _Version:
         raise CorruptDatasetError(f"{place}: the first offset is {first}, not 0; {_advice(path)}")
     # Bytes after the last offset are those of an append that did not finish: not samples yet.
     if last != size and not (last < size and indices.unfinished_append(path) == last):
-        cut, named = "cut short, " if size < last else "", place.rpartition("/")[2]
+        cut, named = "truncated, " if size < last else "", place.rpartition("/")[2]
         raise CorruptDatasetError(
             f"{path}: has {size} bytes, and {named} ends at byte {last}: it was {cut}replaced "
             "while it was read, or the two files do not belong together; read it or copy its "

@@ -375,8 +375,8 @@ class Writer(AllOrNothing):
         if size > dataset_files.MOST:
             return SpecError(f"sample {key!r}: has {size} bytes, of {dataset_files.MOST} at most")
         return SpecError(
-            f"{self._path}: the key {key!r} of sample {number} is that of sample "
-            f"{self._keys[key]} already; keys must be unique"
+            f"{self._path}: samples {self._keys[key]} and {number} have the same key {key!r}; "
+            "keys must be unique"
         )
 
     def _flush(self) -> None:

@@ -143,7 +143,7 @@ class Spec:
             return np.empty(shape, self.dtype)
         except (MemoryError, ValueError) as error:  # numpy's, for what no address can name
             raise EngineError(
-                f"there is no memory for {self.dtype} of shape {shape}: take a part of it with "
+                f"not enough memory for {self.dtype} of shape {shape}: take a part of it with "
                 "start= and stop=, or engine='disk'"
             ) from error
 

@@ -137,7 +137,7 @@ class Codec(Protocol):
     def decode(self, data: bytes) -> NDArray[Any]:
         """Return the array: native byte order, C-contiguous, perhaps a read-only view of `data`.
 
-        FormatError for bytes that are empty, cut short, damaged or of another format.
+        FormatError for bytes that are empty, truncated, damaged or of another format.
         """
 
     def encode(self, array: NDArray[Any]) -> bytes:
@@ -214,7 +214,7 @@ def damage(name: str, path: str = "") -> Iterator[None]:
         raise
     except Exception as error:
         at = f"{path}: " if path else ""
-        raise FormatError(f"{at}damaged or cut short {name.upper()} file: {said(error)}") from error
+        raise FormatError(f"{at}damaged or truncated {name.upper()} file: {said(error)}") from error
 
 
 def said(error: BaseException) -> str:
@@ -308,7 +308,7 @@ def read_into(
         if not count:
             end = start + len(wanted)
             raise FormatError(
-                f"cut short: numbers end at byte {end}, the file at {start + filled}; "
+                f"truncated: numbers end at byte {end}, the file at {start + filled}; "
                 "copy it again, or leave it out"
             )
         filled += count

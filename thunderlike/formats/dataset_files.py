@@ -85,7 +85,7 @@ def decode_offsets(data: bytes) -> NDArray[np.uint64]:
     Raises
     ------
     CorruptDatasetError
-        For bytes that are cut short, do not begin at 0 or do not ascend.
+        For bytes that are truncated, do not begin at 0 or do not ascend.
     """
     if len(data) % 8 or not data:
         raise CorruptDatasetError(f"offsets have {len(data)} bytes, not 8 for each")
@@ -223,7 +223,7 @@ def decode_key_hashes(data: bytes) -> tuple[bytes, NDArray[np.uint64]]:
     Raises
     ------
     CorruptDatasetError
-        For bytes that are cut short.
+        For bytes that are truncated.
     """
     if len(data) < 8 or len(data) % 8:
         raise CorruptDatasetError(f"key hashes have {len(data)} bytes, not 8 for each and the salt")
@@ -245,7 +245,7 @@ def decode_filter(data: bytes) -> Any:
     Raises
     ------
     CorruptDatasetError
-        For bytes that are none, or cut short.
+        For bytes of another kind, or truncated.
     """
     size = int.from_bytes(data[8:16], "big")
     # The library allocates as many bytes as the header announces.

@@ -357,7 +357,7 @@ def opened(stream: BinaryIO) -> Iterator[Any]:
     except ThunderlikeError:
         raise
     except Exception as error:
-        raise FormatError(f"damaged or cut short HDF5 file: {error}") from error
+        raise FormatError(f"damaged or truncated HDF5 file: {error}") from error
     with file, _decoding():
         yield file
 

@@ -396,7 +396,7 @@ def message_end(data: memoryview, start: int) -> int:
     except IndexError:
         at = len(data) + 1
     if at > len(data):
-        raise FormatError(f"the message at byte {start} is cut short")
+        raise FormatError(f"the message at byte {start} is truncated")
     return at
 
 

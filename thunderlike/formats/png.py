@@ -87,7 +87,7 @@ def decode(data: bytes) -> NDArray[Any]:
     Raises
     ------
     FormatError
-        For bytes that are not a PNG file, cut short or damaged, or with more pixels than
+        For bytes that are not a PNG file, truncated or damaged, or with more pixels than
         ``PIL.Image.MAX_IMAGE_PIXELS``.
     MissingExtraError
         For colour of 16 bits, which Pillow would cut to 8, if imagecodecs is not installed.
@@ -102,7 +102,7 @@ def decode(data: bytes) -> NDArray[Any]:
     # Four samples a pixel are the most that PNG has: colour with alpha.
     _check_packed(data, width * height * 4 * (2 if depth == 16 else 1))
     if data.rfind(b"IEND") < 0:  # Pillow does not mind when the checksums at the end are lost
-        raise FormatError("PNG file cut short: it has no end mark; copy it again")
+        raise FormatError("truncated PNG file: it has no end mark; copy it again")
     with damage("png"):
         if depth == 16 and colour:
             return native(optional("imagecodecs", extra="codecs").png_decode(data))

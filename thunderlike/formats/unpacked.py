@@ -93,7 +93,7 @@ def _zstd(data: bytes, most: int) -> int:  # noqa: ARG001
         while not last:
             header = int.from_bytes(data[at : at + 3], "little")
             if at + 3 > len(data):
-                break  # cut short
+                break  # truncated
             last, kind, length = bool(header & 1), header >> 1 & 3, header >> 3
             # Raw blocks (0) hold their length, repeated bytes (1) too, packed ones (2) up to 128 K.
             held += _ZSTD_BLOCK if kind == 2 else length

@@ -323,7 +323,7 @@ def _in_place(address: str, *, change: bool) -> Iterator[tuple[Path, bool]]:
 def _target(address: str) -> tuple[Path, os.stat_result | None]:
     folder = Path(address).parent
     if not folder.is_dir():
-        raise NotFoundError(f"{address}: there is no folder {folder}; make it first")
+        raise NotFoundError(f"{address}: the folder {folder} does not exist; create it first")
     target, old = destination(address)
     if old is not None and Path(address).is_symlink():
         with target.open("rb") as file:

@@ -284,5 +284,5 @@ def _name_of(reader: Reader, group: Group, key: str) -> str:
     name = group.names_of_texts().get(key, key)
     if name not in names:
         known = ", ".join(sorted(names)[:8]) or "nothing"
-        raise GroupMissingError(f"there is no such entry; {group.path} holds {known}")
+        raise GroupMissingError(f"no such entry; the entries of {group.path} are {known}")
     return name

@@ -264,7 +264,7 @@ def fromsuite2p(
     if len(found) != (frames := stated.get("nframes", len(found))):
         text = (
             f"{address}: holds {len(found)} images of {size}, and {place} states {frames}: the "
-            "movie may be cut short, or of another recording"
+            "movie may be truncated, or of another recording"
         )
         warnings.warn(printable(text), stacklevel=2)
     # suite2p's fs is the rate in Hz; 0 is no rate.
@@ -345,7 +345,7 @@ def fromnpy(
     NotFoundError
         When no file is there.
     FormatError
-        When a file is no such file, is cut short, or differs from the first; names it.
+        When a file is no such file, is truncated, or differs from the first; names it.
 
     Notes
     -----

@@ -342,7 +342,7 @@ def fromtif(
     NotFoundError
         When no file is there.
     FormatError
-        When a file is not a TIFF, is cut short, or differs from the first in shape, dtype or
+        When a file is not a TIFF, is truncated, or differs from the first in shape, dtype or
         planes; names it.
     SpecError
         When files have several channels and neither `channel` nor `nplanes` is given, or the pages
@@ -500,7 +500,7 @@ def frompng(
     NotFoundError
         When no file is there.
     FormatError
-        When a file is not a PNG, is cut short, or differs from the first in shape or dtype.
+        When a file is not a PNG, is truncated, or differs from the first in shape or dtype.
 
     Notes
     -----
@@ -536,8 +536,8 @@ def _frames(
         # There are no bytes in images with an axis of length 0.
         if not nbytes or file.size % nbytes:
             raise FormatError(
-                f"{file.path}: {file.size} bytes are no whole number of images of {nbytes} bytes: "
-                "give another shape, dtype or nplanes"
+                f"{file.path}: {file.size} bytes are not a multiple of {nbytes}, the bytes of one "
+                "image: give another shape, dtype or nplanes"
             )
     return [file.size // nbytes for file in files]
 

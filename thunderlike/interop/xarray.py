@@ -88,7 +88,8 @@ def dim_of(array: NamedAxes, dim: str | None, default: int) -> str:
         If there is no such dimension; the error names the existing ones.
     """
     if dim is not None and dim not in array.dims:
-        raise SpecError(f"there is no dimension {dim!r}, but {', '.join(map(repr, array.dims))}")
+        known = ", ".join(map(repr, array.dims))
+        raise SpecError(f"no dimension {dim!r}; the dimensions are {known}")
     return array.dims[default] if dim is None else dim
 
 

@@ -512,9 +512,7 @@ def _check(block: Array, name: str, dtypes: frozenset[str]) -> None:
 
 def _axis(axis: int, ndim: int) -> int:
     if not -ndim <= axis < ndim:
-        raise SpecError(
-            f"there is no axis {axis} to project along: images have axes 0 to {ndim - 1}"
-        )
+        raise SpecError(f"axis {axis} is out of bounds: images have axes 0 to {ndim - 1}")
     return axis % ndim
 
 

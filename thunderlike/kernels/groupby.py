@@ -115,7 +115,7 @@ def statistic(block: Array, groups: Groups, stat: str) -> Array:
     """
     reduce = STATISTICS.get(str(stat).lower())
     if reduce is None:
-        raise SpecError(f"there is no statistic {stat!r}: choose one of {', '.join(STATISTICS)}")
+        raise SpecError(f"unknown statistic {stat!r}: choose one of {', '.join(STATISTICS)}")
     if not groups.counts.all():  # `reduceat` would give the next element for an empty group
         raise SpecError(f"series of length 0 have no {stat}: select some positions")
     with np.errstate(all="ignore"):
@@ -164,7 +164,7 @@ def percentile(block: Array, q: float) -> Array:
     array([[2.]])
     """
     if not is_between(q, 0, 100):
-        raise SpecError(f"{q!r} is no percentile: give a number from 0 to 100")
+        raise SpecError(f"invalid percentile {q!r}: give a number from 0 to 100")
     if not block.shape[1]:
         raise SpecError("series of length 0 have no percentile: select some positions")
     dtype = result_dtype(block.dtype)

@@ -318,9 +318,7 @@ class _Extreme:
             If there is no record.
         """
         if not self.count:
-            raise SpecError(
-                f"there is no {self.ufunc.__name__} of no records: the collection is empty"
-            )
+            raise SpecError(f"cannot take {self.ufunc.__name__}: the collection is empty")
         return self.found
 
 

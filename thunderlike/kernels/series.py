@@ -254,7 +254,7 @@ def normalize(
     array([[-0.5,  0. ,  0.5]])
     """
     if not is_between(perc, 0, 100):
-        raise SpecError(f"perc {perc!r} is no percentile: give a number from 0 to 100")
+        raise SpecError(f"invalid percentile perc={perc!r}: give a number from 0 to 100")
     baseline = _baseline(method, window, perc)
 
     def change(tile: Array) -> Array:
@@ -393,8 +393,7 @@ def _baseline(method: str, window: int | None, perc: float) -> Callable[[Array],
     sliding = {"window": _ranked_window, "window-exact": _exact_window}.get(method)
     if sliding is None:
         raise SpecError(
-            f"there is no baseline {method!r}: "
-            "choose 'percentile', 'mean', 'window' or 'window-exact'"
+            f"unknown baseline {method!r}: choose 'percentile', 'mean', 'window' or 'window-exact'"
         )
     if window is None or not is_whole(window, 1):
         raise SpecError(
@@ -580,7 +579,7 @@ def _window(length: int, taps: int, mode: str) -> slice:
     }
     window = windows.get(mode)
     if window is None:
-        raise SpecError(f"there is no mode {mode!r}: choose 'full', 'same' or 'valid'")
+        raise SpecError(f"unknown mode {mode!r}: choose 'full', 'same' or 'valid'")
     return window
 
 

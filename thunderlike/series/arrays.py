@@ -265,7 +265,7 @@ def fromnpy(
     NotFoundError
         When no file is there.
     FormatError
-        When a file is no such file, is cut short, or differs from the first; names it.
+        When a file is no such file, is truncated, or differs from the first; names it.
     SpecError
         For an array of one axis.
 

@@ -59,7 +59,7 @@ def fromexample(name: str | None = None, engine: object = None) -> Series | tupl
     if name is None:
         return tuple(_EXAMPLES)
     if name not in _EXAMPLES:
-        raise KeyMissingError(f"there is no example {name!r}; there are {', '.join(_EXAMPLES)}")
+        raise KeyMissingError(f"unknown example {name!r}; available: {', '.join(_EXAMPLES)}")
     return _EXAMPLES[name](engine)
 
 

@@ -208,7 +208,7 @@ def _said(error: Any, verb: str) -> Answer:
     """Return the error of a response of the server."""
     code, status = code_of(error), error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
     if code == "NoSuchBucket":
-        return NotFoundError, "there is no such bucket"
+        return NotFoundError, "the bucket does not exist"
     if code in _NOT_FOUND:
         return NotFoundError, "no such file"
     if code in _UNKNOWN:
@@ -254,5 +254,5 @@ def _keyless(error: Exception, kinds: set[str]) -> str:
             "AWS_PROFILE, or give {'anon': True} for a bucket that is open to all"
         )
     if "ProfileNotFound" in kinds:
-        return f"there is no profile {getattr(error, 'kwargs', {}).get('profile')!r} in ~/.aws"
+        return f"unknown profile {getattr(error, 'kwargs', {}).get('profile')!r} in ~/.aws"
     return f"the credentials that are found do not work ({type(error).__name__})"

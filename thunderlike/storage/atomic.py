@@ -111,7 +111,7 @@ def _check(store: Store, target: str, ours: Callable[[bytes], bool], *, overwrit
             raise ExistsError(f"{target}: is a folder, and a file is to be written there") from None
         return
     if not overwrite:
-        raise ExistsError(f"{target}: is there already; give overwrite=True to replace it")
+        raise ExistsError(f"{target}: exists already; give overwrite=True to replace it")
     if not ours(store.read_range(target, 0, 16)):
         raise StorageError(
             f"{target}: was not written by us, by its first bytes; remove it yourself or give "

@@ -287,9 +287,9 @@ def _instead(folder: str, there: Sequence[Entry], *, recursive: bool) -> str:
     kinds = Counter(suffix or "without extension" for suffix in suffixes)
     if kinds:
         named = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4))
-        return f"{folder} holds {named}"
-    looked = "at any depth" if recursive else "outside of its own folders (see recursive=True)"
-    return f"{folder} holds no file {looked}"
+        return f"{folder} contains {named}"
+    looked = "at any depth" if recursive else "outside of subfolders (see recursive=True)"
+    return f"{folder} contains no files {looked}"
 
 
 def _nearest(store: Store, address: str) -> str:
@@ -298,5 +298,5 @@ def _nearest(store: Store, address: str) -> str:
     while above != address and not store.exists(above):
         address, above = above, parent(above)
     if above.endswith("://"):
-        return f"; there is no {address}"
-    return f"; {above} is there, {_relative(address, above)!r} in it is not"
+        return f"; {address} does not exist"
+    return f"; {above} exists, but contains no {_relative(address, above)!r}"

@@ -137,7 +137,7 @@ class LocalStore(Store):
         if not folder.is_dir():
             raise NotFoundError(f"{folder}: no such folder")
         if aim.is_file():
-            raise ExistsError(f"{aim}: a file is there already")
+            raise ExistsError(f"{aim}: a file exists already")
         with failures(str(aim), f"move {folder} to"):
             aim.parent.mkdir(parents=True, exist_ok=True)
             folder.rename(aim)

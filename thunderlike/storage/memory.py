@@ -100,7 +100,7 @@ class MemoryStore(Store):
         folder, aim = _below(self.address(path)), _below(self.address(target))
         with _lock:
             if aim.rstrip("/") in _files or any(_in(name, aim) for name in _files):
-                raise ExistsError(f"{target}: files are there already")
+                raise ExistsError(f"{target}: files exist already")
             moved = [name for name in _files if _in(name, folder)]
             if not moved:
                 raise NotFoundError(f"{path}: no such file or folder")

@@ -87,7 +87,7 @@ class ObjectStore(Store):
         """Copy every object, ``SUCCESS`` last, then remove the originals."""
         folder, aim = self.address(path), self.address(target)
         if self.exists(aim):
-            raise ExistsError(f"{target}: files are there already")
+            raise ExistsError(f"{target}: files exist already")
         entries = sorted(
             self.list(folder, recursive=True),
             key=lambda entry: (entry.path.endswith(f"/{SUCCESS}"), entry.path),

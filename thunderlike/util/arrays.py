@@ -173,7 +173,7 @@ def span(arr: object) -> tuple[Any, Any]:
     if np.dtype(values.dtype).kind in "OUSV":
         raise WrongTypeError(f"the span is of numbers or times, not of {values.dtype}")
     if not math.prod(values.shape):
-        raise SpecError(f"there is no smallest of no elements, shape {values.shape}")
+        raise SpecError(f"cannot take the minimum of an empty array (shape {values.shape})")
     return np.asarray(values.min()).min(), np.asarray(values.max()).max()
 
 
@@ -245,7 +245,7 @@ def tupled_argmax(a: ArrayLike) -> tuple[int, ...]:
     if values.dtype.kind in "OV":
         raise WrongTypeError(f"the largest is of numbers, times or text, not of {values.dtype}")
     if not values.size:
-        raise SpecError(f"there is no largest of no elements, shape {values.shape}")
+        raise SpecError(f"cannot take the maximum of an empty array (shape {values.shape})")
     return tuple(int(i) for i in np.unravel_index(np.argmax(values), values.shape))
 
 

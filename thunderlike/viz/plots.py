@@ -196,7 +196,7 @@ def flat(values: ArrayLike, plane: int | str = "max") -> tuple[Array, str]:
             raise SpecError(f"plane is {plane!r}; expected a number or 'max'")
         return np.fmax.reduce(array, 0), f", largest of {len(array)} planes"
     if not -len(array) <= plane < len(array):
-        raise BadIndexError(f"there is no plane {plane}, but {len(array)}, from 0")
+        raise BadIndexError(f"plane {plane} is out of bounds: there are {len(array)}, from 0")
     number = plane % len(array)
     return array[number], f", plane {number} (of 0 to {len(array) - 1})"
 

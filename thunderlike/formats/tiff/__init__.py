@@ -55,7 +55,7 @@ def decode(data: bytes) -> NDArray[Any]:
     Raises
     ------
     FormatError
-        For bytes that are not a TIFF file, cut short or damaged, and for pages that differ in
+        For bytes that are not a TIFF file, truncated or damaged, and for pages that differ in
         shape or dtype.
     MissingExtraError
         For compressed pages that only imagecodecs reads, if it is not installed.

@@ -260,7 +260,7 @@ def chain(stream: BinaryIO, magic: bytes) -> tuple[list[int], list[bool]]:
         raise
     except (struct.error, ValueError, OverflowError, OSError):
         raise FormatError(
-            f"TIFF file cut short: the header of page {max(len(found) - 1, 0)} lies behind its "
+            f"truncated TIFF file: the header of page {max(len(found) - 1, 0)} is beyond its "
             f"end at byte {stream.seek(0, io.SEEK_END)}"
         ) from None
     if not found:

@@ -511,7 +511,7 @@ def _check_segments(page: TiffPage) -> None:
 def _check_end(end: int, size: int, what: str = "") -> None:
     if end > size:
         raise FormatError(
-            f"TIFF file cut short: pixels{what} end at byte {end}, the file at {size}"
+            f"truncated TIFF file: pixels{what} end at byte {end}, the file at {size}"
         )
 
 
