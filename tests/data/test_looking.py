@@ -120,7 +120,11 @@ def test_a_heat_map_of_very_many_shows_every_kth(local, monkeypatch):
     [
         (lambda x: x.plot(12), BadIndexError, "image 12 is out of bounds: there are 12, from 0"),
         (lambda x: x.plot("var"), SpecError, "cannot plot 'var': give a number, 'mean', 'std', "),
-        (lambda x: x.toseries().plot(48), BadIndexError, "series 48 is out of bounds: there are 48"),
+        (
+            lambda x: x.toseries().plot(48),
+            BadIndexError,
+            "series 48 is out of bounds: there are 48",
+        ),
         (
             lambda x: x.toseries().plot((1, 8)),
             BadIndexError,

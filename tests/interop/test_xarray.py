@@ -96,7 +96,10 @@ def test_names_of_axes_can_be_given_and_follow_the_kind():
     [
         (lambda x: tl.images.fromxarray(x.to_dataset(name="m")), r"dataset\[name\] with 'm'"),
         (lambda x: tl.images.fromxarray(VALUES), "not a DataArray but ndarray"),
-        (lambda x: tl.series.fromxarray(x, dim="time"), "no dimension 'time'; the dimensions are 't', 'y', 'x'"),
+        (
+            lambda x: tl.series.fromxarray(x, dim="time"),
+            "no dimension 'time'; the dimensions are 't', 'y', 'x'",
+        ),
         (lambda x: movie_on().toxarray(["t"]), r"dims \('t',\) for 3 axes"),
     ],
 )

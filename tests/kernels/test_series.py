@@ -213,13 +213,13 @@ def test_a_nan_does_not_reach_the_next_record_through_a_window(window, perc):
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"method": "median"}, "no baseline 'median'"),
+        ({"method": "median"}, "unknown baseline 'median'"),
         ({"method": "window"}, "needs a window"),
         ({"method": "window-exact"}, "needs a window"),
         ({"method": "window", "window": 0}, "needs a window"),
         ({"method": "window", "window": 2.5}, "needs a window"),
-        ({"perc": 101}, "no percentile"),
-        ({"perc": np.nan}, "no percentile"),
+        ({"perc": 101}, "invalid percentile"),
+        ({"perc": np.nan}, "invalid percentile"),
     ],
 )
 def test_normalize_says_what_it_needs(asked, message):

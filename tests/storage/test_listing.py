@@ -134,10 +134,14 @@ def test_a_list_keeps_its_order_and_is_sliced_as_a_whole(folder):
 @pytest.mark.parametrize(
     ("path", "options", "message"),
     [
-        ("", {"ext": "png"}, r"no \.png file; it holds 2 \.txt, 1 \."),
-        ("/nothing", {}, r"nothing: no such file or folder; .*/raw exists, but contains no 'nothing'"),
+        ("", {"ext": "png"}, r"no \.png file; it contains 2 \.txt, 1 \."),
+        (
+            "/nothing",
+            {},
+            r"nothing: no such file or folder; .*/raw exists, but contains no 'nothing'",
+        ),
         ("/no/thing", {}, r"/raw exists, but contains no 'no'"),
-        ("/*.png", {}, r"\*\.png: no file fits it; .*raw holds 2 \.txt"),
+        ("/*.png", {}, r"\*\.png: no file fits it; .*raw contains 2 \.txt"),
         ("/no/*.png", {}, r"contains no 'no'"),
     ],
 )
@@ -154,7 +158,7 @@ def test_a_folder_of_folders_points_to_recursive(folder):
 
 
 def test_an_empty_folder_is_said_to_be_empty(tmp_path):
-    with pytest.raises(NotFoundError, match="holds no file at any depth"):
+    with pytest.raises(NotFoundError, match="contains no files at any depth"):
         find(tmp_path, recursive=True)
 
 
