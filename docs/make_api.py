@@ -111,5 +111,5 @@ def directive(room: str, name: str, found: object) -> str:
     if not inspect.isclass(found):
         return f".. autofunction:: {room}.{name}\n"
     options = "" if issubclass(found, Exception) else "   :members:\n   :inherited-members: {}\n"
-    builtins = "Exception, Mapping, dict, tuple, str, int, list, Protocol"
+    builtins = "Exception, Mapping, dict, tuple, str, int, list, Protocol, tqdm"
     return f".. autoclass:: {room}.{name}\n{options.format(builtins)}"

@@ -152,7 +152,7 @@ class Source(Protocol):
     """Origin of records: a function from a range of records to a block.
 
     A source is pickled for workers in other processes; `part` keeps the pickle small.
-    Inherit :class:`SourceDefaults` for everything but `spec` and `read`.
+    Inherit ``SourceDefaults`` for everything but `spec` and `read`.
 
     Examples
     --------
@@ -214,7 +214,7 @@ class Source(Protocol):
 
 
 class SourceDefaults:
-    """Base class of sources, with defaults of the optional members of :class:`Source`.
+    """Base class of sources, with defaults of the optional members of `Source`.
 
     Examples
     --------
