@@ -233,7 +233,7 @@ class Scattering(DiskEngine):
 
 @pytest.fixture
 def scattering(monkeypatch):
-    monkeypatch.setattr("thunderlike.engines.disk.reserve", lambda *_: False)
+    monkeypatch.setattr("thunderlike.engines.disk.reserve", lambda *_: None)
     with config(chunk_bytes=512, piece_bytes=16):
         yield Scattering()
 

@@ -364,7 +364,7 @@ def test_a_window_that_reaches_over_an_end(local, centre):
 
 
 def test_a_window_around_nothing(local):
-    with pytest.raises(ValueError, match="is 55: there are 0, 10"):
+    with pytest.raises(ValueError, match="equals 55; available: 0, 10"):
         local.mean_by_window([50, 55], 4)
     with pytest.raises(ValueError, match="no index value was given"):
         local.mean_by_window([], 4)

@@ -13,7 +13,7 @@ import abc
 import itertools
 import logging
 import threading
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from concurrent.futures import Future
 from contextlib import closing
@@ -35,7 +35,7 @@ from thunderlike.engines.base import (
 )
 from thunderlike.engines.local import LocalEngine, one_blas_thread
 from thunderlike.engines.partitioning import tiling
-from thunderlike.engines.scratch import Place, ScratchFile, memory_limit, reserve
+from thunderlike.engines.scratch import Place, Reservation, ScratchFile, memory_limit, reserve
 from thunderlike.engines.shuffle import Pick
 from thunderlike.errors import EngineError, NotOnEngineError
 from thunderlike.parallel.fork import fork_map
@@ -59,6 +59,9 @@ Partial = TypeVar("Partial")
 Result = TypeVar("Result")
 Range = tuple[int, int]
 
+log = logging.getLogger(__name__)
+
+_SMALL = 2**28  # bytes that are loaded without a look at the memory
 _GAP = 4  # records: fewer between two that are taken are computed too
 _FORKED = 4  # groups of chunks for each process, between two forks
 
@@ -165,7 +168,10 @@ class DiskRecords(Records):
         self.plan.prepare()
         # The tiles of the local engine, so that sums of floats are equal to the last bit.
         ranges = tiling(self.spec, current().chunk_bytes)
-        found = _computed(self.plan, ranges, partial, "reducing")
+        if self.plan.record_bytes > self.spec.record_bytes:
+            found = _reduced(self.plan, ranges, partial)
+        else:
+            found = _computed(self.plan, ranges, partial, "reducing")
         with one_blas_thread(), closing(found) as partials:
             return reduce(merge, partials)
 
@@ -207,13 +213,6 @@ class DiskRecords(Records):
             f"the disk engine computes records (keys {key_shape}) in this process and has no RDD: "
             "call .tospark(sc) first, or take the array with .toarray()"
         )
-
-
-def _plan_of(records: Records) -> _Plan:
-    """Return the plan of records; those of another engine are collected."""
-    return (
-        records.plan if isinstance(records, DiskRecords) else _Read(ArraySource(records.collect()))
-    )
 
 
 class _Plan(abc.ABC):
@@ -283,6 +282,11 @@ class _Plan(abc.ABC):
         for plan in self.below:
             plan.release()
 
+    def check(self) -> None:
+        """Raise StorageError if a source was replaced since its first record was read."""
+        for plan in self.below:
+            plan.check()
+
     def uncache(self) -> None:
         """Drop the kept records."""
         self.cached, self._kept, self._storage = False, None, None
@@ -311,9 +315,12 @@ class _Read(_Plan):
         self.cached, self._kept = False, self._source.array
 
     def release(self) -> None:
-        """Check that the source is still the one that was read first."""
+        """Drop segments of files."""
         if self._segments:
             self._segments.clear()
+
+    def check(self) -> None:
+        """Have the source check."""
         self._source.check()
 
     def _edges(self) -> Sequence[int] | None:
@@ -437,6 +444,7 @@ class _Regroup(_Plan):
         super().__init__(exchange.spec)
         self._old, self._exchange = plan, exchange
         self._slab: Array | None = None
+        self._reserved: Reservation | None = None
         self._segments: _Segments | None = None
 
     def release(self) -> None:
@@ -452,11 +460,13 @@ class _Regroup(_Plan):
             return
         self._old.prepare()  # all of them, whatever part of the new ones is wanted
         old = self._old.spec
-        self._slab = self._old.array
-        if self._slab is None and reserve(self, old.nbytes):
-            self._slab = old.empty()
-            _fill(self._old, 0, old.count, self._slab, "regrouping")
-        elif self._slab is None:
+        if self._old.array is not None:
+            self._slab = self._old.array
+        elif reserved := reserve(old.nbytes):
+            slab = old.empty()
+            _fill(self._old, 0, old.count, slab, "regrouping")
+            self._slab, self._reserved = slab, reserved
+        else:
             self._segments = self._scattered()
 
     def _scattered(self) -> _Segments:
@@ -599,32 +609,64 @@ def _computed(
             f"{humanize_bytesize(limit)} of memory: cut the images smaller, or set memory to more"
         )
     base, serial = plan, []
-    while base.threads == 1 and base.processes == 1 and isinstance(base, _Map):
+    while (
+        isinstance(base, _Map) and base.array is None and (base.threads, base.processes) == (1, 1)
+    ):
         serial.append(base)
         base = base.below[0]
-    here = bool(serial) or plan.processes > 1  # the effects of `use` would be lost in forks
+    processes, threads = (1, None) if base.array is not None else (base.processes, base.threads)
+    here = bool(serial) or processes > 1  # the effects of `use` would be lost in forks
 
     def run(group: list[Range]) -> list[Any]:
         blocks = ((start, base.block(start, stop)) for start, stop in group)
         return list(blocks) if here else [use(*chunk) for chunk in blocks]
 
     groups = _groups(ranges, base.edges)
-    if plan.processes > 1:
-        found = _forked(run, groups, plan.processes)
-    else:
-        found = tmap(run, groups, workers=base.threads)
-    with track(label, sum(stop - start for start, stop in ranges)) as work:
-        for group, results in zip(groups, found, strict=True):
-            for (start, stop), result in zip(group, results, strict=True):
-                if here:
-                    block = result[1]
-                    for step in reversed(serial):
-                        block = step.apply(start, block)
-                    yield use(start, block)
-                else:
-                    yield result
-                work.advance(stop - start)
-    plan.release()
+    found = _forked(run, groups, processes) if processes > 1 else tmap(run, groups, workers=threads)
+    try:
+        with track(label, sum(stop - start for start, stop in ranges)) as work:
+            for group, results in zip(groups, found, strict=True):
+                for (start, stop), result in zip(group, results, strict=True):
+                    if here:
+                        block = result[1]
+                        for step in reversed(serial):
+                            block = step.apply(start, block)
+                        yield use(start, block)
+                    else:
+                        yield result
+                    work.advance(stop - start)
+        plan.check()
+    finally:
+        plan.release()
+
+
+def _reduced(
+    plan: _Plan, tiles: Sequence[Range], partial: Callable[[int, Array], Result]
+) -> Generator[Result]:
+    """Yield partials of tiles of records that are computed from larger ones, a chunk at a time."""
+    ends = iter(tiles)
+    start, stop = next(ends)
+    tile = plan.spec.empty(stop - start)
+    ranges = [
+        (max(a, first), min(b, last))
+        for a, b in _ranges(plan, 0, plan.spec.count)
+        for first, last in _overlapping(tiles, a, b)
+    ]
+    chunks = _computed(plan, ranges, lambda first, block: (first, block), "reducing")
+    with closing(chunks):
+        for first, block in chunks:
+            tile[first - start : first - start + len(block)] = block
+            if first + len(block) == stop:
+                yield partial(start, tile)
+                start, stop = next(ends, (stop, stop))
+                tile = plan.spec.empty(stop - start)
+
+
+def _overlapping(tiles: Sequence[Range], start: int, stop: int) -> Sequence[Range]:
+    """Return the tiles that hold any of the records ``start .. stop-1``."""
+    first = bisect_right(tiles, start, key=lambda tile: tile[0]) - 1
+    last = bisect_left(tiles, stop, key=lambda tile: tile[0])
+    return tiles[first:last]
 
 
 def _forked(
@@ -663,7 +705,8 @@ class _Storage:
         self._spec = spec
         self._array: Array | None = None
         self._scratch: ScratchFile | None = None
-        if spec.dtype.hasobject or not spec.nbytes or reserve(self, spec.nbytes):
+        self._reserved = reserve(spec.nbytes)
+        if spec.dtype.hasobject or not spec.nbytes or self._reserved:
             self._array = spec.empty()
         else:
             self._scratch = ScratchFile(spec.nbytes)
@@ -682,11 +725,6 @@ class _Storage:
             shape = (self._spec.count, *self._spec.shape)
             self._array = self._scratch.mapped(self._spec.dtype, shape)
         return self._array
-
-
-log = logging.getLogger(__name__)
-
-_SMALL = 2**28  # bytes that are loaded without a look at the memory
 
 
 class AutomaticEngine(Engine):

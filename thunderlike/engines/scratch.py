@@ -10,7 +10,7 @@ import tempfile
 import threading
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from thunderlike._typing import Array
 
-__all__ = ["Place", "ScratchFile", "memory_limit", "reserve", "scratch_folder"]
+__all__ = ["Place", "Reservation", "ScratchFile", "memory_limit", "reserve", "scratch_folder"]
 
 _SPARE = 2**20  # bytes that the file system and the headers of pieces need
 _VECTORS = 1024  # parts of one write: the limit of Linux
@@ -58,7 +58,7 @@ def memory_limit() -> int:
     1073741824
     """
     memory = current().memory
-    return int(memory * (available() + _reserved.nbytes)) if memory < 1 else int(memory)
+    return int(memory * (available() + Reservation.total)) if memory < 1 else int(memory)
 
 
 def scratch_folder() -> Path:
@@ -66,32 +66,37 @@ def scratch_folder() -> Path:
     return Path(current().scratch or tempfile.gettempdir())
 
 
-class _Reserved:
-    """Bytes that the records of this process hold in memory between two verbs."""
+class Reservation:
+    """Bytes that count as held in memory for as long as this object lives.
 
-    def __init__(self) -> None:
-        self.nbytes, self.lock = 0, threading.Lock()
-
-    def release(self, nbytes: int) -> None:
-        with self.lock:
-            self.nbytes -= nbytes
-
-
-_reserved = _Reserved()
-
-
-def reserve(owner: object, nbytes: int) -> bool:
-    """Count bytes as held in memory until `owner` is collected.
-
-    Returns False, and counts nothing, where all records that are held would then take more than
-    half of :func:`memory_limit`.
+    Parameters
+    ----------
+    nbytes : int
     """
-    with _reserved.lock:
-        if _reserved.nbytes + nbytes > memory_limit() // 2:
-            return False
-        _reserved.nbytes += nbytes
-    weakref.finalize(owner, _reserved.release, nbytes).atexit = False
-    return True
+
+    # Reentrant: a collection of garbage inside of `reserve` may release another.
+    lock: ClassVar[threading.RLock] = threading.RLock()
+    total: ClassVar[int] = 0
+
+    def __init__(self, nbytes: int) -> None:
+        Reservation.total += nbytes
+        weakref.finalize(self, self._release, nbytes).atexit = False
+
+    @classmethod
+    def _release(cls, nbytes: int) -> None:
+        with cls.lock:
+            cls.total -= nbytes
+
+
+def reserve(nbytes: int) -> Reservation | None:
+    """Reserve memory for records that are kept between two verbs.
+
+    Returns None where all such records of this process would then take more than half of
+    :func:`memory_limit`.
+    """
+    with Reservation.lock:
+        fits = Reservation.total + nbytes <= memory_limit() // 2
+        return Reservation(nbytes) if fits else None
 
 
 class ScratchFile:
