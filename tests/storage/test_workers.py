@@ -85,7 +85,7 @@ def test_a_worker_says_which_file_went_missing(bucket, array, spark_context):
 def test_a_worker_without_a_key_says_so_without_showing_any(bucket, spark_context, s3_server):
     write(f"{bucket}/raw/a.bin", bytes(24))
     wrong = {**KEYS, "endpoint_url": f"{s3_server}", "profile": "lab"}
-    with pytest.raises(DeniedError, match="no profile 'lab'") as caught:
+    with pytest.raises(DeniedError, match="unknown profile 'lab'") as caught:
         tl.images.frombinary(f"{bucket}/raw", (3, 4), engine=spark_context, credentials=wrong)
     assert KEYS["secret"] not in str(caught.value)
 

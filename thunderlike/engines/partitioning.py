@@ -122,6 +122,9 @@ def by_size(spec: Spec, slots: int, npartitions: int | None, chunk_bytes: int) -
     rows = max(1, chunk_bytes // spec.record_bytes)
     parts = min(npartitions or _default_partitions(spec, slots, rows), max(1, spec.count))
     edges = [p * spec.count // parts for p in range(parts + 1)]
+    if spec.count // parts >= rows:
+        # Partitions of whole chunks: statistics need all records of a chunk at one place.
+        edges = [*(edge - edge % rows for edge in edges[:-1]), spec.count]
     return Layout(tuple(_cut(a, b, rows) for a, b in itertools.pairwise(edges)))
 
 
