@@ -150,7 +150,7 @@ def test_what_is_not_computed_on_engines_is_a_type_error_that_says_what_to_do(lo
     ("call", "error", "message"),
     [
         (lambda x: np.mean(x, axis=1), SpecError, r"over axes \(1,\) .* give axis=\(0,\), all"),
-        (lambda x: np.mean(x, axis=3), BadIndexError, "axis 3 is out of bounds for an array of 3 axes"),
+        (lambda x: np.mean(x, axis=3), BadIndexError, "axis 3 is out of bounds"),
         (lambda x: np.stack([x, x]), SpecError, "Images cannot be stacked along a new axis 0"),
         (
             lambda x: np.stack([x.toseries()] * 2, axis=-1),
