@@ -25,7 +25,8 @@ __all__ = ["buffers", "centered", "deviations", "norm", "projected", "row_produc
 
 _LANES, _RUN = 128, 1024  # partial sums of a run; samples of a run
 _ELEMENTS = 2**18  # 2 MiB of float64
-_ROWS, _COLUMNS = 48, 16  # of one product: multiples of all that loops of OpenBLAS take at once
+_ROWS = 48  # of one product: a multiple of the rows that any loop of OpenBLAS takes at once
+_MOST = 4  # times as many rows in one product: the last one of a block is computed in full
 
 
 def tiles(
@@ -65,8 +66,7 @@ def buffers(
     [(slice(0, 3, None), (3, 2))]
     """
     count, length = block.shape
-    step = _ELEMENTS // max(1, length, width)
-    step = max(least, step - step % _ROWS if step > _ROWS else step)  # whole products of rows
+    step = max(least, _ELEMENTS // max(1, length, width))
     memory = np.empty((min(step, count), length), dtype)
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
@@ -89,10 +89,10 @@ def row_products(rows: Array, matrix: Array, out: Array | None = None) -> Array:
 
     Notes
     -----
-    BLAS computes the last rows and columns of a product by other loops, which add in another
-    order. So 48 rows are multiplied at a time, always, columns are padded to a multiple of 16, and
-    single precision is computed in double precision, as OpenBLAS has two orders for it on some
-    processors. Callers with several threads limit BLAS to one.
+    BLAS computes the last rows of a product by other loops, which add in another order. So as many
+    rows are multiplied at a time as their length says, a multiple of 48, and single precision is
+    computed in double precision, as OpenBLAS has two orders for it on some processors. Callers with
+    several threads limit BLAS to one.
 
     Examples
     --------
@@ -103,21 +103,21 @@ def row_products(rows: Array, matrix: Array, out: Array | None = None) -> Array:
     dtype = np.result_type(rows, matrix)
     if dtype.char not in "fdFD":  # no BLAS: numpy adds the terms of each element in order
         return np.matmul(rows, matrix, out=out)
-    (count, length), width = rows.shape, matrix.shape[1]
-    out = np.empty((count, width), dtype) if out is None else out
+    out = np.empty((len(rows), matrix.shape[1]), dtype) if out is None else out
     dtype = np.result_type(dtype, np.float64)
-    wide = np.zeros((length, -(-width // _COLUMNS) * _COLUMNS), dtype)
-    wide[:, :width] = matrix
-    tile, found = np.zeros((_ROWS, length), dtype), np.empty((_ROWS, wide.shape[1]), dtype)
-    for start in range(0, count, _ROWS):
-        part, target = rows[start : start + _ROWS], out[start : start + _ROWS]
-        if len(part) < _ROWS or part.dtype != dtype or not part.flags.c_contiguous:
+    matrix = matrix.astype(dtype, copy=False)
+    # A product of at most half a tile, so that little of the last one is wasted.
+    size = _ROWS * min(max(_ELEMENTS // (2 * _ROWS * max(1, rows.shape[1])), 1), _MOST)
+    tile, found = np.zeros((size, rows.shape[1]), dtype), np.empty((size, matrix.shape[1]), dtype)
+    for start in range(0, len(rows), size):
+        part, target = rows[start : start + size], out[start : start + size]
+        if len(part) < size or part.dtype != dtype or not part.flags.c_contiguous:
             tile[: len(part)] = part
             part = tile
-        if target.shape == found.shape and target.dtype == dtype and target.flags.c_contiguous:
-            np.matmul(part, wide, out=target)
+        if len(target) == size and target.dtype == dtype and target.flags.c_contiguous:
+            np.matmul(part, matrix, out=target)
         else:
-            target[...] = np.matmul(part, wide, out=found)[: len(target), :width]
+            target[...] = np.matmul(part, matrix, out=found)[: len(target)]
     return out
 
 
