@@ -78,7 +78,7 @@ def test_values_are_those_of_the_local_engine(name, scattered, cuts, monkeypatch
         result = PIPELINES[name](movie(Numbers(cuts)))
         found = result.toarray()
         streamed = np.concatenate([block for _, block in result._records.stream()])
-    assert result.mode == "disk" if result.count() > 1 else "local"  # a statistic is one record
+    assert result.mode == ("disk" if result.count() > 1 else "local")  # a statistic is local
     assert found.dtype == expected.dtype
     np.testing.assert_array_equal(found, expected.toarray(), strict=True)
     np.testing.assert_array_equal(np.squeeze(streamed.reshape(result.shape)), found)
