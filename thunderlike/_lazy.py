@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
-__all__ = ["attributes", "optional"]
+__all__ = ["attributes", "optional", "resolve"]
 
 
 def optional(module: str, extra: str) -> ModuleType:
@@ -41,6 +41,22 @@ def optional(module: str, extra: str) -> ModuleType:
         ) from None
 
 
+def resolve(home: str) -> Any:
+    """Import ``module``, or the attribute that ``module:attribute`` names.
+
+    A short method of a collection, such as ``images.register``, finds its package above in this
+    way.
+
+    Examples
+    --------
+    >>> resolve("math:floor")(2.5)
+    2
+    """
+    module, _, attribute = home.partition(":")
+    found: Any = importlib.import_module(module)
+    return getattr(found, attribute) if attribute else found
+
+
 def attributes(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     """Give a package a ``__getattr__`` that imports each public name from its home on first use.
 
@@ -50,9 +66,7 @@ def attributes(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     def __getattr__(name: str) -> Any:  # noqa: N807  # installed as the package's own
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module, _, attribute = homes[name].partition(":")
-        found: Any = importlib.import_module(module)
-        found = getattr(found, attribute) if attribute else found
+        found = resolve(homes[name])
         # An attribute of the package from now on: `__getattr__` is called for missing ones only.
         setattr(sys.modules[package], name, found)
         return found
