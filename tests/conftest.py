@@ -232,8 +232,19 @@ class Scattering(DiskEngine):
 
 
 @pytest.fixture
-def scattering(monkeypatch):
-    monkeypatch.setattr("thunderlike.engines.disk.reserve", lambda *_: None)
+def fill_memory(monkeypatch):
+    """Return a function after which no records fit in memory: all go through scratch files."""
+
+    def fill():
+        for module in ("regroup", "scratch"):
+            monkeypatch.setattr(f"thunderlike.engines.{module}.reserve", lambda *_: None)
+
+    return fill
+
+
+@pytest.fixture
+def scattering(fill_memory):
+    fill_memory()
     with config(chunk_bytes=512, piece_bytes=16):
         yield Scattering()
 

@@ -16,7 +16,6 @@ import pytest
 
 import thunderlike as tl
 from thunderlike.engines import ArraySource, Spec, engine_for
-from thunderlike.engines import disk as disk_engine
 from thunderlike.engines.base import SourceDefaults
 from thunderlike.errors import EngineError, StorageError
 from thunderlike.progress import subscribe
@@ -70,9 +69,9 @@ PIPELINES = {
 @pytest.mark.parametrize("cuts", [None, [0, 7, 8, 30, 60]], ids=["anywhere", "files"])
 @pytest.mark.parametrize("scattered", [False, True], ids=["memory", "scratch"])
 @pytest.mark.parametrize("name", PIPELINES)
-def test_values_are_those_of_the_local_engine(name, scattered, cuts, monkeypatch):
+def test_values_are_those_of_the_local_engine(name, scattered, cuts, fill_memory):
     if scattered:
-        monkeypatch.setattr(disk_engine, "reserve", lambda *_: None)
+        fill_memory()
     with tl.config(chunk_bytes=2000, piece_bytes=64):
         expected = PIPELINES[name](tl.images.fromarray(values(), engine="local"))
         result = PIPELINES[name](movie(Numbers(cuts)))
@@ -112,10 +111,10 @@ def test_only_the_records_that_are_asked_for_are_read():
     assert sorted(source.read_records) == [3, 40]
 
 
-def test_cached_records_are_computed_once(monkeypatch):
+def test_cached_records_are_computed_once(fill_memory):
     for scattered in (False, True):
         if scattered:
-            monkeypatch.setattr(disk_engine, "reserve", lambda *_: None)
+            fill_memory()
         source = Numbers()
         kept = (movie(source) + 1).cache()
         assert not source.read_records
@@ -181,8 +180,8 @@ def test_a_user_function_runs_in_order_in_the_thread_of_the_caller():
     assert {thread for thread, _ in seen} == {threading.current_thread()}
 
 
-def test_two_threads_regroup_one_collection_and_others(monkeypatch):
-    monkeypatch.setattr(disk_engine, "reserve", lambda *_: None)
+def test_two_threads_regroup_one_collection_and_others(fill_memory):
+    fill_memory()
     series, results = movie(Numbers()).toseries(), []
 
     def run():
@@ -202,10 +201,10 @@ def test_two_threads_regroup_one_collection_and_others(monkeypatch):
 @pytest.mark.parametrize("scattered", [False, True], ids=["memory", "scratch"])
 @pytest.mark.parametrize("pipeline", ["std", "series", "there and back"])
 def test_a_source_that_fails_is_the_error_and_the_next_call_tries_again(
-    pipeline, scattered, monkeypatch
+    pipeline, scattered, fill_memory
 ):
     if scattered:
-        monkeypatch.setattr(disk_engine, "reserve", lambda *_: None)
+        fill_memory()
     source = Numbers(fails_at=42)
     with tl.config(chunk_bytes=1000):
         found = PIPELINES[pipeline](movie(source)) if pipeline != "std" else movie(source)
@@ -240,7 +239,7 @@ def test_a_record_larger_than_the_memory_is_an_error_with_both_sizes():
 
 
 @pytest.mark.parametrize("state", ["missing", "full", "a file"])
-def test_a_scratch_folder_that_cannot_be_used_is_named(state, tmp_path, monkeypatch):
+def test_a_scratch_folder_that_cannot_be_used_is_named(state, tmp_path, monkeypatch, fill_memory):
     folder = tmp_path / "scratch"
     if state == "a file":
         folder.write_text("")
@@ -248,7 +247,7 @@ def test_a_scratch_folder_that_cannot_be_used_is_named(state, tmp_path, monkeypa
         folder.mkdir()
         usage = type("usage", (), {"free": 1000})
         monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
-    monkeypatch.setattr(disk_engine, "reserve", lambda *_: None)
+    fill_memory()
     small = tl.config(scratch=str(folder), chunk_bytes=1000)
     with small, pytest.raises(EngineError, match=re.escape(str(folder)) + r".*set scratch"):
         movie(Numbers()).toseries().toarray()
@@ -312,10 +311,10 @@ def test_a_movie_four_times_the_memory_stays_below_it(tmp_path):
 @pytest.mark.parametrize("phase", ["cutting", "placing"])
 def test_a_process_that_ends_leaves_nothing(stop, phase, tmp_path):
     script = GENERATED + textwrap.dedent("""
-        import os, signal, thunderlike.engines.disk as disk
+        import os, signal, thunderlike.engines.scratch as scratch
         calls, stop, phase = [], int(sys.argv[1]), sys.argv[2]
         method = {"cutting": "append", "placing": "read"}[phase]
-        original = getattr(disk.ScratchFile, method)
+        original = getattr(scratch.ScratchFile, method)
 
         def interrupted(*args):
             calls.append(1)
@@ -323,7 +322,7 @@ def test_a_process_that_ends_leaves_nothing(stop, phase, tmp_path):
                 os.kill(os.getpid(), stop)
             return original(*args)
 
-        setattr(disk.ScratchFile, method, interrupted)
+        setattr(scratch.ScratchFile, method, interrupted)
         with tl.config(memory=32 * 2**20):
             movie.toseries().zscore().std()
         print("not reached")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, reduce
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
@@ -31,6 +31,7 @@ from thunderlike.engines.base import (
     checked_record,
 )
 from thunderlike.engines.partitioning import tiling
+from thunderlike.engines.plan import one_blas_thread
 from thunderlike.errors import NotOnEngineError, SpecError
 from thunderlike.kernels._validation import as_array
 from thunderlike.parallel.fork import fork_map
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
-    from threadpoolctl import ThreadpoolController
 
     from thunderlike._typing import Array
 
@@ -54,7 +54,6 @@ __all__ = [
     "LocalRecords",
     "SourceRange",
     "StoredRecords",
-    "one_blas_thread",
 ]
 
 
@@ -381,18 +380,6 @@ def _in_processes(kernel: Kernel, records: LocalRecords, spec: Spec) -> Array:
 def _larger(one: Spec, other: Spec) -> Spec:
     """Return the spec with the larger records: the cache must hold tiles of both."""
     return max(one, other, key=lambda spec: spec.record_bytes)
-
-
-def one_blas_thread() -> Any:
-    """Limit BLAS to one thread in each of the threads of the engine."""
-    return _blas().limit(limits=1)
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
 
 
 def _check_positions(keys: list[Key], key_shape: Key | None) -> None:

@@ -23,8 +23,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from thunderlike._typing import Array
+    from thunderlike.engines.base import Spec
 
-__all__ = ["Place", "Reservation", "ScratchFile", "memory_limit", "reserve", "scratch_folder"]
+__all__ = [
+    "Place",
+    "Reservation",
+    "ScratchFile",
+    "Storage",
+    "memory_limit",
+    "reserve",
+    "scratch_folder",
+]
 
 _SPARE = 2**20  # bytes that the file system and the headers of pieces need
 _VECTORS = 1024  # parts of one write: the limit of Linux
@@ -197,3 +206,32 @@ class ScratchFile:
             f"{self._folder}: {found}, and {humanize_bytesize(self._needed)} of scratch are needed "
             "to regroup records: set scratch to a folder of a larger disk, or memory to more bytes"
         )
+
+
+class Storage:
+    """All records, written in any order: in memory where they fit, else in a scratch file."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._array: Array | None = None
+        self._scratch: ScratchFile | None = None
+        self._reserved = reserve(spec.nbytes)
+        if spec.dtype.hasobject or not spec.nbytes or self._reserved:
+            self._array = spec.empty()
+        else:
+            self._scratch = ScratchFile(spec.nbytes)
+
+    def put(self, start: int, block: Array) -> None:
+        """Write a block of records from number `start` on."""
+        if self._scratch is not None:
+            self._scratch.write(block, start * self._spec.record_bytes)
+        elif self._array is not None:
+            self._array[start : start + len(block)] = block
+
+    def array(self) -> Array:
+        """Return all records as one array, mapped from the scratch file if there is one."""
+        if self._array is None:
+            assert self._scratch is not None
+            shape = (self._spec.count, *self._spec.shape)
+            self._array = self._scratch.mapped(self._spec.dtype, shape)
+        return self._array
