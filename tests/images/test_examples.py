@@ -18,12 +18,14 @@ def recording():
 
 
 def test_without_a_name_the_names_are_returned(capsys):
-    assert tl.images.fromexample() == ("calcium",)
+    assert tl.images.fromexample() == ("calcium", "moving_cells")
     assert capsys.readouterr() == ("", "")
 
 
 def test_another_name_is_refused_with_the_known_names():
-    with pytest.raises(KeyMissingError, match=r"unknown example 'fish'; available: calcium"):
+    with pytest.raises(
+        KeyMissingError, match=r"unknown example 'fish'; available: calcium, moving_cells"
+    ):
         tl.images.fromexample("fish")
 
 

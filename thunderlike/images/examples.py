@@ -13,6 +13,7 @@ from thunderlike.data.images import Images
 from thunderlike.engines import Spec, engine_for
 from thunderlike.engines.base import SourceDefaults
 from thunderlike.errors import KeyMissingError, SpecError
+from thunderlike.images.moving_cells import MovingCells, MovingCellsSource, moving_cells
 from thunderlike.kernels._validation import checked_arguments
 
 if TYPE_CHECKING:
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
 
     from thunderlike._typing import Array
 
-__all__ = ["Calcium", "CalciumSource", "Cells", "calcium", "fromexample"]
+__all__ = [
+    "Calcium",
+    "CalciumSource",
+    "Cells",
+    "MovingCells",
+    "MovingCellsSource",
+    "calcium",
+    "fromexample",
+    "moving_cells",
+]
 
 SHAPE = (128, 128)  # pixels
 RATE = 30.0  # images a second
@@ -45,8 +55,9 @@ def fromexample(name: str | None = None, engine: object = None) -> Images | tupl
 
     Parameters
     ----------
-    name : 'calcium', optional
-        A two-photon recording of neurons, of which some follow a behaviour: :func:`calcium`.
+    name : {'calcium', 'moving_cells'}, optional
+        A two-photon recording of neurons, of which some follow a behaviour: :func:`calcium`; or
+        one that needs motion correction: :func:`moving_cells`.
     engine : None, 'local', 'disk', 'spark', SparkContext or SparkSession
         Where to keep the images; every engine makes the same ones.
 
@@ -63,7 +74,7 @@ def fromexample(name: str | None = None, engine: object = None) -> Images | tupl
     Examples
     --------
     >>> fromexample()
-    ('calcium',)
+    ('calcium', 'moving_cells')
     >>> fromexample("calcium")
     Images
     mode: local
@@ -337,4 +348,7 @@ def _slow(rng: np.random.Generator, shape: tuple[int, ...], seconds: float) -> A
     return values
 
 
-_EXAMPLES: dict[str, Callable[[Any], Images]] = {"calcium": lambda engine: calcium().images(engine)}
+_EXAMPLES: dict[str, Callable[[Any], Images]] = {
+    "calcium": lambda engine: calcium().images(engine),
+    "moving_cells": lambda engine: moving_cells().toimages(engine),
+}
