@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array, Shape
     from thunderlike.data.images import Images
 
-__all__ = ["MovingCells", "MovingCellsSource", "moving_cells"]
+__all__ = ["Motion", "MovingCells", "MovingCellsSource", "Patterns", "Scene", "moving_cells"]
 
 KINDS = ("rigid", "smooth", "rough", "bumps", "still")
 DTYPES = ("uint16", "int16", "float32")
