@@ -451,9 +451,9 @@ def _padded(image: Array, lines: Array, working: np.dtype[Any]) -> tuple[Array, 
 def _weights(displacement: Array, order: int, working: np.dtype[Any]) -> tuple[Array, Array]:
     """Place of the first pixel, and weights of shape (taps, ...), for displacements."""
     first = np.floor(displacement)
-    f = displacement.astype(np.float64) - first
-    weights = _keys(f) if order == 3 else (1.0 - f, f)
-    return first.astype(np.int64) - (order == 3), np.stack(weights).astype(working)
+    f = displacement.astype(working) - first.astype(working)
+    weights = _keys(f) if order == 3 else (1 - f, f)
+    return first.astype(np.int64) - (order == 3), np.stack(weights)
 
 
 def _warp_plain(
@@ -507,20 +507,30 @@ def _gathered(
     return total
 
 
-def _set_weights(displacement: float, order: int, weights: Array) -> int:
-    """Fill the weights of an axis and return the place of the first pixel."""
-    first = math.floor(displacement)
-    f = displacement - first
-    if order == 3:
-        weights[0], weights[1], weights[2], weights[3] = _keys(f)
-        return first - 1
-    weights[0], weights[1] = 1.0 - f, f
-    return first
+def _set_weights(line: Array, places: Places, order: int, weights: Array, first: Array) -> None:
+    """Fill the weights of an axis and the places of the first pixels, for a row of pixels."""
+    before, after, fraction = places
+    half, one = weights.dtype.type(0.5), weights.dtype.type(1)
+    steep, flat = weights.dtype.type(1.5), weights.dtype.type(2.5)
+    for x in range(len(first)):
+        u = line[before[x]] + fraction[x] * (line[after[x]] - line[before[x]])
+        whole = np.floor(u)
+        f = weights.dtype.type(u) - weights.dtype.type(whole)
+        g = one - f
+        if order == 3:
+            first[x] = np.int64(whole) - 1
+            weights[0, x] = -half * f * (g * g)
+            weights[1, x] = one + f * f * (steep * f - flat)
+            weights[2, x] = one + g * g * (steep * g - flat)
+            weights[3, x] = -half * g * (f * f)
+        else:
+            first[x] = np.int64(whole)
+            weights[0, x], weights[1, x] = g, f
 
 
 def _sum_without_zeros(
     flat: Array, place: int, plane: int, width: int, wz: Array, wy: Array, wx: Array
-) -> Any:
+) -> float:
     """Weighted sum of the pixels from `place` on, without those of weight 0."""
     total = flat.dtype.type(0)
     for c in range(len(wz)):
@@ -535,7 +545,7 @@ def _sum_without_zeros(
     return total
 
 
-@jit(plain=_warp_plain, helpers=[_keys, _set_weights, _sum_without_zeros])
+@jit(plain=_warp_plain, helpers=[_set_weights, _sum_without_zeros])
 def _warp(
     image: Array,
     border: Array,
@@ -547,38 +557,48 @@ def _warp(
 ) -> Array:
     """Bound by 16 loads a pixel, or 64, none of which is clamped: the image has a border."""
     axes, nz, nx = len(lines), image.shape[0] - 2 * border[0], len(before)
-    ny = lines.shape[1] // nz
+    ny, places = lines.shape[1] // nz, (before, after, fraction)
     out = np.empty((nz, ny, nx), image.dtype)
     flat, width = image.reshape(-1), image.shape[2]
-    plane = width * image.shape[1]
-    taps = order + 1
-    wy, wx = np.empty(taps, image.dtype), np.empty(taps, image.dtype)
-    wz = np.ones(taps if axes == 3 else 1, image.dtype)
-    zero = image.dtype.type(0)
+    plane, taps = width * image.shape[1], order + 1
+    wx, wy = np.empty((taps, nx), image.dtype), np.empty((taps, nx), image.dtype)
+    wz = np.ones((taps if axes == 3 else 1, nx), image.dtype)
+    first, place, rows = np.empty(nx, np.int64), np.empty(nx, np.int64), np.empty(nx, image.dtype)
     for z in range(nz):
         for y in range(ny):
-            line = lines[:, z * ny + y]
+            corner = (z + border[0]) * plane + (y + border[1]) * width + border[2]
+            place[:] = np.arange(corner, corner + nx)
+            for axis, weights, step in ((0, wz, plane), (axes - 2, wy, width), (axes - 1, wx, 1)):
+                if len(weights) > 1:
+                    _set_weights(lines[axis, z * ny + y], places, order, weights, first)
+                    for x in range(nx):
+                        place[x] += step * first[x]
+            total = out[z, y]
+            total[:] = 0
+            for c in range(len(wz)):
+                rows[:] = 0
+                for b in range(taps):
+                    shifted = flat[c * plane + b * width :]
+                    if taps == 4:
+                        for x in range(nx):
+                            p = np.uint64(place[x])
+                            rows[x] += wy[b, x] * (
+                                wx[0, x] * shifted[p]
+                                + wx[1, x] * shifted[p + np.uint64(1)]
+                                + wx[2, x] * shifted[p + np.uint64(2)]
+                                + wx[3, x] * shifted[p + np.uint64(3)]
+                            )
+                    else:
+                        for x in range(nx):
+                            p = np.uint64(place[x])
+                            rows[x] += wy[b, x] * (
+                                wx[0, x] * shifted[p] + wx[1, x] * shifted[p + np.uint64(1)]
+                            )
+                for x in range(nx):
+                    total[x] += wz[c, x] * rows[x]
             for x in range(nx):
-                low, high, t = before[x], after[x], fraction[x]
-                place = (z + border[0]) * plane + (y + border[1]) * width + x + border[2]
-                if axes == 3:
-                    u = line[0, low] + t * (line[0, high] - line[0, low])
-                    place += plane * _set_weights(u, order, wz)
-                u = line[axes - 2, low] + t * (line[axes - 2, high] - line[axes - 2, low])
-                place += width * _set_weights(u, order, wy)
-                u = line[axes - 1, low] + t * (line[axes - 1, high] - line[axes - 1, low])
-                place += _set_weights(u, order, wx)
-                total = zero
-                for c in range(len(wz)):
-                    rows = zero
-                    for b in range(taps):
-                        p = place + c * plane + b * width
-                        row = wx[0] * flat[p] + wx[1] * flat[p + 1]
-                        if taps == 4:
-                            row = row + wx[2] * flat[p + 2] + wx[3] * flat[p + 3]
-                        rows += wy[b] * row
-                    total += wz[c] * rows
-                if not np.isfinite(total):
-                    total = _sum_without_zeros(flat, place, plane, width, wz, wy, wx)
-                out[z, y, x] = total
+                if not np.isfinite(total[x]):
+                    total[x] = _sum_without_zeros(
+                        flat, place[x], plane, width, wz[:, x], wy[:, x], wx[:, x]
+                    )
     return out
