@@ -530,9 +530,9 @@ def _set_weights(line: Array, places: Places, order: int, weights: Array, first:
 
 def _sum_without_zeros(
     flat: Array, place: int, plane: int, width: int, wz: Array, wy: Array, wx: Array
-) -> float:
+) -> Any:
     """Weighted sum of the pixels from `place` on, without those of weight 0."""
-    total = flat.dtype.type(0)
+    total: Any = flat.dtype.type(0)
     for c in range(len(wz)):
         rows = flat.dtype.type(0)
         for b in range(len(wy)):
