@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from thunderlike.errors import SpecError
@@ -59,65 +56,16 @@ def test_uniform_is_scipys_to_the_bit(shape, size, dtype):
     np.testing.assert_array_equal(filters.uniform(block, size), expected, strict=True)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("size", [(3, 3, 0), (2, 3, 1), (0, 3, 5), (1, 1, 4), 3, 0])
-def test_median_of_volumes_is_scipys_to_the_bit(size, dtype):
-    block = images((2, 9, 8, 5), dtype)
-    sizes = np.maximum(size, 1)
-    expected = each(lambda image: ndimage.median_filter(image, sizes), block)
-    np.testing.assert_array_equal(filters.median(block, size), expected, strict=True)
-
-
-@given(
-    block=arrays(np.int8, (2, 6, 7)),
-    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
-)
-def test_median_of_windows_of_any_size(block, size):
-    expected = each(lambda image: ndimage.median_filter(image, size), block)
-    np.testing.assert_array_equal(filters.median(block, size), expected)
-
-
-def test_median_goes_through_images_larger_than_a_stretch():
-    block = images((1, 300, 301), "float64")
-    expected = each(lambda image: ndimage.median_filter(image, 5), block)
-    np.testing.assert_array_equal(filters.median(block, 5), expected)
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_median_of_what_is_not_finite_is_scipys(value):
-    block = images((3, 17, 12), "float64")
-    block[1, 4, 4:7] = value
-    expected = each(lambda image: ndimage.median_filter(image, 3), block)
-    np.testing.assert_array_equal(filters.median(block, 3), expected)
-
-
-def test_filters_may_share_a_block_between_threads():
-    block = images((4, 40, 40), "int16")
-    alone = filters.median(block, 3)
-    with ThreadPoolExecutor(4) as pool:
-        for found in pool.map(lambda _: filters.median(block, 3), range(16)):
-            np.testing.assert_array_equal(found, alone)
-
-
-def test_a_window_of_one_pixel_gives_a_copy():
-    block = images((2, 4, 4), "int16")
-    found = filters.median(block, 1)
-    np.testing.assert_array_equal(found, block)
-    assert not np.shares_memory(found, block)
-
-
-@pytest.mark.parametrize("name", ["gaussian", "uniform", "median"])
+@pytest.mark.parametrize("name", ["gaussian", "uniform"])
 @pytest.mark.parametrize("dtype", ["float16", "object", "datetime64[s]"])
 def test_a_filter_says_which_dtype_it_cannot_work_on(name, dtype):
     with pytest.raises(SpecError, match=rf"{name} filter .*{dtype.replace('[', '.')[:8]}"):
         getattr(filters, name)(np.zeros((1, 3, 3), dtype))
 
 
-def test_linear_filters_work_on_complex_images_and_the_median_does_not():
+def test_linear_filters_work_on_complex_images():
     block = images((1, 5, 5), "complex64")
     assert filters.gaussian(block).dtype == filters.uniform(block).dtype == block.dtype
-    with pytest.raises(SpecError, match="median"):
-        filters.median(block)
 
 
 @pytest.mark.parametrize("sigma", [-1, (1, 2, 3), (1, -2), np.nan, np.inf])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,18 +13,19 @@ from thunderlike.errors import SpecError
 from thunderlike.kernels._validation import is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from thunderlike._typing import Array
 
 __all__ = [
+    "ORDERED",
     "Windows",
+    "check_dtype",
     "checked_gaussian",
     "fast_gaussian",
     "gaussian",
     "max_min_projection",
     "max_projection",
-    "median",
     "per_axis",
     "shifts",
     "subsample",
@@ -169,13 +170,26 @@ def shifts(pixels: Array, step: int, size: int) -> list[Array]:
     return [pixels[..., i * step : i * step + length] for i in range(size)]
 
 
-_ORDERED = frozenset("?bhilqBHILQfd")  # dtypes that scipy.ndimage can rank
-_LINEAR = _ORDERED | frozenset("FD")
-_NETWORK_PIXELS = 49  # beyond, in float64, scipy catches up
-_STRETCH_BYTES = 2**17  # the system takes back larger arrays each time; threads queue on less
+ORDERED = frozenset("?bhilqBHILQfd")
+"""Characters of the dtypes that scipy.ndimage can rank."""
+_LINEAR = ORDERED | frozenset("FD")
 _WIDTH = 64  # pixels of a band: narrower ones make many small products, wider ones multiply zeros
 _NOTHING = 1e-15  # a deviation that scipy takes for none
 _RADII = 4.0  # where scipy cuts the Gaussian off, in deviations
+
+
+def check_dtype(block: Array, name: str, dtypes: frozenset[str]) -> None:
+    """Raise SpecError for images of a dtype that a filter does not take.
+
+    Examples
+    --------
+    >>> check_dtype(np.zeros((1, 2, 2)), "median", ORDERED)
+    """
+    if block.dtype.char not in dtypes:
+        raise SpecError(
+            f"a {name} filter cannot work on images of {block.dtype}: "
+            "convert them first, for example with astype('float32')"
+        )
 
 
 def gaussian(block: Array, sigma: float | Sequence[float] = 2, order: int = 0) -> Array:
@@ -226,7 +240,7 @@ def checked_gaussian(
     SpecError
         As :func:`gaussian`.
     """
-    _check(block, "gaussian", _LINEAR)
+    check_dtype(block, "gaussian", _LINEAR)
     sigmas = per_axis(sigma, block.ndim - 1, "sigma")
     orders = per_axis(order, block.ndim - 1, "order")
     if not all(0 <= s < math.inf for s in sigmas):
@@ -265,138 +279,10 @@ def uniform(block: Array, size: int | Sequence[int] = 2) -> Array:
     """
     from scipy import ndimage
 
-    _check(block, "uniform", _LINEAR)
+    check_dtype(block, "uniform", _LINEAR)
     sizes = window_sizes(size, block.ndim - 1)
     result: Array = ndimage.uniform_filter(block, (1, *sizes), mode="reflect")
     return result
-
-
-def median(block: Array, size: int | Sequence[int] = 2) -> Array:
-    """Replace each pixel by the median of the window around it.
-
-    Parameters
-    ----------
-    block : ndarray, shape (k, ...)
-    size : int or sequence of int
-        Window in pixels, for all axes or for each; 0 or 1 leaves an axis alone, so that
-        ``(3, 3, 0)`` goes through a volume plane by plane. Of an even number of pixels the upper
-        of the two in the middle is taken.
-
-    Returns
-    -------
-    ndarray, shape and dtype of `block`
-
-    Raises
-    ------
-    SpecError
-        For a size that is no window, or a dtype that scipy cannot filter.
-
-    Notes
-    -----
-    The result is that of ``scipy.ndimage.median_filter``. Windows of at most 49 pixels along one
-    or two axes go through a sorting network, 5 to 50 times faster; larger ones and
-    blocks with a NaN, whose place in an order is scipy's own, go to scipy.
-
-    Examples
-    --------
-    >>> median(np.array([[1, 9, 2, 3]]), size=3)
-    array([[1, 2, 3, 3]])
-    """
-    _check(block, "median", _ORDERED)
-    windows = Windows(block.shape[1:], window_sizes(size, block.ndim - 1))
-    if not windows.reach or not block.size:
-        return block.copy()
-    few = len(windows.reach) <= 2 and math.prod(windows.sizes) <= _NETWORK_PIXELS
-    # The minimum is NaN if any pixel is: cheaper than a mask of all pixels.
-    if few and not np.isnan(np.min(block)):
-        return _network_median(block, windows)
-    from scipy import ndimage
-
-    result: Array = ndimage.median_filter(block, (1, *windows.sizes), mode="reflect")
-    return result
-
-
-def _network_median(block: Array, windows: Windows) -> Array:
-    """Medians by minima and maxima of shifted images, a stretch of all pixels at a time."""
-    pixels = windows.lay_out(block)
-    flat, medians = pixels.reshape(-1), np.empty_like(pixels)
-    out = medians.reshape(-1)
-    rows, columns = (*windows.reach, (0, 1))[:2]
-    for start, stop in windows.stretches(len(flat), _STRETCH_BYTES // block.itemsize):
-        out[start:stop] = _median_of_windows(flat[start : stop + windows.halo], rows, columns)
-    return windows.cut(medians)
-
-
-def _median_of_windows(pixels: Array, rows: tuple[int, int], columns: tuple[int, int]) -> Array:
-    """Sort windows along one axis, then along the other, then what may still be the median.
-
-    Sorting the columns of a table and then its rows leaves both sorted, so that an element has a
-    known number of others below and above it; few are left that can be the median. Each axis is
-    given as the steps between its neighbours in `pixels` and the size of the window along it.
-    """
-    (down, n), (across, m) = rows, columns
-    wanted, rank = _candidates(n, m)
-    left = [
-        value
-        for row, ranks in zip(_ranked(shifts(pixels, down, n), range(n)), wanted, strict=True)
-        for value in _ranked(shifts(row, across, m), ranks)
-    ]
-    return _ranked(left, [rank])[0]
-
-
-@cache
-def _candidates(n: int, m: int) -> tuple[list[list[int]], int]:
-    """Return the elements of a sorted n x m table that may be its median, and its rank there."""
-    rank = n * m // 2
-
-    def above(i: int, j: int) -> bool:
-        return (i + 1) * (j + 1) > rank + 1
-
-    def below(i: int, j: int) -> bool:
-        return (n - i) * (m - j) > n * m - rank
-
-    wanted = [[j for j in range(m) if not above(i, j) and not below(i, j)] for i in range(n)]
-    return wanted, rank - sum(below(i, j) for i in range(n) for j in range(m))
-
-
-def _ranked(arrays: Sequence[Array], ranks: Iterable[int]) -> list[Array]:
-    """Sort stacks of equal shape element by element; give those that end at these ranks."""
-    values, ranks = list(arrays), tuple(ranks)
-    for i, j, low, high in _network(len(values), ranks):
-        one, other = values[i], values[j]
-        if low:
-            values[i] = np.minimum(one, other)
-        if high:
-            values[j] = np.maximum(one, other)
-    return [values[rank] for rank in ranks]
-
-
-@cache
-def _network(count: int, ranks: tuple[int, ...]) -> list[tuple[int, int, bool, bool]]:
-    """Comparators of the merge exchange sort, less those that no wanted rank hangs on.
-
-    Each is ``(i, j, low, high)``: whether the lower of the two is needed at i, the higher at j.
-    """
-    # Backwards: a comparator matters if one of its outputs is used later.
-    needed, kept = set(ranks), []
-    for i, j in reversed(_merge_exchange(count)):
-        if i in needed or j in needed:
-            kept.append((i, j, i in needed, j in needed))
-            needed |= {i, j}
-    return kept[::-1]
-
-
-def _merge_exchange(count: int) -> list[tuple[int, int]]:
-    """Batcher's sorting network for any count (Knuth, TAOCP vol. 3, algorithm 5.2.2M)."""
-    pairs = []
-    top = p = 1 << max(0, (count - 1).bit_length() - 1)
-    while p:
-        q, r, d = top, 0, p
-        while d:
-            pairs += [(i, i + d) for i in range(count - d) if i & p == r]
-            d, q, r = q - p, q >> 1, p
-        p >>= 1
-    return pairs
 
 
 def subsample(block: Array, factor: int | Sequence[int]) -> Array:
@@ -500,14 +386,6 @@ def wider(dtype: np.dtype[Any]) -> np.dtype[Any]:
         return np.dtype(np.uint8)
     longer = {1: 2, 2: 4, 4: 8}.get(dtype.itemsize)
     return np.dtype(f"{dtype.kind}{longer}") if dtype.kind in "iu" and longer else dtype
-
-
-def _check(block: Array, name: str, dtypes: frozenset[str]) -> None:
-    if block.dtype.char not in dtypes:
-        raise SpecError(
-            f"a {name} filter cannot work on images of {block.dtype}: "
-            "convert them first, for example with astype('float32')"
-        )
 
 
 def _axis(axis: int, ndim: int) -> int:
