@@ -77,7 +77,8 @@ def test_the_values_are_those_of_scipy(shape, size, dtype, compiled):
     block = images(shape, dtype)
     found = median(block, size, compiled=compiled)
     np.testing.assert_array_equal(found, exact(block, size), strict=True)
-    if np.all(np.less_equal(size, block.shape[1:])):  # scipy reads beyond small images
+    # scipy reads beyond small images, and orders 64-bit numbers in double precision.
+    if np.all(np.less_equal(size, block.shape[1:])) and dtype not in ("int64", "uint64"):
         np.testing.assert_array_equal(found, scipys(block, size), strict=True)
 
 
