@@ -35,7 +35,7 @@ __all__ = [
     "user_of_java",
 ]
 
-LEAST_JAVA = 17  # of Spark 4
+LEAST_JAVA = 17  # of Spark 4; Spark 3.5 also runs on 8 and 11
 
 # Settings of a local master; those of all masters are in conf/spark-defaults.conf.
 _LOCAL = {

@@ -371,7 +371,7 @@ def _decoding() -> Iterator[None]:
     except Exception as error:
         hint = ""
         if "filter" in str(error):
-            hint = "; hdf5plugin brings more filters: pip install hdf5plugin, and import it"
+            hint = "; hdf5plugin has more filters: pip install 'thunderlike[hdf5]', and import it"
         raise FormatError(f"the HDF5 file cannot be read: {error}{hint}") from error
 
 

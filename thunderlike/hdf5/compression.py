@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from h5py import h5p, h5z
 
+from thunderlike._lazy import optional
 from thunderlike.config import current, home
 from thunderlike.errors import SpecError
 from thunderlike.formats._hdf5_chunks import LEVEL
@@ -156,8 +157,14 @@ def applied(plist: PropDCID) -> str:
 
 @cache
 def plugins() -> None:
-    """Load the plug-ins of HDF5 for blosc, blosc2, bzip2 and others."""
-    import hdf5plugin  # noqa: F401  # which registers them
+    """Load the plug-ins of HDF5 for blosc, blosc2, bzip2 and others.
+
+    Raises
+    ------
+    MissingExtraError
+        If hdf5plugin is not installed.
+    """
+    optional("hdf5plugin", extra="hdf5")  # registers them when it is imported
 
 
 def _default() -> Any:

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, SupportsIndex
 import numpy as np
 
 from thunderlike._arguments import checked_arguments
+from thunderlike._lazy import optional
 from thunderlike.errors import (
     BadIndexError,
     DeniedError,
@@ -76,8 +77,7 @@ def resize_by_factor(im: NDArray[Any], factor: float) -> NDArray[Any]:
     >>> resize_by_factor(np.zeros((5, 6, 3)), 0.5).shape
     (3, 3, 3)
     """
-    from skimage.transform import pyramid_expand, pyramid_reduce
-
+    transform = optional("skimage.transform", extra="images")
     if not isinstance(factor, int | float | np.number):
         raise WrongTypeError(f"an image is scaled by a number, not by {factor!r:.60}")
     if factor == 1:
@@ -91,8 +91,8 @@ def resize_by_factor(im: NDArray[Any], factor: float) -> NDArray[Any]:
             f"{im.dtype} and shape {im.shape}"
         )
     channels = -1 if im.ndim == 3 else None
-    reduce: Callable[..., NDArray[Any]] = pyramid_reduce
-    expand: Callable[..., NDArray[Any]] = pyramid_expand
+    reduce: Callable[..., NDArray[Any]] = transform.pyramid_reduce
+    expand: Callable[..., NDArray[Any]] = transform.pyramid_expand
     if factor < 1:
         return reduce(im, downscale=1 / factor, channel_axis=channels)
     return expand(im, upscale=factor, channel_axis=channels)
@@ -179,8 +179,7 @@ def load(path: str | os.PathLike[str], dtype: DTypeLike = np.float64) -> NDArray
     ...     load(name, "uint8")
     array([[  0, 128, 255]], dtype=uint8)
     """
-    from skimage.util import img_as_float64, img_as_ubyte
-
+    convert = optional("skimage.util", extra="images")
     try:
         wanted = np.dtype(dtype)
     except TypeError as error:
@@ -190,8 +189,8 @@ def load(path: str | os.PathLike[str], dtype: DTypeLike = np.float64) -> NDArray
     im = load_raw(path)
     if im.dtype == np.int32:  # Pillow's type for 16 bits
         im = im.astype(np.uint16)
-    to_bytes: Callable[[NDArray[Any]], NDArray[Any]] = img_as_ubyte
-    to_float: Callable[[NDArray[Any]], NDArray[Any]] = img_as_float64
+    to_bytes: Callable[[NDArray[Any]], NDArray[Any]] = convert.img_as_ubyte
+    to_float: Callable[[NDArray[Any]], NDArray[Any]] = convert.img_as_float64
     return to_bytes(im) if wanted == np.uint8 else to_float(im).astype(wanted)
 
 

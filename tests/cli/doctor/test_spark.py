@@ -92,6 +92,15 @@ def test_spark_home_without_a_spark(monkeypatch):
     assert finding.fix == "unset SPARK_HOME"
 
 
+def test_without_pyspark_neither_java_nor_spark_is_missed(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setattr(spark.util, "find_spec", lambda name: None)
+    assert spark.java().level == "ok"
+    assert spark.spark().level == "ok"
+    assert spark.spark("spark://head:7077").level == "FAIL"
+
+
 @pytest.mark.parametrize(("master", "level"), [(None, "warn"), ("spark://head:7077", "FAIL")])
 def test_without_java_spark_is_not_tried(master, level, monkeypatch):
     java = Finding("java", "warn", "there is none", "get one")

@@ -26,14 +26,14 @@ __all__ = ["add", "examine", "run"]
 _CODES = {"ok": 0, "warn": 1, "FAIL": 2}
 
 _EPILOG = """\
-Every line is ok, warn (an optional part is missing, or may disappoint) or FAIL (something needed is
-missing, or does not work), and ends with the command that fixes it.
+Every line is ok, warn (a part may disappoint) or FAIL (something needed is missing, or does not
+work), and ends with the command that fixes it. Optional libraries that are not installed are one line.
 
   thunderlike doctor
   thunderlike doctor --json > doctor.json        for a bug report: no secret is ever shown
   thunderlike doctor --spark-master spark://head:7077
 
-exit codes: 0 all is well, 1 an optional part is missing, 2 something cannot work
+exit codes: 0 all is well, 1 a part may disappoint, 2 something cannot work
 """
 
 
@@ -76,7 +76,9 @@ def examine(master: str | None = None, *, debug: bool = False) -> Iterator[Findi
     yield look("thunderlike", installation.package)
     yield look("python", installation.python)
     for name, declared in installation.requirements().items():
-        yield look(name, partial(installation.library, declared))
+        if installation.installed(declared):
+            yield look(name, partial(installation.library, declared))
+    yield look("extras", installation.extras)
     yield look("settings", installation.settings)
     yield look("s3", installation.s3)
     for name in machine.FORMATS:
@@ -108,4 +110,4 @@ def _sentence(findings: Sequence[Finding]) -> str:
         return f"marked FAIL: {levels.count('FAIL')}; they need fixing"
     if "warn" in levels:
         return f"thunderlike works; marked warn: {levels.count('warn')}"
-    return "all is well"
+    return "fine: all that is installed works"

@@ -9,6 +9,7 @@ import sys
 from contextlib import suppress
 from importlib import metadata, util
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import thunderlike
@@ -16,7 +17,10 @@ from thunderlike.cli.doctor.finding import Finding, Level
 from thunderlike.config import _path, current
 from thunderlike.errors import ConfigError
 
-__all__ = ["library", "package", "python", "requirements", "s3", "settings"]
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+__all__ = ["extras", "installed", "library", "package", "python", "requirements", "s3", "settings"]
 
 
 _NAME = re.compile(r"[\w.-]+")
@@ -42,9 +46,9 @@ def python() -> Finding:
     known = SpecifierSet(wanted)
     if known.contains(version):
         return Finding("python", "ok", f"{version} at {sys.executable}", details=details)
-    # The range has no list of releases, so its last minor version is searched for.
-    newest = next(f"3.{minor}" for minor in range(99, 0, -1) if known.contains(f"3.{minor}"))
-    fix = f"python{newest} -m venv .venv"
+    classifiers = metadata.metadata("thunderlike").get_all("Classifier") or []
+    tested = [int(minor) for minor in re.findall(r"Python :: 3\.(\d+)", " ".join(classifiers))]
+    fix = f"python3.{max(tested, default=11)} -m venv .venv"
     return Finding("python", "FAIL", f"is {version}, thunderlike needs {wanted}", fix, details)
 
 
@@ -56,6 +60,38 @@ def requirements() -> dict[str, str]:
         return {}  # the check `package` reports it
     named = {found.group(): line for line in declared if (found := _NAME.match(line))}
     return {name: line for name, line in named.items() if name != "thunderlike"}
+
+
+def installed(declared: str) -> bool:
+    """Return whether a library is installed, in any version, or needed without an extra."""
+    from packaging.requirements import Requirement
+
+    wanted = Requirement(declared)
+    return _version(wanted.name) is not None or _is_needed(wanted)
+
+
+def extras() -> Finding:
+    """List the extras that have libraries which are not installed; none of them is needed."""
+    from packaging.requirements import Requirement
+
+    known = metadata.metadata("thunderlike").get_all("Provides-Extra") or []
+    lines = [Requirement(line) for line in metadata.requires("thunderlike") or []]
+    missing: dict[str, list[str]] = {}
+    for extra in known:
+        for line in lines:
+            of_extra = line.marker is not None and line.marker.evaluate({"extra": extra})
+            if of_extra and line.name != "thunderlike" and _version(line.name) is None:
+                missing.setdefault(extra, []).append(line.name)
+    if not missing:
+        return Finding("extras", "ok", "all are installed")
+    found = f"not installed, and needed only for what they are named after: {', '.join(missing)}"
+    fix = _install(f"'thunderlike[{next(iter(missing))}]' and so on")
+    return Finding("extras", "ok", found, fix, dict(missing))
+
+
+def _is_needed(wanted: Requirement) -> bool:
+    """Return whether a requirement holds without an extra: ``extra == "s3"`` is false for none."""
+    return wanted.marker is None or wanted.marker.evaluate({"extra": ""})
 
 
 def library(declared: str) -> Finding:
@@ -75,8 +111,7 @@ def library(declared: str) -> Finding:
 
     wanted = Requirement(declared)
     fix = _install(f"'{wanted.name}{wanted.specifier}'")
-    # A marker such as `extra == "s3"` is false for no extra.
-    needed = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
+    needed = _is_needed(wanted)
     level: Level = "FAIL" if needed else "warn"
     details = {"wanted": str(wanted.specifier)}
     try:

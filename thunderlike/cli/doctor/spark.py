@@ -112,7 +112,9 @@ def java() -> Finding:
         return Finding("java", "ok", f"{version} at {path}", details=details)
     where = "in JAVA_HOME" if "JAVA_HOME" in os.environ else "on PATH or in JAVA_HOME"
     found = f"{path} is version {version}" if path else f"not found {where}"
-    return Finding("java", "warn", f"{found}; Spark needs {LEAST_JAVA}", _get_java(), details)
+    # Without pyspark nothing uses Java.
+    level: Level = "warn" if util.find_spec("pyspark") else "ok"
+    return Finding("java", level, f"{found}; Spark needs {LEAST_JAVA}", _get_java(), details)
 
 
 def spark_home() -> Finding:
@@ -152,7 +154,7 @@ def spark(master: str | None = None, *, debug: bool = False) -> Finding:
     lacking = _lacking()
     if lacking is not None:
         # Spark is optional, unless a master was given.
-        level: Level = "FAIL" if master else "warn"
+        level: Level = "FAIL" if master else "warn" if util.find_spec("pyspark") else "ok"
         return Finding("spark", level, f"was not tried without {lacking.name}", lacking.fix)
     try:
         answer = _ask(master, debug=debug)
@@ -193,7 +195,7 @@ def judged(answer: dict[str, Any]) -> Finding:
 def _lacking() -> Finding | None:
     """Return the finding of a missing requirement of Spark, or None."""
     pyspark = library(requirements().get("pyspark", "pyspark; extra == 'spark'"))
-    return next((part for part in (pyspark, java()) if part.level != "ok"), None)
+    return next((part for part in (pyspark, java()) if part.fix), None)
 
 
 def _ask(master: str | None, *, debug: bool) -> dict[str, Any]:
