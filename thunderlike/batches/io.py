@@ -686,9 +686,9 @@ _KEY = "key"  # of a sample
 
 
 def _read_zarr(src: Location, _batch: BatchData, _asked: Sequence[str]) -> Table:
-    from thunderlike.formats.zarr import FilesStore
-
     zarr = optional("zarr", "zarr")
+    from thunderlike.formats.zarr_store import FilesStore
+
     group = zarr.open_group(FilesStore(Folder(storage.at(src))), mode="r")
     stated = dict(group.attrs)
     if "labels" not in stated or "components" not in stated:

@@ -27,7 +27,8 @@ _CODES = {"ok": 0, "warn": 1, "FAIL": 2}
 
 _EPILOG = """\
 Every line is ok, warn (a part may disappoint) or FAIL (something needed is missing, or does not
-work), and ends with the command that fixes it. Optional libraries that are not installed are one line.
+work), and ends with the command that fixes it. Libraries of extras that are not installed are one
+line.
 
   thunderlike doctor
   thunderlike doctor --json > doctor.json        for a bug report: no secret is ever shown
