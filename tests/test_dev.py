@@ -37,7 +37,7 @@ def installed(dev, monkeypatch):
     """What set-up would have installed; it makes a Python that is there, and nothing else."""
     seen = []
 
-    def install(python):
+    def install(python, part):
         seen.append("updated" if dev.PYTHON.exists() else "made")
         dev.PYTHON.parent.mkdir(parents=True, exist_ok=True)
         dev.PYTHON.touch()
@@ -140,6 +140,14 @@ def test_set_up_happens_once(dev, installed):
     assert installed == ["made"]
 
 
+def test_the_demo_installs_a_part_and_the_rest_follows(dev, installed):
+    assert dev.set_up("demo")
+    assert not dev.set_up("demo")
+    assert dev.set_up()
+    assert not dev.set_up("demo")
+    assert installed == ["made", "updated"]
+
+
 def test_a_changed_pyproject_updates_what_is_there(dev, installed):
     dev.set_up()
     (dev.ROOT / "pyproject.toml").write_text("[project]\ndependencies = []\n")
@@ -177,7 +185,7 @@ def test_an_interrupted_set_up_creates_it_again(dev, installed, monkeypatch, fin
         dev.set_up()
         (dev.ROOT / "pyproject.toml").write_text("changed")
 
-    def interrupt(python):
+    def interrupt(python, part):
         dev.PYTHON.parent.mkdir(parents=True, exist_ok=True)
         dev.PYTHON.touch()
         raise KeyboardInterrupt
@@ -200,7 +208,7 @@ def test_pip_goes_on_where_uv_fails(dev, monkeypatch, capfd):
 
     monkeypatch.setattr(dev, "must", must)
     monkeypatch.setattr(dev.shutil, "which", lambda name: f"/bin/{name}")
-    dev.install(sys.executable)
+    dev.install(sys.executable, "all")
     assert ran[-1][-2:] == ("--group", "dev")
     assert "-m" in ran[-1]
     assert "no index; going on with pip" in capfd.readouterr().err
@@ -333,7 +341,7 @@ def test_with_java_nothing_is_added(dev, bare, capfd):
 def steps(dev, monkeypatch):
     """The commands that `./dev test` would have run."""
     seen = []
-    monkeypatch.setattr(dev, "set_up", lambda: False)
+    monkeypatch.setattr(dev, "set_up", lambda *part: False)
     monkeypatch.setattr(dev, "run_steps", lambda *commands: seen.extend(commands) or 0)
     return seen
 
