@@ -1,0 +1,269 @@
+"""Refinement of a coarse shift: weighted Gauss-Newton steps from binned to full resolution.
+
+All set-up is done once a reference: steering images, normal matrices and their inverses. A step
+then costs one interpolation of the frame and a few sums.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from thunderlike.registration.correlation import binned, overlap
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from thunderlike._typing import Array, Shape
+    from thunderlike.registration.modes import Deformation, Sampling
+
+__all__ = ["LEAST_GAIN", "Level", "Refinement", "pyramid_bins"]
+
+_COARSEST = 96  # px: shortest side of the coarsest level
+_LARGE = 384  # px: frames of this side have three levels
+_SMOOTH_SCENE, _SMOOTH_VARIANCE = 0.7, 2.0  # px
+_LEAST_VARIANCE = 0.1  # of its median
+_MARGIN = 2  # px at the border without steering: differences there are one-sided
+_TRUST = 1.5  # binned px: largest distance of the refined from the coarse shift
+_GAINS = 0.2, 5.0  # brightness of a frame relative to the reference
+LEAST_GAIN = 0.05
+
+
+def pyramid_bins(shape: Shape) -> tuple[int, ...]:
+    """Return the pixels of a box at each level, from the coarsest.
+
+    Examples
+    --------
+    >>> pyramid_bins((512, 512)), pyramid_bins((256, 300)), pyramid_bins((12, 128, 128))
+    ((4, 2, 1), (2, 1), (1,))
+    """
+    side = min(shape[-2:])
+    return tuple(
+        size
+        for size, least in ((4, max(_LARGE, 4 * _COARSEST)), (2, 2 * _COARSEST), (1, 0))
+        if side >= least
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """One resolution of a refinement.
+
+    Parameters
+    ----------
+    bins : tuple of int
+        Pixels of a box along each axis.
+    reference : ndarray of float32
+        Binned.
+    steering : ndarray of float32, shape (nd, *frame)
+        Weighted differences of the filtered reference, orthogonal to it and to a constant.
+    sampling : Sampling
+        The deformation at the binned pixels.
+    covariance : ndarray of float32, shape (nd * m, nd * m)
+        Inverse of the normal matrix and prior: posterior covariance of the coefficients.
+    precision : ndarray of float64, shape (m,)
+        Inverse prior variances, in binned pixels.
+    iterations : int
+    """
+
+    bins: tuple[int, ...]
+    reference: Array
+    steering: Array
+    sampling: Sampling
+    covariance: Array
+    precision: Array
+    iterations: int
+
+    @classmethod
+    def of(
+        cls,
+        mean: Array,
+        variance: Array,
+        weights: Array,
+        size: int,
+        deformation: Deformation,
+        *,
+        deviation: float,
+        highpass: float,
+        iterations: int,
+        compiled: bool,
+    ) -> Self:
+        """Set up a level.
+
+        Parameters
+        ----------
+        mean, variance : ndarray of float32
+            Of the reference, finite everywhere.
+        weights : ndarray of float32
+            0 for pixels that do not steer, else 1.
+        size : int
+            Pixels of a box along y and x.
+        deformation : Deformation
+        deviation, highpass : float
+            In pixels of the frame.
+        iterations : int
+        compiled : bool
+        """
+        from scipy import ndimage
+
+        bins = (1,) * (mean.ndim - 2) + (size,) * min(2, mean.ndim)
+        reference = binned(mean, bins)
+        noise = binned(variance, bins) / math.prod(bins)
+        noise = ndimage.gaussian_filter(noise, _SMOOTH_VARIANCE)
+        inside = binned(weights, bins) >= 1
+        typical = float(np.median(noise[inside])) if inside.any() else 0.0
+        noise = np.maximum(noise, _LEAST_VARIANCE * typical)
+        weight = np.where(inside & (noise > 0), 1 / np.where(noise > 0, noise, 1), 0)
+
+        scene = ndimage.gaussian_filter(reference.astype(np.float64), _SMOOTH_SCENE)
+        scene -= ndimage.gaussian_filter(scene, [highpass / b for b in bins])
+        weight *= _interior(reference.shape)
+        steering = np.stack([_orthogonal(d, reference, weight) for d in _differences(scene)])
+
+        sampling = deformation.sampled(reference.shape, bins, compiled=compiled)
+        products = sampling.products(steering, np.stack(_differences(reference)))
+        precision = size**2 / deformation.variances(deviation)
+        normal = (products + products.T) / 2 + np.diag(np.tile(precision, mean.ndim))
+        return cls(
+            bins,
+            reference,
+            steering.astype(np.float32),
+            sampling,
+            np.linalg.inv(normal).astype(np.float32),
+            precision,
+            iterations,
+        )
+
+    def step(self, image: Array, moved: Array, brightness: Array) -> Array:
+        """Return the change of the coefficients, shape (nd, m), in binned pixels."""
+        slope = self.sampling.steered(image, self.reference, self.steering, moved, brightness)
+        slope += self.precision * moved
+        step = np.einsum("ij,j->i", self.covariance, slope.ravel().astype(np.float32))
+        change: Array = -step.reshape(moved.shape).astype(np.float64)
+        return change
+
+
+def _interior(shape: Shape) -> Array:
+    """Mask of the pixels that steer; the few planes of a volume lose one at each end."""
+    inside = np.zeros(shape, bool)
+    margins = [1] * (len(shape) - 2) + [_MARGIN] * min(2, len(shape))
+    inside[
+        tuple(
+            slice(margin, n - margin) if n > 2 * margin else slice(None)
+            for n, margin in zip(shape, margins, strict=True)
+        )
+    ] = True
+    return inside
+
+
+def _differences(image: Array) -> list[Array]:
+    """Central differences along each axis; 0 along an axis of length 1."""
+    image = np.asarray(image, np.float64)
+    found: list[Array] = [
+        np.gradient(image, axis=axis) if n > 1 else np.zeros(image.shape)
+        for axis, n in enumerate(image.shape)
+    ]
+    return found
+
+
+def _orthogonal(difference: Array, reference: Array, weight: Array) -> Array:
+    """Weight a difference image, less its regression on a constant and the reference.
+
+    Offset and brightness of a frame then have no effect on its shift.
+    """
+    total = weight.sum()
+    if not total:
+        return np.zeros(difference.shape)
+    centered = reference - (weight * reference).sum() / total
+    difference = difference - (weight * difference).sum() / total
+    power = (weight * centered**2).sum()
+    if power > 0:
+        difference = difference - (weight * difference * centered).sum() / power * centered
+    found: Array = weight * difference
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Refinement:
+    """Levels of a refinement, and the limits of its result.
+
+    Parameters
+    ----------
+    deformation : Deformation
+    levels : tuple of Level
+        From the coarsest.
+    max_shift : ndarray of float64, shape (nd,)
+        Largest displacement in pixels.
+    max_deviation : float
+        Largest difference of a displacement from the mean over the frame.
+    """
+
+    deformation: Deformation
+    levels: tuple[Level, ...]
+    max_shift: Array
+    max_deviation: float
+
+    def brightness(self, image: Array, shift: Array) -> tuple[float, float]:
+        """Regress a frame at the coarsest level on the shifted reference.
+
+        Returns
+        -------
+        gain, offset : float
+            The frame is ``gain * reference + offset``.
+        """
+        level = self.levels[0]
+        moved = np.rint(shift / level.bins).astype(int).tolist()
+        here, there = overlap(moved, image.shape)
+        reference, frame = level.reference[here], image[there]
+        middle, mean = reference.mean(dtype=np.float64), frame.mean(dtype=np.float64)
+        centered = reference - np.float32(middle)
+        power = np.square(centered).sum(dtype=np.float64)
+        if not power > 0:
+            return 0.0, float(mean)
+        gain = float((centered * frame).sum(dtype=np.float64) / power)
+        return gain, float(mean - gain * middle)
+
+    def coefficients(
+        self, pyramid: Sequence[Array], coarse: Array, gain: float, offset: float
+    ) -> Array:
+        """Refine a coarse shift.
+
+        Parameters
+        ----------
+        pyramid : sequence of ndarray of float32
+            The frame at each level.
+        coarse : ndarray of float64, shape (nd,)
+        gain, offset : float
+            As of `brightness`.
+
+        Returns
+        -------
+        ndarray of float64, shape (nd, m)
+            Those of the coarse shift where the refined ones are not to be trusted.
+        """
+        clipped = min(max(gain, _GAINS[0]), _GAINS[1])
+        brightness = np.array([1 / clipped, offset / clipped], np.float32)
+        found = start = self.deformation.rigid(coarse)
+        for level, image in zip(self.levels, pyramid, strict=True):
+            scale = np.array(level.bins, np.float64)[:, np.newaxis]
+            moved = found / scale
+            for _ in range(level.iterations):
+                step = level.step(image, moved, brightness)
+                largest = np.abs(self.deformation.at_nodes(step)).max()
+                moved += step / max(1.0, largest)
+            found = moved * scale
+        means = found @ self.deformation.means
+        if not (np.abs(means - coarse) <= _TRUST * np.array(self.levels[0].bins)).all():
+            return start
+        return self._limited(found, means)
+
+    def _limited(self, found: Array, means: Array) -> Array:
+        """Limit the deviation from the mean, by one factor for all nodes, and the mean."""
+        rigid = self.deformation.rigid(means)
+        largest = float(np.abs(self.deformation.at_nodes(found - rigid)).max())
+        kept = (found - rigid) * min(1.0, self.max_deviation / max(largest, 1e-9))
+        limit = self.max_shift + 1
+        return self.deformation.rigid(np.clip(means, -limit, limit)) + kept

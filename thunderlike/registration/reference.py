@@ -1,0 +1,341 @@
+"""References that frames are registered to, built from a sample of a movie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from thunderlike.kernels.resampling import warp_images
+from thunderlike.parallel.threads import tmap
+from thunderlike.registration.correlation import binned
+from thunderlike.registration.estimation import Estimator, Settings, single_precision
+from thunderlike.registration.modes import SmoothField, Translation, displaced
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from thunderlike._typing import Array
+    from thunderlike.progress import Tracker
+    from thunderlike.registration.estimation import Estimate
+    from thunderlike.registration.modes import Deformation
+
+__all__ = ["Builder", "Reference", "sample_rows"]
+
+_SAMPLE_BYTES = 2**28  # of the sample on the driver, in float32
+_NEIGHBOURS = 20  # frames that are averaged with the seed
+_FEW = 5  # frames with a variance over time
+_FIELD_ROUNDS = 2
+_PATTERN_SIGMA = 8.0  # px: smoother patterns are left to the scene
+_LEAST_DEVIATION = 0.05  # px
+
+
+def sample_rows(count: int, nsample: int, size: int) -> Array:
+    """Numbers of the frames of a sample, at even distances, at most 256 MiB in float32.
+
+    Examples
+    --------
+    >>> sample_rows(count=10, nsample=4, size=100)
+    array([0, 2, 5, 7])
+    """
+    most = max(1, _SAMPLE_BYTES // (4 * max(1, size)))
+    taken = min(nsample, most, count)
+    return np.arange(taken) * count // max(taken, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Image that frames are registered to, and the noise of frames around it.
+
+    Parameters
+    ----------
+    mean : ndarray of float32, shape (*frame)
+        Mean of the aligned frames; NaN where none has data.
+    variance : ndarray of float32, shape (*frame)
+        Their variance.
+    count : int
+        Frames that were averaged: those of the sample that are not bad.
+    frames : ndarray of int64, shape (n,)
+        Numbers of the frames of the sample.
+    shifts : ndarray of float64, shape (n, nd)
+        Their shifts relative to the mean in pixels, of median 0; with planes (n, planes, nd).
+    deviation : ndarray of float64
+        Prior standard deviation of fields about their mean in pixels; one a plane.
+    pattern : ndarray of float32, shape (*frame), optional
+        Pattern fixed on the sensor, which is subtracted from frames before estimation.
+    offset : float
+        Displacement of odd rows along x, which is corrected first.
+
+    Notes
+    -----
+    A shift is the displacement of the content: ``frame(r + u(r)) = reference(r)``.
+    """
+
+    mean: Array
+    variance: Array
+    count: int
+    frames: Array
+    shifts: Array
+    deviation: Array = field(default_factory=lambda: np.ones(1))
+    pattern: Array | None = None
+    offset: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Builder:
+    """Construction of the reference of one plane or frame.
+
+    Parameters
+    ----------
+    settings : Settings
+    deformation : Deformation
+        Of the fit; the first rounds estimate translations in any case.
+    rounds : int
+        Rounds of alignment by translation.
+    deviation : float, optional
+        Prior standard deviation of fields; by default estimated from the sample.
+    fixed_pattern : int
+        Rounds of subtraction of what stands still on the sensor.
+    """
+
+    settings: Settings
+    deformation: Deformation
+    rounds: int
+    deviation: float | None
+    fixed_pattern: int
+
+    def steps(self, count: int) -> int:
+        """Return the number of estimates of `build` for a sample of `count` frames."""
+        return count * len(self._rounds(given=False)) * (self.fixed_pattern + 1)
+
+    def build(
+        self, sample: Array, rows: Array, work: Tracker, given: Array | None = None
+    ) -> Reference:
+        """Align and average the frames of a sample.
+
+        Parameters
+        ----------
+        sample : ndarray, shape (n, *frame)
+        rows : ndarray of int64, shape (n,)
+            Numbers of its frames.
+        work : Tracker
+            Counts estimated frames.
+        given : ndarray, shape (*frame), optional
+            Mean of the reference, which is then kept: only noise and deviation are estimated.
+        """
+        pattern = None
+        for number in range(self.fixed_pattern + 1):
+            start = _first_mean(sample, pattern) if given is None else _as_reference(given)
+            reference = Reference(
+                start,
+                _gradient_power(start),
+                1,
+                rows,
+                np.zeros((len(rows), start.ndim)),
+                np.array([1.0 if self.deviation is None else self.deviation]),
+                pattern,
+            )
+            if len(sample) < (2 if given is None else _FEW):
+                return reference
+            for one in self._rounds(given=given is not None):
+                reference, found = self._align(sample, reference, one, work)
+                if given is not None:
+                    reference = replace(reference, mean=start)
+            if number < self.fixed_pattern:
+                pattern = _pattern(sample, reference, found)
+        return reference
+
+    def _rounds(self, *, given: bool) -> list[_Round]:
+        """Return the rounds of a reference, or of the noise around a given one."""
+        count = 1 if given else self.rounds
+        rounds = [
+            _Round(
+                Translation(),
+                coarse=not given and number < count - 2,
+                centered=not given and number == count - 1,
+            )
+            for number in range(count)
+        ]
+        if isinstance(self.deformation, SmoothField):
+            rounds += [_Round(self.deformation, centered=not given)] * _FIELD_ROUNDS
+        return rounds
+
+    def _align(
+        self, sample: Array, reference: Reference, one: _Round, work: Tracker
+    ) -> tuple[Reference, list[Estimate]]:
+        """Align the sample to a reference, and average it."""
+        deviation = reference.deviation
+        estimator = Estimator.of(
+            reference.mean,
+            reference.variance,
+            self.settings,
+            one.deformation,
+            deviation=float(deviation[0]),
+            pattern=reference.pattern,
+            coarse=one.coarse,
+        )
+        estimates = []
+        for estimate in tmap(estimator, sample):
+            estimates.append(estimate)
+            work.advance()
+        moved = np.stack([estimate.coefficients for estimate in estimates])
+        good = np.array([estimator.trusts(estimate) for estimate in estimates])
+        if one.centered and good.any():
+            moved -= np.median(moved[good], axis=0)
+        moments = _Moments.of(
+            sample[good],
+            moved[good],
+            one.deformation,
+            reference,
+            compiled=self.settings.compiled,
+        )
+        if self.deviation is None and isinstance(one.deformation, SmoothField) and good.any():
+            deviation = _deviation(moved[good], one.deformation, estimator)
+        made = Reference(
+            moments.mean,
+            moments.variance,
+            int(good.sum()),
+            reference.frames,
+            moved @ one.deformation.means,
+            np.clip(deviation, _LEAST_DEVIATION, self.settings.max_deviation),
+            reference.pattern,
+        )
+        return made, estimates
+
+
+@dataclass(frozen=True)
+class _Round:
+    """One alignment of a sample: its deformation, and whether its median is taken off."""
+
+    deformation: Deformation
+    coarse: bool = False
+    centered: bool = False
+
+
+def _as_reference(image: Array) -> Array:
+    """Return an image as float32, NaN where it is not finite."""
+    with np.errstate(over="ignore"):
+        mean = np.array(image, np.float32, order="C")
+    mean[~np.isfinite(mean)] = np.nan
+    return mean
+
+
+def _first_mean(sample: Array, pattern: Array | None) -> Array:
+    """Average the frame that correlates best with others, and those that it correlates with."""
+    shape = sample.shape[1:]
+    side = min(shape[-2:])
+    size = 4 if side >= 64 else 2 if side >= 32 else 1
+    bins = (1,) * (len(shape) - 2) + (size,) * min(2, len(shape))
+    small = np.stack([binned(single_precision(frame)[0], bins).ravel() for frame in sample])
+    small -= small.mean(axis=1, keepdims=True)
+    norms = np.sqrt(np.square(small).sum(axis=1, keepdims=True))
+    small /= np.where(norms > 0, norms, np.inf)
+    correlations = small @ small.T
+    np.fill_diagonal(correlations, -np.inf)
+    count = min(_NEIGHBOURS, len(sample) - 1)
+    best = np.argsort(-correlations, axis=1, kind="stable")[:, :count]
+    scores = np.take_along_axis(correlations, best, axis=1).sum(axis=1)
+    seed = int(np.argmax(scores))
+    chosen = np.sort([seed, *best[seed].tolist()])
+    frames = np.stack([single_precision(sample[row])[0] for row in chosen])
+    if pattern is not None:
+        frames -= pattern
+    return np.asarray(frames.mean(axis=0, dtype=np.float64), np.float32)
+
+
+def _gradient_power(mean: Array) -> Array:
+    """Noise of a reference of a few frames: the median of its squared gradient, or 1."""
+    power = np.zeros(mean.shape)
+    for axis, n in enumerate(mean.shape):
+        if n > 1:
+            power += np.square(np.gradient(mean, axis=axis))
+    known = power[np.isfinite(power)]
+    median = float(np.median(known)) if known.size else 0.0
+    return np.full(mean.shape, median if median > 0 else 1.0, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Moments:
+    """Mean and variance of aligned frames, pixel by pixel over those that show it."""
+
+    mean: Array
+    variance: Array
+
+    @classmethod
+    def of(
+        cls,
+        frames: Array,
+        moved: Array,
+        deformation: Deformation,
+        reference: Reference,
+        *,
+        compiled: bool,
+    ) -> _Moments:
+        origin = single_precision(reference.mean)[0]
+        count, total, squares = np.zeros((3, *origin.shape))
+
+        def aligned(number: int) -> Array:
+            frame = _as_reference(frames[number])
+            if reference.pattern is not None:
+                frame -= reference.pattern
+            values = _aligned(frame, moved[number], deformation, compiled=compiled)
+            values -= origin
+            return values
+
+        for values in tmap(aligned, range(len(frames))):
+            known = np.isfinite(values)
+            values[~known] = 0
+            count += known
+            total += values
+            squares += np.square(values, dtype=np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = total / count
+            variance = np.maximum(squares / count - mean**2, 0)
+        mean = (mean + origin).astype(np.float32)
+        if len(frames) < _FEW:
+            return cls(mean, _gradient_power(mean))
+        return cls(mean, variance.astype(np.float32))
+
+
+def _aligned(frame: Array, moved: Array, deformation: Deformation, *, compiled: bool) -> Array:
+    """Interpolate a frame at its displaced pixels, NaN where it shows none."""
+    if isinstance(deformation, SmoothField):
+        fields, nodes = deformation.fields(moved), deformation.nodes(frame.ndim)
+        stack = frame[np.newaxis]
+        warped = warp_images(stack, fields[np.newaxis], nodes, 1, "nan", compiled=compiled)
+        return np.asarray(warped[0])
+    values, region = displaced(frame, moved[:, 0].tolist())
+    found = np.full(frame.shape, np.nan, np.float32)
+    found[region] = values
+    return found
+
+
+def _pattern(sample: Array, reference: Reference, estimates: Sequence[Estimate]) -> Array:
+    """Mean over the sample of what a frame shows beyond the reference, less what is smooth."""
+    from scipy import ndimage
+
+    scene = single_precision(reference.mean)[0]
+    count, total = np.zeros((2, *scene.shape))
+    for frame, shift, estimate in zip(sample, reference.shifts, estimates, strict=True):
+        expected, region = displaced(scene, (-shift).tolist())
+        values = _as_reference(frame)[region] - (expected * estimate.gain + estimate.offset)
+        known = np.isfinite(values)
+        total[region] += np.where(known, values, 0)
+        count[region] += known
+    mean = np.where(count > 0, total / np.maximum(count, 1), 0)
+    mean -= ndimage.gaussian_filter(mean, _PATTERN_SIGMA)
+    return mean.astype(np.float32)
+
+
+def _deviation(moved: Array, field: SmoothField, estimator: Estimator) -> Array:
+    """Estimate the standard deviation of fields about their mean, from the prior's moments."""
+    nodes = np.einsum("tam,nm->tan", moved, field.modes)
+    nodes -= nodes.mean(axis=2, keepdims=True)
+    centered = field.modes - field.modes.mean(axis=0)
+    posterior = estimator.refinement.levels[-1].covariance.astype(np.float64)
+    size, nd = field.size, moved.shape[1]
+    blocks = [posterior[a * size : (a + 1) * size, a * size : (a + 1) * size] for a in range(nd)]
+    uncertain = np.mean([np.einsum("nm,mk,nk->n", centered, b, centered) for b in blocks])
+    prior = np.square(centered[:, 1:]) @ field.spread
+    return np.sqrt([(np.square(nodes).mean() + uncertain) / prior.mean()])
