@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 
+from thunderlike._lazy import resolve
 from thunderlike.data import export, plotting, reductions, writers
 from thunderlike.data._deprecated import with_former_keywords
 from thunderlike.data._user_functions import name_of
@@ -337,6 +338,49 @@ class Images(ArrayCollection):
         # Errors name the user's function.
         numbered.__name__ = name_of(func)
         super().foreach(numbered)
+
+    # motion
+
+    def register(self, kind: str = "rigid", reference: Any = None, **options: Any) -> Self:
+        """Correct the motion of a movie or of volumes.
+
+        Parameters
+        ----------
+        kind : {'rigid', 'piecewise'}
+            Translations of whole frames, or smooth fields of displacements.
+        reference : ndarray, Reference or RegistrationModel, optional
+            Image of the shape of a frame; by default built from a sample of the frames.
+        **options
+            Of :class:`~thunderlike.registration.Rigid` or
+            :class:`~thunderlike.registration.PiecewiseRigid`.
+
+        Returns
+        -------
+        Images
+            Corrected, with cubic interpolation; ``attrs['registration']`` is the model.
+
+        Raises
+        ------
+        SpecError
+            For another kind, and for frames or options that do not fit one another.
+
+        Notes
+        -----
+        Two passes and no shuffle to estimate the motion; the correction is lazy on lazy engines.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromexample("calcium")[:60].register(max_shift=6)
+        >>> movie.shape, movie.attrs["registration"].shifts.shape
+        ((60, 128, 128), (60, 2))
+        """
+        # The package of registration is above this one.
+        algorithm = resolve("thunderlike.registration.algorithms:algorithm_of")(kind, options)
+        model = algorithm.fit(self, reference)
+        corrected: Self = model.transform(self)
+        corrected.attrs["registration"] = model
+        return corrected
 
     # plots
 

@@ -32,7 +32,7 @@ from thunderlike.registration.plan import (
 from thunderlike.registration.reference import Builder, Reference, sample_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     Given: TypeAlias = ArrayLike | Reference | RegistrationModel | None
 
-__all__ = ["Algorithm", "PiecewiseRigid", "Rigid", "align"]
+__all__ = ["Algorithm", "PiecewiseRigid", "Rigid", "algorithm_of", "align"]
 
 _LEAST_SPACING = 8  # px
 _FEW_FRAMES = 20
@@ -89,13 +89,8 @@ class Algorithm:
         >>> Rigid().set_params(rounds=2)
         Rigid(rounds=2)
         """
-        current = self.get_params()
-        if unknown := sorted(params.keys() - current.keys()):
-            raise SpecError(
-                f"{type(self).__name__} has no parameter {unknown[0]!r}: it has "
-                f"{', '.join(current)}"
-            )
-        self.__init__(**(current | params))  # type: ignore[misc]  # it stores and checks
+        _check_names(type(self), params)
+        self.__init__(**(self.get_params() | params))  # type: ignore[misc]  # it stores and checks
         return self
 
     def __repr__(self) -> str:
@@ -601,12 +596,36 @@ def _check_reference(mean: Array, images: Images) -> None:
         raise SpecError("the reference has no finite pixel: give one of frames with data")
 
 
+def _check_names(kind: type[Algorithm], params: Mapping[str, Any]) -> None:
+    """Raise SpecError for a name that is not a parameter."""
+    known = inspect.signature(kind).parameters
+    if unknown := sorted(params.keys() - known.keys()):
+        raise SpecError(
+            f"{kind.__name__} has no parameter {unknown[0]!r}: it has {', '.join(known)}"
+        )
+
+
 def _equal(one: Any, other: Any) -> bool:
     return bool(np.array_equal(np.asarray(one, object), np.asarray(other, object)))
 
 
 def _warn(text: str) -> None:
     warnings.warn(text, UserWarning, stacklevel=caller_level())
+
+
+def algorithm_of(kind: str, options: Mapping[str, Any]) -> Algorithm:
+    """Return the algorithm of a kind, with these parameters.
+
+    Examples
+    --------
+    >>> algorithm_of("rigid", {"rounds": 2})
+    Rigid(rounds=2)
+    """
+    kinds: dict[str, type[Algorithm]] = {"rigid": Rigid, "piecewise": PiecewiseRigid}
+    if kind not in kinds:
+        raise SpecError(f"kind={kind!r} must be 'rigid' or 'piecewise'")
+    _check_names(kinds[kind], options)
+    return kinds[kind](**options)
 
 
 @checked_arguments
@@ -642,14 +661,11 @@ def align(
 
     Examples
     --------
-    >>> scene = np.random.default_rng(0).normal(size=(40, 40))
-    >>> align(scene[2:34, 7:39], scene[4:36, 4:36]).shifts.round(1)
+    >>> scene = np.random.default_rng(0).normal(size=(72, 72))
+    >>> align(scene[2:66, 7:71], scene[4:68, 4:68]).shifts.round(1)
     array([[ 2., -3.]])
     """
-    kinds: dict[str, type[Algorithm]] = {"rigid": Rigid, "piecewise": PiecewiseRigid}
-    if kind not in kinds:
-        raise SpecError(f"kind={kind!r} must be 'rigid' or 'piecewise'")
     if reference is None:
         raise SpecError("align needs a reference: give an image, a Reference or a model")
     frame = as_array(image, "the image")
-    return kinds[kind](**options).fit(frame[np.newaxis], reference)
+    return algorithm_of(kind, options).fit(frame[np.newaxis], reference)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Correlation", "Peak", "binned", "overlap"]
 
 _RING = 1 / 128  # cycles per pixel: width of the rings over which power is averaged
-_LEAST_PEAK = 5.0  # standard deviations of the window
+_LEAST_PEAK = 5.0  # standard deviations of the correlation
 _LEAST_TAPER = 4  # pixels
 
 
@@ -93,7 +93,7 @@ class Peak:
     shift : ndarray of float64, shape (nd,)
         Displacement of the content of the frame, in pixels of the frame.
     height : float
-        Of the maximum, in standard deviations of the searched window.
+        Of the maximum, in standard deviations of the correlation over all shifts.
     at_edge : bool
         The maximum is at the end of the search range: the true shift may be larger.
     """
@@ -142,9 +142,8 @@ class Correlation:
 
     @property
     def least_peak(self) -> float:
-        """Height that noise alone hardly reaches; less in a small window, which bounds it."""
-        size = math.prod(2 * most + 1 for most in self.reach)
-        return min(_LEAST_PEAK, 0.5 * math.sqrt(size))
+        """Height that noise alone hardly reaches; less for short lines, whose length bounds it."""
+        return min(_LEAST_PEAK, 0.5 * math.sqrt(math.prod(self.padded)))
 
     @classmethod
     def of(
@@ -209,9 +208,10 @@ class Correlation:
         spectrum = self._spectrum(image)
         spectrum *= self.filter
         correlation = fft.irfftn(spectrum, self.padded, workers=1, overwrite_x=True)
+        # Of all shifts: the peak may fill most of a small window.
+        deviation = float(correlation.std(dtype=np.float64))
         window = _centered_window(correlation, self.reach)
         best = [int(one) for one in np.unravel_index(window.argmax(), window.shape)]
-        deviation = float(window.std(dtype=np.float64))
         height = float(window[tuple(best)]) / deviation if deviation > 0 else 0.0
         shift = np.array(
             [

@@ -30,6 +30,7 @@ __all__ = ["Estimate", "Estimator", "FrameEstimation", "Settings", "single_preci
 # Iterations of each level, by the number of levels.
 _RIGID_ITERATIONS = {1: (3,), 2: (2, 1), 3: (2, 1, 1)}
 _FIELD_ITERATIONS = {1: (4,), 2: (3, 2), 3: (2, 2, 1)}
+_STILL = 1e-4  # px: less is rounding, and frames are not interpolated for it
 _BIN_TWICE, _BIN_FOUR_TIMES = 192, 1024  # px: sides whose frames are binned for the coarse shift
 
 
@@ -70,7 +71,7 @@ class Estimate:
     shift : ndarray of float64, shape (nd,)
         Mean displacement over the frame in pixels.
     peak : float
-        Height of the coarse correlation, in standard deviations of its window.
+        Height of the coarse correlation, in standard deviations of it.
     gain, offset : float
         The frame is ``gain * reference + offset``.
     at_edge : bool
@@ -221,7 +222,10 @@ class Estimator:
             pyramid = self._pyramid(image)
             gain, offset = self.refinement.brightness(pyramid[0], peak.shift)
         found = self.refinement.coefficients(pyramid, peak.shift, gain, offset)
+        if np.abs(self.refinement.deformation.at_nodes(found)).max() < _STILL:
+            found = np.zeros(found.shape)
         shift = found @ self.refinement.deformation.means
+        shift[np.abs(shift) < _STILL] = 0
         return Estimate(found, shift, peak.height, gain, offset, peak.at_edge)
 
     def trusts(self, estimate: Estimate) -> bool:
@@ -275,7 +279,7 @@ class FrameEstimation(Kernel):
 
     @property
     def compiled(self) -> bool:
-        """Whether to run compiled loops."""
+        """True where compiled loops run."""
         return self.estimators[0].compiled
 
     @property

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from thunderlike import hdf5
 from thunderlike.data.images import Images
 from thunderlike.engines.base import Kernel
-from thunderlike.errors import FormatError, SpecError
+from thunderlike.errors import SpecError
+from thunderlike.hdf5.models import Model
 from thunderlike.kernels._validation import checked_methods
 from thunderlike.kernels.resampling import (
     deinterlace,
@@ -23,7 +24,6 @@ from thunderlike.registration.modes import SmoothField
 from thunderlike.registration.transformation import Displacement, LocalDisplacement
 
 if TYPE_CHECKING:
-
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike, DTypeLike
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from thunderlike.storage import AnyPath
 
 __all__ = ["Correction", "RegistrationModel", "as_images", "load"]
-
-_KIND, _VERSION = "thunderlike.registration", 1  # of the files
 
 
 def as_images(images: Images | ArrayLike) -> Images:
@@ -123,7 +121,7 @@ class Correction(Kernel):
 
 @checked_methods
 @dataclass(frozen=True, eq=False, repr=False)
-class RegistrationModel:
+class RegistrationModel(Model):
     """Motion of each frame relative to a reference.
 
     Axes are numpy's: ``(y, x)``, or ``(z, y, x)`` for volumes; displacements are in pixels of the
@@ -142,7 +140,7 @@ class RegistrationModel:
         Predicted standard deviation of the shifts; too small for dark movies, as it leaves out the
         noise of the reference.
     peak : ndarray of float64, shape (T,)
-        Height of the coarse correlation, in standard deviations of the searched window. With
+        Height of the coarse correlation, in standard deviations of it. With
         `axis`, of shape (T, planes), as `gain` and `bad`.
     gain : ndarray of float64, shape (T,)
         Brightness relative to the reference.
@@ -195,7 +193,10 @@ class RegistrationModel:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RegistrationModel):
             return NotImplemented
-        return _same(self._entries(), other._entries())
+        return all(
+            _same(getattr(self, one.name), getattr(other, one.name))
+            for one in dataclasses.fields(self)
+        )
 
     __hash__ = None  # type: ignore[assignment]  # it compares by its arrays
 
@@ -220,7 +221,7 @@ class RegistrationModel:
         Examples
         --------
         >>> import thunderlike as tl
-        >>> frame = np.random.default_rng(0).normal(size=(32, 32))
+        >>> frame = np.random.default_rng(0).normal(size=(64, 64))
         >>> tl.registration.align(frame, frame).toarray()
         array([[0., 0.]])
         """
@@ -294,12 +295,12 @@ class RegistrationModel:
         --------
         >>> import thunderlike as tl
         >>> rng = np.random.default_rng(0)
-        >>> scene = rng.normal(size=(40, 40))
-        >>> movie = np.stack([scene[4:36, 4:36], scene[2:34, 4:36]])
-        >>> model = tl.registration.align(movie[1], movie[0])
-        >>> model.shifts.round(1)
-        array([[2., 0.]])
-        >>> bool((model.transform(movie[1:]).toarray()[:28] == movie[0, :28]).all())
+        >>> scene = rng.normal(size=(68, 64)).cumsum(axis=0)
+        >>> model = tl.registration.align(scene[:64], scene[2:66])
+        >>> model.shifts.round(2)
+        array([[ 2., -0.]])
+        >>> corrected = model.transform(scene[np.newaxis, :64]).toarray()
+        >>> bool(abs(corrected - scene[2:66])[:60].max() < 0.1)
         True
         """
         images = as_images(images)
@@ -341,7 +342,7 @@ class RegistrationModel:
         Examples
         --------
         >>> import thunderlike as tl
-        >>> frame = np.random.default_rng(0).normal(size=(32, 32))
+        >>> frame = np.random.default_rng(0).normal(size=(64, 64))
         >>> still = tl.registration.align(frame, frame)
         >>> still.then(still).shifts
         array([[0., 0.]])
@@ -354,7 +355,7 @@ class RegistrationModel:
                 f"{other.reference.shape}, axis {self.axis} and {other.axis}: they must be equal"
             )
         grid = self.grid or other.grid
-        if None not in (self.grid, other.grid) and not _same(vars(self.grid), vars(other.grid)):
+        if self.grid and other.grid and not _same(self.grid, other.grid):
             raise SpecError("the fields are on other nodes: fit both with one spacing and length")
         coefficients = None
         if grid is not None:
@@ -385,12 +386,12 @@ class RegistrationModel:
         Examples
         --------
         >>> import thunderlike as tl
-        >>> frame = np.random.default_rng(0).normal(size=(36, 36))
-        >>> model = tl.registration.align(frame[:32, :32], frame[2:34, :32])
+        >>> frame = np.random.default_rng(0).normal(size=(68, 64))
+        >>> model = tl.registration.align(frame[:64], frame[2:66])
         >>> model.shifts.round(1)
         array([[2., 0.]])
         >>> tuple((part.start, part.stop) for part in model.crop())
-        ((0, 30), (0, 32))
+        ((0, 62), (0, 64))
         """
         moved = self.shifts if self.fields is None else self.fields
         nd = self.shifts.shape[-1]
@@ -444,24 +445,6 @@ class RegistrationModel:
 
         return plot_model(self, ax)
 
-    def save(self, path: AnyPath) -> None:
-        """Write the model as one HDF5 file, with :func:`thunderlike.save`: arrays, no pickles.
-
-        Examples
-        --------
-        >>> import thunderlike as tl
-        >>> frame = np.random.default_rng(0).normal(size=(32, 32))
-        >>> model = tl.registration.align(frame, frame)
-        >>> model.save("memory://model-doc.h5")
-        >>> tl.registration.load("memory://model-doc.h5") == model
-        True
-        """
-        hdf5.save(path, {"kind": _KIND, "version": _VERSION, **self._entries()})
-
-    def _entries(self) -> dict[str, Any]:
-        entries = {one.name: getattr(self, one.name) for one in fields(self)}
-        return entries | {"grid": None if self.grid is None else vars(self.grid)}
-
 
 def _on_grid(model: RegistrationModel, grid: SmoothField) -> Array:
     """Return the coefficients of a model on a grid, also of shifts."""
@@ -474,6 +457,8 @@ def _on_grid(model: RegistrationModel, grid: SmoothField) -> Array:
 
 def _same(one: Any, other: Any) -> bool:
     """Compare arrays, and dictionaries and tuples of them; NaN equals NaN."""
+    if isinstance(one, SmoothField) and isinstance(other, SmoothField):
+        one, other = vars(one), vars(other)
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(_same(one[k], other[k]) for k in one)
     if isinstance(one, tuple | list) and isinstance(other, tuple | list):
@@ -486,14 +471,14 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def load(path: AnyPath) -> RegistrationModel:
-    """Read a model that :meth:`RegistrationModel.save` wrote.
+    """Read a model that ``model.save(path)`` wrote, as HDF5 or JSON.
 
     Raises
     ------
     NotFoundError
         If the file does not exist.
     FormatError
-        For another file, and for a model of another version.
+        For another file, and for a model of a later version.
 
     Examples
     --------
@@ -502,13 +487,4 @@ def load(path: AnyPath) -> RegistrationModel:
         ...
     thunderlike.errors.NotFoundError: ...
     """
-    entries = hdf5.load(path)
-    if not isinstance(entries, dict) or entries.pop("kind", None) != _KIND:
-        raise FormatError(f"{path} is not a registration model: give a file of model.save()")
-    if (version := entries.pop("version", None)) != _VERSION:
-        raise FormatError(
-            f"{path} is a registration model of version {version}, this package reads version "
-            f"{_VERSION}: save it again with the package that wrote it, or update"
-        )
-    grid = entries.pop("grid")
-    return RegistrationModel(**entries, grid=None if grid is None else SmoothField(**grid))
+    return RegistrationModel.load(path)

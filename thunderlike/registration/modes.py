@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 import numpy as np
 from scipy import sparse
 
+from thunderlike.hdf5.models import Model
 from thunderlike.kernels.residuals import steered_sums
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from thunderlike._typing import Array, Shape
 
-__all__ = ["Deformation", "Sampling", "SmoothField", "Translation", "displaced"]
+__all__ = ["Deformation", "FieldSampling", "Sampling", "SmoothField", "Translation", "displaced"]
 
 _RIGID_VARIANCE = 64.0  # px²: prior of the displacement that all pixels share
 _TRACE = 0.999  # share of the prior variance that the modes keep
@@ -170,7 +171,7 @@ class Translation:
 
 
 @dataclass(frozen=True, eq=False)
-class SmoothField:
+class SmoothField(Model):
     """Displacements at nodes of a grid, with a Gaussian prior, interpolated bilinearly.
 
     Parameters
@@ -194,7 +195,7 @@ class SmoothField:
     --------
     >>> field = SmoothField.of((96, 96), spacing=(24, 24), length=60)
     >>> [len(nodes) for nodes in field.positions], field.size
-    ([5, 5], 17)
+    ([5, 5], 12)
     >>> field.at_nodes(field.rigid(np.array([2.0, -1.0])))[:, 0, 0]
     array([ 2., -1.])
     """

@@ -13,7 +13,14 @@ from thunderlike.kernels._validation import is_whole
 if TYPE_CHECKING:
     from thunderlike._typing import Array, Shape
 
-__all__ = ["check_lengths", "largest_shifts", "mask_of", "normal_axis"]
+__all__ = [
+    "check_lengths",
+    "check_number",
+    "check_whole",
+    "largest_shifts",
+    "mask_of",
+    "normal_axis",
+]
 
 _SHORT, _SHORT_SHARE = 32, 0.25  # px; largest shift along a shorter axis, relative to its length
 _LEAST_SIDE, _LEAST_PIXELS = 8, 32
