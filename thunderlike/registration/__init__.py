@@ -15,11 +15,21 @@ of the shift that scikit-image returns.
 from __future__ import annotations
 
 from thunderlike.registration.algorithms import PiecewiseRigid, Rigid, align
+from thunderlike.registration.bidirectional import bidirectional_offset, correct_bidirectional
+from thunderlike.registration.crosscorr import CrossCorr
+from thunderlike.registration.metrics import (
+    correlation_with_mean,
+    crispness,
+    pc_motion,
+    plane_scores,
+    residual_motion,
+)
 from thunderlike.registration.model import RegistrationModel, load
 from thunderlike.registration.reference import Reference
 from thunderlike.registration.transformation import Displacement, LocalDisplacement
 
 __all__ = [
+    "CrossCorr",
     "Displacement",
     "LocalDisplacement",
     "PiecewiseRigid",
@@ -27,5 +37,12 @@ __all__ = [
     "RegistrationModel",
     "Rigid",
     "align",
+    "bidirectional_offset",
+    "correct_bidirectional",
+    "correlation_with_mean",
+    "crispness",
     "load",
+    "pc_motion",
+    "plane_scores",
+    "residual_motion",
 ]
