@@ -106,7 +106,9 @@ def test_without_a_reference_one_is_built():
     model = CrossCorr().fit(frames)
     moved = model.toarray() - np.array(deltas)
     assert np.abs(moved - np.median(moved, axis=0)).max() <= 1
-    assert (moved == np.median(moved, axis=0)).mean() > 0.7  # the reference is at a fraction of a pixel
+    assert (
+        moved == np.median(moved, axis=0)
+    ).mean() > 0.7  # the reference is at a fraction of a pixel
 
 
 def test_a_list_is_a_reference():
