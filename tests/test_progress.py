@@ -19,11 +19,12 @@ from thunderlike.progress import Event, _Bars, _Lines, _set_total, subscribe, tr
 
 def test_events_of_one_piece_of_work():
     seen = []
-    with subscribe(seen.append), track("reading", 4, "files") as work:
-        assert watched()
-        work.advance()
-        work.advance(3)
-    assert not watched()
+    with tl.progress(False):
+        with subscribe(seen.append), track("reading", 4, "files") as work:
+            assert watched()
+            work.advance()
+            work.advance(3)
+        assert not watched()
     assert [(e.done, e.total, e.unit, e.finished) for e in seen] == [
         (0, 4, "files", False),
         (1, 4, "files", False),
@@ -48,7 +49,8 @@ def test_a_line_every_ten_seconds_and_none_for_what_is_quick():
         lines.show(Event(1, "reading", second, 100, "files"))
     lines.show(Event(1, "reading", 100, 100, "files", finished=True))
     assert stream.getvalue().splitlines() == [
-        f"reading: {second} of 100 files" for second in (10, 20, 30)
+        f"reading: {second} of 100 files ({second} %), 1 files/s, {left} left"
+        for second, left in [(10, "0:01:30"), (20, "0:01:20"), (30, "0:01:10")]
     ]
 
 
@@ -58,11 +60,19 @@ def test_a_bar_on_a_terminal():
             return True
 
     stream = Terminal()
-    bars = _Bars(stream)
-    bars.show(Event(1, "reading", 0, 10, "files"))
-    bars._bars[1].delay = 0
+    bars = _Bars(stream, after=0)
+    bars.show(Event(1, "reading", 5, 10, "files"))
     bars.show(Event(1, "reading", 10, 10, "files", finished=True))
-    assert bars._bars == {}
+    assert bars._bars == bars._began == {}
+    assert "10/10" in stream.getvalue()
+
+
+def test_no_bar_for_what_is_quick():
+    stream = io.StringIO()
+    bars = _Bars(stream, after=3600)
+    for done in range(3):
+        bars.show(Event(1, "reading", done, 2, "files", finished=done == 2))
+    assert stream.getvalue() == ""
 
 
 def test_reading_and_computing_emit_events():
@@ -72,10 +82,50 @@ def test_reading_and_computing_emit_events():
     assert labels == {"reading", "regrouping", "computing", "reducing"}
 
 
-def test_nothing_is_shown_unless_asked_for(capsys):
+def test_nothing_is_shown_of_quick_work(capsys):
     tl.images.fromrandom((5, 4, 4)).mean()
     captured = capsys.readouterr()
     assert captured.out + captured.err == ""
+
+
+LONG = """
+import sys, time, thunderlike as tl
+progress = sys.modules["thunderlike.progress"]
+progress._LONG = 0.3
+progress._Lines.every = 0.3
+with tl.config(tile_bytes=1):
+    tl.images.fromrandom((9, 4, 4)).map(lambda image: time.sleep(0.1) or image)
+"""
+
+
+def run(code, stderr=subprocess.PIPE, **environment):
+    command = [sys.executable, "-c", code]
+    env = os.environ | environment
+    return subprocess.run(command, stderr=stderr, text=True, env=env, timeout=60, check=True).stderr
+
+
+def test_long_work_is_shown_by_lines_in_a_log():
+    assert re.search(r"^computing: \d of 9 records \(\d+ %\), ", run(LONG), re.MULTILINE)
+
+
+@pytest.mark.parametrize("hidden", ["call", "block", "setting", "listener"])
+def test_long_work_can_be_hidden(hidden):
+    line = {
+        "call": "tl.progress(False)",
+        "block": "tl.progress(False).__enter__()",
+        "listener": "seen = progress.subscribe(lambda event: None); seen.__enter__()",
+    }.get(hidden, "")
+    code = LONG.replace("progress._LONG", f"{line}\nprogress._LONG")
+    environment = {"THUNDERLIKE_PROGRESS": "0"} if hidden == "setting" else {}
+    assert run(code, **environment) == ""
+
+
+def test_the_display_from_before_comes_back():
+    with tl.progress(False):
+        with tl.progress(io.StringIO()):
+            assert watched()
+        assert not watched()
+    assert watched()
 
 
 def test_a_bar_that_learns_its_total_tells_its_widget():

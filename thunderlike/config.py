@@ -54,6 +54,8 @@ class Settings:
         Bytes that the disk engine may use; below 1 a share of the available memory.
     scratch : str
         Folder of its scratch files; empty for the temporary folder.
+    progress : bool
+        Show work of more than two seconds; in the environment 1 or 0.
     hdf5_depth : int
         Largest depth of nested containers in HDF5 files, saved or loaded.
     endpoint_url : str
@@ -77,6 +79,7 @@ class Settings:
     engine: str = "auto"
     memory: int | float = 0.5
     scratch: str = ""
+    progress: bool = True
     hdf5_depth: int = 10_000
     endpoint_url: str = ""
     hdf5_compression: str = ""
@@ -202,7 +205,7 @@ def _checked(settings: Mapping[str, Any], source: str) -> dict[str, Any]:
             raise ConfigError(f"{source}: no setting {name!r}; there are {', '.join(known)}")
     checks = {
         "endpoint_url": _url, "hdf5_compression": _text, "scratch": _text,
-        "engine": _engine, "memory": _memory,
+        "engine": _engine, "memory": _memory, "progress": _flag,
     }  # fmt: skip
     return {name: checks.get(name, _whole)(name, value, source) for name, value in settings.items()}
 
@@ -231,6 +234,14 @@ def _engine(name: str, value: object, source: str) -> str:
     if value not in known:
         raise ConfigError(f"{source}: {name} must be one of {', '.join(known)}, not {value!r}")
     return str(value)
+
+
+def _flag(name: str, value: object, source: str) -> bool:
+    known = {"true": True, "1": True, "false": False, "0": False}
+    found = known.get(str(value).lower())
+    if found is None:
+        raise ConfigError(f"{source}: {name} must be true or false, 1 or 0, not {value!r}")
+    return found
 
 
 def _memory(name: str, value: object, source: str) -> int | float:

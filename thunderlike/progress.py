@@ -1,8 +1,8 @@
 """Progress as a stream of events, which running work emits and listeners receive.
 
-Loading, maps, writers and Spark stages all emit the same :class:`Event`. Without a listener an
-event costs one check of an empty list. ``with tl.progress():`` shows a bar on a terminal, and one
-line every ten seconds elsewhere (a log, a cluster).
+Loading, maps, writers and Spark stages all emit the same :class:`Event`. Work of more than two
+seconds is shown: by a bar on a terminal and in a notebook, by one line every ten seconds elsewhere
+(a log, a cluster). ``tl.progress(False)`` and the setting ``progress`` turn this off.
 """
 
 from __future__ import annotations
@@ -10,17 +10,22 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import itertools
+import multiprocessing
+import os
 import sys
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from thunderlike._text import printable, without_secrets
+from thunderlike.config import current
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import TracebackType
 
 __all__ = ["Event", "Tracker", "progress", "subscribe", "track", "watched"]
 
@@ -62,6 +67,8 @@ _numbers = itertools.count()
 def subscribe(listener: Callable[[Event], None]) -> Iterator[None]:
     """Call a listener for every event emitted inside a ``with`` block, from any thread.
 
+    Work is then not shown, except inside of ``with tl.progress():``.
+
     Examples
     --------
     >>> seen = []
@@ -78,16 +85,17 @@ def subscribe(listener: Callable[[Event], None]) -> Iterator[None]:
 
 
 def watched() -> bool:
-    """Check for listeners, before work is polled for its progress.
+    """Check whether anyone sees events, before work is polled for its progress.
 
     Examples
     --------
-    >>> before = watched()
-    >>> with subscribe(print):
-    ...     before, watched()
+    >>> with progress(False):
+    ...     before = watched()
+    ...     with subscribe(print):
+    ...         before, watched()
     (False, True)
     """
-    return bool(_listeners)
+    return bool(_listeners) or _displays != [None]
 
 
 class Tracker:
@@ -127,11 +135,14 @@ class Tracker:
         self.reach(self._total)
 
     def _emit(self, *, finished: bool = False) -> None:
-        if not _listeners:
+        (display,) = _displays
+        if display is None and not _listeners:
             return
         event = Event(self._work, self._label, self._done, self._total, self._unit, finished)
         for listener in tuple(_listeners):  # a copy: another thread may remove its own meanwhile
             listener(event)
+        if display is not None:
+            display.show(event)
 
 
 @contextmanager
@@ -154,29 +165,87 @@ def track(label: str, total: int = 0, unit: str = "records") -> Iterator[Tracker
         tracker._emit(finished=True)
 
 
-@contextmanager
-def progress(stream: IO[str] | None = None) -> Iterator[None]:
-    """Show the progress of everything that runs inside a ``with`` block.
+class progress:  # noqa: N801  # called like a function
+    """Show or hide the progress of work: from the call on, or inside a ``with`` block.
+
+    Without a call, work of more than two seconds is shown on standard error. The setting
+    ``progress`` (``THUNDERLIKE_PROGRESS=0``) turns this off as well.
 
     Parameters
     ----------
-    stream : file, optional
-        Where to; standard error by default. A terminal or a notebook gets bars, anything else
-        one line every ten seconds for work that takes that long.
+    shown : bool or file, optional
+        True for standard error and work of more than half a second; False to hide all work; or a
+        file to write to. A terminal or a notebook gets bars, anything else one line every ten
+        seconds for work that takes that long.
 
     Examples
     --------
     >>> import io
     >>> with progress(io.StringIO()), track("quick work", 3) as work:
     ...     work.advance(3)
+    >>> with progress(False):
+    ...     watched()
+    False
     """
-    stream = stream or sys.stderr
-    renderer: _Renderer = _Bars(stream) if stream.isatty() or _notebook() else _Lines(stream)
-    with subscribe(renderer.show):
-        try:
-            yield
-        finally:
-            renderer.close()
+
+    def __init__(self, shown: bool | IO[str] = True) -> None:
+        (self._before,) = _displays
+        self._mine: _Renderer | None = None
+        if shown is not False:
+            self._mine = _renderer(sys.stderr if shown is True else shown, _MOMENT)
+        _displays[:] = [self._mine]
+
+    def __enter__(self) -> None:
+        """Do nothing: the display was changed by the call."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Restore the display from before the call."""
+        _displays[:] = [self._before]
+        if self._mine is not None:
+            self._mine.close()
+
+
+_MOMENT, _LONG = 0.5, 2.0  # seconds after which work is shown: where asked for, and by default
+
+
+class _Default:
+    """Display of long work in the process of the user, unless a listener or a setting is there.
+
+    Workers (forks, processes of pools) show nothing: their parent counts what they return.
+    """
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._shown: dict[int, _Renderer] = {}
+
+    def show(self, event: Event) -> None:
+        renderer = self._shown.get(event.work)
+        if renderer is None:
+            if event.finished or event.done or not self._wanted():
+                return
+            renderer = self._shown[event.work] = _renderer(sys.stderr, _LONG)
+        renderer.show(event)
+        if event.finished:
+            del self._shown[event.work]
+
+    def _wanted(self) -> bool:
+        """Decide for a piece of work when it begins."""
+        if _listeners or os.getpid() != self._process or multiprocessing.parent_process():
+            return False
+        return sys.stderr is not None and current().progress
+
+    def close(self) -> None:
+        self._shown.clear()
+
+
+def _renderer(stream: IO[str], after: float) -> _Renderer:
+    """Return bars for a terminal or a notebook, else lines; bars for work of so many seconds."""
+    return _Bars(stream, after) if stream.isatty() or _notebook() else _Lines(stream)
 
 
 class _Renderer(Protocol):
@@ -185,33 +254,43 @@ class _Renderer(Protocol):
 
 
 class _Bars:
-    """One tqdm bar for each piece of work under way."""
+    """One tqdm bar for each piece of work that takes longer than `after` seconds."""
 
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
+    def __init__(self, stream: IO[str], after: float) -> None:
+        self._stream, self._after = stream, after
+        self._began: dict[int, float] = {}
         self._bars: dict[int, Any] = {}
         self._lock = threading.Lock()
 
     def show(self, event: Event) -> None:
         with self._lock:
-            # Not `or`: tqdm raises for the truth value of a bar without a total.
-            bar = self._bars[event.work] if event.work in self._bars else self._open(event)
-            if event.total and bar.total != event.total:
-                _set_total(bar, event.total)
-            bar.update(event.done - bar.n)
+            began = self._began.setdefault(event.work, time.time())
+            bar = self._bars.get(event.work)
+            if bar is None and not event.finished and time.time() - began >= self._after:
+                bar = self._bars[event.work] = self._open(event, began)
+            if bar is not None:
+                if event.total and bar.total != event.total:
+                    _set_total(bar, event.total)
+                bar.update(event.done - bar.n)
             if event.finished:
-                self._bars.pop(event.work).close()
+                del self._began[event.work]
+                self._bars.pop(event.work, None)
+                if bar is not None:
+                    bar.close()
 
-    def _open(self, event: Event) -> Any:
-        # `leave` keeps finished bars on the screen; `delay` hides work of less than a moment.
+    def _open(self, event: Event, began: float) -> Any:
+        # `leave` keeps finished bars on the screen.
         shown = {"desc": event.label, "unit": f" {event.unit}", "total": event.total or None}
-        bar = _tqdm()(**shown, file=self._stream, delay=0.5)
-        self._bars[event.work] = bar
+        bar = _tqdm()(**shown, file=self._stream)
+        bar.start_t = began  # so that rate and time left count from the start of the work
         return bar
 
     def close(self) -> None:
-        for bar in self._bars.values():
-            bar.close()
+        with self._lock:
+            for bar in self._bars.values():
+                bar.close()
+            self._bars.clear()
+            self._began.clear()
 
 
 def _tqdm() -> Any:
@@ -239,25 +318,47 @@ class _Lines:
 
     def __init__(self, stream: IO[str], clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock = stream, clock
-        self._last: dict[int, float] = {}
+        self._times: dict[int, tuple[float, float]] = {}  # of the start, of the last line
         self._lock = threading.Lock()
 
     def show(self, event: Event) -> None:
         with self._lock:
             now = self._clock()
-            last = self._last.setdefault(event.work, now)
+            began, last = self._times.setdefault(event.work, (now, now))
             if event.finished:
-                del self._last[event.work]
+                del self._times[event.work]
             elif now - last >= self.every:
-                self._last[event.work] = now
-                of = f" of {event.total}" if event.total else ""
-                self._stream.write(f"{event.label}: {event.done}{of} {event.unit}\n")
+                self._times[event.work] = began, now
+                self._stream.write(f"{_described(event, now - began)}\n")
                 self._stream.flush()
 
     def close(self) -> None:
-        self._last.clear()
+        with self._lock:
+            self._times.clear()
+
+
+def _described(event: Event, seconds: float) -> str:
+    """Describe work that goes on: its step, share, rate and the time left.
+
+    Examples
+    --------
+    >>> _described(Event(1, "reading", 50, 200, "files"), 10.0)
+    'reading: 50 of 200 files (25 %), 5 files/s, 0:00:30 left'
+    >>> _described(Event(1, "reading", 50, 0, "files"), 10.0)
+    'reading: 50 files, 5 files/s'
+    """
+    rate = event.done / seconds
+    speed = f", {rate:.3g} {event.unit}/s"
+    if not event.total:
+        return f"{event.label}: {event.done} {event.unit}{speed}"
+    share = f"{event.done} of {event.total} {event.unit} ({event.done / event.total:.0%})"
+    left = timedelta(seconds=round((event.total - event.done) / rate)) if rate else None
+    return f"{event.label}: {share.replace('%', ' %')}{speed}" + (f", {left} left" if rate else "")
 
 
 def _notebook() -> bool:
     shell = sys.modules.get("IPython")
     return shell is not None and type(shell.get_ipython()).__name__ == "ZMQInteractiveShell"
+
+
+_displays: list[_Renderer | None] = [_Default()]  # always one

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from thunderlike import errors
 from thunderlike.errors import EngineError, ThunderlikeError, WrongTypeError
 from thunderlike.kernels._validation import FOREIGN, typed
-from thunderlike.progress import Tracker, track, watched
+from thunderlike.progress import Tracker, progress, track, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,6 +60,7 @@ class _Task:
         self.function = function
 
     def __call__(self, *args: Any) -> Iterator[Any]:
+        progress(False)  # the driver shows the tasks
         try:
             yield from self.function(*args)
         except ThunderlikeError as error:

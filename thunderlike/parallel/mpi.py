@@ -18,6 +18,7 @@ from thunderlike._lazy import optional
 from thunderlike.errors import EngineError, SpecError
 from thunderlike.parallel._protocol import APART, EMPTY, Kind, Payload, pack, pack_by_value, serve
 from thunderlike.parallel.processes import RemotePool
+from thunderlike.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -254,6 +255,7 @@ def lead() -> None:
 def work() -> NoReturn:
     """Become a worker: run items until rank 0 stops it, then exit."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # rank 0 receives it too, and ends the job
+    progress(False)  # rank 0 shows the items
     serve(_WorkerChannel())
     sys.exit(0)
 
