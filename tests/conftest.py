@@ -69,6 +69,7 @@ def pytest_configure(config):
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(AWS)
+    os.environ["THUNDERLIKE_PROGRESS"] = "0"  # tests compare what is printed, however slow it is
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     for name in ("SPARK_SUBMIT_OPTS", "SPARK_LAUNCHER_OPTS", "SPARK_DAEMON_JAVA_OPTS"):
         # No Java here lives long enough to repay its thorough compiler and parallel collector.

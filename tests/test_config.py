@@ -12,6 +12,7 @@ from thunderlike.errors import ConfigError
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path, monkeypatch):
     monkeypatch.setenv("THUNDERLIKE_CONFIG", str(tmp_path / "thunderlike.toml"))
+    monkeypatch.delenv("THUNDERLIKE_PROGRESS")  # set for the tests
     return tmp_path / "thunderlike.toml"
 
 

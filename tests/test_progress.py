@@ -100,7 +100,7 @@ with tl.config(tile_bytes=1):
 
 def run(code, stderr=subprocess.PIPE, **environment):
     command = [sys.executable, "-c", code]
-    env = os.environ | environment
+    env = os.environ | {"THUNDERLIKE_PROGRESS": "1"} | environment
     return subprocess.run(command, stderr=stderr, text=True, env=env, timeout=60, check=True).stderr
 
 

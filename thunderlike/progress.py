@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import itertools
-import multiprocessing
 import os
 import sys
 import threading
@@ -235,9 +234,11 @@ class _Default:
 
     def _wanted(self) -> bool:
         """Decide for a piece of work when it begins."""
-        if _listeners or os.getpid() != self._process or multiprocessing.parent_process():
+        pools = sys.modules.get("multiprocessing")  # of a worker, which was started by it
+        is_worker = os.getpid() != self._process or (pools and pools.parent_process())
+        if _listeners or is_worker or sys.stderr is None:
             return False
-        return sys.stderr is not None and current().progress
+        return current().progress
 
     def close(self) -> None:
         self._shown.clear()
