@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     Call = Callable[[], Any]
+    Measure = Callable[["Row", int], dict[str, float]]
 
 __all__ = ["Row", "Scaled", "compared", "main"]
 
@@ -74,8 +75,20 @@ REST = 0.05  # s, that OpenBLAS's threads may stop spinning
 SLACK = 0.7  # of its budget that a ratio may fall to: machines differ, and drift
 
 
-def main(rows: Callable[[], Iterable[Row]], description: str) -> None:
-    """Run the rows asked for and print milliseconds, and how many times faster we are."""
+def main(
+    rows: Callable[[], Iterable[Row]], description: str, measure: Measure | None = None
+) -> None:
+    """Run the rows asked for and print milliseconds, and how many times faster we are.
+
+    Parameters
+    ----------
+    rows : callable
+        Makes the rows.
+    description : str
+        Help of the command line.
+    measure : callable, optional
+        Runs a row for a number of rounds and returns its columns; by default :func:`timed`.
+    """
     summary, _, text = description.partition("\n\n")
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=summary, epilog=text, formatter_class=form)
@@ -85,7 +98,8 @@ def main(rows: Callable[[], Iterable[Row]], description: str) -> None:
     parser.add_argument("--check", action="store_true", help="fail below the ratios of budget.toml")
     options = parser.parse_args()
     print(f"{'operation':<28}{'ours ms':>9}  times faster than")
-    table = {row.name: timed(row, options.rounds) for row in rows() if chosen(row, options.only)}
+    run = measure or timed
+    table = {row.name: run(row, options.rounds) for row in rows() if chosen(row, options.only)}
     if options.save or not options.only:
         save(options.save or Path(sys.argv[0]).stem, table)
     if options.check:
