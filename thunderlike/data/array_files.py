@@ -13,6 +13,7 @@ import numpy as np
 
 from thunderlike import storage
 from thunderlike.data.file_sources import FileSource, Loader, Packed, naming, whole
+from thunderlike.engines import Spec
 from thunderlike.errors import FormatError, NotFoundError, SpecError
 from thunderlike.formats import hdf5, npy, ome_zarr, zarr
 from thunderlike.formats.hdf5 import Dataset
@@ -421,6 +422,23 @@ class ImageSlabs(Loader):
             self.format.read(file, 0, 0, out.shape[1], out[0])
         else:
             self.format.read(file, self.axis, first, last, out)
+
+    def transposed(self, source: FileSource, nbytes: int) -> FileSource | None:
+        """Rows of chunks through all images, where one fits: each chunk is read once."""
+        file, spec = source.files[0], source.spec
+        found = self.format.look(file) if self.axis is not None else None
+        if self.axis is None or found is None or not found.chunks:
+            return None
+        shape = _without(found.shape, self.axis)
+        step = _without(found.chunks, self.axis)[0] * math.prod(shape[1:])
+        part = found.shape[self.axis] != spec.count  # start or stop leave some images out
+        if part or step * spec.count * spec.dtype.itemsize > nbytes:
+            return None
+        steps = _steps(source.files, [found], 1 if self.axis == 0 else 0)
+        load = SeriesSlabs(self.format, self.axis, shape[1:], steps)
+        count = math.prod(shape)
+        turned = Spec(count, (spec.count,), spec.dtype)
+        return FileSource(turned, source.files, (0, count), load, step=step)
 
     def part(self, wanted: Mapping[str, tuple[int, int]]) -> ImageSlabs:
         """Return the loader restricted to these images."""

@@ -18,9 +18,11 @@ import numpy as np
 from thunderlike import storage
 from thunderlike._arguments import caller_level
 from thunderlike._text import printable
+from thunderlike.config import current
 from thunderlike.data.collection import Collection, surviving
 from thunderlike.engines import engine_for
 from thunderlike.engines.base import SourceDefaults, Spec
+from thunderlike.engines.shuffle import transpose_into
 from thunderlike.errors import (
     BadIndexError,
     FormatError,
@@ -52,6 +54,7 @@ __all__ = [
     "Files",
     "Loader",
     "Packed",
+    "PackedColumns",
     "PackedFile",
     "alike",
     "check_unchanged",
@@ -90,6 +93,10 @@ class Loader(ABC):
 
     def check(self) -> None:  # noqa: B027  # most read nothing else
         """Raise StorageError if further files that were read have been replaced."""
+
+    def transposed(self, source: FileSource, nbytes: int) -> FileSource | None:  # noqa: ARG002
+        """Return the source of the elements of records of one file; see `Source.transposed`."""
+        return None
 
     def unpinned(self) -> Loader:
         """Return the loader of copies of the files, which have other identities."""
@@ -231,6 +238,11 @@ class FileSource(SourceDefaults):
         spec = replace(self.spec, count=len(rows))
         return replace(self, spec=spec, edges=(0, len(rows)), skipped=rows.start)
 
+    def transposed(self, nbytes: int) -> FileSource | None:
+        """The elements of the records of a single file, as its format can read them."""
+        single = len(self.files) == 1 and not self.carried and self.spec.count
+        return self.load.transposed(self, nbytes) if single else None
+
     def read(self, start: int, stop: int, out: Array) -> None:
         """Read file by file; several files at once where requests have a high latency."""
         for path, data in self.carried.items():
@@ -326,6 +338,18 @@ class Packed(Loader):
         begins = {path: self.begins[path] for path in wanted if path in self.begins}
         return replace(self, begins=begins)
 
+    def transposed(self, source: FileSource, nbytes: int) -> FileSource | None:
+        """Runs of elements of each record, where they are on a disk here and long enough."""
+        (file,), count = source.files, source.spec.count
+        size = math.prod(self.shape)
+        run = min(nbytes // (count * self.stored.itemsize), size)
+        # A disk seeks for each run, unless one is a whole record.
+        if local_file(file.path) is None or run * self.stored.itemsize < current().piece_bytes:
+            return None
+        begin = self.begins.get(file.path, 0) + source.skipped * self.nbytes
+        spec, load = Spec(size, (count,), source.spec.dtype), PackedColumns(size, self.stored, begin)
+        return FileSource(spec, source.files, (0, size), load, step=run)
+
     def packed(self, file: Entry) -> PackedFile | None:
         """Open the file, if it is on a disk here and its numbers are in our byte order."""
         # Kernels and compiled libraries take native byte order alone, and a map cannot convert.
@@ -338,6 +362,41 @@ class Packed(Loader):
             version.close()
             return None
         return PackedFile(version, begin, count, self.shape, self.stored)
+
+
+@dataclass(frozen=True)
+class PackedColumns(Loader):
+    """Elements of contiguous records: a column of a matrix in C order each.
+
+    Parameters
+    ----------
+    width : int
+        Elements of a row, which is a record of the file.
+    stored : numpy.dtype
+        In the byte order of the file.
+    begin : int
+        Byte at which the first row stands.
+    """
+
+    width: int
+    stored: np.dtype[Any]
+    begin: int
+
+    def read(self, file: Entry, first: int, last: int, out: Array) -> None:
+        """Read runs of the rows, a few MiB at a time, and turn these."""
+        itemsize = self.stored.itemsize
+        rows = max(1, _TURNED // ((last - first) * itemsize))
+        with open_file(file.path, identity=file.identity) as stream:
+            for top in range(0, out.shape[1], rows):
+                part = out[:, top : top + rows]
+                runs = np.empty(part.shape[::-1], out.dtype)
+                for number, run in enumerate(runs, top):
+                    start = self.begin + (number * self.width + first) * itemsize
+                    read_into(stream, start, run, self.stored)
+                transpose_into(part, runs)
+
+
+_TURNED = 2**22  # bytes
 
 
 @dataclass(frozen=True)

@@ -199,6 +199,14 @@ class Source(Protocol):
     def read(self, start: int, stop: int, out: Array) -> None:
         """Write records ``start .. stop-1`` into `out`, of shape ``(stop - start, *shape)``."""
 
+    def transposed(self, nbytes: int) -> Source | None:
+        """A source whose record j is element j of every record, as a flat array.
+
+        Its ranges between `cuts`, or any of them where it has none, are read at about the cost of
+        as many bytes of this source, and take at most `nbytes`. None, the default, where that is
+        not so.
+        """
+
     def part(self, start: int, stop: int) -> Source:
         """A source that needs to answer for these records only, under the same numbers.
 
@@ -241,6 +249,10 @@ class SourceDefaults:
     @property
     def threads(self) -> int | None:
         """None: as many as there are workers."""
+        return None
+
+    def transposed(self, nbytes: int) -> Source | None:  # noqa: ARG002
+        """None: records are read as a whole."""
         return None
 
     def part(self, start: int, stop: int) -> Any:  # noqa: ARG002
@@ -290,6 +302,9 @@ class ArraySource:
     def read(self, start: int, stop: int, out: Array) -> None:
         """Copy records into `out`."""
         out[...] = self.array[start - self.offset : stop - self.offset]
+
+    def transposed(self, nbytes: int) -> None:
+        """None: the array is cut where it is."""
 
     def part(self, start: int, stop: int) -> ArraySource:
         """The part of the array that holds these records."""

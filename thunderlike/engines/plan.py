@@ -123,6 +123,11 @@ class Plan(abc.ABC):
         kept = self._kept
         return self._compute(start, stop) if kept is None else kept[start:stop]
 
+    @property
+    def waits(self) -> bool:
+        """True where ranges wait for a disk while cores have nothing to do."""
+        return self._kept is None and any(plan.waits for plan in self.below)
+
     def release(self) -> None:
         """Drop the segments that were kept for the next range."""
         for plan in self.below:
@@ -153,12 +158,12 @@ class Read(Plan):
 
     def __init__(self, source: Source) -> None:
         super().__init__(source.spec)
-        self._source, self._kept, self.threads = source, source.array, source.threads
+        self.source, self._kept, self.threads = source, source.array, source.threads
         self._segments = Segments(source.cuts, self._read) if source.cuts else None
 
     def uncache(self) -> None:
         """Drop the kept records, but not the array of the source."""
-        self.cached, self._kept = False, self._source.array
+        self.cached, self._kept = False, self.source.array
 
     def release(self) -> None:
         """Drop segments of files."""
@@ -167,10 +172,10 @@ class Read(Plan):
 
     def check(self) -> None:
         """Have the source check."""
-        self._source.check()
+        self.source.check()
 
     def _edges(self) -> Sequence[int] | None:
-        return self._source.cuts
+        return self.source.cuts
 
     def _compute(self, start: int, stop: int) -> Array:
         if self._segments is None or start == stop:
@@ -179,7 +184,7 @@ class Read(Plan):
 
     def _read(self, start: int, stop: int) -> Array:
         out = self.spec.empty(stop - start)
-        self._source.read(start, stop, out)
+        self.source.read(start, stop, out)
         return out
 
 
@@ -373,6 +378,8 @@ def computed(
         serial.append(base)
         base = base.below[0]
     processes, threads = (1, None) if base.array is not None else (base.processes, base.threads)
+    if threads is None and base.waits:
+        threads = current().nworkers() + 1  # reads the next bucket while others compute
     here = bool(serial) or processes > 1  # the effects of `use` would be lost in forks
 
     def run(group: list[Range]) -> list[Any]:

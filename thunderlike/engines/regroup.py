@@ -1,19 +1,32 @@
-"""Regrouping of the records of a plan: in memory, or through a scratch file."""
+"""Regrouping of the records of a plan: in memory, from the source, or through a scratch file."""
 
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from thunderlike.config import current
-from thunderlike.engines.plan import Plan, Segments, each, fill, ranges_of
-from thunderlike.engines.scratch import Place, Reservation, ScratchFile, memory_limit, reserve
+from thunderlike.engines.plan import Plan, Read, Segments, each, fill, ranges_of
+from thunderlike.engines.scratch import (
+    Reservation,
+    ScratchFile,
+    memory_limit,
+    reserve,
+)
+from thunderlike.engines.shuffle import Transpose
+from thunderlike.parallel.threads import tmap
+from thunderlike.progress import track
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from thunderlike._typing import Array
-    from thunderlike.engines.base import Exchange
+    from thunderlike.engines.base import Exchange, Source, Spec
 
 __all__ = ["Regroup"]
 
@@ -21,10 +34,12 @@ __all__ = ["Regroup"]
 class Regroup(Plan):
     """New records made of pieces of others.
 
-    All old records are computed once, before the first of the new ones. Where they fit in memory
-    they are kept, and each range of new records is cut from them. Else each block of old records
-    is cut for the buckets of new ones and written to a scratch file, and a bucket is put together
-    when the first of its records is needed: two sequential passes over the disk.
+    Where all old records fit in memory they are computed once and kept, and each range of new
+    records is cut from them. Else new records come in buckets, the last few of which are kept: of
+    a source that can be read in their order too, each is read when the first of its records is
+    needed. Of other records, all are computed once, before the first of the new ones: each block
+    is cut for the buckets and written to a scratch file, from which a bucket is put together: two
+    sequential passes over the disk.
     """
 
     def __init__(self, plan: Plan, exchange: Exchange) -> None:
@@ -33,11 +48,22 @@ class Regroup(Plan):
         self._slab: Array | None = None
         self._reserved: Reservation | None = None
         self._segments: Segments | None = None
+        self._source: Source | None = None  # that buckets are read from
+
+    @property
+    def waits(self) -> bool:
+        """True where buckets come from a disk."""
+        return self._segments is not None and self.array is None
 
     def release(self) -> None:
         """Drop the buckets; the pieces stay for the next verb."""
         if self._segments:
             self._segments.clear()
+
+    def check(self) -> None:
+        """Have a source that buckets are read from check."""
+        if self._source is not None:
+            self._source.check()
 
     def _edges(self) -> Sequence[int] | None:
         return self._segments.edges if self._segments else None
@@ -53,39 +79,55 @@ class Regroup(Plan):
             slab = old.empty()
             fill(self._old, 0, old.count, slab, "regrouping")
             self._slab, self._reserved = slab, reserved
+        elif (source := self._direct()) is not None:
+            self._segments, self._source = self._read_from(source), source
         else:
             self._segments = self._scattered()
+
+    def _direct(self) -> Source | None:
+        """Return the source of the old records in the order of the new ones, if it has one."""
+        if not isinstance(self._exchange, Transpose) or not isinstance(self._old, Read):
+            return None
+        return self._old.source.transposed(_share())
+
+    def _read_from(self, source: Source) -> Segments:
+        cuts = source.cuts
+        edges = cuts if cuts is not None else _edges_of(self.spec, _share())
+
+        def read(first: int, last: int) -> Array:
+            out = self.spec.empty(last - first)
+            source.read(first, last, out.reshape(last - first, *source.spec.shape))
+            return out
+
+        return Segments(edges, read)
 
     def _scattered(self) -> Segments:
         """Write the pieces of all buckets, and return the buckets."""
         settings, old = current(), self._old.spec
         # Pieces of 64 KiB out of blocks of one chunk, as far as memory allows: several threads
         # hold a bucket and a block each. Below that blocks grow, and then pieces shrink.
-        least = settings.piece_bytes * old.nbytes
-        share = memory_limit() // (2 * (settings.nworkers() + 2))
+        least, share = settings.piece_bytes * old.nbytes, _share()
         size = min(max(least // settings.chunk_bytes, settings.chunk_bytes), share)
-        chunk = max(1, settings.chunk_bytes // self.spec.record_bytes)
-        rows = max(1, size // self.spec.record_bytes)
-        rows = rows // chunk * chunk or rows  # buckets hold whole chunks of the next step
-        edges = [*range(0, self.spec.count, rows), self.spec.count]
-        pieces: dict[int, list[Place]] = {first: [] for first in edges[:-1]}
+        edges = _edges_of(self.spec, size)
         scratch = ScratchFile(old.nbytes)
+        found: dict[int, NDArray[np.int64]] = {}
 
         def scatter(start: int, block: Array) -> None:
-            found = {first: self._exchange.cut(start, block, first, last)
-                     for first, last in itertools.pairwise(edges)}  # fmt: skip
-            found = {first: piece for first, piece in found.items() if piece is not None}
-            for first, place in zip(found, scratch.append(list(found.values())), strict=True):
-                pieces[first].append(place)
+            pieces = [self._exchange.cut(start, block, first, last)
+                      for first, last in itertools.pairwise(edges)]  # fmt: skip
+            found[start] = scratch.append(pieces)
 
         nbytes = min(max(settings.chunk_bytes, least // size), share)
-        ranges = ranges_of(self._old, 0, old.count, nbytes)
-        each(self._old, ranges, scatter, "regrouping")
+        each(self._old, ranges_of(self._old, 0, old.count, nbytes), scatter, "regrouping")
+        ends = np.array([found[start] for start in sorted(found)])
+        pieces = _Pieces(scratch, np.stack([ends[:, :-1], ends[:, 1:]], axis=-1))
+        if nbytes * size < settings.piece_bytes // _SHORT * old.nbytes:
+            pieces = pieces.joined(settings.piece_bytes, share)
 
         def gather(first: int, last: int) -> Array:
             out = self.spec.empty(last - first)
-            for place in sorted(pieces[first]):
-                self._exchange.place(out, first, scratch.read(place))
+            for piece in pieces.of(edges.index(first)):
+                self._exchange.place(out, first, piece)
             return out
 
         return Segments(edges, gather)
@@ -98,3 +140,81 @@ class Regroup(Plan):
         if piece is not None:
             self._exchange.place(out, start, piece)
         return out
+
+
+_SHORT = 2  # pieces shorter than this part of `piece_bytes` are joined to longer ones
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """Pieces of buckets in a scratch file.
+
+    Parameters
+    ----------
+    scratch : ScratchFile
+        The file.
+    spans : ndarray of int64, shape (n, buckets, 2)
+        First byte of the pieces of each bucket and the one after the last, in `n` runs.
+    """
+
+    scratch: ScratchFile
+    spans: NDArray[np.int64]
+
+    def of(self, bucket: int) -> Iterator[Any]:
+        """Yield the pieces of a bucket, in the order of the file."""
+        spans = self.spans[:, bucket]
+        for start, stop in spans[np.argsort(spans[:, 0])].tolist():
+            yield from self.scratch.read(start, stop)
+
+    def joined(self, nbytes: int, room: int) -> _Pieces:
+        """Write the pieces again, so that those of a bucket have runs of about `nbytes`.
+
+        A square of the table of blocks and buckets is read a block at a time, in which the pieces
+        of neighbouring buckets are neighbours, and written a bucket at a time. It takes at most
+        `room` bytes of memory.
+        """
+        blocks, buckets, _ = self.spans.shape
+        total = int((self.spans[..., 1] - self.spans[..., 0]).sum())
+        piece = max(1, total // (blocks * buckets))
+        wide = min(-(-nbytes // piece), buckets)
+        tall = max(1, min(-(-nbytes // piece), blocks, room // (wide * piece)))
+        scratch = ScratchFile(total)
+        spans = np.empty((-(-blocks // tall), buckets, 2), np.int64)
+
+        def rewrite(square: tuple[int, int]) -> int:
+            top, left = square
+            mine = self.spans[top : top + tall, left : left + wide]
+            parts = [_split(self.scratch, row) for row in mine]
+            # By bucket: the first pieces of all blocks, then the second, and so on.
+            columns = [part for column in zip(*parts, strict=True) for part in column]
+            begin = scratch.append_bytes(columns)
+            ends = begin + np.cumsum((mine[..., 1] - mine[..., 0]).sum(axis=0))
+            spans[top // tall, left : left + wide, 1] = ends
+            spans[top // tall, left : left + wide, 0] = [begin, *ends[:-1]]
+            return mine.shape[0] * mine.shape[1]
+
+        squares = itertools.product(range(0, blocks, tall), range(0, buckets, wide))
+        with track("regrouping", blocks * buckets) as work:
+            for done in tmap(rewrite, squares):
+                work.advance(done)
+        return _Pieces(scratch, spans)
+
+
+def _split(scratch: ScratchFile, spans: NDArray[np.int64]) -> list[memoryview]:
+    """Read consecutive spans of a file at once."""
+    begin, end = int(spans[0, 0]), int(spans[-1, 1])
+    data = scratch.raw(begin, end)
+    return [data[a:b] for a, b in (spans - begin).tolist()]
+
+
+def _share() -> int:
+    """Bytes of one bucket or block: each thread holds one of both, and others wait."""
+    return memory_limit() // (2 * (current().nworkers() + 2))
+
+
+def _edges_of(spec: Spec, nbytes: int) -> list[int]:
+    """Divide new records into buckets of about `nbytes`, whole chunks of the next step if so."""
+    chunk = max(1, current().chunk_bytes // spec.record_bytes)
+    rows = max(1, nbytes // spec.record_bytes)
+    rows = rows // chunk * chunk or rows
+    return [*range(0, spec.count, rows), spec.count]

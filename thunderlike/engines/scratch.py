@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import pickle
+import struct
 import shutil
 import tempfile
 import threading
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -20,13 +21,15 @@ from thunderlike.util.arrays import humanize_bytesize
 from thunderlike.util.memory import available
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from thunderlike._typing import Array
     from thunderlike.engines.base import Spec
 
 __all__ = [
-    "Place",
+    "check_objects",
     "Reservation",
     "ScratchFile",
     "Storage",
@@ -37,21 +40,6 @@ __all__ = [
 
 _SPARE = 2**20  # bytes that the file system and the headers of pieces need
 _VECTORS = 1024  # parts of one write: the limit of Linux
-
-
-class Place(NamedTuple):
-    """Place of a piece in a scratch file.
-
-    Parameters
-    ----------
-    offset : int
-        Bytes before it.
-    sizes : tuple of int
-        Bytes of its header, and of each of its arrays.
-    """
-
-    offset: int
-    sizes: tuple[int, ...]
 
 
 def memory_limit() -> int:
@@ -68,6 +56,16 @@ def memory_limit() -> int:
     """
     memory = current().memory
     return int(memory * (available() + Reservation.total)) if memory < 1 else int(memory)
+
+
+def check_objects(spec: Spec, *, fits: bool) -> None:
+    """Raise EngineError for Python objects, which no scratch file holds, unless they fit."""
+    if spec.dtype.hasobject and not fits:
+        raise EngineError(
+            f"records of Python objects take {humanize_bytesize(spec.nbytes)} and stay in memory, "
+            f"of which the disk engine may use {humanize_bytesize(memory_limit())}: make arrays of "
+            "one shape of them, or set memory to more"
+        )
 
 
 def scratch_folder() -> Path:
@@ -125,10 +123,10 @@ class ScratchFile:
 
     Examples
     --------
-    >>> file = ScratchFile(100)
-    >>> places = file.append([(3, np.arange(4))])
-    >>> file.read(places[0])
-    (3, array([0, 1, 2, 3]))
+    >>> file = ScratchFile(200)
+    >>> edges = file.append([(3, np.arange(4)), None, (5, np.arange(2))])
+    >>> list(file.read(edges[0], edges[2])), edges[1] == edges[2]
+    ([(3, array([0, 1, 2, 3]))], np.True_)
     """
 
     def __init__(self, nbytes: int) -> None:
@@ -144,32 +142,50 @@ class ScratchFile:
         self._lock, self._end = threading.Lock(), 0
         weakref.finalize(self, self._file.close)  # of a file that nobody closes Python warns
 
-    def append(self, pieces: Sequence[Any]) -> list[Place]:
-        """Write pieces side by side, tuples of arrays and small values, and return their places."""
-        places: list[Place] = []
-        parts: list[memoryview] = []
-        end = 0
-        for piece in pieces:
-            raw: list[pickle.PickleBuffer] = []
-            dense = tuple(np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x
-                          for x in piece)  # fmt: skip
-            header = pickle.dumps(dense, protocol=5, buffer_callback=raw.append)
-            mine = [memoryview(header), *(buffer.raw() for buffer in raw)]
-            places.append(Place(end, tuple(map(len, mine))))
-            end += sum(places[-1].sizes)
-            parts += mine
-        with self._lock:
-            start, self._end = self._end, self._end + end
-        self._write(parts, start)
-        return [Place(start + place.offset, place.sizes) for place in places]
+    def append(self, pieces: Sequence[Any]) -> NDArray[np.int64]:
+        """Write pieces side by side, tuples of arrays and small values, or None for no piece.
 
-    def read(self, place: Place) -> Any:
-        """Return the piece at a place."""
-        data = self._read(place.offset, sum(place.sizes))
-        ends = list(itertools.accumulate(place.sizes))
-        buffers = [data[a:b] for a, b in itertools.pairwise(ends)]
-        # A file without a name holds the pickles of this process alone.
-        return pickle.loads(data[: ends[0]], buffers=buffers)  # noqa: S301
+        Returns
+        -------
+        ndarray of int64, shape (len(pieces) + 1,)
+            The bytes of the file at which the pieces begin, and at which the last ends.
+        """
+        parts: list[memoryview] = []
+        edges = [0]
+        for piece in pieces:
+            mine = [] if piece is None else _encoded(piece)
+            edges.append(edges[-1] + sum(map(len, mine)))
+            parts += mine
+        return self._append(parts, edges[-1]) + np.array(edges)
+
+    def read(self, start: int, stop: int) -> Iterator[Any]:
+        """Read the pieces between two bytes at once, and yield them."""
+        data = self.raw(start, stop)
+        while data:
+            piece, size = _decoded(data)
+            yield piece
+            data = data[size:]
+
+    def raw(self, start: int, stop: int) -> memoryview:
+        """Return the bytes between two positions."""
+        data = memoryview(bytearray(stop - start))
+        done = 0
+        while done < len(data):
+            count = os.preadv(self._file.fileno(), [data[done:]], start + done)
+            if not count:
+                raise self._error("returned less than was written")
+            done += count
+        return data
+
+    def append_bytes(self, parts: list[memoryview]) -> int:
+        """Write bytes side by side, and return the position of the first."""
+        return self._append(parts, sum(map(len, parts)))
+
+    def _append(self, parts: list[memoryview], nbytes: int) -> int:
+        with self._lock:
+            start, self._end = self._end, self._end + nbytes
+        self._write(parts, start)
+        return start
 
     def write(self, block: Array, offset: int) -> None:
         """Write an array at an offset."""
@@ -191,21 +207,31 @@ class ScratchFile:
         except OSError as error:
             raise self._error(f"cannot be written ({error.strerror})") from error
 
-    def _read(self, offset: int, nbytes: int) -> memoryview:
-        data = memoryview(bytearray(nbytes))
-        done = 0
-        while done < nbytes:
-            count = os.preadv(self._file.fileno(), [data[done:]], offset + done)
-            if not count:
-                raise self._error("returned less than was written")
-            done += count
-        return data
-
     def _error(self, found: str) -> EngineError:
         return EngineError(
             f"{self._folder}: {found}, and {humanize_bytesize(self._needed)} of scratch are needed "
             "to regroup records: set scratch to a folder of a larger disk, or memory to more bytes"
         )
+
+
+def _encoded(piece: tuple[Any, ...]) -> list[memoryview]:
+    """Return a piece as bytes: sizes of its header and arrays, the header, the arrays."""
+    raw: list[pickle.PickleBuffer] = []
+    dense = tuple(np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x for x in piece)
+    header = pickle.dumps(dense, protocol=5, buffer_callback=raw.append)
+    parts = [memoryview(header), *(buffer.raw() for buffer in raw)]
+    sizes = struct.pack(f"<{len(parts) + 1}Q", len(parts), *map(len, parts))
+    return [memoryview(sizes), *parts]
+
+
+def _decoded(data: memoryview) -> tuple[Any, int]:
+    """Return the piece at the beginning of bytes, and how many of them it takes."""
+    (count,) = struct.unpack_from("<Q", data)
+    sizes = struct.unpack_from(f"<{count}Q", data, 8)
+    ends = list(itertools.accumulate(sizes, initial=8 * (count + 1)))
+    header, *buffers = (data[a:b] for a, b in itertools.pairwise(ends))
+    # A file without a name holds the pickles of this process alone.
+    return pickle.loads(header, buffers=buffers), ends[-1]  # noqa: S301
 
 
 class Storage:
@@ -216,7 +242,8 @@ class Storage:
         self._array: Array | None = None
         self._scratch: ScratchFile | None = None
         self._reserved = reserve(spec.nbytes)
-        if spec.dtype.hasobject or not spec.nbytes or self._reserved:
+        check_objects(spec, fits=self._reserved is not None)
+        if not spec.nbytes or self._reserved:
             self._array = spec.empty()
         else:
             self._scratch = ScratchFile(spec.nbytes)
