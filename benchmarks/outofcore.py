@@ -2,7 +2,9 @@
 
     python benchmarks/outofcore.py [NAME ...]
     python benchmarks/outofcore.py "4 GB std" --rounds 5
-    GENERATED=4 python benchmarks/outofcore.py generated      # GB, 17 by default
+    GENERATED=4 KEEP=maps python benchmarks/outofcore.py "generated activity map"
+
+GENERATED is a number of GB, 17 by default; KEEP a folder for the output of the activity map job.
 
 Movies of 256 x 256, int16, in one npy file each. The disk engine, the local engine, Spark on
 local[2] and dask.distributed with two workers have a process each, which stays for the whole run,
@@ -41,64 +43,59 @@ from operations import corr, zscore
 from scipy import ndimage, signal
 
 import thunderlike as tl
+from thunderlike.engines import engine_for
+from thunderlike.engines.local import DeferredEngine
+from thunderlike.jobs.activity_map import plan, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
 
-    Work = Callable[[], np.ndarray]
+    Work = Callable[[str], np.ndarray]  # of the name of a size
 
 ALLOWED = 2**30
 SPARE = 150 * 10**6  # of a process that has imported everything
 FRAMES = {"1 GB": 8192, "4 GB": 32768}
+GIGABYTE = 2**17 * FRAMES["1 GB"]
 GENERATED = int(os.environ.get("GENERATED", "17"))
 PATIENCE = 400  # s, after which a variant is given up
-TOO_LARGE = [("local", "4 GB")]  # arrays of up to 35 GB
-BUFFER = 2**22
+# Arrays of up to 35 GB; one file from several workers, which dask does not write.
+LEFT_OUT = {("local", "4 GB"), ("spark", "tohdf5"), ("dask", "tohdf5")}
 
 
 def rows() -> Iterator[Row]:
     """Every job on each size, then the movie that is generated."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        sessions = {
-            engine: stack.enter_context(closing(Session(engine, folder)))
+        disk, *others = (
+            stack.enter_context(closing(Session(engine, folder)))
             for engine in ("disk", "local", "spark", "dask")
-        }
-        for size in ("warm-up", *FRAMES):
-            count = FRAMES.get(size, 512)
-            write_movie(folder / "movie.npy", count)
+        )
+        write_movie(folder, "warm-up", 512)
+        for size in FRAMES:
             for job in JOBS:
-                ours, *rivals = [
-                    (engine, Task(one, job, folder, count * 2**17))
-                    for engine, one in sessions.items()
-                    if job in one.jobs and (engine, size) not in TOO_LARGE
-                ]
-                reading = {"reading": Task(sessions["disk"], "reading", folder, count * 2**17)}
-                scans = {} if job not in SCANS else reading
-                row = Row(f"{size} {job}", ours[1], {**scans, **dict(rivals)})
-                if size == "warm-up":
-                    timed(row, 1)
-                else:
-                    yield row
-        (folder / "movie.npy").unlink()
-        disk = sessions["disk"]
+                rivals = {"reading": Task(disk, "reading", size)} if job in SCANS else {}
+                for one in others:
+                    if not LEFT_OUT & {(one.engine, size), (one.engine, job)}:
+                        rivals[one.engine] = Task(one, job, size)
+                yield Row(f"{size} {job}", Task(disk, job, size), rivals)
+            (folder / f"{size}.npy").unlink(missing_ok=True)
         for job in ("std", "activity map"):
-            part = Task(disk, f"generated {job}, 1 GB", folder, 2**30)
-            nbytes = GENERATED * 10**9
-            scaled = {"a part of it": Scaled(part, nbytes / 2**30)}
-            yield Row(f"generated {job}", Task(disk, f"generated {job}", folder, nbytes), scaled)
+            part = Scaled(Task(disk, f"generated {job}", "1 GB"), GENERATED * 1e9 / GIGABYTE)
+            whole = Task(disk, f"generated {job}", f"{GENERATED} GB")
+            yield Row(f"generated {job}", whole, {"a part of it": part})
 
 
-def write_movie(path: Path, count: int) -> None:
-    """Write a file of noise, a stretch of 100 frames at a time, and a signal next to it."""
+def write_movie(folder: Path, size: str, count: int) -> None:
+    """Write a file of noise, a stretch of 128 frames at a time, and a signal next to it."""
     rng = np.random.default_rng(0)
     stretch = rng.integers(0, 4000, (128, 256, 256)).astype(np.int16)
-    movie = np.lib.format.open_memmap(path, "w+", np.int16, (count, 256, 256))
+    shape = (count, 256, 256)
+    movie = np.lib.format.open_memmap(folder / f"{size}.npy", "w+", np.int16, shape)
     for start in range(0, count, len(stretch)):
         movie[start : start + len(stretch)] = stretch
     movie.flush()
-    np.savetxt(path.with_name("speed.csv"), speed(count), header="speed", comments="")
+    np.savetxt(folder / f"{size}.csv", speed(count), header="speed", comments="")
 
 
 def speed(count: int) -> np.ndarray:
@@ -110,7 +107,7 @@ def speed(count: int) -> np.ndarray:
 
 
 class Session:
-    """A process with one engine, started again where it ended.
+    """A process with one engine, started when it is needed, and again where it ended.
 
     Parameters
     ----------
@@ -118,47 +115,50 @@ class Session:
         What runs in it.
     folder : Path
         The folder of the movie.
-
-    Attributes
-    ----------
-    jobs : list of str
-        Names of the jobs that it knows.
     """
 
     def __init__(self, engine: str, folder: Path) -> None:
-        self._engine, self._folder = engine, folder
-        self._start()
+        self.engine, self.folder = engine, folder
+        self._process: Any = None
 
     def _start(self) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._connection, there = spawn.Pipe()
-        self._process = spawn.Process(target=serve, args=(there, self._engine, self._folder))
+        self._process = spawn.Process(target=serve, args=(there, self.engine, self.folder))
         self._process.start()
         there.close()
-        self.jobs: list[str] = self._connection.recv()
+        self._warm: set[str] = set()
 
-    def run(self, job: str) -> dict[str, Any]:
+    def run(self, job: str, size: str) -> dict[str, Any]:
         """Run a job there and watch its memory; RuntimeError where it fails or takes too long."""
+        if self._process is None:
+            self._start()
+        if job not in self._warm:
+            self._warm.add(job)
+            self.run(job, "warm-up")
         with Peak(self._process.pid) as peak:
             try:
-                self._connection.send(job)
-                found = self._connection.recv() if self._connection.poll(PATIENCE) else "too slow"
-            except (OSError, EOFError) as error:
-                found = f"{type(error).__name__}: its process ended"
-        if isinstance(found, str):
+                self._connection.send((job, size))
+                done = self._connection.poll(PATIENCE)
+                found = self._connection.recv() if done else {"error": "too slow"}
+            except (OSError, EOFError):
+                found = {"error": "its process ended"}
+        if "error" in found:
             self.close(0)
-            self._start()
-            raise RuntimeError(found)
+            raise RuntimeError(found["error"])
         return {**found, "peak": peak.nbytes}
 
     def close(self, patience: float = 20) -> None:
         """End the process and those below it."""
         import psutil
 
+        if self._process is None:
+            return
         below = psutil.Process(self._process.pid).children(recursive=True)
         self._connection.close()
         self._process.join(patience)
         self._process.kill()
+        self._process = None
         for process in below:
             with suppress(psutil.Error):
                 process.kill()
@@ -166,18 +166,27 @@ class Session:
 
 @dataclass(frozen=True)
 class Task:
-    """A job in a session, on a movie of so many bytes that is in no cache."""
+    """A job in a session, on a movie of some size that is in no cache."""
 
     session: Session
     job: str
-    folder: Path
-    nbytes: int
+    size: str
 
     def __call__(self) -> dict[str, Any]:
         """Run it."""
-        for path in self.folder.glob("*.npy"):
+        if self.size in FRAMES and "generated" not in self.job:
+            path = self.session.folder / f"{self.size}.npy"
+            if not path.exists():
+                write_movie(self.session.folder, self.size, FRAMES[self.size])
             drop_from_cache(path)
-        return self.session.run(self.job)
+        return self.session.run(self.job, self.size)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the movie."""
+        if "generated" in self.job:
+            return 2**19 * generated_frames(self.size)
+        return 2**17 * FRAMES[self.size]
 
 
 def drop_from_cache(path: Path) -> None:
@@ -226,27 +235,22 @@ def anonymous(pid: int) -> int:
 def serve(connection: Connection, engine: str, folder: Path) -> None:
     """Run the jobs that are asked for, until the other end is closed."""
     with ExitStack() as stack:
-        jobs: dict[str, Work]
-        if engine == "dask":
-            jobs = dask_jobs(folder, stack)
-        else:
-            jobs = our_jobs(folder, engine, stack)
-        connection.send(list(jobs))
+        jobs = dask_jobs(folder, stack) if engine == "dask" else our_jobs(folder, engine, stack)
         while True:
             try:
-                job = jobs[connection.recv()]
+                job, size = connection.recv()
             except EOFError:
                 return
-            connection.send(outcome(job))
+            connection.send(outcome(jobs[job], size))
 
 
-def outcome(job: Work) -> dict[str, Any] | str:
+def outcome(job: Work, size: str) -> dict[str, Any]:
     """Seconds, CPU seconds, bytes written and result of a job, or its error."""
     before, cpu, started = written(), os.times(), time.perf_counter()
     try:
-        value = job()
-    except Exception as error:  # noqa: BLE001  # a rival that fails is a result
-        return f"{type(error).__name__}: {error}"
+        value = job(size)
+    except Exception as error:  # a rival that fails is a result
+        return {"error": f"{type(error).__name__}: {error}"}
     seconds, after = time.perf_counter() - started, os.times()
     used = after.user + after.system - cpu.user - cpu.system
     return {"value": value, "seconds": seconds, "cpu": used, "written": written() - before}
@@ -264,44 +268,47 @@ def written() -> int:
 
 def our_jobs(folder: Path, engine: str, stack: ExitStack) -> dict[str, Work]:
     """Return the jobs on an engine of ours."""
-    path, there = folder / "movie.npy", engine
+    there: Any = engine
     if engine == "disk":
         os.environ["THUNDERLIKE_MEMORY"] = str(ALLOWED - SPARE)
     if engine == "spark":
         there = tl.spark.context("local[2]")
         stack.callback(there.stop)
 
-    def movie() -> tl.images.Images:
-        return tl.images.fromnpy(path, engine=there)
+    def movie(size: str) -> tl.images.Images:
+        return tl.images.fromnpy(folder / f"{size}.npy", engine=there)
 
-    def correlate() -> np.ndarray:
-        images = movie()
+    def correlate(size: str) -> np.ndarray:
+        images = movie(size)
         return images.toseries().zscore().correlate(speed(len(images))).toarray()
 
-    def pipeline() -> np.ndarray:
-        images = movie()
+    def pipeline(size: str) -> np.ndarray:
+        images = movie(size)
         series = images.gaussian_filter(1).toseries().detrend()
         return series.correlate(speed(len(images))).toarray()
 
-    def tohdf5() -> np.ndarray:
-        movie().toseries().tohdf5(folder / f"{engine}.h5", overwrite=True)
-        found = tl.series.fromhdf5(folder / f"{engine}.h5", engine="disk")[7, :3].toarray()
-        (folder / f"{engine}.h5").unlink()
+    def tohdf5(size: str) -> np.ndarray:
+        file = folder / f"{engine}.h5"
+        movie(size).toseries().tohdf5(file, overwrite=True)
+        found = tl.series.fromhdf5(file, engine="disk")[7, :3].toarray()
+        file.unlink()
         return found
 
     jobs: dict[str, Work] = {
-        "mean": lambda: movie().mean().toarray(),
-        "std": lambda: movie().std().toarray(),
+        "mean": lambda size: movie(size).mean().toarray(),
+        "std": lambda size: movie(size).std().toarray(),
         "correlate": correlate,
         "pipeline": pipeline,
-        "activity map": lambda: activity_map(path, there),
+        "activity map": lambda size: activity_map(folder, size, there),
     }
-    if engine != "spark":  # whose writer of HDF5 is measured in benchmarks/scaling.py
+    if engine != "spark":  # its writers are in benchmarks/scaling.py
         jobs["tohdf5"] = tohdf5
     if engine == "disk":
-        jobs["reading"] = lambda: reading(path)
-        for name, count in (("", GENERATED * 10**9 // 2**19), (", 1 GB", 2**30 // 2**19)):
-            jobs |= generated_jobs(path, name, count)
+        jobs["reading"] = lambda size: reading(folder / f"{size}.npy")
+        jobs["generated std"] = lambda size: generated(size, "disk").std().toarray()
+        jobs["generated activity map"] = lambda size: activity_map(
+            folder, "warm-up", "disk", generated(size, DeferredEngine())
+        )
     return jobs
 
 
@@ -311,47 +318,40 @@ SCANS = ("mean", "std")
 
 def reading(path: Path) -> np.ndarray:
     """Read the file once, as fast as one thread can."""
-    buffer = memoryview(bytearray(BUFFER))
+    buffer = memoryview(bytearray(2**22))
     with path.open("rb", buffering=0) as file:
         while file.readinto(buffer):
             pass
     return np.empty(0)
 
 
-def activity_map(path: Path, engine: Any, movie: tl.images.Images | None = None) -> np.ndarray:
+def activity_map(
+    folder: Path, size: str, engine: Any, movie: tl.images.Images | None = None
+) -> np.ndarray:
     """Run the job on a file, or on images that take its place, and return the map."""
-    from thunderlike.engines import engine_for
-    from thunderlike.jobs.activity_map import plan, run
-
-    output = path.with_name(f"map-{movie is not None}")
-    planned = plan(path, str(path.with_name("speed.csv")), output)
+    output = Path(os.environ.get("KEEP", folder)) / f"map of {'generated' if movie else size}"
+    planned = plan(folder / f"{size}.npy", f"{folder / size}.csv", output)
     if movie is not None:
-        values = replace(planned.signal, values=speed(len(movie)))
         planned = replace(
-            planned, movie=replace(planned.movie, collection=movie), signal=values
+            planned,
+            movie=replace(planned.movie, collection=movie),
+            signal=replace(planned.signal, values=speed(len(movie))),
         )
     found, _ = run(planned, engine_for(engine), overwrite=True)
     return found.correlation
 
 
-def generated_jobs(path: Path, name: str, count: int) -> dict[str, Work]:
-    """Return the jobs on the first frames of the movie that is generated."""
-    from thunderlike.engines.local import DeferredEngine
+def generated(size: str, engine: Any) -> tl.images.Images:
+    """Images that a function returns, one call for each frame."""
+    count = generated_frames(size)
+    frame = Frames(speed(count))
+    return tl.images.fromlist(range(count), frame, dims=(512, 512), dtype="int16", engine=engine)
 
-    def movie(engine: Any) -> tl.images.Images:
-        frame = Frames(speed(count))
-        return tl.images.fromlist(
-            range(count), frame, dims=(512, 512), dtype="int16", engine=engine
-        )
 
-    def job() -> np.ndarray:
-        write_movie(path, 128)  # its place is taken
-        return activity_map(path, "disk", movie(DeferredEngine()))
-
-    return {
-        f"generated std{name}": lambda: movie("disk").std().toarray(),
-        f"generated activity map{name}": job,
-    }
+def generated_frames(size: str) -> int:
+    """Return the frames of 512 x 512 of a movie of that size."""
+    sizes = {"warm-up": 2**26, "1 GB": GIGABYTE}
+    return sizes.get(size, GENERATED * 10**9) // 2**19
 
 
 class Frames:
@@ -386,12 +386,12 @@ def dask_jobs(folder: Path, stack: ExitStack) -> dict[str, Work]:
             dashboard_address=None, silence_logs=logging.CRITICAL,
         )
     )  # fmt: skip
-    path = folder / "movie.npy"
 
-    def movie() -> Any:
+    def movie(size: str) -> Any:
         import dask.array as da
         from dask import delayed
 
+        path = folder / f"{size}.npy"
         shape = np.load(path, mmap_mode="r").shape
         edges = [*range(0, shape[0], 128), shape[0]]
         parts = [
@@ -412,27 +412,25 @@ def dask_jobs(folder: Path, stack: ExitStack) -> dict[str, Work]:
         )  # fmt: skip
         return found.compute().reshape(height, width)
 
-    def smooth() -> Any:
-        return movie().map_blocks(lambda block: np.stack([blurred(one) for one in block]))
+    def smooth(block: np.ndarray) -> np.ndarray:
+        return np.stack([ndimage.gaussian_filter(image, 1) for image in block])
+
+    def activity(size: str) -> np.ndarray:
+        movie(size).mean(axis=0).compute()
+        return correlated(movie(size), signal.detrend)
 
     return {
-        "mean": lambda: movie().mean(axis=0).compute(),
-        "std": lambda: movie().std(axis=0).compute(),
-        "correlate": lambda: correlated(movie(), zscore),
-        "pipeline": lambda: correlated(smooth(), signal.detrend),
-        "activity map": lambda: (movie().mean(axis=0).compute(),
-                                 correlated(movie(), signal.detrend))[1],
-    }  # fmt: skip
+        "mean": lambda size: movie(size).mean(axis=0).compute(),
+        "std": lambda size: movie(size).std(axis=0).compute(),
+        "correlate": lambda size: correlated(movie(size), zscore),
+        "pipeline": lambda size: correlated(movie(size).map_blocks(smooth), signal.detrend),
+        "activity map": activity,
+    }
 
 
 def frames(path: Path, start: int, stop: int) -> np.ndarray:
     """Some frames of the file, read on a worker."""
     return np.array(np.load(path, mmap_mode="r")[start:stop])
-
-
-def blurred(image: np.ndarray) -> np.ndarray:
-    """One frame as the pipeline of ours smooths it."""
-    return ndimage.gaussian_filter(image, 1)
 
 
 # Timing

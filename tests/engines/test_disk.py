@@ -67,12 +67,12 @@ PIPELINES = {
 
 
 @pytest.mark.parametrize("cuts", [None, [0, 7, 8, 30, 60]], ids=["anywhere", "files"])
-@pytest.mark.parametrize("scattered", [False, True], ids=["memory", "scratch"])
+@pytest.mark.parametrize("piece_bytes", [None, 64, 2000], ids=["memory", "scratch", "joined"])
 @pytest.mark.parametrize("name", PIPELINES)
-def test_values_are_those_of_the_local_engine(name, scattered, cuts, fill_memory):
-    if scattered:
+def test_values_are_those_of_the_local_engine(name, piece_bytes, cuts, fill_memory):
+    if piece_bytes:
         fill_memory()
-    with tl.config(chunk_bytes=2000, piece_bytes=64):
+    with tl.config(chunk_bytes=2000, piece_bytes=piece_bytes or 64):
         expected = PIPELINES[name](tl.images.fromarray(values(), engine="local"))
         result = PIPELINES[name](movie(Numbers(cuts)))
         found = result.toarray()
@@ -308,12 +308,14 @@ def test_a_movie_four_times_the_memory_stays_below_it(tmp_path):
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT], ids=["kill", "Ctrl-C"])
-@pytest.mark.parametrize("phase", ["cutting", "placing"])
+@pytest.mark.parametrize("phase", ["cutting", "joining", "placing", "caching"])
 def test_a_process_that_ends_leaves_nothing(stop, phase, tmp_path):
     script = GENERATED + textwrap.dedent("""
         import os, signal, thunderlike.engines.scratch as scratch
         calls, stop, phase = [], int(sys.argv[1]), sys.argv[2]
-        method = {"cutting": "append", "placing": "read"}[phase]
+        method = {
+            "cutting": "append", "joining": "append_bytes", "placing": "read", "caching": "write",
+        }[phase]
         original = getattr(scratch.ScratchFile, method)
 
         def interrupted(*args):
@@ -323,8 +325,8 @@ def test_a_process_that_ends_leaves_nothing(stop, phase, tmp_path):
             return original(*args)
 
         setattr(scratch.ScratchFile, method, interrupted)
-        with tl.config(memory=32 * 2**20):
-            movie.toseries().zscore().std()
+        with tl.config(memory=(8 if phase == "joining" else 32) * 2**20):
+            (movie.cache() if phase == "caching" else movie).toseries().zscore().std()
         print("not reached")
     """)
     done = subprocess.run(

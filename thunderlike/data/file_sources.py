@@ -347,7 +347,10 @@ class Packed(Loader):
         if local_file(file.path) is None or run * self.stored.itemsize < current().piece_bytes:
             return None
         begin = self.begins.get(file.path, 0) + source.skipped * self.nbytes
-        spec, load = Spec(size, (count,), source.spec.dtype), PackedColumns(size, self.stored, begin)
+        spec, load = (
+            Spec(size, (count,), source.spec.dtype),
+            PackedColumns(size, self.stored, begin),
+        )
         return FileSource(spec, source.files, (0, size), load, step=run)
 
     def packed(self, file: Entry) -> PackedFile | None:

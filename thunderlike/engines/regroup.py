@@ -191,7 +191,7 @@ class _Pieces:
             ends = begin + np.cumsum((mine[..., 1] - mine[..., 0]).sum(axis=0))
             spans[top // tall, left : left + wide, 1] = ends
             spans[top // tall, left : left + wide, 0] = [begin, *ends[:-1]]
-            return mine.shape[0] * mine.shape[1]
+            return int(mine.shape[0] * mine.shape[1])
 
         squares = itertools.product(range(0, blocks, tall), range(0, buckets, wide))
         with track("regrouping", blocks * buckets) as work:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import pickle
-import struct
 import shutil
+import struct
 import tempfile
 import threading
 import weakref
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from thunderlike.engines.base import Spec
 
 __all__ = [
-    "check_objects",
     "Reservation",
     "ScratchFile",
     "Storage",
+    "check_objects",
     "memory_limit",
     "reserve",
     "scratch_folder",
