@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from thunderlike._lazy import resolve
 from thunderlike.data import array_functions, elementwise, export, reductions, writers
 from thunderlike.data.collection import Collection
 from thunderlike.datasets import distributed as datasets
@@ -231,6 +232,34 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
         array([4, 5])
         """
         return self._single(reductions.reduce(self, func))
+
+    def pca(self, k: int = 3, **options: Any) -> Any:
+        """Fit principal components of the records.
+
+        Parameters
+        ----------
+        k : int
+            Number of components.
+        **options
+            Further arguments of :class:`thunderlike.factorization.PCA`.
+
+        Returns
+        -------
+        thunderlike.factorization.PCAModel
+
+        Notes
+        -----
+        One pass for records of fewer than 750 values, without a shuffle.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> movie = tl.images.fromrandom((60, 4, 6))
+        >>> model = movie.pca(k=2)
+        >>> model.components_.shape, model.transform(movie).shape
+        ((2, 4, 6), (60, 2))
+        """
+        return resolve("thunderlike.factorization:PCA")(k, **options).fit_model(self)
 
     def mean(self, *, squeeze: bool = False) -> Any:
         """Mean over the records, float64.

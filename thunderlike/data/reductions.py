@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from thunderlike.config import current
+from thunderlike.config import config, current
 from thunderlike.data._user_functions import Binary
 from thunderlike.errors import SpecError
 from thunderlike.kernels._validation import typed_errors
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from thunderlike._typing import Array
     from thunderlike.data.collection import Collection
+    from thunderlike.engines import Records
 
-__all__ = ["aggregate", "check_not_empty", "merged", "reduce", "statistic"]
+__all__ = ["aggregate", "check_not_empty", "merged", "merged_records", "reduce", "statistic"]
 
 Partial = TypeVar("Partial")
 
@@ -83,26 +84,42 @@ def merged(
     merge: Callable[[Partial, Partial], Partial],
     nbytes: int,
 ) -> Partial:
-    """Compute the partials of all segments of a collection that has records, and merge them.
+    """Compute the partials of all segments of a collection; as :func:`merged_records`."""
+    return merged_records(collection._records, of, merge, nbytes)
+
+
+def merged_records(
+    records: Records,
+    of: Callable[[Array], Partial],
+    merge: Callable[[Partial, Partial], Partial],
+    nbytes: int,
+    *,
+    segment_bytes: int = 0,
+) -> Partial:
+    """Compute the partials of all segments of records, of which there is one at least.
 
     Parameters
     ----------
-    collection : Collection
-        The records.
+    records : Records
     of : callable
         From a block of records to its partial.
     merge : callable
         From the partials of consecutive records to that of both.
     nbytes : int
         Size of a partial.
+    segment_bytes : int
+        Size of a segment, if more than that of a chunk: as large as a partial that is larger than
+        a chunk, so that few of them are in memory.
     """
-    spec = collection._records.spec
+    spec = records.spec
     # The tiles of the local engine: there each is a segment, and nothing is copied.
-    rows = max(1, current().chunk_bytes // spec.record_bytes)
+    segment_bytes = max(segment_bytes, current().chunk_bytes)
+    rows = max(1, segment_bytes // spec.record_bytes)
     order = _Order(spec.count, rows, of, merge)
     # A partition has an incomplete segment at each end, and some subtrees in between.
     size = 3 * nbytes + (rows - 1) * spec.record_bytes
-    pieces = collection._records.aggregate(order.partial, order.merged, size)
+    with config(chunk_bytes=segment_bytes):
+        pieces = records.aggregate(order.partial, order.merged, size)
     return functools.reduce(merge, [one.partial for one in pieces if isinstance(one, _Subtree)])
 
 
