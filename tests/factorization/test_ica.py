@@ -138,9 +138,11 @@ def test_not_converged_is_a_warning():
 
 def test_too_many_components_are_errors():
     X, _ = mixture(noise=0)
-    with pytest.raises(SpecError, match="rank 4, less than k_pca=5"):
-        with pytest.warns(UserWarning, match="tsqr"):
-            ICA(k=5).fit(X)
+    with (
+        pytest.raises(SpecError, match="rank 4, less than k_pca=5"),
+        pytest.warns(UserWarning, match="tsqr"),
+    ):
+        ICA(k=5).fit(X)
     with pytest.raises(SpecError, match="k_pca=13 components of a matrix of 4000 x 12"):
         ICA(k=3, k_pca=13).fit(X)
     with pytest.raises(SpecError, match="k=4 components in k_pca=3"):

@@ -345,7 +345,7 @@ def test_krylov_is_accurate_on_noise_where_there_is_a_gap():
         rng.standard_normal((1100, 1)) * 0.1, axis=0
     )
     squares, vectors = np.linalg.eigh(X.T @ X)
-    with config(chunk_bytes=2**20):
+    with config(chunk_bytes=2**22):
         model = SVD(k=3).fit_model(X)
     assert model.method_ == "krylov"
     assert squares[-3] / squares[-4] >= 1.5**2

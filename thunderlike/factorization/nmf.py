@@ -34,6 +34,7 @@ __all__ = ["NMF"]
 
 _ROW_SWEEPS, _COLUMN_SWEEPS = 3, 10  # of the scores in a pass; of the components after it
 _LEAST_PASSES = 2
+_NEWTON_STEPS = 20
 
 
 @with_aliases(n_components="k", random_state="seed")
@@ -187,23 +188,26 @@ class NMF:
 
     def _iterated(self, matrix: Matrix, components: Array) -> tuple[Array, list[float], bool]:
         """Update components until the error falls no more; they, the errors, and convergence."""
-        l1, l2 = self._penalties(self.alpha_W, matrix.ncolumns)
-        weights = self._penalties(self.alpha_H, matrix.nrows)
-        penalised = any((l1, l2, *weights))
+        of_scores = self._penalties(self.alpha_W, matrix.ncolumns)
+        of_components = self._penalties(self.alpha_H, matrix.nrows)
         errors: list[float] = []
         losses: list[float] = []
         converged = False
         while len(errors) < self.max_iter and not converged:
-            step = self._pass(matrix, components, l1, l2)
+            step = self._pass(matrix, components, *of_scores)
             errors.append(float(np.sqrt(max(step.error, 0.0) / step.total)) if step.total else 0.0)
-            of_components = weights[0] * components.sum() + weights[1] / 2 * (components**2).sum()
-            losses.append(max(step.error, 0.0) / 2 + step.penalty + float(of_components))
+            left = _penalty(step.sums, np.diag(step.gram), of_scores)
+            right = _penalty(components.sum(axis=1), (components**2).sum(axis=1), of_components)
+            losses.append(max(step.error, 0.0) / 2 + float((left + right).sum()))
             converged = len(losses) >= _LEAST_PASSES and (
-                losses[-2] - losses[-1] <= self.tol * losses[0]
+                abs(losses[-2] - losses[-1]) <= self.tol * losses[0]
             )
-            components = _updated(components, step, *weights)
-            if not penalised:  # which the scale of the components would change
-                components = _scaled(components)
+            components = _updated(components, step, *of_components)
+            # Penalties may want a component to be 0, and change with its scale.
+            if any((*of_scores, *of_components)):
+                components = _balanced(components, step, of_scores, of_components)
+            else:
+                components = _scaled(_replaced(components, step))
         if not converged:
             warnings.warn(
                 f"the error still falls by more than tol={self.tol:g} after {self.max_iter} "
@@ -238,10 +242,39 @@ def _updated(components: Array, step: NonnegativeStep, l1: float, l2: float) -> 
             if diagonal > 0:
                 left = step.products[j] - l1 - gram[j] @ found
                 found[j] = np.maximum(found[j] + left / diagonal, 0)
-    # A component that no row uses starts again from the row that is explained worst.
-    unused = np.flatnonzero((np.diag(step.gram) <= 0) | ~found.any(axis=1))
+    return found
+
+
+def _replaced(components: Array, step: NonnegativeStep) -> Array:
+    """Start a component that no row uses again, from the row that is explained worst."""
+    unused = np.flatnonzero((np.diag(step.gram) <= 0) | ~components.any(axis=1))
+    found = components.copy()
     found[unused[:1]] = np.maximum(step.row, 0)
     return found
+
+
+def _penalty(sums: Array, squares: Array, weights: tuple[float, float]) -> Array:
+    """Penalty of each component of a factor, from its sum and its sum of squares."""
+    return weights[0] * sums + weights[1] / 2 * squares
+
+
+def _balanced(
+    components: Array, step: NonnegativeStep, left: tuple[float, float], right: tuple[float, float]
+) -> Array:
+    """Scale each component, and its scores inversely, so that their penalties are least.
+
+    Alternating steps approach that scale slowly. There is none if one factor alone is penalised.
+    """
+    a, b = left[0] * step.sums, left[1] * np.diag(step.gram)
+    c, d = right[0] * components.sum(axis=1), right[1] * (components**2).sum(axis=1)
+    found = (a + b > 0) & (c + d > 0)
+    logarithm = np.zeros(len(components))
+    for _ in range(_NEWTON_STEPS):  # of the derivative by the logarithm of the scale, which rises
+        s = np.exp(logarithm)
+        slope = a / s + 2 * b / s**2 + c * s + 2 * d * s**2
+        change = (c * s + d * s**2 - a / s - b / s**2) / np.where(found, slope, 1)
+        logarithm -= np.where(found, np.clip(change, -1, 1), 0)
+    return components * np.exp(logarithm)[:, np.newaxis]
 
 
 def _scaled(components: Array) -> Array:

@@ -38,6 +38,7 @@ __all__ = [
 WIDTH = 1024  # columns of a tile
 _ELEMENTS = 2**18  # 2 MiB of float64
 _PRODUCTS = 2**21  # 16 MiB: products of scores at a time
+_COLLINEAR = 1e-3  # of components: their clipped least-squares scores are a bad start
 
 
 def _tiles(block: Array, origin: Array | float) -> Iterator[tuple[slice, slice, Array]]:
@@ -318,7 +319,8 @@ def nonnegative_scores(
            [0.]])
     """
     gram = gram + l2 * np.eye(len(gram))
-    rows = np.maximum(row_products(products - l1, np.linalg.pinv(gram, hermitian=True)), 0)
+    inverse = np.linalg.pinv(gram, rcond=_COLLINEAR, hermitian=True)
+    rows = np.maximum(row_products(products - l1, inverse), 0)
     scores = np.ascontiguousarray(rows.T)
     left = np.ascontiguousarray((products - l1 - row_products(rows, gram)).T)
     for _ in range(sweeps):
@@ -344,8 +346,8 @@ class NonnegativeStep:
         Scores times rows.
     error, total : float
         Sum of squares of the residuals, and of the rows.
-    penalty : float
-        Sum of the scores and of their squares, weighted as in the loss.
+    sums : ndarray of float64, shape (k,)
+        Sums of the scores.
     negatives : int
         Number of negative values.
     worst : float
@@ -365,7 +367,7 @@ class NonnegativeStep:
     products: Array
     error: float
     total: float
-    penalty: float
+    sums: Array
     negatives: int
     worst: float
     row: Array
@@ -388,8 +390,7 @@ class NonnegativeStep:
         number = int(np.argmax(residuals)) if len(block) else 0
         worst = float(residuals[number]) if len(block) else -np.inf
         row = block[number].astype(np.float64) if len(block) else np.zeros(block.shape[1])
-        penalty = l1 * float(scores.sum()) + l2 / 2 * float(np.vdot(scores, scores))
-        sums = float(residuals.sum()), float(squares.sum()), penalty
+        sums = float(residuals.sum()), float(squares.sum()), scores.sum(axis=1)
         return cls(scores @ scores.T, found, *sums, negatives, worst, row)
 
     @np.errstate(all="ignore")
@@ -401,7 +402,7 @@ class NonnegativeStep:
             self.products + other.products,
             self.error + other.error,
             self.total + other.total,
-            self.penalty + other.penalty,
+            self.sums + other.sums,
             self.negatives + other.negatives,
             first.worst,
             first.row,
