@@ -23,6 +23,7 @@ ROOMS = {
     "thunderlike.data": "Blocks",
     "thunderlike.images.examples": "Example movies",
     "thunderlike.series.examples": "Example series",
+    "thunderlike.factorization": "Factorization",
     "thunderlike.hdf5": "HDF5",
     "thunderlike.datasets": "Datasets",
     "thunderlike.datasets.tools": "Tools for datasets",

@@ -43,7 +43,15 @@ ENGINES = ("local", "disk", "chunked", "spark")
 # Rooms whose tests run on these engines in a run on all of them, and those with --slow. Others run
 # on the local engine and on Spark.
 ROOMS = {
-    "disk": {"batches", "contract", "data", "datasets", "properties", "registration"},
+    "disk": {
+        "batches",
+        "contract",
+        "data",
+        "datasets",
+        "factorization",
+        "properties",
+        "registration",
+    },
     "chunked": {"contract"},
 }
 SLOW_ROOMS = {"disk": ROOMS["disk"] | {"images", "jobs", "series"}, "chunked": {"contract", "data"}}

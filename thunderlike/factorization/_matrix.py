@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array
     from thunderlike.engines import Records
 
-__all__ = ["Columns", "Matrix", "column_blocks", "flat"]
+__all__ = ["Columns", "Matrix", "check_partial", "column_blocks", "flat"]
 
 Partial = TypeVar("Partial")
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array
     from thunderlike.storage import AnyPath
 
-__all__ = ["Factorization", "ICAModel", "NMFModel", "PCAModel", "SVDModel", "load"]
+__all__ = ["Factorization", "ICAModel", "NMFModel", "PCAModel", "SVDModel", "collected", "load"]
 
 Data: TypeAlias = "ArrayLike | Series | Images"
 
