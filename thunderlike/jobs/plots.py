@@ -19,8 +19,17 @@ if TYPE_CHECKING:
 
     from thunderlike._typing import Array
     from thunderlike.jobs.signals import Signal
+    from thunderlike.registration import RegistrationModel
 
-__all__ = ["NOT_DRAWN", "MapResult", "can_draw", "map_figure", "png_of"]
+__all__ = [
+    "NOT_DRAWN",
+    "MapResult",
+    "Registered",
+    "can_draw",
+    "map_figure",
+    "png_of",
+    "registration_figure",
+]
 
 # Palette of Okabe and Ito (2008), legible with colour blindness: dark blue, light orange.
 _TRACE, _SIGNAL = "#0072B2", "#E69F00"
@@ -67,6 +76,22 @@ class MapResult(Protocol):
         """The standardized series of the best pixel."""
 
 
+class Registered(Protocol):
+    """Attributes of :class:`~thunderlike.jobs.register.Corrected` that are drawn."""
+
+    @property
+    def model(self) -> RegistrationModel:
+        """The motion."""
+
+    @property
+    def before(self) -> Array:
+        """Mean of some frames."""
+
+    @property
+    def after(self) -> Array:
+        """Mean of the same frames, corrected."""
+
+
 def can_draw() -> bool:
     """Return whether matplotlib is installed; without it, jobs draw nothing."""
     try:
@@ -102,6 +127,47 @@ def map_figure(found: MapResult) -> Figure:
         grid = figure.add_gridspec(2, 2, height_ratios=(2.1, 1))
         _draw_images(figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1]), found)
         _draw_traces(figure.add_subplot(grid[1, :]), found)
+    return figure
+
+
+@checked_types
+def registration_figure(found: Registered) -> Figure:
+    """Draw the mean image before and after motion correction, and the shifts.
+
+    Parameters
+    ----------
+    found : Corrected
+        Of frames, or of volumes: then their middle plane is shown.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Its axes are the two means, in equal contrast, and the shifts of each frame.
+
+    Raises
+    ------
+    MissingExtraError
+        Without matplotlib.
+    """
+    matplotlib = optional("matplotlib", extra="viz")
+    figure_class = optional("matplotlib.figure", extra="viz").Figure
+    plane = found.before.shape[0] // 2 if found.before.ndim == 3 else 0
+    (before, which), (after, _) = flat(found.before, plane), flat(found.after, plane)
+    limits = contrast(after)
+    with matplotlib.rc_context(_STYLE):
+        figure: Figure = figure_class(figsize=(9, 7), layout="constrained")
+        grid = figure.add_gridspec(2, 2, height_ratios=(2.1, 1))
+        for column, (image, name) in enumerate(((before, "before"), (after, "after"))):
+            axes = figure.add_subplot(grid[0, column])
+            draw(axes, image, "gray", limits)
+            axes.set_title(f"mean {name}{which}")
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.spines[:].set_visible(False)
+        axes = figure.add_subplot(grid[1, :])
+        found.model.plot(axes)
+        axes.set_title(f"shifts of {len(found.model)} frames")
+        axes.set_xlabel("frame")
     return figure
 
 
