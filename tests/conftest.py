@@ -51,6 +51,7 @@ ROOMS = {
         "factorization",
         "properties",
         "registration",
+        "regression",
     },
     "chunked": {"contract"},
 }

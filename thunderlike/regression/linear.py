@@ -1,0 +1,438 @@
+"""Linear regression of every record, with its statistics."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike._arguments import caller_level
+from thunderlike.data import reductions
+from thunderlike.errors import SpecError
+from thunderlike.kernels._validation import as_array, is_between, is_whole
+from thunderlike.regression import statistics
+from thunderlike.regression.cross_validation import Folds
+from thunderlike.regression.design import Design
+from thunderlike.regression.least_squares import LeastSquares, Omitting, Samples
+from thunderlike.regression.model import (
+    Columns,
+    MassRegressionAlgorithm,
+    MassRegressionModel,
+    as_series,
+    check_length,
+    results_of,
+)
+from thunderlike.regression.prewhitening import Autoregressive, pooled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import ArrayLike
+
+    from thunderlike._typing import Array
+    from thunderlike.data.series import Series
+    from thunderlike.regression.design import Regressors
+    from thunderlike.regression.least_squares import Basis
+
+__all__ = [
+    "FastLinearRegression",
+    "LinearModel",
+    "LinearRegression",
+    "as_mask",
+    "check_basis",
+    "check_determined",
+    "chosen_groups",
+    "circular_shifts",
+    "labels_of",
+]
+
+
+class LinearModel(MassRegressionModel):
+    """Linear models of all records, with the statistics of each; see :class:`LinearRegression`.
+
+    The names are those of statsmodels. Each attribute is a Series of float64 of the base shape of
+    the data: NaN throughout for a record with a NaN.
+
+    Attributes
+    ----------
+    rank : int
+        Number of independent regressors.
+    groups : tuple of str
+        Names of the groups of partial models.
+    rho : float or None
+        Autocorrelation of residuals that the data were filtered by, if common to all records.
+    """
+
+    rank: int = 0
+    groups: tuple[str, ...] = ()
+    rho: float | None = None
+    _ranks: tuple[int, ...] = ()
+    _permutations: int = 0
+
+    @property
+    def se(self) -> Series:
+        """Standard errors of the betas; NaN for what was not fitted. Length p + 1."""
+        return self._field("se", ("intercept", *self.names))
+
+    @property
+    def tvalues(self) -> Series:
+        """Betas divided by their standard errors; length p + 1."""
+        index = ("intercept", *self.names)
+        return self._statistic(statistics.tvalues, index, matrix=self._columns.betas)
+
+    @property
+    def pvalues(self) -> Series:
+        """Two-sided p-values of the betas, by Student's t; length p + 1."""
+        index = ("intercept", *self.names)
+        return self._statistic(statistics.pvalues, index, matrix=self._columns.betas)
+
+    @property
+    def rsquared(self) -> Series:
+        """Explained share of the variance; about 0 in a model without an intercept. Length 1.
+
+        1 for a record that is fitted exactly, also if it is constant; 0 for another constant one.
+        """
+        return self._statistic(statistics.rsquared, ("rsquared",))
+
+    @property
+    def rsquared_adj(self) -> Series:
+        """R squared adjusted for the number of regressors; length 1."""
+        return self._statistic(statistics.rsquared_adj, ("rsquared_adj",), rank=self.rank)
+
+    @property
+    def fvalues(self) -> Series:
+        """F of the model against that of the intercept alone; length 1."""
+        return self._statistic(statistics.fvalues, ("fvalue",), rank=self.rank)
+
+    @property
+    def f_pvalues(self) -> Series:
+        """P-value of F; length 1."""
+        return self._statistic(statistics.f_pvalues, ("f_pvalue",), rank=self.rank)
+
+    @property
+    def scale(self) -> Series:
+        """Variance of the residuals; length 1."""
+        return self._statistic(statistics.scale, ("scale",))
+
+    @property
+    def partial_rsquared(self) -> Series:
+        """Share that each group explains of what the others leave; one value a group."""
+        return self._partial(statistics.partial_rsquared)
+
+    @property
+    def partial_fvalues(self) -> Series:
+        """F of the model against that without each group; one value a group."""
+        return self._partial(statistics.partial_fvalues, ranks=np.array(self._ranks))
+
+    @property
+    def partial_pvalues(self) -> Series:
+        """P-values of the partial F; one value a group."""
+        return self._partial(statistics.partial_f_pvalues, ranks=np.array(self._ranks))
+
+    def _partial(self, function: Callable[..., Array], **arguments: Any) -> Series:
+        if not self.groups:
+            raise SpecError("there are no partial models: give groups= to LinearRegression")
+        return self._statistic(function, self.groups, **arguments)
+
+    @property
+    def cv_rsquared(self) -> Series:
+        """R squared of predictions of samples that were left out of the fit; length 1.
+
+        ``1 - PRESS / sst``: less than 0 where the mean predicts better.
+        """
+        if self._fields["press"].start == self._fields["press"].stop:
+            raise SpecError("there was no cross-validation: give cv= to the regression")
+        return self._statistic(statistics.rsquared, ("cv_rsquared",), error="press")
+
+    @property
+    def permutation_pvalues(self) -> Series:
+        """P-values of R squared by circular shifts of the regressors; length 1."""
+        if not self._permutations:
+            raise SpecError("there were no permutations: give n_permutations= to LinearRegression")
+        return self._statistic(
+            statistics.permutation_pvalues, ("pvalue",), count=self._permutations
+        )
+
+
+@dataclass(frozen=True)
+class LinearRegression(MassRegressionAlgorithm):
+    """Ordinary least squares of each record, with its statistics.
+
+    Parameters
+    ----------
+    fit_intercept : bool
+        Fit an intercept as well.
+    normalize : bool
+        Divide the centred regressors by their norms before the fit, and convert the coefficients
+        back, as scikit-learn once did. The fit always does so: the argument changes nothing.
+    standardize : bool
+        Subtract from each regressor its mean and divide by its standard deviation (of the
+        population): coefficients are changes of the response for one standard deviation.
+    groups : mapping, 'each' or None
+        Groups of regressors for partial models: numbers or names of columns by the name of the
+        group. 'each' stands for the groups of the design: its arrays, if it is a mapping, else its
+        columns.
+    cv : int, 'loo' or None
+        Number of folds, of consecutive samples, for a cross-validated R squared; 'loo' leaves out
+        one sample at a time, which misleads where residuals are autocorrelated.
+    gap : int
+        Samples on both sides of a fold that are left out as well.
+    prewhiten : 'ar1', 'ar1-each', float or None
+        Model residuals as an autoregression of order 1: with one autocorrelation for all records,
+        with one for each, or with a given one.
+    mask : array_like of bool, shape (T,), optional
+        True for the samples that are used.
+    nan : 'propagate' or 'omit'
+        A record with a NaN comes out as NaN, or is fitted to its other samples.
+    n_permutations : int
+        Number of circular shifts of the regressors for a permutation test of R squared.
+    seed : int, optional
+        Of the shifts; None, the default, means 0.
+
+    Notes
+    -----
+    One lazy map over the records, without a shuffle; ``prewhiten='ar1'`` computes one pass before.
+    All is computed in float64. With the centred design ``X = QR`` (Householder, columns of norm 1,
+    pivoted), the coefficients of a record y are ``R^-1 Q'y`` and its residuals ``y - QQ'y``.
+
+    Partial models need no second fit: what a group adds to the others is spanned by an orthonormal
+    basis of its own, and the squared norm of y in it is the difference of the two sums of squares
+    (Seber and Lee, "Linear Regression Analysis", 2003, section 4). Cross-validation:
+    :class:`~thunderlike.regression.cross_validation.Folds`.
+
+    A regressor that is constant or a linear combination of others has a coefficient of 0, and a
+    warning names it.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> speed = np.array([0.0, 1, 2, 3, 4])
+    >>> series = tl.series.fromarray([2 * speed + 1, [1.0, 0, 1, 0, 2]])
+    >>> model = LinearRegression().fit(speed, series)
+    >>> model.betas.toarray().round(3)
+    array([[1. , 2. ],
+           [0.4, 0.2]])
+    >>> model.rsquared.toarray().round(3)
+    array([1.   , 0.143])
+    """
+
+    fit_intercept: bool = True
+    normalize: bool = False
+    _: KW_ONLY
+    standardize: bool = False
+    groups: Mapping[str, Sequence[int | str]] | str | None = None
+    cv: int | str | None = None
+    gap: int = 0
+    prewhiten: str | float | None = None
+    mask: ArrayLike | None = None
+    nan: str = "propagate"
+    n_permutations: int = 0
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.nan not in ("propagate", "omit"):
+            raise SpecError(f"nan={self.nan!r} must be 'propagate' or 'omit'")
+        if isinstance(self.prewhiten, str):
+            known = self.prewhiten in ("ar1", "ar1-each")
+        else:
+            known = self.prewhiten is None or is_between(self.prewhiten, -0.9999, 0.9999)
+        if not known:
+            raise SpecError(
+                f"prewhiten={self.prewhiten!r} must be 'ar1', 'ar1-each', an autocorrelation "
+                "between -1 and 1, or None"
+            )
+        if not is_whole(self.n_permutations, 0):
+            raise SpecError(f"n_permutations={self.n_permutations!r} must be a whole number")
+        extra = self.groups is not None or self.cv is not None or self.n_permutations
+        if extra and (self.nan == "omit" or self.prewhiten == "ar1-each"):
+            raise SpecError(
+                "groups, cv and n_permutations need one decomposition for all records: leave out "
+                "nan='omit' and prewhiten='ar1-each'"
+            )
+        if self.nan == "omit" and self.prewhiten is not None:
+            raise SpecError("nan='omit' and prewhiten exclude each other: leave out one")
+
+    def fit(self, X: Regressors, y: Any) -> LinearModel:
+        """Fit each record.
+
+        Parameters
+        ----------
+        X : array_like, shape (T, p), or mapping
+            Regressors, in columns; arrays of shape (T,) or (T, p) by name.
+        y : Series or array_like, shape (..., T)
+
+        Returns
+        -------
+        LinearModel
+
+        Raises
+        ------
+        SpecError
+            For other shapes, no more samples than regressors, and NaN in `X`.
+        WrongTypeError
+            For images, and for values that are no real numbers.
+
+        Warns
+        -----
+        UserWarning
+            Of regressors that are linear combinations of others.
+        """
+        series, design = as_series(y), Design.of(X)
+        check_length(design, series)
+        mask = as_mask(self.mask, len(design))
+        columns = Columns.of(
+            design, mask, intercept=self.fit_intercept, standardize=self.standardize
+        )
+        check_determined(len(design) if mask is None else int(mask.sum()), design.count)
+        groups = chosen_groups(design, self.groups)
+        fit, rho = self._fit(series, columns, design, mask, list(groups.values()))
+        plain = fit if isinstance(fit, LeastSquares) else fit.fit
+        check_basis(plain.basis, design.names, intercept=self.fit_intercept)
+        columns = replace(columns, mean=plain.basis.mean)
+        results = results_of(series, fit, labels_of(fit.fields, columns.names, tuple(groups)))
+        model = LinearModel(results, columns, fit.fields)
+        model.rank = int(plain.basis.independent.sum())
+        model.groups, model.rho = tuple(groups), rho
+        model._ranks = tuple(part.shape[1] for part in plain.parts)
+        model._permutations = len(plain.shifts)
+        return model
+
+    def _fit(
+        self,
+        series: Series,
+        columns: Columns,
+        design: Design,
+        mask: Array | None,
+        groups: list[tuple[int, ...]],
+    ) -> tuple[LeastSquares | Omitting | Autoregressive, float | None]:
+        X, rho = columns.apply(design.values), self.prewhiten
+        decompose = partial(LeastSquares.of, X, intercept=self.fit_intercept, origin=columns.origin)
+        if self.nan == "omit":
+            used = np.ones(len(X), bool) if mask is None else mask
+            return Omitting(decompose(Samples.of(mask)), X, used), None
+        if isinstance(rho, str):
+            plain = decompose(Samples.of(mask))
+            if rho == "ar1-each":
+                return Autoregressive(plain), None
+            total, count = reductions.merged(series, pooled(plain), np.add, 16)
+            rho = float(total / count) if count else 0.0
+        samples = Samples.of(mask, rho or 0.0)
+        length = len(X) - bool(rho) if samples.keep is None else len(samples.keep)
+        folds = None if self.cv is None else Folds(self.cv, self.gap)
+        shifts = circular_shifts(self.n_permutations, length, self.seed)
+        return decompose(samples, groups=groups, folds=folds, shifts=shifts), rho
+
+
+class FastLinearRegression(LinearRegression):
+    """The same as :class:`LinearRegression`, under the name of thunder-regression.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> model = FastLinearRegression().fit([0, 1, 2], tl.series.fromarray([[1, 3, 5]]))
+    >>> model.betas.toarray().round(6)
+    array([1., 2.])
+    """
+
+    def __init__(self, fit_intercept: bool = True, **options: Any) -> None:
+        super().__init__(fit_intercept, **options)
+
+
+def as_mask(mask: ArrayLike | None, length: int) -> Array | None:
+    """Return the mask of samples that are used; None for all.
+
+    Raises
+    ------
+    SpecError
+        For a mask of another shape or dtype.
+    """
+    if mask is None:
+        return None
+    found = as_array(mask, "the mask")
+    if found.dtype != bool or found.shape != (length,):
+        raise SpecError(
+            f"the mask has shape {found.shape} and dtype {found.dtype}: give a bool for each of "
+            f"{length} samples, True for those that are used"
+        )
+    return None if found.all() else found
+
+
+def check_determined(length: int, count: int) -> None:
+    """Raise SpecError for no more samples than regressors."""
+    if length <= count:
+        raise SpecError(
+            f"{length} samples do not determine {count} regressors: give more samples, or Ridge"
+        )
+
+
+def chosen_groups(
+    design: Design, groups: Mapping[str, Sequence[int | str]] | str | None
+) -> dict[str, tuple[int, ...]]:
+    """Return the columns of each group of partial models.
+
+    Raises
+    ------
+    SpecError
+        For a column that there is not, and for an empty group.
+    """
+    if groups is None or isinstance(groups, str):
+        if groups not in (None, "each"):
+            raise SpecError(f"groups={groups!r} must be a mapping, 'each' or None")
+        return dict(design.groups) if groups else {}
+    numbers: dict[int | str, tuple[int, ...]] = {n: (n,) for n in range(design.count)}
+    numbers.update({name: (n,) for n, name in enumerate(design.names)})
+    numbers.update(design.groups)
+    found = {}
+    for name, members in groups.items():
+        unknown = [member for member in members if member not in numbers]
+        if unknown or not len(members):
+            raise SpecError(
+                f"the group {name!r} has the regressors {list(members)}: give numbers less than "
+                f"{design.count}, or names among {', '.join(design.names)}"
+            )
+        found[str(name)] = tuple(n for member in members for n in numbers[member])
+    return found
+
+
+def circular_shifts(count: int, length: int, seed: int | None) -> tuple[int, ...]:
+    """Draw shifts without replacement; none for a count of 0.
+
+    Raises
+    ------
+    SpecError
+        For more shifts than there are.
+    """
+    if count >= max(length, 1):
+        raise SpecError(
+            f"n_permutations={count}: {length} samples have {length - 1} circular shifts"
+        )
+    drawn = np.random.default_rng(seed or 0).permutation(max(length - 1, 0))[:count] + 1
+    return tuple(drawn.tolist())
+
+
+def check_basis(basis: Basis, names: Sequence[str], *, intercept: bool) -> None:
+    """Warn of regressors that are linear combinations of others."""
+    dependent = [name for name, kept in zip(names, basis.independent, strict=True) if not kept]
+    if dependent:
+        others = "the others and the intercept" if intercept else "the others"
+        warnings.warn(
+            f"the regressors {', '.join(map(repr, dependent))} are linear combinations of "
+            f"{others}: their coefficients are 0",
+            stacklevel=caller_level(),
+        )
+
+
+def labels_of(
+    fields: Mapping[str, slice], names: tuple[str, ...], groups: tuple[str, ...] = ()
+) -> list[str]:
+    """Name each column of the results."""
+    parts = {"coef": names, "se": ("intercept", *names), "added": groups}
+    found = []
+    for field, place in fields.items():
+        own = parts.get(field)
+        width = place.stop - place.start
+        found += [f"{field} {name}" for name in own] if own is not None else [field] * width
+    return found
