@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import numpy as np
 
 from thunderlike import storage
+from thunderlike._lazy import resolve
 from thunderlike.data import export, indexing, plotting, reductions, writers
 from thunderlike.data._deprecated import with_former_keywords
 from thunderlike.data._user_functions import name_of, raised_by
@@ -618,6 +619,86 @@ class Series(ArrayCollection):
         """
         found = self._stacked(kernels.fourier, freq=freq, compiled=self._compiled)
         return found._indexed(["coherence", "phase"])
+
+    # models of each series
+
+    def regress(self, X: Any, **options: Any) -> Any:
+        """Fit a linear model to each series, with t, F and R squared.
+
+        Parameters
+        ----------
+        X : array_like, shape (length, p), or mapping
+            Regressors in columns, or arrays by name.
+        **options
+            Of :class:`thunderlike.regression.LinearRegression`, such as ``cv=5`` or
+            ``prewhiten='ar1'``.
+
+        Returns
+        -------
+        thunderlike.regression.LinearModel
+            With maps ``betas``, ``tvalues``, ``rsquared`` and others.
+
+        Raises
+        ------
+        SpecError
+            For regressors of another length, or with NaN.
+
+        Notes
+        -----
+        One pass, lazy where the engine is.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> model = tl.series.fromarray([[1, 3, 5, 8]]).regress({"speed": [0, 1, 2, 3]})
+        >>> model.betas.toarray().round(2), float(model.rsquared.toarray().round(3))
+        (array([0.8, 2.3]), 0.989)
+        """
+        return resolve("thunderlike.regression:LinearRegression")(**options).fit(X, self)
+
+    def tuning(
+        self,
+        stimulus: ArrayLike,
+        bins: int | ArrayLike | None = None,
+        circular: bool | float = False,
+        **options: Any,
+    ) -> Any:
+        """Compute the tuning curve of each series to a stimulus.
+
+        Parameters
+        ----------
+        stimulus : array_like, shape (length,)
+            Value at each position; NaN where there was none.
+        bins : int, sequence of float or None
+            Number of bins, or their edges; None takes each distinct value as a bin.
+        circular : bool or float
+            The period of a circular stimulus; True means 2 pi.
+        **options
+            Of :class:`thunderlike.regression.TuningCurves`, such as ``n_permutations=200``.
+
+        Returns
+        -------
+        thunderlike.regression.TuningModel
+            With maps ``curve``, ``preferred``, ``width``, ``pvalues`` and others.
+
+        Raises
+        ------
+        SpecError
+            For a stimulus of another length, or bins that do not increase.
+
+        Notes
+        -----
+        One pass, lazy where the engine is.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> tuning = tl.series.fromarray([[1, 5, 1, 1, 7, 2]]).tuning([0, 1, 2, 0, 1, 2])
+        >>> tuning.curve.toarray(), float(tuning.preferred.toarray().round(2))
+        (array([1. , 6. , 1.5]), 1.09)
+        """
+        curves = resolve("thunderlike.regression:TuningCurves")
+        return curves(stimulus, bins, circular, **options).fit(self)
 
     # statistics of each series
 

@@ -13,17 +13,29 @@ array([ True, False])
 
 from __future__ import annotations
 
+from thunderlike.regression.custom import CustomModel, CustomRegression
 from thunderlike.regression.design import Design, convolve, lags, onehot, splines
+from thunderlike.regression.glm import GLM, GLMModel
 from thunderlike.regression.linear import FastLinearRegression, LinearModel, LinearRegression
 from thunderlike.regression.model import MassRegressionAlgorithm, MassRegressionModel
+from thunderlike.regression.ridge import Ridge, RidgeModel
+from thunderlike.regression.tuning import TuningCurves, TuningModel
 
 __all__ = [
+    "GLM",
+    "CustomModel",
+    "CustomRegression",
     "Design",
     "FastLinearRegression",
+    "GLMModel",
     "LinearModel",
     "LinearRegression",
     "MassRegressionAlgorithm",
     "MassRegressionModel",
+    "Ridge",
+    "RidgeModel",
+    "TuningCurves",
+    "TuningModel",
     "convolve",
     "lags",
     "onehot",

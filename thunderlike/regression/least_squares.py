@@ -23,7 +23,11 @@ __all__ = [
     "Omitting",
     "Samples",
     "about_mean",
+    "centred_columns",
+    "combinations",
     "determination",
+    "inverses",
+    "prepared_tiles",
     "sliced",
     "with_constant",
 ]
@@ -61,12 +65,7 @@ class Basis(NamedTuple):
         """
         length, count = X.shape
         largest = np.abs(X).max(axis=0, initial=0)
-        mean = np.zeros(count)
-        columns = X.T.copy()
-        if intercept:
-            columns = centered(columns, columns)
-            mean = X.mean(axis=0) if length else mean
-            mean = mean + (X - mean).mean(axis=0) if length else mean
+        columns, mean = centred_columns(X.T, intercept=intercept)
         norms = np.sqrt(np.vecdot(columns, columns))
         # Columns of norm 1: the rank must not depend on their units.
         constant = norms <= length * np.finfo(float).eps * largest
@@ -77,6 +76,20 @@ class Basis(NamedTuple):
         independent = np.zeros(count, bool)
         independent[order] = True
         return cls(vectors, solve, mean, independent)
+
+
+def centred_columns(X: Array, *, intercept: bool) -> tuple[Array, Array]:
+    """Return regressors, in rows, less their means where there is an intercept; and the means.
+
+    Examples
+    --------
+    >>> centred_columns(np.array([[1.0, 2.0, 6.0]]), intercept=True)
+    (array([[-2., -1.,  3.]]), array([3.]))
+    """
+    if not intercept or not X.shape[1]:
+        return X.copy(), np.zeros(len(X))
+    centred = centered(X, np.empty(X.shape))
+    return centred, X[:, 0] - centred[:, 0]
 
 
 def _decomposed(columns: Array, size: int) -> tuple[Array, Array, Array]:
@@ -290,18 +303,7 @@ class LeastSquares:
         self, block: Array, *, compiled: bool | None = None
     ) -> Iterator[tuple[slice, Array, Array]]:
         """Yield rows, their records as they are fitted, and a column with the means."""
-        if self.intercept and self.samples.keep is None and not self.samples.rho:
-            for rows, tile, _ in deviations(block, compiled=compiled):
-                yield rows, tile, block[rows, :1].astype(np.float64) - tile[:, :1]
-            return
-        for rows, tile in tiles(block):
-            used = np.ascontiguousarray(self.samples(tile))
-            if not self.intercept:
-                yield rows, used, np.zeros((len(used), 1))
-                continue
-            first = used[:, :1].copy()
-            used = centered(used, used)
-            yield rows, used, (first - used[:, :1]) / (1 - self.samples.rho)
+        return prepared_tiles(block, self.samples, intercept=self.intercept, compiled=compiled)
 
     def _exceeded(self, tile: Array, explained: Array) -> Array:
         """Count the circular shifts of the design that explain as much, with a margin."""
@@ -312,6 +314,33 @@ class LeastSquares:
             found = row_products(tile, twice[length - shift : 2 * length - shift])
             count += np.vecdot(found, found) >= least
         return count
+
+
+def prepared_tiles(
+    block: Array, samples: Samples, *, intercept: bool, compiled: bool | None = None
+) -> Iterator[tuple[slice, Array, Array]]:
+    """Yield rows, their samples in float64 less their means, and a column with the means.
+
+    Without an intercept nothing is subtracted.
+
+    Examples
+    --------
+    >>> for _, tile, level in prepared_tiles(np.array([[1, 2, 6]]), Samples(), intercept=True):
+    ...     print(tile, level)
+    [[-2. -1.  3.]] [[3.]]
+    """
+    if intercept and samples.keep is None and not samples.rho:
+        for rows, tile, _ in deviations(block, compiled=compiled):
+            yield rows, tile, block[rows, :1].astype(np.float64) - tile[:, :1]
+        return
+    for rows, tile in tiles(block):
+        used = np.ascontiguousarray(samples(tile))
+        if not intercept:
+            yield rows, used, np.zeros((len(used), 1))
+            continue
+        first = used[:, :1].copy()
+        used = centered(used, used)
+        yield rows, used, (first - used[:, :1]) / (1 - samples.rho)
 
 
 def sliced(widths: Mapping[str, int], start: int = 0) -> dict[str, slice]:
@@ -329,6 +358,46 @@ def sliced(widths: Mapping[str, int], start: int = 0) -> dict[str, slice]:
 def with_constant(vectors: Array) -> Array:
     """Put a column of equal values and norm 1 before centred orthonormal columns."""
     return np.column_stack([np.full(len(vectors), len(vectors) ** -0.5), vectors])
+
+
+def combinations(basis: Basis, mean: Array, *, intercept: bool) -> Array:
+    """Matrix from coordinates in a basis to intercept and coefficients, of shape (p + 1, r).
+
+    With an intercept the basis has a constant vector more, before the others; without one, the
+    first row is NaN.
+
+    Examples
+    --------
+    >>> basis = Basis.of(np.array([[0.0], [2.0]]))
+    >>> np.abs(combinations(basis, basis.mean, intercept=True)).round(3)
+    array([[0.707, 0.707],
+           [0.   , 0.707]])
+    """
+    solve = basis.solve
+    if not intercept:
+        return np.vstack([np.full(len(solve), np.nan), solve.T])
+    at_zero = np.concatenate([[len(basis.vectors) ** -0.5], -solve @ mean])
+    return np.vstack([at_zero, np.column_stack([np.zeros(solve.shape[1]), solve.T])])
+
+
+def inverses(matrices: Array) -> Array:
+    """Invert each matrix, of shape (k, r, r); NaN for those that are singular or not finite.
+
+    Examples
+    --------
+    >>> inverses(np.array([[[2.0]], [[0.0]]]))[:, 0, 0]
+    array([0.5, nan])
+    """
+    strange: Array = np.asarray(~np.isfinite(matrices).all(axis=(1, 2)))
+    identity = np.eye(matrices.shape[1])
+    found = np.where(strange[:, np.newaxis, np.newaxis], identity, matrices)
+    try:
+        inverse = np.linalg.inv(found)
+    except np.linalg.LinAlgError:  # some pivot is exactly 0
+        strange |= np.linalg.det(found) == 0
+        inverse = np.linalg.inv(np.where(strange[:, np.newaxis, np.newaxis], identity, found))
+    inverse[strange] = np.nan
+    return inverse
 
 
 def about_mean(tile: Array) -> Array:

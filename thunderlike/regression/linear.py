@@ -13,7 +13,7 @@ from thunderlike._arguments import caller_level
 from thunderlike.data import reductions
 from thunderlike.errors import SpecError
 from thunderlike.kernels._validation import as_array, is_between, is_whole
-from thunderlike.regression import statistics
+from thunderlike.regression import plots, statistics
 from thunderlike.regression.cross_validation import Folds
 from thunderlike.regression.design import Design
 from thunderlike.regression.least_squares import LeastSquares, Omitting, Samples
@@ -30,6 +30,7 @@ from thunderlike.regression.prewhitening import Autoregressive, pooled
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
     from thunderlike._typing import Array
@@ -136,6 +137,52 @@ class LinearModel(MassRegressionModel):
         if not self.groups:
             raise SpecError("there are no partial models: give groups= to LinearRegression")
         return self._statistic(function, self.groups, **arguments)
+
+    def plot(
+        self,
+        what: str = "rsquared",
+        ax: Axes | None = None,
+        *,
+        threshold: float = 0.0,
+        plane: int | str = "max",
+    ) -> Axes:
+        """Draw a map: R squared, or the coefficient of a regressor.
+
+        Parameters
+        ----------
+        what : str
+            'rsquared', or the name of a regressor.
+        ax : matplotlib Axes, optional
+            Axes to draw on; by default of a new figure.
+        threshold : float
+            Pixels with a smaller absolute t of that regressor are grey; for R squared, those with
+            a smaller R squared.
+        plane : int or 'max'
+            Of a volume.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpecError
+            For an unknown regressor, and for series that are no picture or volume.
+        """
+        if what == "rsquared":
+            found = sizes = self.rsquared
+            label = "R squared"
+        elif what in self.names:
+            number = self.names.index(what)
+            found, sizes = self.coef_[..., [number]], self.tvalues[..., [number + 1]]
+            label = "coefficient"
+        else:
+            raise SpecError(f"plot({what!r}): give 'rsquared', or one of {', '.join(self.names)}")
+        shown, title = None, what
+        if threshold > 0:
+            shown = np.abs(sizes.toarray(squeeze=False)) >= threshold
+            title = f"{what}, {'R squared' if what == 'rsquared' else '|t|'} >= {threshold:g}"
+        return plots.statistic_map(found, ax, title=title, label=label, plane=plane, shown=shown)
 
     @property
     def cv_rsquared(self) -> Series:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from thunderlike.kernels._tiles import row_products
-from thunderlike.regression.least_squares import about_mean, sliced, with_constant
+from thunderlike.regression.least_squares import (
+    about_mean,
+    combinations,
+    inverses,
+    sliced,
+    with_constant,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +108,7 @@ class Autoregressive:
         dof = len(later) - vectors.shape[1]
         moments = [later.T @ later, later.T @ earlier, earlier.T @ earlier]
         moments[1] = moments[1] + moments[1].T
-        combine = self._combinations()
+        combine = combinations(fit.basis, fit.mean, intercept=fit.intercept)
         squares = np.einsum("ij,ik->jki", combine, combine).reshape(-1, combine.shape[0]).copy()
         for rows, tile, level in fit.tiles(block, compiled=compiled):
             found = out[rows]
@@ -113,7 +119,7 @@ class Autoregressive:
             response = after - column * before
             projected = row_products(response, later) - column * row_products(response, earlier)
             cube = rho[:, np.newaxis, np.newaxis]
-            inverse = _inverses(moments[0] - cube * moments[1] + cube**2 * moments[2])
+            inverse = inverses(moments[0] - cube * moments[1] + cube**2 * moments[2])
             solution = np.matvec(inverse, projected)
             residual = response - row_products(solution, later.T.copy())
             residual += column * row_products(solution, earlier.T.copy())
@@ -133,21 +139,3 @@ class Autoregressive:
             found[:, fields["rho"].start] = rho
             found[~np.isfinite(np.vecdot(tile, tile))] = np.nan
         return out
-
-    def _combinations(self) -> Array:
-        """From the coordinates of a record to its intercept and coefficients, shape (p + 1, r)."""
-        solve, mean = self.fit.basis.solve, self.fit.mean
-        if not self.fit.intercept:
-            return np.vstack([np.full(len(solve), np.nan), solve.T])
-        first = np.full(1, len(self.fit.basis.vectors) ** -0.5)
-        at_zero = np.concatenate([first, -solve @ mean])
-        return np.vstack([at_zero, np.column_stack([np.zeros(solve.shape[1]), solve.T])])
-
-
-def _inverses(matrices: Array) -> Array:
-    """Invert each matrix; NaN for those that are singular or not finite."""
-    strange = ~np.isfinite(matrices).all(axis=(1, 2))
-    matrices[strange] = np.eye(matrices.shape[1])
-    inverse = np.linalg.inv(matrices)
-    inverse[strange] = np.nan
-    return inverse

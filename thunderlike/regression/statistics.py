@@ -26,6 +26,7 @@ __all__ = [
     "betas_and_scores",
     "f_pvalues",
     "fvalues",
+    "normal_pvalues",
     "partial_f_pvalues",
     "partial_fvalues",
     "partial_rsquared",
@@ -98,6 +99,14 @@ def pvalues(found: Results, matrix: Array) -> Array:
     from scipy.special import stdtr
 
     both: Array = 2 * stdtr(found["dof"], -np.abs(tvalues(found, matrix)))
+    return both
+
+
+def normal_pvalues(found: Results, matrix: Array) -> Array:
+    """Two-sided p-values of `tvalues`, by the normal distribution."""
+    from scipy.special import ndtr
+
+    both: Array = 2 * ndtr(-np.abs(tvalues(found, matrix)))
     return both
 
 
