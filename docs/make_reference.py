@@ -72,6 +72,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "normalize": ("mean",),
     "plus": (2,),
     "reduce": (np.add,),
+    "regress": (SIGNAL,),
     "repartition": (2,),
     "select": (3,),
     "select_by_index": (3,),
@@ -91,6 +92,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "totext": (f"{HERE}/text",),
     "totif": (f"{HERE}/tif",),
     "tozarr": (f"{HERE}/zarr",),
+    "tuning": (SIGNAL,),
 }
 OPTIONS: dict[str, dict[str, Any]] = {
     "tonwb": {

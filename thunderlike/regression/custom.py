@@ -31,7 +31,16 @@ if TYPE_CHECKING:
     from thunderlike.data.series import Series
     from thunderlike.regression.design import Regressors
 
-__all__ = ["CustomModel", "CustomRegression"]
+__all__ = [
+    "CustomModel",
+    "CustomRegression",
+    "FitRecord",
+    "FitTogether",
+    "PredictRecord",
+    "ScoreRecords",
+    "clone",
+    "fits_together",
+]
 
 _MANY = 100_000  # records, each with an estimator of its own: minutes
 # Estimators of scikit-learn that fit each of several targets as they would fit it alone. Others

@@ -39,7 +39,12 @@ if TYPE_CHECKING:
     from thunderlike.data.series import Series
     from thunderlike.regression.design import Regressors
 
-__all__ = ["GLM", "GLMModel"]
+__all__ = [
+    "GLM",
+    "Family",
+    "GLMModel",
+    "Reweighted",
+]
 
 _MOST = 64  # regressors: a normal matrix for each record of a tile
 _TOLERANCE = 1e-8  # relative change of the deviance

@@ -33,6 +33,7 @@ __all__ = [
     "MassRegressionAlgorithm",
     "MassRegressionModel",
     "RecordModel",
+    "Scoring",
     "as_series",
     "check_length",
     "results_of",
@@ -254,7 +255,7 @@ class MassRegressionModel:
         -----
         One Python object for each record: for a few of them.
         """
-        view = partial(RecordModel.of, self)
+        view = partial(RecordModel, self._columns, self._mean, self._loss)
         return self.results.map(view, index=[0], value_shape=(1,), dtype=object)
 
     # predictions
@@ -399,16 +400,16 @@ class RecordModel:
     intercept_ : float
     """
 
-    def __init__(self, model: MassRegressionModel, values: Array) -> None:
-        self._columns, self._mean, self._loss = model._columns, model._mean, model._loss
-        self._values = values
-        betas = values[: len(model.names) + 1] @ model._columns.betas
+    def __init__(
+        self,
+        columns: Columns,
+        mean: Callable[[Array], Array] | None,
+        loss: Callable[[Array, Array], Array] | None,
+        values: Array,
+    ) -> None:
+        self._columns, self._mean, self._loss, self._values = columns, mean, loss, values
+        betas = values[: len(columns.names) + 1] @ columns.betas
         self.intercept_, self.coef_ = float(betas[0]), betas[1:]
-
-    @classmethod
-    def of(cls, model: MassRegressionModel, values: Array) -> RecordModel:
-        """Return the model of a record of results."""
-        return cls(model, values)
 
     def predict(self, X: ArrayLike) -> Array:
         """Predict the response to regressors, of shape (T, p)."""

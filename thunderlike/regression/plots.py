@@ -51,8 +51,6 @@ def _picture(found: Series) -> Array:
 
 def tuning_colours(model: TuningModel, plane: int = 0) -> Array:
     """Colours of a tuning map, as ``TuningModel.hsv``."""
-    from skimage.color import hsv2rgb
-
     preferred, selectivity = _picture(model.preferred), _picture(model.rsquared)
     curve = model.curve.toarray(squeeze=False)
     with np.errstate(invalid="ignore"):
@@ -62,8 +60,11 @@ def tuning_colours(model: TuningModel, plane: int = 0) -> Array:
     layers = [flat(layer, plane)[0] for layer in (hue, selectivity, response)]
     for layer in layers[1:]:
         layer /= max(contrast(layer)[1], np.finfo(float).tiny)
-    colours = hsv2rgb(np.clip(np.nan_to_num(np.stack(layers, axis=-1)), 0, 1))
-    result: Array = np.round(255 * colours).astype(np.uint8)
+    turn, saturation, value = np.clip(np.nan_to_num(np.stack(layers)), 0, 1)
+    # Each of red, green and blue falls from the value where its hue is away (Foley and van Dam).
+    away = (np.array([5, 3, 1]) + 6 * turn[..., np.newaxis]) % 6
+    fall = np.clip(np.minimum(away, 4 - away), 0, 1) * saturation[..., np.newaxis]
+    result: Array = np.round(255 * value[..., np.newaxis] * (1 - fall)).astype(np.uint8)
     return result
 
 

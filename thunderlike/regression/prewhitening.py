@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array
     from thunderlike.regression.least_squares import LeastSquares
 
-__all__ = ["Autoregressive", "pooled"]
+__all__ = [
+    "Autoregressive",
+    "Pairs",
+    "pooled",
+]
 
 
 @dataclass(frozen=True, eq=False)

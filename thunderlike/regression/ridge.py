@@ -40,7 +40,11 @@ if TYPE_CHECKING:
     from thunderlike.data.series import Series
     from thunderlike.regression.design import Regressors
 
-__all__ = ["Ridge", "RidgeModel"]
+__all__ = [
+    "Penalised",
+    "Ridge",
+    "RidgeModel",
+]
 
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(-2, 6, 9))
 

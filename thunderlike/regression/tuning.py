@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array
     from thunderlike.data.series import Series
 
-__all__ = ["Bins", "TuningCurves", "TuningModel"]
+__all__ = [
+    "Binned",
+    "Bins",
+    "TuningCurves",
+    "TuningModel",
+]
 
 _MOST = 64  # distinct values of a stimulus that are taken as bins
 _STATISTICS = ("mean", "median", "max", "min")
