@@ -24,6 +24,7 @@ ROOMS = {
     "thunderlike.images.examples": "Example movies",
     "thunderlike.series.examples": "Example series",
     "thunderlike.factorization": "Factorization",
+    "thunderlike.regression": "Regression",
     "thunderlike.hdf5": "HDF5",
     "thunderlike.datasets": "Datasets",
     "thunderlike.datasets.tools": "Tools for datasets",

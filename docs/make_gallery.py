@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent / "examples"
 TARGET = HERE / "generated" / "gallery"
-ORDER = ("quickstart", "calcium", "volume", "dataset", "batches", "bigarray", "spark_first")
+ORDER = (
+    *("quickstart", "calcium", "regression", "volume", "dataset", "batches", "bigarray"),
+    "spark_first",
+)
 
 HEAD = """\
 # Gallery

@@ -159,6 +159,16 @@ class CustomModel(MassRegressionModel):
     ----------
     results : Series
         Of dtype object: the estimators.
+
+    Examples
+    --------
+    >>> class Mean:
+    ...     def fit(self, X, y):
+    ...         self.intercept_, self.coef_ = y.mean(), np.zeros(X.shape[1])
+    ...         return self
+    >>> model = CustomRegression(Mean()).fit([0, 1, 2], np.array([[1.0, 3, 5], [0, 0, 6]]))
+    >>> model.intercept_.toarray()
+    array([3., 2.])
     """
 
     def __init__(self, models: Series, names: Sequence[str], X: Array, data: Series) -> None:

@@ -233,6 +233,12 @@ class GLMModel(MassRegressionModel):
     Coefficients are those of the predictor: of the logarithm of a count, of the log odds of a
     proportion. `predict` returns means. `score` and `scores` are the explained share of the
     deviance.
+
+    Examples
+    --------
+    >>> model = GLM().fit([0.0, 0, 1, 1], np.array([[1, 3, 7, 9]]))
+    >>> model.predict([0.0, 1]).toarray().round(6), float(model.converged.toarray())
+    (array([2., 8.]), 1.0)
     """
 
     @property

@@ -65,6 +65,16 @@ class LinearModel(MassRegressionModel):
         Names of the groups of partial models.
     rho : float or None
         Autocorrelation of residuals that the data were filtered by, if common to all records.
+
+    Examples
+    --------
+    >>> speed, place = [0.0, 1, 2, 3, 4], [1.0, 0, 0, 1, 1]
+    >>> algorithm = LinearRegression(groups="each", cv="loo")
+    >>> model = algorithm.fit({"speed": speed, "place": place}, np.array([[1.0, 3, 5, 7, 10]]))
+    >>> model.tvalues.index.tolist(), model.tvalues.toarray().round(1)
+    (['intercept', 'speed', 'place'], array([ 2. , 15.5,  0.4]))
+    >>> model.partial_rsquared.toarray().round(3), float(model.cv_rsquared.toarray().round(3))
+    (array([0.992, 0.091]), 0.935)
     """
 
     rank: int = 0

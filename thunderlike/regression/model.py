@@ -162,7 +162,14 @@ def results_of(series: Series, fit: Fit, labels: Sequence[str]) -> Series:
 
 
 class MassRegressionAlgorithm:
-    """Base class of algorithms: an algorithm is fitted to each record of a Series."""
+    """Base class of algorithms: an algorithm is fitted to each record of a Series.
+
+    Examples
+    --------
+    >>> from thunderlike.regression import Ridge
+    >>> isinstance(Ridge(), MassRegressionAlgorithm)
+    True
+    """
 
     def fit(self, X: Regressors, y: Any) -> Any:
         """Fit a model to each record; subclasses define it."""
@@ -199,6 +206,20 @@ class MassRegressionModel:
     -----
     Everything else is derived from `results`, which is small: no method but `score` reads the data
     again.
+
+    Examples
+    --------
+    >>> from thunderlike.regression import LinearRegression
+    >>> model = LinearRegression().fit([0.0, 1, 2, 3], np.array([[1.0, 3, 5, 7], [0, 1, 1, 0]]))
+    >>> isinstance(model, MassRegressionModel)
+    True
+    >>> model
+    LinearModel
+    regressors: x0
+    mode: local
+    shape: (2,)
+    >>> model.predict([4.0]).toarray().round(6) + 0.0
+    array([9. , 0.5])
     """
 
     def __init__(self, results: Series, columns: Columns, fields: dict[str, slice]) -> None:

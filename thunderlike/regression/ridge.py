@@ -141,7 +141,14 @@ class Penalised:
 
 
 class RidgeModel(MassRegressionModel):
-    """Ridge models of all records; see :class:`Ridge`."""
+    """Ridge models of all records; see :class:`Ridge`.
+
+    Examples
+    --------
+    >>> model = Ridge("cv").fit([[0.0], [1], [2], [3]], np.array([[1.0, 3, 5, 7]]))
+    >>> float(model.alpha.toarray()), model.betas.toarray().round(1)
+    (0.01, array([1., 2.]))
+    """
 
     @property
     def alpha(self) -> Series:

@@ -227,6 +227,17 @@ class TuningModel:
         Number of samples in each bin.
     period : float or None
         Of a circular stimulus.
+
+    Examples
+    --------
+    >>> tuning = TuningCurves([0, 1, 2, 0, 1, 2]).fit(np.array([[1.0, 5, 1, 1, 7, 2]]))
+    >>> tuning
+    TuningModel
+    bins: 3
+    mode: local
+    shape: (1,)
+    >>> tuning.curve.toarray(), tuning.count
+    (array([1. , 6. , 1.5]), array([2, 2, 2]))
     """
 
     def __init__(self, results: Series, fit: Binned) -> None:
