@@ -1,8 +1,8 @@
 """Tiles of a block of series, and deviations of the series from their means.
 
 A block of int16 converted to float64 is four times its size, and each step of a formula would read
-and write all of it in memory. A tile of 2 MiB stays in the cache. Smaller tiles would fit a nearer
-cache, but threads wait for one another between calls as short as those.
+and write all of it in memory. A tile of 512 KiB and a temporary of its size stay in the second
+cache. Between calls on smaller ones threads would wait for one another.
 """
 
 from __future__ import annotations
@@ -21,11 +21,22 @@ if TYPE_CHECKING:
 
     from thunderlike._typing import Array
 
-__all__ = ["buffers", "centered", "deviations", "norm", "projected", "row_products", "tiles"]
+__all__ = [
+    "PRODUCT_ROWS",
+    "buffers",
+    "centered",
+    "deviations",
+    "norm",
+    "projected",
+    "row_products",
+    "tiles",
+]
+
+PRODUCT_ROWS = 48
+"""Rows of one product of matrices: a multiple of those that any loop of OpenBLAS takes at once."""
 
 _LANES, _RUN = 128, 1024  # partial sums of a run; samples of a run
-_ELEMENTS = 2**18  # 2 MiB of float64
-_ROWS = 48  # of one product: a multiple of the rows that any loop of OpenBLAS takes at once
+_ELEMENTS = 2**16  # 512 KiB of float64
 _MOST = 4  # times as many rows in one product: the last one of a block is computed in full
 
 
@@ -90,9 +101,10 @@ def row_products(rows: Array, matrix: Array, out: Array | None = None) -> Array:
     Notes
     -----
     BLAS computes the last rows of a product by other loops, which add in another order. So as many
-    rows are multiplied at a time as their length says, a multiple of 48, and single precision is
-    computed in double precision, as OpenBLAS has two orders for it on some processors. Callers with
-    several threads limit BLAS to one.
+    rows are multiplied at a time as their lengths say, a multiple of 48, and single precision is
+    computed in double precision, as OpenBLAS has two orders for it on some processors. Tiles of
+    fewer rows would be multiplied with rows of zeros: ask for :data:`PRODUCT_ROWS` at least.
+    Callers with several threads limit BLAS to one.
 
     Examples
     --------
@@ -107,7 +119,8 @@ def row_products(rows: Array, matrix: Array, out: Array | None = None) -> Array:
     dtype = np.result_type(dtype, np.float64)
     matrix = matrix.astype(dtype, copy=False)
     # A product of at most half a tile, so that little of the last one is wasted.
-    size = _ROWS * min(max(_ELEMENTS // (2 * _ROWS * max(1, rows.shape[1])), 1), _MOST)
+    longest = max(1, *matrix.shape)
+    size = PRODUCT_ROWS * min(max(_ELEMENTS // (2 * PRODUCT_ROWS * longest), 1), _MOST)
     tile, found = np.zeros((size, rows.shape[1]), dtype), np.empty((size, matrix.shape[1]), dtype)
     for start in range(0, len(rows), size):
         part, target = rows[start : start + size], out[start : start + size]
@@ -122,7 +135,7 @@ def row_products(rows: Array, matrix: Array, out: Array | None = None) -> Array:
 
 
 def deviations(
-    block: Array, *, compiled: bool | None = None
+    block: Array, *, compiled: bool | None = None, least: int = 1
 ) -> Iterator[tuple[slice, Array, Array]]:
     """Yield rows, the deviations of their records from the means, and the norms as a column.
 
@@ -131,12 +144,14 @@ def deviations(
     block : ndarray, shape (k, L)
     compiled : bool, optional
         Whether to run compiled loops; by default, the size of the block decides.
+    least : int
+        Records of a tile at least, as in `tiles`.
 
     Yields
     ------
     rows : slice
     tile : ndarray of float64
-        One reused buffer of 2 MiB.
+        One reused buffer.
     norms : ndarray of float64, shape (k, 1)
 
     Examples
@@ -145,9 +160,9 @@ def deviations(
     ...     print(tile, norms)
     [[-2. -2.  2.  2.]] [[4.]]
     """
-    origins, squares = finite_origin(block[:, :1]), np.empty((len(block), 1))
+    origins, squares = _origins(block), np.empty((len(block), 1))
     deviate = _deviate.choose(_decided(block, compiled), block.dtype)
-    for rows, tile in buffers(block):
+    for rows, tile in buffers(block, least=least):
         records = np.ascontiguousarray(block[rows])
         deviate(records, origins[rows], tile, squares[rows])
         yield rows, tile, np.sqrt(squares[rows])
@@ -164,7 +179,7 @@ def projected(block: Array, signal: Array, *, compiled: bool | None = None) -> t
     (array([[2.]]), array([[4.]]))
     """
     products, squares = np.empty((2, len(block), 1))
-    origins = finite_origin(block[:, :1])
+    origins = _origins(block)
     project = _project.choose(_decided(block, compiled), block.dtype)
     project(np.ascontiguousarray(block), origins, signal, products, squares)
     return products, np.sqrt(squares)
@@ -180,8 +195,7 @@ def centered(records: Array, out: Array) -> Array:
     array([[-2., -1.,  3.],
            [ 0.,  0.,  0.]])
     """
-    # Less its first sample, a constant record is exactly 0 and a large offset costs no digits.
-    return _centered(records, finite_origin(records[:, :1]), out)
+    return _centered(records, _origins(records), out)
 
 
 def norm(tile: Array) -> Array:
@@ -201,8 +215,22 @@ def _decided(block: Array, compiled: bool | None) -> bool:
     return bool(block.size) and (use_compiled(block.size) if compiled is None else compiled)
 
 
+def _origins(records: Array) -> Array:
+    """The number of each record, as a column, from which its sum is taken.
+
+    Less its first sample, a constant record is exactly 0 and a large offset costs no digits. The
+    sum of numbers of 24 bits needs no origin: it has 29 bits more, and of equal ones it is exact.
+    """
+    if records.dtype == np.float32:
+        return np.zeros((len(records), 1))
+    return finite_origin(records[:, :1])
+
+
 def _centered(records: Array, origins: Array, out: Array) -> Array:
-    np.subtract(records, origins, out=out)
+    if records.dtype == np.float32:
+        np.copyto(out, records)
+    else:
+        np.subtract(records, origins, out=out)
     out -= _sums(out) / out.shape[1]
     return out
 

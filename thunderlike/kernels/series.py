@@ -14,6 +14,7 @@ import numpy as np
 
 from thunderlike.errors import SpecError
 from thunderlike.kernels._tiles import (
+    PRODUCT_ROWS,
     centered,
     deviations,
     norm,
@@ -156,7 +157,11 @@ def zscore(block: Array, *, compiled: bool | None = None) -> Array:
     """
     out = np.empty(block.shape, result_dtype(block.dtype))
     for rows, tile, norms in deviations(block, compiled=compiled):
-        np.divide(tile, _std(block, norms), out=out[rows], casting="same_kind")
+        if out.dtype == tile.dtype:
+            np.divide(tile, _std(block, norms), out=out[rows])
+        else:  # a rounding in float64 more is less than one in float32
+            tile *= 1 / _std(block, norms)
+            out[rows] = tile
     return out
 
 
@@ -302,7 +307,7 @@ def correlate(block: Array, signals: ArrayLike, *, compiled: bool | None = None)
         found = projected(block, against[0], compiled=compiled)
         return _cosines(*found).astype(dtype, copy=False)
     out = np.empty((len(block), len(against)), dtype)
-    for rows, tile, norms in deviations(block, compiled=compiled):
+    for rows, tile, norms in deviations(block, compiled=compiled, least=PRODUCT_ROWS):
         out[rows] = _cosines(row_products(tile, against.T), norms)
     return out
 
@@ -564,7 +569,7 @@ def crosscorr(
     """
     lagged = _lagged(signal, block.shape[1], lag)
     out = np.empty((len(block), len(lagged)), result_dtype(block.dtype))
-    for rows, tile, norms in deviations(block, compiled=compiled):
+    for rows, tile, norms in deviations(block, compiled=compiled, least=PRODUCT_ROWS):
         out[rows] = row_products(_unit(tile, norms), lagged.T)
     return out
 
