@@ -21,6 +21,7 @@ ROOMS = {
     "thunderlike.images": "Images",
     "thunderlike.series": "Series",
     "thunderlike.data": "Blocks",
+    "thunderlike.registration": "Motion correction",
     "thunderlike.images.examples": "Example movies",
     "thunderlike.series.examples": "Example series",
     "thunderlike.factorization": "Factorization",

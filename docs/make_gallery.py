@@ -24,8 +24,8 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE.parent / "examples"
 TARGET = HERE / "generated" / "gallery"
 ORDER = (
-    *("quickstart", "calcium", "regression", "volume", "dataset", "batches", "bigarray"),
-    "spark_first",
+    *("quickstart", "calcium", "motion_correction", "regression", "volume"),
+    *("dataset", "batches", "bigarray", "spark_first"),
 )
 
 HEAD = """\

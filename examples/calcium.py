@@ -6,7 +6,6 @@
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy import ndimage
-from skimage.registration import phase_cross_correlation
 
 import thunderlike as tl
 from thunderlike.images.examples import calcium
@@ -17,18 +16,10 @@ frames = [np.roll(f, s, axis=(0, 1)) for f, s in zip(recording.images(), shaking
 movie = tl.images.fromlist(frames)  # yours: tl.images.fromtif("folder")
 
 # %% [markdown]
-# Register each image to the mean of the first fifty.
+# Register each frame to a reference that is built from a sample of the movie.
 
 # %%
-reference = movie[:50].gaussian_filter(2).mean(squeeze=True)
-
-
-def still(image):
-    shift, _, _ = phase_cross_correlation(reference, image, normalization=None)
-    return np.roll(image, shift.astype(int), axis=(0, 1))
-
-
-steady = movie.map(still, value_shape=(128, 128), dtype=movie.dtype)
+steady = tl.registration.Rigid().fit_and_transform(movie)
 
 # %% [markdown]
 # Pixels of one cell are correlated. Remove the bleaching trend first, which all pixels share.

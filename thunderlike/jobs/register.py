@@ -96,11 +96,14 @@ class Corrected:
         The motion.
     before, after : ndarray of float64, shape (*frame)
         Means of the same frames of the movie, at most 500 at even distances.
+    left : ndarray of float64, shape (n, nd)
+        Shifts that are found in these frames after the correction, in pixels.
     """
 
     model: RegistrationModel
     before: Array
     after: Array
+    left: Array
 
     @property
     def largest(self) -> float:
@@ -233,8 +236,9 @@ def run(
 
     Notes
     -----
-    The movie is read twice, and a sample of its frames twice more: for the reference, and for the
-    means before and after. On the disk engine memory is bounded by the setting ``memory``.
+    The movie is read twice, and a sample of its frames a few times more: for the reference, for the
+    means before and after, and for the motion that is left. On the disk engine memory is bounded by
+    the setting ``memory``.
     """
     steps, engine = Steps(), engine.sized(plan.spec)
     with storage.output(plan.output, OUTPUTS, overwrite=overwrite) as folder:
@@ -251,7 +255,7 @@ def run(
             corrected = model.transform(movie, order=plan.interpolation)
             getattr(corrected, writer)(storage.join(folder, name))
         with steps.timed("compare"):
-            found = _compared(model, movie, plan.interpolation)
+            found = _compared(model, movie, steering, plan.interpolation)
         model.save(storage.join(folder, "model.h5"))
         put(folder, "shifts.csv", _table(model))
         if can_draw():
@@ -261,13 +265,15 @@ def run(
     return found, facts
 
 
-def _compared(model: RegistrationModel, movie: Images, order: int) -> Corrected:
-    """Average some frames before and after."""
+def _compared(model: RegistrationModel, movie: Images, steering: Images, order: int) -> Corrected:
+    """Average some frames before and after, and estimate their motion again."""
     rows = sample_rows(len(model), _SHOWN, 1)
-    before = movie[rows.tolist()]
-    after = model[rows].transform(before, order=order)
-    means = (np.asarray(images.mean())[0].astype(np.float64) for images in (before, after))
-    return Corrected(model, *means)
+    some, before = model[rows], movie[rows.tolist()]
+    after = some.transform(before, order=order)
+    mean_before, mean_after = (np.asarray(x.mean())[0].astype(np.float64) for x in (before, after))
+    again = after if steering is movie else some.transform(steering[rows.tolist()], order=order)
+    left = registration.residual_motion(again, model)
+    return Corrected(model, mean_before, mean_after, left)
 
 
 def _table(model: RegistrationModel) -> bytes:
@@ -299,9 +305,6 @@ def _description(plan: Plan, found: Corrected) -> dict[str, Any]:
         "rms_of_fields": apart,
         "median_stderr": [float(x) for x in np.median(model.stderr, axis=0)],
         "bad_frames": np.flatnonzero(model.bad).tolist(),
-        "crispness": {
-            "before": registration.crispness(found.before[np.newaxis]),
-            "after": registration.crispness(found.after[np.newaxis]),
-        },
+        "rms_shift_left": [float(x) for x in np.sqrt(np.square(found.left).mean(axis=0))],
         "picture": "summary.png" if can_draw() else NOT_DRAWN,
     }

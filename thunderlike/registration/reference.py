@@ -70,6 +70,14 @@ class Reference:
     Notes
     -----
     A shift is the displacement of the content: ``frame(r + u(r)) = reference(r)``.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> movie = tl.images.fromexample("calcium")[:60]
+    >>> reference = tl.registration.Rigid(nsample=30).reference(movie)
+    >>> reference.mean.shape, reference.count, reference.shifts.shape
+    ((128, 128), 30, (30, 2))
     """
 
     mean: Array
