@@ -46,6 +46,7 @@ __all__ = [
     "zscore",
 ]
 
+_FEW_TERMS = 2  # polynomials: so many are subtracted one at a time
 _FEW_TAPS = 8  # up to here adding shifted copies is faster than a Fourier transform
 
 
@@ -191,9 +192,9 @@ def detrend(block: Array, method: str = "linear", order: int = 5) -> Array:
     Notes
     -----
     With P the fitted polynomial, ``y - (P - P(0))``: Thunder's ``p = polyfit(x, y, order);
-    p[-1] = 0; y - polyval(p, x)``. It is computed as a projection on orthonormal polynomials, two
-    matrix products for each tile, and so is well conditioned for long records and high orders.
-    A degree of L or more fits as L - 1 does.
+    p[-1] = 0; y - polyval(p, x)``. It is computed as a projection on orthonormal polynomials, and
+    so is well conditioned for long records and high orders. A degree of L or more fits as L - 1
+    does.
 
     Examples
     --------
@@ -206,10 +207,22 @@ def detrend(block: Array, method: str = "linear", order: int = 5) -> Array:
             "the methods are 'linear' and 'nonlinear', an order is a whole number >= 0"
         )
     basis, drift = _polynomials(block.shape[1], 1 if method == "linear" else int(order))
+
     # Less the first sample, which no basis polynomial feels, a constant record projects on 0.
-    return _by_tiles(
-        lambda tile: tile - row_products(row_products(tile - tile[:, :1], basis), drift), block
-    )
+    def by_terms(tile: Array) -> Array:
+        buffer = tile - tile[:, :1]
+        for factors, polynomial in zip(np.vecdot(buffer, basis[:, np.newaxis]), drift, strict=True):
+            tile -= np.multiply(factors[:, np.newaxis], polynomial, out=buffer)
+        return tile
+
+    def by_products(tile: Array) -> Array:
+        tile -= row_products(row_products(tile - tile[:, :1], basis.T), drift)
+        return tile
+
+    # Of few polynomials the products are slower than terms in the second-level cache.
+    if len(basis) <= _FEW_TERMS:
+        return _by_tiles(by_terms, block)
+    return _by_tiles(by_products, block, least=PRODUCT_ROWS)
 
 
 @np.errstate(all="ignore")
@@ -337,10 +350,11 @@ def squelch(block: Array, threshold: float) -> Array:
     return out
 
 
-def _by_tiles(function: Callable[[Array], Array], block: Array) -> Array:
-    """Apply a function to float64 tiles, which it may overwrite."""
+def _by_tiles(function: Callable[[Array], Array], block: Array, least: int = 1) -> Array:
+    """Apply a function to float64 tiles, which it may overwrite, of at least so many records."""
     out = np.empty(block.shape, result_dtype(block.dtype))
-    for rows, tile in tiles(block) if out.size else ():  # no sample has no percentile
+    found = tiles(block, least=least) if out.size else ()  # no sample, no percentile
+    for rows, tile in found:
         out[rows] = function(tile)
     return out
 
@@ -375,15 +389,16 @@ def _unit_signals(signals: ArrayLike, length: int) -> Array:
 
 @lru_cache(maxsize=8)
 def _polynomials(length: int, degree: int) -> tuple[Array, Array]:
-    """Orthonormal polynomials on ``range(length)`` of degree 1 to `degree`, without and with shift.
+    """Orthonormal polynomials on ``range(length)`` of degree 1 to `degree`, in rows.
 
-    The first has a polynomial in each column; the second has one in each row, less its value at 0.
+    Those of the second array less their values at 0.
     """
     from numpy.polynomial.legendre import legvander
 
     points = np.linspace(-1, 1, length)
-    basis = np.linalg.qr(legvander(points, min(degree, max(0, length - 1))))[0][:, 1:]
-    drift = (basis - basis[:1]).T
+    columns = np.linalg.qr(legvander(points, min(degree, max(0, length - 1))))[0][:, 1:]
+    basis = np.ascontiguousarray(columns.T)
+    drift = basis - basis[:, :1]
     for cached in (basis, drift):
         cached.flags.writeable = False
     return basis, drift
