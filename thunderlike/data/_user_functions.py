@@ -58,6 +58,7 @@ class Stacked(Kernel):
     function: Callable[..., Array]
     arguments: dict[str, Any] = field(default_factory=dict)
     vectorised: ClassVar[bool] = True
+    repeatable: ClassVar[bool] = True
 
     def __call__(self, start: int, block: Array) -> Array:  # noqa: ARG002
         """Apply the function to the block."""

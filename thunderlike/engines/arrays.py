@@ -218,6 +218,7 @@ class _Reshape:
     shape: Shape
     vectorised: ClassVar[bool] = True
     processes: ClassVar[int] = 1
+    repeatable: ClassVar[bool] = True
 
     def __call__(self, start: int, block: Array) -> Array:  # noqa: ARG002
         return block.reshape(len(block), *self.shape)

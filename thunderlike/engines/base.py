@@ -332,7 +332,7 @@ class Stored(Protocol):
 
 
 class Kernel(Protocol):
-    """Function of a block of records; inherit it for the default of `processes`.
+    """Function of a block of records; inherit it for the defaults of `processes` and `repeatable`.
 
     Examples
     --------
@@ -362,6 +362,15 @@ class Kernel(Protocol):
         An engine that has processes of its own, as Spark has, may ignore it.
         """
         return 1
+
+    @property
+    def repeatable(self) -> bool:
+        """True for a function of this package, which an engine may run later, and again.
+
+        By default false: a function of a user runs once for each record, at once on an engine that
+        is not lazy.
+        """
+        return False
 
     def __call__(self, start: int, block: Array, /) -> Array:
         """From the block whose first record is number `start`, of shape ``(k, *shape)``."""

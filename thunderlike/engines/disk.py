@@ -10,13 +10,10 @@ at a time. Only `regroup` and `cache` hold all values: in memory where they fit,
 from __future__ import annotations
 
 import logging
-from contextlib import closing
-from functools import reduce
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
-from thunderlike.config import current
 from thunderlike.engines.base import (
     ArraySource,
     Engine,
@@ -26,7 +23,6 @@ from thunderlike.engines.base import (
     check_range,
 )
 from thunderlike.engines.local import LocalEngine
-from thunderlike.engines.partitioning import tiling
 from thunderlike.engines.plan import (
     Combine,
     Concat,
@@ -34,14 +30,13 @@ from thunderlike.engines.plan import (
     Plan,
     Read,
     Take,
+    aggregated,
     computed,
     fill,
-    one_blas_thread,
     ranges_of,
-    reduced,
 )
 from thunderlike.engines.regroup import Regroup
-from thunderlike.engines.scratch import Storage
+from thunderlike.engines.scratch import Storage, check_record
 from thunderlike.engines.shuffle import Pick
 from thunderlike.errors import NotOnEngineError
 from thunderlike.util.arrays import humanize_bytesize
@@ -162,30 +157,21 @@ class DiskRecords(Records):
         nbytes: int = 0,  # noqa: ARG002
     ) -> Partial:
         """Compute partials of the tiles of the local engine, and merge them in order."""
-        if not self.spec.count:
-            return partial(0, self.spec.empty(0))
-        self.plan.prepare()
-        # The tiles of the local engine, so that sums of floats are equal to the last bit.
-        ranges = tiling(self.spec, current().chunk_bytes)
-        if self.plan.record_bytes > self.spec.record_bytes:
-            found = reduced(self.plan, ranges, partial)
-        else:
-            found = computed(self.plan, ranges, partial, "reducing")
-        with one_blas_thread(), closing(found) as partials:
-            return reduce(merge, partials)
+        self._prepare()
+        return aggregated(self.plan, partial, merge)
 
     def collect(self, start: int = 0, stop: int | None = None) -> Array:
         """Compute records into one array."""
         first, last = check_range(self.spec, start, stop)
         out = self.spec.empty(last - first)
         if first < last:
-            self.plan.prepare(whole=last - first == self.spec.count)
+            self._prepare(whole=last - first == self.spec.count)
             fill(self.plan, first, last, out, "computing")
         return out
 
     def stream(self) -> Iterator[Chunk]:
         """Chunks in order, a few of them ahead."""
-        self.plan.prepare()
+        self._prepare()
         ranges = ranges_of(self.plan, 0, self.spec.count)
         return computed(self.plan, ranges, lambda start, block: (start, block), "computing")
 
@@ -200,6 +186,11 @@ class DiskRecords(Records):
     def repartition(self, npartitions: int) -> DiskRecords:  # noqa: ARG002
         """Nothing to do: chunks are not partitions."""
         return self
+
+    def _prepare(self, *, whole: bool = True) -> None:
+        if self.spec.count:
+            check_record(self.plan.record_bytes)
+            self.plan.prepare(whole=whole)
 
     def _plan_of(self, other: Records) -> Plan:
         found = self.engine.accept(other)

@@ -1,16 +1,21 @@
-"""Local engine: a numpy array, tiled over a thread pool; eager and lazy."""
+"""Local engine: numpy arrays, and plans of them that wait; tiled over a thread pool.
+
+A second form of it defers the reading of a source.
+"""
 
 from __future__ import annotations
 
+import copy
 import itertools
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
 from thunderlike.config import current
 from thunderlike.engines.base import (
+    ArraySource,
     Chunk,
     Engine,
     Exchange,
@@ -31,7 +36,18 @@ from thunderlike.engines.base import (
     checked_record,
 )
 from thunderlike.engines.partitioning import tiling
-from thunderlike.engines.plan import one_blas_thread
+from thunderlike.engines.plan import (
+    Combine,
+    Concat,
+    Map,
+    Plan,
+    Read,
+    Take,
+    aggregated,
+    computed,
+    fill,
+    one_blas_thread,
+)
 from thunderlike.errors import NotOnEngineError, SpecError
 from thunderlike.kernels._validation import as_array
 from thunderlike.parallel.fork import fork_map
@@ -71,7 +87,7 @@ class LocalEngine(Engine):
         check_npartitions(npartitions)
         here = source.array  # in memory: no copy
         if here is not None:
-            return LocalRecords(self, here)
+            return LocalRecords(self, Read(ArraySource(here)), shared=True)
         stored = source.stored
         if stored is not None:
             return StoredRecords(self, stored, 0, source.spec)
@@ -84,7 +100,7 @@ class LocalEngine(Engine):
         tiles = align(tiling(source.spec, _read_bytes(source.spec, threads)), source.cuts)
         _each_tile(read, source.spec, "reading", threads, tiles)
         source.check()
-        return LocalRecords(self, out)
+        return LocalRecords(self, Read(ArraySource(out)))
 
     def adopt(
         self,
@@ -106,77 +122,90 @@ class LocalEngine(Engine):
         out = spec.empty(len(pairs))
         for row, (key, value) in enumerate(pairs):
             out[row] = checked_record(key, value, spec, cast=cast)
-        return LocalRecords(self, out)
+        return LocalRecords(self, Read(ArraySource(out)))
 
     def __repr__(self) -> str:
         return "LocalEngine()"
 
 
 class LocalRecords(Records):
-    """Records stacked in one array of shape ``(count, *shape)``."""
+    """Records of a plan: an array, or steps that are computed when their values are needed.
+
+    Small results, those of functions of a user, and those of an array that the caller may change
+    are computed at once. The first verb over all records of another plan streams through it. The
+    second makes them one array, which is kept: what is used twice is worth it.
+
+    Parameters
+    ----------
+    engine : LocalEngine
+    plan : Plan
+    shared : bool
+        The plan is an array of the caller.
+    """
 
     npartitions = 1
     iscached = True
 
-    def __init__(self, engine: LocalEngine, values: Array) -> None:
+    def __init__(self, engine: LocalEngine, plan: Plan, *, shared: bool = False) -> None:
         self.engine: LocalEngine = engine
-        self.values = values
-        self.spec = Spec(len(values), values.shape[1:], values.dtype)
+        self.plan, self.spec, self._shared = plan, plan.spec, shared
 
     @property
     def in_memory(self) -> bool:
-        """True: the records are an array."""
-        return True
+        """True where the records are an array."""
+        return self.plan.array is not None
 
-    def block(self, start: int, stop: int) -> Array:
-        """Records ``start .. stop-1``: a view, not to be written into."""
-        return self.values[start:stop]
+    @property
+    def values(self) -> Array:
+        """All records, in one array that is kept."""
+        return _made(self.plan)
 
     def map(self, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any]) -> LocalRecords:
-        """Apply the kernel to tiles, on threads if it is vectorised."""
+        """One more step, on threads if the kernel is vectorised."""
         spec = Spec(self.spec.count, shape, dtype)
         if kernel.processes > 1:
-            return LocalRecords(self.engine, _in_processes(kernel, self, spec))
-        out = spec.empty()
-
-        def run(start: int, stop: int) -> None:
-            block = kernel(start, self.block(start, stop))
-            out[start:stop] = check_block(block, stop - start, spec, start)
-
-        workers = None if kernel.vectorised else 1
-        _each_tile(run, _larger(self.spec, spec), "computing", workers)
-        return LocalRecords(self.engine, out)
+            _use(self.plan, self.spec.count)
+            made = ArraySource(_in_processes(kernel, self.plan, spec))
+            return LocalRecords(self.engine, Read(made))
+        if self._waits(spec) and kernel.repeatable:
+            # The caller may change the arrays that he gave as arguments.
+            return LocalRecords(self.engine, Map(self.plan, copy.deepcopy(kernel), spec))
+        return self._computed(Map(self.plan, kernel, spec), "computing")
 
     def combine(
         self, other: Records, pairing: Pairing, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> LocalRecords:
-        """Apply the pairing to the same tile of both."""
+        """One more step, applied to the same range of both."""
         spec = Spec(self.spec.count, shape, dtype)
-        right = self.engine.accept(other)
-        assert isinstance(right, LocalRecords)
-        out = spec.empty()
-
-        def run(start: int, stop: int) -> None:
-            block = pairing(self.block(start, stop), right.block(start, stop))
-            out[start:stop] = check_block(block, stop - start, spec, start)
-
-        _each_tile(run, _larger(self.spec, spec), "combining")
-        return LocalRecords(self.engine, out)
+        right = self._accepted(other)
+        if self._waits(spec, right):
+            pairing = copy.deepcopy(pairing)
+            return LocalRecords(self.engine, Combine(self.plan, right.plan, pairing, spec))
+        return self._computed(Combine(self.plan, right.plan, pairing, spec), "combining")
 
     def take(self, rows: NDArray[np.int64]) -> LocalRecords:
-        """Pick the rows; a run of consecutive ones is a view."""
-        run = len(rows) and rows[0] + np.arange(len(rows))
-        if len(rows) and np.array_equal(rows, run):
-            return LocalRecords(self.engine, self.values[rows[0] : rows[-1] + 1])
-        return LocalRecords(self.engine, self.values[rows])
+        """Pick the rows; of an array, a run of consecutive ones is a view."""
+        spec = replace(self.spec, count=len(rows))
+        if self.plan.array is None and (np.diff(rows) > 0).all():
+            plan = Take(self.plan, rows, spec)
+            return LocalRecords(self.engine, plan) if self._waits(spec) else self._computed(plan)
+        values = self.values
+        if len(rows) and np.array_equal(rows, rows[0] + np.arange(len(rows))):
+            view = Read(ArraySource(values[rows[0] : rows[-1] + 1]))
+            return LocalRecords(self.engine, view, shared=self._shared)
+        return LocalRecords(self.engine, Read(ArraySource(values[rows])))
 
     def concat(self, others: Sequence[Records]) -> LocalRecords:
-        """One array; a copy."""
-        arrays = [self.collect(), *(other.collect() for other in others)]
-        return LocalRecords(self.engine, np.concatenate(arrays))
+        """The records of all."""
+        parts = [self, *map(self._accepted, others)]
+        spec = replace(self.spec, count=sum(part.spec.count for part in parts))
+        plan = Concat([part.plan for part in parts], spec)
+        if all(part._waits(spec) for part in parts):
+            return LocalRecords(self.engine, plan)
+        return self._computed(plan, "joining")
 
     def regroup(self, exchange: Exchange, nbytes: int | None = None) -> LocalRecords:  # noqa: ARG002
-        """Have each tile of the new records placed from the one old block."""
+        """Have each tile of the new records placed from the old ones, a large block at a time."""
         out = exchange.spec.empty()
         for first, block in self._blocks():
 
@@ -186,11 +215,19 @@ class LocalRecords(Records):
                     exchange.place(out[start:stop], start, piece)
 
             _each_tile(place, exchange.spec, "regrouping")
-        return LocalRecords(self.engine, out)
+        return LocalRecords(self.engine, Read(ArraySource(out)))
 
     def _blocks(self) -> Iterator[Chunk]:
-        """The records in as few arrays as memory allows."""
-        yield 0, self.values
+        """The array, or blocks of the plan in a buffer."""
+        _use(self.plan, self.spec.count)
+        if self.plan.array is not None:
+            yield 0, self.plan.array
+            return
+        tiles = tiling(self.spec, _BLOCK)
+        buffer = self.spec.empty(tiles[0][1])
+        for start, stop in tiles:
+            fill(self.plan, start, stop, buffer, "computing", current().tile_bytes)
+            yield start, buffer[: stop - start]
 
     def aggregate(
         self,
@@ -199,27 +236,45 @@ class LocalRecords(Records):
         nbytes: int = 0,  # noqa: ARG002
     ) -> Partial:
         """Compute partials of tiles on threads and merge them in order."""
-        with track("reducing", self.spec.count) as work, one_blas_thread():
-
-            def run(tile: tuple[int, int]) -> Partial:
-                result = partial(tile[0], self.block(*tile))
-                work.advance(tile[1] - tile[0])
-                return result
-
-            return reduce(merge, tmap(run, tiling(self.spec, current().chunk_bytes)))
+        _use(self.plan, self.spec.count)
+        return aggregated(self.plan, partial, merge)
 
     def collect(self, start: int = 0, stop: int | None = None) -> Array:
-        """A view of the array."""
+        """A view of the array; a part of the records is computed without the others."""
         first, last = check_range(self.spec, start, stop)
-        return self.values[first:last]
+        if last - first == self.spec.count:
+            return self.values
+        _use(self.plan, last - first)
+        if self.plan.array is not None:
+            return self.plan.array[first:last]
+        out = self.spec.empty(last - first)
+        fill(self.plan, first, last, out, "computing", current().tile_bytes)
+        return out
 
     def stream(self) -> Iterator[Chunk]:
-        """Tiles of the array."""
+        """Views of the array, or chunks of the plan, a few of them ahead."""
+        _use(self.plan, self.spec.count)
         tiles = tiling(self.spec, current().chunk_bytes)
-        return ((start, self.block(start, stop)) for start, stop in tiles)
+        if self.plan.array is not None:
+            return ((start, self.plan.block(start, stop)) for start, stop in tiles)
+        return computed(self.plan, tiles, lambda start, block: (start, block), "computing")
+
+    def _accepted(self, other: Records) -> LocalRecords:
+        found = self.engine.accept(other)
+        assert isinstance(found, LocalRecords)
+        return found
+
+    def _waits(self, spec: Spec, *others: LocalRecords) -> bool:
+        """Return whether a step on these records, whose results have this spec, is for later."""
+        large = spec.nbytes >= _LARGE and not spec.dtype.hasobject
+        return large and not any(one._shared for one in (self, *others))
+
+    def _computed(self, plan: Plan, label: str = "computing") -> LocalRecords:
+        return LocalRecords(self.engine, Read(ArraySource(_made(plan, label))))
 
     def cache(self) -> None:
-        """Nothing to do: the records are in memory."""
+        """Have the next verb over all records keep them in an array."""
+        self.plan.used = self.spec.count
 
     def uncache(self) -> None:
         """Nothing to do: there is no other form to release to."""
@@ -239,6 +294,9 @@ class LocalRecords(Records):
         """The array itself."""
         return self.values.reshape(*key_shape, *self.spec.shape)
 
+    def __reduce__(self) -> Any:
+        return _unpickled, (self.engine, self.values)
+
 
 class StoredRecords(LocalRecords):
     """Records of one file, read a tile at a time.
@@ -256,26 +314,24 @@ class StoredRecords(LocalRecords):
     """
 
     def __init__(self, engine: LocalEngine, stored: Stored, first: int, spec: Spec) -> None:
-        self.engine, self._stored, self._first, self.spec = engine, stored, first, spec
-        self._values: Array | None = None
+        super().__init__(engine, Read(_StoredRange(stored, first, spec)))
+        self._stored, self._first = stored, first
 
     @property
-    def values(self) -> Array:  # type: ignore[override]  # the base has a field
+    def in_memory(self) -> bool:
+        """True: they are one open file."""
+        return True
+
+    @property
+    def values(self) -> Array:
         """All records, in one array."""
         return self.collect()
 
-    def block(self, start: int, stop: int) -> Array:
-        """Records ``start .. stop-1``, read now."""
-        if self._values is not None:
-            return self._values[start:stop]
-        out = self.spec.empty(stop - start)
-        self._stored.read(self._first + start, self._first + stop, out)
-        return out
-
     def take(self, rows: NDArray[np.int64]) -> LocalRecords:
         """Pick the rows: consecutive ones stay in the file, others are read."""
-        if self._values is not None or not len(rows):
-            return LocalRecords(self.engine, self.collect(0, None if len(rows) else 0)[rows])
+        if self.plan.array is not None or not len(rows):
+            found = self.collect(0, None if len(rows) else 0)[rows]
+            return LocalRecords(self.engine, Read(ArraySource(found)))
         if np.array_equal(rows, rows[0] + np.arange(len(rows))):
             spec = replace(self.spec, count=len(rows))
             return StoredRecords(self.engine, self._stored, self._first + int(rows[0]), spec)
@@ -286,50 +342,58 @@ class StoredRecords(LocalRecords):
         for a, b in itertools.pairwise(edges.tolist()):
             if a < b:
                 start = int(wanted[a])
-                block = self.block(start, int(wanted[b - 1]) + 1)
+                block = self.plan.block(start, int(wanted[b - 1]) + 1)
                 out[order[a:b]] = block[wanted[a:b] - start]
-        return LocalRecords(self.engine, out)
+        return LocalRecords(self.engine, Read(ArraySource(out)))
 
     def collect(self, start: int = 0, stop: int | None = None) -> Array:
         """Records in one array: read now, or mapped where that takes less memory than there is."""
         first, last = check_range(self.spec, start, stop)
-        if self._values is not None:
-            return self._values[first:last]
+        if self.plan.array is not None:
+            return self.plan.array[first:last]
         spec = replace(self.spec, count=last - first)
         if spec.nbytes > _SMALL and spec.nbytes > available() // 2:
             return self._stored.mapped()[self._first + first : self._first + last]
         out = spec.empty()
-
-        def read(a: int, b: int) -> None:
-            self._stored.read(self._first + first + a, self._first + first + b, out[a:b])
-
-        _each_tile(read, spec, "reading", None, tiling(spec, _read_bytes(spec, None)))
+        fill(self.plan, first, last, out, "reading", _read_bytes(spec, None))
         return out
-
-    def _blocks(self) -> Iterator[Chunk]:
-        if self._values is not None:
-            yield 0, self._values
-            return
-        for start, stop in tiling(self.spec, _BLOCK):
-            yield start, self.collect(start, stop)
 
     def cache(self) -> None:
         """Read all records, once."""
-        self._values = self.collect()
+        if self.plan.array is None:
+            self.plan.keep(self.collect())
 
     def uncache(self) -> None:
         """Leave the records in the file."""
-        self._values = None
+        self.plan.uncache()
 
     def array(self, key_shape: Key) -> Array:
         """The records as a mapped array, of which nothing is read here."""
-        found = self._values
+        found = self.plan.array
         if found is None:
             found = self._stored.mapped()[self._first : self._first + self.spec.count]
         return found.reshape(*key_shape, *self.spec.shape)
 
 
-_BLOCK = 2**27  # bytes of a file that are regrouped in one step
+@dataclass(frozen=True)
+class _StoredRange(SourceDefaults):
+    """Some consecutive records of an open file, as a source."""
+
+    file: Stored
+    first: int
+    spec: Spec
+
+    def read(self, start: int, stop: int, out: Array) -> None:
+        """Read from the file."""
+        self.file.read(self.first + start, self.first + stop, out)
+
+
+# Bytes of results below which they are computed at once: about the last cache of a processor.
+# Their array costs no trips to memory, and their values, errors and pictures are there at once. No
+# setting, because which bits are computed does not depend on it.
+_LARGE = 2**24
+
+_BLOCK = 2**27  # bytes of a plan that are regrouped in one step
 _SMALL = 2**28  # bytes below which records are read without a check of free memory
 
 
@@ -358,15 +422,50 @@ def _each_tile(
             pass
 
 
-def _in_processes(kernel: Kernel, records: LocalRecords, spec: Spec) -> Array:
+def _use(plan: Plan, count: int) -> None:
+    """Note that records are computed for a verb, and make a second use of a plan an array.
+
+    Plans above an array that is made need those below it no longer.
+    """
+    if plan.array is not None or not plan.below:
+        return  # records of a file are read again
+    with plan.lock:
+        plan.used += count
+        again = plan.used > plan.spec.count
+    if again:
+        _made(plan)
+        return
+    for below in plan.below:
+        _use(below, min(count, below.spec.count))
+
+
+def _made(plan: Plan, label: str = "computing") -> Array:
+    """Return all records in one array, which the plan keeps."""
+    if plan.array is None and not plan.used:
+        for below in plan.below:
+            _use(below, min(plan.spec.count, below.spec.count))
+    with plan.lock:  # a second thread waits for the array
+        found = plan.array
+        if found is None:
+            found = plan.spec.empty()
+            fill(plan, 0, plan.spec.count, found, label, current().tile_bytes)
+            plan.keep(found)
+    return found
+
+
+def _unpickled(engine: LocalEngine, values: Array) -> LocalRecords:
+    return LocalRecords(engine, Read(ArraySource(values)))
+
+
+def _in_processes(kernel: Kernel, plan: Plan, spec: Spec) -> Array:
     """Run a kernel in processes, several tiles for each: some tiles may take longer."""
-    larger = _larger(records.spec, spec)
+    larger = max(plan.spec, spec, key=lambda spec: spec.record_bytes)
     memory = anonymous_memory(spec.nbytes)
     out = np.frombuffer(memory, spec.dtype).reshape(spec.count, *spec.shape)
 
     def run(tile: tuple[int, int]) -> int:
         start, stop = tile
-        block = kernel(start, records.block(start, stop))
+        block = kernel(start, plan.block(start, stop))
         out[start:stop] = check_block(block, stop - start, spec, start)
         return stop - start
 
@@ -375,11 +474,6 @@ def _in_processes(kernel: Kernel, records: LocalRecords, spec: Spec) -> Array:
         for done in fork_map(run, tiles, kernel.processes):
             work.advance(done)
     return out
-
-
-def _larger(one: Spec, other: Spec) -> Spec:
-    """Return the spec with the larger records: the cache must hold tiles of both."""
-    return max(one, other, key=lambda spec: spec.record_bytes)
 
 
 def _check_positions(keys: list[Key], key_shape: Key | None) -> None:
@@ -415,16 +509,17 @@ class DeferredRecords(LocalRecords):
 
     def __init__(self, engine: LocalEngine, source: Source) -> None:
         self.engine, self.source, self.spec = engine, source, source.spec
+        self._shared = source.array is not None
 
     @property
     def in_memory(self) -> bool:
         """True after the records were read."""
-        return "values" in vars(self)
+        return "plan" in vars(self)
 
     @cached_property
-    def values(self) -> Array:  # type: ignore[override]  # the base has a field
+    def plan(self) -> Plan:  # type: ignore[override]  # the base has a field
         """All records, in one array."""
-        return LocalEngine().load(self.source).values
+        return Read(ArraySource(LocalEngine().load(self.source).values))
 
 
 @dataclass(frozen=True)

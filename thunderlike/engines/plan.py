@@ -14,19 +14,18 @@ from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from concurrent.futures import Future
 from contextlib import closing
-from functools import cache
+from functools import cache, reduce
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from thunderlike.config import current
 from thunderlike.engines.base import Spec, align, check_block
-from thunderlike.engines.scratch import Storage, memory_limit
-from thunderlike.errors import EngineError
+from thunderlike.engines.partitioning import tiling
+from thunderlike.engines.scratch import Storage
 from thunderlike.parallel.fork import fork_map
 from thunderlike.parallel.threads import tmap
 from thunderlike.progress import track
-from thunderlike.util.arrays import humanize_bytesize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -45,12 +44,12 @@ __all__ = [
     "Read",
     "Segments",
     "Take",
+    "aggregated",
     "computed",
     "each",
     "fill",
     "one_blas_thread",
     "ranges_of",
-    "reduced",
 ]
 
 
@@ -73,8 +72,6 @@ class Plan(abc.ABC):
 
     Attributes
     ----------
-    record_bytes : int
-        Bytes of the largest record among the steps that a chunk goes through.
     threads : int or None
         Number of ranges to compute at once: 1 where a function of a user runs, which holds the
         interpreter lock; None for one on each core.
@@ -82,6 +79,10 @@ class Plan(abc.ABC):
         Number of processes to run it in.
     cached : bool
         Keep the records when all of them are computed.
+    used : int
+        Number of records that were computed for verbs and not kept.
+    lock : Lock
+        Held while the records are made that are kept.
     """
 
     threads: int | None = None
@@ -89,11 +90,17 @@ class Plan(abc.ABC):
 
     def __init__(self, spec: Spec, below: Sequence[Plan] = ()) -> None:
         self.spec, self.below = spec, below
-        self.record_bytes: int = max([spec.record_bytes, *(plan.record_bytes for plan in below)])
-        self.cached = False
+        self.cached, self.used = False, 0
         self._kept: Array | None = None
         self._storage: Storage | None = None  # counts the memory of the kept records
-        self._preparing = threading.Lock()
+        self.lock = threading.Lock()
+
+    @property
+    def record_bytes(self) -> int:
+        """Bytes of the largest record among the steps that a chunk goes through."""
+        if self._kept is not None:
+            return self.spec.record_bytes
+        return max([self.spec.record_bytes, *(plan.record_bytes for plan in self.below)])
 
     @property
     def edges(self) -> Sequence[int] | None:
@@ -107,7 +114,7 @@ class Plan(abc.ABC):
 
     def prepare(self, *, whole: bool = True) -> None:
         """Regroup records, and cache those of a verb over all of them, before any is computed."""
-        with self._preparing:
+        with self.lock:
             if self._kept is not None:
                 return
             for plan in self.below:
@@ -120,8 +127,14 @@ class Plan(abc.ABC):
 
     def block(self, start: int, stop: int) -> Array:
         """Compute records ``start .. stop-1``: not to be written into."""
+        below = self.below  # before the look at what is kept: another thread may keep it now
         kept = self._kept
-        return self._compute(start, stop) if kept is None else kept[start:stop]
+        return self._compute(below, start, stop) if kept is None else kept[start:stop]
+
+    def keep(self, array: Array) -> None:
+        """Keep all records, which are in an array, and forget what they were computed from."""
+        self._kept = array
+        self.below = ()
 
     @property
     def waits(self) -> bool:
@@ -143,8 +156,8 @@ class Plan(abc.ABC):
         self.cached, self._kept, self._storage = False, None, None
 
     @abc.abstractmethod
-    def _compute(self, start: int, stop: int) -> Array:
-        """Compute records ``start .. stop-1``."""
+    def _compute(self, below: Sequence[Plan], start: int, stop: int) -> Array:
+        """Compute records ``start .. stop-1`` from those of the plans below."""
 
     def _edges(self) -> Sequence[int] | None:
         return self.below[0].edges if self.below else None
@@ -177,7 +190,7 @@ class Read(Plan):
     def _edges(self) -> Sequence[int] | None:
         return self.source.cuts
 
-    def _compute(self, start: int, stop: int) -> Array:
+    def _compute(self, below: Sequence[Plan], start: int, stop: int) -> Array:  # noqa: ARG002
         if self._segments is None or start == stop:
             return self._read(start, stop)
         return self._segments.block(start, stop)
@@ -201,8 +214,8 @@ class Map(Plan):
         """Apply the kernel to a block of the plan below."""
         return check_block(self._kernel(start, block), len(block), self.spec, start)
 
-    def _compute(self, start: int, stop: int) -> Array:
-        return self.apply(start, self.below[0].block(start, stop))
+    def _compute(self, below: Sequence[Plan], start: int, stop: int) -> Array:
+        return self.apply(start, below[0].block(start, stop))
 
 
 class _Several(Plan):
@@ -222,8 +235,8 @@ class Combine(_Several):
         super().__init__(spec, [left, right])
         self._pairing = pairing
 
-    def _compute(self, start: int, stop: int) -> Array:
-        left, right = (plan.block(start, stop) for plan in self.below)
+    def _compute(self, below: Sequence[Plan], start: int, stop: int) -> Array:
+        left, right = (plan.block(start, stop) for plan in below)
         return check_block(self._pairing(left, right), stop - start, self.spec, start)
 
 
@@ -235,20 +248,20 @@ class Take(_Several):
         self._rows = rows
 
     def _edges(self) -> Sequence[int] | None:
-        found = self.below[0].edges
+        found = super()._edges()
         if found is None:
             return None
         return sorted({0, *np.searchsorted(self._rows, found).tolist(), len(self._rows)})
 
-    def _compute(self, start: int, stop: int) -> Array:
+    def _compute(self, below: Sequence[Plan], start: int, stop: int) -> Array:
         rows = self._rows[start:stop]
         if not len(rows):
-            return self.below[0].block(0, 0)
+            return below[0].block(0, 0)
         (gaps,) = np.nonzero(np.diff(rows) > _GAP)
         parts = []
         for run in np.split(rows, gaps + 1):
             first = int(run[0])
-            found = self.below[0].block(first, int(run[-1]) + 1)
+            found = below[0].block(first, int(run[-1]) + 1)
             parts.append(found if len(found) == len(run) else found[run - first])
         return _joined(parts)
 
@@ -271,15 +284,13 @@ class Concat(_Several):
             }
         )
 
-    def _compute(self, start: int, stop: int) -> Array:
+    def _compute(self, below: Sequence[Plan], start: int, stop: int) -> Array:
         parts = [
             plan.block(max(start, first) - first, min(stop, last) - first)
-            for plan, (first, last) in zip(
-                self.below, itertools.pairwise(self._starts), strict=True
-            )
+            for plan, (first, last) in zip(below, itertools.pairwise(self._starts), strict=True)
             if first < stop and last > start
         ]
-        return _joined(parts) if parts else self.below[0].block(0, 0)
+        return _joined(parts) if parts else below[0].block(0, 0)
 
 
 class Segments:
@@ -361,18 +372,7 @@ def computed(
 
     Blocks are computed and used on threads. A function of a user, and the steps after it, run in
     the thread of the caller, on blocks that are computed ahead.
-
-    Raises
-    ------
-    EngineError
-        If one record takes more memory than the engine may use.
     """
-    limit = memory_limit()
-    if plan.record_bytes > limit:
-        raise EngineError(
-            f"one record takes {humanize_bytesize(plan.record_bytes)}, and the disk engine may use "
-            f"{humanize_bytesize(limit)} of memory: cut the images smaller, or set memory to more"
-        )
     base, serial = plan, []
     while isinstance(base, Map) and base.array is None and (base.threads, base.processes) == (1, 1):
         serial.append(base)
@@ -405,7 +405,28 @@ def computed(
         plan.release()
 
 
-def reduced(
+def aggregated(
+    plan: Plan,
+    partial: Callable[[int, Array], Result],
+    merge: Callable[[Result, Result], Result],
+) -> Result:
+    """Compute partials of tiles of the records of a prepared plan, and merge them in order.
+
+    The tiles are those of the records alone, whatever they are computed from, so that sums of
+    floats are equal to the last bit on every engine.
+    """
+    if not plan.spec.count:
+        return partial(0, plan.spec.empty(0))
+    tiles = tiling(plan.spec, current().chunk_bytes)
+    if plan.record_bytes > plan.spec.record_bytes:
+        found = _reduced(plan, tiles, partial)
+    else:
+        found = computed(plan, tiles, partial, "reducing")
+    with one_blas_thread(), closing(found) as partials:
+        return reduce(merge, partials)
+
+
+def _reduced(
     plan: Plan, tiles: Sequence[Range], partial: Callable[[int, Array], Result]
 ) -> Generator[Result]:
     """Yield partials of tiles of records that are computed from larger ones, a chunk at a time."""
@@ -454,13 +475,15 @@ def each(
             pass
 
 
-def fill(plan: Plan, first: int, last: int, out: Array, label: str) -> None:
-    """Compute records ``first .. last-1`` of a prepared plan into an array."""
+def fill(
+    plan: Plan, first: int, last: int, out: Array, label: str, nbytes: int | None = None
+) -> None:
+    """Compute records ``first .. last-1`` of a prepared plan into an array, `nbytes` at a time."""
 
     def put(start: int, block: Array) -> None:
         out[start - first : start - first + len(block)] = block
 
-    each(plan, ranges_of(plan, first, last), put, label)
+    each(plan, ranges_of(plan, first, last, nbytes), put, label)
 
 
 def _joined(parts: list[Array]) -> Array:

@@ -13,6 +13,7 @@ from thunderlike.engines.plan import Plan, Read, Segments, each, fill, ranges_of
 from thunderlike.engines.scratch import (
     Reservation,
     ScratchFile,
+    check_record,
     memory_limit,
     reserve,
 )
@@ -71,6 +72,7 @@ class Regroup(Plan):
     def _prepare(self) -> None:
         if self._slab is not None or self._segments is not None:
             return
+        check_record(self._old.record_bytes)
         self._old.prepare()  # all of them, whatever part of the new ones is wanted
         old = self._old.spec
         if self._old.array is not None:
@@ -132,7 +134,7 @@ class Regroup(Plan):
 
         return Segments(edges, gather)
 
-    def _compute(self, start: int, stop: int) -> Array:
+    def _compute(self, below: Sequence[Plan], start: int, stop: int) -> Array:  # noqa: ARG002
         if self._segments is not None and start < stop:
             return self._segments.block(start, stop)
         out = self.spec.empty(stop - start)

@@ -33,6 +33,7 @@ __all__ = [
     "ScratchFile",
     "Storage",
     "check_objects",
+    "check_record",
     "memory_limit",
     "reserve",
     "scratch_folder",
@@ -65,6 +66,15 @@ def check_objects(spec: Spec, *, fits: bool) -> None:
             f"records of Python objects take {humanize_bytesize(spec.nbytes)} and stay in memory, "
             f"of which the disk engine may use {humanize_bytesize(memory_limit())}: make arrays of "
             "one shape of them, or set memory to more"
+        )
+
+
+def check_record(nbytes: int) -> None:
+    """Raise EngineError if one record takes more bytes than the disk engine may use."""
+    if nbytes > (limit := memory_limit()):
+        raise EngineError(
+            f"one record takes {humanize_bytesize(nbytes)}, and the disk engine may use "
+            f"{humanize_bytesize(limit)} of memory: cut the images smaller, or set memory to more"
         )
 
 

@@ -164,7 +164,7 @@ class CountingEngine(LocalEngine):
 
     def load(self, source: Source, npartitions: int | None = None) -> LocalRecords:
         """Hold records that count."""
-        return _CountingRecords(self, super().load(source, npartitions).values)
+        return _CountingRecords(self, super().load(source, npartitions).plan, shared=True)
 
 
 class _CountingRecords(LocalRecords):
@@ -173,7 +173,7 @@ class _CountingRecords(LocalRecords):
     engine: CountingEngine
 
     def _of(self, records: LocalRecords) -> _CountingRecords:
-        return _CountingRecords(self.engine, records.values)
+        return _CountingRecords(self.engine, records.plan, shared=True)
 
     def map(self, *args: Any) -> _CountingRecords:
         return self._of(super().map(*args))
