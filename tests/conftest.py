@@ -26,7 +26,7 @@ from pytest_spark.config import SparkConfigBuilder
 from thunderlike.config import config
 from thunderlike.engines import engine_for
 from thunderlike.engines.disk import DiskEngine
-from thunderlike.engines.local import SourceRange
+from thunderlike.engines.local import LocalEngine, SourceRange
 from thunderlike.engines.partitioning import Layout
 from thunderlike.engines.session import LEAST_JAVA, find_java, java_version
 from thunderlike.parallel.threads import _PREFIX
@@ -39,7 +39,7 @@ pytest.register_assert_rewrite("thunderlike.testing.stores")
 settings.register_profile("quick", max_examples=25, derandomize=True, deadline=None)
 settings.register_profile("slow", max_examples=150, deadline=None)
 
-ENGINES = ("local", "disk", "chunked", "spark")
+ENGINES = ("local", "waiting", "disk", "chunked", "spark")
 # Rooms whose tests run on these engines in a run on all of them, and those with --slow. Others run
 # on the local engine and on Spark.
 ROOMS = {
@@ -54,8 +54,13 @@ ROOMS = {
         "regression",
     },
     "chunked": {"contract"},
+    "waiting": {"contract"},
 }
-SLOW_ROOMS = {"disk": ROOMS["disk"] | {"images", "jobs", "series"}, "chunked": {"contract", "data"}}
+SLOW_ROOMS = {
+    "disk": ROOMS["disk"] | {"images", "jobs", "series"},
+    "chunked": {"contract", "data"},
+    "waiting": {"contract", "data", "properties"},
+}
 NO_JAVA = f"no Java {LEAST_JAVA} or newer in JAVA_HOME or on the path: ALL SPARK TESTS ARE LEFT OUT"
 
 
@@ -259,12 +264,29 @@ def scattering(fill_memory):
         yield Scattering()
 
 
+class Waiting(LocalEngine):
+    """The local engine with arrays of its own, where results of any size are planned."""
+
+    def load(self, source, npartitions=None):
+        return super().load(SourceRange(source, 0, source.spec.count), npartitions)
+
+
+@pytest.fixture
+def waiting(monkeypatch):
+    # By its entry: the package has a function of the same name.
+    monkeypatch.setattr(sys.modules["thunderlike.engines.local"], "_LARGE", 0)
+    with config(chunk_bytes=512, tile_bytes=256):
+        yield Waiting()
+
+
 @pytest.fixture
 def engine(request):
     if request.param == "local":
         return engine_for("local")
     if request.param == "disk":
         return request.getfixturevalue("scattering")
+    if request.param == "waiting":
+        return request.getfixturevalue("waiting")
     if request.param == "chunked":
         return ChunkedEngine()
     from thunderlike.engines.spark import SparkEngine
