@@ -268,7 +268,9 @@ class Waiting(LocalEngine):
     """The local engine with arrays of its own, where results of any size are planned."""
 
     def load(self, source, npartitions=None):
-        return super().load(SourceRange(source, 0, source.spec.count), npartitions)
+        if source.array is not None:
+            source = SourceRange(source, 0, source.spec.count)
+        return super().load(source, npartitions)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from scipy import ndimage
 from thunderlike.engines.shuffle import transpose_into
 from thunderlike.errors import SpecError
 from thunderlike.kernels import filters, series
+from thunderlike.kernels.gaussian import gaussian
 from thunderlike.kernels.local_correlation import LocalCorrelation
 from thunderlike.kernels.median import median
 from thunderlike.kernels.moments import Largest, Moments, Smallest, Total
@@ -21,7 +22,7 @@ from thunderlike.kernels.moments import Largest, Moments, Smallest, Total
 PARTIALS = (Moments, Total, Largest, Smallest)
 
 OVER_IMAGES = {
-    "gaussian": lambda b: filters.gaussian(b, 1.5),
+    "gaussian": lambda b: gaussian(b, 1.5),
     "uniform": lambda b: filters.uniform(b, 3),
     "median": lambda b: median(b, 3),
     "subsample": lambda b: filters.subsample(b, 2),

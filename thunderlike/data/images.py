@@ -21,6 +21,7 @@ from thunderlike.errors import SpecError
 from thunderlike.kernels import filters
 from thunderlike.kernels._numba import use_compiled
 from thunderlike.kernels.filters import window_sizes
+from thunderlike.kernels.gaussian import fast_gaussian, gaussian
 from thunderlike.kernels.local_correlation import LocalCorrelation
 from thunderlike.kernels.median import effort, median
 from thunderlike.storage import at
@@ -108,8 +109,9 @@ class Images(ArrayCollection):
         >>> Images(np.eye(5)[np.newaxis]).gaussian_filter(1).toarray()[2, 2].round(3)
         np.float64(0.283)
         """
-        gaussian = filters.fast_gaussian if fast else filters.gaussian
-        return self._stacked(gaussian, sigma=sigma, order=order)
+        if fast:
+            return self._stacked(fast_gaussian, sigma=sigma, order=order)
+        return self._stacked(gaussian, sigma=sigma, order=order, compiled=self._compiled)
 
     def uniform_filter(self, size: int | Sequence[int] = 2) -> Self:
         """Replace each pixel by the mean of a window around it, borders reflected.

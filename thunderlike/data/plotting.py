@@ -117,8 +117,8 @@ def contrast_limits(
 
 
 def image_thumbnail(images: Collection) -> str:
-    """HTML of the first image, if it is in memory: a repr never starts a job."""
-    if not images._records.in_memory or not images.count():
+    """HTML of the first image, except on an engine that is lazy: a repr never starts a job."""
+    if (images.engine.lazy and not images._records.in_memory) or not images.count():
         return ""
     return notebook.thumbnail(images._records.collect(0, 1)[0], "image 0")
 

@@ -1488,7 +1488,7 @@ class Series(ArrayCollection):
 def _matrix(other: object) -> Array:
     """Return the factor of a matrix product as an array; a vector becomes a column."""
     if isinstance(other, Series):
-        if not other._records.in_memory:
+        if other.engine.lazy and not other._records.in_memory:
             raise NotOnEngineError(
                 f"the second factor must be in memory, not on the {other.mode} engine: call "
                 ".tolocal() on it"

@@ -125,8 +125,10 @@ def assemble(records: Records, key_shape: Shape, sink: Sink, folder: str) -> Non
     folder : str
         Address for temporary parts; the caller deletes it.
     """
-    if records.in_memory:
+    if records.in_memory or not records.spec.count:
         slabs = _cut(records, key_shape, sink.rows)
+    elif records.engine.in_process:
+        slabs = _streamed(records, key_shape, sink.rows)
     else:
         slabs = _joined(records, key_shape, sink.rows, folder)
     write_slabs(sink, slabs, key_shape[0])
@@ -147,6 +149,23 @@ def _cut(records: Records, key_shape: Shape, rows: int) -> Iterator[Slab]:
         # A slab, not all: records of an open file are read as they are needed.
         slab = records.collect(start * each, stop * each)
         yield start, slab.reshape(stop - start, *key_shape[1:], *records.spec.shape)
+
+
+def _streamed(records: Records, key_shape: Shape, rows: int) -> Iterator[Slab]:
+    """Join blocks as they come."""
+    each, spec = math.prod(key_shape[1:]), records.spec
+    start, filled = 0, 0
+    slab = spec.empty(min(rows, key_shape[0]) * each)
+    for _, block in records.stream():
+        taken = 0
+        while taken < len(block):
+            count = min(len(slab) - filled, len(block) - taken)
+            slab[filled : filled + count] = block[taken : taken + count]
+            filled, taken = filled + count, taken + count
+            if filled == len(slab):
+                yield start, slab.reshape(len(slab) // each, *key_shape[1:], *spec.shape)
+                start, filled = start + len(slab) // each, 0
+                slab = spec.empty(min(rows, key_shape[0] - start) * each)
 
 
 def _joined(records: Records, key_shape: Shape, rows: int, folder: str) -> Iterator[Slab]:

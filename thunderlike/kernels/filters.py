@@ -1,10 +1,10 @@
-"""Filters of images over windows, by scipy and by fast recursions."""
+"""Filters of images over windows."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,12 +18,10 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array
 
 __all__ = [
+    "LINEAR",
     "ORDERED",
     "Windows",
     "check_dtype",
-    "checked_gaussian",
-    "fast_gaussian",
-    "gaussian",
     "max_min_projection",
     "max_projection",
     "per_axis",
@@ -172,10 +170,8 @@ def shifts(pixels: Array, step: int, size: int) -> list[Array]:
 
 ORDERED = frozenset("?bhilqBHILQfd")
 """Characters of the dtypes that scipy.ndimage can rank."""
-_LINEAR = ORDERED | frozenset("FD")
-_WIDTH = 64  # pixels of a band: narrower ones make many small products, wider ones multiply zeros
-_NOTHING = 1e-15  # a deviation that scipy takes for none
-_RADII = 4.0  # where scipy cuts the Gaussian off, in deviations
+LINEAR = ORDERED | frozenset("FD")
+"""Characters of those that it can add."""
 
 
 def check_dtype(block: Array, name: str, dtypes: frozenset[str]) -> None:
@@ -190,64 +186,6 @@ def check_dtype(block: Array, name: str, dtypes: frozenset[str]) -> None:
             f"a {name} filter cannot work on images of {block.dtype}: "
             "convert them first, for example with astype('float32')"
         )
-
-
-def gaussian(block: Array, sigma: float | Sequence[float] = 2, order: int = 0) -> Array:
-    """Smooth each image with a Gaussian.
-
-    Parameters
-    ----------
-    block : ndarray, shape (k, ...)
-    sigma : float or sequence of float
-        Standard deviation in pixels, for all axes or for each; an axis with 0 is left alone.
-    order : int or sequence of int
-        Order of the derivative of the Gaussian, 0 to smooth.
-
-    Returns
-    -------
-    ndarray, shape and dtype of `block`
-
-    Raises
-    ------
-    SpecError
-        If `sigma` or `order` is negative or has another length than an image has axes, or for a
-        dtype that scipy cannot filter.
-
-    Notes
-    -----
-    ``scipy.ndimage.gaussian_filter``; one pass over the block for each axis.
-
-    Examples
-    --------
-    >>> gaussian(np.full((1, 2, 3), 7, "int16"), sigma=1)
-    array([[[7, 7, 7],
-            [7, 7, 7]]], dtype=int16)
-    """
-    from scipy import ndimage
-
-    sigmas, orders = checked_gaussian(block, sigma, order)
-    result: Array = ndimage.gaussian_filter(block, (0, *sigmas), order=(0, *orders), mode="reflect")
-    return result
-
-
-def checked_gaussian(
-    block: Array, sigma: float | Sequence[float], order: int | Sequence[int]
-) -> tuple[list[float], list[int]]:
-    """Deviation and order for each axis of an image.
-
-    Raises
-    ------
-    SpecError
-        As :func:`gaussian`.
-    """
-    check_dtype(block, "gaussian", _LINEAR)
-    sigmas = per_axis(sigma, block.ndim - 1, "sigma")
-    orders = per_axis(order, block.ndim - 1, "order")
-    if not all(0 <= s < math.inf for s in sigmas):
-        raise SpecError(f"sigma {sigma!r} must be 0 or more pixels")
-    if not all(is_whole(n, 0) for n in orders):
-        raise SpecError(f"order {order!r} must be whole numbers, 0 or more")
-    return list(map(float, sigmas)), list(map(int, orders))
 
 
 def uniform(block: Array, size: int | Sequence[int] = 2) -> Array:
@@ -279,7 +217,7 @@ def uniform(block: Array, size: int | Sequence[int] = 2) -> Array:
     """
     from scipy import ndimage
 
-    check_dtype(block, "uniform", _LINEAR)
+    check_dtype(block, "uniform", LINEAR)
     sizes = window_sizes(size, block.ndim - 1)
     result: Array = ndimage.uniform_filter(block, (1, *sizes), mode="reflect")
     return result
@@ -392,70 +330,3 @@ def _axis(axis: int, ndim: int) -> int:
     if not -ndim <= axis < ndim:
         raise SpecError(f"axis {axis} is out of bounds: images have axes 0 to {ndim - 1}")
     return axis % ndim
-
-
-def fast_gaussian(block: Array, sigma: float | Sequence[float] = 2, order: int = 0) -> Array:
-    """Smooth each image with a Gaussian, nearly as :func:`gaussian`.
-
-    Parameters
-    ----------
-    block : ndarray, shape (k, ...)
-    sigma, order
-        As there.
-
-    Returns
-    -------
-    ndarray, shape and dtype of `block`
-        Computed in float32 for images of float32 and of whole numbers of at most 16 bits, else in
-        float64: whole numbers differ by at most 1, others in their last digits.
-
-    Notes
-    -----
-    Bound by BLAS: ``2 (64 + 8 sigma)`` operations a pixel and axis. A NaN or an inf spoils up to 63
-    pixels more along each axis than in scipy, those of its band.
-
-    Examples
-    --------
-    >>> fast_gaussian(np.full((1, 2, 3), 7.5), sigma=1).round(3)
-    array([[[7.5, 7.5, 7.5],
-            [7.5, 7.5, 7.5]]])
-    """
-    sigmas, orders = checked_gaussian(block, sigma, order)
-    # float32 holds 16-bit numbers exactly; result_type gives float64 for longer ones.
-    values = block.astype(np.result_type(block.dtype, np.float32))
-    for axis, (width, degree) in enumerate(zip(sigmas, orders, strict=True), start=1):
-        if width > _NOTHING:
-            values = _along(values, axis, width, degree)
-    with np.errstate(invalid="ignore"):  # a NaN as a whole number, as scipy casts it
-        return values.astype(block.dtype, copy=False)
-
-
-def _along(values: Array, axis: int, sigma: float, order: int) -> Array:
-    """Filter along one axis, a band of it at a time."""
-    shape, length = values.shape, values.shape[axis]
-    lines = values.reshape(math.prod(shape[:axis]), length, math.prod(shape[axis + 1 :]))
-    out = np.empty_like(lines)
-    for start in range(0, length, _WIDTH):
-        stop = min(start + _WIDTH, length)
-        first, matrix = _band(start, stop, length, sigma, order, lines.real.dtype.char)
-        seen = lines[:, first : first + matrix.shape[1]]
-        if lines.shape[2] == 1:  # the last axis: one product a record, not one a line
-            records = (*shape[:1], math.prod(shape[1:axis]))
-            found = out[:, start:stop, 0].reshape(*records, stop - start)
-            np.matmul(seen[..., 0].reshape(*records, len(matrix.T)), matrix.T, out=found)
-        else:
-            np.matmul(matrix, seen, out=out[:, start:stop])
-    return out.reshape(shape)
-
-
-@lru_cache(maxsize=256)
-def _band(
-    start: int, stop: int, length: int, sigma: float, order: int, dtype: str
-) -> tuple[int, Array]:
-    """The first pixel that these depend on, and how: scipy's answers to single bright pixels."""
-    from scipy.ndimage import gaussian_filter1d
-
-    radius = int(_RADII * sigma + 0.5)  # rounded as scipy rounds it
-    first, last = max(0, start - radius), min(length, stop + radius)
-    answers = gaussian_filter1d(np.eye(last - first), sigma, axis=0, order=order, mode="reflect")
-    return first, np.ascontiguousarray(answers[start - first : stop - first], dtype)
