@@ -40,8 +40,9 @@ others compute immediately, with the given number of *jobs*, each one pass over 
 *shuffle* moves all values when the result is computed, as does an index that changes the order of
 the records: between the workers of Spark, in memory or through a scratch file on the disk engine.
 `map` runs one job for the first record, unless `value_shape` and `dtype` are given.
-All methods work on every engine with equal results, unless *engine* names one; the local engine
-computes immediately.
+All methods work on every engine with equal results, unless *engine* names one. The local engine
+computes immediately; results of 16 MiB and more wait for the first method that needs their values,
+and the second such method keeps them in memory. Functions of yours run immediately, and once.
 """
 
 SIGNAL = np.arange(12.0)

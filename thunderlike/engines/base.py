@@ -291,8 +291,9 @@ class ArraySource:
 
     def __post_init__(self) -> None:
         # Kernels and compiled libraries want numbers in the byte order of the machine.
-        native = self.array.astype(self.array.dtype.newbyteorder("="), copy=False)
-        object.__setattr__(self, "array", native)
+        if not self.array.dtype.isnative:
+            native = self.array.astype(self.array.dtype.newbyteorder("="))
+            object.__setattr__(self, "array", native)
 
     @property
     def spec(self) -> Spec:

@@ -185,10 +185,10 @@ class LocalRecords(Records):
 
     def take(self, rows: NDArray[np.int64]) -> LocalRecords:
         """Pick the rows; of an array, a run of consecutive ones is a view."""
-        spec = replace(self.spec, count=len(rows))
         if self.plan.array is None and (np.diff(rows) > 0).all():
-            plan = Take(self.plan, rows, spec)
-            return LocalRecords(self.engine, plan) if self._waits(spec) else self._computed(plan)
+            plan = Take(self.plan, rows, replace(self.spec, count=len(rows)))
+            waits = self._waits(plan.spec)
+            return LocalRecords(self.engine, plan) if waits else self._computed(plan)
         values = self.values
         if len(rows) and np.array_equal(rows, rows[0] + np.arange(len(rows))):
             view = Read(ArraySource(values[rows[0] : rows[-1] + 1]))
@@ -199,10 +199,10 @@ class LocalRecords(Records):
         """The records of all."""
         parts = [self, *map(self._accepted, others)]
         spec = replace(self.spec, count=sum(part.spec.count for part in parts))
-        plan = Concat([part.plan for part in parts], spec)
         if all(part._waits(spec) for part in parts):
-            return LocalRecords(self.engine, plan)
-        return self._computed(plan, "joining")
+            return LocalRecords(self.engine, Concat([part.plan for part in parts], spec))
+        joined = np.concatenate([part.collect() for part in parts])
+        return LocalRecords(self.engine, Read(ArraySource(joined)))
 
     def regroup(self, exchange: Exchange, nbytes: int | None = None) -> LocalRecords:  # noqa: ARG002
         """Have each tile of the new records placed from the old ones, a large block at a time."""
@@ -242,11 +242,10 @@ class LocalRecords(Records):
     def collect(self, start: int = 0, stop: int | None = None) -> Array:
         """A view of the array; a part of the records is computed without the others."""
         first, last = check_range(self.spec, start, stop)
-        if last - first == self.spec.count:
-            return self.values
-        _use(self.plan, last - first)
-        if self.plan.array is not None:
-            return self.plan.array[first:last]
+        if last - first < self.spec.count:
+            _use(self.plan, last - first)
+        if last - first == self.spec.count or self.plan.array is not None:
+            return self.values[first:last]
         out = self.spec.empty(last - first)
         fill(self.plan, first, last, out, "computing", current().tile_bytes)
         return out

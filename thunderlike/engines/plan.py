@@ -387,7 +387,10 @@ def computed(
         return list(blocks) if here else [use(*chunk) for chunk in blocks]
 
     groups = _groups(ranges, base.edges)
-    found = _forked(run, groups, processes) if processes > 1 else tmap(run, groups, workers=threads)
+    if processes > 1:
+        found = _forked(run, groups, processes)
+    else:  # of one group the hand-over to a thread would take longest
+        found = tmap(run, groups, workers=1 if len(groups) == 1 else threads)
     try:
         with track(label, sum(stop - start for start, stop in ranges)) as work:
             for group, results in zip(groups, found, strict=True):
