@@ -174,6 +174,11 @@ class Read(Plan):
         self.source, self._kept, self.threads = source, source.array, source.threads
         self._segments = Segments(source.cuts, self._read) if source.cuts else None
 
+    @property
+    def waits(self) -> bool:
+        """True of a source that has to be read."""
+        return self.array is None
+
     def uncache(self) -> None:
         """Drop the kept records, but not the array of the source."""
         self.cached, self._kept = False, self.source.array
@@ -379,7 +384,7 @@ def computed(
         base = base.below[0]
     processes, threads = (1, None) if base.array is not None else (base.processes, base.threads)
     if threads is None and base.waits:
-        threads = current().nworkers() + 1  # reads the next bucket while others compute
+        threads = current().nworkers() + 1  # one reads ahead while the others compute
     here = bool(serial) or processes > 1  # the effects of `use` would be lost in forks
 
     def run(group: list[Range]) -> list[Any]:
