@@ -150,7 +150,7 @@ def over_budget(table: dict[str, dict[str, float]], benchmark: str) -> int:
         f"{name}: {table[name][rival]:.2f} times {rival}, the budget is {ratio}"
         for name, rivals in budget.items()
         for rival, ratio in rivals.items()
-        if name in table and table[name][rival] < SLACK * ratio
+        if rival in table.get(name, ()) and table[name][rival] < SLACK * ratio
     ]
     print("\n".join(missed) or "all ratios are within their budgets")
     return len(missed)

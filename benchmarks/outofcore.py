@@ -61,7 +61,7 @@ SPARE = 150 * 10**6  # of a process that has imported everything
 FRAMES = {"1 GB": 8192, "4 GB": 32768}
 GIGABYTE = 2**17 * FRAMES["1 GB"]
 GENERATED = int(os.environ.get("GENERATED", "17"))
-ENGINES = os.environ.get("ENGINES", "local,spark,dask,dask 1 GiB").split(",")
+ENGINES = [e for e in os.environ.get("ENGINES", "local,spark,dask,dask 1 GiB").split(",") if e]
 PATIENCE = {"disk": 600, "dask 1 GiB": 120}  # s, after which a variant is given up
 # Arrays of up to 35 GB; one file from several workers, which dask does not write.
 LEFT_OUT = {("local", "4 GB"), *((e, "tohdf5") for e in ("spark", "dask", "dask 1 GiB"))}
@@ -505,7 +505,8 @@ def columns(row: Row, found: dict[str, list[dict[str, Any]]]) -> dict[str, float
     task: Any = row.ours
     share = found["ours"][0]["written"] / task.nbytes
     cpu = statistics.median(run["cpu"] for run in found["ours"])
-    return {"seconds": ours, **ratios, "CPU, s": cpu, **peaks, "written": share}
+    size = {"GB": task.nbytes / 1e9}
+    return {"seconds": ours, **ratios, **size, "CPU, s": cpu, **peaks, "written": share}
 
 
 if __name__ == "__main__":

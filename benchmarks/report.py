@@ -26,6 +26,7 @@ DRAWN = {  # plotted benchmarks and their titles
     "spark-1gb": "1 GB, Spark",
     "activity": "activity map, 131 MB",
     "activity-1gb": "activity map, 1 GB",
+    "outofcore": "1 and 4 GB, disk engine with 1 GiB of memory",
 }
 COLOURS = {"loop": "#bbbbbb", "numpy": "#6699cc", "dask": "#cc6644", "dask, as exact": "#ddaa77"}
 STEPS = ("load", "reduce", "toseries", "write")
@@ -43,6 +44,8 @@ def main() -> None:
     put(DOCS / "performance.md", "\n\n".join(tables))
     if "scaling" in found:
         put(DOCS / "scaling.md", scaling(found["scaling"]))
+    if "outofcore" in found:
+        put(DOCS / "scaling.md", growth(found["outofcore"]), "disk engine")
 
 
 def draw(shown: dict[str, Any]) -> None:
@@ -145,6 +148,22 @@ def scaling(found: dict[str, Any]) -> str:
     )
 
 
+def growth(found: dict[str, Any]) -> str:
+    """Format seconds a GB and peaks of the disk engine, by the size of the movie."""
+    sizes = sorted({name.split()[0] for name in found["rows"] if name[0].isdigit()}, key=int)
+    jobs = [name.split(maxsplit=2)[2] for name in found["rows"] if name.startswith(f"{sizes[0]} ")]
+    lines = []
+    for job in jobs:
+        rows = [found["rows"].get(f"{size} GB {job}") for size in sizes]
+        made = found["rows"].get(f"generated {job}")
+        each = [row and row["seconds"] / row["GB"] for row in (*rows, made)]
+        peaks = [row and row["ours, MB"] for row in (*rows, made)]
+        lines.append([job, *map(shortly, each), *map(shortly, peaks)])
+    names = [*(f"{size} GB" for size in sizes), "generated"]
+    head = ["job", *(f"{name}, s/GB" for name in names), *(f"{name}, peak MB" for name in names)]
+    return f"{found['machine']}\n\n{table(head, lines)}"
+
+
 def compared(predicted: float, measured: float) -> list[str]:
     """Format a prediction, a measurement, and the relative error."""
     error = 100 * (predicted / measured - 1)
@@ -176,9 +195,9 @@ def table(head: list[str], lines: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def put(page: Path, text: str) -> None:
-    """Replace what stands between the marks of a page."""
-    start, end = "<!-- measured -->", "<!-- end -->"
+def put(page: Path, text: str, name: str = "") -> None:
+    """Replace what stands between the marks of a page; of several tables, that of a name."""
+    start, end = f"<!-- measured{name and f': {name}'} -->", "<!-- end -->"
     before, _, rest = page.read_text("utf-8").partition(start)
     after = rest.partition(end)[2]
     page.write_text(f"{before}{start}\n\n{text}\n\n{end}{after}", "utf-8")
