@@ -128,8 +128,10 @@ class Regroup(Plan):
 
         def gather(first: int, last: int) -> Array:
             out = self.spec.empty(last - first)
-            for piece in pieces.of(edges.index(first)):
-                self._exchange.place(out, first, piece)
+            mine = pieces.of(edges.index(first))
+            exchange = self._exchange
+            for piece in exchange.joined(mine) if isinstance(exchange, Transpose) else mine:
+                exchange.place(out, first, piece)
             return out
 
         return Segments(edges, gather)
@@ -163,9 +165,8 @@ class _Pieces:
     spans: NDArray[np.int64]
 
     def of(self, bucket: int) -> Iterator[Any]:
-        """Yield the pieces of a bucket, in the order of the file."""
-        spans = self.spans[:, bucket]
-        for start, stop in spans[np.argsort(spans[:, 0])].tolist():
+        """Yield the pieces of a bucket, in the order of the old records."""
+        for start, stop in self.spans[:, bucket].tolist():
             yield from self.scratch.read(start, stop)
 
     def joined(self, nbytes: int, room: int) -> _Pieces:

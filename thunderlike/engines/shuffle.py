@@ -12,6 +12,8 @@ from thunderlike.engines.base import Spec
 from thunderlike.errors import SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from numpy.typing import NDArray
 
     from thunderlike._typing import Array
@@ -21,6 +23,7 @@ __all__ = ["Pick", "Transpose", "transpose_into"]
 
 _COLUMNS, _TILE_BYTES = 256, 2**18
 _LINE = 64  # bytes of a cache line
+_TALL = 512  # records of pieces that are joined: those of a tile of int16
 
 
 def transpose_into(out: NDArray[Any], piece: NDArray[Any]) -> None:
@@ -97,6 +100,28 @@ class Transpose:
     def cut(self, start: int, block: Array, first: int, last: int) -> tuple[int, Array]:
         """Columns `first` to `last` of the block, seen as a matrix."""
         return start, _flat(block)[:, first:last]
+
+    def joined(self, pieces: Iterable[tuple[int, Array]]) -> Iterator[tuple[int, Array]]:
+        """Join pieces of consecutive old records, since tall tiles are transposed faster.
+
+        Examples
+        --------
+        >>> exchange = Transpose(Spec(9, (2,)), (9,))
+        >>> rows = np.arange(8).reshape(4, 2)
+        >>> [piece[0] for piece in exchange.joined([(0, rows[:1]), (1, rows[1:]), (7, rows[:2])])]
+        [0, 7]
+        """
+        held: list[Array] = []
+        first = end = 0
+        for start, columns in pieces:
+            if held and (start != end or end - first >= _TALL):
+                yield first, np.concatenate(held)
+                held = []
+            first = first if held else start
+            held.append(columns)
+            end = start + len(columns)
+        if held:
+            yield first, np.concatenate(held)
 
     def place(self, out: Array, first: int, piece: tuple[int, Array]) -> None:  # noqa: ARG002
         """Write the columns as rows."""
