@@ -342,9 +342,10 @@ class Packed(Loader):
         """Runs of elements of each record, where they are on a disk here and long enough."""
         (file,), count = source.files, source.spec.count
         size = math.prod(self.shape)
-        run = min(nbytes // (count * self.stored.itemsize), size)
-        # A disk seeks for each run, unless one is a whole record.
-        if local_file(file.path) is None or run * self.stored.itemsize < current().piece_bytes:
+        least, itemsize = current().piece_bytes, self.stored.itemsize
+        run = min(nbytes // (count * itemsize), size, _LONG * least // itemsize)
+        # A disk seeks for each run.
+        if local_file(file.path) is None or run * itemsize < least:
             return None
         begin = self.begins.get(file.path, 0) + source.skipped * self.nbytes
         spec, load = (
@@ -400,6 +401,7 @@ class PackedColumns(Loader):
 
 
 _TURNED = 2**22  # bytes
+_LONG = 16  # times the shortest run: a disk gains nothing by longer ones
 
 
 @dataclass(frozen=True)
