@@ -52,6 +52,8 @@ STORES = {
     "https": "thunderlike.storage.fsspec:CloudStore",
 }
 
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*(?=://)|file(?=:/))")
+
 
 def store_for(path: AnyPath, credentials: AnyCredentials = None) -> Store:
     """Return the store that holds `path`.
@@ -83,7 +85,7 @@ def store_for(path: AnyPath, credentials: AnyCredentials = None) -> Store:
     if isinstance(text, Address) and not credentials:
         return text.store
     # Spark and Hadoop write file:/data with one slash.
-    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text) or re.match(r"(file):/", text)
+    match = _SCHEME.match(text)
     scheme = match[1] if match else ""
     _check_secrets(text, scheme)
     if scheme not in STORES:
