@@ -16,5 +16,5 @@ def no_lines_of_progress(monkeypatch):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Leave out the drawing, which takes longer than everything else that a small job does."""
-    for module in ("activity_map", "demo", "register"):
+    for module in ("activity_map", "demo", "register", "regress"):
         monkeypatch.setattr(f"thunderlike.jobs.{module}.png_of", lambda figure: b"a picture")

@@ -350,6 +350,16 @@ def test_pooled_autocorrelation_and_the_rate_of_false_positives():
     assert 0.03 < rates[2] < 0.08
 
 
+def test_constant_records_do_not_count_in_the_pooled_autocorrelation(X, y):
+    values = y.reshape(20, T)
+    more = np.vstack([values, np.full((5, T), 7)])
+    for some in (values, more):
+        model = LinearRegression(prewhiten="ar1").fit(X, some)
+        assert model.rho == pytest.approx(LinearRegression(prewhiten="ar1").fit(X, y).rho)
+    assert LinearRegression(prewhiten="ar1").fit(X, more[20:]).rho == 0
+    assert LinearRegression(prewhiten="ar1").fit(X, more[:0]).betas.shape == (0, P + 1)
+
+
 @pytest.mark.parametrize("intercept", [True, False])
 def test_an_autocorrelation_of_each_record(engine, X, y, intercept):
     keep = np.arange(T) != 20

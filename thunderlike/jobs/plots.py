@@ -20,15 +20,18 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array
     from thunderlike.jobs.signals import Signal
     from thunderlike.registration import RegistrationModel
+    from thunderlike.regression import LinearModel
 
 __all__ = [
     "NOT_DRAWN",
     "MapResult",
+    "Modelled",
     "Registered",
     "can_draw",
     "map_figure",
     "png_of",
     "registration_figure",
+    "regression_figure",
 ]
 
 # Palette of Okabe and Ito (2008), legible with colour blindness: dark blue, light orange.
@@ -90,6 +93,26 @@ class Registered(Protocol):
     @property
     def after(self) -> Array:
         """Mean of the same frames, corrected."""
+
+
+class Modelled(Protocol):
+    """Attributes of :class:`~thunderlike.jobs.regress.Encoding` that are drawn."""
+
+    @property
+    def model(self) -> LinearModel:
+        """Models of all pixels."""
+
+    @property
+    def best(self) -> tuple[int, ...] | None:
+        """The pixel of the largest R squared; None where no pixel varies."""
+
+    @property
+    def trace(self) -> Array:
+        """The series of the best pixel."""
+
+    @property
+    def fitted(self) -> Array:
+        """Its fit."""
 
 
 def can_draw() -> bool:
@@ -228,9 +251,78 @@ def _frame(axes: Axes, found: MapResult) -> None:
 
 def _name(found: MapResult) -> str:
     """Name of the signal, shortened."""
-    name = found.signal.name
+    return _short(found.signal.name)
+
+
+def _short(name: str) -> str:
     return plain(name if len(name) <= 24 else name[:22] + "...")
 
 
 def _text(pixel: tuple[int, ...]) -> str:
     return f"({', '.join(map(str, pixel))})"
+
+
+_SHOWN = 5  # regressors of which maps are drawn
+
+
+@checked_types
+def regression_figure(found: Modelled) -> Figure:
+    """Draw maps of R squared and of t of the first regressors, and the best pixel with its fit.
+
+    Parameters
+    ----------
+    found : Encoding
+        Of images, or of volumes: then the plane of the best pixel is shown.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Its axes are the maps, then the trace.
+
+    Raises
+    ------
+    MissingExtraError
+        Without matplotlib.
+    """
+    matplotlib = optional("matplotlib", extra="viz")
+    figure_class = optional("matplotlib.figure", extra="viz").Figure
+    names = found.model.names[:_SHOWN]
+    plane = found.best[0] if found.best else 0
+    rows = -(-(len(names) + 1) // 3)
+    with matplotlib.rc_context(_STYLE):
+        figure: Figure = figure_class(figsize=(11, 3.4 * rows + 2.4), layout="constrained")
+        grid = figure.add_gridspec(rows + 1, 3, height_ratios=(*(3.4,) * rows, 2.2))
+        places = [figure.add_subplot(grid[n // 3, n % 3]) for n in range(len(names) + 1)]
+        values = found.model.rsquared.toarray(squeeze=False)[..., 0]
+        image, which = flat(values, plane)
+        shown = draw(places[0], image, "viridis", (0.0, contrast(image)[1]))
+        places[0].set_title(f"explained variance{which}")
+        colour_bar(places[0], shown, "R squared")
+        tvalues = found.model.tvalues.toarray(squeeze=False)
+        for number, (axes, name) in enumerate(zip(places[1:], names, strict=True), 1):
+            image, which = flat(tvalues[..., number], plane)
+            limit = float(np.abs(image[np.isfinite(image)]).max(initial=1))
+            shown = draw(axes, image, DIVERGING, (-limit, limit))
+            axes.set_title(f"{_short(name)}{which}")
+            colour_bar(axes, shown, "t")
+        for axes in places:
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.spines[:].set_visible(False)
+        _draw_fit(figure.add_subplot(grid[rows, :]), found)
+    return figure
+
+
+def _draw_fit(axes: Axes, found: Modelled) -> None:
+    if found.best is None:
+        axes.set_title("no pixel varies")
+        return
+    value = float(found.model.rsquared[found.best].toarray())
+    axes.plot(found.trace, color=_TRACE, lw=1, label=f"pixel {_text(found.best)}")
+    axes.plot(found.fitted, color=_SIGNAL, lw=1.2, label="fit")
+    axes.set_title(f"the best pixel, {_text(found.best)}: R squared = {value:.3f}")
+    axes.set_xlim(0, max(len(found.trace) - 1, 1))
+    axes.locator_params(axis="x", integer=True)
+    axes.set_xlabel("image")
+    axes.set_ylabel("pixel value")
+    axes.legend(loc="upper right", ncols=2, frameon=False, bbox_to_anchor=(1, 1.2))

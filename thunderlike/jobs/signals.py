@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Signal", "read_column", "read_signal"]
+__all__ = ["Signal", "read_column", "read_signal", "read_signals"]
 
 # Values of the file by column name; a single column may be unnamed: "".
 Columns: TypeAlias = "Mapping[str, Sequence[Any]]"
@@ -120,6 +120,43 @@ def read_signal(text: str) -> Signal:
     """
     path, name, values = read_column(text)
     return Signal(path, name, _numbers(path, name, values))
+
+
+@checked_types
+def read_signals(path: str, names: Sequence[str] = ()) -> list[Signal]:
+    r"""Read several signals of a file.
+
+    Parameters
+    ----------
+    path : str
+        A file as of :func:`read_signal`.
+    names : sequence of str
+        The signals wanted, in this order; by default all whose values are numbers.
+
+    Raises
+    ------
+    NotFoundError, KeyMissingError, FormatError, SpecError
+        As `read_signal`; KeyMissingError also for a file without numbers.
+
+    Examples
+    --------
+    >>> storage.write("memory://run.csv", b"time,speed,task\n0,1.5,rest\n1,2.5,go\n")
+    >>> [signal.name for signal in read_signals("memory://run.csv")]
+    ['time', 'speed']
+    >>> storage.delete("memory://run.csv")
+    """
+    columns = _columns(path, "signal")
+    chosen = list(names) or [
+        name for name, values in columns.items() if all(map(_is_number, values))
+    ]
+    if not chosen:
+        raise KeyMissingError(f"{path}: no column of numbers; available: {', '.join(columns)}")
+    found = []
+    for wanted in chosen:
+        name = _chosen(path, columns, wanted, "signal")
+        shown = name or PurePosixPath(path).stem
+        found.append(Signal(path, shown, _numbers(path, shown, columns[name])))
+    return found
 
 
 @checked_types

@@ -254,10 +254,15 @@ class LeastSquares:
         for rows, tile, level in self.tiles(block, compiled=compiled):
             found = out[rows]
             coordinates = row_products(tile, self.basis.vectors)
-            residual = self._residual(tile, coordinates)
+            total, explained = np.vecdot(tile, tile), np.vecdot(coordinates, coordinates)
+            if self.folds is None:
+                error = self._errors(tile, coordinates, total - explained, total)
+            else:
+                residual = self._residual(tile, coordinates)
+                error = np.vecdot(residual, residual)
+                found[:, fields["press"].start] = self.folds.press(residual)
             found[:, fields["level"]] = level
             found[:, fields["coef"]] = row_products(coordinates, self.basis.solve)
-            error, total = np.vecdot(residual, residual), np.vecdot(tile, tile)
             found[:, fields["se"]] = np.sqrt(error / self.dof)[:, np.newaxis] * scale
             found[:, fields["sse"].start] = error
             found[:, fields["sst"].start] = total
@@ -266,10 +271,7 @@ class LeastSquares:
             for number, part in enumerate(self.parts, fields["added"].start):
                 added = row_products(tile, part)
                 found[:, number] = np.vecdot(added, added)
-            if self.folds is not None:
-                found[:, fields["press"].start] = self.folds.press(residual)
             if self.shifts:
-                explained = np.vecdot(coordinates, coordinates)
                 found[:, fields["exceeded"].start] = self._exceeded(tile, explained)
             found[~np.isfinite(total)] = np.nan
         return out
@@ -278,8 +280,15 @@ class LeastSquares:
         """Residuals of records of `tiles`."""
         return self._residual(tile, row_products(tile, self.basis.vectors))
 
+    def _errors(self, tile: Array, coordinates: Array, difference: Array, total: Array) -> Array:
+        """Sums of squared residuals: as a difference of sums of squares where it loses one bit."""
+        good = difference < total / 2
+        if good.any():
+            residual = self._residual(tile[good], coordinates[good])
+            difference[good] = np.vecdot(residual, residual)
+        return difference
+
     def _residual(self, tile: Array, coordinates: Array) -> Array:
-        # Not by sums of squares, whose difference loses digits where the fit is good.
         residual = row_products(coordinates, self._transposed)
         np.subtract(tile, residual, out=residual)
         return residual

@@ -374,8 +374,10 @@ class LinearRegression(MassRegressionAlgorithm):
             plain = decompose(Samples.of(mask))
             if rho == "ar1-each":
                 return Autoregressive(plain), None
-            total, count = reductions.merged(series, pooled(plain), np.add, 16)
-            rho = float(total / count) if count else 0.0
+            rho = 0.0
+            if series.count():
+                total, count = reductions.merged(series, pooled(plain), np.add, 16)
+                rho = float(total / max(count, 1))
         samples = Samples.of(mask, rho or 0.0)
         length = len(X) - bool(rho) if samples.keep is None else len(samples.keep)
         folds = None if self.cv is None else Folds(self.cv, self.gap)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
@@ -232,6 +233,22 @@ class MassRegressionModel:
             f"{type(self).__name__}\nregressors: {', '.join(self.names)}\n"
             f"mode: {self.results.mode}\nshape: {self.results.baseshape}"
         )
+
+    def tolocal(self) -> Self:
+        """Compute the results of all records, and return a model that has them in memory.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> series = tl.series.fromarray([[1, 3, 5, 8]], engine="disk")
+        >>> model = series.regress([0, 1, 2, 3])
+        >>> model.betas.mode, model.tolocal().betas.mode
+        ('disk', 'local')
+        """
+        found = copy.copy(self)
+        if not self.results._records.in_memory:
+            found.results = self.results.tolocal()
+        return found
 
     @property
     def names(self) -> tuple[str, ...]:

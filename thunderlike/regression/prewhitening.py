@@ -54,7 +54,8 @@ class Pairs:
     def correlation(self, residual: Array) -> Array:
         """Autocorrelation of residuals at lag 1; NaN for residuals of 0."""
         later, earlier = self(residual)
-        found: Array = np.vecdot(later, earlier) / np.vecdot(residual, residual)
+        with np.errstate(all="ignore"):
+            found: Array = np.vecdot(later, earlier) / np.vecdot(residual, residual)
         return found
 
 
