@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from thunderlike.regression.custom import CustomModel, CustomRegression
 from thunderlike.regression.design import Design, convolve, lags, onehot, splines
+from thunderlike.regression.files import load
 from thunderlike.regression.glm import GLM, GLMModel
 from thunderlike.regression.linear import FastLinearRegression, LinearModel, LinearRegression
 from thunderlike.regression.model import MassRegressionAlgorithm, MassRegressionModel
@@ -38,6 +39,7 @@ __all__ = [
     "TuningModel",
     "convolve",
     "lags",
+    "load",
     "onehot",
     "splines",
 ]

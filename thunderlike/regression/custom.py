@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thunderlike._arguments import caller_level
-from thunderlike.errors import WorkerFailedError, WrongTypeError
+from thunderlike.errors import SpecError, WorkerFailedError, WrongTypeError
 from thunderlike.kernels._tiles import tiles
 from thunderlike.regression.design import Design
 from thunderlike.regression.least_squares import about_mean, sliced
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array
     from thunderlike.data.series import Series
     from thunderlike.regression.design import Regressors
+    from thunderlike.storage import AnyPath
 
 __all__ = [
     "CustomModel",
@@ -224,6 +225,13 @@ class CustomModel(MassRegressionModel):
         series, design = as_series(y), Design.of(X)
         check_length(design, series)
         return self._combined(series, ScoreRecords(design.selected()), "score")
+
+    def save(self, path: AnyPath) -> None:
+        """Raise SpecError: estimators are Python objects, which no file keeps."""
+        raise SpecError(
+            f"{path}: estimators are Python objects, and files of models hold numbers only: save "
+            "model.betas_and_scores, or pickle the estimators yourself"
+        )
 
     def _of_each(self, function: Any, index: Sequence[Any]) -> Series:
         names = list(index)

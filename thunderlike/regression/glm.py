@@ -234,12 +234,28 @@ class GLMModel(MassRegressionModel):
     proportion. `predict` returns means. `score` and `scores` are the explained share of the
     deviance.
 
+    Attributes
+    ----------
+    family : str
+        Name of the family.
+
     Examples
     --------
     >>> model = GLM().fit([0.0, 0, 1, 1], np.array([[1, 3, 7, 9]]))
     >>> model.predict([0.0, 1]).toarray().round(6), float(model.converged.toarray())
     (array([2., 8.]), 1.0)
     """
+
+    family: str = "poisson"
+    _facts = ("family",)
+
+    @property
+    def _mean(self) -> Callable[[Array], Array]:  # type: ignore[override]
+        return FAMILIES[self.family].mean
+
+    @property
+    def _loss(self) -> Callable[[Array, Array], Array]:  # type: ignore[override]
+        return FAMILIES[self.family].deviance
 
     @property
     def se(self) -> Series:
@@ -341,5 +357,5 @@ class GLM(MassRegressionAlgorithm):
         )
         results = results_of(series, fit, labels_of(fit.fields, columns.names))
         model = GLMModel(results, replace(columns, mean=basis.mean), fit.fields)
-        model._mean, model._loss = FAMILIES[self.family].mean, FAMILIES[self.family].deviance
+        model.family = self.family
         return model

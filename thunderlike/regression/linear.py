@@ -82,6 +82,7 @@ class LinearModel(MassRegressionModel):
     rho: float | None = None
     _ranks: tuple[int, ...] = ()
     _permutations: int = 0
+    _facts = ("rank", "groups", "rho", "_ranks", "_permutations")
 
     @property
     def se(self) -> Series:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from thunderlike._lazy import resolve
 from thunderlike.data.blocks import Blocks
 from thunderlike.data.collection import Collection
 from thunderlike.data.series import Series
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array
     from thunderlike.engines.base import Pairing, Records
     from thunderlike.regression.design import Regressors
+    from thunderlike.storage import AnyPath
 
 __all__ = [
     "Columns",
@@ -234,6 +236,26 @@ class MassRegressionModel:
             f"mode: {self.results.mode}\nshape: {self.results.baseshape}"
         )
 
+    def save(self, path: AnyPath) -> None:
+        """Save the model as one file, replacing an earlier one; `load` reads it.
+
+        Parameters
+        ----------
+        path : str or PathLike
+            With suffix ``.json``, as text from which floats are read back exactly; with ``.h5`` or
+            ``.hdf5``, as HDF5, which is smaller and faster for many records.
+
+        Raises
+        ------
+        SpecError
+            For another suffix.
+
+        Notes
+        -----
+        All results come to this process.
+        """
+        resolve("thunderlike.regression.files:saved")(self).save(path)
+
     def tolocal(self) -> Self:
         """Compute the results of all records, and return a model that has them in memory.
 
@@ -355,6 +377,7 @@ class MassRegressionModel:
         """Return the predictions and their scores, as `predict` and `score`."""
         return self.predict(X), self.score(X, y)
 
+    _facts: ClassVar[tuple[str, ...]] = ()  # further attributes, which a file keeps
     # From predictors to means, and losses of data at a mean; generalised models have others.
     _mean: Callable[[Array], Array] | None = None
     _loss: Callable[[Array, Array], Array] | None = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from thunderlike._lazy import resolve
 from thunderlike.errors import SpecError, WrongTypeError
 from thunderlike.kernels import groupby
 from thunderlike.kernels._tiles import row_products
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from thunderlike._typing import Array
     from thunderlike.data.series import Series
+    from thunderlike.storage import AnyPath
 
 __all__ = [
     "Binned",
@@ -319,6 +321,26 @@ class TuningModel:
         if not count:
             raise SpecError("there were no permutations: give n_permutations= to TuningCurves")
         return self._statistic(statistics.permutation_pvalues, "pvalue", count=count)
+
+    def save(self, path: AnyPath) -> None:
+        """Save the model as one file, replacing an earlier one; `load` reads it.
+
+        Parameters
+        ----------
+        path : str or PathLike
+            With suffix ``.json``, as text from which floats are read back exactly; with ``.h5`` or
+            ``.hdf5``, as HDF5, which is smaller and faster for many records.
+
+        Raises
+        ------
+        SpecError
+            For another suffix.
+
+        Notes
+        -----
+        All results come to this process.
+        """
+        resolve("thunderlike.regression.files:saved")(self).save(path)
 
     def hsv(self, plane: int = 0) -> Array:
         """Colour each pixel: the hue by the preferred stimulus, the value by the response.
