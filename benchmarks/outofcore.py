@@ -382,7 +382,7 @@ class Frames:
         """Return a frame."""
         frame = self._ground + self._noise[number % len(self._noise)]
         for cells, weight in zip(self._cells, self._weights[:, number], strict=True):
-            frame += cells * np.int16(10 * weight) // np.int16(10)
+            frame += cells * np.int16(8 * weight) >> 3  # eighths: a division takes longer
         return frame
 
 

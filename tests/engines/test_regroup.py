@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 
 import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.engines import ArraySource, engine_for, regroup, scratch
+from thunderlike.engines import ArraySource, Spec, engine_for, regroup, scratch
+from thunderlike.engines.base import SourceDefaults
 from thunderlike.errors import EngineError
 
 ARRAY = (np.arange(50 * 24 * 30) * 7919 % 1009).astype("int16").reshape(50, 24, 30)
@@ -207,3 +209,21 @@ def test_python_objects_beyond_the_memory_are_an_error_with_both_sizes():
     with tl.config(memory=1000), pytest.raises(EngineError, match=r"1\.172 KB .* 1000 B"):
         kept.collect()
     assert [len(x) for x in kept.collect()][:4] == [0, 2, 4, 1]
+
+
+# Reading ahead
+
+
+def test_one_thread_more_than_cores_reads_while_the_others_compute():
+    together = threading.Barrier(3)
+
+    class Waiting(SourceDefaults):
+        spec = Spec(9, (4,), np.dtype("int32"))
+
+        def read(self, start, stop, out):
+            together.wait(60)  # BrokenBarrierError unless three read at once
+            out[...] = start
+
+    with tl.config(workers=2, chunk_bytes=16):
+        found = engine_for("disk").load(Waiting()).collect()
+    assert found[:, 0].tolist() == list(range(9))
