@@ -339,7 +339,10 @@ def activity_map(
     folder: Path, size: str, engine: Any, movie: tl.images.Images | None = None
 ) -> np.ndarray:
     """Run the job on a file, or on images that take its place, and return the map."""
-    output = Path(os.environ.get("KEEP", folder)) / f"map of {'generated' if movie else size}"
+    output = (
+        Path(os.environ.get("KEEP", folder))
+        / f"map of {'generated' if movie is not None else size}"
+    )
     planned = plan(folder / f"{size}.npy", f"{folder / size}.csv", output)
     if movie is not None:
         planned = replace(
