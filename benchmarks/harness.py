@@ -98,10 +98,12 @@ def main(
     parser.add_argument("--check", action="store_true", help="fail below the ratios of budget.toml")
     options = parser.parse_args()
     print(f"{'operation':<28}{'ours ms':>9}  times faster than")
-    run = measure or timed
-    table = {row.name: run(row, options.rounds) for row in rows() if chosen(row, options.only)}
-    if options.save or not options.only:
-        save(options.save or Path(sys.argv[0]).stem, table)
+    run, table = measure or timed, {}
+    for row in rows():
+        if chosen(row, options.only):
+            table[row.name] = run(row, options.rounds)
+            if options.save or not options.only:  # also of a run that is stopped
+                save(options.save or Path(sys.argv[0]).stem, table)
     if options.check:
         sys.exit(over_budget(table, Path(sys.argv[0]).stem))
 
