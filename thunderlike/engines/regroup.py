@@ -121,7 +121,8 @@ class Regroup(Plan):
 
         nbytes = min(max(settings.chunk_bytes, least // size), share)
         each(self._old, ranges_of(self._old, 0, old.count, nbytes), scatter, "regrouping")
-        ends = np.array([found[start] for start in sorted(found)])
+        rows = [found[start] for start in sorted(found)]
+        ends = np.array(rows, np.int64).reshape(-1, len(edges))
         pieces = _Pieces(scratch, np.stack([ends[:, :-1], ends[:, 1:]], axis=-1))
         if nbytes * size < settings.piece_bytes // _SHORT * old.nbytes:
             pieces = pieces.joined(settings.piece_bytes, share)
