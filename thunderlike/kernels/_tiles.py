@@ -229,15 +229,25 @@ def _origins(records: Array) -> Array:
 def _centered(records: Array, origins: Array, out: Array) -> Array:
     if records.dtype == np.float32:
         np.copyto(out, records)
+        out -= out.sum(axis=1, keepdims=True) / out.shape[1]
     else:
         np.subtract(records, origins, out=out)
-    out -= _sums(out) / out.shape[1]
+        out -= _sums(out) / out.shape[1]
     return out
+
+
+def _products(tile: Array, other: Array, dtype: np.dtype[Any]) -> Array:
+    """Sum products of deviations of records of a dtype with others, as a column."""
+    if dtype == np.float32:  # of which the result keeps 24 bits: the order of the sum is free
+        result: Array = np.vecdot(tile, other)[:, np.newaxis]
+        return result
+    return _sums(np.multiply(tile, other))
 
 
 def _deviate_plain(records: Array, origins: Array, out: Array, squares: Array) -> None:
     """Fill `out` with deviations, and a column with the sums of their squares."""
-    squares[...] = _sums(np.square(_centered(records, origins, out)))
+    _centered(records, origins, out)
+    squares[...] = _products(out, out, records.dtype)
 
 
 def _project_plain(
@@ -246,7 +256,7 @@ def _project_plain(
     """Fill two columns: products of deviations and a signal, and sums of squared deviations."""
     for rows, tile in buffers(records):
         _deviate_plain(records[rows], origins[rows], tile, squares[rows])
-        products[rows] = _sums(np.multiply(tile, signal, out=tile))
+        products[rows] = _products(tile, signal, records.dtype)
 
 
 def _sums(values: Array) -> Array:
