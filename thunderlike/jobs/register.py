@@ -289,10 +289,10 @@ def _table(model: RegistrationModel) -> bytes:
 
 def _description(plan: Plan, found: Corrected) -> dict[str, Any]:
     model = found.model
-    fields = model.fields
+    some = model[sample_rows(len(model), _SHOWN, 1)]  # fields of all frames may be large
     apart = 0.0
-    if fields is not None:
-        shifts = model.shifts.reshape(*model.shifts.shape, *(1,) * (fields.ndim - 2))
+    if (fields := some.fields) is not None:
+        shifts = some.shifts.reshape(*some.shifts.shape, *(1,) * (fields.ndim - 2))
         apart = float(np.sqrt(np.square(fields - shifts).mean()))
     return {
         "input": plan.movie.description(),
