@@ -93,8 +93,7 @@ import sys, time, thunderlike as tl
 progress = sys.modules["thunderlike.progress"]
 progress._LONG = 0.3
 progress._Lines.every = 0.3
-with tl.config(tile_bytes=1):
-    tl.images.fromrandom((9, 4, 4)).map(lambda image: time.sleep(0.1) or image)
+tl.images.fromrandom((9, 4, 4)).map(lambda image: time.sleep(0.1) or image)
 """
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import abc
 import itertools
 import threading
+import time
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from concurrent.futures import Future
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from thunderlike._typing import Array
     from thunderlike.engines.base import Kernel, Pairing, Source
+    from thunderlike.progress import Tracker
 
 __all__ = [
     "Combine",
@@ -57,6 +59,7 @@ Result = TypeVar("Result")
 Range = tuple[int, int]
 
 _GAP = 4  # records: fewer between two that are taken are computed too
+_PACE = 0.1  # seconds between two events of the progress of a function of a user
 _FORKED = 4  # groups of chunks for each process, between two forks
 
 
@@ -385,6 +388,7 @@ def computed(
     processes, threads = (1, None) if base.array is not None else (base.processes, base.threads)
     if threads is None and base.waits:
         threads = current().nworkers() + 1  # one reads ahead while the others compute
+    steps = _Serial(serial[::-1])
     here = bool(serial) or processes > 1  # the effects of `use` would be lost in forks
 
     def run(group: list[Range]) -> list[Any]:
@@ -400,17 +404,36 @@ def computed(
         with track(label, sum(stop - start for start, stop in ranges)) as work:
             for group, results in zip(groups, found, strict=True):
                 for (start, stop), result in zip(group, results, strict=True):
-                    if here:
-                        block = result[1]
-                        for step in reversed(serial):
-                            block = step.apply(start, block)
-                        yield use(start, block)
-                    else:
-                        yield result
+                    if serial:
+                        yield use(start, steps.apply(start, result[1], work))
+                        continue
+                    yield use(*result) if here else result
                     work.advance(stop - start)
         plan.check()
     finally:
         plan.release()
+
+
+class _Serial:
+    """Steps of functions of a user, applied to as many records at a time as show their progress."""
+
+    def __init__(self, steps: Sequence[Map]) -> None:
+        self._steps, self._rows = steps, 1
+
+    def apply(self, start: int, block: Array, work: Tracker) -> Array:
+        """Apply the steps to a block, and count its records."""
+        parts: list[Array] = []
+        first = 0
+        while first < len(block) or not parts:
+            began, part = time.perf_counter(), block[first : first + self._rows]
+            for step in self._steps:
+                part = step.apply(start + first, part)
+            parts.append(part)
+            work.advance(len(part))
+            first += len(part)
+            quick = time.perf_counter() - began < _PACE
+            self._rows = 2 * self._rows if quick else max(1, self._rows // 2)
+        return _joined(parts)
 
 
 def aggregated(
