@@ -226,8 +226,12 @@ class LocalRecords(Records):
         tiles = tiling(self.spec, _BLOCK)
         buffer = self.spec.empty(tiles[0][1])
         for start, stop in tiles:
-            fill(self.plan, start, stop, buffer, "computing", current().tile_bytes)
+            self._fill(start, stop, buffer)
             yield start, buffer[: stop - start]
+
+    def _fill(self, first: int, last: int, out: Array) -> None:
+        """Compute records ``first .. last-1`` into an array."""
+        fill(self.plan, first, last, out, "computing", current().tile_bytes)
 
     def aggregate(
         self,
@@ -247,7 +251,7 @@ class LocalRecords(Records):
         if last - first == self.spec.count or self.plan.array is not None:
             return self.values[first:last]
         out = self.spec.empty(last - first)
-        fill(self.plan, first, last, out, "computing", current().tile_bytes)
+        self._fill(first, last, out)
         return out
 
     def stream(self) -> Iterator[Chunk]:
@@ -354,8 +358,18 @@ class StoredRecords(LocalRecords):
         if spec.nbytes > _SMALL and spec.nbytes > available() // 2:
             return self._stored.mapped()[self._first + first : self._first + last]
         out = spec.empty()
-        fill(self.plan, first, last, out, "reading", _read_bytes(spec, None))
+        self._fill(first, last, out)
         return out
+
+    def _fill(self, first: int, last: int, out: Array) -> None:
+        """Read records straight into an array."""
+        spec = replace(self.spec, count=last - first)
+
+        def read(start: int, stop: int) -> None:
+            number = self._first + first
+            self._stored.read(number + start, number + stop, out[start:stop])
+
+        _each_tile(read, spec, "reading", None, tiling(spec, _read_bytes(spec, None)))
 
     def cache(self) -> None:
         """Read all records, once."""
