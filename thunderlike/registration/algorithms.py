@@ -495,6 +495,7 @@ class _Plan:
                 builder.settings,
                 builder.deformation,
                 deviation=deviation,
+                noise=replace(reference, variance=variance).noise,
                 pattern=pattern,
             )
             for builder, mean, variance, pattern, deviation in zip(
@@ -536,6 +537,7 @@ class _Plan:
             bad=bad,
             reference=reference.mean,
             variance=reference.variance,
+            count=reference.count,
             offset=reference.offset,
             params=algorithm.get_params() | {"inside": self.mask},
             algorithm=type(algorithm).__name__,
@@ -574,7 +576,7 @@ def _reference_of(model: RegistrationModel) -> Reference:
     return Reference(
         model.reference,
         model.variance,
-        len(model),
+        model.count,
         np.zeros(0, np.int64),
         nothing,
         model.deviation,

@@ -15,6 +15,7 @@ from thunderlike.registration.gauss_newton import (
     LEAST_GAIN,
     Level,
     Refinement,
+    denoised,
     pyramid_bins,
 )
 from thunderlike.registration.modes import Translation, displaced
@@ -154,6 +155,7 @@ class Estimator:
         deformation: Deformation | None = None,
         *,
         deviation: float = 1.0,
+        noise: float = 0.0,
         pattern: Array | None = None,
         coarse: bool = False,
     ) -> Self:
@@ -168,6 +170,8 @@ class Estimator:
             By default a translation.
         deviation : float
             Prior standard deviation of a field about its mean, in pixels.
+        noise : float
+            Variance of the noise of the mean.
         pattern : ndarray of float32, optional
         coarse : bool
             Stop at the coarse shift.
@@ -180,9 +184,11 @@ class Estimator:
         rigid = isinstance(deformation, Translation)
         iterations = (_RIGID_ITERATIONS if rigid else _FIELD_ITERATIONS)[len(bins)]
         steps = list(zip(bins, (0,) if coarse else iterations, strict=False))
+        scene = denoised(mean, noise)
         levels = tuple(
             Level.of(
                 mean,
+                scene,
                 variance,
                 weights,
                 size,
@@ -196,9 +202,9 @@ class Estimator:
         )
         refinement = Refinement(deformation, levels, settings.max_shift, settings.max_deviation)
         boxes = _correlation_bins(shape)
-        scene = mean * settings.weights if not settings.weights.all() else mean
+        inside = mean * settings.weights if not settings.weights.all() else mean
         correlation = Correlation.of(
-            binned(scene, boxes), boxes, settings.max_shift.tolist(), settings.smooth
+            binned(inside, boxes), boxes, settings.max_shift.tolist(), settings.smooth
         )
         return cls(correlation, refinement, mean, pattern, settings.compiled)
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array, Shape
     from thunderlike.registration.modes import Deformation, Sampling
 
-__all__ = ["LEAST_GAIN", "Level", "Refinement", "pyramid_bins"]
+__all__ = ["LEAST_GAIN", "Level", "Refinement", "denoised", "pyramid_bins"]
 
+_RING = 1 / 128  # cycles per pixel
 _COARSEST = 96  # px: shortest side of the coarsest level
 _LARGE = 384  # px: frames of this side have three levels
 _SMOOTH_SCENE, _SMOOTH_VARIANCE = 0.7, 2.0  # px
@@ -46,6 +47,44 @@ def pyramid_bins(shape: Shape) -> tuple[int, ...]:
         for size, least in ((4, max(_LARGE, 4 * _COARSEST)), (2, 2 * _COARSEST), (1, 0))
         if side >= least
     )
+
+
+def denoised(mean: Array, noise: float) -> Array:
+    """Wiener-filter a mean of frames: suppress the frequencies at which it is mostly noise.
+
+    Parameters
+    ----------
+    mean : ndarray of float32
+    noise : float
+        Variance of the noise of the mean, which is white.
+
+    Notes
+    -----
+    The power of the scene at a frequency is that of the mean less `noise`, averaged over rings of
+    1/128 cycle per pixel; volumes have rings for each frequency along z.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(size=(64, 64))
+    >>> bool(denoised(noise, 1.0).std() < 0.4)
+    True
+    """
+    from scipy import fft
+
+    if not noise > 0:
+        return mean
+    spectrum = fft.dctn(mean.astype(np.float64), norm="ortho", workers=1)
+    squared = sum(
+        np.meshgrid(*[(np.arange(n) / (2 * n)) ** 2 for n in mean.shape[-2:]], indexing="ij")
+    )
+    rings = np.floor(np.sqrt(squared) / _RING).astype(np.intp).ravel()
+    counts = np.maximum(np.bincount(rings), 1)
+    for plane in spectrum.reshape(-1, rings.size):
+        power = np.bincount(rings, plane**2) / counts
+        scene = np.maximum(power - noise, 0)
+        plane *= (scene / np.where(power > 0, power, 1))[rings]
+    found: Array = fft.idctn(spectrum, norm="ortho", workers=1).astype(np.float32)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +120,7 @@ class Level:
     def of(
         cls,
         mean: Array,
+        scene: Array,
         variance: Array,
         weights: Array,
         size: int,
@@ -97,6 +137,8 @@ class Level:
         ----------
         mean, variance : ndarray of float32
             Of the reference, finite everywhere.
+        scene : ndarray of float32
+            The mean without its noise, from which steering images are made.
         weights : ndarray of float32
             0 for pixels that do not steer, else 1.
         size : int
@@ -118,13 +160,14 @@ class Level:
         noise = np.maximum(noise, _LEAST_VARIANCE * typical)
         weight = np.where(inside & (noise > 0), 1 / np.where(noise > 0, noise, 1), 0)
 
-        scene = ndimage.gaussian_filter(reference.astype(np.float64), _SMOOTH_SCENE)
+        clean = binned(scene, bins)
+        scene = ndimage.gaussian_filter(clean.astype(np.float64), _SMOOTH_SCENE)
         scene -= ndimage.gaussian_filter(scene, [highpass / b for b in bins])
         weight *= _interior(reference.shape)
         steering = np.stack([_orthogonal(d, reference, weight) for d in _differences(scene)])
 
         sampling = deformation.sampled(reference.shape, bins, compiled=compiled)
-        products = sampling.products(steering, np.stack(_differences(reference)))
+        products = sampling.products(steering, np.stack(_differences(clean)))
         precision = size**2 / deformation.variances(deviation)
         normal = (products + products.T) / 2 + np.diag(np.tile(precision, mean.ndim))
         return cls(

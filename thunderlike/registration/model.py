@@ -137,8 +137,7 @@ class RegistrationModel(Model):
     coefficients : ndarray of float32, shape (T, nd, m), or None
         Of the modes of the fields.
     stderr : ndarray of float64, shape of shifts
-        Predicted standard deviation of the shifts; too small for dark movies, as it leaves out the
-        noise of the reference.
+        Predicted standard deviation of the shifts.
     peak : ndarray of float64, shape (T,)
         Height of the coarse correlation, in standard deviations of it. With
         `axis`, of shape (T, planes), as `gain` and `bad`.
@@ -147,6 +146,8 @@ class RegistrationModel(Model):
     bad : ndarray of bool, shape (T,)
         Frames whose motion was not found, and is interpolated in time.
     reference, variance : ndarray of float32, shape (*frame)
+    count : int
+        Frames whose mean is the reference; 0 if it was given.
     offset : float
         Displacement of odd rows along x, corrected before the motion.
     params : dict
@@ -175,6 +176,7 @@ class RegistrationModel(Model):
     bad: Array
     reference: Array
     variance: Array
+    count: int = 0
     offset: float = 0.0
     params: dict[str, Any] = field(default_factory=dict)
     algorithm: str = "Rigid"
@@ -366,6 +368,7 @@ class RegistrationModel(Model):
             stderr=np.hypot(self.stderr, other.stderr),
             reference=other.reference,
             variance=other.variance,
+            count=other.count,
             coefficients=coefficients,
             grid=grid,
         )

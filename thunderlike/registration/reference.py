@@ -53,9 +53,9 @@ class Reference:
     mean : ndarray of float32, shape (*frame)
         Mean of the aligned frames; NaN where none has data.
     variance : ndarray of float32, shape (*frame)
-        Their variance.
+        Their variance, without the effect of interpolation on noise.
     count : int
-        Frames that were averaged: those of the sample that are not bad.
+        Frames that were averaged: those of the sample that are not bad; 0 for a given mean.
     frames : ndarray of int64, shape (n,)
         Numbers of the frames of the sample.
     shifts : ndarray of float64, shape (n, nd)
@@ -88,6 +88,13 @@ class Reference:
     deviation: Array = field(default_factory=lambda: np.ones(1))
     pattern: Array | None = None
     offset: float = 0.0
+
+    @property
+    def noise(self) -> float:
+        """Variance of the noise of the mean, averaged over the pixels; 0 if it is given."""
+        if self.count < _FEW or not np.isfinite(self.variance).any():
+            return 0.0
+        return float(np.nanmean(self.variance, dtype=np.float64)) / self.count
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +145,7 @@ class Builder:
             reference = Reference(
                 start,
                 _gradient_power(start),
-                1,
+                int(given is None),
                 rows,
                 np.zeros((len(rows), start.ndim)),
                 np.array([1.0 if self.deviation is None else self.deviation]),
@@ -149,7 +156,7 @@ class Builder:
             for one in self._rounds(given=given is not None):
                 reference, found = self._align(sample, reference, one, work)
                 if given is not None:
-                    reference = replace(reference, mean=start)
+                    reference = replace(reference, mean=start, count=0)
             if number < self.fixed_pattern:
                 pattern = _pattern(sample, reference, found)
         return reference
@@ -180,6 +187,7 @@ class Builder:
             self.settings,
             one.deformation,
             deviation=float(deviation[0]),
+            noise=reference.noise,
             pattern=reference.pattern,
             coarse=one.coarse,
         )
@@ -300,10 +308,19 @@ class _Moments:
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = total / count
             variance = np.maximum(squares / count - mean**2, 0)
+        variance /= _smoothing(moved, deformation)
         mean = (mean + origin).astype(np.float32)
         if len(frames) < _FEW:
             return cls(mean, _gradient_power(mean))
         return cls(mean, variance.astype(np.float32))
+
+
+def _smoothing(moved: Array, deformation: Deformation) -> float:
+    """Share of the variance of white noise that linear interpolation leaves, over the frames."""
+    nodes = np.stack([deformation.at_nodes(one) for one in moved]) if len(moved) else moved
+    part = nodes - np.floor(nodes)
+    left = (part**2 + (1 - part) ** 2).prod(axis=1)
+    return float(left.mean()) if left.size else 1.0
 
 
 def _aligned(frame: Array, moved: Array, deformation: Deformation, *, compiled: bool) -> Array:
