@@ -143,7 +143,7 @@ class Correlation:
     @property
     def least_peak(self) -> float:
         """Height that noise alone hardly reaches; less for short lines, whose length bounds it."""
-        return min(_LEAST_PEAK, 0.5 * math.sqrt(math.prod(self.padded)))
+        return min(_LEAST_PEAK, 0.25 * math.sqrt(math.prod(self.padded)))
 
     @classmethod
     def of(

@@ -60,6 +60,16 @@ class Settings:
     max_deviation: float
     compiled: bool
 
+    @property
+    def box(self) -> tuple[slice, ...]:
+        """Smallest box of the pixels that steer: the coarse shift is found in it."""
+        found = []
+        for axis in range(self.weights.ndim):
+            others = tuple(one for one in range(self.weights.ndim) if one != axis)
+            used = np.flatnonzero(self.weights.any(axis=others))
+            found.append(slice(int(used[0]), int(used[-1]) + 1))
+        return tuple(found)
+
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
@@ -127,6 +137,8 @@ class Estimator:
         Pattern fixed on the sensor, which is subtracted from frames.
     compiled : bool
         Whether to run compiled loops.
+    box : tuple of slice
+        Part of frames that the coarse shift is found in.
 
     Examples
     --------
@@ -145,6 +157,7 @@ class Estimator:
     mean: Array
     pattern: Array | None = None
     compiled: bool = False
+    box: tuple[slice, ...] = ()
 
     @classmethod
     def of(
@@ -200,13 +213,22 @@ class Estimator:
             )
             for size, count in steps
         )
-        refinement = Refinement(deformation, levels, settings.max_shift, settings.max_deviation)
-        boxes = _correlation_bins(shape)
-        inside = mean * settings.weights if not settings.weights.all() else mean
-        correlation = Correlation.of(
-            binned(inside, boxes), boxes, settings.max_shift.tolist(), settings.smooth
+        region = tuple(
+            slice(part.start // size, max(part.stop // size, part.start // size + 1))
+            for part, size in zip(settings.box, levels[0].bins, strict=True)
         )
-        return cls(correlation, refinement, mean, pattern, settings.compiled)
+        refinement = Refinement(
+            deformation, levels, settings.max_shift, settings.max_deviation, region
+        )
+        boxes = _correlation_bins(settings.weights[settings.box].shape)
+        box = settings.box
+        inside = settings.weights[box] > 0
+        shown = mean[box] - mean[box][inside].mean(dtype=np.float64)
+        shown = np.where(inside, shown, 0).astype(np.float32)
+        correlation = Correlation.of(
+            binned(shown, boxes), boxes, settings.max_shift.tolist(), settings.smooth
+        )
+        return cls(correlation, refinement, mean, pattern, settings.compiled, box)
 
     def __call__(self, frame: Array) -> Estimate:
         """Estimate the motion of a frame of any real dtype."""
@@ -217,7 +239,7 @@ class Estimator:
             return Estimate(coefficients, still, 0.0, math.nan, 0.0, at_edge=True)
         if self.pattern is not None:
             image -= self.pattern
-        peak = self.correlation.peak(binned(image, self.correlation.bins))
+        peak = self.correlation.peak(binned(image[self.box], self.correlation.bins))
         pyramid = self._pyramid(image)
         gain, offset = self.refinement.brightness(pyramid[0], peak.shift)
         if finite is not None:

@@ -242,12 +242,15 @@ class Refinement:
         Largest displacement in pixels.
     max_deviation : float
         Largest difference of a displacement from the mean over the frame.
+    region : tuple of slice
+        Part of the coarsest level whose brightness is compared.
     """
 
     deformation: Deformation
     levels: tuple[Level, ...]
     max_shift: Array
     max_deviation: float
+    region: tuple[slice, ...]
 
     def brightness(self, image: Array, shift: Array) -> tuple[float, float]:
         """Regress a frame at the coarsest level on the shifted reference.
@@ -259,8 +262,9 @@ class Refinement:
         """
         level = self.levels[0]
         moved = np.rint(shift / level.bins).astype(int).tolist()
-        here, there = overlap(moved, image.shape)
-        reference, frame = level.reference[here], image[there]
+        reference, frame = level.reference[self.region], image[self.region]
+        here, there = overlap(moved, frame.shape)
+        reference, frame = reference[here], frame[there]
         middle, mean = reference.mean(dtype=np.float64), frame.mean(dtype=np.float64)
         centered = reference - np.float32(middle)
         power = np.square(centered).sum(dtype=np.float64)

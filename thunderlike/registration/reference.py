@@ -141,7 +141,11 @@ class Builder:
         """
         pattern = None
         for number in range(self.fixed_pattern + 1):
-            start = _first_mean(sample, pattern) if given is None else _as_reference(given)
+            start = (
+                _first_mean(sample, pattern, self.settings.box)
+                if given is None
+                else _as_reference(given)
+            )
             reference = Reference(
                 start,
                 _gradient_power(start),
@@ -202,6 +206,7 @@ class Builder:
         moments = _Moments.of(
             sample[good],
             moved[good],
+            np.array([(one.gain, one.offset) for one in estimates], np.float32)[good],
             one.deformation,
             reference,
             compiled=self.settings.compiled,
@@ -237,19 +242,22 @@ def _as_reference(image: Array) -> Array:
     return mean
 
 
-def _first_mean(sample: Array, pattern: Array | None) -> Array:
-    """Average the frame that correlates best with others, and those that it correlates with."""
-    shape = sample.shape[1:]
+def _first_mean(sample: Array, pattern: Array | None, box: tuple[slice, ...]) -> Array:
+    """Average the frame that correlates best with others, and those that it correlates with.
+
+    At most half of the frames: those of both sides of a step would be a double image.
+    """
+    shape = sample[0][box].shape
     side = min(shape[-2:])
     size = 4 if side >= 64 else 2 if side >= 32 else 1
     bins = (1,) * (len(shape) - 2) + (size,) * min(2, len(shape))
-    small = np.stack([binned(single_precision(frame)[0], bins).ravel() for frame in sample])
+    small = np.stack([binned(single_precision(frame)[0][box], bins).ravel() for frame in sample])
     small -= small.mean(axis=1, keepdims=True)
     norms = np.sqrt(np.square(small).sum(axis=1, keepdims=True))
     small /= np.where(norms > 0, norms, np.inf)
     correlations = small @ small.T
     np.fill_diagonal(correlations, -np.inf)
-    count = min(_NEIGHBOURS, len(sample) - 1)
+    count = min(_NEIGHBOURS, max(_FEW, len(sample) // 2 - 1), len(sample) - 1)
     best = np.argsort(-correlations, axis=1, kind="stable")[:, :count]
     scores = np.take_along_axis(correlations, best, axis=1).sum(axis=1)
     seed = int(np.argmax(scores))
@@ -283,33 +291,35 @@ class _Moments:
         cls,
         frames: Array,
         moved: Array,
+        brightness: Array,
         deformation: Deformation,
         reference: Reference,
         *,
         compiled: bool,
     ) -> _Moments:
-        origin = single_precision(reference.mean)[0]
-        count, total, squares = np.zeros((3, *origin.shape))
+        scene = single_precision(reference.mean)[0]
+        count, total, apart, squares = np.zeros((4, *scene.shape))
 
         def aligned(number: int) -> Array:
             frame = _as_reference(frames[number])
             if reference.pattern is not None:
                 frame -= reference.pattern
-            values = _aligned(frame, moved[number], deformation, compiled=compiled)
-            values -= origin
-            return values
+            return _aligned(frame, moved[number], deformation, compiled=compiled)
 
-        for values in tmap(aligned, range(len(frames))):
+        # Of the frames less the reference at their brightness: bleaching is no noise.
+        for values, (gain, offset) in zip(
+            tmap(aligned, range(len(frames))), brightness, strict=True
+        ):
             known = np.isfinite(values)
-            values[~known] = 0
+            residual = np.where(known, values - (scene * gain + offset), 0)
             count += known
-            total += values
-            squares += np.square(values, dtype=np.float64)
+            total += np.where(known, values, 0)
+            apart += residual
+            squares += np.square(residual, dtype=np.float64)
         with np.errstate(invalid="ignore", divide="ignore"):
-            mean = total / count
-            variance = np.maximum(squares / count - mean**2, 0)
+            mean = (total / count).astype(np.float32)
+            variance = np.maximum(squares / count - (apart / count) ** 2, 0)
         variance /= _smoothing(moved, deformation)
-        mean = (mean + origin).astype(np.float32)
         if len(frames) < _FEW:
             return cls(mean, _gradient_power(mean))
         return cls(mean, variance.astype(np.float32))
