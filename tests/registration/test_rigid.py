@@ -392,8 +392,8 @@ def test_algorithms_have_parameters_as_in_scikit_learn():
     assert again.get_params() == algorithm.get_params()
     assert pickle.loads(pickle.dumps(algorithm)).length == 90
     assert Rigid().set_params(smooth=3).smooth == 3
-    with pytest.raises(SpecError, match="no parameter 'lenght'"):
-        PiecewiseRigid().set_params(lenght=3)
+    with pytest.raises(SpecError, match="no parameter 'sharpness'"):
+        PiecewiseRigid().set_params(sharpness=3)
 
 
 @pytest.mark.parametrize(
