@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from thunderlike.hdf5.models import Model
-from thunderlike.kernels.residuals import steered_sums
+from thunderlike.kernels.residuals import steered_sums, steered_volume_sums
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -332,7 +332,8 @@ class FieldSampling:
         nodes = self.field.at_nodes(moved).astype(np.float32)
         count, (height, width) = len(moved), nodes.shape[1:]
         sums = np.empty((2, count, height - 1, image.shape[-1]))
-        loops = steered_sums.choose(self.compiled)
+        kernel = steered_sums if image.ndim == 2 else steered_volume_sums
+        loops = kernel.choose(self.compiled)
         loops(image, reference, steering, nodes, *self.rows, *self.columns, brightness, sums)
         lines = np.zeros((count, height, image.shape[-1]))
         lines[:, :-1] += sums[0]
