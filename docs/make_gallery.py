@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE.parent / "examples"
 TARGET = HERE / "generated" / "gallery"
 ORDER = (
-    *("quickstart", "calcium", "motion_correction", "regression", "volume"),
+    *("quickstart", "calcium", "motion_correction", "components", "regression", "volume"),
     *("dataset", "batches", "bigarray", "spark_first"),
 )
 
