@@ -202,11 +202,12 @@ def _krylov(matrix: Matrix, options: Options) -> Decomposition:
     takes no pass of its own.
     """
     width = min(options.k + _MORE, matrix.nrows, matrix.ncolumns)
+    check_partial(8 * matrix.ncolumns * width, "the block of vectors")
     rng = np.random.default_rng(0 if options.seed is None else options.seed)
     basis, _ = np.linalg.qr(rng.standard_normal((matrix.ncolumns, width)))
     space, values, passes, converged = _Space(), np.zeros(options.k), 0, False
     while not converged and passes < max(options.max_iter, 2):
-        found = _sketch(matrix, basis)
+        found: Sketch = matrix.aggregate(Sketch, basis.nbytes, basis=basis)
         passes += 1
         images, total = found.products, found.total
         if not options.center:
@@ -228,12 +229,6 @@ def _krylov(matrix: Matrix, options: Options) -> Decomposition:
         )
     vectors = _signed(space.vectors(space.ritz(options.k)[1]).T)
     return Decomposition(values, vectors, found.mean, total, "krylov", passes, converged)
-
-
-def _sketch(matrix: Matrix, basis: Array) -> Sketch:
-    check_partial(basis.nbytes, "the block of vectors")
-    found: Sketch = matrix.aggregate(Sketch, basis.nbytes, basis=basis)
-    return found
 
 
 class _Space:
