@@ -312,7 +312,7 @@ def test_statistics_that_are_too_large_are_refused():
     wide = np.broadcast_to(np.float32(0), (3, 2**23))
     with pytest.raises(SpecError, match="columns, at most 8192 x 8192: give method='krylov'"):
         SVD(k=1, method="gram").fit(wide)
-    with pytest.raises(SpecError, match="the block of vectors would take .* bytes, more than"):
+    with pytest.raises(SpecError, match=r"the block of vectors would take .* bytes, more than"):
         SVD(k=1, method="krylov").fit(np.broadcast_to(np.float32(0), (20, 2**23)))
     tall = np.broadcast_to(np.float32(0), (2**23, 3))
     with pytest.raises(SpecError, match="rows, at most 8192 x 8192: give method='krylov'"):
