@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Comoments", "gramian", "times"]
 
-_LEAST = 256  # records of a tile: adding up L x L matrices must cost less than making them
+_LEAST = 2048  # records of a tile: making and adding up L x L matrices costs less for more of them
 
 
 @np.errstate(all="ignore")
