@@ -26,6 +26,7 @@
     ├ NonInteractiveError (RuntimeError)        a question without a terminal to answer it
     ├ EngineError (RuntimeError)                the engine cannot run the operation
     │ ├ NotOnEngineError (NotImplementedError)  only another engine can
+    │ ├ ScratchLostError                        a scratch file was removed or cut short
     │ ├ WorkerFailedError                       a user function raised
     │ ├ TimedOutError (TimeoutError)            the time limit of the caller was exceeded
     │ └ BatchError                              a function raised on items of a batch
@@ -76,6 +77,7 @@ __all__ = [
     "NotOnEngineError",
     "Refused",
     "RefusedError",
+    "ScratchLostError",
     "SpecError",
     "StorageError",
     "ThunderlikeError",
@@ -231,6 +233,22 @@ class EngineError(ThunderlikeError, RuntimeError):
 
 class NotOnEngineError(EngineError, NotImplementedError):
     """The operation needs another engine; the message names the call that converts."""
+
+
+class ScratchLostError(EngineError):
+    """A scratch file of a running program was removed, cut short, or is not visible to a worker.
+
+    Records computed by thunderlike's methods are computed again; only an RDD of ``tordd`` shows it.
+
+    Attributes
+    ----------
+    folder : str
+        Folder of the files that belong together.
+    """
+
+    def __init__(self, message: str, folder: str = "") -> None:
+        super().__init__(message)
+        self.folder = folder
 
 
 class WorkerFailedError(EngineError):

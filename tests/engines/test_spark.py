@@ -17,7 +17,8 @@ from pyspark import cloudpickle
 import thunderlike as tl
 from thunderlike.engines import ArraySource, engine_of
 from thunderlike.engines.session import settings_of
-from thunderlike.engines.spark import SparkEngine, SparkRecords, _as_bytes, _slabs
+from thunderlike.engines.shuffle_files import slabs
+from thunderlike.engines.spark import SparkEngine, SparkRecords, _as_bytes
 from thunderlike.errors import EngineError, SpecError, StorageError
 
 pytestmark = pytest.mark.spark
@@ -194,8 +195,8 @@ def test_sizes_as_spark_writes_them():
 
 def test_slabs_join_consecutive_chunks_only():
     blocks = [(0, np.zeros((2, 8))), (2, np.zeros((2, 8))), (7, np.zeros((1, 8)))]
-    assert [(s, len(b)) for s, b in _slabs(blocks, 10**6)] == [(0, 4), (7, 1)]
-    assert [(s, len(b)) for s, b in _slabs(blocks, 1)] == [(0, 2), (2, 2), (7, 1)]
+    assert [(s, len(b)) for s, b in slabs(blocks, 10**6)] == [(0, 4), (7, 1)]
+    assert [(s, len(b)) for s, b in slabs(blocks, 1)] == [(0, 2), (2, 2), (7, 1)]
 
 
 def test_progress_of_the_stages_is_shown(spark, tmp_path):

@@ -34,13 +34,20 @@ __all__ = [
     "Storage",
     "check_objects",
     "check_record",
+    "check_room",
+    "decode",
+    "encode",
     "memory_limit",
+    "read_into",
     "reserve",
+    "scratch_error",
     "scratch_folder",
+    "write_parts",
 ]
 
 _SPARE = 2**20  # bytes that the file system and the headers of pieces need
 _VECTORS = 1024  # parts of one write: the limit of Linux
+_REMEDY = ", or memory to more bytes"
 
 
 def memory_limit() -> int:
@@ -116,6 +123,86 @@ def reserve(nbytes: int) -> Reservation | None:
         return Reservation(nbytes) if fits else None
 
 
+def encode(piece: Any) -> tuple[bytes, list[memoryview]]:
+    """Return the header of a piece, which says what it is made of, and the bytes of its arrays.
+
+    Arrays of objects and of dates are in the header, with their values.
+
+    Examples
+    --------
+    >>> header, arrays = encode((3, np.arange(4, dtype="i2")))
+    >>> [len(array) for array in arrays]
+    [8]
+    >>> decode(header, [8], memoryview(b"".join(arrays)))
+    (3, array([0, 1, 2, 3], dtype=int16))
+    """
+    raw: list[pickle.PickleBuffer] = []
+    header = pickle.dumps(_contiguous(piece), protocol=5, buffer_callback=raw.append)
+    return header, [buffer.raw() for buffer in raw]
+
+
+def decode(header: bytes | memoryview, sizes: Sequence[int], data: memoryview) -> Any:
+    """Return the piece of a header that this program has made; its arrays are views of `data`.
+
+    Parameters
+    ----------
+    header : bytes
+        From `encode`.
+    sizes : sequence of int
+        Bytes of each array.
+    data : memoryview
+        The arrays, side by side.
+    """
+    ends = itertools.accumulate(sizes, initial=0)
+    buffers = [data[a:b] for a, b in itertools.pairwise(ends)]
+    return pickle.loads(header, buffers=buffers)  # noqa: S301
+
+
+def _contiguous(piece: Any) -> Any:
+    """Return a piece with contiguous arrays, which alone are pickled without their values."""
+    if isinstance(piece, np.ndarray):
+        return np.asarray(piece, order="C")
+    if isinstance(piece, tuple | list):
+        return type(piece)(map(_contiguous, piece))
+    return piece
+
+
+def write_parts(file: int, parts: list[memoryview], offset: int) -> None:
+    """Write buffers one after the other into an open file, from byte `offset` on."""
+    while parts:
+        written = os.pwritev(file, parts[:_VECTORS], offset)
+        offset += written
+        while parts and written >= len(parts[0]):
+            written -= len(parts.pop(0))
+        if written:
+            parts[0] = parts[0][written:]
+
+
+def read_into(file: int, data: memoryview, offset: int) -> bool:
+    """Fill a buffer with the bytes from `offset` on; False if the open file ends before."""
+    while data:
+        count = os.preadv(file, [data], offset)
+        if not count:
+            return False
+        data, offset = data[count:], offset + count
+    return True
+
+
+def check_room(folder: Path, nbytes: int, remedy: str = "") -> None:
+    """Raise EngineError if a folder has no room for so many bytes."""
+    free = shutil.disk_usage(folder).free
+    if free < nbytes + _SPARE:
+        raise scratch_error(folder, f"has {humanize_bytesize(free)} free", nbytes, remedy)
+
+
+def scratch_error(folder: Path, found: str, nbytes: int, remedy: str = "") -> EngineError:
+    """Return the error of a folder that cannot hold the pieces of records."""
+    return EngineError(
+        f"{folder}: {found}, and {humanize_bytesize(nbytes)} of scratch are needed to regroup "
+        f"records: set scratch to a folder of a larger disk{remedy}"
+    )
+
+
 class ScratchFile:
     """A file without a name that is written at its end, from several threads.
 
@@ -142,9 +229,7 @@ class ScratchFile:
     def __init__(self, nbytes: int) -> None:
         self._folder, self._needed = scratch_folder(), nbytes
         try:
-            free = shutil.disk_usage(self._folder).free
-            if free < nbytes + _SPARE:
-                raise self._error(f"has {humanize_bytesize(free)} free")
+            check_room(self._folder, nbytes, _REMEDY)
             # Linux makes the file without a name; other systems remove the name at once.
             self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115
         except OSError as error:
@@ -179,12 +264,8 @@ class ScratchFile:
     def raw(self, start: int, stop: int) -> memoryview:
         """Return the bytes between two positions."""
         data = memoryview(bytearray(stop - start))
-        done = 0
-        while done < len(data):
-            count = os.preadv(self._file.fileno(), [data[done:]], start + done)
-            if not count:
-                raise self._error("returned less than was written")
-            done += count
+        if not read_into(self._file.fileno(), data, start):
+            raise self._error("returned less than was written")
         return data
 
     def append_bytes(self, parts: list[memoryview]) -> int:
@@ -207,29 +288,18 @@ class ScratchFile:
 
     def _write(self, parts: list[memoryview], offset: int) -> None:
         try:
-            while parts:
-                written = os.pwritev(self._file.fileno(), parts[:_VECTORS], offset)
-                offset += written
-                while parts and written >= len(parts[0]):
-                    written -= len(parts.pop(0))
-                if written:
-                    parts[0] = parts[0][written:]
+            write_parts(self._file.fileno(), parts, offset)
         except OSError as error:
             raise self._error(f"cannot be written ({error.strerror})") from error
 
     def _error(self, found: str) -> EngineError:
-        return EngineError(
-            f"{self._folder}: {found}, and {humanize_bytesize(self._needed)} of scratch are needed "
-            "to regroup records: set scratch to a folder of a larger disk, or memory to more bytes"
-        )
+        return scratch_error(self._folder, found, self._needed, _REMEDY)
 
 
 def _encoded(piece: tuple[Any, ...]) -> list[memoryview]:
     """Return a piece as bytes: sizes of its header and arrays, the header, the arrays."""
-    raw: list[pickle.PickleBuffer] = []
-    dense = tuple(np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x for x in piece)
-    header = pickle.dumps(dense, protocol=5, buffer_callback=raw.append)
-    parts = [memoryview(header), *(buffer.raw() for buffer in raw)]
+    header, arrays = encode(piece)
+    parts = [memoryview(header), *arrays]
     sizes = struct.pack(f"<{len(parts) + 1}Q", len(parts), *map(len, parts))
     return [memoryview(sizes), *parts]
 
@@ -238,10 +308,10 @@ def _decoded(data: memoryview) -> tuple[Any, int]:
     """Return the piece at the beginning of bytes, and how many of them it takes."""
     (count,) = struct.unpack_from("<Q", data)
     sizes = struct.unpack_from(f"<{count}Q", data, 8)
-    ends = list(itertools.accumulate(sizes, initial=8 * (count + 1)))
-    header, *buffers = (data[a:b] for a, b in itertools.pairwise(ends))
+    start = 8 * (count + 1)
+    first = start + sizes[0]
     # A file without a name holds the pickles of this process alone.
-    return pickle.loads(header, buffers=buffers), ends[-1]  # noqa: S301
+    return decode(data[start:first], sizes[1:], data[first:]), start + sum(sizes)
 
 
 class Storage:

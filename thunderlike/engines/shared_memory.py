@@ -21,12 +21,23 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array
     from thunderlike.engines.base import Source, Spec
 
-__all__ = ["SharedArray", "SpooledSource", "can_share", "spool", "write_bytes"]
+__all__ = ["SharedArray", "SpooledSource", "can_share", "on_one_machine", "spool", "write_bytes"]
 
 
 # Below these sizes the ordinary way, pickles over sockets, is as fast and frees memory sooner.
 MIN_SHARED_BYTES = 2**20
 MIN_SPOOLED_BYTES = 2**24
+
+
+def on_one_machine(master: str | None) -> bool:
+    """Say whether a master of Spark runs workers on this machine, as this user.
+
+    Examples
+    --------
+    >>> on_one_machine("local[2]"), on_one_machine("local-cluster[2,1,1024]")
+    (True, False)
+    """
+    return master is not None and (master == "local" or master.startswith("local["))
 
 
 def can_share(master: str | None, nbytes: int) -> bool:
@@ -35,7 +46,7 @@ def can_share(master: str | None, nbytes: int) -> bool:
     Parameters
     ----------
     master : str
-        Of Spark: ``local[2]`` and the like run workers on this machine, as this user.
+        Of Spark.
     nbytes : int
         Of the array.
 
@@ -44,9 +55,8 @@ def can_share(master: str | None, nbytes: int) -> bool:
     >>> can_share("spark://node:7077", 2**30), can_share("local[2]", 10)
     (False, False)
     """
-    here = master is not None and (master == "local" or master.startswith("local["))
     return (
-        here
+        on_one_machine(master)
         and nbytes >= MIN_SHARED_BYTES
         and hasattr(os, "memfd_create")
         and Path("/proc/self/fd").exists()

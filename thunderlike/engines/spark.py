@@ -10,6 +10,7 @@ Aggregation of partial results in a tree.
 from __future__ import annotations
 
 import itertools
+import threading
 import uuid
 from collections import deque
 from functools import partial, reduce
@@ -41,7 +42,9 @@ from thunderlike.engines.partitioning import Layout, Planner, by_size, exchange_
 from thunderlike.engines.session import context, quiet, settings_of, use_our_python
 from thunderlike.engines.shared_memory import SharedArray, can_share, spool, write_bytes
 from thunderlike.engines.shuffle import Pick
-from thunderlike.errors import EngineError
+from thunderlike.engines.shuffle_files import Transfer
+from thunderlike.engines.shuffle_folder import ShuffleFolder, recovering, shuffle_folder
+from thunderlike.errors import EngineError, ScratchLostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -100,7 +103,7 @@ class SparkEngine(Engine):
         layout = self.layout(source.spec, npartitions).align(source.cuts)
         parts = [_part_of(source, chunks) for chunks in layout.partitions]
         rdd = self.context.parallelize(parts, len(parts))
-        return SparkRecords(self, _stage(rdd, _read), source.spec, layout)
+        return SparkRecords(self, source.spec, layout, partial(_stage, rdd, _read))
 
     def adopt(
         self, native: Any, key_shape: tuple[int, ...] | None, spec: Spec | None, *, ordered: bool
@@ -110,9 +113,8 @@ class SparkEngine(Engine):
         Keys are collected once unless `key_shape` says which there are.
         """
         with job(self.context, "looking at the keys"), interruptible(self.context):
-            return SparkRecords(
-                self, *from_rdd.adopt(native, key_shape, spec, ordered, self.layout)
-            )
+            rdd, spec, layout = from_rdd.adopt(native, key_shape, spec, ordered, self.layout)
+            return SparkRecords(self, spec, layout, lambda: rdd)
 
     @property
     def default_npartitions(self) -> int:
@@ -154,11 +156,57 @@ class SparkEngine(Engine):
 
 
 class SparkRecords(Records):
-    """Records in an RDD of chunks, lazily computed."""
+    """Records in an RDD of chunks, lazily computed.
 
-    def __init__(self, engine: SparkEngine, rdd: RDD[Any], spec: Spec, layout: Layout) -> None:
+    Parameters
+    ----------
+    engine : SparkEngine
+    spec : Spec
+        The records.
+    layout : Layout
+        Chunks of each partition.
+    make : callable
+        Makes the RDD of chunks from those of the parents.
+    parents : sequence of SparkRecords
+        Records that these are made of.
+    folder : ShuffleFolder, optional
+        Of the files that the RDD reads.
+    """
+
+    def __init__(
+        self,
+        engine: SparkEngine,
+        spec: Spec,
+        layout: Layout,
+        make: Callable[..., RDD[Any]],
+        parents: Sequence[SparkRecords] = (),
+        folder: ShuffleFolder | None = None,
+    ) -> None:
         self.engine: SparkEngine = engine
-        self.rdd, self.spec, self.layout = rdd, spec, layout
+        self.spec, self.layout = spec, layout
+        self._make, self._parents = make, parents
+        folders = [one for parent in parents for one in parent.folders]
+        folders += [folder] if folder else []
+        self.folders: tuple[ShuffleFolder, ...] = tuple(dict.fromkeys(folders))
+        self._lock, self._nlost = threading.Lock(), self._count_lost()
+        self._rdd = self._made()
+
+    @property
+    def rdd(self) -> RDD[Any]:
+        """RDD of chunks; another one after files were lost that it would read."""
+        with self._lock:
+            if (nlost := self._count_lost()) != self._nlost:
+                old, self._rdd, self._nlost = self._rdd, self._made(), nlost
+                if old.is_cached:
+                    self._rdd.persist(old.getStorageLevel())
+                    old.unpersist()
+            return self._rdd
+
+    def _count_lost(self) -> int:
+        return sum(folder.lost for folder in self.folders)
+
+    def _made(self) -> RDD[Any]:
+        return self._make(*(parent.rdd for parent in self._parents))
 
     @property
     def npartitions(self) -> int:  # type: ignore[override]  # computed, where the base has a field
@@ -178,7 +226,7 @@ class SparkRecords(Records):
             for start, block in chunks:
                 yield start, check_block(kernel(start, block), len(block), spec, start)
 
-        return SparkRecords(self.engine, _stage(self.rdd, run), spec, self.layout)
+        return SparkRecords(self.engine, spec, self.layout, partial(_stage, function=run), [self])
 
     def combine(
         self, other: Records, pairing: Pairing, shape: tuple[int, ...], dtype: np.dtype[Any]
@@ -191,8 +239,10 @@ class SparkRecords(Records):
             for (start, left), (_, other_block) in pairs:
                 yield start, check_block(pairing(left, other_block), len(left), spec, start)
 
-        zipped = _unbatched(self.rdd).zip(_unbatched(right.rdd))
-        return SparkRecords(self.engine, _stage(zipped, run), spec, self.layout)
+        def zipped(one: RDD[Any], two: RDD[Any]) -> RDD[Any]:
+            return _stage(_unbatched(one).zip(_unbatched(two)), run)
+
+        return SparkRecords(self.engine, spec, self.layout, zipped, [self, right])
 
     def take(self, rows: NDArray[np.int64]) -> SparkRecords:
         """Without a shuffle if the rows increase."""
@@ -206,20 +256,22 @@ class SparkRecords(Records):
                 if last > first:
                     yield int(first), block[rows[first:last] - start]
 
-        return SparkRecords(self.engine, _stage(self.rdd, run), spec, self.layout.picked(rows))
+        layout = self.layout.picked(rows)
+        return SparkRecords(self.engine, spec, layout, partial(_stage, function=run), [self])
 
     def concat(self, others: Sequence[Records]) -> SparkRecords:
         """The partitions of all, one after the other; nothing is moved."""
         parts = [self, *(self._ours(other) for other in others)]
         starts = np.cumsum([0, *(part.spec.count for part in parts)]).tolist()
-        moved = [
-            _stage(part.rdd, partial(_renumbered, by=by))
-            for part, by in zip(parts, starts, strict=False)
-        ]
         layouts = [part.layout.moved(start) for part, start in zip(parts, starts, strict=False)]
         layout = Layout(tuple(chunks for one in layouts for chunks in one.partitions))
         spec = Spec(starts[-1], self.spec.shape, self.spec.dtype)
-        return SparkRecords(self.engine, self.engine.context.union(moved), spec, layout)
+
+        def joined(*rdds: RDD[Any]) -> RDD[Any]:
+            moved = (partial(_renumbered, by=start) for start in starts)
+            return self.engine.context.union(list(map(_stage, rdds, moved)))
+
+        return SparkRecords(self.engine, spec, layout, joined, parts)
 
     def regroup(self, exchange: Exchange, nbytes: int | None = None) -> SparkRecords:
         """One shuffle of pieces, whose size bounds both their number and their bytes."""
@@ -245,8 +297,9 @@ class SparkRecords(Records):
         if len(filled) * nbytes <= MAX_MERGE_BYTES:
             found: list[Partial] = self._run(fold, filled, "reducing")
         else:
-            few = _tree_merge(_stage(self.rdd, fold), nbytes, merge)
-            found = self._collected(few, "reducing")
+            found = self._collected(
+                lambda: _tree_merge(_stage(self.rdd, fold), nbytes, merge), "reducing"
+            )
         return reduce(merge, found)
 
     def collect(self, start: int = 0, stop: int | None = None) -> Array:
@@ -286,8 +339,15 @@ class SparkRecords(Records):
 
     def stream(self) -> Iterator[Chunk]:
         """A partition at a time, the next one computed meanwhile."""
-        with job(self.engine.context, "streaming"):
-            yield from self.rdd.toLocalIterator(prefetchPartitions=True)
+        done = 0
+        try:
+            with job(self.engine.context, "streaming"):
+                for start, block in self.rdd.toLocalIterator(prefetchPartitions=True):
+                    yield start, block
+                    done = start + len(block)
+        except ScratchLostError:  # the rest by jobs that recover
+            for partition in self.layout.overlapping(done, self.spec.count):
+                yield from self._run(self._within(done, self.spec.count), [partition], "streaming")
 
     def cache(self) -> None:
         """Keep the chunks in memory, and on disk where that is full; recomputing costs more."""
@@ -306,24 +366,39 @@ class SparkRecords(Records):
 
     def native(self, key_shape: tuple[int, ...]) -> RDD[Any]:
         """An RDD of ``(key, array)`` pairs."""
+        for folder in self.folders:
+            folder.keep()
         return _stage(self.rdd, partial(as_pairs, key_shape=key_shape))
 
     def run_partitions(self, task: Task[Result], *, here: bool = False) -> list[Result]:
         """One job over the chunks of each partition, or all chunks here."""
         if here:
             return super().run_partitions(task)
-        return self.engine.run_partitions(self.rdd, task)
+        return recovering(
+            self.engine.context,
+            self.folders,
+            lambda: self.engine.run_partitions(self.rdd, task),
+        )
 
     def _run(self, task: Callable[[Any], Any], partitions: list[int], label: str) -> list[Any]:
         """Run a task over some partitions: one job, results in the order of the partitions."""
         context = self.engine.context
-        with job(context, label), interruptible(context):
-            return context.runJob(self.rdd, with_typed_errors(task), partitions)
 
-    def _collected(self, rdd: RDD[Any], label: str) -> list[Any]:
-        """Return all elements of an RDD: one job."""
-        with job(self.engine.context, label), interruptible(self.engine.context):
-            return rdd.collect()
+        def run() -> list[Any]:
+            with job(context, label), interruptible(context):
+                return context.runJob(self.rdd, with_typed_errors(task), partitions)
+
+        return recovering(context, self.folders, run)
+
+    def _collected(self, make: Callable[[], RDD[Any]], label: str) -> list[Any]:
+        """Return all elements of an RDD that is made of these records: one job."""
+        context = self.engine.context
+
+        def run() -> list[Any]:
+            with job(context, label), interruptible(context):
+                return make().collect()
+
+        return recovering(context, self.folders, run)
 
     def _in_order(self) -> Pick:
         return Pick(self.spec, np.arange(self.spec.count))
@@ -342,26 +417,15 @@ class SparkRecords(Records):
 
     def _exchanged(self, exchange: Exchange, layout: Layout, slab_bytes: int) -> SparkRecords:
         """Cut slabs into pieces, send each to the partition that needs it, place it there."""
-        targets = layout.chunks()
+        folder = shuffle_folder(self.engine.context, exchange.spec.nbytes)
 
-        def cut(chunks: Iterable[Chunk]) -> Iterator[tuple[int, Any]]:
-            for start, slab in _slabs(chunks, slab_bytes):
-                for number, (partition, (first, last)) in enumerate(targets):
-                    piece = exchange.cut(start, slab, first, last)
-                    if piece is not None:
-                        yield partition, (number, piece)
+        def shuffled(rdd: RDD[Any]) -> RDD[Any]:
+            path = folder.path if folder and not folder.lost else ""
+            transfer = Transfer(exchange, layout, slab_bytes, path)
+            pieces = _stage(rdd, transfer.cut).partitionBy(len(layout.partitions), int)
+            return pieces.mapPartitionsWithIndex(with_typed_errors(transfer.place))
 
-        def place(partition: int, pairs: Iterable[tuple[int, Any]]) -> Iterator[Chunk]:
-            mine = [n for n, (owner, _) in enumerate(targets) if owner == partition]
-            blocks = {n: exchange.spec.empty(targets[n][1][1] - targets[n][1][0]) for n in mine}
-            for _, (number, piece) in pairs:
-                exchange.place(blocks[number], targets[number][1][0], piece)
-            for number in mine:
-                yield targets[number][1][0], blocks.pop(number)
-
-        pieces = _stage(self.rdd, cut).partitionBy(len(layout.partitions), int)
-        rdd = pieces.mapPartitionsWithIndex(with_typed_errors(place))
-        return SparkRecords(self.engine, rdd, exchange.spec, layout)
+        return SparkRecords(self.engine, exchange.spec, layout, shuffled, [self], folder)
 
     def _check_result_size(self, nbytes: int) -> None:
         setting = "spark.driver.maxResultSize"
@@ -411,25 +475,6 @@ def _read(parts: Iterable[tuple[tuple[tuple[int, int], ...], Source]]) -> Iterat
 def _renumbered(chunks: Iterable[Chunk], by: int) -> Iterator[Chunk]:
     """The same chunks, under later numbers."""
     return ((start + by, block) for start, block in chunks)
-
-
-def _slabs(chunks: Iterable[Chunk], nbytes: int) -> Iterator[Chunk]:
-    """Join consecutive chunks until they have `nbytes`: larger slabs make fewer, larger pieces."""
-    held: list[Chunk] = []
-    for start, block in chunks:
-        end = held[-1][0] + len(held[-1][1]) if held else start
-        if held and (start != end or sum(b.nbytes for _, b in held) >= nbytes):
-            yield _joined(held)
-            held = []
-        held.append((start, block))
-    if held:
-        yield _joined(held)
-
-
-def _joined(chunks: list[Chunk]) -> Chunk:
-    if len(chunks) == 1:
-        return chunks[0]
-    return chunks[0][0], np.concatenate([block for _, block in chunks])
 
 
 def _unbatched(rdd: RDD[Any]) -> RDD[Any]:
