@@ -53,7 +53,9 @@ class Settings:
     memory : int or float
         Bytes that the disk engine may use; below 1 a share of the available memory.
     scratch : str
-        Folder of its scratch files; empty for the temporary folder.
+        Folder of scratch files, of the disk engine and of shuffles on Spark; empty for the
+        temporary folder. On a cluster it has to be set, to a folder that all workers share, for
+        shuffles to use files.
     progress : bool
         Show work of more than two seconds; in the environment 1 or 0.
     hdf5_depth : int

@@ -65,8 +65,13 @@ def pausing(marker):
     return look
 
 
-def pipeline(context, recording, out, stage=""):
+def pipeline(context, recording, out, stage="", scratch=""):
     """Load, filter, shuffle, reduce and write; pause in one of these."""
+    with tl.config(scratch=scratch):
+        _pipeline(context, recording, out, stage)
+
+
+def _pipeline(context, recording, out, stage):
 
     def pause(name):
         return pausing(Path(out, f"{stage}.pid")) if name == stage else unchanged
@@ -79,6 +84,22 @@ def pipeline(context, recording, out, stage=""):
     correlation = series.correlate(np.arange(bright.count())).toarray()
     through(bright, pause("write")).totif(f"{out}/images", overwrite=True)
     np.savez(f"{out}/found.npz", count=bright.count(), means=means, correlation=correlation)
+
+
+def lose(context, recording, out, scratch):
+    """Take series and images through files, lose some, and go on; how many files there were."""
+    with tl.config(scratch=scratch):
+        movie = tl.images.fromtif(recording, engine=context, npartitions=6)
+        series = movie.toseries()
+        again = series.toimages()
+        series.max().toarray()
+        files = [file for file in Path(scratch).glob("*/*/*") if file.is_file()]
+        for file in files[::2]:
+            file.unlink()
+        np.save(f"{out}/images.npy", again.toarray())
+        np.save(f"{out}/series.npy", series.toarray())
+        del series, again
+        return len(files), len(list(Path(scratch).iterdir()))
 
 
 # ---- Writers, and what happens to them

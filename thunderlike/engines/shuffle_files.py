@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
+from thunderlike.engines.base import Spec
 from thunderlike.engines.scratch import (
     check_room,
     decode,
@@ -39,6 +40,7 @@ __all__ = ["Piece", "PieceReader", "PieceWriter", "Run", "Transfer"]
 
 
 _HEAD = 32  # bytes at the beginning of a file: its name
+_WRITTEN = 2**22  # bytes of pieces written at once
 _OPEN = 128  # files that a reader holds open
 
 
@@ -53,7 +55,10 @@ class Transfer:
     layout : Layout
         Of the new records.
     slab_bytes : int
-        Bytes of old records that are cut at once.
+        Bytes of old records that are cut at once without files.
+    buffer_bytes : int
+        Bytes of old records that are cut at once with files, which take longer pieces. Those of a
+        partition make one run of pieces for each new partition.
     folder : str
         Folder of the files, empty for a shuffle without files.
     """
@@ -61,6 +66,7 @@ class Transfer:
     exchange: Exchange
     layout: Layout
     slab_bytes: int
+    buffer_bytes: int
     folder: str
 
     def cut(self, chunks: Iterable[Chunk]) -> Iterator[tuple[int, Any]]:
@@ -73,11 +79,11 @@ class Transfer:
             Place of pieces in a file; without a file a piece, after the first record of its chunk.
         """
         with ExitStack() as stack:
-            file = None
-            if self.folder and Path(self.folder).is_dir():
+            file, joined = None, slabs(chunks, self.slab_bytes)
+            if self.folder and os.access(self.folder, os.W_OK | os.X_OK):
                 writer = PieceWriter(self.folder, self.exchange.spec.nbytes)
-                file = stack.enter_context(writer)
-            for start, slab in slabs(chunks, self.slab_bytes):
+                file, joined = stack.enter_context(writer), buffered(chunks, self.buffer_bytes)
+            for start, slab in joined:
                 for partition, ranges in enumerate(self.layout.partitions):
                     cut = ((a, self.exchange.cut(start, slab, a, b)) for a, b in ranges)
                     pieces = ((first, piece) for first, piece in cut if piece is not None)
@@ -127,6 +133,26 @@ def slabs(chunks: Iterable[Chunk], nbytes: int) -> Iterator[Chunk]:
         held.append((start, block))
     if held:
         yield _joined(held)
+
+
+def buffered(chunks: Iterable[Chunk], nbytes: int) -> Iterator[Chunk]:
+    """Join consecutive chunks up to `nbytes` in a buffer, which the next slab overwrites."""
+    buffer, first, filled = np.empty(0), 0, 0
+    for start, block in chunks:
+        if filled and (start != first + filled or filled + len(block) > len(buffer)):
+            yield first, buffer[:filled]
+            filled = 0
+        if block.nbytes * 2 > nbytes or block.dtype.hasobject:
+            yield start, block
+            continue
+        if not len(buffer):
+            rows = nbytes // Spec(0, block.shape[1:], block.dtype).record_bytes
+            buffer = np.empty((rows, *block.shape[1:]), block.dtype)
+        first = first if filled else start
+        buffer[filled : filled + len(block)] = block
+        filled += len(block)
+    if filled:
+        yield first, buffer[:filled]
 
 
 def _joined(chunks: list[Chunk]) -> Chunk:
@@ -207,23 +233,30 @@ class PieceWriter:
 
     def append(self, pieces: Iterable[tuple[int, Any]]) -> Run | None:
         """Write the pieces of the chunks of one partition; None if there is no piece."""
+        start = self._end
         chunks: list[tuple[int, bytes, tuple[int, ...]]] = []
         parts: list[memoryview] = []
         for first, piece in pieces:
             header, arrays = encode(piece)
             chunks.append((first, header, tuple(map(len, arrays))))
             parts += arrays
+            if sum(map(len, parts)) >= _WRITTEN:
+                self._write(parts)
+                parts = []
         if not chunks:
             return None
-        run = Run(self._name, self._end, chunks)
-        self._end += sum(map(len, parts))
+        self._write(parts)
+        return Run(self._name, start, chunks)
+
+    def _write(self, parts: list[memoryview]) -> None:
+        nbytes = sum(map(len, parts))
         try:
             if self._file < 0:
                 self._open()
-            write_parts(self._file, parts, run.offset)
+            write_parts(self._file, parts, self._end)
         except OSError as error:
             raise self._error(error) from error
-        return run
+        self._end += nbytes
 
     def _open(self) -> None:
         with os.scandir(self._folder) as files:
@@ -234,7 +267,9 @@ class PieceWriter:
         write_parts(self._file, [memoryview(self._name.encode())], 0)
 
     def _error(self, error: OSError) -> EngineError:
-        if not self._folder.is_dir():  # removed meanwhile: by the driver, or by another program
+        if not os.access(
+            self._folder, os.F_OK
+        ):  # removed meanwhile: by the driver, or by another program
             return _lost(self._folder, self._folder, "was removed")
         return scratch_error(self._folder, f"cannot be written ({error.strerror})", self._nbytes)
 

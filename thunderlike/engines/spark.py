@@ -418,10 +418,11 @@ class SparkRecords(Records):
     def _exchanged(self, exchange: Exchange, layout: Layout, slab_bytes: int) -> SparkRecords:
         """Cut slabs into pieces, send each to the partition that needs it, place it there."""
         folder = shuffle_folder(self.engine.context, exchange.spec.nbytes)
+        buffer_bytes = max(slab_bytes, current().partition_bytes)
 
         def shuffled(rdd: RDD[Any]) -> RDD[Any]:
             path = folder.path if folder and not folder.lost else ""
-            transfer = Transfer(exchange, layout, slab_bytes, path)
+            transfer = Transfer(exchange, layout, slab_bytes, buffer_bytes, path)
             pieces = _stage(rdd, transfer.cut).partitionBy(len(layout.partitions), int)
             return pieces.mapPartitionsWithIndex(with_typed_errors(transfer.place))
 

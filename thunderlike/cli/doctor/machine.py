@@ -76,7 +76,7 @@ def spark_temp(local_dir: str | None = None) -> Finding:
 
 
 def scratch() -> Finding:
-    """Measure the scratch folder of the disk engine, and the memory that the engine may use."""
+    """Measure the scratch folder, of the disk engine and of shuffles on Spark, and its memory."""
     folder, limit = scratch_folder(), memory_limit()
     fix = f"export THUNDERLIKE_SCRATCH={_roomiest()}"
     if not folder.is_dir():
