@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from thunderlike.engines.base import Chunk, Exchange
     from thunderlike.engines.partitioning import Layout
 
-__all__ = ["Piece", "PieceReader", "PieceWriter", "Run", "Transfer"]
+__all__ = ["Piece", "PieceReader", "PieceWriter", "Run", "Transfer", "buffered", "slabs"]
 
 
 _HEAD = 32  # bytes at the beginning of a file: its name

@@ -118,7 +118,7 @@ def recovering(
     """Run a job; after a loss of files again, with the shuffle that lost them left to Spark.
 
     Spark computes again what is missing of its own files; of ours it only learns that a task has
-    failed. The function has to take the RDDs of records anew.
+    failed. The function has to take the RDDs of records again.
     """
     while True:
         try:
