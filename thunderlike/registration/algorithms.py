@@ -46,6 +46,7 @@ __all__ = ["Algorithm", "PiecewiseRigid", "Rigid", "algorithm_of", "align"]
 
 _LEAST_SPACING = 8  # px
 _FEW_FRAMES = 20
+_GAINS = 0.2, 5.0  # beyond, the estimation clips the brightness of frames relative to a reference
 
 
 @checked_methods
@@ -128,7 +129,8 @@ class Algorithm:
         Warns
         -----
         UserWarning
-            For a reference of fewer than 20 frames, and if no motion is found in any frame.
+            For a reference of fewer than 20 frames or of another brightness, and if no motion is
+            found in any frame.
 
         Notes
         -----
@@ -155,6 +157,12 @@ class Algorithm:
             work.complete()
         model = plan.model(self, found, estimators, rows)
         few = reference is None and found.count < _FEW_FRAMES
+        gains = model.gain[~model.bad]
+        if gains.size and not _GAINS[0] <= np.median(gains) <= _GAINS[1]:
+            _warn(
+                f"frames are {np.median(gains):.3g} times as bright as the reference, and shifts "
+                "are imprecise: scale the reference to their brightness"
+            )
         if len(model) and model.bad.all():
             _warn("no motion was found in any frame: all shifts are 0 and all frames are bad")
         elif few:
