@@ -12,6 +12,7 @@ from scipy import ndimage
 from thunderlike.config import config
 from thunderlike.errors import SpecError
 from thunderlike.images.moving_cells import moving_cells
+from thunderlike.progress import subscribe
 from thunderlike.registration import PiecewiseRigid, Rigid, align
 from thunderlike.registration.estimation import FrameEstimation
 from thunderlike.registration.reference import sample_rows
@@ -374,6 +375,28 @@ def test_a_gain_pattern_is_estimated():
     images = movie().images * rng.normal(1, 0.2, (80, 80)).clip(0.4)
     off, on = (error(Rigid(fixed_pattern=n).fit(images), movie().shifts).max() for n in (0, 2))
     assert on < 0.6 * off
+
+
+@pytest.mark.parametrize("offset", [2.0, "auto"])
+def test_rows_scanned_backwards_are_moved_first(offset):
+    images = movie().images.copy()
+    images[:, 1::2, 2:] = images[:, 1::2, :-2]
+    model = Rigid(bidirectional=offset).fit(images)
+    assert abs(model.offset - 2) < 0.2
+    assert error(model, movie().shifts).max() < 0.08
+    assert Rigid(bidirectional=offset).fit(images[3:6], model) == model[3:6]
+    corrected = model.transform(images).toarray().mean(axis=0)[12:-12, 12:-12]
+    plain = _fit().transform(movie().images).toarray().mean(axis=0)[12:-12, 12:-12]
+    assert np.corrcoef(corrected.ravel(), plain.ravel())[0, 1] > 0.97
+
+
+def test_progress_counts_frames():
+    seen = []
+    with subscribe(seen.append):
+        Rigid().fit(movie().images)
+    ends = {event.label: (event.done, event.total) for event in seen if event.finished}
+    assert ends["registering"] == (24, 24)
+    assert ends["reference"] == (96, 96)
 
 
 # Arguments
