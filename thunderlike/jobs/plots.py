@@ -293,11 +293,14 @@ def regression_figure(found: Modelled) -> Figure:
         figure: Figure = figure_class(figsize=(11, 3.4 * rows + 2.4), layout="constrained")
         grid = figure.add_gridspec(rows + 1, 3, height_ratios=(*(3.4,) * rows, 2.2))
         places = [figure.add_subplot(grid[n // 3, n % 3]) for n in range(len(names) + 1)]
-        values = found.model.rsquared.toarray(squeeze=False)[..., 0]
+        varies = found.model.fvalues.toarray(squeeze=False)[..., 0] >= 0
+        values = np.where(varies, found.model.rsquared.toarray(squeeze=False)[..., 0], np.nan)
         image, which = flat(values, plane)
         shown = draw(places[0], image, "viridis", (0.0, contrast(image)[1]))
         places[0].set_title(f"explained variance{which}")
-        colour_bar(places[0], shown, "R squared")
+        grey = int((~varies).sum())
+        constant = f" (grey: {grey} constant pixels)" if grey else ""
+        colour_bar(places[0], shown, f"R squared{constant}")
         tvalues = found.model.tvalues.toarray(squeeze=False)
         for number, (axes, name) in enumerate(zip(places[1:], names, strict=True), 1):
             image, which = flat(tvalues[..., number], plane)
