@@ -103,7 +103,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 # Large libraries, mocked because counting does not need them.
 STANDING_IN = ("napari", "napari.layers", "torch")
-RESHAPES = {"Images": (12, 2, 12), "Series": (24, 12)}
+RESHAPES = {"Images": (12, 6, 12), "Series": (72, 12)}
 SPARK_ONLY = {"tordd"}
 MOVES = {"tospark"}  # needs Spark
 
@@ -189,7 +189,7 @@ def standing_in() -> Iterator[None]:
 
 def subject(kind: type, engine: Any) -> Any:
     """Return a movie of 12 images, its series or its blocks."""
-    images = tl.images.fromarray(np.ones((12, 4, 6), np.uint8), engine=engine)
+    images = tl.images.fromarray(np.ones((12, 8, 9), np.uint8), engine=engine)
     if kind is Images:
         return images
     return images.toseries() if kind is Series else images.toblocks(2)

@@ -43,6 +43,13 @@ class Factors(list["Array | Series"]):
     ----------
     model : Factorization
         The fitted model.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> scores, components = factors = tl.factorization.PCA(k=2).fit(tl.series.fromrandom((9, 4)))
+    >>> scores.shape, components.shape, factors.model.n_samples_
+    ((9, 2), (2, 4), 9)
     """
 
     def __init__(self, factors: list[Array | Series], model: Factorization) -> None:

@@ -65,6 +65,14 @@ class Factorization(Model, abc.ABC):
         Arguments of the estimator.
     converged_ : bool
         False where an iteration ended by its number of steps.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> series = tl.series.fromrandom((50, 6), seed=1)
+    >>> model = tl.factorization.PCA(k=2).fit_model(series)
+    >>> isinstance(model, tl.factorization.Factorization), model.transform(series).shape
+    (True, (50, 2))
     """
 
     components_: Array
@@ -291,6 +299,15 @@ class SVDModel(_Spectral):
     """Singular value decomposition: ``X`` is about ``scores * singular_values_ @ components_``.
 
     Made by :meth:`SVD.fit_model`. The scores are the left singular vectors.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> series = tl.series.fromrandom((50, 6), seed=1)
+    >>> model = tl.factorization.SVD(k=6).fit_model(series)
+    >>> values = np.linalg.svd(series.toarray(), compute_uv=False)
+    >>> np.allclose(model.singular_values_, values)
+    True
     """
 
     @property
@@ -311,6 +328,14 @@ class PCAModel(_Spectral):
     """Principal components: ``X - mean_`` is about ``scores @ components_``.
 
     Made by :meth:`PCA.fit_model`.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> series = tl.series.fromrandom((50, 6), seed=1)
+    >>> model = tl.factorization.PCA(k=6).fit_model(series)
+    >>> round(float(model.explained_variance_ratio_.sum()), 6)
+    1.0
     """
 
     @property
@@ -338,6 +363,14 @@ class NMFModel(Factorization):
         Relative error ``||X - W H|| / ||X||`` in each pass, of the components before it.
     penalties : tuple of float
         Of the scores: of their sum, and of their squares.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> series = tl.series.fromrandom((50, 6), seed=1)
+    >>> model = tl.factorization.NMF(k=2, max_iter=30, tol=1e-3).fit_model(abs(series))
+    >>> bool((model.components_ >= 0).all())
+    True
     """
 
     errors_: Array = field(default_factory=lambda: np.zeros(0))
@@ -372,6 +405,14 @@ class ICAModel(Factorization):
         Excess kurtosis of the sources, of descending magnitude.
     n_iter_ : int
         Steps of the iteration.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> sources = np.random.default_rng(0).uniform(-1, 1, (2000, 2))
+    >>> model = tl.factorization.ICA(k=2, max_iter=200).fit_model(sources @ [[2, 1, 0], [1, 3, 1]])
+    >>> model.kurtosis_.round(1)  # of uniform sources
+    array([-1.2, -1.2])
     """
 
     unmixing_: Array = field(default_factory=lambda: np.zeros((0, 0)))
@@ -399,5 +440,13 @@ def load(path: AnyPath) -> Factorization:
     ------
     FormatError
         For a damaged file, another content, and models of a later version.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> series = tl.series.fromrandom((50, 6), seed=1)
+    >>> tl.factorization.PCA(k=2).fit_model(series).save("memory://pca.json")
+    >>> load("memory://pca.json").components_.shape
+    (2, 6)
     """
     return Factorization.load(path)
