@@ -300,7 +300,7 @@ class RegistrationModel(Model):
         >>> scene = rng.normal(size=(68, 64)).cumsum(axis=0)
         >>> model = tl.registration.align(scene[:64], scene[2:66])
         >>> model.shifts.round(2)
-        array([[ 2., -0.]])
+        array([[2., 0.]])
         >>> corrected = model.transform(scene[np.newaxis, :64]).toarray()
         >>> bool(abs(corrected - scene[2:66])[:60].max() < 0.1)
         True
