@@ -80,3 +80,13 @@ def test_only_plans(movie, name):
 def test_computes(movie, name):
     with pytest.raises(ComputedError):
         ACTIONS[name](movie)
+
+
+def test_arguments_may_change_after_the_call(engine):
+    movie = tl.images.fromrandom((10, 4, 6), seed=1, engine=engine)
+    background, signal = np.ones((4, 6)), np.sin(np.arange(10.0))
+    flat, mapped = movie - background, movie.toseries().correlate(signal)
+    same = movie.toseries().correlate(signal.copy()).toarray()
+    background[...], signal[...] = 0, 1
+    np.testing.assert_array_equal(flat.toarray(), movie.toarray() - 1)
+    np.testing.assert_array_equal(mapped.toarray(), same)

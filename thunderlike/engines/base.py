@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import copy
 import itertools
 import math
 from bisect import bisect_right
@@ -382,6 +383,14 @@ class Pairing(Protocol):
 
     def __call__(self, left: Array, right: Array, /) -> Array:
         """From two blocks of ``k`` records to one."""
+
+
+def detached(kernel: Kernel) -> Kernel:
+    """Return a kernel of this package with copies of its arguments, and one of a user as it is.
+
+    An engine that runs it later needs the arguments as they were when the method was called.
+    """
+    return copy.deepcopy(kernel) if kernel.repeatable else kernel
 
 
 class Exchange(Protocol):

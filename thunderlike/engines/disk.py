@@ -9,6 +9,7 @@ at a time. Only `regroup` and `cache` hold all values: in memory where they fit,
 
 from __future__ import annotations
 
+import copy
 import logging
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -21,6 +22,7 @@ from thunderlike.engines.base import (
     Spec,
     check_npartitions,
     check_range,
+    detached,
 )
 from thunderlike.engines.local import LocalEngine
 from thunderlike.engines.plan import (
@@ -123,14 +125,15 @@ class DiskRecords(Records):
     def map(self, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DiskRecords:
         """One more step, applied to each chunk after those before."""
         spec = Spec(self.spec.count, shape, dtype)
-        return DiskRecords(self.engine, Map(self.plan, kernel, spec))
+        return DiskRecords(self.engine, Map(self.plan, detached(kernel), spec))
 
     def combine(
         self, other: Records, pairing: Pairing, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> DiskRecords:
         """One more step, applied to the same range of both."""
         spec = Spec(self.spec.count, shape, dtype)
-        return DiskRecords(self.engine, Combine(self.plan, self._plan_of(other), pairing, spec))
+        right, pairing = self._plan_of(other), copy.deepcopy(pairing)
+        return DiskRecords(self.engine, Combine(self.plan, right, pairing, spec))
 
     def take(self, rows: NDArray[np.int64]) -> DiskRecords:
         """Without regrouping if the rows increase."""

@@ -34,6 +34,7 @@ from thunderlike.engines.base import (
     check_npartitions,
     check_range,
     checked_record,
+    detached,
 )
 from thunderlike.engines.partitioning import tiling
 from thunderlike.engines.plan import (
@@ -168,8 +169,7 @@ class LocalRecords(Records):
             made = ArraySource(_in_processes(kernel, self.plan, spec))
             return LocalRecords(self.engine, Read(made))
         if self._waits(spec) and kernel.repeatable:
-            # The caller may change the arrays that he gave as arguments.
-            return LocalRecords(self.engine, Map(self.plan, copy.deepcopy(kernel), spec))
+            return LocalRecords(self.engine, Map(self.plan, detached(kernel), spec))
         return self._computed(Map(self.plan, kernel, spec), "computing")
 
     def combine(

@@ -9,6 +9,7 @@ Aggregation of partial results in a tree.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import threading
 import uuid
@@ -36,6 +37,7 @@ from thunderlike.engines.base import (
     check_block,
     check_npartitions,
     check_range,
+    detached,
 )
 from thunderlike.engines.jobs import check_running, interruptible, job, with_typed_errors
 from thunderlike.engines.partitioning import Layout, Planner, by_size, exchange_bytes
@@ -221,6 +223,7 @@ class SparkRecords(Records):
     def map(self, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any]) -> SparkRecords:
         """One more stage over the chunks, fused with those before."""
         spec = Spec(self.spec.count, shape, dtype)
+        kernel = detached(kernel)  # tasks are pickled when a job starts
 
         def run(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
             for start, block in chunks:
@@ -232,7 +235,7 @@ class SparkRecords(Records):
         self, other: Records, pairing: Pairing, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> SparkRecords:
         """Zip chunk with chunk, after a shuffle of the others where their layout differs."""
-        right = self._aligned(other)
+        right, pairing = self._aligned(other), copy.deepcopy(pairing)
         spec = Spec(self.spec.count, shape, dtype)
 
         def run(pairs: Iterable[tuple[Chunk, Chunk]]) -> Iterator[Chunk]:

@@ -94,6 +94,7 @@ class Correction(Kernel):
     dtype: np.dtype[Any]
     compiled: bool
     vectorised: ClassVar[bool] = True
+    repeatable: ClassVar[bool] = True
 
     def __call__(self, start: int, block: Array) -> Array:
         """Correct the frames of a block, the first of which is number `start`."""
