@@ -267,9 +267,7 @@ class PieceWriter:
         write_parts(self._file, [memoryview(self._name.encode())], 0)
 
     def _error(self, error: OSError) -> EngineError:
-        if not os.access(
-            self._folder, os.F_OK
-        ):  # removed meanwhile: by the driver, or by another program
+        if not self._folder.exists():  # removed meanwhile, by the driver or by another program
             return _lost(self._folder, self._folder, "was removed")
         return scratch_error(self._folder, f"cannot be written ({error.strerror})", self._nbytes)
 
