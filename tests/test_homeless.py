@@ -43,6 +43,9 @@ print(tl.load("memory://activity.h5")["map"].shape, bool(activity.max() > 0.7))
 """
 
 
+SETTINGS = ("THUNDERLIKE_CONFIG", "THUNDERLIKE_PROGRESS")
+
+
 @pytest.fixture
 def nameless(monkeypatch, tmp_path):
     """A process without ``HOME`` whose user the system does not know."""
@@ -51,7 +54,7 @@ def nameless(monkeypatch, tmp_path):
         raise KeyError(f"getpwuid(): uid not found: {number}")
 
     monkeypatch.setattr(pwd, "getpwuid", unknown)
-    for name in ("HOME", "XDG_CACHE_HOME", "SPARK_USER", "SPARK_SUBMIT_OPTS", "THUNDERLIKE_CONFIG"):
+    for name in ("HOME", "XDG_CACHE_HOME", "SPARK_USER", "SPARK_SUBMIT_OPTS", *SETTINGS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
@@ -116,7 +119,8 @@ def test_java_knows_a_user_of_the_system():
 
 
 def test_a_home_that_may_not_be_read_holds_no_settings(monkeypatch):
-    monkeypatch.delenv("THUNDERLIKE_CONFIG", raising=False)
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
 
     def refused(path):
         raise PermissionError(13, "Permission denied", str(path))

@@ -94,6 +94,7 @@ def test_the_settings_file_shows_every_default(tmp_path, monkeypatch):
 
 def test_the_settings_file_as_it_is_changes_nothing(monkeypatch):
     monkeypatch.setenv("THUNDERLIKE_CONFIG", str(CONF / "thunderlike.toml"))
+    monkeypatch.delenv("THUNDERLIKE_PROGRESS", raising=False)  # set for the tests
     assert current() == Settings()
     with config(workers=3):
         assert current().workers == 3

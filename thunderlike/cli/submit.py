@@ -19,8 +19,9 @@ __all__ = ["add", "run"]
 DESCRIPTION = """\
 Submit a job to Spark with everything it needs: print the command line of spark-submit and run it.
 
-JOB is a job of the package (activity_map, convert, make_dataset, series_stats) or a script. Words
-after -- are passed to the job. The line can be pasted into a shell and shows no secret.
+JOB is a job of the package (activity_map, convert, make_dataset, register, regress, series_stats)
+or a script. Words after -- are passed to the job. The line can be pasted into a shell and shows no
+secret.
 """
 
 EPILOG = """\
