@@ -88,6 +88,7 @@ def test_the_settings_file_shows_every_default(tmp_path, monkeypatch):
     shown = re.sub(r"^#(?=\w+ = )", "", text, flags=re.MULTILINE)
     (tmp_path / "all.toml").write_text(shown)
     monkeypatch.setenv("THUNDERLIKE_CONFIG", str(tmp_path / "all.toml"))
+    monkeypatch.delenv("THUNDERLIKE_PROGRESS", raising=False)  # set for the tests
     assert len(re.findall(r"^\w+ = ", shown, re.MULTILINE)) == len(dataclasses.fields(Settings))
     assert current() == Settings()
 
