@@ -45,6 +45,7 @@ __all__ = [
     "check_npartitions",
     "check_range",
     "checked_record",
+    "detached",
 ]
 
 
