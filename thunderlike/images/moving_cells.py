@@ -51,12 +51,12 @@ class MovingCells:
         Draws the frames.
     shifts : ndarray of float64, shape (T, nd)
         Mean of the displacement over the frame, in pixels along each axis.
-    fields : ndarray of float64, shape (T, nd, *nodes)
+    fields : ndarray of float64, shape (T, nd, ...)
         Displacement at the nodes, in pixels.
     nodes : tuple of ndarray
         Positions of the nodes along each axis: every 8 pixels. Volumes have one along z, as their
         fields are constant along it.
-    reference : ndarray of float64, shape (*shape)
+    reference : ndarray of float64, of the shape of a frame
         Brightness of the scene that does not move, all cells at rest, of mean 1; without noise.
     scene : Scene
         Splines of the scene and of its cells.

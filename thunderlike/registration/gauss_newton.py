@@ -97,7 +97,7 @@ class Level:
         Pixels of a box along each axis.
     reference : ndarray of float32
         Binned.
-    steering : ndarray of float32, shape (nd, *frame)
+    steering : ndarray of float32, shape (nd, ...)
         Weighted differences of the filtered reference, orthogonal to it and to a constant.
     sampling : Sampling
         The deformation at the binned pixels.

@@ -146,7 +146,7 @@ class RegistrationModel(Model):
         Brightness relative to the reference.
     bad : ndarray of bool, shape (T,)
         Frames whose motion was not found, and is interpolated in time.
-    reference, variance : ndarray of float32, shape (*frame)
+    reference, variance : ndarray of float32, of the shape of a frame
     count : int
         Frames whose mean is the reference; 0 if it was given.
     offset : float
@@ -210,7 +210,7 @@ class RegistrationModel(Model):
 
     @property
     def fields(self) -> Array | None:
-        """Displacements at the nodes, float32 of shape (T, nd, *nodes); None for shifts.
+        """Displacements at the nodes, float32 of shape (T, nd, ...); None for shifts.
 
         Computed from `coefficients` at each call; several times as large.
         """

@@ -37,7 +37,7 @@ class Sampling(Protocol):
         Parameters
         ----------
         image, reference : ndarray of float32, shape frame
-        steering : ndarray of float32, shape (nd, *frame)
+        steering : ndarray of float32, shape (nd, ...)
         moved : ndarray of float64, shape (nd, m)
             Coefficients, in binned pixels.
         brightness : ndarray of float32, shape (2,)
@@ -75,7 +75,7 @@ class Deformation(Protocol):
         """Return a translation as coefficients, shape (nd, m)."""
 
     def at_nodes(self, coefficients: Array) -> Array:
-        """Return displacements at the nodes, shape (nd, *nodes)."""
+        """Return displacements at the nodes, shape (nd, ...)."""
 
     def sampled(self, shape: Shape, bins: Sequence[int], *, compiled: bool) -> Sampling:
         """Return the deformation at the pixels of frames of this binned shape."""
@@ -283,7 +283,7 @@ class SmoothField(Model):
 
         Returns
         -------
-        ndarray of float32, shape (..., nd, *nodes)
+        ndarray of float32, shape (..., nd, ny, nx)
         """
         lengths = [len(nodes) for nodes in self.nodes(coefficients.shape[-2])]
         values = np.einsum("...m,nm->...n", coefficients, self.modes)

@@ -50,9 +50,9 @@ class Reference:
 
     Parameters
     ----------
-    mean : ndarray of float32, shape (*frame)
+    mean : ndarray of float32, of the shape of a frame
         Mean of the aligned frames; NaN where none has data.
-    variance : ndarray of float32, shape (*frame)
+    variance : ndarray of float32, of the shape of a frame
         Their variance, without the effect of interpolation on noise.
     count : int
         Frames that were averaged: those of the sample that are not bad; 0 for a given mean.
@@ -62,7 +62,7 @@ class Reference:
         Their shifts relative to the mean in pixels, of median 0; with planes (n, planes, nd).
     deviation : ndarray of float64
         Prior standard deviation of fields about their mean in pixels; one a plane.
-    pattern : ndarray of float32, shape (*frame), optional
+    pattern : ndarray of float32, of the shape of a frame, optional
         Pattern fixed on the sensor, which is subtracted from frames before estimation.
     offset : float
         Displacement of odd rows along x, which is corrected first.
@@ -131,12 +131,12 @@ class Builder:
 
         Parameters
         ----------
-        sample : ndarray, shape (n, *frame)
+        sample : ndarray, shape (n, ...)
         rows : ndarray of int64, shape (n,)
             Numbers of its frames.
         work : Tracker
             Counts estimated frames.
-        given : ndarray, shape (*frame), optional
+        given : ndarray, of the shape of a frame, optional
             Mean of the reference, which is then kept: only noise and deviation are estimated.
         """
         pattern = None
