@@ -221,6 +221,9 @@ def _count(block: Array, groups: Groups) -> Array:
     return np.repeat(groups.counts[np.newaxis], len(block), axis=0)
 
 
+_ELEMENTS = 2**18  # of a tile: several calls for each, between which threads wait for one another
+
+
 def _by_tiles(
     function: Callable[[Array], Array],
     block: Array,
@@ -230,7 +233,9 @@ def _by_tiles(
 ) -> Array:
     """Apply a function to tiles that lie group after group."""
     out = np.empty((len(block), len(groups.starts)), dtype)
-    for rows, tile in tiles(block, long, width=len(groups.order)):
+    width = len(groups.order)
+    least = _ELEMENTS // max(1, width)
+    for rows, tile in tiles(block, long, width=width, least=least):
         out[rows] = function(groups.gathered(tile))
     return out
 
