@@ -140,15 +140,16 @@ def write_slabs(sink: Sink, slabs: Iterator[Slab], rows: int) -> None:
         for start, slab in slabs:
             sink.put(start, slab)
             work.advance(len(slab))
+            del slab  # before the next slab is made: one is in memory at a time
 
 
 def _cut(records: Records, key_shape: Shape, rows: int) -> Iterator[Slab]:
     each = math.prod(key_shape[1:])
     for start in range(0, key_shape[0], rows):
         stop = min(start + rows, key_shape[0])
+        shape = (stop - start, *key_shape[1:], *records.spec.shape)
         # A slab, not all: records of an open file are read as they are needed.
-        slab = records.collect(start * each, stop * each)
-        yield start, slab.reshape(stop - start, *key_shape[1:], *records.spec.shape)
+        yield start, records.collect(start * each, stop * each).reshape(shape)
 
 
 def _streamed(records: Records, key_shape: Shape, rows: int) -> Iterator[Slab]:
@@ -163,8 +164,10 @@ def _streamed(records: Records, key_shape: Shape, rows: int) -> Iterator[Slab]:
             slab[filled : filled + count] = block[taken : taken + count]
             filled, taken = filled + count, taken + count
             if filled == len(slab):
-                yield start, slab.reshape(len(slab) // each, *key_shape[1:], *spec.shape)
-                start, filled = start + len(slab) // each, 0
+                count = len(slab) // each
+                yield start, slab.reshape(count, *key_shape[1:], *spec.shape)
+                del slab
+                start, filled = start + count, 0
                 slab = spec.empty(min(rows, key_shape[0] - start) * each)
 
 
@@ -195,6 +198,7 @@ def joined(
         slab = spec.empty((stop - start) * each)
         source.read(start * each, stop * each, slab)
         yield start, slab.reshape(stop - start, *key_shape[1:], *spec.shape)
+        del slab
 
 
 @dataclass(frozen=True)
