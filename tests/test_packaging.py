@@ -36,6 +36,16 @@ def test_the_recipe_and_the_citation_are_of_this_version():
     assert PROJECT["license"] in citation
 
 
+def test_the_changelog_has_this_version_on_the_day_of_the_citation():
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    heads = re.findall(r"^## \[(.+?)\](?: - (\d{4}-\d\d-\d\d))?$", text, re.MULTILINE)
+    assert len(heads) == len(re.findall("^## ", text, re.MULTILINE))
+    (_, day), *_ = [head for head in heads if head[0] != "Unreleased"]
+    assert heads[0][0] in ("Unreleased", __version__)
+    assert (__version__, day) in heads
+    assert f'date-released: "{day}"\n' in (ROOT / "CITATION.cff").read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     "extra", ["spark", "mpi", "fast", "viz", "torch", "zarr", "nwb", "cloud", "s3", "all"]
 )
