@@ -8,7 +8,7 @@ import pytest
 import thunderlike as tl
 from thunderlike.errors import FormatError, NotFoundError, SpecError
 from thunderlike.formats import png, tiff
-from thunderlike.jobs.activity_map import find_movie
+from thunderlike.jobs.movies import find_movie
 
 
 @pytest.fixture

@@ -13,10 +13,9 @@ from thunderlike.data.images import Images
 from thunderlike.engines import Spec
 from thunderlike.errors import SpecError
 from thunderlike.formats import npy, tiff
-from thunderlike.jobs.contents import Contents, look
+from thunderlike.jobs.movies import MovieJob, find_movie
 from thunderlike.jobs.plots import NOT_DRAWN, can_draw, map_figure, png_of
-from thunderlike.jobs.report import Steps, put, summary
-from thunderlike.jobs.report import write as write_summary
+from thunderlike.jobs.report import put
 from thunderlike.jobs.signals import Signal, read_signal
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from thunderlike.data.series import Series
     from thunderlike.engines import Engine
     from thunderlike.jobs.contents import Contents
+    from thunderlike.jobs.report import Steps
     from thunderlike.storage import AnyPath
 
 __all__ = [
@@ -34,42 +34,9 @@ __all__ = [
     "Plan",
     "activity_map",
     "detrended",
-    "find_movie",
     "plan",
     "run",
 ]
-
-
-def find_movie(path: AnyPath, **options: Any) -> Contents:
-    """Find the images at a path; reads only names, sizes and the first header.
-
-    Parameters
-    ----------
-    path : path
-        A folder, a pattern or a file.
-    **options
-        Of :func:`~thunderlike.jobs.contents.look`: ``format``, and what the reader of the format
-        takes, such as ``nplanes``, ``order``, ``dataset``, ``start`` and ``stop``.
-
-    Raises
-    ------
-    NotFoundError, FormatError
-        As ``look``.
-    SpecError
-        For files that hold series, for pictures in colour, for options that mean nothing to the
-        reader, and when `start` and `stop` leave no file.
-    """
-    found = look(str(path), **options)
-    if not isinstance(found.collection, Images):
-        raise SpecError(f"{path}: {found.format} files hold series; a movie needs images")
-    # Three or four values along the last axis of these formats are colours, not planes.
-    shape = found.source.spec.shape
-    if found.format in ("png", "tif") and len(shape) == 3 and shape[-1] in (3, 4):
-        raise SpecError(
-            f"{found.files[0].path}: a picture in colour, of shape {shape}: convert the movie to "
-            "grey first"
-        )
-    return found
 
 
 OUTPUTS = ("correlation.npy", "correlation.tif", "mean.tif", "summary.png", "summary.json")
@@ -203,7 +170,7 @@ def plan(
     Parameters
     ----------
     images : path
-        A folder, a pattern or a file: :func:`thunderlike.jobs.activity_map.find_movie`.
+        A folder, a pattern or a file: :func:`thunderlike.jobs.movies.find_movie`.
     signal : str
         ``FILE`` or ``FILE:NAME``: :func:`thunderlike.jobs.signals.read_signal`. It has a value for
         each image, or for each file where `start` and `stop` choose some.
@@ -238,48 +205,22 @@ def plan(
     return Plan(movie, fitting, str(output), sigma, npartitions)
 
 
-@checked_types
-def run(
-    plan: Plan, engine: Engine, *, overwrite: bool = False, command: str = ""
+def _work(
+    plan: Plan, engine: Engine, steps: Steps, folder: str
 ) -> tuple[ActivityMap, dict[str, Any]]:
-    """Run the job and write its folder atomically.
+    """Map the movie and write the map.
 
-    Parameters
-    ----------
-    plan : Plan
-    engine : Engine
-        Where to compute.
-    overwrite : bool
-        Replace what an earlier run wrote there.
-    command : str
-        How it was called, for the record.
-
-    Returns
-    -------
-    ActivityMap, dict
-        What was found, and what ``summary.json`` says.
-
-    Raises
-    ------
-    ExistsError, StorageError
-        When the folder may not be written; before anything is computed.
-    FormatError
-        For a file that cannot be read, or is of another size than the first; names it.
-
-    Notes
-    -----
     The images are read once locally; on a lazy engine twice, for the mean and for the map, and
     regrouped once: the best pixel's trace is made of what that left. Nothing is cached: reading
     compressed files a second time took no longer than keeping their images.
     """
-    steps, engine = Steps(), engine.sized(plan.spec)
-    with storage.output(plan.output, OUTPUTS, overwrite=overwrite) as folder:
-        found = _compute(plan, engine, steps)
-        with steps.timed("write"):
-            _write(found, folder)
-        facts = summary(_description(plan, found), plan.output, engine, steps, command)
-        write_summary(storage.join(folder, "summary.json"), facts)
-    return found, facts
+    found = _compute(plan, engine, steps)
+    with steps.timed("write"):
+        _write(found, folder)
+    return found, _description(plan, found)
+
+
+run = MovieJob(OUTPUTS, _work)
 
 
 def _compute(plan: Plan, engine: Engine, steps: Steps) -> ActivityMap:

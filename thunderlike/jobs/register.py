@@ -13,10 +13,9 @@ from thunderlike.data.images import Images
 from thunderlike.engines import Spec
 from thunderlike.errors import SpecError, ThunderlikeError
 from thunderlike.formats.registry import FORMATS
-from thunderlike.jobs.activity_map import find_movie
+from thunderlike.jobs.movies import MovieJob, find_movie
 from thunderlike.jobs.plots import NOT_DRAWN, can_draw, png_of, registration_figure
-from thunderlike.jobs.report import Steps, put, summary
-from thunderlike.jobs.report import write as write_summary
+from thunderlike.jobs.report import put
 from thunderlike.registration.model import as_images
 from thunderlike.registration.reference import sample_rows
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array
     from thunderlike.engines import Engine
     from thunderlike.jobs.contents import Contents
+    from thunderlike.jobs.report import Steps
     from thunderlike.registration import RegistrationModel
     from thunderlike.storage import AnyPath
 
@@ -134,7 +134,7 @@ def plan(
     Parameters
     ----------
     images : path
-        A folder, a pattern or a file: :func:`thunderlike.jobs.activity_map.find_movie`.
+        A folder, a pattern or a file: :func:`thunderlike.jobs.movies.find_movie`.
     output : path
         The folder to write.
     kind : {'rigid', 'piecewise'}
@@ -206,63 +206,37 @@ def _reference(path: str) -> Array | RegistrationModel:
     return mean
 
 
-@checked_types
-def run(
-    plan: Plan, engine: Engine, *, overwrite: bool = False, command: str = ""
+def _work(
+    plan: Plan, engine: Engine, steps: Steps, folder: str
 ) -> tuple[Corrected, dict[str, Any]]:
-    """Run the job and write its folder atomically.
+    """Correct the movie, and write it and its motion.
 
-    Parameters
-    ----------
-    plan : Plan
-    engine : Engine
-        Where to compute.
-    overwrite : bool
-        Replace what an earlier run wrote there.
-    command : str
-        How it was called, for the record.
-
-    Returns
-    -------
-    Corrected, dict
-        What was found, and what ``summary.json`` says.
-
-    Raises
-    ------
-    ExistsError, StorageError
-        When the folder may not be written; before anything is computed.
-    FormatError
-        For a file that cannot be read, or is of another size than the first; names it.
-
-    Notes
-    -----
     The movie is read twice, and a sample of its frames a few times more: for the reference, for the
     means before and after, and for the motion that is left. On the disk engine memory is bounded by
     the setting ``memory``.
     """
-    steps, engine = Steps(), engine.sized(plan.spec)
-    with storage.output(plan.output, OUTPUTS, overwrite=overwrite) as folder:
-        with steps.timed("load"):
-            movie = Images(engine.load(plan.movie.source, plan.npartitions))
-            movie.attrs = plan.movie.collection.attrs
-            steering = movie
-            if plan.steering is not plan.movie:
-                steering = Images(engine.load(plan.steering.source, plan.npartitions))
-        with steps.timed("estimate"):
-            model = plan.algorithm.fit(steering, plan.reference)
-        with steps.timed("correct"):
-            name, writer = FORMATS_OF_MOVIES[plan.to], str(FORMATS[plan.to].writer)
-            corrected = model.transform(movie, order=plan.interpolation)
-            getattr(corrected, writer)(storage.join(folder, name))
-        with steps.timed("compare"):
-            found = _compared(model, movie, steering, plan.interpolation)
-        model.save(storage.join(folder, "model.h5"))
-        put(folder, "shifts.csv", _table(model))
-        if can_draw():
-            put(folder, "summary.png", png_of(registration_figure(found)))
-        facts = summary(_description(plan, found), plan.output, engine, steps, command)
-        write_summary(storage.join(folder, "summary.json"), facts)
-    return found, facts
+    with steps.timed("load"):
+        movie = Images(engine.load(plan.movie.source, plan.npartitions))
+        movie.attrs = plan.movie.collection.attrs
+        steering = movie
+        if plan.steering is not plan.movie:
+            steering = Images(engine.load(plan.steering.source, plan.npartitions))
+    with steps.timed("estimate"):
+        model = plan.algorithm.fit(steering, plan.reference)
+    with steps.timed("correct"):
+        name, writer = FORMATS_OF_MOVIES[plan.to], str(FORMATS[plan.to].writer)
+        corrected = model.transform(movie, order=plan.interpolation)
+        getattr(corrected, writer)(storage.join(folder, name))
+    with steps.timed("compare"):
+        found = _compared(model, movie, steering, plan.interpolation)
+    model.save(storage.join(folder, "model.h5"))
+    put(folder, "shifts.csv", _table(model))
+    if can_draw():
+        put(folder, "summary.png", png_of(registration_figure(found)))
+    return found, _description(plan, found)
+
+
+run = MovieJob(OUTPUTS, _work)
 
 
 def _compared(model: RegistrationModel, movie: Images, steering: Images, order: int) -> Corrected:

@@ -13,10 +13,9 @@ from thunderlike.data.images import Images
 from thunderlike.errors import SpecError
 from thunderlike.formats import tiff
 from thunderlike.hdf5 import api as hdf5
-from thunderlike.jobs.activity_map import find_movie
+from thunderlike.jobs.movies import MovieJob, find_movie
 from thunderlike.jobs.plots import NOT_DRAWN, can_draw, png_of, regression_figure
-from thunderlike.jobs.report import Steps, put, summary
-from thunderlike.jobs.report import write as write_summary
+from thunderlike.jobs.report import put
 from thunderlike.jobs.signals import Signal, read_signals
 from thunderlike.regression import LinearRegression, convolve
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array
     from thunderlike.engines import Engine, Spec
     from thunderlike.jobs.contents import Contents
+    from thunderlike.jobs.report import Steps
     from thunderlike.regression import LinearModel
     from thunderlike.storage import AnyPath
 
@@ -121,7 +121,7 @@ def plan(
     Parameters
     ----------
     images : path
-        A folder, a pattern or a file: :func:`thunderlike.jobs.activity_map.find_movie`.
+        A folder, a pattern or a file: :func:`thunderlike.jobs.movies.find_movie`.
     design : str
         A file with a column for each regressor: :func:`thunderlike.jobs.signals.read_signals`. It
         has a row for each image, or for each file where `start` and `stop` choose some.
@@ -168,63 +168,35 @@ def plan(
     return Plan(movie, fitting, str(output), algorithm, tau, npartitions)
 
 
-@checked_types
-def run(
-    plan: Plan, engine: Engine, *, overwrite: bool = False, command: str = ""
-) -> tuple[Encoding, dict[str, Any]]:
-    """Run the job and write its folder atomically.
+def _work(plan: Plan, engine: Engine, steps: Steps, folder: str) -> tuple[Encoding, dict[str, Any]]:
+    """Fit the models and write their maps.
 
-    Parameters
-    ----------
-    plan : Plan
-    engine : Engine
-        Where to compute.
-    overwrite : bool
-        Replace what an earlier run wrote there.
-    command : str
-        How it was called, for the record.
-
-    Returns
-    -------
-    Encoding, dict
-        What was found, and what ``summary.json`` says.
-
-    Raises
-    ------
-    ExistsError, StorageError
-        When the folder may not be written; before anything is computed.
-    FormatError
-        For a file that cannot be read, or is of another size than the first; names it.
-
-    Notes
-    -----
     The images are read and regrouped once; ``prewhiten='ar1'`` takes one pass more over what that
     left. Here arrive about ``8 (2 p + 6)`` bytes a pixel, for p regressors. On the disk engine
     other memory is bounded by the setting ``memory``.
     """
-    steps, engine = Steps(), engine.sized(plan.spec)
-    with storage.output(plan.output, OUTPUTS, overwrite=overwrite) as folder:
-        with steps.timed("load"):
-            series = Images(engine.load(plan.movie.source, plan.npartitions)).toseries()
-        with steps.timed("fit"):
-            X = {one.name: one.values for one in plan.design}
-            model = plan.algorithm.fit(X, series).tolocal()
-        with steps.timed("trace"):
-            rsquared = model.rsquared.toarray(squeeze=False)[..., 0]
-            best: tuple[int, ...] | None = None
-            trace = fitted = np.empty(0)
-            varies = model.fvalues.toarray(squeeze=False)[..., 0] >= 0
-            if varies.any():
-                highest = np.where(varies, rsquared, -1).argmax()
-                best = tuple(int(i) for i in np.unravel_index(highest, rsquared.shape))
-                trace = series[best].toarray().ravel().astype(np.float64)
-                fitted = model.models[best].toarray().item().predict(X)
-            found = Encoding(model, plan.design, best, trace, fitted)
-        with steps.timed("write"):
-            _write(plan, found, folder)
-        facts = summary(_description(plan, found), plan.output, engine, steps, command)
-        write_summary(storage.join(folder, "summary.json"), facts)
-    return found, facts
+    with steps.timed("load"):
+        series = Images(engine.load(plan.movie.source, plan.npartitions)).toseries()
+    with steps.timed("fit"):
+        X = {one.name: one.values for one in plan.design}
+        model = plan.algorithm.fit(X, series).tolocal()
+    with steps.timed("trace"):
+        rsquared = model.rsquared.toarray(squeeze=False)[..., 0]
+        best: tuple[int, ...] | None = None
+        trace = fitted = np.empty(0)
+        varies = model.fvalues.toarray(squeeze=False)[..., 0] >= 0
+        if varies.any():
+            highest = np.where(varies, rsquared, -1).argmax()
+            best = tuple(int(i) for i in np.unravel_index(highest, rsquared.shape))
+            trace = series[best].toarray().ravel().astype(np.float64)
+            fitted = model.models[best].toarray().item().predict(X)
+        found = Encoding(model, plan.design, best, trace, fitted)
+    with steps.timed("write"):
+        _write(plan, found, folder)
+    return found, _description(plan, found)
+
+
+run = MovieJob(OUTPUTS, _work)
 
 
 def _write(plan: Plan, found: Encoding, folder: str) -> None:

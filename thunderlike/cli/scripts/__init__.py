@@ -15,26 +15,34 @@ from typing import TYPE_CHECKING, Any
 
 from thunderlike import storage
 from thunderlike._text import printable
-from thunderlike.cli.options import OneLine, megabytes, positive
+from thunderlike.cli.info import options as reading_options
+from thunderlike.cli.info import reading
+from thunderlike.cli.options import OneLine, megabytes, positive, show
 from thunderlike.config import current
 from thunderlike.engines.scratch import memory_limit, scratch_folder
-from thunderlike.jobs.report import ENGINES, as_options, default_engine, reported
+from thunderlike.jobs.report import ENGINES, as_options, default_engine, reported, started
+from thunderlike.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from thunderlike.engines import Engine, Source
     from thunderlike.jobs.contents import Contents
+    from thunderlike.jobs.movies import MovieJob
 
 __all__ = [
     "batches",
     "before",
+    "chosen",
     "command",
     "command_line",
     "contained",
     "described",
+    "frames",
     "main",
+    "movie",
     "placed",
+    "run",
     "speed",
     "spread",
     "where",
@@ -72,6 +80,75 @@ class _CommandLine(OneLine):
                     f"unknown option {name}" + (f", did you mean {near[0]}?" if near else "")
                 )
         return super().parse_known_args(words, namespace)
+
+
+def movie(parser: argparse.ArgumentParser) -> None:
+    """Add the movie and the folder of a job on a movie."""
+    parser.add_argument(
+        "--images",
+        required=True,
+        metavar="PATH",
+        help="the movie: a folder, a quoted pattern such as 'run1/*.tif', or a file; TIFF, PNG, "
+        "flat binary, npy, HDF5, Zarr or messages, whichever is there",
+    )
+    parser.add_argument(
+        "--output", required=True, metavar="DIR", help="output folder; empty or new"
+    )
+
+
+def frames(parser: argparse.ArgumentParser, note: str = "") -> None:
+    """Add the choice of frames, how files are read, and the options of every job."""
+    add = parser.add_argument
+    add(
+        "--start",
+        type=int,
+        metavar="N",
+        help=f"first file to take, from 0, or first frame of a single file{note}",
+    )
+    add("--stop", type=int, metavar="N", help="where to stop before; negative counts from the end")
+    reading(parser)
+    where(parser)
+
+
+def chosen(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of :func:`frames` as arguments of the plan of a job."""
+    names = ("npartitions", "start", "stop")
+    return {name: getattr(options, name) for name in names} | reading_options(options)
+
+
+def run(
+    options: argparse.Namespace,
+    job: MovieJob[Any, Any],
+    plan: Any,
+    rows: Callable[[Engine], dict[str, str]],
+    found: Callable[[Any, Mapping[str, Any]], str],
+) -> int:
+    """Run a job on a movie and print one line, or print its plan.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+    job : MovieJob
+    plan : Plan
+        Of the job.
+    rows : callable
+        Rows of the plan for a dry run.
+    found : callable
+        Description of the result and of the summary.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    engine = started(options.engine)
+    if options.dry_run:
+        show(*described(rows(engine.sized(plan.spec))).split("\n"))
+        return 0
+    with progress():
+        result, summary = job(plan, engine, overwrite=options.overwrite, command=command())
+    show(f"{plan.output}: {found(result, summary)}; {speed(summary)}")
+    return 0
 
 
 def where(parser: argparse.ArgumentParser) -> None:

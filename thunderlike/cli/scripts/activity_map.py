@@ -9,19 +9,17 @@ The computation is in thunderlike/jobs/activity_map.py; this file parses the com
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli import scripts
-from thunderlike.cli.info import options as reading_options
-from thunderlike.cli.info import reading
-from thunderlike.cli.options import show
 from thunderlike.jobs import activity_map
-from thunderlike.jobs.report import started
-from thunderlike.progress import progress
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from thunderlike.engines import Engine
 
 __all__ = ["main", "parser", "run"]
 
@@ -61,14 +59,8 @@ examples:
 def parser() -> argparse.ArgumentParser:
     """Return the parser with all options of the job."""
     options = scripts.command_line(DESCRIPTION, EXAMPLES)
+    scripts.movie(options)
     add = options.add_argument
-    add(
-        "--images",
-        required=True,
-        metavar="PATH",
-        help="the movie: a folder, a quoted pattern such as 'run1/*.tif', or a file; TIFF, PNG, "
-        "flat binary, npy, HDF5, Zarr or messages, whichever is there",
-    )
     add(
         "--signal",
         required=True,
@@ -77,7 +69,6 @@ def parser() -> argparse.ArgumentParser:
         "a first line of names), or JSON: a list of numbers, or of {name, value}; NAME chooses "
         "one of several, columns without a name are called 0, 1, 2 ...",
     )
-    add("--output", required=True, metavar="DIR", help="output folder; empty or new")
     add(
         "--sigma",
         type=float,
@@ -85,16 +76,7 @@ def parser() -> argparse.ArgumentParser:
         help="smooth each image, or volume, with a Gaussian of this deviation in pixels first; "
         "0, the default, takes the pixels as they were recorded",
     )
-    add(
-        "--start",
-        type=int,
-        metavar="N",
-        help="first file to take, from 0, or first image of a single file; a signal for all is cut "
-        "alike",
-    )
-    add("--stop", type=int, metavar="N", help="where to stop before; negative counts from the end")
-    reading(options)
-    scripts.where(options)
+    scripts.frames(options, "; a signal for all is cut alike")
     return options
 
 
@@ -105,31 +87,20 @@ def run(options: argparse.Namespace) -> int:
         options.signal,
         options.output,
         sigma=options.sigma,
-        npartitions=options.npartitions,
-        start=options.start,
-        stop=options.stop,
-        **reading_options(options),
+        **scripts.chosen(options),
     )
-    if options.dry_run:
-        show(*scripts.described(_rows(options, plan)).split("\n"))
-        return 0
-    with progress():
-        found, summary = activity_map.run(
-            plan, started(options.engine), overwrite=options.overwrite, command=scripts.command()
-        )
-    best = (
-        "no pixel varies"
-        if found.best is None
-        else (f"best pixel {found.best}, r = {found.best_correlation:.3f}")
-    )
-    show(f"{plan.output}: {best}; {scripts.speed(summary)}")
-    return 0
+    return scripts.run(options, activity_map.run, plan, partial(_rows, options, plan), _found)
 
 
-def _rows(options: argparse.Namespace, plan: activity_map.Plan) -> dict[str, str]:
+def _found(found: activity_map.ActivityMap, summary: Mapping[str, Any]) -> str:  # noqa: ARG001
+    if found.best is None:
+        return "no pixel varies"
+    return f"best pixel {found.best}, r = {found.best_correlation:.3f}"
+
+
+def _rows(options: argparse.Namespace, plan: activity_map.Plan, engine: Engine) -> dict[str, str]:
     signal = plan.signal
     values = f"{len(signal.values)} values, {signal.values.min():g} to {signal.values.max():g}"
-    engine = started(options.engine).sized(plan.spec)
     return {
         "images": scripts.contained(options.images, plan.movie),
         "signal": f"{signal.path}: {signal.name}, {values}",

@@ -9,19 +9,17 @@ The computation is in thunderlike/jobs/register.py; this file parses the command
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli import scripts
-from thunderlike.cli.info import options as reading_options
-from thunderlike.cli.info import reading
-from thunderlike.cli.options import show
 from thunderlike.jobs import register
-from thunderlike.jobs.report import started
-from thunderlike.progress import progress
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from thunderlike.engines import Engine
 
 __all__ = ["main", "parser", "run"]
 
@@ -65,15 +63,8 @@ examples:
 def parser() -> argparse.ArgumentParser:
     """Return the parser with all options of the job."""
     options = scripts.command_line(DESCRIPTION, EXAMPLES)
+    scripts.movie(options)
     add = options.add_argument
-    add(
-        "--images",
-        required=True,
-        metavar="PATH",
-        help="the movie: a folder, a quoted pattern such as 'run1/*.tif', or a file; TIFF, PNG, "
-        "flat binary, npy, HDF5, Zarr or messages, whichever is there",
-    )
-    add("--output", required=True, metavar="DIR", help="output folder; empty or new")
     add(
         "--kind",
         choices=("rigid", "piecewise"),
@@ -117,10 +108,7 @@ def parser() -> argparse.ArgumentParser:
         default="hdf5",
         help="format of the corrected movie",
     )
-    add("--start", type=int, metavar="N", help="first file to take, or frame of a single file")
-    add("--stop", type=int, metavar="N", help="where to stop before; negative counts from the end")
-    reading(options)
-    scripts.where(options)
+    scripts.frames(options)
     return options
 
 
@@ -136,28 +124,17 @@ def run(options: argparse.Namespace) -> int:
         bidirectional=options.bidirectional,
         interpolation=options.interpolation,
         to=options.to,
-        npartitions=options.npartitions,
-        start=options.start,
-        stop=options.stop,
-        **reading_options(options),
+        **scripts.chosen(options),
     )
-    if options.dry_run:
-        show(*scripts.described(_rows(options, plan)).split("\n"))
-        return 0
-    with progress():
-        found, summary = register.run(
-            plan, started(options.engine), overwrite=options.overwrite, command=scripts.command()
-        )
-    bad = len(summary["bad_frames"])
-    done = (
-        f"{len(found.model)} frames, shifts of up to {found.largest:.1f} pixels, {bad} bad frames"
-    )
-    show(f"{plan.output}: {done}; {scripts.speed(summary)}")
-    return 0
+    return scripts.run(options, register.run, plan, partial(_rows, options, plan), _found)
 
 
-def _rows(options: argparse.Namespace, plan: register.Plan) -> dict[str, str]:
-    engine = started(options.engine).sized(plan.spec)
+def _found(found: register.Corrected, summary: Mapping[str, Any]) -> str:
+    count, bad = len(found.model), len(summary["bad_frames"])
+    return f"{count} frames, shifts of up to {found.largest:.1f} pixels, {bad} bad frames"
+
+
+def _rows(options: argparse.Namespace, plan: register.Plan, engine: Engine) -> dict[str, str]:
     steering = "" if options.structural is None else f", on channel {options.structural}"
     return {
         "images": scripts.contained(options.images, plan.movie),

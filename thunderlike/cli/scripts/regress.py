@@ -9,19 +9,17 @@ The computation is in thunderlike/jobs/regress.py; this file parses the command 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from thunderlike.cli import scripts
-from thunderlike.cli.info import options as reading_options
-from thunderlike.cli.info import reading
-from thunderlike.cli.options import show
 from thunderlike.jobs import regress
-from thunderlike.jobs.report import started
-from thunderlike.progress import progress
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from thunderlike.engines import Engine
 
 __all__ = ["main", "parser", "run"]
 
@@ -62,14 +60,8 @@ examples:
 def parser() -> argparse.ArgumentParser:
     """Return the parser with all options of the job."""
     options = scripts.command_line(DESCRIPTION, EXAMPLES)
+    scripts.movie(options)
     add = options.add_argument
-    add(
-        "--images",
-        required=True,
-        metavar="PATH",
-        help="the movie: a folder, a quoted pattern such as 'run1/*.tif', or a file; TIFF, PNG, "
-        "flat binary, npy, HDF5, Zarr or messages, whichever is there",
-    )
     add(
         "--design",
         required=True,
@@ -77,7 +69,6 @@ def parser() -> argparse.ArgumentParser:
         help="the regressors, one value for each image: columns of a text file (commas or spaces, "
         "with or without a first line of names), or JSON, a list of {name, value}",
     )
-    add("--output", required=True, metavar="DIR", help="output folder; empty or new")
     add(
         "--regressors",
         metavar="NAME,NAME",
@@ -104,16 +95,7 @@ def parser() -> argparse.ArgumentParser:
         choices=("ar1", "ar1-each"),
         help="model residuals as autocorrelated, alike in all pixels or in each its own way",
     )
-    add(
-        "--start",
-        type=int,
-        metavar="N",
-        help="first file to take, from 0, or first image of a single file; regressors for all are "
-        "cut alike",
-    )
-    add("--stop", type=int, metavar="N", help="where to stop before; negative counts from the end")
-    reading(options)
-    scripts.where(options)
+    scripts.frames(options, "; regressors for all are cut alike")
     return options
 
 
@@ -129,29 +111,18 @@ def run(options: argparse.Namespace) -> int:
         cv=options.cv,
         gap=options.gap,
         prewhiten=options.prewhiten,
-        npartitions=options.npartitions,
-        start=options.start,
-        stop=options.stop,
-        **reading_options(options),
+        **scripts.chosen(options),
     )
-    if options.dry_run:
-        show(*scripts.described(_rows(options, plan)).split("\n"))
-        return 0
-    with progress():
-        found, summary = regress.run(
-            plan, started(options.engine), overwrite=options.overwrite, command=scripts.command()
-        )
-    best = (
-        "no pixel varies"
-        if found.best is None
-        else f"best pixel {found.best}, R squared = {summary['best_rsquared']:.3f}"
-    )
-    show(f"{plan.output}: {best}; {scripts.speed(summary)}")
-    return 0
+    return scripts.run(options, regress.run, plan, partial(_rows, options, plan), _found)
 
 
-def _rows(options: argparse.Namespace, plan: regress.Plan) -> dict[str, str]:
-    engine = started(options.engine).sized(plan.spec)
+def _found(found: regress.Encoding, summary: Mapping[str, Any]) -> str:
+    if found.best is None:
+        return "no pixel varies"
+    return f"best pixel {found.best}, R squared = {summary['best_rsquared']:.3f}"
+
+
+def _rows(options: argparse.Namespace, plan: regress.Plan, engine: Engine) -> dict[str, str]:
     names = ", ".join(one.name for one in plan.design)
     return {
         "images": scripts.contained(options.images, plan.movie),
