@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+import weakref
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -14,6 +16,8 @@ from PIL import Image
 
 import thunderlike as tl
 from thunderlike import storage
+from thunderlike.data.writers import assemble
+from thunderlike.engines import Spec
 
 SHAPES = [(7, 12, 9), (5, 3, 6, 4)]  # of pictures and of volumes
 CASES = [(SHAPES[0], "uint8"), (SHAPES[1], "float32")]
@@ -135,6 +139,27 @@ def test_many_chunks_come_together(engine, tmp_path, write, monkeypatch):
         getattr(make(values_, engine=engine), write)(path)
         found = read[write](path, engine=engine)
         np.testing.assert_array_equal(found.toarray(), values_, strict=True)
+
+
+def test_one_slab_is_in_memory_while_records_are_written():
+    array, slabs, written = values((60, 5), "uint16"), [], []
+
+    def stream():
+        for start in range(0, 60, 4):
+            assert all(ref() is None for ref in slabs)
+            yield start, array[start : start + 4]
+
+    def put(start, slab):
+        slabs.append(weakref.ref(slab.base))
+        written.append(slab.copy())
+
+    spec = Spec(60, (5,), array.dtype)
+    records = SimpleNamespace(
+        spec=spec, stream=stream, in_memory=False, engine=SimpleNamespace(in_process=True)
+    )
+    assemble(records, (12, 5), SimpleNamespace(rows=3, put=put), "")
+    assert len(slabs) == 4
+    np.testing.assert_array_equal(np.concatenate(written).reshape(60, 5), array, strict=True)
 
 
 @pytest.mark.parametrize("read", [tl.images.fromhdf5, tl.images.fromzarr, tl.images.fromnpy])
