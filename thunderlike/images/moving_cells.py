@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array, Shape
     from thunderlike.data.images import Images
 
-__all__ = ["Motion", "MovingCells", "MovingCellsSource", "Patterns", "Scene", "moving_cells"]
+__all__ = [
+    "Motion",
+    "MovingCells",
+    "MovingCellsSource",
+    "Patterns",
+    "Scene",
+    "moving_cells",
+    "rigid_walk",
+]
 
 KINDS = ("rigid", "smooth", "rough", "bumps", "still")
 DTYPES = ("uint16", "int16", "float32")
@@ -311,7 +319,7 @@ def _upsampling(length: int) -> tuple[Array, Array]:
 
 def _motion(rng: np.random.Generator, shape: Shape, count: int, kind: str) -> Motion:
     """Draw a rigid motion and the patterns of the fields of this kind."""
-    rigid = np.zeros((count, len(shape))) if kind == "still" else _walk(rng, shape, count)
+    rigid = np.zeros((count, len(shape))) if kind == "still" else rigid_walk(rng, shape, count)
     if kind in ("smooth", "rough"):
         highest, rms = (2, 0.7) if kind == "smooth" else (4, 1.4)
         patterns: Patterns = _Cosines(shape[-2:], highest)
@@ -328,8 +336,8 @@ def _motion(rng: np.random.Generator, shape: Shape, count: int, kind: str) -> Mo
     return Motion(shape, rigid, weights, patterns)
 
 
-def _walk(rng: np.random.Generator, shape: Shape, count: int) -> Array:
-    """Drift, bouts of jitter and short jumps, in pixels of each axis; shape (T, nd)."""
+def rigid_walk(rng: np.random.Generator, shape: Shape, count: int) -> Array:
+    """Draw drift, bouts of jitter and short jumps, in pixels of each axis; shape (T, nd)."""
     # Small frames move less: within the tenth of a side that motion correction searches.
     reach = np.array([*(n / 12 for n in shape[:-2]), *(min(4, n / 32) for n in shape[-2:])])
     drift = _smooth(rng, (count, len(shape)), 2).cumsum(axis=0)
