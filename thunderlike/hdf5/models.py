@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array
     from thunderlike.storage import AnyPath
 
-__all__ = ["Model"]
+__all__ = ["Model", "from_json", "to_json"]
 
 _HDF5 = (".h5", ".hdf5", ".hdf")
 _KINDS = "biufU"  # dtypes of arrays whose elements JSON can write
@@ -78,7 +78,7 @@ class Model:
             If the file cannot be written; the earlier one is unchanged.
         """
         if _suffix(path) == ".json":
-            storage.write(path, json.dumps(_to_json(_encoded(self)), allow_nan=False).encode())
+            storage.write(path, json.dumps(to_json(_encoded(self)), allow_nan=False).encode())
         else:
             save(path, _encoded(self))
 
@@ -164,8 +164,19 @@ def _decoded(value: Any) -> Any:
         raise FormatError(f"fields of {name} are missing or invalid: {error}") from error
 
 
-def _to_json(value: Any) -> Any:
-    """Convert a value to what JSON has; others become dictionaries with one key, their kind."""
+def to_json(value: Any) -> Any:
+    """Convert a value to what JSON has; others become dictionaries with one key, their kind.
+
+    Raises
+    ------
+    WrongTypeError
+        For values that :class:`Model` does not keep in JSON.
+
+    Examples
+    --------
+    >>> to_json({"a": (1, 2.5)})
+    {'dict': {'a': {'tuple': [1, 2.5]}}}
+    """
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int | str):
@@ -173,19 +184,19 @@ def _to_json(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else {"float": repr(value)}
     if isinstance(value, list):
-        return list(map(_to_json, value))
+        return list(map(to_json, value))
     if isinstance(value, tuple):
-        return {"tuple": list(map(_to_json, value))}
+        return {"tuple": list(map(to_json, value))}
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {"dict": {key: _to_json(entry) for key, entry in value.items()}}
+        return {"dict": {key: to_json(entry) for key, entry in value.items()}}
     if isinstance(value, np.ndarray):
-        return {"array": _array_to_json(value)}
+        return {"array": _array_as_json(value)}
     raise WrongTypeError(
         f"a {type(value).__name__} cannot be saved as JSON: save the model as .h5, or leave it out"
     )
 
 
-def _array_to_json(array: Array) -> dict[str, Any]:
+def _array_as_json(array: Array) -> dict[str, Any]:
     if array.dtype.kind not in _KINDS or array.dtype.name in ("longdouble", "float128"):
         raise WrongTypeError(
             f"arrays of {array.dtype} cannot be saved as JSON: give the suffix .h5"
@@ -201,17 +212,28 @@ def _array_to_json(array: Array) -> dict[str, Any]:
     return {"dtype": array.dtype.str.lstrip("<>=|"), "shape": array.shape, "values": values}
 
 
-def _from_json(value: Any) -> Any:
-    """Reverse :func:`_to_json`."""
+def from_json(value: Any) -> Any:
+    """Reverse :func:`to_json`.
+
+    Raises
+    ------
+    ValueError, TypeError, LookupError
+        For other content.
+
+    Examples
+    --------
+    >>> from_json({"dict": {"a": {"tuple": [1, 2.5]}}})
+    {'a': (1, 2.5)}
+    """
     if isinstance(value, list):
-        return list(map(_from_json, value))
+        return list(map(from_json, value))
     if not isinstance(value, dict):
         return value
     ((kind, content),) = value.items()
     if kind == "dict":
-        return {key: _from_json(entry) for key, entry in content.items()}
+        return {key: from_json(entry) for key, entry in content.items()}
     if kind == "tuple":
-        return tuple(map(_from_json, content))
+        return tuple(map(from_json, content))
     if kind == "float":
         return float(content)
     if kind != "array":
@@ -224,6 +246,6 @@ def _from_json(value: Any) -> Any:
 
 def _read_json(path: AnyPath) -> Any:
     try:
-        return _from_json(json.loads(storage.read(path)))
+        return from_json(json.loads(storage.read(path)))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise FormatError(f"{path}: is not the JSON of a model: {error}") from error

@@ -1,0 +1,14 @@
+"""Cells of a movie: their masks with weights, the quality of each, and their traces.
+
+>>> import thunderlike as tl
+>>> model = tl.extraction.ExtractionModel([[[0, 0], [0, 1]], [[2, 2], [2, 3]]], (4, 4))
+>>> model.count, model.centers.tolist()
+(2, [[0.0, 0.5], [2.0, 2.5]])
+"""
+
+from __future__ import annotations
+
+from thunderlike.extraction.model import ExtractionModel, load
+from thunderlike.extraction.regions import Region, Regions
+
+__all__ = ["ExtractionModel", "Region", "Regions", "load"]

@@ -1,0 +1,593 @@
+"""Models of cells: masks with weights, quality, and the choice of the accepted ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from scipy.sparse import csr_array, issparse
+
+from thunderlike._lazy import optional, resolve
+from thunderlike.errors import FormatError, SpecError, WrongTypeError
+from thunderlike.extraction import files
+from thunderlike.extraction.regions import Regions
+from thunderlike.hdf5.models import Model
+from thunderlike.kernels._validation import as_array, as_shape, checked_methods
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from thunderlike.data.images import Images
+    from thunderlike.data.series import Series
+    from thunderlike.storage import AnyPath
+
+__all__ = ["ExtractionModel", "load"]
+
+_NEAR_ONE = 1e-6  # float32 weights that sum to 1 within this are left as they are
+
+
+@checked_methods
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class ExtractionModel(Model):
+    """Cells of a movie: weights of pixels, and the quality of each cell.
+
+    Axes are numpy's, ``(y, x)`` or ``(z, y, x)``; a pixel has the flat index of numpy's C order.
+
+    Parameters
+    ----------
+    weights : sparse array, shape (K, prod(shape)), or Regions or list of regions
+        Nonnegative weights of the pixels of each cell; each row is divided by its sum. Regions, as
+        lists of coordinates, have equal weights. Also `regions`.
+    shape : tuple of int, optional
+        Of the image. For regions, by default, the smallest that holds them; the model then applies
+        to larger images also.
+    quality : mapping of str to array_like, shape (K,), optional
+        Measures of each cell, such as ``'snr'``.
+    accepted : array_like of bool, shape (K,), optional
+        Cells in use; all by default.
+    attrs : mapping, optional
+        Properties of the recording, such as ``fs`` in Hz.
+    parameters : mapping, optional
+        Arguments of the algorithm.
+
+    Attributes
+    ----------
+    weights : csr_array of float32, shape (K, prod(shape))
+        Rows sum to 1, indices ascend.
+    shape : tuple of int
+    quality : dict of ndarray, shape (K,)
+    accepted : ndarray of bool, shape (K,)
+    attrs, parameters : dict
+    inferred : bool
+        True if `shape` is the smallest that holds the regions.
+
+    Raises
+    ------
+    SpecError
+        For negative weights, NaN, a cell without pixels, and arguments of unequal lengths.
+
+    Examples
+    --------
+    >>> import thunderlike as tl
+    >>> model = tl.extraction.ExtractionModel(
+    ...     [[[0, 0], [0, 1]], [[2, 2]]], (4, 4), quality={"snr": [8, 20]}
+    ... )
+    >>> model
+    ExtractionModel
+    count: 2
+    accepted: 2
+    shape: (4, 4)
+    >>> model.weights[[0]].toarray()[0, :3]
+    array([0.5, 0.5, 0. ], dtype=float32)
+    >>> model.select({"snr": 12}).accepted
+    array([False,  True])
+    """
+
+    weights: csr_array
+    shape: tuple[int, ...]
+    quality: dict[str, NDArray[Any]] = field(default_factory=dict)
+    accepted: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    attrs: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    inferred: bool = False
+
+    def __init__(
+        self,
+        weights: Any = None,
+        shape: Sequence[int] | None = None,
+        *,
+        quality: Mapping[str, ArrayLike] | None = None,
+        accepted: ArrayLike | None = None,
+        attrs: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        inferred: bool = False,
+        regions: Any = None,
+    ) -> None:
+        if (weights is None) == (regions is None):
+            raise SpecError("give the weights or the regions of the cells, one of them")
+        given = regions if weights is None else weights
+        if issparse(given) or (isinstance(given, np.ndarray) and given.ndim == 2):
+            if shape is None:
+                raise SpecError("weights of flat pixels need the shape of the image: give shape=")
+            found, image = csr_array(given), as_shape(shape, "shape")
+        else:
+            found, image = _of_regions(Regions(given), shape)
+            inferred = inferred or shape is None
+        matrix = _normalised(found, image)
+        count = matrix.shape[0]
+        values = {
+            "weights": matrix,
+            "shape": image,
+            "quality": _columns(quality or {}, count),
+            "accepted": _mask(np.ones(count, bool) if accepted is None else accepted, count),
+            "attrs": dict(attrs or {}),
+            "parameters": dict(parameters or {}),
+            "inferred": bool(inferred),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    # Cells
+
+    @property
+    def count(self) -> int:
+        """Number of cells, accepted or not."""
+        return int(self.weights.shape[0])
+
+    def __len__(self) -> int:
+        return self.count
+
+    @cached_property
+    def regions(self) -> Regions:
+        """Pixels of each cell."""
+        return Regions(np.split(self._coordinates, self.weights.indptr[1:-1]) if self.count else [])
+
+    @property
+    def _coordinates(self) -> NDArray[np.int64]:
+        """Coordinates of all pixels of all cells, one cell after the other."""
+        flat = self.weights.indices.astype(np.int64)
+        return np.stack(np.unravel_index(flat, self.shape), axis=1).astype(np.int64)
+
+    @property
+    def _rows(self) -> NDArray[np.int64]:
+        """Number of the cell of each weight."""
+        return np.repeat(np.arange(self.count), np.diff(self.weights.indptr))
+
+    @cached_property
+    def centers(self) -> NDArray[np.float64]:
+        """Weighted means of the coordinates, float64 of shape ``(K, nd)``."""
+        weighted = self._coordinates * self.weights.data[:, np.newaxis].astype(np.float64)
+        sums = [np.bincount(self._rows, column, self.count) for column in weighted.T]
+        total = np.bincount(self._rows, self.weights.data, self.count)
+        return np.stack(sums, axis=1) / total[:, np.newaxis]
+
+    @property
+    def areas(self) -> NDArray[np.int64]:
+        """Number of pixels of each cell, of shape ``(K,)``."""
+        areas: NDArray[np.int64] = np.diff(self.weights.indptr).astype(np.int64)
+        return areas
+
+    def masks(self) -> NDArray[np.float32]:
+        """Return the weights as images, float32 of shape ``(K, *shape)``: K images in memory.
+
+        Examples
+        --------
+        >>> ExtractionModel([[[0, 0], [0, 1]]], (1, 3)).masks()
+        array([[[0.5, 0.5, 0. ]]], dtype=float32)
+        """
+        dense: NDArray[np.float32] = self.weights.toarray().reshape(self.count, *self.shape)
+        return dense
+
+    # Choice of cells
+
+    def select(
+        self, rule: ArrayLike | Mapping[str, Any] | Callable[[Mapping[str, Any]], Any]
+    ) -> Self:
+        """Accept the cells that a rule chooses; the others stay in the model.
+
+        Parameters
+        ----------
+        rule : array_like, mapping or function
+            A mask of shape (K,); a list of numbers of cells; a mapping of names in `quality` to
+            the least value, or to a pair of the least and the greatest, either of which may be
+            None; or a function from `quality` to a mask. A value of NaN is outside all limits.
+
+        Returns
+        -------
+        ExtractionModel
+            With other `accepted`. ``model[model.accepted]`` removes the others.
+
+        Raises
+        ------
+        SpecError
+            For a mask of another length, and a name that `quality` does not have.
+
+        Examples
+        --------
+        >>> model = ExtractionModel([[[0, 0]], [[1, 1]]], quality={"snr": [8, 20], "skew": [2, 3]})
+        >>> model.select({"snr": (5, 15), "skew": 1}).accepted
+        array([ True, False])
+        >>> model.select(lambda quality: quality["snr"] > 10).accepted
+        array([False,  True])
+        >>> model.select([1]).accepted
+        array([False,  True])
+        """
+        if isinstance(rule, Mapping):
+            chosen: Any = np.ones(self.count, bool)
+            for name, limits in rule.items():
+                chosen &= _between(self._measure(name), name, limits)
+        else:
+            chosen = rule(self.quality) if callable(rule) else rule
+        return self._with(accepted=_mask(chosen, self.count))
+
+    def _measure(self, name: str) -> NDArray[Any]:
+        if name not in self.quality:
+            known = ", ".join(map(repr, self.quality)) or "nothing"
+            raise SpecError(f"quality has no {name!r:.60}: name one of {known}")
+        return self.quality[name]
+
+    def __getitem__(self, item: Any) -> Self:
+        """Return the model of some cells: of a slice, a list of numbers, or a mask."""
+        rows = np.atleast_1d(np.arange(self.count)[item])
+        quality = {name: values[rows] for name, values in self.quality.items()}
+        return self._with(weights=self.weights[rows], quality=quality, accepted=self.accepted[rows])
+
+    def _with(self, **changes: Any) -> Self:
+        fields = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
+        return type(self)(**(fields | changes))
+
+    def embed(self, shape: Sequence[int]) -> Self:
+        """Return the model in images of another shape, with the same origin.
+
+        Parameters
+        ----------
+        shape : tuple of int
+
+        Raises
+        ------
+        SpecError
+            For a shape of other axes, and one that does not hold all cells.
+
+        Examples
+        --------
+        >>> ExtractionModel([[[0, 0], [1, 2]]]).embed((10, 10)).shape
+        (10, 10)
+        """
+        image = as_shape(shape, "shape")
+        if image == self.shape:
+            return self._with(inferred=False)
+        where = self._coordinates
+        if len(image) != len(self.shape) or (where >= np.array(image)).any():
+            raise SpecError(
+                f"the cells need images of shape {self.shape} or larger, these have {image}"
+            )
+        indices = np.ravel_multi_index(tuple(where.T), image)
+        parts = (self.weights.data, indices, self.weights.indptr)
+        weights = csr_array(parts, shape=(self.count, math.prod(image)))
+        return self._with(weights=weights, shape=image, inferred=False)
+
+    def topandas(self) -> Any:
+        """Return a table of the cells: centers, areas, `accepted` and `quality`.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        MissingExtraError
+            Without pandas: ``pip install 'thunderlike[pandas]'``.
+
+        Examples
+        --------
+        >>> model = ExtractionModel([[[0, 0]], [[1, 1]]], quality={"snr": [8.0, 20.0]})
+        >>> model.topandas()
+             y    x  pixels  accepted   snr
+        0  0.0  0.0       1      True   8.0
+        1  1.0  1.0       1      True  20.0
+        """
+        pandas = optional("pandas", extra="pandas")
+        names = "zyx"[-len(self.shape) :] if len(self.shape) <= 3 else ""
+        table = dict(zip(names, self.centers.T, strict=True))
+        table |= {"pixels": self.areas, "accepted": self.accepted}
+        return pandas.DataFrame(table | self.quality)
+
+    # Movies
+
+    def transform(self, images: Images | ArrayLike) -> Series:
+        """Return the weighted mean of the pixels of each cell in every image.
+
+        Parameters
+        ----------
+        images : Images or array_like
+            Of the shape of the model.
+
+        Returns
+        -------
+        Series, shape (K, T)
+            float32 for images of up to 16 bits and float32, else float64. NaN where a pixel of the
+            cell is NaN.
+
+        Raises
+        ------
+        SpecError
+            For images of another shape.
+
+        See Also
+        --------
+        traces : With neuropil, baselines and the separation of overlapping cells.
+
+        Notes
+        -----
+        One pass over the images; the means, K an image, are then regrouped by cell.
+
+        Examples
+        --------
+        >>> import thunderlike as tl
+        >>> model = ExtractionModel([[[0, 0], [0, 1]], [[1, 0], [1, 1]]])
+        >>> movie = tl.images.fromarray(np.arange(12).reshape(3, 2, 2))
+        >>> model.transform(movie).toarray()
+        array([[ 0.5,  4.5,  8.5],
+               [ 2.5,  6.5, 10.5]])
+        """
+        from thunderlike.registration.model import as_images
+
+        images = as_images(images)
+        model = self._for(images.value_shape)
+        return images._stacked(_means, weights=model.weights).toseries()
+
+    def _for(self, shape: tuple[int, ...]) -> Self:
+        """Return the model for images of a shape."""
+        if self.inferred:
+            return self.embed(shape)
+        if shape != self.shape:
+            raise SpecError(
+                f"the cells are of images of shape {self.shape}, these have {shape}: give the "
+                "movie that they were found in, or a part of equal shape"
+            )
+        return self
+
+    def traces(self, images: Images | ArrayLike, **options: Any) -> Any:
+        """Extract the traces of the cells, as :func:`thunderlike.traces.extract`.
+
+        Parameters
+        ----------
+        images : Images or array_like
+            Of the shape of the model.
+        **options
+            As of :func:`thunderlike.traces.extract`; `accepted` and, from `attrs`, `fs` are given.
+
+        Returns
+        -------
+        thunderlike.traces.Traces
+
+        Raises
+        ------
+        SpecError
+            For images of another shape.
+        """
+        from thunderlike.registration.model import as_images
+
+        images = as_images(images)
+        model = self._for(images.value_shape)
+        given = {"accepted": self.accepted, "fs": self.attrs.get("fs")} | options
+        return resolve("thunderlike.traces:extract")(images, model.weights, model.shape, **given)
+
+    # Files
+
+    def save(self, path: AnyPath) -> None:
+        """Save the model as one file, replacing an earlier one.
+
+        Parameters
+        ----------
+        path : str or PathLike
+            With suffix ``.json``, as text with the keys of thunder-extraction's files, from which
+            all numbers are read back exactly; with ``.h5`` or ``.hdf5``, as HDF5.
+
+        Raises
+        ------
+        SpecError
+            For another suffix, and for a value that the format cannot keep.
+        StorageError
+            If the file cannot be written; the earlier one is unchanged.
+
+        Examples
+        --------
+        >>> ExtractionModel([[[0, 1]]]).save("memory://cells.json")
+        >>> load("memory://cells.json").regions.coordinates
+        [array([[0, 1]])]
+        """
+        if files.is_json(path):
+            files.write(path, self)
+        else:
+            super().save(path)
+
+    @classmethod
+    def load(cls, path: AnyPath) -> Self:
+        """Load a model, also from the JSON of thunder-extraction.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such file.
+        FormatError
+            If the file is damaged, holds something else, or a later version.
+        """
+        if not files.is_json(path):
+            return super().load(path)
+        try:
+            return cls(**files.read(path))
+        except SpecError as error:
+            raise FormatError(f"{path}: {error}") from error
+
+    def __repr__(self) -> str:
+        facts = {"count": self.count, "accepted": int(self.accepted.sum()), "shape": self.shape}
+        return "\n".join(["ExtractionModel", *(f"{name}: {fact}" for name, fact in facts.items())])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ExtractionModel):
+            return NotImplemented
+        names = [one.name for one in dataclasses.fields(self)]
+        return all(_same(getattr(self, name), getattr(other, name)) for name in names)
+
+    __hash__ = None  # type: ignore[assignment]  # it compares by its arrays
+
+
+def load(path: AnyPath) -> ExtractionModel:
+    """Load a model of cells, as :meth:`ExtractionModel.load`.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such file.
+    FormatError
+        If the file is damaged, holds something else, or a later version.
+
+    Examples
+    --------
+    >>> ExtractionModel([[[0, 1]]]).save("memory://cells.h5")
+    >>> load("memory://cells.h5").count
+    1
+    """
+    return ExtractionModel.load(path)
+
+
+def _means(block: NDArray[Any], weights: csr_array) -> NDArray[Any]:
+    """Weighted means of the images of a block, of shape (n, K)."""
+    narrow = block.dtype.kind == "f" and block.dtype.itemsize <= 4
+    narrow |= block.dtype.kind in "iu" and block.dtype.itemsize <= 2
+    pixels = block.reshape(len(block), math.prod(block.shape[1:])).T.astype(np.float64)
+    means = weights.astype(np.float64) @ pixels
+    return np.ascontiguousarray(means.T, np.float32 if narrow else np.float64)
+
+
+def _of_regions(regions: Regions, shape: Sequence[int] | None) -> tuple[csr_array, tuple[int, ...]]:
+    """Return equal weights of regions, and the shape of the image."""
+    coordinates = regions.coordinates
+    areas = np.array(regions.area, np.int64)
+    if not areas.all():
+        raise SpecError(f"region {int(np.argmin(areas))} has no pixels: leave it out")
+    if shape is None:
+        if not coordinates:
+            raise SpecError("without regions the image has no shape: give shape=")
+        image = tuple((np.concatenate(coordinates).max(axis=0) + 1).tolist())
+    else:
+        image = as_shape(shape, "shape")
+    if not coordinates:
+        return csr_array((0, math.prod(image)), dtype=np.float32), image
+    every = np.concatenate(coordinates)
+    if every.shape[1] != len(image) or (every >= image).any():
+        number = 0
+        if every.shape[1] == len(image):
+            outside = (every >= image).any(axis=1)
+            number = int(np.repeat(np.arange(len(areas)), areas)[outside][0])
+        raise SpecError(
+            f"region {number} reaches {coordinates[number].max(axis=0).tolist()}, and images have "
+            f"shape {image}: give the shape of the images of the regions"
+        )
+    indices = np.ravel_multi_index(tuple(every.T), image)
+    data = np.repeat(1 / areas, areas)
+    indptr = np.concatenate([[0], np.cumsum(areas)])
+    return csr_array((data, indices, indptr), shape=(len(areas), math.prod(image))), image
+
+
+def _normalised(weights: csr_array, shape: tuple[int, ...]) -> csr_array:
+    """Return weights as float32 whose rows sum to 1, without zeros, with ascending indices."""
+    if weights.ndim != 2 or weights.shape[1] != math.prod(shape):
+        raise SpecError(
+            f"weights have shape {weights.shape}, and images of shape {shape} have "
+            f"{math.prod(shape)} pixels: give (K, {math.prod(shape)})"
+        )
+    if weights.dtype.kind not in "biuf":
+        raise WrongTypeError(f"weights are {weights.dtype}: give real numbers")
+    found = weights.astype(np.float64 if weights.dtype != np.float32 else np.float32, copy=True)
+    found.sum_duplicates()  # which sorts as well
+    found.eliminate_zeros()
+    count = found.shape[0]
+    rows = np.repeat(np.arange(count), np.diff(found.indptr))
+    invalid = ~(np.isfinite(found.data) & (found.data > 0))
+    if invalid.any():
+        number = int(rows[invalid][0])
+        value = found.data[invalid][0]
+        raise SpecError(f"cell {number} has a weight of {value}: weights must be positive numbers")
+    sums = np.bincount(rows, found.data, count)
+    if not sums.all():
+        raise SpecError(f"cell {int(np.argmin(sums))} has no pixels: leave it out")
+    if found.dtype == np.float32:  # the same weights again: not changed by rounding
+        sums[np.abs(sums - 1) <= _NEAR_ONE] = 1
+    data = (found.data / sums[rows]).astype(np.float32)
+    normalised = csr_array((data, found.indices, found.indptr), shape=found.shape)
+    normalised.eliminate_zeros()
+    return normalised
+
+
+def _columns(quality: Mapping[str, ArrayLike], count: int) -> dict[str, NDArray[Any]]:
+    """Return measures as arrays of one value a cell."""
+    columns = {}
+    for name, given in quality.items():
+        values = as_array(given, f"quality {name!r}")
+        if not isinstance(name, str) or values.shape != (count,):
+            raise SpecError(
+                f"quality {name!r:.60} has shape {values.shape}, and there are {count} cells: give "
+                f"({count},)"
+            )
+        columns[name] = values.copy()
+    return columns
+
+
+def _mask(given: Any, count: int) -> NDArray[np.bool_]:
+    """Return a mask of cells, from a mask or from their numbers."""
+    values = as_array(given, "the choice of cells")
+    if values.dtype.kind == "b" and values.shape == (count,):
+        return values.copy()
+    numbers = values.ndim == 1 and (values.dtype.kind in "iu" or not values.size)
+    if not numbers or values.dtype.kind == "b":
+        raise SpecError(
+            f"a choice of {values.dtype} of shape {values.shape}: give a mask of {count} cells, or "
+            "a list of their numbers"
+        )
+    if values.size and not -count <= values.min() <= values.max() < count:
+        raise SpecError(f"cells are numbered from 0 to {count - 1}: {values.max()} is not one")
+    mask = np.zeros(count, bool)
+    mask[values.astype(np.int64)] = True
+    return mask
+
+
+def _between(values: NDArray[Any], name: str, limits: Any) -> NDArray[np.bool_]:
+    """Return the mask of values within limits, which are the least value, or a pair."""
+    low, high = limits if isinstance(limits, tuple | list) and len(limits) == 2 else (limits, None)
+    inside = ~np.isnan(values.astype(np.float64))
+    try:
+        if low is not None:
+            inside &= values >= low
+        if high is not None:
+            inside &= values <= high
+    except TypeError:
+        raise WrongTypeError(f"limits of {name!r} are {limits!r:.60}: give numbers") from None
+    return inside
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Compare arrays, also sparse ones, and dictionaries and tuples of them; NaN equals NaN."""
+    if isinstance(one, csr_array) and isinstance(other, csr_array):
+        same = one.shape == other.shape
+        return same and all(
+            np.array_equal(getattr(one, part), getattr(other, part))
+            for part in ("data", "indices", "indptr")
+        )
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(one[k], other[k]) for k in one)
+    if isinstance(one, tuple | list) and isinstance(other, tuple | list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(
+            one, other, equal_nan=one.dtype.kind == "f"
+        )
+    return type(one) is type(other) and bool(one == other)
