@@ -461,6 +461,12 @@ def _reduced(
     plan: Plan, tiles: Sequence[Range], partial: Callable[[int, Array], Result]
 ) -> Generator[Result]:
     """Yield partials of tiles of records that are computed from larger ones, a chunk at a time."""
+    with closing(_assembled(plan, tiles)) as made:
+        yield from tmap(lambda tile: partial(*tile), made)
+
+
+def _assembled(plan: Plan, tiles: Sequence[Range]) -> Generator[tuple[int, Array]]:
+    """Yield the start and the records of each tile, computed a chunk at a time."""
     ends = iter(tiles)
     start, stop = next(ends)
     tile = plan.spec.empty(stop - start)
@@ -474,7 +480,7 @@ def _reduced(
         for first, block in chunks:
             tile[first - start : first - start + len(block)] = block
             if first + len(block) == stop:
-                yield partial(start, tile)
+                yield start, tile
                 start, stop = next(ends, (stop, stop))
                 tile = plan.spec.empty(stop - start)
 
