@@ -435,8 +435,9 @@ def test_clean_removes_what_we_made_and_nothing_else(dev, capfd):
 
 def test_the_site_is_built_with_warnings_as_errors(dev, called):
     assert dev.main(["docs"]) == 0
-    assert called[-2][:5] == ("python", "-m", "sphinx", "-n", "-W")
-    assert called[-1] == ("python", "docs/check_links.py")
+    assert called[-3][:5] == ("python", "-m", "sphinx", "-n", "-W")
+    checks = ["docs/check_links.py", "docs/check_search.py"]
+    assert called[-2:] == [("python", check) for check in checks]
 
 
 def test_what_builds_the_site_is_installed_on_first_use(dev, called, monkeypatch):
@@ -445,3 +446,15 @@ def test_what_builds_the_site_is_installed_on_first_use(dev, called, monkeypatch
     monkeypatch.setattr(dev, "add_group", added.append)
     assert dev.main(["docs"]) == 0
     assert added == ["docs"]
+
+
+# ---- A release
+
+
+def test_a_release_is_checked_with_the_given_options(dev, called, monkeypatch):
+    added = []
+    monkeypatch.setattr(dev, "succeeds", lambda *_: False)
+    monkeypatch.setattr(dev, "add_group", added.append)
+    assert dev.main(["release", "--install"]) == 0
+    assert added == ["release"]
+    assert called[-1] == ("python", "release/check.py", "--install")
