@@ -40,6 +40,11 @@ def with_typed_errors(function: Callable[..., Iterator[Any]]) -> Callable[..., I
     return _Task(function)
 
 
+def _refusal(message: str) -> Exception:
+    """Return the exception of a worker that cannot run the driver's tasks."""
+    return _CarriedError(EngineError(message))
+
+
 def import_first(module: ModuleType) -> None:
     """Import a module in workers before a task is unpickled.
 
@@ -56,8 +61,17 @@ class _Task:
     """A function for workers; pickled with what they import first."""
 
     def __init__(self, function: Callable[..., Iterator[Any]]) -> None:
-        self.first = tuple(_first)  # pickled first, so imported before the function is unpickled
         self.function = function
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Pickled in this order: versions are compared and modules imported before the function.
+        from pyspark import SparkContext
+
+        from thunderlike.engines.versions import DriverVersions
+
+        context = SparkContext._active_spark_context
+        versions = DriverVersions(context, _refusal) if context else None
+        return {"versions": versions, "first": tuple(_first), "function": self.function}
 
     def __call__(self, *args: Any) -> Iterator[Any]:
         progress(False)  # the driver shows the tasks
@@ -106,6 +120,8 @@ def job(context: SparkContext, label: str) -> Iterator[None]:
     from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
 
+    from thunderlike.engines.versions import warn_of_differences
+
     check_running(context)
     group = f"thunderlike-{uuid.uuid4().hex}"
     before = [context.getLocalProperty(name) for name in _PROPERTIES]
@@ -113,6 +129,7 @@ def job(context: SparkContext, label: str) -> Iterator[None]:
     try:
         with _watching(context, group, label):
             yield
+        warn_of_differences(context)
     except (Py4JJavaError, PySparkException) as error:
         raise (_carried_error(str(error)) or _failure(str(error))) from error
     except (pickle.PicklingError, TypeError, AttributeError) as error:
@@ -174,6 +191,10 @@ def check_running(context: SparkContext) -> None:
 
 def _failure(text: str) -> EngineError:
     """Return the error for a Java stack trace without a thunderlike error."""
+    from thunderlike.engines.versions import mismatch
+
+    if message := mismatch(text):
+        return EngineError(message)
     if "OutOfMemoryError" in text:
         return EngineError(
             f"{_last_line(text)}: Java has not enough memory, set spark.driver.memory or "

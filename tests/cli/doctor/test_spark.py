@@ -173,6 +173,10 @@ def test_workers_of_a_cluster_are_fixed_there():
             "Caused by: java.io.IOException: no such file\nOSError: x",
             "java.io.IOException: no such",
         ),
+        (
+            "Caused by: java.lang.X: a page\nthunderlike.errors.EngineError: the workers run",
+            "the workers run",
+        ),
         ("Caused by: org.PythonException: Traceback (most recent):\nOSError: x", "OSError: x"),
     ],
 )

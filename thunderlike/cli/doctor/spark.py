@@ -226,11 +226,14 @@ def _last_words(said: str) -> str:
     >>> _last_words("12:00:01 ERROR DiskBlockManager: no room\nTraceback:\nValueError: so")
     'DiskBlockManager: no room'
     """
+    last = next((line for line in reversed(said.splitlines()) if line.strip()), "")
+    last = last.removeprefix("thunderlike.errors.EngineError: ")
+    if last.startswith("the workers"):
+        return last  # names what differs from the driver
     causes: list[str] = re.findall(r"^(?:\S+ ERROR|Caused by:) (.+(?<!:))$", said, re.MULTILINE)
     if causes:
         return max(causes, key=len)  # one failure is logged at several lengths
-    last = next((line for line in reversed(said.splitlines()) if line.strip()), "")
-    return last.removeprefix("thunderlike.errors.EngineError: ")
+    return last
 
 
 def _fix(master: str | None) -> str:
