@@ -6,7 +6,7 @@ formats. A new kind of storage is a subclass of ``base.Store``.
 
 from __future__ import annotations
 
-from thunderlike.storage.atomic import SUCCESS, output
+from thunderlike.storage.atomic import SUCCESS, check_output, output
 from thunderlike.storage.base import AnyCredentials, Credentials, Entry, FileVersion, Store
 from thunderlike.storage.glob import AnyPaths, Order, find, natural
 from thunderlike.storage.paths import (
@@ -38,6 +38,7 @@ __all__ = [
     "Order",
     "Store",
     "at",
+    "check_output",
     "delete",
     "exists",
     "find",

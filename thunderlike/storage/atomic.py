@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from thunderlike.storage.base import AnyCredentials, Store
 
-__all__ = ["SUCCESS", "Draft", "draft", "output"]
+__all__ = ["SUCCESS", "Draft", "check_output", "draft", "output"]
 
 
 @dataclass(frozen=True)
@@ -223,6 +223,38 @@ def output(
     except BaseException:
         _drop(store, folder)
         raise
+
+
+def check_output(
+    path: AnyPath,
+    ours: Sequence[str],
+    *,
+    overwrite: bool = False,
+    credentials: AnyCredentials = None,
+) -> None:
+    """Raise what :func:`output` would, before long work whose results go elsewhere until its end.
+
+    Parameters
+    ----------
+    path, ours, overwrite, credentials
+        As of :func:`output`.
+
+    Raises
+    ------
+    ExistsError, StorageError
+        If `output` could not write there now.
+
+    Examples
+    --------
+    >>> check_output("memory://results", ours=["image-*.bin"])
+    """
+    store, target = resolve(path, credentials)
+    _check_folder(store, target, ours, overwrite=overwrite)
+    folder = _beside(target)
+    try:
+        _probe_folder(store, folder, target)
+    finally:
+        _drop(store, folder)
 
 
 def _drop(store: Store, folder: str) -> None:
