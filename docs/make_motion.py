@@ -11,8 +11,7 @@ import numpy as np
 
 import thunderlike as tl
 from thunderlike.images.examples import moving_cells
-from thunderlike.jobs.plots import png_of
-from thunderlike.viz.plots import contrast
+from thunderlike.viz.plots import contrast, png_of
 
 TARGET = Path(__file__).parent / "images" / "motion.png"
 

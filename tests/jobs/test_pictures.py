@@ -6,8 +6,9 @@ import numpy as np
 
 from thunderlike.formats import png
 from thunderlike.jobs.activity_map import ActivityMap
-from thunderlike.jobs.plots import can_draw, map_figure, png_of
+from thunderlike.jobs.plots import map_figure
 from thunderlike.jobs.signals import Signal
+from thunderlike.viz.plots import can_draw, png_of
 
 SIGNAL = Signal("speed.txt", "speed", np.sin(np.arange(30.0)))
 

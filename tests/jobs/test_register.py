@@ -14,7 +14,8 @@ from thunderlike.errors import BadIndexError, ExistsError, NotFoundError, SpecEr
 from thunderlike.images.examples import moving_cells
 from thunderlike.jobs import register as job
 from thunderlike.jobs.contents import look
-from thunderlike.jobs.plots import png_of, registration_figure
+from thunderlike.jobs.plots import registration_figure
+from thunderlike.viz.plots import png_of
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 

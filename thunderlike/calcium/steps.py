@@ -122,7 +122,7 @@ class Step:
     files : tuple of str
         What it writes, relative to the output.
     parameters : dict
-        Descriptions of what it depends on, besides the steps before it.
+        Descriptions of what it depends on, except for the steps before it.
     digest : str
         Of these and of all before them.
     """

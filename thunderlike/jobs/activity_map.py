@@ -14,9 +14,10 @@ from thunderlike.engines import Spec
 from thunderlike.errors import SpecError
 from thunderlike.formats import npy, tiff
 from thunderlike.jobs.movies import MovieJob, find_movie
-from thunderlike.jobs.plots import NOT_DRAWN, can_draw, map_figure, png_of
+from thunderlike.jobs.plots import map_figure
 from thunderlike.jobs.report import put
 from thunderlike.jobs.signals import Signal, read_signal
+from thunderlike.viz.plots import NOT_DRAWN, can_draw, png_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -14,8 +14,9 @@ from thunderlike._arguments import checked_types
 from thunderlike.errors import EngineError, MissingExtraError
 from thunderlike.images.examples import calcium
 from thunderlike.jobs import activity_map
-from thunderlike.jobs.plots import NOT_DRAWN, can_draw, map_figure, png_of
+from thunderlike.jobs.plots import map_figure
 from thunderlike.jobs.report import started
+from thunderlike.viz.plots import NOT_DRAWN, can_draw, png_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

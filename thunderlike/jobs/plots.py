@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -10,7 +9,6 @@ import numpy as np
 from thunderlike._arguments import checked_types
 from thunderlike._lazy import optional
 from thunderlike._text import plain
-from thunderlike.errors import MissingExtraError
 from thunderlike.viz.plots import DIVERGING, colour_bar, contrast, draw, flat
 
 if TYPE_CHECKING:
@@ -23,13 +21,10 @@ if TYPE_CHECKING:
     from thunderlike.regression import LinearModel
 
 __all__ = [
-    "NOT_DRAWN",
     "MapResult",
     "Modelled",
     "Registered",
-    "can_draw",
     "map_figure",
-    "png_of",
     "registration_figure",
     "regression_figure",
 ]
@@ -46,9 +41,6 @@ _STYLE = {
     "xtick.color": "0.3",
     "ytick.color": "0.3",
 }
-
-
-NOT_DRAWN = "not drawn, matplotlib is not installed: pip install 'thunderlike[viz]'"
 
 
 class MapResult(Protocol):
@@ -113,15 +105,6 @@ class Modelled(Protocol):
     @property
     def fitted(self) -> Array:
         """Its fit."""
-
-
-def can_draw() -> bool:
-    """Return whether matplotlib is installed; without it, jobs draw nothing."""
-    try:
-        optional("matplotlib", extra="viz")
-    except MissingExtraError:
-        return False
-    return True
 
 
 @checked_types
@@ -192,15 +175,6 @@ def registration_figure(found: Registered) -> Figure:
         axes.set_title(f"shifts of {len(found.model)} frames")
         axes.set_xlabel("frame")
     return figure
-
-
-@checked_types
-def png_of(figure: Figure) -> bytes:
-    """Encode a figure as PNG at 150 dpi; equal figures give equal bytes."""
-    stream = io.BytesIO()
-    # matplotlib writes its version into the file unless Software is None.
-    figure.savefig(stream, format="png", dpi=150, metadata={"Software": None})
-    return stream.getvalue()
 
 
 def _draw_images(mean: Axes, correlation: Axes, found: MapResult) -> None:

@@ -14,10 +14,11 @@ from thunderlike.engines import Spec
 from thunderlike.errors import SpecError, ThunderlikeError
 from thunderlike.formats.registry import FORMATS
 from thunderlike.jobs.movies import MovieJob, find_movie
-from thunderlike.jobs.plots import NOT_DRAWN, can_draw, png_of, registration_figure
+from thunderlike.jobs.plots import registration_figure
 from thunderlike.jobs.report import put
 from thunderlike.registration.model import as_images
 from thunderlike.registration.reference import sample_rows
+from thunderlike.viz.plots import NOT_DRAWN, can_draw, png_of
 
 if TYPE_CHECKING:
     from thunderlike._typing import Array

@@ -14,10 +14,11 @@ from thunderlike.errors import SpecError
 from thunderlike.formats import tiff
 from thunderlike.hdf5 import api as hdf5
 from thunderlike.jobs.movies import MovieJob, find_movie
-from thunderlike.jobs.plots import NOT_DRAWN, can_draw, png_of, regression_figure
+from thunderlike.jobs.plots import regression_figure
 from thunderlike.jobs.report import put
 from thunderlike.jobs.signals import Signal, read_signals
 from thunderlike.regression import LinearRegression, convolve
+from thunderlike.viz.plots import NOT_DRAWN, can_draw, png_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import math
 from typing import TYPE_CHECKING
@@ -10,12 +11,13 @@ import numpy as np
 
 from thunderlike._lazy import optional
 from thunderlike._text import plain
-from thunderlike.errors import BadIndexError, SpecError
+from thunderlike.errors import BadIndexError, MissingExtraError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
     from numpy.typing import ArrayLike
 
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIVERGING",
+    "NOT_DRAWN",
     "PERCENTILES",
     "UNDEFINED",
     "axes_or_new",
+    "can_draw",
     "checked",
     "colour_bar",
     "contrast",
@@ -36,16 +40,35 @@ __all__ = [
     "is_colour",
     "lines",
     "picture",
+    "png_of",
 ]
 
 
 PERCENTILES = (0.5, 99.5)  # of the values; those outside get the first or last colour
+NOT_DRAWN = "not drawn, matplotlib is not installed: pip install 'thunderlike[viz]'"
 UNDEFINED = "0.75"  # grey for NaN, in no colour map used here
 _ENOUGH = 2**18  # number of values that percentiles are estimated from
 
 # matplotlib logs that it builds a font cache. Without any handler, Python would print that to
 # standard error; handlers of the application still receive it.
 logging.getLogger("matplotlib").addHandler(logging.NullHandler())
+
+
+def can_draw() -> bool:
+    """Return whether matplotlib is installed; without it, jobs draw nothing."""
+    try:
+        optional("matplotlib", extra="viz")
+    except MissingExtraError:
+        return False
+    return True
+
+
+def png_of(figure: Figure) -> bytes:
+    """Encode a figure as PNG at 150 dpi; equal figures give equal bytes."""
+    stream = io.BytesIO()
+    # matplotlib writes its version into the file unless Software is None.
+    figure.savefig(stream, format="png", dpi=150, metadata={"Software": None})
+    return stream.getvalue()
 
 
 def axes_or_new(ax: Axes | None) -> Axes:
