@@ -114,13 +114,56 @@ def test_largest_entries_of_components_are_positive(engine):
 
 def test_engines_give_the_same_bits(engine):
     X = noisy(101, 24, dtype="float32")
-    for method in METHODS:
-        estimator = PCA(k=3, svd_method=method, cache=True)
+    fast = [{"svd_method": method, "precision": "fast"} for method in METHODS if method != "tsqr"]
+    for given in [*({"svd_method": method} for method in METHODS), *fast]:
+        estimator = PCA(k=3, cache=True, **given)
         here, there = estimator.fit(X), estimator.fit(tl.series.fromarray(X, engine=engine))
         for one, other in zip(here, there, strict=True):
             np.testing.assert_array_equal(one, other, strict=True)
         np.testing.assert_array_equal(here.model.singular_values_, there.model.singular_values_)
         assert here.model.n_passes_ == there.model.n_passes_
+
+
+@pytest.mark.parametrize("offset", [0, 30_000])
+@pytest.mark.parametrize("dtype", ["int16", "float32", "uint16"])
+@pytest.mark.parametrize("method", ["gram", "krylov", "rowgram"])
+def test_single_precision_is_close(method, dtype, offset):
+    X = (300 * np.abs(noisy(120, 60)) + offset).round().astype(dtype)
+    X[0] = 0  # far from the others, which lose no digits by it
+    values, vectors = np.linalg.svd(X - X.mean(axis=0, dtype=float), full_matrices=False)[1:]
+    model = PCA(k=3, svd_method=method, tol=1e-7, precision="fast").fit_model(X)
+    np.testing.assert_allclose(model.singular_values_, values[:3], rtol=2e-5)
+    np.testing.assert_allclose(model.mean_, X.mean(axis=0, dtype=float), rtol=1e-6)
+    assert sine(model.components_[:2], vectors[:2]) < 1e-3
+    assert (model.components_ != PCA(k=3, svd_method=method).fit_model(X).components_).any()
+
+
+def test_single_precision_of_svd_has_no_mean():
+    X = noisy(90, 24, dtype="float32") + np.float32(20)
+    values = np.linalg.svd(X.astype(float), compute_uv=False)
+    for method in ("gram", "krylov", "rowgram"):
+        S = SVD(k=2, method=method, precision="fast").fit(X)[1]
+        np.testing.assert_allclose(S, values[:2], rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "int32"])
+def test_long_numbers_stay_in_double_precision(dtype):
+    X = (1000 * noisy(50, 12)).astype(dtype)
+    fast, exact = (PCA(k=2, precision=precision).fit(X) for precision in ("fast", "exact"))
+    for one, other in zip(fast, exact, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_single_precision_says_what_it_loses():
+    X = noisy(40, 12, rank=3, noise=0, dtype="float32")
+    for method in ("gram", "krylov", "rowgram"):
+        with pytest.warns(UserWarning, match=r"less than 0\.001 .* give precision='exact'"):
+            model = SVD(k=5, method=method, precision="fast").fit_model(X)
+        assert model.rank_ == 3, method
+    with pytest.raises(SpecError, match="precision='fast' would undo"):
+        SVD(method="tsqr", precision="fast")
+    with pytest.raises(SpecError, match="precision is 'exact' or 'fast', not 'single'"):
+        PCA(precision="single")
 
 
 @pytest.mark.parametrize(

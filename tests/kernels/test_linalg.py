@@ -43,6 +43,22 @@ def test_covariance_is_numpys_however_it_is_cut(dtype, edges):
     np.testing.assert_allclose(merged.mean, values.mean(0, dtype="float64"))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", ">i2"])
+def test_comoments_in_single_precision_are_close_and_need_no_alignment(dtype):
+    values = block(dtype, (2500, 9))
+    memory = np.empty(values.nbytes + 4 * values.itemsize, "uint8")
+    found = []
+    for start in (0, values.itemsize, 3 * values.itemsize):
+        moved = memory[start : start + values.nbytes].view(dtype).reshape(values.shape)
+        moved[...] = values
+        found.append(Comoments.of(moved, dtype="float32"))
+    expected = np.cov(values.astype("float64"), rowvar=False)
+    np.testing.assert_allclose(found[0].cov, expected, atol=2e-6 * expected.max())
+    np.testing.assert_allclose(found[0].mean, values.mean(0, dtype="float64"), rtol=1e-6)
+    for other in found[1:]:
+        np.testing.assert_array_equal(other.products, found[0].products)
+
+
 def test_covariance_with_a_large_offset_keeps_its_digits():
     values = np.random.default_rng(0).normal(0, 1, (2000, 3))
     found = Comoments.of(values[:700] + 1e8).merge(Comoments.of(values[700:] + 1e8)).cov

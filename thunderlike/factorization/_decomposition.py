@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.linalg
@@ -21,15 +22,18 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array
     from thunderlike.factorization._matrix import Matrix
 
-__all__ = ["METHODS", "Decomposition", "Options", "decompose", "method_for"]
+__all__ = ["METHODS", "PRECISIONS", "Decomposition", "Options", "decompose", "method_for"]
 
 METHODS = ("auto", "gram", "krylov", "tsqr", "rowgram")
+PRECISIONS = ("exact", "fast")
 _NARROW = 750  # columns up to which the Gram matrix is fastest
 _FEW = 1024  # rows up to which the products of rows are fastest
 _MOST = 8192  # rows or columns of a Gram matrix: 512 MiB
 _MORE = 10  # vectors of a block beyond the components
 _BASIS_BYTES = 2**28  # of the basis and its images; with more, the iteration restarts
-_LOSS = 1e-6  # share of the first singular value below which squares lose digits
+# Share of the first singular value below which squares lose digits.
+_LOSS, _LOSS_FAST = 1e-6, 1e-3
+_LEAST_IMAGE = {"d": 1e-12, "f": 1e-6}  # of the norm of the images, that is not rounding
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class Options:
         One of :data:`METHODS`.
     max_iter, tol, seed
         Of the method 'krylov'.
+    precision : str
+        One of :data:`PRECISIONS`.
     """
 
     k: int
@@ -54,6 +60,11 @@ class Options:
     max_iter: int = 20
     tol: float = 1e-5
     seed: int | None = None
+    precision: str = "exact"
+
+    def dtype(self, matrix: Matrix) -> np.dtype[Any]:
+        """Return the dtype of products: float32 for short numbers if that is precise enough."""
+        return matrix.result_dtype if self.precision == "fast" else np.dtype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,11 +135,13 @@ def decompose(matrix: Matrix, options: Options) -> Decomposition:
     algorithm = {"gram": _gram, "tsqr": _tsqr, "rowgram": _rowgram, "krylov": _krylov}[name]
     with np.errstate(all="ignore"):  # sums that are not finite are an error of their own
         found = algorithm(matrix, options)
-    lost = found.values[-1] < _LOSS * found.values[0]
-    if lost and name != "tsqr" and matrix.records.spec.dtype == np.float64:
+    single = options.dtype(matrix) == np.float32
+    loss, more = (_LOSS_FAST, "precision='exact'") if single else (_LOSS, "method='tsqr'")
+    squared = name != "tsqr" and (single or matrix.records.spec.dtype == np.float64)
+    if squared and found.values[-1] < loss * found.values[0]:
         warnings.warn(
-            f"singular value {options.k} is less than {_LOSS:g} times the first, and method="
-            f"{name!r} squares them: give method='tsqr' for more digits",
+            f"singular value {options.k} is less than {loss:g} times the first, and method="
+            f"{name!r} squares them: give {more} for more digits",
             stacklevel=caller_level(),
         )
     return found
@@ -138,12 +151,13 @@ def _gram(matrix: Matrix, options: Options) -> Decomposition:
     """Eigenvectors of the L x L comoments."""
     _check_size(matrix.ncolumns, "columns", "gram", "krylov")
     nbytes = 8 * matrix.ncolumns**2
-    found: Comoments = matrix.aggregate(Comoments, nbytes)
+    dtype = options.dtype(matrix)
+    found: Comoments = matrix.aggregate(Comoments, nbytes, dtype=dtype)
     products = found.products
     if not options.center:
         products = products + np.outer(found.mean, found.mean * found.count)
     matrix.check_finite(products)
-    squares, vectors = _leading(products, options.k)
+    squares, vectors = _leading(products, options.k, dtype)
     total = float(np.trace(products))
     return Decomposition(np.sqrt(squares), _signed(vectors.T), found.mean, total, "gram", 1)
 
@@ -165,20 +179,20 @@ def _tsqr(matrix: Matrix, options: Options) -> Decomposition:
 def _rowgram(matrix: Matrix, options: Options) -> Decomposition:
     """Eigenvectors of the n x n products of rows, and the rows projected on them."""
     _check_size(matrix.nrows, "rows", "rowgram", "krylov")
-    blocks = column_blocks(matrix)
+    blocks, dtype = column_blocks(matrix), options.dtype(matrix)
     found = merged_records(
         blocks,
-        lambda block: RowComoments.of(block, center=options.center),
+        lambda block: RowComoments.of(block, center=options.center, dtype=dtype),
         RowComoments.merge,
         8 * matrix.nrows**2,
         segment_bytes=8 * matrix.nrows**2,
     )
     mean = np.concatenate(found.means)[: matrix.ncolumns]
     matrix.check_finite(found.products)
-    squares, left = _leading(found.products, options.k)
+    squares, left = _leading(found.products, options.k, dtype)
     values = np.sqrt(squares)
     weights = np.divide(left, values, out=np.zeros_like(left), where=values > 0)
-    kernel = Stacked(_combined, {"weights": weights, "center": options.center})
+    kernel = Stacked(_combined, {"weights": weights.astype(dtype), "center": options.center})
     shape = (options.k, blocks.spec.shape[1])
     parts = blocks.map(kernel, shape, np.dtype(np.float64)).collect()
     vectors = np.concatenate(list(parts), axis=1)[:, : matrix.ncolumns]
@@ -190,7 +204,8 @@ def _combined(blocks: Array, weights: Array, center: bool) -> Array:
     """Combine the rows of each block of columns, of shape ``(m, n, w)``."""
     out = np.empty((len(blocks), weights.shape[1], blocks.shape[2]))
     for target, columns in zip(out, blocks, strict=True):
-        np.matmul(weights.T, centered_columns(columns, center=center)[0], out=target)
+        tile, _ = centered_columns(columns, center=center, dtype=weights.dtype)
+        np.matmul(weights.T, tile, out=target)
     return out
 
 
@@ -205,9 +220,10 @@ def _krylov(matrix: Matrix, options: Options) -> Decomposition:
     check_partial(8 * matrix.ncolumns * width, "the block of vectors")
     rng = np.random.default_rng(0 if options.seed is None else options.seed)
     basis, _ = np.linalg.qr(rng.standard_normal((matrix.ncolumns, width)))
-    space, values, passes, converged = _Space(), np.zeros(options.k), 0, False
+    dtype = options.dtype(matrix)
+    space, values, passes, converged = _Space(dtype), np.zeros(options.k), 0, False
     while not converged and passes < max(options.max_iter, 2):
-        found: Sketch = matrix.aggregate(Sketch, basis.nbytes, basis=basis)
+        found: Sketch = matrix.aggregate(Sketch, basis.nbytes, basis=basis, dtype=dtype)
         passes += 1
         images, total = found.products, found.total
         if not options.center:
@@ -232,9 +248,16 @@ def _krylov(matrix: Matrix, options: Options) -> Decomposition:
 
 
 class _Space:
-    """Orthonormal blocks of vectors, their images, and the projected matrix."""
+    """Orthonormal blocks of vectors, their images, and the projected matrix.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    dtype : dtype
+        Of the products that images are sums of.
+    """
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self._dtype = dtype
         self._bases: list[Array] = []
         self._images: list[Array] = []
         self._projected = np.zeros((0, 0))
@@ -259,12 +282,12 @@ class _Space:
 
     def ritz(self, k: int) -> tuple[Array, Array]:
         """Largest eigenvalues of the projected matrix, and their eigenvectors as columns."""
-        return _leading(self._projected, k)
+        return _leading(self._projected, k, self._dtype)
 
     def next(self) -> Array:
         """Return an orthonormal basis of what the last images add to the space."""
         images = self._images[-1]
-        least = 1e-12 * float(np.linalg.norm(images, 2))
+        least = _LEAST_IMAGE[self._dtype.char] * float(np.linalg.norm(images, 2))
         block = self._orthogonal(images)
         basis, triangle = np.linalg.qr(block)
         left, sizes, _ = np.linalg.svd(triangle)
@@ -295,16 +318,19 @@ class _Space:
         return out
 
 
-def _leading(symmetric: Array, k: int) -> tuple[Array, Array]:
+def _leading(symmetric: Array, k: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
     """Return the k largest eigenvalues, 0 where they are rounding errors, and eigenvectors.
 
-    Eigenvectors are columns. Beyond the size of the matrix there are zeros.
+    Eigenvectors are columns. Beyond the size of the matrix there are zeros. The elements are sums
+    of products of a dtype.
     """
     size = len(symmetric)
     few = (size - k, size - 1) if 4 * k < size else None
     squares, vectors = scipy.linalg.eigh(symmetric, subset_by_index=few, check_finite=False)
     squares, vectors = squares[::-1], vectors[:, ::-1]
-    least = size * np.finfo(np.float64).eps * max(float(squares[0]), 0.0)
+    least = size * float(np.finfo(np.float64).eps) * max(float(squares[0]), 0.0)
+    if dtype == np.float32:  # independent errors of the elements, relative to the diagonal
+        least = 4 * float(np.finfo(dtype).eps) * float(np.trace(symmetric)) / math.sqrt(size)
     squares, rows = _padded(np.where(squares > least, squares, 0), vectors.T, k)
     return squares, rows.T
 

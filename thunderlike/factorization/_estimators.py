@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from thunderlike._arguments import caller_level
 from thunderlike.errors import SpecError
-from thunderlike.factorization._decomposition import METHODS
+from thunderlike.factorization._decomposition import METHODS, PRECISIONS
 from thunderlike.factorization._matrix import Matrix
 from thunderlike.kernels._validation import is_between, is_whole
 
@@ -84,11 +84,15 @@ def with_aliases(**aliases: str) -> Callable[[Kind], Kind]:
     return decorate
 
 
-def check_method(name: str, method: str) -> None:
-    """Raise SpecError for a method that there is not."""
+def check_method(name: str, method: str, precision: str = "exact") -> None:
+    """Raise SpecError for a method or precision that there is not."""
     if method not in (*METHODS, *_OLDER):
         known = ", ".join(map(repr, (*METHODS, *_OLDER)))
         raise SpecError(f"{name} is one of {known}, not {method!r}")
+    if precision not in PRECISIONS:
+        raise SpecError(f"precision is 'exact' or 'fast', not {precision!r}")
+    if precision == "fast" and method == "tsqr":
+        raise SpecError("precision='fast' would undo what 'tsqr' is for: leave one of them out")
 
 
 def check_iteration(max_iter: Any, tol: float, nan: str) -> None:

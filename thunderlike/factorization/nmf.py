@@ -176,7 +176,8 @@ class NMF:
             return random, 0
         with warnings.catch_warnings():  # rough vectors do for a start
             warnings.simplefilter("ignore")
-            found = decompose(matrix, Options(self.k, center=False, seed=self.seed, max_iter=4))
+            options = Options(self.k, center=False, seed=self.seed, max_iter=4, precision="fast")
+            found = decompose(matrix, options)
         parts = np.maximum(found.vectors, 0), np.maximum(-found.vectors, 0)
         norms = [np.linalg.norm(part, axis=1, keepdims=True) for part in parts]
         components = np.where(norms[0] >= norms[1], *parts)

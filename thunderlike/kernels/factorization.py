@@ -2,7 +2,8 @@
 
 Rows may be short or as long as an image: a block is converted to float64 in tiles of a few rows and
 at most :data:`WIDTH` columns. The width is fixed, so that the products of a row have the same bits
-whatever rows are next to it.
+whatever rows are next to it. Partials of single precision have products of tiles in float32, and
+sums over tiles in float64.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from thunderlike.kernels._tiles import row_products
-from thunderlike.kernels.moments import finite_origin
+from thunderlike.kernels.linalg import middle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import DTypeLike
 
     from thunderlike._typing import Array
 
@@ -41,11 +44,13 @@ _PRODUCTS = 2**21  # 16 MiB: products of scores at a time
 _COLLINEAR = 1e-3  # of components: their clipped least-squares scores are a bad start
 
 
-def _tiles(block: Array, origin: Array | float) -> Iterator[tuple[slice, slice, Array]]:
-    """Yield rows, columns and their values less the origin, in one reused buffer of float64."""
+def _tiles(
+    block: Array, origin: Array | float, dtype: DTypeLike = np.float64
+) -> Iterator[tuple[slice, slice, Array]]:
+    """Yield rows, columns and their values less the origin, in one reused buffer."""
     count, length = block.shape
     tall = max(_ELEMENTS // max(1, min(length, WIDTH)), 1)
-    memory = np.empty(min(tall, count) * min(WIDTH, length))
+    memory = np.empty(min(tall, count) * min(WIDTH, length), dtype)
     for top in range(0, count, tall):
         rows = slice(top, min(top + tall, count))
         for left in range(0, length, WIDTH):
@@ -92,7 +97,10 @@ def bad_rows(block: Array) -> Array:
     """
     if block.dtype.kind != "f":
         return np.zeros(len(block), bool)
-    return np.asarray(~np.isfinite(block).all(axis=1))
+    with np.errstate(all="ignore"):
+        bad: Array = ~np.isfinite(block.sum(axis=1))  # in one read; or a sum that overflows
+    bad[bad] = ~np.isfinite(block[bad]).all(axis=1)
+    return bad
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,21 +139,23 @@ class Sketch:
 
     @classmethod
     @np.errstate(all="ignore")
-    def of(cls, block: Array, basis: Array) -> Self:
+    def of(cls, block: Array, basis: Array, *, dtype: DTypeLike = np.float64) -> Self:
         """Products of the rows of a block with a basis, of shape ``(L, l)``; two reads of it."""
         count, length = block.shape
-        origin = finite_origin(block[:1].sum(axis=0))
+        origin = middle(block, dtype)
         images, sums, total = np.zeros((count, basis.shape[1])), np.zeros(length), 0.0
-        for rows, columns, tile in _tiles(block, origin):
-            images[rows] += tile @ basis[columns]
-            sums[columns] += tile.sum(axis=0)
-            total += float(np.vdot(tile, tile))
+        vectors = basis.astype(dtype, copy=False)
+        for rows, columns, tile in _tiles(block, origin, dtype):
+            images[rows] += tile @ vectors[columns]
+            sums[columns] += tile.sum(axis=0, dtype=np.float64)
+            total += float(np.vecdot(tile, tile).sum(dtype=np.float64))
         shift = sums / max(count, 1)
         mean = origin + shift
         images -= shift @ basis
+        short = images.astype(dtype, copy=False)
         products = np.zeros(basis.shape)
-        for rows, columns, tile in _tiles(block, mean):
-            products[columns] += tile.T @ images[rows]
+        for rows, columns, tile in _tiles(block, mean.astype(dtype, copy=False), dtype):
+            products[columns] += tile.T @ short[rows]
         return cls(count, mean, mean @ basis, products, total - float(shift @ sums))
 
     @np.errstate(all="ignore")
@@ -251,11 +261,11 @@ class RowComoments:
 
     @classmethod
     @np.errstate(all="ignore")
-    def of(cls, blocks: Array, *, center: bool) -> Self:
+    def of(cls, blocks: Array, *, center: bool, dtype: DTypeLike = np.float64) -> Self:
         """Products of the rows of several blocks of columns, of shape ``(m, n, w)``."""
         means, products = [], np.zeros((blocks.shape[1], blocks.shape[1]))
         for columns in blocks:
-            tile, mean = centered_columns(columns, center=center)
+            tile, mean = centered_columns(columns, center=center, dtype=dtype)
             products += tile @ tile.T
             means.append(mean)
         return cls(tuple(means), products)
@@ -266,8 +276,10 @@ class RowComoments:
         return type(self)(self.means + other.means, self.products + other.products)
 
 
-def centered_columns(columns: Array, *, center: bool) -> tuple[Array, Array]:
-    """Return a copy in float64, less the mean of each column if asked, and the means.
+def centered_columns(
+    columns: Array, *, center: bool, dtype: DTypeLike = np.float64
+) -> tuple[Array, Array]:
+    """Return a copy in a dtype, less the mean of each column if asked, and the means in float64.
 
     Examples
     --------
@@ -275,14 +287,13 @@ def centered_columns(columns: Array, *, center: bool) -> tuple[Array, Array]:
     (array([[-1., -2.],
            [ 1.,  2.]]), array([2., 4.]))
     """
-    tile = columns.astype(np.float64)
-    origin = finite_origin(tile[:1].sum(axis=0))
-    tile -= origin
-    shift = tile.sum(axis=0) / max(len(tile), 1)
+    origin = middle(columns, dtype)
+    tile = np.subtract(columns, origin, dtype=dtype)
+    shift = tile.sum(axis=0, dtype=np.float64) / max(len(tile), 1)
     if center:
-        tile -= shift
+        tile -= shift.astype(dtype, copy=False)
     else:
-        tile += origin
+        tile[...] = columns
     return tile, origin + shift
 
 

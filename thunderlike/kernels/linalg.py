@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from thunderlike.kernels._tiles import row_products, tiles
+from thunderlike.kernels._tiles import buffers, row_products, tiles
 from thunderlike.kernels.moments import finite_origin, sum_dtype
 from thunderlike.kernels.series import result_dtype
 
 if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
     from thunderlike._typing import Array
 
-__all__ = ["Comoments", "gramian", "times"]
+__all__ = ["Comoments", "gramian", "middle", "times"]
 
 _LEAST = 2048  # records of a tile: making and adding up L x L matrices costs less for more of them
 
@@ -69,8 +71,8 @@ class Comoments:
     -----
     Partials are joined by the pairwise update of Chan, Golub and LeVeque, "Updating formulae and a
     pairwise algorithm for computing sample variances", COMPSTAT 1982, for each pair of positions.
-    Within a block deviations are taken from its first record, so that a large offset costs no
-    digits.
+    Within a block deviations are taken from its first record, or from its mean if they are in
+    single precision, so that a large offset costs no digits.
 
     Examples
     --------
@@ -86,8 +88,14 @@ class Comoments:
 
     @classmethod
     @np.errstate(all="ignore")
-    def of(cls, block: Array) -> Self:
+    def of(cls, block: Array, *, dtype: DTypeLike = np.float64) -> Self:
         """Comoments of the records of a block, of shape ``(k, L)``; one pass.
+
+        Parameters
+        ----------
+        block : ndarray, shape (k, L)
+        dtype : {float64, float32}
+            Of deviations and of the products of a tile; sums of tiles are float64.
 
         Raises
         ------
@@ -96,14 +104,17 @@ class Comoments:
         """
         result_dtype(block.dtype)
         count, length = block.shape
-        origin = finite_origin(block[:1].sum(axis=0))  # the first record; zeros without records
+        origin = middle(block, dtype)
         total, products = np.zeros(length), np.zeros((length, length))
-        for _, tile in tiles(block, least=_LEAST):
-            tile -= origin
+        # Tiles of one size: the last one of few records would cost as much as a large one.
+        least = -(-count // max(round(count / _LEAST), 1))
+        for rows, tile in buffers(block, dtype, least=least):
+            np.subtract(block[rows], origin, out=tile)
             total += tile.sum(axis=0)
             products += tile.T @ tile
         mean = total / count
-        return cls(count, origin + mean, products - np.outer(total, mean))
+        products -= np.outer(total, mean)
+        return cls(count, origin + mean, products)
 
     @np.errstate(all="ignore")
     def merge(self, other: Self) -> Self:
@@ -120,6 +131,23 @@ class Comoments:
     def cov(self) -> Array:
         """Covariance of positions over the records (``ddof`` 1); NaN for a single record."""
         return self.products / np.float64(self.count - 1)
+
+
+def middle(block: Array, dtype: DTypeLike = np.float64) -> Array:
+    """Finite numbers near the records of a block, from which their deviations are taken.
+
+    The first record in double precision, where any number near them will do. The mean of all
+    records in single precision: deviations from an extreme record would lose digits.
+
+    Examples
+    --------
+    >>> middle(np.array([[1, 5], [3, 9]], "int16"), "float32")
+    array([2., 7.], dtype=float32)
+    """
+    if np.dtype(dtype) == np.float64:
+        return finite_origin(block[:1].sum(axis=0))  # zeros without records
+    mean = block.sum(axis=0, dtype=np.float32) / np.float32(max(len(block), 1))
+    return finite_origin(mean).astype(np.float32)
 
 
 def times(block: Array, matrix: Array) -> Array:
