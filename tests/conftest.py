@@ -52,6 +52,7 @@ ROOMS = {
         "properties",
         "registration",
         "regression",
+        "traces",
     },
     "chunked": {"contract"},
     "waiting": {"contract"},

@@ -40,6 +40,7 @@ __all__ = [
     "save",
     "series",
     "spark",
+    "traces",
     "util",
     "viz",
 ]
@@ -58,6 +59,7 @@ __getattr__ = _attributes(
         "factorization": "thunderlike.factorization",
         "hdf5": "thunderlike.hdf5",
         "regression": "thunderlike.regression",
+        "traces": "thunderlike.traces",
         "util": "thunderlike.util",
         "aslice": "thunderlike.util.arrays:aslice",
         "save": "thunderlike.hdf5.api:save",

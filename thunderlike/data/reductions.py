@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     from thunderlike.data.collection import Collection
     from thunderlike.engines import Records
 
-__all__ = ["aggregate", "check_not_empty", "merged", "merged_records", "reduce", "statistic"]
+__all__ = [
+    "aggregate",
+    "check_not_empty",
+    "merged",
+    "merged_numbered_records",
+    "merged_records",
+    "reduce",
+    "statistic",
+]
 
 Partial = TypeVar("Partial")
 
@@ -96,13 +104,36 @@ def merged_records(
     *,
     segment_bytes: int = 0,
 ) -> Partial:
-    """Compute the partials of all segments of records, of which there is one at least.
+    """Compute the partials of all segments of records; as :func:`merged_numbered_records`.
 
     Parameters
     ----------
     records : Records
     of : callable
         From a block of records to its partial.
+    merge, nbytes, segment_bytes
+        As there.
+    """
+    return merged_numbered_records(
+        records, lambda _start, block: of(block), merge, nbytes, segment_bytes=segment_bytes
+    )
+
+
+def merged_numbered_records(
+    records: Records,
+    of: Callable[[int, Array], Partial],
+    merge: Callable[[Partial, Partial], Partial],
+    nbytes: int,
+    *,
+    segment_bytes: int = 0,
+) -> Partial:
+    """Compute the partials of all segments of records, of which there is one at least.
+
+    Parameters
+    ----------
+    records : Records
+    of : callable
+        From the number of the first record of a block, and the block, to its partial.
     merge : callable
         From the partials of consecutive records to that of both.
     nbytes : int
@@ -152,11 +183,11 @@ class _Order(Generic[Partial]):
     rows : int
         Records of a segment; the last may have fewer.
     of, merge : callable
-        As of :func:`merged`.
+        As of :func:`merged_numbered_records`.
 
     Examples
     --------
-    >>> order = _Order(6, 2, lambda block: str(block), lambda one, other: f"({one}{other})")
+    >>> order = _Order(6, 2, lambda _, block: str(block), lambda one, other: f"({one}{other})")
     >>> first, second = order.partial(0, np.arange(3)), order.partial(3, np.arange(3, 6))
     >>> [piece.partial for piece in order.merged(first, second)]
     ['([0 1][2 3])', '[4 5]']
@@ -164,7 +195,7 @@ class _Order(Generic[Partial]):
 
     count: int
     rows: int
-    of: Callable[[Array], Partial]
+    of: Callable[[int, Array], Partial]
     merge: Callable[[Partial, Partial], Partial]
 
     def partial(self, start: int, block: Array) -> list[_Fragment | _Subtree[Partial]]:
@@ -206,7 +237,7 @@ class _Order(Generic[Partial]):
                 return
             whole = piece.blocks[0] if len(piece.blocks) == 1 else np.concatenate(piece.blocks)
             # numpy adds up in the order of the memory, which differs between engines as well.
-            piece = _Subtree(number, number + 1, self.of(np.ascontiguousarray(whole)))
+            piece = _Subtree(number, number + 1, self.of(begin, np.ascontiguousarray(whole)))
         while pieces:
             left, size = pieces[-1], piece.last - piece.first
             if not isinstance(left, _Subtree) or left.last - left.first != size:

@@ -38,7 +38,7 @@ class Model:
 
     A field is None, a bool, a number, text, a numpy array, another model, or a list, tuple or
     dictionary of these. Raise `version` when fields change, and override `from_fields` to read the
-    earlier ones.
+    earlier ones. A class with other fields overrides `to_fields` as well.
 
     Attributes
     ----------
@@ -104,6 +104,11 @@ class Model:
             )
         return model
 
+    def to_fields(self) -> dict[str, Any]:
+        """Return the fields that are saved; those of the constructor by default."""
+        assert dataclasses.is_dataclass(self)
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
+
     @classmethod
     def from_fields(cls, version: int, fields: Mapping[str, Any]) -> Self:  # noqa: ARG003
         """Return the model whose fields were saved under a version, the present one or earlier.
@@ -129,9 +134,7 @@ def _described(value: object) -> str:
 def _encoded(value: Any) -> Any:
     """Replace models by dictionaries of their class, version and fields, at any depth."""
     if isinstance(value, Model):
-        assert dataclasses.is_dataclass(value)
-        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
-        name = type(value).__name__
+        name, fields = type(value).__name__, value.to_fields()
         return {"model": name, "version": value.version, "fields": _encoded(fields)}
     if isinstance(value, dict):
         return {key: _encoded(entry) for key, entry in value.items()}
