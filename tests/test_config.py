@@ -39,6 +39,24 @@ def test_values_that_make_no_sense(value):
         pass
 
 
+@pytest.mark.parametrize(
+    ("text", "nbytes"),
+    [("64 KiB", 2**16), ("8GB", 8 * 10**9), ("1.5 MiB", 3 * 2**19), ("2e3", 2000), ("1_000", 1000)],
+)
+def test_bytes_have_units(nowhere, monkeypatch, text, nbytes):
+    nowhere.write_text(f'memory = "{text}"')
+    assert current().memory == nbytes
+    monkeypatch.setenv("THUNDERLIKE_CHUNK_BYTES", text)
+    assert current().chunk_bytes == nbytes
+
+
+@pytest.mark.parametrize("value", ["8 PB", "5 i", "KiB", "-1 MB", "1..5", "0.5 B", "1.00001 kB"])
+def test_bytes_that_make_no_sense(value):
+    pattern = r"tile_bytes .*'64 KiB'"
+    with pytest.raises(ConfigError, match=pattern), tl.config(tile_bytes=value):
+        pass
+
+
 def test_an_unknown_name_lists_the_known_ones(nowhere, monkeypatch):
     with pytest.raises(ConfigError, match=r"no_such.*workers"), tl.config(no_such=2):
         pass

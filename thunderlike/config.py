@@ -2,7 +2,7 @@
 
 The file is ``$THUNDERLIKE_CONFIG``, else ``~/.config/thunderlike/thunderlike.toml``: one
 ``name = value`` line for each setting. In the environment a setting is ``THUNDERLIKE_`` and its
-name in capitals.
+name in capitals. Settings of bytes take units as well: ``"64 MiB"``, ``"8GB"``.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Settings", "config", "current", "home"]
 
 KIB, MIB = 2**10, 2**20
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_UNITS |= {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +114,7 @@ def current() -> Settings:
 
 
 @contextmanager
-def config(**settings: int | str) -> Iterator[Settings]:
+def config(**settings: float | str) -> Iterator[Settings]:
     """Change settings inside a ``with`` block.
 
     Parameters
@@ -209,6 +211,7 @@ def _checked(settings: Mapping[str, Any], source: str) -> dict[str, Any]:
         "endpoint_url": _url, "hdf5_compression": _text, "scratch": _text,
         "engine": _engine, "memory": _memory, "progress": _flag,
     }  # fmt: skip
+    checks |= {name: _bytes for name in known if name.endswith("_bytes")}
     return {name: checks.get(name, _whole)(name, value, source) for name, value in settings.items()}
 
 
@@ -246,15 +249,31 @@ def _flag(name: str, value: object, source: str) -> bool:
     return found
 
 
-def _memory(name: str, value: object, source: str) -> int | float:
+def _nbytes(value: object) -> float:
+    """Return a number of bytes, which may have a unit; -1 for anything else."""
+    found = re.fullmatch(r"\s*([0-9._]+(?:e[0-9]+)?)\s*([kmgt]?i?)b?\s*", str(value).lower())
     try:
-        number = float(str(value))
-    except ValueError:
-        number = -1.0
+        return round(float(found[1]) * _UNITS[found[2]], 9) if found else -1.0
+    except (ValueError, KeyError):
+        return -1.0
+
+
+def _bytes(name: str, value: object, source: str) -> int:
+    number = _nbytes(value)
+    if number < 1 or not number.is_integer():
+        raise ConfigError(
+            f"{source}: {name} must be a whole number of bytes >= 1, as 65536 or '64 KiB', "
+            f"not {value!r}"
+        )
+    return int(number)
+
+
+def _memory(name: str, value: object, source: str) -> int | float:
+    number = _nbytes(value)
     if not (0 < number < 1 or (number >= 1 and number.is_integer())):
         raise ConfigError(
-            f"{source}: {name} must be a whole number of bytes or a share between 0 and 1, "
-            f"not {value!r}"
+            f"{source}: {name} must be a whole number of bytes, as '8 GB', or a share between 0 "
+            f"and 1, not {value!r}"
         )
     return number if number < 1 else int(number)
 
