@@ -8,7 +8,19 @@
 
 from __future__ import annotations
 
+from thunderlike.extraction.masks import fromimagej, fromlabels, frommasks, fromregional
 from thunderlike.extraction.model import ExtractionModel, load
+from thunderlike.extraction.nwb import fromnwb
 from thunderlike.extraction.regions import Region, Regions
 
-__all__ = ["ExtractionModel", "Region", "Regions", "load"]
+__all__ = [
+    "ExtractionModel",
+    "Region",
+    "Regions",
+    "fromimagej",
+    "fromlabels",
+    "frommasks",
+    "fromnwb",
+    "fromregional",
+    "load",
+]

@@ -21,12 +21,13 @@ from thunderlike.kernels._validation import as_array, as_shape, checked_methods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from numpy.typing import ArrayLike, NDArray
 
     from thunderlike.data.images import Images
     from thunderlike.data.series import Series
-    from thunderlike.storage import AnyPath
+    from thunderlike.storage import AnyCredentials, AnyPath
 
 __all__ = ["ExtractionModel", "load"]
 
@@ -382,6 +383,165 @@ class ExtractionModel(Model):
 
     # Files
 
+    def tolabels(self, *, accepted_only: bool = False) -> NDArray[np.int32]:
+        """Return an image with the number of the cell of each pixel.
+
+        Parameters
+        ----------
+        accepted_only : bool
+            Leave out the cells that are not accepted.
+
+        Returns
+        -------
+        ndarray of int32, of `shape`
+            0 for no cell; ``quality['label']``, if there are such labels, else numbers from 1.
+
+        Warns
+        -----
+        UserWarning
+            Where cells overlap: a pixel is of the cell with the largest weight, of the first one
+            among equals. The number of pixels that cells lose is stated.
+
+        Examples
+        --------
+        >>> ExtractionModel([[[0, 0]], [[0, 2]]]).tolabels().tolist()
+        [[1, 0, 2]]
+        """
+        from thunderlike.extraction.masks import tolabels
+
+        return tolabels(self, accepted_only=accepted_only)
+
+    def toimagej(
+        self,
+        path: AnyPath,
+        *,
+        accepted_only: bool = False,
+        overwrite: bool = False,
+        credentials: AnyCredentials = None,
+    ) -> None:
+        """Write the pixels of the cells as regions of interest of ImageJ, without their weights.
+
+        Parameters
+        ----------
+        path : path
+            Name in ``.zip``, or in ``.roi`` for one cell.
+        accepted_only : bool
+            Leave out the cells that are not accepted.
+        overwrite : bool
+            Replace an existing file of this kind.
+        credentials : mapping, optional
+            As of ``images.totif``.
+
+        Raises
+        ------
+        SpecError
+            For volumes, and coordinates over 60535.
+        ExistsError
+            When the target exists.
+        MissingExtraError
+            Without roifile: ``pip install 'thunderlike[roi]'``.
+
+        Notes
+        -----
+        A cell is a traced polygon, or a composite selection where it has holes or several parts.
+        Names and positions in the stack are those of `quality`, as :func:`fromimagej` reads them.
+
+        Examples
+        --------
+        >>> ExtractionModel([[[0, 1]]]).toimagej("memory://cell.roi", overwrite=True)
+        """
+        from thunderlike.extraction.masks import toimagej
+
+        toimagej(
+            self, path, accepted_only=accepted_only, overwrite=overwrite, credentials=credentials
+        )
+
+    def tonwb(
+        self,
+        path: AnyPath,
+        *,
+        traces: Any = None,
+        images: Mapping[str, ArrayLike] | None = None,
+        rate: float | None = None,
+        name: str = "PlaneSegmentation",
+        plane: Mapping[str, Any] | None = None,
+        session_start_time: datetime | None = None,
+        nwbfile: Any = None,
+        overwrite: bool = False,
+        credentials: AnyCredentials = None,
+    ) -> None:
+        """Write an NWB file with the cells, and with their traces.
+
+        Parameters
+        ----------
+        path : path
+            The file; folders above it are made.
+        traces : thunderlike.traces.Traces or mapping of str to Series or array_like, optional
+            Traces of shape (K, T). ``dff`` is written as DfOverF, ``spikes`` as a Fluorescence
+            with the name Deconvolved, others as Fluorescence.
+        images : mapping of str to array_like, optional
+            Summary images of 2 axes, such as the mean.
+        rate : float, optional
+            Images a second; by default ``attrs['fs']``.
+        name : str
+            Of the PlaneSegmentation.
+        plane : mapping, optional
+            Properties of the imaging plane: ``name``, ``description``, ``indicator``,
+            ``location``, ``excitation_lambda`` and ``emission_lambda`` in nm, and others of pynwb;
+            ``'unknown'`` and NaN by default.
+        session_start_time : datetime, optional
+            With a time zone; needed without `nwbfile`.
+        nwbfile : pynwb.NWBFile, optional
+            Further content of the file. Its only imaging plane is used, or the one that `plane`
+            names.
+        overwrite : bool
+            Replace an existing HDF5 file.
+        credentials : mapping, optional
+            As of ``images.totif``.
+
+        Raises
+        ------
+        SpecError
+            For traces of another number of cells, and without a rate or the start of the session.
+        ExistsError
+            When the target exists.
+        MissingExtraError
+            Without pynwb: ``pip install 'thunderlike[nwb]'``.
+
+        Notes
+        -----
+        Weights and `quality` are exact: a pixel is ``(x, y, weight)``, a measure a column. Traces
+        are collected, K x T values each. The file appears whole or not at all.
+
+        Examples
+        --------
+        >>> import datetime
+        >>> import thunderlike as tl
+        >>> from thunderlike import storage
+        >>> start = datetime.datetime(2026, 5, 4, 10, tzinfo=datetime.UTC)
+        >>> model = ExtractionModel([[[0, 1], [0, 2]]], (8, 8), attrs={"fs": 15.0})
+        >>> traces = {"dff": np.zeros((1, 20), "float32")}
+        >>> model.tonwb("memory://lab/run.nwb", traces=traces, session_start_time=start)
+        >>> tl.series.fromnwb("memory://lab/run.nwb", "dff").shape
+        (1, 20)
+        >>> storage.delete("memory://lab")
+        """
+        from thunderlike.extraction.nwb import tonwb
+
+        tonwb(
+            self,
+            path,
+            traces=traces,
+            images=images,
+            rate=rate,
+            name=name,
+            plane=plane,
+            session_start_time=session_start_time,
+            nwbfile=nwbfile,
+            overwrite=overwrite,
+            credentials=credentials,
+        )
+
     def save(self, path: AnyPath) -> None:
         """Save the model as one file, replacing an earlier one.
 
@@ -587,7 +747,6 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, tuple | list) and isinstance(other, tuple | list):
         return len(one) == len(other) and all(map(_same, one, other))
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        return one.dtype == other.dtype and np.array_equal(
-            one, other, equal_nan=one.dtype.kind == "f"
-        )
+        same = one.dtype == other.dtype or one.dtype.kind == other.dtype.kind == "U"
+        return same and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
     return type(one) is type(other) and bool(one == other)

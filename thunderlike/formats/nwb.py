@@ -27,7 +27,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pynwb import NWBFile
 
-__all__ = ["MOVIES", "TRACES", "Found", "Timing", "check", "find", "write"]
+__all__ = [
+    "MOVIES",
+    "TRACES",
+    "Found",
+    "Timing",
+    "attribute_text",
+    "check",
+    "chosen",
+    "compressed",
+    "find",
+    "member",
+    "new_session",
+    "ophys_module",
+    "save",
+    "write",
+]
 
 MOVIES = ("TwoPhotonSeries", "OnePhotonSeries", "ImageSeries")
 TRACES = ("RoiResponseSeries", "ElectricalSeries", "SpatialSeries", "TimeSeries")
@@ -73,14 +88,14 @@ def find(stream: BinaryIO, name: str | None, kinds: tuple[str, ...]) -> Found:
     """
     with opened(stream) as file:
         there = _series(file)
-        path = _chosen(name, kinds, there)
+        path = chosen(name, kinds, there)
         group = file[path]
-        if (elsewhere := _inside(group, "external_file")) is not None:
+        if (elsewhere := member(group, "external_file")) is not None:
             names = ", ".join(str(name) for name in elsewhere.asstr()[:4])
             raise RefusedError(
                 f"{path}: its images are in other files, {names}: read those instead"
             )
-        if _inside(group, "data") is None:
+        if member(group, "data") is None:
             raise RefusedError(
                 f"{path}: its values are behind a link: read the file that it leads to"
             )
@@ -93,7 +108,7 @@ def _series(file: h5py.File) -> dict[str, str]:
 
     def look(name: str, item: h5py.Group | h5py.Dataset) -> None:
         with boundary(f"neurodata_type of /{name}"):
-            kind = _text(item.attrs.get("neurodata_type"))
+            kind = attribute_text(item.attrs.get("neurodata_type"))
             if kind and hasattr(item, "keys") and _VALUES & set(item):
                 found[f"/{name}"] = kind
 
@@ -101,8 +116,21 @@ def _series(file: h5py.File) -> dict[str, str]:
     return found
 
 
-def _chosen(name: str | None, kinds: tuple[str, ...], there: Mapping[str, str]) -> str:
-    """Return the path of the series with a name, or of the only one of some types."""
+def chosen(
+    name: str | None, kinds: tuple[str, ...], there: Mapping[str, str], what: str = "series"
+) -> str:
+    """Return the path of the object with a name, or of the only one of some types.
+
+    Raises
+    ------
+    FormatError
+        Where there is none, or several; names those that exist.
+
+    Examples
+    --------
+    >>> chosen(None, MOVIES, {"/acquisition/movie": "TwoPhotonSeries"})
+    '/acquisition/movie'
+    """
     if name is None:
         fitting = [path for path, kind in there.items() if kind in kinds]
     else:
@@ -113,19 +141,19 @@ def _chosen(name: str | None, kinds: tuple[str, ...], there: Mapping[str, str]) 
     # Never the first of several: a movie and its corrected copy may be in one file.
     if len(fitting) == 1:
         return fitting[0]
-    what = f"{len(fitting)} series" if fitting else "no series"
+    count = f"{len(fitting)} {what}" if fitting else f"no {what}"
     asked = f"called {name!r}" if name else f"of type {' or '.join(kinds)}"
     listed = ", ".join(f"{path} ({kind})" for path, kind in list(there.items())[:8]) or "nothing"
-    raise FormatError(f"the NWB file holds {what} {asked}: name one of {listed}")
+    raise FormatError(f"the NWB file holds {count} {asked}: name one of {listed}")
 
 
 def _attrs(file: h5py.File, group: h5py.Group) -> dict[str, Any]:
     data = group["data"]
     given: dict[str, Any] = {}
     with boundary("description"):
-        given["description"] = _text(group.attrs.get("description"))
+        given["description"] = attribute_text(group.attrs.get("description"))
     with boundary("unit"):
-        given["unit"] = _text(data.attrs.get("unit"))
+        given["unit"] = attribute_text(data.attrs.get("unit"))
     with boundary("pixel_size"):
         given["pixel_size"] = _pixel_size(file, group)
     with boundary("conversion"):
@@ -138,7 +166,7 @@ def _attrs(file: h5py.File, group: h5py.Group) -> dict[str, Any]:
 
 def _timing(group: h5py.Group, count: int) -> dict[str, Any]:
     """Return the seconds between two images, or those of each image since the first."""
-    start, times = _inside(group, "starting_time"), _inside(group, "timestamps")
+    start, times = member(group, "starting_time"), member(group, "timestamps")
     if start is not None and start.attrs.get("rate"):
         return {"frame_interval": seconds(1 / number(start.attrs["rate"]), "s")}
     if times is None or not count:
@@ -157,10 +185,10 @@ def _pixel_size(file: h5py.File, group: h5py.Group) -> dict[str, float]:
     link = group.get("imaging_plane", getlink=True)
     if type(link).__name__ != "SoftLink":
         return {}
-    spacing = _inside(file, f"{link.path}/grid_spacing")
+    spacing = member(file, f"{link.path}/grid_spacing")
     if spacing is None or spacing.shape not in ((2,), (3,)):
         return {}
-    unit, size = _text(spacing.attrs.get("unit")) or "meters", dict[str, float]()
+    unit, size = attribute_text(spacing.attrs.get("unit")) or "meters", dict[str, float]()
     # NWB states the spacing along x first, and two or three axes.
     for axis, value in zip("xyz", np.asarray(spacing[...], np.float64).tolist(), strict=False):
         with boundary(f"pixel_size along {axis}"):
@@ -168,8 +196,8 @@ def _pixel_size(file: h5py.File, group: h5py.Group) -> dict[str, float]:
     return size
 
 
-def _inside(group: h5py.Group, path: str) -> Any:
-    """Return the node at a path, None if a link leads to another file."""
+def member(group: h5py.Group, path: str) -> Any:
+    """Return the node at a path of a file, None where a link leads away from it."""
     item = group
     # A step at a time: h5py would follow a link in the middle of a path out of the file.
     for step in path.strip("/").split("/"):
@@ -180,8 +208,14 @@ def _inside(group: h5py.Group, path: str) -> Any:
     return item
 
 
-def _text(value: object) -> str:
-    """Return text of variable or of fixed length, which writers other than pynwb use."""
+def attribute_text(value: object) -> str:
+    """Return text of variable or of fixed length, which writers other than pynwb use.
+
+    Examples
+    --------
+    >>> attribute_text(b"lumens"), attribute_text(3)
+    ('lumens', '')
+    """
     value = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     return value if isinstance(value, str) else ""
 
@@ -262,7 +296,7 @@ def write(
         The regions that the series are of: it becomes a RoiResponseSeries of the module ``ophys``.
     """
     pynwb = optional("pynwb", extra="nwb")
-    data = _data(blocks, shape, dtype)
+    data = compressed(blocks, shape, dtype)
     given = {
         "name": name,
         "data": data,
@@ -270,11 +304,17 @@ def write(
         "description": description,
         **timing.arguments,
     }
-    whole = nwbfile or _session(session_start_time, description or name)
+    whole = nwbfile or new_session(session_start_time, description or name)
     if rois is None:
         whole.add_acquisition(pynwb.TimeSeries(**given))
     else:
         _add_responses(whole, optional("pynwb.ophys", extra="nwb"), {**given, "rois": rois})
+    save(file, whole)
+
+
+def save(file: Path, whole: NWBFile) -> None:
+    """Write a file of pynwb."""
+    pynwb = optional("pynwb", extra="nwb")
     # By its handle: pynwb warns of a draft's name, which does not end in .nwb yet.
     h5py = optional("h5py", extra="nwb")
     with file.open("wb"), Disk(file) as disk:
@@ -285,24 +325,31 @@ def write(
             disk.check()
 
 
-def _session(start: Any, description: str) -> Any:
+def new_session(start: Any, description: str) -> NWBFile:
+    """Return a file of pynwb without content."""
     pynwb = optional("pynwb", extra="nwb")
     # The same session has the same identifier.
     identifier = f"{description} {start.isoformat()}"
     given = {"session_description": description, "identifier": identifier}
-    return pynwb.NWBFile(**given, session_start_time=start)
+    whole: NWBFile = pynwb.NWBFile(**given, session_start_time=start)
+    return whole
+
+
+def ophys_module(whole: NWBFile) -> Any:
+    """Return the processing module ``ophys`` of a file, made where there is none."""
+    if "ophys" not in whole.processing:
+        whole.create_processing_module(name="ophys", description="optical physiology")
+    return whole.processing["ophys"]
 
 
 def _add_responses(whole: NWBFile, ophys: ModuleType, given: dict[str, Any]) -> None:
-    if "ophys" not in whole.processing:
-        whole.create_processing_module(name="ophys", description="optical physiology")
-    module = whole.processing["ophys"]
+    module = ophys_module(whole)
     if "Fluorescence" not in module.data_interfaces:
         module.add(ophys.Fluorescence())
     module["Fluorescence"].add_roi_response_series(ophys.RoiResponseSeries(**given))
 
 
-def _data(blocks: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+def compressed(blocks: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
     """Return compressed values for pynwb, which are written as the blocks arrive."""
     chunks = optional("hdmf.data_utils", extra="nwb").DataChunkIterator
     hdf5 = optional("hdmf.backends.hdf5", extra="nwb").H5DataIO
