@@ -140,6 +140,8 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if group := _group(item):
             item.add_marker(pytest.mark.xdist_group(group))
+        if group in ("spark", "cluster"):
+            item.add_marker(pytest.mark.spark)  # `-m spark` runs all tests that need it
     for item in _other_dtypes(items):
         item.add_marker(pytest.mark.slow)
     items.sort(key=_cluster_last)

@@ -37,7 +37,7 @@ def installed(dev, monkeypatch):
     """What set-up would have installed; it makes a Python that is there, and nothing else."""
     seen = []
 
-    def install(python, part):
+    def install(python, *wishes):
         seen.append("updated" if dev.PYTHON.exists() else "made")
         dev.PYTHON.parent.mkdir(parents=True, exist_ok=True)
         dev.PYTHON.touch()
@@ -185,7 +185,7 @@ def test_an_interrupted_set_up_creates_it_again(dev, installed, monkeypatch, fin
         dev.set_up()
         (dev.ROOT / "pyproject.toml").write_text("changed")
 
-    def interrupt(python, part):
+    def interrupt(python, *wishes):
         dev.PYTHON.parent.mkdir(parents=True, exist_ok=True)
         dev.PYTHON.touch()
         raise KeyboardInterrupt
@@ -208,7 +208,7 @@ def test_pip_goes_on_where_uv_fails(dev, monkeypatch, capfd):
 
     monkeypatch.setattr(dev, "must", must)
     monkeypatch.setattr(dev.shutil, "which", lambda name: f"/bin/{name}")
-    dev.install(sys.executable, "all")
+    dev.install(sys.executable, *dev.PARTS["all"])
     assert ran[-1][-2:] == ("--group", "dev")
     assert "-m" in ran[-1]
     assert "no index; going on with pip" in capfd.readouterr().err
@@ -313,7 +313,7 @@ def test_an_unknown_platform_is_reported_too(dev, bare):
     ],
 )
 def test_the_engine_that_was_asked_for(dev, arguments, asked):
-    assert dev.asked_engine(arguments) == asked
+    assert dev.asked("engine", tuple(arguments)) == asked
 
 
 def test_without_java_spark_is_left_out_in_one_line(dev, bare, capfd):
@@ -355,6 +355,31 @@ def test_the_checks_run_also_where_java_is_missing(dev, steps, bare):
     assert dev.main(["test"]) == 0
     assert steps[:-1] == [line.split() for line in dev.CHECKS]
     assert steps[-1] == ["pytest", *dev.WORKERS, "--engine", "local"]
+
+
+def test_another_spark_has_an_environment_of_its_own(dev, installed, bare, monkeypatch):
+    java(bare, "17.0.1")
+    ran = []
+    monkeypatch.setattr(dev, "run_steps", lambda *commands: ran.extend(commands) or 0)
+    dev.set_up()
+    assert dev.main(["test", "--spark", "3.5", "-x"]) == 0
+    assert ran == [["pytest", *dev.WORKERS, "-m", "spark", "-x"]]
+    assert dev.VENV == dev.LOGS / "spark-3.5"
+    assert dev.environment()["PATH"].startswith(f"{dev.ROOT}/.dev/spark-3.5/bin:")
+    assert dev.read_stamp().endswith("all pyspark==3.5.*\n")
+    assert installed == ["made", "made"]
+    assert not dev.set_up("all", "pyspark==3.5.*")
+
+
+@pytest.mark.parametrize("version", ["four", "3", "3.5;x"])
+def test_another_spark_is_a_version(dev, bare, version):
+    with pytest.raises(dev.Stop, match=r"such as 3\.5"):
+        dev.main(["test", "--spark", version])
+
+
+def test_another_spark_needs_java_too(dev, bare):
+    with pytest.raises(dev.Stop, match="Spark cannot run"):
+        dev.main(["test", "--spark=3.5"])
 
 
 # ---- Benchmarks

@@ -64,6 +64,10 @@ REFUSED = {
     "no Spark there": (["--master", "spark://127.0.0.1:9"], "127.0.0.1:9: Connection refused"),
     "no such port": (["--master", "spark://127.0.0.1:99999"], "127.0.0.1:99999: "),
     "no name": (["--master", "spark://a..b:7077"], "a..b:7077: "),
+    "slurm": (["--master", "local", "--nodes", "2"], "--nodes is an option of --master slurm"),
+    "no sbatch": (["--master", "slurm"], "no sbatch on the path: run this on a login node"),
+    "no time": (["--master", "slurm", "--time", "soon"], "--time soon: give minutes, HH:MM:SS"),
+    "no profile": (["--master", "slurm", "--profile", "emr"], "is for another master than slurm"),
     "no YARN": (["--master", "yarn"], "HADOOP_CONF_DIR is not set"),
 }
 
@@ -104,6 +108,48 @@ def test_a_profile_that_nobody_tried_says_so(capsys):
     assert "nobody has run a job with the profile yarn" in capsys.readouterr().err
     assert main([*line, "spark://h:1"]) == 0
     assert capsys.readouterr().err == ""
+
+
+@pytest.fixture
+def sbatch(program, tmp_path, monkeypatch):
+    """A SLURM that keeps its words in a file, and returns 3."""
+    (program.parents[1] / "jars").mkdir()
+    (program.parent / "spark-class").touch()
+    command = tmp_path / "commands" / "sbatch"
+    command.parent.mkdir()
+    command.write_text('#!/bin/sh\necho "$@" > words\nexit 3\n')
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(command.parent), prepend=":")
+    return command
+
+
+@pytest.mark.usefixtures("sbatch")
+def test_a_script_is_written_for_slurm(tmp_path, capfd):
+    line = [
+        "submit",
+        "convert",
+        "--master",
+        "slurm",
+        "-N",
+        "8",
+        "--mem",
+        "64G",
+        "--time",
+        "2:00:00",
+    ]
+    more = ["--sbatch=--qos=high", "--setup", "module load java", "--executor-cores", "4"]
+    job = ["--", "--input", "a b"]
+    assert main([*line, *more, "--dry-run", *job]) == 0
+    printed = capfd.readouterr().out
+    assert not list(tmp_path.glob("*.sbatch"))
+    assert main([*line, *more, "--wait", *job]) == 3
+    assert capfd.readouterr().out == "sbatch --wait convert.sbatch\n"
+    assert (tmp_path / "words").read_text() == "--wait convert.sbatch\n"
+    assert (tmp_path / "convert.sbatch").read_text() == printed
+    for text in ("--nodes=8", "--mem=64G", "--time=2:00:00", "--qos=high"):
+        assert f"\n#SBATCH {text}\n" in printed
+    assert "\nmodule load java\n" in printed
+    assert "convert.py --input 'a b' &\n" in printed
 
 
 def test_an_option_of_the_job_before_the_dashes(capsys):

@@ -102,7 +102,7 @@ def pasted(text):
     ("changes", "says"),
     [
         ({"master": "mesos://h"}, "no Spark is at 'mesos://h'"),
-        ({"profile": "azure"}, "unknown profile 'azure'; expected one of standalone, yarn"),
+        ({"profile": "azure"}, "unknown profile 'azure'; expected one of standalone, slurm"),
         ({"ship": "pex"}, "unknown shipment 'pex'"),
         ({"conf": ["cores=2"]}, "--conf cores=2: give a setting of Spark"),
         ({"conf": ["spark.hadoop.fs.s3a.secret.key=x"]}, "is a secret"),

@@ -7,12 +7,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from thunderlike._text import printable
-from thunderlike.cli.options import show
+from thunderlike.cli.options import positive, show
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from thunderlike.cli.options import Commands
+    from thunderlike.jobs.submit import Submission
 
 __all__ = ["add", "run"]
 
@@ -21,7 +23,8 @@ Submit a job to Spark with everything it needs: print the command line of spark-
 
 JOB is a job of the package (activity_map, convert, make_dataset, register, regress, series_stats)
 or a script. Words after -- are passed to the job. The line can be pasted into a shell and shows no
-secret.
+secret. With --master slurm, write a batch script that starts Spark on nodes of SLURM, runs the job
+and stops Spark, and give it to sbatch.
 """
 
 EPILOG = """\
@@ -33,13 +36,15 @@ examples:
   thunderlike submit my_job.py --master yarn --profile emr --dry-run -- --input s3://bucket/movie
   thunderlike submit convert --master spark://head:7077 --ship env --conf spark.cores.max=16 -- \\
       --input /shared/day1.tif --nplanes 1 --output /shared/day1.zarr
+  thunderlike submit series_stats --master slurm -N 8 --cpus-per-task 16 --mem 64G -- \\
+      --input /shared/movie --output /shared/stats
 
 what is shipped (--ship)
   zip    this package; the machines have Python and the libraries (default on standalone)
   env    the current environment, packed once, and this package (default elsewhere)
-  none   nothing; the machines have everything (default on this machine)
+  none   nothing; the machines have everything (default on this machine and on SLURM)
 
-exit codes: that of the job; 2 not submitted (with the reason in one line)
+exit codes: that of the job, on SLURM with --wait; 2 not submitted (with the reason in one line)
 """
 
 _OPTIONS = {
@@ -56,6 +61,17 @@ _OPTIONS = {
     "packages": "Maven coordinates of jars, separated by commas",
 }
 
+_SLURM = {
+    "time": ("LIMIT", "minutes, HH:MM:SS or DAYS-HH:MM:SS"),
+    "partition": ("NAME", "partition of nodes"),
+    "account": ("NAME", "account that pays"),
+    "mem": ("SIZE", "memory of each node, such as 64G"),
+}
+_LINES = {
+    "sbatch": ("OPTION", "a further option of sbatch, as --sbatch=--qos=high; any number"),
+    "setup": ("LINE", "a line of shell before Spark, such as 'module load java'; any number"),
+}
+
 
 def add(commands: Commands) -> None:
     """Add the command to argparse."""
@@ -69,17 +85,22 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("job", metavar="JOB", help="name of a job of the package, or a script")
     parser.add_argument(
-        "--master", required=True, metavar="URL", help="local[4], spark://HOST:7077, yarn, k8s://…"
+        "--master",
+        required=True,
+        metavar="URL",
+        help="local[4], spark://HOST:7077, yarn, k8s://…, slurm",
     )
     parser.add_argument(
-        "--profile", metavar="NAME", help="settings: standalone yarn kubernetes emr databricks"
+        "--profile",
+        metavar="NAME",
+        help="settings: standalone slurm yarn kubernetes emr databricks",
     )
     parser.add_argument("--ship", choices=("zip", "env", "none"), help="what is sent, see below")
     parser.add_argument("--python", metavar="PATH", help="what the workers run")
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="print the line; pack no environment, and send nothing",
+        help="print the line or script; pack no environment, and send nothing",
     )
     group = parser.add_argument_group("passed on to spark-submit")
     group.add_argument(
@@ -87,7 +108,23 @@ def add(commands: Commands) -> None:
     )
     for name, help_text in _OPTIONS.items():
         group.add_argument(f"--{name}", metavar="X", help=help_text)
+    _add_slurm(parser.add_argument_group("with --master slurm"))
     parser.set_defaults(run=run)
+
+
+def _add_slurm(group: argparse._ArgumentGroup) -> None:
+    """Add the options of an allocation."""
+    group.add_argument("-N", "--nodes", type=positive, metavar="N", help="number of nodes; 1")
+    group.add_argument(
+        "--cpus-per-task", type=positive, metavar="N", help="cores of each node that are used"
+    )
+    for name, (metavar, help_text) in _SLURM.items():
+        group.add_argument(f"--{name}", metavar=metavar, help=help_text)
+    for name, (metavar, help_text) in _LINES.items():
+        group.add_argument(
+            f"--{name}", action="append", default=[], metavar=metavar, help=help_text
+        )
+    group.add_argument("--wait", action="store_true", help="wait for the end of the job")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -105,34 +142,73 @@ def run(args: argparse.Namespace) -> int:
     )
     from thunderlike.progress import progress
 
-    _check(args)
+    slurm = args.master == "slurm"
+    _check(args, slurm=slurm)
     given = {name: getattr(args, name.replace("-", "_")) for name in _OPTIONS}
     options = {name: value for name, value in given.items() if value is not None}
     job = Submission(
         _script(args.job), args.master, args.passed_on, args.profile, args.ship, args.python,
         options, args.conf,
     )  # fmt: skip
+    if slurm:
+        return _to_slurm(args, job)
     check_options(options, args.master)
     if not args.dry_run:
         check_reachable(args.master)
     with progress():
         words = line(job, pack=not args.dry_run)  # packing takes minutes
     show(*shown(words).split("\n"))
-    for archive in missing(words):
-        shown_archive = printable(str(archive))
-        sys.stderr.write(
-            f"note: {shown_archive} is not there yet; without --dry-run it is packed first\n"
-        )
+    _note_missing(missing(words))
     if args.dry_run:
         return 0
     return subprocess.run(words, check=False, env={**os.environ, **user_of_java()}).returncode  # noqa: S603
 
 
-def _check(args: argparse.Namespace) -> None:
+def _to_slurm(args: argparse.Namespace, job: Submission) -> int:
+    """Write the batch script of a job, and give it to sbatch; only print it in a dry run."""
+    import subprocess
+    from pathlib import Path
+
+    from thunderlike.jobs.slurm import Allocation, find_sbatch, job_name, script, write
+    from thunderlike.progress import progress
+
+    allocation = Allocation(
+        args.nodes or 1, args.cpus_per_task, args.mem, args.time, args.partition, args.account,
+        args.sbatch, args.setup,
+    )  # fmt: skip
+    if args.dry_run:
+        show(*script(job, allocation, pack=False).splitlines())
+        return 0
+    sbatch, path = find_sbatch(), Path(f"{job_name(job)}.sbatch")
+    with progress():
+        text = script(job, allocation)
+    write(text, path)
+    words = [sbatch, *(["--wait"] if args.wait else []), str(path)]
+    show(" ".join(["sbatch", *words[1:]]))
+    return subprocess.run(words, check=False).returncode  # noqa: S603
+
+
+def _note_missing(archives: list[Path]) -> None:
+    """Report archives that a dry run names and did not pack."""
+    for archive in archives:
+        sys.stderr.write(
+            f"note: {printable(str(archive))} is not there yet; without --dry-run it is packed "
+            "first\n"
+        )
+
+
+def _check(args: argparse.Namespace, *, slurm: bool) -> None:
     """Report untested profiles; raise an error for what is not supported."""
-    from thunderlike.errors import EngineError
+    from thunderlike.errors import EngineError, SpecError
     from thunderlike.jobs.submit import profile_for, tried
 
+    if slurm:
+        if args.profile not in (None, "slurm"):
+            raise SpecError(f"--profile {args.profile} is for another master than slurm")
+        return
+    for name in ("nodes", "cpus-per-task", *_SLURM, *_LINES, "wait"):
+        if getattr(args, name.replace("-", "_")):
+            raise SpecError(f"--{name} is an option of --master slurm")
     profile = profile_for(args.master, args.profile)
     if profile == "databricks" and not args.dry_run:
         raise EngineError(

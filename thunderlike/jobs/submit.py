@@ -283,7 +283,7 @@ def _kept(name: str, make: Callable[[Path], Any]) -> Path:
             partial.unlink()
 
 
-PROFILES = ("standalone", "yarn", "kubernetes", "emr", "databricks")
+PROFILES = ("standalone", "slurm", "yarn", "kubernetes", "emr", "databricks")
 SHIPMENTS = ("zip", "env", "none")
 
 _CONF = Path(thunderlike.__file__).parent / "conf"
@@ -299,7 +299,8 @@ class Submission:
     script : str
         A file of Python, here or at an address that Spark reads.
     master : str
-        ``local[2]``, ``spark://HOST:7077``, ``yarn``, ``k8s://https://HOST:PORT``.
+        ``local[2]``, ``spark://HOST:7077``, ``yarn``, ``k8s://https://HOST:PORT``; for ``slurm``
+        see `thunderlike.jobs.slurm`.
     arguments : sequence of str
         Of the script.
     profile : str, optional
@@ -422,8 +423,8 @@ def profile_for(master: str, given: str | None = None) -> str | None:
     usual = next(found, None)
     if not MASTER.fullmatch(master):
         raise SpecError(
-            f"no Spark is at {master!r}: give local[2], spark://HOST:7077, yarn or "
-            "k8s://https://HOST:PORT as master"
+            f"no Spark is at {master!r}: give local[2], spark://HOST:7077, yarn, slurm "
+            "or k8s://https://HOST:PORT as master"
         )
     return given or usual
 

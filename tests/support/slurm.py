@@ -1,0 +1,192 @@
+"""Stand-ins for SLURM: nodes are sessions of processes on this machine, named 127.0.0.2, ....3, ...
+
+``install(folder)`` writes ``sbatch``, ``srun``, ``scancel`` and ``hostname`` into a folder for the
+path. They do what the manuals of SLURM say of the options that batch scripts of this package use,
+and refuse others. What SLURM keeps of a job is in ``$SLURM_STATE/<number>``: ``script``, ``nodes``,
+and ``exit`` with its exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+KILL_WAIT = 30  # seconds between SIGTERM and SIGKILL
+
+
+def install(folder):
+    """Write the commands; returns the environment variables with which they are found."""
+    (folder / "bin").mkdir(parents=True)
+    (folder / "state").mkdir()
+    commands = {
+        "hostname": 'printf "%s\\n" "${SLURMD_NODENAME:-login}"',
+        **{
+            name: f'exec {shlex.quote(sys.executable)} {shlex.quote(__file__)} {name} "$@"'
+            for name in ("sbatch", "srun", "scancel")
+        },
+    }
+    for name, line in commands.items():
+        (folder / "bin" / name).write_text(f"#!/bin/sh\n{line}\n")
+        (folder / "bin" / name).chmod(0o755)
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return {"PATH": path, "SLURM_STATE": str(folder / "state")}
+
+
+def state(number):
+    return Path(os.environ["SLURM_STATE"], str(number))
+
+
+def in_session(leader):
+    """The processes of a session."""
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            fields = (place / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[3]) == leader and fields[0] != "Z":
+                yield int(place.name)
+
+
+def send(leader, number):
+    """Send a signal to all processes of a session."""
+    for pid in list(in_session(leader)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def sessions(job):
+    """The leaders of the sessions of a job: those of its steps, and that of the script."""
+    return [int(line.split()[1]) for line in (job / "nodes").read_text().splitlines()]
+
+
+# ---- sbatch
+
+SBATCH = argparse.ArgumentParser("sbatch", allow_abbrev=False)
+for option in ("job-name", "output", "open-mode", "mem", "time", "partition", "account", "signal"):
+    SBATCH.add_argument(f"--{option}")
+for option in ("nodes", "ntasks-per-node", "cpus-per-task"):
+    SBATCH.add_argument(f"--{option}", type=int, default=1)
+for option in ("no-kill", "requeue", "wait"):
+    SBATCH.add_argument(f"--{option}", action="store_true")
+
+
+def sbatch(*words):
+    given, (script, *_) = SBATCH.parse_known_args(words)
+    text = Path(script).read_text()
+    head = text[: re.search(r"^[^#\n]", text, re.MULTILINE).start()]
+    found = [
+        word
+        for line in re.findall(r"^#SBATCH (.*)", head, re.MULTILINE)
+        for word in shlex.split(line)
+    ]
+    options = SBATCH.parse_args([*found, *words[: words.index(script)]])
+    number = 1 + len(list(state("").iterdir()))
+    state(number).mkdir()
+    (state(number) / "script").write_text(text)  # what is changed afterwards does not count
+    (state(number) / "nodes").touch()
+    print(f"Submitted batch job {number}", flush=True)
+    command = [sys.executable, __file__, "supervise", str(number), repr(vars(options))]
+    with Path(os.devnull).open("r+b") as null:
+        subprocess.Popen(command, stdin=null, stdout=null, stderr=null, start_new_session=True)
+    if not given.wait:
+        return 0
+    while not (state(number) / "exit").exists():
+        time.sleep(0.1)
+    return int((state(number) / "exit").read_text())
+
+
+def supervise(number, options):
+    """Run the script of a job on its first node, and end what is left of the job after it."""
+    options = eval(options)  # ours
+    job, cpus = state(number), str(options["cpus_per_task"])
+    environment = {
+        **os.environ,
+        "SLURM_JOB_ID": number,
+        "SLURM_JOB_NUM_NODES": str(options["nodes"]),
+        "SLURM_CPUS_PER_TASK": cpus,
+        "SLURM_CPUS_ON_NODE": cpus,
+        "SLURMD_NODENAME": "127.0.0.2",
+        "SLURM_NO_KILL": str(int(options["no_kill"])),
+    }
+    if options["mem"]:
+        units = {"M": 1, "G": 1024}
+        memory = int(options["mem"][:-1]) * units[options["mem"][-1]]
+        environment["SLURM_MEM_PER_NODE"] = str(memory)
+    with Path(options["output"].replace("%j", number)).open("ab") as log:
+        script = subprocess.Popen(
+            ["bash", job / "script"], env=environment, stdin=subprocess.DEVNULL, stdout=log,
+            stderr=log, start_new_session=True,
+        )  # fmt: skip
+    with (job / "nodes").open("a") as file:
+        file.write(f"script {script.pid}\n")
+    code = script.wait()
+    for leader in sessions(job):
+        send(leader, signal.SIGKILL)
+    (job / "exit.partial").write_text(str(code if code >= 0 else 128 - code))
+    (job / "exit.partial").rename(job / "exit")
+    return 0
+
+
+# ---- srun
+
+SRUN = argparse.ArgumentParser("srun", allow_abbrev=False)
+for option in ("nodes", "ntasks", "ntasks-per-node", "cpus-per-task"):
+    SRUN.add_argument(f"--{option}", type=int, required=True)
+for option in ("kill-on-bad-exit", "wait"):
+    SRUN.add_argument(f"--{option}", type=int)
+for option in ("input", "output"):
+    SRUN.add_argument(f"--{option}")
+SRUN.add_argument("--no-kill", action="store_true")
+SRUN.add_argument("command", nargs=argparse.REMAINDER)
+
+
+def srun(*words):
+    given = SRUN.parse_args(words)
+    job = state(os.environ["SLURM_JOB_ID"])
+    tasks = []
+    for number in range(given.ntasks):
+        node = f"127.0.0.{2 + number}"
+        environment = {**os.environ, "SLURMD_NODENAME": node, "SLURM_PROCID": str(number)}
+        with Path(given.output.replace("%N", node)).open("ab") as log:
+            task = subprocess.Popen(
+                given.command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        tasks.append(task)
+        with (job / "nodes").open("a") as file:
+            file.write(f"{node} {task.pid}\n")
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda number, _: [send(task.pid, number) for task in tasks])
+    # Without these, SLURM ends a step that loses a node, and a site may end it after a failure.
+    patient = given.no_kill and os.environ["SLURM_NO_KILL"] == "1" and given.kill_on_bad_exit == 0
+    while any(task.poll() is None for task in tasks):
+        if not patient and any(task.poll() for task in tasks):
+            for task in tasks:
+                send(task.pid, signal.SIGKILL)
+        time.sleep(0.1)
+    return max(code if code >= 0 else 128 - code for code in (task.wait() for task in tasks))
+
+
+def scancel(number):
+    """Ask all processes of a job to end, and end them where that takes too long."""
+    for leader in sessions(state(number)):
+        send(leader, signal.SIGTERM)
+    end = time.monotonic() + KILL_WAIT
+    while not (state(number) / "exit").exists():
+        if time.monotonic() > end:
+            for leader in sessions(state(number)):
+                send(leader, signal.SIGKILL)
+        time.sleep(0.1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(
+        {f.__name__: f for f in (sbatch, supervise, srun, scancel)}[sys.argv[1]](*sys.argv[2:])
+    )
