@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import uuid
+from importlib import metadata
 from multiprocessing.util import Finalize
 from pathlib import Path
 
@@ -92,6 +93,9 @@ def pytest_configure(config):
     conf = Path(__file__).parent.parent / "thunderlike" / "conf"
     os.environ.setdefault("SPARK_CONF_DIR", str(conf))
     settings.load_profile("slow" if config.getoption("--slow") else "quick")
+    if metadata.version("pyspark").startswith("3."):
+        # Of the results of jobs: Spark 3.5 leaves their sockets to the garbage collector.
+        config.addinivalue_line("filterwarnings", "ignore:unclosed <socket:ResourceWarning")
     java = find_java()
     config.has_java = java is not None and java_version(java) >= LEAST_JAVA
 
