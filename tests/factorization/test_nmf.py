@@ -10,7 +10,7 @@ import thunderlike as tl
 from thunderlike.config import config
 from thunderlike.errors import SpecError
 from thunderlike.factorization import NMF, NMFModel
-from thunderlike.kernels.factorization import nonnegative_scores
+from thunderlike.kernels.nonnegative import NonnegativeLeastSquares
 from thunderlike.testing import CountingEngine
 
 
@@ -81,7 +81,7 @@ def test_the_product_has_the_scale_of_the_data_when_stopped_early(engine, max_it
 def test_scores_are_those_of_nnls():
     rng = np.random.default_rng(1)
     H, X = rng.random((4, 15)), rng.standard_normal((30, 15))
-    scores = nonnegative_scores(X @ H.T, H @ H.T, sweeps=200).T
+    scores = NonnegativeLeastSquares.of(H @ H.T).scores(X @ H.T, sweeps=200).T
     np.testing.assert_allclose(scores, [nnls(H.T, row)[0] for row in X], atol=1e-8)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from thunderlike.kernels.residuals import steered_sums, steered_volume_sums
+from thunderlike.kernels.residuals import steered_sums
 
 RNG = np.random.default_rng(0)
 
@@ -20,7 +20,7 @@ def cells(length, nodes):
 
 
 def arguments(shape, scale):
-    nd = len(shape)
+    nd = 3 if shape[0] > 1 else 2
     image, reference = RNG.normal(100, 10, (2, *shape)).astype(np.float32)
     steering = RNG.normal(size=(nd, *shape)).astype(np.float32)
     field = RNG.normal(0, scale, (nd, 4, 3)).astype(np.float32)
@@ -29,23 +29,26 @@ def arguments(shape, scale):
 
 
 @pytest.mark.parametrize("scale", [0, 0.4, 9])
-@pytest.mark.parametrize("shape", [(31, 26), (4, 31, 26)])
+@pytest.mark.parametrize("shape", [(1, 31, 26), (4, 31, 26)])
 def test_compiled_loops_give_the_bits_of_numpy(shape, scale, monkeypatch):
     monkeypatch.setenv("THUNDERLIKE_NUMBA", "always")
-    kernel = steered_sums if len(shape) == 2 else steered_volume_sums
-    given = arguments(shape, scale)
-    plain, compiled = np.full((2, 2, len(shape), 3, 26), np.nan)
-    kernel.plain(*given, plain)
-    kernel.choose(True)(*given, compiled)
-    np.testing.assert_array_equal(compiled, plain)
+    for whole in (False, True):  # whole displacements reach the last pixels of an axis
+        given = arguments(shape, scale)
+        if whole:
+            given[3][...] = np.round(given[3][:, :1, :1])
+        plain, compiled = np.full((2, 2, len(given[3]), 3, 26), np.nan)
+        steered_sums.plain(*given, plain)
+        steered_sums.choose(True)(*given, compiled)
+        np.testing.assert_array_equal(compiled, plain)
 
 
 def test_a_whole_shift_reads_the_next_pixel():
-    image, reference, steering, field, *rest = arguments((31, 26), 0)
+    image, reference, steering, field, *rest = arguments((1, 31, 26), 0)
     field[1] = 1
     sums = np.empty((2, 2, 3, 26))
     steered_sums.plain(image, reference, steering, field, *rest, sums)
     residual = np.zeros((31, 26), np.float32)
-    residual[:, :-1] = image[:, 1:] * np.float32(0.9) - (reference[:, :-1] + np.float32(3))
+    residual[:, :-1] = image[0, :, 1:] * np.float32(0.9) - (reference[0, :, :-1] + np.float32(3))
     found = sums.sum(axis=(0, 2))
-    np.testing.assert_allclose(found, (steering * residual).sum(axis=1), rtol=1e-5, atol=1e-3)
+    expected = (steering[:, 0] * residual).sum(axis=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-3)

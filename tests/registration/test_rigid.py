@@ -482,8 +482,9 @@ def test_align_names_its_arguments():
         align(frame, frame, iterations=3)
 
 
-def test_no_frames_with_a_reference_make_an_empty_model():
-    model = Rigid().fit(movie().images[:0], movie().images[0])
+@pytest.mark.parametrize("kind", [Rigid, PiecewiseRigid])
+def test_no_frames_with_a_reference_make_an_empty_model(kind):
+    model = kind().fit(movie().images[:0], movie().images[0])
     assert (len(model), model.shifts.shape) == (0, (0, 2))
     assert model.transform(movie().images[:0]).shape == (0, 80, 80)
 

@@ -19,12 +19,8 @@ from thunderlike.factorization import _plots
 from thunderlike.factorization._matrix import Matrix, flat
 from thunderlike.hdf5.models import Model
 from thunderlike.kernels._validation import as_array, checked_methods
-from thunderlike.kernels.factorization import (
-    Residuals,
-    bad_rows,
-    nonnegative_scores,
-    project,
-)
+from thunderlike.kernels.factorization import Residuals, bad_rows, project
+from thunderlike.kernels.nonnegative import NonnegativeLeastSquares
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -384,7 +380,7 @@ class NMFModel(Factorization):
         given = np.maximum(rows, 0) if self.params.get("clip") else rows
         products = project(given, 0.0, self._loadings.T)
         own = self._loadings @ self._loadings.T
-        return nonnegative_scores(products, own, _FINAL_SWEEPS, *self.penalties).T
+        return NonnegativeLeastSquares.of(own, *self.penalties).scores(products, _FINAL_SWEEPS).T
 
 
 _FINAL_SWEEPS = 30  # for the scores of a fitted model

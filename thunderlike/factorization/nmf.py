@@ -23,7 +23,7 @@ from thunderlike.factorization._estimators import (
 )
 from thunderlike.factorization.models import NMFModel, collected
 from thunderlike.kernels._validation import checked_methods, is_between
-from thunderlike.kernels.factorization import NonnegativeStep
+from thunderlike.kernels.nonnegative import NonnegativeStep
 
 if TYPE_CHECKING:
     from thunderlike._typing import Array

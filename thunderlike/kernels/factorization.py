@@ -27,27 +27,32 @@ __all__ = [
     "WIDTH",
     "Contrast",
     "FourthMoments",
-    "NonnegativeStep",
     "Residuals",
     "RowComoments",
     "Sketch",
     "Triangle",
     "bad_rows",
     "centered_columns",
-    "nonnegative_scores",
+    "column_tiles",
     "project",
 ]
 
 WIDTH = 1024  # columns of a tile
 _ELEMENTS = 2**18  # 2 MiB of float64
 _PRODUCTS = 2**21  # 16 MiB: products of scores at a time
-_COLLINEAR = 1e-3  # of components: their clipped least-squares scores are a bad start
 
 
-def _tiles(
+def column_tiles(
     block: Array, origin: Array | float, dtype: DTypeLike = np.float64
 ) -> Iterator[tuple[slice, slice, Array]]:
-    """Yield rows, columns and their values less the origin, in one reused buffer."""
+    """Yield rows, columns and their values less the origin, in one reused buffer.
+
+    Examples
+    --------
+    >>> block = np.arange(6).reshape(2, 3)
+    >>> [(columns, tile.sum()) for _, columns, tile in column_tiles(block, 1.0)]
+    [(slice(0, 3, None), np.float64(9.0))]
+    """
     count, length = block.shape
     tall = max(_ELEMENTS // max(1, min(length, WIDTH)), 1)
     memory = np.empty(min(tall, count) * min(WIDTH, length), dtype)
@@ -82,7 +87,7 @@ def project(block: Array, origin: Array | float, matrix: Array) -> Array:
     """
     out = np.zeros((len(block), matrix.shape[1]))
     with np.errstate(all="ignore"):
-        for rows, columns, tile in _tiles(block, origin):
+        for rows, columns, tile in column_tiles(block, origin):
             out[rows] += row_products(tile, matrix[columns])
     return out
 
@@ -145,7 +150,7 @@ class Sketch:
         origin = middle(block, dtype)
         images, sums, total = np.zeros((count, basis.shape[1])), np.zeros(length), 0.0
         vectors = basis.astype(dtype, copy=False)
-        for rows, columns, tile in _tiles(block, origin, dtype):
+        for rows, columns, tile in column_tiles(block, origin, dtype):
             images[rows] += tile @ vectors[columns]
             sums[columns] += tile.sum(axis=0, dtype=np.float64)
             total += float(np.vecdot(tile, tile).sum(dtype=np.float64))
@@ -154,7 +159,7 @@ class Sketch:
         images -= shift @ basis
         short = images.astype(dtype, copy=False)
         products = np.zeros(basis.shape)
-        for rows, columns, tile in _tiles(block, mean.astype(dtype, copy=False), dtype):
+        for rows, columns, tile in column_tiles(block, mean.astype(dtype, copy=False), dtype):
             products[columns] += tile.T @ short[rows]
         return cls(count, mean, mean @ basis, products, total - float(shift @ sums))
 
@@ -297,129 +302,6 @@ def centered_columns(
     return tile, origin + shift
 
 
-def nonnegative_scores(
-    products: Array, gram: Array, sweeps: int, l1: float = 0.0, l2: float = 0.0
-) -> Array:
-    """Solve ``min ||x - w H||`` for w >= 0, row by row, from ``x H'`` and ``H H'``.
-
-    Parameters
-    ----------
-    products : ndarray of float64, shape (n, k)
-        Rows times the transposed components.
-    gram : ndarray of float64, shape (k, k)
-        Products of the components with one another.
-    sweeps : int
-        Over the components, each solved exactly for the others.
-    l1, l2 : float
-        Penalties: subtracted from the products, and added to the diagonal.
-
-    Returns
-    -------
-    ndarray of float64, shape (k, n)
-
-    Notes
-    -----
-    Hierarchical alternating least squares (Cichocki and Phan, "Fast local algorithms for large
-    scale nonnegative matrix and tensor factorizations", IEICE Trans. Fundamentals 92, 2009), from
-    the clipped least-squares solution.
-
-    Examples
-    --------
-    >>> nonnegative_scores(np.array([[2.0, -1.0]]), np.eye(2), sweeps=1)
-    array([[2.],
-           [0.]])
-    """
-    gram = gram + l2 * np.eye(len(gram))
-    inverse = np.linalg.pinv(gram, rcond=_COLLINEAR, hermitian=True)
-    rows = np.maximum(row_products(products - l1, inverse), 0)
-    scores = np.ascontiguousarray(rows.T)
-    left = np.ascontiguousarray((products - l1 - row_products(rows, gram)).T)
-    for _ in range(sweeps):
-        for j, diagonal in enumerate(np.diag(gram)):
-            if diagonal > 0:
-                step = np.maximum(scores[j] + left[j] / diagonal, 0) - scores[j]
-                scores[j] += step
-                left -= gram[:, j, np.newaxis] * step  # no BLAS: the same bits for every row
-            else:
-                scores[j] = 0
-    return scores
-
-
-@dataclass(frozen=True, eq=False)
-class NonnegativeStep:
-    """Statistics of a block of rows that the next components of a factorization need.
-
-    Parameters
-    ----------
-    gram : ndarray of float64, shape (k, k)
-        Products of the scores with one another.
-    products : ndarray of float64, shape (k, L)
-        Scores times rows.
-    error, total : float
-        Sum of squares of the residuals, and of the rows.
-    sums : ndarray of float64, shape (k,)
-        Sums of the scores.
-    negatives : int
-        Number of negative values.
-    worst : float
-        Largest sum of squares of the residuals of a row.
-    row : ndarray of float64, shape (L,)
-        The first row with it.
-
-    Examples
-    --------
-    >>> rows = np.array([[1.0, 2], [2, 4], [0, 1]])
-    >>> step = NonnegativeStep.of(rows, np.array([[1.0, 2]]), sweeps=1)
-    >>> step.gram, round(step.error, 9), step.row
-    (array([[5.16]]), 0.2, array([0., 1.]))
-    """
-
-    gram: Array
-    products: Array
-    error: float
-    total: float
-    sums: Array
-    negatives: int
-    worst: float
-    row: Array
-
-    @classmethod
-    @np.errstate(all="ignore")
-    def of(
-        cls, block: Array, components: Array, *, sweeps: int, l1: float = 0.0, l2: float = 0.0
-    ) -> Self:
-        """Statistics of the rows of a block, ``(n, L)``, for components of shape ``(k, L)``."""
-        images, own = project(block, 0.0, components.T), components @ components.T
-        scores = nonnegative_scores(images, own, sweeps, l1, l2)
-        found, squares, negatives = np.zeros(components.shape), np.zeros(len(block)), 0
-        for rows, columns, tile in _tiles(block, 0.0):
-            found[:, columns] += scores[:, rows] @ tile
-            squares[rows] += np.vecdot(tile, tile)
-            negatives += int(np.count_nonzero(tile < 0))
-        residuals = squares - (scores * (2 * images.T - own @ scores)).sum(axis=0)
-        # A block of no rows has no worst one.
-        number = int(np.argmax(residuals)) if len(block) else 0
-        worst = float(residuals[number]) if len(block) else -np.inf
-        row = block[number].astype(np.float64) if len(block) else np.zeros(block.shape[1])
-        sums = float(residuals.sum()), float(squares.sum()), scores.sum(axis=1)
-        return cls(scores @ scores.T, found, *sums, negatives, worst, row)
-
-    @np.errstate(all="ignore")
-    def merge(self, other: Self) -> Self:
-        """Statistics of the rows of both."""
-        first = self if self.worst >= other.worst else other
-        return type(self)(
-            self.gram + other.gram,
-            self.products + other.products,
-            self.error + other.error,
-            self.total + other.total,
-            self.sums + other.sums,
-            self.negatives + other.negatives,
-            first.worst,
-            first.row,
-        )
-
-
 @dataclass(frozen=True, eq=False)
 class FourthMoments:
     """Sums of the products of three and of four scores.
@@ -526,7 +408,7 @@ class Residuals:
     def of(cls, block: Array, origin: Array | float, scores: Array, components: Array) -> Self:
         """Sums over a block whose rows are about the origin plus scores times components."""
         error = total = 0.0
-        for rows, columns, tile in _tiles(block, origin):
+        for rows, columns, tile in column_tiles(block, origin):
             total += float(np.vdot(tile, tile))
             tile -= scores[rows] @ components[:, columns]
             error += float(np.vdot(tile, tile))

@@ -507,25 +507,41 @@ def _gathered(
     return total
 
 
-def _set_weights(line: Array, places: Places, order: int, weights: Array, first: Array) -> None:
+def _set_weights(
+    line: Array, places: Places, order: int, weights: Array, first: Array, part: Array
+) -> None:
     """Fill the weights of an axis and the places of the first pixels, for a row of pixels."""
     before, after, fraction = places
     half, one = weights.dtype.type(0.5), weights.dtype.type(1)
     steep, flat = weights.dtype.type(1.5), weights.dtype.type(2.5)
-    for x in range(len(first)):
-        u = line[before[x]] + fraction[x] * (line[after[x]] - line[before[x]])
-        whole = np.floor(u)
-        f = weights.dtype.type(u) - weights.dtype.type(whole)
-        g = one - f
-        if order == 3:
-            first[x] = np.int64(whole) - 1
-            weights[0, x] = -half * f * (g * g)
-            weights[1, x] = one + f * f * (steep * f - flat)
-            weights[2, x] = one + g * g * (steep * g - flat)
-            weights[3, x] = -half * g * (f * f)
-        else:
-            first[x] = np.int64(whole)
-            weights[0, x], weights[1, x] = g, f
+    back, count, stop = np.int64(order == 3), len(first), 0
+    while stop < count:  # pixels between the same nodes
+        start, node, other = stop, before[stop], after[stop]
+        while stop < count and before[stop] == node and after[stop] == other:
+            stop += 1
+        left, apart = line[node], line[other] - line[node]
+        for x in range(start, stop):
+            u = left + fraction[x] * apart
+            whole = np.floor(u)
+            part[x] = weights.dtype.type(u) - weights.dtype.type(whole)
+            first[x] = np.int64(whole) - back
+    # A loop for each weight: of more arrays at once, none is vectorised.
+    if order == 3:
+        w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
+        for x in range(count):
+            w0[x] = -half * part[x] * ((one - part[x]) * (one - part[x]))
+        for x in range(count):
+            w1[x] = one + part[x] * part[x] * (steep * part[x] - flat)
+        for x in range(count):
+            g = one - part[x]
+            w2[x] = one + g * g * (steep * g - flat)
+        for x in range(count):
+            w3[x] = -half * (one - part[x]) * (part[x] * part[x])
+    else:
+        w0, w1 = weights[0], weights[1]
+        for x in range(count):
+            w0[x] = one - part[x]
+            w1[x] = part[x]
 
 
 def _sum_without_zeros(
@@ -555,7 +571,7 @@ def _warp(
     fraction: Array,
     order: int,
 ) -> Array:
-    """Bound by 16 loads a pixel, or 64, none of which is clamped: the image has a border."""
+    """Bound by arithmetic: loads are in line, and none is clamped, as the image has a border."""
     axes, nz, nx = len(lines), image.shape[0] - 2 * border[0], len(before)
     ny, places = lines.shape[1] // nz, (before, after, fraction)
     out = np.empty((nz, ny, nx), image.dtype)
@@ -563,14 +579,15 @@ def _warp(
     plane, taps = width * image.shape[1], order + 1
     wx, wy = np.empty((taps, nx), image.dtype), np.empty((taps, nx), image.dtype)
     wz = np.ones((taps if axes == 3 else 1, nx), image.dtype)
-    first, place, rows = np.empty(nx, np.int64), np.empty(nx, np.int64), np.empty(nx, image.dtype)
+    first, place = np.empty(nx, np.int64), np.empty(nx, np.int64)
+    rows, part = np.empty(nx, image.dtype), np.empty(nx, image.dtype)
     for z in range(nz):
         for y in range(ny):
             corner = (z + border[0]) * plane + (y + border[1]) * width + border[2]
             place[:] = np.arange(corner, corner + nx)
             for axis, weights, step in ((0, wz, plane), (axes - 2, wy, width), (axes - 1, wx, 1)):
                 if len(weights) > 1:
-                    _set_weights(lines[axis, z * ny + y], places, order, weights, first)
+                    _set_weights(lines[axis, z * ny + y], places, order, weights, first, part)
                     for x in range(nx):
                         place[x] += step * first[x]
             total = out[z, y]
@@ -578,22 +595,27 @@ def _warp(
             for c in range(len(wz)):
                 rows[:] = 0
                 for b in range(taps):
-                    shifted = flat[c * plane + b * width :]
-                    if taps == 4:
-                        for x in range(nx):
-                            p = np.uint64(place[x])
-                            rows[x] += wy[b, x] * (
-                                wx[0, x] * shifted[p]
-                                + wx[1, x] * shifted[p + np.uint64(1)]
-                                + wx[2, x] * shifted[p + np.uint64(2)]
-                                + wx[3, x] * shifted[p + np.uint64(3)]
-                            )
-                    else:
-                        for x in range(nx):
-                            p = np.uint64(place[x])
-                            rows[x] += wy[b, x] * (
-                                wx[0, x] * shifted[p] + wx[1, x] * shifted[p + np.uint64(1)]
-                            )
+                    stop = 0
+                    while stop < nx:  # pixels that are displaced by the same whole pixels
+                        start, offset = stop, place[stop] - stop
+                        while stop < nx and place[stop] - stop == offset:
+                            stop += 1
+                        source = flat[c * plane + b * width + place[start] :]
+                        target, down = rows[start:stop], wy[b, start:stop]
+                        if taps == 4:
+                            w0, w1 = wx[0, start:stop], wx[1, start:stop]
+                            w2, w3 = wx[2, start:stop], wx[3, start:stop]
+                            for x in range(stop - start):
+                                target[x] += down[x] * (
+                                    w0[x] * source[x]
+                                    + w1[x] * source[x + 1]
+                                    + w2[x] * source[x + 2]
+                                    + w3[x] * source[x + 3]
+                                )
+                        else:
+                            w0, w1 = wx[0, start:stop], wx[1, start:stop]
+                            for x in range(stop - start):
+                                target[x] += down[x] * (w0[x] * source[x] + w1[x] * source[x + 1])
                 for x in range(nx):
                     total[x] += wz[c, x] * rows[x]
             for x in range(nx):

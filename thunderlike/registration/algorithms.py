@@ -524,7 +524,7 @@ class _Plan:
         peak, gain, at_edge = np.moveaxis(rows[..., nd : nd + 3].astype(np.float64), -1, 0)
         deformation = self.builders[0].deformation
         grid = deformation if isinstance(deformation, SmoothField) else None
-        modes = rows[..., nd + 3 :].reshape(*shifts.shape, -1) if grid else None
+        modes = rows[..., nd + 3 :].reshape(*shifts.shape, grid.size) if grid else None
         least = np.array([one.correlation.least_peak for one in estimators])
         bad = (at_edge > 0) | ~(gain >= LEAST_GAIN) | ~(peak >= least)
         for plane in range(bad.shape[1]):

@@ -30,7 +30,7 @@ __all__ = ["Estimate", "Estimator", "FrameEstimation", "Settings", "single_preci
 
 # Iterations of each level, by the number of levels.
 _RIGID_ITERATIONS = {1: (3,), 2: (2, 1), 3: (2, 1, 1)}
-_FIELD_ITERATIONS = {1: (4,), 2: (3, 2), 3: (2, 2, 1)}
+_FIELD_ITERATIONS = {1: (4,), 2: (4, 1), 3: (2, 2, 1)}
 _STILL = 1e-4  # px: less is rounding, and frames are not interpolated for it
 _BIN_TWICE, _BIN_FOUR_TIMES = 192, 1024  # px: sides whose frames are binned for the coarse shift
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
 import numpy as np
 from scipy import sparse
 
 from thunderlike.hdf5.models import Model
-from thunderlike.kernels.residuals import steered_sums, steered_volume_sums
+from thunderlike.kernels.residuals import steered_sums
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -332,19 +333,26 @@ class FieldSampling:
         nodes = self.field.at_nodes(moved).astype(np.float32)
         count, (height, width) = len(moved), nodes.shape[1:]
         sums = np.empty((2, count, height - 1, image.shape[-1]))
-        kernel = steered_sums if image.ndim == 2 else steered_volume_sums
-        loops = kernel.choose(self.compiled)
+        if image.ndim == 2:  # a volume of one plane
+            image, reference, steering = image[None], reference[None], steering[:, None]
+        loops = steered_sums.choose(self.compiled)
         loops(image, reference, steering, nodes, *self.rows, *self.columns, brightness, sums)
         lines = np.zeros((count, height, image.shape[-1]))
         lines[:, :-1] += sums[0]
         lines[:, 1:] += sums[1]
-        cells, right = self.columns
-        starts = np.searchsorted(cells, np.arange(width - 1))
+        starts, left, right = self._column_cells
         found = np.zeros((count, height, width))
-        found[..., :-1] += np.add.reduceat(lines * (1 - right), starts, axis=-1)
+        found[..., :-1] += np.add.reduceat(lines * left, starts, axis=-1)
         found[..., 1:] += np.add.reduceat(lines * right, starts, axis=-1)
         slope: Array = np.einsum("an,nm->am", found.reshape(count, -1), self.field.modes)
         return slope
+
+    @cached_property
+    def _column_cells(self) -> tuple[Array, Array, Array]:
+        """First column of each cell, and weights of the nodes before and after each column."""
+        cells, right = self.columns
+        starts = np.searchsorted(cells, np.arange(len(self.field.positions[1]) - 1))
+        return starts, (1 - right).astype(np.float64), right.astype(np.float64)
 
     def products(self, steering: Array, gradient: Array) -> Array:
         """Sum the products of modes, steering images, modes and gradients."""
