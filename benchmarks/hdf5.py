@@ -5,8 +5,8 @@ python benchmarks/hdf5.py [NAME ...]
 Our saves are on the disk when they return and then renamed; "safely" is a rival made to do so too,
 "in place" is ours told not to.
 
-deepdish 0.3.7 needs libraries of its time: DEEPDISH_PYTHON names a Python that has it, such as
-tests/interop/deepdish_env.py makes. It then works in a process of its own, on the same machine.
+DEEPDISH_PYTHON names a Python that has deepdish 0.3.7, such as tests/interop/deepdish_env.py makes
+with libraries of its time. It then works in a process of its own, on the same machine.
 """
 
 from __future__ import annotations
@@ -37,7 +37,13 @@ FOLDER = Path(tempfile.mkdtemp())
 PEER = """
 import sys, warnings, pickle, numpy as np
 warnings.simplefilter('ignore')
+for name, now in [('unicode_', np.str_), ('string_', np.bytes_), ('object', object)]:
+    if name not in np.__dict__:  # names that numpy has removed since
+        setattr(np, name, now)
+if 'ComplexWarning' not in np.__dict__:
+    np.ComplexWarning = np.exceptions.ComplexWarning
 import deepdish as dd
+warnings.simplefilter('ignore')
 for line in sys.stdin:
     verb, path, compression = line.split()
     if verb == 'take':
@@ -86,9 +92,26 @@ def rows() -> Iterator[Row]:
     scalars = {f"g{g}": {f"s{i}": i * g for i in range(100)} for g in range(100)}
     yield from pair("10000 scalars", scalars, None, peer, whole(scalars))
     yield from pair("10000 packed", scalars, None, peer, whole(scalars), compat=False)
+    # deepdish pickles these as a whole.
+    for name, wide in wide_containers(rng).items():
+        yield from pair(name, wide, "default", peer, whole(wide))
     frame = pandas.DataFrame(rng.random((500_000, 10)), columns=list("abcdefghij"))
     yield from pair("frame", {"f": frame}, None, peer, framed(frame))
     yield listing()
+
+
+def wide_containers(rng: np.random.Generator) -> dict[str, Any]:
+    """Containers of 256 entries and more, whose small entries are packed."""
+    return {
+        "1000 dicts": [{"id": i, "name": f"n{i}", "score": i / 7} for i in range(1000)],
+        "1000 small arrays": {f"a{i}": rng.random(100) for i in range(1000)},
+        "1000 arrays of 8 KB": {f"a{i}": rng.random(1000) for i in range(1000)},
+        "2000 ints": {f"k{i}": i for i in range(2000)},
+        "1000 mixed": [
+            {"x": rng.random(5), "at": (i, 2), "none": None, "f": np.float32(i), "set": {1, i}}
+            for i in range(1000)
+        ],
+    }
 
 
 def pair(
@@ -109,7 +132,7 @@ def pair(
         call()
     if peer is not None:
         plain_copy = FOLDER / "take.h5"
-        tl.save(plain_copy, data, None)
+        tl.save(plain_copy, data, None, pack=False)
         peer.ask("take", plain_copy)
         for choice in theirs:
             saves[f"deepdish {choice}"] = asked(peer, "save", FOLDER / f"dd_{choice}.h5", choice)

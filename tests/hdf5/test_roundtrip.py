@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import copy
 import datetime as dt
 import enum
 import uuid
@@ -129,6 +130,20 @@ CONTAINERS = [
 def test_containers_keep_type_order_and_keys(back, same, value):
     for found in (back(value), back({"v": value})["v"], back(value, compat=False)):
         assert same(value, found), repr(found)[:200]
+
+
+def test_all_values_among_many_keep_their_type(back, same):
+    wide = [copy.deepcopy(v) for v in [*SCALARS, *ARRAYS, *CONTAINERS]]
+    wide += [{"in": copy.deepcopy(v)} for v in wide] + [[i] for i in range(300)]
+    for value in (wide, dict(enumerate(wide)), {"l": tuple(wide)}):
+        found = back(value)
+        if isinstance(value, dict) and len(value) > 1:
+            assert list(found) == list(value)
+            value, found = list(value.values()), list(found.values())
+        if isinstance(value, dict):
+            value, found = value["l"], found["l"]
+        for one, other in zip(value, found, strict=True):
+            assert same(one, other), (one, other)
 
 
 def test_numpys_numbers_as_keys_are_saved_as_pythons(back, same):
@@ -314,3 +329,14 @@ def test_any_structure_comes_back_as_it_was(tmp_path_factory, same, value, compa
     tl.save(path, value, atomic=False, compat=compat)
     found = tl.load(path)
     assert same(value, found), (value, found)
+
+
+@settings(suppress_health_check=list(HealthCheck))
+@given(NESTED)
+def test_any_structure_among_many_comes_back_as_it_was(tmp_path_factory, same, value):
+    path = tmp_path_factory.getbasetemp() / "many.h5"
+    wide = [value, {"in": [value]}, *([i] for i in range(300))]
+    tl.save(path, wide, atomic=False)
+    found = tl.load(path)
+    assert same(wide[:2], found[:2]), (wide[:2], found[:2])
+    assert len(found) == len(wide)

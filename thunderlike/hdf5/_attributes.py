@@ -325,6 +325,7 @@ MATLAB_GROUPS = ("#refs#", "#subsystem#")  # of the root: targets of references 
 
 # Names with a meaning for PyTables or deepdish, and names that HDF5 does not take for links.
 _FORBIDDEN = re.compile(r"\.|_[vfgci]_.*|__pair.*|DEEPDISH_IO.*|%.*|pandas_.*|", re.DOTALL)
+_RESERVED = re.compile(r"%(document|bool|(u?int|float|complex)\d+|c?longdouble)")  # see _documents
 _UNFIT = re.compile(r"[/\0\ud800-\udfff]")
 _LONGEST = 200
 
@@ -346,7 +347,7 @@ def entry_names(keys: Iterable[Any]) -> dict[str, Any]:
         )
         name = first = key if fits else "%" + _UNFIT.sub("_", str(key))[:_LONGEST]
         number = 2
-        while name in named:
+        while name in named or _RESERVED.fullmatch(name):
             name, number = f"{first}~{number}", number + 1
         named[name] = key
     return named

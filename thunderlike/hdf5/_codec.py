@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import numpy as np
 from h5py import h5g, h5l, h5o, h5p
 
+from thunderlike.config import current
 from thunderlike.errors import (
     GroupMissingError,
     Hdf5Error,
@@ -26,6 +27,7 @@ from thunderlike.errors import (
     UnreadableError,
 )
 from thunderlike.hdf5 import _attributes, _datasets, _limits, _pickles, compression, scalars
+from thunderlike.hdf5._documents import NODE, Document
 from thunderlike.hdf5._limits import Budget
 from thunderlike.hdf5._pickles import Compression, ForcePickle
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DECODERS",
     "SELECTABLE",
+    "SELECTORS",
     "Decoder",
     "Deferred",
     "Destination",
@@ -63,6 +66,7 @@ Task: TypeAlias = "Generator[Task, Any, Any]"
 Encoder: TypeAlias = "Callable[[Writer, Destination, Any], Task]"
 Decoder: TypeAlias = "Callable[[Reader, Any, int, Any], Task]"
 EncoderSelector: TypeAlias = "Callable[[type], Encoder | None]"
+Place: TypeAlias = "Destination | tuple[str, tuple[Any, ...], Any]"
 Entered = TypeVar("Entered")
 AnyEncoder = TypeVar("AnyEncoder", bound="Encoder")
 AnyDecoder = TypeVar("AnyDecoder", bound="Decoder")
@@ -253,11 +257,14 @@ class Group:
     attribute_names: list[str]
     metadata: dict[str, Any]
     attributes: dict[str, Any]  # those that have been read
+    document: Document | None = None  # of small entries
 
     @cached_property
     def nodes(self) -> dict[str, int]:
         """Names of entries that are groups, arrays or links, each with the kind of its link."""
-        return _limits.kinds_of(self.id)
+        kinds = _limits.kinds_of(self.id)
+        hidden = self.document.hidden if self.document else ()
+        return {n: kind for n, kind in kinds.items() if n not in hidden} if hidden else kinds
 
     @cached_property
     def scalars(self) -> list[str]:
@@ -290,10 +297,27 @@ class Group:
     def ordered(self) -> list[str]:
         """Return the names of all entries: as saved, then other nodes by name, then attributes."""
         names = dict.fromkeys([*sorted(self.nodes), *sorted(self.scalars)])
+        small = self.document.entries if self.document else {}
         saved = self.metadata.get("entries")
         if not isinstance(saved, dict):
-            return list(names)
-        return [*(name for name in saved if name in names), *(n for n in names if n not in saved)]
+            saved = {}
+        first = [n for n, raw in small.items() if n in names or raw != NODE]
+        listed = {*first} if first else ()
+        first += [name for name in saved if name in names and name not in listed]
+        return [*first, *(n for n in names if n not in saved and n not in listed)]
+
+    @cached_property
+    def small(self) -> dict[str, Any]:
+        """JSON of the entries in the document; nodes and attributes were written later."""
+        if self.document is None:
+            return {}
+        others = {*self.nodes, *self.scalars}
+        return {n: r for n, r in self.document.entries.items() if r != NODE and n not in others}
+
+    @property
+    def is_small(self) -> bool:
+        """True if all entries are in the document."""
+        return self.document is not None and not self.nodes and not self.scalars
 
     def keys(self, policy: Policy) -> dict[str, Any]:
         """Return the keys that HDF5 does not take as names, by their names in the file."""
@@ -372,21 +396,31 @@ class Writer:
         Write metadata of Python, in attributes that other readers skip.
     compat : bool
         Write numbers and text as attributes, for other readers; False keeps them in the metadata.
+    pack : bool
+        Write small entries of wide groups as one document.
+    seen : dict
+        Objects by their id, with the place of each: a node, or the path of a document and the steps
+        in it.
     """
 
     pickle: bool = False
     links: bool = True
     meta: bool = True
     compat: bool = True
+    pack: bool = True
     here: Destination | None = None  # node that is being written, for messages
     check: Callable[[], None] = lambda: None  # raises if writing to the disk has failed
-    _seen: dict[int, tuple[object, Destination]] = field(default_factory=dict)
+    seen: dict[int, tuple[object, Place]] = field(default_factory=dict)
     _open: set[int] = field(default_factory=set)
 
     def add_root(self, dest: Destination, value: object) -> None:
         """Enter the value of the file itself, which may contain itself."""
-        self._seen[id(value)] = (value, dest)
+        self.seen[id(value)] = (value, dest)
         self._open.add(id(value))
+
+    def is_open(self, value: object) -> bool:
+        """Return True for a container whose entries are being written."""
+        return id(value) in self._open
 
     def encode(self, dest: Destination, value: Any) -> Task:
         """Write a value that is not a scalar."""
@@ -407,16 +441,21 @@ class Writer:
 
     def _linked(self, dest: Destination, value: object) -> bool:
         """Write a link if the object is in the file already; else remember its destination."""
-        if id(value) not in self._seen:
+        if id(value) not in self.seen:
             # With the object itself: an id is unique only while the object lives.
-            self._seen[id(value)] = (value, Destination(None, dest.name, dest.up, dest.filters))
+            self.seen[id(value)] = (value, Destination(None, dest.name, dest.up, dest.filters))
             return False
         if not self.links:
             if id(value) in self._open:
                 raise SpecError("holds itself, which needs links=True")
             return False
-        target = self._seen[id(value)][1].path
-        dest.parent.links.create_soft(dest.name.encode(), target.encode())
+        place = self.seen[id(value)][1]
+        if isinstance(place, tuple):  # in a document, where no link of HDF5 leads
+            path, steps, step = place
+            metadata = {"kind": "same", "target": [path, [*steps, step]]}
+            self.write_metadata(new_group(dest, "dict:0"), metadata)
+        else:
+            dest.parent.links.create_soft(dest.name.encode(), place.path.encode())
         return True
 
     def _encode_pickle(self, dest: Destination, value: object) -> None:
@@ -465,16 +504,23 @@ class Writer:
             _attributes.write_metadata(node, metadata)
 
     def encode_mapping(
-        self, dest: Destination, group: GroupID, value: Mapping[Any, Any], **metadata: object
+        self,
+        dest: Destination,
+        group: GroupID,
+        value: Mapping[Any, Any],
+        encode: Callable[..., Task] | None = None,
+        /,
+        **metadata: object,
     ) -> Task:
-        """Write the entries of a mapping into an existing group."""
+        """Write the entries of a mapping into an existing group, by default `encode_entries`."""
         named = _attributes.entry_names(value)
         keys = {
             name: _attributes.key_to_json(key, pickle=self.pickle)
             for name, key in named.items()
             if type(key) is not str or name != key
         }
-        entries = yield self.encode_entries(dest, group, ((n, value[k]) for n, k in named.items()))
+        items = ((name, value[key]) for name, key in named.items())
+        entries = yield (encode or Writer.encode_entries)(self, dest, group, items)
         self.write_metadata(group, {**entries, **({"keys": keys} if keys else {}), **metadata})
 
 
@@ -514,6 +560,7 @@ class Reader:
     here: str = "/"  # node that is being read, for messages
     left_out: dict[str, str] = field(default_factory=dict)  # entries without a value, and why
     _decoded: dict[int, Any] = field(default_factory=dict)
+    _documents: dict[int, Document] = field(default_factory=dict)
     _deferred: list[tuple[Callable[[Any, Any], None], object, Deferred]] = field(
         default_factory=list
     )
@@ -532,7 +579,47 @@ class Reader:
         """Read the attributes that describe a group."""
         names = _attributes.names_of(node)
         attributes = self.checked_attributes(node, names)
-        return Group(node, path, names, _attributes.read_metadata(node, names), attributes)
+        metadata = _attributes.read_metadata(node, names)
+        group = Group(node, path, names, metadata, attributes)
+        if "packed" in metadata:
+            group.document = self._document(node, path, metadata["packed"])
+        return group
+
+    def _document(self, node: GroupID, path: str, info: object) -> Document:
+        """Return the document of a group, which is read once."""
+        address = h5o.get_info(node).addr
+        if address not in self._documents:
+            self._documents[address] = Document(
+                *(node, path, info, self.budget, self.classes, self.pickle, self._referred),
+                python=self.python,
+            )
+        return self._documents[address]
+
+    def document_at(self, path: str) -> Document:
+        """Return the document of the group at a path; UnreadableError if it was replaced."""
+        node, where = self._open_path(path)
+        if isinstance(node, h5g.GroupID):
+            document = self.group(node, where).document
+            if document is not None:
+                return document
+        raise UnreadableError(f"leads to {path}, which was replaced")
+
+    def _open_path(self, path: str) -> tuple[Any, str]:
+        node, where = self.root, "/"
+        try:
+            for part in (part for part in path.split("/") if part):
+                node, where = _limits.follow(self.root, node, where, part)
+        except GroupMissingError as error:
+            raise UnreadableError(str(error)) from error
+        return node, where
+
+    def _referred(self, path: str, steps: list[Any]) -> Any:
+        """Return the value that a document refers to: in another one, or a node."""
+        if steps:
+            document = self.document_at(path)
+            return document.value(document.at(steps))
+        # A node that was complete before the document: it does not lead back to it.
+        return resolved(run(self.decode(*self._open_path(path)), current().hdf5_depth))
 
     def checked_attributes(self, node: GroupID | DatasetID, names: list[str]) -> dict[str, Any]:
         """Read the attributes of the format, and refuse pickles in them.
@@ -596,18 +683,29 @@ class Reader:
 
     def decode_entries(self, group: Group, wanted: Sequence[str] | None = None) -> Task:
         """Read all entries of a group, in the order of :meth:`Group.ordered`."""
+        if group.document is not None and group.is_small and wanted is None:
+            return group.document.values()
         values = {}
         attrs = set(group.scalars)
         for name in group.ordered() if wanted is None else wanted:
-            values[name] = (
-                self.scalar(group, name)
-                if name in attrs
-                else (yield self.decode_child(group, name))
-            )
+            if name in attrs:
+                values[name] = self.scalar(group, name)
+            elif name in group.small:
+                values[name] = self.small(group, [name])
+            else:
+                values[name] = yield self.decode_child(group, name)
         return values
+
+    def small(self, group: Group, steps: list[str], sel: Any = None) -> Any:
+        """Read an entry of a document, or an entry in it."""
+        self.here = "/".join([group.path.rstrip("/"), *steps])
+        assert group.document is not None
+        return group.document.entry(steps, sel)
 
     def decode_items(self, group: Group) -> Task:
         """Read the entries i0, i1, ... in order."""
+        if group.document is not None and group.is_small and group.document.is_list:
+            return list(group.document.values().values())
         names = [name for name in group.ordered() if name[:1] == "i" and name[1:].isdecimal()]
         values = yield self.decode_entries(group, sorted(names, key=lambda name: int(name[1:])))
         return list(values.values())
@@ -618,6 +716,8 @@ class Reader:
         One reference or dangling link must not prevent reading the rest of a file. Entries that
         are refused (RefusedError) or damaged stay errors.
         """
+        if group.document is not None and group.is_small:
+            return group.document.values()
         values = {}
         attrs = set(group.scalars)
         hidden = _attributes.MATLAB_GROUPS if group.path == "/" else ()
@@ -627,6 +727,9 @@ class Reader:
             try:
                 if name in attrs:
                     values[name] = self.scalar(group, name)
+                    continue
+                if name in group.small:
+                    values[name] = self.small(group, [name])
                     continue
                 task = self.decode_child(group, name)
             except (UnreadableError, GroupMissingError) as error:

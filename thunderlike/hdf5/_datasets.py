@@ -66,6 +66,12 @@ class Axis:
     count: int
     runs: tuple[tuple[int, int], ...] = ()
 
+    def places(self) -> NDArray[np.intp]:
+        """Return the positions, in order."""
+        if self.runs:
+            return np.concatenate([np.arange(start, start + n) for start, n in self.runs])
+        return self.start + max(1, self.step) * np.arange(self.count)
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -17,7 +17,17 @@ from thunderlike._arguments import caller_level, checked_arguments
 from thunderlike._text import printable
 from thunderlike.config import current
 from thunderlike.errors import ExistsError, SpecError, WrongTypeError
-from thunderlike.hdf5 import _attributes, _datasets, _files, _limits, arrays, decoder, listing
+from thunderlike.hdf5 import (
+    _attributes,
+    _datasets,
+    _documents,
+    _files,
+    _limits,
+    arrays,
+    decoder,
+    listing,
+    packed,
+)
 from thunderlike.hdf5._codec import Destination, Reader, Writer, run
 from thunderlike.hdf5.compression import Filters
 from thunderlike.util.arrays import aslice
@@ -54,6 +64,7 @@ def save(
     meta: bool = True,
     checksum: bool = False,
     compat: bool = True,
+    pack: bool = True,
 ) -> None:
     """Save any structure of dictionaries, lists, arrays and so on as one HDF5 file.
 
@@ -87,6 +98,10 @@ def save(
     compat : bool
         False keeps numbers and text outside of arrays in the metadata: thousands of them are saved
         and loaded many times faster, and other programs do not see them.
+    pack : bool
+        Keep numbers, text and arrays of up to 32 KiB in lists and dictionaries of 256 entries or
+        more together, as JSON and one array for each dtype. False writes each as an attribute or an
+        array of its own, of which thousands take seconds.
 
     Raises
     ------
@@ -111,7 +126,7 @@ def save(
     _check_choice("pickle", pickle, ("refuse", "allow"))
     if not (meta or compat):
         raise SpecError("compat=False keeps values in the metadata, and meta=False writes none")
-    writer = Writer(pickle=pickle == "allow", links=links, meta=meta, compat=compat)
+    writer = Writer(pickle=pickle == "allow", links=links, meta=meta, compat=compat, pack=pack)
     writes[mode](path, data, filters, writer, atomic=atomic)
 
 
@@ -128,7 +143,7 @@ def _update(path: AnyPath, data: object, filters: Filters, writer: Writer, *, at
         raise SpecError(f"mode='a' takes a dictionary, not a {type(data).__name__}")
     if not storage.exists(path):
         with suppress(ExistsError):  # another process has begun the file meanwhile
-            first = replace(writer, _seen={}, _open=set())  # if it fails, nothing was written
+            first = replace(writer, seen={}, _open=set())  # if it fails, nothing was written
             with _files.beginning(path) as (file, check), _located(path, first):
                 first.check = check
                 _encode_root(file, first, data, filters)
@@ -160,10 +175,10 @@ def _encode_top(writer: Writer, dest: Destination, root: GroupID, data: object) 
     if type(data) in (dict, SimpleNamespace):
         writer.add_root(dest, data)
     if type(data) is dict:
-        yield writer.encode_mapping(dest, root, data)
+        yield writer.encode_mapping(dest, root, data, packed.encode_entries)
     elif type(data) is SimpleNamespace:
         _attributes.write(root, _NAMESPACE, np.bool_(True))
-        yield writer.encode_mapping(dest, root, vars(data))
+        yield writer.encode_mapping(dest, root, vars(data), packed.encode_entries)
     else:
         _attributes.write(root, decoder.UNPACK, np.bool_(True))
         writer.write_metadata(root, (yield writer.encode_entries(dest, root, [("data", data)])))
@@ -177,6 +192,9 @@ def _replace_entries(
         raise SpecError("holds one value that is no dictionary, and cannot be updated")
     metadata = _attributes.read_metadata(root, attributes)
     named = _attributes.entry_names(data)
+    document = Reader(root).group(root, "/").document
+    if document is not None:
+        metadata["packed"] = _documents.rewrite(root, document, named)
     # An entry may change from a single value, which is an attribute, to a node, or back.
     for name in named:
         _attributes.delete(root, name)
@@ -367,6 +385,8 @@ def append(path: AnyPath, group: str, array: ArrayLike, compression: Choice = "d
         parent, name = _parent(h5g.open(file, b"/"), group)
         if name in _limits.names_of(parent):
             _extend(parent, name, values)
+        elif name in Reader(parent).group(parent, "/").small:
+            raise SpecError("has a fixed length, as `save` makes it; begin it with `append`")
         else:
             _begin(parent, name, values, filters)
 

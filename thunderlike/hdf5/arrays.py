@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from thunderlike.errors import Hdf5Error, SpecError
-from thunderlike.hdf5 import _attributes, _datasets
+from thunderlike.hdf5 import _attributes, _datasets, packed
 from thunderlike.hdf5._codec import decodes, encodes, new_group
 from thunderlike.hdf5._datasets import plan
 
@@ -272,7 +272,9 @@ def _encode_objects(writer: Writer, dest: Destination, value: NDArray[Any]) -> T
     order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
     group = new_group(dest, f"list:{value.size}")
     items = ((f"i{i}", v) for i, v in enumerate(value.ravel()))
-    entries = yield writer.encode_entries(dest, group, items)
+    entries = yield packed.encode_entries(writer, dest, group, items)
+    if "packed" in entries:
+        packed.retitle(group, f"dict:{value.size}")
     metadata = {"kind": "objects", "shape": list(value.shape), "order": order}
     writer.write_metadata(group, {**entries, **metadata})
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.errors import Hdf5Error
-from thunderlike.hdf5 import _attributes, arrays
+from thunderlike.hdf5 import _attributes, arrays, packed
 from thunderlike.hdf5._codec import (
     ENCODERS,
     Deferred,
@@ -20,6 +19,7 @@ from thunderlike.hdf5._codec import (
     new_group,
     selects_encoder,
 )
+from thunderlike.hdf5._documents import DICTS, FACTORIES, MAKERS, named_tuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -29,10 +29,8 @@ if TYPE_CHECKING:
 
     from thunderlike.hdf5._codec import Destination, Encoder, Group, Reader, Task, Writer
 
-__all__ = ["PACKED_LENGTH", "unpacked"]
+__all__ = ["unpacked"]
 
-
-PACKED_LENGTH = 256  # shortest list of numbers or text that is written as one array
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -40,21 +38,6 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 _BASES: dict[type, Callable[[Any], Any]] = {
     **{base: base for base in (dict, list, tuple, set, frozenset, str, bytes)},
     SimpleNamespace: lambda value: SimpleNamespace(**vars(value)),
-}
-# Factories of defaultdict that a file may name: any other class could run code when it is called.
-_FACTORIES: dict[str, Any] = {
-    kind.__name__: kind for kind in (list, dict, set, tuple, int, float, str, bytes, bool)
-}
-_MAKERS: dict[str, Callable[[list[Any]], Any]] = {
-    "list": list,
-    "tuple": tuple,
-    "set": set,
-    "frozenset": frozenset,
-    "deque": collections.deque,
-}
-_DICTS: dict[str, type[dict[Any, Any]]] = {
-    kind.__name__: kind
-    for kind in (collections.OrderedDict, collections.defaultdict, collections.Counter)
 }
 
 
@@ -72,8 +55,8 @@ def _encode_none(_writer: Writer, dest: Destination, _value: None) -> Task:
 def _encode_sequence(writer: Writer, dest: Destination, value: Collection[Any]) -> Task:
     items = list(value)
     # The metadata say that the array is a list; without them it would be loaded as an array.
-    if len(items) >= PACKED_LENGTH and writer.meta and (packed := _packed(items)) is not None:
-        code, array = packed
+    if len(items) >= packed.WIDTH and writer.meta and (found := _packed(items)) is not None:
+        code, array = found
         dataset = arrays.write(dest.parent, dest.name, array, dest.filters)
         stored = _attributes.read_metadata(dataset, _attributes.names_of(dataset))
         _attributes.delete_metadata(dataset)
@@ -94,7 +77,10 @@ def _encode_items(
     title = "tuple" if isinstance(value, tuple) else "list"
     group = new_group(dest, f"{title}:{len(value)}")
     items = ((f"i{i}", item) for i, item in enumerate(value))
-    entries = yield writer.encode_entries(dest, group, items)
+    entries = yield packed.encode_entries(writer, dest, group, items)
+    if "packed" in entries:
+        packed.retitle(group, f"dict:{len(value)}")
+        metadata = {"kind": title, **metadata}
     writer.write_metadata(group, {**entries, **metadata})
 
 
@@ -125,13 +111,13 @@ def _encode_dict(writer: Writer, dest: Destination, value: dict[Any, Any]) -> Ta
     if isinstance(value, collections.defaultdict):
         metadata["factory"] = getattr(value.default_factory, "__name__", "")
     group = new_group(dest, f"dict:{len(value)}")
-    yield writer.encode_mapping(dest, group, value, **metadata)
+    yield writer.encode_mapping(dest, group, value, packed.encode_entries, **metadata)
 
 
 @encodes(SimpleNamespace)
 def _encode_namespace(writer: Writer, dest: Destination, value: SimpleNamespace) -> Task:
     group = new_group(dest, f"SimpleNamespace:{len(vars(value))}")
-    yield writer.encode_mapping(dest, group, vars(value))
+    yield writer.encode_mapping(dest, group, vars(value), packed.encode_entries)
 
 
 def _encode_dataclass(writer: Writer, dest: Destination, value: DataclassInstance) -> Task:
@@ -169,7 +155,7 @@ def _decode_none(_reader: Reader, _group: Group, _address: int, _sel: object) ->
 
 def unpacked(array: NDArray[Any], metadata: dict[str, Any]) -> Any:
     """Return the list, tuple or set that was written as one array."""
-    maker = _MAKERS.get(metadata.get("kind", ""))
+    maker = MAKERS.get(metadata.get("kind", ""))
     return array if maker is None or array.ndim != 1 else maker(array.tolist())
 
 
@@ -191,25 +177,16 @@ def _decode_tuple(reader: Reader, group: Group, address: int, _sel: object) -> T
     values = yield reader.decode_items(group)
     kind = str(group.metadata.get("kind"))
     if kind == "namedtuple":
-        named = reader.classes.get(group.metadata.get("class", "")) or _named(group.metadata)
+        named = reader.classes.get(group.metadata.get("class", "")) or named_tuple(group.metadata)
         return deferred.made_of(values, lambda values: named(*values))
-    return deferred.made_of(values, _MAKERS.get(kind, tuple))
-
-
-def _named(metadata: dict[str, Any]) -> type:
-    """Return a new class with the name and the fields of the one that was saved."""
-    try:
-        name = metadata["class"].rpartition(".")[2]
-        return collections.namedtuple(name, metadata["fields"])  # which checks the names
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise Hdf5Error(f"has no names for a named tuple: {error}") from error
+    return deferred.made_of(values, MAKERS.get(kind, tuple))
 
 
 @decodes("dict", "OrderedDict", "defaultdict", "Counter")
 def _decode_dict(reader: Reader, group: Group, address: int, _sel: object) -> Task:
-    empty = _DICTS.get(str(group.metadata.get("kind")), dict)()
+    empty = DICTS.get(str(group.metadata.get("kind")), dict)()
     if isinstance(empty, collections.defaultdict):
-        empty.default_factory = _FACTORIES.get(group.metadata.get("factory", ""))
+        empty.default_factory = FACTORIES.get(group.metadata.get("factory", ""))
     result = reader.enter(address, empty)
     # Keys first: a refused one is an error before the values are read.
     keys = group.keys(reader.pickle)

@@ -27,6 +27,8 @@ from thunderlike.hdf5 import (
     sparse,
 )
 from thunderlike.hdf5._codec import DECODERS, SELECTABLE, decodes, run
+from thunderlike.hdf5._documents import Elsewhere
+from thunderlike.hdf5.packed import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from thunderlike.hdf5._codec import Group, Reader, Task
     from thunderlike.hdf5._datasets import Index
 
-__all__ = ["UNPACK", "kind_of", "load_entry", "load_file", "open_path"]
+__all__ = ["UNPACK", "follow", "kind_of", "load_entry", "load_file", "path_of"]
 
 _IMPORTED = (pandas, records, sparse)  # for the table: nothing here calls them
 UNPACK = "DEEPDISH_IO_DEEPDISH_IO_UNPACK"  # attribute of a file whose value is its entry "data"
@@ -239,17 +241,16 @@ def load_file(reader: Reader, sel: Index | None, *, unpack: bool) -> Any:
 
 def load_entry(reader: Reader, path: str, sel: Index | None) -> Any:
     """Read the entry at a path, which leads through dictionaries, lists and links."""
-    group, name = _follow(reader, path)
-    if name is None:
+    group, names = follow(reader, path)
+    if not names:
         value = run(reader.decode(reader.root, "/", sel), current().hdf5_depth)
         return reader.finish(value)
-    return _load(reader, group, name, sel)
-
-
-def open_path(reader: Reader, path: str) -> tuple[Any, str]:
-    """Open the node at a path, and return it with its path after links."""
-    group, name = _follow(reader, path)
-    return (reader.root, "/") if name is None else reader.open(group.id, group.path, name)
+    if names[0] in group.small:
+        try:
+            return reader.small(group, names, sel)
+        except Elsewhere as place:
+            return load_entry(reader, path_of(reader, place), sel)
+    return _load(reader, group, names[0], sel)
 
 
 def _load(reader: Reader, group: Group, name: str, sel: Index | None) -> Any:
@@ -266,21 +267,39 @@ def _load(reader: Reader, group: Group, name: str, sel: Index | None) -> Any:
     return value[sel]
 
 
-def _follow(reader: Reader, path: str) -> tuple[Group, str | None]:
-    """Return the group that holds the entry at a path, and the name in it; None for the root."""
+def path_of(reader: Reader, place: Elsewhere) -> str:
+    """Return the path of an entry that a document refers to."""
+    names = reader.document_at(place.path).names(place.steps) if place.steps else []
+    return "/".join([place.path.rstrip("/"), *names, *place.rest])
+
+
+def follow(reader: Reader, path: str) -> tuple[Group, list[str]]:
+    """Return the group that holds the entry at a path, and the name in it.
+
+    Returns
+    -------
+    Group, list of str
+        No name for the root; the names from an entry of the group on if it is in a document.
+    """
     group, parts = reader.group(reader.root, "/"), [part for part in path.split("/") if part]
-    for part in parts[:-1]:
-        node, where = reader.open(group.id, group.path, _name_of(reader, group, part))
+    for number, part in enumerate(parts):
+        name = _name_of(reader, group, part)
+        if number == len(parts) - 1 or name in group.small:
+            return group, [name, *parts[number + 1 :]]
+        node, where = reader.open(group.id, group.path, name)
         if not isinstance(node, h5g.GroupID):
             raise GroupMissingError(f"is an array; it holds no {part!r}")
         group = reader.group(node, where)
-    return group, _name_of(reader, group, parts[-1]) if parts else None
+        if group.metadata.get("kind") == "same":
+            path, steps = target_of(group)
+            return follow(reader, path_of(reader, Elsewhere(path, steps, parts[number + 1 :])))
+    return group, []
 
 
 def _name_of(reader: Reader, group: Group, key: str) -> str:
     """Return the name of a key in the file; GroupMissingError lists the existing names."""
     reader.here = _limits.join(group.path, key)
-    names = {*group.nodes, *group.scalars}
+    names = {*group.nodes, *group.scalars, *group.small}
     name = group.names_of_texts().get(key, key)
     if name not in names:
         known = ", ".join(sorted(names)[:8]) or "nothing"

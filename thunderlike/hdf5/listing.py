@@ -15,8 +15,10 @@ from thunderlike._text import printable
 from thunderlike.errors import SpecError, ThunderlikeError
 from thunderlike.hdf5 import _attributes, _datasets, _files, _limits, compression
 from thunderlike.hdf5._codec import Reader
+from thunderlike.hdf5._documents import Elsewhere
 from thunderlike.hdf5._limits import Budget
-from thunderlike.hdf5.decoder import UNPACK, kind_of, open_path
+from thunderlike.hdf5.decoder import UNPACK, follow, kind_of, path_of
+from thunderlike.hdf5.packed import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from h5py.h5t import TypeID
 
     from thunderlike.hdf5._codec import Group
+    from thunderlike.hdf5._documents import Document
     from thunderlike.storage import AnyPath
 
 __all__ = ["Drawing", "Entry", "Tree", "ls"]
@@ -208,8 +211,19 @@ def ls(path: AnyPath, group: str = "/", *, raw: bool = False) -> Tree:
     with _files.reading(path) as file, _files.located(lambda: f"{path}: {reader.here}"):
         reader.root = h5g.open(file, b"/")
         lister = _Lister(reader, raw=raw)
-        node, where = open_path(reader, group)
-        entry = lister.tree(node, where)
+        holder, names = follow(reader, group)
+        if names and names[0] in holder.small and holder.document is not None:
+            try:
+                found = holder.document.find(names)
+            except Elsewhere as place:
+                return ls(path, path_of(reader, place), raw=raw)
+            entry = lister.small(
+                holder.document, found, "/".join([holder.path.rstrip("/"), *names])
+            )
+        elif names:
+            entry = lister.tree(*reader.open(holder.id, holder.path, names[0]))
+        else:
+            entry = lister.tree(reader.root, "/")
         top = _attributes.names_of(reader.root)
         return Tree(entry, starred=UNPACK in top)
 
@@ -239,6 +253,9 @@ class _Lister:
     def _entries(self, group: Group) -> Iterator[tuple[Entry, Group | None, int]]:
         for name in sorted(group.ordered(), key=_natural):
             path = self.reader.here = _limits.join(group.path, name)
+            if name in group.small and group.document is not None:
+                yield self.small(group.document, group.small[name], path), None, 0
+                continue
             if name not in group.nodes:
                 yield _scalar(group, name, path), None, 0
                 continue
@@ -249,7 +266,7 @@ class _Lister:
                 yield Entry(path, "refused", f"refused: it {error}"), None, 0
                 continue
             if target is not None:
-                yield Entry(path, "link", f"link -> {target} [SoftLink]"), None, 0
+                yield _link(path, target), None, 0
                 continue
             node = h5o.open(group.id, name.encode("utf-8", "surrogateescape"))
             try:
@@ -267,12 +284,37 @@ class _Lister:
         kind = kind_of(group)
         if kind == "none":
             return Entry(group.path, "None", "None [python]"), None
+        if kind == "same":
+            return _link(path, path_of(self.reader, Elsewhere(*target_of(group), []))), None
         summarize = None if self.raw else _SUMMARIES.get(kind)
         summary = None if summarize is None else summarize(group)
         if summary is not None:
             return summary, None
         name = _NAMES.get(kind, kind)
         return Entry(group.path, name, name), group
+
+    def small(self, document: Document, raw: Any, path: str) -> Entry:
+        """List an entry of a document, and all entries below it."""
+        kind = document.kind(raw)
+        if kind == "none":
+            return Entry(path, "None", "None [python]")
+        if kind == "scalar":
+            return _of_scalar(document.stored(raw), path)
+        if kind == "array":
+            shape, dtype = document.shape(raw), document.dtype(raw)
+            name = _TEXTS.get(dtype.kind, dtype.newbyteorder("=").name)
+            mark = "" if dtype.isnative or dtype.kind in _TEXTS else " big-endian"
+            return Entry(path, "array", f"array {shape} [{name}]{mark}", shape, name)
+        if kind == "same":
+            return _link(path, path_of(self.reader, Elsewhere(*document.place(raw), [])))
+        name = _NAMES.get(kind, kind)
+        inside = sorted(document.children(raw).items(), key=lambda item: _natural(item[0]))
+        entries = [self.small(document, r, _limits.join(path, n)) for n, r in inside]
+        return Entry(path, name, name, entries=entries)
+
+
+def _link(path: str, target: str) -> Entry:
+    return Entry(path, "link", f"link -> {target} [SoftLink]")
 
 
 _NAMES = {"namespace": "SimpleNamespace", "records": "dict", "masked": "dict", "fields": "dict"}
@@ -370,6 +412,10 @@ def _scalar(group: Group, name: str, path: str) -> Entry:
         value = group.scalar(name)
     except ThunderlikeError as error:
         return Entry(path, "unreadable", f"unreadable: it {error}")
+    return _of_scalar(value, path)
+
+
+def _of_scalar(value: Any, path: str) -> Entry:
     dtype = getattr(value, "dtype", np.dtype(object))
     if isinstance(value, np.ndarray):
         name = _TEXTS.get(dtype.kind, dtype.name)
@@ -442,6 +488,9 @@ def _of_column(node: GroupID | DatasetID) -> tuple[int, str]:
         shape, dtype = _shape_and_dtype(node, _attributes.names_of(node))
         return (shape[0] if shape else 1), dtype
     attributes, names = _attributes.names_of(node), _limits.names_of(node)
+    metadata = _attributes.read_metadata(node, attributes)
+    if "packed" in metadata and isinstance(metadata.get("shape"), list):
+        return math.prod(metadata["shape"]), "object"
     if "range" in attributes:
         return len(range(*map(int, str(_attributes.read(node, "range")).split()))), "int64"
     items = sum(1 for name in (*attributes, *names) if re.fullmatch(r"i\d+", name))
