@@ -48,6 +48,16 @@ def test_every_page_with_examples_is_run_by_a_test():
         assert page in PAGES or any(f'"{page.name}"' in text for text in tests), page
 
 
+GUIDES = runpy.run_path(str(DOCS.parent / "benchmarks" / "howtos.py"))
+
+
+@pytest.mark.parametrize("page", GUIDES["pages"](), ids=lambda page: page.stem)
+def test_every_guide_states_its_time_and_memory(page):
+    lines = [line for line in page.read_text("utf-8").splitlines() if GUIDES["LINE"].match(line)]
+    assert len(lines) == 1, f"run python benchmarks/howtos.py {page.stem}"
+    assert f"\n{page.stem}\n" in (DOCS / "howto" / "index.md").read_text("utf-8")
+
+
 def test_the_page_of_errors_has_every_class():
     text = (DOCS / "errors.md").read_text("utf-8")
     named = re.findall(r"^## (\w+)$", text, re.MULTILINE)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
-import sys
-import textwrap
 
 import numpy as np
 import pytest
@@ -66,29 +63,3 @@ def test_random_streams_are_those_of_the_other_backends():
     assert list(pmap(draw, seeded(range(9), 5), backend="spark")) == [
         draw(pair) for pair in seeded(range(9), 5)
     ]
-
-
-def test_a_worker_that_is_killed_is_replaced():
-    """On a local master a task is tried again only when that is asked for."""
-    code = """
-        import os, pathlib, signal, sys
-        from thunderlike.engines.session import context
-        from thunderlike.parallel import pmap
-
-        context("local[2,4]")
-        flag = pathlib.Path(sys.argv[1])
-
-        def dies_once(i):
-            if i == 5 and not flag.exists():
-                flag.touch()
-                os.kill(os.getpid(), signal.SIGKILL)
-            return i
-
-        assert list(pmap(dies_once, range(12), backend="spark")) == list(range(12))
-        assert flag.exists()
-    """
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", textwrap.dedent(code), f"{folder}/flag"]
-        subprocess.run(command, check=True, capture_output=True, timeout=300)

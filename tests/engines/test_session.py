@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 
 import pytest
@@ -94,29 +92,3 @@ def test_local_workers_run_our_python_unless_another_is_set(spark_context, monke
     spark_context.pythonExec = "/opt/python"
     engine_for(spark_context)
     assert spark_context.pythonExec == "/opt/python"
-
-
-@pytest.mark.spark
-def test_spark_starts_with_a_long_path_of_its_temporary_folder(tmp_path):
-    folder = tmp_path / ("long" * 20)
-    folder.mkdir()
-    code = "import thunderlike as tl, numpy as np\n"
-    code += "print(int(tl.images.fromarray(np.eye(3), engine='spark').sum().toarray()[0, 0]))"
-    environment = os.environ | {"TMPDIR": str(folder)}
-    ran = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=300,
-        env=environment,
-    )  # fmt: skip
-    assert ran.stdout == "1\n", ran.stderr
-
-
-@pytest.mark.spark
-def test_a_spark_that_cannot_be_started_is_an_error_in_one_line():
-    code = "import thunderlike as tl; tl.spark.context('local[x]')"
-    ran = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=300
-    )
-    last = ran.stderr.splitlines()[-1]
-    assert last.startswith("thunderlike.errors.EngineError: Spark on local[x] cannot be started: ")
-    assert "Could not parse Master URL" in last
-    assert "at org.apache.spark" not in ran.stderr.partition("Traceback")[0]  # Java's own pages
