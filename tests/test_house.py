@@ -44,7 +44,7 @@ def prose(path):
 
 def exists(name):
     """Return whether a path exists in the repository or in the package, or is a placeholder."""
-    made = "NAME" in name or "_build" in name
+    made = "NAME" in name or "_build" in name or name.startswith(".dev/")
     return made or (ROOT / name).exists() or (PACKAGE / name).exists()
 
 
