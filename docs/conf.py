@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
+os.environ["THUNDERLIKE_PROGRESS"] = "0"  # in notebooks, on a machine that is slow or busy
 
 project = "thunderlike"
 author = "The thunderlike developers"

@@ -222,7 +222,8 @@ def install(python: Path, wheel: Path, extras: str) -> Installed:
         ran = json.loads(call([own / "python", "-c", RUN], folder).splitlines()[-1])
         assert ran["version"] == version(), ran
         assert ran["failed"] == 0 < ran["ran"], ran
-        assert call([own / "thunderlike", "--version"], folder).split()[-1] == version()
+        said = call([own / "thunderlike", "--version"], folder)
+        assert said.split()[:2] == ["thunderlike", version()], said
         call([own / "thunderlike", "doctor"], folder)
         name = call([own / "python", "-c", "import sys; print(sys.version.split()[0])"], folder)
     return Installed(name.strip(), ran["packages"], ran["bytes"] / 1e6, ran["seconds"])
