@@ -49,7 +49,7 @@ def test_the_bits_of_statistics_do_not_depend_on_the_order_of_axes_in_memory(eng
 
 @given(cuts=st.sets(st.integers(1, 99)), rows=st.integers(1, 40), count=st.integers(1, 100))
 def test_the_order_of_merges_does_not_depend_on_cuts(cuts, rows, count):
-    order = _Order(count, rows, lambda block: str(block.tolist()), lambda a, b: f"({a}{b})")
+    order = _Order(count, rows, lambda start, block: f"{start}{block.tolist()}", "({}{})".format)
     edges = [0, *sorted(cut for cut in cuts if cut < count), count]
     parts = [order.partial(a, np.arange(a, b)) for a, b in itertools.pairwise(edges)]
     found = reduce(order.merged, parts)

@@ -82,14 +82,23 @@ def test_asking_for_the_array_makes_it_at_once(make, steps):
     assert sum(steps) == 40
 
 
-def test_parts_are_computed_alone_until_they_add_up_to_all(steps):
+def test_parts_are_computed_alone_until_they_add_up_to_two_passes(steps):
     clipped = movie().clip(10, 500)
     for first in range(0, 40, 4):
         part = clipped[first : first + 4].toarray()
         np.testing.assert_array_equal(part, VALUES[first : first + 4].clip(10, 500))
     assert (sum(steps), clipped._records.in_memory) == (40, False)
     np.testing.assert_array_equal(clipped.first(), VALUES[0].clip(10, 500))
-    assert (sum(steps), clipped._records.in_memory) == (80, True)
+    assert (sum(steps), clipped._records.in_memory) == (41, False)
+    np.testing.assert_array_equal(clipped[1:].toarray(), VALUES[1:].clip(10, 500))
+    assert (sum(steps), clipped._records.in_memory) == (81, True)
+
+
+def test_a_part_after_a_pass_is_computed_alone(steps):
+    clipped = movie().clip(10, 500)
+    clipped.std()
+    np.testing.assert_array_equal(clipped[7].toarray(), VALUES[7].clip(10, 500))
+    assert (sum(steps), clipped._records.in_memory) == (41, False)
 
 
 def test_steps_below_an_array_that_is_made_are_not_made(steps):

@@ -134,7 +134,8 @@ class LocalRecords(Records):
 
     Small results, those of functions of a user, and those of an array that the caller may change
     are computed at once. The first verb over all records of another plan streams through it. The
-    second makes them one array, which is kept: what is used twice is worth it.
+    second makes them one array, which is kept: what is used twice is worth it. Some of the records
+    are computed without the others, and count as their share of a pass.
 
     Parameters
     ----------
@@ -436,15 +437,16 @@ def _each_tile(
 
 
 def _use(plan: Plan, count: int) -> None:
-    """Note that records are computed for a verb, and make a second use of a plan an array.
+    """Note that records are computed for a verb, and make a second pass over a plan an array.
 
+    A few records after a pass are computed alone: the array would cost a pass, and its memory.
     Plans above an array that is made need those below it no longer.
     """
     if plan.array is not None or not plan.below:
         return  # records of a file are read again
     with plan.lock:
         plan.used += count
-        again = plan.used > plan.spec.count
+        again = plan.used >= 2 * plan.spec.count
     if again:
         _made(plan)
         return
