@@ -14,7 +14,6 @@ from thunderlike.errors import SpecError, WorkerFailedError, WrongTypeError
 from thunderlike.kernels._tiles import tiles
 from thunderlike.regression.design import Design
 from thunderlike.regression.least_squares import about_mean, sliced
-from thunderlike.regression.linear import labels_of
 from thunderlike.regression.model import (
     Columns,
     MassRegressionAlgorithm,
@@ -23,6 +22,7 @@ from thunderlike.regression.model import (
     check_length,
     results_of,
 )
+from thunderlike.regression.problem import labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,6 @@ from thunderlike.errors import SpecError
 from thunderlike.kernels._tiles import row_products, tiles
 from thunderlike.kernels._validation import is_whole
 from thunderlike.regression import statistics
-from thunderlike.regression.design import Design
 from thunderlike.regression.least_squares import (
     Basis,
     Samples,
@@ -20,15 +19,8 @@ from thunderlike.regression.least_squares import (
     sliced,
     with_constant,
 )
-from thunderlike.regression.linear import as_mask, check_basis, check_determined, labels_of
-from thunderlike.regression.model import (
-    Columns,
-    MassRegressionAlgorithm,
-    MassRegressionModel,
-    as_series,
-    check_length,
-    results_of,
-)
+from thunderlike.regression.model import InferenceModel, MassRegressionAlgorithm
+from thunderlike.regression.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -227,7 +219,7 @@ class Reweighted:
         return solution, inverse, iterations, deviance
 
 
-class GLMModel(MassRegressionModel):
+class GLMModel(InferenceModel):
     """Generalised linear models of all records; see :class:`GLM`.
 
     Coefficients are those of the predictor: of the logarithm of a count, of the log odds of a
@@ -258,21 +250,14 @@ class GLMModel(MassRegressionModel):
         return FAMILIES[self.family].deviance
 
     @property
-    def se(self) -> Series:
-        """Standard errors of the betas; NaN for what was not fitted. Length p + 1."""
-        return self._field("se", ("intercept", *self.names))
-
-    @property
     def zvalues(self) -> Series:
         """Betas divided by their standard errors; length p + 1."""
-        index = ("intercept", *self.names)
-        return self._statistic(statistics.tvalues, index, matrix=self._columns.betas)
+        return self._of_betas(statistics.tvalues)
 
     @property
     def pvalues(self) -> Series:
         """Two-sided p-values of the betas, by the normal distribution; length p + 1."""
-        index = ("intercept", *self.names)
-        return self._statistic(statistics.normal_pvalues, index, matrix=self._columns.betas)
+        return self._of_betas(statistics.normal_pvalues)
 
     @property
     def deviance(self) -> Series:
@@ -339,23 +324,20 @@ class GLM(MassRegressionAlgorithm):
 
     def fit(self, X: Regressors, y: Any) -> GLMModel:
         """Fit each record; as :meth:`LinearRegression.fit`."""
-        series, design = as_series(y), Design.of(X)
-        check_length(design, series)
-        mask = as_mask(self.mask, len(design))
-        columns = Columns.of(
-            design, mask, intercept=self.fit_intercept, standardize=self.standardize
+        problem = Problem.of(
+            X, y, self.mask, intercept=self.fit_intercept, standardize=self.standardize
         )
-        check_determined(len(design) if mask is None else int(mask.sum()), design.count)
-        if design.count > _MOST:
-            raise SpecError(f"{design.count} regressors: GLM takes {_MOST}, CustomRegression more")
-        samples = Samples.of(mask)
-        used = samples(columns.apply(design.values).T).T
-        basis = Basis.of(used, intercept=self.fit_intercept)
-        check_basis(basis, design.names, intercept=self.fit_intercept)
+        problem.check_determined()
+        count = problem.design.count
+        if count > _MOST:
+            raise SpecError(f"{count} regressors: GLM takes {_MOST}, CustomRegression more")
+        samples = Samples.of(problem.mask)
+        basis = Basis.of(samples(problem.regressors.T).T, intercept=self.fit_intercept)
+        problem.check_basis(basis)
+        origin = problem.columns.origin
         fit = Reweighted(
-            samples, basis, self.fit_intercept, columns.origin, self.family, int(self.max_iter)
+            samples, basis, self.fit_intercept, origin, self.family, int(self.max_iter)
         )
-        results = results_of(series, fit, labels_of(fit.fields, columns.names))
-        model = GLMModel(results, replace(columns, mean=basis.mean), fit.fields)
+        model = GLMModel(*problem.fitted(fit, basis.mean))
         model.family = self.family
         return model

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike._arguments import caller_level
 from thunderlike.data import reductions
 from thunderlike.errors import SpecError
-from thunderlike.kernels._validation import as_array, is_between, is_whole
+from thunderlike.kernels._validation import is_between, is_whole
 from thunderlike.regression import plots, statistics
 from thunderlike.regression.cross_validation import Folds
-from thunderlike.regression.design import Design
 from thunderlike.regression.least_squares import LeastSquares, Omitting, Samples
-from thunderlike.regression.model import (
-    Columns,
-    MassRegressionAlgorithm,
-    MassRegressionModel,
-    as_series,
-    check_length,
-    results_of,
-)
+from thunderlike.regression.model import InferenceModel, MassRegressionAlgorithm
 from thunderlike.regression.prewhitening import Autoregressive, pooled
+from thunderlike.regression.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,23 +26,18 @@ if TYPE_CHECKING:
 
     from thunderlike._typing import Array
     from thunderlike.data.series import Series
-    from thunderlike.regression.design import Regressors
-    from thunderlike.regression.least_squares import Basis
+    from thunderlike.regression.design import Design, Regressors
 
 __all__ = [
     "FastLinearRegression",
     "LinearModel",
     "LinearRegression",
-    "as_mask",
-    "check_basis",
-    "check_determined",
     "chosen_groups",
     "circular_shifts",
-    "labels_of",
 ]
 
 
-class LinearModel(MassRegressionModel):
+class LinearModel(InferenceModel):
     """Linear models of all records, with the statistics of each; see :class:`LinearRegression`.
 
     The names are those of statsmodels. Each attribute is a Series of float64 of the base shape of
@@ -85,21 +71,14 @@ class LinearModel(MassRegressionModel):
     _facts = ("rank", "groups", "rho", "_ranks", "_permutations")
 
     @property
-    def se(self) -> Series:
-        """Standard errors of the betas; NaN for what was not fitted. Length p + 1."""
-        return self._field("se", ("intercept", *self.names))
-
-    @property
     def tvalues(self) -> Series:
         """Betas divided by their standard errors; length p + 1."""
-        index = ("intercept", *self.names)
-        return self._statistic(statistics.tvalues, index, matrix=self._columns.betas)
+        return self._of_betas(statistics.tvalues)
 
     @property
     def pvalues(self) -> Series:
         """Two-sided p-values of the betas, by Student's t; length p + 1."""
-        index = ("intercept", *self.names)
-        return self._statistic(statistics.pvalues, index, matrix=self._columns.betas)
+        return self._of_betas(statistics.pvalues)
 
     @property
     def rsquared(self) -> Series:
@@ -338,20 +317,15 @@ class LinearRegression(MassRegressionAlgorithm):
         UserWarning
             Of regressors that are linear combinations of others.
         """
-        series, design = as_series(y), Design.of(X)
-        check_length(design, series)
-        mask = as_mask(self.mask, len(design))
-        columns = Columns.of(
-            design, mask, intercept=self.fit_intercept, standardize=self.standardize
+        problem = Problem.of(
+            X, y, self.mask, intercept=self.fit_intercept, standardize=self.standardize
         )
-        check_determined(len(design) if mask is None else int(mask.sum()), design.count)
-        groups = chosen_groups(design, self.groups)
-        fit, rho = self._fit(series, columns, design, mask, list(groups.values()))
+        problem.check_determined()
+        groups = chosen_groups(problem.design, self.groups)
+        fit, rho = self._fit(problem, list(groups.values()))
         plain = fit if isinstance(fit, LeastSquares) else fit.fit
-        check_basis(plain.basis, design.names, intercept=self.fit_intercept)
-        columns = replace(columns, mean=plain.basis.mean)
-        results = results_of(series, fit, labels_of(fit.fields, columns.names, tuple(groups)))
-        model = LinearModel(results, columns, fit.fields)
+        problem.check_basis(plain.basis)
+        model = LinearModel(*problem.fitted(fit, plain.basis.mean, tuple(groups)))
         model.rank = int(plain.basis.independent.sum())
         model.groups, model.rho = tuple(groups), rho
         model._ranks = tuple(part.shape[1] for part in plain.parts)
@@ -359,15 +333,12 @@ class LinearRegression(MassRegressionAlgorithm):
         return model
 
     def _fit(
-        self,
-        series: Series,
-        columns: Columns,
-        design: Design,
-        mask: Array | None,
-        groups: list[tuple[int, ...]],
+        self, problem: Problem, groups: list[tuple[int, ...]]
     ) -> tuple[LeastSquares | Omitting | Autoregressive, float | None]:
-        X, rho = columns.apply(design.values), self.prewhiten
-        decompose = partial(LeastSquares.of, X, intercept=self.fit_intercept, origin=columns.origin)
+        X, mask, rho = problem.regressors, problem.mask, self.prewhiten
+        decompose = partial(
+            LeastSquares.of, X, intercept=self.fit_intercept, origin=problem.columns.origin
+        )
         if self.nan == "omit":
             used = np.ones(len(X), bool) if mask is None else mask
             return Omitting(decompose(Samples.of(mask)), X, used), None
@@ -376,8 +347,8 @@ class LinearRegression(MassRegressionAlgorithm):
             if rho == "ar1-each":
                 return Autoregressive(plain), None
             rho = 0.0
-            if series.count():
-                total, count = reductions.merged(series, pooled(plain), np.add, 16)
+            if problem.series.count():
+                total, count = reductions.merged(problem.series, pooled(plain), np.add, 16)
                 rho = float(total / max(count, 1))
         samples = Samples.of(mask, rho or 0.0)
         length = len(X) - bool(rho) if samples.keep is None else len(samples.keep)
@@ -399,33 +370,6 @@ class FastLinearRegression(LinearRegression):
 
     def __init__(self, fit_intercept: bool = True, **options: Any) -> None:
         super().__init__(fit_intercept, **options)
-
-
-def as_mask(mask: ArrayLike | None, length: int) -> Array | None:
-    """Return the mask of samples that are used; None for all.
-
-    Raises
-    ------
-    SpecError
-        For a mask of another shape or dtype.
-    """
-    if mask is None:
-        return None
-    found = as_array(mask, "the mask")
-    if found.dtype != bool or found.shape != (length,):
-        raise SpecError(
-            f"the mask has shape {found.shape} and dtype {found.dtype}: give a bool for each of "
-            f"{length} samples, True for those that are used"
-        )
-    return None if found.all() else found
-
-
-def check_determined(length: int, count: int) -> None:
-    """Raise SpecError for no more samples than regressors."""
-    if length <= count:
-        raise SpecError(
-            f"{length} samples do not determine {count} regressors: give more samples, or Ridge"
-        )
 
 
 def chosen_groups(
@@ -471,28 +415,3 @@ def circular_shifts(count: int, length: int, seed: int | None) -> tuple[int, ...
         )
     drawn = np.random.default_rng(seed or 0).permutation(max(length - 1, 0))[:count] + 1
     return tuple(drawn.tolist())
-
-
-def check_basis(basis: Basis, names: Sequence[str], *, intercept: bool) -> None:
-    """Warn of regressors that are linear combinations of others."""
-    dependent = [name for name, kept in zip(names, basis.independent, strict=True) if not kept]
-    if dependent:
-        others = "the others and the intercept" if intercept else "the others"
-        warnings.warn(
-            f"the regressors {', '.join(map(repr, dependent))} are linear combinations of "
-            f"{others}: their coefficients are 0",
-            stacklevel=caller_level(),
-        )
-
-
-def labels_of(
-    fields: Mapping[str, slice], names: tuple[str, ...], groups: tuple[str, ...] = ()
-) -> list[str]:
-    """Name each column of the results."""
-    parts = {"coef": names, "se": ("intercept", *names), "added": groups}
-    found = []
-    for field, place in fields.items():
-        own = parts.get(field)
-        width = place.stop - place.start
-        found += [f"{field} {name}" for name in own] if own is not None else [field] * width
-    return found

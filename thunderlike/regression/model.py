@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Columns",
     "Fit",
+    "InferenceModel",
     "MassRegressionAlgorithm",
     "MassRegressionModel",
     "RecordModel",
@@ -402,6 +403,27 @@ class MassRegressionModel:
         found = self.results._stacked(Statistic(function, self._fields), **arguments)
         found.index = list(index)
         return found
+
+
+class InferenceModel(MassRegressionModel):
+    """Base class of models with standard errors.
+
+    Examples
+    --------
+    >>> from thunderlike.regression import LinearRegression
+    >>> model = LinearRegression().fit([0.0, 1, 2, 3], np.array([[0.0, 1, 1, 0]]))
+    >>> isinstance(model, InferenceModel), model.se.toarray().round(3)
+    (True, array([0.592, 0.316]))
+    """
+
+    @property
+    def se(self) -> Series:
+        """Standard errors of the betas; NaN for what was not fitted. Length p + 1."""
+        return self._field("se", ("intercept", *self.names))
+
+    def _of_betas(self, function: Callable[..., Array]) -> Series:
+        index = ("intercept", *self.names)
+        return self._statistic(function, index, matrix=self._columns.betas)
 
 
 def _accepted(results: Records, data: Records) -> Records:

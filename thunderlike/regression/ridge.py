@@ -13,7 +13,6 @@ from thunderlike.errors import SpecError
 from thunderlike.kernels._tiles import row_products
 from thunderlike.kernels._validation import as_array
 from thunderlike.regression import statistics
-from thunderlike.regression.design import Design
 from thunderlike.regression.least_squares import (
     Samples,
     about_mean,
@@ -21,15 +20,8 @@ from thunderlike.regression.least_squares import (
     prepared_tiles,
     sliced,
 )
-from thunderlike.regression.linear import as_mask, labels_of
-from thunderlike.regression.model import (
-    Columns,
-    MassRegressionAlgorithm,
-    MassRegressionModel,
-    as_series,
-    check_length,
-    results_of,
-)
+from thunderlike.regression.model import MassRegressionAlgorithm, MassRegressionModel
+from thunderlike.regression.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -232,16 +224,11 @@ class Ridge(MassRegressionAlgorithm):
 
     def fit(self, X: Regressors, y: Any) -> RidgeModel:
         """Fit each record; as :meth:`LinearRegression.fit`, without conditions on the rank."""
-        series, design = as_series(y), Design.of(X)
-        check_length(design, series)
-        mask = as_mask(self.mask, len(design))
-        columns = Columns.of(
-            design, mask, intercept=self.fit_intercept, standardize=self.standardize
+        problem = Problem.of(
+            X, y, self.mask, intercept=self.fit_intercept, standardize=self.standardize
         )
-        samples = Samples.of(mask)
-        values, mean = centred_columns(
-            samples(columns.apply(design.values).T), intercept=self.fit_intercept
-        )
+        samples = Samples.of(problem.mask)
+        values, mean = centred_columns(samples(problem.regressors.T), intercept=self.fit_intercept)
         left, singular, right = np.linalg.svd(values.T, full_matrices=False)
         rank = int(
             np.count_nonzero(singular > max(values.shape) * np.finfo(float).eps * singular[:1])
@@ -255,8 +242,7 @@ class Ridge(MassRegressionAlgorithm):
             right[:rank],
             alphas,
         )
-        if len(alphas) > 1 and not self.per_target and series.count():
-            total = reductions.merged(series, fit.total_errors, np.add, alphas.nbytes)
+        if len(alphas) > 1 and not self.per_target and problem.series.count():
+            total = reductions.merged(problem.series, fit.total_errors, np.add, alphas.nbytes)
             fit = replace(fit, alphas=alphas[[int(np.argmin(total))]])
-        results = results_of(series, fit, labels_of(fit.fields, columns.names))
-        return RidgeModel(results, replace(columns, mean=mean), fit.fields)
+        return RidgeModel(*problem.fitted(fit, mean))
