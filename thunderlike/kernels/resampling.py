@@ -292,9 +292,11 @@ def _stored(values: Array, dtype: np.dtype[Any]) -> Array:
     highest = values.dtype.type(limits.max)
     if int(highest) > limits.max:  # the float above, which no whole number of the dtype is
         highest = np.nextafter(highest, values.dtype.type(0))
-    rounded = np.rint(np.nan_to_num(values, nan=0, posinf=None, neginf=None))
-    whole: Array = np.clip(rounded, values.dtype.type(limits.min), highest).astype(dtype)
-    return whole
+    rounded = np.asarray(np.rint(values))
+    np.clip(rounded, values.dtype.type(limits.min), highest, out=rounded)
+    if np.isnan(rounded.min(initial=highest)):
+        np.copyto(rounded, 0, where=np.isnan(rounded))
+    return rounded.astype(dtype)
 
 
 def _floats(image: Array, working: np.dtype[Any]) -> Array:
@@ -375,6 +377,11 @@ def _interpolate(
             row[:] = 0
             for b in range(len(wy)):
                 from_y = min(max(y + starts[1] + b, 0), ny - 1)
+                if len(wz) == 1:  # of weight 1
+                    source = image[min(max(z + starts[0], 0), nz - 1), from_y]
+                    for x in range(nx):
+                        row[x] += wy[b] * source[x]
+                    continue
                 plane[:] = 0
                 for c in range(len(wz)):
                     source = image[min(max(z + starts[0] + c, 0), nz - 1), from_y]

@@ -209,7 +209,7 @@ class Correlation:
         spectrum *= self.filter
         correlation = fft.irfftn(spectrum, self.padded, workers=1, overwrite_x=True)
         # Of all shifts: the peak may fill most of a small window.
-        deviation = float(correlation.std(dtype=np.float64))
+        deviation = float(correlation.std())
         window = _centered_window(correlation, self.reach)
         best = [int(one) for one in np.unravel_index(window.argmax(), window.shape)]
         height = float(window[tuple(best)]) / deviation if deviation > 0 else 0.0

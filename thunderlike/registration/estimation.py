@@ -239,8 +239,8 @@ class Estimator:
             return Estimate(coefficients, still, 0.0, math.nan, 0.0, at_edge=True)
         if self.pattern is not None:
             image -= self.pattern
-        peak = self.correlation.peak(binned(image[self.box], self.correlation.bins))
         pyramid = self._pyramid(image)
+        peak = self.correlation.peak(self._correlated(image, pyramid))
         gain, offset = self.refinement.brightness(pyramid[0], peak.shift)
         if finite is not None:
             shown, region = displaced(self.mean, (-peak.shift).tolist())
@@ -269,6 +269,14 @@ class Estimator:
         variances = [means @ blocks[axis, :, axis] @ means for axis in range(nd)]
         found: Array = np.sqrt(np.maximum(variances, 0)) * level.bins
         return found
+
+    def _correlated(self, image: Array, pyramid: Sequence[Array]) -> Array:
+        """Return the part of a frame that is correlated, binned: a level if that is it."""
+        bins, shape = self.correlation.bins, image[self.box].shape
+        for level, found in zip(self.refinement.levels, pyramid, strict=True):
+            if level.bins == bins and shape == image.shape:
+                return found
+        return binned(image[self.box], bins)
 
     def _pyramid(self, image: Array) -> list[Array]:
         return [binned(image, level.bins) for level in self.refinement.levels]
