@@ -54,6 +54,7 @@ def extract(
     valid: ArrayLike | None = None,
     fs: float | None = None,
     tau: Any = 0.7,
+    baseline: str = "auto",
 ) -> Traces:
     """Extract the traces of cells from a registered movie.
 
@@ -88,11 +89,14 @@ def extract(
         Needed for ``coefficient='auto'``, and for what is derived from the traces.
     tau : float or 'auto'
         Decay time of the indicator in seconds, for spikes.
+    baseline : str
+        Method of :func:`~thunderlike.traces.baseline`, for dF/F.
 
     Returns
     -------
     Traces
-        `F`, `neuropil` and `corrected`, Series of shape ``(K, T)`` and float32.
+        `F`, `neuropil` and `corrected`, Series of shape ``(K, T)`` and float32; dF/F, spikes and
+        events are computed when they are asked for.
 
     Raises
     ------
@@ -180,7 +184,7 @@ def extract(
         "no_neuropil": ~cells.has_ring & (ring is not None),
         "ambiguous": ambiguous,
     }
-    return Traces(*series, share, flags, np.diff(cells.rings.indptr), rate, tau)
+    return Traces(*series, share, flags, np.diff(cells.rings.indptr), rate, tau, baseline)
 
 
 def _movie(images: Images | Series | ArrayLike) -> Images | Series:
