@@ -12,6 +12,7 @@ from thunderlike.extraction.masks import fromimagej, fromlabels, frommasks, from
 from thunderlike.extraction.model import ExtractionModel, load
 from thunderlike.extraction.nwb import fromnwb
 from thunderlike.extraction.regions import Region, Regions
+from thunderlike.extraction.suite2p import fromsuite2p
 
 __all__ = [
     "ExtractionModel",
@@ -22,5 +23,6 @@ __all__ = [
     "frommasks",
     "fromnwb",
     "fromregional",
+    "fromsuite2p",
     "load",
 ]

@@ -542,6 +542,63 @@ class ExtractionModel(Model):
             credentials=credentials,
         )
 
+    def tosuite2p(
+        self,
+        path: AnyPath,
+        *,
+        traces: Any = None,
+        pickle: str = "refuse",
+        overwrite: bool = False,
+        credentials: AnyCredentials = None,
+    ) -> None:
+        """Write a folder like that of a plane of suite2p.
+
+        Parameters
+        ----------
+        path : path
+            The folder.
+        traces : thunderlike.traces.Traces or mapping of str to Series or array_like, optional
+            Of shape (K, T): ``F``, ``neuropil`` and ``spikes`` become ``F.npy``, ``Fneu.npy`` and
+            ``spks.npy``, float32.
+        pickle : {'refuse', 'allow'}
+            'allow' also writes ``stat.npy`` and ``ops.npy``, which suite2p itself loads and which
+            are pickles.
+        overwrite : bool
+            Replace a folder that this method has written.
+        credentials : mapping, optional
+            As of ``images.totif``.
+
+        Raises
+        ------
+        SpecError
+            For volumes, and traces of another number of cells.
+        ExistsError
+            When the target exists.
+
+        Notes
+        -----
+        Arrays of numbers hold the masks: ``roi.npy`` (number of the cell of each pixel),
+        ``ypix.npy``, ``xpix.npy``, ``lam.npy``, ``shape.npy`` (Ly, Lx), and ``iscell.npy``, as
+        suite2p has it: `accepted`, and ``quality['probability']`` or `accepted`.
+
+        Examples
+        --------
+        >>> from thunderlike import storage
+        >>> model = ExtractionModel([[[0, 1], [0, 2]]], (8, 8))
+        >>> model.tosuite2p("memory://plane0", traces={"F": [[1.0, 2.0]]})
+        >>> storage.delete("memory://plane0")
+        """
+        from thunderlike.extraction.suite2p import tosuite2p
+
+        tosuite2p(
+            self,
+            path,
+            traces=traces,
+            pickle=pickle,
+            overwrite=overwrite,
+            credentials=credentials,
+        )
+
     def save(self, path: AnyPath) -> None:
         """Save the model as one file, replacing an earlier one.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -10,31 +11,41 @@ from typing import Any
 
 import numpy as np
 
-from thunderlike.errors import FormatError
+from thunderlike.errors import FormatError, RefusedError
 from thunderlike.formats import raw
 from thunderlike.formats.base import damage, numbers
 
 __all__ = ["checkpoint", "load"]
 
 
+_OBJECTS = ("O", "O8", "O4")  # dtypes of arrays of plain values
+
+
 class _Dtype:
     """Placeholder of a dtype: the state of a real one is not checked by numpy, and can crash it."""
 
     def __init__(self, code: str, *_: object) -> None:
-        self.made = numbers(code)
+        self.made = np.dtype(object) if code in _OBJECTS else numbers(code)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.made = self.made.newbyteorder(state[1])
+        if not self.made.hasobject:
+            self.made = self.made.newbyteorder(state[1])
 
 
 class _Array(np.ndarray):
-    """Array of numbers, whose number of bytes is checked against its shape."""
+    """Array of numbers, whose number of bytes is checked against its shape, or of plain values."""
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         version, shape, dtype, fortran, data = state
         if not isinstance(dtype, _Dtype):
             raise FormatError("an array without a dtype")
-        raw.decode(data, shape, dtype.made)
+        if dtype.made.hasobject:
+            if not isinstance(data, list) or len(data) != math.prod(shape):
+                raise FormatError(
+                    f"an array of shape {shape} without its {math.prod(shape)} values"
+                )
+        else:
+            raw.decode(data, shape, dtype.made)
         super().__setstate__((version, shape, dtype.made, fortran, data))
 
 
@@ -66,7 +77,7 @@ class _Plain(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
-            raise FormatError(
+            raise RefusedError(
                 f"asks for {module}.{name}, which is neither a plain value nor a numpy array; "
                 "nothing was run"
             )
@@ -87,8 +98,10 @@ def load(data: bytes, what: str, encoding: str = "bytes") -> Any:
 
     Raises
     ------
+    RefusedError
+        When it asks for anything else, which is not run.
     FormatError
-        When it asks for anything else, which is not run, or is damaged.
+        When it is damaged.
 
     Examples
     --------
@@ -97,12 +110,12 @@ def load(data: bytes, what: str, encoding: str = "bytes") -> Any:
     >>> load(pickle.dumps(print), "data_batch_1")
     Traceback (most recent call last):
     ...
-    thunderlike.errors.FormatError: data_batch_1: asks for builtins.print, which is neither ...
+    thunderlike.errors.RefusedError: data_batch_1: asks for builtins.print, which is neither ...
     """
     try:
         return _Plain(io.BytesIO(data), encoding=encoding).load()
     except FormatError as error:
-        raise FormatError(f"{what}: {error}") from None
+        raise type(error)(f"{what}: {error}") from None
     except Exception as error:  # damaged pickles raise almost anything
         raise FormatError(f"{what}: is damaged, or not a pickle: {error}") from error
 

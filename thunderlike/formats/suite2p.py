@@ -1,4 +1,4 @@
-"""Metadata of suite2p: the size of a movie, found in a pickle without unpickling it."""
+"""Files of suite2p: the size of a movie and the masks of cells, read without running a pickle."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ import pickletools
 import re
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thunderlike.errors import FormatError
+from thunderlike.formats import safe_pickle
 from thunderlike.formats.metadata import boundary, number, seconds, whole
 
-__all__ = ["sizes"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
+__all__ = ["Rois", "rois", "sizes"]
+
+_MOST_ROIS = 10**6
 _HEADER = b"\x93NUMPY"
 _NUMBERS = re.compile(r"[iuf][1248]")
 
@@ -40,13 +45,9 @@ def sizes(data: bytes) -> dict[str, float]:
     >>> sizes(stream.getvalue())
     {'Ly': 512, 'Lx': 796, 'fs': 30.0}
     """
-    if not data.startswith(_HEADER):
-        raise FormatError(f"not a .npy file: it begins with {data[:6]!r}")
+    content = _pickle(data)
     try:
-        # Version 1 of .npy has the length of its header in 2 bytes, later ones in 4.
-        before, code = (10, "<H") if data[6] == 1 else (12, "<I")
-        (length,) = struct.unpack_from(code, data, 8)
-        stated = _outermost(_described(data[before + length :]))
+        stated = _outermost(_described(content))
     except Exception as error:
         raise FormatError(f"not a pickle that can be read: {error}") from error
     found: dict[str, float] = {}
@@ -64,6 +65,106 @@ def sizes(data: bytes) -> dict[str, float]:
             seconds(rate, "s")  # positive, and so is the interval
             found["fs"] = number(rate)
     return found
+
+
+def _pickle(data: bytes) -> bytes:
+    """Return the pickle in a .npy file of objects."""
+    if not data.startswith(_HEADER):
+        raise FormatError(f"not a .npy file: it begins with {data[:6]!r}")
+    try:
+        # Version 1 of .npy has the length of its header in 2 bytes, later ones in 4.
+        before, code = (10, "<H") if data[6] == 1 else (12, "<I")
+        (length,) = struct.unpack_from(code, data, 8)
+    except (IndexError, struct.error) as error:
+        raise FormatError(f"not a .npy file: its header is cut short: {error}") from error
+    return data[before + length :]
+
+
+@dataclass(frozen=True)
+class Rois:
+    """Masks of cells.
+
+    Parameters
+    ----------
+    rows, columns : ndarray of int64, shape (n,)
+        Pixels of all cells, one cell after the other.
+    weights : ndarray of float64, shape (n,)
+    ends : ndarray of int64, shape (K,)
+        Number of pixels of each cell and those before it.
+    measures : dict of ndarray, shape (K,)
+        Numbers that are stated of every cell.
+    """
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    ends: NDArray[np.int64]
+    measures: dict[str, NDArray[Any]]
+
+
+def rois(data: bytes) -> Rois:
+    """Read the masks in the bytes of ``stat.npy``, a pickle of a list of dictionaries.
+
+    Raises
+    ------
+    RefusedError
+        Where the pickle asks for anything but plain values and numpy's arrays: nothing is run.
+    FormatError
+        For other files, and masks of unequal lengths.
+
+    Examples
+    --------
+    >>> import io, numpy as np
+    >>> one = {"ypix": np.array([0, 1]), "xpix": np.array([2, 2]), "lam": np.array([0.5, 1])}
+    >>> stream = io.BytesIO()
+    >>> np.save(stream, np.array([one | {"med": [0, 2], "skew": 1.5}]))
+    >>> rois(stream.getvalue()).measures
+    {'skew': array([1.5])}
+    """
+    found = safe_pickle.load(_pickle(data), "the masks", encoding="latin1")
+    cells = found.ravel().tolist() if isinstance(found, np.ndarray) else found
+    if not isinstance(cells, list) or not all(isinstance(one, dict) for one in cells):
+        raise FormatError("the masks are not a list of dictionaries")
+    if len(cells) > _MOST_ROIS:
+        raise FormatError(f"holds {len(cells)} masks, at most {_MOST_ROIS} are read")
+    parts: list[list[NDArray[Any]]] = [[], [], []]
+    for position, one in enumerate(cells):
+        for part, values in zip(parts, _mask(one, position), strict=True):
+            part.append(values)
+    counts = [len(values) for values in parts[0]]
+    rows, columns = (np.concatenate([np.zeros(0, np.int64), *part]) for part in parts[:2])
+    weights = np.concatenate([np.zeros(0), *parts[2]])
+    return Rois(rows, columns, weights, np.cumsum(counts, dtype=np.int64), _measures(cells))
+
+
+def _mask(one: dict[str, Any], number: int) -> tuple[NDArray[Any], ...]:
+    """Return rows, columns and weights of a mask, checked."""
+    given = []
+    for name, kinds in (("ypix", "iu"), ("xpix", "iu"), ("lam", "iuf")):
+        values = np.asarray(one.get(name, ()))
+        if values.ndim != 1 or values.dtype.kind not in kinds or not values.size:
+            raise FormatError(f"mask {number} has no {name}, or one of {values.dtype}")
+        given.append(values.astype(np.float64 if name == "lam" else np.int64))
+    if len({len(values) for values in given}) > 1:
+        raise FormatError(f"mask {number} has unequal numbers of ypix, xpix and lam")
+    if not np.isfinite(given[2]).all():
+        raise FormatError(f"mask {number} has weights that are not numbers")
+    positive = given[2] > 0
+    if not positive.any():  # of no use as weights
+        given[2], positive = np.ones(len(positive)), ~positive
+    return tuple(values[positive] for values in given)
+
+
+def _measures(cells: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
+    """Return the numbers that every dictionary has."""
+    measures = {}
+    for name in cells[0] if cells else ():
+        values = [one.get(name) for one in cells]
+        plain = isinstance(name, str) and all(np.isscalar(one) for one in values)
+        if plain and not any(isinstance(one, str | bytes | complex) for one in values):
+            with boundary(name):
+                measures[name] = np.array(values)
+    return measures
 
 
 @dataclass
