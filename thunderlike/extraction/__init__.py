@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from thunderlike.extraction.masks import fromimagej, fromlabels, frommasks, fromregional
+from thunderlike.extraction.matching import Matches, Union, union
 from thunderlike.extraction.model import ExtractionModel, load
 from thunderlike.extraction.nwb import fromnwb
 from thunderlike.extraction.regions import Region, Regions
@@ -16,8 +17,10 @@ from thunderlike.extraction.suite2p import fromsuite2p
 
 __all__ = [
     "ExtractionModel",
+    "Matches",
     "Region",
     "Regions",
+    "Union",
     "fromimagej",
     "fromlabels",
     "frommasks",
@@ -25,4 +28,5 @@ __all__ = [
     "fromregional",
     "fromsuite2p",
     "load",
+    "union",
 ]

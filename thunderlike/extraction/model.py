@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from thunderlike.data.images import Images
     from thunderlike.data.series import Series
+    from thunderlike.extraction.matching import Matches
     from thunderlike.storage import AnyCredentials, AnyPath
 
 __all__ = ["ExtractionModel", "load"]
@@ -273,6 +274,88 @@ class ExtractionModel(Model):
         parts = (self.weights.data, indices, self.weights.indptr)
         weights = csr_array(parts, shape=(self.count, math.prod(image)))
         return self._with(weights=weights, shape=image, inferred=False)
+
+    def merge(self, overlap: float = 0.5, max_iter: int = 2, k_nearest: int = 10) -> Self:
+        """Merge cells that overlap.
+
+        Parameters
+        ----------
+        overlap : float
+            Pixels of both cells over those of either, above which two cells are one.
+        max_iter : int
+            Repetitions, with the merged cells.
+        k_nearest : int
+            Neighbours that are compared with each cell, by the distance of centers.
+
+        Returns
+        -------
+        ExtractionModel
+            Weights are averaged where cells overlap; `quality` is that of the largest cell, and a
+            cell is accepted if one of its parts is.
+
+        Examples
+        --------
+        >>> model = ExtractionModel([[[0, 0], [0, 1], [0, 2]], [[0, 1], [0, 2]], [[3, 3]]])
+        >>> model.merge().regions.area
+        [3, 1]
+        """
+        from thunderlike.extraction.matching import merge
+
+        merged: Any = merge(self, overlap, max_iter, k_nearest)
+        return merged  # type: ignore[no-any-return]
+
+    def match(
+        self,
+        other: ExtractionModel,
+        shift: Any = "auto",
+        max_distance: float | None = None,
+        iou: float = 0.3,
+        images: Sequence[ArrayLike] | None = None,
+    ) -> Matches:
+        """Find the cells of another session that are cells of this one.
+
+        Parameters
+        ----------
+        other : ExtractionModel
+        shift : 'auto', None or sequence of float
+            Displacement of the other session in pixels. 'auto' estimates it, by the correlation of
+            images and the displacements of matched cells; None stands for 0.
+        max_distance : float, optional
+            Of centers in pixels; by default half the diameter of the cells, that of `attrs` or of
+            a disc of their median area.
+        iou : float
+            Least intersection over union of masks.
+        images : pair of array_like, optional
+            Mean images of the two sessions, for the shift; by default images of the cells.
+
+        Returns
+        -------
+        Matches
+            Each cell is in one pair at most; the sum of their overlaps is largest.
+
+        Raises
+        ------
+        SpecError
+            For images of other axes, and an unknown shift.
+
+        See Also
+        --------
+        thunderlike.extraction.union : Of several sessions.
+
+        Notes
+        -----
+        The Hungarian method, for each group of cells that compete for partners.
+
+        Examples
+        --------
+        >>> one = ExtractionModel([[[2, 2], [2, 3]], [[6, 6], [6, 7]]], (9, 9))
+        >>> found = one.match(one[[1, 0]], shift=None)
+        >>> found.pairs.tolist(), found.iou.tolist()
+        ([[0, 1], [1, 0]], [1.0, 1.0])
+        """
+        from thunderlike.extraction.matching import match
+
+        return match(self, other, shift, max_distance, iou, images)
 
     def topandas(self) -> Any:
         """Return a table of the cells: centers, areas, `accepted` and `quality`.

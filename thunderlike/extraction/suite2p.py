@@ -18,7 +18,6 @@ from thunderlike.formats import npy, suite2p
 from thunderlike.kernels._validation import as_array, as_shape, checked_arguments
 
 if TYPE_CHECKING:
-
     from numpy.typing import NDArray
 
     from thunderlike.storage import AnyCredentials, AnyPath
