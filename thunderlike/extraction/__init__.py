@@ -8,14 +8,17 @@
 
 from __future__ import annotations
 
+from thunderlike.extraction.examples import make_gaussian
 from thunderlike.extraction.masks import fromimagej, fromlabels, frommasks, fromregional
 from thunderlike.extraction.matching import Matches, Union, union
 from thunderlike.extraction.model import ExtractionModel, load
+from thunderlike.extraction.nmf import NMF
 from thunderlike.extraction.nwb import fromnwb
 from thunderlike.extraction.regions import Region, Regions
 from thunderlike.extraction.suite2p import fromsuite2p
 
 __all__ = [
+    "NMF",
     "ExtractionModel",
     "Matches",
     "Region",
@@ -28,5 +31,6 @@ __all__ = [
     "fromregional",
     "fromsuite2p",
     "load",
+    "make_gaussian",
     "union",
 ]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import ArrayLike, NDArray
 
     from thunderlike.data.images import Images
@@ -463,6 +465,93 @@ class ExtractionModel(Model):
         model = self._for(images.value_shape)
         given = {"accepted": self.accepted, "fs": self.attrs.get("fs")} | options
         return resolve("thunderlike.traces:extract")(images, model.weights, model.shape, **given)
+
+    # Plots
+
+    def plot(
+        self,
+        base: ArrayLike | None = None,
+        color: str = "index",
+        ax: Axes | None = None,
+        *,
+        labels: bool = True,
+        accepted_only: bool = True,
+    ) -> Axes:
+        """Draw the contour of each cell at half its largest weight.
+
+        Parameters
+        ----------
+        base : array_like, optional
+            Image behind the cells, such as the mean of the movie, from its 1st to its 99th
+            percentile; by default their weights. The maximum over planes of a volume.
+        color : str
+            'index', or the name of a measure in `quality`.
+        ax : matplotlib Axes, optional
+            Axes to draw on; by default of a new figure.
+        labels : bool
+            Write the numbers of up to 200 cells.
+        accepted_only : bool
+            Leave out the cells that are not accepted.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpecError
+            For an image of another shape, and an unknown measure.
+        MissingExtraError
+            Without matplotlib: ``pip install 'thunderlike[viz]'``.
+
+        Examples
+        --------
+        >>> model = ExtractionModel([[[2, 2], [2, 3]], [[6, 6], [6, 7]]], (9, 9))
+        >>> model.plot().get_title()
+        '2 of 2 cells accepted'
+        """
+        from thunderlike.extraction.plotting import plot_model
+
+        return plot_model(self, base, color, ax, labels=labels, accepted_only=accepted_only)
+
+    def report(
+        self,
+        base: ArrayLike | None = None,
+        limits: Mapping[str, float] | None = None,
+        rank: str | None = None,
+    ) -> Figure:
+        """Draw one page about the cells: a map, histograms of measures, the best and the worst.
+
+        Parameters
+        ----------
+        base : array_like, optional
+            Image behind the cells, as of :meth:`plot`.
+        limits : mapping of str to float, optional
+            Least values of measures, drawn as lines in their histograms.
+        rank : str, optional
+            Measure by which accepted cells are ranked; by default ``snr``, if there is such.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            To be saved by ``figure.savefig(path)``; no display is needed.
+
+        Raises
+        ------
+        SpecError
+            For an image of another shape, and an unknown measure.
+        MissingExtraError
+            Without matplotlib: ``pip install 'thunderlike[viz]'``.
+
+        Examples
+        --------
+        >>> model = ExtractionModel([[[2, 2], [2, 3]]], (9, 9), quality={"snr": [12.0]})
+        >>> len(model.report(limits={"snr": 8}).get_axes())
+        12
+        """
+        from thunderlike.extraction.plotting import report
+
+        return report(self, base, limits, rank)
 
     # Files
 
