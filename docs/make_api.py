@@ -22,6 +22,7 @@ ROOMS = {
     "thunderlike.series": "Series",
     "thunderlike.data": "Blocks",
     "thunderlike.registration": "Motion correction",
+    "thunderlike.calcium": "Calcium imaging",
     "thunderlike.images.examples": "Example movies",
     "thunderlike.series.examples": "Example series",
     "thunderlike.factorization": "Factorization",

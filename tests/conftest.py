@@ -46,6 +46,7 @@ ENGINES = ("local", "waiting", "disk", "chunked", "spark")
 ROOMS = {
     "disk": {
         "batches",
+        "calcium",
         "contract",
         "data",
         "datasets",

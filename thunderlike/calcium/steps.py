@@ -285,6 +285,10 @@ class Workspace:
         """Record that a step is done at the end of a block that does not raise."""
         # First of all its old record goes: files of a step that is interrupted are worth nothing.
         self._record(step.name, None)
+        for file in step.files:
+            store, folder = storage.resolve(storage.parent(self.path(file)))
+            if not store.exists(folder):
+                store.begin(folder)
         begin = time.perf_counter()
         yield
         seconds = round(time.perf_counter() - begin, 3)

@@ -21,10 +21,10 @@ __all__ = ["add", "run"]
 DESCRIPTION = """\
 Submit a job to Spark with everything it needs: print the command line of spark-submit and run it.
 
-JOB is a job of the package (activity_map, convert, make_dataset, register, regress, series_stats)
-or a script. Words after -- are passed to the job. The line can be pasted into a shell and shows no
-secret. With --master slurm, write a batch script that starts Spark on nodes of SLURM, runs the job
-and stops Spark, and give it to sbatch.
+JOB is a job of the package (activity_map, calcium, convert, make_dataset, register, regress,
+series_stats) or a script. Words after -- are passed to the job. The line can be pasted into a shell
+and shows no secret. With --master slurm, write a batch script that starts Spark on nodes of SLURM,
+runs the job and stops Spark, and give it to sbatch.
 """
 
 EPILOG = """\

@@ -153,7 +153,8 @@ class CellMovie:
         self._inside(scene)[...] += active.reshape(self.source.shape)
         if self.source.kind != "still":
             scene = _displaced(scene, self.shifts[number])
-        return self._inside(scene) * self.light[number]
+        # Where the texture is dark, the neuropil may fall by more than the light that is there.
+        return np.maximum(self._inside(scene), 0) * self.light[number]
 
     @cached_property
     def _scaled(self) -> csr_array:

@@ -145,8 +145,9 @@ INTERRUPTED = 130  # what a shell reports after Ctrl-C: 128 and the number of th
 # Arguments that errors name: ``overwrite=True``, ``shape=``, ``start=3``, ``engine='local'``; not a
 # folder of that name in a path.
 _ARGUMENT = re.compile(
-    r"(?<![^\s(])(axis|channel|dataset|discard_extra|dtype|engine|format|nplanes|order|overwrite|perc|recursive"
-    r"|shape|sigma|start|stop|window)=('[^']*'|[\w.-]*\w)?"
+    r"(?<![^\s(])(axis|channel|coefficient|dataset|diameter|discard_extra|dtype|engine|format|fs"
+    r"|nplanes|order|overwrite|perc|planes|recursive|shape|sigma|start|stop|tau|window)"
+    r"=('[^']*'|[\w.-]*\w)?"
 )
 
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from thunderlike.engines import Engine, Source
     from thunderlike.jobs.contents import Contents
-    from thunderlike.jobs.movies import MovieJob
 
 __all__ = [
     "batches",
@@ -42,6 +41,7 @@ __all__ = [
     "main",
     "movie",
     "placed",
+    "resuming",
     "run",
     "speed",
     "spread",
@@ -118,7 +118,7 @@ def chosen(options: argparse.Namespace) -> dict[str, Any]:
 
 def run(
     options: argparse.Namespace,
-    job: MovieJob[Any, Any],
+    job: Callable[..., tuple[Any, Mapping[str, Any]]],
     plan: Any,
     rows: Callable[[Engine], dict[str, str]],
     found: Callable[[Any, Mapping[str, Any]], str],
@@ -128,7 +128,8 @@ def run(
     Parameters
     ----------
     options : argparse.Namespace
-    job : MovieJob
+    job : callable
+        A :class:`~thunderlike.jobs.movies.MovieJob`, or a function that is called like one.
     plan : Plan
         Of the job.
     rows : callable
@@ -179,9 +180,13 @@ def batches(
     default: int | None = 256 * 10**6,
 ) -> None:
     """Add the options of a job that works in batches."""
-    add = parser.add_argument
-    add("--batch", type=megabytes, default=default, metavar="MB", help=what)
-    add(
+    parser.add_argument("--batch", type=megabytes, default=default, metavar="MB", help=what)
+    resuming(parser)
+
+
+def resuming(parser: argparse.ArgumentParser) -> None:
+    """Add the option of a job that resumes."""
+    parser.add_argument(
         "--resume",
         action=argparse.BooleanOptionalAction,
         default=True,

@@ -1,0 +1,1 @@
+../thunderlike/cli/scripts/calcium.py

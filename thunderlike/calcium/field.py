@@ -1,0 +1,204 @@
+"""Computation of each step for one field of view: a plane of the recording."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike import registration, storage
+from thunderlike import traces as tracing
+from thunderlike._arguments import caller_level
+from thunderlike._lazy import resolve
+from thunderlike.errors import SpecError
+from thunderlike.extraction import ExtractionModel
+from thunderlike.hdf5 import api as hdf5
+from thunderlike.registration import RegistrationModel
+from thunderlike.traces.measures import measures, sensitivity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from thunderlike._typing import Array
+    from thunderlike.calcium.results import Plane
+    from thunderlike.data.images import Images
+
+__all__ = ["FILES", "Field", "detector", "registrar"]
+
+# Steps in their order, and the file that each writes.
+FILES = {
+    "register": "motion.h5",
+    "movie": "movie.h5",
+    "images": "images.h5",
+    "detect": "cells.h5",
+    "traces": "traces.h5",
+    "spikes": "activity.h5",
+    "nwb": "recording.nwb",
+}
+
+_ALGORITHMS = {"rigid": registration.Rigid, "piecewise": registration.PiecewiseRigid}
+
+
+def registrar(given: Any) -> Any:
+    """Return the algorithm, or the model, of a parameter `registration`.
+
+    Raises
+    ------
+    SpecError
+        For something else.
+
+    Examples
+    --------
+    >>> registrar("rigid")
+    Rigid()
+    """
+    if given is None or isinstance(given, RegistrationModel):
+        return given
+    if isinstance(given, str) and given in _ALGORITHMS:
+        return _ALGORITHMS[given]()
+    if not isinstance(given, str) and hasattr(given, "fit"):
+        return given
+    raise SpecError(
+        f"registration={given!r:.60} is not known: give 'rigid', 'piecewise', an algorithm such as "
+        "tl.registration.Rigid(max_shift=20), a RegistrationModel, or None"
+    )
+
+
+def detector(given: Any, **defaults: Any) -> Any:
+    """Return the algorithm, or the model, of a parameter `detection`.
+
+    Raises
+    ------
+    SpecError
+        For something else.
+    """
+    if given is None or isinstance(given, dict):
+        return resolve("thunderlike.extraction:CellDetection")(**defaults | (given or {}))
+    if isinstance(given, ExtractionModel) or (not isinstance(given, str) and hasattr(given, "fit")):
+        return given
+    raise SpecError(
+        f"detection={given!r:.60} is not known: give a dict of arguments of CellDetection, an "
+        "algorithm, or an ExtractionModel"
+    )
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of view, and the parameters of the steps.
+
+    A step reads what earlier ones wrote from their files, so that a run that was interrupted and
+    one that was not compute on the same numbers.
+
+    Parameters
+    ----------
+    images : Images
+        Frames of 2 axes.
+    steering : Images
+        What the motion is estimated on.
+    registrar, detector : object
+        Of :func:`registrar` and :func:`detector`.
+    options : mapping
+        Arguments of the functions of traces, dF/F and spikes, by the name of the parameter.
+    fs, tau : float
+        In Hz and seconds.
+    started : datetime
+        Start of the recording.
+    files : Plane
+        Results of the steps, in the folder that they are written to.
+    """
+
+    images: Images
+    steering: Images
+    registrar: Any
+    detector: Any
+    options: Mapping[str, dict[str, Any]]
+    fs: float
+    tau: float
+    started: datetime
+    files: Plane
+
+    def do(self, step: str) -> None:
+        """Do a step and write its file."""
+        getattr(self, f"_{step}")(storage.join(self.files.folder, FILES[step]))
+
+    @cached_property
+    def registered(self) -> Images:
+        """The registered movie, kept in memory or in the scratch folder at its first pass."""
+        if self.registrar is None:
+            return self.images
+        return self.files.motion.transform(self.images).cache()
+
+    def release(self) -> None:
+        """Release the registered movie."""
+        if "registered" in vars(self) and self.registrar is not None:
+            self.registered.uncache()
+
+    @cached_property
+    def valid(self) -> Array | None:
+        """Pixels that every good frame shows; None for all."""
+        if self.registrar is None:
+            return None
+        mask = np.zeros(self.images.value_shape, bool)
+        try:
+            mask[self.files.motion.crop()] = True
+        except SpecError as error:
+            warnings.warn(f"borders are not left out: {error}", stacklevel=caller_level())
+            return None
+        return mask
+
+    def _register(self, path: str) -> None:
+        model = self.registrar
+        if not isinstance(model, RegistrationModel):
+            model = model.fit(self.steering)
+        model.save(path)
+
+    def _movie(self, path: str) -> None:
+        self.registered.tohdf5(path, overwrite=True)
+
+    def _images(self, path: str) -> None:
+        movie = self.registered
+        found = {
+            "mean": movie.mean(squeeze=True),
+            "max": movie.max(squeeze=True),
+        }
+        hdf5.save(path, {name: np.asarray(one, np.float32) for name, one in found.items()})
+
+    def _detect(self, path: str) -> None:
+        model = self.detector
+        if not isinstance(model, ExtractionModel):
+            takes = inspect.signature(model.fit).parameters
+            limits = {"valid": self.valid} if "valid" in takes else {}
+            model = model.fit(self.registered, **limits)
+        model.save(path)
+
+    def _traces(self, path: str) -> None:
+        given = {"fs": self.fs, "tau": self.tau, "valid": self.valid} | self.options["traces"]
+        self.files.cells.traces(self.registered, **given).save(path)
+
+    def _spikes(self, path: str) -> None:
+        found = self.files.traces
+        change = tracing.dff(found.corrected, self.fs, **{"raw": found.F} | self.options["dff"])
+        spikes = tracing.deconvolve(change, self.fs, **{"tau": self.tau} | self.options["spikes"])
+        events = spikes.events()
+        series = {"dff": change, "spikes": spikes.spikes, "calcium": spikes.calcium}
+        arrays = {name: one.toarray(squeeze=False) for name, one in series.items()}
+        quality = measures(change) | {"sensitivity": sensitivity(found.neuropil, found.corrected)}
+        fields = {name: getattr(events, name) for name in ("offsets", "times", "amplitudes")}
+        hdf5.save(path, arrays | {"quality": quality, "events": fields, "fs": self.fs})
+
+    def _nwb(self, path: str) -> None:
+        found, activity = self.files.traces, self.files.activity
+        series = {name: getattr(found, name) for name in ("F", "neuropil", "corrected")}
+        self.files.cells.tonwb(
+            path,
+            traces=series | {name: activity[name] for name in ("dff", "spikes")},
+            images=self.files.images,
+            rate=self.fs,
+            session_start_time=self.started,
+            overwrite=True,
+        )
