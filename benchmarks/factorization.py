@@ -9,55 +9,52 @@ float64 in numpy. scikit-learn is a dependency of the benchmarks only.
 
 from __future__ import annotations
 
-import os
-import resource
 import sys
 import warnings
 from typing import TYPE_CHECKING
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: threads that wait spin
-
 import dask
 import dask.array as da
 import numpy as np
-from harness import Row, main
+from harness import Row, Scaled, cpu_timed, main
 from sklearn import decomposition
 
 import thunderlike as tl
 from thunderlike.factorization import ICA, NMF, PCA, SVD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 K = 10
-TALL, WIDE, MIDDLE = (32768, 400), (400, 32768), (6000, 2000)
+LARGE, TALL, WIDE, MIDDLE = (131072, 500), (32768, 400), (400, 32768), (6000, 2000)
+PART = 4  # of the largest matrix: dask's direct method is timed on its share
 
 
 def rows() -> Iterator[Row]:
-    """Random-walk time courses with noise, float32: tall, wide, and of middle size."""
-    for name, shape in (("tall", TALL), ("wide", WIDE), ("middle", MIDDLE)):
+    """Random-walk time courses with noise, float32: large, tall, wide, and of middle size."""
+    for name, shape in (("large", LARGE), ("tall", TALL), ("wide", WIDE), ("middle", MIDDLE)):
         x = movie(*shape)
+        rivals = {
+            "sklearn": lambda x=x: decomposition.PCA(
+                K, svd_solver="randomized", random_state=0
+            ).fit_transform(x)
+        }
+        yield Row(f"PCA {name}, fast", lambda x=x: PCA(K, precision="fast").fit(x), rivals)
+        more = {"dask compressed": lambda x=x: compressed(x)}
+        if name == "large":
+            more["dask tsqr"] = Scaled(lambda x=x: tsqr(x[: len(x) // PART]), PART)
+        yield Row(f"PCA {name}, exact", lambda x=x: PCA(K).fit(x), rivals | more)
+    for count in (20000, 80000):  # of which the second runs compiled loops
+        parts = nonnegative(count, 300)
         yield Row(
-            f"PCA {name}",
-            lambda x=x: PCA(K).fit(x),
+            f"NMF {count}",
+            lambda x=parts: NMF(K, tol=1e-4).fit(x),
             {
-                "sklearn": lambda x=x: decomposition.PCA(
-                    K, svd_solver="randomized", random_state=0
-                ).fit_transform(x),
-                "dask": lambda x=x: compressed(x),
-            }
-            | ({"tsqr": lambda x=x: tsqr(x)} if name == "tall" else {}),
+                "sklearn": lambda x=parts: decomposition.NMF(
+                    K, init="nndsvda", max_iter=200
+                ).fit_transform(x)
+            },
         )
-    parts = nonnegative(20000, 300)
-    yield Row(
-        "NMF",
-        lambda: NMF(K, tol=1e-4).fit(parts),
-        {
-            "sklearn": lambda: decomposition.NMF(K, init="nndsvda", max_iter=200).fit_transform(
-                parts
-            )
-        },
-    )
     mixed, _ = mixture(50000, 120)
     yield Row(
         "ICA",
@@ -122,26 +119,6 @@ def tsqr(x: np.ndarray) -> list[np.ndarray]:
         return list(dask.compute(u[:, :K], s[:K], v[:K]))
 
 
-def cpu(call: Callable[[], object]) -> float:
-    """Return the CPU seconds of a call, in all threads of this process."""
-    before = resource.getrusage(resource.RUSAGE_SELF)
-    call()
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-
-
-def measure(row: Row, rounds: int) -> dict[str, float]:
-    """Return the median CPU seconds of each variant, in turns after one that does not count."""
-    variants = {"ours": row.ours, **row.rivals}
-    seconds: dict[str, list[float]] = {name: [] for name in variants}
-    for turn in range(rounds + 1):
-        for name, call in variants.items():
-            taken = cpu(call)
-            if turn:
-                seconds[name].append(taken)
-    return {name: float(np.median(times)) for name, times in seconds.items()}
-
-
 def sine(one: np.ndarray, other: np.ndarray) -> float:
     """Return the sine of the largest angle between the spaces of the rows."""
     one, other = (np.linalg.qr(rows.T.astype(float))[0] for rows in (one, other))
@@ -150,7 +127,7 @@ def sine(one: np.ndarray, other: np.ndarray) -> float:
 
 def accuracy() -> None:
     """Print errors of singular values, angles, relative errors and correlations with sources."""
-    for name, shape in (("tall", TALL), ("wide", WIDE), ("middle", MIDDLE)):
+    for name, shape in (("large", LARGE), ("tall", TALL), ("wide", WIDE), ("middle", MIDDLE)):
         x = movie(*shape)
         exact = x - x.mean(axis=0, dtype=float)
         tall = len(x) >= x.shape[1]
@@ -158,12 +135,14 @@ def accuracy() -> None:
         s = np.sqrt(squares[::-1][:K])
         v = vectors[:, ::-1][:, :K].T if tall else (vectors[:, ::-1][:, :K] / s).T @ exact
         theirs = decomposition.PCA(K, svd_solver="randomized", random_state=0).fit(x)
-        model = PCA(K).fit_model(x)
+        models = [PCA(K, precision=precision).fit_model(x) for precision in ("exact", "fast")]
         found = {
-            f"ours ({model.method_}, {model.n_passes_} passes)": (
+            f"ours ({model.method_}, {model.n_passes_} passes, {model.params['precision']})": (
                 model.singular_values_,
                 model.components_,
-            ),
+            )
+            for model in models
+        } | {
             "sklearn": (theirs.singular_values_, theirs.components_),
             "dask": compressed(x)[1:],
         }
@@ -197,4 +176,4 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["accuracy"]:
         accuracy()
     else:
-        main(rows, __doc__ or "", measure)
+        main(rows, __doc__ or "", cpu_timed)

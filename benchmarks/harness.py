@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Call = Callable[[], Any]
     Measure = Callable[["Row", int], dict[str, float]]
 
-__all__ = ["Row", "Scaled", "compared", "main"]
+__all__ = ["Row", "Scaled", "compared", "cpu_timed", "main"]
 
 
 @dataclass(frozen=True)
@@ -137,12 +137,36 @@ def chosen(row: Row, only: list[str]) -> bool:
 
 def timed(row: Row, rounds: int) -> dict[str, float]:
     """Time one row and print it: our seconds, and the ratio to each rival."""
-    medians = compared(row, rounds)
+    return shown(row.name, compared(row, rounds))
+
+
+def shown(name: str, medians: dict[str, float]) -> dict[str, float]:
+    """Print the seconds of a row; return ours, and the ratio of each rival to them."""
     ours = medians.pop("ours")
-    ratios = {name: rival / ours for name, rival in medians.items()}
-    shown = "   ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
-    print(f"{row.name:<28}{ours * 1000:>9.1f}  {shown}", flush=True)
+    ratios = {rival: seconds / ours for rival, seconds in medians.items()}
+    text = "   ".join(f"{rival} {ratio:.2f}" for rival, ratio in ratios.items())
+    print(f"{name:<28}{ours * 1000:>9.1f}  {text}", flush=True)
     return {"seconds": ours, **ratios}
+
+
+def cpu_timed(row: Row, rounds: int) -> dict[str, float]:
+    """As `timed`, in CPU seconds of this process, with one thread of BLAS.
+
+    Other programs on the machine change them less than those of a clock.
+    """
+    from threadpoolctl import threadpool_limits
+
+    variants = {"ours": row.ours, **row.rivals}
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    with threadpool_limits(1):
+        for turn in range(rounds + 1):
+            for name, call in variants.items():
+                started = time.process_time()
+                call()
+                if turn:
+                    taken = time.process_time() - started
+                    seconds[name].append(taken * getattr(call, "factor", 1))
+    return shown(row.name, {name: statistics.median(times) for name, times in seconds.items()})
 
 
 def over_budget(table: dict[str, dict[str, float]], benchmark: str) -> int:

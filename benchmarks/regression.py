@@ -9,13 +9,10 @@ CPU seconds less than those of a clock; all variants run in turns.
 
 from __future__ import annotations
 
-import resource
-import statistics
 from typing import TYPE_CHECKING
 
 import numpy as np
-from harness import Row, Scaled, main
-from threadpoolctl import threadpool_limits
+from harness import Row, Scaled, cpu_timed, main
 
 import thunderlike as tl
 from thunderlike.regression import GLM, LinearRegression, Ridge
@@ -27,31 +24,6 @@ COUNT, LENGTH, REGRESSORS = 40_000, 500, 5
 PART = 100  # series that are fitted one at a time
 FEWER = 2000  # series of the generalised linear models
 ALPHAS = np.logspace(-2, 6, 9)
-
-
-def cpu() -> float:
-    """CPU seconds of this process."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-def measured(row: Row, rounds: int) -> dict[str, float]:
-    """Median CPU seconds of each variant, run in turns after one round that does not count."""
-    variants = {"ours": row.ours, **row.rivals}
-    seconds: dict[str, list[float]] = {name: [] for name in variants}
-    with threadpool_limits(1):
-        for turn in range(rounds + 1):
-            for name, call in variants.items():
-                started = cpu()
-                call()
-                if turn:
-                    seconds[name].append((cpu() - started) * getattr(call, "factor", 1))
-    medians = {name: statistics.median(times) for name, times in seconds.items()}
-    ours = medians.pop("ours")
-    ratios = {name: rival / ours for name, rival in medians.items()}
-    shown = "   ".join(f"{name} {ratio:.1f}" for name, ratio in ratios.items())
-    print(f"{row.name:<28}{ours * 1000:>9.1f}  {shown}", flush=True)
-    return {"seconds": ours, **ratios}
 
 
 def each(function: Callable[[np.ndarray], object], y: np.ndarray, part: int = PART) -> Scaled:
@@ -139,4 +111,4 @@ def rows() -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    main(rows, __doc__ or "", measured)
+    main(rows, __doc__ or "", cpu_timed)
