@@ -85,6 +85,27 @@ def test_scores_are_those_of_nnls():
     np.testing.assert_allclose(scores, [nnls(H.T, row)[0] for row in X], atol=1e-8)
 
 
+def test_compiled_loops_give_the_bits_of_numpy(monkeypatch):
+    X = parts()[0]
+    X[5] = 0
+    fits = []
+    for value in ("0", "always"):
+        monkeypatch.setenv("THUNDERLIKE_NUMBA", value)
+        fits.append(NMF(k=4, tol=1e-3).fit(X))
+    for plain, compiled in zip(*fits, strict=True):
+        np.testing.assert_array_equal(compiled, plain)
+    rng = np.random.default_rng(2)
+    H, products = rng.random((3, 9)), rng.standard_normal((1500, 3))
+    products[7, 1] = np.nan
+    plain, compiled = (
+        NonnegativeLeastSquares.of(H @ H.T, 0.1, compiled=flag).scores(products, 12)
+        for flag in (False, True)
+    )
+    np.testing.assert_array_equal(compiled, plain)
+    parted = NonnegativeLeastSquares.of(H @ H.T, 0.1).scores(products[1100:], 12)
+    np.testing.assert_array_equal(parted, plain[:, 1100:])
+
+
 def test_negative_values_are_counted_or_clipped(engine):
     X = parts()[0]
     X[3, 4], X[7, :2] = -0.5, -1

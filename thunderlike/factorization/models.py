@@ -89,7 +89,7 @@ class Factorization(Model, abc.ABC):
         """Matrix, of shape ``(k, L)``, that scores are multiplied with to reconstruct rows."""
 
     @abc.abstractmethod
-    def _scores(self, rows: Array) -> Array:
+    def _scores(self, rows: Array, *, compiled: bool = False) -> Array:
         """Scores of rows, of shape ``(n, L)``: float64, of shape ``(n, k)``."""
 
     # What all have in common.
@@ -137,7 +137,8 @@ class Factorization(Model, abc.ABC):
         return matrix
 
     def _left(self, matrix: Matrix) -> Series:
-        kernel = Stacked(_scores_of, {"model": self})
+        compiled = matrix.collection._compiled
+        kernel = Stacked(_scores_of, {"model": self, "compiled": compiled})
         records = matrix.records.map(kernel, (self.k,), np.dtype(self.dtype))
         found = matrix.collection
         return Series(records, labels=found.labels, baseshape=found.baseshape)
@@ -233,10 +234,10 @@ class Factorization(Model, abc.ABC):
         return f"{type(self).__name__}({found}, {self.n_passes_} passes)"
 
 
-def _scores_of(block: Array, model: Factorization) -> Array:
+def _scores_of(block: Array, model: Factorization, compiled: bool) -> Array:
     """Scores of a block of records, NaN for records with NaN or infinity."""
     rows = flat(block)
-    scores = model._scores(rows).astype(model.dtype)
+    scores = model._scores(rows, compiled=compiled).astype(model.dtype)
     scores[bad_rows(rows)] = np.nan
     return scores
 
@@ -315,7 +316,7 @@ class SVDModel(_Spectral):
     def _loadings(self) -> Array:
         return self.singular_values_[:, np.newaxis] * self._vectors
 
-    def _scores(self, rows: Array) -> Array:
+    def _scores(self, rows: Array, *, compiled: bool = False) -> Array:  # noqa: ARG002
         return project(rows, 0.0, _over(self._vectors, self.singular_values_).T)
 
 
@@ -343,7 +344,7 @@ class PCAModel(_Spectral):
     def _loadings(self) -> Array:
         return self._vectors
 
-    def _scores(self, rows: Array) -> Array:
+    def _scores(self, rows: Array, *, compiled: bool = False) -> Array:  # noqa: ARG002
         return project(rows, self._origin, self._vectors.T)
 
 
@@ -376,11 +377,12 @@ class NMFModel(Factorization):
     def _loadings(self) -> Array:
         return flat(self.components_)
 
-    def _scores(self, rows: Array) -> Array:
+    def _scores(self, rows: Array, *, compiled: bool = False) -> Array:
         given = np.maximum(rows, 0) if self.params.get("clip") else rows
         products = project(given, 0.0, self._loadings.T)
         own = self._loadings @ self._loadings.T
-        return NonnegativeLeastSquares.of(own, *self.penalties).scores(products, _FINAL_SWEEPS).T
+        solver = NonnegativeLeastSquares.of(own, *self.penalties, compiled=compiled)
+        return solver.scores(products, _FINAL_SWEEPS).T
 
 
 _FINAL_SWEEPS = 30  # for the scores of a fitted model
@@ -419,7 +421,7 @@ class ICAModel(Factorization):
     def _loadings(self) -> Array:
         return flat(self.components_)
 
-    def _scores(self, rows: Array) -> Array:
+    def _scores(self, rows: Array, *, compiled: bool = False) -> Array:  # noqa: ARG002
         return project(rows, self._origin, self.unmixing_)
 
 

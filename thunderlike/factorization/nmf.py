@@ -218,11 +218,17 @@ class NMF:
         return components, errors, converged
 
     def _pass(self, matrix: Matrix, components: Array, l1: float, l2: float) -> NonnegativeStep:
-        clip = self.clip
+        clip, compiled = self.clip, matrix.collection._compiled
 
         def of(block: Array) -> NonnegativeStep:
-            rows = np.maximum(block, 0) if clip else block
-            return NonnegativeStep.of(rows, components, sweeps=_ROW_SWEEPS, l1=l1, l2=l2)
+            return NonnegativeStep.of(
+                np.maximum(block, 0) if clip else block,
+                components,
+                sweeps=_ROW_SWEEPS,
+                l1=l1,
+                l2=l2,
+                compiled=compiled,
+            )
 
         step = matrix.merged(of, NonnegativeStep.merge, components.nbytes)
         matrix.check_finite(step.total)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from thunderlike.kernels._numba import jit
 from thunderlike.kernels._tiles import row_products
 from thunderlike.kernels.factorization import WIDTH, column_tiles
 
@@ -22,7 +23,7 @@ __all__ = ["NonnegativeLeastSquares", "NonnegativeStep"]
 _COLLINEAR = 1e-3  # of components: their clipped least-squares scores are a bad start
 _ROWS = 1024  # solved at a time: their scores and residuals stay in the nearest caches
 _CHECK = 5  # sweeps after which converged rows are left out
-_CONVERGED = 1e-9  # change of the scores of a row in a sweep, relative to the largest
+_CONVERGED = 1e-8  # change of the scores of a row in a sweep, relative to the largest
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,8 @@ class NonnegativeLeastSquares:
         Pseudo-inverse of it.
     l1 : float
         Penalty of the sum of the scores.
+    compiled : bool
+        Whether to run compiled loops, which give the same bits.
 
     Notes
     -----
@@ -55,9 +58,10 @@ class NonnegativeLeastSquares:
     gram: Array
     inverse: Array
     l1: float = 0.0
+    compiled: bool = False
 
     @classmethod
-    def of(cls, gram: Array, l1: float = 0.0, l2: float = 0.0) -> Self:
+    def of(cls, gram: Array, l1: float = 0.0, l2: float = 0.0, *, compiled: bool = False) -> Self:
         """Prepare the solution.
 
         Parameters
@@ -65,9 +69,10 @@ class NonnegativeLeastSquares:
         gram : ndarray of float64, shape (k, k)
         l1, l2 : float
             Penalties of the sum of the scores, and of half the sum of their squares.
+        compiled : bool
         """
         gram = gram + l2 * np.eye(len(gram))
-        return cls(gram, np.linalg.pinv(gram, rcond=_COLLINEAR, hermitian=True), l1)
+        return cls(gram, np.linalg.pinv(gram, rcond=_COLLINEAR, hermitian=True), l1, compiled)
 
     def scores(self, products: Array, sweeps: int) -> Array:
         """Solve rows.
@@ -95,11 +100,12 @@ class NonnegativeLeastSquares:
     def _sweep(self, scores: Array, left: Array, sweeps: int, out: Array) -> None:
         """Improve scores, of which `left` are the slopes, and write them."""
         scores[np.diag(self.gram) <= 0] = 0
+        sweep = _sweep.choose(self.compiled)
         active = np.arange(scores.shape[1])
         for number in range(1, sweeps + 1):
             check = not number % _CHECK
             before = scores.copy() if check else scores
-            self._pass(scores, left)
+            sweep(self.gram, scores, left)
             if check:
                 change = np.abs(scores - before).max(axis=0)
                 moving = ~(change <= _CONVERGED * scores.max(axis=0))
@@ -110,19 +116,47 @@ class NonnegativeLeastSquares:
                     return
         out[:, active] = scores
 
-    def _pass(self, scores: Array, left: Array) -> None:
-        """Solve each component for the others, of all rows at once."""
-        step, change = np.empty(scores.shape[1]), np.empty(scores.shape)
-        for j, diagonal in enumerate(np.diag(self.gram)):
-            if diagonal > 0:
-                score = scores[j]
-                np.multiply(left[j], 1 / diagonal, out=step)
-                step += score
-                np.maximum(step, 0, out=step)
-                step -= score
-                score += step
-                # No BLAS: the same bits for every row.
-                left -= np.multiply(self.gram[:, j, np.newaxis], step, out=change)
+
+def _sweep_plain(gram: Array, scores: Array, left: Array) -> None:
+    step, change = np.empty(scores.shape[1]), np.empty(scores.shape)
+    for j, diagonal in enumerate(np.diag(gram)):
+        if diagonal > 0:
+            score = scores[j]
+            np.multiply(left[j], 1 / diagonal, out=step)
+            step += score
+            np.maximum(step, 0, out=step)
+            step -= score
+            score += step
+            # No BLAS: the same bits for every row.
+            left -= np.multiply(gram[:, j, np.newaxis], step, out=change)
+
+
+@jit(plain=_sweep_plain)
+def _sweep(gram: Array, scores: Array, left: Array) -> None:
+    """Solve each component for the others, of all rows at once.
+
+    Parameters
+    ----------
+    gram : ndarray of float64, shape (k, k)
+    scores, left : ndarray of float64, shape (k, n)
+        Changed: the scores, and products of rows less the fit with the components.
+    """
+    count = scores.shape[1]
+    step = np.empty(count)
+    for j in range(len(gram)):
+        if gram[j, j] > 0:
+            score, slope, inverse = scores[j], left[j], 1 / gram[j, j]
+            for n in range(count):
+                found = slope[n] * inverse + score[n]
+                if found < 0:  # NaN stays, as in numpy
+                    found = 0.0
+                step[n] = found - score[n]
+            for n in range(count):
+                score[n] += step[n]
+            for i in range(len(gram)):
+                weight, other = gram[i, j], left[i]
+                for n in range(count):
+                    other[n] -= weight * step[n]
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,11 +200,19 @@ class NonnegativeStep:
     @classmethod
     @np.errstate(all="ignore")
     def of(
-        cls, block: Array, components: Array, *, sweeps: int, l1: float = 0.0, l2: float = 0.0
+        cls,
+        block: Array,
+        components: Array,
+        *,
+        sweeps: int,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        compiled: bool = False,
     ) -> Self:
         """Statistics of the rows of a block, ``(n, L)``, for components of shape ``(k, L)``."""
         own, transposed = components @ components.T, np.ascontiguousarray(components.T)
-        solver, k = NonnegativeLeastSquares.of(own, l1, l2), len(components)
+        solver = NonnegativeLeastSquares.of(own, l1, l2, compiled=compiled)
+        k = len(components)
         found, gram, sums = np.zeros(components.shape), np.zeros((k, k)), np.zeros(k)
         squares, residuals = np.zeros(len(block)), np.zeros(len(block))
         for rows, tiles in _groups(block):
