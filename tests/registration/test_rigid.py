@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -388,6 +389,21 @@ def test_rows_scanned_backwards_are_moved_first(offset):
     corrected = model.transform(images).toarray().mean(axis=0)[12:-12, 12:-12]
     plain = _fit().transform(movie().images).toarray().mean(axis=0)[12:-12, 12:-12]
     assert np.corrcoef(corrected.ravel(), plain.ravel())[0, 1] > 0.97
+
+
+def test_memory_does_not_grow_with_the_movie():
+    from thunderlike.images import fromarray
+
+    peaks = []
+    for count in (60, 480):  # 0.75 and 6.1 MB
+        images = np.resize(movie().images, (count, 80, 80))
+        with config(chunk_bytes=8 * images[0].nbytes, workers=1):
+            tracemalloc.start()
+            found = fromarray(images, engine="disk")
+            Rigid().fit(found, _fit()).transform(found).sum()
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 500_000
 
 
 def test_progress_counts_frames():
