@@ -95,12 +95,12 @@ def seconds(calls: dict[str, Callable[[], Any]]) -> dict[str, float]:
 
 def suite2p_module(name: str) -> Any:
     """Import a module of suite2p without those of its packages, which need a display; or None."""
-    found = importlib.util.find_spec("suite2p")
-    if found is None or found.origin is None or importlib.util.find_spec("torch") is None:
-        return None
-    folder = Path(found.origin).parent
-    for package in ("suite2p", "suite2p.detection", "suite2p.extraction"):
-        if package not in sys.modules:
+    if "suite2p" not in sys.modules:
+        found = importlib.util.find_spec("suite2p")
+        if found is None or found.origin is None or importlib.util.find_spec("torch") is None:
+            return None
+        folder = Path(found.origin).parent
+        for package in ("suite2p", "suite2p.detection", "suite2p.extraction"):
             module = types.ModuleType(package)
             module.__path__ = [str(folder.joinpath(*package.split(".")[1:]))]
             sys.modules[package] = module
