@@ -14,7 +14,7 @@ from thunderlike.images.examples import calcium
 # that does not fit in memory: the results are the same, to the bit.
 
 # %%
-recording = calcium(frames=400)
+recording = calcium(frames=300)
 movie = recording.images().gaussian_filter(1)
 series = movie.toseries()
 print(movie)
@@ -40,7 +40,7 @@ sources = ica.transform(series.detrend())
 # Frames are the rows here, and components are nonnegative images.
 
 # %%
-nmf = tl.factorization.NMF(k=6, tol=1e-4).fit_model(movie)
+nmf = tl.factorization.NMF(k=6, tol=1e-3).fit_model(movie)
 print(f"relative error {nmf.errors_[-1]:.3f} after {nmf.n_passes_} passes")
 
 # %%

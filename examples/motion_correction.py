@@ -9,7 +9,7 @@ import numpy as np
 import thunderlike as tl
 from thunderlike.images.examples import moving_cells
 
-recording = moving_cells((128, 128), count=120, kind="smooth", seed=1)
+recording = moving_cells((128, 128), count=60, kind="smooth", seed=1)
 movie = recording.toimages()  # yours: tl.images.fromtif("folder"), engine="disk" for any size
 
 # %% [markdown]

@@ -51,16 +51,20 @@ def test_fields_are_found(engine):
     )
 
 
+@pytest.mark.filterwarnings("ignore:the reference is the mean")
 def test_fields_of_volumes_are_the_same_in_all_planes(monkeypatch):
-    volumes = np.repeat(movie().images[:, np.newaxis, :, :], 3, axis=1)
+    volumes = np.repeat(movie().images[:10, np.newaxis, :, :], 3, axis=1)
     fits = []
     for value in ("0", "always"):
         monkeypatch.setenv("THUNDERLIKE_NUMBA", value)
         fits.append(PiecewiseRigid().fit(volumes))
     assert fits[0] == fits[1]
-    assert fits[0].fields.shape == (24, 3, 1, 5, 5)
+    assert fits[0].fields.shape == (10, 3, 1, 5, 5)
     assert not fits[0].fields[:, 0].any()
-    assert np.abs(fits[0].fields[:, 1:, 0] - fitted().fields).mean() < 0.1
+    assert (
+        np.abs(fits[0].fields[:, 1:, 0] - PiecewiseRigid().fit(movie().images[:10]).fields).mean()
+        < 0.1
+    )
     assert fits[0].transform(volumes).shape == volumes.shape
 
 
