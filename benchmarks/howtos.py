@@ -30,8 +30,8 @@ sys.exit(bool(ran.failed))
 
 
 def pages() -> list[Path]:
-    """Return the guides."""
-    return sorted(path for path in PAGES.glob("*.md") if path.stem != "index")
+    """Return the guides with examples that run on one machine."""
+    return sorted(path for path in PAGES.glob("*.md") if commands(path))
 
 
 def commands(page: Path) -> list[list[str]]:
@@ -39,7 +39,8 @@ def commands(page: Path) -> list[list[str]]:
     text = page.read_text("utf-8")
     if ">>> " in text:
         return [[sys.executable, "-c", RUN, str(page)]]
-    return [shlex.split(line) for line in re.findall(r"^```sh\n(.+)\n```", text, re.MULTILINE)]
+    lines = re.findall(r"^```sh\n((?:python|spark-submit) .+)\n```", text, re.MULTILINE)
+    return [shlex.split(line) for line in lines]
 
 
 def measure(page: Path) -> tuple[float, float]:
