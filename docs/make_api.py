@@ -25,6 +25,7 @@ ROOMS = {
     "thunderlike.calcium": "Calcium imaging",
     "thunderlike.images.examples": "Example movies",
     "thunderlike.series.examples": "Example series",
+    "thunderlike.extraction": "Extraction of cells",
     "thunderlike.factorization": "Factorization",
     "thunderlike.regression": "Regression",
     "thunderlike.hdf5": "HDF5",

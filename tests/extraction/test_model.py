@@ -194,6 +194,19 @@ def test_transform_is_the_product_with_the_weights(engine):
     assert np.array_equal(means.toarray(), expected.astype("f4"))
 
 
+def test_traces_are_those_of_the_cells():
+    rng = np.random.default_rng(4)
+    movie = rng.integers(0, 1000, (40, 12, 16)).astype("uint16")
+    model = cells(2)
+    options = {"neuropil": "none", "demix": False}
+    traces = model.traces(movie, **options)
+    assert np.allclose(traces.F.toarray(), model.transform(movie).toarray(), rtol=1e-6)
+    pixels = tl.images.fromarray(movie).toseries()
+    assert np.allclose(model.traces(pixels, **options).F.toarray(), traces.F.toarray(), rtol=1e-6)
+    with pytest.raises(SpecError, match="images of shape"):
+        model.traces(movie[:, 1:])
+
+
 def test_transform_of_the_tests_of_thunder_extraction(engine):
     movie = [[[0, 1], [1, 2]], [[3, 4], [5, 6]], [[7, 8], [9, 10]]]
     images = tl.images.fromarray(movie, engine=engine)

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from thunderlike._lazy import optional, resolve
+from thunderlike.data.series import Series
 from thunderlike.errors import FormatError, SpecError, WrongTypeError
 from thunderlike.extraction import files
 from thunderlike.extraction.regions import Regions
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from thunderlike.data.images import Images
-    from thunderlike.data.series import Series
     from thunderlike.extraction.matching import Matches
     from thunderlike.storage import AnyCredentials, AnyPath
 
@@ -440,13 +440,13 @@ class ExtractionModel(Model):
             )
         return self
 
-    def traces(self, images: Images | ArrayLike, **options: Any) -> Any:
+    def traces(self, images: Images | Series | ArrayLike, **options: Any) -> Any:
         """Extract the traces of the cells, as :func:`thunderlike.traces.extract`.
 
         Parameters
         ----------
-        images : Images or array_like
-            Of the shape of the model.
+        images : Images, Series or array_like
+            Of the shape of the model; a Series has the pixels as records.
         **options
             As of :func:`thunderlike.traces.extract`; `accepted` and, from `attrs`, `fs` are given.
 
@@ -461,8 +461,11 @@ class ExtractionModel(Model):
         """
         from thunderlike.registration.model import as_images
 
-        images = as_images(images)
-        model = self._for(images.value_shape)
+        if isinstance(images, Series):
+            model = self._for(images.baseshape)
+        else:
+            images = as_images(images)
+            model = self._for(images.value_shape)
         given = {"accepted": self.accepted, "fs": self.attrs.get("fs")} | options
         return resolve("thunderlike.traces:extract")(images, model.weights, model.shape, **given)
 
@@ -852,8 +855,11 @@ def _means(block: NDArray[Any], weights: csr_array) -> NDArray[Any]:
     """Weighted means of the images of a block, of shape (n, K)."""
     narrow = block.dtype.kind == "f" and block.dtype.itemsize <= 4
     narrow |= block.dtype.kind in "iu" and block.dtype.itemsize <= 2
-    pixels = block.reshape(len(block), math.prod(block.shape[1:])).T.astype(np.float64)
-    means = weights.astype(np.float64) @ pixels
+    used, columns = np.unique(weights.indices, return_inverse=True)
+    parts = (weights.data.astype(np.float64), columns, weights.indptr)
+    needed = csr_array(parts, shape=(weights.shape[0], len(used)))
+    pixels = block.reshape(len(block), math.prod(block.shape[1:]))[:, used].T
+    means = needed @ pixels.astype(np.float64)
     return np.ascontiguousarray(means.T, np.float32 if narrow else np.float64)
 
 
