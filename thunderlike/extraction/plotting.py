@@ -39,7 +39,7 @@ _FIRST = (  # measures of a report, if there are such
     "compactness",
 )
 _RANKS = ("snr", "probability")  # measures by which cells are ranked
-_SIDE = 1.0  # diameters around a cell in its picture
+_SIDE = 0.5  # diameters around a cell in its picture
 
 
 def plot_model(
@@ -62,6 +62,8 @@ def plot_model(
         for number in chosen.tolist():
             y, x = model.centers[number][-2:]
             axes.annotate(str(number), (x, y), color="w", fontsize=6, ha="center", va="center")
+    height, width = model.shape[-2:]  # contours of cells at the border reach beyond
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     axes.set(title=f"{int(model.accepted.sum())} of {model.count} cells accepted")
     return axes
 
@@ -154,6 +156,7 @@ def report(
             axes.set_axis_off()
         for name, axes in zip(names, grid.T.ravel(), strict=False):
             _draw_histogram(axes, model, name, (limits or {}).get(name))
+        grid[0, 0].legend(fontsize=6)
     rows = lower.subplots(2, _SHOWN, squeeze=False)
     for title, cells, row in (
         ("best", order[:_SHOWN], rows[0]),
