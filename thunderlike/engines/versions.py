@@ -116,9 +116,12 @@ def mismatch(text: str) -> str | None:
             f"{driver} on the workers"
         )
     if found := _MODULE.search(text):
-        driver = f"{sys.version_info[0]}.{sys.version_info[1]}"
-        return (
-            f"the workers' Python has no module {found[1]}, while the driver is Python {driver} "
-            f"with numpy {np.__version__}: {_REMEDY}"
-        )
+        name = found[1]
+        if name.startswith("numpy."):
+            return (
+                f"the workers have a numpy without {name}, of another version than the driver's "
+                f"{np.__version__}: {_REMEDY}"
+            )
+        driver = f"Python {sys.version_info[0]}.{sys.version_info[1]} with numpy {np.__version__}"
+        return f"the workers' Python has no module {name}, the driver is {driver}: {_REMEDY}"
     return None
