@@ -80,7 +80,7 @@ def leader(node):
     return int(dict(line.split() for line in lines)[node])
 
 
-def check(ran, until):
+def check(ran, until, logs="job-1"):
     """Check that the job ended with its own exit code and result, and that nothing is left."""
     assert ran.wait(240) == 5, Path("job-1.log").read_text()[-4000:]
     movie = tl.images.fromarray(np.arange(24 * 12.0).reshape(24, 3, 4)).map(lambda image: image * 2)
@@ -88,9 +88,9 @@ def check(ran, until):
     log = Path("job-1.log").read_text()
     assert "with 2 of 2 nodes" in log
     assert "slots 2" in log
-    for node in ("script", "127.0.0.2", "127.0.0.3"):
-        until(lambda node=node: not list(stand_ins.in_session(leader(node))), "the end of all")
-    assert {path.name for path in Path("job-1").iterdir()} == {
+    for found in stand_ins.sessions(Path("slurm/state/1")):
+        until(lambda found=found: not list(stand_ins.in_session(found)), "the end of all")
+    assert {path.name for path in Path(logs).iterdir()} == {
         "master.log",
         *(f"{kind}-127.0.0.{n}" for kind in ("executors",) for n in (2, 3)),
         *(f"worker-127.0.0.{n}.log" for n in (2, 3)),
@@ -116,15 +116,14 @@ def test_a_node_falls_silent_while_a_job_runs(submit, until, fault, tmp_path):
 
 
 @pytest.mark.cluster
-def test_a_job_is_preempted(submit, until, fault, tmp_path):
+def test_a_job_is_preempted_and_requeued(submit, until, fault, tmp_path):
     ran = submit()
     until(lambda: (tmp_path / "paused").exists() or ran.poll(), "a task on the second node")
+    (tmp_path / "go").touch()
+    (tmp_path / "paused").unlink()
     with fault("job of SLURM preempted", "map"):
-        assert subprocess.call(["scancel", "1"]) == 0
-        assert ran.wait(240) in (1, 143)
-        for node in ("script", "127.0.0.2", "127.0.0.3"):
-            until(lambda node=node: not list(stand_ins.in_session(leader(node))), "the end of all")
-    assert not (tmp_path / "series.npy").exists()
+        assert subprocess.call(["preempt", "1", "20"]) == 0
+        check(ran, until, "job-1-restart-1")
 
 
 @pytest.mark.cluster

@@ -92,7 +92,8 @@ def waited(condition):
 
 
 def nothing_is_left():
-    waited(lambda: not any(list(stand_ins.in_session(int(pid))) for pid in nodes().values()))
+    leaders = stand_ins.sessions(Path("slurm/state/1"))
+    waited(lambda: not any(list(stand_ins.in_session(leader)) for leader in leaders))
     return not list(Path("/tmp").glob("spark-1")) and not Path("job-1/spark.conf").exists()
 
 
@@ -139,17 +140,31 @@ def test_a_job_ends_when_all_nodes_are_lost(place):
     assert nothing_is_left()
 
 
-def test_preemption_ends_the_job_and_the_cluster(place):
-    ran = submitted('trap "echo saved" TERM; touch "$FAKE/begun"; sleep 100 & wait', wait=False)
+def test_a_preempted_job_is_requeued_and_starts_again(place):
+    job = 'trap "echo saved" TERM; touch "$FAKE/begun"; [[ -e $FAKE/again ]] || sleep 100 & wait'
+    ran = submitted(job, wait=False)
     waited((place / "begun").exists)
-    os.kill(int(nodes()["script"]), signal.SIGTERM)
-    assert ran.wait(PATIENCE) == 143
-    assert "thunderlike: stopped by a signal: preempted" in log()
-    assert "saved" in log()
+    (place / "again").touch()
+    assert subprocess.call(["preempt", "1", "8"]) == 0
+    assert ran.wait(PATIENCE) == 0
+    before, after = log().split("thunderlike: stopped by a signal: preempted")
+    assert "saved" in before
+    assert "with 2 of 2 nodes; logs are in" in after
+    assert Path("job-1-restart-1", "master.log").exists()
     assert nothing_is_left()
 
 
-def test_a_cancelled_job_leaves_nothing(place):
+def test_a_signal_ends_the_job_and_the_cluster(place, monkeypatch):
+    monkeypatch.setenv("THUNDERLIKE_SLURM_GRACE", "0")
+    ran = submitted('touch "$FAKE/begun"; sleep 100', wait=False)
+    waited((place / "begun").exists)
+    os.kill(int(nodes()["script"]), signal.SIGTERM)
+    assert ran.wait(PATIENCE) == 143
+    assert nothing_is_left()
+
+
+def test_a_cancelled_job_leaves_nothing(place, monkeypatch):
+    monkeypatch.setenv("THUNDERLIKE_SLURM_GRACE", "0")
     ran = submitted('touch "$FAKE/begun"; sleep 100', wait=False)
     waited((place / "begun").exists)
     assert subprocess.call(["scancel", "1"]) == 0

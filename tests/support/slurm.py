@@ -1,9 +1,10 @@
 """Stand-ins for SLURM: nodes are sessions of processes on this machine, named 127.0.0.2, ....3, ...
 
-``install(folder)`` writes ``sbatch``, ``srun``, ``scancel`` and ``hostname`` into a folder for the
-path. They do what the manuals of SLURM say of the options that batch scripts of this package use,
-and refuse others. What SLURM keeps of a job is in ``$SLURM_STATE/<number>``: ``script``, ``nodes``,
-and ``exit`` with its exit code.
+``install(folder)`` writes ``sbatch``, ``srun``, ``scancel``, ``preempt`` (a SLURM that needs the
+nodes for another job, and requeues this one) and ``hostname`` into a folder for the path. They do
+what the manuals of SLURM say of the options that batch scripts of this package use, and refuse
+others. What SLURM keeps of a job is in ``$SLURM_STATE/<number>``: ``script``, ``nodes``, and
+``exit`` with its exit code.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import sys
 import time
 from pathlib import Path
 
-KILL_WAIT = 30  # seconds between SIGTERM and SIGKILL
+KILL_WAIT = 30  # seconds between SIGTERM and SIGKILL, of the default configuration
 
 
 def install(folder):
@@ -30,7 +31,7 @@ def install(folder):
         "hostname": 'printf "%s\\n" "${SLURMD_NODENAME:-login}"',
         **{
             name: f'exec {shlex.quote(sys.executable)} {shlex.quote(__file__)} {name} "$@"'
-            for name in ("sbatch", "srun", "scancel")
+            for name in ("sbatch", "srun", "scancel", "preempt")
         },
     }
     for name, line in commands.items():
@@ -118,16 +119,21 @@ def supervise(number, options):
         units = {"M": 1, "G": 1024}
         memory = int(options["mem"][:-1]) * units[options["mem"][-1]]
         environment["SLURM_MEM_PER_NODE"] = str(memory)
-    with Path(options["output"].replace("%j", number)).open("ab") as log:
-        script = subprocess.Popen(
-            ["bash", job / "script"], env=environment, stdin=subprocess.DEVNULL, stdout=log,
-            stderr=log, start_new_session=True,
-        )  # fmt: skip
-    with (job / "nodes").open("a") as file:
-        file.write(f"script {script.pid}\n")
-    code = script.wait()
-    for leader in sessions(job):
-        send(leader, signal.SIGKILL)
+    for restart in range(2):
+        with Path(options["output"].replace("%j", number)).open("ab") as log:
+            script = subprocess.Popen(
+                ["bash", job / "script"], env=environment, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, start_new_session=True,
+            )  # fmt: skip
+        with (job / "nodes").open("a") as file:
+            file.write(f"script {script.pid}\n")
+        code = script.wait()
+        for leader in sessions(job):
+            send(leader, signal.SIGKILL)
+        if not (job / "requeue").exists():
+            break
+        (job / "requeue").unlink()
+        environment["SLURM_RESTART_COUNT"] = str(restart + 1)
     (job / "exit.partial").write_text(str(code if code >= 0 else 128 - code))
     (job / "exit.partial").rename(job / "exit")
     return 0
@@ -175,18 +181,31 @@ def srun(*words):
 
 def scancel(number):
     """Ask all processes of a job to end, and end them where that takes too long."""
-    for leader in sessions(state(number)):
-        send(leader, signal.SIGTERM)
-    end = time.monotonic() + KILL_WAIT
-    while not (state(number) / "exit").exists():
-        if time.monotonic() > end:
-            for leader in sessions(state(number)):
-                send(leader, signal.SIGKILL)
-        time.sleep(0.1)
+    end_all(number, KILL_WAIT, requeue=False)
     return 0
+
+
+def preempt(number, grace):
+    """Ask a script to end, and after the time of grace end its processes and requeue the job."""
+    end_all(number, float(grace), requeue=True)
+    return 0
+
+
+def end_all(number, seconds, *, requeue):
+    job, end = state(number), time.monotonic() + seconds
+    for leader in sessions(job)[: 1 if requeue else None]:
+        send(leader, signal.SIGTERM)
+    while time.monotonic() < end and not (job / "exit").exists():
+        time.sleep(0.1)
+    if requeue and not (job / "exit").exists():
+        (job / "requeue").touch()
+    for leader in sessions(job):
+        send(leader, signal.SIGKILL)
 
 
 if __name__ == "__main__":
     sys.exit(
-        {f.__name__: f for f in (sbatch, supervise, srun, scancel)}[sys.argv[1]](*sys.argv[2:])
+        {f.__name__: f for f in (sbatch, supervise, srun, scancel, preempt)}[sys.argv[1]](
+            *sys.argv[2:]
+        )
     )

@@ -6,7 +6,7 @@
 #
 # The exit code is that of the job. After the loss of a node Spark continues on the others; the job
 # is stopped when no worker is left. SIGTERM (preemption, scancel, end of the time) stops the job and
-# the cluster; the job starts again if SLURM requeues it.
+# the cluster; SLURM then ends the script, or requeues it, and the job starts again.
 
 set -um # -m: each background command is a group of processes, and is stopped as a whole
 job='' workers='' master=''
@@ -88,6 +88,14 @@ take_down() {
     rm -rf "$SPARK_LOCAL_DIRS" "$conf"
 }
 
+interrupted() { # a script that ended by itself within the time of grace would not be requeued
+    take_down
+    trap - EXIT
+    say 'stopped by a signal: preempted, cancelled, or out of time; SLURM ends or requeues the job'
+    sleep "${THUNDERLIKE_SLURM_GRACE:-600}"
+    exit 143
+}
+
 # ---- The cluster
 
 if [[ $executor_memory == *m ]] && ((${executor_memory%m} < 512)); then
@@ -95,7 +103,7 @@ if [[ $executor_memory == *m ]] && ((${executor_memory%m} < 512)); then
 fi
 mkdir -p "$logs" "$SPARK_LOCAL_DIRS" || exit
 trap take_down EXIT
-trap 'say "stopped by a signal: preempted, cancelled, or out of time"; exit 143' TERM INT
+trap interrupted TERM INT
 
 # Without a secret, everybody on the network of these nodes could run code in the cluster.
 (umask 077 && cat "${SPARK_CONF_DIR:-$SPARK_HOME/conf}/spark-defaults.conf" >"$conf" 2>/dev/null)
