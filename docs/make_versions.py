@@ -61,6 +61,9 @@ lines of the README on numpy and on Spark, with equal results, and the contract 
 | --- | --- | --- | --- | --- | --- |
 """
 TAIL = """
+Spark states Python 3.8 to 3.11 for its versions 3.5 and 3.10 or newer for 4, and Java 17 and newer
+for 4. RDDs, all that this package uses of it, also work in the other rows.
+
 Times are those of a busy machine of {cores} cores, and include the start of Java and Spark. Workers
 need the Python of the driver, and its numpy: another Python, or another major version of numpy, is
 an error of one line, and another minor version a warning.

@@ -19,6 +19,8 @@ import thunderlike as tl
 
 pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("cluster")]
 
+PATIENCE = 500  # seconds for what takes 40 on an idle machine
+
 # Saves a result and fails; one task on the second node leaves a marker and waits for a file.
 JOB = """\
 import os, sys, time
@@ -52,7 +54,7 @@ sys.exit(5)
 
 @pytest.fixture
 def submit(tmp_path, monkeypatch):
-    """Submit the job to two nodes; returns the process of ``thunderlike submit --wait``."""
+    """Return a function that submits the job to two nodes, and returns its waiting process."""
     for name, value in stand_ins.install(tmp_path / "slurm").items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("SPARK_CONF_DIR")  # of this process; nodes have none
@@ -72,7 +74,8 @@ def submit(tmp_path, monkeypatch):
             [*words, *small, *options, "--", tmp_path, "24"], stdout=subprocess.DEVNULL
         )
 
-    return run
+    yield run
+    stand_ins.clean()
 
 
 def leader(node):
@@ -82,7 +85,7 @@ def leader(node):
 
 def check(ran, until, logs="job-1"):
     """Check that the job ended with its own exit code and result, and that nothing is left."""
-    assert ran.wait(240) == 5, Path("job-1.log").read_text()[-4000:]
+    assert ran.wait(PATIENCE) == 5, Path("job-1.log").read_text()[-4000:]
     movie = tl.images.fromarray(np.arange(24 * 12.0).reshape(24, 3, 4)).map(lambda image: image * 2)
     np.testing.assert_array_equal(np.load("series.npy"), movie.toseries().toarray())
     log = Path("job-1.log").read_text()
@@ -100,7 +103,9 @@ def check(ran, until, logs="job-1"):
 
 def test_a_node_is_lost_while_a_job_runs(submit, until, fault, tmp_path):
     ran = submit()
-    until(lambda: (tmp_path / "paused").exists() or ran.poll(), "a task on the second node")
+    until(
+        lambda: (tmp_path / "paused").exists() or ran.poll(), "a task on the second node", PATIENCE
+    )
     with fault("node of SLURM lost", "map"):
         stand_ins.send(leader("127.0.0.3"), signal.SIGKILL)
         check(ran, until)
@@ -108,8 +113,12 @@ def test_a_node_is_lost_while_a_job_runs(submit, until, fault, tmp_path):
 
 @pytest.mark.cluster
 def test_a_node_falls_silent_while_a_job_runs(submit, until, fault, tmp_path):
-    ran = submit("--conf", "spark.network.timeout=20s")
-    until(lambda: (tmp_path / "paused").exists() or ran.poll(), "a task on the second node")
+    ran = submit(
+        "--conf", "spark.network.timeout=20s", "--conf", "spark.network.timeoutInterval=5s"
+    )
+    until(
+        lambda: (tmp_path / "paused").exists() or ran.poll(), "a task on the second node", PATIENCE
+    )
     with fault("node of SLURM silent", "map"):
         stand_ins.send(leader("127.0.0.3"), signal.SIGSTOP)
         check(ran, until)
@@ -118,7 +127,9 @@ def test_a_node_falls_silent_while_a_job_runs(submit, until, fault, tmp_path):
 @pytest.mark.cluster
 def test_a_job_is_preempted_and_requeued(submit, until, fault, tmp_path):
     ran = submit()
-    until(lambda: (tmp_path / "paused").exists() or ran.poll(), "a task on the second node")
+    until(
+        lambda: (tmp_path / "paused").exists() or ran.poll(), "a task on the second node", PATIENCE
+    )
     (tmp_path / "go").touch()
     (tmp_path / "paused").unlink()
     with fault("job of SLURM preempted", "map"):

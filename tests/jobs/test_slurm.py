@@ -64,7 +64,8 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setenv("FAKE", str(fake))
     monkeypatch.delenv("SPARK_CONF_DIR", raising=False)
     monkeypatch.chdir(tmp_path)
-    return fake
+    yield fake
+    stand_ins.clean()
 
 
 def submitted(job, *, wait=True, nodes=2):

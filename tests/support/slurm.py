@@ -66,6 +66,14 @@ def sessions(job):
     return [int(line.split()[1]) for line in (job / "nodes").read_text().splitlines()]
 
 
+def clean():
+    """End all processes of all jobs."""
+    for job in state("").iterdir():
+        (job / "requeue").unlink(missing_ok=True)
+        for leader in sessions(job):
+            send(leader, signal.SIGKILL)
+
+
 # ---- sbatch
 
 SBATCH = argparse.ArgumentParser("sbatch", allow_abbrev=False)
