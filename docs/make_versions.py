@@ -61,9 +61,9 @@ lines of the README on numpy and on Spark, with equal results, and the contract 
 | --- | --- | --- | --- | --- | --- |
 """
 TAIL = """
-Spark 3.5 is released for Python 3.8 to 3.11, and Spark 4.3 for Python 3.11 to 3.14 and Java 17 or
-newer. RDDs of Spark 3.5, all that this package uses of it, also work on Python 3.12 and 3.13; its
-data frames were not tried there.
+Spark 3.5 is released for Python 3.8 to 3.11 and Java 8 to 17, Spark 4.3 for Python 3.11 to 3.14 and
+Java 17 or newer. RDDs of Spark 3.5, all that this package uses of it, also work on Python 3.12 and
+3.13, where its data frames were not tried, and on Java 21, but not on Java 24 and newer.
 
 Times are those of a busy machine of {cores} cores, and include the start of Java and Spark. Workers
 need the Python of the driver, and its numpy: another Python, or another major version of numpy, is
