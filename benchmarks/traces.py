@@ -156,7 +156,7 @@ def deconvolution_times(traces: np.ndarray) -> dict[str, float]:
 
         def constrained() -> None:
             for row, sigma in zip(values[:10], level, strict=False):
-                functions.deconvolve(row, (g[0],), sn=sigma, b=0, penalty=1)
+                functions.deconvolve(row, g=(g[0],), sn=sigma, b=0, penalty=1)
 
         calls["oasis-deconv, 10 traces"] = constrained
     found = seconds(calls)
