@@ -1,12 +1,16 @@
-"""Plot docs/generated/activity.png, the result of ``thunderlike demo``, for the front page."""
+"""Plot docs/generated/activity.png, the map of the example on the front page."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 
-from thunderlike.jobs.demo import demo
+import numpy as np
+
+from thunderlike.images.examples import calcium
+from thunderlike.jobs.activity_map import ActivityMap
+from thunderlike.jobs.plots import map_figure
+from thunderlike.jobs.signals import Signal
+from thunderlike.viz.plots import png_of
 
 TARGET = Path(__file__).parent / "generated" / "activity.png"
 
@@ -15,10 +19,16 @@ def main() -> None:
     """Create the figure unless it exists."""
     if TARGET.exists():
         return
+    recording = calcium()
+    movie = recording.images()
+    pixels = movie.gaussian_filter(1.5).toseries().detrend()
+    activity = pixels.correlate(recording.behaviour).toarray()
+    best = tuple(int(i) for i in np.unravel_index(activity.argmax(), activity.shape))
+    signal = Signal("behaviour", "speed", recording.behaviour)
+    trace = pixels[best].zscore().toarray().ravel()
+    found = ActivityMap(signal, movie.mean(squeeze=True), activity, best, trace)
     TARGET.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        _, picture = demo(folder, ["local"], frames=600, seed=1, say=lambda _: None)
-        shutil.copy(picture, TARGET)
+    TARGET.write_bytes(png_of(map_figure(found)))
 
 
 if __name__ == "__main__":

@@ -1,44 +1,38 @@
 # %% [markdown]
 # # Calcium imaging, end to end
-# From a movie with motion artefacts to traces: register images, detect cells by correlation, plot.
+# From a recording that moves to cells, traces and spikes, in one call, and compared with the truth.
 
 # %%
+import tempfile
+
 import matplotlib.pyplot as plt
 import numpy as np
-from scipy import ndimage
 
 import thunderlike as tl
-from thunderlike.images.examples import calcium
+from thunderlike.images.cell_movies import cell_movie
 
-recording = calcium(frames=300)
-shaking = np.random.default_rng(0).integers(-3, 4, (300, 2))
-frames = [np.roll(f, s, axis=(0, 1)) for f, s in zip(recording.images(), shaking, strict=True)]
-movie = tl.images.fromlist(frames)  # yours: tl.images.fromtif("folder")
+truth = cell_movie((96, 96), count=600, cells=16, texture=0.3, kind="rigid", seed=1)
+movie = truth.toimages()  # yours: tl.images.fromtif("folder"), engine="disk" for any size
 
 # %% [markdown]
-# Register each frame to a reference that is built from a sample of the movie.
+# Register, detect, extract, deconvolve. The folder also has a report for the browser.
 
 # %%
-steady = tl.registration.Rigid().fit_and_transform(movie)
+folder = tempfile.mkdtemp()
+result = tl.calcium.run(movie, f"{folder}/session", fs=15, tau=0.7, diameter=12)
+plane = result.plane
+print(f"{plane.cells.accepted.sum()} cells found; there are {len(truth.masks)}")
 
 # %% [markdown]
-# Pixels of one cell are correlated. Remove the bleaching trend first, which all pixels share.
+# Everything is an array or a Series: here the cell with most events, and the cells on the mean.
 
 # %%
-together = steady.toseries().detrend().toimages().localcorr(3)
-labels, count = ndimage.label(ndimage.binary_opening(together > 0.45, iterations=2))
-print(f"{count} cells found; there are {len(recording.cells)}")
-
-dff = steady.gaussian_filter(1).toseries().normalize("percentile", perc=20).flatten()
-traces = [dff[np.flatnonzero(labels == n)].toarray().mean(axis=0) for n in range(1, count + 1)]
-
-# %%
-figure, axes = plt.subplots(2, 2, figsize=(9, 8), layout="constrained")
-movie.plot("mean", ax=axes[0, 0]).set_title("mean, shaken")
-steady.plot("mean", ax=axes[0, 1]).set_title("mean, steady")
-tl.viz.picture(together, ax=axes[1, 0]).set_title("correlation with the neighbours")
-busiest = sorted(traces, key=np.std)[-12:]
-for place, trace in enumerate(busiest):
-    axes[1, 1].plot(recording.seconds, trace + 0.4 * place, lw=0.8)
-axes[1, 1].set(title="ΔF/F of the twelve busiest", xlabel="seconds", yticks=[])
+figure, axes = plt.subplots(2, 1, figsize=(7, 9), height_ratios=(3, 1), layout="constrained")
+plane.cells.plot(plane.images["mean"], ax=axes[0])
+busiest = np.argmax(np.where(plane.cells.accepted, plane.events.counts, -1))
+seconds = np.arange(len(movie)) / 15
+axes[1].plot(seconds, plane.activity["dff"][busiest], lw=0.8, label="dF/F")
+axes[1].plot(seconds, plane.activity["spikes"][busiest] - 1, lw=0.8, label="spikes")
+axes[1].set(title=f"cell {busiest}", xlabel="seconds")
+axes[1].legend(loc="upper right")
 plt.show()

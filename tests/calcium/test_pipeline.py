@@ -63,7 +63,7 @@ def test_cells_and_motion_are_those_of_the_truth(whole, truth):
     assert np.sqrt(np.square(error).mean()) < 0.1
     assert 5 <= plane.cells.accepted.sum() <= 9
     assert whole.summary["planes"][0]["cells"]["accepted"] == plane.cells.accepted.sum()
-    assert plane.images["mean"].shape == plane.images["max"].shape == (64, 64)
+    assert plane.images["mean"].shape == plane.images["correlation"].shape == (64, 64)
     active = plane.activity["spikes"][plane.cells.accepted].sum(axis=1)
     assert (active > 0).all()
 

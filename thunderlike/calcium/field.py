@@ -165,6 +165,7 @@ class Field:
         found = {
             "mean": movie.mean(squeeze=True),
             "max": movie.max(squeeze=True),
+            "correlation": movie.correlation_image(),
         }
         hdf5.save(path, {name: np.asarray(one, np.float32) for name, one in found.items()})
 

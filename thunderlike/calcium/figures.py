@@ -138,22 +138,16 @@ def _draw_motion(ax: Axes, model: RegistrationModel, fs: float) -> None:
 
 
 def _draw_cells(ax: Axes, plane: Plane, image: str) -> None:
-    """Draw the contours of accepted cells at half of their maximum."""
+    """Draw the outlines of the pixels of accepted cells."""
     picture, model = plane.images[image], plane.cells
     draw(ax, picture, "gray", contrast(picture, (1, 99)))
     for number in np.flatnonzero(model.accepted):
-        mask = model.weights[[number]].toarray().reshape(model.shape)
-        y, x = (slice(max(low - 1, 0), high + 2) for low, high in map(_extent, mask.nonzero()))
-        part = np.pad(mask[y, x], 1)
-        rows, columns = (
-            s.start - 1 + np.arange(n) for s, n in zip((y, x), part.shape, strict=True)
-        )
-        ax.contour(columns, rows, part, [part.max() / 2], colors=_CONTOUR, linewidths=0.9)
+        # The outline, not a level of the weights: those of a doughnut or of a dim cell fall apart.
+        mask = np.pad(model.weights[[number]].toarray().reshape(model.shape) > 0, 1)
+        y, x = (slice(inside.min() - 1, inside.max() + 2) for inside in mask.nonzero())
+        rows, columns = (np.arange(part.start, part.stop) - 1 for part in (y, x))
+        ax.contour(columns, rows, mask[y, x], [0.5], colors=_CONTOUR, linewidths=0.9)
     ax.set_axis_off()
-
-
-def _extent(coordinates: Array) -> tuple[int, int]:
-    return int(coordinates.min()), int(coordinates.max())
 
 
 def _draw_traces(ax: Axes, plane: Plane, rows: Array, fs: float) -> None:

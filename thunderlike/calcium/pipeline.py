@@ -454,7 +454,7 @@ def run(
 
     Notes
     -----
-    The folder has ``motion.h5``, ``images.h5`` (mean and maximum), ``cells.h5``,
+    The folder has ``motion.h5``, ``images.h5`` (mean, maximum, correlation image), ``cells.h5``,
     ``traces.h5``, ``activity.h5`` (dF/F, spikes, events), ``recording.nwb``, ``report.html``,
     ``summary.json``, and ``state.json``, the record of the steps; of volumes, a folder for each
     plane. All names are the same on every engine, and so are all numbers.
@@ -469,7 +469,7 @@ def run(
     >>> movie = cell_movie((64, 64), count=400, cells=8, amplitude=14.0, seed=1)
     >>> result = tl.calcium.run(movie.toimages(), "memory://session", fs=15, nwb=False)
     >>> result.plane.traces.F.shape[1], sorted(result.plane.images)
-    (400, ['max', 'mean'])
+    (400, ['correlation', 'max', 'mean'])
     """
     known = [one.name for one in fields(Pipeline)]
     for name in parameters:

@@ -126,7 +126,7 @@ def _plane(plane: Plane, facts: dict[str, Any], summary: dict[str, Any]) -> list
         _figures(
             [
                 (partial(figures.cells, plane, "mean"), "Mean of the registered movie, cells"),
-                (partial(figures.cells, plane, "max"), "Maximum of the registered movie"),
+                (partial(figures.cells, plane, "correlation"), "Correlation with neighbours"),
             ]
         ),
         f"<h2>Traces and quality{of}</h2>",

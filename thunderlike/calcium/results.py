@@ -58,7 +58,7 @@ class Plane:
 
     @cached_property
     def images(self) -> dict[str, Array]:
-        """Images of the registered movie: ``mean`` and ``max``, float32."""
+        """Images of the registered movie: ``mean``, ``max``, ``correlation``, float32."""
         found: dict[str, Array] = hdf5.load(storage.join(self.folder, "images.h5"))
         return found
 

@@ -35,7 +35,7 @@ COMMANDS = {
 
 _EPILOG = """\
 start here:
-  thunderlike demo           find the neurons of a movie that follow an animal's speed
+  thunderlike demo           find the neurons of a made-up recording and their spikes
   thunderlike doctor         check this machine, with and without Java and Spark
   thunderlike COMMAND -h     describe a command, with examples
 

@@ -163,7 +163,8 @@ def _contiguous(piece: Any) -> Any:
     if isinstance(piece, np.ndarray):
         return np.asarray(piece, order="C")
     if isinstance(piece, tuple | list):
-        return type(piece)(map(_contiguous, piece))
+        parts = map(_contiguous, piece)
+        return type(piece)(*parts) if hasattr(piece, "_fields") else type(piece)(parts)
     return piece
 
 

@@ -1,70 +1,76 @@
-"""Demonstration: a movie of known truth, analysed on every engine."""
+"""Demonstration: a recording of known cells that moves, analysed end to end on every engine."""
 
 from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from scipy import ndimage
 
 from thunderlike import storage
 from thunderlike._arguments import checked_types
+from thunderlike.calcium import Pipeline
+from thunderlike.calcium.figures import overview
 from thunderlike.errors import EngineError, MissingExtraError
-from thunderlike.images.examples import calcium
-from thunderlike.jobs import activity_map
-from thunderlike.jobs.plots import map_figure
+from thunderlike.extraction import frommasks
+from thunderlike.images.cell_movies import cell_movie
+from thunderlike.jobs import calcium
 from thunderlike.jobs.report import started
 from thunderlike.viz.plots import NOT_DRAWN, can_draw, png_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from matplotlib.figure import Figure
-    from numpy.typing import NDArray
-
+    from thunderlike._typing import Array
+    from thunderlike.calcium import Result
     from thunderlike.engines import Engine
-    from thunderlike.images.examples import Calcium
-    from thunderlike.jobs.activity_map import ActivityMap
+    from thunderlike.images.cell_movies import CellMovie
     from thunderlike.storage import AnyPath
 
     Say: TypeAlias = Callable[[str], None]
 
-__all__ = ["TOLERANCE", "Cells", "Outcome", "demo", "largest_difference"]
+__all__ = [
+    "CELLS",
+    "FS",
+    "TAU",
+    "Outcome",
+    "Score",
+    "demo",
+    "largest_difference",
+    "recording",
+    "scored",
+]
 
-TOLERANCE = 1e-6  # between the maps of two engines
-_SIGMA = 1.0  # pixels
-_FOLLOWS = 0.35  # mean correlation of the pixels of a cell that counts as following
-_RECORDING = ("movie/image-*.tif", "movie/SUCCESS", "behaviour.csv", "cells.csv")
+CELLS, FS, TAU = 42, 15.0, 0.7  # cells, images a second, seconds
+_RECORDING = ("movie/image-*.tif", "movie/SUCCESS", "cells.h5")
+_OVERLAP = 0.5  # of a component with a cell, as intersection over union, that makes it a hit
+_FRAMES = 3  # over which spikes are compared: one frame of delay is not an error
 
 
 @dataclass(frozen=True)
-class Cells:
-    """Cells found to follow the behaviour, compared to those that do.
+class Score:
+    """Comparison of what was found with the truth.
 
     Parameters
     ----------
-    found, truth : ndarray of bool, shape (k,)
+    hits, misses, false_alarms : int
+        Cells that were found, cells that were not, accepted components that are no cells.
+    traces, spikes : float
+        Median correlation of the hits: of traces with the true calcium, and of spikes with the
+        true ones in windows of 3 frames.
+    motion : float
+        Root mean square error of the shifts in pixels.
     """
 
-    found: NDArray[np.bool_]
-    truth: NDArray[np.bool_]
-
-    @property
-    def hits(self) -> int:
-        """Correctly found cells."""
-        return int((self.found & self.truth).sum())
-
-    @property
-    def misses(self) -> int:
-        """Missed cells."""
-        return int((~self.found & self.truth).sum())
-
-    @property
-    def false_alarms(self) -> int:
-        """Falsely found cells."""
-        return int((self.found & ~self.truth).sum())
+    hits: int
+    misses: int
+    false_alarms: int
+    traces: float
+    spikes: float
+    motion: float
 
 
 @dataclass(frozen=True)
@@ -76,24 +82,37 @@ class Outcome:
     engine : str
         Its name.
     seconds : float
-        For the whole job, without starting the engine.
-    map : ActivityMap
+        For all steps, without starting the engine.
+    result : Result
         What it found.
-    cells : Cells
-        What the map says about the cells.
+    score : Score
+        Compared with the truth.
     """
 
     engine: str
     seconds: float
-    map: ActivityMap
-    cells: Cells
+    result: Result
+    score: Score
+
+
+def recording(frames: int, seed: int) -> CellMovie:
+    """Return the recording of the demonstration: 42 cells in 128 x 128 pixels that move.
+
+    Examples
+    --------
+    >>> recording(30, 1).calcium.shape
+    (42, 30)
+    """
+    return cell_movie(
+        (128, 128), frames, cells=CELLS, fs=FS, tau=TAU, texture=0.3, kind="rigid", seed=seed
+    )
 
 
 @checked_types
 def demo(
     output: AnyPath, engines: Sequence[str], *, frames: int, seed: int, say: Say
 ) -> tuple[list[Outcome], str]:
-    """Generate a movie, map it on each engine, find the cells, and write the results to a folder.
+    """Generate a recording, find its cells on each engine, and write the results to a folder.
 
     Parameters
     ----------
@@ -104,7 +123,7 @@ def demo(
         Names such as ``'local'``, ``'disk'`` and ``'spark'``; one that cannot start is left out if
         there is another.
     frames, seed : int
-        Of :func:`thunderlike.images.examples.calcium`.
+        Of :func:`recording`.
     say : callable
         Called with each line of the report.
 
@@ -120,55 +139,43 @@ def demo(
     EngineError
         When no engine can start.
     """
-    recording = _record(storage.join(output, "recording"), frames, seed, say)
+    truth = _record(storage.join(output, "recording"), frames, seed, say)
     outcomes: list[Outcome] = []
     for name in engines:
         engine = _start(name, say, needed=name == engines[-1] and not outcomes)
         if engine is not None:
-            outcomes.append(_mapped(output, engine, recording, say))
-    picture = _report(storage.join(output, "result"), outcomes, recording)
+            outcomes.append(_analysed(output, engine, truth, say))
+    picture = _report(storage.join(output, "result"), outcomes)
     return outcomes, picture
 
 
 @checked_types
-def largest_difference(one: ActivityMap, other: ActivityMap) -> float:
-    """Largest difference of two maps; infinite where a pixel is undefined in only one.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace as Map
-    >>> largest_difference(Map(correlation=np.zeros(3)), Map(correlation=np.array([0, 0.5, 0])))
-    0.5
-    """
-    undefined = np.isnan(one.correlation)
-    if not np.array_equal(undefined, np.isnan(other.correlation)):
+def largest_difference(one: Result, other: Result) -> float:
+    """Largest difference of masks, dF/F and spikes; infinite if the cells are not the same."""
+    first, second = one.plane, other.plane
+    if not np.array_equal(first.cells.accepted, second.cells.accepted):
         return np.inf
-    apart = np.abs(one.correlation - other.correlation)[~undefined]
-    return float(apart.max(initial=0))
+    pairs = [(first.cells.weights.toarray(), second.cells.weights.toarray())]
+    pairs += [(first.activity[name], second.activity[name]) for name in ("dff", "spikes")]
+    return float(max((np.abs(a - b).max(initial=0) for a, b in pairs), default=0.0))
 
 
-def _record(folder: str, frames: int, seed: int, say: Say) -> Calcium:
-    """Write the movie as TIFF files, and the behaviour and the true cells as tables."""
-    say(f"Making a movie of {frames} images of neurons, as TIFF files (a few seconds) ...")
+def _record(folder: str, frames: int, seed: int, say: Say) -> CellMovie:
+    """Write the movie as TIFF files, and the true cells."""
+    say(f"Making a recording of {frames} images of neurons that move, as TIFF files ...")
     begin = time.perf_counter()
-    recording = calcium(frames, seed)
+    truth = recording(frames, seed)
+    movie = truth.toimages()
+    movie.attrs["frame_interval"] = 1 / FS
     with storage.output(folder, _RECORDING, overwrite=True) as partial:
-        recording.images().totif(storage.join(partial, "movie"))
-        behaviour = zip(recording.seconds, recording.behaviour, strict=True)
-        _table(partial, "behaviour.csv", "seconds,speed", behaviour)
-        cells = recording.cells
-        truth = zip(*cells.centres.T, cells.radii, cells.follows, strict=True)
-        _table(partial, "cells.csv", "row,column,radius,follows", truth)
+        movie.totif(storage.join(partial, "movie"))
+        frommasks(truth.masks).save(storage.join(partial, "cells.h5"))
+    moved = np.ptp(truth.shifts, axis=0).max()
     say(
-        f"  {len(cells)} cells, of which {cells.follows.sum()} follow how fast the animal runs: "
-        f"{folder} ({time.perf_counter() - begin:.1f} s)"
+        f"  {len(truth.masks)} cells, motion over {moved:.1f} pixels: {folder} "
+        f"({time.perf_counter() - begin:.1f} s)"
     )
-    return recording
-
-
-def _table(folder: str, name: str, header: str, rows: Iterable[Iterable[float]]) -> None:
-    lines = [header, *(",".join(f"{value:.6g}" for value in row) for row in rows)]
-    storage.write(storage.join(folder, name), ("\n".join(lines) + "\n").encode())
+    return truth
 
 
 def _start(name: str, say: Say, *, needed: bool) -> Engine | None:
@@ -184,62 +191,78 @@ def _start(name: str, say: Say, *, needed: bool) -> Engine | None:
         return None
 
 
-def _mapped(output: AnyPath, engine: Engine, recording: Calcium, say: Say) -> Outcome:
-    """Run the job on the files, and find cells in its map."""
-    say(f"Mapping which pixels follow the speed, on the {engine.name} engine (a few seconds) ...")
-    plan = activity_map.plan(
+def _analysed(output: AnyPath, engine: Engine, truth: CellMovie, say: Say) -> Outcome:
+    """Run the job on the files, and compare the result with the truth."""
+    say(f"Registering it, finding its cells and their spikes, on the {engine.name} engine ...")
+    plan = calcium.plan(
         storage.join(output, "recording/movie"),
-        storage.join(output, "recording/behaviour.csv") + ":speed",
         storage.join(output, engine.name),
-        sigma=_SIGMA,
+        Pipeline(fs=FS, tau=TAU, nwb=False),
     )
-    found, summary = activity_map.run(plan, engine, overwrite=True)
+    # To be compared, each engine does all steps.
+    result, summary = calcium.run(plan, engine, overwrite=True, resume=False)
     seconds = summary["seconds"]["total"]
     say(f"  {plan.output} ({seconds:.1f} s)")
-    # The mean of a cell, not its best pixel: a single pixel may correlate by chance.
-    means = np.array([found.correlation[mask].mean() for mask in recording.masks()])
-    cells = Cells(means > _FOLLOWS, recording.cells.follows)
-    return Outcome(engine.name, seconds, found, cells)
+    return Outcome(engine.name, seconds, result, scored(result, truth))
 
 
-def _report(folder: str, outcomes: Sequence[Outcome], recording: Calcium) -> str:
+def scored(result: Result, truth: CellMovie) -> Score:
+    """Compare a result with the truth.
+
+    The reference of the registration stands where most frames do, the truth where shifts are 0:
+    true masks are displaced by the median difference of the shifts.
+    """
+    plane = result.plane
+    apart = np.median(truth.shifts - plane.motion.shifts, axis=0)
+    error = np.sqrt(np.square(truth.shifts - apart - plane.motion.shifts).mean())
+    masks = (
+        np.stack([ndimage.shift(one.astype(float), apart, order=1) for one in truth.masks]) > 0.5
+    )
+    found = np.flatnonzero(plane.cells.accepted)
+    pairs = plane.cells[found].match(frommasks(masks), shift=None, iou=_OVERLAP).pairs
+    rows, columns = found[pairs[:, 0]], pairs[:, 1]
+    traces = _correlations(plane.activity["dff"][rows], truth.calcium[columns])
+    windows = (_summed(x, _FRAMES) for x in (plane.activity["spikes"][rows], truth.spikes[columns]))
+    spikes = _correlations(*windows)
+    return Score(
+        hits=len(pairs),
+        misses=len(masks) - len(pairs),
+        false_alarms=len(found) - len(pairs),
+        traces=float(np.median(traces)) if len(pairs) else np.nan,
+        spikes=float(np.median(spikes)) if len(pairs) else np.nan,
+        motion=float(error),
+    )
+
+
+def _correlations(one: Array, other: Array) -> Array:
+    """Pearson's correlation of rows."""
+    a, b = (x - x.mean(axis=1, keepdims=True) for x in (one.astype(float), other.astype(float)))
+    size = np.sqrt(np.square(a).sum(axis=1) * np.square(b).sum(axis=1))
+    values: Array = (a * b).sum(axis=1) / np.maximum(size, 1e-12)
+    return values
+
+
+def _summed(values: Array, width: int) -> Array:
+    summed: Array = ndimage.uniform_filter1d(values.astype(float), width, axis=1) * width
+    return summed
+
+
+def _report(folder: str, outcomes: Sequence[Outcome]) -> str:
     """Write the figure and the numbers of all engines."""
-    with storage.output(folder, ("map.png", "result.json"), overwrite=True) as partial:
+    with storage.output(folder, ("cells.png", "result.json"), overwrite=True) as partial:
         if can_draw():
-            figure = _with_rings(map_figure(outcomes[0].map), outcomes[0].cells, recording)
-            storage.write(storage.join(partial, "map.png"), png_of(figure))
-        numbers = json.dumps([_numbers(outcome, outcomes[0]) for outcome in outcomes], indent=2)
-        storage.write(storage.join(partial, "result.json"), numbers.encode() + b"\n")
-    return storage.join(folder, "map.png") if can_draw() else NOT_DRAWN
+            figure = overview(outcomes[0].result.plane, FS)
+            storage.write(storage.join(partial, "cells.png"), png_of(figure))
+        numbers = [_numbers(outcome, outcomes[0]) for outcome in outcomes]
+        data = json.dumps(numbers, indent=2).encode() + b"\n"
+        storage.write(storage.join(partial, "result.json"), data)
+    return storage.join(folder, "cells.png") if can_draw() else NOT_DRAWN
 
 
 def _numbers(outcome: Outcome, first: Outcome) -> dict[str, Any]:
     return {
         "engine": outcome.engine,
         "seconds": outcome.seconds,
-        "best": outcome.map.best,
-        "best_correlation": outcome.map.best_correlation,
-        "hits": outcome.cells.hits,
-        "misses": outcome.cells.misses,
-        "false_alarms": outcome.cells.false_alarms,
-        f"largest_difference_to_{first.engine}": largest_difference(first.map, outcome.map),
+        **asdict(outcome.score),
+        f"largest_difference_to_{first.engine}": largest_difference(first.result, outcome.result),
     }
-
-
-def _with_rings(figure: Figure, cells: Cells, recording: Calcium) -> Figure:
-    """Circle found cells, and missed cells with a dashed line."""
-    from matplotlib.patches import Circle
-
-    for number in np.flatnonzero(cells.found | cells.truth):
-        row, column = recording.cells.centres[number]
-        line = "-" if cells.found[number] else ":"
-        ring = Circle((column, row), recording.cells.radii[number] + 1.5, ls=line, fill=False)
-        ring.set_edgecolor("black" if cells.truth[number] else "0.5")
-        figure.axes[1].add_patch(ring)
-    legend = f"ringed: {cells.hits} of the {cells.truth.sum()} cells that follow"
-    if cells.misses:
-        legend += f", {cells.misses} missed (dotted)"
-    if cells.false_alarms:
-        legend += f", {cells.false_alarms} found in error (grey)"
-    figure.axes[1].set_xlabel(legend)
-    return figure

@@ -39,7 +39,7 @@ converted to dF/F and deconvolved. OUTPUT then holds
   activity.h5     dF/F, spikes and events, for every HDF5 tool
   recording.nwb   all of it in NWB, if pynwb is installed
   motion.h5       shifts; tl.registration.load
-  images.h5       mean and maximum of the registered movie
+  images.h5       mean, maximum and correlation image of the registered movie
   summary.json    input, results, parameters, engine and duration
 
 of volumes in a folder for each plane. OUTPUT appears when it is complete. The same command resumes
