@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from thunderlike.extraction.detection import CellDetection
 from thunderlike.extraction.examples import make_gaussian
 from thunderlike.extraction.masks import fromimagej, fromlabels, frommasks, fromregional
 from thunderlike.extraction.matching import Matches, Union, union
@@ -19,6 +20,7 @@ from thunderlike.extraction.suite2p import fromsuite2p
 
 __all__ = [
     "NMF",
+    "CellDetection",
     "ExtractionModel",
     "Matches",
     "Region",

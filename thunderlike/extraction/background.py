@@ -18,7 +18,7 @@ __all__ = ["Background", "box_means", "box_sums", "high_pass", "noise"]
 
 _MAD = 1.4826 / math.sqrt(2)  # of differences of two values
 _LEAST_NOISE = 0.1  # of the median over pixels
-_HIGHEST_GAIN = 1.5
+_HIGHEST_GAIN, _GAIN_SPREAD = 1.5, 0.3
 _TILE = 2**17  # numbers that are worked on at once
 
 
@@ -134,18 +134,23 @@ class Background:
     box is more than its centre where the pattern is convex. ``2 S - SS``, with the box applied
     twice, cancels that to second order. Cells show less of the neuropil than the tissue
     around: each pixel has a gain, the regression of its own values on the background, from 0 to
-    1.5.
+    1.5. It is drawn to 1 where the background changes little relative to the noise.
 
     Parameters
     ----------
-    valid : ndarray of bool, shape (*shape)
-        Pixels that count.
+    deviation : ndarray of float32, shape (*shape)
+        Noise of each pixel; zero in those that do not count.
     sizes : tuple of int
         Odd sides of the box.
     """
 
-    valid: Array
+    deviation: Array
     sizes: Shape
+
+    @cached_property
+    def valid(self) -> Array:
+        """Pixels that count."""
+        return self.deviation > 0
 
     @cached_property
     def _counts(self) -> Array:
@@ -174,7 +179,9 @@ class Background:
         smooth -= smooth.mean(axis=-1, keepdims=True)
         products = np.einsum("...t,...t->...", source, smooth)
         squares = np.einsum("...t,...t->...", smooth, smooth)
-        gain = np.clip(products / np.maximum(squares, 1e-12), 0, _HIGHEST_GAIN)
+        prior = np.square(self.deviation / _GAIN_SPREAD)
+        gain = (products + prior) / np.maximum(squares + prior, 1e-12)
+        np.clip(gain, 0, _HIGHEST_GAIN, out=gain)
         gain *= self.valid
         smooth *= gain[..., np.newaxis]
         return np.subtract(movie, smooth, out=smooth)

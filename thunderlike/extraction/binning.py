@@ -36,12 +36,15 @@ class BinnedBlock:
         NaN in bins without any frame that has a value.
     saturated : ndarray of int64, shape (*region)
         Number of frames at the largest value of an integer dtype.
+    frames : int
+        Number of frames in all bins.
     pending : dict
         Frames of bins that are not complete yet, by bin and first frame.
     """
 
     values: Array
     saturated: Array
+    frames: int
     pending: dict[int, dict[int, Array]] = field(default_factory=dict)
 
     def add(self, piece: _Piece, size: int) -> None:
@@ -134,27 +137,22 @@ class BinnedBlocks:
             if out[row] is None:
                 region = part.means.shape[1:]
                 values = np.empty((self.bins, *region), np.float32)
-                out[row] = BinnedBlock(values, np.zeros(region, np.int64))
+                out[row] = BinnedBlock(values, np.zeros(region, np.int64), self.bins * self.size)
             out[row].add(part, self.size)
 
 
 def _means(frames: Array, size: int) -> Array:
     """Mean of each bin in float32; frames of NaN only are left out."""
     bins = frames.reshape(-1, size, *frames.shape[1:])
-    kind, itemsize = frames.dtype.kind, frames.dtype.itemsize
-    if kind in "iub" and itemsize <= 2 and size < 2**15:
-        sums = np.add.reduce(bins, axis=1, dtype=np.int32 if kind == "i" else np.uint32)
-        return (sums / size).astype(np.float32)
-    if kind != "f":
-        return (np.add.reduce(bins, axis=1, dtype=np.float64) / size).astype(np.float32)
-    known = ~np.isnan(bins).all(axis=tuple(range(2, bins.ndim)))
-    if known.all():
-        sums = np.add.reduce(bins, axis=1, dtype=np.float64)
-        return (sums / size).astype(np.float32)
-    means = np.full((len(bins), *frames.shape[1:]), np.nan, np.float32)
-    for mean, one, rows in zip(means, bins, known, strict=True):
-        if rows.any():
-            mean[...] = one[rows].mean(axis=0, dtype=np.float64)
+    kind = frames.dtype.kind
+    short = kind != "f" and frames.itemsize <= 2 and size < 2**15
+    sums: Array = np.add.reduce(bins, axis=1, dtype=np.int64 if short else np.float64)
+    means: Array = (sums / size).astype(np.float32)
+    if kind == "f" and np.isnan(means).any():
+        for mean, one in zip(means, bins, strict=True):
+            known = ~np.isnan(one).all(axis=tuple(range(1, one.ndim)))
+            if not known.all():
+                mean[...] = one[known].mean(axis=0, dtype=np.float64) if known.any() else np.nan
     return means
 
 

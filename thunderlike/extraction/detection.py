@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thunderlike._arguments import caller_level
-from thunderlike.data.blocks import grid_of
+from thunderlike.data.blocks import chunk_shape, grid_of
 from thunderlike.engines.base import Spec
 from thunderlike.errors import SpecError
-from thunderlike.extraction.background import Background, high_pass, noise
-from thunderlike.extraction.binning import BinnedBlock, BinnedBlocks
-from thunderlike.extraction.footprints import Footprints
-from thunderlike.extraction.quality import MEASURES, Cell, Limits, accepted, cells, masks_of
-from thunderlike.extraction.seeds import activity, local_maxima
-from thunderlike.kernels._validation import as_array, checked_methods, is_whole
+from thunderlike.extraction.binning import BinnedBlocks
+from thunderlike.extraction.blocks import Block, BlockDetection, Options, Scales, joined
+from thunderlike.extraction.model import ExtractionModel
+from thunderlike.extraction.quality import MEASURES, accepted
+from thunderlike.kernels._validation import as_array, checked_methods, is_between, is_whole
 from thunderlike.kernels.filters import per_axis
 from thunderlike.progress import track
 from thunderlike.registration.model import as_images
+from thunderlike.traces.sampling import check_positive, required_rate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,102 +29,324 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from thunderlike._typing import Array, Ints, Shape
-    from thunderlike.data.blocks import Grid
     from thunderlike.data.images import Images
-
+    from thunderlike.extraction.quality import Cell
 
 __all__ = ["CellDetection"]
 
+_FEWEST_BINS = 20
+_PADDING = 1.5  # diameters
+_LARGEST = 1e6  # pixels of a diameter
+_DIAMETERS = (6.0, 9.0, 12.0, 18.0, 24.0)  # of which 'auto' takes one
 
+
+@checked_methods
 @dataclass(frozen=True)
-class Options:
-    """Options that are seldom changed; see :class:`CellDetection`."""
+class CellDetection:
+    """Detection of cells by their activity, in blocks of the movie averaged over bins of frames.
 
-    bin: int | None = None
-    max_bins: int = 5000
-    baseline: float = 60.0
-    box: float = 2.0
-    active: float = 3.0
-    reach: float = 0.75
-    spacing: float = 1 / 3
-    iterations: int = 3
-    final_iterations: int = 6
-    cut: float = 0.5
-    smallest: float = 0.3
-    largest: float = 3.0
-    contrast: float = 0.4
-    spatial_r: float = 0.85
-    snr: float = 12.0
-    skew: float = 0.8
-    amplitude: float = 0.4
+    Cells are found as local maxima of activity, their footprints and traces by nonnegative
+    factorization of the movie without its neuropil. Measures of quality decide which of the
+    components are cells; all are in the model, so that the decision can be changed:
+    ``model.select(...)``.
 
-    @property
-    def limits(self) -> Limits:
-        return Limits(self.contrast, self.spatial_r, self.snr, self.skew, self.amplitude)
+    Parameters
+    ----------
+    diameter : float, sequence of float or 'auto'
+        Of a cell in pixels, for all axes or each. 'auto' takes one of 6, 9, 12, 18 and 24 pixels,
+        the same along all axes, and warns which. Rather too large than too small.
+    fs : float, optional
+        Frames per second; by default from ``images.attrs``: ``fs``, or ``frame_interval``.
+    tau : float
+        Decay of the indicator in seconds: 0.7 for GCaMP6f, 1.0 for GCaMP6m, 1.25 to 1.5 for
+        GCaMP6s. Frames are averaged over bins of this length.
+    threshold : float
+        Least score of a seed, in units of the noise: the root of the sum of squares of all events
+        of more than three standard deviations. It limits the components that are examined;
+        their quality decides, so that it need not be tuned.
+    rounds : int
+        Rounds of search, each in what the cells of the rounds before leave.
+    max_components : int, optional
+        Largest number of components, those of the highest ``snr``; all by default.
+    seed : int
+        Reserved: no random number is used.
+    advanced : mapping, optional
+        Further options by name:
 
+        - ``bin``: frames of a bin; by default ``round(tau * fs)``. Smaller bins find no more cells.
+        - ``max_bins`` (5000): longer movies have longer bins.
+        - ``baseline`` (60 s): window of the running mean that is subtracted first.
+        - ``box`` (2 diameters): side of the box of the background; larger for the blurred
+          background of one-photon movies, for which no setting was measured.
+        - ``active`` (3): noise of the smoothed movie above which a bin is active.
+        - ``reach`` (0.75 diameters): largest radius of a footprint.
+        - ``spacing`` (1/3 diameter): distance within which one seed is taken.
+        - ``iterations`` (3), ``final_iterations`` (6): of the factorization, in each round and in
+          the last.
+        - ``cut`` (0.5): level of the mask, relative to the bright pixels of a footprint.
+        - ``smallest`` (0.3), ``largest`` (3): area of a component, relative to a disc of this
+          diameter.
+        - ``contrast`` (0.45), ``split_r`` (0.35), ``snr`` (18), ``skew`` (1.1), ``area`` (0.5):
+          least values of the measures of accepted cells; see Notes.
 
-@dataclass(frozen=True, eq=False)
-class Search:
-    """Search for cells in one block."""
+    Raises
+    ------
+    SpecError
+        For numbers out of range and unknown names in `advanced`.
 
-    diameter: tuple[float, ...]
-    threshold: float
-    rounds: int
-    window: int
-    options: Options
+    Notes
+    -----
+    ``model.quality`` has these measures of each component:
 
-    def __call__(self, block: BinnedBlock, valid: Array | None) -> list[Cell]:
-        values = block.values
-        movie, keep = _prepared(values, valid)
-        if movie is None:
-            return []
-        deviation = noise(movie)
-        deviation *= keep
-        usual = float(np.median(deviation[deviation > 0])) if (deviation > 0).any() else 0.0
-        keep = deviation > 0
-        deviation = np.where(keep, np.maximum(deviation, np.float32(0.1 * usual)), 0)
-        high_pass(movie, self.window)
-        movie *= keep[..., np.newaxis]
-        inverse = np.zeros_like(deviation)
-        np.divide(1, deviation, out=inverse, where=keep)
-        options = self.options
-        sizes = tuple(2 * round(options.box * d / 2) + 1 for d in self.diameter)
-        background = Background(keep, sizes)
-        scaled = background.subtracted(movie) * inverse[..., np.newaxis]
-        found = Footprints(scaled, keep, [options.reach * d for d in self.diameter])
-        spacing = [options.spacing * d for d in self.diameter]
-        for number in range(self.rounds):
-            residual = found.residual()
-            smooth = activity(residual, keep, self.diameter, options.active)
-            seeds = local_maxima(smooth.score, spacing, self.threshold)
-            found.add(seeds, residual, smooth.movie, options.active)
-            if not len(found):
-                return []
-            last = number == self.rounds - 1
-            found.fit(options.final_iterations if last else options.iterations)
-            found.merge(masks_of(found, self.diameter, options.cut))
-            if not last:
-                found.recentre()
-                # movie less cells, in data units: background again
-                without = movie - (scaled - found.residual()) * deviation[..., np.newaxis]
-                scaled = background.subtracted(movie, without) * inverse[..., np.newaxis]
-                found.replace_movie(scaled)
-        found.fit(1)
-        return cells(
-            found, movie, deviation, self.diameter,
-            cut=options.cut, areas=(options.smallest, options.largest),
+    - ``snr``: root of the sum of squares of the bins above three standard deviations of the noise,
+      in these units; the trace is that of the bins without the other cells;
+    - ``contrast``: 1 less the response of the ring around the mask relative to that of the mask, by
+      regression of the movie with its background on the trace. Neuropil has little;
+    - ``split_r``: correlation of the images of two halves of the active bins. Noise has little;
+    - ``spatial_r``: correlation of the footprint with the mean of the active bins;
+    - ``amplitude``: mean of the footprint times the 99th percentile of the trace, in units of the
+      data;
+    - ``skew`` of the trace, ``area`` in pixels, ``compactness`` (1 for a disc) and ``n_events``.
+
+    Accepted are components of which all these hold: contrast above 0.45, split_r above 0.35, snr
+    above 18 (of up to 150 bins; it grows with the cube root of their number), skew above 1.1, and
+    an area above half of the median of clear components.
+
+    The movie should be registered. The background is that of each block: a box mean S of the movie
+    without its cells gives ``2 S - SS``, with the gain of each pixel by regression. Results depend
+    on `chunk_size` at borders of blocks, and on nothing else: all engines and numbers of workers
+    give the same bits.
+
+    Examples
+    --------
+    >>> from thunderlike.images.cell_movies import cell_movie
+    >>> movie = cell_movie((64, 64), count=600, cells=8, spacing=14, amplitude=14, seed=5)
+    >>> model = CellDetection(fs=15.0).fit(movie.toimages())
+    >>> model.shape, int(model.accepted.sum())
+    ((64, 64), 8)
+    """
+
+    diameter: float | Sequence[float] | str = 12.0
+    fs: float | None = None
+    tau: float = 0.7
+    threshold: float = 8.0
+    rounds: int = 3
+    max_components: int | None = None
+    seed: int = 0
+    advanced: Mapping[str, Any] | None = None
+    _options: Options = field(init=False, repr=False, compare=False, default_factory=Options)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.diameter, str):
+            if self.diameter != "auto":
+                raise SpecError(f"diameter={self.diameter!r}: give pixels, or 'auto'")
+        elif not all(is_between(d, 1, _LARGEST) for d in np.ravel(self.diameter).tolist()):
+            raise SpecError(f"diameter={self.diameter!r} must be at least 1 pixel along each axis")
+        if self.fs is not None:
+            check_positive("fs", self.fs, "Hz")
+        check_positive("tau", self.tau, "s")
+        check_positive("threshold", self.threshold, "standard deviations")
+        if not is_whole(self.rounds, 1):
+            raise SpecError(f"rounds={self.rounds!r} must be a whole number from 1")
+        if self.max_components is not None and not is_whole(self.max_components, 1):
+            raise SpecError(f"max_components={self.max_components!r} must be a number from 1")
+        object.__setattr__(self, "_options", Options.of(self.advanced or {}))
+
+    def fit(
+        self,
+        images: Images | ArrayLike,
+        chunk_size: Ints | str = 128,
+        padding: Ints | str = "auto",
+        valid: ArrayLike | None = None,
+    ) -> ExtractionModel:
+        """Find the cells of a registered movie.
+
+        Parameters
+        ----------
+        images : Images or array_like
+            Frames of 2 or 3 axes, on any engine, of integers or floating-point numbers. Pixels with
+            NaN in any frame are left out, and so are frames of NaN only.
+        chunk_size : int, tuple of int or str
+            Of the blocks, as of :meth:`Images.toblocks`.
+        padding : int, tuple of int or 'auto'
+            Overlap of blocks; by default 1.5 diameters.
+        valid : array_like of bool, shape of a frame, optional
+            Pixels that are searched.
+
+        Returns
+        -------
+        ExtractionModel
+            All components, ordered by position, with `quality`, and `accepted` by the rule in the
+            notes of the class. ``model.attrs`` has ``fs``, ``tau`` and ``diameter``.
+
+        Raises
+        ------
+        SpecError
+            For movies of less than 20 bins, cells larger than half of the frame, and without `fs`.
+
+        Warns
+        -----
+        UserWarning
+            If no cell is accepted; for pixels that are saturated in more than 1 % of the frames or
+            constant; for the diameter that 'auto' takes.
+
+        Notes
+        -----
+        One pass over the frames, and one shuffle of the movie divided by the frames of a bin. A
+        worker holds about six times a binned, padded block, this process the masks and binned
+        traces of all components.
+
+        Examples
+        --------
+        >>> from thunderlike.images.cell_movies import cell_movie
+        >>> movie = cell_movie((64, 64), count=450, cells=5, spacing=16, seed=1)
+        >>> model = CellDetection(diameter=12, fs=15.0).fit(movie.images)
+        >>> sorted(model.quality)[:4]
+        ['amplitude', 'area', 'compactness', 'contrast']
+        """
+        images = as_images(images)
+        shape = images.value_shape
+        fs = required_rate(images, self.fs, "cell detection")
+        size = self._bin(images.count(), fs)
+        mask = _valid_mask(valid, shape)
+        if isinstance(self.diameter, str):
+            diameter = self._chosen_diameter(images, size, fs, mask)
+        else:
+            diameter = per_axis(self.diameter, len(shape), "diameter")
+        for axis, (d, n) in enumerate(zip(diameter, shape, strict=True)):
+            if d > n / 2:
+                raise SpecError(
+                    f"a diameter of {d:g} pixels is more than half of the {n} pixels of axis {axis}"
+                    ": give a smaller one, or one for each axis"
+                )
+        binned = Spec(images.count() // size, shape, np.dtype(np.float32))
+        overlap = self._overlap(diameter, chunk_shape(chunk_size, binned), padding)
+        grid = grid_of(chunk_size, overlap, binned)
+        records = images._records.regroup(BinnedBlocks(images._records.spec, grid, size))
+        search = BlockDetection(
+            grid,
+            diameter,
+            self.threshold,
+            self.rounds,
+            max(1, round(self._options.baseline * fs / size)),
+            self.max_components,
+            self._options,
+            mask,
+        )
+        with track("detecting cells", grid.count, "blocks") as work:
+            blocks: list[Block] = records.aggregate(search, _concatenated)
+            work.complete()
+        found = joined(blocks)
+        if self.max_components is not None and len(found) > self.max_components:
+            order = np.argsort([-cell.measures["snr"] for cell in found], kind="stable")
+            found = [found[k] for k in sorted(order[: self.max_components])]
+        model = self._model(found, shape, diameter, fs, size, binned.count)
+        self._warn(model, blocks, images.count())
+        return model
+
+    def _bin(self, count: int, fs: float) -> int:
+        """Return the frames of a bin."""
+        size = self._options.bin or max(1, round(self.tau * fs))
+        size = max(size, -(-count // self._options.max_bins))
+        if count // size < _FEWEST_BINS:
+            least = _FEWEST_BINS * size
+            raise SpecError(
+                f"{count} frames are {count // size} bins of {size} frames (tau={self.tau:g} s at "
+                f"{fs:g} Hz): at least {least} frames, {least / fs:.3g} s, are needed"
+            )
+        return size
+
+    def _overlap(self, diameter: tuple[float, ...], chunk: Shape, padding: Ints | str) -> Ints:
+        if isinstance(padding, str):
+            if padding != "auto":
+                raise SpecError(f"padding={padding!r}: give pixels, for each axis, or 'auto'")
+            return tuple(
+                min(math.ceil(_PADDING * d), n) for d, n in zip(diameter, chunk, strict=True)
+            )
+        return padding
+
+    def _chosen_diameter(
+        self, images: Images, size: int, fs: float, mask: Array | None
+    ) -> tuple[float, ...]:
+        """Return the diameter whose scale has the most activity; one more pass."""
+        shape = images.value_shape
+        diameters = tuple(d for d in _DIAMETERS if d <= min(shape) / 2) or (min(shape) / 2,)
+        binned = Spec(images.count() // size, shape, np.dtype(np.float32))
+        grid = grid_of(128, self._overlap((12.0,) * len(shape), shape, "auto"), binned)
+        records = images._records.regroup(BinnedBlocks(images._records.spec, grid, size))
+        window = max(1, round(self._options.baseline * fs / size))
+        scales = Scales(grid, diameters, self.threshold, window, self._options, mask)
+        scores = records.aggregate(scales, np.add)
+        chosen = diameters[int(np.argmax(scores))]
+        warnings.warn(
+            f"diameter='auto' takes {chosen:g} pixels", UserWarning, stacklevel=caller_level()
+        )
+        return (chosen,) * len(shape)
+
+    def _model(
+        self,
+        found: list[Cell],
+        shape: Shape,
+        diameter: tuple[float, ...],
+        fs: float,
+        size: int,
+        bins: int,
+    ) -> ExtractionModel:
+        from scipy.sparse import csr_array
+
+        places = np.array([cell.centroid for cell in found]).reshape(-1, len(shape))
+        found = [found[k] for k in np.lexsort(places.T[::-1])]
+        flat = [np.ravel_multi_index(tuple(cell.pixels.T), shape) for cell in found]
+        ends = np.cumsum([0, *(len(pixels) for pixels in flat)])
+        weights = csr_array(
+            (
+                np.concatenate([np.zeros(0, np.float32), *(cell.weights for cell in found)]),
+                np.concatenate([np.zeros(0, np.int64), *flat]),
+                ends,
+            ),
+            shape=(len(found), math.prod(shape)),
+        )
+        quality = {name: np.array([c.measures[name] for c in found]) for name in MEASURES}
+        parameters = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+        parameters["advanced"] = dict(self.advanced or {})
+        return ExtractionModel(
+            weights,
+            shape,
+            quality=quality,
+            accepted=accepted(quality, bins, self._options.limits),
+            attrs={"fs": fs, "tau": self.tau, "diameter": list(diameter), "bin": size},
+            parameters=parameters,
         )
 
+    def _warn(self, model: ExtractionModel, blocks: Sequence[Block], count: int) -> None:
+        saturated = sum(block.saturated for block in blocks)
+        constant = sum(block.constant for block in blocks)
+        if saturated:
+            _warn(f"{saturated} pixels are saturated in more than 1 % of the {count} frames")
+        if constant:
+            _warn(f"{constant} pixels are constant and were left out")
+        if not model.accepted.any():
+            _warn(
+                f"no cell was found: {model.count} components, of which none is accepted; see "
+                "model.quality, and check diameter, fs and tau"
+            )
 
-def _prepared(values: Array, valid: Array | None) -> tuple[Array | None, Array]:
-    known = np.isfinite(values)
-    shown = known.any(axis=tuple(range(1, values.ndim)))
-    values, known = values[shown], known[shown]
-    keep = known.all(axis=0)
-    if valid is not None:
-        keep &= valid
-    if len(values) < 3 or not keep.any():
-        return None, keep
-    movie = np.ascontiguousarray(np.moveaxis(values, 0, -1))
-    movie[~keep] = 0
-    return movie, keep
+
+def _valid_mask(valid: ArrayLike | None, shape: Shape) -> Array | None:
+    if valid is None:
+        return None
+    mask = as_array(valid, "valid")
+    if mask.shape != shape or mask.dtype != bool:
+        raise SpecError(
+            f"valid has shape {mask.shape} and dtype {mask.dtype}: give a bool for each of the "
+            f"pixels of shape {shape}"
+        )
+    return mask
+
+
+def _concatenated(one: list[Block], other: list[Block]) -> list[Block]:
+    return [*one, *other]
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, UserWarning, stacklevel=caller_level())

@@ -311,7 +311,7 @@ def correlation(one: Array, other: Array) -> float:
 
     Examples
     --------
-    >>> correlation(np.array([0.0, 1, 2]), np.array([2.0, 4, 6]))
+    >>> round(correlation(np.array([0.0, 1, 2]), np.array([2.0, 4, 6])), 9)
     1.0
     """
     x, y = one - one.mean(dtype=np.float64), other - other.mean(dtype=np.float64)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from thunderlike._typing import Array
 
-__all__ = ["LIMITS", "MEASURES", "Cell", "Limits", "accepted", "cells"]
+__all__ = ["MEASURES", "Cell", "Limits", "accepted", "cells", "masks_of"]
 
 MEASURES = (
     "snr",
@@ -37,7 +37,9 @@ _LEAST_WEIGHT = 0.1  # of that level: weights of pixels in filled holes
 _RING = (0.25, 0.5)  # distances of the ring from the mask, in diameters
 _FEWEST = 10  # pixels of a ring
 _EVENT = 3.0  # noise
-_TYPICAL = {"spatial_r": 0.9, "contrast": 0.4}  # of components whose amplitude is typical
+_LEAST_NOISE = 0.1  # of a trace, in units of the noise of the movie
+_BINS = 150  # of the movies that the least snr is for
+_TYPICAL = {"spatial_r": 0.9, "contrast": 0.4, "split_r": 0.5}  # of components of typical area
 
 
 @dataclass(frozen=True)
@@ -46,20 +48,19 @@ class Limits:
 
     Parameters
     ----------
-    contrast, spatial_r, snr, skew : float
-    amplitude : float
-        Relative to the median amplitude of components with a `spatial_r` above 0.9 and a `contrast`
-        above 0.4.
+    contrast, split_r, skew : float
+    snr : float
+        Of a movie of up to 150 bins; it grows with the cube root of their number.
+    area : float
+        Relative to the median area of components with a `spatial_r` above 0.9, a `contrast` above
+        0.4 and a `split_r` above 0.5.
     """
 
-    contrast: float = 0.4
-    spatial_r: float = 0.85
-    snr: float = 12.0
-    skew: float = 0.8
-    amplitude: float = 0.4
-
-
-LIMITS = Limits()
+    contrast: float = 0.45
+    split_r: float = 0.35
+    snr: float = 18.0
+    skew: float = 1.1
+    area: float = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,11 +124,11 @@ def cells(
     masks = masks_of(found, diameter, cut)
     margin = tuple(math.ceil(_RING[1] * d) for d in diameter)
     border = [(r + m, r + m) for r, m in zip(found.reach, margin, strict=True)]
-    covered = np.zeros([n + low + high for n, (low, high) in zip(movie.shape, border, strict=False)])
-    for mask, centre in zip(masks, found.centres, strict=True):
-        _placed(covered, centre, mask.shape, margin)[...] += mask
     scale = np.pad(deviation, border)
     wide = np.pad(movie, [*border, (0, 0)])
+    covered = np.zeros(scale.shape)
+    for mask, centre in zip(masks, found.centres, strict=True):
+        _placed(covered, centre, mask.shape, margin)[...] += mask
     typical = math.prod(diameter) * _unit_ball(len(diameter)) / 2 ** len(diameter)
     results = []
     for k, (mask, centre) in enumerate(zip(masks, found.centres, strict=True)):
@@ -156,13 +157,17 @@ def cells(
     return results
 
 
-def accepted(measures: Mapping[str, Array], limits: Limits = LIMITS) -> Array:
+def accepted(
+    measures: Mapping[str, Array], bins: int = _BINS, limits: Limits | None = None
+) -> Array:
     """Choose the components that are cells by their measures.
 
     Parameters
     ----------
     measures : mapping of str to ndarray, shape (K,)
-    limits : Limits
+    bins : int
+        Of the movie.
+    limits : Limits, optional
 
     Returns
     -------
@@ -170,16 +175,19 @@ def accepted(measures: Mapping[str, Array], limits: Limits = LIMITS) -> Array:
 
     Examples
     --------
-    >>> one = {"contrast": 0.8, "spatial_r": 0.95, "snr": 40.0, "skew": 2.0, "amplitude": 6.0}
-    >>> accepted({name: np.array([value, value / 3]) for name, value in one.items()})
+    >>> one = {"contrast": 0.8, "split_r": 0.9, "snr": 40.0, "skew": 2.0}
+    >>> both = {name: np.array([value, value / 3]) for name, value in one.items()}
+    >>> accepted(both | {"spatial_r": np.array([0.95, 0.9]), "area": np.array([90.0, 80.0])})
     array([ True, False])
     """
-    typical = np.ones(len(measures["amplitude"]), bool)
+    limits = limits or Limits()
+    typical = np.ones(len(measures["area"]), bool)
     for name, least in _TYPICAL.items():
         typical &= measures[name] > least
-    usual = float(np.median(measures["amplitude"][typical])) if typical.any() else 0.0
-    chosen = measures["amplitude"] > limits.amplitude * usual
-    for name in ("contrast", "spatial_r", "snr", "skew"):
+    usual = float(np.median(measures["area"][typical])) if typical.any() else 0.0
+    chosen = measures["area"] > limits.area * usual
+    chosen &= measures["snr"] > limits.snr * max(1.0, bins / _BINS) ** (1 / 3)
+    for name in ("contrast", "split_r", "skew"):
         chosen &= measures[name] > getattr(limits, name)
     result: Array = chosen
     return result
@@ -214,7 +222,9 @@ def _edge(weights: Array) -> float:
     return float(np.partition(weights, rank)[rank])
 
 
-def _placed(values: Array, centre: Array, shape: Sequence[int], margin: Sequence[int] = ()) -> Array:
+def _placed(
+    values: Array, centre: Array, shape: Sequence[int], margin: Sequence[int] = ()
+) -> Array:
     """View of a window at a centre, in an array with a border of half a window and the margin."""
     offset = margin or (0,) * len(shape)
     return values[
@@ -229,9 +239,9 @@ def _fitted(found: Footprints, k: int) -> tuple[Array, dict[str, float]]:
     trace = weights @ rows - shared.overlaps(weights, found.weights) @ near
     trace /= np.float32(max(float(weights @ weights), 1e-12))
     highest = float(np.partition(trace, -len(trace) // 100)[-len(trace) // 100])
-    deviation = float(noise(trace[np.newaxis])[0])
-    if deviation > 0:
-        trace /= np.float32(deviation)
+    # The noise of the movie is 1. That of the trace by differences is less where the background
+    # took some, and more in cells that are active in most bins.
+    trace /= np.float32(min(max(float(noise(trace[np.newaxis])[0]), _LEAST_NOISE), 1.0))
     events = trace > _EVENT
     centred = trace.astype(np.float64) - trace.mean(dtype=np.float64)
     spread = float(np.sqrt(np.square(centred).mean()))
@@ -262,12 +272,12 @@ def _compactness(mask: Array, diameter: Sequence[float]) -> float:
     mean = float(np.sqrt(np.square(places - places.mean(axis=0)).sum(axis=1)).mean())
     nd = len(diameter)
     radius = (len(places) / math.prod(diameter) / _unit_ball(nd)) ** (1 / nd)
-    return min(1.0, radius * nd / (nd + 1) / mean) if mean > 0 else 1.0
+    return min(1.0, nd / (nd + 1) * float(radius) / mean) if mean > 0 else 1.0
 
 
 def _unit_ball(nd: int) -> float:
     """Volume of the ball of radius 1."""
-    return math.pi ** (nd / 2) / math.gamma(nd / 2 + 1)
+    return float(math.pi ** (nd / 2)) / math.gamma(nd / 2 + 1)
 
 
 def _response(

@@ -1,0 +1,352 @@
+"""Search for cells in one block, and the cells of all blocks in one list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thunderlike.errors import SpecError
+from thunderlike.extraction.background import Background, high_pass, noise
+from thunderlike.extraction.footprints import Footprints, correlation
+from thunderlike.extraction.quality import Cell, Limits, cells, masks_of
+from thunderlike.extraction.seeds import activity, local_maxima
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from thunderlike._typing import Array
+    from thunderlike.data.blocks import Grid
+    from thunderlike.extraction.binning import BinnedBlock
+
+__all__ = ["Block", "BlockDetection", "Options", "Scales", "joined"]
+
+_LEAST_NOISE = 0.1  # of the median over pixels
+_OUTLIER = 10.0  # robust deviations of the mean of a bin from its neighbours
+_NEIGHBOURS = 5  # bins
+_SATURATED = 0.01  # of the frames
+_SAME, _MOSTLY, _PARTLY, _ALIKE = 0.5, 0.7, 0.5, 0.8  # overlap and correlation across borders
+_BEST = 8  # local maxima that stand for the activity of a scale
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of :class:`~thunderlike.extraction.detection.CellDetection` by their names."""
+
+    bin: int | None = None
+    max_bins: int = 5000
+    baseline: float = 60.0
+    box: float = 2.0
+    active: float = 3.0
+    reach: float = 0.75
+    spacing: float = 1 / 3
+    iterations: int = 3
+    final_iterations: int = 6
+    cut: float = 0.5
+    smallest: float = 0.3
+    largest: float = 3.0
+    contrast: float = Limits.contrast
+    split_r: float = Limits.split_r
+    snr: float = Limits.snr
+    skew: float = Limits.skew
+    area: float = Limits.area
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Options:
+        """Return the options of a mapping; SpecError for an unknown name or a value below 0."""
+        names = [option.name for option in fields(cls)]
+        for name, value in given.items():
+            if name not in names:
+                raise SpecError(f"unknown option {name!r} in advanced; known: {', '.join(names)}")
+            whole = name in ("bin", "max_bins", "iterations", "final_iterations")
+            if whole and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise SpecError(f"advanced[{name!r}]={value!r} must be a whole number from 1")
+            if not whole and not (isinstance(value, int | float) and value == value):
+                raise SpecError(f"advanced[{name!r}]={value!r} must be a number")
+            if name in ("baseline", "box", "active", "reach", "spacing") and not value > 0:
+                raise SpecError(f"advanced[{name!r}]={value!r} must be above 0")
+        return cls(**given)
+
+    @property
+    def limits(self) -> Limits:
+        """Least values of the measures of accepted cells."""
+        return Limits(self.contrast, self.split_r, self.snr, self.skew, self.area)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Result of one block.
+
+    Parameters
+    ----------
+    number : int
+    cells : list of Cell
+        Those whose centroid is in the block without its padding, in coordinates of the image.
+    saturated, constant : int
+        Number of such pixels, without the padding.
+    """
+
+    number: int
+    cells: list[Cell]
+    saturated: int
+    constant: int
+
+
+@dataclass(frozen=True, eq=False)
+class BlockDetection:
+    """Partial of an aggregation over blocks: the cells of each.
+
+    Parameters
+    ----------
+    grid : Grid
+    diameter : tuple of float
+    threshold : float
+    rounds : int
+    window : int
+        Bins of the baseline.
+    most : int, optional
+        Largest number of components of a block.
+    options : Options
+    valid : ndarray of bool, optional
+        Pixels of the image that are searched.
+    """
+
+    grid: Grid
+    diameter: tuple[float, ...]
+    threshold: float
+    rounds: int
+    window: int
+    most: int | None
+    options: Options
+    valid: Array | None
+
+    def __call__(self, start: int, block: Array) -> list[Block]:
+        """Search the blocks from number `start` on."""
+        return [self._one(start + row, values) for row, values in enumerate(block)]
+
+    def _one(self, number: int, block: BinnedBlock) -> Block:
+        outer, inner, own = (
+            part(number) for part in (self.grid.outer, self.grid.inner, self.grid.own)
+        )
+        movie = Prepared.of(block, None if self.valid is None else self.valid[outer], self.window)
+        offset = np.array([axis.start for axis in outer])
+        found = []
+        for cell in self._search(movie) if movie else []:
+            moved = replace(cell, pixels=cell.pixels + offset)
+            if all(
+                axis.start - 0.5 <= c < axis.stop - 0.5
+                for axis, c in zip(own, moved.centroid, strict=True)
+            ):
+                found.append(moved)
+        found.sort(key=lambda cell: -cell.measures["snr"])
+        limit = _SATURATED * block.frames
+        saturated = int((block.saturated[inner] > limit).sum())
+        return Block(number, found, saturated, int(movie.constant[inner].sum()) if movie else 0)
+
+    def _search(self, movie: Prepared) -> list[Cell]:
+        options, keep = self.options, movie.keep
+        background = movie.background(self.diameter, options)
+        scaled = background.subtracted(movie.values) * movie.inverse
+        found = Footprints(scaled, keep, [options.reach * d for d in self.diameter])
+        spacing = [options.spacing * d for d in self.diameter]
+        residual = scaled
+        for left in reversed(range(self.rounds)):
+            smooth = activity(residual, keep, self.diameter, options.active)
+            seeds = local_maxima(smooth.score, spacing, self.threshold)
+            found.add(seeds[: self.most], residual, smooth.movie, options.active)
+            if not len(found):
+                return []
+            found.fit(options.iterations if left else options.final_iterations)
+            found.merge(masks_of(found, self.diameter, options.cut))
+            if left:
+                found.recentre()
+                # The background is that of the movie without the cells, in the units of the data.
+                cells_alone = (scaled - found.residual()) / np.maximum(movie.inverse, 1e-30)
+                without = (movie.values - cells_alone) * keep[..., np.newaxis]
+                scaled = background.subtracted(movie.values, without) * movie.inverse
+                found.replace_movie(scaled)
+                residual = found.residual()
+        found.fit(1)
+        measured = cells(
+            found,
+            movie.values,
+            movie.deviation,
+            self.diameter,
+            cut=options.cut,
+            areas=(options.smallest, options.largest),
+        )
+        return [replace(cell, trace=movie.full(cell.trace)) for cell in measured]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A binned block with time as the last axis, without its baseline.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (*region, bins)
+        Zero in pixels that do not count.
+    deviation : ndarray of float32, shape (*region)
+        Noise of each pixel; zero in those that do not count.
+    constant : ndarray of bool, shape (*region)
+    used : ndarray of bool, shape (all bins)
+        Bins that are in `values`.
+    """
+
+    values: Array
+    deviation: Array
+    constant: Array
+    used: Array
+
+    @classmethod
+    def of(cls, block: BinnedBlock, valid: Array | None, window: int) -> Prepared | None:
+        """Return the block, or None if no pixel or bin counts."""
+        known = np.isfinite(block.values)
+        used: Array = np.asarray(known.any(axis=tuple(range(1, known.ndim))))
+        keep: Array = np.asarray(known[used].all(axis=0))
+        if valid is not None:
+            keep &= valid
+        used &= ~_outliers(block.values, keep, used)
+        if used.sum() < 3 or not keep.any():
+            return None
+        values = np.ascontiguousarray(np.moveaxis(block.values[used], 0, -1))
+        values[~keep] = 0
+        deviation = noise(values)
+        changing = keep & (deviation > 0)
+        if not changing.any():
+            return None
+        least = np.float32(_LEAST_NOISE * np.median(deviation[changing]))
+        deviation = np.where(changing, np.maximum(deviation, least), 0).astype(np.float32)
+        high_pass(values, window)
+        values[~changing] = 0
+        return cls(values, deviation, keep & ~changing, used)
+
+    @property
+    def keep(self) -> Array:
+        """Pixels that count."""
+        return self.deviation > 0
+
+    @property
+    def inverse(self) -> Array:
+        """1 / noise of each pixel, with an axis for time; zero in pixels that do not count."""
+        inverse = np.zeros_like(self.deviation)
+        np.divide(1, self.deviation, out=inverse, where=self.keep)
+        return inverse[..., np.newaxis]
+
+    def background(self, diameter: Sequence[float], options: Options) -> Background:
+        """Return the background for cells of this diameter."""
+        sizes = tuple(2 * round(options.box * d / 2) + 1 for d in diameter)
+        return Background(self.deviation, sizes)
+
+    def full(self, trace: Array) -> Array:
+        """Return a trace of all bins, with zeros in those that are left out."""
+        if self.used.all():
+            return trace
+        found = np.zeros(len(self.used), trace.dtype)
+        found[self.used] = trace
+        return found
+
+
+def _outliers(values: Array, keep: Array, used: Array) -> Array:
+    """Single bins in which the whole block is brighter or darker than before and after."""
+    from scipy import ndimage
+
+    found = np.zeros(len(values), bool)
+    if used.sum() < 2 * _NEIGHBOURS or not keep.any():
+        return found
+    means = values[used][:, keep].mean(axis=1, dtype=np.float64)
+    apart = means - ndimage.median_filter(means, _NEIGHBOURS, mode="nearest")
+    # Half of the bins may be equal to their median, and a deviation of 0 is no scale.
+    scale = max(1.4826 * float(np.median(np.abs(apart))), 0.2 * float(apart.std()))
+    found[used] = np.abs(apart) > _OUTLIER * scale
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Scales:
+    """Partial of an aggregation over blocks: activity at several diameters, to choose one.
+
+    Parameters
+    ----------
+    grid, threshold, window, options, valid
+        As of :class:`BlockDetection`.
+    diameters : tuple of float
+    """
+
+    grid: Grid
+    diameters: tuple[float, ...]
+    threshold: float
+    window: int
+    options: Options
+    valid: Array | None
+
+    def __call__(self, start: int, block: Array) -> Array:
+        """Sum over the blocks of the mean score of the most active places at each diameter."""
+        total = np.zeros(len(self.diameters))
+        for row, values in enumerate(block):
+            outer = self.grid.outer(start + row)
+            valid = None if self.valid is None else self.valid[outer]
+            movie = Prepared.of(values, valid, self.window)
+            if movie is None:
+                continue
+            nd = movie.keep.ndim
+            for number, d in enumerate(self.diameters):
+                diameter = (d,) * nd
+                scaled = movie.background(diameter, self.options).subtracted(movie.values)
+                score = activity(
+                    scaled * movie.inverse, movie.keep, diameter, self.options.active
+                ).score
+                places = local_maxima(score, [d / 3] * nd, self.threshold)[:_BEST]
+                total[number] += score[tuple(places.T)].sum() / _BEST
+        return total
+
+
+def joined(blocks: Sequence[Block]) -> list[Cell]:
+    """Cells of all blocks, in which those that two blocks found are merged.
+
+    Two cells of different blocks are one if their masks have an intersection of more than half of
+    their union, or of 70 % of the smaller, or of half of it if their traces correlate above 0.8.
+    Weights are averaged in pixels that both have; measures are those of the higher ``snr``.
+    """
+    every = [(block.number, cell) for block in blocks for cell in block.cells]
+    order = sorted(range(len(every)), key=lambda k: -every[k][1].measures["snr"])
+    boxes = np.array([[c.pixels.min(axis=0), c.pixels.max(axis=0)] for _, c in every])
+    gone: set[int] = set()
+    merged: dict[int, Cell] = {}
+    for rank, k in enumerate(order):
+        if k in gone:
+            continue
+        number, cell = every[k]
+        rest = np.array([j for j in order[rank + 1 :] if every[j][0] != number], np.int64)
+        if len(rest):
+            near = (boxes[rest, 0] <= boxes[k, 1]).all(axis=1)
+            near &= (boxes[rest, 1] >= boxes[k, 0]).all(axis=1)
+            rest = rest[near]
+        for j in rest.tolist():
+            if j not in gone and _is_same(cell, every[j][1]):
+                cell = _union(cell, every[j][1])
+                gone.add(j)
+        merged[k] = cell
+    return [merged[k] for k in sorted(merged)]
+
+
+def _is_same(one: Cell, other: Cell) -> bool:
+    first, second = (set(map(tuple, cell.pixels.tolist())) for cell in (one, other))
+    shared = len(first & second)
+    share = shared / min(len(first), len(second))
+    if share > _MOSTLY or shared > _SAME * len(first | second):
+        return True
+    return share > _PARTLY and correlation(one.trace, other.trace) > _ALIKE
+
+
+def _union(one: Cell, other: Cell) -> Cell:
+    """Merge two cells; weights are averaged where both have some."""
+    weights: dict[tuple[int, ...], list[float]] = {}
+    for cell in (one, other):
+        for pixel, weight in zip(map(tuple, cell.pixels.tolist()), cell.weights, strict=True):
+            weights.setdefault(pixel, []).append(float(weight))
+    pixels = np.array(sorted(weights), np.int64)
+    mean = [sum(weights[tuple(p)]) / len(weights[tuple(p)]) for p in pixels.tolist()]
+    measures = one.measures | {"area": float(len(pixels))}
+    return Cell(pixels, np.array(mean, np.float32), one.trace, measures)
