@@ -189,7 +189,8 @@ def suite2p(scaling: float) -> Method:
 
 def suite2p_modules() -> tuple[Any, dict[str, Any], Any]:
     """Import the detection of suite2p, without cellpose, which it imports and does not use here."""
-    for name in ("cellpose", "cellpose.transforms", "cellpose.models", "cellpose.core"):
+    for part in ("", ".core", ".io", ".metrics", ".models", ".transforms", ".utils"):
+        name = f"cellpose{part}"
         if name not in sys.modules:
             module = types.ModuleType(name)
             module.__path__ = []
