@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from thunderlike.data.blocks import Grid
     from thunderlike.extraction.binning import BinnedBlock
 
-__all__ = ["Block", "BlockDetection", "Options", "Scales", "joined"]
+__all__ = ["Block", "BlockDetection", "Options", "Prepared", "Scales", "joined"]
 
 _LEAST_NOISE = 0.1  # of the median over pixels
 _OUTLIER = 10.0  # robust deviations of the mean of a bin from its neighbours
