@@ -28,6 +28,10 @@ DRAWN = {  # plotted benchmarks and their titles
     "activity-1gb": "activity map, 1 GB",
     "outofcore": "1 and 4 GB, disk engine with 1 GiB of memory",
 }
+MODELS = {  # in CPU time of one thread of BLAS
+    "factorization": "Factorizations, float32, 10 components",
+    "regression": "Models of 40,000 series of 500 samples",
+}
 COLOURS = {"loop": "#bbbbbb", "numpy": "#6699cc", "dask": "#cc6644", "dask, as exact": "#ddaa77"}
 STEPS = ("load", "reduce", "toseries", "write")
 SCALING = (*STEPS, "driver MB", "worker MB", "JVM MB")
@@ -42,6 +46,8 @@ def main() -> None:
     draw({DRAWN[name]: found[name] for name in names})
     tables = [measured(DRAWN[name], found[name], found.get(f"{name}-again")) for name in names]
     put(DOCS / "performance.md", "\n\n".join(tables))
+    models = [measured(MODELS[name], found[name], None) for name in MODELS if name in found]
+    put(DOCS / "performance.md", "\n\n".join(models), "models")
     if "scaling" in found:
         put(DOCS / "scaling.md", scaling(found["scaling"]))
     if "outofcore" in found:
