@@ -19,6 +19,7 @@ from importlib import metadata
 from multiprocessing.util import Finalize
 from pathlib import Path
 
+import posix_mask
 import pytest
 from bucket_server import AWS, serving_buckets
 from hypothesis import settings
@@ -70,6 +71,7 @@ NO_JAVA = f"no Java {LEAST_JAVA} or newer in JAVA_HOME or on the path: ALL SPARK
 def pytest_addoption(parser):
     parser.addoption("--engine", choices=("all", *ENGINES), default="all", help="run on this one")
     parser.addoption("--cluster", action="store_true", help="also run the long tests of faults")
+    parser.addoption("--posix", action="store_true", help="hide what Linux alone has")
     parser.addoption("--slow", action="store_true", help="run everything, as before a release")
     parser.addoption(
         "--programs", type=float, default=1, help="so many times the random programs of properties"
@@ -77,6 +79,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    if config.getoption("--posix"):
+        posix_mask.mask()
     if not hasattr(config, "workerinput"):
         # A short name: the path of a socket has 107 bytes at most.
         os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="tl-")

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from thunderlike._system import ncores
 from thunderlike.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -92,10 +93,7 @@ class Settings:
         """Return the number of threads: `workers`, or one for each core of this process."""
         if self.workers:
             return self.workers
-        # The cores of this process: a scheduler may allow fewer than the machine has.
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
+        return ncores()
 
 
 _override: ContextVar[Settings | None] = ContextVar("thunderlike_settings", default=None)

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from thunderlike import _system
 from thunderlike.errors import SpecError, ThunderlikeError, WorkerFailedError
-from thunderlike.parallel import pmap, shared_memory, shutdown
+from thunderlike.parallel import pmap, shutdown
 
 processes = {"backend": "processes", "workers": 2}
 
@@ -61,7 +62,7 @@ def test_processes_are_kept_until_they_are_shut_down():
 
 
 def test_nothing_is_left_in_memory_or_among_the_processes(tmp_path, monkeypatch):
-    monkeypatch.setattr(shared_memory, "MEMORY", tmp_path)
+    monkeypatch.setattr(_system, "MEMORY", tmp_path)
     shutdown()
     pids = set()
     found = pmap(lambda i: (os.getpid(), np.zeros(50_000)), range(30), **processes)
@@ -111,9 +112,10 @@ def test_an_exit_in_a_worker_is_an_exit_here():
 SCRIPT = """
     import os, signal, sys, time
     from pathlib import Path
-    from thunderlike.parallel import main, pmap, shared_memory
+    from thunderlike import _system
+    from thunderlike.parallel import main, pmap
 
-    shared_memory.MEMORY = Path(__file__).parent / "memory"
+    _system.MEMORY = Path(__file__).parent / "memory"
 
     def pid(_):
         time.sleep(60)
@@ -151,9 +153,10 @@ def test_a_script_that_ends_within_a_map_leaves_nothing(tmp_path, memory):
             import time
             from pathlib import Path
             from thunderlike.batches import Batch
-            from thunderlike.parallel import main, pmap, shared_memory
+            from thunderlike import _system
+            from thunderlike.parallel import main, pmap
 
-            shared_memory.MEMORY = Path(__file__).parent / "memory"
+            _system.MEMORY = Path(__file__).parent / "memory"
 
             def slow(x):
                 time.sleep(x)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import thunderlike as tl
+from thunderlike import _system
 from thunderlike.cli.doctor import machine
 from thunderlike.errors import RefusedError
 from thunderlike.util import memory
@@ -27,13 +27,13 @@ def group(folder, names, *numbers, stat=""):
 def groups(tmp_path, monkeypatch):
     """Control groups of our own, and what ``/proc/self/cgroup`` says."""
     monkeypatch.setattr(memory, "_GROUPS", tmp_path)
-    read = Path.read_text
+    read = _system.files_of_system
 
     def install(own):
-        def text(path, *args, **options):
-            return own if str(path) == "/proc/self/cgroup" else read(path, *args, **options)
+        def text(name):
+            return own if name == "self/cgroup" else read(name)
 
-        monkeypatch.setattr(Path, "read_text", text)
+        monkeypatch.setattr(_system, "files_of_system", text)
         return tmp_path
 
     return install

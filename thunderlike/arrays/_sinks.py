@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike import storage
+from thunderlike import _system, storage
 from thunderlike.arrays._boxes import boxes
 from thunderlike.arrays._sources import Node, empty, is_node, mapped, split
 from thunderlike.arrays.shared import shared_array
@@ -20,7 +20,6 @@ from thunderlike.errors import FormatError, SpecError, WrongTypeError
 from thunderlike.formats import hdf5, zarr
 from thunderlike.storage._open import local_file
 from thunderlike.storage.atomic import draft
-from thunderlike.storage.filesystem import reserve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -211,7 +210,7 @@ def npy_draft(
         values = np.lib.format.open_memmap(made.file, "w+", dtype, shape, fortran)
         # A full disk is an error here; at a page of the map it would kill the process (SIGBUS).
         with made.file.open("r+b") as file:
-            reserve(file.fileno(), made.file.stat().st_size)
+            _system.reserve(file.fileno(), made.file.stat().st_size)
         yield values
         if isinstance(values, np.memmap):
             values.flush()

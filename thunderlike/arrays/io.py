@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike import storage
+from thunderlike import _system, storage
 from thunderlike.arrays._sinks import allocated, fits, npy_draft
 from thunderlike.arrays._sources import Source, as_source, mapped, split
 from thunderlike.arrays.blockwise import Work, fill, reported
@@ -23,7 +23,7 @@ from thunderlike.errors import (
 )
 from thunderlike.kernels._validation import checked_arguments
 from thunderlike.storage._open import local_file
-from thunderlike.storage.filesystem import destination, failure, failures, reserve
+from thunderlike.storage.filesystem import destination, failure, failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -179,7 +179,7 @@ def _mapped(
         try:
             made = np.lib.format.open_memmap(place, "w+", dtype, tuple(shape), order == "F")
             with place.open("r+b") as file:
-                reserve(file.fileno(), place.stat().st_size)
+                _system.reserve(file.fileno(), place.stat().st_size)
         except OSError:
             if old is None:
                 place.unlink(missing_ok=True)
@@ -268,7 +268,7 @@ def read(
         made = allocated(found.shape, found.array.dtype, order, memory)
         with reported("read", verbose):
             place = str(found.location)
-            _ranges(_read, place, os.O_RDONLY, begin, made, work, place)
+            _ranges(_system.preadv, place, os.O_RDONLY, begin, made, work, place)
         return made
     return fill(
         partial(_copy, found), found.shape, found.dtype, sink, work,
@@ -450,20 +450,10 @@ def _file_offset(source: Source) -> int | None:
     return int(source.offset + ahead) if ahead >= 0 else None
 
 
-def _read(file: int, parts: list[memoryview], at: int) -> int:
-    """Read into memory, without a copy where the system has ``preadv``."""
-    if hasattr(os, "preadv"):
-        return os.preadv(file, parts, at)
-    data = os.pread(file, len(parts[0]), at)
-    parts[0][: len(data)] = data
-    return len(data)
-
-
 def _written(file: int, parts: list[memoryview], at: int) -> int:
     """Write, and start the transfer to the disk, so that the final sync is short."""
     moved = os.pwrite(file, parts[0], at)
-    if hasattr(os, "posix_fadvise"):  # DONTNEED starts writing dirty pages
-        os.posix_fadvise(file, at, moved, os.POSIX_FADV_DONTNEED)
+    _system.begin_writing(file, at, moved)
     return moved
 
 

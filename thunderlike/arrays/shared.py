@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thunderlike import _system
 from thunderlike.errors import NotFoundError, StorageError
-from thunderlike.parallel.shared_memory import allocate, map_segment, memory_folder
+from thunderlike.parallel.shared_memory import map_segment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,9 +98,9 @@ def shared_array(shape: Sequence[int], dtype: DTypeLike, order: str = "C") -> Sh
     5
     """
     nbytes = int(np.prod(tuple(shape), dtype=np.int64)) * np.dtype(dtype).itemsize
-    file, name = tempfile.mkstemp(prefix="thunderlike-array-", dir=memory_folder())
+    file, name = tempfile.mkstemp(prefix="thunderlike-array-", dir=_system.memory_folder())
     try:
-        allocate(file, max(nbytes, 1))  # an empty file cannot be mapped
+        _system.allocate(file, max(nbytes, 1))  # an empty file cannot be mapped
         segment = _Segment(Path(name), owned=True)
     except BaseException as error:
         Path(name).unlink()

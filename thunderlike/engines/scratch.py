@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import pickle
 import shutil
 import struct
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from thunderlike import _system
 from thunderlike.config import current
 from thunderlike.errors import EngineError
 from thunderlike.util.arrays import humanize_bytesize
@@ -171,7 +171,7 @@ def _contiguous(piece: Any) -> Any:
 def write_parts(file: int, parts: list[memoryview], offset: int) -> None:
     """Write buffers one after the other into an open file, from byte `offset` on."""
     while parts:
-        written = os.pwritev(file, parts[:_VECTORS], offset)
+        written = _system.pwritev(file, parts[:_VECTORS], offset)
         offset += written
         while parts and written >= len(parts[0]):
             written -= len(parts.pop(0))
@@ -182,7 +182,7 @@ def write_parts(file: int, parts: list[memoryview], offset: int) -> None:
 def read_into(file: int, data: memoryview, offset: int) -> bool:
     """Fill a buffer with the bytes from `offset` on; False if the open file ends before."""
     while data:
-        count = os.preadv(file, [data], offset)
+        count = _system.preadv(file, [data], offset)
         if not count:
             return False
         data, offset = data[count:], offset + count

@@ -9,6 +9,7 @@ import warnings
 from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from thunderlike._system import can_fork
 from thunderlike.errors import WorkerFailedError
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ def fork_map(
 
     Notes
     -----
-    Linux and macOS only. Forks do not have the threads of this process. In a fork, or another
-    worker process, the function is called in that process.
+    Forks do not have the threads of this process. In a fork or another worker process, and on
+    macOS, whose libraries abort in forks, the function is called in that process.
 
     Examples
     --------
@@ -95,15 +96,16 @@ def fork_iterate(items: Iterable[Item], ahead: int = 3) -> Generator[Item, None,
 
     Notes
     -----
-    Linux and macOS only. The fork ends with the iterator. In a fork, or another worker process,
-    items are produced in that process: its siblings use the other cores.
+    The fork ends with the iterator. In a fork or another worker process, whose siblings use the
+    other cores, and on macOS, whose libraries abort in forks, items are produced in that process.
 
     Examples
     --------
     >>> list(fork_iterate(number * number for number in range(5)))
     [0, 1, 4, 9, 16]
     """
-    if multiprocessing.current_process().daemon:  # daemonic processes cannot have children
+    # Daemonic processes cannot have children.
+    if multiprocessing.current_process().daemon or not can_fork():
         yield from items
         return
     context = multiprocessing.get_context("fork")

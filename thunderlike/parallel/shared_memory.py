@@ -8,10 +8,11 @@ import os
 import pickle
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from thunderlike import _system
 from thunderlike.errors import EngineError
 from thunderlike.parallel._protocol import APART, Payload
 
@@ -21,17 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Exchange",
-    "allocate",
     "anonymous_memory",
     "make_folder",
     "map_segment",
     "memory_file",
-    "memory_folder",
     "remove_folder",
     "write_all",
 ]
 
-MEMORY = Path("/dev/shm")  # noqa: S108  # a file system in memory, on Linux
 INLINE, APART_FLAG = 0, 1
 _ALIGNMENT = 64  # bytes: numpy's vector instructions read whole cache lines
 
@@ -39,33 +37,14 @@ _ALIGNMENT = 64  # bytes: numpy's vector instructions read whole cache lines
 # ---- Segments: files in memory
 
 
-def memory_folder() -> Path | None:
-    """Return the folder of files in memory, or None for that of temporary files."""
-    return MEMORY if os.access(MEMORY, os.W_OK) else None
-
-
 def make_folder() -> Path:
     """Make a private folder for segments."""
-    return Path(tempfile.mkdtemp(prefix="thunderlike-", dir=memory_folder()))
+    return Path(tempfile.mkdtemp(prefix="thunderlike-", dir=_system.memory_folder()))
 
 
 def remove_folder(folder: Path) -> None:
     """Remove a folder of segments with all segments left in it."""
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def allocate(file: int, nbytes: int) -> None:
-    """Set the size of a segment and reserve its memory.
-
-    A write to a mapped page without memory ends the process (SIGBUS); here it is an OSError.
-    """
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file, 0, nbytes)
-        return
-    free = os.fstatvfs(file)  # macOS
-    if free.f_bavail * free.f_frsize < nbytes:
-        raise OSError(f"{free.f_bavail * free.f_frsize} bytes are free")
-    os.ftruncate(file, nbytes)
 
 
 def map_segment(path: Path) -> mmap.mmap:
@@ -107,7 +86,7 @@ def anonymous_memory(nbytes: int) -> memoryview:
 def memory_file(nbytes: int) -> Iterator[tuple[str, mmap.mmap]]:
     """Allocate zeroed memory with a path at which other processes open it inside the block.
 
-    The map stays valid after the block. Linux only (``memfd_create``).
+    The map stays valid after the block.
 
     Raises
     ------
@@ -122,16 +101,12 @@ def memory_file(nbytes: int) -> Iterator[tuple[str, mmap.mmap]]:
     ...     Path(path).read_bytes()
     b'ab'
     """
-    file = os.memfd_create("thunderlike")
-    try:
+    with ExitStack() as stack:
         try:
-            os.ftruncate(file, nbytes)
-            memory = mmap.mmap(file, nbytes)
+            found = stack.enter_context(_system.memory_file(nbytes))
         except OSError as error:
             raise _no_memory(nbytes, error) from error
-        yield f"/proc/{os.getpid()}/fd/{file}", memory
-    finally:
-        os.close(file)
+        yield found
 
 
 def _no_memory(nbytes: int, error: OSError) -> EngineError:

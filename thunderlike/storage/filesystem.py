@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import stat
 import tempfile
 import uuid
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from thunderlike.errors import (
     DeniedError,
@@ -31,13 +29,11 @@ __all__ = [
     "create",
     "described",
     "destination",
-    "exchange",
     "failure",
     "failures",
     "keep_mode",
     "regular",
     "replacement",
-    "reserve",
     "scratch",
 ]
 
@@ -93,48 +89,6 @@ def described(path: str, found: os.stat_result) -> Entry:
     # Without the device: the machines that share a disk number it differently.
     identity = f"{found.st_ino:x}-{found.st_size:x}-{found.st_mtime_ns:x}"
     return Entry(path, found.st_size, identity)
-
-
-def reserve(descriptor: int, nbytes: int) -> None:
-    """Reserve disk space for an open file; unwritten bytes are zeros.
-
-    To write in a map of a file with holes ends the process when the disk is full; here that is an
-    OSError.
-    """
-    try:
-        os.posix_fallocate(descriptor, 0, max(nbytes, 1))
-    except (AttributeError, OSError) as error:  # macOS has no such call, and some disks cannot
-        if getattr(error, "errno", errno.EINVAL) not in (errno.EOPNOTSUPP, errno.EINVAL):
-            raise
-        for start in range(os.fstat(descriptor).st_size, nbytes, _ZEROS):
-            os.pwrite(descriptor, bytes(min(_ZEROS, nbytes - start)), start)
-
-
-_ZEROS = 2**20  # bytes written at once
-
-
-def exchange(path: str, target: str) -> bool:
-    """Swap two paths in one step; False where the system or the disk cannot.
-
-    Examples
-    --------
-    >>> exchange("/nowhere/a", "/nowhere/b")
-    False
-    """
-    swap = _renameat2()
-    if swap is None:
-        return False
-    here, flag = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    return bool(swap(here, os.fsencode(path), here, os.fsencode(target), flag) == 0)
-
-
-@cache
-def _renameat2() -> Any:
-    """Return Linux's ``renameat2``, which Python does not wrap; None elsewhere."""
-    try:
-        return ctypes.CDLL(None).renameat2
-    except (AttributeError, OSError, TypeError):
-        return None
 
 
 @contextmanager

@@ -13,12 +13,12 @@ from stat import S_IRWXU, S_ISREG
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote
 
+from thunderlike import _system
 from thunderlike.config import home
 from thunderlike.errors import ExistsError, NotFoundError, SpecError, StorageError
 from thunderlike.storage.base import PARTIAL, Entry, FileVersion, Store, replaced
 from thunderlike.storage.filesystem import (
     described,
-    exchange,
     failure,
     failures,
     keep_mode,
@@ -147,7 +147,7 @@ class LocalStore(Store):
 
     def exchange(self, path: str, target: str) -> bool:
         """Swap two folders in one step, on Linux within a disk that supports it."""
-        return exchange(self.address(path), self.address(target))
+        return _system.exchange(self.address(path), self.address(target))
 
     def begin(self, path: str) -> None:
         """Create a hidden folder; `write` creates all others."""
@@ -235,7 +235,7 @@ class LocalVersion(FileVersion):
     def readv(self, parts: list[Any], start: int) -> int:
         """Read from byte `start` into several buffers in one system call."""
         with failures(self.path, "read"):
-            done = _preadv(self.fileno(), parts, start)
+            done = _system.preadv(self.fileno(), parts, start)
             if described(self.path, os.fstat(self.fileno())).identity != self.identity:
                 raise replaced(self.path)
         return done
@@ -255,21 +255,6 @@ class LocalVersion(FileVersion):
         if self.read_into(buffer, start) < len(buffer):
             raise replaced(self.path)
         return bytes(buffer)
-
-
-def _read_parts(descriptor: int, parts: list[Any], start: int) -> int:
-    """Emulate `os.preadv` where the system lacks it."""
-    done = 0
-    for part in parts:
-        data = os.pread(descriptor, len(part), start + done)
-        part[: len(data)] = data
-        done += len(data)
-        if len(data) < len(part):
-            break
-    return done
-
-
-_preadv = getattr(os, "preadv", _read_parts)
 
 
 class _VersionIO(io.RawIOBase):

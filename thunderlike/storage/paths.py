@@ -52,7 +52,9 @@ STORES = {
     "https": "thunderlike.storage.fsspec:CloudStore",
 }
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*(?=://)|file(?=:/))")
+# One letter is a drive of Windows.
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+(?=://)|file(?=:/))")
+_DRIVE = re.compile(r"([A-Za-z]):[\\/]+")
 
 
 def store_for(path: AnyPath, credentials: AnyCredentials = None) -> Store:
@@ -68,7 +70,7 @@ def store_for(path: AnyPath, credentials: AnyCredentials = None) -> Store:
     Raises
     ------
     StorageError
-        For a scheme that no store serves.
+        For a scheme that no store serves, and for a path with a drive letter.
     SpecError
         For what is no path, and for an address with a name or a password in it.
 
@@ -88,6 +90,12 @@ def store_for(path: AnyPath, credentials: AnyCredentials = None) -> Store:
     match = _SCHEME.match(text)
     scheme = match[1] if match else ""
     _check_secrets(text, scheme)
+    if drive := _DRIVE.match(text):
+        rest = text[drive.end() :].replace("\\", "/")
+        raise StorageError(
+            f"{text}: is a path of Windows, and would be a name in the current folder here; the "
+            f"drive is /mnt/{drive[1].lower()}/{rest} in WSL, and ./{text} is that name"
+        )
     if scheme not in STORES:
         known = ", ".join(["plain paths", *(f"{name}://" for name in STORES if name)])
         raise StorageError(f"{text}: nothing here reads {scheme}:// addresses; there are {known}")

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from thunderlike import _system
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -34,9 +36,8 @@ def available() -> int:
     True
     """
     found = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    with suppress(OSError):
-        matched = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text("ascii"))
-        found = int(matched[1]) * 1024 if matched else found
+    matched = re.search(r"MemAvailable:\s+(\d+) kB", _system.files_of_system("meminfo"))
+    found = int(matched[1]) * 1024 if matched else found
     return min([found, *_left()])
 
 
@@ -55,9 +56,7 @@ def _left() -> Iterator[int]:
 
 def _groups() -> Iterator[tuple[Path, str, tuple[str, str, str]]]:
     """Yield mount point, path and file names of the control groups that count memory."""
-    found = ""
-    with suppress(OSError):
-        found = Path("/proc/self/cgroup").read_text()
+    found = _system.files_of_system("self/cgroup")
     yield from ((_GROUPS, path, _V2) for path in re.findall(r"^0::(.*)$", found, re.M) or ["/"])
     for path in re.findall(r"^\d+:[^:]*\bmemory\b[^:]*:(.*)$", found, re.M):
         yield _GROUPS / "memory", path, _V1

@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from thunderlike import _system
 from thunderlike.cli.doctor.finding import SEE_ALL, Finding
 from thunderlike.config import home
 from thunderlike.engines.scratch import memory_limit, scratch_folder
@@ -129,7 +130,7 @@ def _file_system(folder: Path) -> str | None:
     with suppress(OSError):
         device = folder.stat().st_dev
         number = f"{os.major(device)}:{os.minor(device)}"
-        for line in Path("/proc/self/mountinfo").read_text("utf-8").splitlines():
+        for line in _system.files_of_system("self/mountinfo").splitlines():
             mount, _, kind = line.partition(" - ")
             if mount.split()[2] == number:
                 return kind.split()[0]
