@@ -258,6 +258,40 @@ def test_a_user_function_that_raises_names_the_key(images):
     assert "picky" in error.traceback
 
 
+def test_a_user_function_may_keep_change_or_return_its_record():
+    values = np.arange(60.0).reshape(20, 3)
+    series = tl.series.fromarray(values.copy())
+    kept = []
+    assert np.array_equal(series.map(lambda v: kept.append(v) or v[:2]).toarray(), values[:, :2])
+    assert np.array_equal(kept[-20:], values)
+    parts = []
+    series.map(lambda v: parts.append(v[1:]) or v.sum())
+    assert np.array_equal(parts[-20:], values[:, 1:])
+
+    def reshapes(v):
+        v.shape = (1, 3)
+        v.flags.writeable = False
+        return v[0]
+
+    def overwrites(v):
+        found = v.copy()
+        v[:] = -1
+        return found
+
+    for function in (
+        lambda v: v,
+        lambda v: v[::-1][::-1],
+        reshapes,
+        overwrites,
+        np.asarray,
+        np.abs,
+    ):
+        assert np.array_equal(series.map(function).toarray(), values)
+    assert np.array_equal(series.toarray(), values)
+    assert series.map(np.sum).toarray().ravel().tolist() == values.sum(axis=1).tolist()
+    assert series.map(np.float32).dtype == np.float32
+
+
 def test_a_user_function_may_modify_its_record(images, array):
     def overwrite(x):
         x[:] = 0

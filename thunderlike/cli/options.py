@@ -9,7 +9,6 @@ import argparse
 import platform
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from thunderlike._text import printable
@@ -146,6 +145,8 @@ def versions() -> str:
     >>> versions().splitlines()[0].split()[0]
     'thunderlike'
     """
+    from importlib import metadata
+
     from thunderlike.engines.session import find_java, java_version
 
     below = [f"Python {platform.python_version()}"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -87,7 +90,17 @@ class RecordFunction:
     def __call__(self, number: int, record: Array) -> Any:
         """Call the function on record `number`, with a copy that it may modify."""
         # A copy: locally the record is a view of the user's array, and functions may write into it.
-        value = np.array(record)
+        return self.called(number, np.array(record))
+
+    @cached_property
+    def is_numpys(self) -> bool:
+        """True for functions of numpy, which return new arrays and keep none."""
+        kind = type(self.function)
+        dispatched = kind is type(np.mean) and self.function.__module__ == "numpy"
+        return not self.with_keys and (kind is np.ufunc or dispatched)
+
+    def called(self, number: int, value: Array) -> Any:
+        """Call the function on record `number`, which it may modify."""
         try:
             return self.function((self.key(number), value) if self.with_keys else value)
         except ThunderlikeError:
@@ -104,8 +117,12 @@ class RecordFunction:
             For a masked array, and for results of several kinds where they make one record: with
             the key.
         """
+        return self.checked(number, self(number, record))
+
+    def checked(self, number: int, result: object) -> Array:
+        """Return the result for record `number` as a record."""
         try:
-            return as_record(self(number, record))
+            return as_record(result)
         except WrongTypeError as error:
             name = name_of(self.function)
             raise WrongTypeError(
@@ -197,10 +214,29 @@ class PerRecord(Kernel):
 
     def __call__(self, start: int, block: Array) -> Array:
         """Call the function on each record of the block."""
+        out = np.empty((len(block), *self.results.shape), self.results.dtype)
+        self.write(start, block, out)
+        return out
+
+    def write(self, start: int, block: Array, out: Array) -> None:
+        """Call the function on each record of the block, and write the results into `out`."""
         shape, dtype = self.results.shape, self.results.dtype
-        out = np.empty((len(block), *shape), dtype)
+        scalar = shape == (1,) and dtype.kind in "biufc"
+        copies = _Copies()
+        # A view that cannot be written to is as safe, and code of a user may keep its argument.
+        given = _read_only if self.trial.is_numpys else copies.of
         for row, record in enumerate(block):
-            array = self.trial.record(start + row, record)
+            result = self.trial.called(start + row, given(record))
+            # The usual results cost no further calls.
+            kind = type(result)
+            if kind is np.ndarray or (scalar and isinstance(result, np.number)):
+                fits = result.shape == (shape if kind is np.ndarray else ())
+                if fits and result.dtype == dtype:
+                    out[row] = result
+                    del result  # it may be a view of the copy
+                    continue
+            array = self.trial.checked(start + row, result)
+            del result
             if array.shape != shape:
                 raise SpecError(
                     f"{name_of(self.trial.function)} returned shape {array.shape} for the record "
@@ -210,7 +246,37 @@ class PerRecord(Kernel):
             if array.dtype != dtype:
                 array = self.results.fitted(array, self.trial, start + row)
             out[row] = array
-        return out
+            del array
+
+
+def _read_only(record: Array) -> Array:
+    view = np.asarray(record).view()
+    view.flags.writeable = False
+    return view
+
+
+class _Copies:
+    """Copies of records, in memory that is used again unless somebody refers to it.
+
+    A function may write into its record, keep it, or return a view of it.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[Array] = []
+        self._alone = 0  # references to a copy that nobody else has
+
+    def of(self, record: Array) -> Array:
+        """Return a copy of a record; numpy's new memory is not in the caches of the processor."""
+        held = self._held
+        free = held and sys.getrefcount(held[0]) <= self._alone
+        # The function may have set its shape, its dtype or its flags.
+        if free and (held[0].shape, held[0].dtype) == (record.shape, record.dtype):
+            with suppress(ValueError):
+                np.copyto(held[0], record)
+                return held[0]
+        held[:] = [np.array(record)]
+        self._alone = sys.getrefcount(held[0])
+        return held[0]
 
 
 @dataclass(frozen=True)

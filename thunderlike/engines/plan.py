@@ -222,6 +222,14 @@ class Map(Plan):
         """Apply the kernel to a block of the plan below."""
         return check_block(self._kernel(start, block), len(block), self.spec, start)
 
+    def write(self, start: int, block: Array, out: Array) -> None:
+        """Write the results for a block of the plan below into an array of their dtype."""
+        write = getattr(self._kernel, "write", None)
+        if write is None:
+            out[...] = self.apply(start, block)
+        else:
+            write(start, block, out)
+
     def _compute(self, below: Sequence[Plan], start: int, stop: int) -> Array:
         return self.apply(start, below[0].block(start, stop))
 
@@ -374,12 +382,17 @@ def _groups(ranges: Sequence[Range], edges: Sequence[int] | None) -> list[list[R
 
 
 def computed(
-    plan: Plan, ranges: Sequence[Range], use: Callable[[int, Array], Result], label: str
+    plan: Plan,
+    ranges: Sequence[Range],
+    use: Callable[[int, Array], Result],
+    label: str,
+    into: Callable[[int, int], Array] | None = None,
 ) -> Generator[Result]:
     """Compute ranges of a prepared plan, and yield in order what a function makes of each block.
 
     Blocks are computed and used on threads. A function of a user, and the steps after it, run in
-    the thread of the caller, on blocks that are computed ahead.
+    the thread of the caller, on blocks that are computed ahead; they write their results into the
+    array that `into` returns for a range, if it is given, before `use` gets it.
     """
     base, serial = plan, []
     while isinstance(base, Map) and base.array is None and (base.threads, base.processes) == (1, 1):
@@ -398,14 +411,16 @@ def computed(
     groups = _groups(ranges, base.edges)
     if processes > 1:
         found = _forked(run, groups, processes)
-    else:  # of one group the hand-over to a thread would take longest
-        found = tmap(run, groups, workers=1 if len(groups) == 1 else threads)
+    else:  # of one group, or views of an array, the hand-over to a thread would take longest
+        views = here and base.array is not None
+        found = tmap(run, groups, workers=1 if views or len(groups) == 1 else threads)
     try:
         with track(label, sum(stop - start for start, stop in ranges)) as work:
             for group, results in zip(groups, found, strict=True):
                 for (start, stop), result in zip(group, results, strict=True):
                     if serial:
-                        yield use(start, steps.apply(start, result[1], work))
+                        place = None if into is None else into(start, stop)
+                        yield use(start, steps.apply(start, result[1], work, place))
                         continue
                     yield use(*result) if here else result
                     work.advance(stop - start)
@@ -420,15 +435,20 @@ class _Serial:
     def __init__(self, steps: Sequence[Map]) -> None:
         self._steps, self._rows = steps, 1
 
-    def apply(self, start: int, block: Array, work: Tracker) -> Array:
-        """Apply the steps to a block, and count its records."""
+    def apply(self, start: int, block: Array, work: Tracker, out: Array | None = None) -> Array:
+        """Apply the steps to a block, and count its records; `out` gets the results, if given."""
         parts: list[Array] = []
+        *steps, last = self._steps
         first = 0
         while first < len(block) or not parts:
             began, part = time.perf_counter(), block[first : first + self._rows]
-            for step in self._steps:
+            for step in steps:
                 part = step.apply(start + first, part)
-            parts.append(part)
+            if out is None:
+                parts.append(last.apply(start + first, part))
+            else:
+                last.write(start + first, part, out[first : first + len(part)])
+                parts = [out]
             work.advance(len(part))
             first += len(part)
             quick = time.perf_counter() - began < _PACE
@@ -504,10 +524,14 @@ def _forked(
 
 
 def each(
-    plan: Plan, ranges: Sequence[Range], use: Callable[[int, Array], None], label: str
+    plan: Plan,
+    ranges: Sequence[Range],
+    use: Callable[[int, Array], None],
+    label: str,
+    into: Callable[[int, int], Array] | None = None,
 ) -> None:
     """Have a function use each block of a prepared plan."""
-    with one_blas_thread(), closing(computed(plan, ranges, use, label)) as used:
+    with one_blas_thread(), closing(computed(plan, ranges, use, label, into)) as used:
         for _ in used:
             pass
 
@@ -517,10 +541,17 @@ def fill(
 ) -> None:
     """Compute records ``first .. last-1`` of a prepared plan into an array, `nbytes` at a time."""
 
-    def put(start: int, block: Array) -> None:
-        out[start - first : start - first + len(block)] = block
+    def place(start: int, stop: int) -> Array:
+        return out[start - first : stop - first]
 
-    each(plan, ranges_of(plan, first, last, nbytes), put, label)
+    def put(start: int, block: Array) -> None:
+        wanted = place(start, start + len(block))
+        if (
+            block.__array_interface__["data"] != wanted.__array_interface__["data"]
+        ):  # otherwise the results are there
+            wanted[...] = block
+
+    each(plan, ranges_of(plan, first, last, nbytes), put, label, place)
 
 
 def _joined(parts: list[Array]) -> Array:

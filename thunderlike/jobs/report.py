@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -12,7 +11,6 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from thunderlike import storage
 from thunderlike._text import printable
 from thunderlike.config import current
 from thunderlike.errors import ThunderlikeError
@@ -101,6 +99,8 @@ def summary(
     >>> list(summary({"images": "movie"}, "map", local(), Steps(), "a command"))
     ['images', 'engine', 'seconds', 'output', 'command', 'versions']
     """
+    from thunderlike import storage
+
     seconds = steps.seconds | {"total": round(sum(steps.seconds.values()), 3)}
     return {
         **description,
@@ -125,15 +125,21 @@ def summary_path(path: str) -> str:
 
 def write(path: str, description: Mapping[str, Any]) -> None:
     """Write a summary."""
+    from thunderlike import storage  # here, for the time of `thunderlike --help`
+
     storage.write(path, json.dumps(description, indent=2).encode() + b"\n")
 
 
 def put(folder: str, name: str, data: bytes) -> None:
     """Write a file to the folder of a job."""
+    from thunderlike import storage
+
     storage.write(storage.join(folder, name), data)
 
 
 def _version(name: str) -> str | None:
+    import importlib.metadata
+
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

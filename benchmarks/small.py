@@ -1,0 +1,75 @@
+"""Small costs: a map against a loop, the first shuffled sample, the help of the command line.
+
+    python benchmarks/small.py [NAME ...]
+
+"loop" calls the function for each record and writes the results into one array.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from harness import Row, main
+
+import thunderlike as tl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SHAPES = {"256 x 256": (400, 256, 256), "32 x 32": (4000, 32, 32)}
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "np.mean": np.mean,
+    "np.sqrt": np.sqrt,
+    "lambda": lambda v: v * 2,
+}
+SAMPLES = 300_000
+
+
+def rows() -> Iterator[Row]:
+    """Maps, shuffles, help."""
+    for size, shape in SHAPES.items():
+        values = np.random.default_rng(0).random(shape, "f4")
+        for name, function in FUNCTIONS.items():
+            yield mapped(f"map {name} {size}", values, function)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "samples.msgpack"
+        with tl.datasets.FileWriter(path) as writer:
+            writer.write_many({"key": str(i)} for i in range(SAMPLES))
+        yield Row(
+            "first sample",
+            lambda: next(iter(tl.datasets.QuasiShuffler(tl.datasets.MsgpackReader(path)))),
+            {"all": lambda: next(iter(tl.datasets.Shuffler(tl.datasets.MsgpackReader(path))))},
+        )
+    yield Row(
+        "help",
+        lambda: run("from thunderlike.cli import main; main(['--help'])"),
+        {"import numpy": lambda: run("import numpy")},
+    )
+
+
+def mapped(name: str, values: np.ndarray, function: Callable[[Any], Any]) -> Row:
+    """Call a function for each record."""
+    images = tl.images.fromarray(values)
+
+    def loop() -> np.ndarray:
+        first = np.atleast_1d(function(values[0]))
+        out = np.empty((len(values), *first.shape), first.dtype)
+        for number, record in enumerate(values):
+            out[number] = function(record)
+        return out
+
+    return Row(name, lambda: images.map(function).toarray(), {"loop": loop})
+
+
+def run(code: str) -> None:
+    """Run code in a new process."""
+    subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=True)
+
+
+if __name__ == "__main__":
+    main(rows, __doc__ or "")
