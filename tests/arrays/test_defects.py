@@ -425,6 +425,7 @@ def test_a_truncated_file_had_an_uninitialised_tail(tmp_path):
 
 
 def test_a_file_cut_while_it_is_read_is_an_error_too(tmp_path):
+    from thunderlike import _system
     from thunderlike.arrays import io
     from thunderlike.arrays.blockwise import Work
 
@@ -432,7 +433,7 @@ def test_a_file_cut_while_it_is_read_is_an_error_too(tmp_path):
     path.write_bytes(bytes(60))
     work = Work("read", 3, 2, verbose=False)
     with pytest.raises(StorageError, match="it is truncated"):
-        io._ranges(io._read, path, io.os.O_RDONLY, 0, values, work, str(path))
+        io._ranges(_system.preadv, path, io.os.O_RDONLY, 0, values, work, str(path))
 
 
 def test_unknown_keywords_were_swallowed():

@@ -8,9 +8,12 @@ import signal
 import numpy as np
 import pytest
 
+from thunderlike import _system
 from thunderlike.errors import EngineError, WorkerFailedError
 from thunderlike.parallel.fork import fork_map
 from thunderlike.parallel.shared_memory import anonymous_memory
+
+pytestmark = pytest.mark.skipif(not _system.can_fork(), reason="this system does not fork")
 
 
 @pytest.mark.parametrize(("count", "workers"), [(0, 2), (1, 3), (10, 1), (10, 3)])
