@@ -31,7 +31,7 @@ from thunderlike import datasets as ours
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-KINDS = {"1 KB": (100_000, 1000), "100 KB": (1000, 100_000)}
+KINDS = {"1 KB": (100_000, 1000), "3 KB": (20_000, 3000), "100 KB": (1000, 100_000)}
 ARRAYS = 20_000
 RANGE, THREADS = 4 * 2**20, 16
 
