@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from thunderlike._typing import Array
 from thunderlike.engines.base import Spec
 
 if TYPE_CHECKING:
-    from thunderlike._typing import Array
     from thunderlike.data.blocks import Grid
 
 __all__ = ["BinnedBlock", "BinnedBlocks"]
 
 
-class _Piece(NamedTuple):
-    """Part of a region in some frames: means of whole bins, and frames of the others."""
-
-    first: int  # bin
-    means: Array
-    fragments: list[tuple[int, Array]]  # first frame, frames
-    saturated: Array | int
+# Part of a region in some frames: number of the first whole bin, means of whole bins, other frames
+# with the number of the first, saturated frames. A plain tuple, which shuffles take apart.
+_Piece: TypeAlias = tuple[int, Array, list[tuple[int, Array]], "Array | int"]
 
 
 @dataclass(eq=False)
@@ -49,9 +45,10 @@ class BinnedBlock:
 
     def add(self, piece: _Piece, size: int) -> None:
         """Write means, and keep the frames of incomplete bins until all have come."""
-        self.values[piece.first : piece.first + len(piece.means)] = piece.means
-        self.saturated += piece.saturated
-        for start, frames in piece.fragments:
+        first, means, fragments, saturated = piece
+        self.values[first : first + len(means)] = means
+        self.saturated += saturated
+        for start, frames in fragments:
             number = start // size
             held = self.pending.setdefault(number, {})
             held[start] = frames
@@ -128,14 +125,14 @@ class BinnedBlocks:
         ]
         if last * self.size > stop:  # all frames are inside of one bin
             whole = frames[:0]
-        return _Piece(first, _means(whole, self.size), fragments, _saturated(frames))
+        return first, _means(whole, self.size), fragments, _saturated(frames)
 
     def place(self, out: Array, first: int, piece: list[_Piece]) -> None:  # noqa: ARG002
         """Write the means into the blocks, which the first piece to come makes."""
         for row, part in enumerate(piece):
             # An uninitialised array of objects holds None.
             if out[row] is None:
-                region = part.means.shape[1:]
+                region = part[1].shape[1:]
                 values = np.empty((self.bins, *region), np.float32)
                 out[row] = BinnedBlock(values, np.zeros(region, np.int64), self.bins * self.size)
             out[row].add(part, self.size)
