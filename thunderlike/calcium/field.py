@@ -13,9 +13,8 @@ import numpy as np
 from thunderlike import registration, storage
 from thunderlike import traces as tracing
 from thunderlike._arguments import caller_level
-from thunderlike._lazy import resolve
 from thunderlike.errors import SpecError
-from thunderlike.extraction import ExtractionModel
+from thunderlike.extraction import CellDetection, ExtractionModel
 from thunderlike.hdf5 import api as hdf5
 from thunderlike.registration import RegistrationModel
 from thunderlike.traces.measures import measures, sensitivity
@@ -78,7 +77,7 @@ def detector(given: Any, **defaults: Any) -> Any:
         For something else.
     """
     if given is None or isinstance(given, dict):
-        return resolve("thunderlike.extraction:CellDetection")(**defaults | (given or {}))
+        return CellDetection(**defaults | (given or {}))
     if isinstance(given, ExtractionModel) or (not isinstance(given, str) and hasattr(given, "fit")):
         return given
     raise SpecError(
