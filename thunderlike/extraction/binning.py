@@ -51,7 +51,7 @@ class BinnedBlock:
         for start, frames in fragments:
             number = start // size
             held = self.pending.setdefault(number, {})
-            held[start] = frames
+            held[start] = frames.copy()  # a shuffle overwrites the buffer of a piece
             if sum(map(len, held.values())) == size:
                 joined = np.concatenate([held[at] for at in sorted(held)])
                 self.values[number] = _means(joined, size)[0]
