@@ -48,6 +48,12 @@ class Matches(Model):
         pair without a rival. A measure of ambiguity, not calibrated.
     shift : ndarray of float64, shape (nd,)
         Displacement of the second session: a cell at r in the first is at ``r + shift``.
+
+    Examples
+    --------
+    >>> from thunderlike.extraction import fromlabels
+    >>> fromlabels([[1, 1, 0, 2, 2]]).match(fromlabels([[0, 0, 0, 1, 1]]), shift=None).pairs
+    array([[1, 0]])
     """
 
     pairs: NDArray[np.int64]
@@ -73,6 +79,14 @@ class Union(Model):
         Number of each cell in the model of each session, -1 where it is missing.
     shifts : ndarray of float64, shape (n, nd)
         Displacement of each session relative to the first.
+
+    Examples
+    --------
+    >>> from thunderlike.extraction import fromlabels, union
+    >>> sessions = [fromlabels([one]) for one in ([1, 1, 0, 2], [0, 0, 0, 1])]
+    >>> union(sessions, shift=None).index
+    array([[ 0, -1],
+           [ 1,  0]])
     """
 
     model: ExtractionModel
