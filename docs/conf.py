@@ -32,6 +32,8 @@ extensions = [
 ]
 exclude_patterns = ["_build", "jupyter_execute"]
 nitpicky = True
+# The docstring of collections.abc.Sequence.index, read as a type.
+nitpick_ignore = [("py:class", "integer -- return first index of value.")]
 
 # Prose
 myst_enable_extensions = ["colon_fence", "attrs_block"]
