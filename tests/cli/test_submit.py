@@ -161,6 +161,7 @@ def test_an_option_of_the_job_before_the_dashes(capsys):
 def test_help_names_every_job_profile_and_shipment():
     ours = {file.stem for file in Path(scripts.__file__).parent.glob("[!_]*.py")}
     text = submit.DESCRIPTION + submit.EPILOG
-    assert ours == set(re.search(r"a job of the package \(([^)]*)\)", text).group(1).split(", "))
+    listed = re.search(r"a job of the package \(([^)]*)\)", text).group(1)
+    assert ours == set(re.split(r",\s+", listed))
     for name in submitting.SHIPMENTS:
         assert re.search(rf"^  {name} ", text, re.MULTILINE)

@@ -97,7 +97,7 @@ def test_many_small_values_on_a_full_disk(small_disk):
     path = small_disk / "x.h5"
     tl.save(path, {"old": 1})
     with pytest.raises((StorageError, tl.errors.Hdf5Error), match=r"x\.h5"):
-        tl.save(path, {str(i): np.arange(100) + i for i in range(6_000)})
+        tl.save(path, {str(i): np.arange(100) + i for i in range(6_000)}, pack=False)
     assert tl.load(path) == {"old": 1}
 
 

@@ -103,6 +103,8 @@ class RecordFunction:
         """Call the function on record `number`, which it may modify."""
         try:
             return self.function((self.key(number), value) if self.with_keys else value)
+        except WrongTypeError as error:  # from a method that calls a function of a user in turn
+            raise self._wrong_type(number, error) from error
         except ThunderlikeError:
             raise
         except (Exception, SystemExit) as error:
@@ -124,10 +126,11 @@ class RecordFunction:
         try:
             return as_record(result)
         except WrongTypeError as error:
-            name = name_of(self.function)
-            raise WrongTypeError(
-                f"{name}, on the record of key {self.key(number)}: {error}"
-            ) from error
+            raise self._wrong_type(number, error) from error
+
+    def _wrong_type(self, number: int, error: WrongTypeError) -> WrongTypeError:
+        name = name_of(self.function)
+        return WrongTypeError(f"{name}, on the record of key {self.key(number)}: {error}")
 
     def key(self, number: int) -> Shape:
         """Return the key of record `number`."""

@@ -73,7 +73,7 @@ class NeighbourCorrelation:
     --------
     >>> frames = np.array([[1, 7, 0, 5], [2, 8, 3, 0], [4, 7, 0, 3.0]])
     >>> NeighbourCorrelation.of(frames, ((1,),)).result().round(3)
-    array([-0.189,  0.405,  0.076, -0.847])
+    array([-0.189,  0.406,  0.041, -0.918])
     """
 
     pixel: Moments
