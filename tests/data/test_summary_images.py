@@ -106,10 +106,11 @@ def test_a_cell_is_bright_in_both():
     signal = (rng.random(200) < 0.05) * 20.0
     frames = rng.poisson(50 + signal[:, None, None] * cell).astype("uint16")
     images = tl.images.fromarray(frames)
-    for found in (images.correlation_image(), images.pnr_image(3)):
+    # pnr_image is 2.8 without a cell: the largest of 200 values of noise, over its deviation.
+    for found, ratio in ((images.correlation_image(), 2), (images.pnr_image(3), 1.5)):
         peak = np.unravel_index(np.nanargmax(found), found.shape)
         assert np.hypot(peak[0] - 12, peak[1] - 25) < 6
-        assert found[10:15, 23:28].mean() > 1.5 * np.abs(found[25:, :10].mean())
+        assert found[10:15, 23:28].mean() > ratio * np.abs(found[25:, :10].mean())
 
 
 def test_arguments_are_checked():
