@@ -63,6 +63,7 @@ def submit(tmp_path, monkeypatch):
         "JAVA_TOOL_OPTIONS", f"-XX:-UsePerfData {os.environ['SPARK_DAEMON_JAVA_OPTS']}"
     )
     monkeypatch.delenv("SPARK_DAEMON_JAVA_OPTS")
+    monkeypatch.setenv("SLURM_TMPDIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "job.py").write_text(JOB)
 
@@ -98,7 +99,7 @@ def check(ran, until, logs="job-1"):
         *(f"{kind}-127.0.0.{n}" for kind in ("executors",) for n in (2, 3)),
         *(f"worker-127.0.0.{n}.log" for n in (2, 3)),
     }
-    assert not Path("/tmp/spark-1").exists()
+    assert not Path("spark-1").exists()
 
 
 def test_a_node_is_lost_while_a_job_runs(submit, until, fault, tmp_path):

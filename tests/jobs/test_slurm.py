@@ -61,6 +61,7 @@ def place(tmp_path, monkeypatch):
     for name, value in stand_ins.install(tmp_path / "slurm").items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("SPARK_HOME", str(spark))
+    monkeypatch.setenv("SLURM_TMPDIR", str(tmp_path))
     monkeypatch.setenv("FAKE", str(fake))
     monkeypatch.delenv("SPARK_CONF_DIR", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -95,7 +96,7 @@ def waited(condition):
 def nothing_is_left():
     leaders = stand_ins.sessions(Path("slurm/state/1"))
     waited(lambda: not any(list(stand_ins.in_session(leader)) for leader in leaders))
-    return not list(Path("/tmp").glob("spark-1")) and not Path("job-1/spark.conf").exists()
+    return not Path("spark-1").exists() and not Path("job-1/spark.conf").exists()
 
 
 # ---- What the script does
@@ -103,13 +104,13 @@ def nothing_is_left():
 
 @pytest.mark.parametrize("code", [0, 7])
 def test_the_exit_code_of_the_job_is_kept(place, code):
-    assert submitted(f'echo "$@"; ls -d /tmp/spark-1; exit {code}') == code
+    assert submitted(f'echo "$@"; ls -d "$SLURM_TMPDIR/spark-1"; exit {code}') == code
     words = log().splitlines()
     assert "thunderlike: Spark is at spark://127.0.0.2:7077, with 2 of 2 nodes" in words[0]
     assert "--master spark://127.0.0.2:7077 --properties-file " in words[1]
     assert "--executor-memory 2560m --total-executor-cores 2 --conf " in words[1]
     assert words[1].endswith(" job.py")
-    assert words[2] == "/tmp/spark-1"
+    assert words[2] == str(Path("spark-1").absolute())
     for host in ("127.0.0.2", "127.0.0.3"):
         given = (place / f"words-{host}").read_text()
         assert f"--host {host} --cores 1 --memory 8192m" in given
@@ -277,7 +278,7 @@ def test_variants_for_other_schedulers(place, tmp_path, monkeypatch, scheduler):
         monkeypatch.setenv(name, "1")
     monkeypatch.setenv("PBS_O_WORKDIR", str(tmp_path))
     monkeypatch.setenv("SLURMD_NODENAME", "127.0.0.2")
-    monkeypatch.setenv("TMPDIR", "/tmp")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     ran = subprocess.run(["bash", "job.sh"], capture_output=True, text=True, check=False)
     assert ran.returncode == 7, ran.stderr
     assert "with 2 of 2 nodes" in ran.stderr
