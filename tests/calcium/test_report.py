@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from html.parser import HTMLParser
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from thunderlike.calcium import figures, report
 from thunderlike.calcium.report import html
+from thunderlike.calcium.results import Plane
 
 VOID = {"meta", "img", "br"}
 
@@ -94,6 +96,13 @@ def test_figures_are_drawn(whole):
         figure.canvas.draw()
     ticks = [text.get_text() for text in drawn[2].axes[0].get_yticklabels()]
     assert [int(number) for number in ticks] == figures.clearest(plane.cells).tolist()
+
+
+def test_components_of_which_none_is_accepted_are_drawn(whole, tmp_path):
+    shutil.copytree(whole.plane.folder, tmp_path / "session")
+    cells = whole.plane.cells
+    cells.select(np.zeros(cells.count, bool)).save(tmp_path / "session/cells.h5")
+    figures.overview(Plane(str(tmp_path / "session")), 15.0).canvas.draw()
 
 
 def test_the_clearest_cells_are_accepted_ones(whole):

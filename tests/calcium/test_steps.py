@@ -62,6 +62,12 @@ def test_all_steps_are_done_once(run, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_a_change_is_named_by_its_innermost_parameter(run):
+    run(made(two={"A": {"diameter": 12, "fs": 15}}))
+    with pytest.raises(ExistsError, match="diameter of step 'two' was 12, not 9"):
+        run(made(two={"A": {"diameter": 9, "fs": 15}}))
+
+
 @pytest.mark.parametrize(("until", "rest"), [("one", 3), ("two", 2), ("three", 1)])
 def test_a_killed_run_goes_on(run, tmp_path, until, rest):
     run(made(), output=tmp_path / "whole")

@@ -177,3 +177,8 @@ def test_models_are_drawn():
 def test_displacements_refuse_other_images():
     with pytest.raises(SpecError, match="an image of 1 axes"):
         Displacement([1, 2]).apply(np.zeros(4))
+
+
+def test_series_are_not_images():
+    with pytest.raises(SpecError, match=r"images are series.*give series\.toimages\(\)"):
+        Rigid().fit(tl.series.fromarray(np.zeros((8, 8, 30))))

@@ -168,6 +168,6 @@ def _histogram(ax: Axes, values: Array, accepted: Array) -> None:
 
 def _averaged(values: Array, step: int) -> Array:
     """Return the means of every `step` frames."""
-    whole = values.shape[1] // step * step
-    means: Array = values[:, :whole].reshape(len(values), -1, step).mean(axis=2)
+    count = values.shape[1] // step
+    means: Array = values[:, : count * step].reshape(len(values), count, step).mean(axis=2)
     return means

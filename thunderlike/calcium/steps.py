@@ -373,6 +373,16 @@ def _copy(path: str, target: str) -> None:
             out.write(source.read_range(start, min(_COPIED, source.size - start)))
 
 
+def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, object, object]:
+    """Return the innermost name of the first difference, and its two values."""
+    name = min(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    values = old.get(name), new.get(name)
+    match values:
+        case dict(before), dict(after) if before.keys() == after.keys():
+            return _difference(before, after)
+    return name, *values
+
+
 def _change(there: Mapping[str, Done], steps: Sequence[Step]) -> str:
     """Name the first difference from the present steps."""
     for step in steps:
@@ -381,9 +391,8 @@ def _change(there: Mapping[str, Done], steps: Sequence[Step]) -> str:
             return f"there was no step {step.name!r}"
         if done.digest == step.digest:
             continue
-        for name in sorted(step.parameters.keys() | done.parameters.keys()):
-            old, new = done.parameters.get(name), step.parameters.get(name)
-            if old != new:
-                return f"{name} of step {step.name!r} was {old!r:.80}, not {new!r:.80}"
+        if done.parameters != step.parameters:
+            name, old, new = _difference(done.parameters, step.parameters)
+            return f"{name} of step {step.name!r} was {old!r:.80}, not {new!r:.80}"
         return f"the input or the versions of libraries before step {step.name!r} were others"
     return "some files are missing"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from thunderlike.data.collection import Collection
 from thunderlike.data.images import Images
 from thunderlike.engines.base import Kernel
 from thunderlike.errors import SpecError
@@ -40,7 +41,8 @@ def as_images(images: Images | ArrayLike) -> Images:
     Raises
     ------
     SpecError
-        For frames that have not 2 or 3 axes, and for values that are not real numbers.
+        For series and blocks, for frames that have not 2 or 3 axes, and for values that are not
+        real numbers.
 
     Examples
     --------
@@ -50,6 +52,9 @@ def as_images(images: Images | ArrayLike) -> Images:
     from thunderlike.images import fromarray
 
     if not isinstance(images, Images):
+        if isinstance(images, Collection):
+            kind = type(images).__name__.lower()
+            raise SpecError(f"images are {kind}, whose records are no frames: give {kind}.toimages()")
         images = fromarray(images)
     shape, kind = images.value_shape, images.dtype.kind
     if len(shape) not in (2, 3):
