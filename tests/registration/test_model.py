@@ -180,5 +180,5 @@ def test_displacements_refuse_other_images():
 
 
 def test_series_are_not_images():
-    with pytest.raises(SpecError, match=r"images are series.*give series\.toimages\(\)"):
+    with pytest.raises(SpecError, match=r"series were given.*give series\.toimages\(\)"):
         Rigid().fit(tl.series.fromarray(np.zeros((8, 8, 30))))

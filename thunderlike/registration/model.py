@@ -53,8 +53,8 @@ def as_images(images: Images | ArrayLike) -> Images:
 
     if not isinstance(images, Images):
         if isinstance(images, Collection):
-            kind = type(images).__name__.lower()
-            raise SpecError(f"images are {kind}, whose records are no frames: give {kind}.toimages()")
+            name = type(images).__name__.lower()
+            raise SpecError(f"{name} were given, not images: give {name}.toimages()")
         images = fromarray(images)
     shape, kind = images.value_shape, images.dtype.kind
     if len(shape) not in (2, 3):
