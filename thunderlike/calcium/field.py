@@ -13,8 +13,8 @@ import numpy as np
 from thunderlike import registration, storage
 from thunderlike import traces as tracing
 from thunderlike._arguments import caller_level
-from thunderlike.errors import SpecError
-from thunderlike.extraction import CellDetection, ExtractionModel
+from thunderlike.errors import SpecError, ThunderlikeError
+from thunderlike.extraction import CellDetection, ExtractionModel, fromlabels
 from thunderlike.hdf5 import api as hdf5
 from thunderlike.registration import RegistrationModel
 from thunderlike.traces.measures import measures, sensitivity
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from thunderlike._typing import Array
     from thunderlike.calcium.results import Plane
     from thunderlike.data.images import Images
+    from thunderlike.data.series import Series
+    from thunderlike.traces import Traces
 
-__all__ = ["FILES", "Field", "detector", "registrar"]
+__all__ = ["FILES", "Field", "check_options", "detector", "registrar"]
 
 # Steps in their order, and the file that each writes.
 FILES = {
@@ -84,6 +86,56 @@ def detector(given: Any, **defaults: Any) -> Any:
         f"detection={given!r:.60} is not known: give a dict of arguments of CellDetection, an "
         "algorithm, or an ExtractionModel"
     )
+
+
+def check_options(options: Mapping[str, dict[str, Any]], fs: float, tau: float) -> None:
+    """Compute traces, dF/F and spikes of one made-up cell, so that bad values show at once.
+
+    Detection, which comes before these steps, takes longest. Arguments with one value for each cell
+    or pixel are left to the steps.
+
+    Parameters
+    ----------
+    options : mapping
+        Arguments of the functions of traces, dF/F and spikes, by the name of the parameter.
+    fs, tau : float
+        In Hz and seconds.
+
+    Raises
+    ------
+    ThunderlikeError
+        As the functions do, with the name of the parameter first.
+
+    Examples
+    --------
+    >>> check_options({"traces": {}, "dff": {"method": "highest"}, "spikes": {}}, 15, 0.7)
+    Traceback (most recent call last):
+    ...
+    thunderlike.errors.SpecError: dff: method='highest' is not a baseline: give one of ...
+    """
+    single = {
+        name: {key: value for key, value in given.items() if np.ndim(value) == 0}
+        for name, given in options.items()
+    }
+    labels = np.zeros((32, 32), np.uint8)
+    labels[12:20, 12:20] = 1
+    movie = np.random.default_rng(0).poisson(50, (200, *labels.shape)).astype(np.float32)
+    name = "traces"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = fromlabels(labels).traces(movie, **{"fs": fs, "tau": tau} | single[name])
+            name = "dff"
+            change = _change(found, fs, single[name])
+            name = "spikes"
+            tracing.deconvolve(change, fs, **{"tau": tau} | single[name])
+    except ThunderlikeError as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def _change(found: Traces, fs: float, options: Mapping[str, Any]) -> Series:
+    """Return dF/F, relative to the baseline of the traces without correction."""
+    return tracing.dff(found.corrected, fs, **{"raw": found.F} | options)
 
 
 @dataclass(frozen=True)
@@ -182,7 +234,7 @@ class Field:
 
     def _spikes(self, path: str) -> None:
         found = self.files.traces
-        change = tracing.dff(found.corrected, self.fs, **{"raw": found.F} | self.options["dff"])
+        change = _change(found, self.fs, self.options["dff"])
         spikes = tracing.deconvolve(change, self.fs, **{"tau": self.tau} | self.options["spikes"])
         events = spikes.events()
         series = {"dff": change, "spikes": spikes.spikes, "calcium": spikes.calcium}

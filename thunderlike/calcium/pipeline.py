@@ -18,7 +18,7 @@ from thunderlike import traces as tracing
 from thunderlike._arguments import checked_types
 from thunderlike._lazy import optional
 from thunderlike.calcium import report
-from thunderlike.calcium.field import FILES, Field, detector, registrar
+from thunderlike.calcium.field import FILES, Field, check_options, detector, registrar
 from thunderlike.calcium.results import Plane, Result, load
 from thunderlike.calcium.steps import Workspace, chain, described, versions
 from thunderlike.engines.base import Kernel
@@ -113,15 +113,22 @@ class Pipeline:
         check_positive("tau", self.tau, "s")
         for name, function in _OPTIONS.items():
             known = inspect.signature(function).parameters
-            for argument in getattr(self, name) or {}:
+            for argument in self.options[name]:
                 if argument not in known:
                     raise SpecError(
                         f"{name}: {function.__name__}() has no argument {argument!r}: it has "
                         f"{', '.join(known)}"
                     )
+        if any(self.options.values()):
+            check_options(self.options, self.fs or 15.0, self.tau)
         self.started()
         registrar(self.registration)
         detector(self.detection, fs=self.fs or 1.0, tau=self.tau, diameter=self.diameter)
+
+    @property
+    def options(self) -> dict[str, dict[str, Any]]:
+        """Arguments of the functions of traces, dF/F and spikes, by the name of the parameter."""
+        return {name: getattr(self, name) or {} for name in _OPTIONS}
 
     def started(self) -> datetime:
         """Return the start of the recording; 1970-01-01 if it is not known.
@@ -289,7 +296,7 @@ class Plan:
             steering,
             registrar(given.registration),
             self._detector(),
-            {name: getattr(given, name) or {} for name in _OPTIONS},
+            given.options,
             self.fs,
             given.tau,
             given.started(),
