@@ -133,9 +133,9 @@ def check_options(options: Mapping[str, dict[str, Any]], fs: float, tau: float) 
         raise type(error)(f"{name}: {error}") from None
 
 
-def _change(found: Traces, fs: float, options: Mapping[str, Any]) -> Series:
+def _change(found: Traces, fs: float, options: dict[str, Any]) -> Series:
     """Return dF/F, relative to the baseline of the traces without correction."""
-    return tracing.dff(found.corrected, fs, **{"raw": found.F} | options)
+    return tracing.dff(found.corrected, fs, **{"raw": found.F, **options})
 
 
 @dataclass(frozen=True)
