@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 import os
 import subprocess
 import sys
@@ -55,6 +57,19 @@ def test_another_process_writes_into_memory(system):
     assert memory[:] == b"abcd"
     if system == "posix":
         assert not os.path.exists(path)  # noqa: PTH110
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="glibc alone has it")
+def test_freed_memory_goes_back_to_the_system():
+    def held():
+        return int(_system.files_of_system("self/statm").split()[1]) * mmap.PAGESIZE
+
+    pieces = [bytearray(100_000) for _ in range(1000)]
+    high, last = held(), pieces.pop()
+    del pieces
+    _system.trim()
+    assert held() < high - 80_000_000
+    assert len(last) == 100_000
 
 
 def test_memory_that_is_not_there_is_an_error(system):

@@ -17,6 +17,7 @@ from thunderlike import storage
 from thunderlike import traces as tracing
 from thunderlike._arguments import checked_types
 from thunderlike._lazy import optional
+from thunderlike._system import trim
 from thunderlike.calcium import report
 from thunderlike.calcium.field import FILES, Field, check_options, detector, registrar
 from thunderlike.calcium.results import Plane, Result, load
@@ -315,6 +316,7 @@ class Plan:
                     if not space.fetch(step):
                         with space.doing(step):
                             field.do(step.name.rpartition("/")[2])
+                        trim()
                 field.release()
                 results.append(field.files)
             summary = self._summary([one.summary() for one in results], source, command)
