@@ -1,10 +1,12 @@
 """Traces of cells with known calcium: their accuracy, and times against suite2p, oasis-deconv.
 
     python benchmarks/traces.py [high mid low 256 ...] [--seeds 601 602 603 604 605]
+                                [--coefficients 0.5 0.7 0.9]
 
-Families are those of `thunderlike.images.cell_movies`. Masks are the known footprints above half of
-their maximum. Printed are medians over cells (and tenth percentiles) of the correlation of dF/F
-with the known calcium, for a coefficient of 0.7 and an estimated one; of an oracle, the same means
+Families are those of `thunderlike.images.cell_movies`, `--coefficients` the true shares of neuropil
+in cells. Masks are the known footprints above half of their maximum. Printed are medians over cells
+(and tenth percentiles) of the correlation of dF/F with the known calcium, for a coefficient of 0.7,
+the true one and the default, an estimate; of an oracle, the same means
 of frames from which the known neuropil and bleaching were taken; and of the raw means. Spikes are
 compared in windows of three frames.
 
@@ -21,6 +23,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import itertools
 import statistics
 import sys
 import time
@@ -64,8 +67,9 @@ def windows(rows: np.ndarray) -> np.ndarray:
 def accuracy(movie: CellMovie, weights: np.ndarray) -> dict[str, str]:
     """Agreement of traces with the truth."""
     frames, calcium = movie.images, movie.calcium
-    fixed = tl.traces.extract(frames, weights, fs=FS, tau=TAU)
-    auto = tl.traces.extract(frames, weights, fs=FS, coefficient="auto")
+    share = movie.source.coefficient
+    auto = tl.traces.extract(frames, weights, fs=FS, tau=TAU)
+    fixed, true = (tl.traces.extract(frames, weights, fs=FS, coefficient=c) for c in (0.7, share))
     raw = tl.traces.extract(frames, weights, fs=FS, neuropil="none", demix=False)
     light = movie.light[:, np.newaxis, np.newaxis]
     still = np.stack([movie.neuropil(number) for number in range(len(frames))])
@@ -73,11 +77,12 @@ def accuracy(movie: CellMovie, weights: np.ndarray) -> dict[str, str]:
     best = tl.traces.extract(clean, weights, neuropil="none").corrected
     return {
         "0.7": agreement(fixed.dff.toarray(), calcium),
+        "true": agreement(true.dff.toarray(), calcium),
         "auto": agreement(auto.dff.toarray(), calcium),
         "oracle": agreement(best.toarray(), calcium),
         "raw": agreement(raw.dff.toarray(), calcium),
         "coefficient 5/50/95 %": str(np.percentile(auto.coefficient, [5, 50, 95]).round(2)),
-        "spikes, 3 frames": agreement(windows(fixed.spikes.toarray()), windows(movie.spikes)),
+        "spikes, 3 frames": agreement(windows(auto.spikes.toarray()), windows(movie.spikes)),
     }
 
 
@@ -178,13 +183,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("families", nargs="*", default=["high", "mid", "low", "256"])
     parser.add_argument("--seeds", nargs="*", type=int, default=[601, 602, 603, 604, 605])
+    parser.add_argument("--coefficients", nargs="*", type=float, default=[0.7])
     options = parser.parse_args()
     for family in options.families:
-        for number, seed in enumerate(options.seeds):
-            movie = cell_movie(**FAMILIES[family], seed=seed)
+        runs = itertools.product(options.seeds, options.coefficients)
+        for number, (seed, share) in enumerate(runs):
+            movie = cell_movie(**FAMILIES[family], seed=seed, coefficient=share)
             weights = weights_of(movie)
             facts = accuracy(movie, weights)
-            print(family, seed, *(f"{name} {value}" for name, value in facts.items()), sep=" | ")
+            print(family, seed, share, *(f"{name} {value}" for name, value in facts.items()), sep=" | ")
             if number == 0:
                 with threadpool_limits(1), tl.config(workers=1):
                     times = extraction_times(movie, weights)

@@ -43,7 +43,7 @@ def plain_means(frames, weights):
 def test_traces_are_weighted_means_less_the_ring(engine):
     frames = movie()
     images = tl.images.fromarray(frames, engine=engine, labels=np.arange(FRAMES) / 15)
-    traces = tl.traces.extract(images, CELLS, SHAPE, demix=False, fs=15)
+    traces = tl.traces.extract(images, CELLS, SHAPE, coefficient=0.7, demix=False, fs=15)
     around = rings(csr_array(CELLS.reshape(len(CELLS), -1)), SHAPE).toarray()
     assert traces.F.shape == traces.corrected.shape == (4, FRAMES)
     assert traces.F.dtype == np.float32
@@ -81,10 +81,10 @@ def test_traces_too_large_for_the_driver_stay_on_the_engine(engine, monkeypatch)
     frames = movie("float32")
     frames[3] = np.nan
     frames[:, :, :2] = np.nan
-    expected = tl.traces.extract(frames, CELLS, coefficient="auto", fs=15)
+    expected = tl.traces.extract(frames, CELLS, fs=15)
     monkeypatch.setattr(extraction, "_MOST_BYTES", 0)
     images = tl.images.fromarray(frames, engine=engine)
-    found = tl.traces.extract(images, CELLS, coefficient="auto", fs=15)
+    found = tl.traces.extract(images, CELLS, fs=15)
     assert found.F.mode == images.mode
     assert np.array_equal(found.coefficient, expected.coefficient)
     for name in ("F", "neuropil", "corrected"):
@@ -252,8 +252,14 @@ def test_the_coefficient_is_recovered():
     share = np.where((cells > 0).any(axis=0), 0.6, 1)
     scene = 60 + glow[:, None, None] * share + np.tensordot(calcium.T, cells, 1)
     frames = scene + rng.normal(0, 4, scene.shape)
-    traces = tl.traces.extract(frames, cells, coefficient="auto", fs=15)
+    traces = tl.traces.extract(frames, cells, fs=15)
     assert np.abs(traces.coefficient - 0.6).max() < 0.1
+    unknown_rate = tl.traces.extract(frames, cells)
+    assert np.abs(unknown_rate.coefficient - 0.6).max() < 0.1
+
+
+def test_the_usual_coefficient_is_taken_where_a_movie_is_too_short():
+    assert (tl.traces.extract(movie()[:10], CELLS).coefficient == 0.7).all()
 
 
 # arguments
@@ -263,7 +269,6 @@ def test_the_coefficient_is_recovered():
     ("arguments", "words"),
     [
         ({"coefficient": "best"}, "auto"),
-        ({"coefficient": "auto"}, "fs="),
         ({"coefficient": [0.1, 0.2]}, "4 cells"),
         ({"coefficient": -1}, "0 to 2"),
         ({"neuropil": "disc"}, "ring"),

@@ -41,10 +41,18 @@ def test_the_raw_mean_does_not():
     assert not plain.flags["no_neuropil"].any()
 
 
-def test_the_coefficient_is_estimated_on_a_movie():
-    movie, _ = known()
-    traces = tl.traces.extract(movie.images, movie.footprints, coefficient="auto", fs=15)
-    assert np.abs(np.median(traces.coefficient) - 0.7) < 0.1
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_an_estimated_coefficient_is_better_than_a_fixed_one(share):
+    movie = cell_movie((64, 64), 900, cells=12, coefficient=share, seed=5)
+    fixed, estimated = (
+        tl.traces.extract(movie.images, movie.footprints, fs=15, **given)
+        for given in ({"coefficient": 0.7}, {})
+    )
+    assert np.abs(np.median(estimated.coefficient) - share) < 0.1
+    before, after = (
+        np.median(agreement(one.dff.toarray(), movie.calcium)) for one in (fixed, estimated)
+    )
+    assert after > before + 0.005
 
 
 def test_quality_orders_cells():

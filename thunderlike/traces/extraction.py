@@ -22,7 +22,7 @@ from thunderlike.kernels.weighted_sums import SparseRows, weighted_sums
 from thunderlike.traces.demixing import demixing
 from thunderlike.traces.model import Traces
 from thunderlike.traces.neuropil import drawn_together, regressions
-from thunderlike.traces.sampling import check_positive, required_rate, stated_rate
+from thunderlike.traces.sampling import check_positive, stated_rate
 from thunderlike.traces.weights import as_weights, mask_of, normalized, rings, without_pixels
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def extract(
     shape: Any = None,
     *,
     neuropil: str = "ring",
-    coefficient: Any = 0.7,
+    coefficient: Any = "auto",
     demix: bool = True,
     inner: float = 2,
     min_pixels: int = 350,
@@ -69,9 +69,10 @@ def extract(
         Shape of the frames in which the cells were found; by default that of the images.
     neuropil : {'ring', 'none'}
         The ring is made of the nearest pixels around a cell that are in no cell.
-    coefficient : float, 'auto' or array_like of shape (K,)
+    coefficient : 'auto', float or array_like of shape (K,)
         Share of the ring that is subtracted: the neuropil in the pixels of a cell relative to that
-        around it. ``'auto'`` estimates it for each cell, and needs `fs`.
+        around it. ``'auto'`` estimates it for each cell, from the frames in which the cell is
+        silent, and takes 0.7, the default of suite2p, where the movie is too short for that.
     demix : bool
         Separate the signals of cells that share pixels.
     inner : float
@@ -86,7 +87,7 @@ def extract(
         Pixels that every frame shows; others are left out of cells and rings.
     fs : float, optional
         Frames a second; by default ``images.attrs['fs']``, or ``1 / attrs['frame_interval']``.
-        Needed for ``coefficient='auto'``, and for what is derived from the traces.
+        Needed for what is derived from the traces.
     tau : float or 'auto'
         Decay time of the indicator in seconds, for spikes.
     baseline : str
@@ -130,7 +131,7 @@ def extract(
     >>> movie = np.random.default_rng(0).poisson(50, (100, 32, 32)).astype("float32")
     >>> cell = np.zeros((1, 32, 32))
     >>> cell[0, 10:15, 10:15] = 1
-    >>> traces = tl.traces.extract(movie, cell)
+    >>> traces = tl.traces.extract(movie, cell, coefficient=0.7)
     >>> traces.corrected.shape, round(float(traces.corrected.toarray().mean()))
     ((1, 100), 15)
     """
@@ -152,8 +153,6 @@ def extract(
     count = given.shape[0]
     chosen, share = _chosen(accepted, count), _coefficient(coefficient, count)
     rate = stated_rate(movie, fs)
-    if share is None:
-        rate = required_rate(movie, fs, "coefficient='auto'")
     if not (isinstance(tau, str) and tau == "auto"):
         check_positive("tau", tau, "s")
     if not count:
@@ -172,7 +171,7 @@ def extract(
         with one_blas_thread():  # so that bits do not depend on the number of threads
             matrix, ambiguous = demixing(cells.weights, chosen)
     if share is None:
-        share = drawn_together(means.regressions(rate or 1.0))
+        share = drawn_together(means.regressions(rate))
     share = np.where(cells.has_ring, share, 0.0)
     series = means.series(share, matrix)
     index = movie.labels if isinstance(movie, Images) else movie.index
@@ -396,7 +395,7 @@ class _Gathered:
         known = np.diff(self.cells.rows.starts) > 0
         return bool(np.isnan(self.means[known]).any())
 
-    def regressions(self, fs: float) -> Array:
+    def regressions(self, fs: float | None) -> Array:
         """Regress cells on rings, of shape (K, 2)."""
         return regressions(*self._halves, fs)
 
@@ -435,7 +434,7 @@ class _Distributed:
         frames = Images(self.records)
         return frames[:, :count].toseries(), frames[:, count:].toseries()
 
-    def regressions(self, fs: float) -> Array:
+    def regressions(self, fs: float | None) -> Array:
         """Regress cells on rings, of shape (K, 2)."""
         signal, surround = self._halves
         found = signal._records.combine(

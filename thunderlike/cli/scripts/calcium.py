@@ -147,7 +147,7 @@ def _cells(options: argparse.ArgumentParser) -> None:
     add(
         "--coefficient",
         metavar="X",
-        help="share of the neuropil that is subtracted, or auto for an estimate of each cell (0.7)",
+        help="share of the neuropil that is subtracted; by default estimated for each cell (auto)",
     )
     add("--baseline", metavar="NAME", help="method of the baseline for dF/F, of tl.traces.baseline")
     add("--spikes", metavar="NAME", help="method of tl.traces.deconvolve")
