@@ -191,7 +191,8 @@ def main() -> None:
             movie = cell_movie(**FAMILIES[family], seed=seed, coefficient=share)
             weights = weights_of(movie)
             facts = accuracy(movie, weights)
-            print(family, seed, share, *(f"{name} {value}" for name, value in facts.items()), sep=" | ")
+            shown = [f"{name} {value}" for name, value in facts.items()]
+            print(family, seed, share, *shown, sep=" | ")
             if number == 0:
                 with threadpool_limits(1), tl.config(workers=1):
                     times = extraction_times(movie, weights)
