@@ -21,11 +21,12 @@ import thunderlike as tl
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SHAPES = {"256 x 256": (400, 256, 256), "32 x 32": (4000, 32, 32)}
+SHAPES = {"256 x 256": (600, 256, 256), "64 x 64": (4000, 64, 64), "32 x 32": (10_000, 32, 32)}
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "np.mean": np.mean,
     "np.sqrt": np.sqrt,
-    "lambda": lambda v: v * 2,
+    "x + 1": lambda x: x + 1,
+    "mean(axis=0)": lambda x: x.mean(axis=0),
 }
 SAMPLES = 300_000
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from thunderlike.data._purity import is_pure
 from thunderlike.engines.base import Kernel
 from thunderlike.errors import (
     SpecError,
@@ -93,11 +94,9 @@ class RecordFunction:
         return self.called(number, np.array(record))
 
     @cached_property
-    def is_numpys(self) -> bool:
-        """True for functions of numpy, which return new arrays and keep none."""
-        kind = type(self.function)
-        dispatched = kind is type(np.mean) and self.function.__module__ == "numpy"
-        return not self.with_keys and (kind is np.ufunc or dispatched)
+    def is_pure(self) -> bool:
+        """True for a function of an array that computes with numpy: it may get read-only views."""
+        return not self.with_keys and is_pure(self.function)
 
     def called(self, number: int, value: Array) -> Any:
         """Call the function on record `number`, which it may modify."""
@@ -223,37 +222,44 @@ class PerRecord(Kernel):
 
     def write(self, start: int, block: Array, out: Array) -> None:
         """Call the function on each record of the block, and write the results into `out`."""
-        shape, dtype = self.results.shape, self.results.dtype
-        scalar = shape == (1,) and dtype.kind in "biufc"
+        trial, shape, dtype = self.trial, self.results.shape, self.results.dtype
+        function, called = trial.function, trial.called
+        scalar = dtype.type if shape == (1,) and dtype.kind in "biufc" else None
         copies = _Copies()
-        # A view that cannot be written to is as safe, and code of a user may keep its argument.
-        given = _read_only if self.trial.is_numpys else copies.of
-        for row, record in enumerate(block):
-            result = self.trial.called(start + row, given(record))
+        # Views have no gaps, as copies: sums over other layouts may differ in the last bit.
+        views = trial.is_pure and block.flags.c_contiguous and not block.dtype.hasobject
+        for row, record in enumerate(_read_only(block) if views else block):
+            if views:
+                try:
+                    result = function(record)
+                except Exception:  # it may write into the record, and gets copies
+                    views = False
+            if not views:
+                result = called(start + row, copies.of(record))
             # The usual results cost no further calls.
             kind = type(result)
-            if kind is np.ndarray or (scalar and isinstance(result, np.number)):
-                fits = result.shape == (shape if kind is np.ndarray else ())
-                if fits and result.dtype == dtype:
-                    out[row] = result
-                    del result  # it may be a view of the copy
-                    continue
-            array = self.trial.checked(start + row, result)
-            del result
-            if array.shape != shape:
-                raise SpecError(
-                    f"{name_of(self.trial.function)} returned shape {array.shape} for the record "
-                    f"of key {self.trial.key(start + row)}; expected {shape} as for earlier records"
-                )
-            # Also tested in `fitted`; here the usual case costs no call for each record.
-            if array.dtype != dtype:
-                array = self.results.fitted(array, self.trial, start + row)
-            out[row] = array
-            del array
+            if kind is scalar or (
+                kind is np.ndarray and result.dtype == dtype and result.shape == shape
+            ):
+                out[row] = result
+            else:
+                out[row] = self._fitted(start + row, result)
+            del result  # it may be a view of the copy
+
+    def _fitted(self, number: int, result: object) -> Array:
+        """Return the result for record `number` in the shape and dtype of all."""
+        array = self.trial.checked(number, result)
+        if array.shape != self.results.shape:
+            raise SpecError(
+                f"{name_of(self.trial.function)} returned shape {array.shape} for the record "
+                f"of key {self.trial.key(number)}; expected {self.results.shape} as for earlier "
+                "records"
+            )
+        return self.results.fitted(array, self.trial, number)
 
 
-def _read_only(record: Array) -> Array:
-    view = np.asarray(record).view()
+def _read_only(block: Array) -> Array:
+    view = block.view()
     view.flags.writeable = False
     return view
 
@@ -411,6 +417,8 @@ class PerStack(Kernel):
 
 
 def _key(number: int, baseshape: Shape) -> Shape:
+    if len(baseshape) == 1:
+        return (int(number),)
     return tuple(int(k) for k in np.unravel_index(number, baseshape))
 
 

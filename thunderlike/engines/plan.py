@@ -218,6 +218,11 @@ class Map(Plan):
         self.processes = max(plan.processes, kernel.processes)
         self.threads = plan.threads if kernel.vectorised or self.processes > 1 else 1
 
+    @property
+    def runs_here(self) -> bool:
+        """True for a function of a user in this process, which runs in the thread of the caller."""
+        return (self.threads, self.processes) == (1, 1) and self.array is None
+
     def apply(self, start: int, block: Array) -> Array:
         """Apply the kernel to a block of the plan below."""
         return check_block(self._kernel(start, block), len(block), self.spec, start)
@@ -395,7 +400,7 @@ def computed(
     array that `into` returns for a range, if it is given, before `use` gets it.
     """
     base, serial = plan, []
-    while isinstance(base, Map) and base.array is None and (base.threads, base.processes) == (1, 1):
+    while isinstance(base, Map) and base.runs_here:
         serial.append(base)
         base = base.below[0]
     processes, threads = (1, None) if base.array is not None else (base.processes, base.threads)
@@ -551,7 +556,10 @@ def fill(
         ):  # otherwise the results are there
             wanted[...] = block
 
-    each(plan, ranges_of(plan, first, last, nbytes), put, label, place)
+    # A function of a user on views of an array needs no pieces: it takes one record at a time.
+    direct = isinstance(plan, Map) and plan.runs_here and plan.below[0].array is not None
+    ranges = [(first, last)] if direct else ranges_of(plan, first, last, nbytes)
+    each(plan, ranges, put, label, place)
 
 
 def _joined(parts: list[Array]) -> Array:
