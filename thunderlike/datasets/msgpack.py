@@ -17,7 +17,7 @@ from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
 from gc import is_tracked
-from itertools import chain, tee
+from itertools import chain, islice, tee
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -62,6 +62,7 @@ Message = TypeVar("Message", bound="bytes | memoryview")
 MIB = 2**20
 _GAP = 64 * 2**10  # bytes between messages that are cheaper to read than another request
 _RANGE = 4 * MIB  # bytes of one request
+_BATCH = 64 * 2**10  # bytes of messages that are unpacked together, within the cache of a core
 _SCATTERED = 256  # ranges per window, which limits the memory of shuffled reads
 
 
@@ -395,23 +396,36 @@ class MsgpackReader(Reader):
         if self._verify:
             numbers, again = tee(numbers)
             messages = map(self._checked, again, messages)
-        return iter(messages) if raw else self._decoded(numbers, messages)
+        return iter(messages) if raw else self._decoded(numbers, iter(messages))
 
-    def _decoded(self, numbers: Iterator[int], messages: Iterable[memoryview]) -> Iterator[Any]:
-        """Unpack inline, because calls of `unpackb` would take a third of the time."""
-        for index, message in zip(numbers, messages, strict=True):
+    def _decoded(self, numbers: Iterator[int], messages: Iterator[memoryview]) -> Iterator[Any]:
+        """Unpack several at once: steps in Python for each would take half of the time."""
+        # With hashes, the samples before a damaged one are yielded first.
+        rows = 1 if self._verify else max(1, _BATCH * self._count // max(1, self._size))
+        while batch := list(islice(messages, rows)):
+            indices = list(islice(numbers, len(batch)))
             try:
-                sample = decode(message)
-                # The garbage collector tracks only samples with arrays or lists: a quick test.
-                if is_tracked(sample):
-                    for name, value in sample.items():
-                        if type(value) in CONTAINERS:
-                            sample[name] = revived(value)
-                    if "key" not in sample:
-                        sample = self._one(index, raw=False)
-            except Exception:
-                sample = self._one(index, raw=False)  # raises an error that names the sample
-            yield sample
+                samples = list(map(decode, batch))
+            except Exception:  # one by one: the error names the sample
+                yield from (self._one(index, raw=False) for index in indices)
+                continue
+            # The garbage collector tracks only samples with arrays or lists: a quick test.
+            if any(map(is_tracked, samples)):
+                yield from map(self._revived, indices, samples)
+            else:
+                yield from samples
+
+    def _revived(self, index: int, sample: Any) -> Any:
+        """Replace the maps of arrays in an unpacked sample."""
+        try:
+            for name, value in sample.items():
+                if type(value) in CONTAINERS:
+                    sample[name] = revived(value)
+            if "key" in sample:
+                return sample
+        except Exception:  # not a map, or not of an array
+            return self._one(index, raw=False)
+        return self._one(index, raw=False)
 
     def _checked(self, index: int, message: Message) -> Message:
         """Compare a message with its recorded hash and return it."""
