@@ -161,6 +161,15 @@ def pytest_collection_modifyitems(config, items):
         _leave_out(config, items, "spark")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    if config.getoption("dist") == "loadgroup":
+        from scheduling import FileScheduling
+
+        return FileScheduling(config, log)
+    return None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session):
     """Append the group of a test to its id, from which pytest-xdist takes it.

@@ -81,7 +81,7 @@ def before(server, misbehave):
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as proxy:
         proxy.daemon_threads = True
-        thread = threading.Thread(target=proxy.serve_forever)
+        thread = threading.Thread(target=proxy.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield f"http://127.0.0.1:{proxy.server_port}", made

@@ -58,7 +58,7 @@ def place(tmp_path, monkeypatch):
     for name, text in programs.items():
         (spark / "bin" / name).write_text(text)
         (spark / "bin" / name).chmod(0o755)
-    for name, value in stand_ins.install(tmp_path / "slurm").items():
+    for name, value in stand_ins.install(tmp_path / "slurm", hasty=True).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("SPARK_HOME", str(spark))
     monkeypatch.setenv("SLURM_TMPDIR", str(tmp_path))
@@ -84,6 +84,11 @@ def log():
 def nodes():
     lines = Path("slurm/state/1/nodes").read_text().splitlines()
     return dict(line.split() for line in lines)
+
+
+def pauses():
+    """Count the pauses of the script and its workers."""
+    return len(Path("slurm/state.pauses").read_text().splitlines())
 
 
 def waited(condition):
@@ -126,7 +131,8 @@ def test_a_job_goes_on_without_a_node_that_was_lost(place):
     ran = submitted('touch "$FAKE/begun"; until [[ -e $FAKE/go ]]; do sleep 0.1; done', wait=False)
     waited((place / "begun").exists)
     stand_ins.send(int(nodes()["127.0.0.3"]), signal.SIGKILL)
-    time.sleep(2)
+    looked = pauses()
+    waited(lambda: pauses() > looked + 3)  # the script looks at its processes after each
     (place / "go").touch()
     assert ran.wait(PATIENCE) == 0
     assert nothing_is_left()
@@ -147,7 +153,10 @@ def test_a_preempted_job_is_requeued_and_starts_again(place):
     ran = submitted(job, wait=False)
     waited((place / "begun").exists)
     (place / "again").touch()
-    assert subprocess.call(["preempt", "1", "8"]) == 0
+    preempting = subprocess.Popen(["preempt", "1", str(PATIENCE)])
+    waited(lambda: "thunderlike: stopped by a signal" in log())
+    (stand_ins.state(1) / "grace-is-over").touch()
+    assert preempting.wait(PATIENCE) == 0
     assert ran.wait(PATIENCE) == 0
     before, after = log().split("thunderlike: stopped by a signal: preempted")
     assert "saved" in before

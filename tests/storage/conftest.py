@@ -23,11 +23,19 @@ def cutting():
     return proxied
 
 
-@pytest.fixture
-def faulty(plain_s3_server):
-    """A proxy before the server of buckets that may change each answer. `Faulty` says more."""
+@pytest.fixture(scope="session")
+def faulty_server(plain_s3_server):
+    """One proxy for all tests: a client of boto3 for each would take longer than most of them."""
     with Faulty(plain_s3_server) as proxy:
         yield proxy
+
+
+@pytest.fixture
+def faulty(faulty_server):
+    """A proxy before the server of buckets that may change each answer. `Faulty` says more."""
+    faulty_server.reset()
+    yield faulty_server
+    faulty_server.reset()
 
 
 @contextmanager
@@ -61,7 +69,7 @@ def serving(answers):
             """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_port}", asked

@@ -77,8 +77,7 @@ def behind(bucket, faulty, monkeypatch):
     path = storage.at(
         f"{bucket}/folder", {"access": "a", "secret": "s", "endpoint_url": faulty.url}
     )
-    yield path, faulty
-    faulty.rule = None
+    return path, faulty
 
 
 LISTINGS = {"no KeyCount", "no IsTruncated", "a listing without an end"}
@@ -214,7 +213,7 @@ def test_a_silent_server_is_asked_three_times(behind, monkeypatch):
 def test_a_writer_gives_a_silent_server_up_once(behind, monkeypatch, first):
     """Removing what it had written does not wait once more for as long."""
     path, proxy = behind
-    monkeypatch.setattr(module, "PATIENCE", 1)
+    monkeypatch.setattr(module, "PATIENCE", 0.3)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "6")
     module._clients.clear()
     asked = []

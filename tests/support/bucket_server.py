@@ -118,6 +118,11 @@ class Faulty:
         self.thread.start()
         return self
 
+    def reset(self):
+        """Forget the rule and the requests, and end the silence of requests that wait."""
+        self.over.set()
+        self.rule, self.asked, self.over = None, [], threading.Event()
+
     def __exit__(self, *_):
         self.over.set()
         self.server.shutdown()

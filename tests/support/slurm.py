@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import os
 import re
 import shlex
@@ -20,20 +21,33 @@ import sys
 import time
 from pathlib import Path
 
+PR_SET_CHILD_SUBREAPER = 36
 KILL_WAIT = 30  # seconds between SIGTERM and SIGKILL, of the default configuration
+HASTY_SLEEP = """\
+case $1 in
+0.5 | 1) /bin/sleep 0.1 && echo >>"$SLURM_STATE.pauses" ;;
+*) exec /bin/sleep "$1" ;;
+esac"""
 
 
-def install(folder):
-    """Write the commands; returns the environment variables with which they are found."""
+def install(folder, *, hasty=False):
+    """Write the commands; returns the environment variables with which they are found.
+
+    Pauses of up to a second are a tenth of one on `hasty` nodes, whose ``sleep`` adds a line to
+    ``$SLURM_STATE.pauses`` after each of them.
+    """
     (folder / "bin").mkdir(parents=True)
     (folder / "state").mkdir()
     commands = {
         "hostname": 'printf "%s\\n" "${SLURMD_NODENAME:-login}"',
         **{
-            name: f'exec {shlex.quote(sys.executable)} {shlex.quote(__file__)} {name} "$@"'
+            name: f'exec {shlex.quote(sys.executable)} -IS {shlex.quote(__file__)} {name} "$@"'
             for name in ("sbatch", "srun", "scancel", "preempt")
         },
     }
+    if hasty:
+        commands["sleep"] = HASTY_SLEEP
+        (folder / "state.pauses").touch()
     for name, line in commands.items():
         (folder / "bin" / name).write_text(f"#!/bin/sh\n{line}\n")
         (folder / "bin" / name).chmod(0o755)
@@ -100,19 +114,20 @@ def sbatch(*words):
     (state(number) / "script").write_text(text)  # what is changed afterwards does not count
     (state(number) / "nodes").touch()
     print(f"Submitted batch job {number}", flush=True)
-    command = [sys.executable, __file__, "supervise", str(number), repr(vars(options))]
+    command = [sys.executable, "-IS", __file__, "supervise", str(number), repr(vars(options))]
     with Path(os.devnull).open("r+b") as null:
         subprocess.Popen(command, stdin=null, stdout=null, stderr=null, start_new_session=True)
     if not given.wait:
         return 0
     while not (state(number) / "exit").exists():
-        time.sleep(0.1)
+        time.sleep(0.02)
     return int((state(number) / "exit").read_text())
 
 
 def supervise(number, options):
     """Run the script of a job on its first node, and end what is left of the job after it."""
     options = eval(options)  # ours
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     job, cpus = state(number), str(options["cpus_per_task"])
     environment = {
         **os.environ,
@@ -135,7 +150,7 @@ def supervise(number, options):
             )  # fmt: skip
         with (job / "nodes").open("a") as file:
             file.write(f"script {script.pid}\n")
-        code = script.wait()
+        code = reaped(script.pid)
         for leader in sessions(job):
             send(leader, signal.SIGKILL)
         if not (job / "requeue").exists():
@@ -145,6 +160,18 @@ def supervise(number, options):
     (job / "exit.partial").write_text(str(code if code >= 0 else 128 - code))
     (job / "exit.partial").rename(job / "exit")
     return 0
+
+
+def reaped(pid):
+    """Reap processes of a job until its script ended; returns the exit code of that.
+
+    Left to the first process of the machine, which may take its time, processes that ended still
+    count as running: the script would wait for them.
+    """
+    while True:
+        ended, status = os.wait()
+        if ended == pid:
+            return os.waitstatus_to_exitcode(status)
 
 
 # ---- srun
@@ -183,7 +210,7 @@ def srun(*words):
         if not patient and any(task.poll() for task in tasks):
             for task in tasks:
                 send(task.pid, signal.SIGKILL)
-        time.sleep(0.1)
+        time.sleep(0.02)
     return max(code if code >= 0 else 128 - code for code in (task.wait() for task in tasks))
 
 
@@ -194,17 +221,21 @@ def scancel(number):
 
 
 def preempt(number, grace):
-    """Ask a script to end, and after the time of grace end its processes and requeue the job."""
+    """Ask a script to end; after the time of grace, end its processes and requeue the job.
+
+    The time of grace is over sooner if the file ``$SLURM_STATE/<number>/grace-is-over`` exists.
+    """
     end_all(number, float(grace), requeue=True)
     return 0
 
 
 def end_all(number, seconds, *, requeue):
     job, end = state(number), time.monotonic() + seconds
+    over = job / "grace-is-over"
     for leader in sessions(job)[: 1 if requeue else None]:
         send(leader, signal.SIGTERM)
-    while time.monotonic() < end and not (job / "exit").exists():
-        time.sleep(0.1)
+    while time.monotonic() < end and not any(map(Path.exists, (job / "exit", over))):
+        time.sleep(0.02)
     if requeue and not (job / "exit").exists():
         (job / "requeue").touch()
     for leader in sessions(job):
