@@ -142,9 +142,9 @@ def _means(frames: Array, size: int) -> Array:
     """Mean of each bin in float32; frames of NaN only are left out."""
     bins = frames.reshape(-1, size, *frames.shape[1:])
     kind = frames.dtype.kind
-    short = kind != "f" and frames.itemsize <= 2 and size < 2**15
-    sums: Array = np.add.reduce(bins, axis=1, dtype=np.int64 if short else np.float64)
-    means: Array = (sums / size).astype(np.float32)
+    short = kind != "f" and frames.itemsize <= 2 and size < 2**15  # whose sum is below 2**31
+    sums: Array = np.add.reduce(bins, axis=1, dtype=np.int32 if short else np.float64)
+    means = np.divide(sums, size, out=np.empty(sums.shape, np.float32), casting="same_kind")
     if kind == "f" and np.isnan(means).any():
         for mean, one in zip(means, bins, strict=True):
             known = ~np.isnan(one).all(axis=tuple(range(1, one.ndim)))

@@ -11,7 +11,7 @@ from thunderlike.errors import SpecError
 from thunderlike.extraction.background import Background, high_pass, noise
 from thunderlike.extraction.footprints import Footprints, correlation
 from thunderlike.extraction.quality import Cell, Limits, cells, masks_of
-from thunderlike.extraction.seeds import activity, local_maxima
+from thunderlike.extraction.seeds import activity, local_maxima, smoothing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,8 +41,8 @@ class Options:
     active: float = 3.0
     reach: float = 0.75
     spacing: float = 1 / 3
-    iterations: int = 3
-    final_iterations: int = 6
+    iterations: int = 2
+    final_iterations: int = 4
     cut: float = 0.5
     smallest: float = 0.3
     largest: float = 3.0
@@ -145,14 +145,15 @@ class BlockDetection:
         return Block(number, found, saturated, int(movie.constant[inner].sum()) if movie else 0)
 
     def _search(self, movie: Prepared) -> list[Cell]:
-        options, keep = self.options, movie.keep
+        options, values = self.options, movie.values
         background = movie.background(self.diameter, options)
-        scaled = background.subtracted(movie.values) * movie.inverse
-        found = Footprints(scaled, keep, [options.reach * d for d in self.diameter])
+        boxes = smoothing(movie.keep, self.diameter)
+        work = np.empty((2, *values.shape), np.float32)
+        residual = background.subtracted(values, np.empty_like(values), work)
+        found = Footprints(residual, movie.keep, [options.reach * d for d in self.diameter])
         spacing = [options.spacing * d for d in self.diameter]
-        residual = scaled
         for left in reversed(range(self.rounds)):
-            smooth = activity(residual, keep, self.diameter, options.active)
+            smooth = activity(residual, boxes, options.active, work)
             seeds = local_maxima(smooth.score, spacing, self.threshold)
             found.add(seeds[: self.most], residual, smooth.movie, options.active)
             if not len(found):
@@ -162,11 +163,9 @@ class BlockDetection:
             if left:
                 found.recentre()
                 # The background is that of the movie without the cells, in the units of the data.
-                cells_alone = (scaled - found.residual()) / np.maximum(movie.inverse, 1e-30)
-                without = (movie.values - cells_alone) * keep[..., np.newaxis]
-                scaled = background.subtracted(movie.values, without) * movie.inverse
-                found.replace_movie(scaled)
-                residual = found.residual()
+                without = found.removed(values, residual, movie.deviation)
+                background.subtracted(values, found.movie, work, without)
+                residual = found.removed(found.movie, residual)
         found.fit(1)
         measured = cells(
             found,
@@ -202,16 +201,18 @@ class Prepared:
     @classmethod
     def of(cls, block: BinnedBlock, valid: Array | None, window: int) -> Prepared | None:
         """Return the block, or None if no pixel or bin counts."""
-        known = np.isfinite(block.values)
-        used: Array = np.asarray(known.any(axis=tuple(range(1, known.ndim))))
-        keep: Array = np.asarray(known[used].all(axis=0))
+        values = _time_last(block.values)
+        known = np.isfinite(values)
+        used: Array = np.asarray(known.any(axis=tuple(range(known.ndim - 1))))
+        keep: Array = np.asarray((known | ~used).all(axis=-1))
         if valid is not None:
             keep &= valid
-        used &= ~_outliers(block.values, keep, used)
+        values[~keep] = 0
+        used &= ~_outliers(values, keep, used)
         if used.sum() < 3 or not keep.any():
             return None
-        values = np.ascontiguousarray(np.moveaxis(block.values[used], 0, -1))
-        values[~keep] = 0
+        if not used.all():
+            values = values[..., used]
         deviation = noise(values)
         changing = keep & (deviation > 0)
         if not changing.any():
@@ -227,13 +228,6 @@ class Prepared:
         """Pixels that count."""
         return self.deviation > 0
 
-    @property
-    def inverse(self) -> Array:
-        """1 / noise of each pixel, with an axis for time; zero in pixels that do not count."""
-        inverse = np.zeros_like(self.deviation)
-        np.divide(1, self.deviation, out=inverse, where=self.keep)
-        return inverse[..., np.newaxis]
-
     def background(self, diameter: Sequence[float], options: Options) -> Background:
         """Return the background for cells of this diameter."""
         sizes = tuple(2 * round(options.box * d / 2) + 1 for d in diameter)
@@ -248,14 +242,23 @@ class Prepared:
         return found
 
 
+def _time_last(values: Array) -> Array:
+    """Copy of a movie with its first axis last."""
+    moved = np.empty((*values.shape[1:], len(values)), values.dtype)
+    for number, row in enumerate(moved):  # of a size that the cache holds
+        row[...] = np.moveaxis(values[:, number], 0, -1)
+    return moved
+
+
 def _outliers(values: Array, keep: Array, used: Array) -> Array:
     """Single bins in which the whole block is brighter or darker than before and after."""
     from scipy import ndimage
 
-    found = np.zeros(len(values), bool)
+    found = np.zeros(len(used), bool)
     if used.sum() < 2 * _NEIGHBOURS or not keep.any():
         return found
-    means = values[used][:, keep].mean(axis=1, dtype=np.float64)
+    sums = values.reshape(-1, len(used)).sum(axis=0, dtype=np.float64)
+    means = sums[used] / keep.sum()
     apart = means - ndimage.median_filter(means, _NEIGHBOURS, mode="nearest")
     # Half of the bins may be equal to their median, and a deviation of 0 is no scale.
     scale = max(1.4826 * float(np.median(np.abs(apart))), 0.2 * float(apart.std()))
@@ -291,12 +294,13 @@ class Scales:
             if movie is None:
                 continue
             nd = movie.keep.ndim
+            scaled, *work = np.empty((3, *movie.values.shape), np.float32)
             for number, d in enumerate(self.diameters):
                 diameter = (d,) * nd
-                scaled = movie.background(diameter, self.options).subtracted(movie.values)
-                score = activity(
-                    scaled * movie.inverse, movie.keep, diameter, self.options.active
-                ).score
+                background = movie.background(diameter, self.options)
+                scaled = background.subtracted(movie.values, scaled, work)
+                boxes = smoothing(movie.keep, diameter)
+                score = activity(scaled, boxes, self.options.active, work).score
                 places = local_maxima(score, [d / 3] * nd, self.threshold)[:_BEST]
                 total[number] += score[tuple(places.T)].sum() / _BEST
         return total

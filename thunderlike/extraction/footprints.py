@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
 
     from thunderlike._typing import Array, Shape
 
-__all__ = ["Footprints", "Shared", "connected", "correlation"]
+__all__ = ["Footprints", "Shared", "connected", "correlation", "labelled"]
 
 _KEPT = 0.2  # of the largest weight: pixels of a first footprint
 _ALTERNATIONS, _TRACE_SWEEPS, _WEIGHT_SWEEPS = 2, 3, 2
+_NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 _SHARED, _ALIKE, _INSIDE = 0.1, 0.8, 0.7  # overlap and correlation of pairs that are merged
 
 
@@ -29,6 +31,14 @@ class Shared(NamedTuple):
     mine: Array  # flat position in the window
     theirs: Array  # flat position in the windows of all cells
     size: int  # pixels of the window
+
+    @classmethod
+    def of(cls, cells: Array, pixels: Sequence[tuple[Array, Array]], size: int) -> Shared:
+        """Join the positions of pixels that windows of `size` share with each of the cells."""
+        counts = [len(mine) for mine, _ in pixels]
+        mine, theirs = (np.concatenate(part) for part in zip(_NOTHING, *pixels, strict=True))
+        theirs += np.repeat(cells * size, counts)
+        return cls(cells, np.repeat(np.arange(len(cells)), counts), mine, theirs, size)
 
     def overlaps(self, weights: Array, others: Array) -> Array:
         """Products of a footprint and those of the neighbours."""
@@ -77,8 +87,10 @@ class Footprints:
         self._movie = np.pad(movie, [*border, (0, 0)])
         self._valid = np.pad(valid, border)
         self.shape: Shape = valid.shape
-        self._none = (0,) * valid.ndim
+        self._inner = tuple(slice(r, r + n) for r, n in zip(self.reach, self.shape, strict=True))
         self.bins = movie.shape[-1]
+        self._common = _CommonPixels(self.disc)
+        self._shared: list[Shared] | None = None  # of the present centres
         self.centres = np.zeros((0, valid.ndim), np.int64)
         self.weights = np.zeros((0, *self.disc.shape), np.float32)
         self.traces = np.zeros((0, self.bins), np.float32)
@@ -86,10 +98,10 @@ class Footprints:
     def __len__(self) -> int:
         return len(self.centres)
 
-    def replace_movie(self, movie: Array) -> None:
-        """Fit another movie of the same shape from now on."""
-        inner = tuple(slice(r, r + n) for r, n in zip(self.reach, self.shape, strict=True))
-        self._movie[inner] = movie
+    @property
+    def movie(self) -> Array:
+        """The movie that is fitted; a view, whose values may be replaced."""
+        return self._movie[self._inner]
 
     def window(self, values: Array, centre: Array) -> Array:
         """View of the window at a centre in an array with the border of the movie."""
@@ -101,172 +113,183 @@ class Footprints:
         allowed: Array = self.disc & self.window(self._valid, centre)
         return allowed
 
+    def supports(self) -> Array:
+        """Pixels that the footprint of each cell may have: bool, of shape (K, *window)."""
+        return np.array([self.support(c) for c in self.centres]).reshape(-1, *self.disc.shape)
+
     def rows(self, number: int) -> Array:
         """Movie in the window of a cell, of shape (pixels, bins); a copy."""
         return self.window(self._movie, self.centres[number]).reshape(-1, self.bins)
 
-    def residual(self) -> Array:
-        """The movie less all cells, of shape (*shape, bins)."""
-        left = self._movie.copy()
-        for centre, weights, trace in zip(self.centres, self.weights, self.traces, strict=True):
-            self.window(left, centre)[...] -= weights[..., np.newaxis] * trace
-        inner = tuple(slice(r, r + n) for r, n in zip(self.reach, self.shape, strict=True))
-        return left[inner]
+    def removed(self, movie: Array, out: Array, scale: Array | None = None) -> Array:
+        """Return a movie less all cells.
+
+        Parameters
+        ----------
+        movie : ndarray of float32, shape (*shape, bins)
+        out : ndarray of float32, shape (*shape, bins)
+            For the result.
+        scale : ndarray of float32, shape (*shape), optional
+            Unit of the fitted movie in each pixel of this one; 1 by default.
+
+        Returns
+        -------
+        ndarray of float32, shape (*shape, bins)
+            `out`.
+        """
+        from scipy.sparse import csr_array
+
+        wide = np.zeros(self._valid.shape, np.int64)
+        wide[self._inner] = np.arange(math.prod(self.shape)).reshape(self.shape)
+        cells, *pixels = np.nonzero(self.weights)
+        places = [axis + self.centres[cells, n] for n, axis in enumerate(pixels)]
+        flat = wide[tuple(places)]
+        values = self.weights[self.weights != 0]
+        if scale is not None:
+            values = values * scale.ravel()[flat]
+        ends = np.searchsorted(cells, np.arange(len(self) + 1))
+        footprints = csr_array((values, flat, ends), shape=(len(self), math.prod(self.shape)))
+        active = footprints.T.tocsr() @ self.traces
+        return np.subtract(movie, active.reshape(movie.shape), out=out)
 
     def add(self, seeds: Array, residual: Array, smooth: Array, active: float) -> None:
         """Start a cell at each seed, by a fit of rank 1 to its active bins in the residual."""
-        border = [(r, r) for r in self.reach]
-        left = np.pad(residual, [*border, (0, 0)])
-        centres, weights, traces = [], [], []
-        for seed in seeds:
+        if not len(seeds):
+            return
+        left = np.pad(residual, [*((r, r) for r in self.reach), (0, 0)])
+        weights = np.zeros((len(seeds), *self.disc.shape), np.float32)
+        for full, seed in zip(weights, seeds, strict=True):
             support = self.support(seed)
             trace = smooth[tuple(seed)]
-            events = trace > active
-            pixels = self.window(left, seed)[support]
-            chosen = pixels[:, events]
+            events = np.flatnonzero(trace > active)
+            chosen = self.window(left, seed)[..., events][support]
             level = trace[events]
-            footprint = np.zeros(len(pixels), np.float32)
             for _ in range(_ALTERNATIONS):
                 footprint = np.maximum(chosen @ level, 0)
                 footprint /= max(float(footprint @ footprint) ** 0.5, 1e-9)
                 level = np.maximum(footprint @ chosen, 0)
-            full = np.zeros(self.disc.shape, np.float32)
             full[support] = footprint
-            full = connected(full, _KEPT * full.max())
-            footprint = full[support]
-            size = float(footprint @ footprint)
-            if size <= 0:
-                continue
-            centres.append(seed)
-            weights.append(full)
-            traces.append(np.maximum(footprint @ pixels, 0) / np.float32(size))
-        if centres:
-            self.centres = np.concatenate([self.centres, np.array(centres)])
-            self.weights = np.concatenate([self.weights, np.array(weights, np.float32)])
-            self.traces = np.concatenate([self.traces, np.array(traces, np.float32)])
+        weights = connected(weights, _KEPT * weights.reshape(len(seeds), -1).max(axis=1))
+        sizes = np.einsum("kp,kp->k", *[weights.reshape(len(seeds), -1)] * 2)
+        traces = [
+            np.maximum(full.ravel() @ self.window(left, seed).reshape(-1, self.bins), 0) / size
+            for full, seed, size in zip(weights, seeds, sizes, strict=True)
+            if size > 0
+        ]
+        self._shared = None
+        self.centres = np.concatenate([self.centres, seeds[sizes > 0]])
+        self.weights = np.concatenate([self.weights, weights[sizes > 0]])
+        self.traces = np.concatenate(
+            [self.traces, np.array(traces, np.float32).reshape(-1, self.bins)]
+        )
 
     def fit(self, iterations: int) -> None:
         """Run so many iterations over traces and footprints, then give footprints norm 1."""
-        shared = [self.shared(k) for k in range(len(self))]
-        supports = [self.support(centre).ravel() for centre in self.centres]
+        shared = self.shared()
+        supports = self.supports().reshape(len(self), self.disc.size)
         for _ in range(iterations):
             self._fit_traces(shared)
             self._fit_weights(shared, supports)
         self._normalise()
 
-    def shared(self, k: int, margin: Sequence[int] | None = None) -> Shared:
-        """Pixels of a window, or of one with a margin, that are in those of neighbours as well."""
-        near = self.neighbours(k, margin)
-        wide = [n + 2 * m for n, m in zip(self.disc.shape, margin or self._none, strict=True)]
-        places = np.arange(math.prod(wide)).reshape(wide)
-        inner = np.arange(self.disc.size).reshape(self.disc.shape)
-        pairs = [self._overlap(k, j, margin or self._none) for j in near]
-        mine = [places[here].ravel() for here, _ in pairs]
-        theirs = [
-            inner[there].ravel() + j * inner.size for j, (_, there) in zip(near, pairs, strict=True)
-        ]
-        none = [np.zeros(0, np.int64)]
-        return Shared(
-            near,
-            np.repeat(np.arange(len(near)), [len(pixels) for pixels in mine]),
-            np.concatenate(mine or none),
-            np.concatenate(theirs or none),
-            places.size,
-        )
+    def shared(self) -> list[Shared]:
+        """Pixels of the window of each cell in those of its neighbours."""
+        from scipy.spatial import cKDTree
+
+        if self._shared is None:
+            tree = cKDTree(self.centres / np.maximum(2 * np.array(self.reach), 0.5))
+            pairs = tree.query_pairs(1 + 1e-9, p=np.inf, output_type="ndarray")
+            pairs = np.concatenate([pairs, pairs[:, ::-1]])
+            pairs = pairs[np.lexsort(pairs.T[::-1])]
+            pixels = [
+                self._common[tuple(step)]
+                for step in (self.centres[pairs[:, 1]] - self.centres[pairs[:, 0]]).tolist()
+            ]
+            ends = np.searchsorted(pairs[:, 0], np.arange(len(self) + 1)).tolist()
+            self._shared = [
+                Shared.of(pairs[first:last, 1], pixels[first:last], self.disc.size)
+                for first, last in itertools.pairwise(ends)
+            ]
+        return self._shared
 
     def _fit_traces(self, shared: list[Shared]) -> None:
         weights = self.weights.reshape(len(self), self.disc.size)
         sizes = np.einsum("kp,kp->k", weights, weights)
-        products = [weights[k] @ self.rows(k) for k in range(len(self))]
-        overlaps = [near.overlaps(weights[k], weights) for k, near in enumerate(shared)]
+        inverse = np.where(sizes > 0, 1 / np.maximum(sizes, 1e-30), 0).astype(np.float32)
+        scaled = weights * inverse[:, np.newaxis]
+        products = [scaled[k] @ self.rows(k) for k in range(len(self))]
+        overlaps = [near.overlaps(scaled[k], weights) for k, near in enumerate(shared)]
         for _ in range(_TRACE_SWEEPS):
             for k, near in enumerate(shared):
-                if sizes[k] > 0:
-                    left = products[k] - overlaps[k] @ self.traces[near.cells]
-                    left *= 1 / sizes[k]
-                    np.maximum(left, 0, out=self.traces[k])
-                else:
-                    self.traces[k] = 0
+                others = overlaps[k] @ self.traces[near.cells]
+                np.subtract(products[k], others, out=others)
+                np.maximum(others, 0, out=self.traces[k])
 
-    def _fit_weights(self, shared: list[Shared], supports: list[Array]) -> None:
+    def _fit_weights(self, shared: list[Shared], supports: Array) -> None:
         weights = self.weights.reshape(len(self), self.disc.size)
-        products = [self.rows(k) @ self.traces[k] for k in range(len(self))]
-        gramian = [self.traces[near.cells] @ self.traces[k] for k, near in enumerate(shared)]
         sizes = np.einsum("kt,kt->k", self.traces, self.traces)
+        inverse = np.where(sizes > 0, 1 / np.maximum(sizes, 1e-30), 0).astype(np.float32)
+        scaled = self.traces * inverse[:, np.newaxis]
+        products = [
+            (self.window(self._movie, centre) @ trace).ravel() * support
+            for centre, trace, support in zip(self.centres, scaled, supports, strict=True)
+        ]
+        gramian = [self.traces[near.cells] @ scaled[k] for k, near in enumerate(shared)]
         for _ in range(_WEIGHT_SWEEPS):
             for k, near in enumerate(shared):
-                if sizes[k] > 0:
-                    left = products[k] - near.sums(gramian[k], weights)
-                    left *= 1 / sizes[k]
-                    left *= supports[k]
-                    np.maximum(left, 0, out=weights[k])
-                else:
-                    weights[k] = 0
+                others = near.sums(gramian[k], weights)
+                np.subtract(products[k], others, out=others)
+                np.maximum(others, 0, out=weights[k])
 
     def _normalise(self) -> None:
-        for k in range(len(self)):
-            size = np.sqrt(np.square(self.weights[k]).sum())
-            if size > 0:
-                self.weights[k] /= size
-                self.traces[k] *= size
-
-    def neighbours(self, k: int, margin: Sequence[int] | None = None) -> Array:
-        """Numbers of the other cells whose windows overlap that of a cell and its margin."""
-        reach = 2 * np.array(self.reach) + np.array(margin or self._none)
-        near = (np.abs(self.centres - self.centres[k]) <= reach).all(axis=1)
-        near[k] = False
-        return np.flatnonzero(near)
-
-    def _overlap(
-        self, k: int, j: int, margin: Sequence[int]
-    ) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-        """Common pixels of the window of `k` with its margin, and of that of `j`."""
-        apart = self.centres[j] - self.centres[k]
-        mine, other = [], []
-        for step, n, m in zip(apart.tolist(), self.disc.shape, margin, strict=True):
-            first, last = max(0, m + step), min(n + 2 * m, n + m + step)
-            mine.append(slice(first, last))
-            other.append(slice(first - m - step, last - m - step))
-        return tuple(mine), tuple(other)
+        flat = self.weights.reshape(len(self), self.disc.size)
+        sizes = np.sqrt(np.einsum("kp,kp->k", flat, flat))[:, np.newaxis]
+        sizes[sizes == 0] = 1
+        flat /= sizes
+        self.traces *= sizes
 
     def keep(self, chosen: Array) -> None:
         """Keep the cells of a mask or of numbers, in this order."""
+        self._shared = None
         self.centres = self.centres[chosen]
         self.weights = self.weights[chosen]
         self.traces = self.traces[chosen]
 
-    def merge(self, inside: Sequence[Array]) -> None:
+    def merge(self, inside: Array) -> None:
         """Merge pairs that share pixels and activity, or of which one lies in the other.
 
         Parameters
         ----------
-        inside : sequence of ndarray of bool
+        inside : ndarray of bool, shape (K, *window)
             Mask of each cell in its window.
         """
+        flat, weights = inside.reshape(len(self), -1), self.weights.reshape(len(self), -1)
         strength = np.square(self.traces).sum(axis=1)
-        areas = np.array([int(mask.sum()) for mask in inside])
+        areas = flat.sum(axis=1)
         kept = (strength > 0) & (areas > 0)
+        shared = self.shared()
         for k in np.argsort(-strength, kind="stable"):
             if not kept[k]:
                 continue
-            for j in self.neighbours(k):
+            near = shared[k]
+            common = near.overlaps(flat[k], flat)
+            common /= np.maximum(1, np.minimum(areas[k], areas[near.cells]))
+            for position in np.flatnonzero(common > _SHARED):
+                j = near.cells[position]
                 if not kept[j] or (strength[j], -j) > (strength[k], -k):
                     continue
-                mine, other = self._overlap(k, j, self._none)
-                shared = int((inside[k][mine] & inside[j][other]).sum())
-                share = shared / max(1, min(areas[k], areas[j]))
-                if share <= _SHARED:
-                    continue
                 alike = correlation(self.traces[k], self.traces[j]) > _ALIKE
-                if alike or share > _INSIDE:
+                if alike or common[position] > _INSIDE:
                     scale = np.float32((strength[j] / strength[k]) ** 0.5)
-                    self.weights[k][mine] += scale * self.weights[j][other]
+                    of_pair = near.owner == position
+                    weights[k, near.mine[of_pair]] += scale * weights.ravel()[near.theirs[of_pair]]
                     kept[j] = False
         self.keep(kept)
         self._normalise()
 
     def recentre(self) -> None:
         """Move windows to the centroids of their footprints."""
+        self._shared = None
         axes = np.meshgrid(*(np.arange(-r, r + 1) for r in self.reach), indexing="ij")
         limits = np.array(self.shape) - 1
         for k, weights in enumerate(self.weights):
@@ -288,22 +311,74 @@ class Footprints:
             self.weights[k] = moved * self.support(centre)
 
 
-def connected(weights: Array, least: float) -> Array:
-    """Keep the weights above a level in the connected part of the largest sum.
+class _CommonPixels(dict[tuple[int, ...], "tuple[Array, Array]"]):
+    """Flat positions in two windows of the pixels that are in the discs of both.
+
+    The key is the step from the centre of the first window to that of the second.
+    """
+
+    def __init__(self, disc: Array) -> None:
+        self._disc = disc
+        self._places = np.arange(disc.size).reshape(disc.shape)
+
+    def __missing__(self, step: tuple[int, ...]) -> tuple[Array, Array]:
+        mine = tuple(
+            slice(max(0, d), min(n, n + d)) for d, n in zip(step, self._disc.shape, strict=True)
+        )
+        other = tuple(
+            slice(max(0, -d), min(n, n - d)) for d, n in zip(step, self._disc.shape, strict=True)
+        )
+        inside = self._disc[mine] & self._disc[other]
+        self[step] = self._places[mine][inside], self._places[other][inside]
+        return self[step]
+
+
+def connected(weights: Array, least: Array) -> Array:
+    """Keep the weights of each window above a level in the connected part of the largest sum.
+
+    Parameters
+    ----------
+    weights : ndarray of float32, shape (K, *window)
+    least : ndarray, shape (K,)
+
+    Returns
+    -------
+    ndarray of float32, shape (K, *window)
 
     Examples
     --------
-    >>> connected(np.array([[3.0, 0, 1, 1, 0.2]]), 0.5)
-    array([[3., 0., 0., 0., 0.]], dtype=float32)
+    >>> connected(np.array([[3.0, 0, 1, 1, 0.2], [0, 2, 1, 0, 0]]), np.array([0.5, 0.5]))
+    array([[3., 0., 0., 0., 0.],
+           [0., 2., 1., 0., 0.]], dtype=float32)
+    """
+    labels, count = labelled(weights > least.reshape(-1, *[1] * (weights.ndim - 1)))
+    sums = np.bincount(labels.ravel(), weights.ravel(), count + 1)
+    window = np.zeros(count + 1, np.int64)
+    window[labels] = np.arange(len(weights)).reshape(-1, *[1] * (weights.ndim - 1))
+    order = np.lexsort((-sums[1:], window[1:])) + 1
+    windows, first = np.unique(window[order], return_index=True)
+    largest = np.full(len(weights), -1)
+    largest[windows] = order[first]
+    return np.where(labels == largest.reshape(-1, *[1] * (weights.ndim - 1)), weights, 0).astype(
+        np.float32
+    )
+
+
+def labelled(inside: Array) -> tuple[Array, int]:
+    """Number the connected parts of the mask of each window, from 1 on over all windows.
+
+    Examples
+    --------
+    >>> labelled(np.array([[True, False, True], [True, True, False]]))
+    (array([[1, 0, 2],
+           [3, 3, 0]], dtype=int32), 3)
     """
     from scipy import ndimage
 
-    labels, count = ndimage.label(weights > least)
-    if count > 1:
-        sizes = np.bincount(labels.ravel(), weights.ravel())
-        sizes[0] = 0
-        return np.where(labels == sizes.argmax(), weights, 0).astype(np.float32)
-    return np.where(labels > 0, weights, 0).astype(np.float32)
+    structure = np.zeros((3,) * inside.ndim, bool)
+    structure[1] = ndimage.generate_binary_structure(inside.ndim - 1, 1)
+    labels, count = ndimage.label(inside, structure)
+    return labels, int(count)
 
 
 def correlation(one: Array, other: Array) -> float:

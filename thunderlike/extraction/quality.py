@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from thunderlike.extraction.background import noise
-from thunderlike.extraction.footprints import Footprints, connected, correlation
+from thunderlike.extraction.footprints import Footprints, connected, correlation, labelled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -125,35 +125,37 @@ def cells(
     margin = tuple(math.ceil(_RING[1] * d) for d in diameter)
     border = [(r + m, r + m) for r, m in zip(found.reach, margin, strict=True)]
     scale = np.pad(deviation, border)
-    wide = np.pad(movie, [*border, (0, 0)])
+    without = np.pad(found.removed(movie, np.empty_like(movie), deviation), [*border, (0, 0)])
+    inside = np.pad(masks, [(0, 0), *((m, m) for m in margin)])
     covered = np.zeros(scale.shape)
-    for mask, centre in zip(masks, found.centres, strict=True):
-        _placed(covered, centre, mask.shape, margin)[...] += mask
+    for mask, centre in zip(inside, found.centres, strict=True):
+        _placed(covered, centre, mask.shape)[...] += mask
     typical = math.prod(diameter) * _unit_ball(len(diameter)) / 2 ** len(diameter)
+    sizes = masks.reshape(len(masks), -1).sum(axis=1)
+    chosen = np.flatnonzero((sizes >= areas[0] * typical) & (sizes <= areas[1] * typical))
+    traces, measures = _fitted(found, chosen)
+    inner = tuple(slice(m, m + n) for n, m in zip(found.disc.shape, margin, strict=True))
     results = []
-    for k, (mask, centre) in enumerate(zip(masks, found.centres, strict=True)):
-        area = int(mask.sum())
-        if not areas[0] * typical <= area <= areas[1] * typical:
-            continue
-        trace, measures = _fitted(found, k)
-        outer = tuple(n + 2 * m for n, m in zip(mask.shape, margin, strict=True))
-        local = _placed(scale, centre, outer)
-        response = _response(found, k, _placed(wide, centre, outer), trace, local, margin)
-        inside = np.pad(mask, [(m, m) for m in margin])
-        others = _placed(covered, centre, outer) > inside
-        ring = _ring(inside, diameter) & (local > 0)
+    for row, (k, trace) in enumerate(zip(chosen.tolist(), traces, strict=True)):
+        mask, centre, weights = masks[k], found.centres[k], found.weights[k]
+        local = _placed(scale, centre, inside[k].shape)
+        # Regression of the movie without the other cells on the trace.
+        centred = trace - trace.mean()
+        response = _placed(without, centre, inside[k].shape) @ centred
+        response[inner] += weights * local[inner] * (found.traces[k] @ centred)
+        others = _placed(covered, centre, inside[k].shape) > inside[k]
+        ring = _ring(inside[k], diameter) & (local > 0)
         free = ring & ~others
         ring = free if free.sum() >= _FEWEST else ring
-        level = float(response[inside].mean())
-        around = float(response[ring].mean()) if ring.any() else 0.0
-        measures["contrast"] = 1 - around / level if level > 0 else 0.0
-        measures["area"] = float(area)
-        measures["compactness"] = _compactness(mask, diameter)
-        inner = tuple(slice(m, m + n) for n, m in zip(mask.shape, margin, strict=True))
-        brightness = float((found.weights[k] * local[inner])[mask].mean())
-        measures["amplitude"] = brightness * measures.pop("highest")
+        level = float(response[inside[k]].mean())
+        outside = float(response[ring].mean()) if ring.any() else 0.0
+        own = {name: float(values[row]) for name, values in measures.items()}
+        own["contrast"] = 1 - outside / level if level > 0 else 0.0
+        own["area"] = float(sizes[k])
+        own["compactness"] = _compactness(mask, diameter)
+        own["amplitude"] = float((weights * local[inner])[mask].mean()) * own.pop("highest")
         pixels = np.argwhere(mask) + centre - np.array(found.reach)
-        results.append(Cell(pixels, _filled(found.weights[k], mask)[mask], trace, measures))
+        results.append(Cell(pixels, _filled(weights, mask)[mask], trace, own))
     return results
 
 
@@ -193,77 +195,83 @@ def accepted(
     return result
 
 
-def masks_of(found: Footprints, diameter: Sequence[float], cut: float) -> list[Array]:
-    """Largest part of each smoothed footprint above a level, with its holes filled."""
+def masks_of(found: Footprints, diameter: Sequence[float], cut: float) -> Array:
+    """Largest part of each smoothed footprint above a level, with its holes filled.
+
+    Returns
+    -------
+    ndarray of bool, shape (K, *window)
+    """
     from scipy import ndimage
 
-    blur = [_SMOOTH * d for d in diameter]
-    masks = []
-    for weights, centre in zip(found.weights, found.centres, strict=True):
-        smooth = ndimage.gaussian_filter(weights, blur, mode="constant")
-        positive = smooth[weights > 0]
-        mask = np.zeros(weights.shape, bool)
-        if positive.size:
-            part = connected(smooth, cut * _edge(positive))
-            mask = ndimage.binary_fill_holes(part > 0) & found.support(centre)
-        masks.append(mask)
-    return masks
+    blur = [0.0, *(_SMOOTH * d for d in diameter)]
+    smooth = ndimage.gaussian_filter(found.weights, blur, mode="constant")
+    part = connected(smooth, cut * _edges(smooth, found.weights > 0)) > 0
+    # A hole is a part of the rest that does not reach the border of the window.
+    rest = np.pad(~part, [(0, 0), *[(1, 1)] * len(diameter)], constant_values=True)
+    labels, _ = labelled(rest)
+    outside = labels.reshape(len(part), -1)[:, :1].reshape(-1, *[1] * len(diameter))
+    inner = (slice(None), *[slice(1, -1)] * len(diameter))
+    filled: Array = (labels != outside)[inner] & found.supports()
+    return filled
+
+
+def _edges(weights: Array, counted: Array) -> Array:
+    """Weight of the bright pixels of each footprint; infinite without any."""
+    values = np.where(counted, weights, np.inf).reshape(len(weights), -1)
+    values.sort(axis=1)
+    rank = _EDGE * (np.isfinite(values).sum(axis=1) - 1)
+    return values[np.arange(len(values)), np.maximum(rank, 0).astype(np.int64)]
 
 
 def _filled(weights: Array, mask: Array) -> Array:
     """Weights of a mask; those of filled holes are small, and not zero."""
-    level = _LEAST_WEIGHT * _edge(weights[mask])
+    level = _LEAST_WEIGHT * _edges(weights[np.newaxis], mask[np.newaxis])[0]
     return np.maximum(weights, np.float32(level)) * mask
 
 
-def _edge(weights: Array) -> float:
-    """Weight of the bright pixels of a footprint."""
-    rank = int(_EDGE * (len(weights) - 1))
-    return float(np.partition(weights, rank)[rank])
+def _placed(values: Array, centre: Array, shape: Sequence[int]) -> Array:
+    """View of a window at a centre, in an array with a border of half a window."""
+    return values[tuple(slice(c, c + n) for c, n in zip(centre, shape, strict=True))]
 
 
-def _placed(
-    values: Array, centre: Array, shape: Sequence[int], margin: Sequence[int] = ()
-) -> Array:
-    """View of a window at a centre, in an array with a border of half a window and the margin."""
-    offset = margin or (0,) * len(shape)
-    return values[
-        tuple(slice(c + m, c + m + n) for c, n, m in zip(centre, shape, offset, strict=True))
-    ]
-
-
-def _fitted(found: Footprints, k: int) -> tuple[Array, dict[str, float]]:
-    """Trace of a cell without the others, relative to its noise, and measures of the fit."""
-    rows, shared, weights = found.rows(k), found.shared(k), found.weights[k].ravel()
-    near = found.traces[shared.cells]
-    trace = weights @ rows - shared.overlaps(weights, found.weights) @ near
-    trace /= np.float32(max(float(weights @ weights), 1e-12))
-    highest = float(np.partition(trace, -len(trace) // 100)[-len(trace) // 100])
+def _fitted(found: Footprints, chosen: Array) -> tuple[Array, dict[str, Array]]:
+    """Traces of cells without the others, relative to their noise, and measures of the fit."""
+    traces = found.traces[chosen]
+    measures = {name: np.zeros(len(chosen)) for name in ("spatial_r", "split_r")}
+    border = [*((r, r) for r in found.reach), (0, 0)]
+    left = np.pad(found.removed(found.movie, np.empty_like(found.movie)), border)
+    for trace, k in zip(traces, chosen, strict=True):
+        weights = found.weights[k].ravel()
+        rows = found.window(left, found.centres[k]).reshape(-1, found.bins)
+        trace += weights @ rows / np.float32(max(float(weights @ weights), 1e-12))
+    measures["highest"] = np.partition(traces, -found.bins // 100, axis=1)[:, -found.bins // 100]
     # The noise of the movie is 1. That of the trace by differences is less where the background
     # took some, and more in cells that are active in most bins.
-    trace /= np.float32(min(max(float(noise(trace[np.newaxis])[0]), _LEAST_NOISE), 1.0))
-    events = trace > _EVENT
-    centred = trace.astype(np.float64) - trace.mean(dtype=np.float64)
-    spread = float(np.sqrt(np.square(centred).mean()))
-    support = found.support(found.centres[k]).ravel()
-    active = np.zeros((3, len(trace)), np.float32)
-    active[0, events] = 1
-    # Events in turn, each as heavy as it is high.
-    chosen = np.flatnonzero(events)
-    for row, half in zip(active[1:], (chosen[::2], chosen[1::2]), strict=True):
-        row[half] = trace[half]
-    images = []
-    for row in active:
-        image = rows @ row - shared.sums(near @ row, found.weights)
-        images.append(image[support])
-    return trace, {
-        "snr": float(np.sqrt(np.square(trace[events], dtype=np.float64).sum())),
-        "skew": float((centred**3).mean() / spread**3) if spread > 0 else 0.0,
-        "n_events": float((events[1:] & ~events[:-1]).sum() + events[0]),
-        "highest": highest,
-        "spatial_r": correlation(images[0], weights[support]),
-        "split_r": correlation(images[1], images[2]),
-    }
+    traces /= np.clip(noise(traces), _LEAST_NOISE, 1)[:, np.newaxis]
+    events = traces > _EVENT
+    active = np.zeros((3, found.bins), np.float32)
+    for row, k in enumerate(chosen.tolist()):
+        active[:] = 0
+        active[0, events[row]] = 1
+        # Events in turn, each as heavy as it is high.
+        bins = np.flatnonzero(events[row])
+        for half, part in zip(active[1:], (bins[::2], bins[1::2]), strict=True):
+            half[part] = traces[row, part]
+        weights = found.weights[k].ravel()
+        images = active @ found.window(left, found.centres[k]).reshape(-1, found.bins).T
+        images += np.outer(active @ found.traces[k], weights)
+        support = found.support(found.centres[k]).ravel()
+        measures["spatial_r"][row] = correlation(images[0, support], weights[support])
+        measures["split_r"][row] = correlation(images[1, support], images[2, support])
+    squares = np.square(np.where(events, traces, 0), dtype=np.float64)
+    measures["snr"] = np.sqrt(squares.sum(axis=1))
+    measures["n_events"] = (events[:, 1:] & ~events[:, :-1]).sum(axis=1) + events[:, 0]
+    centred = traces.astype(np.float64) - traces.mean(axis=1, dtype=np.float64, keepdims=True)
+    spread = np.sqrt(np.square(centred).mean(axis=1))
+    cubes = (centred**3).mean(axis=1)
+    measures["skew"] = np.divide(cubes, spread**3, out=np.zeros_like(cubes), where=spread > 0)
+    return traces, measures
 
 
 def _compactness(mask: Array, diameter: Sequence[float]) -> float:
@@ -278,24 +286,6 @@ def _compactness(mask: Array, diameter: Sequence[float]) -> float:
 def _unit_ball(nd: int) -> float:
     """Volume of the ball of radius 1."""
     return float(math.pi ** (nd / 2)) / math.gamma(nd / 2 + 1)
-
-
-def _response(
-    found: Footprints,
-    k: int,
-    movie: Array,
-    trace: Array,
-    scale: Array,
-    margin: Sequence[int],
-) -> Array:
-    """Regression of the movie around a cell on its trace, without the other cells."""
-    centred = trace - trace.mean()
-    shared = found.shared(k, margin)
-    image = movie.reshape(-1, len(trace)) @ centred
-    factors = found.traces[shared.cells] @ centred
-    image -= shared.sums(factors, found.weights) * scale.ravel()
-    response: Array = image.reshape(scale.shape) / np.float32(max(float(centred @ centred), 1e-9))
-    return response
 
 
 def _ring(inside: Array, diameter: Sequence[float]) -> Array:

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thunderlike.extraction.background import box_means, box_sums, noise
+from thunderlike.extraction.background import Boxes, noise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from thunderlike._typing import Array
 
-__all__ = ["Activity", "activity", "ball", "local_maxima"]
+__all__ = ["Activity", "activity", "ball", "local_maxima", "smoothing"]
 
 _STRIDE = 3  # pixels between those that the noise is measured in
-_TILE = 2**17  # numbers that are worked on at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,34 +35,45 @@ class Activity:
     score: Array
 
 
-def activity(movie: Array, valid: Array, diameter: Sequence[float], active: float) -> Activity:
-    """Smooth a movie by two boxes of about the size of a cell, and score its pixels.
+def smoothing(valid: Array, diameter: Sequence[float]) -> Boxes:
+    """Boxes of about the size of a cell; two resemble a gaussian of a quarter of its diameter.
+
+    Parameters
+    ----------
+    valid : ndarray of bool, shape (*shape)
+        Pixels that count.
+    diameter : sequence of float
+        Of a cell along each axis, in pixels.
+    """
+    # A box of n pixels has the variance (n^2 - 1) / 12.
+    sides = (2 * round((math.sqrt(6 * (d / 4) ** 2 + 1) - 1) / 2) + 1 for d in diameter)
+    return Boxes(valid, tuple(sides))
+
+
+def activity(movie: Array, boxes: Boxes, active: float, work: Array) -> Activity:
+    """Smooth a movie by two boxes, and score its pixels.
 
     Parameters
     ----------
     movie : ndarray of float32, shape (*shape, bins)
         In units of the noise of each pixel; zero in pixels that do not count.
-    valid : ndarray of bool, shape (*shape)
-    diameter : sequence of float
-        Of a cell along each axis, in pixels. Two boxes resemble a gaussian of a quarter of it.
+    boxes : Boxes
+        From :func:`smoothing`.
     active : float
         Threshold of activity, in units of the noise of the smoothed movie.
+    work : ndarray of float32, shape (2, *shape, bins)
+        Overwritten; the first is the smoothed movie of the result.
     """
-    # A box of n pixels has the variance (n^2 - 1) / 12.
-    sizes = [2 * round((math.sqrt(6 * (d / 4) ** 2 + 1) - 1) / 2) + 1 for d in diameter]
-    counts = box_sums(valid.astype(np.float32)[..., np.newaxis], sizes)[..., 0]
-    smooth = box_means(box_means(movie, sizes, counts), sizes, counts)
-    deviation = noise(smooth[(slice(None, None, _STRIDE),) * valid.ndim])
-    deviation = deviation[valid[(slice(None, None, _STRIDE),) * valid.ndim]]
-    smooth /= max(float(np.median(deviation)) if deviation.size else 1.0, 1e-6)
-    score = np.empty(valid.size, np.float32)
-    flat = smooth.reshape(valid.size, -1)
-    rows = max(1, _TILE // flat.shape[1])
-    for start in range(0, len(flat), rows):
-        tile = flat[start : start + rows]
-        events = np.where(tile > active, tile, 0)
-        score[start : start + rows] = np.sqrt(np.einsum("pt,pt->p", events, events))
-    return Activity(smooth, score.reshape(valid.shape) * valid)
+    smooth = boxes.means(boxes.means(movie, *work), *work)
+    some = (slice(None, None, _STRIDE),) * boxes.valid.ndim
+    deviation = noise(smooth[some])[boxes.valid[some]]
+    scale = max(float(np.median(deviation)) if deviation.size else 1.0, 1e-6)
+    score = np.empty(boxes.valid.shape, np.float32)
+    for row in np.ndindex(score.shape[:-1]):  # of a size that the cache holds
+        smooth[row] /= scale
+        events = np.where(smooth[row] > active, smooth[row], 0)
+        np.sqrt(np.einsum("xt,xt->x", events, events), out=score[row])
+    return Activity(smooth, score)
 
 
 def local_maxima(score: Array, radius: Sequence[float], threshold: float) -> Array:
