@@ -51,6 +51,7 @@ ROOMS = {
         "contract",
         "data",
         "datasets",
+        "extraction",
         "factorization",
         "properties",
         "registration",

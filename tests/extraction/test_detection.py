@@ -84,6 +84,14 @@ def test_noise_and_neuropil_are_not_cells(neuropil, seed):
     assert not detect(movie.images).accepted.any()
 
 
+@pytest.mark.parametrize("count", [150, 600])
+def test_weights_fitted_to_noise_do_not_raise_its_snr(count):
+    noise = np.random.default_rng(count).normal(50, 2, (count, 96, 96)).astype("float32")
+    model = detect(noise, threshold=6.0, advanced={"bin": 1})
+    assert model.count
+    assert model.quality["snr"].max() < 12 * (count / 150) ** (1 / 3)
+
+
 def test_blocks_find_the_cells_of_one_block():
     movie = drawn(shape=(80, 80), cells=12, count=900)
     one, many = detect(movie.images), detect(movie.images, chunk_size=40)

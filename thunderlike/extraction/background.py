@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from thunderlike.kernels.box_sums import box_sums
+
 if TYPE_CHECKING:
     from thunderlike._typing import Array, Shape
 
@@ -98,6 +100,8 @@ class Boxes:
         Pixels that count.
     sizes : tuple of int
         Odd sides of the box along each axis.
+    compiled : bool
+        Whether to run compiled loops, which give the same bits.
 
     Examples
     --------
@@ -109,12 +113,13 @@ class Boxes:
 
     valid: Array
     sizes: Shape
+    compiled: bool = False
 
     @cached_property
     def _weights(self) -> Array:
         """1 / the number of pixels in each box that count; zero in pixels that do not."""
         counts = self.valid.astype(np.float32)[..., np.newaxis]
-        self._sums(counts, counts, np.empty_like(counts))
+        box_sums(counts, self.sizes, counts, np.empty_like(counts))
         weights: Array = self.valid[..., np.newaxis] / np.maximum(counts, np.float32(1))
         return weights
 
@@ -125,46 +130,17 @@ class Boxes:
         ----------
         values : ndarray of float32, shape (*shape, bins)
             Zero in pixels that do not count.
-        out : ndarray of float32, shape (*shape, bins)
-            May be `values`.
-        work : ndarray of float32, shape (*shape, bins)
-            Overwritten. Fresh memory costs more time than the sums.
+        out, work : ndarray of float32, shape (*shape, bins)
+            For the result, and overwritten; `out` may be `values`.
 
         Returns
         -------
         ndarray of float32, shape (*shape, bins)
             `out`; zero in pixels that do not count.
         """
-        self._sums(values, out, work)
+        box_sums(values, self.sizes, out, work, compiled=self.compiled)
         out *= self._weights
         return out
-
-    def _sums(self, values: Array, out: Array, work: Array) -> None:
-        # One running sum along each axis, whose terms are contiguous over time.
-        axes = [(axis, size // 2) for axis, size in enumerate(self.sizes) if size > 1]
-        if not axes:
-            out[...] = values
-        elif len(axes) % 2:
-            work[...] = values
-            values = work
-        for axis, half in axes:
-            target = out if values is work else work
-            _running_sum(values, axis, half, target)
-            values = target
-
-
-def _running_sum(values: Array, axis: int, half: int, out: Array) -> None:
-    rows, sums = np.moveaxis(values, axis, 0), np.moveaxis(out, axis, 0)
-    length = len(rows)
-    total = np.zeros(rows.shape[1:], values.dtype)
-    for row in rows[:half]:
-        total += row
-    for number in range(length):
-        if number + half < length:
-            total += rows[number + half]
-        if number > half:
-            total -= rows[number - half - 1]
-        sums[number] = total
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,14 +159,17 @@ class Background:
         Noise of each pixel; zero in those that do not count.
     sizes : tuple of int
         Odd sides of the box.
+    compiled : bool
+        As of :class:`Boxes`.
     """
 
     deviation: Array
     sizes: Shape
+    compiled: bool = False
 
     @cached_property
     def _boxes(self) -> Boxes:
-        return Boxes(self.deviation > 0, self.sizes)
+        return Boxes(self.deviation > 0, self.sizes, self.compiled)
 
     def subtracted(
         self, movie: Array, out: Array, work: Array, cells_removed: Array | None = None
@@ -202,8 +181,8 @@ class Background:
         movie : ndarray of float32, shape (*shape, bins)
             Zero in pixels that do not count.
         out : ndarray of float32, shape (*shape, bins)
-            For the result.
-        work : ndarray of float32, shape (2, *shape, bins)
+            For the result; may be `cells_removed`.
+        work : ndarray of float32, shape (3, *shape, bins)
             Overwritten.
         cells_removed : ndarray, optional
             The movie without its cells, from which the background is computed; by default `movie`.
@@ -214,8 +193,8 @@ class Background:
             `out`.
         """
         source = movie if cells_removed is None else cells_removed
-        smooth = self._boxes.means(source, work[0], out)
-        twice = self._boxes.means(smooth, work[1], out)
+        smooth = self._boxes.means(source, work[0], work[2])
+        twice = self._boxes.means(smooth, work[1], work[2])
         prior = np.square(self.deviation / _GAIN_SPREAD)
         inverse = np.zeros_like(self.deviation)
         np.divide(1, self.deviation, out=inverse, where=self._boxes.valid)

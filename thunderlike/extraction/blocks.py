@@ -41,8 +41,8 @@ class Options:
     active: float = 3.0
     reach: float = 0.75
     spacing: float = 1 / 3
-    iterations: int = 2
-    final_iterations: int = 4
+    iterations: int = 3
+    final_iterations: int = 6
     cut: float = 0.5
     smallest: float = 0.3
     largest: float = 3.0
@@ -110,6 +110,8 @@ class BlockDetection:
     options : Options
     valid : ndarray of bool, optional
         Pixels of the image that are searched.
+    compiled : bool
+        Whether to run compiled loops.
     """
 
     grid: Grid
@@ -120,6 +122,7 @@ class BlockDetection:
     most: int | None
     options: Options
     valid: Array | None
+    compiled: bool
 
     def __call__(self, start: int, block: Array) -> list[Block]:
         """Search the blocks from number `start` on."""
@@ -146,14 +149,15 @@ class BlockDetection:
 
     def _search(self, movie: Prepared) -> list[Cell]:
         options, values = self.options, movie.values
-        background = movie.background(self.diameter, options)
-        boxes = smoothing(movie.keep, self.diameter)
-        work = np.empty((2, *values.shape), np.float32)
+        background = movie.background(self.diameter, options, compiled=self.compiled)
+        boxes = smoothing(movie.keep, self.diameter, compiled=self.compiled)
+        work = np.empty((3, *values.shape), np.float32)
         residual = background.subtracted(values, np.empty_like(values), work)
-        found = Footprints(residual, movie.keep, [options.reach * d for d in self.diameter])
+        reach = [options.reach * d for d in self.diameter]
+        found = Footprints(residual, movie.keep, reach, compiled=self.compiled)
         spacing = [options.spacing * d for d in self.diameter]
         for left in reversed(range(self.rounds)):
-            smooth = activity(residual, boxes, options.active, work)
+            smooth = activity(residual, boxes, options.active, work[:2])
             seeds = local_maxima(smooth.score, spacing, self.threshold)
             found.add(seeds[: self.most], residual, smooth.movie, options.active)
             if not len(found):
@@ -164,7 +168,7 @@ class BlockDetection:
                 found.recentre()
                 # The background is that of the movie without the cells, in the units of the data.
                 without = found.removed(values, residual, movie.deviation)
-                background.subtracted(values, found.movie, work, without)
+                found.movie[...] = background.subtracted(values, residual, work, without)
                 residual = found.removed(found.movie, residual)
         found.fit(1)
         measured = cells(
@@ -228,10 +232,12 @@ class Prepared:
         """Pixels that count."""
         return self.deviation > 0
 
-    def background(self, diameter: Sequence[float], options: Options) -> Background:
+    def background(
+        self, diameter: Sequence[float], options: Options, *, compiled: bool = False
+    ) -> Background:
         """Return the background for cells of this diameter."""
         sizes = tuple(2 * round(options.box * d / 2) + 1 for d in diameter)
-        return Background(self.deviation, sizes)
+        return Background(self.deviation, sizes, compiled)
 
     def full(self, trace: Array) -> Array:
         """Return a trace of all bins, with zeros in those that are left out."""
@@ -294,13 +300,14 @@ class Scales:
             if movie is None:
                 continue
             nd = movie.keep.ndim
-            scaled, *work = np.empty((3, *movie.values.shape), np.float32)
+            scaled = np.empty_like(movie.values)
+            work = np.empty((3, *scaled.shape), np.float32)
             for number, d in enumerate(self.diameters):
                 diameter = (d,) * nd
                 background = movie.background(diameter, self.options)
                 scaled = background.subtracted(movie.values, scaled, work)
                 boxes = smoothing(movie.keep, diameter)
-                score = activity(scaled, boxes, self.options.active, work).score
+                score = activity(scaled, boxes, self.options.active, work[:2]).score
                 places = local_maxima(score, [d / 3] * nd, self.threshold)[:_BEST]
                 total[number] += score[tuple(places.T)].sum() / _BEST
         return total

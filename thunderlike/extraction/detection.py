@@ -86,7 +86,7 @@ class CellDetection:
         - ``cut`` (0.5): level of the mask, relative to the bright pixels of a footprint.
         - ``smallest`` (0.3), ``largest`` (3): area of a component, relative to a disc of this
           diameter.
-        - ``contrast`` (0.45), ``split_r`` (0.35), ``snr`` (18), ``skew`` (1.1), ``area`` (0.5):
+        - ``contrast`` (0.45), ``split_r`` (0.3), ``snr`` (13), ``skew`` (1.1), ``area`` (0.5):
           least values of the measures of accepted cells; see Notes.
 
     Raises
@@ -99,7 +99,8 @@ class CellDetection:
     ``model.quality`` has these measures of each component:
 
     - ``snr``: root of the sum of squares of the bins above three standard deviations of the noise,
-      in these units; the trace is that of the bins without the other cells;
+      in these units, of the mean of the mask without the other cells. All pixels of the mask count
+      alike, since weights are fitted to the noise as well;
     - ``contrast``: 1 less the response of the ring around the mask relative to that of the mask, by
       regression of the movie with its background on the trace. Neuropil has little;
     - ``split_r``: correlation of the images of two halves of the active bins. Noise has little;
@@ -108,8 +109,8 @@ class CellDetection:
       data;
     - ``skew`` of the trace, ``area`` in pixels, ``compactness`` (1 for a disc) and ``n_events``.
 
-    Accepted are components of which all these hold: contrast above 0.45, split_r above 0.35, snr
-    above 18 (of up to 150 bins; it grows with the cube root of their number), skew above 1.1, and
+    Accepted are components of which all these hold: contrast above 0.45, split_r above 0.3, snr
+    above 13 (of up to 150 bins; it grows with the cube root of their number), skew above 1.1, and
     an area above half of the median of clear components.
 
     The movie should be registered. The background is that of each block: a box mean S of the movie
@@ -232,6 +233,7 @@ class CellDetection:
             self.max_components,
             self._options,
             mask,
+            images._compiled,
         )
         with track("detecting cells", grid.count, "blocks") as work:
             blocks: list[Block] = records.aggregate(search, _concatenated)

@@ -2,53 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from thunderlike.extraction.seeds import ball
+from thunderlike.kernels.footprints import Pairs, overlaps, sweep_traces, sweep_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from thunderlike._typing import Array, Shape
 
-__all__ = ["Footprints", "Shared", "connected", "correlation", "labelled"]
+__all__ = ["Footprints", "connected", "correlation", "labelled"]
 
 _KEPT = 0.2  # of the largest weight: pixels of a first footprint
 _ALTERNATIONS, _TRACE_SWEEPS, _WEIGHT_SWEEPS = 2, 3, 2
 _NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 _SHARED, _ALIKE, _INSIDE = 0.1, 0.8, 0.7  # overlap and correlation of pairs that are merged
-
-
-class Shared(NamedTuple):
-    """Pixels that the window of a cell shares with those of its neighbours."""
-
-    cells: Array
-    owner: Array  # position in `cells` of the neighbour of each shared pixel
-    mine: Array  # flat position in the window
-    theirs: Array  # flat position in the windows of all cells
-    size: int  # pixels of the window
-
-    @classmethod
-    def of(cls, cells: Array, pixels: Sequence[tuple[Array, Array]], size: int) -> Shared:
-        """Join the positions of pixels that windows of `size` share with each of the cells."""
-        counts = [len(mine) for mine, _ in pixels]
-        mine, theirs = (np.concatenate(part) for part in zip(_NOTHING, *pixels, strict=True))
-        theirs += np.repeat(cells * size, counts)
-        return cls(cells, np.repeat(np.arange(len(cells)), counts), mine, theirs, size)
-
-    def overlaps(self, weights: Array, others: Array) -> Array:
-        """Products of a footprint and those of the neighbours."""
-        products = weights.ravel()[self.mine] * others.ravel()[self.theirs]
-        return np.bincount(self.owner, products, len(self.cells)).astype(np.float32)
-
-    def sums(self, factors: Array, others: Array) -> Array:
-        """Sum of the footprints of the neighbours, each times a factor, in the window."""
-        values = factors[self.owner] * others.ravel()[self.theirs]
-        return np.bincount(self.mine, values, self.size).astype(np.float32)
 
 
 class Footprints:
@@ -65,6 +37,8 @@ class Footprints:
     valid : ndarray of bool, shape (*shape)
     radius : sequence of float
         Largest extent of a footprint along each axis, in pixels.
+    compiled : bool
+        Whether to run compiled loops.
 
     Attributes
     ----------
@@ -79,8 +53,11 @@ class Footprints:
        tensor factorizations", IEICE Transactions E92-A (2009), 708-721.
     """
 
-    def __init__(self, movie: Array, valid: Array, radius: Sequence[float]) -> None:
+    def __init__(
+        self, movie: Array, valid: Array, radius: Sequence[float], *, compiled: bool = False
+    ) -> None:
         self.disc = ball(radius)
+        self._radius = np.asarray(radius, np.float64)
         self.reach = tuple(n // 2 for n in self.disc.shape)
         # A border as wide as half a window, so that no window is cut.
         border = [(r, r) for r in self.reach]
@@ -90,7 +67,9 @@ class Footprints:
         self._inner = tuple(slice(r, r + n) for r, n in zip(self.reach, self.shape, strict=True))
         self.bins = movie.shape[-1]
         self._common = _CommonPixels(self.disc)
-        self._shared: list[Shared] | None = None  # of the present centres
+        self._pairs: Pairs | None = None  # of the present centres
+        self._sweep_traces = sweep_traces.choose(compiled)
+        self._sweep_weights = sweep_weights.choose(compiled)
         self.centres = np.zeros((0, valid.ndim), np.int64)
         self.weights = np.zeros((0, *self.disc.shape), np.float32)
         self.traces = np.zeros((0, self.bins), np.float32)
@@ -115,11 +94,15 @@ class Footprints:
 
     def supports(self) -> Array:
         """Pixels that the footprint of each cell may have: bool, of shape (K, *window)."""
-        return np.array([self.support(c) for c in self.centres]).reshape(-1, *self.disc.shape)
+        allowed: Array = np.array([self.support(centre) for centre in self.centres], bool)
+        return allowed.reshape(-1, *self.disc.shape)
 
-    def rows(self, number: int) -> Array:
-        """Movie in the window of a cell, of shape (pixels, bins); a copy."""
-        return self.window(self._movie, self.centres[number]).reshape(-1, self.bins)
+    def product(self, movie: Array, centre: Array, weights: Array) -> Array:
+        """Sum of the window at a centre of a movie with the border, times weights."""
+        window = self.window(movie, centre)
+        rows: Array = weights.reshape(*self.disc.shape[:-1], 1, -1) @ window  # without a copy
+        total: Array = rows.reshape(-1, self.bins).sum(axis=0)
+        return total
 
     def removed(self, movie: Array, out: Array, scale: Array | None = None) -> Array:
         """Return a movie less all cells.
@@ -150,7 +133,8 @@ class Footprints:
         ends = np.searchsorted(cells, np.arange(len(self) + 1))
         footprints = csr_array((values, flat, ends), shape=(len(self), math.prod(self.shape)))
         active = footprints.T.tocsr() @ self.traces
-        return np.subtract(movie, active.reshape(movie.shape), out=out)
+        np.subtract(movie, active.reshape(movie.shape), out=out)
+        return out
 
     def add(self, seeds: Array, residual: Array, smooth: Array, active: float) -> None:
         """Start a cell at each seed, by a fit of rank 1 to its active bins in the residual."""
@@ -172,11 +156,11 @@ class Footprints:
         weights = connected(weights, _KEPT * weights.reshape(len(seeds), -1).max(axis=1))
         sizes = np.einsum("kp,kp->k", *[weights.reshape(len(seeds), -1)] * 2)
         traces = [
-            np.maximum(full.ravel() @ self.window(left, seed).reshape(-1, self.bins), 0) / size
+            np.maximum(self.product(left, seed, full), 0) / size
             for full, seed, size in zip(weights, seeds, sizes, strict=True)
             if size > 0
         ]
-        self._shared = None
+        self._pairs = None
         self.centres = np.concatenate([self.centres, seeds[sizes > 0]])
         self.weights = np.concatenate([self.weights, weights[sizes > 0]])
         self.traces = np.concatenate(
@@ -185,61 +169,54 @@ class Footprints:
 
     def fit(self, iterations: int) -> None:
         """Run so many iterations over traces and footprints, then give footprints norm 1."""
-        shared = self.shared()
         supports = self.supports().reshape(len(self), self.disc.size)
         for _ in range(iterations):
-            self._fit_traces(shared)
-            self._fit_weights(shared, supports)
+            self._fit_traces()
+            self._fit_weights(supports)
         self._normalise()
 
-    def shared(self) -> list[Shared]:
-        """Pixels of the window of each cell in those of its neighbours."""
+    def pairs(self) -> Pairs:
+        """Cells whose windows share pixels."""
         from scipy.spatial import cKDTree
 
-        if self._shared is None:
-            tree = cKDTree(self.centres / np.maximum(2 * np.array(self.reach), 0.5))
-            pairs = tree.query_pairs(1 + 1e-9, p=np.inf, output_type="ndarray")
+        if self._pairs is None:
+            tree = cKDTree(self.centres / self._radius)
+            pairs = tree.query_pairs(2 + 1e-9, output_type="ndarray")
             pairs = np.concatenate([pairs, pairs[:, ::-1]])
             pairs = pairs[np.lexsort(pairs.T[::-1])]
-            pixels = [
-                self._common[tuple(step)]
-                for step in (self.centres[pairs[:, 1]] - self.centres[pairs[:, 0]]).tolist()
-            ]
-            ends = np.searchsorted(pairs[:, 0], np.arange(len(self) + 1)).tolist()
-            self._shared = [
-                Shared.of(pairs[first:last, 1], pixels[first:last], self.disc.size)
-                for first, last in itertools.pairwise(ends)
-            ]
-        return self._shared
+            steps = self.centres[pairs[:, 1]] - self.centres[pairs[:, 0]]
+            pixels = [self._common[tuple(step)] for step in steps.tolist()]
+            mine, theirs = (np.concatenate(part) for part in zip(_NOTHING, *pixels, strict=True))
+            self._pairs = Pairs(
+                np.searchsorted(pairs[:, 0], np.arange(len(self) + 1)),
+                np.ascontiguousarray(pairs[:, 1]),
+                np.cumsum([0, *(len(part) for part, _ in pixels)]),
+                mine,
+                theirs,
+            )
+        return self._pairs
 
-    def _fit_traces(self, shared: list[Shared]) -> None:
-        weights = self.weights.reshape(len(self), self.disc.size)
-        sizes = np.einsum("kp,kp->k", weights, weights)
-        inverse = np.where(sizes > 0, 1 / np.maximum(sizes, 1e-30), 0).astype(np.float32)
-        scaled = weights * inverse[:, np.newaxis]
-        products = [scaled[k] @ self.rows(k) for k in range(len(self))]
-        overlaps = [near.overlaps(scaled[k], weights) for k, near in enumerate(shared)]
+    def _fit_traces(self) -> None:
+        pairs, weights = self.pairs(), self.weights.reshape(len(self), self.disc.size)
+        scaled = weights * _inverse(np.einsum("kp,kp->k", weights, weights))
+        products = np.empty_like(self.traces)
+        for k, centre in enumerate(self.centres):
+            products[k] = self.product(self._movie, centre, scaled[k])
+        overlap = overlaps(pairs, scaled, weights)
         for _ in range(_TRACE_SWEEPS):
-            for k, near in enumerate(shared):
-                others = overlaps[k] @ self.traces[near.cells]
-                np.subtract(products[k], others, out=others)
-                np.maximum(others, 0, out=self.traces[k])
+            self._sweep_traces(pairs, overlap, products, self.traces)
 
-    def _fit_weights(self, shared: list[Shared], supports: Array) -> None:
-        weights = self.weights.reshape(len(self), self.disc.size)
-        sizes = np.einsum("kt,kt->k", self.traces, self.traces)
-        inverse = np.where(sizes > 0, 1 / np.maximum(sizes, 1e-30), 0).astype(np.float32)
-        scaled = self.traces * inverse[:, np.newaxis]
-        products = [
-            (self.window(self._movie, centre) @ trace).ravel() * support
-            for centre, trace, support in zip(self.centres, scaled, supports, strict=True)
-        ]
-        gramian = [self.traces[near.cells] @ scaled[k] for k, near in enumerate(shared)]
+    def _fit_weights(self, supports: Array) -> None:
+        pairs, weights = self.pairs(), self.weights.reshape(len(self), self.disc.size)
+        scaled = self.traces * _inverse(np.einsum("kt,kt->k", self.traces, self.traces))
+        products, gram = np.empty_like(weights), np.empty(len(pairs.cells), np.float32)
+        for k, centre in enumerate(self.centres):
+            products[k] = (self.window(self._movie, centre) @ scaled[k]).ravel()
+            near = slice(pairs.ends[k], pairs.ends[k + 1])
+            gram[near] = self.traces[pairs.cells[near]] @ scaled[k]
+        products *= supports
         for _ in range(_WEIGHT_SWEEPS):
-            for k, near in enumerate(shared):
-                others = near.sums(gramian[k], weights)
-                np.subtract(products[k], others, out=others)
-                np.maximum(others, 0, out=weights[k])
+            self._sweep_weights(pairs, gram, products, weights)
 
     def _normalise(self) -> None:
         flat = self.weights.reshape(len(self), self.disc.size)
@@ -250,7 +227,7 @@ class Footprints:
 
     def keep(self, chosen: Array) -> None:
         """Keep the cells of a mask or of numbers, in this order."""
-        self._shared = None
+        self._pairs = None
         self.centres = self.centres[chosen]
         self.weights = self.weights[chosen]
         self.traces = self.traces[chosen]
@@ -267,29 +244,30 @@ class Footprints:
         strength = np.square(self.traces).sum(axis=1)
         areas = flat.sum(axis=1)
         kept = (strength > 0) & (areas > 0)
-        shared = self.shared()
+        pairs = self.pairs()
+        cell = np.repeat(np.arange(len(self)), np.diff(pairs.ends))
+        least = np.maximum(1, np.minimum(areas[cell], areas[pairs.cells]))
+        share = overlaps(pairs, flat, flat) / least
         for k in np.argsort(-strength, kind="stable"):
             if not kept[k]:
                 continue
-            near = shared[k]
-            common = near.overlaps(flat[k], flat)
-            common /= np.maximum(1, np.minimum(areas[k], areas[near.cells]))
-            for position in np.flatnonzero(common > _SHARED):
-                j = near.cells[position]
+            first, last = pairs.ends[k : k + 2]
+            for pair in first + np.flatnonzero(share[first:last] > _SHARED):
+                j = pairs.cells[pair]
                 if not kept[j] or (strength[j], -j) > (strength[k], -k):
                     continue
                 alike = correlation(self.traces[k], self.traces[j]) > _ALIKE
-                if alike or common[position] > _INSIDE:
+                if alike or share[pair] > _INSIDE:
                     scale = np.float32((strength[j] / strength[k]) ** 0.5)
-                    of_pair = near.owner == position
-                    weights[k, near.mine[of_pair]] += scale * weights.ravel()[near.theirs[of_pair]]
+                    pixels = slice(*pairs.pixel_ends[pair : pair + 2])
+                    weights[k, pairs.mine[pixels]] += scale * weights[j, pairs.theirs[pixels]]
                     kept[j] = False
         self.keep(kept)
         self._normalise()
 
     def recentre(self) -> None:
         """Move windows to the centroids of their footprints."""
-        self._shared = None
+        self._pairs = None
         axes = np.meshgrid(*(np.arange(-r, r + 1) for r in self.reach), indexing="ij")
         limits = np.array(self.shape) - 1
         for k, weights in enumerate(self.weights):
@@ -309,6 +287,13 @@ class Footprints:
             moved[tuple(there)] = weights[tuple(here)]
             self.centres[k] = centre
             self.weights[k] = moved * self.support(centre)
+
+
+def _inverse(values: Array) -> Array:
+    """1 / each value as a column; zero for zero."""
+    inverse = np.zeros_like(values)
+    np.divide(1, values, out=inverse, where=values > 0)
+    return inverse[:, np.newaxis]
 
 
 class _CommonPixels(dict[tuple[int, ...], "tuple[Array, Array]"]):

@@ -57,8 +57,8 @@ class Limits:
     """
 
     contrast: float = 0.45
-    split_r: float = 0.35
-    snr: float = 18.0
+    split_r: float = 0.3
+    snr: float = 13.0
     skew: float = 1.1
     area: float = 0.5
 
@@ -133,7 +133,7 @@ def cells(
     typical = math.prod(diameter) * _unit_ball(len(diameter)) / 2 ** len(diameter)
     sizes = masks.reshape(len(masks), -1).sum(axis=1)
     chosen = np.flatnonzero((sizes >= areas[0] * typical) & (sizes <= areas[1] * typical))
-    traces, measures = _fitted(found, chosen)
+    traces, measures = _fitted(found, masks, chosen)
     inner = tuple(slice(m, m + n) for n, m in zip(found.disc.shape, margin, strict=True))
     results = []
     for row, (k, trace) in enumerate(zip(chosen.tolist(), traces, strict=True)):
@@ -221,7 +221,8 @@ def _edges(weights: Array, counted: Array) -> Array:
     values = np.where(counted, weights, np.inf).reshape(len(weights), -1)
     values.sort(axis=1)
     rank = _EDGE * (np.isfinite(values).sum(axis=1) - 1)
-    return values[np.arange(len(values)), np.maximum(rank, 0).astype(np.int64)]
+    edges: Array = values[np.arange(len(values)), np.maximum(rank, 0).astype(np.int64)]
+    return edges
 
 
 def _filled(weights: Array, mask: Array) -> Array:
@@ -235,20 +236,21 @@ def _placed(values: Array, centre: Array, shape: Sequence[int]) -> Array:
     return values[tuple(slice(c, c + n) for c, n in zip(centre, shape, strict=True))]
 
 
-def _fitted(found: Footprints, chosen: Array) -> tuple[Array, dict[str, Array]]:
+def _fitted(found: Footprints, masks: Array, chosen: Array) -> tuple[Array, dict[str, Array]]:
     """Traces of cells without the others, relative to their noise, and measures of the fit."""
-    traces = found.traces[chosen]
-    measures = {name: np.zeros(len(chosen)) for name in ("spatial_r", "split_r")}
+    traces, means = found.traces[chosen], np.empty((len(chosen), found.bins), np.float32)
+    measures: dict[str, Array] = {name: np.zeros(len(chosen)) for name in ("spatial_r", "split_r")}
     border = [*((r, r) for r in found.reach), (0, 0)]
     left = np.pad(found.removed(found.movie, np.empty_like(found.movie)), border)
-    for trace, k in zip(traces, chosen, strict=True):
-        weights = found.weights[k].ravel()
-        rows = found.window(left, found.centres[k]).reshape(-1, found.bins)
-        trace += weights @ rows / np.float32(max(float(weights @ weights), 1e-12))
+    for trace, mean, k in zip(traces, means, chosen, strict=True):
+        centre, weights, mask = found.centres[k], found.weights[k], masks[k].astype(np.float32)
+        size = np.float32(max(float(np.square(weights).sum()), 1e-12))
+        # The noise of the sum of n pixels is the root of n.
+        mean[...] = found.product(left, centre, mask) + weights[masks[k]].sum() * trace
+        mean /= np.float32(mask.sum() ** 0.5)
+        trace += found.product(left, centre, weights) / size
     measures["highest"] = np.partition(traces, -found.bins // 100, axis=1)[:, -found.bins // 100]
-    # The noise of the movie is 1. That of the trace by differences is less where the background
-    # took some, and more in cells that are active in most bins.
-    traces /= np.clip(noise(traces), _LEAST_NOISE, 1)[:, np.newaxis]
+    traces, means = (_in_noise(values) for values in (traces, means))
     events = traces > _EVENT
     active = np.zeros((3, found.bins), np.float32)
     for row, k in enumerate(chosen.tolist()):
@@ -264,7 +266,7 @@ def _fitted(found: Footprints, chosen: Array) -> tuple[Array, dict[str, Array]]:
         support = found.support(found.centres[k]).ravel()
         measures["spatial_r"][row] = correlation(images[0, support], weights[support])
         measures["split_r"][row] = correlation(images[1, support], images[2, support])
-    squares = np.square(np.where(events, traces, 0), dtype=np.float64)
+    squares = np.square(np.where(means > _EVENT, means, 0), dtype=np.float64)
     measures["snr"] = np.sqrt(squares.sum(axis=1))
     measures["n_events"] = (events[:, 1:] & ~events[:, :-1]).sum(axis=1) + events[:, 0]
     centred = traces.astype(np.float64) - traces.mean(axis=1, dtype=np.float64, keepdims=True)
@@ -272,6 +274,14 @@ def _fitted(found: Footprints, chosen: Array) -> tuple[Array, dict[str, Array]]:
     cubes = (centred**3).mean(axis=1)
     measures["skew"] = np.divide(cubes, spread**3, out=np.zeros_like(cubes), where=spread > 0)
     return traces, measures
+
+
+def _in_noise(traces: Array) -> Array:
+    """Traces relative to their noise."""
+    # The noise of the movie is 1. That of the trace by differences is less where the background
+    # took some, and more in cells that are active in most bins.
+    scaled: Array = traces / np.clip(noise(traces), _LEAST_NOISE, 1)[:, np.newaxis]
+    return scaled
 
 
 def _compactness(mask: Array, diameter: Sequence[float]) -> float:

@@ -35,7 +35,7 @@ class Activity:
     score: Array
 
 
-def smoothing(valid: Array, diameter: Sequence[float]) -> Boxes:
+def smoothing(valid: Array, diameter: Sequence[float], *, compiled: bool = False) -> Boxes:
     """Boxes of about the size of a cell; two resemble a gaussian of a quarter of its diameter.
 
     Parameters
@@ -44,10 +44,12 @@ def smoothing(valid: Array, diameter: Sequence[float]) -> Boxes:
         Pixels that count.
     diameter : sequence of float
         Of a cell along each axis, in pixels.
+    compiled : bool
+        As of :class:`~thunderlike.extraction.background.Boxes`.
     """
     # A box of n pixels has the variance (n^2 - 1) / 12.
     sides = (2 * round((math.sqrt(6 * (d / 4) ** 2 + 1) - 1) / 2) + 1 for d in diameter)
-    return Boxes(valid, tuple(sides))
+    return Boxes(valid, tuple(sides), compiled)
 
 
 def activity(movie: Array, boxes: Boxes, active: float, work: Array) -> Activity:
