@@ -50,6 +50,7 @@ HERE = "memory://reference"
 
 # Arguments of methods with required parameters.
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "activity_image": (2, 1, 1),
     "aggregate_by_index": (np.sum,),
     "astype": ("float32",),
     "between": (2, 5),
@@ -104,6 +105,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 # Large libraries, mocked because counting does not need them.
 STANDING_IN = ("napari", "napari.layers", "torch")
 RESHAPES = {"Images": (12, 6, 12), "Series": (72, 12)}
+LENGTHS = {"activity_image": 24}  # images of the movie, 12 by default
 SPARK_ONLY = {"tordd"}
 MOVES = {"tospark"}  # needs Spark
 
@@ -162,7 +164,7 @@ def is_lazy(kind: type, name: str) -> str:
 
 def call(kind: type, name: str, engine: Any) -> None:
     """Call a method on a small movie."""
-    thing = subject(kind, engine)
+    thing = subject(kind, engine, LENGTHS.get(name, 12))
     if isinstance(engine, CountingEngine):
         engine.asked.clear()  # operations that created the subject
     arguments = RESHAPES[kind.__name__] if name == "reshape" else ARGUMENTS.get(name, ())
@@ -187,9 +189,9 @@ def standing_in() -> Iterator[None]:
             sys.modules.update({} if module is None else {name: module})
 
 
-def subject(kind: type, engine: Any) -> Any:
-    """Return a movie of 12 images, its series or its blocks."""
-    images = tl.images.fromarray(np.ones((12, 8, 9), np.uint8), engine=engine)
+def subject(kind: type, engine: Any, length: int = 12) -> Any:
+    """Return a movie, its series or its blocks."""
+    images = tl.images.fromarray(np.ones((length, 8, 9), np.uint8), engine=engine)
     if kind is Images:
         return images
     return images.toseries() if kind is Series else images.toblocks(2)

@@ -92,6 +92,21 @@ def test_weights_fitted_to_noise_do_not_raise_its_snr(count):
     assert model.quality["snr"].max() < 12 * (count / 150) ** (1 / 3)
 
 
+def test_the_activity_image_is_large_at_cells(engine):
+    frames, masks = planted([(20, 20), (44, 40)])
+    frames[:, 5, 7] = np.nan
+    frames[:, 6, 7] = 50
+    movie = tl.images.fromarray(frames, engine=engine)
+    movie.attrs["fs"] = 15.0
+    image = movie.activity_image(diameter=12)
+    assert image.shape == frames.shape[1:]
+    assert np.argwhere(np.isnan(image)).tolist() == [[5, 7], [6, 7]]
+    far = ~ndimage.binary_dilation(masks.any(axis=0), iterations=5)
+    for mask in masks:
+        assert np.median(image[mask]) > 2 * np.nanmax(image[far])
+    np.testing.assert_array_equal(image, CellDetection(fs=15.0).activity_image(frames))
+
+
 def test_blocks_find_the_cells_of_one_block():
     movie = drawn(shape=(80, 80), cells=12, count=900)
     one, many = detect(movie.images), detect(movie.images, chunk_size=40)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from thunderlike.data.blocks import Grid
     from thunderlike.extraction.binning import BinnedBlock
 
-__all__ = ["Block", "BlockDetection", "Options", "Prepared", "Scales", "joined"]
+__all__ = ["Block", "BlockActivity", "BlockDetection", "Options", "Prepared", "Scales", "joined"]
 
 _LEAST_NOISE = 0.1  # of the median over pixels
 _OUTLIER = 10.0  # robust deviations of the mean of a bin from its neighbours
@@ -183,6 +183,38 @@ class BlockDetection:
 
 
 @dataclass(frozen=True, eq=False)
+class BlockActivity:
+    """Partial of an aggregation over blocks: the score of activity of the pixels of each.
+
+    Parameters
+    ----------
+    grid, diameter, window, options, valid, compiled
+        As of :class:`BlockDetection`.
+    """
+
+    grid: Grid
+    diameter: tuple[float, ...]
+    window: int
+    options: Options
+    valid: Array | None
+    compiled: bool
+
+    def __call__(self, start: int, block: Array) -> list[tuple[int, Array]]:
+        """Number and score of each block, without its padding; NaN in pixels that do not count."""
+        found = []
+        for number, values in enumerate(block, start):
+            outer, inner = self.grid.outer(number), self.grid.inner(number)
+            valid = None if self.valid is None else self.valid[outer]
+            movie = Prepared.of(values, valid, self.window)
+            score = np.full(values.values.shape[1:], np.nan, np.float32)
+            if movie is not None:
+                measured = movie.scored(self.diameter, self.options, compiled=self.compiled)
+                score[movie.keep] = measured[movie.keep]
+            found.append((number, score[inner]))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
 class Prepared:
     """A binned block with time as the last axis, without its baseline.
 
@@ -238,6 +270,16 @@ class Prepared:
         """Return the background for cells of this diameter."""
         sizes = tuple(2 * round(options.box * d / 2) + 1 for d in diameter)
         return Background(self.deviation, sizes, compiled)
+
+    def scored(
+        self, diameter: Sequence[float], options: Options, *, compiled: bool = False
+    ) -> Array:
+        """Return the score of activity of each pixel for cells of this diameter."""
+        work = np.empty((3, *self.values.shape), np.float32)
+        background = self.background(diameter, options, compiled=compiled)
+        scaled = background.subtracted(self.values, np.empty_like(self.values), work)
+        boxes = smoothing(self.keep, diameter, compiled=compiled)
+        return activity(scaled, boxes, options.active, work[:2]).score
 
     def full(self, trace: Array) -> Array:
         """Return a trace of all bins, with zeros in those that are left out."""
@@ -300,14 +342,8 @@ class Scales:
             if movie is None:
                 continue
             nd = movie.keep.ndim
-            scaled = np.empty_like(movie.values)
-            work = np.empty((3, *scaled.shape), np.float32)
             for number, d in enumerate(self.diameters):
-                diameter = (d,) * nd
-                background = movie.background(diameter, self.options)
-                scaled = background.subtracted(movie.values, scaled, work)
-                boxes = smoothing(movie.keep, diameter)
-                score = activity(scaled, boxes, self.options.active, work[:2]).score
+                score = movie.scored((d,) * nd, self.options)
                 places = local_maxima(score, [d / 3] * nd, self.threshold)[:_BEST]
                 total[number] += score[tuple(places.T)].sum() / _BEST
         return total

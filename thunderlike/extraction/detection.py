@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,14 @@ from thunderlike.data.blocks import chunk_shape, grid_of
 from thunderlike.engines.base import Spec
 from thunderlike.errors import SpecError
 from thunderlike.extraction.binning import BinnedBlocks
-from thunderlike.extraction.blocks import Block, BlockDetection, Options, Scales, joined
+from thunderlike.extraction.blocks import (
+    Block,
+    BlockActivity,
+    BlockDetection,
+    Options,
+    Scales,
+    joined,
+)
 from thunderlike.extraction.model import ExtractionModel
 from thunderlike.extraction.quality import MEASURES, accepted
 from thunderlike.kernels._validation import as_array, checked_methods, is_between, is_whole
@@ -29,7 +36,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from thunderlike._typing import Array, Ints, Shape
+    from thunderlike.data.blocks import Grid
     from thunderlike.data.images import Images
+    from thunderlike.engines.base import Records
     from thunderlike.extraction.quality import Cell
 
 __all__ = ["CellDetection"]
@@ -206,6 +215,87 @@ class CellDetection:
         ['amplitude', 'area', 'compactness', 'contrast']
         """
         images = as_images(images)
+        binned = self._binned(images, chunk_size, padding, valid)
+        grid, diameter = binned.grid, binned.diameter
+        search = BlockDetection(
+            grid,
+            diameter,
+            self.threshold,
+            self.rounds,
+            binned.window,
+            self.max_components,
+            self._options,
+            binned.valid,
+            images._compiled,
+        )
+        with track("detecting cells", grid.count, "blocks") as work:
+            blocks: list[Block] = binned.records.aggregate(search, _concatenated)
+            work.complete()
+        found = joined(blocks)
+        if self.max_components is not None and len(found) > self.max_components:
+            order = np.argsort([-cell.measures["snr"] for cell in found], kind="stable")
+            found = [found[k] for k in sorted(order[: self.max_components])]
+        model = self._model(found, binned)
+        self._warn(model, blocks, images.count())
+        return model
+
+    def activity_image(
+        self,
+        images: Images | ArrayLike,
+        chunk_size: Ints | str = 128,
+        padding: Ints | str = "auto",
+        valid: ArrayLike | None = None,
+    ) -> Array:
+        """Score each pixel by the activity around it, as the search for cells does first.
+
+        Parameters
+        ----------
+        images, chunk_size, padding, valid
+            As of :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of float64, shape of a frame
+            Root of the sum of squares of the values above three standard deviations of the noise,
+            of the movie without its background, in bins and smoothed to the size of a cell. NaN in
+            pixels that are left out.
+
+        Raises
+        ------
+        SpecError
+            As :meth:`fit` does.
+
+        Notes
+        -----
+        One pass over the frames, and one shuffle of the movie divided by the frames of a bin.
+
+        Examples
+        --------
+        >>> from thunderlike.images.cell_movies import cell_movie
+        >>> movie = cell_movie((64, 64), count=450, cells=1, neuropil=0, seed=1)
+        >>> image = CellDetection(fs=15.0).activity_image(movie.images)
+        >>> bool(movie.masks[0].ravel()[image.argmax()])
+        True
+        """
+        images = as_images(images)
+        binned = self._binned(images, chunk_size, padding, valid)
+        scores = BlockActivity(
+            binned.grid,
+            binned.diameter,
+            binned.window,
+            self._options,
+            binned.valid,
+            images._compiled,
+        )
+        image: Array = np.full(images.value_shape, np.nan)
+        for number, score in binned.records.aggregate(scores, _concatenated):
+            image[binned.grid.own(number)] = score
+        return image
+
+    def _binned(
+        self, images: Images, chunk_size: Ints | str, padding: Ints | str, valid: ArrayLike | None
+    ) -> _Binned:
+        """Check what is given, and regroup the movie to blocks of bins."""
         shape = images.value_shape
         fs = required_rate(images, self.fs, "cell detection")
         size = self._bin(images.count(), fs)
@@ -220,31 +310,12 @@ class CellDetection:
                     f"a diameter of {d:g} pixels is more than half of the {n} pixels of axis {axis}"
                     ": give a smaller one, or one for each axis"
                 )
-        binned = Spec(images.count() // size, shape, np.dtype(np.float32))
-        overlap = self._overlap(diameter, chunk_shape(chunk_size, binned), padding)
-        grid = grid_of(chunk_size, overlap, binned)
+        bins = Spec(images.count() // size, shape, np.dtype(np.float32))
+        overlap = self._overlap(diameter, chunk_shape(chunk_size, bins), padding)
+        grid = grid_of(chunk_size, overlap, bins)
         records = images._records.regroup(BinnedBlocks(images._records.spec, grid, size))
-        search = BlockDetection(
-            grid,
-            diameter,
-            self.threshold,
-            self.rounds,
-            max(1, round(self._options.baseline * fs / size)),
-            self.max_components,
-            self._options,
-            mask,
-            images._compiled,
-        )
-        with track("detecting cells", grid.count, "blocks") as work:
-            blocks: list[Block] = records.aggregate(search, _concatenated)
-            work.complete()
-        found = joined(blocks)
-        if self.max_components is not None and len(found) > self.max_components:
-            order = np.argsort([-cell.measures["snr"] for cell in found], kind="stable")
-            found = [found[k] for k in sorted(order[: self.max_components])]
-        model = self._model(found, shape, diameter, fs, size, binned.count)
-        self._warn(model, blocks, images.count())
-        return model
+        window = max(1, round(self._options.baseline * fs / size))
+        return _Binned(records, grid, diameter, fs, size, window, bins.count, mask)
 
     def _bin(self, count: int, fs: float) -> int:
         """Return the frames of a bin."""
@@ -285,17 +356,10 @@ class CellDetection:
         )
         return (chosen,) * len(shape)
 
-    def _model(
-        self,
-        found: list[Cell],
-        shape: Shape,
-        diameter: tuple[float, ...],
-        fs: float,
-        size: int,
-        bins: int,
-    ) -> ExtractionModel:
+    def _model(self, found: list[Cell], binned: _Binned) -> ExtractionModel:
         from scipy.sparse import csr_array
 
+        shape = binned.grid.image
         places = np.array([cell.centroid for cell in found]).reshape(-1, len(shape))
         found = [found[k] for k in np.lexsort(places.T[::-1])]
         flat = [np.ravel_multi_index(tuple(cell.pixels.T), shape) for cell in found]
@@ -315,8 +379,13 @@ class CellDetection:
             weights,
             shape,
             quality=quality,
-            accepted=accepted(quality, bins, self._options.limits),
-            attrs={"fs": fs, "tau": self.tau, "diameter": list(diameter), "bin": size},
+            accepted=accepted(quality, binned.bins, self._options.limits),
+            attrs={
+                "fs": binned.fs,
+                "tau": self.tau,
+                "diameter": list(binned.diameter),
+                "bin": binned.size,
+            },
             parameters=parameters,
         )
 
@@ -334,6 +403,19 @@ class CellDetection:
             )
 
 
+class _Binned(NamedTuple):
+    """A movie in blocks of means over bins."""
+
+    records: Records
+    grid: Grid
+    diameter: tuple[float, ...]
+    fs: float
+    size: int  # frames of a bin
+    window: int  # bins of the baseline
+    bins: int
+    valid: Array | None
+
+
 def _valid_mask(valid: ArrayLike | None, shape: Shape) -> Array | None:
     if valid is None:
         return None
@@ -346,7 +428,7 @@ def _valid_mask(valid: ArrayLike | None, shape: Shape) -> Array | None:
     return mask
 
 
-def _concatenated(one: list[Block], other: list[Block]) -> list[Block]:
+def _concatenated(one: list[Any], other: list[Any]) -> list[Any]:
     return [*one, *other]
 
 
