@@ -126,8 +126,17 @@ def test_another_session_is_added():
     np.testing.assert_allclose(both.fields, expected, atol=1e-4)
     with pytest.raises(SpecError, match="a model of one frame, not of 24"):
         fitted().then(fitted())
-    with pytest.raises(SpecError, match="one spacing and length"):
-        fitted().then(align(movie().images[0], movie().images[5], "piecewise", length=90))
+    with pytest.raises(SpecError, match="other nodes: fit both with one spacing"):
+        fitted().then(align(movie().images[0], movie().images[5], "piecewise", spacing=16))
+
+
+def test_fields_of_two_correlation_lengths_are_added():
+    session = align(movie().images[0], movie().images[5], "piecewise", length=40)
+    assert session.grid.length != fitted().grid.length
+    both = fitted().then(session)
+    np.testing.assert_allclose(both.fields, fitted().fields + session.fields, atol=1e-5)
+    np.testing.assert_allclose(both.shifts, fitted().shifts + session.shifts)
+    assert both.transform(movie().images).shape == movie().images.shape
 
 
 def test_the_crop_has_data_in_all_frames():

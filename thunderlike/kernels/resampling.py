@@ -514,41 +514,85 @@ def _gathered(
     return total
 
 
-def _set_weights(
-    line: Array, places: Places, order: int, weights: Array, first: Array, part: Array
+def _ends(before: Array, after: Array) -> Array:
+    """End of each run of pixels that are between the same nodes."""
+    ends = np.empty(len(before), np.int64)
+    count = 0
+    for x in range(1, len(before)):
+        ends[count] = x
+        count += before[x] != before[x - 1] or after[x] != after[x - 1]
+    ends[count] = len(before)
+    return ends[: count + 1]
+
+
+def _split(
+    line: Array, places: Places, ends: Array, step: int, moved: Array, part: Array, place: Array
 ) -> None:
-    """Fill the weights of an axis and the places of the first pixels, for a row of pixels."""
+    """Split the displacements of a row of pixels at the whole number, and move their places."""
     before, after, fraction = places
-    half, one = weights.dtype.type(0.5), weights.dtype.type(1)
-    steep, flat = weights.dtype.type(1.5), weights.dtype.type(2.5)
-    back, count, stop = np.int64(order == 3), len(first), 0
-    while stop < count:  # pixels between the same nodes
-        start, node, other = stop, before[stop], after[stop]
-        while stop < count and before[stop] == node and after[stop] == other:
-            stop += 1
-        left, apart = line[node], line[other] - line[node]
+    start = 0
+    for stop in ends:
+        left, right = line[before[start]], line[after[start]]
         for x in range(start, stop):
-            u = left + fraction[x] * apart
-            whole = np.floor(u)
-            part[x] = weights.dtype.type(u) - weights.dtype.type(whole)
-            first[x] = np.int64(whole) - back
-    # A loop for each weight: of more arrays at once, none is vectorised.
-    if order == 3:
-        w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
-        for x in range(count):
-            w0[x] = -half * part[x] * ((one - part[x]) * (one - part[x]))
-        for x in range(count):
-            w1[x] = one + part[x] * part[x] * (steep * part[x] - flat)
-        for x in range(count):
-            g = one - part[x]
-            w2[x] = one + g * g * (steep * g - flat)
-        for x in range(count):
-            w3[x] = -half * (one - part[x]) * (part[x] * part[x])
+            moved[x] = left + fraction[x] * (right - left)
+        start = stop
+    for x in range(len(part)):
+        part[x] = part.dtype.type(moved[x]) - part.dtype.type(np.floor(moved[x]))
+    for x in range(len(part)):
+        place[x] += step * np.int64(np.int32(np.floor(moved[x])))
+
+
+def _linear(above: Array, below: Array, fy: Array, fx: Array, target: Array) -> None:
+    """Interpolate pixels in line, of two rows."""
+    zero, one = fx.dtype.type(0), fx.dtype.type(1)
+    for x in range(len(target)):
+        right, down = fx[x], fy[x]
+        left = one - right
+        total = zero + (one - down) * (left * above[x] + right * above[x + 1])
+        target[x] = total + down * (left * below[x] + right * below[x + 1])
+
+
+def _cubic(
+    row0: Array, row1: Array, row2: Array, row3: Array, fy: Array, fx: Array, target: Array
+) -> None:
+    """Interpolate pixels in line, of four rows."""
+    zero, one, half = fx.dtype.type(0), fx.dtype.type(1), fx.dtype.type(0.5)
+    steep, flat = fx.dtype.type(1.5), fx.dtype.type(2.5)
+    for x in range(len(target)):
+        f, g = fx[x], one - fx[x]
+        a = -half * f * (g * g)
+        b = one + f * f * (steep * f - flat)
+        c = one + g * g * (steep * g - flat)
+        d = -half * g * (f * f)
+        f, g = fy[x], one - fy[x]
+        total = zero + (-half * f * (g * g)) * (
+            a * row0[x] + b * row0[x + 1] + c * row0[x + 2] + d * row0[x + 3]
+        )
+        total += (one + f * f * (steep * f - flat)) * (
+            a * row1[x] + b * row1[x + 1] + c * row1[x + 2] + d * row1[x + 3]
+        )
+        total += (one + g * g * (steep * g - flat)) * (
+            a * row2[x] + b * row2[x + 1] + c * row2[x + 2] + d * row2[x + 3]
+        )
+        target[x] = total + (-half * g * (f * f)) * (
+            a * row3[x] + b * row3[x + 1] + c * row3[x + 2] + d * row3[x + 3]
+        )
+
+
+def _tap_weights(part: Any, weights: Array) -> None:
+    """Fill the weights of the pixels along an axis for one position."""
+    one, half = weights.dtype.type(1), weights.dtype.type(0.5)
+    steep, flat = weights.dtype.type(1.5), weights.dtype.type(2.5)
+    f, g = part, one - part
+    if len(weights) == 4:
+        weights[0] = -half * f * (g * g)
+        weights[1] = one + f * f * (steep * f - flat)
+        weights[2] = one + g * g * (steep * g - flat)
+        weights[3] = -half * g * (f * f)
+    elif len(weights) == 2:
+        weights[0], weights[1] = g, f
     else:
-        w0, w1 = weights[0], weights[1]
-        for x in range(count):
-            w0[x] = one - part[x]
-            w1[x] = part[x]
+        weights[0] = one
 
 
 def _sum_without_zeros(
@@ -568,7 +612,7 @@ def _sum_without_zeros(
     return total
 
 
-@jit(plain=_warp_plain, helpers=[_set_weights, _sum_without_zeros])
+@jit(plain=_warp_plain, helpers=[_ends, _split, _linear, _cubic, _tap_weights, _sum_without_zeros])
 def _warp(
     image: Array,
     border: Array,
@@ -583,51 +627,69 @@ def _warp(
     ny, places = lines.shape[1] // nz, (before, after, fraction)
     out = np.empty((nz, ny, nx), image.dtype)
     flat, width = image.reshape(-1), image.shape[2]
-    plane, taps = width * image.shape[1], order + 1
-    wx, wy = np.empty((taps, nx), image.dtype), np.empty((taps, nx), image.dtype)
-    wz = np.ones((taps if axes == 3 else 1, nx), image.dtype)
-    first, place = np.empty(nx, np.int64), np.empty(nx, np.int64)
-    rows, part = np.empty(nx, image.dtype), np.empty(nx, image.dtype)
+    plane, taps, back = width * image.shape[1], order + 1, order // 2
+    depth = taps if axes == 3 else 1
+    part, place = np.zeros((3, nx), image.dtype), np.empty(nx, np.int64)
+    wz, wy, wx = (
+        np.empty(depth, image.dtype),
+        np.empty(taps, image.dtype),
+        np.empty(taps, image.dtype),
+    )
+    cells, moved = _ends(before, after), np.empty(nx, np.float32)
+    ends, rows, weight = (
+        np.empty(nx, np.int64),
+        np.empty(nx, image.dtype),
+        np.empty(nx, image.dtype),
+    )
     for z in range(nz):
         for y in range(ny):
-            corner = (z + border[0]) * plane + (y + border[1]) * width + border[2]
-            place[:] = np.arange(corner, corner + nx)
-            for axis, weights, step in ((0, wz, plane), (axes - 2, wy, width), (axes - 1, wx, 1)):
-                if len(weights) > 1:
-                    _set_weights(lines[axis, z * ny + y], places, order, weights, first, part)
-                    for x in range(nx):
-                        place[x] += step * first[x]
+            corner = (z + border[0]) * plane + (y + border[1] - back) * width + border[2] - back
+            if axes == 3:
+                corner -= back * plane
+            for x in range(nx):
+                place[x] = corner + x
+            for axis, step in ((0, plane), (1, width), (2, 1)):
+                if axis >= 3 - axes:
+                    line = lines[axis + axes - 3, z * ny + y]
+                    _split(line, places, cells, step, moved, part[axis], place)
+            runs = 0  # of pixels that are displaced by the same whole pixels
+            for x in range(nx - 1):
+                ends[runs] = x + 1
+                runs += place[x + 1] != place[x] + 1
+            ends[runs] = nx
             total = out[z, y]
             total[:] = 0
-            for c in range(len(wz)):
-                rows[:] = 0
-                for b in range(taps):
-                    stop = 0
-                    while stop < nx:  # pixels that are displaced by the same whole pixels
-                        start, offset = stop, place[stop] - stop
-                        while stop < nx and place[stop] - stop == offset:
-                            stop += 1
-                        source = flat[c * plane + b * width + place[start] :]
-                        target, down = rows[start:stop], wy[b, start:stop]
-                        if taps == 4:
-                            w0, w1 = wx[0, start:stop], wx[1, start:stop]
-                            w2, w3 = wx[2, start:stop], wx[3, start:stop]
-                            for x in range(stop - start):
-                                target[x] += down[x] * (
-                                    w0[x] * source[x]
-                                    + w1[x] * source[x + 1]
-                                    + w2[x] * source[x + 2]
-                                    + w3[x] * source[x + 3]
-                                )
-                        else:
-                            w0, w1 = wx[0, start:stop], wx[1, start:stop]
-                            for x in range(stop - start):
-                                target[x] += down[x] * (w0[x] * source[x] + w1[x] * source[x + 1])
+            for c in range(depth):
+                start = 0
+                for stop in ends[: runs + 1]:
+                    first = flat[place[start] + c * plane :]
+                    fy, fx, target = part[1, start:stop], part[2, start:stop], rows[start:stop]
+                    if order == 3:
+                        second, third, fourth = (
+                            first[width:],
+                            first[2 * width :],
+                            first[3 * width :],
+                        )
+                        _cubic(first, second, third, fourth, fy, fx, target)
+                    else:
+                        _linear(first, first[width:], fy, fx, target)
+                    start = stop
+                if depth == 1:
+                    total[:] = rows
+                    continue
                 for x in range(nx):
-                    total[x] += wz[c, x] * rows[x]
+                    _tap_weights(part[0, x], wz)
+                    weight[x] = wz[c]
+                for x in range(nx):
+                    total[x] += weight[x] * rows[x]
+            bad = 0
             for x in range(nx):
-                if not np.isfinite(total[x]):
-                    total[x] = _sum_without_zeros(
-                        flat, place[x], plane, width, wz[:, x], wy[:, x], wx[:, x]
-                    )
+                bad += not np.isfinite(total[x])
+            if bad:
+                for x in range(nx):
+                    if not np.isfinite(total[x]):
+                        _tap_weights(part[0, x], wz)
+                        _tap_weights(part[1, x], wy)
+                        _tap_weights(part[2, x], wx)
+                        total[x] = _sum_without_zeros(flat, place[x], plane, width, wz, wy, wx)
     return out

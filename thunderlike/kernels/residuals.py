@@ -1,13 +1,13 @@
 """Residuals of displaced images, multiplied with steering images and summed along columns.
 
 This is the inner loop of the estimation of motion, for images of two axes and volumes of three.
-The compiled and the numpy form give the same bits: products are in single precision, sums run down
-the columns in double precision, in the order of ``numpy.add.reduce`` over the first axis.
+The compiled and the numpy form give the same bits: products and sums are in single precision, and
+sums run down the columns, in the order of ``numpy.add.reduce`` over the first axis. A sum has the
+rows of two cells, so that it loses no more than a few units of the last place.
 """
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,8 @@ import numpy as np
 from thunderlike.kernels._numba import jit
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from thunderlike._typing import Array
 
 __all__ = ["steered_sums"]
@@ -36,9 +38,10 @@ def _steered_plain(
 ) -> None:
     depth, height, width = image.shape
     below, right = row_weights[:, np.newaxis], column_weights[np.newaxis]
+    above = _ONE - below
     whole, parts = [], []
     for nodes in field:
-        lines = nodes[rows] * (_ONE - below) + nodes[rows + 1] * below
+        lines = nodes[rows] * above + nodes[rows + 1] * below
         moved = lines[:, columns] * (_ONE - right) + lines[:, columns + 1] * right
         floor = np.floor(moved)
         parts.append(moved - floor)
@@ -46,7 +49,8 @@ def _steered_plain(
     y, x = whole[-2] + np.arange(height)[:, np.newaxis], whole[-1] + np.arange(width)
     fy, fx = parts[-2:]
     within = (y >= 0) & (x >= 0) & (y + (fy > 0) < height) & (x + (fx > 0) < width)
-    starts = np.searchsorted(rows, np.arange(sums.shape[2] + 1))
+    starts = np.searchsorted(rows, np.arange(-1, sums.shape[1] + 1))
+    spans = list(zip(starts, starts[1:], starts[2:], strict=False))
     sums[:] = 0
     for plane in range(depth):
         z, inside = plane, within
@@ -62,10 +66,10 @@ def _steered_plain(
         residual[~inside] = 0
         for axis, steer in enumerate(steering[:, plane]):
             product = steer * residual
-            for side, weight in enumerate((_ONE - below, below)):
-                weighted = (product * weight).astype(np.float64)
-                for cell, (start, stop) in enumerate(itertools.pairwise(starts)):
-                    sums[side, axis, cell] += np.add.reduce(weighted[start:stop], axis=0)
+            after, before = product * below, product * above
+            for node, (first, middle, last) in enumerate(spans):
+                around = np.concatenate([after[first:middle], before[middle:last]])
+                sums[axis, node] += np.add.reduce(around, axis=0)
 
 
 def _plane_values(image: Array, z: Array, y: Array, x: Array, fy: Array, fx: Array) -> Array:
@@ -77,19 +81,35 @@ def _plane_values(image: Array, z: Array, y: Array, x: Array, fy: Array, fx: Arr
     return found
 
 
-def _moved(line: Array, columns: Array, right: Array, whole: Array, part: Array) -> None:
-    """Split the displacements of a row of pixels, of those at the nodes, at the whole number."""
-    one, stop = np.float32(1), 0
-    while stop < len(columns):  # one cell after the other
-        start, cell = stop, columns[stop]
-        while stop < len(columns) and columns[stop] == cell:
-            stop += 1
-        first, last = line[cell], line[cell + 1]
-        for x in range(start, stop):
-            moved = first * (one - right[x]) + last * right[x]
-            floor = np.floor(moved)
-            whole[x] = np.int32(floor)
-            part[x] = moved - floor
+def _spread(field: Array, columns: Array) -> Array:
+    """Displacements at the nodes before and after each column; shape (nd, ny, 2, width)."""
+    around = np.empty((len(field), field.shape[1], 2, len(columns)), np.float32)
+    for axis in range(len(field)):
+        for n in range(field.shape[1]):
+            line, before, after = field[axis, n], around[axis, n, 0], around[axis, n, 1]
+            for x in range(len(columns)):
+                before[x] = line[columns[x]]
+                after[x] = line[columns[x] + 1]
+    return around
+
+
+def _positioned(
+    above: Array, below: Array, fraction: Any, right: Array, whole: Array, part: Array
+) -> None:
+    """Displacements of a row of pixels, of those at the nodes, split at the whole number."""
+    one = np.float32(1)
+    rest = one - fraction
+    above_left, above_right, below_left, below_right = above[0], above[1], below[0], below[1]
+    # A loop for few arrays at a time: of more, none is vectorised.
+    for x in range(len(part)):
+        left = above_left[x] * rest + below_left[x] * fraction
+        part[x] = left * (one - right[x])
+    for x in range(len(part)):
+        part[x] += (above_right[x] * rest + below_right[x] * fraction) * right[x]
+    for x in range(len(part)):
+        floor = np.floor(part[x])
+        whole[x] = np.int32(floor)
+        part[x] -= floor
 
 
 def _placed(whole: Array, part: Array, length: int, inside: Array) -> None:
@@ -107,17 +127,27 @@ def _interpolated(
     pixels: Array, width: int, place: Array, fy: Array, fx: Array, out: Array
 ) -> None:
     """Interpolate linearly between pixels at `place`, those after them and in the row below."""
-    one = np.float32(1)
-    # Unsigned places, so that no index counts from the end.
-    after, below, last = pixels[1:], pixels[width:], pixels[width + 1 :]
-    for x in range(len(out)):
-        p, gx = place[x], one - fx[x]
-        top = pixels[p] * gx + after[p] * fx[x]
-        bottom = below[p] * gx + last[p] * fx[x]
-        out[x] = top * (one - fy[x]) + bottom * fy[x]
+    one, stop = np.float32(1), 0
+    while stop < len(out):  # pixels that are displaced by the same whole pixels
+        start, offset = stop, place[stop] - stop
+        while stop < len(out) and place[stop] - stop == offset:
+            stop += 1
+        above, below = pixels[place[start] :], pixels[place[start] + width :]
+        gy, gx, target = fy[start:stop], fx[start:stop], out[start:stop]
+        for x in range(stop - start):
+            rest = one - gx[x]
+            top = above[x] * rest + above[x + 1] * gx[x]
+            bottom = below[x] * rest + below[x + 1] * gx[x]
+            target[x] = top * (one - gy[x]) + bottom * gy[x]
 
 
-@jit(plain=_steered_plain, helpers=[_moved, _placed, _interpolated])
+def _add(steer: Array, residual: Array, weight: Any, total: Array) -> None:
+    """Add the product of a row."""
+    for x in range(len(total)):
+        total[x] += steer[x] * residual[x] * weight
+
+
+@jit(plain=_steered_plain, helpers=[_spread, _positioned, _placed, _interpolated, _add])
 def steered_sums(
     image: Array,
     reference: Array,
@@ -146,32 +176,29 @@ def steered_sums(
         Position within the cell, from 0 to 1.
     brightness : ndarray of float32, shape (2,)
         Factor of the image, and offset of the reference.
-    sums : ndarray of float64, shape (2, nd, ny - 1, width)
-        Written to: sums for the node before and after, for each steering image and row of cells.
+    sums : ndarray of float32, shape (nd, ny, width)
+        Written to: for each steering image, the sums over the rows around each row of nodes,
+        multiplied with their weights.
     """
     depth, height, width = image.shape
     axes, one, zero = len(field), np.float32(1), np.float32(0)
     scale, offset = brightness[0], brightness[1]
     pixels, step = image.ravel(), height * width
-    line = np.empty(field.shape[2], np.float32)
+    nodes = _spread(field, columns)
     # Along z, y and x; an image stays in its plane.
     whole, part = np.zeros((3, width), np.int32), np.zeros((3, width), np.float32)
     residual, further = np.empty(width, np.float32), np.empty(width, np.float32)
-    inside, place = np.empty(width, np.float32), np.empty(width, np.uint32)
-    plane_sums = np.empty(sums.shape)
+    inside, place = np.empty(width, np.float32), np.empty(width, np.int64)
+    plane_sums = np.empty(sums.shape, np.float32)
     sums[:] = 0
-    # A loop a step: those of few arrays are vectorised, but for loads at any place.
     for z in range(depth):
         plane_sums[:] = 0
         for y in range(height):
             row, below = rows[y], row_weights[y]
-            above = one - below
             inside[:] = one
             for axis in range(axes):
-                for n in range(len(line)):
-                    line[n] = field[axis, row, n] * above + field[axis, row + 1, n] * below
-                at = 3 - axes + axis
-                _moved(line, columns, column_weights, whole[at], part[at])
+                above, under, at = nodes[axis, row], nodes[axis, row + 1], 3 - axes + axis
+                _positioned(above, under, below, column_weights, whole[at], part[at])
             for x in range(width):
                 whole[1, x] += np.int32(y)
             for x in range(width):
@@ -188,13 +215,10 @@ def steered_sums(
                         alone = whole[0, x] == 0 and part[0, x] == zero
                         inside[x] = inside[x] if alone else zero
                         whole[0, x] = 0
-                for x in range(width):
-                    start = whole[0, x] * np.int32(step)
-                    place[x] = np.uint32(start + whole[1, x] * np.int32(width) + whole[2, x])
             else:
-                start = z * step
-                for x in range(width):
-                    place[x] = np.uint32(start + whole[1, x] * np.int32(width) + whole[2, x])
+                whole[0] = z
+            for x in range(width):
+                place[x] = whole[0, x] * step + whole[1, x] * width + whole[2, x]
             _interpolated(pixels, width, place, part[1], part[2], residual)
             if axes == 3 and depth > 1:
                 _interpolated(pixels[step:], width, place, part[1], part[2], further)
@@ -207,9 +231,6 @@ def steered_sums(
                 residual[x] = value if inside[x] > zero else zero
             for axis in range(axes):
                 steer = steering[axis, z, y]
-                before, behind = plane_sums[0, axis, row], plane_sums[1, axis, row]
-                for x in range(width):
-                    product = steer[x] * residual[x]
-                    before[x] += np.float64(product * above)
-                    behind[x] += np.float64(product * below)
+                _add(steer, residual, one - below, plane_sums[axis, row])
+                _add(steer, residual, below, plane_sums[axis, row + 1])
         sums += plane_sums

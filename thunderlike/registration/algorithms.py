@@ -20,7 +20,7 @@ from thunderlike.registration.estimation import Estimator, FrameEstimation, Sett
 from thunderlike.registration.frames import interpolated, outliers
 from thunderlike.registration.gauss_newton import LEAST_GAIN
 from thunderlike.registration.model import RegistrationModel, as_images
-from thunderlike.registration.modes import SmoothField, Translation
+from thunderlike.registration.modes import SmoothField
 from thunderlike.registration.plan import (
     check_lengths,
     check_number,
@@ -29,6 +29,7 @@ from thunderlike.registration.plan import (
     mask_of,
     normal_axis,
 )
+from thunderlike.registration.prior import TYPICAL_LENGTH, smooth_fields
 from thunderlike.registration.reference import Builder, Reference, sample_rows
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
     from thunderlike._typing import Array, Shape
     from thunderlike.data.images import Images
-    from thunderlike.registration.modes import Deformation
 
     Given: TypeAlias = ArrayLike | Reference | RegistrationModel | None
 
@@ -247,9 +247,9 @@ class Algorithm:
         if self.bidirectional not in (None, "auto"):
             check_number("bidirectional", self.bidirectional, least=-math.inf)
 
-    def _deformation(self, shape: Shape) -> Deformation:  # noqa: ARG002
-        """Return the deformation of frames, or planes, of this shape."""
-        return Translation()
+    def _fields(self, shape: Shape) -> tuple[SmoothField, ...]:  # noqa: ARG002
+        """Return the fields that a prior is chosen of, for frames, or planes, of this shape."""
+        return ()
 
     def _deviations(self) -> tuple[float | None, float]:
         """Return prior and largest deviation of fields; the first is None to estimate it."""
@@ -336,11 +336,11 @@ class PiecewiseRigid(Algorithm):
     spacing : float or sequence of float
         Pixels between the nodes of a field, along y and x; 8 or more. The first and last pixel of
         a frame are nodes. Fields of volumes are the same in all planes.
-    length : float
-        Correlation length of the prior of fields in pixels: larger for smoother fields.
+    length : float or 'auto'
+        Correlation length of the prior of fields in pixels: larger for smoother fields. 'auto'
+        chooses the one under which the sample is likeliest, from 4/3 of `spacing` on.
     deviation : float or 'auto'
-        Prior standard deviation of a field about its mean in pixels; 'auto' estimates it on the
-        sample.
+        Prior standard deviation of a field about its mean in pixels; 'auto' chooses it likewise.
     max_deviation : float
         Largest displacement about the mean in pixels; larger fields are scaled down to it.
 
@@ -375,7 +375,7 @@ class PiecewiseRigid(Algorithm):
         fixed_pattern: int = 0,
         bidirectional: float | Literal["auto"] | None = None,
         spacing: float | Sequence[float] = 24,
-        length: float = 60.0,
+        length: float | Literal["auto"] = "auto",
         deviation: float | Literal["auto"] = "auto",
         max_deviation: float = 5.0,
     ) -> None:
@@ -392,17 +392,18 @@ class PiecewiseRigid(Algorithm):
         each = self.spacing
         for value in each if isinstance(each, tuple | list | np.ndarray) else [each]:
             check_number("spacing", value, least=_LEAST_SPACING)
-        check_number("length", self.length, least=0, exclusive=True)
+        if self.length != "auto":
+            check_number("length", self.length, least=0, exclusive=True)
         if self.deviation != "auto":
             check_number("deviation", self.deviation, least=0, exclusive=True)
         check_number("max_deviation", self.max_deviation, least=0, exclusive=True)
-        if self.length < np.min(self.spacing) / 2:
+        if self.length != "auto" and self.length < np.min(self.spacing) / 2:
             _warn(
                 f"length={self.length} is less than half of spacing={self.spacing}: fields are "
                 "noise between the nodes; give a larger length"
             )
 
-    def _deformation(self, shape: Shape) -> Deformation:
+    def _fields(self, shape: Shape) -> tuple[SmoothField, ...]:
         if len(shape) < 2:
             raise SpecError("lines have no fields of two axes: use Rigid, or another axis")
         each = np.asarray(self.spacing, np.float64)
@@ -413,7 +414,8 @@ class PiecewiseRigid(Algorithm):
                 f"frames of shape {shape} are too small for fields with spacing={each:g}: use "
                 "Rigid, or a spacing of at most half of the shorter side"
             )
-        return SmoothField.of(shape, np.broadcast_to(each, 2).tolist(), self.length)
+        length = None if self.length == "auto" else self.length
+        return smooth_fields(shape, np.broadcast_to(each, 2).tolist(), length)
 
     def _deviations(self) -> tuple[float | None, float]:
         return (None if self.deviation == "auto" else self.deviation), self.max_deviation
@@ -449,7 +451,7 @@ class _Plan:
         plane = tuple(n for number, n in enumerate(shape) if number != axis)
         check_lengths(plane)
         deviation, max_deviation = algorithm._deviations()
-        deformation = algorithm._deformation(plane)
+        fields = algorithm._fields(plane)
         max_shift = largest_shifts(algorithm.max_shift, plane)
         weights = np.ones(shape, np.float32) if mask is None else mask.astype(np.float32)
         builders = [
@@ -462,7 +464,7 @@ class _Plan:
                     max_deviation=max_deviation,
                     compiled=images._compiled,
                 ),
-                deformation,
+                fields,
                 algorithm.rounds,
                 deviation,
                 algorithm.fixed_pattern,
@@ -496,12 +498,13 @@ class _Plan:
         nothing = [None] * len(means)
         patterns = nothing if reference.pattern is None else _planes(reference.pattern, self.axis)
         deviations = np.broadcast_to(reference.deviation, len(means)).tolist()
+        length = float(np.median(reference.length))  # fields of all planes have the same modes
         return tuple(
             Estimator.of(
                 mean,
                 variance,
                 builder.settings,
-                builder.deformation,
+                builder.deformation(length),
                 deviation=deviation,
                 noise=replace(reference, variance=variance).noise,
                 pattern=pattern,
@@ -522,7 +525,7 @@ class _Plan:
         nd = len(self.shape) - (self.axis is not None)
         shifts = rows[..., :nd].astype(np.float64)
         peak, gain, at_edge = np.moveaxis(rows[..., nd : nd + 3].astype(np.float64), -1, 0)
-        deformation = self.builders[0].deformation
+        deformation = estimators[0].refinement.deformation
         grid = deformation if isinstance(deformation, SmoothField) else None
         modes = rows[..., nd + 3 :].reshape(*shifts.shape, grid.size) if grid else None
         least = np.array([one.correlation.least_peak for one in estimators])
@@ -575,6 +578,7 @@ def _joined(references: Sequence[Reference], axis: int | None) -> Reference:
         np.stack([one.shifts for one in references], axis=1),
         np.concatenate([one.deviation for one in references]),
         np.stack(patterns, axis=axis) if patterns else None,
+        length=np.concatenate([one.length for one in references]),
     )
 
 
@@ -590,6 +594,7 @@ def _reference_of(model: RegistrationModel) -> Reference:
         model.deviation,
         model.pattern,
         model.offset,
+        np.full(1, model.grid.length if model.grid else TYPICAL_LENGTH),
     )
 
 

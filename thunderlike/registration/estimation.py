@@ -243,10 +243,7 @@ class Estimator:
         peak = self.correlation.peak(self._correlated(image, pyramid))
         gain, offset = self.refinement.brightness(pyramid[0], peak.shift)
         if finite is not None:
-            shown, region = displaced(self.mean, (-peak.shift).tolist())
-            expected = np.full(image.shape, np.float32(image[finite].mean(dtype=np.float64)))
-            expected[region] = shown * np.float32(gain) + np.float32(offset)
-            image = np.where(finite, image, expected)
+            image = self._filled(image, finite, peak.shift, gain, offset)
             pyramid = self._pyramid(image)
             gain, offset = self.refinement.brightness(pyramid[0], peak.shift)
         found = self.refinement.coefficients(pyramid, peak.shift, gain, offset)
@@ -255,6 +252,28 @@ class Estimator:
         shift = found @ self.refinement.deformation.means
         shift[np.abs(shift) < _STILL] = 0
         return Estimate(found, shift, peak.height, gain, offset, peak.at_edge)
+
+    def slope(self, frame: Array, estimate: Estimate) -> Array:
+        """Return the slope of the residual of a frame at its estimate, by displacements at nodes.
+
+        In pixels of the frame, of shape (nd, nodes).
+        """
+        image, finite = single_precision(frame)
+        if self.pattern is not None:
+            image -= self.pattern
+        if finite is not None:
+            image = self._filled(image, finite, estimate.shift, estimate.gain, estimate.offset)
+        brightness = self.refinement.scaling(estimate.gain, estimate.offset)
+        return self.refinement.levels[-1].slope(image, estimate.coefficients, brightness)
+
+    def _filled(
+        self, image: Array, finite: Array, shift: Array, gain: float, offset: float
+    ) -> Array:
+        """Replace pixels that are not finite by those of the displaced reference."""
+        shown, region = displaced(self.mean, (-shift).tolist())
+        expected = np.full(image.shape, np.float32(image[finite].mean(dtype=np.float64)))
+        expected[region] = shown * np.float32(gain) + np.float32(offset)
+        return np.where(finite, image, expected)
 
     def trusts(self, estimate: Estimate) -> bool:
         """Check whether an estimate is reliable by itself, without its neighbours in time."""

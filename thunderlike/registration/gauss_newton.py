@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from thunderlike._typing import Array, Shape
-    from thunderlike.registration.modes import Deformation, Sampling
+    from thunderlike.registration.modes import Deformation, Matrix, Sampling
 
 __all__ = ["LEAST_GAIN", "Level", "Refinement", "denoised", "pyramid_bins"]
 
@@ -99,8 +99,11 @@ class Level:
         Binned.
     steering : ndarray of float32, shape (nd, ...)
         Weighted differences of the filtered reference, orthogonal to it and to a constant.
+    deformation : Deformation
     sampling : Sampling
         The deformation at the binned pixels.
+    normal : ndarray or sparse array of float64, shape (nd * nodes, nd * nodes)
+        Normal matrix of displacements at the nodes, without the prior.
     covariance : ndarray of float32, shape (nd * m, nd * m)
         Inverse of the normal matrix and prior: posterior covariance of the coefficients.
     precision : ndarray of float64, shape (m,)
@@ -111,7 +114,9 @@ class Level:
     bins: tuple[int, ...]
     reference: Array
     steering: Array
+    deformation: Deformation
     sampling: Sampling
+    normal: Matrix
     covariance: Array
     precision: Array
     iterations: int
@@ -161,32 +166,56 @@ class Level:
         weight = np.where(inside & (noise > 0), 1 / np.where(noise > 0, noise, 1), 0)
 
         clean = binned(scene, bins)
-        scene = ndimage.gaussian_filter(clean.astype(np.float64), _SMOOTH_SCENE)
-        scene -= ndimage.gaussian_filter(scene, [highpass / b for b in bins])
+        scene = _band_passed(clean, _SMOOTH_SCENE, [highpass / b for b in bins])
         weight *= _interior(reference.shape)
         steering = np.stack([_orthogonal(d, reference, weight) for d in _differences(scene)])
 
         sampling = deformation.sampled(reference.shape, bins, compiled=compiled)
         products = sampling.products(steering, np.stack(_differences(clean)))
+        normal = (products + products.T) / 2
         precision = size**2 / deformation.variances(deviation)
-        normal = (products + products.T) / 2 + np.diag(np.tile(precision, mean.ndim))
+        inverse = deformation.normal_in_modes(normal) + np.diag(np.tile(precision, mean.ndim))
         return cls(
             bins,
             reference,
             steering.astype(np.float32),
+            deformation,
             sampling,
-            np.linalg.inv(normal).astype(np.float32),
+            normal,
+            np.linalg.inv(inverse).astype(np.float32),
             precision,
             iterations,
         )
 
+    def slope(self, image: Array, moved: Array, brightness: Array) -> Array:
+        """Return the slope of the residual by displacements at the nodes, shape (nd, nodes)."""
+        return self.sampling.steered(image, self.reference, self.steering, moved, brightness)
+
     def step(self, image: Array, moved: Array, brightness: Array) -> Array:
         """Return the change of the coefficients, shape (nd, m), in binned pixels."""
-        slope = self.sampling.steered(image, self.reference, self.steering, moved, brightness)
+        slope = self.deformation.in_modes(self.slope(image, moved, brightness))
         slope += self.precision * moved
         step = np.einsum("ij,j->i", self.covariance, slope.ravel().astype(np.float32))
         change: Array = -step.reshape(moved.shape).astype(np.float64)
         return change
+
+
+def _band_passed(image: Array, low: float, high: Sequence[float]) -> Array:
+    """Blur an image, and subtract the result blurred again, mirrored at the borders.
+
+    By cosine transforms, whose cost does not grow with the standard deviations of the Gaussians.
+    """
+    from scipy import fft
+
+    spectrum = fft.dctn(image.astype(np.float64), norm="ortho", workers=1)
+    kept, blurred = np.ones((2, *(1,) * image.ndim))
+    for axis, (n, sigma) in enumerate(zip(image.shape, high, strict=True)):
+        squared = (np.pi / n * np.arange(n).reshape(-1, *(1,) * (image.ndim - 1 - axis))) ** 2
+        kept = kept * np.exp(-(low**2) / 2 * squared)
+        blurred = blurred * np.exp(-(sigma**2) / 2 * squared)
+    spectrum *= kept * (1 - blurred)
+    found: Array = fft.idctn(spectrum, norm="ortho", workers=1)
+    return found
 
 
 def _interior(shape: Shape) -> Array:
@@ -273,6 +302,11 @@ class Refinement:
         gain = float((centered * frame).sum(dtype=np.float64) / power)
         return gain, float(mean - gain * middle)
 
+    def scaling(self, gain: float, offset: float) -> Array:
+        """Return the factor of a frame, and the offset of the reference, that make them equal."""
+        clipped = min(max(gain, _GAINS[0]), _GAINS[1])
+        return np.array([1 / clipped, offset / clipped], np.float32)
+
     def coefficients(
         self, pyramid: Sequence[Array], coarse: Array, gain: float, offset: float
     ) -> Array:
@@ -291,8 +325,7 @@ class Refinement:
         ndarray of float64, shape (nd, m)
             Those of the coarse shift where the refined ones are not to be trusted.
         """
-        clipped = min(max(gain, _GAINS[0]), _GAINS[1])
-        brightness = np.array([1 / clipped, offset / clipped], np.float32)
+        brightness = self.scaling(gain, offset)
         found = start = self.deformation.rigid(coarse)
         for level, image in zip(self.levels, pyramid, strict=True):
             scale = np.array(level.bins, np.float64)[:, np.newaxis]

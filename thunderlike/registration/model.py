@@ -362,12 +362,7 @@ class RegistrationModel(Model):
                 f"the models are of frames of shape {self.reference.shape} and "
                 f"{other.reference.shape}, axis {self.axis} and {other.axis}: they must be equal"
             )
-        grid = self.grid or other.grid
-        if self.grid and other.grid and not _same(self.grid, other.grid):
-            raise SpecError("the fields are on other nodes: fit both with one spacing and length")
-        coefficients = None
-        if grid is not None:
-            coefficients = _on_grid(self, grid) + _on_grid(other, grid)
+        grid, coefficients = _sum(self, other)
         return replace(
             self,
             shifts=self.shifts + other.shifts,
@@ -453,6 +448,28 @@ class RegistrationModel(Model):
         from thunderlike.registration.plotting import plot_model
 
         return plot_model(self, ax)
+
+
+def _sum(
+    one: RegistrationModel, other: RegistrationModel
+) -> tuple[SmoothField | None, Array | None]:
+    """Add the fields of two models; the result has the modes of both."""
+    grid = one.grid or other.grid
+    if grid is None:
+        return None, None
+    if not (one.grid and other.grid) or _same(one.grid, other.grid):
+        return grid, _on_grid(one, grid) + _on_grid(other, grid)
+    if not _same(one.grid.positions, other.grid.positions):
+        raise SpecError("the fields are on other nodes: fit both with one spacing")
+    joined = replace(
+        grid,
+        modes=np.hstack([grid.modes, other.grid.modes[:, 1:]]),
+        spread=np.hstack([grid.spread, other.grid.spread]),
+    )
+    mine, theirs = _on_grid(one, grid), _on_grid(other, other.grid)
+    shared = mine[..., :1] + theirs[..., :1]
+    rest = np.broadcast_to(theirs[..., 1:], (*mine.shape[:-1], other.grid.size - 1))
+    return joined, np.concatenate([shared, mine[..., 1:], rest], axis=-1)
 
 
 def _on_grid(model: RegistrationModel, grid: SmoothField) -> Array:

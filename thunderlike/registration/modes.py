@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self, TypeAlias
 
 import numpy as np
 from scipy import sparse
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from thunderlike._typing import Array, Shape
+
+    Matrix: TypeAlias = Array | sparse.csr_array
 
 __all__ = ["Deformation", "FieldSampling", "Sampling", "SmoothField", "Translation", "displaced"]
 
@@ -33,7 +35,7 @@ class Sampling(Protocol):
     def steered(
         self, image: Array, reference: Array, steering: Array, moved: Array, brightness: Array
     ) -> Array:
-        """Sum the products of modes, steering images and the residual of a displaced image.
+        """Sum the products of hats of nodes, steering images and the residual of a displaced image.
 
         Parameters
         ----------
@@ -46,15 +48,15 @@ class Sampling(Protocol):
 
         Returns
         -------
-        ndarray of float64, shape (nd, m)
+        ndarray of float64, shape (nd, nodes)
         """
 
-    def products(self, steering: Array, gradient: Array) -> Array:
-        """Sum the products of modes, steering images, modes and gradients.
+    def products(self, steering: Array, gradient: Array) -> Matrix:
+        """Sum the products of hats of nodes, steering images, hats and gradients.
 
         Returns
         -------
-        ndarray of float64, shape (nd * m, nd * m)
+        ndarray or sparse array of float64, shape (nd * nodes, nd * nodes)
         """
 
 
@@ -77,6 +79,12 @@ class Deformation(Protocol):
 
     def at_nodes(self, coefficients: Array) -> Array:
         """Return displacements at the nodes, shape (nd, ...)."""
+
+    def in_modes(self, slope: Array) -> Array:
+        """Sum values at the nodes, of shape (nd, nodes), times the modes, to shape (nd, m)."""
+
+    def normal_in_modes(self, normal: Matrix) -> Array:
+        """Transform a normal matrix from the nodes to the modes, shape (nd * m, nd * m)."""
 
     def sampled(self, shape: Shape, bins: Sequence[int], *, compiled: bool) -> Sampling:
         """Return the deformation at the pixels of frames of this binned shape."""
@@ -149,6 +157,14 @@ class Translation:
     def at_nodes(self, coefficients: Array) -> Array:
         """Return the translation."""
         return coefficients
+
+    def in_modes(self, slope: Array) -> Array:
+        """Return the values: a translation has one mode and one node."""
+        return slope
+
+    def normal_in_modes(self, normal: Array) -> Array:
+        """Return the matrix: a translation has one mode and one node."""
+        return normal
 
     def sampled(self, shape: Shape, bins: Sequence[int], *, compiled: bool) -> Self:  # noqa: ARG002
         """Return itself: it is the same at all pixels."""
@@ -271,6 +287,17 @@ class SmoothField(Model):
         found: Array = np.einsum("am,nm->an", coefficients, self.modes).reshape(shape)
         return found
 
+    def in_modes(self, slope: Array) -> Array:
+        """Sum values at the nodes, of shape (nd, nodes), times the modes, to shape (nd, m)."""
+        found: Array = np.einsum("an,nm->am", slope, self.modes)
+        return found
+
+    def normal_in_modes(self, normal: Matrix) -> Array:
+        """Transform a normal matrix from the nodes to the modes, shape (nd * m, nd * m)."""
+        modes = np.kron(np.eye(normal.shape[0] // len(self.modes)), self.modes)
+        found: Array = modes.T @ (normal @ modes)
+        return found
+
     def nodes(self, ndim: int) -> tuple[Array, ...]:
         """Return the positions of the nodes along each axis; one along the z of a volume."""
         return (np.zeros(1),) * (ndim - 2) + self.positions
@@ -331,42 +358,35 @@ class FieldSampling:
     ) -> Array:
         """Sum the products of modes, steering images and the residual; see :class:`Sampling`."""
         nodes = self.field.at_nodes(moved).astype(np.float32)
-        count, (height, width) = len(moved), nodes.shape[1:]
-        sums = np.empty((2, count, height - 1, image.shape[-1]))
+        count, height = nodes.shape[:2]
+        lines = np.empty((count, height, image.shape[-1]), np.float32)
         if image.ndim == 2:  # a volume of one plane
             image, reference, steering = image[None], reference[None], steering[:, None]
         loops = steered_sums.choose(self.compiled)
-        loops(image, reference, steering, nodes, *self.rows, *self.columns, brightness, sums)
-        lines = np.zeros((count, height, image.shape[-1]))
-        lines[:, :-1] += sums[0]
-        lines[:, 1:] += sums[1]
-        starts, left, right = self._column_cells
-        found = np.zeros((count, height, width))
-        found[..., :-1] += np.add.reduceat(lines * left, starts, axis=-1)
-        found[..., 1:] += np.add.reduceat(lines * right, starts, axis=-1)
-        slope: Array = np.einsum("an,nm->am", found.reshape(count, -1), self.field.modes)
-        return slope
+        loops(image, reference, steering, nodes, *self.rows, *self.columns, brightness, lines)
+        starts, weights = self._column_cells
+        cells = np.add.reduceat(lines * weights, starts, axis=-1)
+        found = np.zeros(nodes.shape)
+        found[..., :-1] = cells[0]
+        found[..., 1:] += cells[1]
+        return found.reshape(count, -1)
 
     @cached_property
-    def _column_cells(self) -> tuple[Array, Array, Array]:
+    def _column_cells(self) -> tuple[Array, Array]:
         """First column of each cell, and weights of the nodes before and after each column."""
         cells, right = self.columns
         starts = np.searchsorted(cells, np.arange(len(self.field.positions[1]) - 1))
-        return starts, (1 - right).astype(np.float64), right.astype(np.float64)
+        weights = np.stack([1 - right, right]).astype(np.float64)
+        return starts, weights[:, np.newaxis, np.newaxis]
 
-    def products(self, steering: Array, gradient: Array) -> Array:
-        """Sum the products of modes, steering images, modes and gradients."""
+    def products(self, steering: Array, gradient: Array) -> sparse.csr_array:
+        """Sum the products of hats of nodes, steering images, hats and gradients."""
         hats = [
             _hats(*cells, len(nodes))
             for cells, nodes in zip((self.rows, self.columns), self.field.positions, strict=True)
         ]
-        m = self.field.size
-        found = np.empty((len(steering), m, len(gradient), m))
-        for a, q in enumerate(steering):
-            for b, d in enumerate(gradient):
-                matrix = _node_products(q * d, *hats)
-                found[a, :, b] = self.field.modes.T @ (matrix @ self.field.modes)
-        return found.reshape(len(steering) * m, len(gradient) * m)
+        blocks = [[_node_products(q * d, *hats) for d in gradient] for q in steering]
+        return sparse.block_array(blocks, format="csr")
 
 
 def _hats(cells: Array, weights: Array, nodes: int) -> Array:
@@ -378,25 +398,26 @@ def _hats(cells: Array, weights: Array, nodes: int) -> Array:
     return hats
 
 
-def _node_products(values: Array, rows: Array, columns: Array) -> sparse.csr_array:
+def _node_products(values: Array, rows: Array, columns: Array) -> sparse.coo_array:
     """Sum values with the hats of pairs of nodes; only neighbours overlap."""
     if values.ndim == 3:  # the planes of a volume share the field
         values = values.sum(axis=0)
     ny, nx = rows.shape[1], columns.shape[1]
-    total = sparse.csr_array((ny * nx, ny * nx))
+    numbers = np.arange(ny * nx).reshape(ny, nx)
+    sums, ones, others = [], [], []
     for up in (-1, 0, 1):
-        pairs_y = rows[:, max(0, -up) : ny - max(0, up)] * rows[:, max(0, up) : ny + min(0, up)]
+        top, bottom = _neighbours(up)
+        lines = (rows[:, top] * rows[:, bottom]).T @ values
         for aside in (-1, 0, 1):
-            first, second = max(0, -aside), max(0, aside)
-            pairs_x = columns[:, first : nx - second] * columns[:, second : nx - first]
-            sums = pairs_y.T @ values @ pairs_x
-            y, x = np.meshgrid(
-                np.arange(max(0, -up), ny - max(0, up)),
-                np.arange(first, nx - second),
-                indexing="ij",
-            )
-            one, other = y * nx + x, (y + up) * nx + x + aside
-            total += sparse.csr_array(
-                (sums.ravel(), (one.ravel(), other.ravel())), shape=total.shape
-            )
-    return total
+            left, right = _neighbours(aside)
+            sums.append((lines @ (columns[:, left] * columns[:, right])).ravel())
+            ones.append(numbers[top, left].ravel())
+            others.append(numbers[bottom, right].ravel())
+    places = np.concatenate(ones), np.concatenate(others)
+    return sparse.coo_array((np.concatenate(sums), places), shape=(ny * nx, ny * nx))
+
+
+def _neighbours(step: int) -> tuple[slice, slice]:
+    """Nodes of an axis that have one at `step`, and those."""
+    every, first, last = slice(None), slice(None, -1), slice(1, None)
+    return {-1: (last, first), 0: (every, every), 1: (first, last)}[step]

@@ -12,6 +12,7 @@ from thunderlike.parallel.threads import tmap
 from thunderlike.registration.correlation import binned
 from thunderlike.registration.estimation import Estimator, Settings, single_precision
 from thunderlike.registration.modes import SmoothField, Translation, displaced
+from thunderlike.registration.prior import TYPICAL_LENGTH, likeliest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ _NEIGHBOURS = 20  # frames that are averaged with the seed
 _FEW = 5  # frames with a variance over time
 _FIELD_ROUNDS = 2
 _PATTERN_SIGMA = 8.0  # px: smoother patterns are left to the scene
-_LEAST_DEVIATION = 0.05  # px
+_LEAST_DEVIATION, _DEVIATIONS = 0.05, 48  # px; number of prior deviations to choose of
 
 
 def sample_rows(count: int, nsample: int, size: int) -> Array:
@@ -66,6 +67,8 @@ class Reference:
         Pattern fixed on the sensor, which is subtracted from frames before estimation.
     offset : float
         Displacement of odd rows along x, which is corrected first.
+    length : ndarray of float64
+        Correlation length of fields in pixels; one a plane.
 
     Notes
     -----
@@ -88,6 +91,7 @@ class Reference:
     deviation: Array = field(default_factory=lambda: np.ones(1))
     pattern: Array | None = None
     offset: float = 0.0
+    length: Array = field(default_factory=lambda: np.full(1, TYPICAL_LENGTH))
 
     @property
     def noise(self) -> float:
@@ -104,8 +108,9 @@ class Builder:
     Parameters
     ----------
     settings : Settings
-    deformation : Deformation
-        Of the fit; the first rounds estimate translations in any case.
+    fields : sequence of SmoothField
+        Those that the prior of the fit is chosen of, by their lengths; empty for translations. The
+        first rounds estimate translations in any case.
     rounds : int
         Rounds of alignment by translation.
     deviation : float, optional
@@ -115,10 +120,16 @@ class Builder:
     """
 
     settings: Settings
-    deformation: Deformation
+    fields: Sequence[SmoothField]
     rounds: int
     deviation: float | None
     fixed_pattern: int
+
+    def deformation(self, length: float) -> Deformation:
+        """Return the deformation of a fit: the field of about this correlation length."""
+        if not self.fields:
+            return Translation()
+        return min(self.fields, key=lambda one: abs(one.length - length))
 
     def steps(self, count: int) -> int:
         """Return the number of estimates of `build` for a sample of `count` frames."""
@@ -154,6 +165,7 @@ class Builder:
                 np.zeros((len(rows), start.ndim)),
                 np.array([1.0 if self.deviation is None else self.deviation]),
                 pattern,
+                length=self._length(),
             )
             if len(sample) < (2 if given is None else _FEW):
                 return reference
@@ -170,27 +182,39 @@ class Builder:
         count = 1 if given else self.rounds
         rounds = [
             _Round(
-                Translation(),
                 coarse=not given and number < count - 2,
                 centered=not given and number == count - 1,
             )
             for number in range(count)
         ]
-        if isinstance(self.deformation, SmoothField):
-            rounds += [_Round(self.deformation, centered=not given)] * _FIELD_ROUNDS
+        if self.fields:
+            rounds += [_Round(fields=True, centered=not given)] * _FIELD_ROUNDS
         return rounds
+
+    def _length(self) -> Array:
+        """Return the correlation length of fields before a sample is seen."""
+        field = self.deformation(TYPICAL_LENGTH)
+        return np.array([field.length if isinstance(field, SmoothField) else TYPICAL_LENGTH])
+
+    def _deviations(self) -> Array:
+        """Return the standard deviations of fields that the prior is chosen of, in pixels."""
+        if self.deviation is not None:
+            return np.array([self.deviation])
+        return np.geomspace(_LEAST_DEVIATION, self.settings.max_deviation, _DEVIATIONS)
 
     def _align(
         self, sample: Array, reference: Reference, one: _Round, work: Tracker
     ) -> tuple[Reference, list[Estimate]]:
         """Align the sample to a reference, and average it."""
-        deviation = reference.deviation
+        deformation: Deformation = Translation()
+        if one.fields:
+            deformation = self.deformation(float(reference.length[0]))
         estimator = Estimator.of(
             reference.mean,
             reference.variance,
             self.settings,
-            one.deformation,
-            deviation=float(deviation[0]),
+            deformation,
+            deviation=float(reference.deviation[0]),
             noise=reference.noise,
             pattern=reference.pattern,
             coarse=one.coarse,
@@ -207,29 +231,37 @@ class Builder:
             sample[good],
             moved[good],
             np.array([(one.gain, one.offset) for one in estimates], np.float32)[good],
-            one.deformation,
+            deformation,
             reference,
             compiled=self.settings.compiled,
         )
-        if self.deviation is None and isinstance(one.deformation, SmoothField) and good.any():
-            deviation = _deviation(moved[good], one.deformation, estimator)
         made = Reference(
             moments.mean,
             moments.variance,
             int(good.sum()),
             reference.frames,
-            moved @ one.deformation.means,
-            np.clip(deviation, _LEAST_DEVIATION, self.settings.max_deviation),
+            moved @ deformation.means,
+            reference.deviation,
             reference.pattern,
+            length=reference.length,
         )
+        if isinstance(deformation, SmoothField) and good.any():
+            normal = estimator.refinement.levels[-1].normal
+            slopes = [
+                estimator.slope(sample[row], estimates[row]).ravel() for row in np.flatnonzero(good)
+            ]
+            nodes = np.stack([deformation.at_nodes(one).ravel() for one in moved[good]])
+            information = (normal @ nodes.T).T - np.stack(slopes)
+            likely, deviation = likeliest(self.fields, self._deviations(), normal, information)
+            made = replace(made, length=np.array([likely.length]), deviation=np.array([deviation]))
         return made, estimates
 
 
 @dataclass(frozen=True)
 class _Round:
-    """One alignment of a sample: its deformation, and whether its median is taken off."""
+    """One alignment of a sample: by fields or translations, and whether the median is taken off."""
 
-    deformation: Deformation
+    fields: bool = False
     coarse: bool = False
     centered: bool = False
 
@@ -361,16 +393,3 @@ def _pattern(sample: Array, reference: Reference, estimates: Sequence[Estimate])
     mean = np.where(count > 0, total / np.maximum(count, 1), 0)
     mean -= ndimage.gaussian_filter(mean, _PATTERN_SIGMA)
     return mean.astype(np.float32)
-
-
-def _deviation(moved: Array, field: SmoothField, estimator: Estimator) -> Array:
-    """Estimate the standard deviation of fields about their mean, from the prior's moments."""
-    nodes = np.einsum("tam,nm->tan", moved, field.modes)
-    nodes -= nodes.mean(axis=2, keepdims=True)
-    centered = field.modes - field.modes.mean(axis=0)
-    posterior = estimator.refinement.levels[-1].covariance.astype(np.float64)
-    size, nd = field.size, moved.shape[1]
-    blocks = [posterior[a * size : (a + 1) * size, a * size : (a + 1) * size] for a in range(nd)]
-    uncertain = np.mean([np.einsum("nm,mk,nk->n", centered, b, centered) for b in blocks])
-    prior = np.square(centered[:, 1:]) @ field.spread
-    return np.sqrt([(np.square(nodes).mean() + uncertain) / prior.mean()])
