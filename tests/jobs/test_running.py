@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
 from thunderlike.errors import NotFoundError, WorkerFailedError
@@ -22,6 +24,17 @@ def test_an_error_is_one_line_and_exit_code_2(capsys):
     error = WorkerFailedError("a: f raised\n  ValueError: bad", key=(1,), traceback="many\nlines")
     assert reported(raising(error), debug=False) == FAILED
     assert capsys.readouterr().err == "error: a: f raised ValueError: bad\n"
+
+
+def test_a_warning_is_one_line(capsys):
+    def run():
+        warnings.warn("10 pixels are constant:\ngive valid=", stacklevel=1)
+        return 0
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert reported(run, debug=False) == 0
+    assert capsys.readouterr().err == "warning: 10 pixels are constant: give valid=\n"
 
 
 def test_arguments_are_shown_as_options_and_folders_unchanged():

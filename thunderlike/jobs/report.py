@@ -8,6 +8,7 @@ import platform
 import re
 import sys
 import time
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -158,14 +159,14 @@ _ARGUMENT = re.compile(
 
 
 def reported(run: Callable[[], int], *, debug: bool) -> int:
-    """Run a command and convert its exceptions to an exit code.
+    """Run a command, convert its exceptions to an exit code and write its warnings as lines.
 
     Parameters
     ----------
     run : callable
         The command; returns its exit code.
     debug : bool
-        Let our own errors through, so that Python shows where they were raised.
+        Let our own errors and warnings through, so that Python shows where they were raised.
 
     Returns
     -------
@@ -179,7 +180,10 @@ def reported(run: Callable[[], int], *, debug: bool) -> int:
     0
     """
     try:
-        return run()
+        with warnings.catch_warnings():
+            if not debug:
+                warnings.showwarning = _show_warning
+            return run()
     except KeyboardInterrupt:
         _say("interrupted")
         return INTERRUPTED
@@ -211,6 +215,10 @@ def as_options(text: str) -> str:
 def _say(text: str) -> None:
     """Write a text as one line, without line breaks."""
     sys.stderr.write(printable(as_options(" ".join(text.split()))) + "\n")
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    _say(f"warning: {message}")
 
 
 def default_engine() -> str:
