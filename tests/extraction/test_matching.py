@@ -68,6 +68,34 @@ def test_the_shift_is_given_or_left_out():
         model.match(other, shift=(1, 2, 3))
 
 
+def warped(seed, size=200, cells=100):
+    """Models of the same cells, those of the second moved by a smooth field of up to 5.7 px."""
+    rng = np.random.default_rng(seed)
+    centers, radii = places(rng, cells, size, 9), rng.uniform(4.5, 6.5, cells)
+    phase = 2 * np.pi * centers / size
+    field = np.stack([4 * np.sin(phase[:, 1]), 4 * np.cos(phase[:, 0])], axis=1) + [2, -1]
+    for moved in (0, field):
+        there = np.sort(rng.permutation(cells)[: cells * 4 // 5])
+        jitter = rng.normal(0, 0.5, (cells, 2))
+        yield discs((centers + jitter + moved)[there], radii[there], size), there, field[there]
+
+
+def test_cells_of_a_warped_session_are_found_by_a_field():
+    (model, one, _), (other, two, truth) = warped(21)
+    rigid, found = model.match(other), model.match(other, shift="piecewise")
+    assert f1(rigid, one, two) < 0.9
+    assert f1(found, one, two) > 0.95
+    assert np.sqrt(np.square(found.displacements - truth).mean()) < 1.5
+    pictures = [one.masks().sum(axis=0) for one in (other, model)]
+    motion = tl.registration.align(*pictures, kind="piecewise")
+    assert f1(model.match(other, shift=motion), one, two) > 0.95
+    joined = tl.extraction.union([model, other], shift="piecewise")
+    assert joined.model.count == len(np.union1d(one, two))
+    with pytest.raises(SpecError, match="2 frames"):
+        moving = tl.registration.Rigid().fit(np.stack(pictures))
+        model.match(other, shift=moving)
+
+
 def test_a_model_matches_itself():
     (model, _), _ = sessions(4)
     found = model.match(model)

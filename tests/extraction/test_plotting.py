@@ -30,13 +30,25 @@ def contours(axes):
     return [one for one in axes.collections if len(one.get_paths())]
 
 
-def test_contours_are_at_half_the_largest_weight():
+def test_outlines_are_those_of_the_pixels():
     axes = cells().plot(labels=False)
     assert len(contours(axes)) == 3
     (path,) = contours(axes)[0].get_paths()
     radii = np.hypot(path.vertices[:, 0] - 7, path.vertices[:, 1] - 6)
-    assert np.abs(radii - 2.5).max() < 0.2
+    assert np.abs(radii - 4.6).max() < 0.25  # of the pixels closer than 5
     assert len(contours(cells().plot(accepted_only=False))) == 4
+
+
+def test_each_cell_has_one_outline_whatever_its_weights():
+    y, x = np.indices((30, 40))
+    rings = [np.hypot(y - a, x - b) for a, b in ((8, 8), (20, 25), (1, 38))]
+    shapes = [np.where((r < 6) & (r > 3), 1, 0) if n == 0 else r < 5 for n, r in enumerate(rings)]
+    weights = np.stack(shapes) * np.random.default_rng(0).lognormal(0, 1.5, (3, 30, 40))
+    pixel = np.zeros((1, 30, 40))
+    pixel[0, 15, 5] = 1
+    model = ExtractionModel(np.concatenate([weights, pixel]).reshape(4, -1), (30, 40))
+    paths = [one.get_paths()[0] for one in contours(model.plot())]
+    assert [len(path.to_polygons(closed_only=False)) for path in paths] == [1] * 4
 
 
 def test_numbers_are_written_at_the_centers():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ParamSpec
 import numpy as np
 
 from thunderlike._lazy import optional
+from thunderlike.extraction.plotting import draw_outline
 from thunderlike.traces.plotting import stacked
 from thunderlike.viz.plots import contrast, draw
 
@@ -141,12 +142,10 @@ def _draw_cells(ax: Axes, plane: Plane, image: str) -> None:
     """Draw the outlines of the pixels of accepted cells."""
     picture, model = plane.images[image], plane.cells
     draw(ax, picture, "gray", contrast(picture, (1, 99)))
-    for number in np.flatnonzero(model.accepted):
-        # The outline, not a level of the weights: those of a doughnut or of a dim cell fall apart.
-        mask = np.pad(model.weights[[number]].toarray().reshape(model.shape) > 0, 1)
-        y, x = (slice(inside.min() - 1, inside.max() + 2) for inside in mask.nonzero())
-        rows, columns = (np.arange(part.start, part.stop) - 1 for part in (y, x))
-        ax.contour(columns, rows, mask[y, x], [0.5], colors=_CONTOUR, linewidths=0.9)
+    for number in np.flatnonzero(model.accepted).tolist():
+        draw_outline(ax, model, number, _CONTOUR, 0.9)
+    height, width = picture.shape
+    ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     ax.set_axis_off()
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
@@ -17,7 +17,7 @@ from thunderlike.errors import SpecError
 from thunderlike.extraction.model import ExtractionModel
 from thunderlike.hdf5.models import Model
 from thunderlike.kernels._validation import as_array, checked_arguments, is_between, is_whole
-from thunderlike.registration import align
+from thunderlike.registration import RegistrationModel, align
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +28,10 @@ __all__ = ["Matches", "Union", "match", "merge", "overlaps", "union"]
 
 _REFINEMENTS = 3  # of the shift, by the displacements of matched cells
 _SMOOTHING = 0.25  # sd of the gaussian on images of cells, in diameters
+_KINDS: dict[str, Literal["rigid", "piecewise"]] = {"auto": "rigid", "piecewise": "piecewise"}
 _CONFIDENT = 5.0  # peak of a correlation that is not chance
+_INVERSIONS = 5  # iterations of the inverse of a field
+_STILL = 1e-9  # px, of a shift that is not refined any further
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +49,8 @@ class Matches(Model):
     probability : ndarray of float64, shape (n,)
         Share of the overlap of the pair among those of its two cells with all candidates: 1 for a
         pair without a rival. A measure of ambiguity, not calibrated.
-    shift : ndarray of float64, shape (nd,)
-        Displacement of the second session: a cell at r in the first is at ``r + shift``.
+    displacements : ndarray of float64, shape (K, nd)
+        Of each cell of the second model in pixels: it is at ``r - displacement`` in the first.
 
     Examples
     --------
@@ -60,10 +63,17 @@ class Matches(Model):
     iou: NDArray[np.float64]
     distance: NDArray[np.float64]
     probability: NDArray[np.float64]
-    shift: NDArray[np.float64]
+    displacements: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.pairs)
+
+    @property
+    def shift(self) -> NDArray[np.float64]:
+        """Displacement of the second session, of shape ``(nd,)``; of a field, the median."""
+        if not len(self.displacements):
+            return np.zeros(self.displacements.shape[1])
+        return np.asarray(np.median(self.displacements, axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +88,7 @@ class Union(Model):
     index : ndarray of int64, shape (K, n)
         Number of each cell in the model of each session, -1 where it is missing.
     shifts : ndarray of float64, shape (n, nd)
-        Displacement of each session relative to the first.
+        Displacement of each session relative to the first; of fields, the median over cells.
 
     Examples
     --------
@@ -120,15 +130,15 @@ def match(
     distance = _diameter(model, other) / 2 if max_distance is None else max_distance
     if not is_between(distance, 0, math.inf):
         raise SpecError(f"max_distance must be a number of pixels, not {max_distance!r}")
-    moved, refine = _shift(model, other, shift, images)
+    moved, refine = _displacements(model, other, shift, images)
     found = _paired(model, other, moved, distance, iou)
     for _ in range(_REFINEMENTS if refine else 0):
-        if not len(found):
+        first, second = found.pairs.T
+        between = other.centers[second] - model.centers[first] - moved[second]
+        rest = np.median(between, axis=0) if len(found) else np.zeros(len(model.shape))
+        if np.abs(rest).max() < _STILL:
             break
-        between = other.centers[found.pairs[:, 1]] - model.centers[found.pairs[:, 0]]
-        moved = np.median(between, axis=0)
-        if np.array_equal(moved, found.shift):
-            break
+        moved = moved + rest
         found = _paired(model, other, moved, distance, iou)
     return found
 
@@ -147,22 +157,30 @@ def _diameter(*models: ExtractionModel) -> float:
     return float(np.mean(found)) if found else 1.0
 
 
-def _shift(
+def _displacements(
     model: ExtractionModel, other: ExtractionModel, shift: Any, images: Any
 ) -> tuple[NDArray[np.float64], bool]:
-    """Return the displacement of the second model, and whether to refine it."""
+    """Return the displacement of each cell of the second model, and whether to refine them."""
     nd = len(model.shape)
+    nowhere = np.zeros((other.count, nd))
     if shift is None:
-        return np.zeros(nd), False
+        return nowhere, False
+    if isinstance(shift, RegistrationModel):
+        if len(shift) != 1 or shift.axis is not None or shift.reference.shape != model.shape:
+            raise SpecError(
+                f"shift is a model of {len(shift)} frames of shape {shift.reference.shape}: give "
+                f"that of align(image, reference) of the mean images, of shape {model.shape}"
+            )
+        return _at(shift, other.centers), False
     if not isinstance(shift, str):
         given = as_array(shift, "the shift")
         if given.shape != (nd,) or given.dtype.kind not in "iuf" or not np.isfinite(given).all():
-            raise SpecError(f"shift is 'auto', None, or {nd} numbers of pixels, not {shift!r:.60}")
-        return given.astype(np.float64), False
-    if shift != "auto":
-        raise SpecError(f"shift is 'auto', None, or {nd} numbers of pixels, not {shift!r:.60}")
+            raise _unknown(shift, nd)
+        return nowhere + given, False
+    if shift not in _KINDS:
+        raise _unknown(shift, nd)
     if not (model.count and other.count):
-        return np.zeros(nd), False
+        return nowhere, False
     if images is None:
         if model.shape != other.shape:
             raise SpecError(
@@ -172,10 +190,33 @@ def _shift(
     pictures = [as_array(one, "images") for one in images]
     if len(pictures) != 2 or pictures[0].shape != pictures[1].shape:
         raise SpecError("images are the mean images of the two sessions, of one shape")
-    found = align(pictures[1], pictures[0])
+    found = align(pictures[1], pictures[0], _KINDS[shift])
     # Sessions without a common pattern, or with hardly any cells, are compared where they are.
     trusted = bool(found.peak.ravel()[0] >= _CONFIDENT)
-    return (found.shifts[0] if trusted else np.zeros(nd)), True
+    return (_at(found, other.centers) if trusted else nowhere), True
+
+
+def _unknown(shift: Any, nd: int) -> SpecError:
+    return SpecError(
+        f"shift is 'auto', 'piecewise', None, {nd} numbers of pixels, or a model of align(), not "
+        f"{shift!r:.60}"
+    )
+
+
+def _at(motion: RegistrationModel, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the displacement of the content that is at these points of the second image."""
+    nodes, fields = motion.nodes, motion.fields
+    moved = np.zeros(points.shape)
+    if nodes is None or fields is None:
+        return moved + motion.shifts[0]
+    # The field is one of positions in the first image, where this content is at point - u.
+    for _ in range(_INVERSIONS):
+        places = [
+            np.interp(along, positions, np.arange(len(positions)))
+            for along, positions in zip((points - moved).T, nodes, strict=True)
+        ]
+        moved = np.stack([map_coordinates(u, places, order=1) for u in fields[0]], axis=1)
+    return moved.astype(np.float64)
 
 
 def _picture(model: ExtractionModel, diameter: float) -> NDArray[np.float64]:
@@ -190,14 +231,14 @@ def _picture(model: ExtractionModel, diameter: float) -> NDArray[np.float64]:
 def _paired(
     model: ExtractionModel,
     other: ExtractionModel,
-    shift: NDArray[np.float64],
+    moved: NDArray[np.float64],
     max_distance: float,
     iou: float,
 ) -> Matches:
-    """Return the pairs with the largest sum of overlaps, for one shift."""
-    ones, others = _binary(model), _moved(other, -np.rint(shift).astype(np.int64), model.shape)
+    """Return the pairs with the largest sum of overlaps, for a displacement of each cell."""
+    ones, others = _binary(model), _moved(other, -moved, model.shape)
     first, second, shares = overlaps(ones, others, other.areas)
-    distances = np.linalg.norm(model.centers[first] + shift - other.centers[second], axis=1)
+    distances = np.linalg.norm(model.centers[first] + moved[second] - other.centers[second], axis=1)
     near = (distances <= max_distance) & (shares >= iou)
     first, second, shares, distances = (one[near] for one in (first, second, shares, distances))
     chosen = _assigned(first, second, shares, model.count, other.count)
@@ -210,7 +251,7 @@ def _paired(
         own[order],
         distances[chosen][order],
         (own / (rivals - own))[order],
-        np.asarray(shift, np.float64),
+        moved,
     )
 
 
@@ -222,10 +263,10 @@ def _binary(model: ExtractionModel) -> csr_array:
 
 
 def _moved(
-    model: ExtractionModel, shift: NDArray[np.int64], shape: tuple[int, ...], values: Any = None
+    model: ExtractionModel, by: NDArray[np.float64], shape: tuple[int, ...], values: Any = None
 ) -> csr_array:
-    """Return the masks, or values of their pixels, moved by whole pixels in images of a shape."""
-    places = model._coordinates + shift
+    """Return the masks, or values of their pixels, each moved by whole pixels."""
+    places = model._coordinates + np.rint(by).astype(np.int64)[model._rows]
     inside = ((places >= 0) & (places < np.array(shape))).all(axis=1)
     flat = np.ravel_multi_index(tuple(places[inside].T), shape)
     data = np.ones(len(flat)) if values is None else values[inside]
@@ -305,8 +346,8 @@ def union(
     ----------
     models : iterable of ExtractionModel
         Of images of one shape.
-    shift : 'auto' or None
-        Estimate the displacement of each pair of sessions, or none.
+    shift : 'auto', 'piecewise' or None
+        Estimate the displacement of each pair of sessions, as :meth:`ExtractionModel.match` does.
     max_distance, iou
         As of :meth:`ExtractionModel.match`.
 
@@ -343,21 +384,22 @@ def union(
             f"sessions have images of the shapes {sorted({one.shape for one in sessions})}: give "
             "them one shape, by embed()"
         )
-    if shift is not None and shift != "auto":
-        raise SpecError(f"shift is 'auto' or None, not {shift!r:.60}")
+    if shift is not None and not (isinstance(shift, str) and shift in _KINDS):
+        raise SpecError(f"shift is 'auto', 'piecewise' or None, not {shift!r:.60}")
     links = []
+    moved = [np.zeros((one.count, len(one.shape))) for one in sessions]
     shifts = np.zeros((len(sessions), len(sessions[0].shape)))
     for a, first in enumerate(sessions):
         for b in range(a + 1, len(sessions)):
             found = match(first, sessions[b], shift, max_distance, iou)
             if a == 0:
-                shifts[b] = found.shift
+                moved[b], shifts[b] = found.displacements, found.shift
             links += [
                 (-share, a, i, b, j)
                 for share, (i, j) in zip(found.iou.tolist(), found.pairs.tolist(), strict=True)
             ]
     index = _clusters([one.count for one in sessions], sorted(links))
-    return Union(_averaged(sessions, index, shifts), index, shifts)
+    return Union(_averaged(sessions, index, moved), index, shifts)
 
 
 def _clusters(
@@ -384,14 +426,16 @@ def _clusters(
 
 
 def _averaged(
-    sessions: Sequence[ExtractionModel], index: NDArray[np.int64], shifts: NDArray[np.float64]
+    sessions: Sequence[ExtractionModel],
+    index: NDArray[np.int64],
+    displacements: Sequence[NDArray[np.float64]],
 ) -> ExtractionModel:
     """Return the cells with the mean weights of the sessions, where the first one has them."""
     shape = sessions[0].shape
     total = csr_array((len(index), math.prod(shape)))
-    for one, numbers, shift in zip(sessions, index.T, shifts, strict=True):
+    for one, numbers, by in zip(sessions, index.T, displacements, strict=True):
         rows = np.flatnonzero(numbers >= 0)
-        moved = _moved(one, -np.rint(shift).astype(np.int64), shape, one.weights.data)
+        moved = _moved(one, -by, shape, one.weights.data)
         place = csr_array(
             (np.ones(len(rows)), (rows, numbers[rows])), shape=(len(index), one.count)
         )

@@ -319,16 +319,19 @@ class ExtractionModel(Model):
         Parameters
         ----------
         other : ExtractionModel
-        shift : 'auto', None or sequence of float
+        shift : 'auto', 'piecewise', None, sequence of float or RegistrationModel
             Displacement of the other session in pixels. 'auto' estimates it, by the correlation of
-            images and the displacements of matched cells; None stands for 0.
+            images and the displacements of matched cells, 'piecewise' a smooth field; None stands
+            for 0. A model is that of ``tl.registration.align(image, reference)`` of the images of
+            the other session and of this one.
         max_distance : float, optional
             Of centers in pixels; by default half the diameter of the cells, that of `attrs` or of
             a disc of their median area.
         iou : float
             Least intersection over union of masks.
         images : pair of array_like, optional
-            Mean images of the two sessions, for the shift; by default images of the cells.
+            Mean images of this and of the other session, for the shift; by default images of the
+            cells.
 
         Returns
         -------
@@ -347,6 +350,11 @@ class ExtractionModel(Model):
         Notes
         -----
         The Hungarian method, for each group of cells that compete for partners.
+
+        A field is found if it differs from a translation by up to about 5 pixels, over a frame of
+        200: of 100 cells, 80 of them in each session, all pairs were found at 4 pixels along each
+        axis, 95 and 85 % at 5, where a translation finds 81 and 73 %, and 53 %. For larger ones
+        give the model of ``align(image, reference, "piecewise", max_deviation=12)``.
 
         Examples
         --------
@@ -480,7 +488,7 @@ class ExtractionModel(Model):
         labels: bool = True,
         accepted_only: bool = True,
     ) -> Axes:
-        """Draw the contour of each cell at half its largest weight.
+        """Draw the outline of the pixels of each cell, without holes.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Plots of models of cells: contours on an image, and a report of one page."""
+"""Plots of models of cells: outlines on an image, and a report of one page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from thunderlike.extraction.model import ExtractionModel
 
-__all__ = ["plot_model", "report"]
+__all__ = ["draw_outline", "plot_model", "report"]
 
 _LIMITS = (1, 99)  # percentiles of a base image: black and white
 _COLORS = 10  # of cells by their number
@@ -40,6 +40,8 @@ _FIRST = (  # measures of a report, if there are such
 )
 _RANKS = ("snr", "probability")  # measures by which cells are ranked
 _SIDE = 0.5  # diameters around a cell in its picture
+_SMOOTHING = 0.7  # px, standard deviation of the blur of a mask whose outline is drawn
+_MARGIN = 3  # px around a mask that the blur reaches
 
 
 def plot_model(
@@ -51,18 +53,18 @@ def plot_model(
     labels: bool,
     accepted_only: bool,
 ) -> Axes:
-    """Draw contours of cells; see :meth:`ExtractionModel.plot`."""
+    """Draw outlines of cells; see :meth:`ExtractionModel.plot`."""
     colors = _colors(model, color)
     axes = axes_or_new(ax)
     _draw_base(axes, _base(model, base))
     chosen = np.flatnonzero(model.accepted) if accepted_only else np.arange(model.count)
     for number in chosen.tolist():
-        _draw_contour(axes, model, number, colors(number))
+        draw_outline(axes, model, number, colors(number))
     if labels and len(chosen) <= _LABELS:
         for number in chosen.tolist():
             y, x = model.centers[number][-2:]
             axes.annotate(str(number), (x, y), color="w", fontsize=6, ha="center", va="center")
-    height, width = model.shape[-2:]  # contours of cells at the border reach beyond
+    height, width = model.shape[-2:]  # outlines of cells at the border reach beyond
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     axes.set(title=f"{int(model.accepted.sum())} of {model.count} cells accepted")
     return axes
@@ -90,16 +92,23 @@ def _draw_base(axes: Axes, image: NDArray[Any]) -> None:
     axes.set(xticks=[], yticks=[])
 
 
-def _draw_contour(axes: Axes, model: ExtractionModel, number: int, color: Any) -> None:
-    """Draw the line at half the largest weight of a cell."""
-    weights = model.weights[[number]]
-    places = np.stack(np.unravel_index(weights.indices, model.shape), axis=1)[:, -2:]
-    low = places.min(axis=0) - 1
-    window = np.zeros(places.max(axis=0) - low + 2)
-    np.maximum.at(window, tuple((places - low).T), weights.data)  # over planes
-    y, x = (np.arange(n) + start for n, start in zip(window.shape, low, strict=True))
-    level = window.max() / 2
-    axes.contour(x, y, window, levels=[level], colors=[color], linewidths=0.8)
+def draw_outline(
+    axes: Axes, model: ExtractionModel, number: int, color: Any, width: float = 0.8
+) -> None:
+    """Draw the outline of the pixels of a cell, smoothed by 0.7 pixels, without its holes.
+
+    A level of the weights would not do: those of a doughnut, or of a dim cell, fall apart.
+    """
+    from scipy import ndimage
+
+    pixels = model.regions.coordinates[number][:, -2:]  # over planes
+    low = pixels.min(axis=0) - _MARGIN
+    mask = np.zeros(pixels.max(axis=0) - low + 1 + _MARGIN)
+    mask[tuple((pixels - low).T)] = 1
+    smooth = ndimage.gaussian_filter(ndimage.binary_fill_holes(mask).astype(float), _SMOOTHING)
+    y, x = (np.arange(n) + start for n, start in zip(mask.shape, low, strict=True))
+    level = min(0.5, smooth.max() / 2)  # the blur of a single pixel has no 0.5
+    axes.contour(x, y, smooth, levels=[level], colors=[color], linewidths=width)
 
 
 def _colors(model: ExtractionModel, color: str) -> Any:
@@ -207,9 +216,9 @@ def _draw_cell(
     title: str,
     rank: str | None,
 ) -> None:
-    """Draw the surroundings of a cell with its contour."""
+    """Draw the surroundings of a cell with its outline."""
     _draw_base(axes, image)
-    _draw_contour(axes, model, number, "tab:orange")
+    draw_outline(axes, model, number, "tab:orange")
     center = model.centers[number][-2:]
     side = 2 * math.sqrt(int(model.areas[number]) / math.pi) * (0.5 + _SIDE) + 2
     (top, left), (bottom, right) = center - side, center + side
