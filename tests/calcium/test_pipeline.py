@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 import thunderlike as tl
 from thunderlike.calcium import Pipeline, load
-from thunderlike.calcium.field import FILES, Field
+from thunderlike.calcium.field import FILES, Field, usual
 from thunderlike.calcium.pipeline import OUTPUTS, checksum
 from thunderlike.calcium.steps import described, hashed
 from thunderlike.errors import (
@@ -245,3 +246,16 @@ def test_a_checksum_changes_with_any_pixel(engine):
     assert first == checksum(tl.images.fromarray(values.astype(">i2"), engine=engine))
     values[4, 2, 3] = 0
     assert first != checksum(tl.images.fromarray(values, engine=engine))
+
+
+def test_a_rare_displacement_costs_no_border():
+    frame = np.random.default_rng(0).normal(size=(64, 64))
+    still = tl.registration.align(frame, frame)[np.zeros(300, int)]
+    shifts = np.random.default_rng(1).uniform(-2, 2, (300, 2))
+    shifts[7] = 9, -6
+    motion = dataclasses.replace(still, shifts=shifts)
+    y, x = usual(motion).crop()
+    assert (y.start, y.stop, x.start, x.stop) == (2, 62, 2, 62)
+    assert motion.crop()[0] == slice(2, 55)
+    bad = np.ones(300, bool)
+    assert usual(dataclasses.replace(motion, bad=bad)).bad.all()

@@ -92,7 +92,7 @@ def test_cells_of_a_warped_session_are_found_by_a_field():
     assert f1(model.match(other, shift=motion), one, two) > 0.95
     joined = tl.extraction.union([model, other], shift="piecewise")
     assert joined.model.count == len(np.union1d(one, two))
-    moving = tl.registration.Rigid().fit(np.stack(pictures))
+    moving = tl.registration.Rigid().fit(np.stack(pictures), pictures[0])
     with pytest.raises(SpecError, match="2 frames"):
         model.match(other, shift=moving)
 

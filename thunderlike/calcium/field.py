@@ -42,6 +42,8 @@ FILES = {
     "nwb": "recording.nwb",
 }
 
+_RARE = 0.01  # of the frames, displaced in one direction more than all others
+
 _ALGORITHMS = {"rigid": registration.Rigid, "piecewise": registration.PiecewiseRigid}
 
 
@@ -191,12 +193,12 @@ class Field:
 
     @cached_property
     def valid(self) -> Array | None:
-        """Pixels that every good frame shows; None for all."""
+        """Pixels that every frame shows but bad ones and rare displacements; None for all."""
         if self.registrar is None:
             return None
         mask = np.zeros(self.images.value_shape, bool)
         try:
-            mask[self.files.motion.crop()] = True
+            mask[usual(self.files.motion).crop()] = True
         except SpecError as error:
             warnings.warn(f"borders are not left out: {error}", stacklevel=caller_level())
             return None
@@ -254,3 +256,21 @@ class Field:
             session_start_time=self.started,
             overwrite=True,
         )
+
+
+def usual(motion: RegistrationModel) -> RegistrationModel:
+    """Leave out frames whose displacement is beyond the others' by some pixels along an axis.
+
+    These are one in a hundred for each direction. In them alone, pixels at the border are those of
+    the nearest that is shown; they would cost all frames their border.
+    """
+    moved = motion.shifts if motion.fields is None else motion.fields
+    each = moved.reshape(*moved.shape[:2], -1)
+    low, high = each.min(axis=2), each.max(axis=2)
+    good = ~motion.bad
+    if not good.any():
+        return motion
+    least = np.quantile(low[good], _RARE, axis=0, method="higher")
+    most = np.quantile(high[good], 1 - _RARE, axis=0, method="lower")
+    usual = good & (low >= least).all(axis=1) & (high <= most).all(axis=1)
+    return motion[usual] if usual.any() else motion

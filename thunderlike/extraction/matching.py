@@ -206,17 +206,18 @@ def _unknown(shift: Any, nd: int) -> SpecError:
 def _at(motion: RegistrationModel, points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the displacement of the content that is at these points of the second image."""
     nodes, fields = motion.nodes, motion.fields
-    moved = np.zeros(points.shape)
+    moved: NDArray[np.float64] = np.zeros(points.shape)
     if nodes is None or fields is None:
-        return moved + motion.shifts[0]
+        return np.asarray(moved + motion.shifts[0])
     # The field is one of positions in the first image, where this content is at point - u.
     for _ in range(_INVERSIONS):
         places = [
-            np.interp(along, positions, np.arange(len(positions)))
-            for along, positions in zip((points - moved).T, nodes, strict=True)
+            np.interp(axis, positions, np.arange(len(positions)))
+            for axis, positions in zip((points - moved).T, nodes, strict=True)
         ]
-        moved = np.stack([map_coordinates(u, places, order=1) for u in fields[0]], axis=1)
-    return moved.astype(np.float64)
+        along = [map_coordinates(u, places, order=1, output=np.float64) for u in fields[0]]
+        moved = np.stack(along, axis=1)
+    return moved
 
 
 def _picture(model: ExtractionModel, diameter: float) -> NDArray[np.float64]:
