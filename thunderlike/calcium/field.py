@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from thunderlike.data.series import Series
     from thunderlike.traces import Traces
 
-__all__ = ["FILES", "Field", "check_options", "detector", "registrar"]
+__all__ = ["FILES", "Field", "check_options", "detector", "registrar", "usual"]
 
 # Steps in their order, and the file that each writes.
 FILES = {
