@@ -115,6 +115,7 @@ class Tracker:
         self._work, self._unit = next(_numbers), unit
         self._label = printable(without_secrets(label))  # it may name a file
         self._done, self._total = 0, total
+        self._due = 0.0  # of the next event for a display
         self._lock = threading.Lock()
 
     def advance(self, steps: int = 1) -> None:
@@ -135,8 +136,14 @@ class Tracker:
 
     def _emit(self, *, finished: bool = False) -> None:
         (display,) = _displays
-        if display is None and not _listeners:
-            return
+        if not _listeners:
+            if display is None:
+                return
+            # Listeners get all events; one takes as long as a small task.
+            now = time.monotonic()
+            if now < self._due and not finished:
+                return
+            self._due = now + _REFRESH
         event = Event(self._work, self._label, self._done, self._total, self._unit, finished)
         for listener in tuple(_listeners):  # a copy: another thread may remove its own meanwhile
             listener(event)
@@ -209,6 +216,7 @@ class progress:  # noqa: N801  # called like a function
             self._mine.close()
 
 
+_REFRESH = 0.05  # seconds between two events for a display
 _MOMENT, _LONG = 0.5, 2.0  # seconds after which work is shown: where asked for, and by default
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -92,3 +93,25 @@ def test_local_workers_run_our_python_unless_another_is_set(spark_context, monke
     spark_context.pythonExec = "/opt/python"
     engine_for(spark_context)
     assert spark_context.pythonExec == "/opt/python"
+
+
+FAILED = """
+import thunderlike as tl
+try:
+    tl.spark.context("local[x]", spark__app__name="first")
+except tl.ThunderlikeError as error:
+    print(error)
+movie = tl.images.fromarray([[[1.0]], [[2.0]]], engine="spark")
+print(movie.toarray().ravel().tolist(), tl.spark.context().master, tl.spark.context().appName)
+"""
+
+
+@pytest.mark.spark
+def test_a_context_that_did_not_start_leaves_nothing_to_the_next():
+    done = subprocess.run(
+        [sys.executable, "-c", FAILED], capture_output=True, text=True, check=True, timeout=300
+    )
+    assert done.stdout.splitlines() == [
+        "Spark on local[x] cannot be started: Could not parse Master URL: 'local[x]'",
+        "[1.0, 2.0] local[*] thunderlike",
+    ]

@@ -60,6 +60,7 @@ Range = tuple[int, int]
 
 _GAP = 4  # records: fewer between two that are taken are computed too
 _PACE = 0.1  # seconds between two events of the progress of a function of a user
+_GROWTH = 8  # times as many records in its next step, at most
 _FORKED = 4  # groups of chunks for each process, between two forks
 
 
@@ -456,8 +457,8 @@ class _Serial:
                 parts = [out]
             work.advance(len(part))
             first += len(part)
-            quick = time.perf_counter() - began < _PACE
-            self._rows = 2 * self._rows if quick else max(1, self._rows // 2)
+            share = _PACE / max(time.perf_counter() - began, 1e-6)
+            self._rows = max(1, int(self._rows * min(share, _GROWTH)))
         return _joined(parts)
 
 

@@ -179,10 +179,25 @@ def _start(master: str | None, settings: dict[str, str]) -> SparkContext:
         conf.set(name, value)
     for name, value in (_local() if local else {}).items():
         conf.setIfMissing(name, value)
+    given = dict(conf.getAll())
     with _start_errors(str(conf.get("spark.master"))):
-        started = SparkContext(conf=conf)
+        try:
+            started = SparkContext(conf=conf)
+        except BaseException:
+            if not submitted:
+                _forget(given)
+            raise
     atexit.register(started.stop)  # workers log errors if Java exits before them
     return started
+
+
+def _forget(settings: dict[str, str]) -> None:
+    """Remove the settings of a context that did not start from Java, which keeps them for all."""
+    from pyspark import SparkContext
+
+    java: Any = SparkContext._jvm
+    for name in settings if java is not None else ():
+        java.java.lang.System.clearProperty(name)
 
 
 @contextmanager

@@ -36,6 +36,7 @@ __all__ = [
 
 
 APART = 32 * 2**10  # bytes; larger buffers are sent separately, not copied into the pickle
+_PLAIN = frozenset({bool, int, float, str, type(None)})
 
 
 class Payload(NamedTuple):
@@ -53,6 +54,8 @@ def pack(value: object) -> Payload:
     SpecError
         When it cannot be pickled; names the remedy.
     """
+    if type(value) in _PLAIN:  # no buffers, and no errors
+        return Payload(pickle.dumps(value, protocol=5), [])
     try:
         return _packed(pickle.dumps, value)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
