@@ -10,6 +10,7 @@ import select
 import subprocess
 import sys
 import termios
+import time
 
 import pytest
 
@@ -165,3 +166,15 @@ with tl.progress(), track("counting", 8, "steps") as work:
     assert steps == sorted(steps, key=int)
     assert len(set(steps)) > 2
     assert steps[-1] == b"100"
+
+
+def test_a_bar_is_drawn_first_with_the_steps_and_the_rate_since_the_start():
+    stream = io.StringIO()
+    bars = _Bars(stream, 0.1)
+    bars.show(Event(1, "smoothing", 0, 100, "records"))
+    time.sleep(0.2)
+    bars.show(Event(1, "smoothing", 30, 100, "records"))
+    bars.close()
+    first, *_ = stream.getvalue().strip("\r\n").split("\r")
+    assert "30/100" in first
+    assert float(re.search(r"([\d.]+) ?records/s", first)[1]) <= 150

@@ -290,8 +290,9 @@ class _Bars:
     def _open(self, event: Event, began: float) -> Any:
         # `leave` keeps finished bars on the screen.
         shown = {"desc": event.label, "unit": f" {event.unit}", "total": event.total or None}
-        bar = _tqdm()(**shown, file=self._stream)
-        bar.start_t = began  # so that rate and time left count from the start of the work
+        # Drawn first with the steps done so far, and then at every event, with the mean rate.
+        bar = _tqdm()(**shown, file=self._stream, delay=1e-9, miniters=0, smoothing=0)
+        bar.start_t = bar.last_print_t = began
         return bar
 
     def close(self) -> None:
