@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 import thunderlike as tl
 from thunderlike.errors import SpecError
 from thunderlike.extraction import CellDetection
+from thunderlike.extraction.blocks import BlockDetection
 from thunderlike.images.cell_movies import cell_movie
 
 SIDE, COUNT = 64, 600
@@ -215,6 +216,53 @@ def test_the_diameter_is_chosen():
 def test_components_are_limited():
     model = detect(drawn().images, max_components=3)
     assert model.count == 3
+
+
+def test_an_interrupted_search_goes_on(tmp_path, monkeypatch):
+    movie = drawn(cells=8, count=450)
+    detection = CellDetection(fs=15.0)
+    expected = detection.fit(movie.images, 32)
+    search, searched = BlockDetection._one, []
+
+    def failing(self, number, block):
+        if number == 2 and len(searched) < 4:
+            raise OSError("no space")
+        searched.append(number)
+        return search(self, number, block)
+
+    monkeypatch.setattr(BlockDetection, "_one", failing)
+    with pytest.raises(OSError, match="no space"):
+        detection.fit(movie.images, 32, workdir=tmp_path)
+    done = sorted(searched)
+    assert 2 not in done
+    monkeypatch.setattr(
+        BlockDetection, "_one", lambda *given: searched.append(given[1]) or search(*given)
+    )
+    model = detection.fit(movie.images, 32, workdir=tmp_path)
+    assert model == expected
+    assert sorted(searched) == [0, 1, 2, 3]
+    assert detection.fit(movie.images, 32, workdir=tmp_path) == expected
+    assert len(searched) == 4
+    CellDetection(fs=15.0, threshold=9.0).fit(movie.images, 32, workdir=tmp_path)
+    detection.fit(movie.images[:-10], 32, workdir=tmp_path)
+    assert len(searched) == 12
+
+
+def test_blocks_are_kept_by_every_engine(engine, tmp_path):
+    movie = drawn(count=305)
+    images = movie.toimages(engine)
+    detection = CellDetection(fs=15.0)
+    expected = detection.fit(images, 32)
+    assert detection.fit(images, 32, workdir=tmp_path) == expected
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == 4
+    files[1].unlink()
+    files[2].write_bytes(files[2].read_bytes()[:50])
+    times = [file.stat().st_mtime_ns for file in (files[0], files[3])]
+    assert detection.fit(images, 32, workdir=tmp_path) == expected
+    assert sorted(tmp_path.iterdir()) == files
+    assert [file.stat().st_mtime_ns for file in (files[0], files[3])] == times
+    assert len(files[2].read_bytes()) > 50
 
 
 def test_warnings():

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import json
-import zlib
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,8 +19,8 @@ from thunderlike._system import trim
 from thunderlike.calcium import report
 from thunderlike.calcium.field import FILES, Field, check_options, detector, registrar
 from thunderlike.calcium.results import Plane, Result, load
-from thunderlike.calcium.steps import Workspace, chain, described, versions
-from thunderlike.engines.base import Kernel
+from thunderlike.calcium.steps import Workspace, chain
+from thunderlike.data.identity import checksum, described, versions
 from thunderlike.errors import BadIndexError, MissingExtraError, SpecError
 from thunderlike.registration.model import as_images
 from thunderlike.traces.sampling import check_positive, required_rate
@@ -32,12 +30,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from thunderlike._typing import Array
     from thunderlike.calcium.steps import Step
     from thunderlike.data.images import Images
     from thunderlike.storage import AnyPath
 
-__all__ = ["OUTPUTS", "Checksum", "Pipeline", "Plan", "checksum", "plan", "run"]
+__all__ = ["OUTPUTS", "Pipeline", "Plan", "plan", "run"]
 
 OUTPUTS = ("report.html", "summary.json", *FILES.values(), "plane*/**")
 _OPTIONS: dict[str, Callable[..., Any]] = {
@@ -172,33 +169,6 @@ class Pipeline:
             if not 0 <= plane < shape[0]:
                 raise BadIndexError(f"planes={plane}: the volumes have {shape[0]} planes, from 0")
         return tuple(dict.fromkeys(given))
-
-
-@dataclass(frozen=True)
-class Checksum(Kernel):
-    """Kernel of the CRC-32 of each record."""
-
-    vectorised: ClassVar[bool] = True
-    repeatable: ClassVar[bool] = True
-
-    def __call__(self, start: int, block: Array) -> Array:  # noqa: ARG002
-        """Return the checksums of a block, of shape ``(k, 1)``."""
-        sums = [zlib.crc32(np.ascontiguousarray(one).data) for one in block]
-        return np.array(sums, np.uint32).reshape(-1, 1)
-
-
-def checksum(images: Images) -> str:
-    """Return a digest of all pixels: one pass over the images.
-
-    Examples
-    --------
-    >>> import thunderlike as tl
-    >>> checksum(tl.images.fromarray(np.zeros((2, 4, 4))))[:8]
-    'f52a5a70'
-    """
-    sums = images._records.map(Checksum(), (1,), np.dtype(np.uint32)).collect()
-    facts = f"{images.shape} {images.dtype.newbyteorder('=')} ".encode()
-    return hashlib.sha256(facts + np.ascontiguousarray(sums, "<u4").tobytes()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thunderlike.errors import SpecError
+from thunderlike import storage
+from thunderlike.errors import NotFoundError, SpecError
 from thunderlike.extraction.background import Background, high_pass, noise
 from thunderlike.extraction.footprints import Footprints, correlation
-from thunderlike.extraction.quality import Cell, Limits, cells, masks_of
+from thunderlike.extraction.quality import MEASURES, Cell, Limits, cells, masks_of
 from thunderlike.extraction.seeds import activity, local_maxima, smoothing
 
 if TYPE_CHECKING:
@@ -20,7 +23,16 @@ if TYPE_CHECKING:
     from thunderlike.data.blocks import Grid
     from thunderlike.extraction.binning import BinnedBlock
 
-__all__ = ["Block", "BlockActivity", "BlockDetection", "Options", "Prepared", "Scales", "joined"]
+__all__ = [
+    "Block",
+    "BlockActivity",
+    "BlockDetection",
+    "KeptBlocks",
+    "Options",
+    "Prepared",
+    "Scales",
+    "joined",
+]
 
 _LEAST_NOISE = 0.1  # of the median over pixels
 _OUTLIER = 10.0  # robust deviations of the mean of a bin from its neighbours
@@ -93,6 +105,58 @@ class Block:
     constant: int
 
 
+@dataclass(frozen=True)
+class KeptBlocks:
+    """Results of blocks in a folder, one file each, for runs that go on after an interruption.
+
+    Parameters
+    ----------
+    folder : str
+        Of which all workers see the same files.
+    digest : str
+        Of the input and the parameters; part of the names of the files.
+    """
+
+    folder: str
+    digest: str
+
+    def path(self, number: int) -> str:
+        """Return the path of the file of a block."""
+        return storage.join(self.folder, f"{self.digest[:16]}-block{number:06d}.npz")
+
+    def write(self, block: Block) -> None:
+        """Write the result of a block, in one step."""
+        cells = block.cells
+        columns: dict[str, Any] = {
+            "counts": np.array([len(cell.pixels) for cell in cells], np.int64),
+            "measures": np.array([[c.measures[name] for name in MEASURES] for c in cells], float),
+            "facts": np.array([block.saturated, block.constant], np.int64),
+        }
+        for name in ("pixels", "weights", "trace"):
+            parts = [getattr(cell, name) for cell in cells]
+            columns[name] = np.concatenate(parts) if parts else np.zeros(0)
+        file = io.BytesIO()
+        np.savez(file, **columns)
+        storage.write(self.path(block.number), file.getvalue())
+
+    def read(self, number: int) -> Block | None:
+        """Read the result of a block; None if there is none, or none that can be read."""
+        try:
+            content = io.BytesIO(storage.read(self.path(number)))
+            with np.load(content, allow_pickle=False) as file:
+                columns = {name: file[name] for name in file.files}
+        except (NotFoundError, ValueError, zipfile.BadZipFile):
+            return None
+        count = len(columns["counts"])
+        ends = np.cumsum(columns["counts"])[:-1]
+        pixels, weights = (np.split(columns[name], ends)[:count] for name in ("pixels", "weights"))
+        traces = columns["trace"].reshape(count, -1) if count else []
+        measures = [dict(zip(MEASURES, row, strict=True)) for row in columns["measures"].tolist()]
+        cells = list(map(Cell, pixels, weights, traces, measures))
+        saturated, constant = columns["facts"].tolist()
+        return Block(number, cells, saturated, constant)
+
+
 @dataclass(frozen=True, eq=False)
 class BlockDetection:
     """Partial of an aggregation over blocks: the cells of each.
@@ -112,6 +176,8 @@ class BlockDetection:
         Pixels of the image that are searched.
     compiled : bool
         Whether to run compiled loops.
+    kept : KeptBlocks, optional
+        Results of an earlier, interrupted run, and of this one.
     """
 
     grid: Grid
@@ -123,10 +189,20 @@ class BlockDetection:
     options: Options
     valid: Array | None
     compiled: bool
+    kept: KeptBlocks | None = None
 
     def __call__(self, start: int, block: Array) -> list[Block]:
-        """Search the blocks from number `start` on."""
-        return [self._one(start + row, values) for row, values in enumerate(block)]
+        """Search the blocks from number `start` on, except for those that are kept."""
+        return [self._known(number, values) for number, values in enumerate(block, start)]
+
+    def _known(self, number: int, block: BinnedBlock) -> Block:
+        if self.kept is None:
+            return self._one(number, block)
+        known = self.kept.read(number)
+        if known is None:
+            known = self._one(number, block)
+            self.kept.write(known)
+        return known
 
     def _one(self, number: int, block: BinnedBlock) -> Block:
         outer, inner, own = (

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from thunderlike import storage
 from thunderlike._arguments import caller_level
 from thunderlike.data.blocks import chunk_shape, grid_of
+from thunderlike.data.identity import checksum, described, hashed, versions
 from thunderlike.engines.base import Spec
 from thunderlike.errors import SpecError
 from thunderlike.extraction.binning import BinnedBlocks
@@ -18,6 +20,7 @@ from thunderlike.extraction.blocks import (
     Block,
     BlockActivity,
     BlockDetection,
+    KeptBlocks,
     Options,
     Scales,
     joined,
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from thunderlike.data.images import Images
     from thunderlike.engines.base import Records
     from thunderlike.extraction.quality import Cell
+    from thunderlike.storage import AnyPath
 
 __all__ = ["CellDetection"]
 
@@ -85,8 +89,8 @@ class CellDetection:
         - ``bin``: frames of a bin; by default ``round(tau * fs)``. Smaller bins find no more cells.
         - ``max_bins`` (5000): longer movies have longer bins.
         - ``baseline`` (60 s): window of the running mean that is subtracted first.
-        - ``box`` (2 diameters): side of the box of the background; larger for the blurred
-          background of one-photon movies, for which no setting was measured.
+        - ``box`` (2 diameters): side of the box of the background. Of synthetic one-photon movies,
+          with strong and blurred neuropil, 2 and 3 found as much, and larger ones less.
         - ``active`` (3): noise of the smoothed movie above which a bin is active.
         - ``reach`` (0.75 diameters): largest radius of a footprint.
         - ``spacing`` (1/3 diameter): distance within which one seed is taken.
@@ -168,6 +172,7 @@ class CellDetection:
         chunk_size: Ints | str = 128,
         padding: Ints | str = "auto",
         valid: ArrayLike | None = None,
+        workdir: AnyPath | None = None,
     ) -> ExtractionModel:
         """Find the cells of a registered movie.
 
@@ -182,6 +187,11 @@ class CellDetection:
             Overlap of blocks; by default 1.5 diameters.
         valid : array_like of bool, shape of a frame, optional
             Pixels that are searched.
+        workdir : path, optional
+            Folder for the result of each block, of which all workers see the same files: after an
+            interruption, the same call searches the blocks that are missing. The names of the files
+            have a hash of the pixels and the parameters, for which the frames are read once more.
+            The files stay; delete the folder when all is done.
 
         Returns
         -------
@@ -227,6 +237,7 @@ class CellDetection:
             self._options,
             binned.valid,
             images._compiled,
+            None if workdir is None else self._kept(images, binned, workdir),
         )
         with track("detecting cells", grid.count, "blocks") as work:
             blocks: list[Block] = binned.records.aggregate(search, _concatenated)
@@ -291,6 +302,12 @@ class CellDetection:
         for number, score in binned.records.aggregate(scores, _concatenated):
             image[binned.grid.own(number)] = score
         return image
+
+    def _kept(self, images: Images, binned: _Binned, workdir: AnyPath) -> KeptBlocks:
+        """Return the results of this search, which are known by all that they depend on."""
+        facts = binned._asdict() | {"detection": self, "input": checksum(images)}
+        facts |= {"records": None, "versions": versions()}
+        return KeptBlocks(storage.at(workdir).rstrip("/"), hashed(described(facts)))
 
     def _binned(
         self, images: Images, chunk_size: Ints | str, padding: Ints | str, valid: ArrayLike | None
