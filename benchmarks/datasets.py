@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 import datadings.reader as theirs
 import numpy as np
-import webdataset
 from datadings.writer import FileWriter as TheirWriter
 from harness import Row, Scaled, main
 from storage import KEYS, client, far, server
@@ -116,6 +115,8 @@ def plain(name: str, path: Path) -> Row:
 
 def tars(folder: Path) -> Iterator[Row]:
     """The same small samples as a tar of webdataset, of which a part is read."""
+    import webdataset
+
     path, count = folder / "1000.msgpack", 5000
     part = ours.Range(ours.MsgpackReader(path), 0, count)
     with webdataset.TarWriter(str(folder / "w.tar")) as writer:

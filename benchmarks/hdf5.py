@@ -73,10 +73,16 @@ class Deepdish:
         assert self._peer.stdout.readline() == "done\n"
 
 
+def deepdish() -> Deepdish | None:
+    """The rival, where an environment has it."""
+    python = os.environ.get("DEEPDISH_PYTHON")
+    return None if python is None else Deepdish(python)
+
+
 def rows() -> Iterator[Row]:
     """Arrays of 40 MB, a sparse matrix, many small nodes, many scalars, a frame; ls."""
     rng = np.random.default_rng(0)
-    peer = Deepdish(os.environ["DEEPDISH_PYTHON"]) if "DEEPDISH_PYTHON" in os.environ else None
+    peer = deepdish()
     noise = rng.random(SIZE)
     yield from pair("random", {"x": noise}, None, peer, plain(noise))
     smooth = np.cumsum(rng.integers(-3, 4, SIZE)).astype(float)
@@ -92,12 +98,16 @@ def rows() -> Iterator[Row]:
     scalars = {f"g{g}": {f"s{i}": i * g for i in range(100)} for g in range(100)}
     yield from pair("10000 scalars", scalars, None, peer, whole(scalars))
     yield from pair("10000 packed", scalars, None, peer, whole(scalars), compat=False)
-    # deepdish pickles these as a whole.
-    for name, wide in wide_containers(rng).items():
-        yield from pair(name, wide, "default", peer, whole(wide))
+    yield from wide(peer)
     frame = pandas.DataFrame(rng.random((500_000, 10)), columns=list("abcdefghij"))
     yield from pair("frame", {"f": frame}, None, peer, framed(frame))
     yield listing()
+
+
+def wide(peer: Deepdish | None) -> Iterator[Row]:
+    """Wide containers, which deepdish pickles as a whole."""
+    for name, data in wide_containers(np.random.default_rng(0)).items():
+        yield from pair(name, data, "default", peer, whole(data))
 
 
 def wide_containers(rng: np.random.Generator) -> dict[str, Any]:

@@ -48,6 +48,8 @@ def main() -> None:
     put(DOCS / "performance.md", "\n\n".join(tables))
     models = [measured(MODELS[name], found[name], None) for name in MODELS if name in found]
     put(DOCS / "performance.md", "\n\n".join(models), "models")
+    if "small" in found:
+        put(DOCS / "performance.md", alternatives(found["small"]), "small")
     if "scaling" in found:
         put(DOCS / "scaling.md", scaling(found["scaling"]))
     if "outofcore" in found:
@@ -99,6 +101,15 @@ def measured(title: str, one: dict[str, Any], again: dict[str, Any] | None) -> s
     """A benchmark's table under its title, and how far a second run was from it."""
     parts = [f"**{title}** ({one['machine']})", ratios(one["rows"])]
     return "\n\n".join([*parts, agreement(one["rows"], again["rows"])] if again else parts)
+
+
+def alternatives(one: dict[str, Any]) -> str:
+    """A table of operations that have few rivals in common: all of them in one column."""
+    lines = []
+    for name, row in one["rows"].items():
+        others = ", ".join(f"{rival} {shortly(row[rival])}" for rival in row if rival != "seconds")
+        lines.append([name, f"{row['seconds'] * 1000:.1f}", others])
+    return f"{one['machine']}\n\n{table(['operation', 'ours, ms', 'alternatives'], lines)}"
 
 
 def agreement(rows: dict[str, dict[str, float]], again: dict[str, dict[str, float]]) -> str:
