@@ -156,7 +156,7 @@ def measure(row: Row, rounds: int) -> dict[str, float]:
     for name in variants:
         spread = statistics.stdev(errors[name]) if SEEDS > 1 else 0.0
         shown = f"{means[name]:.3f} +- {spread:.3f} px   {times[name] * 1000:6.2f} CPU ms a frame"
-        print(f"{row.name:<16}{name:<16}{shown}", flush=True)
+        print(f"{row.name:<18}{name:<14}{shown}", flush=True)
         if name != "ours":
             table |= {name: times[name] / times["ours"], f"{name}, px": means[name]}
     blocks = {name: means[name] for name in means if name.startswith("suite2p")}

@@ -246,10 +246,12 @@ class Builder:
             length=reference.length,
         )
         if isinstance(deformation, SmoothField) and good.any():
+
+            def slope(row: int) -> Array:
+                return estimator.slope(sample[row], estimates[row]).ravel()
+
             normal = estimator.refinement.levels[-1].normal
-            slopes = [
-                estimator.slope(sample[row], estimates[row]).ravel() for row in np.flatnonzero(good)
-            ]
+            slopes = list(tmap(slope, np.flatnonzero(good).tolist()))
             nodes = np.stack([deformation.at_nodes(one).ravel() for one in moved[good]])
             information = (normal @ nodes.T).T - np.stack(slopes)
             likely, deviation = likeliest(self.fields, self._deviations(), normal, information)
