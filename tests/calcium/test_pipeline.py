@@ -11,8 +11,8 @@ import pytest
 import thunderlike as tl
 from thunderlike.calcium import Pipeline, load
 from thunderlike.calcium.field import FILES, Field, usual
-from thunderlike.calcium.pipeline import OUTPUTS, checksum
-from thunderlike.calcium.steps import described, hashed
+from thunderlike.calcium.pipeline import OUTPUTS
+from thunderlike.data.identity import checksum, described, hashed
 from thunderlike.errors import (
     BadIndexError,
     ExistsError,

@@ -11,7 +11,8 @@ from scipy.sparse import csr_array
 
 import thunderlike as tl
 from thunderlike.calcium import steps as module
-from thunderlike.calcium.steps import STATE, Workspace, chain, described, hashed
+from thunderlike.calcium.steps import STATE, Workspace, chain
+from thunderlike.data.identity import described, hashed
 from thunderlike.errors import ExistsError, InUseError, SpecError, StorageError
 
 FILES = ("one.txt", "two.txt", "three.txt")

@@ -11,6 +11,9 @@ import thunderlike as tl
 from thunderlike.errors import SpecError
 from thunderlike.extraction import CellDetection
 from thunderlike.extraction.blocks import BlockDetection
+from thunderlike.extraction.footprints import Footprints
+from thunderlike.extraction.quality import cells
+from thunderlike.extraction.quality import masks_of as masks_of_footprints
 from thunderlike.images.cell_movies import cell_movie
 
 SIDE, COUNT = 64, 600
@@ -216,6 +219,20 @@ def test_the_diameter_is_chosen():
 def test_components_are_limited():
     model = detect(drawn().images, max_components=3)
     assert model.count == 3
+
+
+def test_components_without_weights_vanish():
+    frames = np.random.default_rng(0).normal(size=(30, 30, 20)).astype("float32")
+    found = Footprints(frames, np.ones((30, 30), bool), (4.0, 4.0))
+    found.add(np.array([[5, 5], [20, 20]]), frames, frames, 1.0)
+    found.weights[:] = 0
+    for _ in range(2):
+        found.fit(1)
+        found.merge(masks_of_footprints(found, (8, 8), 0.5))
+        found.recentre()
+        assert len(found) == 0
+    assert cells(found, frames, np.ones((30, 30)), (8, 8), cut=0.5, areas=(0.3, 3)) == []
+    np.testing.assert_array_equal(found.removed(frames, np.empty_like(frames)), frames)
 
 
 def test_an_interrupted_search_goes_on(tmp_path, monkeypatch):

@@ -240,7 +240,7 @@ class Footprints:
         inside : ndarray of bool, shape (K, *window)
             Mask of each cell in its window.
         """
-        flat, weights = inside.reshape(len(self), -1), self.weights.reshape(len(self), -1)
+        flat, weights = (a.reshape(len(self), self.disc.size) for a in (inside, self.weights))
         strength = np.square(self.traces).sum(axis=1)
         areas = flat.sum(axis=1)
         kept = (strength > 0) & (areas > 0)

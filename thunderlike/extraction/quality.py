@@ -131,8 +131,9 @@ def cells(
     for mask, centre in zip(inside, found.centres, strict=True):
         _placed(covered, centre, mask.shape)[...] += mask
     typical = math.prod(diameter) * _unit_ball(len(diameter)) / 2 ** len(diameter)
-    sizes = masks.reshape(len(masks), -1).sum(axis=1)
-    chosen = np.flatnonzero((sizes >= areas[0] * typical) & (sizes <= areas[1] * typical))
+    sizes = masks.sum(axis=tuple(range(1, masks.ndim)))
+    least = max(areas[0] * typical, 1)
+    chosen = np.flatnonzero((sizes >= least) & (sizes <= areas[1] * typical))
     traces, measures = _fitted(found, masks, chosen)
     inner = tuple(slice(m, m + n) for n, m in zip(found.disc.shape, margin, strict=True))
     results = []
@@ -210,7 +211,7 @@ def masks_of(found: Footprints, diameter: Sequence[float], cut: float) -> Array:
     # A hole is a part of the rest that does not reach the border of the window.
     rest = np.pad(~part, [(0, 0), *[(1, 1)] * len(diameter)], constant_values=True)
     labels, _ = labelled(rest)
-    outside = labels.reshape(len(part), -1)[:, :1].reshape(-1, *[1] * len(diameter))
+    outside = labels[(slice(None), *[slice(1)] * len(diameter))]
     inner = (slice(None), *[slice(1, -1)] * len(diameter))
     filled: Array = (labels != outside)[inner] & found.supports()
     return filled
@@ -218,7 +219,7 @@ def masks_of(found: Footprints, diameter: Sequence[float], cut: float) -> Array:
 
 def _edges(weights: Array, counted: Array) -> Array:
     """Weight of the bright pixels of each footprint; infinite without any."""
-    values = np.where(counted, weights, np.inf).reshape(len(weights), -1)
+    values = np.where(counted, weights, np.inf).reshape(len(weights), math.prod(weights.shape[1:]))
     values.sort(axis=1)
     rank = _EDGE * (np.isfinite(values).sum(axis=1) - 1)
     edges: Array = values[np.arange(len(values)), np.maximum(rank, 0).astype(np.int64)]
