@@ -42,10 +42,11 @@ def overlaps(pairs: Pairs, weights: Array, others: Array) -> Array:
 
     Examples
     --------
-    >>> one, two = np.array([0, 1]), np.array([2, 3])
-    >>> pairs = Pairs(np.array([0, 1, 2]), np.array([1, 0]), np.array([0, 1, 2]), two - 2, one)
-    >>> overlaps(pairs, np.array([[2.0, 0], [0, 3]]), np.array([[2.0, 0], [5, 3]]))
-    array([10.,  9.], dtype=float32)
+    >>> shared = np.array([0, 1])  # pixel 0 of cell 0 is pixel 1 of cell 1
+    >>> pairs = Pairs(np.arange(3), np.array([1, 0]), np.arange(3), shared, shared[::-1])
+    >>> weights = np.array([[2.0, 4], [1, 3]])
+    >>> overlaps(pairs, weights, weights)
+    array([6., 6.], dtype=float32)
     """
     count, size = weights.shape
     cell = np.repeat(np.arange(count), np.diff(pairs.ends))
