@@ -14,6 +14,7 @@ import pytest
 import tifffile
 from scipy.io import savemat
 
+from thunderlike import _system
 from thunderlike.datasets import tools
 from thunderlike.errors import (
     DownloadError,
@@ -105,6 +106,10 @@ def test_a_consumer_that_goes_leaves_no_thread():
     items.close()
 
 
+forks = pytest.mark.skipif(not _system.can_fork(), reason="this system does not fork")
+
+
+@forks
 def test_a_consumer_that_goes_leaves_no_process():
     before = set(multiprocessing.active_children())  # those that other tests keep
     items = tools.yield_process(iter(range(10**9)))
@@ -114,6 +119,7 @@ def test_a_consumer_that_goes_leaves_no_process():
     assert set(multiprocessing.active_children()) <= before
 
 
+@forks
 def test_a_process_that_dies_or_raises_an_unsendable_error_is_reported():
     def killed():
         yield 1
