@@ -25,6 +25,7 @@ from bucket_server import AWS, serving_buckets
 from hypothesis import settings
 from pytest_spark.config import SparkConfigBuilder
 
+from thunderlike._system import ncores
 from thunderlike.config import config
 from thunderlike.engines import engine_for
 from thunderlike.engines.disk import DiskEngine
@@ -160,6 +161,12 @@ def pytest_collection_modifyitems(config, items):
             _leave_out(config, items, marker)
     if "spark" not in _engines(config):
         _leave_out(config, items, "spark")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """Use a worker more than there are cores: many tests wait for Java, processes or servers."""
+    return ncores() + 1
 
 
 @pytest.hookimpl(optionalhook=True)

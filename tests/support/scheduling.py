@@ -5,7 +5,17 @@ from __future__ import annotations
 from xdist.scheduler import LoadGroupScheduling
 
 # Groups and files of more than ten seconds, longest first, so that all workers end together.
-LONGEST = ("spark", "cluster")
+LONGEST = (
+    "spark",
+    "cluster",
+    "jupyter",
+    "tests/jobs/test_demo.py",
+    "tests/calcium/test_pipeline.py",
+    "tests/jobs/test_slurm.py",
+    "tests/storage/test_concurrent_bucket.py",
+    "tests/engines/test_disk.py",
+    "program",
+)
 
 
 class FileScheduling(LoadGroupScheduling):
