@@ -21,6 +21,7 @@ from thunderlike.errors import (
     SpecError,
     WrongTypeError,
 )
+from thunderlike.images.cell_movies import cell_movie
 
 FS = 15.0
 STEPS = ["register", "images", "detect", "traces", "spikes"]
@@ -158,6 +159,33 @@ def test_planes_are_analysed_on_their_own(movie, whole, tmp_path):
     assert {path.relative_to(tmp_path / "out").as_posix() for path in there} == names
     one = tl.calcium.run(volumes, tmp_path / "one", fs=FS, nwb=False, planes=1, registration=None)
     assert [plane.number for plane in one.planes] == [1]
+
+
+@pytest.mark.parametrize("engine", ["local", "disk"])
+def test_planes_together_have_cells_of_several_planes(engine, tmp_path):
+    pynwb = pytest.importorskip("pynwb")
+    truth = cell_movie((9, 48, 48), 300, cells=4, amplitude=20.0, neuropil=2.0, texture=0.3, seed=5)
+    result = tl.calcium.run(
+        truth.toimages(engine),
+        tmp_path / "out",
+        fs=FS,
+        planes="together",
+        diameter=(4.0, 12.0, 12.0),
+    )
+    cells = result.plane.cells
+    assert (cells.shape, result.plane.number) == ((9, 48, 48), None)
+    known = tl.extraction.frommasks(truth.masks)
+    pairs = cells.match(known, iou=0.3).pairs
+    assert len(pairs) == 4
+    calcium = result.plane.traces.dff.toarray()[pairs[:, 0]]
+    r = [np.corrcoef(a, b)[0, 1] for a, b in zip(calcium, truth.calcium[pairs[:, 1]], strict=True)]
+    assert np.median(r) > 0.9
+    assert tl.extraction.fromnwb(tmp_path / "out/recording.nwb").shape == (9, 48, 48)
+    with pynwb.NWBHDF5IO(tmp_path / "out/recording.nwb", "r") as file:
+        assert pynwb.validate(io=file) == []
+    assert b"<svg" in (page := (tmp_path / "out/report.html").read_bytes()) or b"png" in page
+    with pytest.raises(SpecError, match="together"):
+        Pipeline(fs=FS, planes="all").fields_of(truth.toimages())
 
 
 def test_known_cells_and_the_motion_of_another_channel(movie, whole, tmp_path):

@@ -13,6 +13,7 @@ import numpy as np
 from thunderlike import registration, storage
 from thunderlike import traces as tracing
 from thunderlike._arguments import caller_level
+from thunderlike.calcium.results import flat
 from thunderlike.errors import SpecError, ThunderlikeError
 from thunderlike.extraction import CellDetection, ExtractionModel, fromlabels
 from thunderlike.hdf5 import api as hdf5
@@ -150,7 +151,7 @@ class Field:
     Parameters
     ----------
     images : Images
-        Frames of 2 axes.
+        Frames of 2 axes, or volumes.
     steering : Images
         What the motion is estimated on.
     registrar, detector : object
@@ -251,7 +252,7 @@ class Field:
         self.files.cells.tonwb(
             path,
             traces=series | {name: activity[name] for name in ("dff", "spikes")},
-            images=self.files.images,
+            images={name: flat(image) for name, image in self.files.images.items()},
             rate=self.fs,
             session_start_time=self.started,
             overwrite=True,

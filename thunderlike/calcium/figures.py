@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ParamSpec
 import numpy as np
 
 from thunderlike._lazy import optional
+from thunderlike.calcium.results import flat
 from thunderlike.extraction.plotting import draw_outline
 from thunderlike.traces.plotting import stacked
 from thunderlike.viz.plots import contrast, draw
@@ -140,7 +141,7 @@ def _draw_motion(ax: Axes, model: RegistrationModel, fs: float) -> None:
 
 def _draw_cells(ax: Axes, plane: Plane, image: str) -> None:
     """Draw the outlines of the pixels of accepted cells."""
-    picture, model = plane.images[image], plane.cells
+    picture, model = flat(plane.images[image]), plane.cells
     draw(ax, picture, "gray", contrast(picture, (1, 99)))
     for number in np.flatnonzero(model.accepted).tolist():
         draw_outline(ax, model, number, _CONTOUR, 0.9)

@@ -55,8 +55,8 @@ class Pipeline:
     tau : float
         Decay time of the indicator in seconds: about 0.3 for GCaMP6f, 0.7 for GCaMP6m, 1.25 for
         GCaMP6s.
-    diameter : float
-        Of cells, in pixels; rather too large than too small.
+    diameter : float or sequence of float
+        Of cells, in pixels, or along each axis; rather too large than too small.
     registration : {'rigid', 'piecewise'}, algorithm, RegistrationModel or None
         Motion correction: by shifts of frames, by smooth fields, by an algorithm of
         :mod:`thunderlike.registration`, by a model of the same frames; or none.
@@ -69,8 +69,9 @@ class Pipeline:
         Arguments of :func:`thunderlike.traces.dff`, such as ``method``, of the baseline.
     spikes : dict, optional
         Arguments of :func:`thunderlike.traces.deconvolve`, such as ``method``.
-    planes : int or sequence of int, optional
-        Of movies of volumes, the planes to use; by default all, each on its own.
+    planes : int, sequence of int or 'together', optional
+        Of movies of volumes, the planes to use; by default all, each on its own. 'together' finds
+        cells that extend over several planes, as balls: give `diameter` along z, y and x.
     movie : bool
         Write the registered movie also.
     nwb : bool, optional
@@ -96,13 +97,13 @@ class Pipeline:
 
     fs: float | None = None
     tau: float = 0.7
-    diameter: float = 12.0
+    diameter: float | Sequence[float] = 12.0
     registration: Any = "rigid"
     detection: Any = None
     traces: dict[str, Any] | None = None
     dff: dict[str, Any] | None = None
     spikes: dict[str, Any] | None = None
-    planes: int | Sequence[int] | None = None
+    planes: int | Sequence[int] | str | None = None
     movie: bool = False
     nwb: bool | None = None
     session_start_time: str | None = None
@@ -158,12 +159,16 @@ class Pipeline:
         return True
 
     def fields_of(self, images: Images) -> tuple[int | None, ...]:
-        """Return the numbers of the planes that are used; None for a movie of images."""
+        """Return the numbers of the planes that are used; None for images and for volumes."""
         shape = images.value_shape
         if len(shape) == 2:
             if self.planes is not None:
                 raise SpecError(f"planes={self.planes!r}: images of shape {shape} have no planes")
             return (None,)
+        if self.planes == "together":
+            return (None,)
+        if isinstance(self.planes, str):
+            raise SpecError(f"planes={self.planes!r}: give numbers from 0, or 'together'")
         given = range(shape[0]) if self.planes is None else np.atleast_1d(self.planes).tolist()
         for plane in given:
             if not 0 <= plane < shape[0]:
@@ -206,7 +211,7 @@ class Plan:
 
     @cached_property
     def planes(self) -> tuple[int | None, ...]:
-        """Numbers of planes; None for a movie of images."""
+        """Numbers of planes; None for a movie of images, and for planes together."""
         return self.pipeline.fields_of(self.images)
 
     @cached_property
@@ -395,7 +400,7 @@ def run(
     ----------
     images : Images or array_like
         Movie of images ``(T, y, x)``, on any engine; or of volumes ``(T, z, y, x)``, of which each
-        plane is analysed on its own.
+        plane is analysed on its own unless ``planes='together'``.
     output : path
         Folder of the results. It appears when all is done; until then they are in a hidden folder
         next to it, ``.NAME.unfinished``.

@@ -22,7 +22,19 @@ if TYPE_CHECKING:
     from thunderlike.storage import AnyPath
     from thunderlike.traces import Events, Traces
 
-__all__ = ["Plane", "Result", "load"]
+__all__ = ["Plane", "Result", "flat", "load"]
+
+
+def flat(image: Array) -> Array:
+    """Return an image of two axes as it is, and the maximum over the planes of a volume.
+
+    Examples
+    --------
+    >>> flat(np.arange(8).reshape(2, 2, 2))
+    array([[4, 5],
+           [6, 7]])
+    """
+    return image if image.ndim == 2 else image.max(axis=0)
 
 
 @dataclass(frozen=True)
@@ -34,7 +46,7 @@ class Plane:
     folder : str
         Where its files are.
     number : int or None
-        Of the plane in the volumes; None for images.
+        Of the plane in the volumes; None for images, and for planes together.
 
     Examples
     --------

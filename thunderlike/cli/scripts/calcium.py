@@ -88,10 +88,10 @@ def parser() -> argparse.ArgumentParser:
     )
     add(
         "--diameter",
-        type=float,
+        type=_diameter,
         default=Pipeline.diameter,
         metavar="PX",
-        help="of cells in pixels, rather too large than too small (%(default)g)",
+        help="of cells in pixels, or along z,y,x; rather too large than too small (%(default)g)",
     )
     add(
         "--registration",
@@ -114,9 +114,10 @@ def parser() -> argparse.ArgumentParser:
     )
     add(
         "--planes",
-        type=lambda text: [int(one) for one in text.split(",")],
+        type=lambda text: text if text == "together" else [int(one) for one in text.split(",")],
         metavar="N,N",
-        help="planes of volumes to use, from 0; by default all, each on its own",
+        help="planes of volumes to use, from 0; by default all, each on its own; or together, for "
+        "cells of several planes",
     )
     _cells(options)
     add("--movie", action="store_true", help="write the registered movie also, as movie.h5")
@@ -151,6 +152,12 @@ def _cells(options: argparse.ArgumentParser) -> None:
     )
     add("--baseline", metavar="NAME", help="method of the baseline for dF/F, of tl.traces.baseline")
     add("--spikes", metavar="NAME", help="method of tl.traces.deconvolve")
+
+
+def _diameter(text: str) -> float | list[float]:
+    """Return one number, or one for each axis."""
+    numbers = [float(one) for one in text.split(",")]
+    return numbers[0] if len(numbers) == 1 else numbers
 
 
 def _pipeline(options: argparse.Namespace) -> Pipeline:
