@@ -170,7 +170,8 @@ def _table_of_cells(plane: Plane) -> str:
     events = plane.events.counts
     columns = {name: values for name, values in cells.quality.items() if values.ndim == 1}
     numbers = np.arange(min(cells.count, _MOST_ROWS))
-    head = ["cell", "row", "column", "pixels", "accepted", "events", *columns]
+    axes = ("plane", "row", "column")[-len(cells.shape) :]
+    head = ["cell", *axes, "pixels", "accepted", "events", *columns]
     rows = [
         [
             str(k),
