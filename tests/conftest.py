@@ -7,6 +7,7 @@ asks for `bucket` has one of its own, on a server in another process.
 from __future__ import annotations
 
 import collections
+import gc
 import itertools
 import os
 import shutil
@@ -185,6 +186,7 @@ def pytest_collection_finish(session):
     pytest-xdist 3.8 sets `_nodeid` for that, which pytest ignores from version 9.2 on: each worker
     would start a context and a cluster of its own.
     """
+    gc.freeze()  # collections in tests and in forks skip the items, some million objects
     if session.config.getoption("loadgroup", False):
         for item in session.items:
             group = item.get_closest_marker("xdist_group")
@@ -210,7 +212,7 @@ def _cluster_last(item):
 def _leave_out(config, items, marker):
     left_out = [item for item in items if item.get_closest_marker(marker)]
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    items[:] = [item for item in items if not item.get_closest_marker(marker)]
 
 
 def _other_dtypes(items):

@@ -92,9 +92,9 @@ def test_nothing_is_shown_of_quick_work(capsys):
 LONG = """
 import sys, time, thunderlike as tl
 progress = sys.modules["thunderlike.progress"]
-progress._LONG = 0.3
-progress._Lines.every = 0.3
-tl.images.fromrandom((9, 4, 4)).map(lambda image: time.sleep(0.1) or image)
+progress._LONG = 0.15
+progress._Lines.every = 0.15
+tl.images.fromrandom((9, 4, 4)).map(lambda image: time.sleep(0.05) or image)
 """
 
 
