@@ -151,3 +151,21 @@ def test_what_cannot_be_saved_is_an_error_and_leaves_the_file(tmp_path):
     assert path.read_bytes() == before
     with pytest.raises(NotFoundError):
         Basis.load(tmp_path / "missing.json")
+
+
+@pytest.mark.parametrize("array", ARRAYS, ids=lambda array: f"{array.dtype}{array.shape}")
+def test_models_compare_by_the_values_of_their_fields(array):
+    one, same = (Fit(Basis(np.arange(3.0)), {"a": [array.copy()]}, ("x",)) for _ in range(2))
+    assert one == same
+    changed = np.zeros((7, 7))
+    for other in (
+        Fit(Basis(np.arange(3.0)), {"a": [changed]}, ("x",)),
+        Fit(Basis(np.arange(4.0)), {"a": [array]}, ("x",)),
+        Fit(Basis(np.arange(3.0)), {"b": [array]}, ("x",)),
+        Fit(None, {"a": [array]}, ("x",)),
+        one.basis,
+        "text",
+    ):
+        assert one != other
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(one)

@@ -17,6 +17,7 @@ from thunderlike.data.series import Series
 from thunderlike.errors import FormatError, SpecError, WrongTypeError
 from thunderlike.extraction import files
 from thunderlike.extraction.regions import Regions
+from thunderlike.extraction.weights import normalised, weighted_means, weights_of_regions
 from thunderlike.hdf5.models import Model
 from thunderlike.kernels._validation import as_array, as_shape, checked_methods
 
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from thunderlike.storage import AnyCredentials, AnyPath
 
 __all__ = ["ExtractionModel", "load"]
-
-_NEAR_ONE = 1e-6  # float32 weights that sum to 1 within this are left as they are
 
 
 @checked_methods
@@ -122,9 +121,9 @@ class ExtractionModel(Model):
                 raise SpecError("weights of flat pixels need the shape of the image: give shape=")
             found, image = csr_array(given), as_shape(shape, "shape")
         else:
-            found, image = _of_regions(Regions(given), shape)
+            found, image = weights_of_regions(Regions(given), shape)
             inferred = inferred or shape is None
-        matrix = _normalised(found, image)
+        matrix = normalised(found, image)
         count = matrix.shape[0]
         values = {
             "weights": matrix,
@@ -435,7 +434,7 @@ class ExtractionModel(Model):
 
         images = as_images(images)
         model = self._for(images.value_shape)
-        return images._stacked(_means, weights=model.weights).toseries()
+        return images._stacked(weighted_means, weights=model.weights).toseries()
 
     def _for(self, shape: tuple[int, ...]) -> Self:
         """Return the model for images of a shape."""
@@ -831,14 +830,6 @@ class ExtractionModel(Model):
         facts = {"count": self.count, "accepted": int(self.accepted.sum()), "shape": self.shape}
         return "\n".join(["ExtractionModel", *(f"{name}: {fact}" for name, fact in facts.items())])
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ExtractionModel):
-            return NotImplemented
-        names = [one.name for one in dataclasses.fields(self)]
-        return all(_same(getattr(self, name), getattr(other, name)) for name in names)
-
-    __hash__ = None  # type: ignore[assignment]  # it compares by its arrays
-
 
 def load(path: AnyPath) -> ExtractionModel:
     """Load a model of cells, as :meth:`ExtractionModel.load`.
@@ -857,78 +848,6 @@ def load(path: AnyPath) -> ExtractionModel:
     1
     """
     return ExtractionModel.load(path)
-
-
-def _means(block: NDArray[Any], weights: csr_array) -> NDArray[Any]:
-    """Weighted means of the images of a block, of shape (n, K)."""
-    narrow = block.dtype.kind == "f" and block.dtype.itemsize <= 4
-    narrow |= block.dtype.kind in "iu" and block.dtype.itemsize <= 2
-    used, columns = np.unique(weights.indices, return_inverse=True)
-    parts = (weights.data.astype(np.float64), columns, weights.indptr)
-    needed = csr_array(parts, shape=(weights.shape[0], len(used)))
-    pixels = block.reshape(len(block), math.prod(block.shape[1:]))[:, used].T
-    means = needed @ pixels.astype(np.float64)
-    return np.ascontiguousarray(means.T, np.float32 if narrow else np.float64)
-
-
-def _of_regions(regions: Regions, shape: Sequence[int] | None) -> tuple[csr_array, tuple[int, ...]]:
-    """Return equal weights of regions, and the shape of the image."""
-    coordinates = regions.coordinates
-    areas = np.array(regions.area, np.int64)
-    if not areas.all():
-        raise SpecError(f"region {int(np.argmin(areas))} has no pixels: leave it out")
-    if shape is None:
-        if not coordinates:
-            raise SpecError("without regions the image has no shape: give shape=")
-        image = tuple((np.concatenate(coordinates).max(axis=0) + 1).tolist())
-    else:
-        image = as_shape(shape, "shape")
-    if not coordinates:
-        return csr_array((0, math.prod(image)), dtype=np.float32), image
-    every = np.concatenate(coordinates)
-    if every.shape[1] != len(image) or (every >= image).any():
-        number = 0
-        if every.shape[1] == len(image):
-            outside = (every >= image).any(axis=1)
-            number = int(np.repeat(np.arange(len(areas)), areas)[outside][0])
-        raise SpecError(
-            f"region {number} reaches {coordinates[number].max(axis=0).tolist()}, and images have "
-            f"shape {image}: give the shape of the images of the regions"
-        )
-    indices = np.ravel_multi_index(tuple(every.T), image)
-    data = np.repeat(1 / areas, areas)
-    indptr = np.concatenate([[0], np.cumsum(areas)])
-    return csr_array((data, indices, indptr), shape=(len(areas), math.prod(image))), image
-
-
-def _normalised(weights: csr_array, shape: tuple[int, ...]) -> csr_array:
-    """Return weights as float32 whose rows sum to 1, without zeros, with ascending indices."""
-    if weights.ndim != 2 or weights.shape[1] != math.prod(shape):
-        raise SpecError(
-            f"weights have shape {weights.shape}, and images of shape {shape} have "
-            f"{math.prod(shape)} pixels: give (K, {math.prod(shape)})"
-        )
-    if weights.dtype.kind not in "biuf":
-        raise WrongTypeError(f"weights are {weights.dtype}: give real numbers")
-    found = weights.astype(np.float64 if weights.dtype != np.float32 else np.float32, copy=True)
-    found.sum_duplicates()  # which sorts as well
-    found.eliminate_zeros()
-    count = found.shape[0]
-    rows = np.repeat(np.arange(count), np.diff(found.indptr))
-    invalid = ~(np.isfinite(found.data) & (found.data > 0))
-    if invalid.any():
-        number = int(rows[invalid][0])
-        value = found.data[invalid][0]
-        raise SpecError(f"cell {number} has a weight of {value}: weights must be positive numbers")
-    sums = np.bincount(rows, found.data, count)
-    if not sums.all():
-        raise SpecError(f"cell {int(np.argmin(sums))} has no pixels: leave it out")
-    if found.dtype == np.float32:  # the same weights again: not changed by rounding
-        sums[np.abs(sums - 1) <= _NEAR_ONE] = 1
-    data = (found.data / sums[rows]).astype(np.float32)
-    normalised = csr_array((data, found.indices, found.indptr), shape=found.shape)
-    normalised.eliminate_zeros()
-    return normalised
 
 
 def _columns(quality: Mapping[str, ArrayLike], count: int) -> dict[str, NDArray[Any]]:
@@ -975,21 +894,3 @@ def _between(values: NDArray[Any], name: str, limits: Any) -> NDArray[np.bool_]:
     except TypeError:
         raise WrongTypeError(f"limits of {name!r} are {limits!r:.60}: give numbers") from None
     return inside
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Compare arrays, also sparse ones, and dictionaries and tuples of them; NaN equals NaN."""
-    if isinstance(one, csr_array) and isinstance(other, csr_array):
-        same = one.shape == other.shape
-        return same and all(
-            np.array_equal(getattr(one, part), getattr(other, part))
-            for part in ("data", "indices", "indptr")
-        )
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_same(one[k], other[k]) for k in one)
-    if isinstance(one, tuple | list) and isinstance(other, tuple | list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        same = one.dtype == other.dtype or one.dtype.kind == other.dtype.kind == "U"
-        return same and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
-    return type(one) is type(other) and bool(one == other)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -18,8 +19,6 @@ from thunderlike.errors import FormatError, SpecError, ThunderlikeError, WrongTy
 from thunderlike.hdf5.api import load, save
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from thunderlike._typing import Array
     from thunderlike.storage import AnyPath
 
@@ -104,6 +103,14 @@ class Model:
             )
         return model
 
+    def __eq__(self, other: object) -> bool:
+        """Compare the fields that are saved; NaN equals NaN."""
+        if type(other) is not type(self):
+            return NotImplemented
+        return _same(self.to_fields(), other.to_fields())
+
+    __hash__ = None  # type: ignore[assignment]  # a model compares by its arrays
+
     def to_fields(self) -> dict[str, Any]:
         """Return the fields that are saved; those of the constructor by default."""
         assert dataclasses.is_dataclass(self)
@@ -116,6 +123,26 @@ class Model:
         By default ``cls(**fields)``.
         """
         return cls(**fields)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Compare fields: arrays with their dtypes, also sparse ones, at any depth."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        # Text is as wide as its longest entry.
+        alike = one.dtype == other.dtype or one.dtype.kind == other.dtype.kind == "U"
+        return alike and np.array_equal(one, other, equal_nan=one.dtype.kind in "fc")
+    if type(one) is not type(other):
+        return False
+    if hasattr(one, "indptr"):  # whose indices may be of 32 or 64 bits
+        return all(
+            np.array_equal(getattr(one, part), getattr(other, part))
+            for part in ("shape", "data", "indices", "indptr")
+        )
+    return bool(one == other)
 
 
 def _suffix(path: AnyPath) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -21,7 +19,7 @@ from thunderlike.kernels.resampling import (
     shift_images,
     warp_images,
 )
-from thunderlike.registration.modes import SmoothField
+from thunderlike.registration.modes import SmoothField  # noqa: TC001  # files name this class
 from thunderlike.registration.transformation import Displacement, LocalDisplacement
 
 if TYPE_CHECKING:
@@ -197,16 +195,6 @@ class RegistrationModel(Model):
 
     def __repr__(self) -> str:
         return f"RegistrationModel\nlength: {len(self)}\nalgorithm: {self.algorithm}"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, RegistrationModel):
-            return NotImplemented
-        return all(
-            _same(getattr(self, one.name), getattr(other, one.name))
-            for one in dataclasses.fields(self)
-        )
-
-    __hash__ = None  # type: ignore[assignment]  # it compares by its arrays
 
     @property
     def nodes(self) -> tuple[Array, ...] | None:
@@ -457,9 +445,9 @@ def _sum(
     grid = one.grid or other.grid
     if grid is None:
         return None, None
-    if not (one.grid and other.grid) or _same(one.grid, other.grid):
+    if not (one.grid and other.grid) or one.grid == other.grid:
         return grid, _on_grid(one, grid) + _on_grid(other, grid)
-    if not _same(one.grid.positions, other.grid.positions):
+    if not all(map(np.array_equal, one.grid.positions, other.grid.positions)):
         raise SpecError("the fields are on other nodes: fit both with one spacing")
     joined = replace(
         grid,
@@ -479,21 +467,6 @@ def _on_grid(model: RegistrationModel, grid: SmoothField) -> Array:
     found = np.zeros((*model.shifts.shape, grid.size), np.float32)
     found[..., 0] = model.shifts
     return found
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Compare arrays, and dictionaries and tuples of them; NaN equals NaN."""
-    if isinstance(one, SmoothField) and isinstance(other, SmoothField):
-        one, other = vars(one), vars(other)
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_same(one[k], other[k]) for k in one)
-    if isinstance(one, tuple | list) and isinstance(other, tuple | list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        return one.dtype == other.dtype and np.array_equal(
-            one, other, equal_nan=one.dtype.kind == "f"
-        )
-    return type(one) is type(other) and bool(one == other)
 
 
 def load(path: AnyPath) -> RegistrationModel:
