@@ -134,7 +134,7 @@ def test_a_job_is_preempted_and_requeued(submit, until, fault, tmp_path):
     (tmp_path / "go").touch()
     (tmp_path / "paused").unlink()
     with fault("job of SLURM preempted", "map"):
-        assert subprocess.call(["preempt", "1", "20"]) == 0
+        assert subprocess.call(["preempt", "1", "60"]) == 0
         check(ran, until, "job-1-restart-1")
 
 

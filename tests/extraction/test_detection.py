@@ -311,7 +311,7 @@ def test_frames_after_the_last_bin_are_left_out():
         ({"diameter": 40}, "more than half"),
         ({"fs": -1.0}, "fs=-1"),
         ({"tau": 0.0}, "tau=0"),
-        ({"tau": 10.0}, "at least 3000 frames, 200 s"),
+        ({"tau": 10.0}, "3000 frames, 200 s, are needed"),
         ({"rounds": 0}, "rounds=0"),
         ({"max_components": 0}, "max_components=0"),
         ({"advanced": {"speed": 3}}, "unknown option 'speed'"),

@@ -78,6 +78,20 @@ def test_files_that_changed_are_another_input(work):
     assert job.plan("movie", "out", pipeline).prepared().identity != before
 
 
+def test_cells_of_several_planes(work, capsys):
+    volumes = cell_movie((5, 40, 40), 240, cells=3, amplitude=20.0, spacing=14.0, seed=2)
+    tl.images.fromarray(volumes.images).tohdf5("volumes.h5")
+    options = ["--planes", "together", "--diameter", "2,12,12", "--registration", "none"]
+    assert script.main(given(*options, images="volumes.h5")) == 0
+    plane = tl.calcium.load("out").plane
+    assert plane.cells.shape == (5, 40, 40)
+    assert plane.cells.count > 0
+    for option, value in (("--diameter", "4,wide"), ("--planes", "0,all")):
+        with pytest.raises(SystemExit):
+            script.main(given(option, value, images="volumes.h5"))
+        assert f"{option}: {value!r} is not " in capsys.readouterr().err
+
+
 def test_cells_in_one_channel_and_motion_in_the_other(work, truth):
     dark = (truth.images // 20).astype(np.uint16)
     both = np.stack([dark, truth.images], axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
@@ -44,6 +44,10 @@ _STYLE = {
 }
 # Palette of Okabe and Ito (2008), legible with colour blindness.
 _ACCEPTED, _REJECTED, _CONTOUR = "#0072B2", "0.7", "#E69F00"
+_LABEL: dict[str, Any] = {
+    "color": _CONTOUR,
+    "bbox": {"facecolor": "black", "alpha": 0.5, "linewidth": 0, "pad": 0.5},
+}
 
 
 def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -140,11 +144,14 @@ def _draw_motion(ax: Axes, model: RegistrationModel, fs: float) -> None:
 
 
 def _draw_cells(ax: Axes, plane: Plane, image: str) -> None:
-    """Draw the outlines of the pixels of accepted cells."""
+    """Draw the outlines of the pixels of accepted cells, and the numbers of the clearest."""
     picture, model = flat(plane.images[image]), plane.cells
     draw(ax, picture, "gray", contrast(picture, (1, 99)))
     for number in np.flatnonzero(model.accepted).tolist():
         draw_outline(ax, model, number, _CONTOUR, 0.9)
+    for number in clearest(model).tolist():
+        y, x = model.centers[number, -2:]
+        ax.text(x, y, number, size="x-small", ha="center", va="center", **_LABEL)
     height, width = picture.shape
     ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     ax.set_axis_off()

@@ -341,8 +341,8 @@ class CellDetection:
         if count // size < _FEWEST_BINS:
             least = _FEWEST_BINS * size
             raise SpecError(
-                f"{count} frames are {count // size} bins of {size} frames (tau={self.tau:g} s at "
-                f"{fs:g} Hz): at least {least} frames, {least / fs:.3g} s, are needed"
+                f"{count} frames are too few: {least} frames, {least / fs:.3g} s, are needed, for "
+                f"{_FEWEST_BINS} bins of {size} frames (tau={self.tau:g} s at {fs:g} Hz)"
             )
         return size
 

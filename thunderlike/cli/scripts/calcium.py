@@ -8,6 +8,7 @@ The computation is in thunderlike/calcium; this file parses the command line.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,6 @@ from thunderlike.errors import SpecError
 from thunderlike.jobs import calcium
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping, Sequence
 
     from thunderlike.calcium import Result
@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add(
         "--planes",
-        type=lambda text: text if text == "together" else [int(one) for one in text.split(",")],
+        type=_planes,
         metavar="N,N",
         help="planes of volumes to use, from 0; by default all, each on its own; or together, for "
         "cells of several planes",
@@ -156,8 +156,25 @@ def _cells(options: argparse.ArgumentParser) -> None:
 
 def _diameter(text: str) -> float | list[float]:
     """Return one number, or one for each axis."""
-    numbers = [float(one) for one in text.split(",")]
+    try:
+        numbers = [float(one) for one in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number, nor one for each axis as in 3,12,12"
+        ) from None
     return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _planes(text: str) -> str | list[int]:
+    """Return the numbers of planes, or 'together'."""
+    if text == "together":
+        return text
+    try:
+        return [int(one) for one in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not together, nor numbers of planes as in 0,2"
+        ) from None
 
 
 def _pipeline(options: argparse.Namespace) -> Pipeline:
