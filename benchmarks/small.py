@@ -3,7 +3,7 @@
     python benchmarks/small.py [NAME ...]
 
 "loop" calls the function for each record and writes the results into one array. Rivals are left out
-where they are not installed: datadings beside this package, deepdish in an environment of its own
+where they are not installed: datadings next to this package, deepdish in an environment of its own
 (DEEPDISH_PYTHON, as in hdf5.py, and DEEPDISH, as in parallel.py).
 """
 
