@@ -149,7 +149,7 @@ def test_a_job_ends_when_all_nodes_are_lost(place):
 
 
 def test_a_preempted_job_is_requeued_and_starts_again(place):
-    job = 'trap "echo saved" TERM; touch "$FAKE/begun"; [[ -e $FAKE/again ]] || sleep 100 & wait'
+    job = '[[ -e $FAKE/again ]] && exit; trap "echo saved" TERM; >"$FAKE/begun"; sleep 100 & wait'
     ran = submitted(job, wait=False)
     waited((place / "begun").exists)
     (place / "again").touch()
