@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Poller", "RankPool", "launched", "lead", "pool_for", "rank", "ranks", "size", "work"]
 
-
 SHORT = 3e-4  # seconds; shorter waits poll without pauses
 SHARE, LONGEST = 8, 1e-3  # a pause is an eighth of the wait so far, at most a millisecond
+_FORWARDED = 0.5  # seconds in which mpirun passes on a line, which an abort would lose
 
 
 class Poller:
@@ -273,6 +273,7 @@ def _report(
         return
     sys.stderr.write("interrupted: all ranks end\n")
     sys.stderr.flush()
+    time.sleep(_FORWARDED)
     _mpi().COMM_WORLD.Abort(
         130
     )  # after Abort of our duplicate, `mpirun` may exit with another code
