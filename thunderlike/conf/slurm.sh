@@ -113,6 +113,7 @@ spark.authenticate true
 spark.authenticate.secret $(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
 END
 
+: >"$logs/master.log" # read below, perhaps before the master has opened it
 "$SPARK_HOME/bin/spark-class" org.apache.spark.deploy.master.Master --host "$host" --port 0 \
     --webui-port 0 --properties-file "$conf" >"$logs/master.log" 2>&1 &
 master=$!
