@@ -15,7 +15,7 @@ from thunderlike.errors import SpecError
 from thunderlike.images.moving_cells import moving_cells
 from thunderlike.progress import subscribe
 from thunderlike.registration import PiecewiseRigid, Rigid, align
-from thunderlike.registration.estimation import FrameEstimation
+from thunderlike.registration.estimation import Estimator, FrameEstimation, Settings
 from thunderlike.registration.reference import sample_rows
 from thunderlike.testing import ComputedError, LazyEngine
 
@@ -143,6 +143,17 @@ def test_identical_frames_have_no_shift_and_are_not_changed():
         assert not model.bad.any()
         for order in (0, 1, 3):
             np.testing.assert_array_equal(model.transform(still, order).toarray(), still)
+
+
+def test_noise_of_the_reference_does_not_darken_it():
+    image = np.asarray(frames([(0, 0)])[0], np.float32)
+    noise = np.random.default_rng(2).normal(0, image.std(), image.shape).astype(np.float32)
+    settings = Settings(np.full(2, 5.0), 1.15, 12, np.ones_like(image), 5, compiled=False)
+    noisy, variance = image + noise, np.ones_like(image)
+    power = float(image.var())
+    assert Estimator.of(noisy, variance, settings)(image).gain < 0.6
+    found = Estimator.of(noisy, variance, settings, noise=power)(image)
+    assert found.gain == pytest.approx(1, abs=0.05)
 
 
 @pytest.mark.parametrize(("gain", "offset"), [(0.3, 0), (3, -100), (1, 5000)])

@@ -97,6 +97,8 @@ class Level:
         Pixels of a box along each axis.
     reference : ndarray of float32
         Binned.
+    scene : ndarray of float32
+        The reference without its noise.
     steering : ndarray of float32, shape (nd, ...)
         Weighted differences of the filtered reference, orthogonal to it and to a constant.
     deformation : Deformation
@@ -113,6 +115,7 @@ class Level:
 
     bins: tuple[int, ...]
     reference: Array
+    scene: Array
     steering: Array
     deformation: Deformation
     sampling: Sampling
@@ -165,19 +168,20 @@ class Level:
         noise = np.maximum(noise, _LEAST_VARIANCE * typical)
         weight = np.where(inside & (noise > 0), 1 / np.where(noise > 0, noise, 1), 0)
 
-        clean = binned(scene, bins)
-        scene = _band_passed(clean, _SMOOTH_SCENE, [highpass / b for b in bins])
+        scene = binned(scene, bins)
+        steep = _band_passed(scene, _SMOOTH_SCENE, [highpass / b for b in bins])
         weight *= _interior(reference.shape)
-        steering = np.stack([_orthogonal(d, reference, weight) for d in _differences(scene)])
+        steering = np.stack([_orthogonal(d, reference, weight) for d in _differences(steep)])
 
         sampling = deformation.sampled(reference.shape, bins, compiled=compiled)
-        products = sampling.products(steering, np.stack(_differences(clean)))
+        products = sampling.products(steering, np.stack(_differences(scene)))
         normal = (products + products.T) / 2
         precision = size**2 / deformation.variances(deviation)
         inverse = deformation.normal_in_modes(normal) + np.diag(np.tile(precision, mean.ndim))
         return cls(
             bins,
             reference,
+            scene,
             steering.astype(np.float32),
             deformation,
             sampling,
@@ -291,7 +295,7 @@ class Refinement:
         """
         level = self.levels[0]
         moved = np.rint(shift / level.bins).astype(int).tolist()
-        reference, frame = level.reference[self.region], image[self.region]
+        reference, frame = level.scene[self.region], image[self.region]
         here, there = overlap(moved, frame.shape)
         reference, frame = reference[here], frame[there]
         middle, mean = reference.mean(dtype=np.float64), frame.mean(dtype=np.float64)
