@@ -64,9 +64,8 @@ three quarters of the tests of `tests/data` and of the models of pixels and moti
 TAIL = """
 Spark 3.5 is released for Python 3.8 to 3.11 and Java 8 to 17, Spark 4.3 for Python 3.11 to 3.14 and
 Java 17 or newer. RDDs of Spark 3.5, all that this package uses of it, also work on Python 3.12 and
-3.13, where its data frames were not tried, and on Java 21, but not on Java 25. Spark 4.3 was not
-tried on Java 21: the one at hand has no module `jdk.incubator.vector`, without which Spark does not
-start.
+3.13, where its data frames were not tried, and on Java 21, but not on Java 25. The Java 21 of the
+table is a build without the module `jdk.incubator.vector`, which Spark 4.3 needs to start.
 
 Times are those of a busy machine of {cores} cores, and include the start of Java and Spark. Workers
 need the Python of the driver, and its numpy: another Python, or another major version of numpy, is
@@ -132,9 +131,9 @@ def tried(python: Path, home: str) -> dict[str, Any]:
 
 
 def reason(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the last line that a command has printed."""
+    """Return the last line that a command has printed, without the path of Java in it."""
     said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-    return said[-1] if said else f"exit code {done.returncode}"
+    return said[-1].partition(" (/")[0] if said else f"exit code {done.returncode}"
 
 
 def summary(text: str) -> str:

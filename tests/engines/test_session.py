@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from pyspark.errors import PySparkRuntimeError
 
 from thunderlike.engines import engine_for, session
 from thunderlike.errors import EngineError, MissingExtraError
@@ -115,3 +116,23 @@ def test_a_context_that_did_not_start_leaves_nothing_to_the_next():
         "Spark on local[x] cannot be started: Could not parse Master URL: 'local[x]'",
         "[1.0, 2.0] local[*] thunderlike",
     ]
+
+
+@pytest.mark.parametrize(
+    ("java", "why", "advice"),
+    [
+        (25, "getSubject is not supported", "a Java 17, on which all versions of Spark run"),
+        (21, "[JAVA_GATEWAY_EXITED] Java exited", "bin/java is version 21, Spark "),
+        (17, "[JAVA_GATEWAY_EXITED] Java exited", None),
+        (25, "Could not parse Master URL", None),
+    ],
+)
+def test_another_java_is_advised_where_it_may_be_at_fault(tmp_path, monkeypatch, java, why, advice):
+    fake_java(tmp_path, f'openjdk version "{java}"')
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    error = PySparkRuntimeError(why)
+    with pytest.raises(EngineError) as raised, session._start_errors("local"):
+        raise error
+    said = str(raised.value)
+    assert said.startswith(f"Spark on local cannot be started: {why}")
+    assert said.endswith(why) if advice is None else advice in said

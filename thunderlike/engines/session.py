@@ -36,6 +36,8 @@ __all__ = [
 ]
 
 LEAST_JAVA = 17  # of Spark 4; Spark 3.5 also runs on 8 and 11
+# What errors say on a Java without a module that Spark 4 needs, or too new for Spark 3.5.
+_UNFIT_JAVA = ("JAVA_GATEWAY_EXITED", "getSubject is not supported")
 
 # Settings of a local master; those of all masters are in conf/spark-defaults.conf.
 _LOCAL = {
@@ -210,10 +212,22 @@ def _start_errors(master: str) -> Iterator[None]:
         yield
     except (Py4JError, PySparkRuntimeError) as error:
         java = getattr(error, "java_exception", None)
-        why = java.getMessage() if java is not None else str(error)
-        raise EngineError(
-            f"Spark on {master} cannot be started: {' '.join(str(why).split())}"
-        ) from error
+        why = " ".join(str(java.getMessage() if java is not None else error).split())
+        raise EngineError(f"Spark on {master} cannot be started: {why}{_advice(why)}") from error
+
+
+def _advice(why: str) -> str:
+    """Name the Java that Spark did not start on, if it is another than the one of all versions."""
+    import pyspark
+
+    java = find_java()
+    version = java_version(java) if java else LEAST_JAVA
+    if version == LEAST_JAVA or not any(text in why for text in _UNFIT_JAVA):
+        return ""
+    return (
+        f" ({java} is version {version}, Spark {pyspark.__version__}): set JAVA_HOME to a Java "
+        f"{LEAST_JAVA}, on which all versions of Spark run"
+    )
 
 
 def _local() -> dict[str, str]:
