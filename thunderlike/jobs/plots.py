@@ -160,9 +160,10 @@ def registration_figure(found: Registered) -> Figure:
     plane = found.before.shape[0] // 2 if found.before.ndim == 3 else 0
     (before, which), (after, _) = flat(found.before, plane), flat(found.after, plane)
     limits = contrast(after)
+    height = 4.5 * min(max(before.shape[0] / before.shape[1], 0.3), 2)  # inches of an image
     with matplotlib.rc_context(_STYLE):
-        figure: Figure = figure_class(figsize=(9, 7), layout="constrained")
-        grid = figure.add_gridspec(2, 2, height_ratios=(2.1, 1))
+        figure: Figure = figure_class(figsize=(9, height + 2.5), layout="constrained")
+        grid = figure.add_gridspec(2, 2, height_ratios=(height, 2.2))
         for column, (image, name) in enumerate(((before, "before"), (after, "after"))):
             axes = figure.add_subplot(grid[0, column])
             draw(axes, image, "gray", limits)

@@ -31,6 +31,8 @@ def plot_model(model: RegistrationModel, ax: Axes | None) -> Figure:
     axes: dict[str, Any] = figure.subplot_mosaic(
         [[row, row, "reference"] for row in rows], sharex=False
     )
+    for row in rows[1:]:
+        axes[row].sharex(axes["shifts"])
     _draw_shifts(model, axes["shifts"])
     frames = np.arange(len(model))
     axes["peak"].plot(frames, _per_frame(model.peak), lw=0.8, color="0.3")
@@ -64,4 +66,12 @@ def _draw_shifts(model: RegistrationModel, ax: Axes) -> None:
     if bad.size:
         ax.plot(bad, shifts[bad].max(axis=1), "x", color="0.2", ms=4, label="bad")
     ax.set(ylabel="shift (px)")
-    ax.legend(loc="upper right", fontsize="small")
+    ax.locator_params(axis="x", integer=True)
+    ax.legend(
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        borderaxespad=0.2,
+        ncols=4,
+        frameon=False,
+        fontsize="small",
+    )
