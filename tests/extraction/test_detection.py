@@ -223,7 +223,8 @@ def test_components_are_limited():
 
 def test_components_without_weights_vanish():
     frames = np.random.default_rng(0).normal(size=(30, 30, 20)).astype("float32")
-    found = Footprints(frames, np.ones((30, 30), bool), (4.0, 4.0))
+    found = Footprints(np.ones((30, 30), bool), 20, (4.0, 4.0))
+    found.movie[...] = frames
     found.add(np.array([[5, 5], [20, 20]]), frames, frames, 1.0)
     found.weights[:] = 0
     for _ in range(2):
@@ -231,7 +232,7 @@ def test_components_without_weights_vanish():
         found.merge(masks_of_footprints(found, (8, 8), 0.5))
         found.recentre()
         assert len(found) == 0
-    assert cells(found, frames, np.ones((30, 30)), (8, 8), cut=0.5, areas=(0.3, 3)) == []
+    assert cells(found, frames, frames, np.ones((30, 30)), (8, 8), cut=0.5, areas=(0.3, 3)) == []
     np.testing.assert_array_equal(found.removed(frames, np.empty_like(frames)), frames)
 
 

@@ -106,8 +106,8 @@ class Boxes:
     Examples
     --------
     >>> boxes = Boxes(np.array([True, True, False]), (3,))
-    >>> values, out, work = np.array([[2.0], [4], [0]], "float32"), *np.empty((2, 3, 1), "float32")
-    >>> boxes.means(values, out, work)[:, 0]
+    >>> values = np.array([[2.0], [4], [0]], "float32")
+    >>> boxes.means(values, np.empty_like(values))[:, 0]
     array([3., 3., 0.], dtype=float32)
     """
 
@@ -118,28 +118,28 @@ class Boxes:
     @cached_property
     def _weights(self) -> Array:
         """1 / the number of pixels in each box that count; zero in pixels that do not."""
-        counts = self.valid.astype(np.float32)[..., np.newaxis]
-        box_sums(counts, self.sizes, counts, np.empty_like(counts))
-        weights: Array = self.valid[..., np.newaxis] / np.maximum(counts, np.float32(1))
+        valid = self.valid.astype(np.float32)
+        counts = np.empty((*valid.shape, 1), np.float32)
+        box_sums(valid[..., np.newaxis], self.sizes, np.ones_like(valid), counts)
+        weights: Array = valid / np.maximum(counts[..., 0], np.float32(1))
         return weights
 
-    def means(self, values: Array, out: Array, work: Array) -> Array:
+    def means(self, values: Array, out: Array) -> Array:
         """Mean of each box, which replaces the values of `out`.
 
         Parameters
         ----------
         values : ndarray of float32, shape (*shape, bins)
             Zero in pixels that do not count.
-        out, work : ndarray of float32, shape (*shape, bins)
-            For the result, and overwritten; `out` may be `values`.
+        out : ndarray of float32, shape (*shape, bins)
+            For the result; not `values`. Fresh memory would cost more time than the sums.
 
         Returns
         -------
         ndarray of float32, shape (*shape, bins)
             `out`; zero in pixels that do not count.
         """
-        box_sums(values, self.sizes, out, work, compiled=self.compiled)
-        out *= self._weights
+        box_sums(values, self.sizes, self._weights, out, compiled=self.compiled)
         return out
 
 
@@ -182,7 +182,7 @@ class Background:
             Zero in pixels that do not count.
         out : ndarray of float32, shape (*shape, bins)
             For the result; may be `cells_removed`.
-        work : ndarray of float32, shape (3, *shape, bins)
+        work : ndarray of float32, shape (2, *shape, bins)
             Overwritten.
         cells_removed : ndarray, optional
             The movie without its cells, from which the background is computed; by default `movie`.
@@ -193,8 +193,8 @@ class Background:
             `out`.
         """
         source = movie if cells_removed is None else cells_removed
-        smooth = self._boxes.means(source, work[0], work[2])
-        twice = self._boxes.means(smooth, work[1], work[2])
+        smooth = self._boxes.means(source, work[0])
+        twice = self._boxes.means(smooth, work[1])
         prior = np.square(self.deviation / _GAIN_SPREAD)
         inverse = np.zeros_like(self.deviation)
         np.divide(1, self.deviation, out=inverse, where=self._boxes.valid)

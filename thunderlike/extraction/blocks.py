@@ -227,13 +227,13 @@ class BlockDetection:
         options, values = self.options, movie.values
         background = movie.background(self.diameter, options, compiled=self.compiled)
         boxes = smoothing(movie.keep, self.diameter, compiled=self.compiled)
-        work = np.empty((3, *values.shape), np.float32)
-        residual = background.subtracted(values, np.empty_like(values), work)
         reach = [options.reach * d for d in self.diameter]
-        found = Footprints(residual, movie.keep, reach, compiled=self.compiled)
+        found = Footprints(movie.keep, values.shape[-1], reach, compiled=self.compiled)
+        residual, work = np.empty_like(values), np.empty((2, *values.shape), np.float32)
+        residual[...] = background.subtracted(values, found.movie, work)
         spacing = [options.spacing * d for d in self.diameter]
         for left in reversed(range(self.rounds)):
-            smooth = activity(residual, boxes, options.active, work[:2])
+            smooth = activity(residual, boxes, options.active, work)
             seeds = local_maxima(smooth.score, spacing, self.threshold)
             found.add(seeds[: self.most], residual, smooth.movie, options.active)
             if not len(found):
@@ -244,12 +244,14 @@ class BlockDetection:
                 found.recentre()
                 # The background is that of the movie without the cells, in the units of the data.
                 without = found.removed(values, residual, movie.deviation)
-                found.movie[...] = background.subtracted(values, residual, work, without)
-                residual = found.removed(found.movie, residual)
+                background.subtracted(values, found.movie, work, without)
+                found.removed(found.movie, residual)
+        del smooth, work
         found.fit(1)
         measured = cells(
             found,
-            movie.values,
+            values,
+            found.removed(found.movie, residual),
             movie.deviation,
             self.diameter,
             cut=options.cut,
@@ -351,11 +353,11 @@ class Prepared:
         self, diameter: Sequence[float], options: Options, *, compiled: bool = False
     ) -> Array:
         """Return the score of activity of each pixel for cells of this diameter."""
-        work = np.empty((3, *self.values.shape), np.float32)
+        scaled, work = np.empty_like(self.values), np.empty((2, *self.values.shape), np.float32)
         background = self.background(diameter, options, compiled=compiled)
-        scaled = background.subtracted(self.values, np.empty_like(self.values), work)
+        background.subtracted(self.values, scaled, work)
         boxes = smoothing(self.keep, diameter, compiled=compiled)
-        return activity(scaled, boxes, options.active, work[:2]).score
+        return activity(scaled, boxes, options.active, work).score
 
     def full(self, trace: Array) -> Array:
         """Return a trace of all bins, with zeros in those that are left out."""

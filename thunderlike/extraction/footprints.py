@@ -19,6 +19,7 @@ __all__ = ["Footprints", "connected", "correlation", "labelled"]
 
 _KEPT = 0.2  # of the largest weight: pixels of a first footprint
 _ALTERNATIONS, _TRACE_SWEEPS, _WEIGHT_SWEEPS = 2, 3, 2
+_CHUNK = 2**18  # numbers that are worked on at once
 _NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 _SHARED, _ALIKE, _INSIDE = 0.1, 0.8, 0.7  # overlap and correlation of pairs that are merged
 
@@ -32,9 +33,9 @@ class Footprints:
 
     Parameters
     ----------
-    movie : ndarray of float32, shape (*shape, bins)
-        In units of the noise; zero in pixels that do not count.
     valid : ndarray of bool, shape (*shape)
+        Pixels that count.
+    bins : int
     radius : sequence of float
         Largest extent of a footprint along each axis, in pixels.
     compiled : bool
@@ -54,18 +55,18 @@ class Footprints:
     """
 
     def __init__(
-        self, movie: Array, valid: Array, radius: Sequence[float], *, compiled: bool = False
+        self, valid: Array, bins: int, radius: Sequence[float], *, compiled: bool = False
     ) -> None:
         self.disc = ball(radius)
         self._radius = np.asarray(radius, np.float64)
         self.reach = tuple(n // 2 for n in self.disc.shape)
         # A border as wide as half a window, so that no window is cut.
         border = [(r, r) for r in self.reach]
-        self._movie = np.pad(movie, [*border, (0, 0)])
         self._valid = np.pad(valid, border)
+        self._movie = np.zeros((*self._valid.shape, bins), np.float32)
         self.shape: Shape = valid.shape
         self._inner = tuple(slice(r, r + n) for r, n in zip(self.reach, self.shape, strict=True))
-        self.bins = movie.shape[-1]
+        self.bins = bins
         self._common = _CommonPixels(self.disc)
         self._pairs: Pairs | None = None  # of the present centres
         self._sweep_traces = sweep_traces.choose(compiled)
@@ -79,7 +80,10 @@ class Footprints:
 
     @property
     def movie(self) -> Array:
-        """The movie that is fitted; a view, whose values may be replaced."""
+        """The movie that is fitted, zero at first; a view, whose values are to be replaced.
+
+        In units of the noise; zero in pixels that do not count.
+        """
         return self._movie[self._inner]
 
     def window(self, values: Array, centre: Array) -> Array:
@@ -97,9 +101,16 @@ class Footprints:
         allowed: Array = np.array([self.support(centre) for centre in self.centres], bool)
         return allowed.reshape(-1, *self.disc.shape)
 
-    def product(self, movie: Array, centre: Array, weights: Array) -> Array:
-        """Sum of the window at a centre of a movie with the border, times weights."""
-        window = self.window(movie, centre)
+    def pixels(self, movie: Array, centre: Array) -> Array:
+        """Values of a movie in the pixels that a footprint may have, of shape (n, bins)."""
+        places = np.nonzero(self.support(centre))
+        inside = (place + c - r for place, c, r in zip(places, centre, self.reach, strict=True))
+        found: Array = movie[tuple(inside)]
+        return found
+
+    def _product(self, centre: Array, weights: Array) -> Array:
+        """Sum of the movie in the window at a centre, times weights."""
+        window = self.window(self._movie, centre)
         rows: Array = weights.reshape(*self.disc.shape[:-1], 1, -1) @ window  # without a copy
         total: Array = rows.reshape(-1, self.bins).sum(axis=0)
         return total
@@ -132,21 +143,24 @@ class Footprints:
             values = values * scale.ravel()[flat]
         ends = np.searchsorted(cells, np.arange(len(self) + 1))
         footprints = csr_array((values, flat, ends), shape=(len(self), math.prod(self.shape)))
-        active = footprints.T.tocsr() @ self.traces
-        np.subtract(movie, active.reshape(movie.shape), out=out)
+        loads, size = footprints.T.tocsr(), math.prod(self.shape[1:])
+        step = max(1, _CHUNK // (size * self.bins))
+        for start in range(0, self.shape[0], step):
+            part = slice(start, min(start + step, self.shape[0]))
+            active = loads[part.start * size : part.stop * size] @ self.traces
+            np.subtract(movie[part], active.reshape(movie[part].shape), out=out[part])
         return out
 
     def add(self, seeds: Array, residual: Array, smooth: Array, active: float) -> None:
         """Start a cell at each seed, by a fit of rank 1 to its active bins in the residual."""
         if not len(seeds):
             return
-        left = np.pad(residual, [*((r, r) for r in self.reach), (0, 0)])
         weights = np.zeros((len(seeds), *self.disc.shape), np.float32)
         for full, seed in zip(weights, seeds, strict=True):
             support = self.support(seed)
             trace = smooth[tuple(seed)]
             events = np.flatnonzero(trace > active)
-            chosen = self.window(left, seed)[..., events][support]
+            chosen = self.pixels(residual, seed)[:, events]
             level = trace[events]
             for _ in range(_ALTERNATIONS):
                 footprint = np.maximum(chosen @ level, 0)
@@ -156,7 +170,7 @@ class Footprints:
         weights = connected(weights, _KEPT * weights.reshape(len(seeds), -1).max(axis=1))
         sizes = np.einsum("kp,kp->k", *[weights.reshape(len(seeds), -1)] * 2)
         traces = [
-            np.maximum(self.product(left, seed, full), 0) / size
+            np.maximum(full[self.support(seed)] @ self.pixels(residual, seed), 0) / size
             for full, seed, size in zip(weights, seeds, sizes, strict=True)
             if size > 0
         ]
@@ -201,7 +215,7 @@ class Footprints:
         scaled = weights * _inverse(np.einsum("kp,kp->k", weights, weights))
         products = np.empty_like(self.traces)
         for k, centre in enumerate(self.centres):
-            products[k] = self.product(self._movie, centre, scaled[k])
+            products[k] = self._product(centre, scaled[k])
         overlap = overlaps(pairs, scaled, weights)
         for _ in range(_TRACE_SWEEPS):
             self._sweep_traces(pairs, overlap, products, self.traces)

@@ -94,6 +94,7 @@ class Cell:
 def cells(
     found: Footprints,
     movie: Array,
+    residual: Array,
     deviation: Array,
     diameter: Sequence[float],
     *,
@@ -108,6 +109,8 @@ def cells(
         Fitted to the movie without its background.
     movie : ndarray of float32, shape (*shape, bins)
         With its background, in the units of the data.
+    residual : ndarray of float32, shape (*shape, bins)
+        The fitted movie less all cells.
     deviation : ndarray of float32, shape (*shape)
         Noise of each pixel.
     diameter : sequence of float
@@ -125,7 +128,9 @@ def cells(
     margin = tuple(math.ceil(_RING[1] * d) for d in diameter)
     border = [(r + m, r + m) for r, m in zip(found.reach, margin, strict=True)]
     scale = np.pad(deviation, border)
-    without = np.pad(found.removed(movie, np.empty_like(movie), deviation), [*border, (0, 0)])
+    without = np.zeros((*scale.shape, found.bins), np.float32)
+    image = tuple(slice(b, b + n) for (b, _), n in zip(border, found.shape, strict=True))
+    found.removed(movie, without[image], deviation)
     inside = np.pad(masks, [(0, 0), *((m, m) for m in margin)])
     covered = np.zeros(scale.shape)
     for mask, centre in zip(inside, found.centres, strict=True):
@@ -134,7 +139,7 @@ def cells(
     sizes = masks.sum(axis=tuple(range(1, masks.ndim)))
     least = max(areas[0] * typical, 1)
     chosen = np.flatnonzero((sizes >= least) & (sizes <= areas[1] * typical))
-    traces, measures = _fitted(found, masks, chosen)
+    traces, measures = _fitted(found, residual, masks, chosen)
     inner = tuple(slice(m, m + n) for n, m in zip(found.disc.shape, margin, strict=True))
     results = []
     for row, (k, trace) in enumerate(zip(chosen.tolist(), traces, strict=True)):
@@ -237,19 +242,21 @@ def _placed(values: Array, centre: Array, shape: Sequence[int]) -> Array:
     return values[tuple(slice(c, c + n) for c, n in zip(centre, shape, strict=True))]
 
 
-def _fitted(found: Footprints, masks: Array, chosen: Array) -> tuple[Array, dict[str, Array]]:
+def _fitted(
+    found: Footprints, residual: Array, masks: Array, chosen: Array
+) -> tuple[Array, dict[str, Array]]:
     """Traces of cells without the others, relative to their noise, and measures of the fit."""
     traces, means = found.traces[chosen], np.empty((len(chosen), found.bins), np.float32)
     measures: dict[str, Array] = {name: np.zeros(len(chosen)) for name in ("spatial_r", "split_r")}
-    border = [*((r, r) for r in found.reach), (0, 0)]
-    left = np.pad(found.removed(found.movie, np.empty_like(found.movie)), border)
     for trace, mean, k in zip(traces, means, chosen, strict=True):
-        centre, weights, mask = found.centres[k], found.weights[k], masks[k].astype(np.float32)
+        support = found.support(found.centres[k])
+        left = found.pixels(residual, found.centres[k])
+        weights, mask = found.weights[k][support], masks[k][support].astype(np.float32)
         size = np.float32(max(float(np.square(weights).sum()), 1e-12))
         # The noise of the sum of n pixels is the root of n.
-        mean[...] = found.product(left, centre, mask) + weights[masks[k]].sum() * trace
+        mean[...] = mask @ left + (weights * mask).sum() * trace
         mean /= np.float32(mask.sum() ** 0.5)
-        trace += found.product(left, centre, weights) / size
+        trace += weights @ left / size
     measures["highest"] = np.partition(traces, -found.bins // 100, axis=1)[:, -found.bins // 100]
     traces, means = (_in_noise(values) for values in (traces, means))
     events = traces > _EVENT
@@ -261,12 +268,11 @@ def _fitted(found: Footprints, masks: Array, chosen: Array) -> tuple[Array, dict
         bins = np.flatnonzero(events[row])
         for half, part in zip(active[1:], (bins[::2], bins[1::2]), strict=True):
             half[part] = traces[row, part]
-        weights = found.weights[k].ravel()
-        images = active @ found.window(left, found.centres[k]).reshape(-1, found.bins).T
+        weights = found.weights[k][found.support(found.centres[k])]
+        images = active @ found.pixels(residual, found.centres[k]).T
         images += np.outer(active @ found.traces[k], weights)
-        support = found.support(found.centres[k]).ravel()
-        measures["spatial_r"][row] = correlation(images[0, support], weights[support])
-        measures["split_r"][row] = correlation(images[1, support], images[2, support])
+        measures["spatial_r"][row] = correlation(images[0], weights)
+        measures["split_r"][row] = correlation(images[1], images[2])
     squares = np.square(np.where(means > _EVENT, means, 0), dtype=np.float64)
     measures["snr"] = np.sqrt(squares.sum(axis=1))
     measures["n_events"] = (events[:, 1:] & ~events[:, :-1]).sum(axis=1) + events[:, 0]

@@ -64,9 +64,9 @@ def activity(movie: Array, boxes: Boxes, active: float, work: Array) -> Activity
     active : float
         Threshold of activity, in units of the noise of the smoothed movie.
     work : ndarray of float32, shape (2, *shape, bins)
-        Overwritten; the first is the smoothed movie of the result.
+        Overwritten; the second is the smoothed movie of the result.
     """
-    smooth = boxes.means(boxes.means(movie, *work), *work)
+    smooth = boxes.means(boxes.means(movie, work[0]), work[1])
     some = (slice(None, None, _STRIDE),) * boxes.valid.ndim
     deviation = noise(smooth[some])[boxes.valid[some]]
     scale = max(float(np.median(deviation)) if deviation.size else 1.0, 1e-6)

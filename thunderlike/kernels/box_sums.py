@@ -10,7 +10,7 @@ import numpy as np
 from thunderlike.kernels._numba import jit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from thunderlike._typing import Array
 
@@ -18,9 +18,9 @@ __all__ = ["box_sums"]
 
 
 def box_sums(
-    values: Array, sizes: Sequence[int], out: Array, work: Array, *, compiled: bool = False
+    values: Array, sizes: Sequence[int], weights: Array, out: Array, *, compiled: bool = False
 ) -> None:
-    """Sum over a box around each pixel; zero outside of the image.
+    """Sum over a box around each pixel, times the weight of the pixel; zero outside of the image.
 
     Parameters
     ----------
@@ -28,73 +28,104 @@ def box_sums(
         C-contiguous.
     sizes : sequence of int
         Odd sides of the box along each axis of `shape`.
+    weights : ndarray of float32, shape (*shape)
     out : ndarray of float32, shape (*shape, bins)
-        For the sums; C-contiguous, may be `values`.
-    work : ndarray of float32, shape (*shape, bins)
-        Overwritten; C-contiguous. Fresh memory would cost more time than the sums.
+        For the result; C-contiguous, and not `values`.
     compiled : bool
         Whether to run compiled loops, which give the same bits.
 
     Examples
     --------
-    >>> out, work = np.empty((2, 4, 1), "float32")
-    >>> box_sums(np.ones((4, 1), "float32"), [3], out, work)
+    >>> out = np.empty((4, 1), "float32")
+    >>> box_sums(np.ones((4, 1), "float32"), [3], np.full(4, 10, "float32"), out)
     >>> out[:, 0]
-    array([2., 3., 3., 2.], dtype=float32)
+    array([20., 30., 30., 20.], dtype=float32)
     """
-    run = _running_sums.choose(compiled)
-    axes = [(axis, size // 2) for axis, size in enumerate(sizes) if size > 1]
-    if not axes:
-        out[...] = values
-    elif len(axes) % 2:
-        work[...] = values
-        values = work
-    for axis, half in axes:
-        target = out if values is work else work
-        parts = (math.prod(values.shape[:axis]), values.shape[axis], -1)
-        run(values.reshape(parts), half, target.reshape(parts))
-        values = target
+    halves = [size // 2 for size in sizes]
+    if len(halves) > 2:
+        for plane, factors, place in zip(
+            _running_sums(values, halves[0]), weights, out, strict=True
+        ):
+            box_sums(plane, sizes[1:], factors, place, compiled=compiled)
+        return
+    rows, columns = ([0, *halves])[-2:]
+    image = (math.prod(weights.shape[:-1]), weights.shape[-1])
+    loops = _sums_of_image.choose(compiled)
+    values, out = (array.reshape(*image, -1) for array in (values, out))
+    loops(values, rows, columns, weights.reshape(image), out)
 
 
-def _running_sums_plain(values: Array, half: int, out: Array) -> None:
-    length = values.shape[1]
-    total = np.zeros_like(values[:, 0])
-    for row in range(min(half, length)):
-        total += values[:, row]
-    for row in range(length):
-        if row + half < length:
-            total += values[:, row + half]
+def _running_sums(values: Array, half: int) -> Iterator[Array]:
+    """Sum of each entry along the first axis and `half` before and after; one array, reused."""
+    if not half:
+        yield from values
+        return
+    total = np.zeros_like(values[0])
+    for entry in values[:half]:
+        total += entry
+    for row in range(len(values)):
+        if row + half < len(values):
+            total += values[row + half]
         if row > half:
-            total -= values[:, row - half - 1]
-        out[:, row] = total
+            total -= values[row - half - 1]
+        yield total
 
 
-@jit(plain=_running_sums_plain)
-def _running_sums(values: Array, half: int, out: Array) -> None:
-    """Sums along the middle axis, whose terms are contiguous.
+def _sums_of_image_plain(
+    values: Array, rows: int, columns: int, weights: Array, out: Array
+) -> None:
+    lines = np.empty_like(values)
+    for line, total in zip(lines, _running_sums(values, rows), strict=True):
+        line[...] = total
+    across, factors, places = (np.moveaxis(a, 1, 0) for a in (lines, weights, out))
+    for total, factor, place in zip(_running_sums(across, columns), factors, places, strict=True):
+        np.multiply(total, factor[:, np.newaxis], out=place)
+
+
+@jit(plain=_sums_of_image_plain)
+def _sums_of_image(values: Array, rows: int, columns: int, weights: Array, out: Array) -> None:
+    """Weighted sums over boxes of an image, in one pass.
 
     Parameters
     ----------
-    values, out : ndarray of float32, shape (m, length, bins)
-    half : int
-        Terms on either side.
+    values, out : ndarray of float32, shape (height, width, bins)
+    rows, columns : int
+        On either side of a pixel.
+    weights : ndarray of float32, shape (height, width)
     """
-    count, length, bins = values.shape
+    height, width, bins = values.shape
+    line = np.zeros((width, bins), values.dtype)  # sums along the columns of one row
     total = np.empty(bins, values.dtype)
-    for part in range(count):
+    for row in range(min(rows, height)):
+        for x in range(width):
+            for t in range(bins):
+                line[x, t] += values[row, x, t]
+    for row in range(height):
+        if rows == 0:
+            line[:] = values[row]
+        if rows and row + rows < height:
+            below = values[row + rows]
+            for x in range(width):
+                for t in range(bins):
+                    line[x, t] += below[x, t]
+        if rows and row > rows:
+            above = values[row - rows - 1]
+            for x in range(width):
+                for t in range(bins):
+                    line[x, t] -= above[x, t]
         total[:] = 0
-        for row in range(min(half, length)):
+        for x in range(min(columns, width)):
             for t in range(bins):
-                total[t] += values[part, row, t]
-        for row in range(length):
-            sums = out[part, row]
-            if row + half < length:
-                last = values[part, row + half]
+                total[t] += line[x, t]
+        for x in range(width):
+            if columns == 0:
+                total[:] = line[x]
+            if columns and x + columns < width:
                 for t in range(bins):
-                    total[t] += last[t]
-            if row > half:
-                first = values[part, row - half - 1]
+                    total[t] += line[x + columns, t]
+            if columns and x > columns:
                 for t in range(bins):
-                    total[t] -= first[t]
+                    total[t] -= line[x - columns - 1, t]
+            weight = weights[row, x]
             for t in range(bins):
-                sums[t] = total[t]
+                out[row, x, t] = total[t] * weight
