@@ -213,7 +213,7 @@ class CellDetection:
         Notes
         -----
         One pass over the frames, and one shuffle of the movie divided by the frames of a bin. A
-        worker holds about eleven times a binned, padded block, this process the masks and binned
+        worker holds about seven times a binned, padded block, this process the masks and binned
         traces of all components.
 
         Examples
