@@ -13,6 +13,8 @@ from thunderlike.kernels.footprints import Pairs, overlaps, sweep_traces, sweep_
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from scipy.sparse import csr_array
+
     from thunderlike._typing import Array, Shape
 
 __all__ = ["Footprints", "connected", "correlation", "labelled"]
@@ -108,12 +110,24 @@ class Footprints:
         found: Array = movie[tuple(inside)]
         return found
 
-    def _product(self, centre: Array, weights: Array) -> Array:
-        """Sum of the movie in the window at a centre, times weights."""
-        window = self.window(self._movie, centre)
-        rows: Array = weights.reshape(*self.disc.shape[:-1], 1, -1) @ window  # without a copy
-        total: Array = rows.reshape(-1, self.bins).sum(axis=0)
-        return total
+    def _matrix(self, weights: Array, numbers: Array, count: int) -> csr_array:
+        """Weights of the windows as a matrix of cells and pixels.
+
+        Parameters
+        ----------
+        weights : ndarray of float32, shape (K, *window)
+        numbers : ndarray of int64
+            Column of each pixel of the image with its border.
+        count : int
+            Number of columns.
+        """
+        from scipy.sparse import csr_array
+
+        cells, *pixels = np.nonzero(weights)
+        places = [axis + self.centres[cells, n] for n, axis in enumerate(pixels)]
+        columns = numbers[tuple(places)]
+        ends = np.searchsorted(cells, np.arange(len(weights) + 1))
+        return csr_array((weights[weights != 0], columns, ends), shape=(len(weights), count))
 
     def removed(self, movie: Array, out: Array, scale: Array | None = None) -> Array:
         """Return a movie less all cells.
@@ -131,19 +145,12 @@ class Footprints:
         ndarray of float32, shape (*shape, bins)
             `out`.
         """
-        from scipy.sparse import csr_array
-
-        wide = np.zeros(self._valid.shape, np.int64)
-        wide[self._inner] = np.arange(math.prod(self.shape)).reshape(self.shape)
-        cells, *pixels = np.nonzero(self.weights)
-        places = [axis + self.centres[cells, n] for n, axis in enumerate(pixels)]
-        flat = wide[tuple(places)]
-        values = self.weights[self.weights != 0]
+        count, size = math.prod(self.shape), math.prod(self.shape[1:])
+        numbers = np.zeros(self._valid.shape, np.int64)
+        numbers[self._inner] = np.arange(count).reshape(self.shape)
+        loads = self._matrix(self.weights, numbers, count).T.tocsr()
         if scale is not None:
-            values = values * scale.ravel()[flat]
-        ends = np.searchsorted(cells, np.arange(len(self) + 1))
-        footprints = csr_array((values, flat, ends), shape=(len(self), math.prod(self.shape)))
-        loads, size = footprints.T.tocsr(), math.prod(self.shape[1:])
+            loads.data *= np.repeat(scale.ravel(), np.diff(loads.indptr))
         step = max(1, _CHUNK // (size * self.bins))
         for start in range(0, self.shape[0], step):
             part = slice(start, min(start + step, self.shape[0]))
@@ -213,9 +220,9 @@ class Footprints:
     def _fit_traces(self) -> None:
         pairs, weights = self.pairs(), self.weights.reshape(len(self), self.disc.size)
         scaled = weights * _inverse(np.einsum("kp,kp->k", weights, weights))
-        products = np.empty_like(self.traces)
-        for k, centre in enumerate(self.centres):
-            products[k] = self._product(centre, scaled[k])
+        numbers = np.arange(self._valid.size).reshape(self._valid.shape)
+        footprints = self._matrix(scaled.reshape(self.weights.shape), numbers, self._valid.size)
+        products = footprints @ self._movie.reshape(-1, self.bins)
         overlap = overlaps(pairs, scaled, weights)
         for _ in range(_TRACE_SWEEPS):
             self._sweep_traces(pairs, overlap, products, self.traces)
