@@ -286,3 +286,12 @@ def test_a_rare_displacement_costs_no_border():
     assert motion.crop()[0] == slice(2, 55)
     bad = np.ones(300, bool)
     assert usual(dataclasses.replace(motion, bad=bad)).bad.all()
+
+
+def test_planes_that_are_registered_alone_have_rare_displacements():
+    volume = np.random.default_rng(0).normal(size=(3, 64, 64))
+    still = tl.registration.align(volume, volume, axis=0)[np.zeros(300, int)]
+    shifts = np.random.default_rng(1).uniform(-2, 2, (300, 3, 2))
+    shifts[7, 1] = 9, -6
+    motion = dataclasses.replace(still, shifts=shifts)
+    assert usual(motion).crop() == (slice(0, 3), slice(2, 62), slice(2, 62))

@@ -225,7 +225,8 @@ def test_a_chunk_that_vanishes_is_not_a_chunk_of_zeros(
     monkeypatch.setattr(Folder, "read", late)
     with pytest.raises(StorageError, match="was replaced while it was read"):
         tl.images.fromzarr(f"{root}/a")
-    storage.delete(root)
+    if place == "memory":  # another thread may still be removing the folder on the disk
+        storage.delete(root)
 
 
 def chunked(path, value):

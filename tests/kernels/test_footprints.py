@@ -13,7 +13,7 @@ COMPILED = pytest.mark.parametrize("compiled", [False, True], ids=["plain", "com
 def found():
     """Cells in a field, of which some overlap and one is alone."""
     rng = np.random.default_rng(0)
-    made = Footprints(np.zeros((40, 50, 30), "f4"), np.ones((40, 50), bool), (4.0, 4.0))
+    made = Footprints(np.ones((40, 50), bool), 30, (4.0, 4.0))
     made.centres = np.concatenate([rng.integers(0, 25, (12, 2)), [[39, 49]]])
     made.weights = (rng.random((13, 9, 9)) * made.supports()).astype("f4")
     made.traces = rng.random((13, 30)).astype("f4")
@@ -79,7 +79,7 @@ def test_each_footprint_is_the_best_for_the_others(found, compiled):
     np.testing.assert_allclose(found.weights, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_loops_agree_with_numpy(found):
+def test_loops_give_the_bits_of_numpy(found):
     rng = np.random.default_rng(3)
     pairs = found.pairs()
     share = rng.random(len(pairs.cells)).astype("f4")
@@ -87,7 +87,7 @@ def test_loops_agree_with_numpy(found):
     traces = [found.traces.copy() for _ in range(2)]
     for compiled, changed in zip((False, True), traces, strict=True):
         sweep_traces.choose(compiled)(pairs, share / 20, products, changed)
-    assert np.abs(traces[0] - traces[1]).max() <= 4 * np.spacing(np.float32(products.max()))
+    np.testing.assert_array_equal(*traces)
     weights = [found.weights.reshape(13, -1).copy() for _ in range(2)]
     pixels = rng.random(weights[0].shape).astype("f4")
     for compiled, changed in zip((False, True), weights, strict=True):

@@ -166,6 +166,14 @@ def test_a_nan_changes_no_bit_of_another_image(compiled):
         np.testing.assert_array_equal(bits(found[row : row + 1]), bits(alone))
 
 
+def test_a_nan_in_every_image_is_not_special(compiled):
+    block = np.random.default_rng(0).normal(size=(2, 4, 17, 12)).astype("f4")  # few planes
+    expected = median(block, 5, compiled=compiled)
+    block[:, :, 16] = np.nan
+    found = median(block, 5, compiled=compiled)
+    np.testing.assert_array_equal(found[:, :, :14], expected[:, :, :14])
+
+
 # Layouts and arguments
 
 

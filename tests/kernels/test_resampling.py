@@ -261,7 +261,8 @@ def test_a_stack_has_the_bits_of_its_images_alone(shape):
     np.testing.assert_array_equal(whole, np.stack(alone))
 
 
-def test_big_endian_read_only_and_strided_images():
+@pytest.mark.parametrize("compiled", [False, True])
+def test_big_endian_read_only_and_strided_images(compiled):
     plain = frames((9, 13), "u2")
     moves, field = shifts((9, 13)), fields((9, 13))
     swapped, fortran = plain.astype(">u2"), np.asfortranarray(plain)
@@ -270,12 +271,18 @@ def test_big_endian_read_only_and_strided_images():
         other.flags.writeable = False
         for order in (0, 1, 3):
             for one, two in (
-                (shift_images(plain, moves, order), shift_images(other, moves, order)),
                 (
-                    warp_images(plain, field, grid((9, 13)), order),
-                    warp_images(other, field, grid((9, 13)), order),
+                    shift_images(plain, moves, order, compiled=compiled),
+                    shift_images(other, moves, order, compiled=compiled),
                 ),
-                (deinterlace(plain, 0.7), deinterlace(other, 0.7)),
+                (
+                    warp_images(plain, field, grid((9, 13)), order, compiled=compiled),
+                    warp_images(other, field, grid((9, 13)), order, compiled=compiled),
+                ),
+                (
+                    deinterlace(plain, 0.7, compiled=compiled),
+                    deinterlace(other, 0.7, compiled=compiled),
+                ),
             ):
                 np.testing.assert_array_equal(one, two)
                 assert two.dtype == np.uint16

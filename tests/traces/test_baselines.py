@@ -45,6 +45,14 @@ def test_maximin_is_that_of_suite2p():
     np.testing.assert_allclose(tl.traces.baseline(traces, "maximin", FS).toarray(), expected)
 
 
+@pytest.mark.parametrize("fs", [0.1, 0.5, 1.0])
+def test_the_window_of_slow_recordings_is_in_seconds(fs):
+    trace = np.random.default_rng(0).normal(100, 5, 400)
+    expected = ndimage.percentile_filter(trace, 8, round(60 * fs), mode="nearest")
+    found = tl.traces.baseline(trace, "percentile", fs, window=60, q=8).toarray()
+    np.testing.assert_allclose(found, expected)
+
+
 def test_a_constant_is_of_each_trace_alone():
     found = tl.traces.baseline([[10.0] * 60, [50.0] * 60], "constant", fs=2).toarray()
     assert np.array_equal(found, [[10] * 60, [50] * 60])
@@ -110,6 +118,14 @@ def test_noise_is_estimated_under_activity(engine, method):
     found = tl.traces.noise(tl.series.fromarray(traces, engine=engine), method)
     assert found.shape == (20, 1)
     assert np.abs(found.toarray().mean() / 2 - 1) < (0.25 if method == "spectrum" else 0.1)
+
+
+def test_the_order_of_axes_in_memory_changes_no_bit(engine):
+    turned = np.random.default_rng(0).normal(100, 5, (900, 37)).T
+    series = tl.series.fromarray(turned, engine=engine)
+    with tl.config(chunk_bytes=10_000):
+        found = tl.traces.noise(series).toarray()
+    np.testing.assert_array_equal(found, tl.traces.noise(turned.copy()).toarray())
 
 
 def test_noise_of_a_silent_trace_is_unbiased():

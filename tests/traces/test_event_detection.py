@@ -34,6 +34,13 @@ def test_of_close_events_the_largest_is_kept():
     assert tl.traces.events(trace, fs=1, threshold=1, noise=1).times.tolist() == [1, 3, 5, 9]
 
 
+@pytest.mark.parametrize(("min_gap", "count"), [(0.2, 2), (0.24, 1), (0.3, 1), (0.1 * 2, 2)])
+def test_kept_events_are_not_closer_than_the_gap(min_gap, count):
+    trace = [0, 3, 0, 2, 0, 0, 0]
+    found = tl.traces.events(trace, fs=10, threshold=0.5, noise=1, min_gap=min_gap)
+    assert len(found.times) == count
+
+
 def test_a_plateau_is_one_event_and_nan_is_none():
     found = tl.traces.events([0, 2, 2, 2, 0, np.nan, 3, np.nan], fs=1, threshold=1, noise=1)
     assert found.times.tolist() == [1, 6]

@@ -266,9 +266,11 @@ def usual(motion: RegistrationModel) -> RegistrationModel:
     the nearest that is shown; they would cost all frames their border.
     """
     moved = motion.shifts if motion.fields is None else motion.fields
+    if motion.axis is not None:  # planes of a volume, registered alone
+        moved = np.moveaxis(moved, 2, 1)
     each = moved.reshape(*moved.shape[:2], -1)
     low, high = each.min(axis=2), each.max(axis=2)
-    good = ~motion.bad
+    good = ~motion.bad.reshape(len(motion), -1).any(axis=1)
     if not good.any():
         return motion
     least = np.quantile(low[good], _RARE, axis=0, method="higher")

@@ -133,7 +133,10 @@ class Plan(abc.ABC):
         """Compute records ``start .. stop-1``: not to be written into."""
         below = self.below  # before the look at what is kept: another thread may keep it now
         kept = self._kept
-        return self._compute(below, start, stop) if kept is None else kept[start:stop]
+        if kept is None:
+            return self._compute(below, start, stop)
+        # The order of sums in numpy, and so their rounding, depends on the layout in memory.
+        return np.ascontiguousarray(kept[start:stop])
 
     def keep(self, array: Array) -> None:
         """Keep all records, which are in an array, and forget what they were computed from."""

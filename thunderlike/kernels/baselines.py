@@ -109,11 +109,11 @@ def _quantile(values: Array, q: float) -> Array:
 
 
 def _percentile(values: Array, fs: float, q: float, window: float, sigma: float) -> Array:  # noqa: ARG001
-    """A running percentile of means over a second, interpolated."""
+    """A running percentile of means over a second or one sample, interpolated."""
     from scipy import ndimage
 
     means, middle = _second_means(values, fs)
-    size = min(max(1, round(window)), means.shape[1])
+    size = min(max(1, round(window * fs * len(middle) / values.shape[1])), len(middle))
     running = ndimage.percentile_filter(means, q, size=(1, size), mode="nearest")
     time = np.arange(values.shape[1])
     return np.stack([np.interp(time, middle, row) for row in running])

@@ -90,7 +90,7 @@ def decayed(spikes: Array, g: Array) -> Array:
     >>> decayed(np.array([[1.0, 0, 0, 2]]), np.array([0.5]))
     array([[1.   , 0.5  , 0.25 , 2.125]])
     """
-    calcium = np.array(spikes, np.float64)
+    calcium = np.array(spikes, np.float64, order="C")
     for t in range(1, calcium.shape[1]):
         calcium[:, t] += g * calcium[:, t - 1]
     return calcium

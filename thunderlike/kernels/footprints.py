@@ -59,7 +59,8 @@ def overlaps(pairs: Pairs, weights: Array, others: Array) -> Array:
 def _sweep_traces_plain(pairs: Pairs, overlap: Array, products: Array, traces: Array) -> None:
     for k in range(len(traces)):
         near = slice(pairs.ends[k], pairs.ends[k + 1])
-        others = overlap[near] @ traces[pairs.cells[near]]
+        # Sums in the order of the loops, which those of BLAS are not.
+        others = np.add.reduce(overlap[near, np.newaxis] * traces[pairs.cells[near]], axis=0)
         np.subtract(products[k], others, out=others)
         np.maximum(others, 0, out=traces[k])
 

@@ -31,7 +31,7 @@ def filled(block: Array) -> tuple[Array, Array | None]:
     >>> filled(np.array([[1, np.nan, 3, np.nan]]))
     (array([[1., 2., 3., 3.]]), array([[False,  True, False,  True]]))
     """
-    values = np.array(block, np.float64)
+    values = np.array(block, np.float64, order="C")
     if block.dtype.kind != "f":
         return values, None
     missing = ~np.isfinite(values)

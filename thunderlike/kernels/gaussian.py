@@ -109,7 +109,7 @@ def fast_gaussian(block: Array, sigma: float | Sequence[float] = 2, order: int =
     """
     sigmas, orders = _checked(block, sigma, order)
     # float32 holds 16-bit numbers exactly; result_type gives float64 for longer ones.
-    values = block.astype(np.result_type(block.dtype, np.float32))
+    values = block.astype(np.result_type(block.dtype, np.float32), order="C")
     for axis, (width, degree) in enumerate(zip(sigmas, orders, strict=True), start=1):
         if width > _NOTHING:
             values = _along(values, axis, width, degree)

@@ -87,7 +87,8 @@ def median(block: Array, size: int | Sequence[int] = 2, *, compiled: bool | None
     out = np.empty_like(block, order="C")
     if blind.any():
         out[blind] = _scipy_median(block[blind], windows)
-        out[~blind] = _ordered_median(block[~blind], windows, compiled)
+        if not blind.all():
+            out[~blind] = _ordered_median(block[~blind], windows, compiled)
     else:
         out = _ordered_median(block, windows, compiled)
     if out.dtype.kind == "f":

@@ -301,7 +301,7 @@ def _stored(values: Array, dtype: np.dtype[Any]) -> Array:
 
 def _floats(image: Array, working: np.dtype[Any]) -> Array:
     """Copy an image to the float of the computation, with NaN for inf."""
-    values = image.astype(working)
+    values = image.astype(working, order="C")
     if image.dtype.kind == "f":
         np.copyto(values, np.nan, where=np.isinf(values))
     return values

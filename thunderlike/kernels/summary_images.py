@@ -90,8 +90,9 @@ class NeighbourCorrelation:
         frames = np.ascontiguousarray(_with_values(block.reshape(len(block), math.prod(shape))))
         count, pixels = frames.shape
         strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
-        # Displacements that come first in the order of pixels are positive.
-        steps = np.array([np.dot(one, strides) for one in offsets], np.int64)
+        # Displacements that come first in the order of pixels are positive, but for those along
+        # an axis of length 1, on which no pixel has a neighbour.
+        steps = np.array([max(0, np.dot(one, strides)) for one in offsets], np.int64)
         origin = np.zeros(pixels)
         origin[:] = finite_origin(frames[:1].sum(axis=0))
         total, products = np.zeros(pixels), np.zeros((1 + len(steps), pixels))

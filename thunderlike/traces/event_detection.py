@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -156,7 +157,7 @@ def events(
             raise SpecError(f"{name}={value!r} must be a number from 0")
     check_positive("fs", rate, "Hz")
     given = values_of_each("noise", noise, traces.count())
-    gap = max(1, round(min_gap * rate))
+    gap = max(1, math.ceil(round(min_gap * rate, 9)))  # 0.3 s of 10 Hz are 3 samples, not 4
 
     def found(start: int, block: Array) -> tuple[Array, Array, Array]:
         level = given
