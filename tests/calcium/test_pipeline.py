@@ -189,12 +189,18 @@ def test_planes_together_have_cells_of_several_planes(engine, tmp_path):
 
 def test_known_cells_and_the_motion_of_another_channel(movie, whole, tmp_path):
     known = whole.plane.cells[whole.plane.cells.accepted]
+    known.toimagej(tmp_path / "rois.zip")
+    known = tl.extraction.fromimagej(tmp_path / "rois.zip", known.shape)  # they have names
     dark = (movie.toarray() // 50).astype(np.uint16)
     result = tl.calcium.run(
         dark, tmp_path / "out", fs=FS, nwb=False, structural=movie, detection=known
     )
     np.testing.assert_array_equal(result.plane.motion.shifts, whole.plane.motion.shifts)
     assert result.plane.cells == known
+    assert (
+        f'<td class="n">{known.quality["name"][0]}</td>'
+        in (tmp_path / "out" / "report.html").read_text()
+    )
 
 
 def test_no_cells_are_a_result_and_no_error(tmp_path):

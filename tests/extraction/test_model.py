@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import coo_array, csr_array
 
 import thunderlike as tl
-from thunderlike.errors import FormatError, SpecError
+from thunderlike.errors import BadIndexError, FormatError, SpecError
 from thunderlike.extraction import ExtractionModel, Regions, load
 
 
@@ -115,6 +115,9 @@ def test_parts_keep_what_belongs_to_their_cells():
     assert part.quality["area"].tolist() == [0, 2, 4]
     assert np.array_equal(part.weights.toarray(), model.weights.toarray()[::2])
     assert model[1].count == 1
+    for some in (model, model.regions):
+        with pytest.raises(BadIndexError, match="position 999 is outside axis 0"):
+            some[999]
     assert part.attrs == model.attrs
 
 

@@ -52,6 +52,8 @@ def test_the_command_says_one_line_and_resumes(work, capfd, truth):
     assert result.plane.cells == whole.plane.cells
     summary = json.loads((work / "out" / "summary.json").read_text())
     assert summary["input"]["format"] == "tif"
+    assert script.main(given("--dry-run")) == 0
+    assert "out (finished)\n" in capfd.readouterr().out
     assert script.main(given()) == 0  # nothing is left to do
     assert script.main(given("--coefficient", "0.5")) == 2
     assert "--overwrite" in capfd.readouterr().err

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from thunderlike.errors import FormatError, KeyMissingError, NotFoundError, SpecError
-from thunderlike.jobs.signals import Signal, read_signal
+from thunderlike.jobs.signals import Signal, read_signal, read_signals
 
 NAMED = [{"name": "speed", "value": [1, 2.5, 3]}, {"name": "place", "value": [0, 0, 9]}]
 
@@ -96,6 +96,12 @@ def test_a_name_for_a_signal_without_one_is_refused(file):
 def test_one_of_several_must_be_named(file):
     with pytest.raises(KeyMissingError, match="FILE:NAME; available: time, speed"):
         read_signal(file("data.csv", "time,speed\n0,1\n1,2\n"))
+
+
+def test_a_gap_is_not_a_column_of_text(file):
+    path = file("data.csv", "speed,task\n1,rest\n,go\n3,rest\n")
+    with pytest.raises(FormatError, match="value 1 of 'speed' is '', not a number"):
+        read_signals(path)
 
 
 @pytest.mark.parametrize(

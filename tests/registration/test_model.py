@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import thunderlike as tl
-from thunderlike.errors import FormatError, NotFoundError, SpecError
+from thunderlike.errors import BadIndexError, FormatError, NotFoundError, SpecError
 from thunderlike.images.moving_cells import moving_cells
 from thunderlike.registration import Displacement, PiecewiseRigid, Rigid, align, load
 
@@ -151,8 +151,22 @@ def test_the_crop_has_data_in_all_frames():
 
 def test_no_crop_is_left():
     far = dataclasses.replace(fitted(Rigid)[:2], shifts=np.array([[70.0, 0], [-70, 0]]))
-    with pytest.raises(SpecError, match=r"the largest shift is 70\.0 px"):
+    with pytest.raises(
+        SpecError, match=r"along axis 0 are from -70\.00 to 70\.00 px, and its length is 96"
+    ):
         far.crop(bad=True)
+    volume = np.random.default_rng(0).normal(size=(2, 48, 48))
+    model = align(volume, volume)[[0, 0]]
+    moved = dataclasses.replace(model, shifts=np.array([[0.1, 4, 0], [-0.1, 0, 0]]))
+    with pytest.raises(SpecError, match=r"axis 0 .* length is 2: .* register planes alone, axis=0"):
+        moved.crop()
+
+
+def test_frames_that_do_not_exist_are_an_error_of_ours():
+    with pytest.raises(BadIndexError, match="position 99 is outside axis 0 of length 24"):
+        fitted(Rigid)[99]
+    with pytest.raises(BadIndexError, match="a list of as many bool"):
+        fitted(Rigid)[[True, False]]
 
 
 def test_images_that_do_not_fit_the_model_are_named(engine):

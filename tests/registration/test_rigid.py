@@ -145,6 +145,15 @@ def test_identical_frames_have_no_shift_and_are_not_changed():
             np.testing.assert_array_equal(model.transform(still, order).toarray(), still)
 
 
+@pytest.mark.parametrize("offset", [-5_000_000, 1_000_000, 100_000_000])
+def test_a_large_offset_costs_no_precision(offset):
+    images = movie().images.astype(np.int32)
+    expected, found = Rigid().fit(images), Rigid().fit(images + np.int32(offset))
+    assert not found.bad.any()
+    np.testing.assert_allclose(found.shifts, expected.shifts, atol=0.05)
+    np.testing.assert_allclose(found.gain, expected.gain, atol=0.03)
+
+
 def test_noise_of_the_reference_does_not_darken_it():
     image = np.asarray(frames([(0, 0)])[0], np.float32)
     noise = np.random.default_rng(2).normal(0, image.std(), image.shape).astype(np.float32)

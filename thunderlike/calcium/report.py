@@ -179,7 +179,7 @@ def _table_of_cells(plane: Plane) -> str:
             str(cells.areas[k]),
             "yes" if cells.accepted[k] else "no",
             str(events[k]),
-            *(f"{values[k]:.3g}" for values in columns.values()),
+            *(_cell(values[k]) for values in columns.values()),
         ]
         for k in numbers
     ]
@@ -187,6 +187,11 @@ def _table_of_cells(plane: Plane) -> str:
     classes = ["" if cells.accepted[k] else "no" for k in numbers]
     table = _table(head, rows, numeric=True, classes=classes)
     return f"<details><summary>Table of components{rest}</summary>{table}</details>"
+
+
+def _cell(value: Any) -> str:
+    """Return a measure, or a text such as the name of a region, for a table."""
+    return _text(str(value)) if isinstance(value, str) else f"{value:.3g}"
 
 
 def _run(summary: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from thunderlike._lazy import optional, resolve
+from thunderlike.data.indexing import positions, selectors
 from thunderlike.data.series import Series
 from thunderlike.errors import FormatError, SpecError, WrongTypeError
 from thunderlike.extraction import files
@@ -238,7 +239,8 @@ class ExtractionModel(Model):
 
     def __getitem__(self, item: Any) -> Self:
         """Return the model of some cells: of a slice, a list of numbers, or a mask."""
-        rows = np.atleast_1d(np.arange(self.count)[item])
+        [selector] = selectors(item, (self.count,))
+        rows = positions(selector, self.count)
         quality = {name: values[rows] for name, values in self.quality.items()}
         return self._with(weights=self.weights[rows], quality=quality, accepted=self.accepted[rows])
 

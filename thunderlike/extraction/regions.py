@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 import numpy as np
 
 from thunderlike._lazy import optional
+from thunderlike.data.indexing import positions, selectors
 from thunderlike.errors import SpecError, WrongTypeError
 from thunderlike.kernels._validation import as_array, checked_methods, is_whole
 
@@ -319,8 +320,8 @@ class Regions(Sequence[Region]):
         """Return a region by its number, or the regions of a slice, list of numbers or mask."""
         if is_whole(item, -len(self), len(self)):
             return self._regions[int(item)]
-        rows = np.atleast_1d(np.arange(len(self))[item])
-        return type(self)([self._regions[row] for row in rows])
+        [selector] = selectors(item, (len(self),))
+        return type(self)([self._regions[row] for row in positions(selector, len(self))])
 
     def __iter__(self) -> Iterator[Region]:
         return iter(self._regions)

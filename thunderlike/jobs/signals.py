@@ -131,7 +131,8 @@ def read_signals(path: str, names: Sequence[str] = ()) -> list[Signal]:
     path : str
         A file as of :func:`read_signal`.
     names : sequence of str
-        The signals wanted, in this order; by default all whose values are numbers.
+        The signals wanted, in this order; by default all of which half of the values, or more,
+        are numbers: one that is not is then an error, and not a column of text.
 
     Raises
     ------
@@ -147,7 +148,7 @@ def read_signals(path: str, names: Sequence[str] = ()) -> list[Signal]:
     """
     columns = _columns(path, "signal")
     chosen = list(names) or [
-        name for name, values in columns.items() if all(map(_is_number, values))
+        name for name, values in columns.items() if 2 * sum(map(_is_number, values)) >= len(values)
     ]
     if not chosen:
         raise KeyMissingError(f"{path}: no column of numbers; available: {', '.join(columns)}")

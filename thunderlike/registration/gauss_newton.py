@@ -303,7 +303,8 @@ class Refinement:
         power = np.square(centered).sum(dtype=np.float64)
         if not power > 0:
             return 0.0, float(mean)
-        gain = float((centered * frame).sum(dtype=np.float64) / power)
+        # Without the mean of the frame: the sum of `centered` is not 0, and a mean may be large.
+        gain = float((centered * (frame - np.float32(mean))).sum(dtype=np.float64) / power)
         return gain, float(mean - gain * middle)
 
     def scaling(self, gain: float, offset: float) -> Array:

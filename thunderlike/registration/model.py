@@ -9,6 +9,7 @@ import numpy as np
 
 from thunderlike.data.collection import Collection
 from thunderlike.data.images import Images
+from thunderlike.data.indexing import positions, selectors
 from thunderlike.engines.base import Kernel
 from thunderlike.errors import SpecError
 from thunderlike.hdf5.models import Model
@@ -227,8 +228,8 @@ class RegistrationModel(Model):
         """Return the model of some frames, or the displacement of one by its key ``(i,)``."""
         if isinstance(item, tuple):
             return self.transformations[item]
-        rows = np.arange(len(self))[item]
-        return self._of_frames(np.atleast_1d(rows))
+        [selector] = selectors(item, (len(self),))
+        return self._of_frames(positions(selector, len(self)))
 
     def _of_frames(self, rows: Array) -> Self:
         chosen = None if self.coefficients is None else self.coefficients[rows]
@@ -391,15 +392,17 @@ class RegistrationModel(Model):
         each = moved.reshape(*moved.shape[:lead], nd, -1)
         kept = each if bad else each[~self.bad]
         kept = np.moveaxis(kept, -2, 0).reshape(nd, -1) if kept.size else np.zeros((nd, 1))
-        lengths = [n for axis, n in enumerate(self.reference.shape) if axis != self.axis]
+        axes = [axis for axis in range(self.reference.ndim) if axis != self.axis]
+        lengths = np.array(self.reference.shape)[axes]
         first = np.ceil(np.maximum(-kept.min(axis=1), 0)).astype(int)
         last = lengths - np.ceil(np.maximum(kept.max(axis=1), 0)).astype(int)
         if (first >= last).any():
-            axis = int(np.argmax(np.abs(kept).max(axis=1)))
+            row = int(np.argmin(last - first))
+            planes = f", or register planes alone, axis={axes[row]}" if len(axes) > 2 else ""
             raise SpecError(
-                f"no pixel is in all frames: the largest shift is {np.abs(kept).max():.1f} px, "
-                f"along axis {axis} of length {lengths[axis]}: mark bad frames, or give a smaller "
-                "max_shift"
+                f"no pixel is in all frames: shifts along axis {axes[row]} are from "
+                f"{kept[row].min():.2f} to {kept[row].max():.2f} px, and its length is "
+                f"{lengths[row]}: leave out frames that move far{planes}"
             )
         slices = [slice(a, b) for a, b in zip(first.tolist(), last.tolist(), strict=True)]
         if self.axis is not None:

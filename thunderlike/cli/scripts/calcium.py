@@ -13,7 +13,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from thunderlike import extraction, registration
+from thunderlike import extraction, registration, storage
 from thunderlike.calcium import Pipeline
 from thunderlike.cli import scripts
 from thunderlike.errors import SpecError
@@ -234,13 +234,15 @@ def _found(found: Result, summary: Mapping[str, Any]) -> str:  # noqa: ARG001
 
 def _rows(options: argparse.Namespace, plan: calcium.Plan, engine: Engine) -> dict[str, str]:
     made = plan.prepared(overwrite=options.overwrite, resume=options.resume)
-    steps = [f"{name} (done)" if done else name for name, done in made.status().items()]
+    status = made.status()
+    steps = [f"{name} (done)" if done else name for name, done in status.items()]
+    finished = all(status.values()) and storage.exists(options.output)
     return {
         "images": scripts.contained(options.images, plan.movie),
         "engine": scripts.spread(engine, plan.movie.source, plan.npartitions),
         "sampling": f"{made.fs:g} Hz, tau {plan.pipeline.tau:g} s",
         "steps": ", ".join(steps),
-        "output": scripts.placed(options),
+        "output": f"{options.output} (finished)" if finished else scripts.placed(options),
     }
 
 
