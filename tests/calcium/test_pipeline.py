@@ -203,6 +203,12 @@ def test_known_cells_and_the_motion_of_another_channel(movie, whole, tmp_path):
     )
 
 
+def test_a_movie_without_its_background_is_warned_of(movie, whole, tmp_path):
+    dark = movie.toarray().astype(np.int32) - 200
+    with pytest.warns(UserWarning, match=r"dF/F of \d+ of \d+ components is NaN or above 100"):
+        tl.calcium.run(dark, tmp_path / "out", fs=FS, nwb=False, detection=whole.plane.cells)
+
+
 def test_no_cells_are_a_result_and_no_error(tmp_path):
     noise = np.random.default_rng(0).poisson(50, (300, 48, 48)).astype(np.uint16)
     with pytest.warns(UserWarning, match="no cell was found|there are no cells"):

@@ -43,6 +43,14 @@ def test_images_of_no_width(narrow):
         equal(getattr(narrow, name)(2), np.zeros((4, 3, 0)))
 
 
+@pytest.mark.parametrize("name", ["totif", "topng", "tobinary", "tomsgpack"])
+def test_no_images_are_not_written_to_files_of_images(engine, tmp_path, name):
+    images = tl.images.fromarray(np.zeros((4, 3, 3), "u2"), engine=engine)[[]]
+    with pytest.raises(SpecError, match=r"nothing to write to|no records to write"):
+        getattr(images, name)(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_collections_of_no_records(engine):
     images = tl.images.fromarray(np.zeros((4, 3, 3)), engine=engine)[[]]
     assert np.sum(images, axis=(1, 2)).shape == (0,)

@@ -43,6 +43,7 @@ FILES = {
     "nwb": "recording.nwb",
 }
 
+_HIGHEST_CHANGE = 100.0  # of dF/F; no indicator comes near it
 _RARE = 0.01  # of the frames, displaced in one direction more than all others
 
 _ALGORITHMS = {"rigid": registration.Rigid, "piecewise": registration.PiecewiseRigid}
@@ -242,6 +243,7 @@ class Field:
         events = spikes.events()
         series = {"dff": change, "spikes": spikes.spikes, "calcium": spikes.calcium}
         arrays = {name: one.toarray(squeeze=False) for name, one in series.items()}
+        _check_change(arrays["dff"])
         quality = measures(change) | {"sensitivity": sensitivity(found.neuropil, found.corrected)}
         fields = {name: getattr(events, name) for name in ("offsets", "times", "amplitudes")}
         hdf5.save(path, arrays | {"quality": quality, "events": fields, "fs": self.fs})
@@ -256,6 +258,19 @@ class Field:
             rate=self.fs,
             session_start_time=self.started,
             overwrite=True,
+        )
+
+
+def _check_change(change: Array) -> None:
+    """Warn of relative changes whose baseline is about 0 or less."""
+    highest = np.abs(np.nan_to_num(change)).max(axis=1, initial=0)
+    wrong = np.isnan(change).all(axis=1) | (highest > _HIGHEST_CHANGE)
+    if wrong.any():
+        warnings.warn(
+            f"dF/F of {wrong.sum()} of {len(change)} components is NaN or above "
+            f"{_HIGHEST_CHANGE:g}, and their spikes mean little: their fluorescence is about 0 at "
+            "rest. Give the movie from which no background was subtracted",
+            stacklevel=caller_level(),
         )
 
 

@@ -643,6 +643,8 @@ class ArrayCollection(Collection, NDArrayOperatorsMixin):
         >>> tl.images.frommsgpack("memory://doc-writers-shards", field="frame").shape
         (10, 4, 6)
         """
+        if not self.count():
+            raise SpecError(f"there are no records to write: shape {self.shape}")
         datasets.write(
             self,
             path,

@@ -285,6 +285,7 @@ def _write_parts(
     overwrite: bool,
 ) -> None:
     """Write the series of each partition to a file, then their ``conf.json``."""
+    _check_values(series, ext)
     conf, baseshape = raw.describe(series.shape, series.dtype, series.attrs), series.baseshape
     ours = [Names(prefix, ext).pattern(), "conf.json"]
     with storage.output(path, ours, overwrite=overwrite) as folder:
@@ -425,12 +426,22 @@ def _write(
     extra: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write all images in the workers, then extra files."""
+    _check_values(images, names.ext)
     encode(np.zeros(images.value_shape, images.dtype))  # raises for unsupported dtypes at once
     count, extra = images.count(), extra or {}
     with storage.output(path, [names.pattern(), *extra], overwrite=overwrite) as folder:
         each_block(images._records, folder, ImageFiles(folder, names, count, encode))
         for name, data in extra.items():
             storage.write(storage.join(folder, name), data)
+
+
+def _check_values(records: Collection, ext: str) -> None:
+    """Raise SpecError for records without values, for which a folder of files has no place."""
+    if 0 in records.shape:
+        raise SpecError(
+            f"there is nothing to write to .{ext} files: the shape is {records.shape}; npy and "
+            "HDF5 hold arrays without values"
+        )
 
 
 def to_npy(
