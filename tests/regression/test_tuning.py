@@ -9,6 +9,7 @@ from scipy import stats
 import thunderlike as tl
 from thunderlike.errors import SpecError, WrongTypeError
 from thunderlike.regression import TuningCurves
+from thunderlike.regression.tuning import Bins
 
 T = 96
 
@@ -95,6 +96,39 @@ def test_bins_of_equal_width_edges_and_samples_outside(engine):
     assert 0 < given.preferred.toarray() < 6
 
 
+def test_circular_values_are_wrapped_into_the_period_of_the_edges(engine):
+    directions = [-10.0, 350, 355, 0, 10, 80, 90, 100]
+    series = tl.series.fromarray(np.array([[9.0, 9, 9, 1, 1, 2, 2, 2]]), engine=engine)
+    tuning = TuningCurves(directions, bins=[-45, 45, 135, 225, 315], circular=360).fit(series)
+    assert tuning.count.tolist() == [5, 3, 0, 0]
+    np.testing.assert_allclose(tuning.curve.toarray(), [5.8, 2, np.nan, np.nan])
+    np.testing.assert_array_equal(tuning.centers, [0, 90, 180, 270])
+
+
+@pytest.mark.parametrize(
+    ("values", "edges", "period", "expected"),
+    [
+        ([-45, 315, 675, 314, -46, np.nan, np.inf], [-45, 45, 315], 360, [0, 0, 0, 1, 1, -1, -1]),
+        ([300, 360, 20, 60, 61, 420, 299, -300], [300, 360, 420], 360, [0, 1, 1, 1, -1, 1, -1, 1]),
+        ([-1e-17, 360, 1e-17 - 360, -1], [0, 90, 180], 360, [0, 0, 0, -1]),
+        ([0.1, 360.1, -359.9, 360.2, 360.3, 3600.3], [0.1, 0.2, 0.3], 360, [0, 0, 0, 1, 1, 1]),
+        ([np.nextafter(0.2, 0), 0.2], [0.1, 0.2, 0.3], 360, [0, 1]),
+        ([-np.pi, np.pi, 3 * np.pi, 3, 7], np.linspace(-np.pi, np.pi, 3), True, [0, 0, 0, 1, 1]),
+        ([-1e-20, 360, 359], 4, 360, [0, 0, 3]),
+        ([-1e-20, 360, 359, 0], None, 360, [0, 0, 1, 0]),
+    ],
+)
+def test_circular_values_at_the_edges(values, edges, period, expected):
+    assert Bins.of(values, edges, period).numbers.tolist() == expected
+
+
+@pytest.mark.parametrize("turns", [-1000, -3, 1, 7, 1000])
+def test_rounding_of_circular_values_loses_no_sample(turns):
+    for edges in (np.deg2rad(np.arange(-45, 316, 45)), np.linspace(0.1, 2 * np.pi + 0.1, 8)):
+        found = Bins.of(edges + turns * 2 * np.pi, edges, circular=True).numbers
+        assert found.tolist() == [*range(len(edges) - 1), 0]
+
+
 def test_strange_records(stimulus):
     y = np.zeros((4, T))
     y[1], y[2, 4], y[3] = 0.1, np.nan, -1
@@ -128,6 +162,12 @@ def test_permutations_by_circular_shifts(stimulus, y):
         (np.arange(T), {"bins": [-9, -8]}, SpecError, "no sample of the stimulus is in a bin"),
         (np.arange(T - 1), {"bins": 3}, SpecError, "the stimulus has 95 samples, the series 96"),
         (np.arange(T), {"bins": 3, "circular": -1}, SpecError, "circular=-1 must be the period"),
+        (
+            np.arange(T),
+            {"bins": [0, 200, 361], "circular": 360},
+            SpecError,
+            "more than circular=36",
+        ),
         (np.arange(T), {"statistic": "mode"}, SpecError, "statistic='mode' must be one of mean"),
         (np.arange(T), {"bins": 3, "n_permutations": T}, SpecError, "have 95 circular shifts"),
         (np.arange(T), {"n_permutations": -1}, SpecError, "n_permutations=-1 must be a whole"),

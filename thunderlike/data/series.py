@@ -672,7 +672,8 @@ class Series(ArrayCollection):
         bins : int, sequence of float or None
             Number of bins, or their edges; None takes each distinct value as a bin.
         circular : bool or float
-            The period of a circular stimulus; True means 2 pi.
+            The period of a circular stimulus; True means 2 pi. Values are taken modulo the
+            period, from the first of given edges.
         **options
             Of :class:`thunderlike.regression.TuningCurves`, such as ``n_permutations=200``.
 
@@ -684,7 +685,8 @@ class Series(ArrayCollection):
         Raises
         ------
         SpecError
-            For a stimulus of another length, or bins that do not increase.
+            For a stimulus of another length, bins that do not increase, or edges that span more
+            than the period.
 
         Notes
         -----

@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 _MOST = 64  # distinct values of a stimulus that are taken as bins
+_ROUNDING = 1e-9  # of the period: edges that differ by less span it once
 _STATISTICS = ("mean", "median", "max", "min")
 
 
@@ -64,7 +65,7 @@ class Bins(NamedTuple):
         ------
         SpecError
             For stimuli of other shapes, too many distinct values without `bins`, and bins that do
-            not increase.
+            not increase or span more than the period.
 
         Examples
         --------
@@ -81,13 +82,14 @@ class Bins(NamedTuple):
             )
         values = values.astype(np.float64)
         period = None if circular is False else 2 * np.pi if circular is True else float(circular)
-        if period is not None:
-            if not 0 < period < np.inf:
-                raise SpecError(f"circular={circular!r} must be the period, or True for 2 pi")
-            values = values % period
+        if period is not None and not 0 < period < np.inf:
+            raise SpecError(f"circular={circular!r} must be the period, or True for 2 pi")
         if bins is None:
+            values = values if period is None else _wrapped(values, np.zeros(1), period)
             return cls(*_distinct(values), period)
         edges = _edges(values, bins, period)
+        if period is not None:
+            values = _wrapped(values, edges, period)
         numbers = np.searchsorted(edges, values, side="right") - 1
         numbers[values == edges[-1]] = len(edges) - 2
         numbers[~((values >= edges[0]) & (values <= edges[-1]))] = -1
@@ -123,8 +125,33 @@ def _edges(values: Array, bins: int | ArrayLike, period: float | None) -> Array:
             f"the edges of bins {np.array2string(edges, threshold=8)} must increase: give another "
             "number of bins, or other edges"
         )
+    if period is not None and edges[-1] - edges[0] > period * (1 + _ROUNDING):
+        raise SpecError(
+            f"the edges of bins span {edges[-1] - edges[0]:.10g}, more than circular="
+            f"{period:.10g}: give edges within one period, so that each value is in one bin"
+        )
     result: Array = edges
     return result
+
+
+def _wrapped(values: Array, edges: Array, period: float) -> Array:
+    """Return circular values in the period that begins at the first edge.
+
+    Where the edges span the whole period, their ends are the same value, in the first bin.
+    """
+    first, end = edges[0], edges[0] + period
+    if abs(edges[-1] - end) <= _ROUNDING * period:
+        end = edges[-1]
+    with np.errstate(invalid="ignore"):  # infinite values become NaN: they are in no bin
+        wrapped = first + (values - first) % period
+    # The remainder of a value that is an edge, some periods away, can be on its other side.
+    rounding = 4 * np.finfo(float).eps * (np.abs(values) + abs(first) + period)
+    for edge in (*edges, end):
+        wrapped[np.abs(wrapped - edge) <= rounding] = edge
+    # Values that need no wrap keep all their digits.
+    found: Array = np.where((values >= first) & (values < end), values, wrapped)
+    found[found >= end] = first
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -457,9 +484,12 @@ class TuningCurves:
         Value of the stimulus at each sample; NaN where there was none.
     bins : int, sequence of float or None
         Number of bins of equal width, or their edges; samples outside are left out. None takes
-        each distinct value as a bin.
+        each distinct value as a bin. A bin has its lower edge, the last one its upper edge too.
     circular : bool or float
         The period of a circular stimulus, such as 360 for directions in degrees; True means 2 pi.
+        Values are taken modulo the period, from 0 or from the first of given edges, which may
+        span one period at most: of ``[-45, 45, 135, 225, 315]`` the first bin has 350 and 10. Where
+        they span it all, the last edge is the same value as the first, and is in the first bin.
     statistic : {'mean', 'median', 'max', 'min'}
         Of the samples of a bin, for the curve; `sem` and F are those of means.
     n_permutations : int
