@@ -32,11 +32,24 @@ def test_names_and_groups_of_arrays_mappings_and_tables():
         ({"a": [1, 2], "b": [1]}, SpecError, "different lengths, {'a': 2, 'b': 1}"),
         ([1j, 2], WrongTypeError, "'X' has dtype complex128: give real numbers"),
         ({"a": ["x"]}, WrongTypeError, "'a' has dtype <U1: give real numbers, onehot"),
+        (
+            pd.DataFrame([[1, 2, 3]], columns=["a", "b", "a"]),
+            SpecError,
+            "X has several regressors with the name 'a': rename all but one",
+        ),
+        ({1: [1], "1": [2]}, SpecError, "several regressors with the name '1'"),
+        ({1: [[1, 2]], "1": [2]}, SpecError, "several regressors with the name '1'"),
+        ({"a": [[1, 2]], "a[1]": [3]}, SpecError, r"several regressors with the name 'a\[1\]'"),
     ],
 )
 def test_designs_that_make_no_sense(X, error, message):
     with pytest.raises(error, match=message):
         Design.of(X)
+
+
+def test_a_design_has_each_name_once():
+    with pytest.raises(SpecError, match="several regressors with the name 'a'"):
+        Design(np.ones((3, 2)), ("a", "a"), {})
 
 
 def test_convolve_is_a_causal_exponential():

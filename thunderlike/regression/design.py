@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -12,7 +13,7 @@ from thunderlike.errors import SpecError, WrongTypeError
 from thunderlike.kernels._validation import as_array, checked_arguments, is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -35,6 +36,11 @@ class Design:
     groups : dict
         Names of groups of regressors, and the columns of each, for partial models.
 
+    Raises
+    ------
+    SpecError
+        For two regressors of one name.
+
     Examples
     --------
     >>> design = Design.of({"speed": [1, 2, 4], "place": [[1, 0], [0, 1], [0, 0]]})
@@ -45,6 +51,9 @@ class Design:
     values: Array
     names: tuple[str, ...]
     groups: dict[str, tuple[int, ...]]
+
+    def __post_init__(self) -> None:
+        _check_distinct(self.names)
 
     @classmethod
     def of(cls, X: Regressors) -> Design:
@@ -59,21 +68,25 @@ class Design:
         Raises
         ------
         SpecError
-            For arrays of other shapes or of different lengths.
+            For arrays of other shapes or of different lengths, and for equal names, such as those
+            of the keys 1 and "1".
         WrongTypeError
             For values that are no real numbers.
         """
         if isinstance(X, Design):
             return X
         if isinstance(X, Mapping):
-            return cls._of_parts({str(name): _columns(part, name) for name, part in X.items()})
+            found = [_columns(part, name) for name, part in X.items()]
+            return cls._of_parts([str(name) for name in X], found)
         values = _columns(X, "X")
         given = getattr(X, "columns", None)
-        names = [f"x{i}" for i in range(values.shape[1])] if given is None else map(str, given)
-        return cls._of_parts(dict(zip(names, values.T[..., np.newaxis], strict=True)))
+        names = [f"x{i}" for i in range(values.shape[1])] if given is None else [*map(str, given)]
+        return cls._of_parts(names, values.T[..., np.newaxis])
 
     @classmethod
-    def _of_parts(cls, parts: dict[str, Array]) -> Design:
+    def _of_parts(cls, labels: Sequence[str], columns: Iterable[Array]) -> Design:
+        _check_distinct(labels)
+        parts = dict(zip(labels, columns, strict=True))
         lengths = {name: len(part) for name, part in parts.items()}
         if len(set(lengths.values())) > 1:
             raise SpecError(f"the regressors have different lengths, {lengths}: give one for all")
@@ -111,6 +124,16 @@ class Design:
                 "samples out with mask="
             )
         return values
+
+
+def _check_distinct(names: Sequence[str]) -> None:
+    """Raise SpecError for equal names."""
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise SpecError(
+            f"X has several regressors with the name {', '.join(map(repr, repeated))}: rename all "
+            "but one"
+        )
 
 
 def _columns(values: ArrayLike, name: str) -> Array:
