@@ -231,6 +231,30 @@ def test_nan_omit_fits_a_record_to_its_own_samples(engine, X):
     assert np.isnan(betas[5]).all()
 
 
+@pytest.mark.parametrize("intercept", [True, False])
+def test_nan_omit_takes_the_rank_of_the_samples_of_a_record(engine, intercept):
+    rng = np.random.default_rng(4)
+    X = np.column_stack([rng.normal(size=20), np.zeros(20), rng.normal(size=20)])
+    X[7, 1] = 1
+    X[3:, 2] = 2 * X[3:, 0] + X[3:, 1]
+    values = rng.normal(size=(5, 20))
+    values[0, 7] = values[1, :3] = values[2, [0, 1, 2, 7]] = np.nan  # of rank 2, 2 and 1
+    values[4, 2] = np.inf
+    algorithm = LinearRegression(intercept, nan="omit")
+    model = algorithm.fit(X, tl.series.fromarray(values, engine=engine)).tolocal()
+    for row in range(4):
+        keep = np.isfinite(values[row])
+        columns = X[keep][:, [[0, 2], [0, 1], [0], [0, 1, 2]][row]]
+        expected = LinearRegression(intercept).fit(columns, values[row, keep])
+        for name in ("fvalues", "f_pvalues", "rsquared_adj", "rsquared", "scale"):
+            found = getattr(model, name).toarray()[row]
+            np.testing.assert_allclose(found, getattr(expected, name).toarray(), rtol=1e-8)
+        kept = model._fields["dof"]
+        assert flat(model.results)[row, kept] == flat(expected.results)[0, expected._fields["dof"]]
+    assert np.isnan(flat(model.results)[4]).all()
+    assert model.rank == 3
+
+
 # partial models, cross-validation, permutations
 
 

@@ -29,6 +29,7 @@ def y():
 ALGORITHMS = {
     "linear": LinearRegression(groups="each", cv=4, n_permutations=5, prewhiten=0.3),
     "standardized": LinearRegression(standardize=True),
+    "omitting": LinearRegression(nan="omit"),
     "ridge": Ridge("cv"),
     "poisson": GLM(),
 }

@@ -214,10 +214,14 @@ class LeastSquares:
         return found
 
     @property
+    def rank(self) -> int:
+        """Number of independent regressors."""
+        return int(self.basis.vectors.shape[1])
+
+    @property
     def dof(self) -> int:
         """Degrees of freedom of the residuals."""
-        length, rank = self.basis.vectors.shape
-        return int(length - rank - self.intercept)
+        return int(len(self.basis.vectors) - self.rank - self.intercept)
 
     @property
     def fields(self) -> dict[str, slice]:
@@ -452,7 +456,8 @@ class Omitting:
     Notes
     -----
     A decomposition for each set of samples that records of a block lack together. A record with
-    no more samples than regressors comes out as NaN.
+    no more samples than regressors comes out as NaN. Regressors that are independent in all samples
+    need not be so in those of a record: each has a rank of its own.
     """
 
     fit: LeastSquares
@@ -462,11 +467,11 @@ class Omitting:
     @property
     def fields(self) -> dict[str, slice]:
         """Columns of the results, by name."""
-        return self.fit.fields
+        return self.fit.fields | sliced({"rank": 1}, self.fit.fields["exceeded"].stop)
 
     def __call__(self, block: Array, *, compiled: bool | None = None) -> Array:
-        """Fit the records of a block; as :class:`LeastSquares`."""
-        out = self.fit(block, compiled=compiled)
+        """Fit the records of a block; as :class:`LeastSquares`, with a column ``rank`` more."""
+        out = self._ranked(self.fit, block, compiled=compiled)
         missing = np.isnan(block) & self.mask
         (rows,) = np.nonzero(missing.any(axis=1))
         kinds, which = np.unique(missing[rows], axis=0, return_inverse=True)
@@ -478,9 +483,15 @@ class Omitting:
             own = LeastSquares.of(
                 self.X, samples, intercept=self.fit.intercept, origin=self.fit.origin
             )
-            found = own(block[alike])
+            found = self._ranked(own, block[alike])
             found[:, :1] += row_products(
                 found[:, self.fields["coef"]], (self.fit.mean - own.mean)[:, np.newaxis]
             )
             out[alike] = found
         return out
+
+    def _ranked(self, fit: LeastSquares, block: Array, *, compiled: bool | None = None) -> Array:
+        """Fit records, and append the rank of the fit; NaN as the other results."""
+        found = fit(block, compiled=compiled)
+        rank = np.where(np.isnan(found[:, :1]), np.nan, fit.rank)
+        return np.hstack([found, rank])

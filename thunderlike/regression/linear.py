@@ -46,7 +46,8 @@ class LinearModel(InferenceModel):
     Attributes
     ----------
     rank : int
-        Number of independent regressors.
+        Number of independent regressors. With ``nan="omit"``, in all samples that are used: F and
+        the adjusted R squared of a record take the number in its own samples.
     groups : tuple of str
         Names of the groups of partial models.
     rho : float or None
@@ -91,17 +92,17 @@ class LinearModel(InferenceModel):
     @property
     def rsquared_adj(self) -> Series:
         """R squared adjusted for the number of regressors; length 1."""
-        return self._statistic(statistics.rsquared_adj, ("rsquared_adj",), rank=self.rank)
+        return self._by_rank(statistics.rsquared_adj, "rsquared_adj")
 
     @property
     def fvalues(self) -> Series:
         """F of the model against that of the intercept alone; length 1."""
-        return self._statistic(statistics.fvalues, ("fvalue",), rank=self.rank)
+        return self._by_rank(statistics.fvalues, "fvalue")
 
     @property
     def f_pvalues(self) -> Series:
         """P-value of F; length 1."""
-        return self._statistic(statistics.f_pvalues, ("f_pvalue",), rank=self.rank)
+        return self._by_rank(statistics.f_pvalues, "f_pvalue")
 
     @property
     def scale(self) -> Series:
@@ -122,6 +123,11 @@ class LinearModel(InferenceModel):
     def partial_pvalues(self) -> Series:
         """P-values of the partial F; one value a group."""
         return self._partial(statistics.partial_f_pvalues, ranks=np.array(self._ranks))
+
+    def _by_rank(self, function: Callable[..., Array], name: str) -> Series:
+        # Records with samples of their own have ranks of their own, among their results.
+        common = {} if "rank" in self._fields else {"rank": self.rank}
+        return self._statistic(function, (name,), **common)
 
     def _partial(self, function: Callable[..., Array], **arguments: Any) -> Series:
         if not self.groups:
@@ -223,7 +229,9 @@ class LinearRegression(MassRegressionAlgorithm):
     mask : array_like of bool, shape (T,), optional
         True for the samples that are used.
     nan : 'propagate' or 'omit'
-        A record with a NaN comes out as NaN, or is fitted to its other samples.
+        A record with a NaN comes out as NaN, or is fitted to its other samples. A regressor that
+        is constant or a linear combination of others in these has a coefficient of 0 there,
+        without a warning.
     n_permutations : int
         Number of circular shifts of the regressors for a permutation test of R squared.
     seed : int, optional
@@ -326,7 +334,7 @@ class LinearRegression(MassRegressionAlgorithm):
         plain = fit if isinstance(fit, LeastSquares) else fit.fit
         problem.check_basis(plain.basis)
         model = LinearModel(*problem.fitted(fit, plain.basis.mean, tuple(groups)))
-        model.rank = int(plain.basis.independent.sum())
+        model.rank = plain.rank
         model.groups, model.rho = tuple(groups), rho
         model._ranks = tuple(part.shape[1] for part in plain.parts)
         model._permutations = len(plain.shifts)

@@ -115,9 +115,9 @@ def rsquared(found: Results, error: str = "sse", total: str = "sst") -> Array:
     return determination(found[error], found[total])
 
 
-def rsquared_adj(found: Results, rank: int) -> Array:
-    """R squared adjusted for the number of regressors."""
-    variance = found["sst"] / (found["dof"] + rank)
+def rsquared_adj(found: Results, rank: int | None = None) -> Array:
+    """R squared adjusted for the number of independent regressors; by default that of a record."""
+    variance = found["sst"] / (found["dof"] + _ranks(found, rank))
     return determination(scale(found), variance)
 
 
@@ -131,17 +131,24 @@ def scale(found: Results) -> Array:
     return found["sse"] / found["dof"]
 
 
-def fvalues(found: Results, rank: int) -> Array:
-    """F of a model of `rank` independent regressors against that of the intercept alone."""
-    return (found["sst"] - found["sse"]) / rank / scale(found)
+def fvalues(found: Results, rank: int | None = None) -> Array:
+    """F of a model of `rank` independent regressors against that of the intercept alone.
+
+    By default the rank is that of each record.
+    """
+    return (found["sst"] - found["sse"]) / _ranks(found, rank) / scale(found)
 
 
-def f_pvalues(found: Results, rank: int) -> Array:
+def f_pvalues(found: Results, rank: int | None = None) -> Array:
     """P-values of `fvalues`."""
     from scipy.special import fdtrc
 
-    upper: Array = fdtrc(rank, found["dof"], fvalues(found, rank))
+    upper: Array = fdtrc(_ranks(found, rank), found["dof"], fvalues(found, rank))
     return upper
+
+
+def _ranks(found: Results, rank: int | None) -> Array:
+    return found["rank"] if rank is None else np.array([[rank]], np.float64)
 
 
 def partial_rsquared(found: Results) -> Array:
