@@ -103,7 +103,11 @@ def test_a_tile_of_targets_at_once(engine, X, y):
     for name in ("betas", "scores", "betas_and_scores"):
         found = getattr(model, name).toarray()
         np.testing.assert_allclose(found, getattr(expected, name).toarray(), rtol=1e-8)
-    np.testing.assert_allclose(model.predict(X).toarray(), expected.predict(X).toarray())
+    predicted = expected.predict(X).toarray()
+    np.testing.assert_allclose(model.predict(X).toarray(), predicted)
+    named = CustomRegression(Ridge(3.0)).fit({"a": X[:, 0], "b": X[:, 1]}, y)
+    other = {"b": X[:, 1], "a": X[:, 0]}
+    np.testing.assert_allclose(named.predict(other).toarray(), predicted)
 
 
 def test_clones_have_the_parameters_and_nothing_fitted():

@@ -20,6 +20,10 @@ def test_names_and_groups_of_arrays_mappings_and_tables():
     assert (design.names, design.count, len(design)) == (("a[0]", "a[1]", "b"), 3, 2)
     np.testing.assert_array_equal(design.values, [[1, 2, 1], [3, 4, 0]])
     assert Design.of(design) is design
+    assert [Design.of(X).named for X in ([1, 2], table, {"x0": [1]}, design)] == [
+        False,
+        *[True] * 3,
+    ]
 
 
 @pytest.mark.parametrize(

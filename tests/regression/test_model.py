@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import thunderlike as tl
 from thunderlike.errors import NotOnEngineError, SpecError
-from thunderlike.regression import FastLinearRegression, LinearRegression, Ridge
+from thunderlike.regression import (
+    GLM,
+    CustomRegression,
+    Design,
+    FastLinearRegression,
+    LinearRegression,
+    Ridge,
+)
+from thunderlike.regression.model import RecordModel
 
 T = 30
+
+
+class Line:
+    """Least squares by an estimator of the caller."""
+
+    def fit(self, X, y):
+        columns = np.column_stack([np.ones(len(X)), X])
+        self.intercept_, *self.coef_ = np.linalg.lstsq(columns, y, rcond=None)[0]
+        return self
+
+    def predict(self, X):
+        return self.intercept_ + X @ np.array(self.coef_)
+
+    def score(self, X, y):
+        return score(y, self.predict(X))
 
 
 @pytest.fixture(name="X")
@@ -105,6 +129,61 @@ def test_constant_and_strange_records(X, engine):
     found = LinearRegression().fit(X, np.arange(T) * 1.0).score(X, np.ones((1, T)))
     assert found.toarray() == 0
     assert np.isnan(model.score(X, tl.series.fromarray(y, engine=engine)).toarray()[2])
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        LinearRegression(),
+        LinearRegression(groups="each", cv=3),
+        Ridge(3.0, standardize=True),
+        GLM(),
+        CustomRegression(Line()),
+    ],
+    ids=["linear", "partial", "ridge", "glm", "custom"],
+)
+def test_named_regressors_are_matched_by_name(X, y, algorithm):
+    y = np.exp(y / 10).round()
+    names = ["speed", "place[0]", "place[1]"]
+    columns = np.column_stack([X, X[:, 0] ** 2])
+    model = algorithm.fit({"speed": columns[:, 0], "place": columns[:, 1:]}, y)
+    expected, scores = model.predict(columns).toarray(), model.score(columns, y).toarray()
+    one = model.models[1, 2].toarray().item()
+    table = pd.DataFrame(columns, columns=names)
+    others = [
+        {"place": columns[:, 1:], "speed": columns[:, 0]},
+        table[names[::-1]],
+        Design(columns[:, [2, 0, 1]], ("place[1]", "speed", "place[0]"), {}),
+    ]
+    for other in others:
+        np.testing.assert_allclose(model.predict(other).toarray(), expected, rtol=1e-12)
+        np.testing.assert_allclose(model.score(other, y).toarray(), scores, rtol=1e-9)
+        if isinstance(one, RecordModel):
+            np.testing.assert_allclose(one.predict(other), expected[1, 2])
+            assert one.score(other, y[1, 2]) == pytest.approx(scores[1, 2])
+    for other, message in [
+        (table[names[1:]], "X lacks the regressors 'speed': give speed, place"),
+        (table.assign(light=1), "X has the unknown regressors 'light': give speed, place"),
+        (table.rename(columns={"speed": "Speed"}), "lacks .* 'speed' and has .* 'Speed'"),
+        (dict(zip(["x0", "x1", "x2"], columns.T, strict=True)), "unknown regressors 'x0', 'x1'"),
+    ]:
+        with pytest.raises(SpecError, match=message):
+            model.predict(other)
+        with pytest.raises(SpecError, match=message):
+            model.score(other, y)
+
+
+def test_a_model_of_an_array_takes_other_names_by_position(X, y):
+    model = LinearRegression().fit(X, y)
+    expected = model.predict(X).toarray()
+    for other in ({"b": X[:, 0], "a": X[:, 1]}, pd.DataFrame(X), {"x1": X[:, 1], "x0": X[:, 0]}):
+        np.testing.assert_array_equal(model.predict(other).toarray(), expected)
+    with pytest.raises(SpecError, match="X has 1 regressors, the model 2: x0, x1"):
+        model.predict({"x1": X[:, 1]})
+    # Those of an array are made up, even where the model has the same ones.
+    named = LinearRegression().fit({"x1": X[:, 0], "x0": X[:, 1]}, y)
+    for other in (X, Design.of(X)):
+        np.testing.assert_array_equal(named.predict(other).toarray(), expected)
 
 
 def test_arguments_that_do_not_fit(X, y):

@@ -10,6 +10,7 @@ import pytest
 import thunderlike as tl
 from thunderlike.errors import FormatError, NotFoundError, SpecError
 from thunderlike.regression import GLM, CustomRegression, LinearRegression, Ridge, TuningCurves
+from thunderlike.regression.files import SavedRegression
 
 T = 24
 
@@ -66,6 +67,25 @@ def test_a_model_comes_back_as_it_was(engine, tmp_path, X, y, name, suffix):
         again = getattr(found, statistic)
         assert np.array_equal(again.toarray(), expected.toarray(), equal_nan=True)
         assert again.index.tolist() == expected.index.tolist()
+
+
+@pytest.mark.parametrize("suffix", ["json", "h5"])
+@pytest.mark.parametrize("version", [1, 2])
+def test_regressors_are_matched_by_name_after_a_round_trip(tmp_path, X, y, suffix, version):
+    path = tmp_path / f"model.{suffix}"
+    named, array = {"speed": X[:, 0], "place": X[:, 1]}, {"b": X[:, 0], "a": X[:, 1]}
+    for given in (named, X):
+        model = LinearRegression().fit(given, y)
+        expected = model.predict(X).toarray()
+        saved = SavedRegression.of(model)
+        if version == 1:
+            fields = saved.to_fields()
+            del fields["named"]
+            saved = SavedRegression.from_fields(1, fields)
+        saved.save(path)
+        found = tl.regression.load(path)
+        other = dict(reversed(named.items())) if given is named else array
+        assert np.array_equal(found.predict(other).toarray(), expected, equal_nan=True)
 
 
 @pytest.mark.parametrize("suffix", ["json", "h5"])

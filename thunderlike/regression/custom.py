@@ -172,11 +172,9 @@ class CustomModel(MassRegressionModel):
     array([3., 2.])
     """
 
-    def __init__(self, models: Series, names: Sequence[str], X: Array, data: Series) -> None:
-        none = np.zeros(len(names))
-        columns = Columns(tuple(names), none, none + 1, none, none)
-        super().__init__(models, columns, {})
-        self._X, self._data = X, data
+    def __init__(self, models: Series, design: Design, data: Series) -> None:
+        super().__init__(models, Columns.unchanged(design), {})
+        self._X, self._data = design.values, data
 
     @property
     def models(self) -> Series:
@@ -214,8 +212,11 @@ class CustomModel(MassRegressionModel):
         return betas._changed(records, index=[*betas.index, "score"])
 
     def predict(self, X: Regressors) -> Series:
-        """Predict the response to regressors, by the estimators' own methods."""
-        values = Design.of(X).selected()
+        """Predict the response to regressors, by the estimators' own methods.
+
+        Regressors are matched by name, as :meth:`MassRegressionModel.predict` does.
+        """
+        values = self._columns.matched(X)
         found = self._of_each(PredictRecord(values), range(len(values)))
         found.index = None
         return found
@@ -224,7 +225,7 @@ class CustomModel(MassRegressionModel):
         """Score predictions by the estimators' own methods; length 1."""
         series, design = as_series(y), Design.of(X)
         check_length(design, series)
-        return self._combined(series, ScoreRecords(design.selected()), "score")
+        return self._combined(series, ScoreRecords(self._columns.matched(design)), "score")
 
     def save(self, path: AnyPath) -> None:
         """Raise SpecError: estimators are Python objects, which no file keeps."""
@@ -320,10 +321,9 @@ class CustomRegression(MassRegressionAlgorithm):
         check_length(design, series)
         values = design.selected()
         if fits_together(self.algorithm):
-            fit, none = FitTogether(self.algorithm, values), np.zeros(design.count)
+            fit = FitTogether(self.algorithm, values)
             results = results_of(series, fit, labels_of(fit.fields, design.names))
-            columns = Columns(design.names, none, none + 1, none, none)
-            return MassRegressionModel(results, columns, fit.fields)
+            return MassRegressionModel(results, Columns.unchanged(design), fit.fields)
         if series.count() > _MANY:
             warnings.warn(
                 f"{series.count()} records, each with a call of {type(self.algorithm).__name__}: "
@@ -333,4 +333,4 @@ class CustomRegression(MassRegressionAlgorithm):
         models = series.map(
             FitRecord(self.algorithm, values), index=[0], value_shape=1, dtype=object
         )
-        return CustomModel(models, design.names, values, series)
+        return CustomModel(models, design, series)

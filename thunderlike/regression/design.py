@@ -35,6 +35,9 @@ class Design:
         Of the columns.
     groups : dict
         Names of groups of regressors, and the columns of each, for partial models.
+    named : bool
+        Whether the names were given; False for those of the columns of an array, which are made
+        up.
 
     Raises
     ------
@@ -51,6 +54,7 @@ class Design:
     values: Array
     names: tuple[str, ...]
     groups: dict[str, tuple[int, ...]]
+    named: bool = True
 
     def __post_init__(self) -> None:
         _check_distinct(self.names)
@@ -79,12 +83,15 @@ class Design:
             found = [_columns(part, name) for name, part in X.items()]
             return cls._of_parts([str(name) for name in X], found)
         values = _columns(X, "X")
-        given = getattr(X, "columns", None)
-        names = [f"x{i}" for i in range(values.shape[1])] if given is None else [*map(str, given)]
-        return cls._of_parts(names, values.T[..., np.newaxis])
+        given, columns = getattr(X, "columns", None), values.T[..., np.newaxis]
+        if given is None:
+            return cls._of_parts([f"x{i}" for i in range(len(columns))], columns, named=False)
+        return cls._of_parts([*map(str, given)], columns)
 
     @classmethod
-    def _of_parts(cls, labels: Sequence[str], columns: Iterable[Array]) -> Design:
+    def _of_parts(
+        cls, labels: Sequence[str], columns: Iterable[Array], *, named: bool = True
+    ) -> Design:
         _check_distinct(labels)
         parts = dict(zip(labels, columns, strict=True))
         lengths = {name: len(part) for name, part in parts.items()}
@@ -97,7 +104,7 @@ class Design:
             count = part.shape[1]
             groups[name] = tuple(range(len(names), len(names) + count))
             names += [name] if count == 1 else [f"{name}[{i}]" for i in range(count)]
-        return cls(np.hstack(list(parts.values())), tuple(names), groups)
+        return cls(np.hstack(list(parts.values())), tuple(names), groups, named)
 
     def __len__(self) -> int:
         return len(self.values)

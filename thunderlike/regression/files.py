@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from thunderlike.data.series import Series
 from thunderlike.errors import FormatError
@@ -15,6 +15,8 @@ from thunderlike.regression.ridge import RidgeModel
 from thunderlike.regression.tuning import Binned, Bins, TuningModel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from thunderlike._typing import Array
     from thunderlike.storage import AnyPath
 
@@ -49,7 +51,11 @@ class SavedRegression(Model):
         As of :class:`~thunderlike.regression.model.Columns`.
     facts : dict
         Further attributes of the model.
+    named : bool
+        Whether the names of the regressors were given.
     """
+
+    version: ClassVar[int] = 2
 
     kind: str
     results: Array
@@ -61,6 +67,7 @@ class SavedRegression(Model):
     origin: Array
     mean: Array
     facts: dict[str, Any] = field(default_factory=dict)
+    named: bool = True
 
     @classmethod
     def of(cls, model: MassRegressionModel) -> SavedRegression:
@@ -74,14 +81,23 @@ class SavedRegression(Model):
             list(columns.names),
             *(columns.center, columns.scale, columns.origin, columns.mean),
             {name: getattr(model, name) for name in model._facts},
+            columns.named,
         )
+
+    @classmethod
+    def from_fields(cls, version: int, fields: Mapping[str, Any]) -> SavedRegression:
+        """Return the saved fields; version 1 did not have `named`."""
+        if version == 1:
+            made_up = [f"x{i}" for i in range(len(fields["names"]))]
+            fields = {**fields, "named": fields["names"] != made_up}
+        return cls(**fields)
 
     def restored(self) -> MassRegressionModel:
         """Return the model, with its results in memory."""
         if self.kind not in _CLASSES:
             raise FormatError(f"holds a model of the unknown kind {self.kind!r:.60}")
         names = tuple(self.names)
-        columns = Columns(names, self.center, self.scale, self.origin, self.mean)
+        columns = Columns(names, self.center, self.scale, self.origin, self.mean, self.named)
         places = {name: slice(*place) for name, place in self.fields.items()}
         results = Series(self.results, index=list(self.index))
         model = _CLASSES[self.kind](results, columns, places)

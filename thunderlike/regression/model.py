@@ -66,6 +66,8 @@ class Columns:
         Subtracted from a regressor, then divided by, to standardize it.
     origin, mean : ndarray, shape (p,)
         Subtracted then: where both are, a record has its ``level``. Zeros without an intercept.
+    named : bool
+        Whether the names were given; else they are of the columns of an array.
     """
 
     names: tuple[str, ...]
@@ -73,6 +75,7 @@ class Columns:
     scale: Array
     origin: Array
     mean: Array
+    named: bool = True
 
     @classmethod
     def of(
@@ -96,12 +99,51 @@ class Columns:
             scale = np.where(deviation == 0, 1, deviation)
         elif intercept and len(used):
             origin = used[0]
-        return cls(design.names, center, scale, origin, np.zeros(design.count))
+        return cls(design.names, center, scale, origin, np.zeros(design.count), design.named)
+
+    @classmethod
+    def unchanged(cls, design: Design) -> Columns:
+        """Return the columns of a design that is fitted as it is."""
+        none = np.zeros(design.count)
+        return cls(design.names, none, none + 1, none, none, design.named)
 
     def apply(self, values: Array) -> Array:
         """Return regressors as they are fitted."""
         found: Array = (values - self.center) / self.scale - self.origin
         return found
+
+    def matched(self, X: Regressors) -> Array:
+        """Return the values of regressors in the order of the fit, of shape (T, p).
+
+        By name where `X` has names that were given, and the fit as well or the same ones; else by
+        position.
+
+        Raises
+        ------
+        SpecError
+            For other names or another number of regressors than the model has, and for NaN.
+        """
+        design = Design.of(X)
+        named = design.named and (self.named or set(design.names) == set(self.names))
+        if named:
+            self._check_names(design)
+        if design.count != len(self.names):
+            raise SpecError(
+                f"X has {design.count} regressors, the model {len(self.names)}: "
+                f"{', '.join(self.names)}"
+            )
+        values = design.selected()
+        if named and tuple(design.names) != self.names:
+            values = values.take([design.names.index(name) for name in self.names], axis=1)
+        return values
+
+    def _check_names(self, design: Design) -> None:
+        missing = [repr(name) for name in self.names if name not in design.names]
+        unknown = [repr(name) for name in design.names if name not in self.names]
+        faults = [f"lacks the regressors {', '.join(missing)}"] if missing else []
+        faults += [f"has the unknown regressors {', '.join(unknown)}"] if unknown else []
+        if faults:
+            raise SpecError(f"X {' and '.join(faults)}: give {', '.join(self.names)}")
 
     def matrix(self, X: Regressors) -> Array:
         """Return the matrix from ``[level, *coef]`` to predictions, of shape (p + 1, T).
@@ -109,15 +151,9 @@ class Columns:
         Raises
         ------
         SpecError
-            For another number of regressors than the model has.
+            For regressors that are not those of the model; see `matched`.
         """
-        design = Design.of(X)
-        if design.count != len(self.names):
-            raise SpecError(
-                f"X has {design.count} regressors, the model {len(self.names)}: "
-                f"{', '.join(self.names)}"
-            )
-        values = self.apply(design.selected()) - self.mean
+        values = self.apply(self.matched(X)) - self.mean
         return np.vstack([np.ones(len(values)), values.T])
 
     @property
@@ -326,8 +362,11 @@ class MassRegressionModel:
 
         Parameters
         ----------
-        X : array_like, shape (T', p)
-            As for `fit`, with any number of samples.
+        X : array_like, shape (T', p), mapping or DataFrame
+            As for `fit`, with any number of samples. Regressors with names, in any order, are
+            matched by name to those of the fit. Columns of an array have no names, and must be in
+            the order of the fit. A model that was fitted to an array has no names to match: it
+            takes other names by position as well, and ``x0``, ``x1`` and so on by name.
 
         Returns
         -------
@@ -337,7 +376,7 @@ class MassRegressionModel:
         Raises
         ------
         SpecError
-            For another number of regressors.
+            For another number of regressors, or other names: says which are missing or unknown.
         """
         matrix = self._columns.matrix(X)
         predicted = self.results._stacked(_respond, matrix=matrix, mean=self._mean)
@@ -349,7 +388,8 @@ class MassRegressionModel:
 
         Parameters
         ----------
-        X : array_like, shape (T', p)
+        X : array_like, shape (T', p), mapping or DataFrame
+            As for `predict`.
         y : Series or array_like, of the base shape of the model and length T'
 
         Returns
@@ -494,13 +534,13 @@ class RecordModel:
         betas = values[: len(columns.names) + 1] @ columns.betas
         self.intercept_, self.coef_ = float(betas[0]), betas[1:]
 
-    def predict(self, X: ArrayLike) -> Array:
-        """Predict the response to regressors, of shape (T, p)."""
+    def predict(self, X: Regressors) -> Array:
+        """Predict the response to regressors, matched as those of `MassRegressionModel.predict`."""
         matrix = self._columns.matrix(X)
         predicted: Array = _respond(self._values[np.newaxis], matrix, self._mean)[0]
         return predicted
 
-    def score(self, X: ArrayLike, y: ArrayLike) -> float:
+    def score(self, X: Regressors, y: ArrayLike) -> float:
         """R squared of the predictions."""
         scoring = Scoring(self._columns.matrix(X), self._mean, self._loss)
         block = np.asarray(y, np.float64)[np.newaxis]
