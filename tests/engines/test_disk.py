@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -380,3 +382,12 @@ def test_progress_of_each_pass():
         movie(Numbers()).toseries().zscore().std()
     labels = [label for label, _ in itertools.groupby(event.label for event in seen)]
     assert labels == ["regrouping", "reducing"]
+
+
+@pytest.mark.parametrize("copied", [pickle.dumps, copy.deepcopy])
+def test_what_is_on_the_disk_engine_is_not_pickled(copied):
+    images = movie(Numbers())
+    for one in (images, images.toseries().regress(np.arange(SHAPE[0]))):
+        with pytest.raises(EngineError, match=r"cannot be pickled .* tolocal\(\)"):
+            copied(one)
+    assert pickle.loads(pickle.dumps(images.tolocal())).shape == SHAPE

@@ -107,6 +107,8 @@ def test_a_gap_is_not_a_column_of_text(file):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
+        ("speed,speed\n0,1\n1,2\n", "two columns are named 'speed'"),
+        ([{"name": "a", "value": [1]}] * 2, "two columns are named 'a'"),
         ("time,speed\n0,1\n1\n", "line 3 has 1 columns, the first line 2"),
         ("1\n2\nthree\n", "value 2 of 'data' is 'three', not a number"),
         ("speed\n1\n--\n", "value 1 of 'speed' is '--', not a number"),

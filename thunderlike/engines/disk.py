@@ -40,7 +40,7 @@ from thunderlike.engines.plan import (
 from thunderlike.engines.regroup import Regroup
 from thunderlike.engines.scratch import Storage, check_record
 from thunderlike.engines.shuffle import Pick
-from thunderlike.errors import NotOnEngineError
+from thunderlike.errors import EngineError, NotOnEngineError
 from thunderlike.util.arrays import humanize_bytesize
 from thunderlike.util.memory import available
 
@@ -116,6 +116,13 @@ class DiskRecords(Records):
     def __init__(self, engine: DiskEngine, plan: Plan) -> None:
         self.engine: DiskEngine = engine
         self.plan, self.spec = plan, plan.spec
+
+    def __reduce__(self) -> Any:
+        """Raise EngineError: records are computed from what this process holds."""
+        raise EngineError(
+            "records of the disk engine cannot be pickled or copied, nor models that refer to "
+            "them: convert them with tolocal(), or write them to a file"
+        )
 
     @property
     def iscached(self) -> bool:  # type: ignore[override]  # computed, where the base has a field

@@ -232,6 +232,7 @@ def _from_json(path: str, text: str) -> Columns:
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{path}: not JSON: {error}") from error
     if isinstance(found, list) and all(_is_named(entry) for entry in found) and found:
+        _check_names(path, [str(entry["name"]) for entry in found])
         return {str(entry["name"]): entry["value"] for entry in found}
     if isinstance(found, list) and not any(isinstance(entry, dict | list) for entry in found):
         return {"": found}
@@ -239,6 +240,15 @@ def _from_json(path: str, text: str) -> Columns:
         f'{path}: JSON of another form: write a list of numbers, or [{{"name": "speed", '
         '"value": [0.5, 1.5]}]'
     )
+
+
+def _check_names(path: str, names: Sequence[str]) -> None:
+    """Raise FormatError for two columns of one name."""
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise FormatError(
+                f"{path}: two columns are named {name!r}: give each a name of its own"
+            )
 
 
 def _is_named(entry: object) -> bool:
@@ -259,6 +269,7 @@ def _from_text(path: str, text: str) -> Columns:
             )
     if names is None:
         names = [""] if width == 1 else [str(column) for column in range(width)]
+    _check_names(path, names)
     return {name: [fields[i] for _, fields in rows] for i, name in enumerate(names)}
 
 
