@@ -154,6 +154,18 @@ def test_a_large_offset_costs_no_precision(offset):
     np.testing.assert_allclose(found.gain, expected.gain, atol=0.03)
 
 
+@pytest.mark.parametrize("algorithm", [Rigid(), PiecewiseRigid()])
+def test_values_are_of_a_scale_for_single_precision(algorithm):
+    images = movie().images.astype(np.float64)
+    expected = algorithm.fit(images)
+    for factor in (1e-12, 1e12):
+        found = algorithm.fit(images * factor)
+        np.testing.assert_allclose(found.shifts, expected.shifts, atol=0.01)
+    for factor, advice in ((1e-20, r"about \de\+19"), (1e30, r"about \de-31")):
+        with pytest.raises(SpecError, match=advice):
+            algorithm.fit(images * factor)
+
+
 def test_noise_of_the_reference_does_not_darken_it():
     image = np.asarray(frames([(0, 0)])[0], np.float32)
     noise = np.random.default_rng(2).normal(0, image.std(), image.shape).astype(np.float32)

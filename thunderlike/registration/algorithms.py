@@ -46,6 +46,7 @@ __all__ = ["Algorithm", "PiecewiseRigid", "Rigid", "algorithm_of", "align"]
 
 _LEAST_SPACING = 8  # px
 _FEW_FRAMES = 20
+_SCALES = 1e-12, 1e16  # of values
 _GAINS = 0.2, 5.0  # beyond, the estimation clips the brightness of frames relative to a reference
 
 
@@ -124,7 +125,8 @@ class Algorithm:
         Raises
         ------
         SpecError
-            For frames or parameters that do not fit one another.
+            For frames or parameters that do not fit one another, and for values below 1e-12 or
+            above 1e16, which leave single precision.
 
         Warns
         -----
@@ -219,6 +221,7 @@ class Algorithm:
                 f"there are no frames to build a reference of: shape {images.shape}; give one"
             )
         sample = images._records.take(rows).collect()
+        _check_scale(sample)
         offset = self._offset(sample)
         if offset:
             sample = deinterlace(sample, offset, compiled=images._compiled)
@@ -609,6 +612,20 @@ def _check_reference(mean: Array, images: Images) -> None:
         raise SpecError(f"the reference has dtype {mean.dtype}: give integers or floats")
     if not np.isfinite(mean).any():
         raise SpecError("the reference has no finite pixel: give one of frames with data")
+
+
+def _check_scale(sample: Array) -> None:
+    """Raise SpecError for values whose squares and inverses leave single precision."""
+    if sample.dtype.kind != "f":
+        return
+    largest = max(
+        (float(np.abs(frame[np.isfinite(frame)]).max(initial=0)) for frame in sample), default=0.0
+    )
+    if largest and not _SCALES[0] <= largest <= _SCALES[1]:
+        raise SpecError(
+            f"values of frames are up to {largest:.1g}, and motion is estimated in single "
+            f"precision: multiply the movie by about {1000 / largest:.0e}"
+        )
 
 
 def _check_names(kind: type[Algorithm], params: Mapping[str, Any]) -> None:
