@@ -100,7 +100,7 @@ def test_one_of_several_must_be_named(file):
 
 def test_a_gap_is_not_a_column_of_text(file):
     path = file("data.csv", "speed,task\n1,rest\n,go\n3,rest\n")
-    with pytest.raises(FormatError, match="value 1 of 'speed' is '', not a number"):
+    with pytest.raises(FormatError, match="value 1 of 'speed' is '', not a number: correct it"):
         read_signals(path)
 
 

@@ -305,5 +305,8 @@ def _chosen(path: str, columns: Columns, name: str, what: str) -> str:
 def _numbers(path: str, name: str, values: Sequence[Any]) -> NDArray[np.float64]:
     for number, value in enumerate(values):
         if isinstance(value, bool) or not _is_number(value):  # float(True) is 1.0
-            raise FormatError(f"{path}: value {number} of {name!r} is {value!r}, not a number")
+            raise FormatError(
+                f"{path}: value {number} of {name!r} is {value!r}, not a number: correct it, or "
+                "choose other columns"
+            )
     return np.array([float(value) for value in values], dtype=np.float64)
